@@ -1,0 +1,317 @@
+//! Money: exact integers in minor units, and the exact arithmetic that fees and exchange need.
+
+use crate::currency::Currency;
+
+/// The largest amount of a request, in minor units.
+pub const MAX_MINOR: i64 = 1_000_000_000_000_000;
+
+/// An amount of one currency, in minor units (cents for USD, francs for RWF).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Money {
+    /// Minor units; negative only in ledger entries and differences.
+    pub minor: i64,
+    /// The currency that the minor units are of.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// `minor` minor units of `currency`.
+    #[must_use]
+    pub const fn new(minor: i64, currency: Currency) -> Self {
+        Self { minor, currency }
+    }
+
+    /// The sum; `None` when the currencies differ or the sum does not fit.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        if self.currency != other.currency {
+            return None;
+        }
+        self.minor.checked_add(other.minor).map(|minor| Self { minor, ..self })
+    }
+}
+
+impl std::fmt::Display for Money {
+    /// The number with the currency's decimals, without the code: `500.00`, `1200`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = self.currency.minor_per_major().unsigned_abs();
+        let size = self.minor.unsigned_abs();
+        let sign = if self.minor < 0 { "-" } else { "" };
+        match self.currency.exponent() {
+            0 => write!(f, "{sign}{size}"),
+            2 => write!(f, "{sign}{}.{:02}", size / unit, size % unit),
+            n => write!(f, "{sign}{}.{:0width$}", size / unit, size % unit, width = usize::try_from(n).unwrap_or(3)),
+        }
+    }
+}
+
+/// Why a number is not an amount of a currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AmountFault {
+    /// Zero or less.
+    NotPositive,
+    /// More decimals than the currency has.
+    TooManyDecimals {
+        /// How many it has.
+        allowed: u32,
+    },
+    /// Above [`MAX_MINOR`].
+    TooLarge,
+}
+
+/// A decimal number exactly as a client wrote it: `mantissa × 10^-scale`. Never a float.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Decimal {
+    mantissa: i128,
+    scale: i32,
+}
+
+/// More digits than this are more than any amount needs, and less than `i128` holds.
+const MAX_DIGITS: usize = 30;
+
+impl Decimal {
+    /// Reads a JSON number, or the same inside a string: `500`, `500.00`, `5e2`.
+    /// `None` for what is not a number, or one of more than 30 significant digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (number, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.abs() <= 1_000)?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() || (number.contains('.') && fraction.is_empty()) {
+            return None;
+        }
+        let digits = format!("{whole}{fraction}");
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let significant = digits.trim_start_matches('0');
+        let kept = significant.trim_end_matches('0');
+        if kept.len() > MAX_DIGITS {
+            return None;
+        }
+        let size: i128 = if kept.is_empty() { 0 } else { kept.parse().ok()? };
+        let dropped = i32::try_from(significant.len() - kept.len()).ok()?;
+        let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?.checked_sub(dropped)?;
+        Some(Self { mantissa: if negative { -size } else { size }, scale: if size == 0 { 0 } else { scale } })
+    }
+
+    /// The number as an amount of `currency`.
+    ///
+    /// # Errors
+    /// The first of: not above zero, more decimals than the currency has, too large.
+    pub fn to_money(self, currency: Currency) -> Result<Money, AmountFault> {
+        if self.mantissa <= 0 {
+            return Err(AmountFault::NotPositive);
+        }
+        let allowed = currency.exponent();
+        let shift = i64::from(allowed) - i64::from(self.scale);
+        let Ok(shift) = u32::try_from(shift) else {
+            return Err(AmountFault::TooManyDecimals { allowed });
+        };
+        10_i128
+            .checked_pow(shift)
+            .and_then(|factor| self.mantissa.checked_mul(factor))
+            .and_then(|minor| i64::try_from(minor).ok())
+            .filter(|minor| *minor <= MAX_MINOR)
+            .map(|minor| Money::new(minor, currency))
+            .ok_or(AmountFault::TooLarge)
+    }
+
+    /// The number as `numerator / denominator` in lowest terms, for rates and percentages.
+    #[must_use]
+    pub fn to_ratio(self) -> Option<Ratio> {
+        let power = 10_i128.checked_pow(self.scale.unsigned_abs())?;
+        if self.scale >= 0 { Ratio::reduced(self.mantissa, power) } else { Ratio::reduced(self.mantissa.checked_mul(power)?, 1) }
+    }
+}
+
+/// An exact rational number, in lowest terms, with a positive denominator.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ratio {
+    num: i64,
+    den: i64,
+}
+
+impl Ratio {
+    /// The number one.
+    pub const ONE: Self = Self { num: 1, den: 1 };
+    /// The number zero.
+    pub const ZERO: Self = Self { num: 0, den: 1 };
+
+    /// `num / den`; `None` for a zero denominator.
+    #[must_use]
+    pub fn new(num: i64, den: i64) -> Option<Self> {
+        Self::reduced(num.into(), den.into())
+    }
+
+    fn reduced(num: i128, den: i128) -> Option<Self> {
+        if den == 0 {
+            return None;
+        }
+        let divisor = gcd(num.unsigned_abs(), den.unsigned_abs());
+        let divisor = i128::try_from(divisor).ok()? * den.signum();
+        Some(Self { num: i64::try_from(num / divisor).ok()?, den: i64::try_from(den / divisor).ok()? })
+    }
+
+    /// The number above the line.
+    #[must_use]
+    pub const fn num(&self) -> i64 {
+        self.num
+    }
+
+    /// The number below the line, above zero.
+    #[must_use]
+    pub const fn den(&self) -> i64 {
+        self.den
+    }
+
+    /// The product; `None` when it does not fit.
+    #[must_use]
+    pub fn times(self, other: Self) -> Option<Self> {
+        Self::reduced(i128::from(self.num) * i128::from(other.num), i128::from(self.den) * i128::from(other.den))
+    }
+
+    /// The sum; `None` when it does not fit.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let left = i128::from(self.num).checked_mul(other.den.into())?;
+        let right = i128::from(other.num).checked_mul(self.den.into())?;
+        Self::reduced(left.checked_add(right)?, i128::from(self.den) * i128::from(other.den))
+    }
+
+    /// One divided by this; `None` for zero.
+    #[must_use]
+    pub fn inverse(self) -> Option<Self> {
+        Self::reduced(self.den.into(), self.num.into())
+    }
+
+    /// `minor × self`, rounded half away from zero; `None` when it does not fit.
+    #[must_use]
+    pub fn of(self, minor: i64) -> Option<i64> {
+        let product = i128::from(minor) * i128::from(self.num);
+        let den = i128::from(self.den);
+        let half = if product < 0 { -den } else { den };
+        // (2p ± d) / 2d, truncated: the nearest integer, halves away from zero.
+        i64::try_from((product.checked_mul(2)?.checked_add(half)?) / (den * 2)).ok()
+    }
+
+    /// `minor × self` for a positive amount, rounded up; `None` when it does not fit.
+    #[must_use]
+    pub fn of_rounded_up(self, minor: i64) -> Option<i64> {
+        let product = i128::from(minor) * i128::from(self.num);
+        let den = i128::from(self.den);
+        i64::try_from(product.checked_add(den - 1)?.div_euclid(den)).ok()
+    }
+
+    /// The number as a decimal text of at most `places` decimals, rounded half away from zero, without trailing zeros.
+    #[must_use]
+    pub fn to_text(self, places: u32) -> String {
+        let unit = 10_i128.pow(places.min(12));
+        let scaled = (i128::from(self.num) * unit * 2 + i128::from(self.den)) / (i128::from(self.den) * 2);
+        let width = usize::try_from(places.min(12)).unwrap_or(0);
+        let text = format!("{}.{:0width$}", scaled / unit, scaled % unit);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    if b == 0 { a.max(1) } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn currency(code: &str) -> Currency {
+        Currency::parse(code).unwrap()
+    }
+
+    fn amount(text: &str, code: &str) -> Result<i64, AmountFault> {
+        Decimal::parse(text).unwrap().to_money(currency(code)).map(|money| money.minor)
+    }
+
+    #[test]
+    fn one_amount_has_many_spellings() {
+        for text in ["500.00", "500", "5e2", "5E+2", "500.000", " 500 ", "0.5e3", "50000e-2"] {
+            assert_eq!(amount(text, "USD"), Ok(50_000), "{text}");
+        }
+        assert_eq!(amount("1200", "RWF"), Ok(1_200));
+        assert_eq!(amount("1200.0", "RWF"), Ok(1_200));
+        assert_eq!(amount("0.001", "KWD"), Ok(1));
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_amount() {
+        use AmountFault::{NotPositive, TooLarge, TooManyDecimals};
+        assert_eq!(amount("0", "USD"), Err(NotPositive));
+        assert_eq!(amount("-0.00", "USD"), Err(NotPositive));
+        assert_eq!(amount("-1", "USD"), Err(NotPositive));
+        assert_eq!(amount("1.001", "USD"), Err(TooManyDecimals { allowed: 2 }));
+        assert_eq!(amount("0.5", "RWF"), Err(TooManyDecimals { allowed: 0 }));
+        assert_eq!(amount("1e-1000", "USD"), Err(TooManyDecimals { allowed: 2 }));
+        assert_eq!(amount("10000000000000", "USD"), Ok(MAX_MINOR));
+        assert_eq!(amount("10000000000000.01", "USD"), Err(TooLarge));
+        assert_eq!(amount("1e1000", "USD"), Err(TooLarge));
+        for text in ["", "NaN", "inf", "1.", ".5", "1e", "e5", "0x10", "1_000", "1,5", "--1", "1e99999999999", "٣"] {
+            assert_eq!(Decimal::parse(text), None, "{text}");
+        }
+        assert_eq!(Decimal::parse("1234567890123456789012345678901"), None);
+    }
+
+    #[test]
+    fn rounds_half_away_from_zero() {
+        let half = Ratio::new(1, 2).unwrap();
+        assert_eq!([half.of(1), half.of(-1), half.of(3), half.of(2)], [Some(1), Some(-1), Some(2), Some(1)]);
+        assert_eq!(half.of_rounded_up(1), Some(1));
+        assert_eq!(Ratio::new(1, 3).unwrap().of(1), Some(0));
+        assert_eq!(Ratio::new(1, 3).unwrap().of_rounded_up(1), Some(1));
+    }
+
+    #[test]
+    fn writes_rates_as_text() {
+        let text = |num, den| Ratio::new(num, den).unwrap().to_text(8);
+        assert_eq!([text(192, 1), text(1, 192), text(15, 2), text(2, 3)], ["192", "0.00520833", "7.5", "0.66666667"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(minor in 1..=MAX_MINOR, code in prop::sample::select(vec!["USD", "RWF", "KWD"])) {
+            let money = Money::new(minor, currency(code));
+            prop_assert_eq!(Decimal::parse(&money.to_string()).unwrap().to_money(money.currency), Ok(money));
+        }
+
+        #[test]
+        fn a_share_and_the_rest_are_the_whole(minor in 0..=MAX_MINOR, ppm in 0..=1_000_000_i64) {
+            let share = Ratio::new(ppm, 1_000_000).unwrap().of(minor).unwrap();
+            prop_assert!(share >= 0 && share <= minor);
+            // Rounded once: never more than half a minor unit away.
+            let exact = i128::from(minor) * i128::from(ppm);
+            prop_assert!((exact - i128::from(share) * 1_000_000).abs() * 2 <= 1_000_000);
+        }
+
+        #[test]
+        fn there_and_back_loses_less_than_a_step(minor in 1..=1_000_000_000_i64, num in 1..=10_000_i64, den in 1..=10_000_i64) {
+            let rate = Ratio::new(num, den).unwrap();
+            let there = rate.of(minor).unwrap();
+            let back = rate.inverse().unwrap().of_rounded_up(there).unwrap();
+            // Half a unit there, carried back, and one unit of rounding up.
+            let bound = den / (num * 2) + 2;
+            prop_assert!((back - minor).abs() <= bound, "{minor} -> {there} -> {back}");
+        }
+
+        #[test]
+        fn ratios_stay_in_lowest_terms(a in 1..=1_000_000_i64, b in 1..=1_000_000_i64) {
+            let ratio = Ratio::new(a, b).unwrap();
+            prop_assert_eq!(ratio.times(ratio.inverse().unwrap()), Some(Ratio::ONE));
+            prop_assert_eq!(ratio.plus(Ratio::ZERO), Some(ratio));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Points in time, in microseconds since 1970 UTC.
+
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::temporal::DateTimeParser;
+use jiff::tz::TimeZone;
+
+/// A point in time, microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Timestamp(pub i64);
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// A length of time in microseconds, from seconds.
+#[must_use]
+pub const fn seconds(n: i64) -> i64 {
+    n.saturating_mul(MICROS_PER_SECOND)
+}
+
+/// A length of time in microseconds, from minutes.
+#[must_use]
+pub const fn minutes(n: i64) -> i64 {
+    seconds(n.saturating_mul(60))
+}
+
+/// A length of time in microseconds, from milliseconds.
+#[must_use]
+pub const fn millis(n: i64) -> i64 {
+    n.saturating_mul(1_000)
+}
+
+impl Timestamp {
+    /// This point moved by `micros`; stops at the ends of the range instead of wrapping.
+    #[must_use]
+    pub const fn plus(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to this point.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Reads ISO 8601. A time without an offset is UTC, a bare date is its midnight.
+    ///
+    /// # Errors
+    /// `None` for anything else, and for years outside 1970 to 9999.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        static PARSER: DateTimeParser = DateTimeParser::new();
+        let text = text.trim();
+        let instant = PARSER
+            .parse_timestamp(text)
+            .or_else(|_| PARSER.parse_datetime(text).and_then(utc))
+            .or_else(|_| PARSER.parse_date(text).and_then(|date: Date| utc(date.into())))
+            .ok()?;
+        (instant.as_microsecond() >= 0).then(|| Self(instant.as_microsecond()))
+    }
+
+    /// The calendar year in UTC.
+    #[must_use]
+    pub fn year(self) -> i64 {
+        self.instant().to_zoned(TimeZone::UTC).year().into()
+    }
+
+    fn instant(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
+    }
+}
+
+fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
+    civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
+}
+
+impl std::fmt::Display for Timestamp {
+    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.instant().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_offsets_naive_times_and_dates() {
+        let noon = Timestamp::parse("2026-11-22T12:00:00Z");
+        assert!(noon.is_some());
+        assert_eq!(Timestamp::parse("2026-11-22T14:00:00+02:00"), noon);
+        assert_eq!(Timestamp::parse("2026-11-22T12:00:00"), noon);
+        assert_eq!(Timestamp::parse("2026-11-22 12:00:00"), noon);
+        assert_eq!(Timestamp::parse("2026-11-22"), noon.map(|t| t.plus(-seconds(12 * 3600))));
+    }
+
+    #[test]
+    fn refuses_what_is_no_time() {
+        for text in ["", "tomorrow", "12", "2026-13-01T00:00:00Z", "2026-02-30", "1969-12-31T23:59:59Z", "99999-01-01"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_iso_8601_and_knows_the_year() {
+        let t = Timestamp::parse("2026-12-31T23:59:59.25Z").unwrap();
+        assert_eq!(t.to_string(), "2026-12-31T23:59:59.25Z");
+        assert_eq!((t.year(), t.plus(seconds(1)).year()), (2026, 2027));
+    }
+}
