@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn knows_the_decimals_of_iso_4217() {
         let decimals = |code| Currency::parse(code).map(|c| c.exponent());
-        for (code, expected) in [("USD", 2), ("LRD", 2), ("RWF", 0), ("XOF", 0), ("UGX", 0), ("KWD", 3), ("JPY", 0), ("ZMW", 2)] {
+        for (code, expected) in [("USD", 2), ("LRD", 2), ("RWF", 0), ("XOF", 0), ("UGX", 0), ("KWD", 3), ("JPY", 0), ("ZMW", 2)]
+        {
             assert_eq!(decimals(code), Some(expected), "{code}");
         }
         for code in ["", "usd", "US", "USDX", "XXX", "ABC", "U D", "€uro"] {

@@ -128,7 +128,11 @@ impl Decimal {
     #[must_use]
     pub fn to_ratio(self) -> Option<Ratio> {
         let power = 10_i128.checked_pow(self.scale.unsigned_abs())?;
-        if self.scale >= 0 { Ratio::reduced(self.mantissa, power) } else { Ratio::reduced(self.mantissa.checked_mul(power)?, 1) }
+        if self.scale >= 0 {
+            Ratio::reduced(self.mantissa, power)
+        } else {
+            Ratio::reduced(self.mantissa.checked_mul(power)?, 1)
+        }
     }
 }
 

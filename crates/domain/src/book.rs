@@ -1,0 +1,196 @@
+//! The book: which markets are open, what a payment costs, what currencies exchange for. Rows with effective dates that an
+//! operator may change; one version of it serves a whole batch.
+
+use crate::currency::Currency;
+use crate::money::Ratio;
+use crate::names::{Method, Operation, Provider};
+use crate::time::Timestamp;
+
+/// The time in which a row of the book holds: from, inclusive, to, exclusive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effective {
+    /// Server time.
+    pub from: Timestamp,
+    /// Server time; open when `None`.
+    pub to: Option<Timestamp>,
+}
+
+impl Effective {
+    /// Whether the row holds at `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> bool {
+        self.from <= now && self.to.is_none_or(|to| now < to)
+    }
+}
+
+/// A fee: a share and a fixed part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fee {
+    /// The share, in millionths: 1 % is 10 000.
+    pub percentage_ppm: i64,
+    /// The fixed part in minor units, with its currency.
+    pub fixed: Option<(i64, Currency)>,
+}
+
+impl Fee {
+    /// No fee.
+    pub const NONE: Self = Self { percentage_ppm: 0, fixed: None };
+}
+
+/// What a tier pays the platform for an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlatformFee {
+    /// Its id.
+    pub id: i64,
+    /// The tier's name.
+    pub tier: String,
+    /// For which operation.
+    pub operation: Operation,
+    /// The fee.
+    pub fee: Fee,
+    /// The share for exchange, in millionths.
+    pub fx_percentage_ppm: i64,
+    /// When it holds.
+    pub effective: Effective,
+}
+
+/// What a method's network charges for an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GatewayFee {
+    /// Its id.
+    pub id: i64,
+    /// The network.
+    pub provider: Provider,
+    /// The method.
+    pub method: Method,
+    /// For which operation.
+    pub operation: Operation,
+    /// The fee.
+    pub fee: Fee,
+    /// When it holds.
+    pub effective: Effective,
+}
+
+/// An exchange rate: one unit of `from` is `rate` units of `to`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// Its id.
+    pub id: i64,
+    /// From this currency,
+    pub from: Currency,
+    /// to this one,
+    pub to: Currency,
+    /// in major units.
+    pub rate: Ratio,
+    /// When it holds.
+    pub effective: Effective,
+}
+
+/// A method, through a network, doing an operation in a currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Market {
+    /// The method.
+    pub method: Method,
+    /// The network.
+    pub provider: Provider,
+    /// The operation.
+    pub operation: Operation,
+    /// The currency.
+    pub currency: Currency,
+    /// ISO 3166, two letters.
+    pub country: String,
+}
+
+/// A fee tier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tier {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Whether new merchants get it.
+    pub is_default: bool,
+}
+
+/// All of it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Book {
+    /// Raised with each change.
+    pub version: i64,
+    /// Fee tiers.
+    pub tiers: Vec<Tier>,
+    /// Platform fees.
+    pub platform_fees: Vec<PlatformFee>,
+    /// Gateway fees.
+    pub gateway_fees: Vec<GatewayFee>,
+    /// Exchange rates.
+    pub rates: Vec<Rate>,
+    /// Markets.
+    pub markets: Vec<Market>,
+}
+
+impl Book {
+    /// The tier of new merchants.
+    #[must_use]
+    pub fn default_tier(&self) -> &str {
+        self.tiers.iter().find(|tier| tier.is_default).map_or("default", |tier| tier.name.as_str())
+    }
+
+    /// Whether the method does the operation in any currency.
+    #[must_use]
+    pub fn has_market(&self, method: Method, provider: Provider, operation: Operation) -> bool {
+        self.markets.iter().any(|m| m.method == method && m.provider == provider && m.operation == operation)
+    }
+
+    /// Whether the method does the operation in that currency.
+    #[must_use]
+    pub fn takes(&self, method: Method, provider: Provider, operation: Operation, currency: Currency) -> bool {
+        self.markets
+            .iter()
+            .any(|m| m.method == method && m.provider == provider && m.operation == operation && m.currency == currency)
+    }
+
+    /// The platform's fee for a tier's operation; the newest row that holds.
+    #[must_use]
+    pub fn platform_fee(&self, tier: &str, operation: Operation, now: Timestamp) -> Option<&PlatformFee> {
+        self.platform_fees
+            .iter()
+            .filter(|row| row.tier == tier && row.operation == operation && row.effective.at(now))
+            .max_by_key(|row| (row.effective.from, row.id))
+    }
+
+    /// The network's fee for a method's operation; the newest row that holds.
+    #[must_use]
+    pub fn gateway_fee(&self, provider: Provider, method: Method, operation: Operation, now: Timestamp) -> Option<&GatewayFee> {
+        self.gateway_fees
+            .iter()
+            .filter(|row| {
+                row.provider == provider && row.method == method && row.operation == operation && row.effective.at(now)
+            })
+            .max_by_key(|row| (row.effective.from, row.id))
+    }
+
+    /// How many units of `to` one unit of `from` is: a stored rate, its inverse, or the cross rate through USD.
+    #[must_use]
+    pub fn rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+        if from == to {
+            return Some(Ratio::ONE);
+        }
+        self.direct(from, to, now).or_else(|| {
+            let usd = Currency::parse("USD")?;
+            self.direct(from, usd, now)?.times(self.direct(usd, to, now)?)
+        })
+    }
+
+    fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+        self.stored(from, to, now).or_else(|| self.stored(to, from, now)?.inverse())
+    }
+
+    fn stored(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+        self.rates
+            .iter()
+            .filter(|row| row.from == from && row.to == to && row.effective.at(now))
+            .max_by_key(|row| (row.effective.from, row.id))
+            .map(|row| row.rate)
+    }
+}

@@ -1,0 +1,211 @@
+//! Every way to change something, and the one function that decides it.
+
+use crate::account::{self, NewAccount, PaymentAccount};
+use crate::currency::Currency;
+use crate::execute::{self, Execute, Executed};
+use crate::execution::{Job, Patience, Word};
+use crate::ids::{CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, ReviewId, SessionId, WalletId};
+use crate::merchant::{self, Merchant, NewMerchant};
+use crate::money::Money;
+use crate::party::{self, Counterparty, NewParty, Party, Relationship};
+use crate::rejection::Rejection;
+use crate::review::{self, Resolution, Review};
+use crate::session::{self, Declare, Lifetimes, Session, SessionKind};
+use crate::settle::{self, Settled};
+use crate::source::{self, Item, ItemChanges, NewItem, NewSource, Source, SourceChanges, SourceRef};
+use crate::time::Timestamp;
+use crate::wallet::{self, Wallet, WalletStatus};
+use crate::world::{Halt, Key, Lookup, World};
+
+/// What an operator may set.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Settings {
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// How long executions may take.
+    pub patience: Patience,
+}
+
+/// A request to change something. Each is decided in one transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Make a merchant.
+    CreateMerchant(NewMerchant),
+    /// Set a merchant's passcode to an argon2id hash.
+    SetPasscode(MerchantId, String),
+    /// Count a try of a payout's passcode before it is compared.
+    ReserveAttempt(Execute),
+    /// Move a merchant's sandbox clock forward by seconds.
+    AdvanceClock(MerchantId, i64),
+    /// Put sandbox money into a wallet.
+    FundWallet(WalletId, Money),
+    /// Change what may be started on a wallet; the last says whether something could still credit it.
+    SetWalletStatus(WalletId, WalletStatus, bool),
+    /// Make a party.
+    CreateParty(MerchantId, NewParty),
+    /// Make a counterparty.
+    CreateCounterparty(MerchantId, Relationship, Option<PartyId>),
+    /// Change a counterparty.
+    UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Option<PartyId>),
+    /// Make a payment account.
+    CreateAccount(MerchantId, NewAccount),
+    /// Make an invoice or order.
+    CreateSource(MerchantId, NewSource),
+    /// Change one.
+    UpdateSource(SourceRef, SourceChanges),
+    /// Publish one.
+    PublishSource(SourceRef),
+    /// Withdraw one.
+    CancelSource(SourceRef),
+    /// Add an item to one.
+    AddItem(SourceRef, NewItem),
+    /// Change an item of one.
+    UpdateItem(SourceRef, ItemId, ItemChanges),
+    /// Take an item out of one.
+    RemoveItem(SourceRef, ItemId),
+    /// Declare an intent.
+    Declare(MerchantId, Declare),
+    /// Withdraw a session.
+    CancelSession(MerchantId, SessionKind, SessionId),
+    /// Write down that a session's time is over.
+    ExpireSession(SessionId),
+    /// Carry a session out.
+    Execute(Execute),
+    /// Take the lease of an execution that is due.
+    Claim(ExecutionId),
+    /// Take in what a provider said.
+    Hear(ExecutionId, Word),
+    /// The payer of a sandbox card payment confirmed it, or refused to.
+    Authenticate(MerchantId, String, bool),
+    /// A human decided.
+    ResolveReview(ReviewId, Resolution, String),
+}
+
+/// What a command answers when it is accepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// Nothing to say.
+    Done,
+    /// Whether it changed something.
+    Changed(bool),
+    /// A merchant and its wallets.
+    Merchant(Merchant, Vec<(WalletId, Currency)>),
+    /// The passcode hash to compare with; `None` when none is set.
+    Passcode(Option<String>),
+    /// The merchant's time now.
+    Time(Timestamp),
+    /// A wallet.
+    Wallet(Wallet),
+    /// A party.
+    Party(Party),
+    /// A counterparty.
+    Counterparty(Counterparty),
+    /// A payment account.
+    Account(PaymentAccount),
+    /// An invoice or order.
+    Source(Source),
+    /// An item.
+    Item(Item),
+    /// A session, and the merchant's time.
+    Session(Session),
+    /// An execution.
+    Executed(Box<Executed>),
+    /// A lease, if it was to be had.
+    Claimed(Option<Box<Job>>),
+    /// An execution after a provider's word.
+    Settled(Box<Settled>),
+    /// A review.
+    Review(Review),
+}
+
+impl Command {
+    /// Keys that the decision will certainly ask for: loaded ahead, so that it rarely has to be made twice.
+    #[must_use]
+    pub fn hints(&self) -> Vec<Key> {
+        match self {
+            Self::Execute(request) | Self::ReserveAttempt(request) => vec![
+                Key::Execution(Lookup::Name((request.merchant_id, request.reference_id.clone()))),
+                Key::Merchant(Lookup::Id(request.merchant_id)),
+                Key::Session(Lookup::Id(request.session_id)),
+            ],
+            Self::Claim(id) | Self::Hear(id, _) => vec![Key::Execution(Lookup::Id(*id))],
+            Self::Declare(merchant, request) => {
+                let mut keys = vec![Key::Merchant(Lookup::Id(*merchant))];
+                keys.extend(match request {
+                    Declare::Checkout { source_id, .. } => Some(Key::Source(Lookup::Id(*source_id))),
+                    Declare::Payout { account_id, .. } => Some(Key::PaymentAccount(Lookup::Id(*account_id))),
+                    Declare::Transfer { counterparty_id, .. } => Some(Key::Counterparty(Lookup::Id(*counterparty_id))),
+                    Declare::Refund { original_id, .. } => Some(Key::Execution(Lookup::Id(*original_id))),
+                });
+                keys
+            }
+            _ => vec![],
+        }
+    }
+}
+
+/// Decides a command. A refused one leaves its draft in the world, for [`World::forget`].
+///
+/// # Errors
+/// [`Halt::Missing`] until all is loaded that the decision reads; [`Halt::Rejected`] when it is refused.
+pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
+    let time = |merchant: &MerchantId, world: &World| world.must::<Merchant>(*merchant).map(|merchant| merchant.time(now));
+    Ok(match command {
+        Command::CreateMerchant(new) => {
+            let (merchant, wallets) = merchant::create(new, world, now)?;
+            Answer::Merchant(merchant, wallets)
+        }
+        Command::SetPasscode(id, hash) => {
+            merchant::set_passcode(*id, hash, world, now)?;
+            Answer::Done
+        }
+        Command::ReserveAttempt(request) => reserve_attempt(request, world, now)?,
+        Command::AdvanceClock(id, by_seconds) => Answer::Time(merchant::advance_clock(*id, *by_seconds, world, now)?),
+        Command::FundWallet(id, amount) => Answer::Wallet(wallet::fund(*id, *amount, world, now)?),
+        Command::SetWalletStatus(id, status, open) => Answer::Wallet(wallet::set_status(*id, *status, *open, world, now)?),
+        Command::CreateParty(id, new) => Answer::Party(party::create(*id, new, world, time(id, world)?)?),
+        Command::CreateCounterparty(id, relationship, party) => {
+            Answer::Counterparty(party::create_counterparty(*id, *relationship, *party, world, time(id, world)?)?)
+        }
+        Command::UpdateCounterparty(id, which, relationship, party) => {
+            let time = time(id, world)?;
+            Answer::Counterparty(party::update_counterparty(*id, *which, *relationship, *party, world, time)?)
+        }
+        Command::CreateAccount(id, new) => Answer::Account(account::create(*id, new, world, time(id, world)?)?),
+        Command::CreateSource(id, new) => Answer::Source(source::create(*id, new, world, time(id, world)?)?),
+        Command::UpdateSource(which, changes) => {
+            Answer::Source(source::update(*which, changes, world, time(&which.merchant_id, world)?)?)
+        }
+        Command::PublishSource(which) => Answer::Source(source::publish(*which, world, now)?),
+        Command::CancelSource(which) => Answer::Source(source::cancel(*which, world, now)?),
+        Command::AddItem(which, new) => Answer::Item(source::add_item(*which, new, world, time(&which.merchant_id, world)?)?),
+        Command::UpdateItem(which, id, changes) => {
+            Answer::Item(source::update_item(*which, *id, changes, world, time(&which.merchant_id, world)?)?)
+        }
+        Command::RemoveItem(which, id) => {
+            source::remove_item(*which, *id, world, time(&which.merchant_id, world)?)?;
+            Answer::Done
+        }
+        Command::Declare(id, request) => Answer::Session(session::declare(*id, request, settings.lifetimes, world, now)?),
+        Command::CancelSession(id, kind, which) => Answer::Session(session::cancel(*id, *kind, *which, world, now)?),
+        Command::ExpireSession(id) => Answer::Changed(session::expire(*id, world, now)?),
+        Command::Execute(request) => Answer::Executed(Box::new(execute::execute(request, settings.patience, world, now)?)),
+        Command::Claim(id) => Answer::Claimed(settle::claim(*id, settings.patience, world, now)?.map(Box::new)),
+        Command::Hear(id, word) => Answer::Settled(Box::new(settle::hear(*id, word, world, now)?)),
+        Command::Authenticate(id, reference, success) => {
+            Answer::Settled(Box::new(settle::authenticate(*id, reference, *success, world, now)?))
+        }
+        Command::ResolveReview(id, how, evidence) => Answer::Review(review::resolve(*id, *how, evidence, world, now)?),
+    })
+}
+
+/// A replay needs no passcode, and an unverified merchant gets to no comparison: neither counts as a try.
+fn reserve_attempt(request: &Execute, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
+    if let Some(execution) = execute::replay(request, world)? {
+        return Ok(Answer::Executed(Box::new(Executed { execution, replayed: true, job: None })));
+    }
+    if !world.must::<Merchant>(request.merchant_id)?.verified {
+        return Err(Rejection::NotVerified.into());
+    }
+    Ok(Answer::Passcode(merchant::reserve_attempt(request.merchant_id, world, now)?))
+}

@@ -1,0 +1,443 @@
+//! Carrying a session out: one decision, in which every check of the session's creation is made again.
+//!
+//! Order: a replay is answered; then verification, passcode, the session's state, the object's state. Only too little money
+//! and too little room for a refund are recorded as `FAILED`; every other refusal leaves session and key as they were.
+
+use crate::account::{self, PaymentAccount};
+use crate::currency::Currency;
+use crate::event::{self, EventType, Subject};
+use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Task, provider_request_id};
+use crate::fees::{self, Quote, Route};
+use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
+use crate::ledger::{self, From};
+use crate::merchant::{self, Merchant};
+use crate::money::Money;
+use crate::names::{Method, Operation, Provider};
+use crate::rejection::Rejection;
+use crate::session::{self, Session, SessionInput};
+use crate::settle;
+use crate::source::{Source, SourceInput};
+use crate::time::Timestamp;
+use crate::wallet::{self, Owner, Wallet};
+use crate::world::{Halt, World};
+
+/// What an execution request says, by operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Terms {
+    /// Take from this account in this currency.
+    Collection {
+        /// The payer's account.
+        account_id: PaymentAccountId,
+        /// The payer's currency.
+        currency: Currency,
+    },
+    /// Send to the session's account.
+    Payout {
+        /// Must be the session's, where it is given.
+        account_id: Option<PaymentAccountId>,
+        /// Whether a passcode was compared and found right.
+        passcode_verified: bool,
+    },
+    /// Move to the session's counterparty.
+    Transfer,
+    /// Give back the session's collection.
+    Refund,
+}
+
+impl Terms {
+    const fn operation(self) -> Operation {
+        match self {
+            Self::Collection { .. } => Operation::Collection,
+            Self::Payout { .. } => Operation::Payout,
+            Self::Transfer => Operation::Transfer,
+            Self::Refund => Operation::Refund,
+        }
+    }
+}
+
+/// A request to execute a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Execute {
+    /// Whose.
+    pub merchant_id: MerchantId,
+    /// The caller's UUID, lower-case.
+    pub reference_id: String,
+    /// The session.
+    pub session_id: SessionId,
+    /// The rest.
+    pub terms: Terms,
+}
+
+/// The execution, and what is to be done next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Executed {
+    /// As it is now.
+    pub execution: Execution,
+    /// Whether it was there before.
+    pub replayed: bool,
+    /// The provider call that this commit made due; this process holds the lease.
+    pub job: Option<Job>,
+}
+
+/// The stored execution under this key, if the request says the same.
+///
+/// # Errors
+/// [`Rejection::DuplicateReference`].
+pub fn replay(request: &Execute, world: &World) -> Result<Option<Execution>, Halt> {
+    let name = (request.merchant_id, request.reference_id.clone());
+    let Some(found) = world.find::<Execution>(&name)? else { return Ok(None) };
+    let same = found.operation == request.terms.operation()
+        && found.session_id == request.session_id
+        && match request.terms {
+            Terms::Collection { account_id, currency } => {
+                found.payment_account_id == Some(account_id) && found.payer.currency == currency
+            }
+            Terms::Payout { account_id, .. } => account_id.is_none() || found.payment_account_id == account_id,
+            Terms::Transfer | Terms::Refund => true,
+        };
+    if same { Ok(Some((*found).clone())) } else { Err(Rejection::DuplicateReference.into()) }
+}
+
+/// Executes a session.
+///
+/// # Errors
+/// Every refusal of an execution.
+pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Timestamp) -> Result<Executed, Halt> {
+    if let Some(execution) = replay(request, world)? {
+        return Ok(Executed { execution, replayed: true, job: None });
+    }
+    let merchant = world.must::<Merchant>(request.merchant_id)?;
+    let operation = request.terms.operation();
+    if operation != Operation::Collection && !merchant.verified {
+        return Err(Rejection::NotVerified.into());
+    }
+    if let Terms::Payout { passcode_verified, .. } = request.terms {
+        merchant::check_passcode(merchant.id, passcode_verified, world, now)?;
+    }
+    let time = merchant.time(now);
+    let found = world
+        .get::<Session>(request.session_id)?
+        .filter(|session| session.merchant_id == merchant.id && session.kind.operation() == operation);
+    let session = found.ok_or(Rejection::Unknown { field: "session_id", what: "a session" })?;
+    let used = session.after(SessionInput::Execute, time)?;
+
+    let case = Case { request, merchant: &merchant, session: &session, patience, time, now };
+    let executed = match request.terms {
+        Terms::Collection { account_id, currency } => case.collection(account_id, currency, world)?,
+        Terms::Payout { account_id, .. } => case.payout(account_id, world)?,
+        Terms::Transfer => case.transfer(world)?,
+        Terms::Refund => case.refund(world)?,
+    };
+    world.put(Session { payment_account_id: executed.execution.payment_account_id, ..used });
+    Ok(executed)
+}
+
+/// One execution being decided.
+struct Case<'a> {
+    request: &'a Execute,
+    merchant: &'a Merchant,
+    session: &'a Session,
+    patience: Patience,
+    time: Timestamp,
+    now: Timestamp,
+}
+
+impl Case<'_> {
+    /// A new execution with the figures of `quote`, through `provider`.
+    fn draft(&self, quote: &Quote, (provider, method): (Provider, Method), world: &mut World) -> Result<Execution, Halt> {
+        let id = ExecutionId(world.new_id()?);
+        let operation = self.request.terms.operation();
+        Ok(Execution {
+            id,
+            merchant_id: self.merchant.id,
+            reference_id: self.request.reference_id.clone(),
+            operation,
+            session_id: self.session.id,
+            status: ExecutionStatus::Pending,
+            source_id: self.session.source_id,
+            payment_account_id: None,
+            original_execution_id: self.session.original_execution_id,
+            wallet_id: self.session.wallet_id,
+            other_wallet_id: None,
+            payer: quote.payer,
+            payee: quote.payee,
+            total_minor: quote.total,
+            platform_fee_minor: quote.platform_fee,
+            gateway_fee_minor: quote.gateway_fee,
+            fx_fee_minor: quote.fx_fee,
+            rate: quote.rate,
+            refunded_minor: 0,
+            refunded_total_minor: 0,
+            provider,
+            method,
+            provider_request_id: provider_request_id(&world.installation, id, operation),
+            provider_transaction_id: None,
+            gateway_message: None,
+            wallet_message: None,
+            client_secret: None,
+            requires_action: false,
+            cancel_asked: false,
+            attempts: 0,
+            sent_at: None,
+            waiting_for: None,
+            next_check_at: None,
+            lease_until: None,
+            deadline_at: self.time.plus(self.patience.deadline_us),
+            completed_at: None,
+            created_at: self.time,
+            updated_at: self.time,
+        })
+    }
+
+    fn amount(&self) -> Result<Money, Halt> {
+        self.session.amount.ok_or_else(|| Halt::Broken(format!("session {} has no amount", self.session.id)))
+    }
+
+    fn route(&self, provider: Provider, method: Method) -> Route<'_> {
+        Route { tier: &self.merchant.fee_tier, operation: self.request.terms.operation(), provider, method }
+    }
+
+    fn collection(&self, account_id: PaymentAccountId, currency: Currency, world: &mut World) -> Result<Executed, Halt> {
+        let source_id =
+            self.session.source_id.ok_or_else(|| Halt::Broken(format!("session {} has no source", self.session.id)))?;
+        let source = world.must::<Source>(source_id)?;
+        let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
+        let account = account::usable(self.merchant.id, account_id, Operation::Collection, "payment_account_id", world)??;
+        if !world.book.takes(account.method, account.provider, Operation::Collection, currency) {
+            return Err(Rejection::CurrencyNotTaken { currency, method: account.method.as_str() }.into());
+        }
+        if let Some(wallet) = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?
+            && !wallet.status.allows_credit()
+        {
+            return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+        }
+        let route = self.route(account.provider, account.method);
+        let quote = fees::collection(source.total(), currency, source.fee_bearer, route, &world.book, self.now)?;
+        let draft = self.draft(&quote, (account.provider, account.method), world)?;
+        let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
+
+        if account.provider == Provider::Platform {
+            let payer = world.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
+            let Some(payer) = spendable(payer.as_deref(), execution.payer) else {
+                return self.fail(too_little(execution, payer.as_deref()), world);
+            };
+            execution.other_wallet_id = Some(payer);
+            world.put(processing);
+            return self.complete(execution, world);
+        }
+        world.put(processing);
+        let subject = (Subject::Source, source_id.0);
+        event::record(world, self.merchant.id, EventType::SourceProcessing, subject, None, self.now)?;
+        self.dispatch(execution, Some(&account), world)
+    }
+
+    fn payout(&self, account_id: Option<PaymentAccountId>, world: &mut World) -> Result<Executed, Halt> {
+        let amount = self.amount()?;
+        let of_session = self
+            .session
+            .payment_account_id
+            .ok_or_else(|| Halt::Broken(format!("session {} has no account", self.session.id)))?;
+        if account_id.is_some_and(|id| id != of_session) {
+            return Err(Rejection::AccountMismatch.into());
+        }
+        let account = account::usable(self.merchant.id, of_session, Operation::Payout, "session_id", world)??;
+        if !world.book.takes(account.method, account.provider, Operation::Payout, amount.currency) {
+            return Err(Rejection::CurrencyNotTaken { currency: amount.currency, method: account.method.as_str() }.into());
+        }
+        let wallet = session::recheck_wallet(self.session, amount, world)?;
+        let quote = fees::outgoing(amount, self.route(account.provider, account.method), &world.book, self.now)?;
+        let draft = self.draft(&quote, (account.provider, account.method), world)?;
+        let mut execution = Execution { payment_account_id: Some(of_session), ..draft };
+        if spendable(Some(&wallet), execution.payer).is_none() {
+            return self.fail(too_little(execution, Some(&wallet)), world);
+        }
+        if account.provider == Provider::Platform {
+            let payee = wallet::open(world, self.merchant.id, Owner::Party(account.party_id), amount.currency, self.now)?;
+            if payee.id == wallet.id {
+                return Err(Rejection::WalletState { field: "session_id", state: "the payee's own" }.into());
+            }
+            if !payee.status.allows_credit() {
+                return self.fail(closed_to_credit(execution, &payee), world);
+            }
+            execution.other_wallet_id = Some(payee.id);
+            return self.complete(execution, world);
+        }
+        self.dispatch(execution, Some(&account), world)
+    }
+
+    fn transfer(&self, world: &mut World) -> Result<Executed, Halt> {
+        let amount = self.amount()?;
+        let wallet = session::recheck_wallet(self.session, amount, world)?;
+        let party_id =
+            self.session.party_id.ok_or_else(|| Halt::Broken(format!("session {} has no party", self.session.id)))?;
+        let target = session::transfer_target(self.merchant, party_id, amount.currency, world)?;
+        if target.owner == wallet.owner() {
+            return Err(Rejection::WalletState { field: "session_id", state: "the receiver's own" }.into());
+        }
+        let network = (Provider::Platform, Method::Wallet);
+        let quote = fees::outgoing(amount, self.route(network.0, network.1), &world.book, self.now)?;
+        let mut execution = self.draft(&quote, network, world)?;
+        if let Some(receiver) = target.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
+            return self.fail(closed_to_credit(execution, receiver), world);
+        }
+        if spendable(Some(&wallet), execution.payer).is_none() {
+            return self.fail(too_little(execution, Some(&wallet)), world);
+        }
+        let receiver = wallet::open(world, target.merchant_id, target.owner, amount.currency, self.now)?;
+        execution.other_wallet_id = Some(receiver.id);
+        self.complete(execution, world)
+    }
+
+    fn refund(&self, world: &mut World) -> Result<Executed, Halt> {
+        let amount = self.amount()?;
+        let original_id = self
+            .session
+            .original_execution_id
+            .ok_or_else(|| Halt::Broken(format!("session {} has no original", self.session.id)))?;
+        let original = world.must::<Execution>(original_id)?;
+        let wallet_id = original.wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no wallet")))?;
+        let wallet = world.must::<Wallet>(wallet_id)?;
+        if !wallet.status.allows_debit() {
+            return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+        }
+        let total_left = ledger::left(original.total_minor, original.refunded_total_minor)?;
+        let share = fees::refund_share(amount, original.rate, wallet.currency, total_left)
+            .ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
+        let quote = Quote {
+            payer: Money::new(share, wallet.currency),
+            payee: amount,
+            total: share,
+            platform_fee: 0,
+            gateway_fee: 0,
+            fx_fee: 0,
+            rate: original.rate,
+        };
+        let draft = self.draft(&quote, (original.provider, original.method), world)?;
+        let mut execution = Execution { payment_account_id: original.payment_account_id, wallet_id: Some(wallet_id), ..draft };
+        if let Err(no_room) = session::check_refund_room(&original, amount) {
+            execution.gateway_message = Some(no_room.to_string());
+            return self.fail(execution, world);
+        }
+        if spendable(Some(&wallet), execution.payer).is_none() {
+            return self.fail(too_little(execution, Some(&wallet)), world);
+        }
+        if original.provider == Provider::Platform {
+            let payer_id =
+                original.other_wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no payer")))?;
+            let payer = world.must::<Wallet>(payer_id)?;
+            if !payer.status.allows_credit() {
+                return self.fail(closed_to_credit(execution, &payer), world);
+            }
+            execution.other_wallet_id = Some(payer_id);
+        }
+        let mut original = (*original).clone();
+        original.refunded_minor = crate::world::sum(original.refunded_minor, amount.minor)?;
+        original.refunded_total_minor = crate::world::sum(original.refunded_total_minor, share)?;
+        world.put(original.clone());
+        if original.provider == Provider::Platform {
+            return self.complete(execution, world);
+        }
+        self.dispatch(execution, None, world)
+    }
+
+    /// Records an execution that is final at once, settled from what is available.
+    fn complete(&self, execution: Execution, world: &mut World) -> Result<Executed, Halt> {
+        let execution = settle::complete(execution, From::Available, None, self.time, world, self.now)?;
+        Ok(Executed { execution, replayed: false, job: None })
+    }
+
+    /// Records an execution that cannot be carried out.
+    fn fail(&self, execution: Execution, world: &mut World) -> Result<Executed, Halt> {
+        let execution = Execution { status: ExecutionStatus::Failed, ..execution };
+        let note = execution.wallet_message.clone().or_else(|| execution.gateway_message.clone());
+        let subject = (Subject::Execution, execution.id.0);
+        event::record(world, self.merchant.id, EventType::ExecutionFailed, subject, note, self.now)?;
+        world.put(execution.clone());
+        Ok(Executed { execution, replayed: false, job: None })
+    }
+
+    /// Records an execution for its provider, holds what it needs, and leases the first call to this process.
+    fn dispatch(&self, execution: Execution, account: Option<&PaymentAccount>, world: &mut World) -> Result<Executed, Halt> {
+        let lease = self.now.plus(LEASE_US);
+        let execution = Execution {
+            attempts: 1,
+            sent_at: Some(self.time),
+            waiting_for: Some("the provider's answer".to_owned()),
+            next_check_at: Some(lease),
+            lease_until: Some(lease),
+            ..execution
+        };
+        let subject = (Subject::Execution, execution.id.0);
+        let event = event::record(world, self.merchant.id, EventType::ExecutionPending, subject, None, self.now)?;
+        if let Some((wallet, money)) = execution.hold() {
+            ledger::post(world, event, Some(execution.id), &ledger::hold(wallet, money)?, self.now)?;
+        }
+        let job = job(&execution, account, Task::Send, world, self.now)?;
+        world.put(execution.clone());
+        Ok(Executed { execution, replayed: false, job: Some(job) })
+    }
+}
+
+/// The call at a provider for an execution, from its rows.
+///
+/// # Errors
+/// [`Halt::Missing`], [`Halt::Broken`].
+pub fn job(
+    execution: &Execution,
+    account: Option<&PaymentAccount>,
+    task: Task,
+    world: &World,
+    now: Timestamp,
+) -> Result<Job, Halt> {
+    let merchant = world.must::<Merchant>(execution.merchant_id)?;
+    let account_number = match (account, execution.payment_account_id) {
+        (Some(account), _) => account.account_number.clone(),
+        (None, Some(id)) => world.must::<PaymentAccount>(id)?.account_number.clone(),
+        (None, None) => None,
+    };
+    let original_request_id = match execution.original_execution_id {
+        Some(id) => Some(world.must::<Execution>(id)?.provider_request_id.clone()),
+        None => None,
+    };
+    let time = merchant.time(now);
+    Ok(Job {
+        provider: execution.provider,
+        mode: merchant.mode,
+        task,
+        request: ProviderRequest {
+            execution_id: execution.id,
+            operation: execution.operation,
+            request_id: execution.provider_request_id.clone(),
+            original_request_id,
+            method: execution.method,
+            account_number,
+            amount: execution.outside_amount(),
+            attempts: execution.attempts,
+            sent_at: execution.sent_at.unwrap_or(time),
+            requires_action: execution.requires_action,
+            cancel_asked: execution.cancel_asked,
+            time,
+        },
+    })
+}
+
+/// The wallet's id, if a debit of `amount` may start on it.
+fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::ids::WalletId> {
+    wallet.filter(|wallet| wallet.status.allows_debit() && wallet.available_minor >= amount.minor).map(|wallet| wallet.id)
+}
+
+fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {
+    let need = execution.payer;
+    let message = match wallet {
+        Some(wallet) if !wallet.status.allows_debit() => format!("the wallet is {}", wallet.status),
+        _ => {
+            let has = Money::new(wallet.map_or(0, |wallet| wallet.available_minor), need.currency);
+            format!("insufficient balance: {need} {cur} needed, {has} {cur} available", cur = need.currency)
+        }
+    };
+    Execution { wallet_message: Some(message), ..execution }
+}
+
+fn closed_to_credit(execution: Execution, wallet: &Wallet) -> Execution {
+    Execution { wallet_message: Some(format!("the receiving wallet is {}", wallet.status)), ..execution }
+}

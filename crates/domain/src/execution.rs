@@ -1,0 +1,424 @@
+//! Executions: sessions carried out. The API calls them payment intents too.
+
+use sha2::{Digest, Sha256};
+
+use crate::api_enum;
+use crate::currency::Currency;
+use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
+use crate::ledger::{AccountKind, Figures, Place};
+use crate::money::{Money, Ratio};
+use crate::names::{Method, Operation, Provider};
+use crate::time::{Timestamp, minutes, seconds};
+use crate::world::{Halt, Row};
+
+api_enum! {
+    /// Where an execution is in its life.
+    ExecutionStatus {
+        /// On disk, not yet taken by the provider.
+        Pending = "PENDING",
+        /// The provider has it, or may have it.
+        Processing = "PROCESSING",
+        /// Money moved. Final.
+        Completed = "COMPLETED",
+        /// No money moved. Final.
+        Failed = "FAILED",
+    }
+}
+
+impl ExecutionStatus {
+    /// Whether it never changes again.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed => true,
+            Self::Pending | Self::Processing => false,
+        }
+    }
+}
+
+/// What a provider said of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Word {
+    /// It has the request and will say more.
+    Accepted,
+    /// The payer has to act; the secret lets the payer's page do so.
+    NeedsAction {
+        /// Stripe's client secret.
+        client_secret: String,
+    },
+    /// Money moved.
+    Succeeded {
+        /// The provider's own id of it.
+        transaction_id: String,
+        /// How much, where the provider says so.
+        amount: Option<Money>,
+    },
+    /// No money moved, and none will.
+    Declined {
+        /// Why, for the merchant.
+        message: String,
+    },
+    /// Silence: a time-out, a 5xx, a broken connection, an unreadable answer. Never a failure.
+    Unknown,
+    /// It does not know the request.
+    NeverSeen,
+}
+
+/// The inputs of the state machine: a [`Word`] without its contents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// See [`Word::Accepted`].
+    Accepted,
+    /// See [`Word::NeedsAction`].
+    NeedsAction,
+    /// [`Word::Succeeded`] with the right amount.
+    Succeeded,
+    /// [`Word::Succeeded`] with another amount or currency.
+    Mismatch,
+    /// See [`Word::Declined`].
+    Declined,
+    /// See [`Word::Unknown`].
+    Unknown,
+    /// See [`Word::NeverSeen`].
+    NeverSeen,
+}
+
+impl Input {
+    /// Every input.
+    pub const ALL: &'static [Self] =
+        &[Self::Accepted, Self::NeedsAction, Self::Succeeded, Self::Mismatch, Self::Declined, Self::Unknown, Self::NeverSeen];
+}
+
+/// What an input does to an execution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Nothing that was not known.
+    Unchanged,
+    /// It is with the provider; it is asked again later.
+    Wait,
+    /// Wait for the payer.
+    WaitForAction,
+    /// Settle.
+    Complete,
+    /// Release.
+    Fail,
+    /// Send again with the same id, or give up when its time is over.
+    Resend,
+    /// The word contradicts what is final, or the request: a human decides.
+    Review,
+}
+
+impl ExecutionStatus {
+    /// What `input` does in this state.
+    #[must_use]
+    pub const fn on(self, input: Input) -> Step {
+        match (self, input) {
+            (Self::Pending | Self::Processing, Input::Accepted | Input::Unknown) => Step::Wait,
+            (Self::Pending | Self::Processing, Input::NeedsAction) => Step::WaitForAction,
+            (Self::Pending | Self::Processing, Input::Succeeded) => Step::Complete,
+            (Self::Pending | Self::Processing, Input::Declined) => Step::Fail,
+            (Self::Pending | Self::Processing, Input::NeverSeen) => Step::Resend,
+            (Self::Pending | Self::Processing | Self::Completed | Self::Failed, Input::Mismatch) => Step::Review,
+            (Self::Completed, Input::Declined) => Step::Review,
+            (Self::Failed, Input::Succeeded) => Step::Review,
+            (Self::Completed, Input::Succeeded) | (Self::Failed, Input::Declined) => Step::Unchanged,
+            (Self::Completed | Self::Failed, Input::Accepted | Input::NeedsAction | Input::Unknown | Input::NeverSeen) => {
+                Step::Unchanged
+            }
+        }
+    }
+}
+
+/// A lease on a provider call, in microseconds: longer than any provider's time-out.
+pub const LEASE_US: i64 = seconds(30);
+/// A request that is never seen is given up so long after it was last sent, and not before its deadline.
+pub const NEVER_SEEN_US: i64 = minutes(15);
+/// Stripe forgets idempotency keys after 24 hours: an older request is not sent again.
+pub const STRIPE_RESEND_US: i64 = minutes(23 * 60);
+
+/// How long executions may take, where an operator has not set it otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Patience {
+    /// After this, in microseconds of merchant time, an execution that is not final goes to review.
+    pub deadline_us: i64,
+    /// After this, in microseconds of merchant time, a payer who does not act is given up.
+    pub action_us: i64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { deadline_us: minutes(24 * 60), action_us: minutes(30) }
+    }
+}
+
+/// A session carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Execution {
+    /// Its id: the payment intent's.
+    pub id: ExecutionId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// The caller's UUID, lower-case: unique for the merchant, for ever.
+    pub reference_id: String,
+    /// What it does.
+    pub operation: Operation,
+    /// The session that it carried out.
+    pub session_id: SessionId,
+    /// Where it is in its life.
+    pub status: ExecutionStatus,
+    /// Collection: what is paid.
+    pub source_id: Option<SourceId>,
+    /// Collection: from where. Payout: where to. Refund: back to where.
+    pub payment_account_id: Option<PaymentAccountId>,
+    /// Refund: the collection given back.
+    pub original_execution_id: Option<ExecutionId>,
+    /// The wallet debited; of a collection the wallet credited, once completed.
+    pub wallet_id: Option<WalletId>,
+    /// The wallet on the other side, where no network is involved.
+    pub other_wallet_id: Option<WalletId>,
+    /// What the payer pays: with the fees that the payer bears.
+    pub payer: Money,
+    /// What the payee gets.
+    pub payee: Money,
+    /// Collection: T, the payer's amount in the source's currency.
+    pub total_minor: i64,
+    /// The platform's fee, in the currency of source or wallet.
+    pub platform_fee_minor: i64,
+    /// The network's fee, in the same.
+    pub gateway_fee_minor: i64,
+    /// The fee for exchange, in the same.
+    pub fx_fee_minor: i64,
+    /// Units of the payer's currency (refund: of the payee's) for one unit of the source's or wallet's.
+    pub rate: Ratio,
+    /// Collection: what refunds of it have taken or hold, in the payer's currency,
+    pub refunded_minor: i64,
+    /// and in the wallet's.
+    pub refunded_total_minor: i64,
+    /// The network.
+    pub provider: Provider,
+    /// The method.
+    pub method: Method,
+    /// The id under which the provider knows the request.
+    pub provider_request_id: String,
+    /// The provider's own id of the payment.
+    pub provider_transaction_id: Option<String>,
+    /// What the provider said, for a person.
+    pub gateway_message: Option<String>,
+    /// What the wallet said, for a person.
+    pub wallet_message: Option<String>,
+    /// What the payer's page needs to act.
+    pub client_secret: Option<String>,
+    /// Whether the payer has to act.
+    pub requires_action: bool,
+    /// Whether the provider was asked to cancel it.
+    pub cancel_asked: bool,
+    /// How often it was sent.
+    pub attempts: i64,
+    /// When it was last sent, merchant time.
+    pub sent_at: Option<Timestamp>,
+    /// Why it is not final.
+    pub waiting_for: Option<String>,
+    /// When it is looked at again, server time; `None` when final.
+    pub next_check_at: Option<Timestamp>,
+    /// Until when one process alone may call the provider for it, server time.
+    pub lease_until: Option<Timestamp>,
+    /// When it goes to review, merchant time.
+    pub deadline_at: Timestamp,
+    /// When it completed, merchant time.
+    pub completed_at: Option<Timestamp>,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Row for Execution {
+    type Id = ExecutionId;
+    type Name = (MerchantId, String);
+
+    fn id(&self) -> ExecutionId {
+        self.id
+    }
+
+    fn name(&self) -> Option<(MerchantId, String)> {
+        Some((self.merchant_id, self.reference_id.clone()))
+    }
+}
+
+impl Execution {
+    /// The currency of the source or wallet: that of fees, holds and `total_minor`.
+    #[must_use]
+    pub const fn wallet_currency(&self) -> Currency {
+        match self.operation {
+            Operation::Collection => self.payee.currency,
+            Operation::Payout | Operation::Transfer | Operation::Refund => self.payer.currency,
+        }
+    }
+
+    /// What crosses to the outside: what the payer pays in, or what the payee is sent.
+    #[must_use]
+    pub const fn outside_amount(&self) -> Money {
+        match self.operation {
+            Operation::Collection => self.payer,
+            Operation::Payout | Operation::Transfer | Operation::Refund => self.payee,
+        }
+    }
+
+    /// What it holds of its wallet while it is under way; `None` for those that hold nothing.
+    #[must_use]
+    pub const fn hold(&self) -> Option<(WalletId, Money)> {
+        match (self.operation, self.wallet_id) {
+            (Operation::Payout | Operation::Transfer | Operation::Refund, Some(wallet)) => Some((wallet, self.payer)),
+            _ => None,
+        }
+    }
+
+    /// The figures for the ledger's recipes, once its wallet is known.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] without a wallet, or without a second one where no network is involved.
+    pub fn figures(&self) -> Result<Figures, Halt> {
+        let broken = |what: &str| Halt::Broken(format!("execution {} has no {what}", self.id));
+        let outside = match (AccountKind::clearing(self.provider), self.other_wallet_id) {
+            (Some(clearing), _) => Place::System(self.merchant_id, clearing),
+            (None, Some(wallet)) => Place::Wallet(wallet, crate::ledger::Bucket::Available),
+            (None, None) => return Err(broken("second wallet")),
+        };
+        Ok(Figures {
+            merchant: self.merchant_id,
+            wallet: self.wallet_id.ok_or_else(|| broken("wallet"))?,
+            outside,
+            outside_amount: self.outside_amount(),
+            wallet_amount: if self.operation == Operation::Collection { self.payee } else { self.payer },
+            total: self.total_minor,
+            platform_fee: self.platform_fee_minor,
+            gateway_fee: self.gateway_fee_minor,
+            fx_fee: self.fx_fee_minor,
+        })
+    }
+
+    /// When to look again after waiting since `created_at`: soon at first, then in steps of half the time waited, a
+    /// quarter of an hour at most.
+    #[must_use]
+    pub fn next_check(&self, time: Timestamp, now: Timestamp) -> Timestamp {
+        let waited = time.since(self.created_at);
+        now.plus((waited / 2).clamp(seconds(1), minutes(15)))
+    }
+}
+
+/// The id under which a provider knows a request: the first 16 bytes of SHA-256 of the installation, the execution and the
+/// operation, as a UUID of version 4. A retry after a crash is the same request, and two installations never collide.
+#[must_use]
+pub fn provider_request_id(installation: &[u8; 16], id: ExecutionId, operation: Operation) -> String {
+    let hash =
+        Sha256::new().chain_update(installation).chain_update(id.0.to_be_bytes()).chain_update(operation.as_str()).finalize();
+    let mut hex = String::with_capacity(36);
+    for (i, byte) in hash.iter().take(16).enumerate() {
+        let byte = match i {
+            6 => (byte & 0x0f) | 0x40,
+            8 => (byte & 0x3f) | 0x80,
+            _ => *byte,
+        };
+        if matches!(i, 4 | 6 | 8 | 10) {
+            hex.push('-');
+        }
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    hex
+}
+
+/// What a provider is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    /// Carry the request out.
+    Send,
+    /// Say what became of it.
+    Ask,
+    /// Cancel it, then say what became of it.
+    Cancel,
+}
+
+/// All that a provider needs to know of an execution. Built from committed rows, so that a retry says the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProviderRequest {
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// What it does.
+    pub operation: Operation,
+    /// The id under which the provider knows it.
+    pub request_id: String,
+    /// Refund: the id under which the provider knows the collection.
+    pub original_request_id: Option<String>,
+    /// The method.
+    pub method: Method,
+    /// The payer's or payee's number.
+    pub account_number: Option<String>,
+    /// How much is moved outside.
+    pub amount: Money,
+    /// How often it was sent, this time included.
+    pub attempts: i64,
+    /// When it was last sent, merchant time.
+    pub sent_at: Timestamp,
+    /// Whether it waits for the payer.
+    pub requires_action: bool,
+    /// Whether it was asked to be canceled.
+    pub cancel_asked: bool,
+    /// Merchant time now.
+    pub time: Timestamp,
+}
+
+/// Work at a provider that a commit has made due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Job {
+    /// At which network.
+    pub provider: Provider,
+    /// In which mode.
+    pub mode: crate::names::Mode,
+    /// What to do.
+    pub task: Task,
+    /// For what.
+    pub request: ProviderRequest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every (state, input) pair.
+    #[test]
+    fn the_life_of_an_execution() {
+        use Step::{Complete, Fail, Resend, Review, Unchanged, Wait, WaitForAction};
+        let open = [Wait, WaitForAction, Complete, Review, Fail, Wait, Resend];
+        let table = [
+            (ExecutionStatus::Pending, open),
+            (ExecutionStatus::Processing, open),
+            (ExecutionStatus::Completed, [Unchanged, Unchanged, Unchanged, Review, Review, Unchanged, Unchanged]),
+            (ExecutionStatus::Failed, [Unchanged, Unchanged, Review, Review, Unchanged, Unchanged, Unchanged]),
+        ];
+        assert_eq!(table.len(), ExecutionStatus::ALL.len());
+        for (state, steps) in table {
+            for (input, step) in Input::ALL.iter().zip(steps) {
+                assert_eq!(state.on(*input), step, "{state} on {input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn silence_is_never_failure() {
+        for state in [ExecutionStatus::Pending, ExecutionStatus::Processing] {
+            assert_eq!(state.on(Input::Unknown), Step::Wait);
+        }
+    }
+
+    #[test]
+    fn the_id_for_a_provider_is_a_uuid_v4_that_differs_by_installation_execution_and_operation() {
+        let id = provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout);
+        assert_eq!(id.len(), 36);
+        assert_eq!(&id[14..15], "4");
+        assert!("89ab".contains(&id[19..20]));
+        assert_eq!(id, provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout));
+        assert_ne!(id, provider_request_id(&[1; 16], ExecutionId(1), Operation::Payout));
+        assert_ne!(id, provider_request_id(&[0; 16], ExecutionId(2), Operation::Payout));
+        assert_ne!(id, provider_request_id(&[0; 16], ExecutionId(1), Operation::Refund));
+    }
+}

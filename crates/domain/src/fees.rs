@@ -1,0 +1,284 @@
+//! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion rounded once.
+
+use crate::book::{Book, Fee};
+use crate::currency::Currency;
+use crate::money::{Money, Ratio};
+use crate::names::{FeeBearer, Method, Operation, Provider};
+use crate::rejection::Rejection;
+use crate::time::Timestamp;
+
+const MILLION: i64 = 1_000_000;
+
+/// Who pays through what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route<'a> {
+    /// The merchant's fee tier.
+    pub tier: &'a str,
+    /// The operation.
+    pub operation: Operation,
+    /// The network.
+    pub provider: Provider,
+    /// The method.
+    pub method: Method,
+}
+
+/// The figures of a payment. Fees and total are in the source's (wallet's) currency S, `payer` in the payer's currency P.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quote {
+    /// What the payer pays, in P.
+    pub payer: Money,
+    /// What the payee gets, in S (for payouts and transfers the currency of both).
+    pub payee: Money,
+    /// What the payer's amount is worth in S: payee plus fees.
+    pub total: i64,
+    /// The platform's fee, in S.
+    pub platform_fee: i64,
+    /// The network's fee, in S.
+    pub gateway_fee: i64,
+    /// The fee for exchange, in S.
+    pub fx_fee: i64,
+    /// Units of P for one unit of S.
+    pub rate: Ratio,
+}
+
+impl Quote {
+    /// All fees, in S.
+    #[must_use]
+    pub const fn fees(&self) -> i64 {
+        self.platform_fee.saturating_add(self.gateway_fee).saturating_add(self.fx_fee)
+    }
+}
+
+/// The exact ratio of minor units of `to` for one minor unit of `from`.
+#[must_use]
+pub fn minor_rate(rate: Ratio, from: Currency, to: Currency) -> Option<Ratio> {
+    rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major())?)
+}
+
+/// `money` in another currency at `rate` (major units), rounded once, half away from zero.
+#[must_use]
+pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
+    minor_rate(rate, money.currency, to)?.of(money.minor).map(|minor| Money::new(minor, to))
+}
+
+/// `base × percentage + fixed`, in the base's currency, rounded once.
+fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rejection> {
+    let too_large = Rejection::AmountTooLarge { field: "amount" };
+    let (fixed_num, fixed_den) = match fee.fixed {
+        None => (0, 1),
+        Some((minor, currency)) => {
+            let no_rate = Rejection::NoRate { from: currency, to: base.currency };
+            let rate = book.rate(currency, base.currency, now).ok_or(no_rate)?;
+            let rate = minor_rate(rate, currency, base.currency).ok_or(too_large.clone())?;
+            (i128::from(minor) * i128::from(rate.num()), i128::from(rate.den()))
+        }
+    };
+    // base × ppm / 10⁶ + num / den  =  (base × ppm × den + num × 10⁶) / (10⁶ × den), rounded half up: nothing is negative.
+    let share = i128::from(base.minor) * i128::from(fee.percentage_ppm);
+    let round = || {
+        let whole = i128::from(MILLION).checked_mul(fixed_den)?;
+        let sum = share.checked_mul(fixed_den)?.checked_add(fixed_num.checked_mul(MILLION.into())?)?;
+        i64::try_from(sum.checked_mul(2)?.checked_add(whole)? / whole.checked_mul(2)?).ok()
+    };
+    round().ok_or(too_large)
+}
+
+fn platform_and_gateway(base: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<(i64, i64), Rejection> {
+    let platform = book.platform_fee(route.tier, route.operation, now).map_or(Fee::NONE, |row| row.fee);
+    let gateway = book.gateway_fee(route.provider, route.method, route.operation, now).map_or(Fee::NONE, |row| row.fee);
+    Ok((fee_on(base, platform, book, now)?, fee_on(base, gateway, book, now)?))
+}
+
+/// The figures of a collection of `base` (in S), paid in `payer_currency`.
+///
+/// # Errors
+/// [`Rejection::NoRate`] on `currency`; [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`].
+pub fn collection(
+    base: Money,
+    payer_currency: Currency,
+    bearer: FeeBearer,
+    route: Route<'_>,
+    book: &Book,
+    now: Timestamp,
+) -> Result<Quote, Rejection> {
+    let (platform_fee, gateway_fee) = platform_and_gateway(base, route, book, now)?;
+    let rate =
+        book.rate(base.currency, payer_currency, now).ok_or(Rejection::NoRate { from: base.currency, to: payer_currency })?;
+    let fx_ppm = book.platform_fee(route.tier, route.operation, now).map_or(0, |row| row.fx_percentage_ppm);
+    let fx = Fee { percentage_ppm: if payer_currency == base.currency { 0 } else { fx_ppm }, fixed: None };
+    let fx_fee = fee_on(base, fx, book, now)?;
+
+    let too_large = Rejection::AmountTooLarge { field: "session_id" };
+    let fees = platform_fee.checked_add(gateway_fee).and_then(|sum| sum.checked_add(fx_fee)).ok_or(too_large.clone())?;
+    let (total, payee) = match bearer {
+        FeeBearer::Payer => (base.minor.checked_add(fees).ok_or(too_large.clone())?, base.minor),
+        FeeBearer::Payee => (base.minor, base.minor - fees),
+    };
+    let payer = convert(Money::new(total, base.currency), rate, payer_currency).ok_or(too_large)?;
+    if payer.minor <= 0 || payee <= 0 {
+        return Err(Rejection::AmountTooSmall { field: "session_id" });
+    }
+    Ok(Quote { payer, payee: Money::new(payee, base.currency), total, platform_fee, gateway_fee, fx_fee, rate })
+}
+
+/// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is no exchange.
+///
+/// # Errors
+/// [`Rejection::AmountTooLarge`] on `amount`.
+pub fn outgoing(amount: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
+    let (platform_fee, gateway_fee) = platform_and_gateway(amount, route, book, now)?;
+    let total = platform_fee
+        .checked_add(gateway_fee)
+        .and_then(|fees| fees.checked_add(amount.minor))
+        .ok_or(Rejection::AmountTooLarge { field: "amount" })?;
+    let payer = Money::new(total, amount.currency);
+    Ok(Quote { payer, payee: amount, total, platform_fee, gateway_fee, fx_fee: 0, rate: Ratio::ONE })
+}
+
+/// What a refund of `r` (in P) takes from the wallet, in S: `r ÷ rate`, rounded up, and never more than is left of the total.
+#[must_use]
+pub fn refund_share(r: Money, rate: Ratio, wallet_currency: Currency, total_left: i64) -> Option<i64> {
+    let back = minor_rate(rate.inverse()?, r.currency, wallet_currency)?;
+    back.of_rounded_up(r.minor).map(|w| w.min(total_left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::{Effective, GatewayFee, PlatformFee, Rate};
+    use proptest::prelude::*;
+
+    fn currency(code: &str) -> Currency {
+        Currency::parse(code).unwrap()
+    }
+
+    fn book() -> Book {
+        let effective = Effective { from: Timestamp(0), to: None };
+        let platform = |operation, ppm| PlatformFee {
+            id: 1,
+            tier: "default".into(),
+            operation,
+            fee: Fee { percentage_ppm: ppm, fixed: None },
+            fx_percentage_ppm: 10_000,
+            effective,
+        };
+        let gateway = |provider, method, operation, ppm, fixed| GatewayFee {
+            id: 1,
+            provider,
+            method,
+            operation,
+            fee: Fee { percentage_ppm: ppm, fixed },
+            effective,
+        };
+        let rate =
+            |to, num| Rate { id: 1, from: currency("USD"), to: currency(to), rate: Ratio::new(num, 1).unwrap(), effective };
+        Book {
+            version: 1,
+            tiers: vec![],
+            platform_fees: vec![platform(Operation::Collection, 10_000), platform(Operation::Payout, 5_000)],
+            gateway_fees: vec![
+                gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Collection, 20_000, None),
+                gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Payout, 10_000, None),
+                gateway(Provider::Stripe, Method::CreditCard, Operation::Collection, 29_000, Some((30, currency("USD")))),
+            ],
+            rates: vec![rate("LRD", 192), rate("RWF", 1_440)],
+            markets: vec![],
+        }
+    }
+
+    const MOMO: Route<'_> =
+        Route { tier: "default", operation: Operation::Collection, provider: Provider::PawaPay, method: Method::MtnMomoLbr };
+    const CARD: Route<'_> = Route { provider: Provider::Stripe, method: Method::CreditCard, ..MOMO };
+    const PAYOUT: Route<'_> = Route { operation: Operation::Payout, ..MOMO };
+    const NOW: Timestamp = Timestamp(1);
+
+    fn usd(minor: i64) -> Money {
+        Money::new(minor, currency("USD"))
+    }
+
+    #[test]
+    fn the_payer_bears_the_fees_on_top() {
+        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &book(), NOW).unwrap();
+        assert_eq!((quote.payer, quote.payee), (usd(10_300), usd(10_000)));
+        assert_eq!((quote.platform_fee, quote.gateway_fee, quote.fx_fee), (100, 200, 0));
+    }
+
+    #[test]
+    fn the_payee_bears_the_fees_out_of_the_total() {
+        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &book(), NOW).unwrap();
+        assert_eq!((quote.payer, quote.payee, quote.total), (usd(10_000), usd(9_700), 10_000));
+    }
+
+    #[test]
+    fn exchange_converts_the_total_once_and_costs_a_share() {
+        let quote = collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &book(), NOW).unwrap();
+        assert_eq!(quote.fx_fee, 100);
+        assert_eq!(quote.payer, Money::new(10_400 * 192, currency("LRD")));
+    }
+
+    #[test]
+    fn cross_rates_go_through_usd_and_decimals_differ() {
+        let lrd = Money::new(19_200, currency("LRD"));
+        let quote = collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &book(), NOW).unwrap();
+        assert_eq!(quote.payer, Money::new(1_440, currency("RWF")));
+        assert_eq!(quote.rate, Ratio::new(15, 2).unwrap());
+    }
+
+    #[test]
+    fn a_fixed_part_in_another_currency_is_converted_and_rounded_with_the_rest() {
+        let lrd = Money::new(100_000, currency("LRD"));
+        let quote = collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &book(), NOW).unwrap();
+        // 2.9 % of 1000.00 LRD is 29.00; 0.30 USD is 57.60 LRD.
+        assert_eq!(quote.gateway_fee, 2_900 + 5_760);
+        // 2.9 % of 1.00 USD is 0.029, with 0.30 it is 0.329: rounded once, 0.33.
+        assert_eq!(fee_on(usd(100), Fee { percentage_ppm: 29_000, fixed: Some((30, currency("USD"))) }, &book(), NOW), Ok(33));
+    }
+
+    #[test]
+    fn nothing_left_is_refused() {
+        let refused = collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &book(), NOW);
+        assert_eq!(refused, Err(Rejection::AmountTooSmall { field: "session_id" }));
+        let refused = collection(Money::new(1, currency("RWF")), currency("USD"), FeeBearer::Payee, MOMO, &book(), NOW);
+        assert_eq!(refused, Err(Rejection::AmountTooSmall { field: "session_id" }));
+    }
+
+    #[test]
+    fn payouts_cost_the_merchant_on_top() {
+        let quote = outgoing(usd(50_000), PAYOUT, &book(), NOW).unwrap();
+        assert_eq!((quote.payer, quote.payee, quote.fees()), (usd(50_750), usd(50_000), 750));
+    }
+
+    proptest! {
+        #[test]
+        fn total_is_payee_plus_fees(minor in 1_000..=1_000_000_000_000_i64, payer in any::<bool>(), fx in any::<bool>(), card in any::<bool>()) {
+            let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };
+            let paid_in = currency(if fx { "RWF" } else { "USD" });
+            let quote = collection(usd(minor), paid_in, bearer, if card { CARD } else { MOMO }, &book(), NOW).unwrap();
+            prop_assert_eq!(quote.total, quote.payee.minor + quote.fees());
+            prop_assert_eq!(if payer { quote.payee.minor } else { quote.total }, minor);
+        }
+
+        #[test]
+        fn refunds_in_parts_never_take_more_than_the_total(total in 1..=1_000_000_i64, cuts in prop::collection::vec(1..=100_i64, 1..20)) {
+            let rate = book().rate(currency("USD"), currency("RWF"), NOW).unwrap();
+            let paid = convert(usd(total), rate, currency("RWF")).unwrap();
+            let (mut left, mut taken) = (paid.minor, 0);
+            for cut in cuts {
+                let r = (paid.minor * cut / 300).clamp(1, left.max(1));
+                if left == 0 { break; }
+                let w = refund_share(Money::new(r, paid.currency), rate, currency("USD"), total - taken).unwrap();
+                prop_assert!(w >= 0);
+                taken += w;
+                left -= r;
+            }
+            prop_assert!(taken <= total);
+        }
+
+        #[test]
+        fn a_full_refund_takes_exactly_the_total(total in 1..=1_000_000_000_i64) {
+            let rate = book().rate(currency("USD"), currency("LRD"), NOW).unwrap();
+            let paid = convert(usd(total), rate, currency("LRD")).unwrap();
+            prop_assert_eq!(refund_share(paid, rate, currency("USD"), total), Some(total));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Merchants, their API keys, their passcode and the sandbox clock.
+
+use crate::api_enum;
+use crate::currency::Currency;
+use crate::ids::{ApiKeyId, MerchantId, WalletId};
+use crate::names::Mode;
+use crate::rejection::Rejection;
+use crate::time::{Timestamp, minutes, seconds};
+use crate::wallet::{self, Owner};
+use crate::world::{Bulk, Halt, NoName, Row, World};
+
+api_enum! {
+    /// The legal form of a merchant.
+    MerchantType {
+        /// A firm.
+        Organization = "ORGANIZATION",
+        /// A small one.
+        MicroOrganization = "MICRO_ORGANIZATION",
+    }
+}
+
+/// A tenant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Merchant {
+    /// Its id.
+    pub id: MerchantId,
+    /// Its name.
+    pub name: String,
+    /// Its legal form.
+    pub kind: MerchantType,
+    /// Whether its money is real.
+    pub mode: Mode,
+    /// Its phone, unique within its mode: transfers find it by that.
+    pub phone: Option<String>,
+    /// Its email.
+    pub email: Option<String>,
+    /// Whether it may pay out, transfer and refund.
+    pub verified: bool,
+    /// The name of its fee tier.
+    pub fee_tier: String,
+    /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
+    pub clock_offset_us: i64,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time.
+    pub updated_at: Timestamp,
+}
+
+impl Merchant {
+    /// The merchant's own time.
+    #[must_use]
+    pub const fn time(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.clock_offset_us)
+    }
+}
+
+impl Row for Merchant {
+    type Id = MerchantId;
+    type Name = (Mode, String);
+
+    fn id(&self) -> MerchantId {
+        self.id
+    }
+
+    fn name(&self) -> Option<(Mode, String)> {
+        self.phone.clone().map(|phone| (self.mode, phone))
+    }
+}
+
+/// A pair of client id and client secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// The public half.
+    pub client_id: String,
+    /// SHA-256 of the secret half, in hexadecimal.
+    pub secret_hash: String,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time; set once.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Row for ApiKey {
+    type Id = ApiKeyId;
+    type Name = String;
+
+    fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.client_id.clone())
+    }
+}
+
+/// The passcode that a merchant's payouts need, and the count of wrong tries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Passcode {
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// An argon2id hash in PHC format.
+    pub hash: String,
+    /// Tries since the last right one.
+    pub attempts: i64,
+    /// Server time until which no try is allowed.
+    pub locked_until: Option<Timestamp>,
+    /// Server time.
+    pub updated_at: Timestamp,
+}
+
+impl Row for Passcode {
+    type Id = MerchantId;
+    type Name = NoName;
+
+    fn id(&self) -> MerchantId {
+        self.merchant_id
+    }
+
+    fn name(&self) -> Option<NoName> {
+        None
+    }
+}
+
+/// So many wrong passcodes in a row lock payouts,
+pub const PASSCODE_ATTEMPTS: i64 = 5;
+/// for so long, in microseconds.
+pub const PASSCODE_LOCK_US: i64 = minutes(15);
+/// The most that the sandbox clock moves in one call, in seconds: 366 days.
+pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
+
+/// What is needed to make a merchant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewMerchant {
+    /// Its name.
+    pub name: String,
+    /// Its legal form.
+    pub kind: MerchantType,
+    /// Whether its money is real.
+    pub mode: Mode,
+    /// Its phone.
+    pub phone: Option<String>,
+    /// Its email.
+    pub email: Option<String>,
+    /// Whether it may pay out, transfer and refund.
+    pub verified: bool,
+    /// The public half of its first API key.
+    pub client_id: String,
+    /// SHA-256 of the secret half, in hexadecimal.
+    pub secret_hash: String,
+    /// The currencies to open wallets in.
+    pub currencies: Vec<Currency>,
+}
+
+/// Makes a merchant with one API key and its wallets.
+///
+/// # Errors
+/// [`Rejection::PhoneTaken`].
+pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(Merchant, Vec<(WalletId, Currency)>), Halt> {
+    if let Some(phone) = &new.phone
+        && world.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()
+    {
+        return Err(Rejection::PhoneTaken.into());
+    }
+    let merchant = Merchant {
+        id: MerchantId(world.new_id()?),
+        name: new.name.clone(),
+        kind: new.kind,
+        mode: new.mode,
+        phone: new.phone.clone(),
+        email: new.email.clone(),
+        verified: new.verified,
+        fee_tier: world.book.default_tier().to_owned(),
+        clock_offset_us: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    world.put(merchant.clone());
+    let mut wallets = Vec::new();
+    for currency in &new.currencies {
+        let wallet = wallet::open(world, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
+        wallets.push((wallet.id, *currency));
+    }
+    add_key(world, merchant.id, &new.client_id, &new.secret_hash, now)?;
+    Ok((merchant, wallets))
+}
+
+fn add_key(
+    world: &mut World,
+    merchant_id: MerchantId,
+    client_id: &str,
+    secret_hash: &str,
+    now: Timestamp,
+) -> Result<ApiKey, Halt> {
+    if world.find::<ApiKey>(&client_id.to_owned())?.is_some() {
+        return Err(Halt::Broken("a client id was drawn twice".to_owned()));
+    }
+    let key = ApiKey {
+        id: ApiKeyId(world.new_id()?),
+        merchant_id,
+        client_id: client_id.to_owned(),
+        secret_hash: secret_hash.to_owned(),
+        created_at: now,
+        revoked_at: None,
+    };
+    world.put(key.clone());
+    Ok(key)
+}
+
+/// Sets or replaces the passcode. The lock, if there is one, falls with the old passcode.
+///
+/// # Errors
+/// [`Rejection::NotFound`].
+pub fn set_passcode(id: MerchantId, hash: &str, world: &mut World, now: Timestamp) -> Result<(), Halt> {
+    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
+    world.get::<Passcode>(merchant.id)?;
+    world.put(Passcode { merchant_id: merchant.id, hash: hash.to_owned(), attempts: 0, locked_until: None, updated_at: now });
+    Ok(())
+}
+
+/// Counts a try before the passcode is compared, so that parallel guesses cannot outrun the counter. The try that reaches
+/// the limit locks at once; if it turns out right, the lock falls with the count.
+///
+/// The answer is the hash to compare with; `None` when no passcode is set.
+///
+/// # Errors
+/// [`Rejection::PasscodeLocked`].
+pub fn reserve_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Result<Option<String>, Halt> {
+    let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(None) };
+    if passcode.locked_until.is_some_and(|until| now < until) {
+        return Err(Rejection::PasscodeLocked.into());
+    }
+    let attempts = if passcode.locked_until.is_some() { 1 } else { passcode.attempts.saturating_add(1) };
+    let locked_until = (attempts >= PASSCODE_ATTEMPTS).then(|| now.plus(PASSCODE_LOCK_US));
+    world.put(Passcode { attempts, locked_until, updated_at: now, ..(*passcode).clone() });
+    Ok(Some(passcode.hash.clone()))
+}
+
+/// Demands that the passcode, where one is set, was compared and found right; resets the count.
+///
+/// # Errors
+/// [`Rejection::PasscodeRequired`].
+pub fn check_passcode(id: MerchantId, verified: bool, world: &mut World, now: Timestamp) -> Result<(), Halt> {
+    let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(()) };
+    if !verified {
+        return Err(Rejection::PasscodeRequired.into());
+    }
+    world.put(Passcode { attempts: 0, locked_until: None, updated_at: now, ..(*passcode).clone() });
+    Ok(())
+}
+
+/// Moves the sandbox clock forward. What waits for a provider falls due as much earlier.
+///
+/// # Errors
+/// [`Rejection::NotFound`] for a live merchant.
+pub fn advance_clock(id: MerchantId, by_seconds: i64, world: &mut World, now: Timestamp) -> Result<Timestamp, Halt> {
+    let merchant = world.must::<Merchant>(id)?;
+    if merchant.mode != Mode::Sandbox {
+        return Err(Rejection::NotFound.into());
+    }
+    let by_us = seconds(by_seconds.clamp(0, MAX_ADVANCE_SECONDS));
+    let mut merchant = (*merchant).clone();
+    merchant.clock_offset_us = merchant.clock_offset_us.saturating_add(by_us);
+    merchant.updated_at = now;
+    let time = merchant.time(now);
+    world.put(merchant);
+    world.bulk.push(Bulk::PullChecks { merchant: id, by_us });
+    Ok(time)
+}

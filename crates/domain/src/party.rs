@@ -1,0 +1,213 @@
+//! Parties, and a merchant's relations to them.
+
+use crate::api_enum;
+use crate::ids::{CounterpartyId, MerchantId, PartyId};
+use crate::rejection::Rejection;
+use crate::time::Timestamp;
+use crate::world::{Halt, NoName, Row, World};
+
+api_enum! {
+    /// What a counterparty is to the merchant.
+    Relationship {
+        /// Buys from it.
+        Customer = "CUSTOMER",
+        /// A friend.
+        Friend = "FRIEND",
+        /// Gives to it.
+        Donor = "DONOR",
+        /// Is given to.
+        Donee = "DONEE",
+        /// Kin.
+        Family = "FAMILY",
+        /// Works for it.
+        Employee = "EMPLOYEE",
+        /// Sells to it.
+        Supplier = "SUPPLIER",
+        /// Someone known.
+        Contact = "CONTACT",
+        /// Serves it.
+        ServiceProvider = "SERVICE_PROVIDER",
+        /// Shares a business.
+        Partner = "PARTNER",
+        /// Receives a benefit.
+        Beneficiary = "BENEFICIARY",
+        /// The merchant itself.
+        Myself = "SELF",
+    }
+}
+
+/// A person or firm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// Its id.
+    pub id: PartyId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Its name.
+    pub fullname: String,
+    /// Its phone: digits with the country code, no plus sign.
+    pub phone: String,
+    /// Its email.
+    pub email: Option<String>,
+    /// ISO 3166, two letters.
+    pub country_code: Option<String>,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Row for Party {
+    type Id = PartyId;
+    type Name = NoName;
+
+    fn id(&self) -> PartyId {
+        self.id
+    }
+
+    fn name(&self) -> Option<NoName> {
+        None
+    }
+}
+
+/// The relation of a merchant to a party.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counterparty {
+    /// Its id.
+    pub id: CounterpartyId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// The party behind it.
+    pub party_id: Option<PartyId>,
+    /// What it is to the merchant.
+    pub relationship: Relationship,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Row for Counterparty {
+    type Id = CounterpartyId;
+    type Name = NoName;
+
+    fn id(&self) -> CounterpartyId {
+        self.id
+    }
+
+    fn name(&self) -> Option<NoName> {
+        None
+    }
+}
+
+/// What is needed to make a party.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewParty {
+    /// Its name.
+    pub fullname: String,
+    /// Its phone.
+    pub phone: String,
+    /// Its email.
+    pub email: Option<String>,
+    /// ISO 3166, two letters.
+    pub country_code: Option<String>,
+}
+
+/// Makes a party.
+///
+/// # Errors
+/// None of its own.
+pub fn create(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: Timestamp) -> Result<Party, Halt> {
+    let party = Party {
+        id: PartyId(world.new_id()?),
+        merchant_id,
+        fullname: new.fullname.clone(),
+        phone: new.phone.clone(),
+        email: new.email.clone(),
+        country_code: new.country_code.clone(),
+        created_at: time,
+        updated_at: time,
+    };
+    world.put(party.clone());
+    Ok(party)
+}
+
+/// This merchant's party of that id.
+///
+/// # Errors
+/// [`Rejection::Unknown`] on `field`.
+pub fn owned(
+    merchant_id: MerchantId,
+    id: PartyId,
+    field: &'static str,
+    world: &World,
+) -> Result<Result<Party, Rejection>, Halt> {
+    let found = world.get::<Party>(id)?.filter(|party| party.merchant_id == merchant_id);
+    Ok(found.map(|party| (*party).clone()).ok_or(Rejection::Unknown { field, what: "a party" }))
+}
+
+/// Makes a counterparty.
+///
+/// # Errors
+/// [`Rejection::Unknown`] on `party_id`.
+pub fn create_counterparty(
+    merchant_id: MerchantId,
+    relationship: Relationship,
+    party_id: Option<PartyId>,
+    world: &mut World,
+    time: Timestamp,
+) -> Result<Counterparty, Halt> {
+    if let Some(id) = party_id {
+        owned(merchant_id, id, "party_id", world)??;
+    }
+    let counterparty = Counterparty {
+        id: CounterpartyId(world.new_id()?),
+        merchant_id,
+        party_id,
+        relationship,
+        created_at: time,
+        updated_at: time,
+    };
+    world.put(counterparty.clone());
+    Ok(counterparty)
+}
+
+/// Changes a counterparty; what is `None` stays.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::Unknown`] on `party_id`.
+pub fn update_counterparty(
+    merchant_id: MerchantId,
+    id: CounterpartyId,
+    relationship: Option<Relationship>,
+    party_id: Option<PartyId>,
+    world: &mut World,
+    time: Timestamp,
+) -> Result<Counterparty, Halt> {
+    let found = world.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id).ok_or(Rejection::NotFound)?;
+    if let Some(id) = party_id {
+        owned(merchant_id, id, "party_id", world)??;
+    }
+    let counterparty = Counterparty {
+        relationship: relationship.unwrap_or(found.relationship),
+        party_id: party_id.or(found.party_id),
+        updated_at: time,
+        ..(*found).clone()
+    };
+    world.put(counterparty.clone());
+    Ok(counterparty)
+}
+
+/// This merchant's counterparty of that id.
+///
+/// # Errors
+/// [`Rejection::Unknown`] on `field`.
+pub fn owned_counterparty(
+    merchant_id: MerchantId,
+    id: CounterpartyId,
+    field: &'static str,
+    world: &World,
+) -> Result<Result<Counterparty, Rejection>, Halt> {
+    let found = world.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id);
+    Ok(found.map(|row| (*row).clone()).ok_or(Rejection::Unknown { field, what: "a counterparty" }))
+}

@@ -1,0 +1,315 @@
+//! Every refusal of a decision, with the field it stands on, its message and its type.
+
+use crate::currency::Currency;
+use crate::time::Timestamp;
+
+/// Why a command is refused. A refused command changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rejection {
+    /// The id in the path is not one of this merchant's.
+    NotFound,
+    /// Payouts, transfers, refunds and links are for verified merchants.
+    NotVerified,
+    /// The merchant has set a passcode, and the request has none.
+    PasscodeRequired,
+    /// The passcode is wrong.
+    PasscodeInvalid,
+    /// Too many wrong passcodes in a row.
+    PasscodeLocked,
+    /// The `reference_id` was used with other contents.
+    DuplicateReference,
+    /// An id in the body that is not one of this merchant's.
+    Unknown {
+        /// The field that holds the id.
+        field: &'static str,
+        /// What it should be the id of, with its article: "an invoice".
+        what: &'static str,
+    },
+    /// The object is in a state that does not allow the call.
+    State {
+        /// The field that names the object; empty when the path does.
+        field: &'static str,
+        /// The object: "invoice".
+        what: &'static str,
+        /// Its state.
+        state: &'static str,
+        /// What the call needs: "ACTIVE".
+        needs: &'static str,
+    },
+    /// An invoice or order without items cannot be published.
+    Empty {
+        /// "invoice" or "order".
+        what: &'static str,
+    },
+    /// The session's time is over.
+    SessionExpired {
+        /// When it was over.
+        at: Timestamp,
+    },
+    /// `expires_at` is not in the future.
+    ExpiryPast {
+        /// The merchant's time.
+        now: Timestamp,
+    },
+    /// `expires_at` is too far ahead.
+    ExpiryFar {
+        /// The most days ahead.
+        days: i64,
+    },
+    /// The wallet or source has another currency.
+    CurrencyMismatch {
+        /// What has it: "wallet", "invoice".
+        what: &'static str,
+        /// The currency that it has.
+        has: Currency,
+    },
+    /// The account's method does not take the currency.
+    CurrencyNotTaken {
+        /// The currency asked for.
+        currency: Currency,
+        /// The method.
+        method: &'static str,
+    },
+    /// There is no exchange rate.
+    NoRate {
+        /// From this currency,
+        from: Currency,
+        /// to this one.
+        to: Currency,
+    },
+    /// The merchant has no wallet of that currency.
+    NoWallet {
+        /// The currency.
+        currency: Currency,
+    },
+    /// The account is not active.
+    AccountInactive {
+        /// The field that holds its id.
+        field: &'static str,
+    },
+    /// The account was made for another operation.
+    AccountPurpose {
+        /// The field that holds its id.
+        field: &'static str,
+        /// The operation that it was made for.
+        made_for: &'static str,
+    },
+    /// The execution names another account than its session.
+    AccountMismatch,
+    /// The market has no such method, provider, operation.
+    NoMarket {
+        /// The method.
+        method: &'static str,
+        /// The provider.
+        provider: &'static str,
+        /// The operation.
+        operation: &'static str,
+    },
+    /// The counterparty has no party behind it.
+    CounterpartyWithoutParty,
+    /// Sender and receiver are the same wallet.
+    TransferToSelf,
+    /// The wallet is closed to this movement.
+    WalletState {
+        /// The field that names it.
+        field: &'static str,
+        /// Its state.
+        state: &'static str,
+    },
+    /// The payment to refund is not a completed collection.
+    NotRefundable {
+        /// Its state.
+        state: &'static str,
+    },
+    /// More than is left to refund.
+    RefundExceeds {
+        /// What is left, with its currency.
+        left: String,
+    },
+    /// What comes out for payer or payee is zero or less.
+    AmountTooSmall {
+        /// The field to change.
+        field: &'static str,
+    },
+    /// A sum does not fit.
+    AmountTooLarge {
+        /// The field to change.
+        field: &'static str,
+    },
+    /// More decimals than the currency has.
+    TooManyDecimals {
+        /// The field.
+        field: &'static str,
+        /// How many the currency has.
+        allowed: u32,
+    },
+    /// The phone belongs to another merchant of the same mode.
+    PhoneTaken,
+    /// The wallet belongs to a live merchant.
+    NotSandbox,
+    /// A wallet is closed only at zero with nothing open.
+    WalletNotEmpty,
+    /// The review was resolved before, or cannot be resolved that way.
+    ReviewNotOpen {
+        /// What is needed instead.
+        needs: &'static str,
+    },
+    /// The wallet has not enough to settle the review.
+    ReviewInsufficient,
+    /// The execution does not wait for an authentication.
+    NoActionNeeded,
+}
+
+/// The three kinds of answer that a refusal gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// HTTP 403.
+    Forbidden,
+    /// HTTP 404.
+    NotFound,
+    /// HTTP 422, on a field.
+    Invalid,
+}
+
+impl Rejection {
+    /// The kind of answer.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::NotFound => Class::NotFound,
+            Self::NotVerified | Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked => Class::Forbidden,
+            _ => Class::Invalid,
+        }
+    }
+
+    /// The field of the body that the refusal stands on; empty where the path names the object.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::NotFound | Self::NotVerified | Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked => "",
+            Self::DuplicateReference => "reference_id",
+            Self::Unknown { field, .. }
+            | Self::State { field, .. }
+            | Self::AccountInactive { field }
+            | Self::AccountPurpose { field, .. }
+            | Self::WalletState { field, .. }
+            | Self::AmountTooSmall { field }
+            | Self::AmountTooLarge { field }
+            | Self::TooManyDecimals { field, .. } => field,
+            Self::Empty { .. } | Self::NoActionNeeded | Self::ReviewNotOpen { .. } | Self::ReviewInsufficient => "",
+            Self::SessionExpired { .. } => "session_id",
+            Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
+            Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => {
+                "currency"
+            }
+            Self::AccountMismatch => "payout_account_id",
+            Self::NoMarket { .. } => "method",
+            Self::CounterpartyWithoutParty | Self::TransferToSelf => "to_counterparty_id",
+            Self::NotRefundable { .. } => "original_payment_intent_id",
+            Self::RefundExceeds { .. } => "amount",
+            Self::PhoneTaken => "phone",
+            Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
+        }
+    }
+
+    /// The machine-readable type, in the style of pydantic v1.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFound | Self::Unknown { .. } => "value_error.not_found",
+            Self::NotVerified => "value_error.not_verified",
+            Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked => "value_error.passcode",
+            Self::DuplicateReference | Self::PhoneTaken => "value_error.duplicate",
+            Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
+                "value_error.state"
+            }
+            Self::Empty { .. } => "value_error.empty",
+            Self::SessionExpired { .. } => "value_error.expired",
+            Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "value_error.expires_at",
+            Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoWallet { .. } => "value_error.currency",
+            Self::NoRate { .. } => "value_error.rate",
+            Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
+            Self::NoMarket { .. } => "value_error.market",
+            Self::CounterpartyWithoutParty => "value_error.party",
+            Self::TransferToSelf => "value_error.self_transfer",
+            Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
+            Self::RefundExceeds { .. } => "value_error.refund",
+            Self::ReviewInsufficient => "value_error.balance",
+            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } => "value_error.amount",
+            Self::TooManyDecimals { .. } => "value_error.decimal.max_places",
+        }
+    }
+}
+
+impl std::fmt::Display for Rejection {
+    /// One plain sentence for the developer who reads the answer.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("Not found"),
+            Self::NotVerified => f.write_str("merchant not verified"),
+            Self::PasscodeRequired => f.write_str("passcode required"),
+            Self::PasscodeInvalid => f.write_str("passcode invalid"),
+            Self::PasscodeLocked => f.write_str("passcode locked: too many wrong passcodes, try again in 15 minutes"),
+            Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
+            Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
+            Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
+            Self::Empty { what } => write!(f, "the {what} has no items"),
+            Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
+            Self::ExpiryPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
+            Self::ExpiryFar { days } => write!(f, "expires_at is more than {days} days ahead"),
+            Self::CurrencyMismatch { what, has } => write!(f, "the {what} is in {has}"),
+            Self::CurrencyNotTaken { currency, method } => write!(f, "{method} does not take {currency}"),
+            Self::NoRate { from, to } => write!(f, "there is no exchange rate from {from} to {to}"),
+            Self::NoWallet { currency } => write!(f, "this merchant has no wallet in {currency}"),
+            Self::AccountInactive { .. } => f.write_str("the payment account is not active"),
+            Self::AccountPurpose { made_for, .. } => write!(f, "the payment account was made for {made_for}"),
+            Self::AccountMismatch => f.write_str("not the payment account of the session"),
+            Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
+            Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
+            Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
+            Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
+            Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
+            Self::RefundExceeds { left } => write!(f, "more than is left to refund: {left}"),
+            Self::AmountTooSmall { .. } => f.write_str("after fees and exchange nothing is left to pay"),
+            Self::AmountTooLarge { .. } => f.write_str("the total is too large"),
+            Self::TooManyDecimals { allowed, .. } => write!(f, "ensure that there are no more than {allowed} decimal places"),
+            Self::PhoneTaken => f.write_str("another merchant has this phone"),
+            Self::NotSandbox => f.write_str("only a sandbox merchant's wallet can be funded"),
+            Self::WalletNotEmpty => f.write_str("a wallet is closed only at zero, with nothing open that could credit it"),
+            Self::ReviewNotOpen { needs } => write!(f, "the review cannot be resolved so: {needs}"),
+            Self::ReviewInsufficient => f.write_str("the wallet has not enough available to settle the review"),
+            Self::NoActionNeeded => f.write_str("the execution does not wait for an authentication"),
+        }
+    }
+}
+
+/// Collects the refusals of one command, so that a client reads all of them at once.
+#[derive(Default, Debug)]
+pub struct Refusals(Vec<Rejection>);
+
+impl Refusals {
+    /// Notes a refusal.
+    pub fn add(&mut self, rejection: Rejection) {
+        self.0.push(rejection);
+    }
+
+    /// Notes `rejection` unless `fine`.
+    pub fn unless(&mut self, fine: bool, rejection: Rejection) {
+        if !fine {
+            self.add(rejection);
+        }
+    }
+
+    /// The value, or notes why there is none.
+    pub fn take<T>(&mut self, result: Result<T, Rejection>) -> Option<T> {
+        result.map_err(|rejection| self.add(rejection)).ok()
+    }
+
+    /// `Ok` when nothing was refused.
+    ///
+    /// # Errors
+    /// All that was noted, in order.
+    pub fn finish(self) -> Result<(), Vec<Rejection>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}

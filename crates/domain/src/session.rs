@@ -1,0 +1,593 @@
+//! Sessions: declared intents. Nothing moves and nothing is reserved until one is executed.
+
+use crate::account;
+use crate::api_enum;
+use crate::currency::Currency;
+use crate::event::{self, EventType, Subject};
+use crate::execution::{Execution, ExecutionStatus};
+use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
+use crate::merchant::Merchant;
+use crate::money::{AmountFault, Decimal, Money};
+use crate::names::Operation;
+use crate::party::{self, Party};
+use crate::rejection::{Refusals, Rejection};
+use crate::source::{SourceInput, SourceRef, SourceType};
+use crate::time::{Timestamp, minutes, seconds};
+use crate::wallet::{Owner, Wallet};
+use crate::world::{Halt, NoName, Row, World};
+
+api_enum! {
+    /// What a session declares.
+    SessionKind {
+        /// To collect for an invoice or order.
+        Checkout = "CHECKOUT",
+        /// To pay out to an account outside.
+        Payout = "PAYOUT",
+        /// To transfer to a counterparty.
+        Transfer = "TRANSFER",
+        /// To refund a collection.
+        Refund = "REFUND",
+    }
+}
+
+impl SessionKind {
+    /// The operation that executes it.
+    #[must_use]
+    pub const fn operation(self) -> Operation {
+        match self {
+            Self::Checkout => Operation::Collection,
+            Self::Payout => Operation::Payout,
+            Self::Transfer => Operation::Transfer,
+            Self::Refund => Operation::Refund,
+        }
+    }
+}
+
+api_enum! {
+    /// Where a session is in its life.
+    SessionStatus {
+        /// It can be executed until it expires.
+        Active = "ACTIVE",
+        /// It was.
+        Executed = "EXECUTED",
+        /// Its time was over.
+        Expired = "EXPIRED",
+        /// It was withdrawn.
+        Canceled = "CANCELED",
+    }
+}
+
+/// What happens to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionInput {
+    /// An execution is recorded.
+    Execute,
+    /// Its time is over.
+    Expire,
+    /// It is withdrawn.
+    Cancel,
+}
+
+impl SessionInput {
+    /// Every input.
+    pub const ALL: &'static [Self] = &[Self::Execute, Self::Expire, Self::Cancel];
+}
+
+impl SessionStatus {
+    /// The state after `input`; `None` when the session is used up.
+    #[must_use]
+    pub const fn on(self, input: SessionInput) -> Option<Self> {
+        match (self, input) {
+            (Self::Active, SessionInput::Execute) => Some(Self::Executed),
+            (Self::Active, SessionInput::Expire) => Some(Self::Expired),
+            (Self::Active, SessionInput::Cancel) => Some(Self::Canceled),
+            (
+                Self::Executed | Self::Expired | Self::Canceled,
+                SessionInput::Execute | SessionInput::Expire | SessionInput::Cancel,
+            ) => None,
+        }
+    }
+}
+
+/// A declared intent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// What it declares.
+    pub kind: SessionKind,
+    /// As stored; see [`Session::status_at`].
+    pub status: SessionStatus,
+    /// Checkout: what is to be paid.
+    pub source_id: Option<SourceId>,
+    /// Payout, transfer, refund: the wallet to debit.
+    pub wallet_id: Option<WalletId>,
+    /// Payout: where to. Checkout: from where, once executed.
+    pub payment_account_id: Option<PaymentAccountId>,
+    /// Transfer: to whom.
+    pub counterparty_id: Option<CounterpartyId>,
+    /// Transfer: the party behind the counterparty when the session was made.
+    pub party_id: Option<PartyId>,
+    /// Refund: the collection to give back.
+    pub original_execution_id: Option<ExecutionId>,
+    /// How much; a checkout's is its source's total.
+    pub amount: Option<Money>,
+    /// Refund: why.
+    pub reason: Option<String>,
+    /// Merchant time from which it cannot be used.
+    pub expires_at: Timestamp,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Session {
+    /// The status at a merchant's `time`: an active session is expired from `expires_at` on, swept or not.
+    #[must_use]
+    pub fn status_at(&self, time: Timestamp) -> SessionStatus {
+        match self.status {
+            SessionStatus::Active if time >= self.expires_at => SessionStatus::Expired,
+            status => status,
+        }
+    }
+
+    /// This session, used up by `input` at a merchant's `time`.
+    ///
+    /// # Errors
+    /// [`Rejection::SessionExpired`], [`Rejection::State`] on `session_id`.
+    pub fn after(&self, input: SessionInput, time: Timestamp) -> Result<Self, Rejection> {
+        let status = match input {
+            SessionInput::Expire => self.status,
+            SessionInput::Execute | SessionInput::Cancel => self.status_at(time),
+        };
+        match status.on(input) {
+            Some(status) => Ok(Self { status, updated_at: time, ..self.clone() }),
+            None if status == SessionStatus::Expired => Err(Rejection::SessionExpired { at: self.expires_at }),
+            None => Err(Rejection::State { field: "session_id", what: "session", state: status.as_str(), needs: "ACTIVE" }),
+        }
+    }
+}
+
+impl Row for Session {
+    type Id = SessionId;
+    type Name = NoName;
+
+    fn id(&self) -> SessionId {
+        self.id
+    }
+
+    fn name(&self) -> Option<NoName> {
+        None
+    }
+}
+
+/// How long sessions may live, where an operator has not set it otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lifetimes {
+    /// A checkout session, in microseconds.
+    pub checkout_us: i64,
+    /// A payout session whose caller gives no expiry, in microseconds.
+    pub payout_us: i64,
+    /// The furthest `expires_at`, in days.
+    pub max_days: i64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { checkout_us: minutes(30), payout_us: minutes(15), max_days: 366 }
+    }
+}
+
+/// A request to declare an intent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Declare {
+    /// To collect for a source.
+    Checkout {
+        /// Its kind.
+        kind: SourceType,
+        /// Its id.
+        source_id: SourceId,
+    },
+    /// To pay out.
+    Payout {
+        /// Which dialect the request is in: the field that holds the account.
+        account_field: &'static str,
+        /// The wallet; `None` for the merchant's wallet of the currency.
+        wallet_id: Option<WalletId>,
+        /// Where to.
+        account_id: PaymentAccountId,
+        /// How much.
+        amount: Money,
+        /// Until when; `None` for the default.
+        expires_at: Option<Timestamp>,
+    },
+    /// To transfer.
+    Transfer {
+        /// The wallet.
+        wallet_id: WalletId,
+        /// To whom.
+        counterparty_id: CounterpartyId,
+        /// How much.
+        amount: Money,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// To refund.
+    Refund {
+        /// The collection.
+        original_id: ExecutionId,
+        /// How much, in its payer's currency.
+        amount: Decimal,
+        /// Until when.
+        expires_at: Timestamp,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// A decimal of a request as money, where the currency is known only from a row.
+///
+/// # Errors
+/// [`Rejection::TooManyDecimals`], [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`] on `amount`.
+pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Rejection> {
+    amount.to_money(currency).map_err(|fault| match fault {
+        AmountFault::NotPositive => Rejection::AmountTooSmall { field: "amount" },
+        AmountFault::TooManyDecimals { allowed } => Rejection::TooManyDecimals { field: "amount", allowed },
+        AmountFault::TooLarge => Rejection::AmountTooLarge { field: "amount" },
+    })
+}
+
+/// Whether `expires_at` is in the future and not too far.
+///
+/// # Errors
+/// [`Rejection::ExpiryPast`], [`Rejection::ExpiryFar`].
+pub fn check_expiry(expires_at: Timestamp, time: Timestamp, lifetimes: Lifetimes) -> Result<Timestamp, Rejection> {
+    if expires_at <= time {
+        Err(Rejection::ExpiryPast { now: time })
+    } else if expires_at > time.plus(seconds(lifetimes.max_days.saturating_mul(86_400))) {
+        Err(Rejection::ExpiryFar { days: lifetimes.max_days })
+    } else {
+        Ok(expires_at)
+    }
+}
+
+/// Declares an intent.
+///
+/// # Errors
+/// Every refusal of `behaviour` for the kind, all at once.
+pub fn declare(
+    merchant_id: MerchantId,
+    request: &Declare,
+    lifetimes: Lifetimes,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Session, Halt> {
+    let merchant = world.must::<Merchant>(merchant_id)?;
+    let time = merchant.time(now);
+    if !merchant.verified && !matches!(request, Declare::Checkout { .. }) {
+        return Err(Rejection::NotVerified.into());
+    }
+    let blank = Session {
+        id: SessionId(0),
+        merchant_id,
+        kind: SessionKind::Checkout,
+        status: SessionStatus::Active,
+        source_id: None,
+        wallet_id: None,
+        payment_account_id: None,
+        counterparty_id: None,
+        party_id: None,
+        original_execution_id: None,
+        amount: None,
+        reason: None,
+        expires_at: time.plus(lifetimes.checkout_us),
+        created_at: time,
+        updated_at: time,
+    };
+    let session = match request {
+        Declare::Checkout { kind, source_id } => {
+            check_source(merchant_id, *kind, *source_id, world)?;
+            Session { source_id: Some(*source_id), ..blank }
+        }
+        Declare::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
+            let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
+            let mut refusals = Refusals::default();
+            let wallet = payout_wallet(merchant_id, *wallet_id, *account_id, account_field, *amount, world, &mut refusals)?;
+            refusals.take(check_expiry(expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Payout,
+                wallet_id: wallet.map(|wallet| wallet.id),
+                payment_account_id: Some(*account_id),
+                amount: Some(*amount),
+                expires_at,
+                ..blank
+            }
+        }
+        Declare::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
+            let mut refusals = Refusals::default();
+            let wallet = own_wallet(merchant_id, *wallet_id, "from_wallet_id", *amount, world, &mut refusals)?;
+            let counterparty =
+                refusals.take(party::owned_counterparty(merchant_id, *counterparty_id, "to_counterparty_id", world)?);
+            let party_id = counterparty.as_ref().and_then(|counterparty| counterparty.party_id);
+            if counterparty.is_some() && party_id.is_none() {
+                refusals.add(Rejection::CounterpartyWithoutParty);
+            }
+            if let (Some(wallet), Some(party_id)) = (&wallet, party_id) {
+                let target = transfer_target(&merchant, party_id, amount.currency, world)?;
+                refusals.unless(target.owner != wallet.owner(), Rejection::TransferToSelf);
+            }
+            refusals.take(check_expiry(*expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Transfer,
+                wallet_id: Some(*wallet_id),
+                counterparty_id: Some(*counterparty_id),
+                party_id,
+                amount: Some(*amount),
+                expires_at: *expires_at,
+                ..blank
+            }
+        }
+        Declare::Refund { original_id, amount, expires_at, reason } => {
+            let mut refusals = Refusals::default();
+            let original = refusals.take(refundable(merchant_id, *original_id, world)?);
+            let amount = original.as_ref().and_then(|original| {
+                let amount = refusals.take(request_amount(*amount, original.payer.currency))?;
+                refusals.take(check_refund_room(original, amount))
+            });
+            refusals.take(check_expiry(*expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Refund,
+                wallet_id: original.and_then(|original| original.wallet_id),
+                original_execution_id: Some(*original_id),
+                amount,
+                reason: reason.clone(),
+                expires_at: *expires_at,
+                ..blank
+            }
+        }
+    };
+    let session = Session { id: SessionId(world.new_id()?), ..session };
+    world.put(session.clone());
+    event::record(world, merchant_id, EventType::SessionCreated, (Subject::Session, session.id.0), None, now)?;
+    Ok(session)
+}
+
+fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, world: &World) -> Result<(), Halt> {
+    let what = match kind {
+        SourceType::Invoice => "an invoice",
+        SourceType::Order => "an order",
+    };
+    let source = SourceRef { merchant_id, kind, id }.look(world)?.ok_or(Rejection::Unknown { field: "source_id", what })?;
+    source.after(SourceInput::Collect, "source_id", source.updated_at)?;
+    if source.total_minor <= 0 {
+        return Err(Rejection::AmountTooSmall { field: "source_id" }.into());
+    }
+    Ok(())
+}
+
+/// The merchant's wallet of that id, of the amount's currency, from which a debit may start.
+fn own_wallet(
+    merchant_id: MerchantId,
+    id: WalletId,
+    field: &'static str,
+    amount: Money,
+    world: &World,
+    refusals: &mut Refusals,
+) -> Result<Option<Wallet>, Halt> {
+    let found = world.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
+    let Some(wallet) = refusals.take(found.ok_or(Rejection::Unknown { field, what: "a wallet" })) else { return Ok(None) };
+    check_debit(&wallet, field, amount, refusals);
+    Ok(Some((*wallet).clone()))
+}
+
+fn check_debit(wallet: &Wallet, field: &'static str, amount: Money, refusals: &mut Refusals) {
+    refusals.unless(wallet.status.allows_debit(), Rejection::WalletState { field, state: wallet.status.as_str() });
+    refusals.unless(wallet.currency == amount.currency, Rejection::CurrencyMismatch { what: "wallet", has: wallet.currency });
+}
+
+/// The wallet that a payout debits: the merchant's, or that of the party whose account is paid.
+fn payout_wallet(
+    merchant_id: MerchantId,
+    wallet_id: Option<WalletId>,
+    account_id: PaymentAccountId,
+    account_field: &'static str,
+    amount: Money,
+    world: &World,
+    refusals: &mut Refusals,
+) -> Result<Option<Wallet>, Halt> {
+    let account = refusals.take(account::usable(merchant_id, account_id, Operation::Payout, account_field, world)?);
+    let wallet = match wallet_id {
+        None => {
+            let found = world.find::<Wallet>(&(Owner::Merchant(merchant_id), amount.currency))?;
+            refusals.take(found.ok_or(Rejection::NoWallet { currency: amount.currency }))
+        }
+        Some(id) => {
+            let holder = account.as_ref().map(|account| Owner::Party(account.party_id));
+            let found = world.get::<Wallet>(id)?.filter(|wallet| {
+                wallet.merchant_id == merchant_id
+                    && (wallet.owner_type == crate::wallet::OwnerType::Merchant || Some(wallet.owner()) == holder)
+            });
+            refusals.take(found.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" }))
+        }
+    };
+    if let Some(wallet) = &wallet {
+        check_debit(wallet, "wallet_id", amount, refusals);
+    }
+    if let Some(account) = account {
+        refusals.unless(
+            world.book.takes(account.method, account.provider, Operation::Payout, amount.currency),
+            Rejection::CurrencyNotTaken { currency: amount.currency, method: account.method.as_str() },
+        );
+    }
+    Ok(wallet.map(|wallet| (*wallet).clone()))
+}
+
+/// Where a transfer goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The merchant under which the receiving wallet is.
+    pub merchant_id: MerchantId,
+    /// Its owner.
+    pub owner: Owner,
+    /// The wallet, if it was opened before.
+    pub wallet: Option<Wallet>,
+}
+
+/// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the party itself.
+///
+/// # Errors
+/// [`Halt::Missing`], [`Halt::Broken`].
+pub fn transfer_target(sender: &Merchant, party_id: PartyId, currency: Currency, world: &World) -> Result<Target, Halt> {
+    let party = world.must::<Party>(party_id)?;
+    let (merchant_id, owner) = match world.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
+        Some(receiver) => (receiver.id, Owner::Merchant(receiver.id)),
+        None => (sender.id, Owner::Party(party_id)),
+    };
+    let wallet = world.find::<Wallet>(&(owner, currency))?.map(|wallet| (*wallet).clone());
+    Ok(Target { merchant_id, owner, wallet })
+}
+
+/// The completed collection of that id.
+///
+/// # Errors
+/// [`Rejection::Unknown`], [`Rejection::NotRefundable`] on `original_payment_intent_id`.
+pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Result<Result<Execution, Rejection>, Halt> {
+    let found = world
+        .get::<Execution>(id)?
+        .filter(|execution| execution.merchant_id == merchant_id && execution.operation == Operation::Collection);
+    Ok(match found {
+        None => Err(Rejection::Unknown { field: "original_payment_intent_id", what: "a collection" }),
+        Some(original) if original.status != ExecutionStatus::Completed => {
+            Err(Rejection::NotRefundable { state: original.status.as_str() })
+        }
+        Some(original) => Ok((*original).clone()),
+    })
+}
+
+/// Whether the refund still fits into its payment.
+///
+/// # Errors
+/// [`Rejection::RefundExceeds`].
+pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, Rejection> {
+    let left = Money::new(original.payer.minor.saturating_sub(original.refunded_minor), original.payer.currency);
+    if amount.minor > left.minor {
+        return Err(Rejection::RefundExceeds { left: format!("{left} {}", left.currency) });
+    }
+    Ok(amount)
+}
+
+/// Makes the checks of a payout's or transfer's creation again, at its execution. `field` is where they are reported.
+///
+/// # Errors
+/// [`Halt::Rejected`] with all of them.
+pub fn recheck_wallet(session: &Session, amount: Money, world: &World) -> Result<Wallet, Halt> {
+    let id = session.wallet_id.ok_or_else(|| Halt::Broken(format!("session {} has no wallet", session.id)))?;
+    let wallet = world.must::<Wallet>(id)?;
+    let mut refusals = Refusals::default();
+    check_debit(&wallet, "session_id", amount, &mut refusals);
+    refusals.finish()?;
+    Ok((*wallet).clone())
+}
+
+/// Withdraws a session.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::SessionExpired`], [`Rejection::State`].
+pub fn cancel(
+    merchant_id: MerchantId,
+    kind: SessionKind,
+    id: SessionId,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Session, Halt> {
+    let time = world.must::<Merchant>(merchant_id)?.time(now);
+    let found = world.get::<Session>(id)?.filter(|session| session.merchant_id == merchant_id && session.kind == kind);
+    let session = found.ok_or(Rejection::NotFound)?.after(SessionInput::Cancel, time)?;
+    world.put(session.clone());
+    event::record(world, merchant_id, EventType::SessionCanceled, (Subject::Session, id.0), None, now)?;
+    Ok(session)
+}
+
+/// Writes down that a session's time is over. Does nothing when it is not, or when the session was used up otherwise.
+///
+/// # Errors
+/// [`Halt::Broken`] when the session is not there.
+pub fn expire(id: SessionId, world: &mut World, now: Timestamp) -> Result<bool, Halt> {
+    let session = world.must::<Session>(id)?;
+    let time = world.must::<Merchant>(session.merchant_id)?.time(now);
+    if session.status != SessionStatus::Active || time < session.expires_at {
+        return Ok(false);
+    }
+    let session = session.after(SessionInput::Expire, time)?;
+    event::record(world, session.merchant_id, EventType::SessionExpired, (Subject::Session, id.0), None, now)?;
+    world.put(session);
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every (state, input) pair; only an active session has a way on.
+    #[test]
+    fn the_life_of_a_session() {
+        use SessionStatus::{Active, Canceled, Executed, Expired};
+        let mut pairs = 0;
+        for state in SessionStatus::ALL {
+            for (input, next) in SessionInput::ALL.iter().zip([Executed, Expired, Canceled]) {
+                assert_eq!(state.on(*input), (*state == Active).then_some(next), "{state} on {input:?}");
+                pairs += 1;
+            }
+        }
+        assert_eq!(pairs, 12);
+    }
+
+    fn session(expires_at: i64) -> Session {
+        Session {
+            id: SessionId(1),
+            merchant_id: MerchantId(1),
+            kind: SessionKind::Checkout,
+            status: SessionStatus::Active,
+            source_id: Some(SourceId(1)),
+            wallet_id: None,
+            payment_account_id: None,
+            counterparty_id: None,
+            party_id: None,
+            original_execution_id: None,
+            amount: None,
+            reason: None,
+            expires_at: Timestamp(expires_at),
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn expiry_is_exact_to_the_microsecond() {
+        let session = session(1_000_000);
+        let execute = |time| session.after(SessionInput::Execute, Timestamp(time)).map(|s| s.status);
+        assert_eq!(execute(999_999), Ok(SessionStatus::Executed));
+        assert_eq!(execute(1_000_000), Err(Rejection::SessionExpired { at: Timestamp(1_000_000) }));
+        assert_eq!(session.status_at(Timestamp(999_999)), SessionStatus::Active);
+        assert_eq!(session.status_at(Timestamp(1_000_000)), SessionStatus::Expired);
+        let cancel = session.after(SessionInput::Cancel, Timestamp(1_000_000));
+        assert_eq!(cancel, Err(Rejection::SessionExpired { at: Timestamp(1_000_000) }));
+    }
+
+    #[test]
+    fn expires_at_is_in_the_future_and_at_most_366_days_ahead() {
+        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let check = |text| check_expiry(Timestamp::parse(text).unwrap(), now, Lifetimes::default());
+        assert!(check("2026-11-22T12:00:00.000001Z").is_ok());
+        assert_eq!(check("2026-11-22T12:00:00Z"), Err(Rejection::ExpiryPast { now }));
+        assert_eq!(check("2025-06-15T18:00:00Z"), Err(Rejection::ExpiryPast { now }));
+        assert!(check("2027-11-23T12:00:00Z").is_ok());
+        assert_eq!(check("2027-11-23T12:00:00.000001Z"), Err(Rejection::ExpiryFar { days: 366 }));
+    }
+}

@@ -1,0 +1,306 @@
+//! What a provider's word does: settle, release, wait, send again, or call a human.
+
+use crate::event::{self, EventType, Subject};
+use crate::execute;
+use crate::execution::{
+    Execution, ExecutionStatus, Input, Job, LEASE_US, NEVER_SEEN_US, Patience, STRIPE_RESEND_US, Step, Task, Word,
+};
+use crate::ids::{ExecutionId, MerchantId};
+use crate::ledger::{self, From};
+use crate::merchant::Merchant;
+use crate::names::{Mode, Operation, Provider};
+use crate::rejection::Rejection;
+use crate::review;
+use crate::source::{Source, SourceInput, SourceStatus};
+use crate::time::Timestamp;
+use crate::wallet::{self, Owner};
+use crate::world::{Halt, World, difference};
+
+/// The execution after a word, and the call that it made due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// As it is now.
+    pub execution: Execution,
+    /// What to do next; this process holds the lease.
+    pub job: Option<Job>,
+}
+
+/// Takes in what a provider said of an execution, be it an answer, a callback or a status.
+///
+/// # Errors
+/// [`Halt::Broken`] when the execution is not there.
+pub fn hear(id: ExecutionId, word: &Word, world: &mut World, now: Timestamp) -> Result<Settled, Halt> {
+    let execution = (*world.must::<Execution>(id)?).clone();
+    let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
+    let input = input_of(word, &execution);
+    let stay = |execution| Settled { execution, job: None };
+    Ok(match execution.status.on(input) {
+        Step::Unchanged => stay(execution),
+        Step::Wait => stay(wait(execution, input, time, world, now)?),
+        Step::WaitForAction => stay(wait_for_action(execution, word, time, world, now)?),
+        Step::Complete => {
+            let transaction_id = match word {
+                Word::Succeeded { transaction_id, .. } => Some(transaction_id.clone()),
+                _ => None,
+            };
+            stay(complete(execution, From::Held, transaction_id, time, world, now)?)
+        }
+        Step::Fail => stay(fail(execution, message_of(word), time, world, now)?),
+        Step::Resend => resend(execution, time, world, now)?,
+        Step::Review => stay(review::contradiction(execution, input, word, time, world, now)?),
+    })
+}
+
+fn input_of(word: &Word, execution: &Execution) -> Input {
+    match word {
+        Word::Accepted => Input::Accepted,
+        Word::NeedsAction { .. } => Input::NeedsAction,
+        Word::Succeeded { amount: Some(amount), .. } if *amount != execution.outside_amount() => Input::Mismatch,
+        Word::Succeeded { .. } => Input::Succeeded,
+        Word::Declined { .. } => Input::Declined,
+        Word::Unknown => Input::Unknown,
+        Word::NeverSeen => Input::NeverSeen,
+    }
+}
+
+fn message_of(word: &Word) -> String {
+    match word {
+        Word::Declined { message } => message.clone(),
+        _ => String::new(),
+    }
+}
+
+/// Writes down that the provider has it, or may have it.
+fn processing(
+    execution: Execution,
+    waiting_for: &str,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    if execution.status == ExecutionStatus::Pending {
+        let subject = (Subject::Execution, execution.id.0);
+        let note = Some(waiting_for.to_owned());
+        event::record(world, execution.merchant_id, EventType::ExecutionProcessing, subject, note, now)?;
+    }
+    let next_check_at = Some(execution.next_check(time, now));
+    Ok(Execution {
+        status: ExecutionStatus::Processing,
+        waiting_for: Some(waiting_for.to_owned()),
+        next_check_at,
+        lease_until: None,
+        updated_at: time,
+        ..execution
+    })
+}
+
+fn wait(execution: Execution, input: Input, time: Timestamp, world: &mut World, now: Timestamp) -> Result<Execution, Halt> {
+    let waiting_for = match input {
+        Input::Unknown => "the provider did not answer; it is asked again",
+        _ if execution.requires_action => "the payer's authentication",
+        _ => "the provider's result",
+    };
+    let execution = processing(execution, waiting_for, time, world, now)?;
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+fn wait_for_action(
+    execution: Execution,
+    word: &Word,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    let Word::NeedsAction { client_secret } = word else {
+        return Err(Halt::Broken("an action without a secret".to_owned()));
+    };
+    let first = !execution.requires_action;
+    let execution = processing(execution, "the payer's authentication", time, world, now)?;
+    if first {
+        let subject = (Subject::Execution, execution.id.0);
+        event::record(world, execution.merchant_id, EventType::ExecutionRequiresAction, subject, None, now)?;
+    }
+    let execution = Execution { requires_action: true, client_secret: Some(client_secret.clone()), ..execution };
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+/// Settles: posts the recipe, pays the source. `from` says whether an outgoing payment was held before.
+///
+/// # Errors
+/// [`Halt::Broken`] when rows contradict each other.
+pub fn complete(
+    mut execution: Execution,
+    from: From,
+    transaction_id: Option<String>,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    let merchant = execution.merchant_id;
+    if execution.operation == Operation::Collection {
+        let wallet = wallet::open(world, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
+        execution.wallet_id = Some(wallet.id);
+    }
+    let figures = execution.figures()?;
+    let postings = match execution.operation {
+        Operation::Collection => ledger::collection_completes(&figures)?,
+        Operation::Payout | Operation::Transfer | Operation::Refund => ledger::outgoing_completes(&figures, from)?,
+    };
+    let event = event::record(world, merchant, EventType::ExecutionCompleted, (Subject::Execution, execution.id.0), None, now)?;
+    ledger::post(world, event, Some(execution.id), &postings, now)?;
+
+    let execution = Execution {
+        status: ExecutionStatus::Completed,
+        completed_at: Some(time),
+        provider_transaction_id: transaction_id.or_else(|| execution.provider_transaction_id.clone()),
+        ..finished(execution, time)
+    };
+    if let Some(source) = execution.source_id {
+        let paid = world.must::<Source>(source)?.after(SourceInput::Collected, "", time)?;
+        world.put(Source { paid_at: Some(time), ..paid });
+        event::record(world, merchant, EventType::SourcePaid, (Subject::Source, source.0), None, now)?;
+    }
+    review::close_deadline(&execution, world, now)?;
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+/// Fails an execution that was with a provider: releases its hold, opens its source again, gives back its refund's room.
+///
+/// # Errors
+/// [`Halt::Broken`] when rows contradict each other.
+pub fn fail(
+    execution: Execution,
+    message: String,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    let merchant = execution.merchant_id;
+    let subject = (Subject::Execution, execution.id.0);
+    let event = event::record(world, merchant, EventType::ExecutionFailed, subject, Some(message.clone()), now)?;
+    if let Some((wallet, money)) = execution.hold() {
+        ledger::post(world, event, Some(execution.id), &ledger::release(wallet, money)?, now)?;
+    }
+    if let Some(source) = execution.source_id {
+        let source = world.must::<Source>(source)?;
+        if source.status == SourceStatus::Processing {
+            world.put(source.after(SourceInput::CollectionFailed, "", time)?);
+            event::record(world, merchant, EventType::SourceReopened, (Subject::Source, source.id.0), None, now)?;
+        }
+    }
+    if let Some(original) = execution.original_execution_id {
+        let mut original = (*world.must::<Execution>(original)?).clone();
+        original.refunded_minor = difference(original.refunded_minor, execution.payee.minor)?;
+        original.refunded_total_minor = difference(original.refunded_total_minor, execution.total_minor)?;
+        world.put(original);
+    }
+    let execution = Execution { status: ExecutionStatus::Failed, gateway_message: Some(message), ..finished(execution, time) };
+    review::close_deadline(&execution, world, now)?;
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+/// Without what only an execution under way has.
+fn finished(execution: Execution, time: Timestamp) -> Execution {
+    Execution {
+        waiting_for: None,
+        next_check_at: None,
+        lease_until: None,
+        client_secret: None,
+        requires_action: false,
+        updated_at: time,
+        ..execution
+    }
+}
+
+/// The provider does not know the request: send it again with the same id, or give it up when its time is long over.
+fn resend(execution: Execution, time: Timestamp, world: &mut World, now: Timestamp) -> Result<Settled, Halt> {
+    let sent_at = execution.sent_at.unwrap_or(execution.created_at);
+    let late = time >= execution.deadline_at;
+    if late && time.since(sent_at) >= NEVER_SEEN_US {
+        let execution = fail(execution, "the provider never received the request".to_owned(), time, world, now)?;
+        return Ok(Settled { execution, job: None });
+    }
+    let too_old = execution.provider == Provider::Stripe && time.since(execution.created_at) > STRIPE_RESEND_US;
+    if late || too_old {
+        let waiting_for =
+            if too_old { "a review: a Stripe request older than 23 hours is not sent again" } else { "the provider's result" };
+        let execution = processing(execution, waiting_for, time, world, now)?;
+        if too_old {
+            review::open_deadline(&execution, waiting_for, world, now)?;
+        }
+        world.put(execution.clone());
+        return Ok(Settled { execution, job: None });
+    }
+    let lease = now.plus(LEASE_US);
+    let execution = Execution {
+        attempts: execution.attempts.saturating_add(1),
+        sent_at: Some(time),
+        waiting_for: Some("the provider's answer; it was sent again".to_owned()),
+        next_check_at: Some(lease),
+        lease_until: Some(lease),
+        updated_at: time,
+        ..execution
+    };
+    world.put(execution.clone());
+    let job = execute::job(&execution, None, Task::Send, world, now)?;
+    Ok(Settled { execution, job: Some(job) })
+}
+
+/// Takes the lease of an execution that is due, if it still is, and says what to do. Opens the review of one that is past
+/// its deadline.
+///
+/// # Errors
+/// [`Halt::Broken`] when the execution is not there.
+pub fn claim(id: ExecutionId, patience: Patience, world: &mut World, now: Timestamp) -> Result<Option<Job>, Halt> {
+    let execution = (*world.must::<Execution>(id)?).clone();
+    let due = execution.next_check_at.is_some_and(|at| at <= now) && execution.lease_until.is_none_or(|until| until <= now);
+    if execution.status.is_final() || !due {
+        return Ok(None);
+    }
+    let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
+    if time >= execution.deadline_at {
+        review::open_deadline(&execution, "no final word from the provider before the deadline", world, now)?;
+    }
+    let unanswered =
+        execution.requires_action && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= patience.action_us;
+    let task = if unanswered && !execution.cancel_asked { Task::Cancel } else { Task::Ask };
+    let lease = now.plus(LEASE_US);
+    let execution = Execution {
+        cancel_asked: execution.cancel_asked || task == Task::Cancel,
+        next_check_at: Some(lease),
+        lease_until: Some(lease),
+        ..execution
+    };
+    let job = execute::job(&execution, None, task, world, now)?;
+    world.put(execution);
+    Ok(Some(job))
+}
+
+/// The payer of a sandbox card payment confirmed it or refused to: the sandbox's own word follows.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::NoActionNeeded`].
+pub fn authenticate(
+    merchant_id: MerchantId,
+    reference_id: &str,
+    success: bool,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Settled, Halt> {
+    let merchant = world.must::<Merchant>(merchant_id)?;
+    let found = world.find::<Execution>(&(merchant_id, reference_id.to_owned()))?;
+    let execution = found.filter(|_| merchant.mode == Mode::Sandbox).ok_or(Rejection::NotFound)?;
+    if execution.status.is_final() || !execution.requires_action {
+        return Err(Rejection::NoActionNeeded.into());
+    }
+    let word = if success {
+        Word::Succeeded { transaction_id: format!("sandbox-{}", execution.provider_request_id), amount: None }
+    } else {
+        Word::Declined { message: "authentication_required: the payer did not authenticate".to_owned() }
+    };
+    hear(execution.id, &word, world, now)
+}

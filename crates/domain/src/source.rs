@@ -1,0 +1,530 @@
+//! Invoices and orders: what a checkout session collects for.
+
+use crate::api_enum;
+use crate::currency::Currency;
+use crate::event::{self, EventType, Subject};
+use crate::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
+use crate::merchant::Merchant;
+use crate::money::{Decimal, MAX_MINOR, Money};
+use crate::names::FeeBearer;
+use crate::party;
+use crate::rejection::Rejection;
+use crate::session;
+use crate::time::Timestamp;
+use crate::world::{Halt, NoName, Row, World};
+
+api_enum! {
+    /// What a source is.
+    SourceType {
+        /// An invoice.
+        Invoice = "INVOICE",
+        /// An order.
+        Order = "ORDER",
+    }
+}
+
+impl SourceType {
+    /// The word in a sentence.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::Order => "order",
+        }
+    }
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Invoice => "INV",
+            Self::Order => "ORD",
+        }
+    }
+}
+
+api_enum! {
+    /// Where a source is in its life.
+    SourceStatus {
+        /// Being written.
+        Idle = "IDLE",
+        /// Published: it can be paid.
+        Active = "ACTIVE",
+        /// A collection for it is under way.
+        Processing = "PROCESSING",
+        /// Paid.
+        Paid = "PAID",
+        /// Withdrawn.
+        Canceled = "CANCELED",
+    }
+}
+
+/// What happens to a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SourceInput {
+    /// Its fields or items are changed.
+    Edit,
+    /// It is published.
+    Publish,
+    /// It is withdrawn.
+    Cancel,
+    /// A collection for it starts.
+    Collect,
+    /// That collection completed.
+    Collected,
+    /// That collection failed.
+    CollectionFailed,
+}
+
+impl SourceInput {
+    /// Every input.
+    pub const ALL: &'static [Self] =
+        &[Self::Edit, Self::Publish, Self::Cancel, Self::Collect, Self::Collected, Self::CollectionFailed];
+}
+
+impl SourceStatus {
+    /// The state after `input`.
+    ///
+    /// # Errors
+    /// The states that the input needs, as a text for a message.
+    pub const fn on(self, input: SourceInput) -> Result<Self, &'static str> {
+        use SourceInput::{Cancel, Collect, Collected, CollectionFailed, Edit, Publish};
+        match (self, input) {
+            (Self::Idle, Edit) => Ok(Self::Idle),
+            (Self::Idle, Publish) => Ok(Self::Active),
+            (Self::Idle | Self::Active, Cancel) => Ok(Self::Canceled),
+            (Self::Active, Collect) => Ok(Self::Processing),
+            (Self::Processing, Collected) => Ok(Self::Paid),
+            (Self::Processing, CollectionFailed) => Ok(Self::Active),
+            (Self::Active | Self::Processing | Self::Paid | Self::Canceled, Edit | Publish) => Err("IDLE"),
+            (Self::Processing | Self::Paid | Self::Canceled, Cancel) => Err("IDLE or ACTIVE"),
+            (Self::Idle | Self::Processing | Self::Paid | Self::Canceled, Collect) => Err("ACTIVE"),
+            (Self::Idle | Self::Active | Self::Paid | Self::Canceled, Collected | CollectionFailed) => Err("PROCESSING"),
+        }
+    }
+}
+
+/// An invoice or an order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Its id.
+    pub id: SourceId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Invoice or order.
+    pub kind: SourceType,
+    /// Its number: `INV-2026-00042`.
+    pub number: String,
+    /// Who is to pay.
+    pub counterparty_id: CounterpartyId,
+    /// Its currency.
+    pub currency: Currency,
+    /// Σ qty × amount of its items, in minor units.
+    pub total_minor: i64,
+    /// Where it is in its life.
+    pub status: SourceStatus,
+    /// What it is for.
+    pub note: String,
+    /// Who bears the fees.
+    pub fee_bearer: FeeBearer,
+    /// Whether it is shown as a payment link.
+    pub as_payment_link: bool,
+    /// The merchant's own reference.
+    pub reference_id: Option<String>,
+    /// When it is due.
+    pub due_date: Option<Timestamp>,
+    /// Merchant time of the payment.
+    pub paid_at: Option<Timestamp>,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Source {
+    /// What is to be paid.
+    #[must_use]
+    pub const fn total(&self) -> Money {
+        Money::new(self.total_minor, self.currency)
+    }
+
+    /// This source after `input`.
+    ///
+    /// # Errors
+    /// [`Rejection::State`] on `field`.
+    pub fn after(&self, input: SourceInput, field: &'static str, time: Timestamp) -> Result<Self, Rejection> {
+        let status = self.status.on(input).map_err(|needs| Rejection::State {
+            field,
+            what: self.kind.word(),
+            state: self.status.as_str(),
+            needs,
+        })?;
+        Ok(Self { status, updated_at: time, ..self.clone() })
+    }
+}
+
+impl Row for Source {
+    type Id = SourceId;
+    type Name = NoName;
+
+    fn id(&self) -> SourceId {
+        self.id
+    }
+
+    fn name(&self) -> Option<NoName> {
+        None
+    }
+}
+
+/// A line of a source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Item {
+    /// Its id.
+    pub id: ItemId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Of which source.
+    pub source_id: SourceId,
+    /// What it is.
+    pub name: String,
+    /// How many, at least one.
+    pub qty: i64,
+    /// The price of one, in minor units.
+    pub amount_minor: i64,
+    /// The source's currency.
+    pub currency: Currency,
+    /// Whether it was taken out again.
+    pub removed: bool,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Item {
+    fn line_total(&self) -> Option<i64> {
+        self.qty.checked_mul(self.amount_minor)
+    }
+}
+
+impl Row for Item {
+    type Id = ItemId;
+    type Name = NoName;
+
+    fn id(&self) -> ItemId {
+        self.id
+    }
+
+    fn name(&self) -> Option<NoName> {
+        None
+    }
+}
+
+/// The last number given to an invoice or order in a year.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counter {
+    /// Its id.
+    pub id: i64,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Invoices or orders.
+    pub kind: SourceType,
+    /// The calendar year, UTC, in merchant time.
+    pub year: i64,
+    /// The last number.
+    pub last: i64,
+}
+
+impl Row for Counter {
+    type Id = i64;
+    type Name = (MerchantId, SourceType, i64);
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn name(&self) -> Option<(MerchantId, SourceType, i64)> {
+        Some((self.merchant_id, self.kind, self.year))
+    }
+}
+
+/// What is needed to make a source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewSource {
+    /// Invoice or order.
+    pub kind: SourceType,
+    /// Who is to pay.
+    pub counterparty_id: CounterpartyId,
+    /// Its currency.
+    pub currency: Currency,
+    /// What it is for.
+    pub note: String,
+    /// Who bears the fees.
+    pub fee_bearer: FeeBearer,
+    /// Whether it is shown as a payment link.
+    pub as_payment_link: bool,
+    /// The merchant's own reference.
+    pub reference_id: Option<String>,
+    /// When it is due.
+    pub due_date: Option<Timestamp>,
+}
+
+/// Changes to a source; what is `None` stays.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct SourceChanges {
+    /// What it is for.
+    pub note: Option<String>,
+    /// Who bears the fees.
+    pub fee_bearer: Option<FeeBearer>,
+    /// The merchant's own reference.
+    pub reference_id: Option<String>,
+    /// When it is due.
+    pub due_date: Option<Timestamp>,
+}
+
+/// A new line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewItem {
+    /// What it is.
+    pub name: String,
+    /// The source's currency.
+    pub currency: Currency,
+    /// How many, at least one.
+    pub qty: i64,
+    /// The price of one.
+    pub amount: Money,
+}
+
+/// Changes to a line; what is `None` stays.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ItemChanges {
+    /// What it is.
+    pub name: Option<String>,
+    /// How many, at least one.
+    pub qty: Option<i64>,
+    /// The price of one: its decimals are checked against the source's currency.
+    pub amount: Option<Decimal>,
+}
+
+/// Which source a call is about: this merchant's, of this kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SourceRef {
+    /// Whose.
+    pub merchant_id: MerchantId,
+    /// Invoice or order.
+    pub kind: SourceType,
+    /// Which.
+    pub id: SourceId,
+}
+
+impl SourceRef {
+    /// The source, named by the path of a call.
+    ///
+    /// # Errors
+    /// [`Rejection::NotFound`].
+    fn in_path(self, world: &World) -> Result<Source, Halt> {
+        Ok(self.look(world)?.ok_or(Rejection::NotFound)?)
+    }
+
+    /// The source; `None` when it is not this merchant's or of the other kind.
+    ///
+    /// # Errors
+    /// [`Halt::Missing`].
+    pub fn look(self, world: &World) -> Result<Option<Source>, Halt> {
+        let found = world.get::<Source>(self.id)?.filter(|row| row.merchant_id == self.merchant_id && row.kind == self.kind);
+        Ok(found.map(|row| (*row).clone()))
+    }
+}
+
+fn next_number(merchant_id: MerchantId, kind: SourceType, year: i64, world: &mut World) -> Result<String, Halt> {
+    let counter = match world.find::<Counter>(&(merchant_id, kind, year))? {
+        Some(counter) => Counter { last: counter.last.saturating_add(1), ..(*counter).clone() },
+        None => Counter { id: world.new_id()?, merchant_id, kind, year, last: 1 },
+    };
+    let number = format!("{}-{year}-{:05}", kind.prefix(), counter.last);
+    world.put(counter);
+    Ok(number)
+}
+
+/// Makes a source, `IDLE` and empty, with the next number of the merchant's year.
+///
+/// # Errors
+/// [`Rejection::Unknown`] on `counterparty_id`.
+pub fn create(merchant_id: MerchantId, new: &NewSource, world: &mut World, time: Timestamp) -> Result<Source, Halt> {
+    party::owned_counterparty(merchant_id, new.counterparty_id, "counterparty_id", world)??;
+    let source = Source {
+        number: next_number(merchant_id, new.kind, time.year(), world)?,
+        id: SourceId(world.new_id()?),
+        merchant_id,
+        kind: new.kind,
+        counterparty_id: new.counterparty_id,
+        currency: new.currency,
+        total_minor: 0,
+        status: SourceStatus::Idle,
+        note: new.note.clone(),
+        fee_bearer: new.fee_bearer,
+        as_payment_link: new.as_payment_link,
+        reference_id: new.reference_id.clone(),
+        due_date: new.due_date,
+        paid_at: None,
+        created_at: time,
+        updated_at: time,
+    };
+    world.put(source.clone());
+    Ok(source)
+}
+
+/// Changes a source that is `IDLE`.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::State`].
+pub fn update(which: SourceRef, changes: &SourceChanges, world: &mut World, time: Timestamp) -> Result<Source, Halt> {
+    let mut source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
+    source.note = changes.note.clone().unwrap_or(source.note);
+    source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);
+    source.reference_id = changes.reference_id.clone().or(source.reference_id);
+    source.due_date = changes.due_date.or(source.due_date);
+    world.put(source.clone());
+    Ok(source)
+}
+
+/// Publishes a source that is `IDLE` and not empty.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::Empty`].
+pub fn publish(which: SourceRef, world: &mut World, now: Timestamp) -> Result<Source, Halt> {
+    let time = world.must::<Merchant>(which.merchant_id)?.time(now);
+    let source = which.in_path(world)?.after(SourceInput::Publish, "", time)?;
+    if source.total_minor == 0 {
+        return Err(Rejection::Empty { what: source.kind.word() }.into());
+    }
+    world.put(source.clone());
+    event::record(world, which.merchant_id, EventType::SourcePublished, (Subject::Source, which.id.0), None, now)?;
+    Ok(source)
+}
+
+/// Withdraws a source that is `IDLE` or `ACTIVE`.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::State`].
+pub fn cancel(which: SourceRef, world: &mut World, now: Timestamp) -> Result<Source, Halt> {
+    let time = world.must::<Merchant>(which.merchant_id)?.time(now);
+    let source = which.in_path(world)?.after(SourceInput::Cancel, "", time)?;
+    world.put(source.clone());
+    event::record(world, which.merchant_id, EventType::SourceCanceled, (Subject::Source, which.id.0), None, now)?;
+    Ok(source)
+}
+
+/// Adds an item to a source that is `IDLE`.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::CurrencyMismatch`], [`Rejection::AmountTooLarge`].
+pub fn add_item(which: SourceRef, new: &NewItem, world: &mut World, time: Timestamp) -> Result<Item, Halt> {
+    let source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
+    if new.currency != source.currency {
+        return Err(Rejection::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into());
+    }
+    let item = Item {
+        id: ItemId(world.new_id()?),
+        merchant_id: which.merchant_id,
+        source_id: which.id,
+        name: new.name.clone(),
+        qty: new.qty,
+        amount_minor: new.amount.minor,
+        currency: source.currency,
+        removed: false,
+        created_at: time,
+        updated_at: time,
+    };
+    replace_line(source, 0, item.line_total(), world)?;
+    world.put(item.clone());
+    Ok(item)
+}
+
+fn item_of(which: SourceRef, id: ItemId, world: &World) -> Result<Item, Halt> {
+    let found = world.get::<Item>(id)?.filter(|item| item.source_id == which.id && !item.removed);
+    Ok((*found.ok_or(Rejection::NotFound)?).clone())
+}
+
+/// Writes the source's total with one line's share exchanged for another.
+fn replace_line(mut source: Source, old: i64, new: Option<i64>, world: &mut World) -> Result<(), Halt> {
+    source.total_minor = new
+        .and_then(|new| source.total_minor.checked_sub(old)?.checked_add(new))
+        .filter(|total| *total <= MAX_MINOR)
+        .ok_or(Rejection::AmountTooLarge { field: "amount" })?;
+    world.put(source);
+    Ok(())
+}
+
+/// Changes an item of a source that is `IDLE`.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::TooManyDecimals`], [`Rejection::AmountTooLarge`].
+pub fn update_item(
+    which: SourceRef,
+    id: ItemId,
+    changes: &ItemChanges,
+    world: &mut World,
+    time: Timestamp,
+) -> Result<Item, Halt> {
+    let source = which.in_path(world)?;
+    let old = item_of(which, id, world)?;
+    let source = source.after(SourceInput::Edit, "", time)?;
+    let amount_minor = match changes.amount {
+        None => old.amount_minor,
+        Some(amount) => session::request_amount(amount, source.currency)?.minor,
+    };
+    let item = Item {
+        name: changes.name.clone().unwrap_or_else(|| old.name.clone()),
+        qty: changes.qty.unwrap_or(old.qty),
+        amount_minor,
+        updated_at: time,
+        ..old.clone()
+    };
+    replace_line(source, old.line_total().unwrap_or(0), item.line_total(), world)?;
+    world.put(item.clone());
+    Ok(item)
+}
+
+/// Takes an item out of a source that is `IDLE`.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::State`].
+pub fn remove_item(which: SourceRef, id: ItemId, world: &mut World, time: Timestamp) -> Result<(), Halt> {
+    let source = which.in_path(world)?;
+    let item = item_of(which, id, world)?;
+    let source = source.after(SourceInput::Edit, "", time)?;
+    replace_line(source, item.line_total().unwrap_or(0), Some(0), world)?;
+    world.put(Item { removed: true, updated_at: time, ..item });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every (state, input) pair; a dot is a refusal.
+    #[test]
+    fn the_life_of_a_source() {
+        let table = "
+            |            | Edit | Publish | Cancel   | Collect    | Collected | CollectionFailed |
+            | IDLE       | IDLE | ACTIVE  | CANCELED | .          | .         | .                |
+            | ACTIVE     | .    | .       | CANCELED | PROCESSING | .         | .                |
+            | PROCESSING | .    | .       | .        | .          | PAID      | ACTIVE           |
+            | PAID       | .    | .       | .        | .          | .         | .                |
+            | CANCELED   | .    | .       | .        | .          | .         | .                |";
+        let mut rows = table
+            .lines()
+            .filter(|line| line.contains('|'))
+            .map(|line| line.split('|').map(str::trim).skip(1).collect::<Vec<_>>());
+        rows.next();
+        let mut pairs = 0;
+        for row in rows {
+            let state = SourceStatus::parse(row[0]).unwrap();
+            for (input, expected) in SourceInput::ALL.iter().zip(&row[1..]) {
+                let got = state.on(*input).map_or(".", SourceStatus::as_str);
+                assert_eq!(got, *expected, "{state} on {input:?}");
+                pairs += 1;
+            }
+        }
+        assert_eq!(pairs, SourceStatus::ALL.len() * SourceInput::ALL.len());
+    }
+}
