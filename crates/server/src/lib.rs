@@ -1,1 +1,12 @@
-//! kola.
+//! kola: payment sessions, executions and a double-entry ledger in one self-hosted binary.
+//!
+//! A request becomes a `Command`; the engine loads the rows that it names, `domain` decides, and the engine writes what
+//! changed, in one transaction for every command that was waiting. See ARCHITECTURE.md.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod http;
+pub mod store;
+pub mod workers;

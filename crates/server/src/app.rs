@@ -1,0 +1,24 @@
+//! What a request handler and a worker have at hand.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::http::auth::Tokens;
+use crate::store::queries::Queries;
+use crate::workers::dispatch::Dispatcher;
+
+/// One server's parts. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The only door to writing.
+    pub engine: Engine,
+    /// Reading.
+    pub queries: Queries,
+    /// Issues and checks access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Calls providers.
+    pub dispatcher: Dispatcher,
+    /// The settings.
+    pub config: Arc<Config>,
+}

@@ -1,0 +1,4 @@
+//! Access tokens.
+
+/// Issues and checks access tokens.
+pub struct Tokens {}

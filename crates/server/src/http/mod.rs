@@ -1,0 +1,2 @@
+//! The HTTP API: the only place that knows JSON and status codes.
+pub mod auth;

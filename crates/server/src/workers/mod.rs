@@ -1,0 +1,2 @@
+//! What falls due.
+pub mod dispatch;
