@@ -1,19 +1,30 @@
 //! Reading, for routes that change nothing. A read sees what was committed before it began.
+//!
+//! On SQLite a read is some microseconds on a connection of the pool, so it is made where it is asked for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use domain::account::PaymentAccount;
 use domain::currency::Currency;
 use domain::event::Event;
 use domain::execution::Execution;
-use domain::ids::{ApiKeyId, CounterpartyId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
+use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
 use domain::ledger::Entry;
 use domain::merchant::{ApiKey, Merchant};
 use domain::names::Operation;
 use domain::party::{Counterparty, Party, Relationship};
+use domain::review::Review;
 use domain::session::{Session, SessionKind};
 use domain::source::{Item, Source, SourceStatus, SourceType};
+use domain::time::Timestamp;
 use domain::wallet::Wallet;
+use domain::world::IDS_PER_COMMAND;
+use rusqlite::{Connection, ToSql};
 
 use super::StoreError;
+use super::record::{Found, Record};
+use super::sqlite::Readers;
 
 /// Which part of a list: rows are ordered by creation time and id, newest first.
 #[derive(Clone, Copy, Debug)]
@@ -35,59 +46,464 @@ pub struct SourceFilter {
 
 /// A reader. Cheap to clone.
 #[derive(Clone)]
-pub struct Queries {}
+pub struct Queries {
+    readers: Arc<Readers>,
+}
 
-macro_rules! signatures { ($($(#[$d:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
-    impl Queries { $($(#[$d])*
-        /// # Errors
-        /// [`StoreError`].
-        pub async fn $name(&self, $($arg: $ty),*) -> Result<$ret, StoreError> { $(let _ = $arg;)* Err(rusqlite::Error::QueryReturnedNoRows.into()) })* }
-}}
-signatures! {
+type Params<'a> = Vec<(&'static str, &'a dyn ToSql)>;
+
+/// A condition that holds for every row when its parameter is null.
+const NAME_FILTER: &str = "(:fullname IS NULL OR parties.fullname LIKE :fullname ESCAPE '\\')";
+
+impl Queries {
+    /// `count` readers of the database file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened.
+    pub fn open(path: &PathBuf, count: usize) -> Result<Self, StoreError> {
+        Ok(Self { readers: Arc::new(Readers::open(path, count)?) })
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: &Params<'_>,
+        take: impl Fn(&dyn Found) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let connection = self.readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
+        collect(&connection, sql, params, take)
+    }
+
+    fn one<R: Record>(&self, condition: &str, params: &Params<'_>) -> Result<Option<R>, StoreError> {
+        let sql = format!("SELECT {} FROM {} WHERE {condition} LIMIT 1", R::statements().columns, R::TABLE);
+        Ok(self.rows(&sql, params, |row| R::from_row(row, 0))?.pop())
+    }
+
+    fn many<R: Record>(&self, condition: &str, order: &str, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
+        let sql = format!("SELECT {} FROM {} WHERE {condition} ORDER BY {order}", R::statements().columns, R::TABLE);
+        self.rows(&sql, params, |row| R::from_row(row, 0))
+    }
+
+    /// A page of a list. The row to continue after gives the place, so that rows created meanwhile move nothing.
+    fn page<'a, R: Record>(&self, condition: &str, page: &'a Page, mut params: Params<'a>) -> Result<Vec<R>, StoreError> {
+        let table = R::TABLE;
+        let sql = format!(
+            "SELECT {columns} FROM {table} WHERE {condition} AND {after} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
+            columns = R::statements().columns,
+            after = after(table),
+        );
+        params.push((":after", &page.after_id));
+        params.push((":limit", &page.limit));
+        self.rows(&sql, &params, |row| R::from_row(row, 0))
+    }
+
     /// The API key of that client id.
-    fn api_key(client_id: &str) -> Option<ApiKey>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn api_key(&self, client_id: &str) -> Result<Option<ApiKey>, StoreError> {
+        self.one("client_id = :client", &vec![(":client", &client_id)])
+    }
+
     /// The API key of that id with its merchant: one read a request.
-    fn tenant(id: ApiKeyId) -> Option<(ApiKey, Merchant)>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tenant(&self, id: ApiKeyId) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
+        static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+            format!(
+                "SELECT {}, {} FROM api_keys JOIN merchants ON merchants.id = api_keys.merchant_id WHERE api_keys.id = :id",
+                ApiKey::statements().columns,
+                Merchant::statements().columns
+            )
+        });
+        let take = |row: &dyn Found| Ok((ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?));
+        Ok(self.rows(&SQL, &vec![(":id", &id.0)], take)?.pop())
+    }
+
     /// A merchant.
-    fn merchant(id: MerchantId) -> Option<Merchant>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
+        self.one("id = :id", &vec![(":id", &id.0)])
+    }
+
     /// This merchant's party.
-    fn party(merchant: MerchantId, id: PartyId) -> Option<Party>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn party(&self, merchant: MerchantId, id: PartyId) -> Result<Option<Party>, StoreError> {
+        self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id.0), (":merchant", &merchant.0)])
+    }
+
     /// This merchant's parties whose name contains `fullname`, whatever the case.
-    fn parties(merchant: MerchantId, fullname: Option<&str>, page: Page) -> Vec<Party>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn parties(&self, merchant: MerchantId, fullname: Option<&str>, page: Page) -> Result<Vec<Party>, StoreError> {
+        let fullname = fullname.map(contains);
+        let params: Params<'_> = vec![(":merchant", &merchant.0), (":fullname", &fullname)];
+        self.page(&format!("merchant_id = :merchant AND {NAME_FILTER}"), &page, params)
+    }
+
     /// This merchant's counterparty with its party.
-    fn counterparty(merchant: MerchantId, id: CounterpartyId) -> Option<(Counterparty, Option<Party>)>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn counterparty(
+        &self,
+        merchant: MerchantId,
+        id: CounterpartyId,
+    ) -> Result<Option<(Counterparty, Option<Party>)>, StoreError> {
+        let sql = with_party("counterparties.id = :id AND counterparties.merchant_id = :merchant");
+        Ok(self.rows(&sql, &vec![(":id", &id.0), (":merchant", &merchant.0)], counterparty_with_party)?.pop())
+    }
+
     /// This merchant's counterparties, with their parties.
-    fn counterparties(merchant: MerchantId, fullname: Option<&str>, relationship: Option<Relationship>, page: Page) -> Vec<(Counterparty, Option<Party>)>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn counterparties(
+        &self,
+        merchant: MerchantId,
+        fullname: Option<&str>,
+        relationship: Option<Relationship>,
+        page: Page,
+    ) -> Result<Vec<(Counterparty, Option<Party>)>, StoreError> {
+        let table = "counterparties";
+        let sql = with_party(&format!(
+            "{table}.merchant_id = :merchant AND {NAME_FILTER} \
+             AND (:relationship IS NULL OR {table}.relationship_type = :relationship) AND {after} \
+             ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
+            after = after(table),
+        ));
+        let (fullname, relationship) = (fullname.map(contains), relationship.map(Relationship::as_str));
+        let params: Params<'_> = vec![
+            (":merchant", &merchant.0),
+            (":fullname", &fullname),
+            (":relationship", &relationship),
+            (":after", &page.after_id),
+            (":limit", &page.limit),
+        ];
+        self.rows(&sql, &params, counterparty_with_party)
+    }
+
     /// This merchant's payment account.
-    fn payment_account(merchant: MerchantId, id: i64) -> Option<PaymentAccount>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn payment_account(&self, merchant: MerchantId, id: i64) -> Result<Option<PaymentAccount>, StoreError> {
+        self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id), (":merchant", &merchant.0)])
+    }
+
     /// This merchant's invoice or order.
-    fn source(merchant: MerchantId, kind: SourceType, id: SourceId) -> Option<Source>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn source(&self, merchant: MerchantId, kind: SourceType, id: SourceId) -> Result<Option<Source>, StoreError> {
+        let params: Params<'_> = vec![(":id", &id.0), (":merchant", &merchant.0)];
+        let found: Option<Source> = self.one("id = :id AND merchant_id = :merchant", &params)?;
+        Ok(found.filter(|source| source.kind == kind))
+    }
+
     /// The same by its number.
-    fn source_by_number(merchant: MerchantId, kind: SourceType, number: &str) -> Option<Source>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn source_by_number(
+        &self,
+        merchant: MerchantId,
+        kind: SourceType,
+        number: &str,
+    ) -> Result<Option<Source>, StoreError> {
+        let kind = kind.as_str();
+        let params: Params<'_> = vec![(":number", &number), (":kind", &kind), (":merchant", &merchant.0)];
+        self.one("merchant_id = :merchant AND type = :kind AND number = :number", &params)
+    }
+
     /// This merchant's invoices or orders.
-    fn sources(merchant: MerchantId, kind: SourceType, filter: SourceFilter, page: Page) -> Vec<Source>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sources(
+        &self,
+        merchant: MerchantId,
+        kind: SourceType,
+        filter: SourceFilter,
+        page: Page,
+    ) -> Result<Vec<Source>, StoreError> {
+        let (kind, status) = (kind.as_str(), filter.status.map(SourceStatus::as_str));
+        let currency = filter.currency.map(|currency| currency.code().to_owned());
+        let condition = "merchant_id = :merchant AND type = :kind AND (:currency IS NULL OR currency = :currency) \
+                         AND (:status IS NULL OR status = :status)";
+        let params: Params<'_> =
+            vec![(":merchant", &merchant.0), (":kind", &kind), (":currency", &currency), (":status", &status)];
+        self.page(condition, &page, params)
+    }
+
     /// The items of a source, without those taken out, oldest first.
-    fn items(source: SourceId) -> Vec<Item>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn items(&self, source: SourceId) -> Result<Vec<Item>, StoreError> {
+        self.many("source_id = :source AND removed = 0", "id", &vec![(":source", &source.0)])
+    }
+
     /// The completed collection of a source.
-    fn collection_of(source: SourceId) -> Option<Execution>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
+        self.one("source_id = :source AND status = 'COMPLETED'", &vec![(":source", &source.0)])
+    }
+
     /// This merchant's session of that kind.
-    fn session(merchant: MerchantId, kind: SessionKind, id: SessionId) -> Option<Session>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn session(&self, merchant: MerchantId, kind: SessionKind, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let found: Option<Session> = self.one("id = :id", &vec![(":id", &id.0)])?;
+        Ok(found.filter(|session| session.merchant_id == merchant && session.kind == kind))
+    }
+
     /// This merchant's sessions of that kind.
-    fn sessions(merchant: MerchantId, kind: SessionKind, page: Page) -> Vec<Session>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sessions(&self, merchant: MerchantId, kind: SessionKind, page: Page) -> Result<Vec<Session>, StoreError> {
+        let kind = kind.as_str();
+        self.page("merchant_id = :merchant AND kind = :kind", &page, vec![(":merchant", &merchant.0), (":kind", &kind)])
+    }
+
     /// This merchant's execution of that operation under that reference.
-    fn execution_by_reference(merchant: MerchantId, operation: Operation, reference: &str) -> Option<Execution>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn execution_by_reference(
+        &self,
+        merchant: MerchantId,
+        operation: Operation,
+        reference: &str,
+    ) -> Result<Option<Execution>, StoreError> {
+        static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+            format!(
+                "SELECT {} FROM executions WHERE merchant_id = :merchant AND reference_id = :reference",
+                Execution::statements().columns
+            )
+        });
+        let params: Params<'_> = vec![(":merchant", &merchant.0), (":reference", &reference)];
+        let found = self.rows(&SQL, &params, |row| Execution::from_row(row, 0))?.pop();
+        Ok(found.filter(|execution| execution.operation == operation))
+    }
+
     /// This merchant's execution.
-    fn execution(merchant: MerchantId, id: ExecutionId) -> Option<Execution>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn execution(&self, merchant: MerchantId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+        let found: Option<Execution> = self.one("id = :id", &vec![(":id", &id.0)])?;
+        Ok(found.filter(|execution| execution.merchant_id == merchant))
+    }
+
     /// This merchant's executions.
-    fn executions(merchant: MerchantId, page: Page) -> Vec<Execution>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn executions(&self, merchant: MerchantId, page: Page) -> Result<Vec<Execution>, StoreError> {
+        self.page("merchant_id = :merchant", &page, vec![(":merchant", &merchant.0)])
+    }
+
     /// The events of a session, execution or source, oldest first.
-    fn events_of(merchant: MerchantId, subject_id: i64) -> Vec<Event>;
-    /// The entries of a transaction.
-    fn entries_of(merchant: MerchantId, transaction: domain::ids::EventId) -> Vec<Entry>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events_of(&self, merchant: MerchantId, subject_id: i64) -> Result<Vec<Event>, StoreError> {
+        let params: Params<'_> = vec![(":subject", &subject_id), (":merchant", &merchant.0)];
+        self.many("subject_id = :subject AND merchant_id = :merchant", "id", &params)
+    }
+
+    /// The entries of a transaction, of whichever merchant's wallets. They were written by one command, whose ids are
+    /// contiguous, so no index is needed to find them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn entries_of(&self, merchant: MerchantId, transaction: EventId) -> Result<Vec<Entry>, StoreError> {
+        let end = transaction.0.saturating_add(IDS_PER_COMMAND);
+        let params: Params<'_> = vec![(":event", &transaction.0), (":end", &end), (":merchant", &merchant.0)];
+        let condition = "id > :event AND id < :end AND transaction_id = :event AND merchant_id = :merchant";
+        self.many(condition, "id", &params)
+    }
+
     /// This merchant's wallet, its own or a party's.
-    fn wallet(merchant: MerchantId, id: WalletId) -> Option<Wallet>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn wallet(&self, merchant: MerchantId, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+        let found: Option<Wallet> = self.one("id = :id", &vec![(":id", &id.0)])?;
+        Ok(found.filter(|wallet| wallet.merchant_id == merchant))
+    }
+
     /// This merchant's wallets, or those of one of its parties.
-    fn wallets(merchant: MerchantId, party: Option<PartyId>, page: Page) -> Vec<Wallet>;
-    /// A wallet's entries, newest first.
-    fn wallet_entries(wallet: &Wallet, page: Page) -> Vec<Entry>;
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn wallets(&self, merchant: MerchantId, party: Option<PartyId>, page: Page) -> Result<Vec<Wallet>, StoreError> {
+        let party = party.map(|party| party.0);
+        let condition = "merchant_id = :merchant AND (:party IS NULL OR (owner_type = 'PARTY' AND owner_id = :party))";
+        self.page(condition, &page, vec![(":merchant", &merchant.0), (":party", &party)])
+    }
+
+    /// A wallet's entries, newest first: each knows the one before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn wallet_entries(&self, wallet: &Wallet, page: Page) -> Result<Vec<Entry>, StoreError> {
+        let start = match page.after_id {
+            None => wallet.last_entry_id,
+            Some(id) => {
+                let params: Params<'_> = vec![(":id", &id), (":wallet", &wallet.id.0)];
+                self.one::<Entry>("id = :id AND account_id = :wallet", &params)?.and_then(|entry| entry.previous_entry_id)
+            }
+        };
+        let sql = format!(
+            "WITH RECURSIVE chain(id, depth) AS (SELECT :start, 1 UNION ALL \
+             SELECT entries.previous_entry_id, depth + 1 FROM chain JOIN entries ON entries.id = chain.id \
+             WHERE depth < :limit AND entries.previous_entry_id IS NOT NULL) \
+             SELECT {} FROM chain JOIN entries ON entries.id = chain.id ORDER BY depth",
+            Entry::statements().columns
+        );
+        let start = start.map(|entry| entry.0);
+        self.rows(&sql, &vec![(":start", &start), (":limit", &page.limit)], |row| Entry::from_row(row, 0))
+    }
+
+    /// Executions whose time to be looked at has come, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_executions(&self, now: Timestamp, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        let sql = "SELECT id FROM executions WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now) \
+                   ORDER BY next_check_at LIMIT :limit";
+        let ids = self.rows(sql, &vec![(":now", &now.0), (":limit", &limit)], integer)?;
+        Ok(ids.into_iter().map(ExecutionId).collect())
+    }
+
+    /// Sessions whose time is over at their merchant's clock and that are not written down as expired, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        // The furthest sandbox clock bounds the part of the index that is read; without sandbox clocks it is exact.
+        let sql = "SELECT sessions.id FROM sessions JOIN merchants ON merchants.id = sessions.merchant_id \
+                   WHERE sessions.status = 'ACTIVE' \
+                   AND sessions.expires_at <= :now + (SELECT coalesce(max(clock_offset_us), 0) FROM merchants) \
+                   AND sessions.expires_at <= :now + merchants.clock_offset_us ORDER BY sessions.expires_at LIMIT :limit";
+        let ids = self.rows(sql, &vec![(":now", &now.0), (":limit", &limit)], integer)?;
+        Ok(ids.into_iter().map(SessionId).collect())
+    }
+
+    /// Open reviews with their executions, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_reviews(&self) -> Result<Vec<(Review, Execution)>, StoreError> {
+        let sql = format!(
+            "SELECT {}, {} FROM reviews JOIN executions ON executions.id = reviews.execution_id \
+             WHERE reviews.status = 'OPEN' ORDER BY reviews.id",
+            Review::statements().columns,
+            Execution::statements().columns
+        );
+        let take = |row: &dyn Found| Ok((Review::from_row(row, 0)?, Execution::from_row(row, Review::WIDTH)?));
+        self.rows(&sql, &vec![], take)
+    }
+
+    /// A wallet of any merchant, for the operator.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn any_wallet(&self, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+        self.one("id = :id", &vec![(":id", &id.0)])
+    }
+
+    /// Whether something is under way that could still credit a wallet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn has_open_credits(&self, wallet: &Wallet) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM executions WHERE merchant_id = :merchant AND next_check_at IS NOT NULL \
+                   AND ((operation = 'COLLECTION' AND payee_currency = :currency) OR wallet_id = :wallet) LIMIT 1";
+        let currency = wallet.currency.code();
+        let params: Params<'_> =
+            vec![(":merchant", &wallet.merchant_id.0), (":currency", &currency), (":wallet", &wallet.id.0)];
+        Ok(!self.rows(sql, &params, integer)?.is_empty())
+    }
+
+    /// How many merchants there are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn merchant_count(&self) -> Result<i64, StoreError> {
+        Ok(self.rows("SELECT count(*) FROM merchants", &vec![], integer)?.pop().unwrap_or(0))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.rows("SELECT 1", &vec![], integer).map(|_| ())
+    }
+}
+
+fn collect<T>(
+    connection: &Connection,
+    sql: &str,
+    params: &Params<'_>,
+    take: impl Fn(&dyn Found) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params.as_slice())?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(take(row)?);
+    }
+    Ok(found)
+}
+
+fn integer(row: &dyn Found) -> Result<i64, StoreError> {
+    match row.cell(0)? {
+        super::record::Cell::Int(value) => Ok(value),
+        _ => Err(rusqlite::Error::InvalidQuery.into()),
+    }
+}
+
+/// The condition of rows after the one of `:after` in the order of lists.
+fn after(table: &str) -> String {
+    format!(
+        "(:after IS NULL OR ({table}.created_at, {table}.id) < \
+         (SELECT place.created_at, place.id FROM {table} AS place WHERE place.id = :after))"
+    )
+}
+
+/// A LIKE pattern for texts that contain `part` literally.
+fn contains(part: &str) -> String {
+    let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+fn with_party(condition: &str) -> String {
+    format!(
+        "SELECT {}, {} FROM counterparties LEFT JOIN parties ON parties.id = counterparties.party_id WHERE {condition}",
+        Counterparty::statements().columns,
+        Party::statements().columns
+    )
+}
+
+fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Party>), StoreError> {
+    let counterparty = Counterparty::from_row(row, 0)?;
+    let party = match counterparty.party_id {
+        Some(_) => Some(Party::from_row(row, Counterparty::WIDTH)?),
+        None => None,
+    };
+    Ok((counterparty, party))
 }

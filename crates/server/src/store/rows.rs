@@ -1,0 +1,130 @@
+//! The columns of every row type.
+
+use super::StoreError;
+use super::record::{Cell, Column, Reader, Record, Statements, record};
+
+record!(domain::merchant::Merchant, "merchants",
+    fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }
+    changing { verified: "verified", fee_tier: "fee_tier", clock_offset_us: "clock_offset_us", updated_at: "updated_at" }
+    name { "mode" "phone" });
+
+record!(domain::merchant::ApiKey, "api_keys",
+    fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", created_at: "created_at" }
+    changing { revoked_at: "revoked_at" }
+    name { "client_id" });
+
+record!(domain::merchant::Passcode, "passcodes",
+    fixed { merchant_id: "merchant_id" }
+    changing { hash: "hash", attempts: "attempts", locked_until: "locked_until", updated_at: "updated_at" }
+    name {});
+
+record!(domain::party::Party, "parties",
+    fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
+    changing { fullname: "fullname", phone: "phone", email: "email", country_code: "country_code", updated_at: "updated_at" }
+    name {});
+
+record!(domain::party::Counterparty, "counterparties",
+    fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
+    changing { party_id: "party_id", relationship: "relationship_type", updated_at: "updated_at" }
+    name {});
+
+record!(domain::account::PaymentAccount, "payment_accounts",
+    fixed {
+        id: "id", merchant_id: "merchant_id", party_id: "party_id", account_name: "account_name", provider: "provider",
+        method: "method", operation: "operation_type", country_code: "country_code", account_number: "account_number",
+        created_at: "created_at",
+    }
+    changing { is_active: "is_active", updated_at: "updated_at" }
+    name {});
+
+record!(domain::source::Counter, "counters",
+    fixed { id: "id", merchant_id: "merchant_id", kind: "type", year: "year" }
+    changing { last: "last" }
+    name { "merchant_id" "type" "year" });
+
+record!(domain::source::Source, "sources",
+    fixed {
+        id: "id", merchant_id: "merchant_id", kind: "type", number: "number", counterparty_id: "counterparty_id",
+        currency: "currency", as_payment_link: "as_payment_link", created_at: "created_at",
+    }
+    changing {
+        total_minor: "total_minor", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
+        due_date: "due_date", paid_at: "paid_at", updated_at: "updated_at",
+    }
+    name {});
+
+record!(domain::source::Item, "source_items",
+    fixed {
+        id: "id", merchant_id: "merchant_id", source_id: "source_id", currency: "currency", created_at: "created_at",
+    }
+    changing { name: "name", qty: "qty", amount_minor: "amount_minor", removed: "removed", updated_at: "updated_at" }
+    name {});
+
+record!(domain::session::Session, "sessions",
+    fixed {
+        id: "id", merchant_id: "merchant_id", kind: "kind", source_id: "source_id", wallet_id: "wallet_id",
+        counterparty_id: "counterparty_id", party_id: "party_id", original_execution_id: "original_execution_id",
+        amount: "amount_minor" "currency", reason: "reason", expires_at: "expires_at", created_at: "created_at",
+    }
+    changing { status: "status", payment_account_id: "payment_account_id", updated_at: "updated_at" }
+    name {});
+
+record!(domain::execution::Execution, "executions",
+    fixed {
+        id: "id", merchant_id: "merchant_id", reference_id: "reference_id", operation: "operation", session_id: "session_id",
+        source_id: "source_id", payment_account_id: "payment_account_id", original_execution_id: "original_execution_id",
+        other_wallet_id: "other_wallet_id", payer: "payer_minor" "payer_currency", payee: "payee_minor" "payee_currency",
+        total_minor: "total_minor", platform_fee_minor: "platform_fee_minor", gateway_fee_minor: "gateway_fee_minor",
+        fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", provider: "provider", method: "method",
+        provider_request_id: "provider_request_id", deadline_at: "deadline_at", created_at: "created_at",
+    }
+    changing {
+        status: "status", wallet_id: "wallet_id", refunded_minor: "refunded_minor",
+        refunded_total_minor: "refunded_total_minor", provider_transaction_id: "provider_transaction_id",
+        gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
+        requires_action: "requires_action", cancel_asked: "cancel_asked", attempts: "attempts", sent_at: "sent_at",
+        waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
+        updated_at: "updated_at",
+    }
+    name { "merchant_id" "reference_id" });
+
+record!(domain::wallet::Wallet, "wallets",
+    fixed {
+        id: "id", merchant_id: "merchant_id", owner_type: "owner_type", owner_id: "owner_id", currency: "currency",
+        created_at: "created_at",
+    }
+    changing {
+        available_minor: "available_minor", held_minor: "held_minor", status: "status", last_entry_id: "last_entry_id",
+        updated_at: "updated_at",
+    }
+    name { "owner_type" "owner_id" "currency" });
+
+record!(domain::ledger::Account, "accounts",
+    fixed { id: "id", merchant_id: "merchant_id", kind: "kind", currency: "currency", created_at: "created_at" }
+    changing { balance_minor: "balance_minor", updated_at: "updated_at" }
+    name { "merchant_id" "kind" "currency" });
+
+record!(domain::review::Review, "reviews",
+    fixed {
+        id: "id", merchant_id: "merchant_id", execution_id: "execution_id", kind: "kind", amount: "amount_minor" "currency",
+        reason: "reason", created_at: "created_at",
+    }
+    changing { status: "status", resolution: "resolution", evidence: "evidence", resolved_at: "resolved_at" }
+    name { "execution_id" "kind" });
+
+record!(domain::event::Event, "events",
+    fixed {
+        id: "id", merchant_id: "merchant_id", kind: "type", subject: "subject_type", subject_id: "subject_id", note: "note",
+        created_at: "created_at",
+    }
+    changing {}
+    name {});
+
+record!(domain::ledger::Entry, "entries",
+    fixed {
+        id: "id", merchant_id: "merchant_id", transaction_id: "transaction_id", execution_id: "execution_id",
+        account_id: "account_id", bucket: "bucket", amount_minor: "amount_minor", currency: "currency",
+        balance_minor: "balance_minor", previous_entry_id: "previous_entry_id", created_at: "created_at",
+    }
+    changing {}
+    name {});

@@ -1,0 +1,199 @@
+//! `kola ledger verify`: recomputes everything from the entries and holds it against what is stored.
+//!
+//! Each check is one query that finds violations; none of them uses a decision's own code, so that it is a second opinion.
+//! All run in one read transaction, so that a live database is seen at one point in time.
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::StoreError;
+
+/// A rule, and the query that finds what breaks it: its first column says which row, as a text.
+struct Check {
+    name: &'static str,
+    sql: &'static str,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "transaction does not balance",
+        sql: "SELECT 'transaction ' || transaction_id || ' ' || currency || ' sums to ' || sum(amount_minor) FROM entries \
+              GROUP BY transaction_id, currency HAVING sum(amount_minor) <> 0",
+    },
+    Check {
+        name: "transaction without its event",
+        sql: "SELECT 'entry ' || entries.id FROM entries LEFT JOIN events ON events.id = entries.transaction_id WHERE events.id IS NULL",
+    },
+    Check {
+        name: "wallet balance differs from its entries",
+        sql: "SELECT 'wallet ' || wallets.id || ' has ' || available_minor || ' and ' || held_minor || ', its entries say ' \
+              || coalesce(a, 0) || ' and ' || coalesce(h, 0) FROM wallets LEFT JOIN (SELECT account_id, \
+              sum(CASE bucket WHEN 'AVAILABLE' THEN amount_minor ELSE 0 END) AS a, \
+              sum(CASE bucket WHEN 'HELD' THEN amount_minor ELSE 0 END) AS h \
+              FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = wallets.id \
+              WHERE available_minor <> coalesce(a, 0) OR held_minor <> coalesce(h, 0)",
+    },
+    Check { name: "wallet below zero", sql: "SELECT 'wallet ' || id FROM wallets WHERE available_minor < 0 OR held_minor < 0" },
+    Check {
+        name: "account balance differs from its entries",
+        sql: "SELECT 'account ' || accounts.id || ' ' || kind || ' ' || accounts.currency || ' has ' || balance_minor \
+              || ', its entries say ' || coalesce(s, 0) FROM accounts LEFT JOIN \
+              (SELECT account_id, sum(amount_minor) AS s FROM entries WHERE bucket = 'SYSTEM' GROUP BY account_id) AS f \
+              ON f.account_id = accounts.id WHERE balance_minor <> coalesce(s, 0)",
+    },
+    Check {
+        name: "entry on an account that is not there",
+        sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN wallets AS w ON e.bucket <> 'SYSTEM' AND w.id = e.account_id \
+              LEFT JOIN accounts AS a ON e.bucket = 'SYSTEM' AND a.id = e.account_id \
+              WHERE coalesce(w.id, a.id) IS NULL OR coalesce(w.currency, a.currency) <> e.currency \
+              OR coalesce(w.merchant_id, a.merchant_id) <> e.merchant_id",
+    },
+    Check {
+        name: "broken chain of a wallet's entries",
+        sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN entries AS p ON p.id = e.previous_entry_id \
+              WHERE e.bucket <> 'SYSTEM' AND e.previous_entry_id IS NOT NULL \
+              AND (p.id IS NULL OR p.account_id <> e.account_id OR p.bucket = 'SYSTEM')",
+    },
+    Check {
+        name: "entries that the chain of their wallet does not reach",
+        sql: "SELECT 'wallet ' || account_id || ' has ' || count(*) || ' entries, ' || count(previous_entry_id) || ' links' \
+              FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id \
+              HAVING count(*) <> count(DISTINCT previous_entry_id) + 1",
+    },
+    Check {
+        name: "held money that no open execution holds",
+        sql: "SELECT 'wallet ' || w.id || ' holds ' || w.held_minor || ', open executions ' || coalesce(o.s, 0) FROM wallets AS w \
+              LEFT JOIN (SELECT wallet_id, sum(payer_minor) AS s FROM executions \
+              WHERE status IN ('PENDING', 'PROCESSING') AND operation <> 'COLLECTION' GROUP BY wallet_id) AS o \
+              ON o.wallet_id = w.id WHERE w.held_minor <> coalesce(o.s, 0)",
+    },
+    Check {
+        name: "suspense differs from the open reviews",
+        sql: "SELECT 'merchant ' || a.merchant_id || ' ' || a.currency || ' has ' || a.balance_minor || ' in suspense, open reviews say ' \
+              || coalesce(r.s, 0) FROM accounts AS a LEFT JOIN (SELECT merchant_id, currency, sum(amount_minor) AS s FROM reviews \
+              WHERE status = 'OPEN' GROUP BY merchant_id, currency) AS r \
+              ON r.merchant_id = a.merchant_id AND r.currency = a.currency \
+              WHERE a.kind = 'SUSPENSE' AND a.balance_minor <> coalesce(r.s, 0)",
+    },
+    Check {
+        name: "open review without its suspense account",
+        sql: "SELECT 'review ' || r.id FROM reviews AS r LEFT JOIN accounts AS a \
+              ON a.kind = 'SUSPENSE' AND a.merchant_id = r.merchant_id AND a.currency = r.currency \
+              WHERE r.status = 'OPEN' AND r.amount_minor <> 0 AND a.id IS NULL",
+    },
+    Check {
+        name: "refunds differ from what their payment says",
+        sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
+              LEFT JOIN (SELECT original_execution_id AS id, sum(payee_minor) AS p, sum(total_minor) AS t FROM executions \
+              WHERE operation = 'REFUND' AND status <> 'FAILED' GROUP BY original_execution_id) AS r ON r.id = c.id \
+              WHERE c.refunded_minor <> coalesce(r.p, 0) OR c.refunded_total_minor <> coalesce(r.t, 0)",
+    },
+    Check {
+        name: "refunds exceed their payment",
+        sql: "SELECT 'execution ' || id FROM executions WHERE refunded_minor > payer_minor OR refunded_total_minor > total_minor",
+    },
+    Check {
+        name: "paid source without exactly one completed collection",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM executions \
+              WHERE operation = 'COLLECTION' AND status = 'COMPLETED' GROUP BY source_id) AS c ON c.source_id = s.id \
+              WHERE (s.status = 'PAID') <> (coalesce(c.n, 0) = 1) OR coalesce(c.n, 0) > 1",
+    },
+    Check {
+        name: "source in PROCESSING without exactly one open collection",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM executions \
+              WHERE operation = 'COLLECTION' AND status IN ('PENDING', 'PROCESSING') GROUP BY source_id) AS c ON c.source_id = s.id \
+              WHERE (s.status = 'PROCESSING') <> (coalesce(c.n, 0) = 1) OR coalesce(c.n, 0) > 1",
+    },
+    Check {
+        name: "session and execution contradict each other",
+        sql: "SELECT 'session ' || s.id FROM sessions AS s LEFT JOIN executions AS e ON e.session_id = s.id \
+              WHERE (s.status = 'EXECUTED') <> (e.id IS NOT NULL)",
+    },
+    Check {
+        name: "execution without its session",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN sessions AS s \
+              ON s.id = e.session_id AND s.merchant_id = e.merchant_id WHERE s.id IS NULL",
+    },
+    Check {
+        name: "completed execution without exactly one settlement",
+        sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
+              FROM events WHERE type = 'execution.completed' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              WHERE (e.status = 'COMPLETED') <> (coalesce(v.n, 0) = 1) OR coalesce(v.n, 0) > 1",
+    },
+    Check {
+        name: "execution with two finals",
+        sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ('execution.completed', 'execution.failed') \
+              GROUP BY subject_id HAVING count(*) > 1",
+    },
+    Check {
+        name: "settled amount differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.completed' LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
+              WHERE n.id IS NULL AND e.payer_minor > 0 AND e.payee_minor > 0 OR n.amount_minor <> \
+              CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE -e.payer_minor END",
+    },
+    Check {
+        name: "open execution without a reason and a due time",
+        sql: "SELECT 'execution ' || id FROM executions WHERE status IN ('PENDING', 'PROCESSING') \
+              AND (next_check_at IS NULL OR waiting_for IS NULL)",
+    },
+    Check {
+        name: "invoice or order numbers with a gap",
+        sql: "SELECT 'merchant ' || c.merchant_id || ' ' || c.type || ' ' || c.year FROM counters AS c LEFT JOIN \
+              (SELECT merchant_id, type, substr(number, 5, 4) AS year, count(*) AS n FROM sources GROUP BY 1, 2, 3) AS s \
+              ON s.merchant_id = c.merchant_id AND s.type = c.type AND s.year = CAST(c.year AS TEXT) WHERE coalesce(s.n, 0) <> c.last",
+    },
+];
+
+/// The most violations of one kind that are named.
+const NAMED: usize = 20;
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// Ledger entries read.
+    pub entries: i64,
+    /// Executions read.
+    pub executions: i64,
+    /// Wallets read.
+    pub wallets: i64,
+    /// Reviews that wait for a human.
+    pub open_reviews: i64,
+    /// How many rules were checked.
+    pub checks: usize,
+    /// Each violation: the rule that is broken, and where.
+    pub violations: Vec<(&'static str, String)>,
+}
+
+/// Checks every rule on one snapshot of the database.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub fn verify(path: &std::path::Path) -> Result<Report, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.execute_batch("BEGIN")?;
+    let count = |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+    let mut report = Report {
+        entries: count("entries")?,
+        executions: count("executions")?,
+        wallets: count("wallets")?,
+        open_reviews: count("reviews WHERE status = 'OPEN'")?,
+        checks: CHECKS.len(),
+        violations: vec![],
+    };
+    for check in CHECKS {
+        let mut statement = connection.prepare(check.sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let named = report.violations.iter().filter(|(name, _)| *name == check.name).count();
+            if named == NAMED {
+                report.violations.push((check.name, "and more".to_owned()));
+                break;
+            }
+            let place = row.get::<_, Option<String>>(0).optional()?.flatten();
+            report.violations.push((check.name, place.unwrap_or_default()));
+        }
+    }
+    Ok(report)
+}
