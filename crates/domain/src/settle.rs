@@ -1,5 +1,6 @@
 //! What a provider's word does: settle, release, wait, send again, or call a human.
 
+use crate::account::PaymentAccount;
 use crate::event::{self, EventType, Subject};
 use crate::execute;
 use crate::execution::{
@@ -297,7 +298,13 @@ pub fn authenticate(
     if execution.status.is_final() || !execution.requires_action {
         return Err(Rejection::NoActionNeeded.into());
     }
-    let word = if success {
+    let account = match execution.payment_account_id {
+        Some(id) => world.must::<PaymentAccount>(id)?.account_number.clone(),
+        None => None,
+    };
+    let word = if success && account.as_deref() == Some("pm_card_threeDSecureRequiredChargeDeclined") {
+        Word::Declined { message: "card_declined: the card was declined".to_owned() }
+    } else if success {
         Word::Succeeded { transaction_id: format!("sandbox-{}", execution.provider_request_id), amount: None }
     } else {
         Word::Declined { message: "authentication_required: the payer did not authenticate".to_owned() }

@@ -1,14 +1,31 @@
-//! What a request handler and a worker have at hand.
+//! A server: its parts, put together, started and stopped.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::clock;
 use crate::config::Config;
-use crate::engine::Engine;
-use crate::http::auth::Tokens;
+use crate::engine::{Engine, Options};
+use crate::http::auth::{SigningKey, Tokens};
+use crate::providers::Providers;
+use crate::providers::sandbox::Sandbox;
 use crate::store::queries::Queries;
+use crate::store::sqlite::{self, SqliteStore};
+use crate::store::{StoreError, migrate};
 use crate::workers::dispatch::Dispatcher;
+use crate::{http, workers};
 
-/// One server's parts. Cheap to clone.
+/// Connections that read. A read is some microseconds, so a few serve many requests.
+const READERS: usize = 4;
+
+/// What a request handler and a worker have at hand. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The only door to writing.
@@ -21,4 +38,71 @@ pub struct App {
     pub dispatcher: Dispatcher,
     /// The settings.
     pub config: Arc<Config>,
+}
+
+/// A server whose lane and workers run.
+pub struct Server {
+    app: App,
+    workers: JoinSet<()>,
+    lane: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the database and starts the lane and the workers. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn start(database: PathBuf, config: Config) -> anyhow::Result<Self> {
+        let connection = sqlite::open(&database).with_context(|| format!("cannot open {}", database.display()))?;
+        let tokens = Tokens::new(signing_keys(&connection)?);
+        let options =
+            Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
+        let (engine, lane) = Engine::start(SqliteStore::new(connection)?, options)?;
+        let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
+        let providers = Providers::new(Arc::new(Sandbox::new(config.sandbox_delay, callbacks)));
+        let app = App {
+            dispatcher: Dispatcher::new(engine.clone(), providers),
+            engine,
+            queries: Queries::open(&database, READERS)?,
+            tokens: Arc::new(tokens),
+            config: Arc::new(config),
+        };
+        let mut workers = workers::start(&app, inbox);
+        workers.spawn(workers::keys::run(database, Arc::clone(&app.tokens)));
+        Ok(Self { app, workers, lane })
+    }
+
+    /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static, drain: Duration) -> anyhow::Result<()> {
+        let Self { app, mut workers, lane } = self;
+        let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(async move {
+            stop.await;
+            let _ = stopping.send(());
+        });
+        let overdue = async move {
+            let _ = stopped.await;
+            tokio::time::sleep(drain).await;
+        };
+        tokio::select! {
+            served = serving.into_future() => served?,
+            () = overdue => tracing::warn!("requests were still open when the time to end was over"),
+        }
+        workers.shutdown().await;
+        drop(app);
+        // The lane ends when the last engine is dropped: what waited is decided and on disk.
+        tokio::task::spawn_blocking(move || lane.join()).await?.map_err(|_| anyhow::anyhow!("the lane panicked"))
+    }
+}
+
+/// The keys that sign and verify access tokens.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn signing_keys(connection: &rusqlite::Connection) -> Result<Vec<SigningKey>, StoreError> {
+    let keys = migrate::signing_keys(connection)?;
+    Ok(keys.into_iter().map(|(id, secret)| SigningKey { id, secret, retired: false }).collect())
 }

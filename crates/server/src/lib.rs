@@ -4,9 +4,11 @@
 //! changed, in one transaction for every command that was waiting. See ARCHITECTURE.md.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod http;
+pub mod providers;
 pub mod store;
 pub mod workers;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line of kola.
+
+fn main() -> std::process::ExitCode {
+    kola::cli::main()
+}

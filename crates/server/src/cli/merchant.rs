@@ -1,0 +1,150 @@
+//! `kola merchant`: merchants and their credentials.
+
+use std::io::Read;
+
+use anyhow::{Context, bail};
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
+use clap::Subcommand;
+use domain::command::{Answer, Command};
+use domain::currency::Currency;
+use domain::ids::{MerchantId, WalletId};
+use domain::merchant::{Merchant as MerchantRow, MerchantType, NewMerchant};
+use domain::names::Mode;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Database, print_json, run_once};
+use crate::clock;
+use crate::store::migrate::hex;
+use crate::store::sqlite::SqliteStore;
+
+/// The currencies in which a new merchant gets wallets.
+pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
+
+#[derive(Subcommand)]
+pub enum Merchant {
+    /// Make a sandbox merchant with wallets in USD, LRD and RWF. Its secret is shown only here.
+    Create {
+        /// Its name.
+        #[arg(long)]
+        name: String,
+        /// ORGANIZATION or MICRO_ORGANIZATION.
+        #[arg(long = "type", value_name = "TYPE", value_parser = merchant_type)]
+        kind: MerchantType,
+        /// Its phone, digits with the country code: transfers to a party with this phone reach it.
+        #[arg(long, value_parser = phone)]
+        phone: Option<String>,
+        /// It may pay out, transfer and refund.
+        #[arg(long)]
+        verified: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the passcode that payouts of a merchant need. It is read from standard input.
+    SetPasscode {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
+    },
+}
+
+fn merchant_type(text: &str) -> Result<MerchantType, String> {
+    MerchantType::parse(text).ok_or_else(|| "use ORGANIZATION or MICRO_ORGANIZATION".to_owned())
+}
+
+fn phone(text: &str) -> Result<String, String> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    if digits && (8..=15).contains(&text.len()) && !text.starts_with('0') {
+        Ok(text.to_owned())
+    } else {
+        Err("8 to 15 digits with the country code and no plus sign".to_owned())
+    }
+}
+
+/// What a new merchant is given. The secret is nowhere else.
+pub struct Created {
+    /// The merchant.
+    pub merchant: MerchantRow,
+    /// Its wallets.
+    pub wallets: Vec<(WalletId, Currency)>,
+    /// The public half of its key.
+    pub client_id: String,
+    /// The secret half.
+    pub client_secret: String,
+}
+
+impl Merchant {
+    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+        match self {
+            Self::Create { name, kind, phone, verified, json } => {
+                let created = create(database.open()?, &name, kind, phone, verified)?;
+                if json { print_json(&as_json(&created)) } else { print(&created) }
+                Ok(())
+            }
+            Self::SetPasscode { merchant } => set_passcode(database, merchant),
+        }
+    }
+}
+
+/// Makes a sandbox merchant.
+///
+/// # Errors
+/// When the phone is taken, or the database cannot be written.
+pub fn create(store: SqliteStore, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
+        bail!("a name has 1 to 255 characters");
+    }
+    let client_id = format!("kola_{}", hex(&clock::random::<8>()?));
+    let client_secret = hex(&clock::random::<32>()?);
+    let new = NewMerchant {
+        name: name.to_owned(),
+        kind,
+        mode: Mode::Sandbox,
+        phone,
+        email: None,
+        verified,
+        client_id: client_id.clone(),
+        secret_hash: hex(&Sha256::digest(client_secret.as_bytes())),
+        currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
+    };
+    match run_once(store, Command::CreateMerchant(new))? {
+        Answer::Merchant(merchant, wallets) => Ok(Created { merchant, wallets, client_id, client_secret }),
+        other => bail!("unexpected answer {other:?}"),
+    }
+}
+
+fn as_json(created: &Created) -> serde_json::Value {
+    let wallets: Vec<_> =
+        created.wallets.iter().map(|(id, currency)| json!({"id": id.0, "currency": currency.code()})).collect();
+    json!({
+        "merchant_id": created.merchant.id.0,
+        "client_id": created.client_id,
+        "client_secret": created.client_secret,
+        "wallets": wallets,
+    })
+}
+
+fn print(created: &Created) {
+    println!("merchant       {}", created.merchant.id);
+    println!("client_id      {}", created.client_id);
+    println!("client_secret  {}   (shown only now)", created.client_secret);
+    for (id, currency) in &created.wallets {
+        println!("wallet         {id} {currency}");
+    }
+}
+
+fn set_passcode(database: &Database, merchant: i64) -> anyhow::Result<()> {
+    let mut passcode = String::new();
+    std::io::stdin().take(1_024).read_to_string(&mut passcode).context("no passcode on standard input")?;
+    let passcode = passcode.trim_end_matches(['\r', '\n']);
+    if !(4..=128).contains(&passcode.chars().count()) {
+        bail!("a passcode has 4 to 128 characters");
+    }
+    let hash = Argon2::default().hash_password(passcode.as_bytes()).map_err(|error| anyhow::anyhow!("{error}"))?.to_string();
+    run_once(database.open_existing()?, Command::SetPasscode(MerchantId(merchant), hash))?;
+    println!("payouts of merchant {merchant} need the passcode from now on");
+    Ok(())
+}

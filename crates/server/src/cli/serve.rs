@@ -1,0 +1,124 @@
+//! `kola serve`: the server.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use domain::merchant::MerchantType;
+use domain::money::{Decimal, Money};
+use tokio::net::TcpListener;
+
+use super::merchant::{self, Created};
+use super::{Database, run_once};
+use crate::app::Server;
+use crate::config::Config;
+
+/// Money that the first sandbox merchant starts with, in major units, by currency.
+const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
+/// Requests that are being answered when the server is told to stop have so long to end.
+const DRAIN: Duration = Duration::from_secs(20);
+
+#[derive(Args)]
+pub struct Serve {
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// The built-in sandbox provider takes so long to finish, in milliseconds.
+    #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
+    sandbox_delay_ms: u64,
+    /// The most commands in one transaction.
+    #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
+    batch_max: usize,
+    /// Offer POST /v1/noop, a yardstick for benchmarks.
+    #[arg(long, env = "KOLA_BENCH_ROUTES", hide = true, value_parser = clap::builder::BoolishValueParser::new(), default_value = "0")]
+    bench_routes: bool,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        // The same defaults, and the environment, as if `serve` had been typed.
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            serve: Serve,
+        }
+        <Alone as clap::Parser>::parse_from(["kola"]).serve
+    }
+}
+
+impl Serve {
+    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+        let config = Config {
+            sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
+            batch_max: self.batch_max,
+            bench_routes: self.bench_routes,
+            ..Config::default()
+        };
+        let first = first_merchant(database)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
+            let address = listener.local_addr()?;
+            let server = Server::start(database.path.clone(), config)?;
+            println!("kola listening on http://{address}");
+            if let Some(created) = first {
+                introduce(&created, address);
+            }
+            server.run(listener, stop_signal(), DRAIN).await
+        })
+    }
+}
+
+/// Resolves when the process is told to stop.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// On an empty database: a verified sandbox merchant with money in its wallets.
+///
+/// # Errors
+/// When the database cannot be opened or written.
+pub fn first_merchant(database: &Database) -> anyhow::Result<Option<Created>> {
+    let store = database.open()?;
+    if super::block_on(database.queries(1)?.merchant_count())?? > 0 {
+        return Ok(None);
+    }
+    let created = merchant::create(store, "Sandbox merchant", MerchantType::Organization, None, true)?;
+    for (id, currency) in &created.wallets {
+        let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).and_then(|(_, amount)| Decimal::parse(amount));
+        let funds = funds.and_then(|amount| amount.to_money(*currency).ok()).unwrap_or(Money::new(0, *currency));
+        run_once(database.open()?, domain::command::Command::FundWallet(*id, funds))?;
+    }
+    Ok(Some(created))
+}
+
+fn introduce(created: &Created, address: SocketAddr) {
+    let Created { client_id, client_secret, wallets, .. } = created;
+    println!();
+    println!("The database was empty, so here is a sandbox merchant. Its secret is shown only now:");
+    println!();
+    println!("  client_id      {client_id}");
+    println!("  client_secret  {client_secret}");
+    for (id, currency) in wallets {
+        let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, amount)| amount);
+        println!("  wallet         {id}: {funds} {currency}");
+    }
+    println!();
+    println!("Get a token:");
+    println!();
+    println!("  curl -s http://{address}/v1/jwt/client/obtain/token -H 'Content-Type: application/json' \\");
+    println!("    -d '{{\"client_id\":\"{client_id}\",\"client_secret\":\"{client_secret}\"}}'");
+    println!();
+    println!("See all four sessions at work: kola demo");
+}

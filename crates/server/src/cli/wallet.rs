@@ -1,0 +1,81 @@
+//! `kola wallet`: money for sandbox wallets, and what may be started on a wallet.
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use domain::command::{Answer, Command};
+use domain::ids::WalletId;
+use domain::money::{AmountFault, Decimal, Money};
+use domain::wallet::WalletStatus;
+
+use super::{Database, block_on, run_once};
+
+#[derive(Subcommand)]
+pub enum Wallet {
+    /// Put sandbox money into a wallet; works beside a running server.
+    Fund {
+        /// The wallet's id.
+        #[arg(long)]
+        wallet: i64,
+        /// How much, in the wallet's currency: 1000.00.
+        #[arg(long)]
+        amount: String,
+    },
+    /// Change what may be started on a wallet.
+    Status {
+        /// The wallet's id.
+        #[arg(long)]
+        wallet: i64,
+        /// ACTIVE; RESTRICTED: credits only; FROZEN: neither; CLOSED: neither, and empty.
+        #[arg(long = "set", value_name = "STATUS", value_parser = status)]
+        status: WalletStatus,
+    },
+}
+
+fn status(text: &str) -> Result<WalletStatus, String> {
+    WalletStatus::parse(text).ok_or_else(|| "use ACTIVE, RESTRICTED, FROZEN or CLOSED".to_owned())
+}
+
+impl Wallet {
+    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+        match self {
+            Self::Fund { wallet, amount } => fund(database, WalletId(wallet), &amount),
+            Self::Status { wallet, status } => set_status(database, WalletId(wallet), status),
+        }
+    }
+}
+
+fn fund(database: &Database, id: WalletId, amount: &str) -> anyhow::Result<()> {
+    let store = database.open_existing()?;
+    let wallet = block_on(database.queries(1)?.any_wallet(id))??.with_context(|| format!("there is no wallet {id}"))?;
+    let amount = Decimal::parse(amount).context("--amount is not a number")?;
+    let amount = amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
+    let wallet = expect_wallet(run_once(store, Command::FundWallet(id, amount))?)?;
+    println!("wallet {id} has {} {} available", wallet.available(), wallet.currency);
+    Ok(())
+}
+
+fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
+    match fault {
+        AmountFault::NotPositive => anyhow::anyhow!("--amount must be above zero"),
+        AmountFault::TooManyDecimals { allowed } => anyhow::anyhow!("{currency} has {allowed} decimals"),
+        AmountFault::TooLarge => anyhow::anyhow!("--amount is too large"),
+    }
+}
+
+fn set_status(database: &Database, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
+    let store = database.open_existing()?;
+    let queries = database.queries(1)?;
+    let wallet = block_on(queries.any_wallet(id))??.with_context(|| format!("there is no wallet {id}"))?;
+    let open_credits = block_on(queries.has_open_credits(&wallet))??;
+    let wallet = expect_wallet(run_once(store, Command::SetWalletStatus(id, status, open_credits))?)?;
+    let held = Money::new(wallet.held_minor, wallet.currency);
+    println!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
+    Ok(())
+}
+
+fn expect_wallet(answer: Answer) -> anyhow::Result<domain::wallet::Wallet> {
+    match answer {
+        Answer::Wallet(wallet) => Ok(wallet),
+        other => bail!("unexpected answer {other:?}"),
+    }
+}

@@ -1,0 +1,33 @@
+//! Callbacks of the built-in provider, each at its time.
+
+use domain::command::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::engine::Engine;
+use crate::providers::sandbox::Callback;
+
+/// Callbacks that wait at once; one more is lost, as callbacks are, and the status is asked.
+pub const WAITING: usize = 10_000;
+
+/// Delivers callbacks until no one can send one any more.
+pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
+    let mut waiting = JoinSet::new();
+    loop {
+        tokio::select! {
+            callback = inbox.recv() => match callback {
+                Some(callback) if waiting.len() < WAITING => { waiting.spawn(deliver(engine.clone(), callback)); }
+                Some(callback) => tracing::debug!(execution = callback.execution_id.0, "a sandbox callback was lost"),
+                None => break,
+            },
+            Some(_) = waiting.join_next() => {}
+        }
+    }
+}
+
+async fn deliver(engine: Engine, callback: Callback) {
+    tokio::time::sleep(callback.after).await;
+    if let Err(failure) = engine.submit(Command::Hear(callback.execution_id, callback.word)).await {
+        tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");
+    }
+}

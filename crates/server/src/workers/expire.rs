@@ -1,0 +1,34 @@
+//! Writes `EXPIRED` into sessions whose time is over. Only for the lists: an expired session is refused, swept or not.
+
+use domain::command::Command;
+
+use super::PAGE;
+use crate::app::App;
+use crate::clock;
+
+/// Sweeps one page; answers how many sessions it found.
+pub async fn page(app: App) -> usize {
+    let due = match app.queries.due_sessions(clock::now(), PAGE).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::warn!(%error, "due sessions could not be read");
+            return 0;
+        }
+    };
+    let sweeps: Vec<_> = due.iter().map(|id| tokio::spawn(expire(app.clone(), Command::ExpireSession(*id)))).collect();
+    let mut found = 0;
+    for sweep in sweeps {
+        found += usize::from(sweep.await.unwrap_or(false));
+    }
+    found
+}
+
+async fn expire(app: App, command: Command) -> bool {
+    match app.engine.submit(command).await {
+        Ok(_) => true,
+        Err(failure) => {
+            tracing::warn!(%failure, "a session could not be swept");
+            false
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Finds executions that are due: asks their provider, sends again what it never saw, cancels what nobody confirms, and puts
+//! on the review list what is past its deadline.
+
+use domain::command::{Answer, Command};
+use domain::ids::ExecutionId;
+
+use super::PAGE;
+use crate::app::App;
+use crate::clock;
+
+/// Works off one page; answers how many it could claim.
+pub async fn page(app: App) -> usize {
+    let due = match app.queries.due_executions(clock::now(), PAGE).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::warn!(%error, "due executions could not be read");
+            return 0;
+        }
+    };
+    let checks: Vec<_> = due.into_iter().map(|id| tokio::spawn(check(app.clone(), id))).collect();
+    let mut claimed = 0;
+    for check in checks {
+        claimed += usize::from(check.await.unwrap_or(false));
+    }
+    claimed
+}
+
+async fn check(app: App, id: ExecutionId) -> bool {
+    match app.engine.submit(Command::Claim(id)).await {
+        Ok(Answer::Claimed(Some(job))) => {
+            // Not waited for: a slow provider must not keep others from being asked. The lease keeps the row ours meanwhile.
+            tokio::spawn(async move { app.dispatcher.run(*job).await });
+            true
+        }
+        Ok(_) => false,
+        Err(failure) => {
+            tracing::warn!(%failure, execution = id.0, "a due execution could not be claimed");
+            false
+        }
+    }
+}
