@@ -31,7 +31,7 @@ use server::Kola;
 #[derive(clap::Args)]
 pub struct Options {
     /// Length of each measured window
-    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     seconds: f64,
     /// How often everything is measured; the report shows medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
@@ -48,9 +48,6 @@ pub struct Options {
     /// Measure this server instead of building one
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
-    /// Threads of the load generator
-    #[arg(long, default_value_t = 1, hide = true)]
-    load_threads: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

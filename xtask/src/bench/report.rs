@@ -19,20 +19,24 @@ const PHASES: [Phase; 7] = [
 
 pub fn text(options: &Options, figures: &Figures) -> String {
     let runs = options.runs;
-    let mut text = format!(
-        "\nMedians of {runs} runs, windows of {} s; in brackets the lowest and the highest.\n\n",
+    let about = format!(
+        "Medians of {runs} runs, windows of {} s; in brackets the lowest and the highest.",
         options.seconds
     );
-    text += &table(&measured(figures));
-    text += "\nThe servers, after their last run:\n\n";
-    text += &table(&servers(figures));
-    text += "\nEach ratio is taken within a run:\n\n";
     let head = words(&["ratio", "target", "measured", ""]);
-    text += &table(
-        &std::iter::once(head)
-            .chain(ratios(figures).iter().map(Ratio::row))
-            .collect::<Vec<_>>(),
-    );
+    let ratios: Vec<_> = std::iter::once(head)
+        .chain(ratios(figures).iter().map(Ratio::row))
+        .collect();
+    let parts = [
+        (about.as_str(), measured(figures)),
+        ("The servers, after their last run:", servers(figures)),
+        ("Each ratio is taken within a run:", ratios),
+    ];
+    let mut text = String::new();
+    // A part with nothing but its head was not asked for.
+    for (title, rows) in parts.iter().filter(|(_, rows)| rows.len() > 1) {
+        text += &format!("\n{title}\n\n{}", table(rows));
+    }
     text
 }
 

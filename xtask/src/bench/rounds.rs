@@ -35,7 +35,7 @@ pub struct Rounds<'a> {
 
 impl<'a> Rounds<'a> {
     pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
-        let generator = Generator::new(options.load_threads)?;
+        let generator = Generator::new()?;
         let template = dir.join("template.db");
         let mut rounds = Self {
             options,
