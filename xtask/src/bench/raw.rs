@@ -11,12 +11,14 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::jobs::Random;
 
-/// As the server opens its writing connection.
+/// As the server opens its writing connection (`crates/server/src/store/sqlite.rs`): other settings, other figures.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
-    PRAGMA temp_store = MEMORY;";
+    PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = 8000;
+    PRAGMA cache_size = -32768;";
 
 const PAYER: i64 = 11;
 const RECEIVER: i64 = 12;
