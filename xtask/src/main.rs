@@ -33,9 +33,6 @@ fn root() -> &'static Path {
 /// Where cargo puts what it builds: this program lies two levels below, wherever the caller has put the directory.
 fn target_dir() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe().context("the path of this program")?;
-    let dir = program
-        .ancestors()
-        .nth(2)
-        .context("this program lies outside a target directory")?;
+    let dir = program.ancestors().nth(2).context("this program lies outside a target directory")?;
     Ok(dir.to_owned())
 }

@@ -20,16 +20,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         install();
     }
     let passed = cargo_test()?;
-    println!(
-        "{} in {} s",
-        if passed { "PASSED" } else { "FAILED" },
-        begun.elapsed().as_secs()
-    );
-    Ok(if passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("{} in {} s", if passed { "PASSED" } else { "FAILED" }, begun.elapsed().as_secs());
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 // What the customer's own code examples need ------------------------------------------------------------------------------
@@ -44,51 +36,20 @@ struct Runtime {
 /// The Debian packages are small enough to install on the way. Java and Node are not, and curl and Python are nearly always
 /// there: those are only reported.
 const RUNTIMES: [Runtime; 6] = [
-    Runtime {
-        name: "curl",
-        probe: &["curl", "--version"],
-        packages: &[],
-    },
-    Runtime {
-        name: "Python with requests",
-        probe: &["python3", "-c", "import requests"],
-        packages: &[],
-    },
-    Runtime {
-        name: "Node",
-        probe: &["node", "--version"],
-        packages: &[],
-    },
-    Runtime {
-        name: "PHP with curl",
-        probe: &["php", "-r", "curl_init() ?: exit(1);"],
-        packages: &["php-cli", "php-curl"],
-    },
-    Runtime {
-        name: "Java",
-        probe: &["javac", "-version"],
-        packages: &[],
-    },
-    Runtime {
-        name: "Go",
-        probe: &["go", "version"],
-        packages: &["golang-go"],
-    },
+    Runtime { name: "curl", probe: &["curl", "--version"], packages: &[] },
+    Runtime { name: "Python with requests", probe: &["python3", "-c", "import requests"], packages: &[] },
+    Runtime { name: "Node", probe: &["node", "--version"], packages: &[] },
+    Runtime { name: "PHP with curl", probe: &["php", "-r", "curl_init() ?: exit(1);"], packages: &["php-cli", "php-curl"] },
+    Runtime { name: "Java", probe: &["javac", "-version"], packages: &[] },
+    Runtime { name: "Go", probe: &["go", "version"], packages: &["golang-go"] },
 ];
 
 fn missing() -> Vec<&'static Runtime> {
-    RUNTIMES
-        .iter()
-        .filter(|runtime| !quiet(runtime.probe))
-        .collect()
+    RUNTIMES.iter().filter(|runtime| !quiet(runtime.probe)).collect()
 }
 
 fn install() {
-    let wanted: Vec<_> = missing()
-        .iter()
-        .flat_map(|runtime| runtime.packages)
-        .copied()
-        .collect();
+    let wanted: Vec<_> = missing().iter().flat_map(|runtime| runtime.packages).copied().collect();
     if !wanted.is_empty() {
         apt_install(&wanted);
     }
@@ -97,26 +58,13 @@ fn install() {
         install_requests();
     }
     for runtime in missing() {
-        loud(&format!(
-            "{} is not on this machine: its examples will be SKIPPED",
-            runtime.name
-        ));
+        loud(&format!("{} is not on this machine: its examples will be SKIPPED", runtime.name));
     }
 }
 
 /// A Python that belongs to Debian refuses pip, any other does not know Debian's packages: whichever works.
 fn install_requests() {
-    let pip = [
-        "python3",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--timeout",
-        "20",
-        "requests",
-    ];
+    let pip = ["python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--timeout", "20", "requests"];
     if !quiet(&pip) {
         apt_install(&["python3-requests"]);
     }
@@ -124,10 +72,7 @@ fn install_requests() {
 
 fn apt_install(packages: &[&str]) {
     if !rustix::process::geteuid().is_root() || !quiet(&["apt-get", "--version"]) {
-        loud(&format!(
-            "cannot install {}: that needs root on Debian or Ubuntu",
-            packages.join(" ")
-        ));
+        loud(&format!("cannot install {}: that needs root on Debian or Ubuntu", packages.join(" ")));
         return;
     }
     println!("installing {}", packages.join(" "));
@@ -142,15 +87,7 @@ fn apt_install(packages: &[&str]) {
 
 /// The time-outs keep a machine without a network from waiting for minutes.
 fn apt(arguments: &[&str]) -> bool {
-    let options = [
-        "-qq",
-        "-o",
-        "DPkg::Lock::Timeout=120",
-        "-o",
-        "Acquire::Retries=1",
-        "-o",
-        "Acquire::http::Timeout=20",
-    ];
+    let options = ["-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20"];
     Command::new("apt-get")
         .args(options)
         .args(arguments)
@@ -192,18 +129,12 @@ fn cargo_test() -> anyhow::Result<bool> {
         .spawn()
         .context("cargo test")?;
     let summary = Arc::new(Mutex::new(Summary::default()));
-    let errors = child
-        .stderr
-        .take()
-        .context("the standard error of cargo test")?;
+    let errors = child.stderr.take().context("the standard error of cargo test")?;
     let of_errors = {
         let summary = Arc::clone(&summary);
         std::thread::spawn(move || pass_on(errors, &mut std::io::stderr(), &summary))
     };
-    let output = child
-        .stdout
-        .take()
-        .context("the standard output of cargo test")?;
+    let output = child.stdout.take().context("the standard output of cargo test")?;
     pass_on(output, &mut std::io::stdout(), &summary)?;
     if let Ok(result) = of_errors.join() {
         result?;
@@ -220,10 +151,7 @@ fn pass_on(from: impl Read, to: &mut impl Write, summary: &Mutex<Summary>) -> st
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
-        summary
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .note(&String::from_utf8_lossy(&line));
+        summary.lock().unwrap_or_else(PoisonError::into_inner).note(&String::from_utf8_lossy(&line));
         line.clear();
     }
     Ok(())
@@ -247,10 +175,7 @@ impl Summary {
             self.passed += count(counts, " passed");
             self.failed += count(counts, " failed");
             self.ignored += count(counts, " ignored");
-        } else if let Some(name) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
-        {
+        } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
             self.failures.push(name.to_owned());
         } else if line.starts_with("SKIPPED") {
             self.skipped.push(line.to_owned());
@@ -261,20 +186,12 @@ impl Summary {
 /// The number before `word` in `ok. 3 passed; 0 failed; ...`.
 fn count(text: &str, word: &str) -> u64 {
     let before = text.split(word).next().unwrap_or_default();
-    before
-        .rsplit(' ')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            out,
-            "\n{} passed, {} failed, {} ignored",
-            self.passed, self.failed, self.ignored
-        )?;
+        writeln!(out, "\n{} passed, {} failed, {} ignored", self.passed, self.failed, self.ignored)?;
         for line in &self.skipped {
             writeln!(out, "{line}")?;
         }

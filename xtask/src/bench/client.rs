@@ -28,19 +28,10 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            request: Vec::new(),
-            input: vec![0; MAX_ANSWER],
-        })
+        Ok(Self { stream, request: Vec::new(), input: vec![0; MAX_ANSWER] })
     }
 
-    pub async fn post(
-        &mut self,
-        token: &str,
-        path: &str,
-        body: &str,
-    ) -> anyhow::Result<Answer<'_>> {
+    pub async fn post(&mut self, token: &str, path: &str, body: &str) -> anyhow::Result<Answer<'_>> {
         self.call("POST", token, path, Some(body)).await
     }
 
@@ -53,45 +44,19 @@ impl Client {
     }
 
     /// Anything but 200 is an error that shows what was asked and what was answered.
-    async fn call(
-        &mut self,
-        method: &str,
-        token: &str,
-        path: &str,
-        body: Option<&str>,
-    ) -> anyhow::Result<Answer<'_>> {
+    async fn call(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> anyhow::Result<Answer<'_>> {
         self.render(method, token, path, body)?;
-        let (status, extent) = self
-            .exchange()
-            .await
-            .with_context(|| format!("{method} {path}"))?;
+        let (status, extent) = self.exchange().await.with_context(|| format!("{method} {path}"))?;
         let answer = Answer(self.input.get(extent).unwrap_or_default());
-        ensure!(
-            status == 200,
-            "{method} {path} with {} was answered {status}: {answer}",
-            body.unwrap_or("no body")
-        );
+        ensure!(status == 200, "{method} {path} with {} was answered {status}: {answer}", body.unwrap_or("no body"));
         Ok(answer)
     }
 
-    fn render(
-        &mut self,
-        method: &str,
-        token: &str,
-        path: &str,
-        body: Option<&str>,
-    ) -> std::io::Result<()> {
+    fn render(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> std::io::Result<()> {
         self.request.clear();
-        write!(
-            self.request,
-            "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
-        )?;
+        write!(self.request, "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n")?;
         if let Some(body) = body {
-            write!(
-                self.request,
-                "Content-Type: application/json\r\nContent-Length: {}\r\n",
-                body.len()
-            )?;
+            write!(self.request, "Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())?;
         }
         write!(self.request, "\r\n{}", body.unwrap_or_default())
     }
@@ -130,18 +95,11 @@ fn head(input: &[u8]) -> anyhow::Result<Option<(u16, Range<usize>)>> {
     };
     let text = std::str::from_utf8(input.get(..end).unwrap_or_default())?;
     let mut lines = text.split("\r\n");
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .and_then(|status| status.parse().ok());
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
     let status = status.context("an answer without a status")?;
     let length = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        if name.eq_ignore_ascii_case("content-length") {
-            value.trim().parse::<usize>().ok()
-        } else {
-            None
-        }
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
     });
     let length = length.context("an answer without a length")?;
     let begin = end + 4;
@@ -207,19 +165,12 @@ impl<'a> Answer<'a> {
 
     /// The value behind the colon at `at`, or nothing where the string before it was a value itself.
     fn value_after(self, at: usize) -> Option<&'a [u8]> {
-        let after = self
-            .0
-            .get(at..)?
-            .trim_ascii_start()
-            .strip_prefix(b":")?
-            .trim_ascii_start();
+        let after = self.0.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let begin = self.0.len() - after.len();
         if after.first() == Some(&b'"') {
             return self.0.get(begin + 1..self.string_end(begin)?);
         }
-        let length = after
-            .iter()
-            .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n'))?;
+        let length = after.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n'))?;
         after.get(..length)
     }
 }
@@ -236,7 +187,9 @@ mod tests {
 
     #[test]
     fn a_field_is_one_of_the_outermost_object() {
-        let answer = Answer(br#"{"a":{"id":1,"status":"NO"},"b":["id",{"id":2}],"c":"\"id\":3","d":"status", "id" : 4 ,"status":"PAID"}"#);
+        let answer = Answer(
+            br#"{"a":{"id":1,"status":"NO"},"b":["id",{"id":2}],"c":"\"id\":3","d":"status", "id" : 4 ,"status":"PAID"}"#,
+        );
         assert_eq!(answer.id().unwrap(), 4);
         assert!(answer.expect_status("PAID").is_ok());
         assert!(answer.expect_status("NO").is_err());
@@ -246,8 +199,7 @@ mod tests {
 
     #[test]
     fn the_head_says_where_the_body_is() {
-        let answer =
-            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(head(answer).unwrap(), Some((200, 70..72)));
         assert_eq!(head(&answer[..60]).unwrap(), None);
         assert!(head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());

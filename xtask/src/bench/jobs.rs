@@ -40,35 +40,23 @@ pub struct Item {
 
 impl Job {
     /// The id of what was made, for the jobs that make something.
-    pub async fn turn(
-        self,
-        client: &mut Client,
-        common: &Common,
-        item: Item,
-        random: &mut Random,
-    ) -> anyhow::Result<u64> {
+    pub async fn turn(self, client: &mut Client, common: &Common, item: Item, random: &mut Random) -> anyhow::Result<u64> {
         let Some(tenant) = common.tenants.get(item.tenant) else {
             return Ok(0);
         };
         match self {
             Self::Noop => noop(client, tenant, item.id, random).await.map(|()| 0),
             Self::Session => session(client, tenant, &common.expires_at).await,
-            Self::Execute => execute(client, tenant, item.id, &random.uuid())
-                .await
-                .map(|()| 0),
+            Self::Execute => execute(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
             Self::Payment => {
                 let session = session(client, tenant, &common.expires_at).await?;
                 let reference = random.uuid();
                 execute(client, tenant, session, &reference).await?;
-                let status = client
-                    .get(&tenant.token, &format!("/v1/status/transfer/{reference}"))
-                    .await?;
+                let status = client.get(&tenant.token, &format!("/v1/status/transfer/{reference}")).await?;
                 status.expect_status("COMPLETED").map(|()| 0)
             }
             Self::Invoice => invoice(client, tenant).await,
-            Self::Checkout => checkout(client, tenant, item.id, &random.uuid())
-                .await
-                .map(|()| 0),
+            Self::Checkout => checkout(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
         }
     }
 }
@@ -80,12 +68,7 @@ pub struct Common {
     pub expires_at: String,
 }
 
-async fn noop(
-    client: &mut Client,
-    tenant: &Tenant,
-    id: u64,
-    random: &mut Random,
-) -> anyhow::Result<()> {
+async fn noop(client: &mut Client, tenant: &Tenant, id: u64, random: &mut Random) -> anyhow::Result<()> {
     let reference = random.uuid();
     let body = format!(r#"{{"session_id":{id},"reference_id":"{reference}"}}"#);
     let answer = client.post(&tenant.token, "/v1/noop", &body).await?;
@@ -98,24 +81,14 @@ async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> anyh
         r#"{{"from_wallet_id":{},"to_counterparty_id":{},"amount":0.01,"currency":"USD","expires_at":"{expires_at}"}}"#,
         tenant.wallet, tenant.counterparty
     );
-    let answer = client
-        .post(&tenant.token, "/v1/sessions/transfer", &body)
-        .await?;
+    let answer = client.post(&tenant.token, "/v1/sessions/transfer", &body).await?;
     answer.expect_status("ACTIVE")?;
     answer.id()
 }
 
-async fn execute(
-    client: &mut Client,
-    tenant: &Tenant,
-    session: u64,
-    reference: &str,
-) -> anyhow::Result<()> {
+async fn execute(client: &mut Client, tenant: &Tenant, session: u64, reference: &str) -> anyhow::Result<()> {
     let body = format!(r#"{{"session_id":{session},"reference_id":"{reference}"}}"#);
-    client
-        .post(&tenant.token, "/v1/executions/transfer", &body)
-        .await?
-        .expect_status("COMPLETED")
+    client.post(&tenant.token, "/v1/executions/transfer", &body).await?.expect_status("COMPLETED")
 }
 
 async fn invoice(client: &mut Client, tenant: &Tenant) -> anyhow::Result<u64> {
@@ -123,44 +96,23 @@ async fn invoice(client: &mut Client, tenant: &Tenant) -> anyhow::Result<u64> {
         r#"{{"counterparty_id":{},"currency":"USD","note":"bench","fee_bearer":"PAYER","as_payment_link":false}}"#,
         tenant.counterparty
     );
-    let id = client
-        .post(&tenant.token, "/v1/invoices/create", &body)
-        .await?
-        .id()?;
+    let id = client.post(&tenant.token, "/v1/invoices/create", &body).await?.id()?;
     let item = r#"{"name":"item","currency":"USD","qty":1,"amount":10.00}"#;
-    client
-        .post(&tenant.token, &format!("/v1/invoices/{id}/items/add"), item)
-        .await?;
-    client
-        .put(&tenant.token, &format!("/v1/invoices/publish/{id}"), "{}")
-        .await?;
+    client.post(&tenant.token, &format!("/v1/invoices/{id}/items/add"), item).await?;
+    client.put(&tenant.token, &format!("/v1/invoices/publish/{id}"), "{}").await?;
     Ok(id)
 }
 
-async fn checkout(
-    client: &mut Client,
-    tenant: &Tenant,
-    invoice: u64,
-    reference: &str,
-) -> anyhow::Result<()> {
+async fn checkout(client: &mut Client, tenant: &Tenant, invoice: u64, reference: &str) -> anyhow::Result<()> {
     let body = format!(r#"{{"source_id":{invoice},"source_type":"INVOICE"}}"#);
-    let session = client
-        .post(&tenant.token, "/v1/sessions/checkout", &body)
-        .await?
-        .id()?;
+    let session = client.post(&tenant.token, "/v1/sessions/checkout", &body).await?.id()?;
     let body = format!(
         r#"{{"session_id":{session},"payment_account_id":{},"currency":"USD","reference_id":"{reference}"}}"#,
         tenant.payment_account
     );
-    client
-        .post(&tenant.token, "/v1/executions/collection", &body)
-        .await?
-        .expect_status("COMPLETED")?;
+    client.post(&tenant.token, "/v1/executions/collection", &body).await?.expect_status("COMPLETED")?;
     let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
-    client
-        .get(&tenant.token, &path)
-        .await?
-        .expect_status("PAID")
+    client.get(&tenant.token, &path).await?.expect_status("PAID")
 }
 
 /// SplitMix64: the reference ids need to be spread like random ones, not to be secret.
@@ -207,9 +159,7 @@ mod tests {
             let uuid = random.uuid();
             let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
             assert_eq!(lengths, [8, 4, 4, 4, 12], "{uuid}");
-            assert!(uuid.bytes().all(|byte| byte == b'-'
-                || byte.is_ascii_digit()
-                || (b'a'..=b'f').contains(&byte)));
+            assert!(uuid.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
             assert_eq!(&uuid[14..15], "4");
             assert!("89ab".contains(&uuid[19..20]), "{uuid}");
         }

@@ -30,26 +30,15 @@ pub enum Items {
     /// Prepared sessions or invoices.
     Made(Vec<Item>),
     /// So many turns, each merchant in its turn: `first` and the `merchants - 1` that follow.
-    Turns {
-        turns: usize,
-        first: usize,
-        merchants: usize,
-    },
+    Turns { turns: usize, first: usize, merchants: usize },
 }
 
 impl Items {
     fn get(&self, at: usize) -> Option<Item> {
         match self {
             Self::Made(items) => items.get(at).copied(),
-            Self::Turns {
-                turns,
-                first,
-                merchants,
-            } => {
-                let item = || Item {
-                    tenant: first + at % merchants,
-                    id: u64::try_from(at).unwrap_or(0),
-                };
+            Self::Turns { turns, first, merchants } => {
+                let item = || Item { tenant: first + at % merchants, id: u64::try_from(at).unwrap_or(0) };
                 (at < *turns).then(item)
             }
         }
@@ -85,27 +74,15 @@ impl Generator {
     /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and gets in the way of the
     /// server.
     pub fn new() -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         Ok(Self { runtime })
     }
 
-    pub fn block_on<T>(
-        &self,
-        future: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
+    pub fn block_on<T>(&self, future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         self.runtime.block_on(future)
     }
 
-    pub fn run(
-        &self,
-        address: SocketAddr,
-        pid: u32,
-        common: &Arc<Common>,
-        window: &Window,
-    ) -> anyhow::Result<Outcome> {
+    pub fn run(&self, address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
         let patience = window.limit.unwrap_or(PATIENCE) + PATIENCE;
         let outcome = run(address, pid, common, window);
         self.runtime
@@ -121,12 +98,7 @@ struct Tally {
     made: Vec<Item>,
 }
 
-async fn run(
-    address: SocketAddr,
-    pid: u32,
-    common: &Arc<Common>,
-    window: &Window,
-) -> anyhow::Result<Outcome> {
+async fn run(address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
     // Connecting is no part of what is measured.
     let mut clients = Vec::new();
     for _ in 0..window.connections {
@@ -157,21 +129,12 @@ async fn run(
     let share = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64().max(1e-9);
     let server_cpu = share(server_before, cpu_seconds(pid)?);
     let load_cpu = share(load_before, cpu_seconds(std::process::id())?);
-    let mut outcome = Outcome {
-        turns: 0,
-        elapsed,
-        latencies: Histogram::new(3)?,
-        server_cpu,
-        load_cpu,
-        made: Vec::new(),
-    };
+    let mut outcome = Outcome { turns: 0, elapsed, latencies: Histogram::new(3)?, server_cpu, load_cpu, made: Vec::new() };
     for tally in tallies {
         outcome.turns += tally.latencies.len();
         outcome.made.extend(tally.made);
         for latency in tally.latencies {
-            outcome
-                .latencies
-                .record(u64::try_from(latency.as_nanos())?)?;
+            outcome.latencies.record(u64::try_from(latency.as_nanos())?)?;
         }
     }
     // Sessions are executed in the order they were made in, as they would be.
@@ -200,16 +163,10 @@ impl Worker {
             let Some(item) = self.items.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
                 return Ok(tally);
             };
-            let id = self
-                .job
-                .turn(&mut self.client, &self.common, item, &mut self.random)
-                .await?;
+            let id = self.job.turn(&mut self.client, &self.common, item, &mut self.random).await?;
             tally.latencies.push(begun.elapsed());
             if id != 0 {
-                tally.made.push(Item {
-                    tenant: item.tenant,
-                    id,
-                });
+                tally.made.push(Item { tenant: item.tenant, id });
             }
         }
     }
@@ -221,15 +178,8 @@ mod tests {
 
     #[test]
     fn turns_go_round_the_merchants() {
-        let items = Items::Turns {
-            turns: 4,
-            first: 1,
-            merchants: 3,
-        };
-        let tenants: Vec<_> = (0..6)
-            .map_while(|at| items.get(at))
-            .map(|item| item.tenant)
-            .collect();
+        let items = Items::Turns { turns: 4, first: 1, merchants: 3 };
+        let tenants: Vec<_> = (0..6).map_while(|at| items.get(at)).map(|item| item.tenant).collect();
         assert_eq!(tenants, [1, 2, 3, 1]);
     }
 }

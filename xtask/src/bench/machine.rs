@@ -15,16 +15,8 @@ pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).context(path)?;
     // The second field is the program's name in parentheses and may hold spaces.
-    let after_name = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest)
-        .unwrap_or_default();
-    let ticks: u64 = after_name
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<u64>().ok())
-        .sum();
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Ok(ticks as f64 / TICKS_A_SECOND)
 }
 
@@ -32,10 +24,7 @@ pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
 pub fn peak_memory_mb(pid: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).context(path)?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .context("no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024.0 / 1e6)
 }
@@ -51,18 +40,14 @@ pub struct Machine {
 impl Machine {
     pub fn look(dir: &Path) -> anyhow::Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let processor = processors
-            .lines()
-            .find(|line| line.starts_with("model name"));
+        let processor = processors.lines().find(|line| line.starts_with("model name"));
         Ok(Self {
             cores: std::thread::available_parallelism()?.get(),
             processor: processor
                 .and_then(|line| line.split_once(": "))
                 .map_or("unknown processor", |(_, name)| name)
                 .to_owned(),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?
-                .trim()
-                .to_owned(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             filesystem: filesystem(dir)?,
             sync_ms: sync_ms(dir)?,
         })
@@ -76,17 +61,8 @@ impl Machine {
 
 impl std::fmt::Display for Machine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            cores,
-            processor,
-            kernel,
-            filesystem,
-            sync_ms,
-        } = self;
-        write!(
-            out,
-            "{cores} cores ({processor}), Linux {kernel}, {filesystem}, fdatasync of 4 KiB more: {sync_ms:.2} ms"
-        )
+        let Self { cores, processor, kernel, filesystem, sync_ms } = self;
+        write!(out, "{cores} cores ({processor}), Linux {kernel}, {filesystem}, fdatasync of 4 KiB more: {sync_ms:.2} ms")
     }
 }
 
@@ -97,12 +73,9 @@ fn filesystem(dir: &Path) -> anyhow::Result<String> {
     let holding = mounts.lines().filter_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let point = before.split(' ').nth(4)?;
-        dir.starts_with(point)
-            .then(|| (point.len(), after.split(' ').next()))
+        dir.starts_with(point).then(|| (point.len(), after.split(' ').next()))
     });
-    let longest = holding
-        .max_by_key(|(length, _)| *length)
-        .and_then(|(_, name)| name);
+    let longest = holding.max_by_key(|(length, _)| *length).and_then(|(_, name)| name);
     Ok(longest.unwrap_or("unknown file system").to_owned())
 }
 
@@ -119,10 +92,7 @@ fn sync_ms(dir: &Path) -> anyhow::Result<f64> {
     }
     fs::remove_file(path)?;
     times.sort_unstable();
-    Ok(times
-        .get(times.len() / 2)
-        .map_or(0.0, Duration::as_secs_f64)
-        * 1e3)
+    Ok(times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64) * 1e3)
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on disk, against two yardsticks
 //! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows.
-#![expect(
-    clippy::float_arithmetic,
-    clippy::as_conversions,
-    reason = "rates, shares and times of a measurement; no money"
-)]
+#![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
 
 mod client;
 mod jobs;
@@ -96,21 +92,13 @@ impl Options {
 
     /// The connection counts that the targets are about.
     fn crowds(&self) -> Vec<usize> {
-        self.connections
-            .iter()
-            .copied()
-            .filter(|connections| *connections >= 64)
-            .collect()
+        self.connections.iter().copied().filter(|connections| *connections >= 64).collect()
     }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_error| "not a number".to_owned())?;
-    if (0.1..=600.0).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err("from 0.1 to 600".to_owned())
-    }
+    if (0.1..=600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 600".to_owned()) }
 }
 
 /// One figure of one run.
@@ -150,18 +138,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return as_release();
     }
-    ensure!(
-        options
-            .connections
-            .iter()
-            .all(|connections| (1..=4096).contains(connections)),
-        "from 1 to 4096 connections"
-    );
+    ensure!(options.connections.iter().all(|connections| (1..=4096).contains(connections)), "from 1 to 4096 connections");
     let target = crate::target_dir()?;
     let binary = match &options.binary {
-        Some(binary) => binary
-            .canonicalize()
-            .with_context(|| binary.display().to_string())?,
+        Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
         None => {
             build("kola")?;
             target.join("release/kola")
@@ -171,18 +151,12 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let machine = Machine::look(&dir.0)?;
     println!("{machine}");
     if machine.is_in_memory() {
-        eprintln!(
-            "xtask: !!! {} is in memory: nothing below is durable !!!",
-            dir.0.display()
-        );
+        eprintln!("xtask: !!! {} is in memory: nothing below is durable !!!", dir.0.display());
     }
     let figures = Rounds::prepare(options, Kola { binary }, &dir.0)?.run()?;
     print!("{}", report::text(options, &figures));
     if let Some(file) = &options.json {
-        fs::write(
-            file,
-            format!("{:#}\n", report::json(options, &machine, &figures)),
-        )?;
+        fs::write(file, format!("{:#}\n", report::json(options, &machine, &figures)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -190,22 +164,13 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 fn as_release() -> anyhow::Result<ExitCode> {
     build("xtask")?;
     let program = crate::target_dir()?.join("release/xtask");
-    Err(Command::new(&program)
-        .args(std::env::args_os().skip(1))
-        .exec())
-    .context(program.display().to_string())
+    Err(Command::new(&program).args(std::env::args_os().skip(1)).exec()).context(program.display().to_string())
 }
 
 fn build(package: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--package", package])
-        .current_dir(crate::root())
-        .status()?;
-    ensure!(
-        status.success(),
-        "cargo build --release --package {package} ended with {status}"
-    );
+    let status = Command::new(cargo).args(["build", "--release", "--package", package]).current_dir(crate::root()).status()?;
+    ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
     Ok(())
 }
 
@@ -228,9 +193,5 @@ impl Drop for Workspace {
 }
 
 fn remove(dir: &Path) -> std::io::Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir)
-    } else {
-        Ok(())
-    }
+    if dir.exists() { fs::remove_dir_all(dir) } else { Ok(()) }
 }

@@ -59,27 +59,15 @@ impl Raw {
     pub fn create(path: &Path, migrations: &Path) -> anyhow::Result<Self> {
         let connection = Connection::open(path)?;
         connection.execute_batch(PRAGMAS)?;
-        let mut files = fs::read_dir(migrations)?
-            .map(|file| Ok(file?.path()))
-            .collect::<std::io::Result<Vec<_>>>()?;
+        let mut files = fs::read_dir(migrations)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
         files.sort();
         for file in files {
             let text = fs::read_to_string(&file)?;
-            connection
-                .execute_batch(&text)
-                .with_context(|| file.display().to_string())?;
+            connection.execute_batch(&text).with_context(|| file.display().to_string())?;
         }
         connection.set_prepared_statement_cache_capacity(32);
-        let payer = Balance {
-            wallet: PAYER,
-            minor: 100_000_000_000,
-            last_entry: None,
-        };
-        let receiver = Balance {
-            wallet: RECEIVER,
-            minor: 0,
-            last_entry: None,
-        };
+        let payer = Balance { wallet: PAYER, minor: 100_000_000_000, last_entry: None };
+        let receiver = Balance { wallet: RECEIVER, minor: 0, last_entry: None };
         connection.execute(
             "INSERT INTO merchants VALUES (1, 'Raw', 'ORGANIZATION', 'SANDBOX', NULL, NULL, 1, 'default', 0, 0, 0)",
             [],
@@ -91,40 +79,19 @@ impl Raw {
             )?;
         }
         let now = jiff::Timestamp::from_second(1_800_000_000)?.as_microsecond();
-        Ok(Self {
-            connection,
-            now,
-            next_id: FIRST_SESSION,
-            payer,
-            receiver,
-            random: Random::seeded(),
-        })
+        Ok(Self { connection, now, next_id: FIRST_SESSION, payer, receiver, random: Random::seeded() })
     }
 
     /// Makes sessions, and then executes them in batches until the time is over or they are.
-    pub fn run(
-        &mut self,
-        sessions: usize,
-        batch: usize,
-        limit: Duration,
-    ) -> anyhow::Result<Outcome> {
+    pub fn run(&mut self, sessions: usize, batch: usize, limit: Duration) -> anyhow::Result<Outcome> {
         let sessions = self.make_sessions(sessions)?;
-        let work: Vec<_> = sessions
-            .into_iter()
-            .map(|id| (id, self.random.uuid(), self.random.uuid()))
-            .collect();
-        let mut outcome = Outcome {
-            executions: 0,
-            elapsed: Duration::ZERO,
-            latencies: Histogram::new(3)?,
-        };
+        let work: Vec<_> = sessions.into_iter().map(|id| (id, self.random.uuid(), self.random.uuid())).collect();
+        let mut outcome = Outcome { executions: 0, elapsed: Duration::ZERO, latencies: Histogram::new(3)? };
         let begun = Instant::now();
         for batch in work.chunks_exact(batch) {
             let before = Instant::now();
             self.commit(batch)?;
-            outcome
-                .latencies
-                .record(u64::try_from(before.elapsed().as_nanos())?)?;
+            outcome.latencies.record(u64::try_from(before.elapsed().as_nanos())?)?;
             outcome.executions += batch.len();
             if begun.elapsed() >= limit {
                 break;
@@ -151,71 +118,30 @@ impl Raw {
         drop(insert);
         self.connection.execute_batch("COMMIT")?;
         // The log is emptied, or the first window pays for rows that were made before it.
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(ids)
     }
 
     fn commit(&mut self, batch: &[(i64, String, String)]) -> anyhow::Result<()> {
         self.now += 1000;
-        let Self {
-            connection,
-            now,
-            next_id,
-            payer,
-            receiver,
-            ..
-        } = self;
+        let Self { connection, now, next_id, payer, receiver, .. } = self;
         let now = *now;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         {
             let mut rows = Rows::prepare(connection)?;
             for (session, reference, request) in batch {
-                let (execution, event, debit, credit) =
-                    (*next_id + 1, *next_id + 2, *next_id + 3, *next_id + 4);
+                let (execution, event, debit, credit) = (*next_id + 1, *next_id + 2, *next_id + 3, *next_id + 4);
                 *next_id += 4;
                 rows.session.execute(params!["EXECUTED", now, session])?;
-                rows.execution.execute(params![
-                    execution,
-                    reference,
-                    session,
-                    request,
-                    now + 86_400_000_000,
-                    now,
-                    now,
-                    now
-                ])?;
+                rows.execution.execute(params![execution, reference, session, request, now + 86_400_000_000, now, now, now])?;
                 rows.event.execute(params![event, execution, now])?;
                 let previous = payer.add(-1, debit);
-                rows.entry.execute(params![
-                    debit,
-                    event,
-                    execution,
-                    payer.wallet,
-                    -1,
-                    payer.minor,
-                    previous,
-                    now
-                ])?;
+                rows.entry.execute(params![debit, event, execution, payer.wallet, -1, payer.minor, previous, now])?;
                 let previous = receiver.add(1, credit);
-                rows.entry.execute(params![
-                    credit,
-                    event,
-                    execution,
-                    receiver.wallet,
-                    1,
-                    receiver.minor,
-                    previous,
-                    now
-                ])?;
+                rows.entry.execute(params![credit, event, execution, receiver.wallet, 1, receiver.minor, previous, now])?;
             }
             for balance in [payer, receiver] {
-                rows.wallet.execute(params![
-                    balance.minor,
-                    balance.last_entry,
-                    now,
-                    balance.wallet
-                ])?;
+                rows.wallet.execute(params![balance.minor, balance.last_entry, now, balance.wallet])?;
             }
         }
         connection.prepare_cached("COMMIT")?.execute([])?;
@@ -261,21 +187,11 @@ mod tests {
         let outcome = raw.run(10, 4, Duration::from_secs(60)).unwrap();
         assert_eq!(outcome.executions, 8);
         assert_eq!(outcome.latencies.len(), 2);
-        let count = |statement: &str| {
-            raw.connection
-                .query_row(statement, [], |row| row.get::<_, i64>(0))
-                .unwrap()
-        };
+        let count = |statement: &str| raw.connection.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM executions"), 8);
-        assert_eq!(
-            count("SELECT count(*) FROM sessions WHERE status = 'ACTIVE'"),
-            2
-        );
+        assert_eq!(count("SELECT count(*) FROM sessions WHERE status = 'ACTIVE'"), 2);
         assert_eq!(count("SELECT sum(amount_minor) FROM entries"), 0);
-        assert_eq!(
-            count("SELECT available_minor FROM wallets WHERE id = 12"),
-            8
-        );
+        assert_eq!(count("SELECT available_minor FROM wallets WHERE id = 12"), 8);
         assert_eq!(
             count(
                 "SELECT count(*) FROM entries e JOIN entries p ON p.id = e.previous_entry_id AND p.account_id = e.account_id"

@@ -37,23 +37,10 @@ impl<'a> Rounds<'a> {
     pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
         let generator = Generator::new()?;
         let template = dir.join("template.db");
-        let mut rounds = Self {
-            options,
-            kola,
-            dir,
-            generator,
-            template,
-            tenants: Vec::new(),
-            figures: Figures::default(),
-        };
+        let mut rounds = Self { options, kola, dir, generator, template, tenants: Vec::new(), figures: Figures::default() };
         if !rounds.wants_only_raw() {
-            let merchants = if options.wants(Phase::Spread) {
-                1 + SPREAD
-            } else {
-                1
-            };
-            rounds.tenants =
-                setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants)?;
+            let merchants = if options.wants(Phase::Spread) { 1 + SPREAD } else { 1 };
+            rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants)?;
         }
         Ok(rounds)
     }
@@ -80,10 +67,7 @@ impl<'a> Rounds<'a> {
         }
         let dir = self.dir.join("raw");
         fs::create_dir(&dir)?;
-        let mut raw = Raw::create(
-            &dir.join("raw.db"),
-            &crate::root().join("migrations/sqlite"),
-        )?;
+        let mut raw = Raw::create(&dir.join("raw.db"), &crate::root().join("migrations/sqlite"))?;
         for batch in RAW_BATCHES {
             let sessions = self.enough(Phase::Raw, batch);
             let outcome = raw.run(sessions, batch, self.options.window())?;
@@ -152,23 +136,14 @@ impl<'a> Rounds<'a> {
         site.close()
     }
 
-    fn open(
-        &mut self,
-        round: u32,
-        name: &'static str,
-        settings: &[(&str, &str)],
-    ) -> anyhow::Result<Site<'_, 'a>> {
+    fn open(&mut self, round: u32, name: &'static str, settings: &[(&str, &str)]) -> anyhow::Result<Site<'_, 'a>> {
         let dir = self.dir.join("run");
         fs::create_dir(&dir)?;
         let database = dir.join("kola.db");
         fs::copy(&self.template, &database)?;
         let server = self.kola.serve(&database, settings)?;
-        setup::log_in_all(&self.generator, server.address, &mut self.tenants)
-            .with_context(|| server.log())?;
-        let common = Arc::new(Common {
-            tenants: self.tenants.clone(),
-            expires_at: in_an_hour()?,
-        });
+        setup::log_in_all(&self.generator, server.address, &mut self.tenants).with_context(|| server.log())?;
+        let common = Arc::new(Common { tenants: self.tenants.clone(), expires_at: in_an_hour()? });
         Ok(Site {
             rounds: self,
             round,
@@ -184,12 +159,7 @@ impl<'a> Rounds<'a> {
     /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a guess above what this design
     /// can do on a fast machine.
     fn enough(&self, phase: Phase, width: usize) -> usize {
-        let seen = self
-            .figures
-            .samples
-            .iter()
-            .rev()
-            .find(|sample| sample.phase == phase && sample.width == width);
+        let seen = self.figures.samples.iter().rev().find(|sample| sample.phase == phase && sample.width == width);
         let guess = match phase {
             Phase::BatchOne => 4_000.0,
             Phase::Checkout => 4_000.0,
@@ -203,28 +173,14 @@ impl<'a> Rounds<'a> {
     }
 
     fn note(&mut self, sample: Sample) {
-        let Sample {
-            round,
-            phase,
-            width,
-            per_second,
-            p50_ms,
-            ..
-        } = &sample;
-        eprintln!(
-            "run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms",
-            round + 1,
-            phase.name()
-        );
+        let Sample { round, phase, width, per_second, p50_ms, .. } = &sample;
+        eprintln!("run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms", round + 1, phase.name());
         self.figures.samples.push(sample);
     }
 }
 
 fn in_an_hour() -> anyhow::Result<String> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the server under test has a clock of its own, and it is the real one"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
     let now = jiff::Timestamp::now();
     Ok(jiff::Timestamp::from_second(now.as_second() + 3600)?.to_string())
 }
@@ -277,42 +233,22 @@ impl Site<'_, '_> {
         Ok(())
     }
 
-    fn run(
-        &self,
-        job: Job,
-        connections: usize,
-        items: &Arc<Items>,
-        limit: Option<Duration>,
-    ) -> anyhow::Result<Outcome> {
-        let window = Window {
-            job,
-            connections,
-            items: Arc::clone(items),
-            limit,
-        };
-        let outcome = self.rounds.generator.run(
-            self.server.address,
-            self.server.pid(),
-            &self.common,
-            &window,
-        );
+    fn run(&self, job: Job, connections: usize, items: &Arc<Items>, limit: Option<Duration>) -> anyhow::Result<Outcome> {
+        let window = Window { job, connections, items: Arc::clone(items), limit };
+        let outcome = self.rounds.generator.run(self.server.address, self.server.pid(), &self.common, &window);
         outcome.with_context(|| format!("the server's log ends with:\n{}", self.server.log()))
     }
 
     fn take_sessions(&mut self, turns: fn(usize) -> Items, count: usize) -> anyhow::Result<Items> {
         let missing = count.saturating_sub(self.sessions.len());
-        let made = self
-            .run(Job::Session, CROWD, &Arc::new(turns(missing)), None)?
-            .made;
+        let made = self.run(Job::Session, CROWD, &Arc::new(turns(missing)), None)?.made;
         self.sessions.extend(made);
         Ok(Items::Made(std::mem::take(&mut self.sessions)))
     }
 
     fn take_invoices(&mut self, count: usize) -> anyhow::Result<Items> {
         let missing = count.saturating_sub(self.invoices.len());
-        let made = self
-            .run(Job::Invoice, CROWD, &Arc::new(hot(missing)), None)?
-            .made;
+        let made = self.run(Job::Invoice, CROWD, &Arc::new(hot(missing)), None)?.made;
         self.invoices.extend(made);
         Ok(Items::Made(std::mem::take(&mut self.invoices)))
     }
@@ -359,17 +295,9 @@ impl Site<'_, '_> {
 
 /// Turns that all fall to the one merchant with the hot wallet.
 fn hot(turns: usize) -> Items {
-    Items::Turns {
-        turns,
-        first: 0,
-        merchants: 1,
-    }
+    Items::Turns { turns, first: 0, merchants: 1 }
 }
 
 fn spread(turns: usize) -> Items {
-    Items::Turns {
-        turns,
-        first: 1,
-        merchants: SPREAD,
-    }
+    Items::Turns { turns, first: 1, merchants: SPREAD }
 }

@@ -23,37 +23,13 @@ pub struct Kola {
 }
 
 impl Kola {
-    pub fn merchant_create(
-        &self,
-        database: &Path,
-        name: &str,
-    ) -> anyhow::Result<serde_json::Value> {
-        let arguments = [
-            "merchant",
-            "create",
-            "--name",
-            name,
-            "--type",
-            "ORGANIZATION",
-            "--verified",
-            "--json",
-        ];
+    pub fn merchant_create(&self, database: &Path, name: &str) -> anyhow::Result<serde_json::Value> {
+        let arguments = ["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--verified", "--json"];
         Ok(serde_json::from_str(&self.output(database, &arguments)?)?)
     }
 
     pub fn wallet_fund(&self, database: &Path, wallet: u64, amount: &str) -> anyhow::Result<()> {
-        self.output(
-            database,
-            &[
-                "wallet",
-                "fund",
-                "--wallet",
-                &wallet.to_string(),
-                "--amount",
-                amount,
-            ],
-        )
-        .map(drop)
+        self.output(database, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount]).map(drop)
     }
 
     /// Every figure is worthless if the money does not add up afterwards.
@@ -62,10 +38,7 @@ impl Kola {
     }
 
     fn output(&self, database: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self
-            .command(database, arguments)
-            .output()
-            .with_context(|| format!("{}", self.binary.display()))?;
+        let output = self.command(database, arguments).output().with_context(|| format!("{}", self.binary.display()))?;
         ensure!(
             output.status.success(),
             "kola {} ended with {}:\n{}{}",
@@ -82,12 +55,7 @@ impl Kola {
         let mut url = OsString::from("sqlite:");
         url.push(database);
         let mut command = Command::new(&self.binary);
-        command
-            .args(arguments)
-            .arg("--database")
-            .arg(url)
-            .stdin(Stdio::null())
-            .env_remove("RUST_LOG");
+        command.args(arguments).arg("--database").arg(url).stdin(Stdio::null()).env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KOLA_") {
                 command.env_remove(name);
@@ -106,17 +74,9 @@ impl Kola {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("{}", self.binary.display()))?;
-        let stdout = child
-            .stdout
-            .take()
-            .context("the standard output of the server")?;
+        let stdout = child.stdout.take().context("the standard output of the server")?;
         // From here on the process ends with this value, however the start goes.
-        let mut server = Server {
-            child,
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
-            database: database.to_owned(),
-            log,
-        };
+        let mut server = Server { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), database: database.to_owned(), log };
         let (found, address) = std::sync::mpsc::channel();
         // It is read to its end, or the server would wait for room in the pipe.
         std::thread::spawn(move || {
@@ -127,15 +87,8 @@ impl Kola {
             }
         });
         let address = address.recv_timeout(PATIENCE);
-        let address = address.with_context(|| {
-            format!(
-                "the server did not print where it listens\n{}",
-                server.log()
-            )
-        })?;
-        server.address = address
-            .parse()
-            .with_context(|| format!("the address {address:?}"))?;
+        let address = address.with_context(|| format!("the server did not print where it listens\n{}", server.log()))?;
+        server.address = address.parse().with_context(|| format!("the address {address:?}"))?;
         Ok(server)
     }
 }
@@ -161,18 +114,10 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            ensure!(
-                begun.elapsed() < PATIENCE,
-                "the server did not end after SIGTERM\n{}",
-                self.log()
-            );
+            ensure!(begun.elapsed() < PATIENCE, "the server did not end after SIGTERM\n{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         };
-        ensure!(
-            status.success(),
-            "the server ended with {status}\n{}",
-            self.log()
-        );
+        ensure!(status.success(), "the server ended with {status}\n{}", self.log());
         Ok(())
     }
 
@@ -185,22 +130,14 @@ impl Server {
     }
 
     /// A look into its database from outside, between the measurements.
-    fn look<T>(
-        &self,
-        statement: &str,
-        of: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-    ) -> anyhow::Result<T> {
-        let connection =
-            Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    fn look<T>(&self, statement: &str, of: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> anyhow::Result<T> {
+        let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(PATIENCE)?;
         Ok(connection.query_row(statement, [], of)?)
     }
 
     pub fn database_bytes(&self) -> anyhow::Result<i64> {
-        self.look(
-            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-            |row| row.get(0),
-        )
+        self.look("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", |row| row.get(0))
     }
 
     pub fn executions(&self) -> anyhow::Result<i64> {
@@ -233,8 +170,7 @@ impl Drop for Server {
 /// Moves everything from the log of a database that nobody has open into its one file, so that the file can be copied.
 pub fn fold_log(database: &Path) -> anyhow::Result<()> {
     let connection = Connection::open(database)?;
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     ensure!(busy == 0, "{} is still open", database.display());
     Ok(())
 }
