@@ -64,7 +64,16 @@ fn visit_json(visit: &Visit) -> Value {
 type Row = Vec<String>;
 
 fn measured(figures: &Figures) -> Vec<Row> {
-    let mut rows = vec![words(&["what", "connections", "per second", "p50 ms", "p99 ms", "CPU server", "CPU load", "batch"])];
+    let mut rows = vec![words(&[
+        "what",
+        "connections",
+        "per second",
+        "p50 ms",
+        "p99 ms",
+        "CPU server",
+        "CPU load",
+        "executions a commit",
+    ])];
     for phase in PHASES {
         for width in figures.widths(phase) {
             let samples: Vec<_> = figures.of(phase, width).collect();
