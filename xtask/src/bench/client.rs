@@ -1,0 +1,207 @@
+//! A client that costs little: the machine has to run the server as well. HTTP/1.1 with keep-alive, one request at a time,
+//! nothing of the protocol but what this server uses.
+
+use std::future::poll_fn;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::pin::Pin;
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::net::TcpStream;
+
+/// An answer of this server is about 1 KiB.
+const MAX_ANSWER: usize = 64 * 1024;
+
+pub struct Client {
+    stream: TcpStream,
+    request: Vec<u8>,
+    input: Vec<u8>,
+}
+
+/// A body that came with status 200.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a>(pub &'a [u8]);
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, request: Vec::new(), input: vec![0; MAX_ANSWER] })
+    }
+
+    pub async fn post(&mut self, token: &str, path: &str, body: &str) -> anyhow::Result<Answer<'_>> {
+        self.call("POST", token, path, Some(body)).await
+    }
+
+    pub async fn put(&mut self, token: &str, path: &str, body: &str) -> anyhow::Result<Answer<'_>> {
+        self.call("PUT", token, path, Some(body)).await
+    }
+
+    pub async fn get(&mut self, token: &str, path: &str) -> anyhow::Result<Answer<'_>> {
+        self.call("GET", token, path, None).await
+    }
+
+    /// Anything but 200 is an error that shows what was asked and what was answered.
+    async fn call(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> anyhow::Result<Answer<'_>> {
+        self.render(method, token, path, body)?;
+        let (status, extent) = self.exchange().await.with_context(|| format!("{method} {path}"))?;
+        let answer = Answer(self.input.get(extent).unwrap_or_default());
+        ensure!(status == 200, "{method} {path} with {} was answered {status}: {answer}", body.unwrap_or("no body"));
+        Ok(answer)
+    }
+
+    fn render(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> std::io::Result<()> {
+        self.request.clear();
+        write!(self.request, "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n")?;
+        if let Some(body) = body {
+            write!(self.request, "Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())?;
+        }
+        write!(self.request, "\r\n{}", body.unwrap_or_default())
+    }
+
+    async fn exchange(&mut self) -> anyhow::Result<(u16, Range<usize>)> {
+        let mut sent = 0;
+        while let Some(rest) = self.request.get(sent..).filter(|rest| !rest.is_empty()) {
+            sent += poll_fn(|context| Pin::new(&mut self.stream).poll_write(context, rest)).await?;
+        }
+        let mut filled = 0;
+        loop {
+            // `poll_read` remembers that a short read emptied the socket; `readable` and `try_read` would ask the kernel once
+            // more for every answer.
+            let free = self.input.get_mut(filled..).unwrap_or_default();
+            ensure!(!free.is_empty(), "an answer longer than {MAX_ANSWER} bytes");
+            let mut buffer = ReadBuf::new(free);
+            poll_fn(|context| Pin::new(&mut self.stream).poll_read(context, &mut buffer)).await?;
+            let more = buffer.filled().len();
+            ensure!(more > 0, "the server closed the connection");
+            filled += more;
+            let Some((status, body)) = head(self.input.get(..filled).unwrap_or_default())? else {
+                continue;
+            };
+            if filled == body.end {
+                return Ok((status, body));
+            }
+            ensure!(filled < body.end, "the server sent more than one answer");
+        }
+    }
+}
+
+/// Status and extent of the body, once the head is complete.
+fn head(input: &[u8]) -> anyhow::Result<Option<(u16, Range<usize>)>> {
+    let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(input.get(..end).unwrap_or_default())?;
+    let mut lines = text.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let status = status.context("an answer without a status")?;
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
+    });
+    let length = length.context("an answer without a length")?;
+    let begin = end + 4;
+    Ok(Some((status, begin..begin + length)))
+}
+
+impl<'a> Answer<'a> {
+    pub fn id(self) -> anyhow::Result<u64> {
+        let id = self.text("id").and_then(|id| id.parse().ok());
+        id.with_context(|| format!("no id in {self}"))
+    }
+
+    /// The benchmark counts only payments that the server says are done.
+    pub fn expect_status(self, word: &str) -> anyhow::Result<()> {
+        match self.field("status") {
+            Some(status) if status == word.as_bytes() => Ok(()),
+            _ => bail!("the status is not {word} in {self}"),
+        }
+    }
+
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.field(name)?).ok()
+    }
+
+    /// The value of a field of the outermost object as it is written, without its quotes. A full parse of every answer would cost more than
+    /// the rest of the client.
+    fn field(self, name: &str) -> Option<&'a [u8]> {
+        let mut depth = 0_u32;
+        let mut at = 0;
+        while let Some(&byte) = self.0.get(at) {
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b'"' => {
+                    let end = self.string_end(at)?;
+                    let text = self.0.get(at + 1..end)?;
+                    at = end;
+                    if depth == 1
+                        && text == name.as_bytes()
+                        && let Some(value) = self.value_after(end + 1)
+                    {
+                        return Some(value);
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// The place of the quote that ends the string which begins at `quote`.
+    fn string_end(self, quote: usize) -> Option<usize> {
+        let mut at = quote + 1;
+        loop {
+            match self.0.get(at)? {
+                b'"' => return Some(at),
+                b'\\' => at += 2,
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// The value behind the colon at `at`, or nothing where the string before it was a value itself.
+    fn value_after(self, at: usize) -> Option<&'a [u8]> {
+        let after = self.0.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        let begin = self.0.len() - after.len();
+        if after.first() == Some(&b'"') {
+            return self.0.get(begin + 1..self.string_end(begin)?);
+        }
+        let length = after.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n'))?;
+        after.get(..length)
+    }
+}
+
+impl std::fmt::Display for Answer<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", String::from_utf8_lossy(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_one_of_the_outermost_object() {
+        let answer = Answer(
+            br#"{"a":{"id":1,"status":"NO"},"b":["id",{"id":2}],"c":"\"id\":3","d":"status", "id" : 4 ,"status":"PAID"}"#,
+        );
+        assert_eq!(answer.id().unwrap(), 4);
+        assert!(answer.expect_status("PAID").is_ok());
+        assert!(answer.expect_status("NO").is_err());
+        assert!(answer.field("missing").is_none());
+        assert!(Answer(br#"{"status":"#).expect_status("PAID").is_err());
+    }
+
+    #[test]
+    fn the_head_says_where_the_body_is() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(head(answer).unwrap(), Some((200, 70..72)));
+        assert_eq!(head(&answer[..60]).unwrap(), None);
+        assert!(head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! What a connection asks for, again and again: the measured calls, and those that prepare them.
+
+use anyhow::ensure;
+
+use super::client::Client;
+
+/// A merchant, with what its payments point at.
+#[derive(Clone, Debug, Default)]
+pub struct Tenant {
+    pub client_id: String,
+    pub client_secret: String,
+    pub token: String,
+    pub wallet: u64,
+    pub counterparty: u64,
+    pub payment_account: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Token check, parse, answer: what HTTP alone costs.
+    Noop,
+    /// Makes a transfer session.
+    Session,
+    /// Executes a session made before.
+    Execute,
+    /// Session, execution and status of one transfer.
+    Payment,
+    /// Makes and publishes an invoice.
+    Invoice,
+    /// Session, execution and source status for an invoice made before.
+    Checkout,
+}
+
+/// What one turn of a job works on: a merchant by its place in the list and, where the job takes one, a session or an invoice.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    pub tenant: usize,
+    pub id: u64,
+}
+
+impl Job {
+    /// The id of what was made, for the jobs that make something.
+    pub async fn turn(self, client: &mut Client, common: &Common, item: Item, random: &mut Random) -> anyhow::Result<u64> {
+        let Some(tenant) = common.tenants.get(item.tenant) else {
+            return Ok(0);
+        };
+        match self {
+            Self::Noop => noop(client, tenant, item.id, random).await.map(|()| 0),
+            Self::Session => session(client, tenant, &common.expires_at).await,
+            Self::Execute => execute(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
+            Self::Payment => {
+                let session = session(client, tenant, &common.expires_at).await?;
+                let reference = random.uuid();
+                execute(client, tenant, session, &reference).await?;
+                let status = client.get(&tenant.token, &format!("/v1/status/transfer/{reference}")).await?;
+                status.expect_status("COMPLETED").map(|()| 0)
+            }
+            Self::Invoice => invoice(client, tenant).await,
+            Self::Checkout => checkout(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
+        }
+    }
+}
+
+/// What all connections of a window share.
+#[derive(Clone, Debug)]
+pub struct Common {
+    pub tenants: Vec<Tenant>,
+    pub expires_at: String,
+}
+
+async fn noop(client: &mut Client, tenant: &Tenant, id: u64, random: &mut Random) -> anyhow::Result<()> {
+    let reference = random.uuid();
+    let body = format!(r#"{{"session_id":{id},"reference_id":"{reference}"}}"#);
+    let answer = client.post(&tenant.token, "/v1/noop", &body).await?;
+    ensure!(answer.0.starts_with(b"{"), "not an object: {answer}");
+    Ok(())
+}
+
+async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> anyhow::Result<u64> {
+    let body = format!(
+        r#"{{"from_wallet_id":{},"to_counterparty_id":{},"amount":0.01,"currency":"USD","expires_at":"{expires_at}"}}"#,
+        tenant.wallet, tenant.counterparty
+    );
+    let answer = client.post(&tenant.token, "/v1/sessions/transfer", &body).await?;
+    answer.expect_status("ACTIVE")?;
+    answer.id()
+}
+
+async fn execute(client: &mut Client, tenant: &Tenant, session: u64, reference: &str) -> anyhow::Result<()> {
+    let body = format!(r#"{{"session_id":{session},"reference_id":"{reference}"}}"#);
+    client.post(&tenant.token, "/v1/executions/transfer", &body).await?.expect_status("COMPLETED")
+}
+
+async fn invoice(client: &mut Client, tenant: &Tenant) -> anyhow::Result<u64> {
+    let body = format!(
+        r#"{{"counterparty_id":{},"currency":"USD","note":"bench","fee_bearer":"PAYER","as_payment_link":false}}"#,
+        tenant.counterparty
+    );
+    let id = client.post(&tenant.token, "/v1/invoices/create", &body).await?.id()?;
+    let item = r#"{"name":"item","currency":"USD","qty":1,"amount":10.00}"#;
+    client.post(&tenant.token, &format!("/v1/invoices/{id}/items/add"), item).await?;
+    client.put(&tenant.token, &format!("/v1/invoices/publish/{id}"), "{}").await?;
+    Ok(id)
+}
+
+async fn checkout(client: &mut Client, tenant: &Tenant, invoice: u64, reference: &str) -> anyhow::Result<()> {
+    let body = format!(r#"{{"source_id":{invoice},"source_type":"INVOICE"}}"#);
+    let session = client.post(&tenant.token, "/v1/sessions/checkout", &body).await?.id()?;
+    let body = format!(
+        r#"{{"session_id":{session},"payment_account_id":{},"currency":"USD","reference_id":"{reference}"}}"#,
+        tenant.payment_account
+    );
+    client.post(&tenant.token, "/v1/executions/collection", &body).await?.expect_status("COMPLETED")?;
+    let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
+    client.get(&tenant.token, &path).await?.expect_status("PAID")
+}
+
+/// SplitMix64: the reference ids need to be spread like random ones, not to be secret.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// A seed that no other run has, so that no reference id comes twice.
+    pub fn seeded() -> Self {
+        use std::hash::{BuildHasher as _, Hasher as _};
+        Self(std::hash::RandomState::new().build_hasher().finish())
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A UUID of version 4.
+    pub fn uuid(&mut self) -> String {
+        let (high, low) = (self.next(), self.next());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | (low >> 48) & 0x3fff,
+            low & 0xffff_ffff_ffff
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_id_has_the_shape_of_a_uuid_of_version_4() {
+        let mut random = Random(7);
+        for _ in 0..1000 {
+            let uuid = random.uuid();
+            let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
+            assert_eq!(lengths, [8, 4, 4, 4, 12], "{uuid}");
+            assert!(uuid.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
+            assert_eq!(&uuid[14..15], "4");
+            assert!("89ab".contains(&uuid[19..20]), "{uuid}");
+        }
+        assert_ne!(random.uuid(), random.uuid());
+    }
+}

@@ -1,0 +1,185 @@
+//! The load generator: connections that do one job again and again, for a time or until the prepared items are used up.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use super::client::Client;
+use super::jobs::{Common, Item, Job, Random};
+use super::machine::cpu_seconds;
+
+/// After the end of a window, a call that is still not answered is lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Window {
+    pub job: Job,
+    pub connections: usize,
+    pub items: Arc<Items>,
+    /// Without a limit it ends with the items.
+    pub limit: Option<Duration>,
+}
+
+/// What the turns of a window work on, each taken once.
+pub enum Items {
+    /// Prepared sessions or invoices.
+    Made(Vec<Item>),
+    /// So many turns, each merchant in its turn: `first` and the `merchants - 1` that follow.
+    Turns { turns: usize, first: usize, merchants: usize },
+}
+
+impl Items {
+    fn get(&self, at: usize) -> Option<Item> {
+        match self {
+            Self::Made(items) => items.get(at).copied(),
+            Self::Turns { turns, first, merchants } => {
+                let item = || Item { tenant: first + at % merchants, id: u64::try_from(at).unwrap_or(0) };
+                (at < *turns).then(item)
+            }
+        }
+    }
+}
+
+/// What happened in a window. Every turn in it was answered as it should be: one wrong answer fails the whole run.
+pub struct Outcome {
+    pub turns: usize,
+    pub elapsed: Duration,
+    pub latencies: Histogram<u64>,
+    /// Shares of one core.
+    pub server_cpu: f64,
+    pub load_cpu: f64,
+    pub made: Vec<Item>,
+}
+
+impl Outcome {
+    pub fn per_second(&self) -> f64 {
+        self.turns as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    pub fn quantile_ms(&self, quantile: f64) -> f64 {
+        self.latencies.value_at_quantile(quantile) as f64 / 1e6
+    }
+}
+
+pub struct Generator {
+    runtime: Runtime,
+}
+
+impl Generator {
+    /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and gets in the way of the
+    /// server.
+    pub fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        Ok(Self { runtime })
+    }
+
+    pub fn block_on<T>(&self, future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        self.runtime.block_on(future)
+    }
+
+    pub fn run(&self, address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
+        let patience = window.limit.unwrap_or(PATIENCE) + PATIENCE;
+        let outcome = run(address, pid, common, window);
+        self.runtime
+            .block_on(async { tokio::time::timeout(patience, outcome).await })
+            .with_context(|| format!("{:?}: calls were not answered", window.job))?
+            .with_context(|| format!("{:?} over {} connections", window.job, window.connections))
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    latencies: Vec<Duration>,
+    made: Vec<Item>,
+}
+
+async fn run(address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
+    // Connecting is no part of what is measured.
+    let mut clients = Vec::new();
+    for _ in 0..window.connections {
+        clients.push(Client::connect(address).await?);
+    }
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut random = Random::seeded();
+    let (server_before, load_before) = (cpu_seconds(pid)?, cpu_seconds(std::process::id())?);
+    let begun = Instant::now();
+    let mut workers = JoinSet::new();
+    for client in clients {
+        let worker = Worker {
+            client,
+            job: window.job,
+            items: Arc::clone(&window.items),
+            next: Arc::clone(&next),
+            end: window.limit.map(|limit| begun + limit),
+            common: Arc::clone(common),
+            random: Random(random.next()),
+        };
+        workers.spawn(worker.run());
+    }
+    let mut tallies = Vec::new();
+    while let Some(tally) = workers.join_next().await {
+        tallies.push(tally??);
+    }
+    let elapsed = begun.elapsed();
+    let share = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64().max(1e-9);
+    let server_cpu = share(server_before, cpu_seconds(pid)?);
+    let load_cpu = share(load_before, cpu_seconds(std::process::id())?);
+    let mut outcome = Outcome { turns: 0, elapsed, latencies: Histogram::new(3)?, server_cpu, load_cpu, made: Vec::new() };
+    for tally in tallies {
+        outcome.turns += tally.latencies.len();
+        outcome.made.extend(tally.made);
+        for latency in tally.latencies {
+            outcome.latencies.record(u64::try_from(latency.as_nanos())?)?;
+        }
+    }
+    // Sessions are executed in the order they were made in, as they would be.
+    outcome.made.sort_unstable_by_key(|item| item.id);
+    Ok(outcome)
+}
+
+struct Worker {
+    client: Client,
+    job: Job,
+    items: Arc<Items>,
+    next: Arc<AtomicUsize>,
+    end: Option<Instant>,
+    common: Arc<Common>,
+    random: Random,
+}
+
+impl Worker {
+    async fn run(mut self) -> anyhow::Result<Tally> {
+        let mut tally = Tally::default();
+        loop {
+            let begun = Instant::now();
+            if self.end.is_some_and(|end| begun >= end) {
+                return Ok(tally);
+            }
+            let Some(item) = self.items.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
+                return Ok(tally);
+            };
+            let id = self.job.turn(&mut self.client, &self.common, item, &mut self.random).await?;
+            tally.latencies.push(begun.elapsed());
+            if id != 0 {
+                tally.made.push(Item { tenant: item.tenant, id });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_go_round_the_merchants() {
+        let items = Items::Turns { turns: 4, first: 1, merchants: 3 };
+        let tenants: Vec<_> = (0..6).map_while(|at| items.get(at)).map(|item| item.tenant).collect();
+        assert_eq!(tenants, [1, 2, 3, 1]);
+    }
+}

@@ -1,0 +1,197 @@
+//! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on disk, against two yardsticks
+//! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows.
+#![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
+
+mod client;
+mod jobs;
+mod load;
+mod machine;
+mod raw;
+mod report;
+mod rounds;
+mod server;
+mod setup;
+
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+use machine::Machine;
+use rounds::Rounds;
+use server::Kola;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Length of each measured window
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    seconds: f64,
+    /// How often everything is measured; the report shows medians
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Only this phase; may be given several times. Ratios need both of their phases
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Phase>,
+    /// Connections of the load generator
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64,256")]
+    connections: Vec<usize>,
+    /// Also write every figure to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure this server instead of building one
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Phase {
+    /// A POST that only passes the token check and the JSON parser
+    Noop,
+    /// Execution of transfers out of one wallet
+    Execute,
+    /// Session, execution and status of transfers out of one wallet
+    Payment,
+    /// Session, execution and source status of invoices, through the sandbox provider
+    Checkout,
+    /// Execution of transfers spread over 100 merchants
+    Spread,
+    /// Execution of transfers out of one wallet, one commit each
+    BatchOne,
+    /// The rows of an execution written to SQLite with nothing around it
+    Raw,
+    /// Memory after 100,000 payments
+    Memory,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Noop => "no-op POST",
+            Self::Execute => "execute",
+            Self::Payment => "create + execute + status",
+            Self::Checkout => "checkout",
+            Self::Spread => "execute, 100 merchants",
+            Self::BatchOne => "execute, batch of one",
+            Self::Raw => "raw SQLite",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+impl Options {
+    pub fn wants(&self, phase: Phase) -> bool {
+        self.only.is_empty() || self.only.contains(&phase)
+    }
+
+    fn window(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    /// The connection counts that the targets are about.
+    fn crowds(&self) -> Vec<usize> {
+        self.connections.iter().copied().filter(|connections| *connections >= 64).collect()
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_error| "not a number".to_owned())?;
+    if (0.1..=600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 600".to_owned()) }
+}
+
+/// One figure of one run.
+pub struct Sample {
+    pub round: u32,
+    pub phase: Phase,
+    /// Connections of the load generator; of `Raw` the executions in a transaction.
+    pub width: usize,
+    pub per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    /// Shares of one core.
+    pub server_cpu: Option<f64>,
+    pub load_cpu: Option<f64>,
+    /// Executions in a transaction.
+    pub batch: Option<f64>,
+}
+
+/// What a server process had come to when it was stopped.
+pub struct Visit {
+    pub round: u32,
+    pub name: &'static str,
+    pub executions: i64,
+    pub peak_memory_mb: f64,
+    pub database_mb: f64,
+    pub bytes_per_payment: Option<f64>,
+}
+
+#[derive(Default)]
+pub struct Figures {
+    pub samples: Vec<Sample>,
+    pub visits: Vec<Visit>,
+}
+
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    // The load generator shares the machine with the server, so it must be a release build, too.
+    if cfg!(debug_assertions) {
+        return as_release();
+    }
+    ensure!(options.connections.iter().all(|connections| (1..=4096).contains(connections)), "from 1 to 4096 connections");
+    let target = crate::target_dir()?;
+    let binary = match &options.binary {
+        Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
+        None => {
+            build("kola")?;
+            target.join("release/kola")
+        }
+    };
+    let dir = Workspace::create(target.join("bench"))?;
+    let machine = Machine::look(&dir.0)?;
+    println!("{machine}");
+    if machine.is_in_memory() {
+        eprintln!("xtask: !!! {} is in memory: nothing below is durable !!!", dir.0.display());
+    }
+    let figures = Rounds::prepare(options, Kola { binary }, &dir.0)?.run()?;
+    print!("{}", report::text(options, &figures));
+    if let Some(file) = &options.json {
+        fs::write(file, format!("{:#}\n", report::json(options, &machine, &figures)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_release() -> anyhow::Result<ExitCode> {
+    build("xtask")?;
+    let program = crate::target_dir()?.join("release/xtask");
+    Err(Command::new(&program).args(std::env::args_os().skip(1)).exec()).context(program.display().to_string())
+}
+
+fn build(package: &str) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--release", "--package", package]).current_dir(crate::root()).status()?;
+    ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
+    Ok(())
+}
+
+/// A directory beside the build, on the disk that the project is on: the usual place for temporary files may be in memory.
+struct Workspace(PathBuf);
+
+impl Workspace {
+    fn create(dir: PathBuf) -> anyhow::Result<Self> {
+        // A run that was interrupted left its files.
+        remove(&dir)?;
+        fs::create_dir_all(&dir)?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        remove(&self.0).ok();
+    }
+}
+
+fn remove(dir: &Path) -> std::io::Result<()> {
+    if dir.exists() { fs::remove_dir_all(dir) } else { Ok(()) }
+}

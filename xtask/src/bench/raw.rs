@@ -1,0 +1,206 @@
+//! The ceiling: the rows of a transfer's execution written to the product's own schema, in one transaction a batch, with no
+//! HTTP and no logic around it.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::jobs::Random;
+
+/// As the server opens its writing connection (`crates/server/src/store/sqlite.rs`): other settings, other figures.
+const PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA wal_autocheckpoint = 8000;
+    PRAGMA cache_size = -32768;";
+
+const PAYER: i64 = 11;
+const RECEIVER: i64 = 12;
+const FIRST_SESSION: i64 = 1000;
+
+pub struct Outcome {
+    pub executions: usize,
+    pub elapsed: Duration,
+    /// Of a transaction, not of an execution.
+    pub latencies: Histogram<u64>,
+}
+
+/// A database of the product, filled by hand.
+pub struct Raw {
+    connection: Connection,
+    now: i64,
+    next_id: i64,
+    payer: Balance,
+    receiver: Balance,
+    random: Random,
+}
+
+#[derive(Clone, Copy)]
+struct Balance {
+    wallet: i64,
+    minor: i64,
+    last_entry: Option<i64>,
+}
+
+impl Balance {
+    fn add(&mut self, minor: i64, entry: i64) -> Option<i64> {
+        self.minor += minor;
+        self.last_entry.replace(entry)
+    }
+}
+
+impl Raw {
+    pub fn create(path: &Path, migrations: &Path) -> anyhow::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.execute_batch(PRAGMAS)?;
+        let mut files = fs::read_dir(migrations)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        files.sort();
+        for file in files {
+            let text = fs::read_to_string(&file)?;
+            connection.execute_batch(&text).with_context(|| file.display().to_string())?;
+        }
+        connection.set_prepared_statement_cache_capacity(32);
+        let payer = Balance { wallet: PAYER, minor: 100_000_000_000, last_entry: None };
+        let receiver = Balance { wallet: RECEIVER, minor: 0, last_entry: None };
+        connection.execute(
+            "INSERT INTO merchants VALUES (1, 'Raw', 'ORGANIZATION', 'SANDBOX', NULL, NULL, 1, 'default', 0, 0, 0)",
+            [],
+        )?;
+        for (balance, owner_type, owner) in [(payer, "MERCHANT", 1), (receiver, "PARTY", 2)] {
+            connection.execute(
+                "INSERT INTO wallets VALUES (?, 1, ?, ?, 'USD', ?, 0, 'ACTIVE', NULL, 0, 0)",
+                params![balance.wallet, owner_type, owner, balance.minor],
+            )?;
+        }
+        let now = jiff::Timestamp::from_second(1_800_000_000)?.as_microsecond();
+        Ok(Self { connection, now, next_id: FIRST_SESSION, payer, receiver, random: Random::seeded() })
+    }
+
+    /// Makes sessions, and then executes them in batches until the time is over or they are.
+    pub fn run(&mut self, sessions: usize, batch: usize, limit: Duration) -> anyhow::Result<Outcome> {
+        let sessions = self.make_sessions(sessions)?;
+        let work: Vec<_> = sessions.into_iter().map(|id| (id, self.random.uuid(), self.random.uuid())).collect();
+        let mut outcome = Outcome { executions: 0, elapsed: Duration::ZERO, latencies: Histogram::new(3)? };
+        let begun = Instant::now();
+        for batch in work.chunks_exact(batch) {
+            let before = Instant::now();
+            self.commit(batch)?;
+            outcome.latencies.record(u64::try_from(before.elapsed().as_nanos())?)?;
+            outcome.executions += batch.len();
+            if begun.elapsed() >= limit {
+                break;
+            }
+        }
+        outcome.elapsed = begun.elapsed();
+        Ok(outcome)
+    }
+
+    fn id(&mut self) -> i64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn make_sessions(&mut self, count: usize) -> anyhow::Result<Vec<i64>> {
+        let ids: Vec<i64> = (0..count).map(|_| self.id()).collect();
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut insert = self.connection.prepare(
+            "INSERT INTO sessions VALUES (?, 1, 'TRANSFER', 'ACTIVE', NULL, 11, NULL, 21, 2, NULL, 1, 'USD', NULL, ?, ?, ?)",
+        )?;
+        for id in &ids {
+            insert.execute(params![id, self.now + 3_600_000_000, self.now, self.now])?;
+        }
+        drop(insert);
+        self.connection.execute_batch("COMMIT")?;
+        // The log is emptied, or the first window pays for rows that were made before it.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(ids)
+    }
+
+    fn commit(&mut self, batch: &[(i64, String, String)]) -> anyhow::Result<()> {
+        self.now += 1000;
+        let Self { connection, now, next_id, payer, receiver, .. } = self;
+        let now = *now;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        {
+            let mut rows = Rows::prepare(connection)?;
+            for (session, reference, request) in batch {
+                let (execution, event, debit, credit) = (*next_id + 1, *next_id + 2, *next_id + 3, *next_id + 4);
+                *next_id += 4;
+                rows.session.execute(params!["EXECUTED", now, session])?;
+                rows.execution.execute(params![execution, reference, session, request, now + 86_400_000_000, now, now, now])?;
+                rows.event.execute(params![event, execution, now])?;
+                let previous = payer.add(-1, debit);
+                rows.entry.execute(params![debit, event, execution, payer.wallet, -1, payer.minor, previous, now])?;
+                let previous = receiver.add(1, credit);
+                rows.entry.execute(params![credit, event, execution, receiver.wallet, 1, receiver.minor, previous, now])?;
+            }
+            for balance in [payer, receiver] {
+                rows.wallet.execute(params![balance.minor, balance.last_entry, now, balance.wallet])?;
+            }
+        }
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}
+
+struct Rows<'a> {
+    session: CachedStatement<'a>,
+    execution: CachedStatement<'a>,
+    event: CachedStatement<'a>,
+    entry: CachedStatement<'a>,
+    wallet: CachedStatement<'a>,
+}
+
+impl<'a> Rows<'a> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            session: connection.prepare_cached("UPDATE sessions SET status = ?, updated_at = ? WHERE id = ?")?,
+            execution: connection.prepare_cached(
+                "INSERT INTO executions VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', NULL, NULL, NULL, 11, 12, 1, 'USD', 1, 'USD', \
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?)",
+            )?,
+            event: connection
+                .prepare_cached("INSERT INTO events VALUES (?, 1, 'transfer.completed', 'execution', ?, NULL, ?)")?,
+            entry: connection
+                .prepare_cached("INSERT INTO entries VALUES (?, 1, ?, ?, ?, 'AVAILABLE', ?, 'USD', ?, ?, ?)")?,
+            wallet: connection
+                .prepare_cached("UPDATE wallets SET available_minor = ?, last_entry_id = ?, updated_at = ? WHERE id = ?")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change of the schema that this file does not follow must fail here, not in the next benchmark.
+    #[test]
+    fn the_rows_fit_the_schema_and_the_money_adds_up() {
+        let path = std::env::temp_dir().join(format!("xtask-raw-{}.db", std::process::id()));
+        let mut raw = Raw::create(&path, &crate::root().join("migrations/sqlite")).unwrap();
+        let outcome = raw.run(10, 4, Duration::from_secs(60)).unwrap();
+        assert_eq!(outcome.executions, 8);
+        assert_eq!(outcome.latencies.len(), 2);
+        let count = |statement: &str| raw.connection.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM executions"), 8);
+        assert_eq!(count("SELECT count(*) FROM sessions WHERE status = 'ACTIVE'"), 2);
+        assert_eq!(count("SELECT sum(amount_minor) FROM entries"), 0);
+        assert_eq!(count("SELECT available_minor FROM wallets WHERE id = 12"), 8);
+        assert_eq!(
+            count(
+                "SELECT count(*) FROM entries e JOIN entries p ON p.id = e.previous_entry_id AND p.account_id = e.account_id"
+            ),
+            14
+        );
+        drop(raw);
+        for suffix in ["", "-wal", "-shm"] {
+            fs::remove_file(format!("{}{suffix}", path.display())).ok();
+        }
+    }
+}

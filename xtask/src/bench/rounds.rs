@@ -1,0 +1,303 @@
+//! The order of the measurements. Everything is measured once a round, so that a machine that slows down for a minute slows
+//! down both sides of a ratio.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::jobs::{Common, Item, Job, Tenant};
+use super::load::{Generator, Items, Outcome, Window};
+use super::machine::peak_memory_mb;
+use super::raw::Raw;
+use super::server::{Kola, Server};
+use super::{Figures, Options, Phase, Sample, Visit, setup};
+
+const SPREAD: usize = 100;
+/// The target for memory is about so many payments through one process.
+pub const PAYMENTS: i64 = 100_000;
+/// Connections of whatever is not measured.
+const CROWD: usize = 64;
+/// How many executions the raw yardstick puts into a transaction. A server's batches lie between.
+const RAW_BATCHES: [usize; 4] = [1, 32, 64, 128];
+
+pub struct Rounds<'a> {
+    options: &'a Options,
+    kola: Kola,
+    dir: &'a Path,
+    generator: Generator,
+    template: PathBuf,
+    tenants: Vec<Tenant>,
+    figures: Figures,
+}
+
+impl<'a> Rounds<'a> {
+    pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
+        let generator = Generator::new()?;
+        let template = dir.join("template.db");
+        let mut rounds = Self { options, kola, dir, generator, template, tenants: Vec::new(), figures: Figures::default() };
+        if !rounds.wants_only_raw() {
+            let merchants = if options.wants(Phase::Spread) { 1 + SPREAD } else { 1 };
+            rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants)?;
+        }
+        Ok(rounds)
+    }
+
+    fn wants_only_raw(&self) -> bool {
+        !self.options.only.is_empty() && self.options.only.iter().all(|phase| *phase == Phase::Raw)
+    }
+
+    pub fn run(mut self) -> anyhow::Result<Figures> {
+        let mut parts = [Self::raw, Self::hot, Self::spread, Self::batch_one];
+        for round in 0..self.options.runs {
+            for part in parts {
+                part(&mut self, round)?;
+            }
+            // What was first and cool is last and warm the next time.
+            parts.reverse();
+        }
+        Ok(self.figures)
+    }
+
+    fn raw(&mut self, round: u32) -> anyhow::Result<()> {
+        if !self.options.wants(Phase::Raw) {
+            return Ok(());
+        }
+        let dir = self.dir.join("raw");
+        fs::create_dir(&dir)?;
+        let mut raw = Raw::create(&dir.join("raw.db"), &crate::root().join("migrations/sqlite"))?;
+        for batch in RAW_BATCHES {
+            let sessions = self.enough(Phase::Raw, batch);
+            let outcome = raw.run(sessions, batch, self.options.window())?;
+            self.note(Sample {
+                round,
+                phase: Phase::Raw,
+                width: batch,
+                per_second: outcome.executions as f64 / outcome.elapsed.as_secs_f64(),
+                p50_ms: outcome.latencies.value_at_quantile(0.5) as f64 / 1e6,
+                p99_ms: outcome.latencies.value_at_quantile(0.99) as f64 / 1e6,
+                server_cpu: None,
+                load_cpu: None,
+                batch: Some(batch as f64),
+            });
+        }
+        drop(raw);
+        fs::remove_dir_all(dir)?;
+        Ok(())
+    }
+
+    fn hot(&mut self, round: u32) -> anyhow::Result<()> {
+        let options = self.options;
+        let phases = [Phase::Noop, Phase::Execute, Phase::Payment, Phase::Checkout];
+        let last = round + 1 == options.runs && options.wants(Phase::Memory);
+        if !last && !phases.into_iter().any(|phase| options.wants(phase)) {
+            return Ok(());
+        }
+        let mut site = self.open(round, "one wallet", &[])?;
+        for &connections in &options.connections {
+            site.measure(Phase::Execute, connections)?;
+        }
+        for &connections in &options.connections {
+            site.measure(Phase::Noop, connections)?;
+        }
+        for connections in options.crowds() {
+            site.measure(Phase::Payment, connections)?;
+        }
+        for connections in options.crowds() {
+            site.measure(Phase::Checkout, connections)?;
+        }
+        if last {
+            site.fill_up()?;
+        }
+        site.close()
+    }
+
+    fn spread(&mut self, round: u32) -> anyhow::Result<()> {
+        if !self.options.wants(Phase::Spread) {
+            return Ok(());
+        }
+        let mut site = self.open(round, "100 merchants", &[])?;
+        for connections in site.rounds.options.crowds() {
+            site.measure(Phase::Spread, connections)?;
+        }
+        site.close()
+    }
+
+    fn batch_one(&mut self, round: u32) -> anyhow::Result<()> {
+        if !self.options.wants(Phase::BatchOne) {
+            return Ok(());
+        }
+        let mut site = self.open(round, "batch of one", &[("KOLA_BATCH_MAX", "1")])?;
+        for connections in site.rounds.options.crowds() {
+            site.measure(Phase::BatchOne, connections)?;
+        }
+        site.close()
+    }
+
+    fn open(&mut self, round: u32, name: &'static str, settings: &[(&str, &str)]) -> anyhow::Result<Site<'_, 'a>> {
+        let dir = self.dir.join("run");
+        fs::create_dir(&dir)?;
+        let database = dir.join("kola.db");
+        fs::copy(&self.template, &database)?;
+        let server = self.kola.serve(&database, settings)?;
+        setup::log_in_all(&self.generator, server.address, &mut self.tenants).with_context(|| server.log())?;
+        let common = Arc::new(Common { tenants: self.tenants.clone(), expires_at: in_an_hour()? });
+        Ok(Site {
+            rounds: self,
+            round,
+            name,
+            server,
+            common,
+            sessions: Vec::new(),
+            invoices: Vec::new(),
+            bytes_per_payment: None,
+        })
+    }
+
+    /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a guess above what this design
+    /// can do on a fast machine.
+    fn enough(&self, phase: Phase, width: usize) -> usize {
+        let seen = self.figures.samples.iter().rev().find(|sample| sample.phase == phase && sample.width == width);
+        let guess = match phase {
+            Phase::BatchOne => 4_000.0,
+            Phase::Checkout => 4_000.0,
+            Phase::Raw if width > 1 => 30_000.0,
+            _ if width < 4 => 3_000.0,
+            _ if width < 32 => 10_000.0,
+            _ => 20_000.0,
+        };
+        let rate = seen.map_or(guess, |sample| sample.per_second * 1.25);
+        (rate * self.options.seconds) as usize + width
+    }
+
+    fn note(&mut self, sample: Sample) {
+        let Sample { round, phase, width, per_second, p50_ms, .. } = &sample;
+        eprintln!("run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms", round + 1, phase.name());
+        self.figures.samples.push(sample);
+    }
+}
+
+fn in_an_hour() -> anyhow::Result<String> {
+    #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
+    let now = jiff::Timestamp::now();
+    Ok(jiff::Timestamp::from_second(now.as_second() + 3600)?.to_string())
+}
+
+/// A server of a round, with what was prepared on it.
+struct Site<'r, 'a> {
+    rounds: &'r mut Rounds<'a>,
+    round: u32,
+    name: &'static str,
+    server: Server,
+    common: Arc<Common>,
+    sessions: Vec<Item>,
+    invoices: Vec<Item>,
+    bytes_per_payment: Option<f64>,
+}
+
+impl Site<'_, '_> {
+    fn measure(&mut self, phase: Phase, connections: usize) -> anyhow::Result<()> {
+        if !self.rounds.options.wants(phase) {
+            return Ok(());
+        }
+        let enough = self.rounds.enough(phase, connections);
+        let (job, items) = match phase {
+            Phase::Noop => (Job::Noop, hot(usize::MAX)),
+            Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
+            Phase::Execute | Phase::BatchOne => (Job::Execute, self.take_sessions(hot, enough)?),
+            Phase::Spread => (Job::Execute, self.take_sessions(spread, enough)?),
+            Phase::Checkout => (Job::Checkout, self.take_invoices(enough)?),
+        };
+        let items = Arc::new(items);
+        let (commits, bytes) = (self.server.commits()?, self.server.database_bytes()?);
+        let outcome = self.run(job, connections, &items, Some(self.rounds.options.window()))?;
+        let commits = self.server.commits()?.wrapping_sub(commits);
+        if phase == Phase::Payment {
+            let grown = self.server.database_bytes()? - bytes;
+            self.bytes_per_payment = Some(grown as f64 / outcome.turns.max(1) as f64);
+        }
+        self.put_back(job, items, outcome.turns);
+        self.rounds.note(Sample {
+            round: self.round,
+            phase,
+            width: connections,
+            per_second: outcome.per_second(),
+            p50_ms: outcome.quantile_ms(0.5),
+            p99_ms: outcome.quantile_ms(0.99),
+            server_cpu: Some(outcome.server_cpu),
+            load_cpu: Some(outcome.load_cpu),
+            batch: (job == Job::Execute).then(|| outcome.turns as f64 / f64::from(commits.max(1))),
+        });
+        Ok(())
+    }
+
+    fn run(&self, job: Job, connections: usize, items: &Arc<Items>, limit: Option<Duration>) -> anyhow::Result<Outcome> {
+        let window = Window { job, connections, items: Arc::clone(items), limit };
+        let outcome = self.rounds.generator.run(self.server.address, self.server.pid(), &self.common, &window);
+        outcome.with_context(|| format!("the server's log ends with:\n{}", self.server.log()))
+    }
+
+    fn take_sessions(&mut self, turns: fn(usize) -> Items, count: usize) -> anyhow::Result<Items> {
+        let missing = count.saturating_sub(self.sessions.len());
+        let made = self.run(Job::Session, CROWD, &Arc::new(turns(missing)), None)?.made;
+        self.sessions.extend(made);
+        Ok(Items::Made(std::mem::take(&mut self.sessions)))
+    }
+
+    fn take_invoices(&mut self, count: usize) -> anyhow::Result<Items> {
+        let missing = count.saturating_sub(self.invoices.len());
+        let made = self.run(Job::Invoice, CROWD, &Arc::new(hot(missing)), None)?.made;
+        self.invoices.extend(made);
+        Ok(Items::Made(std::mem::take(&mut self.invoices)))
+    }
+
+    /// Items are taken in their order, so those behind the last turn are as good as new.
+    fn put_back(&mut self, job: Job, items: Arc<Items>, used: usize) {
+        if let Ok(Items::Made(mut items)) = Arc::try_unwrap(items).map_err(drop) {
+            items.drain(..used);
+            match job {
+                Job::Checkout => self.invoices = items,
+                _ => self.sessions = items,
+            }
+        }
+    }
+
+    /// Goes on paying until the process has seen as many payments as the target for memory speaks of.
+    fn fill_up(&mut self) -> anyhow::Result<()> {
+        let missing = usize::try_from(PAYMENTS - self.server.executions()?).unwrap_or(0);
+        // In portions, because a slow machine may need long for all of them.
+        let portions = missing.div_ceil(10_000);
+        for _ in 0..portions {
+            self.run(Job::Payment, CROWD, &Arc::new(hot(10_000)), None)?;
+        }
+        Ok(())
+    }
+
+    fn close(self) -> anyhow::Result<()> {
+        let visit = Visit {
+            round: self.round,
+            name: self.name,
+            executions: self.server.executions()?,
+            peak_memory_mb: peak_memory_mb(self.server.pid())?,
+            database_mb: self.server.database_bytes()? as f64 / 1e6,
+            bytes_per_payment: self.bytes_per_payment,
+        };
+        let database = self.server.database.clone();
+        self.server.stop()?;
+        self.rounds.kola.ledger_verify(&database)?;
+        self.rounds.figures.visits.push(visit);
+        fs::remove_dir_all(self.rounds.dir.join("run"))?;
+        Ok(())
+    }
+}
+
+/// Turns that all fall to the one merchant with the hot wallet.
+fn hot(turns: usize) -> Items {
+    Items::Turns { turns, first: 0, merchants: 1 }
+}
+
+fn spread(turns: usize) -> Items {
+    Items::Turns { turns, first: 1, merchants: SPREAD }
+}

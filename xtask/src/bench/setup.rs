@@ -1,0 +1,88 @@
+//! The database that every server of a run starts from: merchants with money, and what their payments point at.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::client::Client;
+use super::jobs::Tenant;
+use super::load::Generator;
+use super::server::{Kola, fold_log};
+
+/// More than any run can move, one cent at a time.
+const FUNDS: &str = "1000000000.00";
+
+/// Makes the database and its merchants. The first one is the one with the hot wallet.
+pub fn template(kola: &Kola, generator: &Generator, database: &Path, merchants: usize) -> anyhow::Result<Vec<Tenant>> {
+    let mut tenants = Vec::new();
+    for number in 0..merchants {
+        tenants.push(merchant(kola, database, &format!("Bench {number}"))?);
+    }
+    let server = kola.serve(database, &[])?;
+    let counterparties = async {
+        let mut client = Client::connect(server.address).await?;
+        for (number, tenant) in tenants.iter_mut().enumerate() {
+            log_in(&mut client, tenant).await?;
+            pointed_at(&mut client, tenant, number).await?;
+        }
+        Ok(())
+    };
+    generator.block_on(counterparties).with_context(|| server.log())?;
+    server.stop()?;
+    fold_log(database)?;
+    Ok(tenants)
+}
+
+fn merchant(kola: &Kola, database: &Path, name: &str) -> anyhow::Result<Tenant> {
+    let made = kola.merchant_create(database, name)?;
+    let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
+    let wallets = made.get("wallets").and_then(|wallets| wallets.as_array());
+    let usd = wallets.into_iter().flatten().find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"));
+    let tenant = Tenant {
+        client_id: text("client_id").context("no client_id")?,
+        client_secret: text("client_secret").context("no client_secret")?,
+        wallet: usd.and_then(|wallet| wallet.get("id")?.as_u64()).context("no USD wallet")?,
+        ..Tenant::default()
+    };
+    kola.wallet_fund(database, tenant.wallet, FUNDS)?;
+    Ok(tenant)
+}
+
+/// A token for each merchant of a server that has just started.
+pub fn log_in_all(generator: &Generator, address: SocketAddr, tenants: &mut [Tenant]) -> anyhow::Result<()> {
+    generator.block_on(async {
+        let mut client = Client::connect(address).await?;
+        for tenant in tenants {
+            log_in(&mut client, tenant).await?;
+        }
+        Ok(())
+    })
+}
+
+async fn log_in(client: &mut Client, tenant: &mut Tenant) -> anyhow::Result<()> {
+    let body = serde_json::json!({"client_id": tenant.client_id, "client_secret": tenant.client_secret}).to_string();
+    let answer = client.post("", "/v1/jwt/client/obtain/token", &body).await?;
+    tenant.token = answer.text("access_token").context("no access_token")?.to_owned();
+    Ok(())
+}
+
+async fn pointed_at(client: &mut Client, tenant: &mut Tenant, number: usize) -> anyhow::Result<()> {
+    // No merchant has this phone: the money of a transfer goes to a wallet of the party.
+    let phone = 231_770_000_000 + number;
+    let body = format!(r#"{{"fullname":"Party {number}","phone":"{phone}"}}"#);
+    let party = client.post(&tenant.token, "/v1/parties/create", &body).await?.id()?;
+    let body = format!(r#"{{"relationship_type":"CUSTOMER","party_id":{party}}}"#);
+    tenant.counterparty = client.post(&tenant.token, "/v1/counterparties/create", &body).await?.id()?;
+    let body = serde_json::json!({
+        "account_name": "Mobile",
+        "provider": "PAWAPAY",
+        "method": "MTN_MOMO_LBR",
+        "party_id": party,
+        // The sandbox lets every payment from this number succeed.
+        "insensitive_account_number": "231880000001",
+    });
+    let path = "/v1/payment-accounts/create?operation_type=COLLECTION";
+    tenant.payment_account = client.post(&tenant.token, path, &body.to_string()).await?.id()?;
+    Ok(())
+}
