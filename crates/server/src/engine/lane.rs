@@ -46,17 +46,26 @@ impl<S: Store> Lane<S> {
     /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands, and on disk.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         for attempt in 1..=BATCH_TRIES {
-            match self.attempt(commands) {
+            match self.guarded(commands) {
                 Ok(outcomes) => return outcomes,
                 Err(error) => tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back"),
             }
         }
         // One of them may be the cause: each by itself, so that the others are not refused for it.
         let alone = |lane: &mut Self, command: &Command| {
-            let outcome = lane.attempt(std::slice::from_ref(command));
+            let outcome = lane.guarded(std::slice::from_ref(command));
             outcome.map_or_else(|error| Err(Failure::Unavailable(error.to_string())), first)
         };
         commands.iter().map(|command| alone(self, command)).collect()
+    }
+
+    /// A panic is a fault of ours in one command: the lane outlives it.
+    fn guarded(&mut self, commands: &[Command]) -> Result<Vec<Outcome>, StoreError> {
+        let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(commands)));
+        attempt.unwrap_or_else(|_| {
+            self.store.rollback();
+            Err(StoreError::Panicked)
+        })
     }
 
     fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Outcome>, StoreError> {

@@ -17,6 +17,9 @@ mod lane;
 
 pub use lane::Lane;
 
+#[cfg(test)]
+mod tests;
+
 /// The most commands that wait. A full queue answers at once that it is full.
 pub const QUEUE: usize = 4_096;
 

@@ -52,6 +52,9 @@ pub enum StoreError {
         /// How many.
         count: usize,
     },
+    /// The lane panicked while it worked on a batch; it was rolled back.
+    #[error("a fault in kola: the log has the place")]
+    Panicked,
     /// The operating system has no random numbers.
     #[error("random numbers: {0}")]
     Random(#[from] getrandom::Error),

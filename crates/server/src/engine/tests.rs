@@ -1,0 +1,227 @@
+//! The lane on a real SQLite file, with faults put between it and its store.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use domain::command::{Answer, Command, Settings};
+use domain::currency::Currency;
+use domain::execute::{Execute, Terms};
+use domain::ids::{MerchantId, SessionId, WalletId};
+use domain::merchant::{MerchantType, NewMerchant};
+use domain::money::Money;
+use domain::names::Mode;
+use domain::party::{NewParty, Relationship};
+use domain::rejection::Rejection;
+use domain::session::Declare;
+use domain::time::{Timestamp, minutes};
+use domain::world::{IdBlock, Key, Tables, World};
+
+use super::{Engine, Failure, Lane, Options, Outcome, QUEUE};
+use crate::store::sqlite::{self, SqliteStore};
+use crate::store::{Store, StoreError, verify};
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+
+fn store(path: &Path) -> SqliteStore {
+    SqliteStore::new(sqlite::open(path).unwrap()).unwrap()
+}
+
+fn lane<S: Store>(store: S) -> Lane<S> {
+    Lane::new(store, Settings::default(), Arc::new(|| NOW))
+}
+
+fn usd(minor: i64) -> Money {
+    Money::new(minor, Currency::parse("USD").unwrap())
+}
+
+fn merchant(phone: &str) -> Command {
+    Command::CreateMerchant(NewMerchant {
+        name: "M".into(),
+        kind: MerchantType::Organization,
+        mode: Mode::Sandbox,
+        phone: Some(phone.into()),
+        email: None,
+        verified: true,
+        client_id: phone.into(),
+        secret_hash: String::new(),
+        currencies: vec![usd(0).currency],
+    })
+}
+
+fn one(lane: &mut Lane<impl Store>, command: Command) -> Answer {
+    lane.run(&[command]).pop().unwrap().unwrap()
+}
+
+/// A merchant with money and a session that is ready to be executed, for each of `amounts`.
+fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, WalletId, Vec<SessionId>) {
+    let Answer::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
+    let wallet = wallets[0].0;
+    one(lane, Command::FundWallet(wallet, usd(1_000)));
+    let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
+    let Answer::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else { panic!("no party") };
+    let counterparty = Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
+    let Answer::Counterparty(counterparty) = one(lane, counterparty) else { panic!("no counterparty") };
+    let declare = |minor: &i64| {
+        let expires_at = NOW.plus(minutes(5));
+        let request = Declare::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
+        Command::Declare(merchant.id, request)
+    };
+    let outcomes = lane.run(&amounts.iter().map(declare).collect::<Vec<_>>());
+    let ids = outcomes.into_iter().map(|outcome| match outcome {
+        Ok(Answer::Session(session)) => session.id,
+        other => panic!("{other:?}"),
+    });
+    (merchant.id, wallet, ids.collect())
+}
+
+fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Command {
+    Command::Execute(Execute { merchant_id, reference_id: reference.into(), session_id, terms: Terms::Transfer })
+}
+
+fn executed(outcome: &Outcome) -> (bool, &'static str) {
+    match outcome {
+        Ok(Answer::Executed(executed)) => (executed.replayed, executed.execution.status.as_str()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn assert_sound(path: &Path, executions: i64) {
+    let report = verify::verify(path).unwrap();
+    assert_eq!((report.violations, report.executions), (vec![], executions));
+}
+
+#[test]
+fn commands_of_one_batch_see_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let mut lane = lane(store(&path));
+    let (id, _, sessions) = sessions(&mut lane, &[600, 600]);
+    let batch = [
+        execute(id, sessions[0], "a"),
+        execute(id, sessions[0], "a"),
+        execute(id, sessions[0], "b"),
+        execute(id, sessions[1], "c"),
+    ];
+    let outcomes = lane.run(&batch);
+    assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
+    assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"), "the same key is answered as the first was");
+    assert!(matches!(&outcomes[2], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })));
+    assert_eq!(executed(&outcomes[3]), (false, "FAILED"), "the money was spent earlier in the batch");
+    assert_sound(&path, 2);
+}
+
+/// Fails or panics where it is told to.
+struct Faulty {
+    store: SqliteStore,
+    commits: Arc<AtomicUsize>,
+    fail_commit: usize,
+    panic_on: Option<SessionId>,
+}
+
+impl Store for Faulty {
+    fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
+        self.store.reserve_ids(count)
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.store.begin()
+    }
+
+    fn world(&self, ids: IdBlock) -> World {
+        self.store.world(ids)
+    }
+
+    fn load(&mut self, key: &Key, tables: &mut Tables) -> Result<(), StoreError> {
+        if let Key::Session(domain::world::Lookup::Id(id)) = key {
+            assert_ne!(Some(*id), self.panic_on, "told to panic");
+        }
+        self.store.load(key, tables)
+    }
+
+    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
+        self.store.persist(world)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        if self.commits.fetch_add(1, Ordering::Relaxed) + 1 == self.fail_commit {
+            return Err(rusqlite::Error::QueryReturnedNoRows.into());
+        }
+        self.store.commit()
+    }
+
+    fn rollback(&mut self) {
+        self.store.rollback();
+    }
+}
+
+#[test]
+fn a_batch_that_could_not_be_committed_is_run_again_from_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200]);
+    let mut lane = lane(Faulty { store: store(&path), commits: Arc::default(), fail_commit: 1, panic_on: None });
+    let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
+    assert_eq!((executed(&outcomes[0]), executed(&outcomes[1])), ((false, "COMPLETED"), (false, "COMPLETED")));
+    assert_sound(&path, 2);
+}
+
+#[test]
+fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
+    let faulty = Faulty { store: store(&path), commits: Arc::default(), fail_commit: 0, panic_on: Some(sessions[1]) };
+    let mut lane = lane(faulty);
+    let batch: Vec<_> = sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
+    let outcomes = lane.run(&batch);
+    assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
+    assert!(matches!(outcomes[1], Err(Failure::Unavailable(_))));
+    assert_eq!(executed(&outcomes[2]), (false, "COMPLETED"));
+    assert_eq!(executed(&lane.run(&batch[..1])[0]), (true, "COMPLETED"), "the lane goes on");
+    assert_sound(&path, 2);
+}
+
+#[test]
+fn two_processes_may_write_in_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let mut first = lane(store(&path));
+    let mut second = lane(store(&path)).short_lived();
+    let (id, wallet, sessions) = sessions(&mut first, &[900, 900]);
+    assert_eq!(executed(&first.run(&[execute(id, sessions[0], "a")])[0]), (false, "COMPLETED"));
+    one(&mut second, Command::FundWallet(wallet, usd(900)));
+    assert_eq!(executed(&second.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
+    assert_eq!(executed(&first.run(&[execute(id, sessions[1], "b")])[0]), (false, "COMPLETED"));
+    assert_sound(&path, 2);
+}
+
+#[test]
+fn a_full_queue_answers_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    // The lane waits for a lock that this connection holds.
+    let blocker = sqlite::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let (engine, thread) = Engine::start(store(&path), options).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let mut waiting = tokio::task::JoinSet::new();
+        // One batch is in the lane's hands, a full queue waits, and a few are too many.
+        for n in 0..QUEUE + 256 + 8 {
+            let engine = engine.clone();
+            waiting.spawn(async move { engine.submit(merchant(&format!("23177{n:07}"))).await });
+        }
+        let first = waiting.join_next().await.unwrap().unwrap();
+        assert_eq!(first, Err(Failure::Overloaded), "refused while the others still wait");
+        drop(blocker);
+        let mut made = 0;
+        while let Some(outcome) = waiting.join_next().await {
+            made += usize::from(outcome.unwrap().is_ok());
+        }
+        assert!(made >= QUEUE, "what was taken in was done");
+    });
+    drop(engine);
+    thread.join().unwrap();
+}
