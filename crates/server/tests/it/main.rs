@@ -1,0 +1,9 @@
+//! Black-box tests of the server: they start the binary, speak HTTP to it, and read what it answers.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and it lives by the real clock and real randomness"
+)]
+
+mod support;
