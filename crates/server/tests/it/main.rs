@@ -6,4 +6,8 @@
     reason = "a test may panic, and it lives by the real clock and real randomness"
 )]
 
+mod amounts;
+mod expiry;
+mod session_refusals;
+mod sessions;
 mod support;
