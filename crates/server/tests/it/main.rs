@@ -7,6 +7,9 @@
 )]
 
 mod amounts;
+mod exchange;
+mod execution_refusals;
+mod executions;
 mod expiry;
 mod session_refusals;
 mod sessions;
