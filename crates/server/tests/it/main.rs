@@ -14,3 +14,5 @@ mod expiry;
 mod session_refusals;
 mod sessions;
 mod support;
+mod transfers;
+mod wallets;
