@@ -11,6 +11,7 @@ mod exchange;
 mod execution_refusals;
 mod executions;
 mod expiry;
+mod idempotency;
 mod refunds;
 mod session_refusals;
 mod sessions;
