@@ -6,12 +6,15 @@
     reason = "a test may panic, and it lives by the real clock and real randomness"
 )]
 
+mod accounts;
 mod amounts;
 mod exchange;
 mod execution_refusals;
 mod executions;
 mod expiry;
 mod idempotency;
+mod lists;
+mod parties;
 mod receipts;
 mod refunds;
 mod session_refusals;
