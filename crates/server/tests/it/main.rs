@@ -8,6 +8,8 @@
 
 mod accounts;
 mod amounts;
+mod authentication;
+mod errors;
 mod exchange;
 mod execution_refusals;
 mod executions;
