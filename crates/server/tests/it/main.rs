@@ -19,6 +19,7 @@ mod lists;
 mod parties;
 mod receipts;
 mod refunds;
+mod sandbox;
 mod session_refusals;
 mod sessions;
 mod sources;
