@@ -15,6 +15,7 @@ mod execution_refusals;
 mod executions;
 mod expiry;
 mod idempotency;
+mod isolation;
 mod lists;
 mod parties;
 mod passcode;
