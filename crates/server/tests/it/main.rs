@@ -9,6 +9,8 @@
 mod accounts;
 mod amounts;
 mod authentication;
+mod concurrency;
+mod crash;
 mod errors;
 mod exchange;
 mod execution_refusals;
