@@ -9,6 +9,7 @@
 mod accounts;
 mod amounts;
 mod authentication;
+mod cli;
 mod concurrency;
 mod crash;
 mod errors;
