@@ -12,6 +12,7 @@ mod authentication;
 mod cli;
 mod concurrency;
 mod crash;
+mod customer_examples;
 mod errors;
 mod exchange;
 mod execution_refusals;
