@@ -1,0 +1,87 @@
+//! Who may call.
+
+use serde_json::Value;
+
+use crate::support::http::raw;
+use crate::support::{json, open};
+
+const CHECKOUT: &str = "/v1/sessions/checkout";
+
+fn forged(claims: &str) -> String {
+    // {"alg":"none","typ":"JWT"} and claims, in base64 without padding, with no signature.
+    format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.")
+}
+
+#[test]
+fn health_needs_no_token() {
+    let (server, _shop) = open();
+    assert_eq!(server.api.get("/healthz").status, 200);
+}
+
+#[test]
+fn without_a_token_nobody_is_authenticated() {
+    let (server, _shop) = open();
+    for (method, path) in [
+        ("GET", "/v1/parties/list"),
+        ("POST", CHECKOUT),
+        ("POST", "/v1/executions/payout"),
+        ("GET", "/v1/wallets/list"),
+        ("POST", "/v1/sandbox/clock/advance"),
+        ("PUT", "/v1/invoices/publish/1"),
+    ] {
+        let reply = server.api.call(method, path, Some(&json!({})).filter(|_| method == "POST"));
+        assert_eq!(reply.refused_in_words(401), "Not authenticated", "{method} {path}");
+        assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_bad_token_is_not_validated() {
+    let (_server, shop) = open();
+    let token = shop.api.token.clone().expect("a token");
+    let (start, signature) = token.rsplit_once('.').expect("a signed token");
+    let flipped: String = signature.chars().rev().collect();
+    let claims = start.rsplit_once('.').expect("claims").1;
+    for bad in ["x".to_owned(), "a.b.c".to_owned(), format!("{start}."), format!("{start}.{flipped}"), forged(claims)] {
+        let reply = shop.api.with_token(Some(&bad)).get("/v1/parties/list");
+        assert_eq!(reply.refused_in_words(401), "Could not validate credentials", "{bad}");
+    }
+}
+
+#[test]
+fn a_token_of_another_installation_is_not_validated() {
+    let ((_here, shop), (_there, stranger)) = (open(), open());
+    let token = stranger.api.token.as_deref();
+    let reply = shop.api.with_token(token).get("/v1/parties/list");
+    assert_eq!(reply.refused_in_words(401), "Could not validate credentials");
+}
+
+#[test]
+fn another_scheme_is_not_a_token() {
+    let (server, _shop) = open();
+    let head = format!(
+        "GET /v1/parties/list HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Basic eDp5\r\n",
+        server.api.address
+    );
+    raw(&server.api.address, head.as_bytes(), b"").expect("an answer").refused_in_words(401);
+}
+
+#[test]
+fn credentials_are_checked_and_named_when_missing() {
+    let (server, shop) = open();
+    let obtain = |body: Value| server.api.post("/v1/jwt/client/obtain/token", &body);
+    let client = &shop.credentials.client_id;
+    let wrong = obtain(json!({"client_id": client, "client_secret": "wrong"}));
+    assert_eq!(wrong.refused_in_words(401), "Could not validate credentials");
+    let unknown = obtain(json!({"client_id": "nobody", "client_secret": shop.credentials.client_secret}));
+    assert_eq!(unknown.refused_in_words(401), "Could not validate credentials");
+    obtain(json!({})).faults_are_at(&["body.client_id", "body.client_secret"]);
+    let right = obtain(json!({"client_id": client, "client_secret": shop.credentials.client_secret})).ok();
+    assert_eq!(right["expires_in"], json!(60));
+}
+
+#[test]
+fn the_token_is_checked_before_the_body() {
+    let (server, _shop) = open();
+    server.api.post_bytes(CHECKOUT, "application/json", b"{broken").refused_in_words(401);
+}

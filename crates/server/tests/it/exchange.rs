@@ -1,0 +1,174 @@
+//! Payments in another currency than the source's, at 1 USD = 192 LRD = 1,440 RWF.
+
+use crate::support::shop::GOOD;
+use crate::support::{Merchant, assert_fields, assert_money, json, key, open};
+use serde_json::Value;
+
+fn collect(shop: &Merchant, account: i64, source: (&str, &str, &str), payer: &str) -> Value {
+    let (bearer, currency, amount) = source;
+    let session = shop.checkout(shop.source("invoices", currency, bearer, amount));
+    let done = shop.collect(session, account, payer, &key()).ok();
+    assert_fields(&done, &[("status", "COMPLETED"), ("payer_currency", payer), ("payee_currency", currency)]);
+    done
+}
+
+fn rwandan(shop: &Merchant) -> i64 {
+    shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"))
+}
+
+fn card(shop: &Merchant) -> i64 {
+    shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_visa"))
+}
+
+/// Fees of 100.00 USD: platform 1.00, gateway 2.00, exchange 1.00. 104.00 × 192.
+#[test]
+fn dollars_paid_in_liberian_dollars() {
+    let (server, shop) = open();
+    let account = shop.momo("COLLECTION", GOOD);
+    let done = collect(&shop, account, ("PAYER", "USD", "100.00"), "LRD");
+    assert_money(&done, &[("payer_amount", "19968.00"), ("payee_amount", "100.00")]);
+    let done = collect(&shop, account, ("PAYEE", "USD", "100.00"), "LRD");
+    assert_money(&done, &[("payer_amount", "19200.00"), ("payee_amount", "96.00")]);
+    shop.assert_balance("USD", "196.00", "0.00");
+    shop.assert_balance("LRD", "0.00", "0.00");
+    server.verify_ledger();
+}
+
+/// 1,000.00 LRD + 10.00 + 20.00 + 10.00 = 1,040.00; ÷ 192 = 5.4167.
+#[test]
+fn liberian_dollars_paid_in_dollars() {
+    let (server, shop) = open();
+    let done = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "LRD", "1000.00"), "USD");
+    assert_money(&done, &[("payer_amount", "5.42"), ("payee_amount", "1000.00")]);
+    shop.assert_balance("LRD", "1000.00", "0.00");
+    server.verify_ledger();
+}
+
+/// 10.00 USD + 0.10 + 0.20 + 0.10 = 10.40; × 1,440.
+#[test]
+fn dollars_paid_in_rwandan_francs() {
+    let (server, shop) = open();
+    let done = collect(&shop, rwandan(&shop), ("PAYER", "USD", "10.00"), "RWF");
+    assert_money(&done, &[("payer_amount", "14976"), ("payee_amount", "10.00")]);
+    server.verify_ledger();
+}
+
+/// The card's 0.30 USD are 432 RWF: 290 + 432 gateway, 100 platform, 100 exchange. 10,922 ÷ 1,440 = 7.5847.
+#[test]
+fn rwandan_francs_paid_by_card_in_dollars() {
+    let (server, shop) = open();
+    let done = collect(&shop, card(&shop), ("PAYER", "RWF", "10000"), "USD");
+    assert_money(&done, &[("payer_amount", "7.58"), ("payee_amount", "10000")]);
+    let done = collect(&shop, card(&shop), ("PAYEE", "RWF", "10000"), "USD");
+    // 10,000 ÷ 1,440 = 6.944
+    assert_money(&done, &[("payer_amount", "6.94"), ("payee_amount", "9078")]);
+    shop.assert_balance("RWF", "19078", "0");
+    server.verify_ledger();
+}
+
+/// Through the dollar: 1 LRD = 7.5 RWF. 1,000 RWF + 10 + 20 + 10 = 1,040; ÷ 7.5 = 138.667.
+#[test]
+fn rwandan_francs_paid_in_liberian_dollars() {
+    let (server, shop) = open();
+    let done = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "RWF", "1000"), "LRD");
+    assert_money(&done, &[("payer_amount", "138.67"), ("payee_amount", "1000")]);
+    server.verify_ledger();
+}
+
+/// 104.00 LRD × 7.5.
+#[test]
+fn liberian_dollars_paid_in_rwandan_francs() {
+    let (server, shop) = open();
+    let done = collect(&shop, rwandan(&shop), ("PAYER", "LRD", "100.00"), "RWF");
+    assert_money(&done, &[("payer_amount", "780"), ("payee_amount", "100.00")]);
+    server.verify_ledger();
+}
+
+/// Of 0.50 USD: platform 0.005 → 0.01, gateway 0.01, exchange 0.005 → 0.01; 0.53 × 192. Converted once, after the fees.
+#[test]
+fn fees_are_rounded_before_the_one_conversion() {
+    let (server, shop) = open();
+    let done = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "USD", "0.50"), "LRD");
+    assert_money(&done, &[("payer_amount", "101.76"), ("payee_amount", "0.50")]);
+    server.verify_ledger();
+}
+
+/// 1 RWF is less than half a cent.
+#[test]
+fn a_payment_that_converts_to_nothing_is_refused() {
+    let (_server, shop) = open();
+    let invoice = shop.invoice("RWF", "1");
+    let session = shop.checkout(invoice);
+    shop.collect(session, card(&shop), "USD", &key()).refused(422);
+    assert_eq!(shop.source_status("invoices", invoice), "ACTIVE");
+    assert_eq!(shop.session_status("checkout", session), "ACTIVE");
+}
+
+#[test]
+fn the_receipt_shows_the_exchange() {
+    let (_server, shop) = open();
+    let invoice = shop.invoice("USD", "100.00");
+    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "LRD", &key()).ok();
+    let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+    assert_money(
+        &receipt,
+        &[
+            ("total_amount", "100.00"),
+            ("payer_amount", "19968.00"),
+            ("payee_amount", "100.00"),
+            ("platform_fee", "1.00"),
+            ("gateway_fee", "2.00"),
+            ("fx_fee", "1.00"),
+        ],
+    );
+    assert_fields(
+        &receipt,
+        &[("payer_currency", "LRD"), ("payee_currency", "USD"), ("platform_currency", "USD"), ("gateway_currency", "USD")],
+    );
+    let mut currencies = [receipt["fx_currency_from"].clone(), receipt["fx_currency_to"].clone()];
+    currencies.sort_by_key(Value::to_string);
+    assert_eq!(currencies, [json!("LRD"), json!("USD")]);
+    assert!(receipt["fx_rate"].is_string(), "{receipt}");
+}
+
+/// The collection took 19,968.00 LRD for 104.00 USD, of which the wallet got 100.00.
+#[test]
+fn a_refund_is_taken_at_the_collections_own_rate() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "10.00");
+    let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "USD", "100.00"), "LRD");
+    let half = shop.refund(&paid, "9984.00");
+    assert_fields(
+        &half,
+        &[("status", "COMPLETED"), ("operation_type", "REFUND"), ("payer_currency", "USD"), ("payee_currency", "LRD")],
+    );
+    assert_money(&half, &[("payer_amount", "52.00"), ("payee_amount", "9984.00")]);
+    shop.assert_balance("USD", "58.00", "0.00");
+    shop.open_refund(&paid["payment_intent_id"], "9984.01").state_fault("body.amount");
+    assert_money(&shop.refund(&paid, "9984.00"), &[("payer_amount", "52.00")]);
+    shop.assert_balance("USD", "6.00", "0.00");
+    server.verify_ledger();
+}
+
+/// 1.00 LRD ÷ 192 = 0.0052 USD.
+#[test]
+fn a_refund_costs_the_wallet_the_next_whole_cent() {
+    let (server, shop) = open();
+    let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "USD", "100.00"), "LRD");
+    for (back, cost) in [("1.00", "0.01"), ("1.92", "0.01"), ("1.93", "0.02")] {
+        assert_money(&shop.refund(&paid, back), &[("payer_amount", cost), ("payee_amount", back)]);
+    }
+    server.verify_ledger();
+}
+
+/// 5.42 USD × 192 = 1,040.64 LRD, but the payment's total was 1,040.00.
+#[test]
+fn refunds_together_never_cost_more_than_the_total() {
+    let (server, shop) = open();
+    server.fund(&shop, "LRD", "1000.00");
+    let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "LRD", "1000.00"), "USD");
+    assert_money(&shop.refund(&paid, "2.00"), &[("payer_amount", "384.00"), ("payee_amount", "2.00")]);
+    assert_money(&shop.refund(&paid, "3.42"), &[("payer_amount", "656.00"), ("payee_amount", "3.42")]);
+    shop.assert_balance("LRD", "960.00", "0.00");
+    server.verify_ledger();
+}

@@ -1,0 +1,256 @@
+//! No merchant reads, uses or changes what another one owns: every route that takes an id, in its path, its query or
+//! its body, is called with the ids of somebody else.
+
+mod estate;
+
+use serde_json::Value;
+
+use crate::support::shop::{GOOD, source_for};
+use crate::support::{json, key, number, open_two, soon};
+use estate::{Estate, Own, Source};
+
+/// Every route of the server, as method and path with `{id}`.
+fn routes() -> Vec<(String, String)> {
+    Vec::new() // kola::http::route_list()
+}
+
+/// One call with somebody else's id.
+struct Probe {
+    method: &'static str,
+    path: String,
+    body: Option<Value>,
+    /// In the path it is not found; in the body it is a fault of the body.
+    status: u16,
+}
+
+fn path(method: &'static str, path: String, body: Option<Value>) -> Probe {
+    Probe { method, path, body, status: 404 }
+}
+
+fn body(method: &'static str, path: &str, body: Value) -> Probe {
+    Probe { method, path: path.to_owned(), body: Some(body), status: 422 }
+}
+
+fn path_probes(theirs: &Estate) -> Vec<Probe> {
+    let mut probes = vec![
+        path("GET", format!("/v1/parties/retrieve/{}", theirs.party), None),
+        path("GET", format!("/v1/counterparties/retrieve/{}", theirs.counterparty), None),
+        path("PUT", format!("/v1/counterparties/update/{}", theirs.counterparty), Some(json!({"relationship_type": "DONOR"}))),
+        path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
+        path("POST", format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting), Some(json!({"success": true}))),
+    ];
+    for wallet in [theirs.wallet, theirs.party_wallet] {
+        probes.push(path("GET", format!("/v1/wallets/retrieve/{wallet}"), None));
+        probes.push(path("GET", format!("/v1/wallets/{wallet}/entries"), None));
+    }
+    for (kind, session) in &theirs.sessions {
+        probes.push(path("GET", format!("/v1/sessions/{kind}/retrieve/{session}"), None));
+        probes.push(path("POST", format!("/v1/sessions/{kind}/cancel/{session}"), None));
+    }
+    for (kind, reference) in &theirs.references {
+        probes.push(path("GET", format!("/v1/status/{kind}/{reference}"), None));
+    }
+    probes.extend(theirs.sources.iter().flat_map(source_probes));
+    probes
+}
+
+fn source_probes(theirs: &Source) -> Vec<Probe> {
+    let (kind, draft, item, paid) = (theirs.kind, theirs.draft, theirs.item, theirs.paid);
+    // The number is unique under its merchant only: this one is beyond what the other merchant has counted to.
+    let number = &theirs.paid_number;
+    let one = json!({"name": "Beans", "currency": "USD", "qty": 1, "amount": 1});
+    vec![
+        path("GET", format!("/v1/{kind}/retrieve/{paid}"), None),
+        path("GET", format!("/v1/{kind}/retrieve/number/{number}"), None),
+        path("GET", format!("/v1/{kind}/receipt/{paid}"), None),
+        path("GET", format!("/v1/{kind}/receipt/number/{number}"), None),
+        path("PUT", format!("/v1/{kind}/update/{draft}"), Some(json!({"note": "Mine"}))),
+        path("PUT", format!("/v1/{kind}/publish/{draft}"), None),
+        path("DELETE", format!("/v1/{kind}/cancel/{draft}"), None),
+        path("DELETE", format!("/v1/{kind}/cancel/{}", theirs.published), None),
+        path("POST", format!("/v1/{kind}/{draft}/items/add"), Some(one)),
+        path("PUT", format!("/v1/{kind}/{draft}/items/{item}/update"), Some(json!({"qty": 7}))),
+        path("DELETE", format!("/v1/{kind}/{draft}/items/{item}/remove"), None),
+    ]
+}
+
+/// Calls of a stranger whose own ids are right but for one of somebody else's.
+fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
+    let money = json!({"amount": number("1.00"), "currency": "USD", "expires_at": soon()});
+    let with = |fields: Value| {
+        let mut body = money.clone();
+        body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        body
+    };
+    let source = |kind: &str| {
+        let fields = source_for(theirs.counterparty);
+        body("POST", &format!("/v1/{kind}/create"), fields)
+    };
+    let run = |kind: &str, fields: Value| {
+        let mut fields = fields;
+        fields["reference_id"] = json!(key());
+        body("POST", &format!("/v1/executions/{kind}"), fields)
+    };
+    let account = json!({"account_name": "x", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": theirs.party,
+        "insensitive_account_number": GOOD});
+    let mut probes = vec![
+        body("POST", "/v1/counterparties/create", json!({"relationship_type": "FRIEND", "party_id": theirs.party})),
+        body("PUT", &format!("/v1/counterparties/update/{}", own.counterparty), json!({"party_id": theirs.party})),
+        body("POST", "/v1/payment-accounts/create?operation_type=PAYOUT", account),
+        source("invoices"),
+        source("orders"),
+        body("POST", "/v1/sessions/checkout", json!({"source_id": theirs.sources[0].published, "source_type": "INVOICE"})),
+        body("POST", "/v1/sessions/checkout", json!({"source_id": theirs.sources[1].published, "source_type": "ORDER"})),
+        body(
+            "POST",
+            "/v1/sessions/payout",
+            with(json!({"wallet_id": theirs.wallet, "payment_account_id": own.payout_account})),
+        ),
+        body(
+            "POST",
+            "/v1/sessions/payout",
+            with(json!({"wallet_id": theirs.party_wallet, "payment_account_id": own.payout_account})),
+        ),
+        body(
+            "POST",
+            "/v1/sessions/payout",
+            with(json!({"wallet_id": own.wallet, "payment_account_id": theirs.payout_account})),
+        ),
+        body("POST", "/v1/sessions/payout", with(json!({"payout_account_id": theirs.payout_account}))),
+        body(
+            "POST",
+            "/v1/sessions/transfer",
+            with(json!({"from_wallet_id": theirs.wallet, "to_counterparty_id": own.counterparty})),
+        ),
+        body(
+            "POST",
+            "/v1/sessions/transfer",
+            with(json!({"from_wallet_id": theirs.party_wallet, "to_counterparty_id": own.counterparty})),
+        ),
+        body(
+            "POST",
+            "/v1/sessions/transfer",
+            with(json!({"from_wallet_id": own.wallet, "to_counterparty_id": theirs.counterparty})),
+        ),
+        body("POST", "/v1/sessions/refund", with(json!({"original_payment_intent_id": theirs.intent}))),
+        run(
+            "collection",
+            json!({"session_id": theirs.session("checkout"), "payment_account_id": own.collection_account, "currency": "USD"}),
+        ),
+        run(
+            "collection",
+            json!({"session_id": own.checkout, "payment_account_id": theirs.collection_account, "currency": "USD"}),
+        ),
+        run("payout", json!({"session_id": own.payout, "payout_account_id": theirs.payout_account})),
+    ];
+    probes.extend(["payout", "transfer", "refund"].map(|kind| run(kind, json!({"session_id": theirs.session(kind)}))));
+    probes
+}
+
+#[test]
+fn a_strangers_calls_are_refused_and_change_nothing() {
+    let (server, shop, stranger) = open_two();
+    server.fund(&shop, "USD", "500.00");
+    server.fund(&stranger, "USD", "500.00");
+    let theirs = Estate::build(&shop);
+    let own = Own::build(&stranger);
+    let before = theirs.view(&shop);
+    for probe in path_probes(&theirs).into_iter().chain(body_probes(&theirs, &own)) {
+        let reply = stranger.api.call(probe.method, &probe.path, probe.body.as_ref());
+        assert_eq!(reply.status, probe.status, "{} {} {:?}: {}", probe.method, probe.path, probe.body, reply.body);
+    }
+    for (was, is) in before.iter().zip(theirs.view(&shop)) {
+        assert_eq!(*was, is);
+    }
+    stranger.assert_balance("USD", "500.00", "0.00");
+    server.verify_ledger();
+}
+
+#[test]
+fn a_strangers_questions_find_nothing() {
+    let (server, shop, stranger) = open_two();
+    server.fund(&shop, "USD", "500.00");
+    let theirs = Estate::build(&shop);
+    for (kind, source) in [("INVOICE", &theirs.sources[0]), ("ORDER", &theirs.sources[1])] {
+        let path = format!("/v1/status/source?source_type={kind}&source_id={}", source.paid);
+        stranger.api.get(&path).refused_as_unknown();
+    }
+    let reply = stranger.api.get(&format!("/v1/wallets/list?party_id={}", theirs.party));
+    assert!(matches!(reply.status, 200 | 404 | 422), "{reply:?}");
+    assert!(reply.status != 200 || reply.body == json!([]), "{reply:?}");
+    for what in [
+        "parties",
+        "counterparties",
+        "invoices",
+        "orders",
+        "payment-intents",
+        "sessions/checkout",
+        "sessions/payout",
+        "sessions/transfer",
+        "sessions/refund",
+    ] {
+        assert!(stranger.api.get(&format!("/v1/{what}/list")).rows().is_empty(), "{what}");
+    }
+    assert_eq!(stranger.api.get("/v1/wallets/list").rows().len(), 3);
+    let after = stranger.api.get(&format!("/v1/parties/list?after_id={}", theirs.party));
+    assert!(after.status != 200 || after.body == json!([]), "{after:?}");
+}
+
+/// Routes without ids in the path that take ids in the body or the query.
+const WITH_IDS: [(&str, &str); 14] = [
+    ("POST", "/v1/counterparties/create"),
+    ("POST", "/v1/invoices/create"),
+    ("POST", "/v1/orders/create"),
+    ("POST", "/v1/payment-accounts/create"),
+    ("POST", "/v1/sessions/checkout"),
+    ("POST", "/v1/sessions/payout"),
+    ("POST", "/v1/sessions/transfer"),
+    ("POST", "/v1/sessions/refund"),
+    ("POST", "/v1/executions/collection"),
+    ("POST", "/v1/executions/payout"),
+    ("POST", "/v1/executions/transfer"),
+    ("POST", "/v1/executions/refund"),
+    ("POST", "/v1/checkouts/create"),
+    ("POST", "/v1/realtime-keys/collection"),
+];
+
+/// Routes that write and take no id of anybody.
+const WITHOUT_IDS: [(&str, &str); 3] =
+    [("POST", "/v1/jwt/client/obtain/token"), ("POST", "/v1/parties/create"), ("POST", "/v1/sandbox/clock/advance")];
+
+/// Whether a concrete path is one of this route.
+fn is_of(route: &str, path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let (mut parts, mut asked) = (route.split('/'), path.split('/'));
+    loop {
+        match (parts.next(), asked.next()) {
+            (None, None) => return true,
+            (Some(part), Some(_)) if part.starts_with('{') => {}
+            (Some(part), Some(segment)) if part == segment => {}
+            _ => return false,
+        }
+    }
+}
+
+/// A route that is added with an id must be added to the probes too.
+#[test]
+fn every_route_with_an_id_is_probed() {
+    let routes = routes();
+    assert!(!routes.is_empty(), "the server's list of routes is not connected to this test");
+    let (server, shop, stranger) = open_two();
+    server.fund(&shop, "USD", "500.00");
+    let theirs = Estate::build(&shop);
+    let mut probes = path_probes(&theirs);
+    probes.extend(body_probes(&theirs, &Own::build(&stranger)));
+    let listed = |list: &[(&str, &str)], method: &str, route: &str| list.iter().any(|(m, r)| *m == method && *r == route);
+    let bare: Vec<String> = routes
+        .iter()
+        .filter(|(_, route)| route.starts_with("/v1/") && !route.ends_with("/list"))
+        .filter(|(method, route)| {
+            route.contains('{') || (method != "GET" && !listed(&WITHOUT_IDS, method, route)) || listed(&WITH_IDS, method, route)
+        })
+        .filter(|(method, route)| !probes.iter().any(|p| p.method == method && is_of(route, &p.path)))
+        .map(|(method, route)| format!("{method} {route}"))
+        .collect();
+    assert!(bare.is_empty(), "these routes take ids, and no stranger was sent to them: {bare:?}");
+}

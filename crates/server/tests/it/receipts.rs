@@ -1,0 +1,103 @@
+//! Receipts of what is paid, and the status of a source.
+
+use serde_json::Value;
+
+use crate::support::shop::GOOD;
+use crate::support::{assert_fields, assert_money, id, instant, json, key, open, shown};
+
+const KINDS: [&str; 2] = ["invoices", "orders"];
+
+#[test]
+fn a_paid_invoice_has_a_receipt() {
+    let (_server, shop) = open();
+    let invoice = shop.invoice("USD", "100.00");
+    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+    assert_eq!(receipt["invoice_id"], json!(invoice));
+    is_receipt(&receipt);
+    let number = shown(&receipt, "invoice_number");
+    assert_eq!(shop.api.get(&format!("/v1/invoices/receipt/number/{number}")).ok(), receipt);
+}
+
+#[test]
+fn a_paid_order_has_a_receipt() {
+    let (_server, shop) = open();
+    let order = shop.source("orders", "USD", "PAYER", "100.00");
+    let session = id(&shop.api.post("/v1/sessions/checkout", &json!({"source_id": order, "source_type": "ORDER"})).ok());
+    shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let receipt = shop.api.get(&format!("/v1/orders/receipt/{order}")).ok();
+    assert_eq!(receipt["order_id"], json!(order));
+    is_receipt(&receipt);
+    let number = shown(&receipt, "order_number");
+    assert_eq!(shop.api.get(&format!("/v1/orders/receipt/number/{number}")).ok(), receipt);
+}
+
+#[track_caller]
+fn is_receipt(receipt: &Value) {
+    assert_money(
+        receipt,
+        &[
+            ("total_amount", "100.00"),
+            ("payer_amount", "103.00"),
+            ("payee_amount", "100.00"),
+            ("platform_fee", "1.00"),
+            ("gateway_fee", "2.00"),
+        ],
+    );
+    assert_fields(
+        receipt,
+        &[
+            ("status", "PAID"),
+            ("currency", "USD"),
+            ("payer_currency", "USD"),
+            ("payee_currency", "USD"),
+            ("payment_method", "MTN_MOMO_LBR"),
+            ("payment_provider", "PAWAPAY"),
+            ("account_name", "Amara Kollie"),
+            ("counterparty_name", "Amara Kollie"),
+            ("relationship_type", "CUSTOMER"),
+            ("fee_bearer", "PAYER"),
+        ],
+    );
+    instant(&receipt["paid_at"]);
+    let items = receipt["items"].as_array().expect("items");
+    assert_eq!(items.len(), 1);
+    assert_money(&items[0], &[("amount", "100.00"), ("qty", "1")]);
+}
+
+#[test]
+fn what_is_not_paid_has_no_receipt() {
+    let (_server, shop) = open();
+    for kind in KINDS {
+        let source = shop.source(kind, "USD", "PAYER", "5.00");
+        shop.api.get(&format!("/v1/{kind}/receipt/{source}")).refused_as_unknown();
+    }
+}
+
+#[test]
+fn the_status_of_a_source_is_asked_by_type_and_id() {
+    let (_server, shop) = open();
+    let invoice = shop.invoice("USD", "100.00");
+    let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
+    let before = shop.api.get(&path).ok();
+    assert_money(&before, &[("total_amount", "100.00")]);
+    assert_fields(&before, &[("source_type", "INVOICE"), ("status", "ACTIVE"), ("currency", "USD"), ("paid_at", "null")]);
+    assert_eq!(before["source_id"], json!(invoice));
+    assert!(shown(&before, "source_number").starts_with("INV-"));
+    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let after = shop.api.get(&path).ok();
+    assert_eq!(after["status"], "PAID");
+    instant(&after["paid_at"]);
+}
+
+#[test]
+fn the_status_of_a_source_needs_type_and_id() {
+    let (_server, shop) = open();
+    let reply = shop.api.get("/v1/status/source");
+    reply.faults_are_at(&["query.source_type", "query.source_id"]);
+    reply.fault("query.source_id").is_missing();
+    let reply = shop.api.get("/v1/status/source?source_type=GIFT&source_id=x");
+    reply.faults_are_at(&["query.source_type", "query.source_id"]);
+    assert_eq!(reply.fault("query.source_type").kind, "type_error.enum");
+    shop.api.get("/v1/status/source?source_type=INVOICE&source_id=987654").refused_as_unknown();
+}

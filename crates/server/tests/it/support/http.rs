@@ -1,0 +1,245 @@
+//! A small HTTP/1.1 client: one connection a request, so that nothing is retried or repaired behind a test's back.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A client with (or without) a token.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) address: String,
+    pub(crate) token: Option<String>,
+}
+
+impl Api {
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.call("GET", path, None)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
+        self.call("POST", path, Some(body))
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Reply {
+        self.call("PUT", path, Some(body))
+    }
+
+    /// A call that must be answered, however.
+    #[track_caller]
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        self.try_call(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: no answer: {e}"))
+    }
+
+    /// A call to a server that may die.
+    pub(crate) fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Reply> {
+        match body {
+            Some(json) => self.exchange(method, path, &[("Content-Type", "application/json")], json.to_string().as_bytes()),
+            None => self.exchange(method, path, &[], b""),
+        }
+    }
+
+    /// A call with a body of any bytes under any content type.
+    #[track_caller]
+    pub(crate) fn post_bytes(&self, path: &str, content_type: &str, body: &[u8]) -> Reply {
+        let sent = self.exchange("POST", path, &[("Content-Type", content_type)], body);
+        sent.unwrap_or_else(|e| panic!("POST {path}: no answer: {e}"))
+    }
+
+    /// The same client with another token.
+    pub(crate) fn with_token(&self, token: Option<&str>) -> Self {
+        Self { address: self.address.clone(), token: token.map(str::to_owned) }
+    }
+
+    fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        if let Some(token) = &self.token {
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if method != "GET" || !body.is_empty() {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        raw(&self.address, head.as_bytes(), body)
+    }
+}
+
+/// Sends a head (without its empty line) and a body as they are. The answer may come before all of it is read.
+pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_nodelay(true)?;
+    let mut request = head.to_vec();
+    request.extend_from_slice(b"\r\n");
+    request.extend_from_slice(body);
+    let sent = stream.write_all(&request);
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    Reply::parse(&answer).ok_or_else(|| sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Value,
+}
+
+/// One entry of a 422's `detail`.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) loc: String,
+    pub(crate) msg: String,
+    pub(crate) kind: String,
+}
+
+impl Reply {
+    fn parse(raw: &[u8]) -> Option<Self> {
+        let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
+        let head = std::str::from_utf8(raw.get(..end)?).ok()?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let rest = raw.get(end + 4..)?;
+        let find = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let body = if find("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+            unchunk(rest)?
+        } else if let Some(length) = find("content-length") {
+            rest.get(..length.parse().ok()?)?.to_vec()
+        } else {
+            rest.to_vec()
+        };
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        Some(Self { status, headers, body })
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The body of a success.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "refused: {}", self.body);
+        self.assert_json();
+        self.body
+    }
+
+    /// A success that is a bare array.
+    #[track_caller]
+    pub(crate) fn rows(self) -> Vec<Value> {
+        match self.ok() {
+            Value::Array(rows) => rows,
+            other => panic!("not a bare array: {other}"),
+        }
+    }
+
+    /// A refusal with this status: JSON, with a `detail`. Answers the `detail`.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16) -> &Value {
+        assert_eq!(self.status, status, "body: {}", self.body);
+        self.assert_json();
+        let detail = &self.body["detail"];
+        assert!(!detail.is_null(), "no detail in {}", self.body);
+        detail
+    }
+
+    /// A refusal whose `detail` is one sentence.
+    #[track_caller]
+    pub(crate) fn refused_in_words(&self, status: u16) -> &str {
+        let detail = self.refused(status);
+        let words = detail.as_str().unwrap_or_else(|| panic!("detail is not a text: {detail}"));
+        assert!(!words.is_empty(), "an empty detail");
+        words
+    }
+
+    /// The faults of a 422, in their order.
+    #[track_caller]
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let detail = self.refused(422);
+        let rows = detail.as_array().unwrap_or_else(|| panic!("detail is not a list: {detail}"));
+        assert!(!rows.is_empty(), "an empty detail");
+        rows.iter().map(Fault::read).collect()
+    }
+
+    /// The fault at `loc`, written `body.amount`.
+    #[track_caller]
+    pub(crate) fn fault(&self, loc: &str) -> Fault {
+        let faults = self.faults();
+        let found = faults.iter().find(|f| f.loc == loc);
+        found.cloned().unwrap_or_else(|| panic!("no fault at {loc} in {}", self.body))
+    }
+
+    /// A 422 about a state or a reference: a `value_error.…` with a sentence on this field.
+    #[track_caller]
+    pub(crate) fn state_fault(&self, loc: &str) -> Fault {
+        let fault = self.fault(loc);
+        assert!(fault.kind.starts_with("value_error."), "type {} at {loc}", fault.kind);
+        assert!(!fault.msg.trim().is_empty(), "no sentence at {loc}");
+        fault
+    }
+
+    /// A 422 whose faults are at these places and nowhere else.
+    #[track_caller]
+    pub(crate) fn faults_are_at(&self, locs: &[&str]) {
+        let faults = self.faults();
+        let found: BTreeSet<&str> = faults.iter().map(|f| f.loc.as_str()).collect();
+        assert_eq!(found, locs.iter().copied().collect(), "in {}", self.body);
+    }
+
+    /// Fails unless one of two statuses, which leave the choice open, came back.
+    #[track_caller]
+    pub(crate) fn refused_as_unknown(&self) {
+        assert!(matches!(self.status, 404 | 422), "status {}: {}", self.status, self.body);
+        self.refused(self.status);
+    }
+
+    #[track_caller]
+    fn assert_json(&self) {
+        let kind = self.header("content-type").unwrap_or_default();
+        assert!(kind.starts_with("application/json"), "content type {kind:?}: {}", self.body);
+    }
+}
+
+impl Fault {
+    #[track_caller]
+    fn read(row: &Value) -> Self {
+        let text = |field: &str| row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}")).to_owned();
+        let parts = row["loc"].as_array().unwrap_or_else(|| panic!("no loc in {row}"));
+        let loc: Vec<String> = parts.iter().map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect();
+        Self { loc: loc.join("."), msg: text("msg"), kind: text("type") }
+    }
+
+    /// Fails unless this is the message and type.
+    #[track_caller]
+    pub(crate) fn says(&self, msg: &str, kind: &str) {
+        assert_eq!((self.msg.as_str(), self.kind.as_str()), (msg, kind), "at {}", self.loc);
+    }
+
+    #[track_caller]
+    pub(crate) fn is_missing(&self) {
+        self.says("field required", "value_error.missing");
+    }
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|w| w == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(rest.get(..line)?).ok()?.trim(), 16).ok()?;
+        rest = rest.get(line + 2..)?;
+        if size == 0 {
+            return Some(whole);
+        }
+        whole.extend_from_slice(rest.get(..size)?);
+        rest = rest.get(size + 2..)?;
+    }
+}

@@ -1,0 +1,105 @@
+//! The harness: a server of its own for every test, a client, and the steps that most tests begin with.
+
+pub(crate) mod http;
+pub(crate) mod process;
+pub(crate) mod shop;
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+pub(crate) use http::{Api, Reply};
+pub(crate) use process::{Database, Server};
+pub(crate) use serde_json::json;
+pub(crate) use shop::{Merchant, open, open_two, open_with};
+
+/// How long a test waits for something that must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks `look` until it answers with something, or fails after [`PATIENCE`].
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "never came true: {what}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+/// A JSON number exactly as it is written here.
+pub(crate) fn number(text: &str) -> Value {
+    serde_json::from_str(text).expect("a JSON number")
+}
+
+/// A new version 4 UUID, lower-case.
+pub(crate) fn key() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("randomness");
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+/// The real time, `seconds` from now, in whole seconds and UTC.
+pub(crate) fn after(seconds: i64) -> String {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).expect("now");
+    now.checked_add(SignedDuration::from_secs(seconds)).expect("a date").to_string()
+}
+
+/// In an hour: an expiry that no test meets by accident.
+pub(crate) fn soon() -> String {
+    after(3600)
+}
+
+/// An instant in an answer.
+#[track_caller]
+pub(crate) fn instant(value: &Value) -> Timestamp {
+    let text = value.as_str().unwrap_or_else(|| panic!("not a date: {value}"));
+    text.parse().unwrap_or_else(|e| panic!("not a date with its offset: {text}: {e}"))
+}
+
+/// A field as text: a number is as it was written, so `500.00` and `500.0` differ.
+pub(crate) fn shown(value: &Value, field: &str) -> String {
+    match &value[field] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Fails unless every field has the text that is expected.
+#[track_caller]
+pub(crate) fn assert_fields(value: &Value, expected: &[(&str, &str)]) {
+    for (field, text) in expected {
+        assert_eq!(&shown(value, field), text, "field {field} of {value}");
+    }
+}
+
+/// Fails unless each money field is a JSON number, written as expected.
+#[track_caller]
+pub(crate) fn assert_money(value: &Value, expected: &[(&str, &str)]) {
+    for (field, text) in expected {
+        assert!(value[*field].is_number(), "{field} is not a JSON number in {value}");
+        assert_eq!(&shown(value, field), text, "field {field} of {value}");
+    }
+}
+
+/// The id of an answer.
+#[track_caller]
+pub(crate) fn id(value: &Value) -> i64 {
+    value["id"].as_i64().unwrap_or_else(|| panic!("no integer id in {value}"))
+}
+
+/// Minor units of an amount with two decimals.
+#[track_caller]
+pub(crate) fn cents(text: &str) -> i64 {
+    let (whole, part) = text.split_once('.').unwrap_or_else(|| panic!("no decimals in {text}"));
+    assert_eq!(part.len(), 2, "two decimals in {text}");
+    format!("{whole}{part}").parse().unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+/// The calendar year in UTC.
+pub(crate) fn year() -> i16 {
+    Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year()
+}

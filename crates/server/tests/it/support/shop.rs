@@ -1,0 +1,298 @@
+//! A merchant that is signed in, and the steps of its trade.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use super::process::Credentials;
+use super::{Api, Database, Reply, Server, id, key, number, shown, soon, wait_for};
+
+/// A number whose sandbox outcome is success.
+pub(crate) const GOOD: &str = "231880000001";
+
+/// A merchant with a token.
+pub(crate) struct Merchant {
+    pub(crate) credentials: Credentials,
+    pub(crate) api: Api,
+}
+
+/// A server with one verified merchant.
+#[track_caller]
+pub(crate) fn open() -> (Server, Merchant) {
+    open_with(&[])
+}
+
+/// The same under these environment variables.
+#[track_caller]
+pub(crate) fn open_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
+    let database = Database::new();
+    let credentials = database.merchant("First Shop");
+    let server = Server::start(database, environment);
+    let shop = server.sign_in(&credentials);
+    (server, shop)
+}
+
+/// A server with two verified merchants.
+#[track_caller]
+pub(crate) fn open_two() -> (Server, Merchant, Merchant) {
+    let database = Database::new();
+    let (first, second) = (database.merchant("First Shop"), database.merchant("Second Shop"));
+    let server = Server::start(database, &[]);
+    let (shop, other) = (server.sign_in(&first), server.sign_in(&second));
+    (server, shop, other)
+}
+
+/// A phone that no other party of this run has; its last digits mean nothing to the sandbox.
+pub(crate) fn new_phone() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("23177{:06}0", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A number that ends in these three digits.
+pub(crate) fn ending(digits: &str) -> String {
+    format!("231880000{digits}")
+}
+
+/// An invoice or order in US dollars, without items.
+pub(crate) fn source_for(counterparty: i64) -> Value {
+    json!({"counterparty_id": counterparty, "currency": "USD", "note": "Rice", "fee_bearer": "PAYER", "as_payment_link": false})
+}
+
+impl Server {
+    #[track_caller]
+    pub(crate) fn sign_in(&self, credentials: &Credentials) -> Merchant {
+        let body = json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
+        let answer = self.api.post("/v1/jwt/client/obtain/token", &body).ok();
+        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"));
+        Merchant { credentials: credentials.clone(), api: self.api.with_token(Some(token)) }
+    }
+
+    /// Sandbox money into the merchant's own wallet.
+    #[track_caller]
+    pub(crate) fn fund(&self, shop: &Merchant, currency: &str, amount: &str) {
+        let wallet = shop.wallet(currency).to_string();
+        self.kola(&["wallet", "fund", "--wallet", &wallet, "--amount", amount]).ok();
+    }
+}
+
+impl Merchant {
+    /// The id of its own wallet in this currency.
+    #[track_caller]
+    pub(crate) fn wallet(&self, currency: &str) -> i64 {
+        let found = self.credentials.wallets.iter().find(|(c, _)| c == currency);
+        found.unwrap_or_else(|| panic!("no {currency} wallet in {:?}", self.credentials)).1
+    }
+
+    /// `available` and `held` of a wallet, as they are written.
+    #[track_caller]
+    pub(crate) fn money_in(&self, wallet: i64) -> (String, String) {
+        let answer = self.api.get(&format!("/v1/wallets/retrieve/{wallet}")).ok();
+        assert!(answer["available"].is_number() && answer["held"].is_number(), "not numbers: {answer}");
+        (shown(&answer, "available"), shown(&answer, "held"))
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_balance(&self, currency: &str, available: &str, held: &str) {
+        assert_eq!(self.money_in(self.wallet(currency)), (available.to_owned(), held.to_owned()), "{currency} wallet");
+    }
+
+    #[track_caller]
+    pub(crate) fn party(&self) -> i64 {
+        self.party_with_phone(&new_phone())
+    }
+
+    #[track_caller]
+    pub(crate) fn party_with_phone(&self, phone: &str) -> i64 {
+        id(&self.api.post("/v1/parties/create", &json!({"fullname": "Amara Kollie", "phone": phone})).ok())
+    }
+
+    #[track_caller]
+    pub(crate) fn counterparty(&self, party: i64) -> i64 {
+        let body = json!({"relationship_type": "CUSTOMER", "party_id": party});
+        id(&self.api.post("/v1/counterparties/create", &body).ok())
+    }
+
+    /// A counterparty with a party of its own.
+    #[track_caller]
+    pub(crate) fn customer(&self) -> i64 {
+        self.counterparty(self.party())
+    }
+
+    #[track_caller]
+    pub(crate) fn account(&self, party: i64, operation: &str, method: &str, number: Option<&str>) -> i64 {
+        id(&self.create_account(party, operation, method, number).ok())
+    }
+
+    pub(crate) fn create_account(&self, party: i64, operation: &str, method: &str, number: Option<&str>) -> Reply {
+        let provider = match method {
+            "CREDIT_CARD" => "STRIPE",
+            "WALLET" => "PLATFORM",
+            _ => "PAWAPAY",
+        };
+        let mut body = json!({"account_name": "Amara Kollie", "provider": provider, "method": method, "party_id": party});
+        if let Some(number) = number {
+            body["insensitive_account_number"] = json!(number);
+        }
+        self.api.post(&format!("/v1/payment-accounts/create?operation_type={operation}"), &body)
+    }
+
+    /// A Liberian mobile-money account of a new party.
+    #[track_caller]
+    pub(crate) fn momo(&self, operation: &str, number: &str) -> i64 {
+        self.account(self.party(), operation, "MTN_MOMO_LBR", Some(number))
+    }
+
+    /// An invoice or order without items, `IDLE`.
+    #[track_caller]
+    pub(crate) fn draft(&self, kind: &str, currency: &str, bearer: &str) -> i64 {
+        let mut body = source_for(self.customer());
+        body["currency"] = json!(currency);
+        body["fee_bearer"] = json!(bearer);
+        id(&self.api.post(&format!("/v1/{kind}/create"), &body).ok())
+    }
+
+    #[track_caller]
+    pub(crate) fn add_item(&self, kind: &str, source: i64, currency: &str, qty: u32, amount: &str) -> Value {
+        let body = json!({"name": "Rice, 25 kg", "currency": currency, "qty": qty, "amount": number(amount)});
+        self.api.post(&format!("/v1/{kind}/{source}/items/add"), &body).ok()
+    }
+
+    /// A published source of one item.
+    #[track_caller]
+    pub(crate) fn source(&self, kind: &str, currency: &str, bearer: &str, amount: &str) -> i64 {
+        let source = self.draft(kind, currency, bearer);
+        self.add_item(kind, source, currency, 1, amount);
+        self.api.call("PUT", &format!("/v1/{kind}/publish/{source}"), None).ok();
+        source
+    }
+
+    /// A published invoice whose payer bears the fees.
+    #[track_caller]
+    pub(crate) fn invoice(&self, currency: &str, amount: &str) -> i64 {
+        self.source("invoices", currency, "PAYER", amount)
+    }
+
+    #[track_caller]
+    pub(crate) fn source_status(&self, kind: &str, source: i64) -> String {
+        shown(&self.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok(), "status")
+    }
+
+    #[track_caller]
+    pub(crate) fn checkout(&self, invoice: i64) -> i64 {
+        let body = json!({"source_id": invoice, "source_type": "INVOICE"});
+        id(&self.api.post("/v1/sessions/checkout", &body).ok())
+    }
+
+    pub(crate) fn collect(&self, session: i64, account: i64, currency: &str, key: &str) -> Reply {
+        let body = json!({"session_id": session, "payment_account_id": account, "currency": currency, "reference_id": key});
+        self.api.post("/v1/executions/collection", &body)
+    }
+
+    /// Takes an invoice of this amount from this account, in the invoice's currency.
+    #[track_caller]
+    pub(crate) fn take(&self, account: i64, currency: &str, amount: &str) -> Value {
+        let session = self.checkout(self.invoice(currency, amount));
+        self.collect(session, account, currency, &key()).ok()
+    }
+
+    /// A completed mobile-money collection of an invoice of 100.00 USD: the payer paid 103.00.
+    #[track_caller]
+    pub(crate) fn paid_hundred(&self) -> Value {
+        let execution = self.take(self.momo("COLLECTION", GOOD), "USD", "100.00");
+        assert_eq!(execution["status"], "COMPLETED", "{execution}");
+        execution
+    }
+
+    /// A payout session in the words of the customer's document.
+    pub(crate) fn open_payout(&self, account: i64, currency: &str, amount: &str) -> Reply {
+        let body = json!({"wallet_id": self.wallet(currency), "payment_account_id": account, "amount": number(amount),
+            "currency": currency, "expires_at": soon()});
+        self.api.post("/v1/sessions/payout", &body)
+    }
+
+    /// A payout of this amount from the merchant's wallet.
+    #[track_caller]
+    pub(crate) fn send(&self, account: i64, currency: &str, amount: &str) -> Value {
+        let session = id(&self.open_payout(account, currency, amount).ok());
+        self.execute("payout", session, &key()).ok()
+    }
+
+    pub(crate) fn open_transfer(&self, counterparty: i64, currency: &str, amount: &str) -> Reply {
+        let body = json!({"from_wallet_id": self.wallet(currency), "to_counterparty_id": counterparty,
+            "amount": number(amount), "currency": currency, "expires_at": soon()});
+        self.api.post("/v1/sessions/transfer", &body)
+    }
+
+    #[track_caller]
+    pub(crate) fn transfer(&self, counterparty: i64, currency: &str, amount: &str) -> Value {
+        let session = id(&self.open_transfer(counterparty, currency, amount).ok());
+        self.execute("transfer", session, &key()).ok()
+    }
+
+    /// A party with a wallet of its own under this merchant, holding this much. Answers party and wallet.
+    #[track_caller]
+    pub(crate) fn party_with_money(&self, currency: &str, amount: &str) -> (i64, i64) {
+        let party = self.party();
+        let moved = self.transfer(self.counterparty(party), currency, amount);
+        assert_eq!(moved["status"], "COMPLETED", "{moved}");
+        (party, self.wallet_of(party, currency))
+    }
+
+    #[track_caller]
+    pub(crate) fn wallet_of(&self, party: i64, currency: &str) -> i64 {
+        let rows = self.api.get(&format!("/v1/wallets/list?party_id={party}")).rows();
+        id(rows.iter().find(|w| w["currency"] == currency).unwrap_or_else(|| panic!("no {currency} wallet in {rows:?}")))
+    }
+
+    pub(crate) fn open_refund(&self, intent: &Value, amount: &str) -> Reply {
+        let body = json!({"original_payment_intent_id": intent, "amount": number(amount), "expires_at": soon(),
+            "reason": "Returned"});
+        self.api.post("/v1/sessions/refund", &body)
+    }
+
+    /// Refunds this much of an execution.
+    #[track_caller]
+    pub(crate) fn refund(&self, collection: &Value, amount: &str) -> Value {
+        let session = id(&self.open_refund(&collection["payment_intent_id"], amount).ok());
+        self.execute("refund", session, &key()).ok()
+    }
+
+    /// Executes a payout, transfer or refund session.
+    pub(crate) fn execute(&self, kind: &str, session: i64, key: &str) -> Reply {
+        self.api.post(&format!("/v1/executions/{kind}"), &json!({"session_id": session, "reference_id": key}))
+    }
+
+    #[track_caller]
+    pub(crate) fn session_status(&self, kind: &str, session: i64) -> String {
+        shown(&self.api.get(&format!("/v1/sessions/{kind}/retrieve/{session}")).ok(), "status")
+    }
+
+    #[track_caller]
+    pub(crate) fn status(&self, kind: &str, key: &str) -> Value {
+        self.api.get(&format!("/v1/status/{kind}/{key}")).ok()
+    }
+
+    /// Moves the sandbox clock forward.
+    #[track_caller]
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.api.post("/v1/sandbox/clock/advance", &json!({"seconds": seconds})).ok();
+    }
+
+    /// The final answer of an execution, whose next check is brought forward as often as it takes.
+    #[track_caller]
+    pub(crate) fn settled(&self, kind: &str, execution: &Value) -> Value {
+        let key = shown(execution, "reference_id");
+        let mut looks = 0;
+        wait_for("a final status", || {
+            let now = self.status(kind, &key);
+            if now["status"] == "COMPLETED" || now["status"] == "FAILED" {
+                return Some(now);
+            }
+            looks += 1;
+            if looks % 20 == 0 {
+                self.advance(30);
+            }
+            None
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Transfers: to another merchant by phone, or to the party's own wallet under the sender.
+
+use crate::support::shop::new_phone;
+use crate::support::{Database, Merchant, Server, assert_fields, assert_money, id, key, open, open_with};
+
+/// Two merchants, of which the second has a phone; the first has a counterparty with that phone and 500.00 USD.
+fn neighbours() -> (Server, Merchant, Merchant, i64) {
+    let database = Database::new();
+    let phone = new_phone();
+    let first = database.merchant("First Shop");
+    let second = database.merchant_with("Second Shop", &["--verified", "--phone", &phone]);
+    let server = Server::start(database, &[]);
+    let (shop, other) = (server.sign_in(&first), server.sign_in(&second));
+    server.fund(&shop, "USD", "500.00");
+    let counterparty = shop.counterparty(shop.party_with_phone(&phone));
+    (server, shop, other, counterparty)
+}
+
+#[test]
+fn a_transfer_reaches_the_merchant_with_that_phone() {
+    let (server, shop, other, counterparty) = neighbours();
+    let done = shop.transfer(counterparty, "USD", "120.50");
+    assert_fields(
+        &done,
+        &[("status", "COMPLETED"), ("operation_type", "TRANSFER"), ("payer_currency", "USD"), ("payee_currency", "USD")],
+    );
+    assert_money(&done, &[("payer_amount", "120.50"), ("payee_amount", "120.50")]);
+    shop.assert_balance("USD", "379.50", "0.00");
+    other.assert_balance("USD", "120.50", "0.00");
+    server.verify_ledger();
+}
+
+#[test]
+fn a_transfer_to_another_party_opens_a_wallet_under_the_sender() {
+    let (server, shop) = open();
+    server.fund(&shop, "RWF", "5000");
+    let party = shop.party();
+    let counterparty = shop.counterparty(party);
+    assert!(shop.api.get(&format!("/v1/wallets/list?party_id={party}")).rows().is_empty());
+    shop.transfer(counterparty, "RWF", "1200");
+    let wallet = shop.wallet_of(party, "RWF");
+    assert_eq!(shop.money_in(wallet), ("1200".to_owned(), "0".to_owned()));
+    shop.transfer(counterparty, "RWF", "300");
+    assert_eq!(shop.wallet_of(party, "RWF"), wallet, "one wallet for an owner and a currency");
+    assert_eq!(shop.money_in(wallet), ("1500".to_owned(), "0".to_owned()));
+    shop.assert_balance("RWF", "3500", "0");
+    server.verify_ledger();
+}
+
+#[test]
+fn a_transfer_to_oneself_is_refused() {
+    let database = Database::new();
+    let phone = new_phone();
+    let credentials = database.merchant_with("Shop", &["--verified", "--phone", &phone]);
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    server.fund(&shop, "USD", "100.00");
+    let counterparty = shop.counterparty(shop.party_with_phone(&phone));
+    shop.open_transfer(counterparty, "USD", "10.00").refused(422);
+    shop.assert_balance("USD", "100.00", "0.00");
+}
+
+#[test]
+fn a_transfer_into_a_frozen_or_closed_wallet_fails() {
+    let (server, shop, other, counterparty) = neighbours();
+    for status in ["FROZEN", "CLOSED"] {
+        server.set_wallet(other.wallet("USD"), status);
+        assert_eq!(shop.transfer(counterparty, "USD", "10.00")["status"], "FAILED", "{status}");
+    }
+    shop.assert_balance("USD", "500.00", "0.00");
+    server.verify_ledger();
+}
+
+#[test]
+fn a_restricted_wallet_still_receives() {
+    let (server, shop, other, counterparty) = neighbours();
+    server.set_wallet(other.wallet("USD"), "RESTRICTED");
+    assert_eq!(shop.transfer(counterparty, "USD", "10.00")["status"], "COMPLETED");
+    other.assert_balance("USD", "10.00", "0.00");
+}
+
+#[test]
+fn a_transfer_without_the_money_fails() {
+    let (_server, shop, other, counterparty) = neighbours();
+    let failed = shop.transfer(counterparty, "USD", "500.01");
+    assert_eq!(failed["status"], "FAILED");
+    assert!(failed["wallet_message"].as_str().is_some_and(|m| !m.is_empty()), "{failed}");
+    other.assert_balance("USD", "0.00", "0.00");
+    assert_eq!(shop.transfer(counterparty, "USD", "500.00")["status"], "COMPLETED");
+    shop.assert_balance("USD", "0.00", "0.00");
+}
+
+#[test]
+fn a_transfer_from_a_wallet_that_may_not_be_debited_is_refused() {
+    let (server, shop, _other, counterparty) = neighbours();
+    let session = id(&shop.open_transfer(counterparty, "USD", "10.00").ok());
+    for status in ["RESTRICTED", "FROZEN"] {
+        server.set_wallet(shop.wallet("USD"), status);
+        shop.open_transfer(counterparty, "USD", "10.00").state_fault("body.from_wallet_id");
+        shop.execute("transfer", session, &key()).refused(422);
+    }
+    server.set_wallet(shop.wallet("USD"), "ACTIVE");
+    assert_eq!(shop.execute("transfer", session, &key()).ok()["status"], "COMPLETED");
+}
+
+#[test]
+fn a_merchants_phone_is_unique() {
+    let database = Database::new();
+    let phone = new_phone();
+    database.merchant_with("First", &["--phone", &phone]);
+    let again = ["merchant", "create", "--name", "Second", "--type", "ORGANIZATION", "--phone", &phone, "--json"];
+    database.kola(&again).refused();
+}
+
+/// The sandbox delay is the provider's; money between wallets has no provider.
+#[test]
+fn a_transfer_is_final_at_once() {
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    server.fund(&shop, "USD", "100.00");
+    assert_eq!(shop.transfer(shop.customer(), "USD", "10.00")["status"], "COMPLETED");
+    shop.assert_balance("USD", "90.00", "0.00");
+}
