@@ -35,6 +35,8 @@ pub enum Command {
     SetPasscode(MerchantId, String),
     /// Count a try of a payout's passcode before it is compared.
     ReserveAttempt(Execute),
+    /// The passcode that was compared is right: reset the count.
+    ConfirmAttempt(MerchantId),
     /// Move a merchant's sandbox clock forward by seconds.
     AdvanceClock(MerchantId, i64),
     /// Put sandbox money into a wallet.
@@ -160,6 +162,10 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             Answer::Done
         }
         Command::ReserveAttempt(request) => reserve_attempt(request, world, now)?,
+        Command::ConfirmAttempt(id) => {
+            merchant::confirm_attempt(*id, world, now)?;
+            Answer::Done
+        }
         Command::AdvanceClock(id, by_seconds) => Answer::Time(merchant::advance_clock(*id, *by_seconds, world, now)?),
         Command::FundWallet(id, amount) => Answer::Wallet(wallet::fund(*id, *amount, world, now)?),
         Command::SetWalletStatus(id, status, open) => Answer::Wallet(wallet::set_status(*id, *status, *open, world, now)?),

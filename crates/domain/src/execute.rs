@@ -112,7 +112,7 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
         return Err(Rejection::NotVerified.into());
     }
     if let Terms::Payout { passcode_verified, .. } = request.terms {
-        merchant::check_passcode(merchant.id, passcode_verified, world, now)?;
+        merchant::check_passcode(merchant.id, passcode_verified, world)?;
     }
     let time = merchant.time(now);
     let found = world

@@ -239,17 +239,27 @@ pub fn reserve_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Res
     Ok(Some(passcode.hash.clone()))
 }
 
-/// Demands that the passcode, where one is set, was compared and found right; resets the count.
+/// The counted try was right: resets the count. A command of its own, so that the count falls even where the payout is then
+/// refused for another reason.
+///
+/// # Errors
+/// None of its own.
+pub fn confirm_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Result<(), Halt> {
+    if let Some(passcode) = world.get::<Passcode>(id)? {
+        world.put(Passcode { attempts: 0, locked_until: None, updated_at: now, ..(*passcode).clone() });
+    }
+    Ok(())
+}
+
+/// Demands that the passcode, where one is set, was compared and found right.
 ///
 /// # Errors
 /// [`Rejection::PasscodeRequired`].
-pub fn check_passcode(id: MerchantId, verified: bool, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(()) };
-    if !verified {
-        return Err(Rejection::PasscodeRequired.into());
+pub fn check_passcode(id: MerchantId, verified: bool, world: &World) -> Result<(), Halt> {
+    match world.get::<Passcode>(id)? {
+        Some(_) if !verified => Err(Rejection::PasscodeRequired.into()),
+        _ => Ok(()),
     }
-    world.put(Passcode { attempts: 0, locked_until: None, updated_at: now, ..(*passcode).clone() });
-    Ok(())
 }
 
 /// Moves the sandbox clock forward. What waits for a provider falls due as much earlier.

@@ -10,7 +10,9 @@ use domain::command::{Answer, Command, Settings, decide};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
 use domain::execution::{Execution, ExecutionStatus, Job, Task, Word};
-use domain::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId, WalletId};
+use domain::ids::{
+    CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId, WalletId,
+};
 use domain::ledger::{AccountKind, Bucket};
 use domain::merchant::{MerchantType, NewMerchant};
 use domain::money::{Decimal, Money, Ratio};
@@ -35,12 +37,22 @@ fn usd(minor: i64) -> Money {
 
 fn book() -> Book {
     let effective = Effective { from: Timestamp(0), to: None };
-    let mut book = Book { version: 1, tiers: vec![Tier { id: 1, name: "default".into(), is_default: true }], ..Book::default() };
+    let mut book =
+        Book { version: 1, tiers: vec![Tier { id: 1, name: "default".into(), is_default: true }], ..Book::default() };
     for (operation, ppm) in [(Operation::Collection, 10_000), (Operation::Payout, 5_000)] {
         let fee = Fee { percentage_ppm: ppm, fixed: None };
-        book.platform_fees.push(PlatformFee { id: 1, tier: "default".into(), operation, fee, fx_percentage_ppm: 10_000, effective });
+        book.platform_fees.push(PlatformFee {
+            id: 1,
+            tier: "default".into(),
+            operation,
+            fee,
+            fx_percentage_ppm: 10_000,
+            effective,
+        });
     }
-    for (method, provider) in [(Method::MtnMomoLbr, Provider::PawaPay), (Method::CreditCard, Provider::Stripe), (Method::Wallet, Provider::Platform)] {
+    for (method, provider) in
+        [(Method::MtnMomoLbr, Provider::PawaPay), (Method::CreditCard, Provider::Stripe), (Method::Wallet, Provider::Platform)]
+    {
         for operation in [Operation::Collection, Operation::Payout] {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
             let fee = Fee { percentage_ppm: ppm, fixed: None };
@@ -66,7 +78,8 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let world = World::new(Arc::new(book()), [7; 16], IdBlock { next: 1, end: i64::MAX });
-        let mut stage = Self { world, now: Timestamp::parse("2026-11-22T12:00:00Z").unwrap(), merchant: MerchantId(0), references: 0 };
+        let mut stage =
+            Self { world, now: Timestamp::parse("2026-11-22T12:00:00Z").unwrap(), merchant: MerchantId(0), references: 0 };
         stage.merchant = stage.new_merchant("231770000001");
         stage
     }
@@ -150,7 +163,15 @@ impl Stage {
             Method::Wallet => Provider::Platform,
             _ => Provider::PawaPay,
         };
-        let new = NewAccount { party_id: party, account_name: "A".into(), provider, method, operation, country_code: None, account_number: None };
+        let new = NewAccount {
+            party_id: party,
+            account_name: "A".into(),
+            provider,
+            method,
+            operation,
+            country_code: None,
+            account_number: None,
+        };
         match self.decide(&Command::CreateAccount(self.merchant, new)) {
             Ok(Answer::Account(account)) => account.id,
             other => panic!("{other:?}"),
@@ -209,7 +230,8 @@ impl Stage {
 
     fn payout(&mut self, account: PaymentAccountId, amount: Money) -> Result<Execution, Vec<Rejection>> {
         let wallet_id = None;
-        let request = Declare::Payout { account_field: "payout_account_id", wallet_id, account_id: account, amount, expires_at: None };
+        let request =
+            Declare::Payout { account_field: "payout_account_id", wallet_id, account_id: account, amount, expires_at: None };
         let session = self.declare(request)?;
         let terms = Terms::Payout { account_id: None, passcode_verified: false };
         self.execute(session, terms).map(|(execution, _)| execution)
@@ -359,7 +381,11 @@ fn refunds_never_exceed_their_payment() {
     assert!(matches!(stage.refund(execution.id, "3.01").unwrap_err()[0], Rejection::RefundExceeds { .. }));
 
     stage.hear(first.id, declined());
-    assert_eq!(stage.refund(execution.id, "103").unwrap().status, ExecutionStatus::Pending, "a failed refund gives its room back");
+    assert_eq!(
+        stage.refund(execution.id, "103").unwrap().status,
+        ExecutionStatus::Pending,
+        "a failed refund gives its room back"
+    );
     stage.check_books();
 }
 
@@ -564,7 +590,10 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
     let Ok(Answer::Claimed(Some(job))) = stage.decide(&Command::Claim(execution.id)) else { panic!("no job") };
     assert_eq!(job.task, Task::Cancel);
     let after = stage.hear(execution.id, declined());
-    assert_eq!((after.status, after.client_secret, stage.source(source)), (ExecutionStatus::Failed, None, SourceStatus::Active));
+    assert_eq!(
+        (after.status, after.client_secret, stage.source(source)),
+        (ExecutionStatus::Failed, None, SourceStatus::Active)
+    );
 }
 
 #[test]
@@ -576,7 +605,12 @@ fn the_same_key_is_answered_or_refused() {
     let expires_at = stage.now.plus(minutes(5));
     let request = Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at };
     let (first, second) = (stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap());
-    let key = |session| Execute { merchant_id: MerchantId(1), reference_id: "key".into(), session_id: session, terms: Terms::Transfer };
+    let key = |session| Execute {
+        merchant_id: MerchantId(1),
+        reference_id: "key".into(),
+        session_id: session,
+        terms: Terms::Transfer,
+    };
     let Ok(Answer::Executed(done)) = stage.decide(&Command::Execute(key(first))) else { panic!("not executed") };
     stage.now = stage.now.plus(minutes(60 * 24 * 400));
     let Ok(Answer::Executed(again)) = stage.decide(&Command::Execute(key(first))) else { panic!("not replayed") };

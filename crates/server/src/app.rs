@@ -55,8 +55,7 @@ impl Server {
     pub fn start(database: PathBuf, config: Config) -> anyhow::Result<Self> {
         let connection = sqlite::open(&database).with_context(|| format!("cannot open {}", database.display()))?;
         let tokens = Tokens::new(signing_keys(&connection)?);
-        let options =
-            Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
+        let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
         let (engine, lane) = Engine::start(SqliteStore::new(connection)?, options)?;
         let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
         let providers = Providers::new(Arc::new(Sandbox::new(config.sandbox_delay, callbacks)));
@@ -76,7 +75,12 @@ impl Server {
     ///
     /// # Errors
     /// When the listener fails.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static, drain: Duration) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+        drain: Duration,
+    ) -> anyhow::Result<()> {
         let Self { app, mut workers, lane } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(async move {

@@ -80,7 +80,11 @@ impl Merchant {
         match self {
             Self::Create { name, kind, phone, verified, json } => {
                 let created = create(database.open()?, &name, kind, phone, verified)?;
-                if json { print_json(&as_json(&created)) } else { print(&created) }
+                if json {
+                    print_json(&as_json(&created))
+                } else {
+                    print(&created)
+                }
                 Ok(())
             }
             Self::SetPasscode { merchant } => set_passcode(database, merchant),
@@ -92,7 +96,13 @@ impl Merchant {
 ///
 /// # Errors
 /// When the phone is taken, or the database cannot be written.
-pub fn create(store: SqliteStore, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
+pub fn create(
+    store: SqliteStore,
+    name: &str,
+    kind: MerchantType,
+    phone: Option<String>,
+    verified: bool,
+) -> anyhow::Result<Created> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
         bail!("a name has 1 to 255 characters");

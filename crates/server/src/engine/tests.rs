@@ -64,7 +64,8 @@ fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, Wallet
     let Answer::Counterparty(counterparty) = one(lane, counterparty) else { panic!("no counterparty") };
     let declare = |minor: &i64| {
         let expires_at = NOW.plus(minutes(5));
-        let request = Declare::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
+        let request =
+            Declare::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
         Command::Declare(merchant.id, request)
     };
     let outcomes = lane.run(&amounts.iter().map(declare).collect::<Vec<_>>());

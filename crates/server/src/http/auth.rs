@@ -1,4 +1,317 @@
-//! Access tokens.
+//! Access tokens, and the tenant behind one.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::request::Parts;
+use axum::response::IntoResponse;
+use domain::ids::{ApiKeyId, MerchantId};
+use domain::merchant::Merchant;
+use domain::time::{Timestamp, minutes};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::error::ApiError;
+use super::extract::{Body, MerchantTime};
+use super::fields::Text;
+use super::routes::Routes;
+use crate::app::App;
+use crate::clock;
+use crate::payload;
+
+/// A token is good for so many minutes.
+const TOKEN_MINUTES: i64 = 60;
+/// So many checked tokens are remembered.
+const CACHE_MAX: usize = 10_000;
+/// No token of ours is longer.
+const TOKEN_MAX_BYTES: usize = 1_024;
+
+/// A secret that signs tokens.
+pub struct SigningKey {
+    /// Its id: the `kid` of the tokens that it signs.
+    pub id: i64,
+    /// The secret.
+    pub secret: [u8; 32],
+    /// Whether it signs no more. What it has signed stays good.
+    pub retired: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    /// The API key's id.
+    sub: String,
+    /// Seconds since 1970.
+    iat: i64,
+    /// Seconds since 1970.
+    exp: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Checked {
+    key: ApiKeyId,
+    until: Timestamp,
+}
+
+/// The keys in use.
+struct Keys {
+    signing: Option<(String, EncodingKey)>,
+    verifying: HashMap<String, DecodingKey>,
+}
+
+impl Keys {
+    fn new(keys: &[SigningKey]) -> Self {
+        let newest = keys.iter().filter(|key| !key.retired).max_by_key(|key| key.id);
+        Self {
+            signing: newest.map(|key| (key.id.to_string(), EncodingKey::from_secret(&key.secret))),
+            verifying: keys.iter().map(|key| (key.id.to_string(), DecodingKey::from_secret(&key.secret))).collect(),
+        }
+    }
+}
 
 /// Issues and checks access tokens.
-pub struct Tokens {}
+pub struct Tokens {
+    keys: RwLock<Keys>,
+    validation: Validation,
+    /// By SHA-256 of the token: a lookup instead of a signature, and no token is kept.
+    checked: RwLock<HashMap<[u8; 32], Checked>>,
+}
+
+impl Tokens {
+    /// Tokens that the newest key that is not retired signs, and that all keys verify.
+    #[must_use]
+    pub fn new(keys: Vec<SigningKey>) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The library would ask the system's clock: the expiry is checked here, against ours.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        Self { keys: RwLock::new(Keys::new(&keys)), validation, checked: RwLock::default() }
+    }
+
+    /// Takes up keys that were rotated. What was checked before is checked again.
+    pub fn replace(&self, keys: &[SigningKey]) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(keys);
+        self.checked.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token for an API key.
+    fn issue(&self, key: ApiKeyId, now: Timestamp) -> Result<String, ApiError> {
+        let keys = self.keys();
+        let (kid, secret) = keys.signing.as_ref().ok_or_else(|| ApiError::internal("there is no key to sign tokens"))?;
+        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
+        let second = |time: Timestamp| time.0.div_euclid(1_000_000);
+        let exp = second(now.plus(minutes(TOKEN_MINUTES)));
+        let claims = Claims { sub: key.to_string(), iat: second(now), exp };
+        jsonwebtoken::encode(&header, &claims, secret).map_err(|error| ApiError::internal(error.to_string()))
+    }
+
+    /// The API key that a token was issued for, while it is good.
+    fn check(&self, token: &str, now: Timestamp) -> Option<ApiKeyId> {
+        if token.len() > TOKEN_MAX_BYTES {
+            return None;
+        }
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let known = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        let checked = match known {
+            Some(checked) => checked,
+            None => self.verify(token)?,
+        };
+        if now >= checked.until {
+            return None;
+        }
+        if known.is_none() {
+            self.remember(hash, checked);
+        }
+        Some(checked.key)
+    }
+
+    fn verify(&self, token: &str) -> Option<Checked> {
+        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let claims = jsonwebtoken::decode::<Claims>(token, self.keys().verifying.get(&kid)?, &self.validation).ok()?.claims;
+        let until = Timestamp(claims.exp.checked_mul(1_000_000)?);
+        Some(Checked { key: ApiKeyId(claims.sub.parse().ok()?), until })
+    }
+
+    fn remember(&self, hash: [u8; 32], token: Checked) {
+        let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
+        if checked.len() >= CACHE_MAX {
+            checked.clear();
+        }
+        checked.insert(hash, token);
+    }
+}
+
+/// The merchant that calls. A handler without it cannot read a row.
+pub struct Tenant {
+    /// The merchant.
+    pub merchant: Merchant,
+    /// Server time of the request.
+    pub now: Timestamp,
+}
+
+impl Tenant {
+    /// The merchant's id.
+    #[must_use]
+    pub const fn id(&self) -> MerchantId {
+        self.merchant.id
+    }
+
+    /// The merchant's own time.
+    #[must_use]
+    pub const fn time(&self) -> Timestamp {
+        self.merchant.time(self.now)
+    }
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let value = headers.get(AUTHORIZATION).ok_or(ApiError::NotAuthenticated)?;
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(ApiError::BadCredentials)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(ApiError::BadCredentials) }
+}
+
+impl FromRequestParts<App> for Tenant {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let now = clock::now();
+        let id = app.tokens.check(bearer(&parts.headers)?, now).ok_or(ApiError::BadCredentials)?;
+        let found = app.queries.tenant(id).await?.filter(|(key, _)| key.revoked_at.is_none());
+        let (_, merchant) = found.ok_or(ApiError::BadCredentials)?;
+        parts.extensions.insert(MerchantTime(merchant.time(now)));
+        Ok(Self { merchant, now })
+    }
+}
+
+payload! {
+    /// What a client shows for a token.
+    pub struct ClientCredentialObtainToken {
+        /// The public half of its key.
+        client_id: Text<255>,
+        /// The secret half.
+        client_secret: Text<255>,
+    }
+}
+
+#[derive(Serialize)]
+struct ObtainTokenAnswer {
+    access_token: String,
+    /// Minutes, as the public API has it.
+    expires_in: i64,
+}
+
+/// Whether `secret` is the one whose SHA-256 is stored, in a time that tells nothing.
+fn is_secret(secret: &str, stored: &str) -> bool {
+    let hash: String = Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect();
+    hash.as_bytes().ct_eq(stored.as_bytes()).into()
+}
+
+/// An unknown client is compared like a known one, with a hash that nothing has.
+const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+async fn obtain_token(
+    State(app): State<App>,
+    Body(payload): Body<ClientCredentialObtainToken>,
+) -> Result<impl IntoResponse, ApiError> {
+    let key = app.queries.api_key(&payload.client_id.0).await?;
+    let stored = key.as_ref().map_or(NO_HASH, |key| key.secret_hash.as_str());
+    let right = is_secret(&payload.client_secret.0, stored);
+    let key = key.filter(|key| right && key.revoked_at.is_none()).ok_or(ApiError::BadCredentials)?;
+    let access_token = app.tokens.issue(key.id, clock::now())?;
+    Ok(([(CACHE_CONTROL, "no-store")], Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES })))
+}
+
+/// Obtaining a token.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().post("/v1/jwt/client/obtain/token", obtain_token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+
+    fn key(id: i64, retired: bool) -> SigningKey {
+        SigningKey { id, secret: [u8::try_from(id).unwrap(); 32], retired }
+    }
+
+    #[test]
+    fn a_token_is_good_for_an_hour() {
+        let tokens = Tokens::new(vec![key(1, false)]);
+        let token = tokens.issue(ApiKeyId(7), NOW).unwrap();
+        // Twice: by its signature, and from memory.
+        for _ in 0..2 {
+            assert_eq!(tokens.check(&token, NOW), Some(ApiKeyId(7)));
+        }
+        assert_eq!(tokens.check(&token, NOW.plus(minutes(60) - 1)), Some(ApiKeyId(7)));
+        assert_eq!(tokens.check(&token, NOW.plus(minutes(60))), None);
+        assert_eq!(Tokens::new(vec![key(1, false)]).check(&token, NOW.plus(minutes(60))), None);
+    }
+
+    #[test]
+    fn the_newest_key_that_is_not_retired_signs_and_all_verify() {
+        let old = Tokens::new(vec![key(1, false)]).issue(ApiKeyId(7), NOW).unwrap();
+        let tokens = Tokens::new(vec![key(2, false), key(1, true), key(3, true)]);
+        assert_eq!(tokens.check(&old, NOW), Some(ApiKeyId(7)));
+        let new = tokens.issue(ApiKeyId(7), NOW).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&new).unwrap().kid.as_deref(), Some("2"));
+        assert!(Tokens::new(vec![key(1, true)]).issue(ApiKeyId(7), NOW).is_err());
+    }
+
+    #[test]
+    fn a_foreign_or_broken_token_is_none() {
+        let tokens = Tokens::new(vec![key(1, false)]);
+        let foreign = Tokens::new(vec![SigningKey { secret: [9; 32], ..key(1, false) }]).issue(ApiKeyId(7), NOW).unwrap();
+        let claims = Claims { sub: "7".to_owned(), iat: 0, exp: i64::MAX / 2_000_000 };
+        let header = Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::HS384) };
+        let other = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&[1; 32])).unwrap();
+        let unsigned = "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9.eyJzdWIiOiI3IiwiaWF0IjowLCJleHAiOjQwMDAwMDAwMDB9.";
+        for token in [foreign.as_str(), other.as_str(), unsigned, "", "a.b.c", &"x".repeat(5_000)] {
+            assert_eq!(tokens.check(token, NOW), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_tokens_has_an_end() {
+        let tokens = Tokens::new(vec![]);
+        for n in 0..=CACHE_MAX {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&u64::try_from(n).unwrap().to_be_bytes());
+            tokens.remember(hash, Checked { key: ApiKeyId(1), until: NOW });
+        }
+        assert_eq!(tokens.checked.read().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn secrets_are_compared_by_their_hash() {
+        let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+        assert!(is_secret("secret", hash));
+        assert!(!is_secret("Secret", hash) && !is_secret("secret", NO_HASH) && !is_secret("secret", ""));
+    }
+
+    #[test]
+    fn the_header_names_a_bearer() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(with("Bearer abc"), Ok("abc".to_owned()));
+        assert_eq!(with("bearer abc"), Ok("abc".to_owned()));
+        assert_eq!(with("Basic abc"), Err(ApiError::BadCredentials));
+        assert_eq!(with("abc"), Err(ApiError::BadCredentials));
+        assert_eq!(bearer(&HeaderMap::new()), Err(ApiError::NotAuthenticated));
+    }
+}

@@ -10,7 +10,7 @@ use domain::currency::Currency;
 use domain::event::Event;
 use domain::execution::Execution;
 use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
-use domain::ledger::Entry;
+use domain::ledger::{AccountKind, Entry};
 use domain::merchant::{ApiKey, Merchant};
 use domain::names::Operation;
 use domain::party::{Counterparty, Party, Relationship};
@@ -23,7 +23,7 @@ use domain::world::IDS_PER_COMMAND;
 use rusqlite::{Connection, ToSql};
 
 use super::StoreError;
-use super::record::{Found, Record};
+use super::record::{Column, Found, Reader, Record};
 use super::sqlite::Readers;
 
 /// Which part of a list: rows are ordered by creation time and id, newest first.
@@ -323,16 +323,29 @@ impl Queries {
         self.many("subject_id = :subject AND merchant_id = :merchant", "id", &params)
     }
 
-    /// The entries of a transaction, of whichever merchant's wallets. They were written by one command, whose ids are
-    /// contiguous, so no index is needed to find them.
+    /// The entries of a transaction on this merchant's wallets and accounts, with the kind of a system account. They were
+    /// written by one command, whose ids are contiguous, so no index is needed to find them.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn entries_of(&self, merchant: MerchantId, transaction: EventId) -> Result<Vec<Entry>, StoreError> {
+    pub async fn entries_of(
+        &self,
+        merchant: MerchantId,
+        transaction: EventId,
+    ) -> Result<Vec<(Entry, Option<AccountKind>)>, StoreError> {
         let end = transaction.0.saturating_add(IDS_PER_COMMAND);
         let params: Params<'_> = vec![(":event", &transaction.0), (":end", &end), (":merchant", &merchant.0)];
-        let condition = "id > :event AND id < :end AND transaction_id = :event AND merchant_id = :merchant";
-        self.many(condition, "id", &params)
+        let sql = format!(
+            "SELECT {}, accounts.kind FROM entries LEFT JOIN accounts \
+             ON entries.bucket = 'SYSTEM' AND accounts.id = entries.account_id \
+             WHERE entries.id > :event AND entries.id < :end AND transaction_id = :event AND entries.merchant_id = :merchant \
+             ORDER BY entries.id",
+            Entry::statements().columns
+        );
+        self.rows(&sql, &params, |row| {
+            let kind = <Option<AccountKind> as Column>::take(&mut Reader::new(row, Entry::TABLE, Entry::WIDTH))?;
+            Ok((Entry::from_row(row, 0)?, kind))
+        })
     }
 
     /// This merchant's wallet, its own or a party's.

@@ -16,7 +16,7 @@ pub async fn run(database: PathBuf, tokens: Arc<Tokens>) {
     loop {
         tokio::time::sleep(EVERY).await;
         match sqlite::open(&database).and_then(|connection| signing_keys(&connection)) {
-            Ok(keys) => tokens.replace(keys),
+            Ok(keys) => tokens.replace(&keys),
             Err(error) => tracing::warn!(%error, "signing keys could not be read"),
         }
     }

@@ -1,0 +1,151 @@
+//! Counterparties: what a party is to a merchant.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use domain::command::{Answer, Command};
+use domain::ids::{CounterpartyId, PartyId};
+use domain::merchant::Merchant;
+use domain::party::{Counterparty, Party, Relationship};
+use serde::Serialize;
+
+use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::auth::Tenant;
+use super::error::ApiError;
+use super::extract::{Body, Ids, Query};
+use super::fields::{Id, Text};
+use super::parties::PartyAnswer;
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// A counterparty to make.
+    pub struct CreateCounterparty {
+        /// What it is to the merchant.
+        relationship_type: Relationship,
+        /// The party behind it.
+        party_id: Option<Id>,
+    }
+
+    /// Changes to a counterparty; what is absent stays.
+    pub struct UpdateCounterparty {
+        /// What it is to the merchant.
+        relationship_type: Option<Relationship>,
+        /// The party behind it.
+        party_id: Option<Id>,
+    }
+
+    /// Which counterparties.
+    pub struct ListCounterparties {
+        /// Part of the party's name, whatever the case.
+        fullname: Option<Text<255>>,
+        /// Only of this kind.
+        relationship_type: Option<Relationship>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A counterparty.
+#[derive(Serialize)]
+pub struct CounterpartyAnswer {
+    id: i64,
+    relationship_type: &'static str,
+    party_id: Option<i64>,
+    owner_party_type: &'static str,
+    owner_party_id: i64,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl CounterpartyAnswer {
+    /// A counterparty of this merchant.
+    #[must_use]
+    pub fn new(row: &Counterparty, merchant: &Merchant) -> Self {
+        Self {
+            id: row.id.0,
+            relationship_type: row.relationship.as_str(),
+            party_id: row.party_id.map(|id| id.0),
+            owner_party_type: merchant.kind.as_str(),
+            owner_party_id: merchant.id.0,
+            created_at: Time(row.created_at),
+            updated_at: Time(row.updated_at),
+        }
+    }
+}
+
+/// A counterparty with the party behind it.
+#[derive(Serialize)]
+pub struct CounterpartyWithPartyAnswer {
+    #[serde(flatten)]
+    counterparty: CounterpartyAnswer,
+    party: Option<PartyAnswer>,
+}
+
+impl CounterpartyWithPartyAnswer {
+    /// A counterparty of this merchant.
+    #[must_use]
+    pub fn new(row: &Counterparty, party: Option<Party>, merchant: &Merchant) -> Self {
+        Self { counterparty: CounterpartyAnswer::new(row, merchant), party: party.map(Into::into) }
+    }
+}
+
+fn party_id(id: Option<Id>) -> Option<PartyId> {
+    id.map(|id| PartyId(id.0))
+}
+
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<CreateCounterparty>,
+) -> Answered<CounterpartyAnswer> {
+    let command = Command::CreateCounterparty(tenant.id(), payload.relationship_type, party_id(payload.party_id));
+    let row = submit!(app, command, Answer::Counterparty);
+    Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
+}
+
+async fn update(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+    Body(payload): Body<UpdateCounterparty>,
+) -> Answered<CounterpartyAnswer> {
+    let (relationship, party) = (payload.relationship_type, party_id(payload.party_id));
+    let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
+    let row = submit!(app, command, Answer::Counterparty);
+    Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    tenant: Tenant,
+    uri: Uri,
+    Query(query): Query<ListCounterparties>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
+    let found = app.queries.counterparties(tenant.id(), fullname, query.relationship_type, page).await?;
+    let answer = |(row, party)| CounterpartyWithPartyAnswer::new(&row, party, &tenant.merchant);
+    let rows: Vec<_> = found.into_iter().map(answer).collect();
+    Ok(list(&uri, page, &rows, |row| row.counterparty.id))
+}
+
+async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<CounterpartyWithPartyAnswer> {
+    let found = app.queries.counterparty(tenant.id(), CounterpartyId(id)).await?;
+    let (row, party) = found.ok_or(ApiError::NotFound)?;
+    Ok(Json(CounterpartyWithPartyAnswer::new(&row, party, &tenant.merchant)))
+}
+
+/// Making, changing, listing and reading counterparties.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post("/v1/counterparties/create", create)
+        .get("/v1/counterparties/list", list_all)
+        .get("/v1/counterparties/retrieve/{id}", retrieve)
+        .put("/v1/counterparties/update/{id}", update)
+}

@@ -1,0 +1,298 @@
+//! Every answer that is not 200: always JSON, always with `detail`.
+
+use axum::Json;
+use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::rejection::{Class, Rejection};
+use serde::Serialize;
+
+use super::fields::{Fault, FaultKind, Part};
+use crate::clock;
+use crate::engine::Failure;
+use crate::store::StoreError;
+
+/// After so many seconds a caller may try again when we were overloaded or the database was gone.
+const RETRY_AFTER_S: u64 = 1;
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Why a call is not answered with 200.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ApiError {
+    /// 401: no token.
+    NotAuthenticated,
+    /// 401: a token or secret that is not right, or not any more.
+    BadCredentials,
+    /// 403.
+    Forbidden(String),
+    /// 404.
+    NotFound,
+    /// 405.
+    MethodNotAllowed,
+    /// 408: the body did not arrive in time.
+    TooSlow,
+    /// 413.
+    TooLarge,
+    /// 415.
+    NotJson,
+    /// 422: these fields.
+    Invalid(Vec<Fault>),
+    /// 422: the object that the path names is in a state that does not allow the call.
+    State(String),
+    /// 429, with the seconds to wait.
+    TooMany(u64),
+    /// 500, with what the log is to say.
+    Internal(String),
+    /// 503: the queue is full.
+    Overloaded,
+    /// 503, with what the log is to say.
+    Unavailable(String),
+}
+
+impl ApiError {
+    /// A fault of ours.
+    #[must_use]
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal(what.into())
+    }
+
+    /// The answer to refusals of an object that the path names: no field of the body is to blame.
+    #[must_use]
+    pub fn on_path(failure: Failure) -> Self {
+        match failure {
+            Failure::Rejected(rejections) => Self::refused(rejections, true),
+            other => other.into(),
+        }
+    }
+
+    /// Not found goes before forbidden, forbidden before the rest: who may not know or do must not learn more.
+    fn refused(rejections: Vec<Rejection>, on_path: bool) -> Self {
+        if rejections.iter().any(|rejection| rejection.class() == Class::NotFound) {
+            return Self::NotFound;
+        }
+        if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Forbidden) {
+            return Self::Forbidden(rejection.to_string());
+        }
+        if on_path || rejections.iter().any(|rejection| rejection.field().is_empty()) {
+            return Self::State(rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        }
+        Self::Invalid(rejections.into_iter().map(on_body).collect())
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotAuthenticated | Self::BadCredentials => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) | Self::State(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn detail(&self) -> Detail<'_> {
+        Detail::Text(match self {
+            Self::NotAuthenticated => "Not authenticated",
+            Self::BadCredentials => "Could not validate credentials",
+            Self::Forbidden(text) | Self::State(text) => text,
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::TooSlow => "The request body did not arrive in time",
+            Self::TooLarge => "The request body is larger than 64 KiB",
+            Self::NotJson => "The request body must be application/json",
+            Self::Invalid(faults) => return Detail::Faults(faults),
+            Self::TooMany(_) => "Too many requests",
+            Self::Internal(_) => "Internal server error",
+            Self::Overloaded => "The server is overloaded, try again",
+            Self::Unavailable(_) => "The service is unavailable, try again",
+        })
+    }
+
+    /// What a log must have of a fault of ours.
+    fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Internal(what) | Self::Unavailable(what) => Some(what),
+            Self::Overloaded => Some("the queue is full"),
+            _ => None,
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        match self {
+            Self::NotAuthenticated | Self::BadCredentials => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::TooMany(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::Overloaded | Self::Unavailable(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            }
+            _ => {}
+        }
+        headers
+    }
+}
+
+/// A refusal on a field of the body.
+fn on_body(rejection: Rejection) -> Fault {
+    Fault::at(&[Part::Name("body"), Part::Name(rejection.field())], FaultKind::Refused(rejection))
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(&'a str),
+    Faults(&'a [Fault]),
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    detail: Detail<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// An id by which a person finds the log line of a failed request.
+fn draw_request_id() -> String {
+    clock::random::<8>().map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes))).unwrap_or_default()
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, mut headers) = (self.status(), self.headers());
+        let request_id = self.cause().map(|cause| {
+            let request_id = draw_request_id();
+            tracing::error!(request_id, status = status.as_u16(), cause, "a request failed");
+            request_id
+        });
+        if let Some(value) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(REQUEST_ID.clone(), value);
+        }
+        (status, headers, Json(Problem { detail: self.detail(), request_id: request_id.as_deref() })).into_response()
+    }
+}
+
+impl From<Vec<Fault>> for ApiError {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Rejected(rejections) => Self::refused(rejections, false),
+            Failure::Overloaded => Self::Overloaded,
+            Failure::Unavailable(what) => Self::Unavailable(what),
+            Failure::Internal(what) => Self::Internal(what),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Sqlite(_) | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
+            StoreError::Broken { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Lost { .. }
+            | StoreError::Panicked
+            | StoreError::Random(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::time::Timestamp;
+    use serde_json::{Value, json};
+
+    async fn answer(error: ApiError) -> (u16, HeaderMap, Value) {
+        let response = error.into_response();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_error_is_json_with_a_detail() {
+        let text = |text: &str| json!({ "detail": text });
+        for (error, status, body) in [
+            (ApiError::NotAuthenticated, 401, text("Not authenticated")),
+            (ApiError::BadCredentials, 401, text("Could not validate credentials")),
+            (ApiError::Forbidden("merchant not verified".to_owned()), 403, text("merchant not verified")),
+            (ApiError::NotFound, 404, text("Not found")),
+            (ApiError::MethodNotAllowed, 405, text("Method not allowed")),
+            (ApiError::TooSlow, 408, text("The request body did not arrive in time")),
+            (ApiError::TooLarge, 413, text("The request body is larger than 64 KiB")),
+            (ApiError::NotJson, 415, text("The request body must be application/json")),
+            (ApiError::State("the invoice is PAID".to_owned()), 422, text("the invoice is PAID")),
+            (ApiError::TooMany(7), 429, text("Too many requests")),
+        ] {
+            let (got, headers, value) = answer(error).await;
+            assert_eq!((got, value), (status, body));
+            assert_eq!(headers["content-type"], "application/json");
+            assert_eq!(headers.contains_key("www-authenticate"), status == 401);
+            assert_eq!(headers.contains_key("retry-after"), status == 429);
+        }
+    }
+
+    #[tokio::test]
+    async fn our_own_faults_have_an_id_and_no_cause() {
+        for (error, status) in [
+            (ApiError::internal("a secret"), 500),
+            (ApiError::Overloaded, 503),
+            (ApiError::Unavailable("a secret".to_owned()), 503),
+        ] {
+            let (got, headers, value) = answer(error).await;
+            assert_eq!(got, status);
+            assert_eq!(headers.contains_key("retry-after"), status == 503);
+            assert_eq!(headers["x-request-id"].to_str().unwrap(), value["request_id"].as_str().unwrap());
+            assert!(!value.to_string().contains("secret"));
+        }
+    }
+
+    fn refused(rejections: Vec<Rejection>) -> ApiError {
+        Failure::Rejected(rejections).into()
+    }
+
+    #[tokio::test]
+    async fn refusals_stand_on_their_fields_all_at_once() {
+        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let unknown = Rejection::Unknown { field: "wallet_id", what: "a wallet" };
+        let (status, _, body) = answer(refused(vec![unknown, Rejection::ExpiryPast { now }])).await;
+        assert_eq!(status, 422);
+        assert_eq!(
+            body,
+            json!({"detail": [
+                {"loc": ["body", "wallet_id"], "msg": "not the id of a wallet of this merchant", "type": "value_error.not_found"},
+                {"loc": ["body", "expires_at"], "msg": "expires_at is in the past: it is 2026-11-22T12:00:00Z now",
+                 "type": "value_error.expires_at"},
+            ]})
+        );
+    }
+
+    #[test]
+    fn what_the_path_names_is_answered_with_a_sentence() {
+        let paid = |field| Rejection::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
+        let sentence = ApiError::State("the invoice is PAID and must be IDLE".to_owned());
+        assert_eq!(refused(vec![paid("")]), sentence);
+        assert_eq!(ApiError::on_path(Failure::Rejected(vec![paid("session_id")])), sentence);
+        assert_eq!(ApiError::on_path(Failure::Overloaded), ApiError::Overloaded);
+    }
+
+    #[test]
+    fn who_may_not_know_learns_nothing_more() {
+        let unknown = Rejection::Unknown { field: "party_id", what: "a party" };
+        assert_eq!(refused(vec![unknown.clone(), Rejection::NotFound]), ApiError::NotFound);
+        assert_eq!(refused(vec![unknown, Rejection::NotVerified]), ApiError::Forbidden("merchant not verified".to_owned()));
+    }
+}

@@ -1,0 +1,192 @@
+//! Executions: sessions carried out.
+
+mod passcode;
+#[cfg(test)]
+mod tests;
+
+use axum::Json;
+use axum::extract::State;
+use domain::command::{Answer, Command};
+use domain::currency::Currency;
+use domain::execute::{Execute, Terms};
+use domain::execution::{Execution, Job};
+use domain::ids::{PaymentAccountId, SessionId};
+use serde::Serialize;
+
+use super::answer::{Amount, Answered, Time, submit};
+use super::auth::Tenant;
+use super::error::ApiError;
+use super::extract::Body;
+use super::fields::{Given, Id, Reference};
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+pub use passcode::{PasscodeToken, VerifyPasscode};
+
+payload! {
+    /// To collect for a checkout session.
+    pub struct ExecuteCollection {
+        /// The session.
+        session_id: Id,
+        /// From where.
+        payment_account_id: Id,
+        /// The payer's currency.
+        currency: Currency,
+        /// The caller's key: a UUID of version 4.
+        reference_id: Reference,
+    }
+
+    /// To carry out a payout session.
+    pub struct ExecutePayout {
+        /// The session.
+        session_id: Id,
+        /// Must be the session's, where it is given.
+        payout_account_id: Option<Id>,
+        /// The caller's key: a UUID of version 4.
+        reference_id: Reference,
+        /// Needed where the merchant has set one.
+        passcode: Given<VerifyPasscode>,
+    }
+
+    /// To carry out a transfer or refund session.
+    pub struct ExecuteSession {
+        /// The session.
+        session_id: Id,
+        /// The caller's key: a UUID of version 4.
+        reference_id: Reference,
+    }
+}
+
+/// An execution.
+#[derive(Serialize)]
+pub struct ExecutionAnswer {
+    reference_id: String,
+    status: &'static str,
+    payer_amount: Amount,
+    payer_currency: String,
+    payee_currency: String,
+    payee_amount: Amount,
+    operation_type: &'static str,
+    provider_transaction_id: Option<String>,
+    gateway_message: Option<String>,
+    wallet_message: Option<String>,
+    client_secret: Option<String>,
+    requires_action: bool,
+    payment_intent_id: i64,
+    /// Why it is not final, when it is looked at again, and when a person looks at it.
+    #[serde(flatten)]
+    waiting: Option<Waiting>,
+}
+
+#[derive(Serialize)]
+struct Waiting {
+    waiting_for: Option<String>,
+    next_check_at: Option<Time>,
+    deadline_at: Time,
+}
+
+impl From<Execution> for ExecutionAnswer {
+    fn from(execution: Execution) -> Self {
+        let waiting = Waiting {
+            waiting_for: execution.waiting_for,
+            next_check_at: execution.next_check_at.map(Time),
+            deadline_at: Time(execution.deadline_at),
+        };
+        Self {
+            reference_id: execution.reference_id,
+            status: execution.status.as_str(),
+            payer_amount: Amount(execution.payer),
+            payer_currency: execution.payer.currency.to_string(),
+            payee_currency: execution.payee.currency.to_string(),
+            payee_amount: Amount(execution.payee),
+            operation_type: execution.operation.as_str(),
+            provider_transaction_id: execution.provider_transaction_id,
+            gateway_message: execution.gateway_message,
+            wallet_message: execution.wallet_message,
+            client_secret: execution.client_secret,
+            requires_action: execution.requires_action,
+            payment_intent_id: execution.id.0,
+            waiting: Some(waiting).filter(|_| !execution.status.is_final()),
+        }
+    }
+}
+
+/// The provider's first outcome, if it comes in time; else what was committed. The call goes on in any case.
+pub async fn first_outcome(app: &App, committed: Execution, job: Option<Job>) -> Execution {
+    let Some(job) = job else { return committed };
+    let dispatcher = app.dispatcher.clone();
+    let call = tokio::spawn(async move { dispatcher.run(job).await });
+    match tokio::time::timeout(app.config.answer_within, call).await {
+        Ok(Ok(Some(execution))) => execution,
+        _ => committed,
+    }
+}
+
+async fn execute(app: &App, request: Execute) -> Result<Execution, ApiError> {
+    let executed = submit!(app, Command::Execute(request), Answer::Executed);
+    Ok(first_outcome(app, executed.execution, executed.job).await)
+}
+
+async fn execute_payout(app: &App, request: Execute, code: Option<String>) -> Result<Execution, ApiError> {
+    let Some(code) = code else { return execute(app, request).await };
+    match passcode::try_code(app, &request, code).await? {
+        passcode::Tried::Replayed(execution) => Ok(*execution),
+        passcode::Tried::Compared(verified) => {
+            let terms = match request.terms {
+                Terms::Payout { account_id, .. } => Terms::Payout { account_id, passcode_verified: verified },
+                other => other,
+            };
+            execute(app, Execute { terms, ..request }).await
+        }
+    }
+}
+
+/// Does the work in a task of its own: a client that goes away must not stop what it has started.
+async fn to_the_end(work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static) -> Answered<ExecutionAnswer> {
+    let done = tokio::spawn(work).await;
+    let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
+    Ok(Json(execution.into()))
+}
+
+fn request(tenant: &Tenant, session_id: Id, reference: Reference, terms: Terms) -> Execute {
+    Execute { merchant_id: tenant.id(), reference_id: reference.0, session_id: SessionId(session_id.0), terms }
+}
+
+async fn collection(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecuteCollection>,
+) -> Answered<ExecutionAnswer> {
+    let account_id = PaymentAccountId(payload.payment_account_id.0);
+    let terms = Terms::Collection { account_id, currency: payload.currency };
+    let request = request(&tenant, payload.session_id, payload.reference_id, terms);
+    to_the_end(async move { execute(&app, request).await }).await
+}
+
+async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecutePayout>) -> Answered<ExecutionAnswer> {
+    let account_id = payload.payout_account_id.map(|id| PaymentAccountId(id.0));
+    let terms = Terms::Payout { account_id, passcode_verified: false };
+    let request = request(&tenant, payload.session_id, payload.reference_id, terms);
+    let code = payload.passcode.0.map(|passcode| passcode.token.code.0);
+    to_the_end(async move { execute_payout(&app, request, code).await }).await
+}
+
+async fn transfer(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
+    let request = request(&tenant, payload.session_id, payload.reference_id, Terms::Transfer);
+    to_the_end(async move { execute(&app, request).await }).await
+}
+
+async fn refund(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
+    let request = request(&tenant, payload.session_id, payload.reference_id, Terms::Refund);
+    to_the_end(async move { execute(&app, request).await }).await
+}
+
+/// Carrying sessions out.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post("/v1/executions/collection", collection)
+        .post("/v1/executions/payout", payout)
+        .post("/v1/executions/transfer", transfer)
+        .post("/v1/executions/refund", refund)
+}

@@ -1,0 +1,47 @@
+//! Whether the server lives, and the yardstick of benchmarks.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::answer::Answered;
+use super::auth::Tenant;
+use super::extract::Body;
+use super::fields::{Fields, Payload};
+use super::routes::Routes;
+use crate::app::App;
+
+/// Any object.
+struct AnyObject;
+
+impl Payload for AnyObject {
+    fn read(_: &mut Fields<'_>) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// All that an execution call does but the execution: the tenant, the body, an answer of the same size.
+async fn noop(State(_): State<App>, tenant: Tenant, Body(AnyObject): Body<AnyObject>) -> Answered<Value> {
+    Ok(Json(json!({
+        "reference_id": "00000000-0000-4000-8000-000000000000", "status": "COMPLETED",
+        "payer_amount": 500, "payer_currency": "USD", "payee_currency": "USD", "payee_amount": 500,
+        "operation_type": "TRANSFER", "provider_transaction_id": null, "gateway_message": null, "wallet_message": null,
+        "client_secret": null, "requires_action": false, "payment_intent_id": tenant.id().0,
+    })))
+}
+
+/// Asking whether the server lives.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().get("/healthz", healthz)
+}
+
+/// Measuring what a call costs that does nothing.
+#[must_use]
+pub fn bench_routes() -> Routes {
+    Routes::new().post("/v1/noop", noop)
+}

@@ -1,0 +1,106 @@
+//! Parties: the persons and firms that a merchant deals with.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use domain::command::{Answer, Command};
+use domain::ids::PartyId;
+use domain::party::{NewParty, Party};
+use serde::Serialize;
+
+use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::auth::Tenant;
+use super::error::ApiError;
+use super::extract::{Body, Ids, Query};
+use super::fields::{CountryCode, Email, Id, Phone, Text};
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// A party to make.
+    pub struct CreateParty {
+        /// Its name.
+        fullname: Text<255>,
+        /// Its phone: digits with the country code, no plus sign.
+        phone: Phone,
+        /// Its email.
+        email: Option<Email>,
+        /// ISO 3166, two letters.
+        country_code: Option<CountryCode>,
+    }
+
+    /// Which parties.
+    pub struct ListParties {
+        /// Part of the name, whatever the case.
+        fullname: Option<Text<255>>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A party.
+#[derive(Serialize)]
+pub struct PartyAnswer {
+    id: i64,
+    fullname: String,
+    email: Option<String>,
+    phone: String,
+    country_code: Option<String>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Party> for PartyAnswer {
+    fn from(party: Party) -> Self {
+        Self {
+            id: party.id.0,
+            fullname: party.fullname,
+            email: party.email,
+            phone: party.phone,
+            country_code: party.country_code,
+            created_at: Time(party.created_at),
+            updated_at: Time(party.updated_at),
+        }
+    }
+}
+
+async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<CreateParty>) -> Answered<PartyAnswer> {
+    let new = NewParty {
+        fullname: payload.fullname.0,
+        phone: payload.phone.0,
+        email: payload.email.map(|email| email.0),
+        country_code: payload.country_code.map(|code| code.0),
+    };
+    let party = submit!(app, Command::CreateParty(tenant.id(), new), Answer::Party);
+    Ok(Json(party.into()))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    tenant: Tenant,
+    uri: Uri,
+    Query(query): Query<ListParties>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
+    let rows: Vec<PartyAnswer> = app.queries.parties(tenant.id(), fullname, page).await?.into_iter().map(Into::into).collect();
+    Ok(list(&uri, page, &rows, |row| row.id))
+}
+
+async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PartyAnswer> {
+    let party = app.queries.party(tenant.id(), PartyId(id)).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(party.into()))
+}
+
+/// Making, listing and reading parties.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post("/v1/parties/create", create)
+        .get("/v1/parties/list", list_all)
+        .get("/v1/parties/retrieve/{id}", retrieve)
+}

@@ -1,0 +1,165 @@
+//! Payment intents: executions with all that happened to them, down to the ledger.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use domain::event::Event;
+use domain::execution::Execution;
+use domain::ids::ExecutionId;
+use domain::money::Money;
+use domain::session::SessionKind;
+use serde::Serialize;
+
+use super::answer::{Amount, Answered, Limit, Time, list, page};
+use super::auth::Tenant;
+use super::error::ApiError;
+use super::executions::ExecutionAnswer;
+use super::extract::{Ids, Query};
+use super::fields::Id;
+use super::routes::Routes;
+use super::sessions::{self, SessionAnswer};
+use super::wallets::EntryAnswer;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// Which payment intents.
+    pub struct ListPaymentIntents {
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A payment intent.
+#[derive(Serialize)]
+pub struct PaymentIntentAnswer {
+    id: i64,
+    session_id: i64,
+    source_id: Option<i64>,
+    payment_account_id: Option<i64>,
+    original_payment_intent_id: Option<i64>,
+    wallet_id: Option<i64>,
+    provider: &'static str,
+    method: &'static str,
+    platform_fee: Amount,
+    gateway_fee: Amount,
+    fx_fee: Amount,
+    fee_currency: String,
+    /// Collections: what refunds of it have taken or hold, in the payer's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refunded_amount: Option<Amount>,
+    completed_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+    #[serde(flatten)]
+    execution: ExecutionAnswer,
+}
+
+impl From<Execution> for PaymentIntentAnswer {
+    fn from(execution: Execution) -> Self {
+        let currency = execution.wallet_currency();
+        let fee = |minor| Amount(Money::new(minor, currency));
+        let refunded = Amount(Money::new(execution.refunded_minor, execution.payer.currency));
+        Self {
+            id: execution.id.0,
+            session_id: execution.session_id.0,
+            source_id: execution.source_id.map(|id| id.0),
+            payment_account_id: execution.payment_account_id.map(|id| id.0),
+            original_payment_intent_id: execution.original_execution_id.map(|id| id.0),
+            wallet_id: execution.wallet_id.map(|id| id.0),
+            provider: execution.provider.as_str(),
+            method: execution.method.as_str(),
+            platform_fee: fee(execution.platform_fee_minor),
+            gateway_fee: fee(execution.gateway_fee_minor),
+            fx_fee: fee(execution.fx_fee_minor),
+            fee_currency: currency.to_string(),
+            refunded_amount: Some(refunded).filter(|_| kind_of(&execution) == SessionKind::Checkout),
+            completed_at: execution.completed_at.map(Time),
+            created_at: Time(execution.created_at),
+            updated_at: Time(execution.updated_at),
+            execution: execution.into(),
+        }
+    }
+}
+
+/// Something that happened, with the ledger transaction that it caused.
+#[derive(Serialize)]
+pub struct EventAnswer {
+    id: i64,
+    r#type: &'static str,
+    subject: &'static str,
+    subject_id: i64,
+    note: Option<String>,
+    created_at: Time,
+    entries: Vec<EntryAnswer>,
+}
+
+/// A payment intent, its session, and all that happened, oldest first.
+#[derive(Serialize)]
+pub struct PaymentIntentDetailAnswer {
+    #[serde(flatten)]
+    intent: PaymentIntentAnswer,
+    session: Option<SessionAnswer>,
+    timeline: Vec<EventAnswer>,
+}
+
+/// The kind of the session that it carried out.
+fn kind_of(execution: &Execution) -> SessionKind {
+    let kind = SessionKind::ALL.iter().find(|kind| kind.operation() == execution.operation);
+    kind.copied().unwrap_or(SessionKind::Checkout)
+}
+
+async fn event(app: &App, tenant: &Tenant, event: Event) -> Result<EventAnswer, ApiError> {
+    let entries = app.queries.entries_of(tenant.id(), event.id).await?;
+    Ok(EventAnswer {
+        id: event.id.0,
+        r#type: event.kind.as_str(),
+        subject: event.subject.as_str(),
+        subject_id: event.subject_id,
+        note: event.note,
+        created_at: Time(event.created_at),
+        entries: entries.into_iter().map(Into::into).collect(),
+    })
+}
+
+async fn timeline(app: &App, tenant: &Tenant, execution: &Execution) -> Result<Vec<EventAnswer>, ApiError> {
+    let mut events = app.queries.events_of(tenant.id(), execution.session_id.0).await?;
+    events.extend(app.queries.events_of(tenant.id(), execution.id.0).await?);
+    events.sort_by_key(|event| (event.created_at, event.id));
+    let mut timeline = Vec::with_capacity(events.len());
+    for row in events {
+        timeline.push(event(app, tenant, row).await?);
+    }
+    Ok(timeline)
+}
+
+async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentIntentDetailAnswer> {
+    let execution = app.queries.execution(tenant.id(), ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+    let timeline = timeline(&app, &tenant, &execution).await?;
+    let session = match app.queries.session(tenant.id(), kind_of(&execution), execution.session_id).await? {
+        Some(session) => Some(sessions::answer(&app, &tenant, session).await?),
+        None => None,
+    };
+    Ok(Json(PaymentIntentDetailAnswer { intent: execution.into(), session, timeline }))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    tenant: Tenant,
+    uri: Uri,
+    Query(query): Query<ListPaymentIntents>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let found = app.queries.executions(tenant.id(), page).await?;
+    let rows: Vec<PaymentIntentAnswer> = found.into_iter().map(Into::into).collect();
+    Ok(list(&uri, page, &rows, |row| row.id))
+}
+
+/// Reading payment intents.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().get("/v1/payment-intents/retrieve/{id}", retrieve).get("/v1/payment-intents/list", list_all)
+}

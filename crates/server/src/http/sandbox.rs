@@ -1,0 +1,60 @@
+//! The sandbox: a clock that can be moved, and a payer who can be told to authenticate.
+
+use axum::Json;
+use axum::extract::State;
+use domain::command::{Answer, Command};
+use domain::merchant::MAX_ADVANCE_SECONDS;
+use serde::Serialize;
+
+use super::answer::{Answered, Time, submit};
+use super::auth::Tenant;
+use super::executions::{ExecutionAnswer, first_outcome};
+use super::extract::{Body, Words};
+use super::fields::Int;
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// A move of the sandbox clock.
+    pub struct AdvanceClock {
+        /// How far forward.
+        seconds: Int<1, MAX_ADVANCE_SECONDS>,
+    }
+
+    /// What the payer of a card payment does.
+    pub struct Authenticate {
+        /// Whether they confirm it.
+        success: bool,
+    }
+}
+
+/// The merchant's time.
+#[derive(Serialize)]
+pub struct ClockAnswer {
+    now: Time,
+}
+
+async fn advance(State(app): State<App>, tenant: Tenant, Body(payload): Body<AdvanceClock>) -> Answered<ClockAnswer> {
+    let now = submit!(app, Command::AdvanceClock(tenant.id(), payload.seconds.0), Answer::Time);
+    Ok(Json(ClockAnswer { now: Time(now) }))
+}
+
+async fn authenticate(
+    State(app): State<App>,
+    tenant: Tenant,
+    Words([reference]): Words<1>,
+    Body(payload): Body<Authenticate>,
+) -> Answered<ExecutionAnswer> {
+    let command = Command::Authenticate(tenant.id(), reference.to_ascii_lowercase(), payload.success);
+    let settled = submit!(app, command, Answer::Settled);
+    Ok(Json(first_outcome(&app, settled.execution, settled.job).await.into()))
+}
+
+/// Playing with time and payers.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post("/v1/sandbox/clock/advance", advance)
+        .post("/v1/sandbox/executions/{reference_id}/authenticate", authenticate)
+}

@@ -1,0 +1,212 @@
+//! What calls on invoices and orders answer.
+
+use domain::merchant::Merchant;
+use domain::money::Money;
+use domain::party::{Counterparty, Party};
+use domain::source::{Item, Source, SourceType};
+use serde::Serialize;
+
+use crate::http::answer::{Amount, Time};
+use crate::http::counterparties::CounterpartyWithPartyAnswer;
+
+/// A value under the word of its kind: one of the two is there.
+#[derive(Default)]
+pub struct Either<T> {
+    pub invoice: Option<T>,
+    pub order: Option<T>,
+}
+
+impl<T> Either<T> {
+    pub fn new(kind: SourceType, value: T) -> Self {
+        match kind {
+            SourceType::Invoice => Self { invoice: Some(value), order: None },
+            SourceType::Order => Self { invoice: None, order: Some(value) },
+        }
+    }
+}
+
+/// An invoice or order.
+#[derive(Serialize)]
+pub struct SourceAnswer {
+    id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_number: Option<String>,
+    counterparty_id: i64,
+    currency: String,
+    total_amount: Amount,
+    status: &'static str,
+    note: String,
+    fee_bearer: &'static str,
+    /// Invoices have the field, be it null; orders have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_date: Option<Option<Time>>,
+    as_payment_link: bool,
+    owner_id: i64,
+    owner_type: &'static str,
+    reference_id: Option<String>,
+    paid_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl SourceAnswer {
+    pub fn new(source: Source, merchant: &Merchant) -> Self {
+        let number = Either::new(source.kind, source.number);
+        Self {
+            id: source.id.0,
+            invoice_number: number.invoice,
+            order_number: number.order,
+            counterparty_id: source.counterparty_id.0,
+            currency: source.currency.to_string(),
+            total_amount: Amount(Money::new(source.total_minor, source.currency)),
+            status: source.status.as_str(),
+            note: source.note,
+            fee_bearer: source.fee_bearer.as_str(),
+            due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
+            as_payment_link: source.as_payment_link,
+            owner_id: merchant.id.0,
+            owner_type: merchant.kind.as_str(),
+            reference_id: source.reference_id,
+            paid_at: source.paid_at.map(Time),
+            created_at: Time(source.created_at),
+            updated_at: Time(source.updated_at),
+        }
+    }
+
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+/// A line.
+#[derive(Serialize)]
+pub struct ItemAnswer {
+    id: i64,
+    name: String,
+    currency: String,
+    qty: i64,
+    amount: Amount,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Item> for ItemAnswer {
+    fn from(item: Item) -> Self {
+        Self {
+            id: item.id.0,
+            name: item.name,
+            currency: item.currency.to_string(),
+            qty: item.qty,
+            amount: Amount(Money::new(item.amount_minor, item.currency)),
+            created_at: Time(item.created_at),
+            updated_at: Time(item.updated_at),
+        }
+    }
+}
+
+/// An invoice or order with its lines and who is to pay.
+#[derive(Serialize)]
+pub struct SourceDetailAnswer {
+    #[serde(flatten)]
+    source: SourceAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice_items: Option<Vec<ItemAnswer>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_items: Option<Vec<ItemAnswer>>,
+    counterparty: Option<CounterpartyWithPartyAnswer>,
+}
+
+impl SourceDetailAnswer {
+    pub fn new(
+        source: Source,
+        items: Vec<Item>,
+        counterparty: Option<(Counterparty, Option<Party>)>,
+        merchant: &Merchant,
+    ) -> Self {
+        let items = Either::new(source.kind, items.into_iter().map(Into::into).collect());
+        Self {
+            source: SourceAnswer::new(source, merchant),
+            invoice_items: items.invoice,
+            order_items: items.order,
+            counterparty: counterparty.map(|(row, party)| CounterpartyWithPartyAnswer::new(&row, party, merchant)),
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod samples {
+    use super::*;
+    use domain::currency::Currency;
+    use domain::ids::{CounterpartyId, MerchantId, SourceId};
+    use domain::merchant::MerchantType;
+    use domain::names::{FeeBearer, Mode};
+    use domain::source::SourceStatus;
+    use domain::time::Timestamp;
+
+    const AT: Timestamp = Timestamp(1_795_348_800_000_000);
+
+    pub fn merchant() -> Merchant {
+        Merchant {
+            id: MerchantId(1),
+            name: "Sample".to_owned(),
+            kind: MerchantType::Organization,
+            mode: Mode::Sandbox,
+            phone: None,
+            email: None,
+            verified: true,
+            fee_tier: "default".to_owned(),
+            clock_offset_us: 0,
+            created_at: AT,
+            updated_at: AT,
+        }
+    }
+
+    pub fn source(kind: SourceType) -> Source {
+        Source {
+            id: SourceId(101),
+            merchant_id: MerchantId(1),
+            kind,
+            number: "INV-2026-00042".to_owned(),
+            counterparty_id: CounterpartyId(5),
+            currency: Currency::parse("USD").unwrap(),
+            total_minor: 50_000,
+            status: SourceStatus::Active,
+            note: "n".to_owned(),
+            fee_bearer: FeeBearer::Payer,
+            as_payment_link: false,
+            reference_id: None,
+            due_date: None,
+            paid_at: None,
+            created_at: AT,
+            updated_at: AT,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invoice_is_written_with_its_own_words() {
+        let detail = SourceDetailAnswer::new(samples::source(SourceType::Invoice), vec![], None, &samples::merchant());
+        assert_eq!(
+            serde_json::to_string(&detail).unwrap(),
+            concat!(
+                r#"{"id":101,"invoice_number":"INV-2026-00042","counterparty_id":5,"currency":"USD","total_amount":500.00,"#,
+                r#""status":"ACTIVE","note":"n","fee_bearer":"PAYER","due_date":null,"as_payment_link":false,"owner_id":1,"#,
+                r#""owner_type":"ORGANIZATION","reference_id":null,"paid_at":null,"created_at":"2026-11-22T12:00:00Z","#,
+                r#""updated_at":"2026-11-22T12:00:00Z","invoice_items":[],"counterparty":null}"#
+            )
+        );
+    }
+
+    #[test]
+    fn an_order_has_no_due_date() {
+        let answer = SourceAnswer::new(samples::source(SourceType::Order), &samples::merchant());
+        let text = serde_json::to_string(&answer).unwrap();
+        assert!(text.contains("order_number") && !text.contains("invoice") && !text.contains("due_date"), "{text}");
+    }
+}

@@ -1,0 +1,77 @@
+//! The lines of an invoice or order.
+
+use axum::Json;
+use axum::extract::State;
+use domain::command::{Answer, Command};
+use domain::currency::Currency;
+use domain::ids::ItemId;
+use domain::money::{Decimal, Money};
+use domain::source::{ItemChanges, NewItem};
+use serde_json::{Value, json};
+
+use super::answers::ItemAnswer;
+use super::{Kind, named};
+use crate::app::App;
+use crate::http::answer::{Answered, submit};
+use crate::http::auth::Tenant;
+use crate::http::error::ApiError;
+use crate::http::extract::{Body, Ids};
+use crate::http::fields::{Int, Text};
+use crate::payload;
+
+/// How many of an item.
+type Quantity = Int<1, 1_000_000_000>;
+
+payload! {
+    /// An item to add.
+    pub struct AddItem {
+        /// What it is.
+        name: Text<255>,
+        /// The currency of the invoice or order.
+        currency: Currency,
+        /// How many.
+        qty: Quantity,
+        /// The price of one.
+        amount: Money,
+    }
+
+    /// Changes to an item; what is absent stays.
+    pub struct UpdateItem {
+        /// What it is.
+        name: Option<Text<255>>,
+        /// How many.
+        qty: Option<Quantity>,
+        /// The price of one, in the currency of the invoice or order.
+        amount: Option<Decimal>,
+    }
+}
+
+pub async fn add<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+    Body(payload): Body<AddItem>,
+) -> Answered<ItemAnswer> {
+    let new = NewItem { name: payload.name.0, currency: payload.currency, qty: payload.qty.0, amount: payload.amount };
+    let item = submit!(app, Command::AddItem(named::<K>(&tenant, id), new), Answer::Item);
+    Ok(Json(item.into()))
+}
+
+pub async fn update<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id, item]): Ids<2>,
+    Body(payload): Body<UpdateItem>,
+) -> Answered<ItemAnswer> {
+    let changes =
+        ItemChanges { name: payload.name.map(|name| name.0), qty: payload.qty.map(|qty| qty.0), amount: payload.amount };
+    let item = submit!(app, Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes), Answer::Item);
+    Ok(Json(item.into()))
+}
+
+pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Value> {
+    match app.engine.submit(Command::RemoveItem(named::<K>(&tenant, id), ItemId(item))).await? {
+        Answer::Done => Ok(Json(json!({}))),
+        _ => Err(ApiError::internal("the engine gave an answer of another kind")),
+    }
+}

@@ -1,0 +1,218 @@
+//! Receipts: an invoice or order with how it was paid. An unpaid one answers with the payment's fields null.
+
+use axum::Json;
+use axum::extract::State;
+use domain::account::PaymentAccount;
+use domain::execution::Execution;
+use domain::merchant::Merchant;
+use domain::money::Money;
+use domain::party::{Counterparty, Party};
+use domain::source::{Item, Source};
+use serde::Serialize;
+
+use super::answers::Either;
+use super::{Kind, by_id, by_number};
+use crate::app::App;
+use crate::http::answer::{Amount, Answered, Time};
+use crate::http::auth::Tenant;
+use crate::http::error::ApiError;
+use crate::http::extract::{Ids, Words};
+
+/// So many decimals of an exchange rate are written.
+const RATE_PLACES: u32 = 8;
+
+#[derive(Serialize)]
+struct ReceiptItem {
+    id: i64,
+    name: String,
+    qty: i64,
+    amount: Amount,
+    currency: String,
+}
+
+impl From<Item> for ReceiptItem {
+    fn from(item: Item) -> Self {
+        Self {
+            id: item.id.0,
+            name: item.name,
+            qty: item.qty,
+            amount: Amount(Money::new(item.amount_minor, item.currency)),
+            currency: item.currency.to_string(),
+        }
+    }
+}
+
+/// How it was paid.
+#[derive(Serialize, Default)]
+struct Payment {
+    payer_amount: Option<Amount>,
+    payer_currency: Option<String>,
+    payee_amount: Option<Amount>,
+    payee_currency: Option<String>,
+    platform_fee: Option<Amount>,
+    platform_currency: Option<String>,
+    gateway_fee: Option<Amount>,
+    gateway_currency: Option<String>,
+    fx_fee: Option<Amount>,
+    fx_rate: Option<String>,
+    fx_currency_from: Option<String>,
+    fx_currency_to: Option<String>,
+    payment_provider: Option<&'static str>,
+    payment_method: Option<&'static str>,
+    account_name: Option<String>,
+    gateway_confirmed_at: Option<Time>,
+    provider_transaction_id: Option<String>,
+}
+
+impl Payment {
+    fn new(paid: Execution, account: Option<PaymentAccount>) -> Self {
+        let currency = paid.wallet_currency();
+        let fee = |minor| Some(Amount(Money::new(minor, currency)));
+        let exchanged = paid.payer.currency != paid.payee.currency;
+        Self {
+            payer_amount: Some(Amount(paid.payer)),
+            payer_currency: Some(paid.payer.currency.to_string()),
+            payee_amount: Some(Amount(paid.payee)),
+            payee_currency: Some(paid.payee.currency.to_string()),
+            platform_fee: fee(paid.platform_fee_minor),
+            platform_currency: Some(currency.to_string()),
+            gateway_fee: fee(paid.gateway_fee_minor),
+            gateway_currency: Some(currency.to_string()),
+            fx_fee: fee(paid.fx_fee_minor).filter(|_| exchanged),
+            // Units of the payer's currency for one of the source's.
+            fx_rate: exchanged.then(|| paid.rate.to_text(RATE_PLACES)),
+            fx_currency_from: exchanged.then(|| currency.to_string()),
+            fx_currency_to: exchanged.then(|| paid.payer.currency.to_string()),
+            payment_provider: Some(paid.provider.as_str()),
+            payment_method: Some(paid.method.as_str()),
+            account_name: account.map(|account| account.account_name),
+            gateway_confirmed_at: paid.completed_at.map(Time),
+            provider_transaction_id: paid.provider_transaction_id,
+        }
+    }
+}
+
+/// A receipt.
+#[derive(Serialize)]
+pub struct ReceiptAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_number: Option<String>,
+    currency: String,
+    total_amount: Amount,
+    status: &'static str,
+    note: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_date: Option<Option<Time>>,
+    as_payment_link: bool,
+    fee_bearer: &'static str,
+    owner_id: i64,
+    owner_type: &'static str,
+    created_at: Time,
+    counterparty_id: i64,
+    relationship_type: Option<&'static str>,
+    counterparty_name: Option<String>,
+    counterparty_phone: Option<String>,
+    counterparty_email: Option<String>,
+    reference_id: Option<String>,
+    paid_at: Option<Time>,
+    #[serde(flatten)]
+    payment: Payment,
+    items: Vec<ReceiptItem>,
+}
+
+/// What a receipt is made of.
+struct Parts {
+    source: Source,
+    items: Vec<Item>,
+    counterparty: Option<Counterparty>,
+    party: Option<Party>,
+    payment: Payment,
+}
+
+impl ReceiptAnswer {
+    fn new(parts: Parts, merchant: &Merchant) -> Self {
+        let Parts { source, items, counterparty, party, payment } = parts;
+        let (id, number) = (Either::new(source.kind, source.id.0), Either::new(source.kind, source.number));
+        let (name, phone, email) =
+            party.map_or((None, None, None), |party| (Some(party.fullname), Some(party.phone), party.email));
+        Self {
+            invoice_id: id.invoice,
+            order_id: id.order,
+            invoice_number: number.invoice,
+            order_number: number.order,
+            currency: source.currency.to_string(),
+            total_amount: Amount(Money::new(source.total_minor, source.currency)),
+            status: source.status.as_str(),
+            note: source.note,
+            due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
+            as_payment_link: source.as_payment_link,
+            fee_bearer: source.fee_bearer.as_str(),
+            owner_id: merchant.id.0,
+            owner_type: merchant.kind.as_str(),
+            created_at: Time(source.created_at),
+            counterparty_id: source.counterparty_id.0,
+            relationship_type: counterparty.map(|row| row.relationship.as_str()),
+            counterparty_name: name,
+            counterparty_phone: phone,
+            counterparty_email: email,
+            reference_id: source.reference_id,
+            paid_at: source.paid_at.map(Time),
+            payment,
+            items: items.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payment, ApiError> {
+    let Some(paid) = app.queries.collection_of(source.id).await? else { return Ok(Payment::default()) };
+    let account = match paid.payment_account_id {
+        Some(id) => app.queries.payment_account(tenant.id(), id.0).await?,
+        None => None,
+    };
+    Ok(Payment::new(paid, account))
+}
+
+async fn written(app: &App, tenant: &Tenant, source: Source) -> Answered<ReceiptAnswer> {
+    let items = app.queries.items(source.id).await?;
+    let (counterparty, party) = app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
+    let payment = payment_of(app, tenant, &source).await?;
+    let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
+    Ok(Json(ReceiptAnswer::new(parts, &tenant.merchant)))
+}
+
+pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ReceiptAnswer> {
+    let source = by_id::<K>(&app, &tenant, id).await?;
+    written(&app, &tenant, source).await
+}
+
+pub async fn receipt_by_number<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Words([number]): Words<1>,
+) -> Answered<ReceiptAnswer> {
+    let source = by_number::<K>(&app, &tenant, &number).await?;
+    written(&app, &tenant, source).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answers::samples;
+    use super::*;
+    use domain::source::SourceType;
+
+    #[test]
+    fn an_unpaid_source_has_a_receipt_without_a_payment() {
+        let source = samples::source(SourceType::Order);
+        let parts = Parts { source, items: vec![], counterparty: None, party: None, payment: Payment::default() };
+        let value = serde_json::to_value(ReceiptAnswer::new(parts, &samples::merchant())).unwrap();
+        assert_eq!(value["order_id"], 101);
+        assert!(value["payer_amount"].is_null() && value["fx_rate"].is_null() && value.get("invoice_id").is_none());
+        assert_eq!(value.as_object().unwrap().len(), 18 + 17 + 1);
+    }
+}

@@ -1,0 +1,145 @@
+//! Wallets: what a merchant and its parties have, and every entry behind it.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use domain::ids::{PartyId, WalletId};
+use domain::ledger::{AccountKind, Entry};
+use domain::money::Money;
+use domain::wallet::Wallet;
+use serde::Serialize;
+
+use super::answer::{Amount, Answered, Limit, Time, list, page};
+use super::auth::Tenant;
+use super::error::ApiError;
+use super::extract::{Ids, Query};
+use super::fields::Id;
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// Which wallets.
+    pub struct ListWallets {
+        /// Those of one party; all of the merchant's where there is none.
+        party_id: Option<Id>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+
+    /// Which entries.
+    pub struct ListEntries {
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A wallet.
+#[derive(Serialize)]
+pub struct WalletAnswer {
+    id: i64,
+    owner_type: &'static str,
+    owner_id: i64,
+    currency: String,
+    available: Amount,
+    held: Amount,
+    status: &'static str,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Wallet> for WalletAnswer {
+    fn from(wallet: Wallet) -> Self {
+        Self {
+            id: wallet.id.0,
+            owner_type: wallet.owner_type.as_str(),
+            owner_id: wallet.owner_id,
+            currency: wallet.currency.to_string(),
+            available: Amount(wallet.available()),
+            held: Amount(Money::new(wallet.held_minor, wallet.currency)),
+            status: wallet.status.as_str(),
+            created_at: Time(wallet.created_at),
+            updated_at: Time(wallet.updated_at),
+        }
+    }
+}
+
+/// A line of the ledger: credit above zero, debit below.
+#[derive(Serialize)]
+pub struct EntryAnswer {
+    id: i64,
+    transaction_id: i64,
+    payment_intent_id: Option<i64>,
+    account_id: i64,
+    /// The system account's kind, or the wallet: `WALLET 12`.
+    account: String,
+    bucket: &'static str,
+    amount: Amount,
+    currency: String,
+    balance: Amount,
+    created_at: Time,
+}
+
+impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
+    fn from((entry, kind): (Entry, Option<AccountKind>)) -> Self {
+        let account = kind.map_or_else(|| format!("WALLET {}", entry.account_id), |kind| kind.to_string());
+        Self {
+            account,
+            id: entry.id.0,
+            transaction_id: entry.transaction_id.0,
+            payment_intent_id: entry.execution_id.map(|id| id.0),
+            account_id: entry.account_id,
+            bucket: entry.bucket.as_str(),
+            amount: Amount(Money::new(entry.amount_minor, entry.currency)),
+            currency: entry.currency.to_string(),
+            balance: Amount(Money::new(entry.balance_minor, entry.currency)),
+            created_at: Time(entry.created_at),
+        }
+    }
+}
+
+async fn list_all(
+    State(app): State<App>,
+    tenant: Tenant,
+    uri: Uri,
+    Query(query): Query<ListWallets>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let party = query.party_id.map(|id| PartyId(id.0));
+    let found = app.queries.wallets(tenant.id(), party, page).await?;
+    let rows: Vec<WalletAnswer> = found.into_iter().map(Into::into).collect();
+    Ok(list(&uri, page, &rows, |row| row.id))
+}
+
+async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<WalletAnswer> {
+    let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(wallet.into()))
+}
+
+async fn entries(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+    uri: Uri,
+    Query(query): Query<ListEntries>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = app.queries.wallet_entries(&wallet, page).await?;
+    let rows: Vec<EntryAnswer> = found.into_iter().map(|entry| (entry, None).into()).collect();
+    Ok(list(&uri, page, &rows, |row| row.id))
+}
+
+/// Reading wallets.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/wallets/list", list_all)
+        .get("/v1/wallets/retrieve/{id}", retrieve)
+        .get("/v1/wallets/{id}/entries", entries)
+}
