@@ -130,7 +130,7 @@ impl ExecutionStatus {
 }
 
 /// A lease on a provider call, in microseconds: longer than any provider's time-out.
-pub const LEASE_US: i64 = seconds(30);
+pub const LEASE_US: i64 = seconds(15);
 /// A request that is never seen is given up so long after it was last sent, and not before its deadline.
 pub const NEVER_SEEN_US: i64 = minutes(15);
 /// Stripe forgets idempotency keys after 24 hours: an older request is not sent again.

@@ -20,7 +20,7 @@ macro_rules! submit {
     ($app:expr, $command:expr, $variant:path) => {
         match $app.engine.submit($command).await? {
             $variant(answer) => answer,
-            _ => return Err($crate::http::error::ApiError::internal("the engine gave an answer of another kind")),
+            _ => return Err($crate::http::error::ApiError::another_answer()),
         }
     };
 }

@@ -50,6 +50,12 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// The engine answered with what its command never answers.
+    #[must_use]
+    pub fn another_answer() -> Self {
+        Self::internal("the engine gave an answer of another kind")
+    }
+
     /// A fault of ours.
     #[must_use]
     pub fn internal(what: impl Into<String>) -> Self {

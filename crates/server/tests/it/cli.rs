@@ -228,18 +228,18 @@ fn a_ledger_that_was_tampered_with_is_not_verified() {
     run.refused();
 }
 
-/// Raises by one every stored balance called `available` that has this many minor units, in whichever table.
+/// Raises by one every stored balance called `available_minor` that has this many minor units, in whichever table.
 fn tamper(database: &rusqlite::Connection, minor: i64) -> usize {
     let mut tables = database
         .prepare(
             "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
-             WHERE m.type = 'table' AND c.name = 'available'",
+             WHERE m.type = 'table' AND c.name = 'available_minor'",
         )
         .expect("the schema");
     let names: Vec<String> =
         tables.query_map([], |row| row.get(0)).expect("tables").map(|name| name.expect("a name")).collect();
     let raise = |name: &String| {
-        let change = format!("UPDATE \"{name}\" SET available = available + 1 WHERE available = ?1");
+        let change = format!("UPDATE \"{name}\" SET available_minor = available_minor + 1 WHERE available_minor = ?1");
         database.execute(&change, [minor]).unwrap_or(0)
     };
     names.iter().map(raise).sum()

@@ -99,7 +99,7 @@ fn a_payment_that_converts_to_nothing_is_refused() {
     let (_server, shop) = open();
     let invoice = shop.invoice("RWF", "1");
     let session = shop.checkout(invoice);
-    shop.collect(session, card(&shop), "USD", &key()).refused(422);
+    shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).refused(422);
     assert_eq!(shop.source_status("invoices", invoice), "ACTIVE");
     assert_eq!(shop.session_status("checkout", session), "ACTIVE");
 }

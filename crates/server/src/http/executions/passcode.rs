@@ -60,7 +60,7 @@ pub async fn try_code(app: &App, request: &Execute, code: String) -> Result<Trie
             }
             false => Err(ApiError::Forbidden(Rejection::PasscodeInvalid.to_string())),
         },
-        _ => Err(ApiError::internal("the engine gave an answer of another kind")),
+        _ => Err(ApiError::another_answer()),
     }
 }
 

@@ -100,7 +100,7 @@ async fn cancel(State(app): State<App>, tenant: Tenant, WordAndId(kind, id): Wor
     let command = Command::CancelSession(tenant.id(), kind_of(&kind)?, SessionId(id));
     match app.engine.submit(command).await.map_err(ApiError::on_path)? {
         Answer::Session(session) => Ok(Json(answer(&app, &tenant, session).await?)),
-        _ => Err(ApiError::internal("the engine gave an answer of another kind")),
+        _ => Err(ApiError::another_answer()),
     }
 }
 

@@ -72,6 +72,6 @@ pub async fn update<K: Kind>(
 pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Value> {
     match app.engine.submit(Command::RemoveItem(named::<K>(&tenant, id), ItemId(item))).await? {
         Answer::Done => Ok(Json(json!({}))),
-        _ => Err(ApiError::internal("the engine gave an answer of another kind")),
+        _ => Err(ApiError::another_answer()),
     }
 }
