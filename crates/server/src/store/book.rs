@@ -104,8 +104,11 @@ fn effective(reader: &mut Reader<'_>) -> Result<Effective, StoreError> {
     Ok(Effective { from: Column::take(reader)?, to: Column::take(reader)? })
 }
 
+/// A method, its network, what it does, in which currencies, and its country.
+type MarketRow = (Method, Provider, &'static [Operation], &'static [&'static str], &'static str);
+
 /// The shipped market: which method does what, in which currencies.
-const MARKETS: &[(Method, Provider, &[Operation], &[&str], &str)] = {
+const MARKETS: &[MarketRow] = {
     use Method::{AirtelRwa, CreditCard, MtnMomoLbr, MtnMomoRwa, OrangeMoneyLbr, OrangeMoneyRwa, Wallet};
     use Operation::{Collection, Payout};
     const BOTH: &[Operation] = &[Collection, Payout];
