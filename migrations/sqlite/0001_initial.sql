@@ -214,6 +214,7 @@ CREATE TABLE executions (
     client_secret           TEXT,
     requires_action         INTEGER NOT NULL CHECK (requires_action IN (0, 1)),
     cancel_asked            INTEGER NOT NULL CHECK (cancel_asked IN (0, 1)),
+    disputed                INTEGER NOT NULL CHECK (disputed IN (0, 1)),
     attempts                INTEGER NOT NULL CHECK (attempts >= 0),
     sent_at                 INTEGER,
     waiting_for             TEXT,

@@ -56,6 +56,8 @@ api_enum! {
         WalletStatus = "wallet.status",
         /// A case for a human was opened.
         ReviewOpened = "review.opened",
+        /// A provider said something more about it.
+        ReviewHeard = "review.heard",
         /// It was resolved.
         ReviewResolved = "review.resolved",
     }

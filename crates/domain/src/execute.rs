@@ -177,6 +177,7 @@ impl Case<'_> {
             client_secret: None,
             requires_action: false,
             cancel_asked: false,
+            disputed: false,
             attempts: 0,
             sent_at: None,
             waiting_for: None,
@@ -204,7 +205,7 @@ impl Case<'_> {
         let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
         let account = account::usable(self.merchant.id, account_id, Operation::Collection, "payment_account_id", world)??;
         if !world.book.takes(account.method, account.provider, Operation::Collection, currency) {
-            return Err(Rejection::CurrencyNotTaken { currency, method: account.method.as_str() }.into());
+            return Err(Rejection::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
         }
         if let Some(wallet) = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?
             && !wallet.status.allows_credit()
@@ -218,6 +219,9 @@ impl Case<'_> {
 
         if account.provider == Provider::Platform {
             let payer = world.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
+            if let Some(payer) = payer.as_deref().filter(|payer| !payer.status.allows_debit()) {
+                return Err(Rejection::WalletState { field: "payment_account_id", state: payer.status.as_str() }.into());
+            }
             let Some(payer) = spendable(payer.as_deref(), execution.payer) else {
                 return self.fail(too_little(execution, payer.as_deref()), world);
             };
@@ -242,7 +246,12 @@ impl Case<'_> {
         }
         let account = account::usable(self.merchant.id, of_session, Operation::Payout, "session_id", world)??;
         if !world.book.takes(account.method, account.provider, Operation::Payout, amount.currency) {
-            return Err(Rejection::CurrencyNotTaken { currency: amount.currency, method: account.method.as_str() }.into());
+            return Err(Rejection::CurrencyNotTaken {
+                field: "session_id",
+                currency: amount.currency,
+                method: account.method.as_str(),
+            }
+            .into());
         }
         let wallet = session::recheck_wallet(self.session, amount, world)?;
         let quote = fees::outgoing(amount, self.route(account.provider, account.method), &world.book, self.now)?;
@@ -257,7 +266,7 @@ impl Case<'_> {
                 return Err(Rejection::WalletState { field: "session_id", state: "the payee's own" }.into());
             }
             if !payee.status.allows_credit() {
-                return self.fail(closed_to_credit(execution, &payee), world);
+                return Err(Rejection::WalletState { field: "session_id", state: payee.status.as_str() }.into());
             }
             execution.other_wallet_id = Some(payee.id);
             return self.complete(execution, world);
@@ -326,7 +335,7 @@ impl Case<'_> {
                 original.other_wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no payer")))?;
             let payer = world.must::<Wallet>(payer_id)?;
             if !payer.status.allows_credit() {
-                return self.fail(closed_to_credit(execution, &payer), world);
+                return Err(Rejection::WalletState { field: "session_id", state: payer.status.as_str() }.into());
             }
             execution.other_wallet_id = Some(payer_id);
         }
@@ -403,6 +412,7 @@ pub fn job(
     Ok(Job {
         provider: execution.provider,
         mode: merchant.mode,
+        lease_until: execution.lease_until.unwrap_or(now),
         task,
         request: ProviderRequest {
             execution_id: execution.id,
@@ -421,20 +431,15 @@ pub fn job(
     })
 }
 
-/// The wallet's id, if a debit of `amount` may start on it.
+/// The wallet's id, if it has so much.
 fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::ids::WalletId> {
     wallet.filter(|wallet| wallet.status.allows_debit() && wallet.available_minor >= amount.minor).map(|wallet| wallet.id)
 }
 
 fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {
     let need = execution.payer;
-    let message = match wallet {
-        Some(wallet) if !wallet.status.allows_debit() => format!("the wallet is {}", wallet.status),
-        _ => {
-            let has = Money::new(wallet.map_or(0, |wallet| wallet.available_minor), need.currency);
-            format!("insufficient balance: {need} {cur} needed, {has} {cur} available", cur = need.currency)
-        }
-    };
+    let has = Money::new(wallet.map_or(0, |wallet| wallet.available_minor), need.currency);
+    let message = format!("insufficient balance: {need} {cur} needed, {has} {cur} available", cur = need.currency);
     Execution { wallet_message: Some(message), ..execution }
 }
 

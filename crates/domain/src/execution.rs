@@ -7,7 +7,7 @@ use crate::currency::Currency;
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::ledger::{AccountKind, Figures, Place};
 use crate::money::{Money, Ratio};
-use crate::names::{Method, Operation, Provider};
+use crate::names::{Method, Mode, Operation, Provider};
 use crate::time::{Timestamp, minutes, seconds};
 use crate::world::{Halt, Row};
 
@@ -212,6 +212,8 @@ pub struct Execution {
     pub requires_action: bool,
     /// Whether the provider was asked to cancel it.
     pub cancel_asked: bool,
+    /// Whether a word of its provider contradicts the books: a review says what is to be decided.
+    pub disputed: bool,
     /// How often it was sent.
     pub attempts: i64,
     /// When it was last sent, merchant time.
@@ -298,11 +300,17 @@ impl Execution {
     }
 
     /// When to look again after waiting since `created_at`: soon at first, then in steps of half the time waited, a
-    /// quarter of an hour at most.
+    /// quarter of an hour at most, and not past the deadline. In the sandbox, whose provider is at hand, ten seconds at
+    /// most, so that an answer that crosses an advance of the clock does not wait by the time before it.
     #[must_use]
-    pub fn next_check(&self, time: Timestamp, now: Timestamp) -> Timestamp {
-        let waited = time.since(self.created_at);
-        now.plus((waited / 2).clamp(seconds(1), minutes(15)))
+    pub fn next_check(&self, mode: Mode, time: Timestamp, now: Timestamp) -> Timestamp {
+        let longest = match mode {
+            Mode::Sandbox => seconds(10),
+            Mode::Live => minutes(15),
+        };
+        let to_deadline = self.deadline_at.since(time);
+        let longest = if to_deadline > 0 { longest.min(to_deadline.max(seconds(1))) } else { longest };
+        now.plus((time.since(self.created_at) / 2).clamp(seconds(1), longest))
     }
 }
 
@@ -373,7 +381,9 @@ pub struct Job {
     /// At which network.
     pub provider: Provider,
     /// In which mode.
-    pub mode: crate::names::Mode,
+    pub mode: Mode,
+    /// Server time until which the call may be begun: from then on another process may begin one.
+    pub lease_until: Timestamp,
     /// What to do.
     pub task: Task,
     /// For what.

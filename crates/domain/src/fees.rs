@@ -63,7 +63,7 @@ pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
 
 /// `base × percentage + fixed`, in the base's currency, rounded once.
 fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rejection> {
-    let too_large = Rejection::AmountTooLarge { field: "amount" };
+    let too_large = Rejection::AmountTooLarge { field: "session_id" };
     let (fixed_num, fixed_den) = match fee.fixed {
         None => (0, 1),
         Some((minor, currency)) => {
@@ -124,13 +124,13 @@ pub fn collection(
 /// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is no exchange.
 ///
 /// # Errors
-/// [`Rejection::AmountTooLarge`] on `amount`.
+/// [`Rejection::AmountTooLarge`] on `session_id`.
 pub fn outgoing(amount: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
     let (platform_fee, gateway_fee) = platform_and_gateway(amount, route, book, now)?;
     let total = platform_fee
         .checked_add(gateway_fee)
         .and_then(|fees| fees.checked_add(amount.minor))
-        .ok_or(Rejection::AmountTooLarge { field: "amount" })?;
+        .ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
     let payer = Money::new(total, amount.currency);
     Ok(Quote { payer, payee: amount, total, platform_fee, gateway_fee, fx_fee: 0, rate: Ratio::ONE })
 }

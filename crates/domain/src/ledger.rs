@@ -315,17 +315,6 @@ pub fn to_suspense(merchant: MerchantId, clearing: AccountKind, money: Money) ->
     ])
 }
 
-/// A human decided that money in suspense belongs to `to`.
-///
-/// # Errors
-/// None of its own.
-pub fn from_suspense(merchant: MerchantId, to: Place, money: Money) -> Result<Postings, Halt> {
-    Postings::balanced(vec![
-        Leg::system(AccountKind::Suspense, merchant, -money.minor, money.currency),
-        Leg { place: to, money },
-    ])
-}
-
 /// Writes a transaction: its entries, and the balances that they change.
 ///
 /// # Errors

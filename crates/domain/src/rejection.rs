@@ -65,6 +65,8 @@ pub enum Rejection {
     },
     /// The account's method does not take the currency.
     CurrencyNotTaken {
+        /// The field that holds it, or names the object that does.
+        field: &'static str,
         /// The currency asked for.
         currency: Currency,
         /// The method.
@@ -193,15 +195,14 @@ impl Rejection {
             | Self::AccountInactive { field }
             | Self::AccountPurpose { field, .. }
             | Self::WalletState { field, .. }
+            | Self::CurrencyNotTaken { field, .. }
             | Self::AmountTooSmall { field }
             | Self::AmountTooLarge { field }
             | Self::TooManyDecimals { field, .. } => field,
             Self::Empty { .. } | Self::NoActionNeeded | Self::ReviewNotOpen { .. } | Self::ReviewInsufficient => "",
             Self::SessionExpired { .. } => "session_id",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
-            Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => {
-                "currency"
-            }
+            Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",
             Self::AccountMismatch => "payout_account_id",
             Self::NoMarket { .. } => "method",
             Self::CounterpartyWithoutParty | Self::TransferToSelf => "to_counterparty_id",
@@ -258,7 +259,7 @@ impl std::fmt::Display for Rejection {
             Self::ExpiryPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
             Self::ExpiryFar { days } => write!(f, "expires_at is more than {days} days ahead"),
             Self::CurrencyMismatch { what, has } => write!(f, "the {what} is in {has}"),
-            Self::CurrencyNotTaken { currency, method } => write!(f, "{method} does not take {currency}"),
+            Self::CurrencyNotTaken { currency, method, .. } => write!(f, "{method} does not take {currency}"),
             Self::NoRate { from, to } => write!(f, "there is no exchange rate from {from} to {to}"),
             Self::NoWallet { currency } => write!(f, "this merchant has no wallet in {currency}"),
             Self::AccountInactive { .. } => f.write_str("the payment account is not active"),

@@ -2,17 +2,18 @@
 
 use crate::api_enum;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, Input, Word};
+use crate::execution::{Execution, ExecutionStatus, Input, STRIPE_RESEND_US, Word};
+use crate::fees;
 use crate::ids::{ExecutionId, MerchantId, ReviewId};
-use crate::ledger::{self, AccountKind, From, Place};
+use crate::ledger::{self, AccountKind, From, Leg, Postings};
 use crate::merchant::Merchant;
 use crate::money::Money;
 use crate::names::Operation;
 use crate::rejection::Rejection;
 use crate::settle;
 use crate::time::Timestamp;
-use crate::wallet::{self, Owner, Wallet};
-use crate::world::{Halt, Row, World};
+use crate::wallet::{self, Owner, Wallet, WalletStatus};
+use crate::world::{Halt, Row, World, difference, sum};
 
 api_enum! {
     /// Why a human is needed.
@@ -128,7 +129,7 @@ fn open(
 }
 
 /// Takes in a word that contradicts what is final, or the amount asked for. What is final stays as it is; the difference
-/// between the provider's world and the books goes to suspense, once per kind of contradiction.
+/// between the provider's world and the books goes to suspense, and what is said from then on is only noted.
 ///
 /// # Errors
 /// [`Halt::Broken`] for an execution without a provider.
@@ -140,46 +141,85 @@ pub fn contradiction(
     world: &mut World,
     now: Timestamp,
 ) -> Result<Execution, Halt> {
+    let (kind, found) = difference_of(&execution, input, word)?;
+    if world.find::<Review>(&(execution.id, kind))?.is_some() {
+        return Ok(execution);
+    }
+    let clearing = AccountKind::clearing(execution.provider)
+        .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
+    let said = describe(word, execution.outside_amount());
+    let reason = format!("the execution is {}; the provider says: {said}", execution.status);
+    let id = open(&execution, kind, found, reason.clone(), world, now)?;
+    let subject = (Subject::Review, id.0);
+    let event = event::record(world, execution.merchant_id, EventType::ReviewOpened, subject, Some(reason), now)?;
+    let postings = ledger::to_suspense(execution.merchant_id, clearing, found)?;
+    ledger::post(world, event, Some(execution.id), &postings, now)?;
+    if kind == ReviewKind::SuccessAfterFailure {
+        take_room_back(&execution, world)?;
+    }
+    let execution = Execution { disputed: true, ..execution };
+    let execution = if execution.status.is_final() {
+        execution
+    } else {
+        settle::processing(execution, "a review: the provider moved another amount", time, world, now)?
+    };
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+/// The kind of contradiction, and what the provider holds for us more than the books say: money in adds, money out takes
+/// away.
+fn difference_of(execution: &Execution, input: Input, word: &Word) -> Result<(ReviewKind, Money), Halt> {
     let expected = execution.outside_amount();
     let reported = match word {
         Word::Succeeded { amount: Some(amount), .. } => *amount,
         _ => expected,
     };
-    // What the provider holds for us more than the books say: money in adds, money out takes away.
     let sign = if execution.operation == Operation::Collection { 1 } else { -1 };
-    let (kind, found) = match input {
-        Input::Declined => (ReviewKind::FailureAfterSuccess, Money::new(-sign * expected.minor, expected.currency)),
-        Input::Mismatch => (ReviewKind::AmountMismatch, Money::new(sign * reported.minor, reported.currency)),
-        _ => (ReviewKind::SuccessAfterFailure, Money::new(sign * reported.minor, reported.currency)),
-    };
-    if world.find::<Review>(&(execution.id, kind))?.is_some() {
-        return Ok(execution);
-    }
-    // A completed payment of another amount than was booked: only the difference is open, if the currency is the same.
-    let found = match (kind, execution.status.is_final(), reported.currency == expected.currency) {
-        (ReviewKind::AmountMismatch, true, true) if execution.completed_at.is_some() => {
-            Money::new(found.minor - sign * expected.minor, found.currency)
+    let completed = execution.status == ExecutionStatus::Completed;
+    let (kind, minor) = match input {
+        Input::Declined => (ReviewKind::FailureAfterSuccess, -sign * expected.minor),
+        // A completed payment of another amount than was booked: only the difference is open, if the currency is the same.
+        Input::Mismatch if completed && reported.currency == expected.currency => {
+            (ReviewKind::AmountMismatch, sign * difference(reported.minor, expected.minor)?)
         }
-        _ => found,
+        Input::Mismatch => (ReviewKind::AmountMismatch, sign * reported.minor),
+        _ => (ReviewKind::SuccessAfterFailure, sign * reported.minor),
     };
-    let clearing = AccountKind::clearing(execution.provider)
-        .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
-    let reason = format!("the execution is {}; the provider says: {}", execution.status, describe(word, expected));
-    let id = open(&execution, kind, found, reason.clone(), world, now)?;
-    let event =
-        event::record(world, execution.merchant_id, EventType::ReviewOpened, (Subject::Review, id.0), Some(reason), now)?;
-    ledger::post(world, event, Some(execution.id), &ledger::to_suspense(execution.merchant_id, clearing, found)?, now)?;
+    Ok((kind, Money::new(minor, reported.currency)))
+}
+
+/// A refund that failed and did pay after all has used up its payment's room again, as far as there is any left: the payer
+/// is never given back more than was paid, whatever is decided about the money.
+fn take_room_back(refund: &Execution, world: &mut World) -> Result<(), Halt> {
+    let Some(original) = refund.original_execution_id else { return Ok(()) };
+    let mut original = (*world.must::<Execution>(original)?).clone();
+    original.refunded_minor = sum(original.refunded_minor, refund.payee.minor)?.min(original.payer.minor);
+    original.refunded_total_minor = sum(original.refunded_total_minor, refund.total_minor)?.min(original.total_minor);
+    world.put(original);
+    Ok(())
+}
+
+/// Takes in a word about an execution that is in review: nothing moves, since a human decides; but the human is told.
+///
+/// # Errors
+/// [`Halt::Broken`] when rows contradict each other.
+pub fn hear_more(
+    execution: Execution,
+    word: &Word,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    if matches!(word, Word::Succeeded { .. } | Word::Declined { .. }) {
+        let subject = (Subject::Execution, execution.id.0);
+        let note = Some(describe(word, execution.outside_amount()));
+        event::record(world, execution.merchant_id, EventType::ReviewHeard, subject, note, now)?;
+    }
     if execution.status.is_final() {
         return Ok(execution);
     }
-    let execution = Execution {
-        status: crate::execution::ExecutionStatus::Processing,
-        waiting_for: Some("a review: the provider moved another amount".to_owned()),
-        next_check_at: Some(execution.next_check(time, now)),
-        lease_until: None,
-        updated_at: time,
-        ..execution
-    };
+    let execution = settle::processing(execution, "a review: the provider moved another amount", time, world, now)?;
     world.put(execution.clone());
     Ok(execution)
 }
@@ -215,8 +255,9 @@ pub fn open_deadline(execution: &Execution, reason: &str, world: &mut World, now
 /// # Errors
 /// None of its own.
 pub fn close_deadline(execution: &Execution, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    // Only an execution that was with a provider, and past its deadline, can have one.
-    if execution.updated_at < execution.deadline_at {
+    // Only one past its deadline, or too old to be sent to Stripe again, can have one: others are spared the look.
+    let earliest = execution.deadline_at.min(execution.created_at.plus(STRIPE_RESEND_US));
+    if execution.updated_at < earliest {
         return Ok(());
     }
     let Some(review) = world.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))? else { return Ok(()) };
@@ -240,10 +281,14 @@ fn resolved(review: Review, resolution: &str, evidence: &str, world: &mut World,
     Ok(review)
 }
 
+/// What a merchant reads of an execution that an operator ended; the evidence is the operator's own.
+const BY_OPERATOR: &str = "resolved by an operator";
+
 /// Resolves a review as a human decided.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::ReviewNotOpen`], [`Rejection::ReviewInsufficient`], [`Rejection::WalletState`].
+/// [`Rejection::NotFound`], [`Rejection::ReviewNotOpen`], [`Rejection::ReviewInsufficient`], [`Rejection::WalletState`] for a
+/// closed wallet. A frozen one takes part: what is resolved was in flight before.
 pub fn resolve(id: ReviewId, how: Resolution, evidence: &str, world: &mut World, now: Timestamp) -> Result<Review, Halt> {
     let review = (*world.get::<Review>(id)?.ok_or(Rejection::NotFound)?).clone();
     if review.status != ReviewStatus::Open {
@@ -251,31 +296,65 @@ pub fn resolve(id: ReviewId, how: Resolution, evidence: &str, world: &mut World,
     }
     let execution = (*world.must::<Execution>(review.execution_id)?).clone();
     let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
-    match (review.kind, how) {
-        (ReviewKind::DeadlinePassed, Resolution::Completed) => {
-            let review = resolved(review, how.as_str(), evidence, world, now)?;
-            settle::complete(execution, From::Held, None, time, world, now)?;
-            return Ok(review);
-        }
-        (ReviewKind::DeadlinePassed, Resolution::Failed) => {
-            let review = resolved(review, how.as_str(), evidence, world, now)?;
-            settle::fail(execution, format!("resolved by an operator: {evidence}"), time, world, now)?;
-            return Ok(review);
-        }
-        (ReviewKind::DeadlinePassed, Resolution::ToWallet | Resolution::ToPayer) => {
-            return Err(Rejection::ReviewNotOpen { needs: "nothing is in suspense; say --outcome completed or failed" }.into());
-        }
-        (_, Resolution::ToWallet | Resolution::ToPayer) => {
-            move_out_of_suspense(&review, &execution, how, world, now)?;
-            if !execution.status.is_final() {
-                settle::fail(execution, format!("resolved by an operator: {evidence}"), time, world, now)?;
-            }
-        }
-        (_, Resolution::Completed | Resolution::Failed) => {
-            return Err(Rejection::ReviewNotOpen { needs: "money is in suspense; say --to wallet or --to payer" }.into());
+    match review.kind {
+        ReviewKind::DeadlinePassed => resolve_deadline(&review, execution, how, time, world, now)?,
+        ReviewKind::SuccessAfterFailure | ReviewKind::FailureAfterSuccess | ReviewKind::AmountMismatch => {
+            resolve_suspense(&review, execution, how, time, world, now)?;
         }
     }
     resolved(review, how.as_str(), evidence, world, now)
+}
+
+/// The human's word in the place of the provider's.
+fn resolve_deadline(
+    review: &Review,
+    execution: Execution,
+    how: Resolution,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<(), Halt> {
+    if !matches!(how, Resolution::Completed | Resolution::Failed) {
+        return Err(Rejection::ReviewNotOpen { needs: "nothing is in suspense; say --outcome completed or failed" }.into());
+    }
+    if execution.disputed {
+        return Err(Rejection::ReviewNotOpen { needs: "resolve the review of its amount first" }.into());
+    }
+    if execution.status.is_final() {
+        return Ok(());
+    }
+    // Settling would close the review as the provider's word: it is the human's.
+    world.put(Review { status: ReviewStatus::Resolved, resolved_at: Some(now), ..review.clone() });
+    if how == Resolution::Completed {
+        settle::complete(execution, From::Held, None, time, world, now)?;
+    } else {
+        settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?;
+    }
+    Ok(())
+}
+
+fn resolve_suspense(
+    review: &Review,
+    execution: Execution,
+    how: Resolution,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<(), Halt> {
+    if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
+        return Err(Rejection::ReviewNotOpen { needs: "money is in suspense; say --to wallet or --to payer" }.into());
+    }
+    // What it holds is released first: that may be what its wallet needs.
+    let execution = if execution.status.is_final() {
+        execution
+    } else {
+        settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?
+    };
+    move_out_of_suspense(review, &execution, how, world, now)?;
+    // A success that was taken back and paid for by the merchant's wallet cannot be refunded on top.
+    let paid_for = review.kind == ReviewKind::FailureAfterSuccess && how == Resolution::ToWallet;
+    world.put(Execution { disputed: paid_for, ..execution });
+    Ok(())
 }
 
 fn move_out_of_suspense(
@@ -286,32 +365,65 @@ fn move_out_of_suspense(
     now: Timestamp,
 ) -> Result<(), Halt> {
     let merchant = execution.merchant_id;
-    let to = if how == Resolution::ToWallet {
-        let wallet = review_wallet(review, execution, world, now)?;
-        let left = wallet.available_minor.saturating_add(review.amount.minor);
-        if left < 0 {
-            return Err(Rejection::ReviewInsufficient.into());
-        }
-        Place::Wallet(wallet.id, ledger::Bucket::Available)
-    } else {
+    let found = review.amount;
+    let mut legs = vec![Leg::system(AccountKind::Suspense, merchant, -found.minor, found.currency)];
+    if how == Resolution::ToPayer {
         let clearing = AccountKind::clearing(execution.provider)
             .ok_or_else(|| Halt::Broken(format!("execution {} has no clearing account", execution.id)))?;
-        Place::System(merchant, clearing)
-    };
+        legs.push(Leg::system(clearing, merchant, found.minor, found.currency));
+    } else {
+        legs.extend(into_wallet(review, execution, world, now)?);
+    }
+    let subject = (Subject::Execution, execution.id.0);
     let note = Some(how.as_str().to_owned());
-    let event = event::record(world, merchant, EventType::ReviewResolved, (Subject::Execution, execution.id.0), note, now)?;
-    ledger::post(world, event, Some(execution.id), &ledger::from_suspense(merchant, to, review.amount)?, now)
+    let event = event::record(world, merchant, EventType::ReviewResolved, subject, note, now)?;
+    ledger::post(world, event, Some(execution.id), &Postings::balanced(legs)?, now)
 }
 
-/// The wallet that takes what is in suspense: the execution's own where the currency fits, else the merchant's of that
-/// currency.
+/// The legs that give a wallet what is in suspense, or take it from there where it is missing; exchanged where the wallet has
+/// another currency.
+fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Vec<Leg>, Halt> {
+    let found = review.amount;
+    let wallet = review_wallet(review, execution, world, now)?;
+    let share = worth(review, execution, &wallet)?;
+    if wallet.status == WalletStatus::Closed {
+        return Err(Rejection::WalletState { field: "", state: wallet.status.as_str() }.into());
+    }
+    if sum(wallet.available_minor, share)? < 0 {
+        return Err(Rejection::ReviewInsufficient.into());
+    }
+    let mut legs = vec![Leg::available(wallet.id, share, wallet.currency)];
+    if wallet.currency != found.currency {
+        legs.push(Leg::system(AccountKind::Position, execution.merchant_id, found.minor, found.currency));
+        legs.push(Leg::system(AccountKind::Position, execution.merchant_id, -share, wallet.currency));
+    }
+    Ok(legs)
+}
+
+/// The wallet that takes what is in suspense: the execution's own where the currency fits; where money is missing its own in
+/// any case; else the merchant's of the money's currency.
 fn review_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
     if let Some(id) = execution.wallet_id {
         let wallet = world.must::<Wallet>(id)?;
-        if wallet.currency == review.amount.currency {
+        if wallet.currency == review.amount.currency || review.amount.minor < 0 {
             return Ok((*wallet).clone());
         }
     }
     let owner = Owner::Merchant(execution.merchant_id);
     wallet::open(world, execution.merchant_id, owner, review.amount.currency, now)
+}
+
+/// What the money in suspense is worth in the wallet's currency, at the execution's stored rate.
+fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64, Halt> {
+    let found = review.amount;
+    if wallet.currency == found.currency {
+        return Ok(found.minor);
+    }
+    if found.minor.checked_neg() == Some(execution.outside_amount().minor) {
+        return Ok(-execution.total_minor);
+    }
+    let size = Money::new(found.minor.saturating_abs(), found.currency);
+    fees::refund_share(size, execution.rate, wallet.currency, i64::MAX)
+        .map(|share| share * found.minor.signum())
+        .ok_or_else(|| Halt::Broken(format!("review {} has no worth in {}", review.id, wallet.currency)))
 }

@@ -8,7 +8,7 @@ use crate::execution::{Execution, ExecutionStatus};
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::merchant::Merchant;
 use crate::money::{AmountFault, Decimal, Money};
-use crate::names::Operation;
+use crate::names::{Operation, Provider};
 use crate::party::{self, Party};
 use crate::rejection::{Refusals, Rejection};
 use crate::source::{SourceInput, SourceRef, SourceType};
@@ -408,11 +408,12 @@ fn payout_wallet(
             refusals.take(found.ok_or(Rejection::NoWallet { currency: amount.currency }))
         }
         Some(id) => {
-            let holder = account.as_ref().map(|account| Owner::Party(account.party_id));
-            let found = world.get::<Wallet>(id)?.filter(|wallet| {
-                wallet.merchant_id == merchant_id
-                    && (wallet.owner_type == crate::wallet::OwnerType::Merchant || Some(wallet.owner()) == holder)
-            });
+            // Whose account it is tells whose wallet it may be; of an account that was refused nothing is known.
+            let fits = |wallet: &Wallet| match (wallet.owner(), &account) {
+                (Owner::Merchant(_), _) | (Owner::Party(_), None) => true,
+                (Owner::Party(owner), Some(account)) => owner == account.party_id,
+            };
+            let found = world.get::<Wallet>(id)?.filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
             refusals.take(found.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" }))
         }
     };
@@ -420,9 +421,13 @@ fn payout_wallet(
         check_debit(wallet, "wallet_id", amount, refusals);
     }
     if let Some(account) = account {
+        let own = wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
+        if own && account.provider == Provider::Platform {
+            refusals.add(Rejection::WalletState { field: "wallet_id", state: "the payee's own" });
+        }
         refusals.unless(
             world.book.takes(account.method, account.provider, Operation::Payout, amount.currency),
-            Rejection::CurrencyNotTaken { currency: amount.currency, method: account.method.as_str() },
+            Rejection::CurrencyNotTaken { field: "currency", currency: amount.currency, method: account.method.as_str() },
         );
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))
@@ -466,6 +471,7 @@ pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Re
         Some(original) if original.status != ExecutionStatus::Completed => {
             Err(Rejection::NotRefundable { state: original.status.as_str() })
         }
+        Some(original) if original.disputed => Err(Rejection::NotRefundable { state: "disputed by its provider" }),
         Some(original) => Ok((*original).clone()),
     })
 }

@@ -35,6 +35,9 @@ pub fn hear(id: ExecutionId, word: &Word, world: &mut World, now: Timestamp) -> 
     let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
     let input = input_of(word, &execution);
     let stay = |execution| Settled { execution, job: None };
+    if execution.disputed {
+        return Ok(stay(review::hear_more(execution, word, time, world, now)?));
+    }
     Ok(match execution.status.on(input) {
         Step::Unchanged => stay(execution),
         Step::Wait => stay(wait(execution, input, time, world, now)?),
@@ -72,7 +75,7 @@ fn message_of(word: &Word) -> String {
 }
 
 /// Writes down that the provider has it, or may have it.
-fn processing(
+pub(crate) fn processing(
     execution: Execution,
     waiting_for: &str,
     time: Timestamp,
@@ -84,7 +87,8 @@ fn processing(
         let note = Some(waiting_for.to_owned());
         event::record(world, execution.merchant_id, EventType::ExecutionProcessing, subject, note, now)?;
     }
-    let next_check_at = Some(execution.next_check(time, now));
+    let mode = world.must::<Merchant>(execution.merchant_id)?.mode;
+    let next_check_at = Some(execution.next_check(mode, time, now));
     Ok(Execution {
         status: ExecutionStatus::Processing,
         waiting_for: Some(waiting_for.to_owned()),
@@ -98,8 +102,12 @@ fn processing(
 fn wait(execution: Execution, input: Input, time: Timestamp, world: &mut World, now: Timestamp) -> Result<Execution, Halt> {
     let waiting_for = match input {
         Input::Unknown => "the provider did not answer; it is asked again",
-        _ if execution.requires_action => "the payer's authentication",
         _ => "the provider's result",
+    };
+    let execution = match input {
+        // The provider has what it needs: the payer has acted.
+        Input::Accepted => Execution { requires_action: false, client_secret: None, ..execution },
+        _ => execution,
     };
     let execution = processing(execution, waiting_for, time, world, now)?;
     world.put(execution.clone());
@@ -140,6 +148,7 @@ pub fn complete(
     now: Timestamp,
 ) -> Result<Execution, Halt> {
     let merchant = execution.merchant_id;
+    still_open(&execution)?;
     if execution.operation == Operation::Collection {
         let wallet = wallet::open(world, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
         execution.wallet_id = Some(wallet.id);
@@ -180,6 +189,7 @@ pub fn fail(
     now: Timestamp,
 ) -> Result<Execution, Halt> {
     let merchant = execution.merchant_id;
+    still_open(&execution)?;
     let subject = (Subject::Execution, execution.id.0);
     let event = event::record(world, merchant, EventType::ExecutionFailed, subject, Some(message.clone()), now)?;
     if let Some((wallet, money)) = execution.hold() {
@@ -202,6 +212,14 @@ pub fn fail(
     review::close_deadline(&execution, world, now)?;
     world.put(execution.clone());
     Ok(execution)
+}
+
+/// What is final is never settled again, whatever led here.
+fn still_open(execution: &Execution) -> Result<(), Halt> {
+    if execution.status.is_final() {
+        return Err(Halt::Broken(format!("execution {} is {} already", execution.id, execution.status)));
+    }
+    Ok(())
 }
 
 /// Without what only an execution under way has.
@@ -268,7 +286,8 @@ pub fn claim(id: ExecutionId, patience: Patience, world: &mut World, now: Timest
     }
     let unanswered =
         execution.requires_action && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= patience.action_us;
-    let task = if unanswered && !execution.cancel_asked { Task::Cancel } else { Task::Ask };
+    // A cancellation that got lost is asked for again: it moves no money, and only the status is believed.
+    let task = if unanswered { Task::Cancel } else { Task::Ask };
     let lease = now.plus(LEASE_US);
     let execution = Execution {
         cancel_asked: execution.cancel_asked || task == Task::Cancel,

@@ -25,6 +25,9 @@ use crate::{http, workers};
 /// Connections that read. A read is some microseconds, so a few serve many requests.
 const READERS: usize = 4;
 
+/// The lane has so long to empty its queue at the end.
+const LANE_END: Duration = Duration::from_secs(5);
+
 /// What a request handler and a worker have at hand. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
@@ -98,7 +101,14 @@ impl Server {
         workers.shutdown().await;
         drop(app);
         // The lane ends when the last engine is dropped: what waited is decided and on disk.
-        tokio::task::spawn_blocking(move || lane.join()).await?.map_err(|_| anyhow::anyhow!("the lane panicked"))
+        // A connection that is still open may keep an engine: then the process ends without, and nothing acknowledged is lost.
+        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || lane.join())).await {
+            Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("the lane panicked")),
+            Err(_) => {
+                tracing::warn!("a connection kept the lane from ending");
+                Ok(())
+            }
+        }
     }
 }
 

@@ -66,8 +66,18 @@ fn set_status(database: &Database, id: WalletId, status: WalletStatus) -> anyhow
     let store = database.open_existing()?;
     let queries = database.queries(1)?;
     let wallet = block_on(queries.any_wallet(id))??.with_context(|| format!("there is no wallet {id}"))?;
-    let open_credits = block_on(queries.has_open_credits(&wallet))??;
-    let wallet = expect_wallet(run_once(store, Command::SetWalletStatus(id, status, open_credits))?)?;
+    // Frozen first: nothing that could credit it can be started between the look and the closing.
+    let before = wallet.status;
+    let mut open_credits = false;
+    if status == WalletStatus::Closed {
+        run_once(database.open()?, Command::SetWalletStatus(id, WalletStatus::Frozen, false))?;
+        open_credits = block_on(queries.has_open_credits(&wallet))??;
+    }
+    let closed = run_once(store, Command::SetWalletStatus(id, status, open_credits));
+    if closed.is_err() && status == WalletStatus::Closed {
+        run_once(database.open()?, Command::SetWalletStatus(id, before, false))?;
+    }
+    let wallet = expect_wallet(closed?)?;
     let held = Money::new(wallet.held_minor, wallet.currency);
     println!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
     Ok(())

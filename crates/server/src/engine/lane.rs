@@ -48,7 +48,14 @@ impl<S: Store> Lane<S> {
         for attempt in 1..=BATCH_TRIES {
             match self.guarded(commands) {
                 Ok(outcomes) => return outcomes,
-                Err(error) => tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back"),
+                Err(error) => {
+                    tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back");
+                    if error.is_busy() {
+                        // It waited long already; so would each command by itself.
+                        let busy = || Err(Failure::Unavailable("the database is busy".to_owned()));
+                        return commands.iter().map(|_| busy()).collect();
+                    }
+                }
             }
         }
         // One of them may be the cause: each by itself, so that the others are not refused for it.

@@ -60,6 +60,14 @@ pub enum StoreError {
     Random(#[from] getrandom::Error),
 }
 
+impl StoreError {
+    /// Whether another process kept the database for longer than a writer waits.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
+    }
+}
+
 /// A lane's own connection to the database: what the engine needs of it.
 pub trait Store {
     /// Takes `count` ids that no one else will get, as part of the transaction.

@@ -443,11 +443,17 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn has_open_credits(&self, wallet: &Wallet) -> Result<bool, StoreError> {
+        // A collection credits the merchant's wallet of its currency, whatever goes out may come back to its own, and money
+        // in suspense may be given to it.
         let sql = "SELECT 1 FROM executions WHERE merchant_id = :merchant AND next_check_at IS NOT NULL \
-                   AND ((operation = 'COLLECTION' AND payee_currency = :currency) OR wallet_id = :wallet) LIMIT 1";
-        let currency = wallet.currency.code();
+                   AND ((operation = 'COLLECTION' AND payee_currency = :currency AND :owner = 'MERCHANT') \
+                   OR wallet_id = :wallet) \
+                   UNION ALL SELECT 1 FROM reviews JOIN executions ON executions.id = reviews.execution_id \
+                   WHERE reviews.merchant_id = :merchant AND reviews.status = 'OPEN' AND reviews.amount_minor <> 0 \
+                   AND (executions.wallet_id = :wallet OR (reviews.currency = :currency AND :owner = 'MERCHANT')) LIMIT 1";
+        let (currency, owner) = (wallet.currency.code(), wallet.owner_type.as_str());
         let params: Params<'_> =
-            vec![(":merchant", &wallet.merchant_id.0), (":currency", &currency), (":wallet", &wallet.id.0)];
+            vec![(":merchant", &wallet.merchant_id.0), (":currency", &currency), (":wallet", &wallet.id.0), (":owner", &owner)];
         Ok(!self.rows(sql, &params, integer)?.is_empty())
     }
 

@@ -81,11 +81,66 @@ const CHECKS: &[Check] = &[
               WHERE r.status = 'OPEN' AND r.amount_minor <> 0 AND a.id IS NULL",
     },
     Check {
+        // A refund that failed and then did pay after all counts too, as far as there was room.
         name: "refunds differ from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
-              LEFT JOIN (SELECT original_execution_id AS id, sum(payee_minor) AS p, sum(total_minor) AS t FROM executions \
-              WHERE operation = 'REFUND' AND status <> 'FAILED' GROUP BY original_execution_id) AS r ON r.id = c.id \
-              WHERE c.refunded_minor <> coalesce(r.p, 0) OR c.refunded_total_minor <> coalesce(r.t, 0)",
+              LEFT JOIN (SELECT original_execution_id AS id, sum(payee_minor) AS p, sum(total_minor) AS t FROM executions AS e \
+              WHERE operation = 'REFUND' AND (status <> 'FAILED' OR EXISTS (SELECT 1 FROM reviews WHERE execution_id = e.id \
+              AND kind = 'SUCCESS_AFTER_FAILURE')) GROUP BY original_execution_id) AS r ON r.id = c.id \
+              WHERE c.refunded_minor <> min(coalesce(r.p, 0), c.payer_minor) \
+              OR c.refunded_total_minor <> min(coalesce(r.t, 0), c.total_minor)",
+    },
+    Check {
+        name: "figures of an execution that do not add up",
+        sql: "SELECT 'execution ' || id FROM executions WHERE platform_fee_minor + gateway_fee_minor + fx_fee_minor <> \
+              CASE operation WHEN 'COLLECTION' THEN total_minor - payee_minor WHEN 'REFUND' THEN 0 ELSE payer_minor - payee_minor END",
+    },
+    Check {
+        name: "fees settled differ from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN (SELECT n.execution_id, sum(n.amount_minor) AS s \
+              FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
+              WHERE a.kind IN ('FEE_PLATFORM', 'FEE_GATEWAY', 'FEE_FX') GROUP BY n.execution_id) AS f ON f.execution_id = e.id \
+              WHERE coalesce(f.s, 0) <> CASE e.status WHEN 'COMPLETED' \
+              THEN e.platform_fee_minor + e.gateway_fee_minor + e.fx_fee_minor ELSE 0 END",
+    },
+    Check {
+        name: "amount at the provider differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.completed' LEFT JOIN (SELECT n.transaction_id, sum(n.amount_minor) AS s FROM entries AS n \
+              JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
+              WHERE a.kind IN ('CLEARING_PAWAPAY', 'CLEARING_STRIPE') GROUP BY n.transaction_id) AS c ON c.transaction_id = v.id \
+              WHERE e.provider <> 'PLATFORM' AND coalesce(c.s, 0) <> \
+              CASE e.operation WHEN 'COLLECTION' THEN -e.payer_minor ELSE e.payee_minor END",
+    },
+    Check {
+        name: "failed execution without its event",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.failed' WHERE (e.status = 'FAILED') <> (v.id IS NOT NULL)",
+    },
+    Check {
+        name: "review of a passed deadline on a final execution",
+        sql: "SELECT 'review ' || r.id FROM reviews AS r JOIN executions AS e ON e.id = r.execution_id \
+              WHERE r.status = 'OPEN' AND r.kind = 'DEADLINE_PASSED' AND e.status IN ('COMPLETED', 'FAILED')",
+    },
+    Check {
+        name: "open dispute without its mark",
+        sql: "SELECT 'review ' || r.id FROM reviews AS r JOIN executions AS e ON e.id = r.execution_id \
+              WHERE r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' AND e.disputed = 0",
+    },
+    Check {
+        name: "total of a source differs from its items",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, sum(qty * amount_minor) AS t FROM source_items \
+              WHERE removed = 0 GROUP BY source_id) AS i ON i.source_id = s.id WHERE s.total_minor <> coalesce(i.t, 0)",
+    },
+    Check {
+        name: "closed wallet with money",
+        sql: "SELECT 'wallet ' || id FROM wallets WHERE status = 'CLOSED' AND (available_minor <> 0 OR held_minor <> 0)",
+    },
+    Check {
+        name: "last entry of a wallet is not the end of its chain",
+        sql: "SELECT 'wallet ' || w.id FROM wallets AS w LEFT JOIN entries AS l ON l.id = w.last_entry_id \
+              LEFT JOIN entries AS n ON n.previous_entry_id = w.last_entry_id AND n.bucket <> 'SYSTEM' \
+              WHERE (w.last_entry_id IS NOT NULL AND (l.id IS NULL OR l.account_id <> w.id)) OR n.id IS NOT NULL",
     },
     Check {
         name: "refunds exceed their payment",

@@ -1,16 +1,20 @@
 //! Calls providers and brings their outcome back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::command::{Answer, Command};
-use domain::execution::{Execution, Job};
+use domain::execution::{Execution, Job, Word};
 use tokio::sync::Semaphore;
 
+use crate::clock;
 use crate::engine::Engine;
 use crate::providers::Providers;
 
 /// Calls to providers that are under way at once.
 const CALLS: usize = 256;
+/// A call that takes longer is silence. Well within the lease, so that no other process calls meanwhile.
+const CALL: Duration = Duration::from_secs(10);
 /// A job may lead to another (ask, never seen, send again); more than this in a row is left to a worker.
 const STEPS: usize = 4;
 
@@ -29,6 +33,12 @@ impl Dispatcher {
         Self { engine, providers, calls: Arc::new(Semaphore::new(CALLS)) }
     }
 
+    /// How many more calls may be begun now.
+    #[must_use]
+    pub fn free_places(&self) -> usize {
+        self.calls.available_permits()
+    }
+
     /// Calls the provider for a job whose lease this process holds, and stores the outcome. `None` when the outcome could
     /// not be stored now: a worker will find it.
     pub async fn run(&self, job: Job) -> Option<Execution> {
@@ -37,7 +47,12 @@ impl Dispatcher {
         for _ in 0..STEPS {
             let word = {
                 let _place = self.calls.acquire().await.ok()?;
-                self.providers.call(&job).await
+                if clock::now() >= job.lease_until {
+                    // The wait for a place outlived the lease: another process may be calling. The row stays due.
+                    return None;
+                }
+                let call = tokio::time::timeout(CALL, self.providers.call(&job));
+                call.await.unwrap_or(Word::Unknown)
             };
             match self.engine.submit(Command::Hear(job.request.execution_id, word)).await {
                 Ok(Answer::Settled(settled)) => {

@@ -10,7 +10,9 @@ use crate::clock;
 
 /// Works off one page; answers how many it could claim.
 pub async fn page(app: App) -> usize {
-    let due = match app.queries.due_executions(clock::now(), PAGE).await {
+    // No more than can be called at once: a claim that waits for its call would outlive its lease.
+    let limit = u32::try_from(app.dispatcher.free_places()).unwrap_or(PAGE).min(PAGE);
+    let due = match app.queries.due_executions(clock::now(), limit).await {
         Ok(due) => due,
         Err(error) => {
             tracing::warn!(%error, "due executions could not be read");

@@ -14,7 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::fields::{Anything, Text};
 use crate::payload;
 
-/// A comparison takes 19 MiB and a core: so many at a time.
+/// A comparison takes 19 MiB and a core: so many at a time, and fewer than the wrong tries that lock.
 static COMPARISONS: Semaphore = Semaphore::const_new(4);
 
 payload! {
@@ -50,6 +50,9 @@ pub enum Tried {
 /// # Errors
 /// 403 when it is wrong or locked; what the engine refuses.
 pub async fn try_code(app: &App, request: &Execute, code: String) -> Result<Tried, ApiError> {
+    // Taken before the try is counted and kept until a right one is uncounted: fewer tries are under way than lock, so that
+    // right passcodes at the same time do not lock each other out.
+    let _place = COMPARISONS.acquire().await.map_err(|error| ApiError::internal(error.to_string()))?;
     match app.engine.submit(Command::ReserveAttempt(request.clone())).await? {
         Answer::Executed(executed) => Ok(Tried::Replayed(Box::new(executed.execution))),
         Answer::Passcode(None) => Ok(Tried::Compared(false)),
@@ -66,7 +69,6 @@ pub async fn try_code(app: &App, request: &Execute, code: String) -> Result<Trie
 
 /// Whether the hash is that of the code.
 async fn is_code(hash: String, code: String) -> Result<bool, ApiError> {
-    let _permit = COMPARISONS.acquire().await.map_err(|error| ApiError::internal(error.to_string()))?;
     let compared = tokio::task::spawn_blocking(move || {
         let hash = PasswordHash::new(&hash).map_err(|_| ApiError::internal("a stored passcode hash is broken"))?;
         Ok(Argon2::default().verify_password(code.as_bytes(), &hash).is_ok())

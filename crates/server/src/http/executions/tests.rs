@@ -39,6 +39,7 @@ fn execution(status: ExecutionStatus) -> Execution {
         client_secret: None,
         requires_action: false,
         cancel_asked: false,
+        disputed: false,
         attempts: 1,
         sent_at: None,
         waiting_for: Some("the provider's answer".to_owned()),
