@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::jobs::Random;
@@ -59,6 +60,7 @@ impl Raw {
     pub fn create(path: &Path, migrations: &Path) -> anyhow::Result<Self> {
         let connection = Connection::open(path)?;
         connection.execute_batch(PRAGMAS)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let mut files = fs::read_dir(migrations)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
         files.sort();
         for file in files {
@@ -163,7 +165,7 @@ impl<'a> Rows<'a> {
             session: connection.prepare_cached("UPDATE sessions SET status = ?, updated_at = ? WHERE id = ?")?,
             execution: connection.prepare_cached(
                 "INSERT INTO executions VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', NULL, NULL, NULL, 11, 12, 1, 'USD', 1, 'USD', \
-                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?)",
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?)",
             )?,
             event: connection
                 .prepare_cached("INSERT INTO events VALUES (?, 1, 'transfer.completed', 'execution', ?, NULL, ?)")?,
