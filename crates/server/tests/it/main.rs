@@ -23,6 +23,7 @@ mod isolation;
 mod lists;
 mod parties;
 mod passcode;
+mod readme;
 mod receipts;
 mod refunds;
 mod reviews;

@@ -1,0 +1,52 @@
+//! What the README tells a new user to type, typed.
+
+use std::process::Command;
+
+use super::support::{Database, open_with};
+
+const README: &str = include_str!("../../../../README.md");
+
+/// The shell blocks that are marked as examples, in order: they build on each other.
+fn examples() -> Vec<&'static str> {
+    let after =
+        |part: &'static str| part.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
+    README.split("<!-- example -->").skip(1).filter_map(after).collect()
+}
+
+#[test]
+fn the_examples_of_the_four_sessions_run_as_they_stand() {
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
+    server.fund(&shop, "USD", "10000.00");
+    let examples = examples();
+    assert_eq!(examples.len(), 6, "sessions were added to or taken out of the README");
+    let script = format!("set -eu\n{}", examples.concat().replace("sleep 2; ", ""));
+    let run = Command::new("sh")
+        .args(["-c", &script])
+        .env("BASE", format!("http://{}", server.api.address))
+        .env("CLIENT_ID", &shop.credentials.client_id)
+        .env("CLIENT_SECRET", &shop.credentials.client_secret)
+        .output()
+        .expect("sh runs");
+    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && !out.contains("\"detail\""), "{out}\n{err}");
+    // Collection's status, payout, transfer and refund.
+    assert_eq!(out.matches("\"status\":\"COMPLETED\"").count(), 4, "{out}\n{err}");
+    assert!(out.contains("\"payer_amount\":103.00") && out.contains("\"status\":\"PAID\""), "{out}");
+    // Funded 10,000; +100 collected, -507.50 paid out, -25 transferred, -40 refunded.
+    shop.assert_balance("USD", "9527.50", "0.00");
+    server.verify_ledger();
+}
+
+#[test]
+fn every_command_of_the_readme_is_there() {
+    let help = Database::new().kola(&["--help"]).ok();
+    for line in README.lines().filter(|line| line.starts_with("kola ")) {
+        let words: Vec<&str> = line.split_whitespace().skip(1).take(2).collect();
+        let group: Vec<&str> =
+            words.into_iter().filter(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')).collect();
+        assert!(help.contains(group[0]), "{line}");
+        let mut arguments = group;
+        arguments.push("--help");
+        Database::new().kola(&arguments).ok();
+    }
+}
