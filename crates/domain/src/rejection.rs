@@ -284,6 +284,51 @@ impl std::fmt::Display for Rejection {
     }
 }
 
+impl Rejection {
+    /// One of each refusal, with plain values, for the error catalogue. The test beside it fails when one is left out.
+    #[must_use]
+    pub fn catalogue() -> Vec<Self> {
+        let (Some(usd), Some(lrd)) = (Currency::parse("USD"), Currency::parse("LRD")) else { return vec![] };
+        let at = Timestamp(1_795_500_000_000_000);
+        vec![
+            Self::NotFound,
+            Self::NotVerified,
+            Self::PasscodeRequired,
+            Self::PasscodeInvalid,
+            Self::PasscodeLocked,
+            Self::DuplicateReference,
+            Self::Unknown { field: "wallet_id", what: "a wallet" },
+            Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
+            Self::Empty { what: "invoice" },
+            Self::SessionExpired { at },
+            Self::ExpiryPast { now: at },
+            Self::ExpiryFar { days: 366 },
+            Self::CurrencyMismatch { what: "wallet", has: lrd },
+            Self::CurrencyNotTaken { field: "currency", currency: usd, method: "MTN_MOMO_RWA" },
+            Self::NoRate { from: usd, to: lrd },
+            Self::NoWallet { currency: usd },
+            Self::AccountInactive { field: "payment_account_id" },
+            Self::AccountPurpose { field: "payment_account_id", made_for: "PAYOUT" },
+            Self::AccountMismatch,
+            Self::NoMarket { method: "CREDIT_CARD", provider: "PAWAPAY", operation: "COLLECTION" },
+            Self::CounterpartyWithoutParty,
+            Self::TransferToSelf,
+            Self::WalletState { field: "from_wallet_id", state: "FROZEN" },
+            Self::NotRefundable { state: "PROCESSING" },
+            Self::RefundExceeds { left: "3.00 USD".to_owned() },
+            Self::AmountTooSmall { field: "session_id" },
+            Self::AmountTooLarge { field: "amount" },
+            Self::TooManyDecimals { field: "amount", allowed: 2 },
+            Self::PhoneTaken,
+            Self::NotSandbox,
+            Self::WalletNotEmpty,
+            Self::ReviewNotOpen { needs: "it was resolved before" },
+            Self::ReviewInsufficient,
+            Self::NoActionNeeded,
+        ]
+    }
+}
+
 /// Collects the refusals of one command, so that a client reads all of them at once.
 #[derive(Default, Debug)]
 pub struct Refusals(Vec<Rejection>);
@@ -312,5 +357,28 @@ impl Refusals {
     /// All that was noted, in order.
     pub fn finish(self) -> Result<(), Vec<Rejection>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many refusals there are: a new one goes into the catalogue too.
+    const VARIANTS: usize = 34;
+
+    #[test]
+    fn the_catalogue_has_each_refusal_once() {
+        let kinds: std::collections::HashSet<_> = Rejection::catalogue().iter().map(std::mem::discriminant).collect();
+        assert_eq!((kinds.len(), Rejection::catalogue().len()), (VARIANTS, VARIANTS));
+    }
+
+    #[test]
+    fn every_refusal_reads_as_a_sentence_on_a_typed_field() {
+        for rejection in Rejection::catalogue() {
+            assert!(rejection.kind().starts_with("value_error."), "{rejection:?}");
+            assert!(rejection.to_string().len() > 8, "{rejection:?}");
+            assert!(rejection.class() == Class::Invalid || rejection.field().is_empty(), "{rejection:?}");
+        }
     }
 }

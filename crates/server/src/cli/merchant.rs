@@ -38,6 +38,9 @@ pub enum Merchant {
         /// It may pay out, transfer and refund.
         #[arg(long)]
         verified: bool,
+        /// Its money is real. Refused as long as no live provider is configured.
+        #[arg(long)]
+        live: bool,
         /// Answer in JSON.
         #[arg(long)]
         json: bool,
@@ -78,7 +81,10 @@ pub struct Created {
 impl Merchant {
     pub fn run(self, database: &Database) -> anyhow::Result<()> {
         match self {
-            Self::Create { name, kind, phone, verified, json } => {
+            Self::Create { live: true, .. } => {
+                bail!("no live provider is configured: a live merchant's payments would never be carried out")
+            }
+            Self::Create { name, kind, phone, verified, live: false, json } => {
                 let created = create(database.open()?, &name, kind, phone, verified)?;
                 if json {
                     print_json(&as_json(&created))

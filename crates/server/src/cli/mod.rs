@@ -17,6 +17,7 @@ use crate::store::queries::Queries;
 use crate::store::sqlite::{self, SqliteStore};
 
 mod demo;
+mod errors;
 mod keys;
 mod ledger;
 mod merchant;
@@ -56,6 +57,8 @@ enum Group {
     /// Keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Print the catalogue of errors that the API answers.
+    Errors,
 }
 
 /// Runs the command line.
@@ -71,6 +74,10 @@ pub fn main() -> ExitCode {
         Group::Ledger(command) => return command.run(&cli.database),
         Group::Review(command) => command.run(&cli.database),
         Group::Keys(command) => command.run(&cli.database),
+        Group::Errors => {
+            print!("{}", errors::catalogue());
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

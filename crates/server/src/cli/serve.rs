@@ -120,5 +120,6 @@ fn introduce(created: &Created, address: SocketAddr) {
     println!("  curl -s http://{address}/v1/jwt/client/obtain/token -H 'Content-Type: application/json' \\");
     println!("    -d '{{\"client_id\":\"{client_id}\",\"client_secret\":\"{client_secret}\"}}'");
     println!();
-    println!("See all four sessions at work: kola demo");
+    let program = std::env::args().next().unwrap_or_else(|| "kola".to_owned());
+    println!("See all four sessions at work: {program} demo");
 }

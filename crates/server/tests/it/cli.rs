@@ -246,6 +246,12 @@ fn tamper(database: &rusqlite::Connection, minor: i64) -> usize {
 }
 
 #[test]
+fn a_live_merchant_is_refused_without_a_live_provider() {
+    let run = Database::new().kola(&["merchant", "create", "--name", "L", "--type", "ORGANIZATION", "--live"]);
+    assert!(run.refused().contains("no live provider"));
+}
+
+#[test]
 fn a_review_of_nothing_is_refused() {
     let (server, _shop) = open();
     server.kola(&["review", "resolve", "987654", "--outcome", "completed", "--evidence", "x"]).refused();
