@@ -100,6 +100,26 @@ pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, time
     Ok(account)
 }
 
+/// Takes an account out of use, for good. What was started with it goes on. Once more changes nothing.
+///
+/// # Errors
+/// [`Rejection::NotFound`].
+pub fn deactivate(
+    merchant_id: MerchantId,
+    id: PaymentAccountId,
+    world: &mut World,
+    time: Timestamp,
+) -> Result<PaymentAccount, Halt> {
+    let found = world.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
+    let mut account = (*found.ok_or(Rejection::NotFound)?).clone();
+    if account.is_active {
+        account.is_active = false;
+        account.updated_at = time;
+        world.put(account.clone());
+    }
+    Ok(account)
+}
+
 /// This merchant's account of that id, active and made for `operation`.
 ///
 /// # Errors

@@ -4,8 +4,10 @@ use crate::account::{self, NewAccount, PaymentAccount};
 use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
 use crate::execution::{Job, Patience, Word};
-use crate::ids::{CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, ReviewId, SessionId, WalletId};
-use crate::merchant::{self, Merchant, NewMerchant};
+use crate::ids::{
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, WalletId,
+};
+use crate::merchant::{self, ApiKey, Merchant, NewMerchant};
 use crate::money::Money;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
 use crate::rejection::Rejection;
@@ -31,8 +33,16 @@ pub struct Settings {
 pub enum Command {
     /// Make a merchant.
     CreateMerchant(NewMerchant),
-    /// Set a merchant's passcode to an argon2id hash.
+    /// Add an API key: its client id, and the SHA-256 of its secret.
+    CreateKey(MerchantId, String, String),
+    /// Revoke an API key.
+    RevokeKey(MerchantId, ApiKeyId),
+    /// Set a merchant's passcode to an argon2id hash, whatever was set before: the operator may.
     SetPasscode(MerchantId, String),
+    /// Count a try of the passcode that is to be replaced, before it is compared.
+    ReserveChange(MerchantId),
+    /// Set the passcode in place of the one with the first hash, or where there was none.
+    ReplacePasscode(MerchantId, Option<String>, String),
     /// Count a try of a payout's passcode before it is compared.
     ReserveAttempt(Execute),
     /// The passcode that was compared is right: reset the count.
@@ -51,6 +61,8 @@ pub enum Command {
     UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Option<PartyId>),
     /// Make a payment account.
     CreateAccount(MerchantId, NewAccount),
+    /// Take a payment account out of use.
+    DeactivateAccount(MerchantId, PaymentAccountId),
     /// Make an invoice or order.
     CreateSource(MerchantId, NewSource),
     /// Change one.
@@ -92,6 +104,8 @@ pub enum Answer {
     Changed(bool),
     /// A merchant and its wallets.
     Merchant(Merchant, Vec<(WalletId, Currency)>),
+    /// An API key.
+    ApiKey(ApiKey),
     /// The passcode hash to compare with; `None` when none is set.
     Passcode(Option<String>),
     /// The merchant's time now.
@@ -157,6 +171,15 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             let (merchant, wallets) = merchant::create(new, world, now)?;
             Answer::Merchant(merchant, wallets)
         }
+        Command::CreateKey(id, client_id, secret_hash) => {
+            Answer::ApiKey(merchant::create_key(*id, client_id, secret_hash, world, now)?)
+        }
+        Command::RevokeKey(id, which) => Answer::ApiKey(merchant::revoke_key(*id, *which, world, now)?),
+        Command::ReserveChange(id) => Answer::Passcode(merchant::reserve_attempt(*id, world, now)?),
+        Command::ReplacePasscode(id, replaces, hash) => {
+            merchant::replace_passcode(*id, replaces.as_deref(), hash, world, now)?;
+            Answer::Done
+        }
         Command::SetPasscode(id, hash) => {
             merchant::set_passcode(*id, hash, world, now)?;
             Answer::Done
@@ -178,6 +201,7 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             Answer::Counterparty(party::update_counterparty(*id, *which, *relationship, *party, world, time)?)
         }
         Command::CreateAccount(id, new) => Answer::Account(account::create(*id, new, world, time(id, world)?)?),
+        Command::DeactivateAccount(id, which) => Answer::Account(account::deactivate(*id, *which, world, time(id, world)?)?),
         Command::CreateSource(id, new) => Answer::Source(source::create(*id, new, world, time(id, world)?)?),
         Command::UpdateSource(which, changes) => {
             Answer::Source(source::update(*which, changes, world, time(&which.merchant_id, world)?)?)

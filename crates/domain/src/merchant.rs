@@ -188,6 +188,35 @@ pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(M
     Ok((merchant, wallets))
 }
 
+/// Adds an API key to a merchant.
+///
+/// # Errors
+/// [`Rejection::NotFound`].
+pub fn create_key(
+    id: MerchantId,
+    client_id: &str,
+    secret_hash: &str,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<ApiKey, Halt> {
+    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
+    add_key(world, merchant.id, client_id, secret_hash, now)
+}
+
+/// Revokes an API key, be it the merchant's last: the operator can make another. Once more changes nothing.
+///
+/// # Errors
+/// [`Rejection::NotFound`].
+pub fn revoke_key(merchant_id: MerchantId, id: ApiKeyId, world: &mut World, now: Timestamp) -> Result<ApiKey, Halt> {
+    let found = world.get::<ApiKey>(id)?.filter(|key| key.merchant_id == merchant_id);
+    let mut key = (*found.ok_or(Rejection::NotFound)?).clone();
+    if key.revoked_at.is_none() {
+        key.revoked_at = Some(now);
+        world.put(key.clone());
+    }
+    Ok(key)
+}
+
 fn add_key(
     world: &mut World,
     merchant_id: MerchantId,
@@ -219,6 +248,26 @@ pub fn set_passcode(id: MerchantId, hash: &str, world: &mut World, now: Timestam
     world.get::<Passcode>(merchant.id)?;
     world.put(Passcode { merchant_id: merchant.id, hash: hash.to_owned(), attempts: 0, locked_until: None, updated_at: now });
     Ok(())
+}
+
+/// Sets the passcode in place of the one whose hash was compared, or where there was none: what was decided by an older one
+/// must not overwrite a newer.
+///
+/// # Errors
+/// [`Rejection::PasscodeRequired`], [`Rejection::PasscodeInvalid`].
+pub fn replace_passcode(
+    id: MerchantId,
+    replaces: Option<&str>,
+    hash: &str,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<(), Halt> {
+    let stored = world.get::<Passcode>(id)?;
+    match (stored.as_ref().map(|passcode| passcode.hash.as_str()), replaces) {
+        (Some(_), None) => Err(Rejection::PasscodeRequired.into()),
+        (stored, replaces) if stored != replaces => Err(Rejection::PasscodeInvalid.into()),
+        _ => set_passcode(id, hash, world, now),
+    }
 }
 
 /// Counts a try before the passcode is compared, so that parallel guesses cannot outrun the counter. The try that reaches

@@ -10,5 +10,6 @@ pub mod config;
 pub mod engine;
 pub mod http;
 pub mod providers;
+pub mod secrets;
 pub mod store;
 pub mod workers;

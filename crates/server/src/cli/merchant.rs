@@ -3,8 +3,6 @@
 use std::io::Read;
 
 use anyhow::{Context, bail};
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
 use clap::Subcommand;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
@@ -12,11 +10,9 @@ use domain::ids::{MerchantId, WalletId};
 use domain::merchant::{Merchant as MerchantRow, MerchantType, NewMerchant};
 use domain::names::Mode;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{Database, print_json, run_once};
-use crate::clock;
-use crate::store::migrate::hex;
+use crate::secrets::{NewKey, PASSCODE_CHARS, hash_passcode};
 use crate::store::sqlite::SqliteStore;
 
 /// The currencies in which a new merchant gets wallets.
@@ -41,6 +37,15 @@ pub enum Merchant {
         /// Its money is real. Refused as long as no live provider is configured.
         #[arg(long)]
         live: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown only here.
+    CreateKey {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
         /// Answer in JSON.
         #[arg(long)]
         json: bool,
@@ -93,6 +98,7 @@ impl Merchant {
                 }
                 Ok(())
             }
+            Self::CreateKey { merchant, json } => create_key(database, merchant, json),
             Self::SetPasscode { merchant } => set_passcode(database, merchant),
         }
     }
@@ -113,8 +119,7 @@ pub fn create(
     if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
         bail!("a name has 1 to 255 characters");
     }
-    let client_id = format!("kola_{}", hex(&clock::random::<8>()?));
-    let client_secret = hex(&clock::random::<32>()?);
+    let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = NewMerchant {
         name: name.to_owned(),
         kind,
@@ -123,7 +128,7 @@ pub fn create(
         email: None,
         verified,
         client_id: client_id.clone(),
-        secret_hash: hex(&Sha256::digest(client_secret.as_bytes())),
+        secret_hash,
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
     match run_once(store, Command::CreateMerchant(new))? {
@@ -152,14 +157,32 @@ fn print(created: &Created) {
     }
 }
 
+fn create_key(database: &Database, merchant: i64, json: bool) -> anyhow::Result<()> {
+    let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
+    let command = Command::CreateKey(MerchantId(merchant), client_id.clone(), secret_hash);
+    match run_once(database.open_existing()?, command).with_context(|| format!("merchant {merchant}"))? {
+        Answer::ApiKey(key) if json => {
+            print_json(&json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret}));
+        }
+        Answer::ApiKey(key) => {
+            println!("api key        {}", key.id);
+            println!("client_id      {client_id}");
+            println!("client_secret  {client_secret}   (shown only now)");
+        }
+        other => bail!("unexpected answer {other:?}"),
+    }
+    Ok(())
+}
+
 fn set_passcode(database: &Database, merchant: i64) -> anyhow::Result<()> {
     let mut passcode = String::new();
     std::io::stdin().take(1_024).read_to_string(&mut passcode).context("no passcode on standard input")?;
-    let passcode = passcode.trim_end_matches(['\r', '\n']);
-    if !(4..=128).contains(&passcode.chars().count()) {
+    // As a request's passcode is read: a blank or a control character that it cannot have would lock every payout out.
+    let passcode = passcode.trim();
+    if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control) {
         bail!("a passcode has 4 to 128 characters");
     }
-    let hash = Argon2::default().hash_password(passcode.as_bytes()).map_err(|error| anyhow::anyhow!("{error}"))?.to_string();
+    let hash = hash_passcode(passcode).map_err(|error| anyhow::anyhow!(error))?;
     run_once(database.open_existing()?, Command::SetPasscode(MerchantId(merchant), hash))?;
     println!("payouts of merchant {merchant} need the passcode from now on");
     Ok(())

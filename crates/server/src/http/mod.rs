@@ -4,6 +4,7 @@
 //! [`fields`]; who calls comes from [`auth::Tenant`], without which a handler cannot read a row.
 
 pub mod answer;
+pub mod api_keys;
 pub mod auth;
 pub mod counterparties;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod extract;
 pub mod fields;
 pub mod health;
 pub mod parties;
+pub mod passcode;
 pub mod payment_accounts;
 pub mod payment_intents;
 pub mod routes;
@@ -36,6 +38,8 @@ fn all() -> Routes {
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(wallets::routes())
+        .and(api_keys::routes())
+        .and(passcode::routes())
         .and(sandbox::routes())
         .and(health::routes())
 }
@@ -63,7 +67,7 @@ mod tests {
         let list = all().and(health::bench_routes()).list();
         let distinct: HashSet<_> = list.iter().collect();
         assert_eq!(distinct.len(), list.len());
-        assert_eq!(list.len(), 58);
+        assert_eq!(list.len(), 65);
         assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
         assert!(list.iter().all(|(_, path)| path == "/healthz" || path.starts_with("/v1/")));
     }

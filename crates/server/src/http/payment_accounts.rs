@@ -2,19 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
 use domain::account::{NewAccount, PaymentAccount};
 use domain::command::{Answer, Command};
-use domain::ids::PartyId;
+use domain::ids::{PartyId, PaymentAccountId};
 use domain::names::{Method, Operation};
 use serde::Serialize;
 
-use super::answer::{Answered, Time, submit};
+use super::answer::{Answered, Limit, Time, list, page, submit};
 use super::auth::Tenant;
-use super::extract::QueryAndBody;
+use super::error::ApiError;
+use super::extract::{Ids, Query, QueryAndBody};
 use super::fields::{CountryCode, Id, Network, Text};
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
+use crate::store::queries::AccountFilter;
 
 payload! {
     /// A payment account to make.
@@ -38,6 +42,22 @@ payload! {
         /// The operation.
         operation_type: Operation,
     }
+
+    /// Which payment accounts.
+    pub struct ListPaymentAccounts {
+        /// Those of one party.
+        party_id: Option<Id>,
+        /// Those of one method.
+        method: Option<Method>,
+        /// Those made for one operation.
+        operation_type: Option<Operation>,
+        /// Those in use, or those that are not.
+        is_active: Option<bool>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
 }
 
 /// A payment account. Its number is never written whole.
@@ -47,6 +67,7 @@ pub struct PaymentAccountAnswer {
     account_name: String,
     provider: &'static str,
     method: &'static str,
+    operation_type: &'static str,
     party_id: i64,
     is_active: bool,
     country_code: Option<String>,
@@ -71,6 +92,7 @@ impl From<PaymentAccount> for PaymentAccountAnswer {
             account_name: account.account_name,
             provider: account.provider.as_str(),
             method: account.method.as_str(),
+            operation_type: account.operation.as_str(),
             party_id: account.party_id.0,
             is_active: account.is_active,
             country_code: account.country_code,
@@ -98,10 +120,42 @@ async fn create(
     Ok(Json(account.into()))
 }
 
-/// Making payment accounts.
+async fn list_all(
+    State(app): State<App>,
+    tenant: Tenant,
+    uri: Uri,
+    Query(query): Query<ListPaymentAccounts>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let filter = AccountFilter {
+        party: query.party_id.map(|id| PartyId(id.0)),
+        method: query.method,
+        operation: query.operation_type,
+        is_active: query.is_active,
+    };
+    let found = app.queries.payment_accounts(tenant.id(), filter, page).await?;
+    let rows: Vec<PaymentAccountAnswer> = found.into_iter().map(Into::into).collect();
+    Ok(list(&uri, page, &rows, |row| row.id))
+}
+
+async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {
+    let account = app.queries.payment_account(tenant.id(), id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(account.into()))
+}
+
+async fn deactivate(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {
+    let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
+    Ok(Json(submit!(app, command, Answer::Account).into()))
+}
+
+/// Making, listing, reading and deactivating payment accounts.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().post("/v1/payment-accounts/create", create)
+    Routes::new()
+        .post("/v1/payment-accounts/create", create)
+        .get("/v1/payment-accounts/list", list_all)
+        .get("/v1/payment-accounts/retrieve/{id}", retrieve)
+        .post("/v1/payment-accounts/deactivate/{id}", deactivate)
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use domain::account::PaymentAccount;
 use domain::currency::Currency;
-use domain::event::Event;
+use domain::event::{Event, EventType, Subject};
 use domain::execution::Execution;
 use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
 use domain::ledger::{AccountKind, Entry};
 use domain::merchant::{ApiKey, Merchant};
-use domain::names::Operation;
+use domain::names::{Method, Operation};
 use domain::party::{Counterparty, Party, Relationship};
 use domain::review::Review;
 use domain::session::{Session, SessionKind};
@@ -33,6 +33,40 @@ pub struct Page {
     pub limit: u32,
     /// Continue after the row of this id.
     pub after_id: Option<i64>,
+}
+
+impl Page {
+    /// The parameters that [`after`] and a limit need.
+    fn put<'a>(&'a self, params: &mut Params<'a>) {
+        if self.after_id.is_some() {
+            params.push((":after", &self.after_id));
+        }
+        params.push((":limit", &self.limit));
+    }
+}
+
+/// Filters of a list of payment accounts.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct AccountFilter {
+    /// Only of this party.
+    pub party: Option<PartyId>,
+    /// Only of this method.
+    pub method: Option<Method>,
+    /// Only made for this.
+    pub operation: Option<Operation>,
+    /// Only those in use, or only those that are not.
+    pub is_active: Option<bool>,
+}
+
+/// Filters of a list of events.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct EventFilter {
+    /// Only those of this type.
+    pub kind: Option<EventType>,
+    /// Only about this kind of thing.
+    pub subject: Option<Subject>,
+    /// Only about this one.
+    pub subject_id: Option<i64>,
 }
 
 /// Filters of a list of invoices or orders.
@@ -90,10 +124,9 @@ impl Queries {
         let sql = format!(
             "SELECT {columns} FROM {table} WHERE {condition} AND {after} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
             columns = R::statements().columns,
-            after = after(table),
+            after = after(table, page),
         );
-        params.push((":after", &page.after_id));
-        params.push((":limit", &page.limit));
+        page.put(&mut params);
         self.rows(&sql, &params, |row| R::from_row(row, 0))
     }
 
@@ -176,16 +209,12 @@ impl Queries {
             "{table}.merchant_id = :merchant AND {NAME_FILTER} \
              AND (:relationship IS NULL OR {table}.relationship_type = :relationship) AND {after} \
              ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
-            after = after(table),
+            after = after(table, &page),
         ));
         let (fullname, relationship) = (fullname.map(contains), relationship.map(Relationship::as_str));
-        let params: Params<'_> = vec![
-            (":merchant", &merchant.0),
-            (":fullname", &fullname),
-            (":relationship", &relationship),
-            (":after", &page.after_id),
-            (":limit", &page.limit),
-        ];
+        let mut params: Params<'_> =
+            vec![(":merchant", &merchant.0), (":fullname", &fullname), (":relationship", &relationship)];
+        page.put(&mut params);
         self.rows(&sql, &params, counterparty_with_party)
     }
 
@@ -195,6 +224,40 @@ impl Queries {
     /// [`StoreError`].
     pub async fn payment_account(&self, merchant: MerchantId, id: i64) -> Result<Option<PaymentAccount>, StoreError> {
         self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id), (":merchant", &merchant.0)])
+    }
+
+    /// This merchant's payment accounts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn payment_accounts(
+        &self,
+        merchant: MerchantId,
+        filter: AccountFilter,
+        page: Page,
+    ) -> Result<Vec<PaymentAccount>, StoreError> {
+        let party = filter.party.map(|party| party.0);
+        let (method, operation) = (filter.method.map(Method::as_str), filter.operation.map(Operation::as_str));
+        let condition = "merchant_id = :merchant AND (:party IS NULL OR party_id = :party) \
+                         AND (:method IS NULL OR method = :method) \
+                         AND (:operation IS NULL OR operation_type = :operation) \
+                         AND (:active IS NULL OR is_active = :active)";
+        let params: Params<'_> = vec![
+            (":merchant", &merchant.0),
+            (":party", &party),
+            (":method", &method),
+            (":operation", &operation),
+            (":active", &filter.is_active),
+        ];
+        self.page(condition, &page, params)
+    }
+
+    /// This merchant's API keys, revoked ones too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn api_keys(&self, merchant: MerchantId, page: Page) -> Result<Vec<ApiKey>, StoreError> {
+        self.page("merchant_id = :merchant", &page, vec![(":merchant", &merchant.0)])
     }
 
     /// This merchant's invoice or order.
@@ -323,6 +386,32 @@ impl Queries {
         self.many("subject_id = :subject AND merchant_id = :merchant", "id", &params)
     }
 
+    /// This merchant's event.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn event(&self, merchant: MerchantId, id: EventId) -> Result<Option<Event>, StoreError> {
+        self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id.0), (":merchant", &merchant.0)])
+    }
+
+    /// This merchant's events.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events(&self, merchant: MerchantId, filter: EventFilter, page: Page) -> Result<Vec<Event>, StoreError> {
+        let (kind, subject) = (filter.kind.map(EventType::as_str), filter.subject.map(Subject::as_str));
+        let condition = "merchant_id = :merchant AND (:type IS NULL OR type = :type) \
+                         AND (:subject IS NULL OR subject_type = :subject)";
+        let mut params: Params<'_> = vec![(":merchant", &merchant.0), (":type", &kind), (":subject", &subject)];
+        match &filter.subject_id {
+            None => self.page(condition, &page, params),
+            Some(id) => {
+                params.push((":subject_id", id));
+                self.page(&format!("subject_id = :subject_id AND {condition}"), &page, params)
+            }
+        }
+    }
+
     /// The entries of a transaction on this merchant's wallets and accounts, with the kind of a system account. They were
     /// written by one command, whose ids are contiguous, so no index is needed to find them.
     ///
@@ -362,9 +451,13 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn wallets(&self, merchant: MerchantId, party: Option<PartyId>, page: Page) -> Result<Vec<Wallet>, StoreError> {
-        let party = party.map(|party| party.0);
-        let condition = "merchant_id = :merchant AND (:party IS NULL OR (owner_type = 'PARTY' AND owner_id = :party))";
-        self.page(condition, &page, vec![(":merchant", &merchant.0), (":party", &party)])
+        match &party {
+            None => self.page("merchant_id = :merchant", &page, vec![(":merchant", &merchant.0)]),
+            Some(party) => {
+                let condition = "owner_type = 'PARTY' AND owner_id = :party AND merchant_id = :merchant";
+                self.page(condition, &page, vec![(":merchant", &merchant.0), (":party", &party.0)])
+            }
+        }
     }
 
     /// A wallet's entries, newest first: each knows the one before.
@@ -496,12 +589,16 @@ fn integer(row: &dyn Found) -> Result<i64, StoreError> {
     }
 }
 
-/// The condition of rows after the one of `:after` in the order of lists.
-fn after(table: &str) -> String {
-    format!(
-        "(:after IS NULL OR ({table}.created_at, {table}.id) < \
-         (SELECT place.created_at, place.id FROM {table} AS place WHERE place.id = :after))"
-    )
+/// The condition of rows after the one of `:after` in the order of lists. It is left out where there is none, so that an
+/// index is entered at the place instead of being read up to it.
+fn after(table: &str, page: &Page) -> String {
+    match page.after_id {
+        None => "1".to_owned(),
+        Some(_) => format!(
+            "({table}.created_at, {table}.id) < (SELECT place.created_at, place.id FROM {table} AS place \
+             WHERE place.id = :after AND place.merchant_id = :merchant)"
+        ),
+    }
 }
 
 /// A LIKE pattern for texts that contain `part` literally.

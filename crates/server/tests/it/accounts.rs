@@ -1,7 +1,7 @@
 //! Payment accounts.
 
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Reply, assert_fields, instant, json, open};
+use crate::support::{Merchant, Reply, assert_fields, id, instant, json, key, open};
 
 fn create(shop: &Merchant, operation: &str, provider: &str, method: &str) -> Reply {
     let body = json!({"account_name": "Amara", "provider": provider, "method": method, "party_id": shop.party(),
@@ -90,4 +90,63 @@ fn the_operator_of_a_number_is_not_forced() {
 fn the_payer_need_not_be_the_sources_party() {
     let (_server, shop) = open();
     assert_eq!(shop.take(shop.momo("COLLECTION", GOOD), "USD", "5.00")["status"], "COMPLETED");
+}
+
+#[test]
+fn accounts_are_listed_by_what_they_are() {
+    let (_server, shop) = open();
+    let party = shop.party();
+    let takes = shop.account(party, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
+    let card = shop.account(party, "COLLECTION", "CREDIT_CARD", None);
+    let pays = shop.account(party, "PAYOUT", "MTN_MOMO_LBR", Some(GOOD));
+    let other = shop.momo("PAYOUT", GOOD);
+    shop.api.post(&format!("/v1/payment-accounts/deactivate/{takes}"), &json!({})).ok();
+    let ids = |query: &str| -> Vec<i64> {
+        shop.api.get(&format!("/v1/payment-accounts/list{query}")).rows().iter().map(id).collect()
+    };
+    assert_eq!(ids(""), [other, pays, card, takes]);
+    assert_eq!(ids(&format!("?party_id={party}")), [pays, card, takes]);
+    assert_eq!(ids("?method=CREDIT_CARD"), [card]);
+    assert_eq!(ids("?operation_type=PAYOUT"), [other, pays]);
+    assert_eq!((ids("?is_active=false"), ids("?is_active=true")), (vec![takes], vec![other, pays, card]));
+    assert_eq!(ids(&format!("?party_id={party}&operation_type=PAYOUT&method=MTN_MOMO_LBR&is_active=1")), [pays]);
+    let first = shop.api.get("/v1/payment-accounts/list?operation_type=PAYOUT&limit=1");
+    let link = first.header("link").expect("a link").to_owned();
+    assert!(link.contains("operation_type=PAYOUT&limit=1&after_id="), "{link}");
+    assert_eq!(ids(&format!("?operation_type=PAYOUT&after_id={other}")), [pays]);
+    shop.api.get("/v1/payment-accounts/list?is_active=maybe&method=CASH").faults_are_at(&["query.method", "query.is_active"]);
+}
+
+#[test]
+fn an_account_is_read_as_it_was_made() {
+    let (_server, shop) = open();
+    let made = shop.create_account(shop.party(), "PAYOUT", "MTN_MOMO_LBR", Some("231886543217")).ok();
+    let read = shop.api.get(&format!("/v1/payment-accounts/retrieve/{}", id(&made))).ok();
+    assert_eq!(read, made);
+    assert_fields(&read, &[("operation_type", "PAYOUT"), ("masked_account_number", "********3217")]);
+    shop.api.get("/v1/payment-accounts/retrieve/987654").refused(404);
+    shop.api.get("/v1/payment-accounts/retrieve/x").refused(404);
+}
+
+#[test]
+fn a_deactivated_account_is_used_no_more() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let (takes, pays) = (shop.momo("COLLECTION", GOOD), shop.momo("PAYOUT", GOOD));
+    let (checkout, payout) = (shop.checkout(shop.invoice("USD", "5.00")), id(&shop.open_payout(pays, "USD", "5.00").ok()));
+    let deactivate = |account: i64| shop.api.call("POST", &format!("/v1/payment-accounts/deactivate/{account}"), None).ok();
+    for account in [takes, pays] {
+        let once = deactivate(account);
+        assert_eq!(once["is_active"], json!(false));
+        assert_eq!(deactivate(account), once, "a second time changes nothing");
+    }
+    assert!(shop.open_payout(pays, "USD", "5.00").state_fault("body.payment_account_id").msg.contains("not active"));
+    shop.execute("payout", payout, &key()).state_fault("body.session_id");
+    shop.collect(checkout, takes, "USD", &key()).state_fault("body.payment_account_id");
+    assert_eq!(
+        (shop.session_status("payout", payout), shop.session_status("checkout", checkout)),
+        ("ACTIVE".into(), "ACTIVE".into())
+    );
+    shop.assert_balance("USD", "100.00", "0.00");
+    shop.api.call("POST", "/v1/payment-accounts/deactivate/987654", None).refused(404);
 }

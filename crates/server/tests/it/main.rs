@@ -8,6 +8,7 @@
 
 mod accounts;
 mod amounts;
+mod api_keys;
 mod authentication;
 mod cli;
 mod concurrency;

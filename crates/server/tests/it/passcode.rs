@@ -163,3 +163,88 @@ fn transfers_ask_for_no_passcode() {
     let (_server, shop, _account) = guarded();
     assert_eq!(shop.transfer(shop.customer(), "USD", "10.00")["status"], "COMPLETED");
 }
+
+fn set(shop: &Merchant, passcode: &str, current: Option<&str>) -> Reply {
+    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": passcode, "current": current}))
+}
+
+#[test]
+fn a_merchant_sets_its_own_passcode() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1000.00");
+    let account = shop.momo("PAYOUT", GOOD);
+    set(&shop, RIGHT, None).ok();
+    let session = session(&shop, account);
+    assert_eq!(shop.execute("payout", session, &key()).refused_in_words(403), "passcode required");
+    assert_eq!(pay(&shop, session, &key(), RIGHT).ok()["status"], "COMPLETED");
+}
+
+#[test]
+fn a_passcode_is_replaced_by_who_knows_it() {
+    let (_server, shop, account) = guarded();
+    assert_eq!(set(&shop, "new one", None).refused_in_words(403), "passcode required");
+    assert_eq!(set(&shop, "new one", Some(WRONG)).refused_in_words(403), "passcode invalid");
+    set(&shop, "new one", Some(RIGHT)).ok();
+    pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403);
+    assert_eq!(pay(&shop, session(&shop, account), &key(), "new one").ok()["status"], "COMPLETED");
+}
+
+/// Payouts and changes share one count: who guesses here is locked out there.
+#[test]
+fn wrong_ones_at_a_change_lock_payouts_too() {
+    let (_server, shop, account) = guarded();
+    for _ in 0..3 {
+        set(&shop, "new one", Some(WRONG)).refused_in_words(403);
+    }
+    for _ in 0..2 {
+        pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
+    }
+    assert!(set(&shop, "new one", Some(RIGHT)).refused_in_words(403).contains("locked"));
+    assert!(pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+}
+
+#[test]
+fn one_that_is_not_given_is_no_guess() {
+    let (_server, shop, _account) = guarded();
+    for _ in 0..6 {
+        assert_eq!(set(&shop, "new one", None).refused_in_words(403), "passcode required");
+    }
+    set(&shop, "new one", Some(RIGHT)).ok();
+}
+
+#[test]
+fn of_two_first_passcodes_one_is_set() {
+    let (_server, shop) = open();
+    let codes: Vec<String> = (0..4).map(|n| format!("code {n}")).collect();
+    let shop = &shop;
+    let set_ones: Vec<&String> = std::thread::scope(|scope| {
+        let tries: Vec<_> = codes.iter().map(|code| scope.spawn(move || (code, set(shop, code, None).status))).collect();
+        let done = tries.into_iter().map(|t| t.join().expect("a try"));
+        done.filter(|(_, status)| *status == 200).map(|(code, _)| code).collect()
+    });
+    assert_eq!(set_ones.len(), 1, "{set_ones:?}");
+    set(&shop, "the next", Some(set_ones[0])).ok();
+}
+
+#[test]
+fn a_passcode_has_4_to_128_characters() {
+    let (_server, shop) = open();
+    let fault = set(&shop, " 123 ", None).fault("body.passcode");
+    fault.says("ensure this value has at least 4 characters", "value_error.any_str.min_length");
+    set(&shop, &"9".repeat(129), None).fault("body.passcode");
+    shop.api.post("/v1/merchants/passcode/set", &json!({"current": 7})).faults_are_at(&["body.passcode", "body.current"]);
+    set(&shop, &"9".repeat(128), None).ok();
+}
+
+/// What a request cannot say must not be set: it would lock every payout out.
+#[test]
+fn the_operator_sets_only_what_a_request_can_say() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1000.00");
+    let account = shop.momo("PAYOUT", GOOD);
+    let merchant = shop.credentials.merchant_id.to_string();
+    let set = |code: &str| server.database.kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], code);
+    set("12\t34\n").refused();
+    set("  482913 \n").ok();
+    assert_eq!(pay(&shop, session(&shop, account), &key(), RIGHT).ok()["status"], "COMPLETED");
+}

@@ -75,15 +75,15 @@ impl FromValue for bool {
     }
 }
 
-/// A text of 1 to `MAX` characters, without the blanks around it and without control characters.
+/// A text of `MIN` to `MAX` characters, without the blanks around it and without control characters.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Text<const MAX: usize>(pub String);
+pub struct Text<const MAX: usize, const MIN: usize = 1>(pub String);
 
-impl<const MAX: usize> FromValue for Text<MAX> {
+impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = string(value)?.trim();
-        if text.is_empty() {
-            Err(FaultKind::TooShort(1))
+        if text.chars().take(MIN).count() < MIN {
+            Err(FaultKind::TooShort(MIN))
         } else if text.chars().nth(MAX).is_some() {
             Err(FaultKind::TooLong(MAX))
         } else if text.chars().any(char::is_control) {

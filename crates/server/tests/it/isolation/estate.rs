@@ -18,6 +18,7 @@ pub(super) struct Estate {
     pub(super) references: Vec<(&'static str, String)>,
     pub(super) waiting: String,
     pub(super) intent: i64,
+    pub(super) api_key: i64,
 }
 
 /// A draft, a published and a paid one of a kind.
@@ -78,6 +79,7 @@ impl Estate {
             references: done.iter().map(|(kind, done)| (*kind, shown(done, "reference_id"))).collect(),
             waiting: shown(&shop.take(card, "USD", "10.00"), "reference_id"),
             intent: paid["payment_intent_id"].as_i64().expect("an id"),
+            api_key: id(&shop.api.get("/v1/api-keys/list").rows()[0]),
         }
     }
 
@@ -93,6 +95,8 @@ impl Estate {
             "invoices",
             "orders",
             "wallets",
+            "payment-accounts",
+            "api-keys",
             "payment-intents",
             "sessions/checkout",
             "sessions/payout",

@@ -37,8 +37,13 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         path("GET", format!("/v1/counterparties/retrieve/{}", theirs.counterparty), None),
         path("PUT", format!("/v1/counterparties/update/{}", theirs.counterparty), Some(json!({"relationship_type": "DONOR"}))),
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
+        path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
         path("POST", format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting), Some(json!({"success": true}))),
     ];
+    for account in [theirs.collection_account, theirs.payout_account] {
+        probes.push(path("GET", format!("/v1/payment-accounts/retrieve/{account}"), None));
+        probes.push(path("POST", format!("/v1/payment-accounts/deactivate/{account}"), None));
+    }
     for wallet in [theirs.wallet, theirs.party_wallet] {
         probes.push(path("GET", format!("/v1/wallets/retrieve/{wallet}"), None));
         probes.push(path("GET", format!("/v1/wallets/{wallet}/entries"), None));
@@ -184,6 +189,7 @@ fn a_strangers_questions_find_nothing() {
         "invoices",
         "orders",
         "payment-intents",
+        "payment-accounts",
         "sessions/checkout",
         "sessions/payout",
         "sessions/transfer",
@@ -215,8 +221,13 @@ const WITH_IDS: [(&str, &str); 14] = [
 ];
 
 /// Routes that write and take no id of anybody.
-const WITHOUT_IDS: [(&str, &str); 3] =
-    [("POST", "/v1/jwt/client/obtain/token"), ("POST", "/v1/parties/create"), ("POST", "/v1/sandbox/clock/advance")];
+const WITHOUT_IDS: [(&str, &str); 5] = [
+    ("POST", "/v1/jwt/client/obtain/token"),
+    ("POST", "/v1/api-keys/create"),
+    ("POST", "/v1/merchants/passcode/set"),
+    ("POST", "/v1/parties/create"),
+    ("POST", "/v1/sandbox/clock/advance"),
+];
 
 /// Whether a concrete path is one of this route.
 fn is_of(route: &str, path: &str) -> bool {

@@ -1,0 +1,85 @@
+//! API keys: pairs of client id and client secret, of which only the first answer has the secret.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use domain::command::{Answer, Command};
+use domain::ids::ApiKeyId;
+use domain::merchant::ApiKey;
+use serde::Serialize;
+
+use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::auth::Tenant;
+use super::error::ApiError;
+use super::extract::{Ids, Query};
+use super::fields::Id;
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+use crate::secrets::NewKey;
+
+payload! {
+    /// Which API keys.
+    pub struct ListApiKeys {
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// An API key, without its secret.
+#[derive(Serialize)]
+pub struct ApiKeyAnswer {
+    id: i64,
+    client_id: String,
+    created_at: Time,
+    revoked_at: Option<Time>,
+}
+
+/// A new API key. Its secret is answered only here.
+#[derive(Serialize)]
+pub struct NewApiKeyAnswer {
+    #[serde(flatten)]
+    key: ApiKeyAnswer,
+    client_secret: String,
+}
+
+impl From<ApiKey> for ApiKeyAnswer {
+    fn from(key: ApiKey) -> Self {
+        Self { id: key.id.0, client_id: key.client_id, created_at: Time(key.created_at), revoked_at: key.revoked_at.map(Time) }
+    }
+}
+
+async fn create(State(app): State<App>, tenant: Tenant) -> Result<impl IntoResponse, ApiError> {
+    let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
+    let key = submit!(app, Command::CreateKey(tenant.id(), new.client_id, new.secret_hash), Answer::ApiKey);
+    let answer = NewApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    tenant: Tenant,
+    uri: Uri,
+    Query(query): Query<ListApiKeys>,
+) -> Result<Response, ApiError> {
+    let page = page(query.limit, query.after_id);
+    let rows: Vec<ApiKeyAnswer> = app.queries.api_keys(tenant.id(), page).await?.into_iter().map(Into::into).collect();
+    Ok(list(&uri, page, &rows, |row| row.id))
+}
+
+async fn revoke(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ApiKeyAnswer> {
+    Ok(Json(submit!(app, Command::RevokeKey(tenant.id(), ApiKeyId(id)), Answer::ApiKey).into()))
+}
+
+/// Making, listing and revoking API keys.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post("/v1/api-keys/create", create)
+        .get("/v1/api-keys/list", list_all)
+        .post("/v1/api-keys/revoke/{id}", revoke)
+}
