@@ -56,6 +56,9 @@ enum Group {
     /// Keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Print the OpenAPI document of the API.
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Runs the command line.
@@ -71,6 +74,10 @@ pub fn main() -> ExitCode {
         Group::Ledger(command) => return command.run(&cli.database),
         Group::Review(command) => command.run(&cli.database),
         Group::Keys(command) => command.run(&cli.database),
+        Group::Openapi => {
+            print!("{}", *crate::http::openapi::DOCUMENT);
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,13 +5,16 @@ use axum::extract::State;
 use domain::account::{NewAccount, PaymentAccount};
 use domain::command::{Answer, Command};
 use domain::ids::PartyId;
-use domain::names::{Method, Operation};
+use domain::names::{Method, Operation, Provider};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::answer::{Answered, Time, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::extract::QueryAndBody;
-use super::fields::{CountryCode, Id, Network, Text};
+use super::fields::{CountryCode, Id, Name, Network, Text};
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
@@ -41,12 +44,12 @@ payload! {
 }
 
 /// A payment account. Its number is never written whole.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PaymentAccountAnswer {
     id: i64,
     account_name: String,
-    provider: &'static str,
-    method: &'static str,
+    provider: Name<Provider>,
+    method: Name<Method>,
     party_id: i64,
     is_active: bool,
     country_code: Option<String>,
@@ -69,8 +72,8 @@ impl From<PaymentAccount> for PaymentAccountAnswer {
             id: account.id.0,
             masked_account_number: account.account_number.as_deref().map(mask),
             account_name: account.account_name,
-            provider: account.provider.as_str(),
-            method: account.method.as_str(),
+            provider: Name(account.provider),
+            method: Name(account.method),
             party_id: account.party_id.0,
             is_active: account.is_active,
             country_code: account.country_code,
@@ -101,7 +104,12 @@ async fn create(
 /// Making payment accounts.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().post("/v1/payment-accounts/create", create)
+    let example = json!({
+        "account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": 1,
+        "insensitive_account_number": "231880000001",
+    });
+    let said = op("create_payment_account", "Make a payment account").example(example);
+    Routes::new().post("/v1/payment-accounts/create", create, said)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod cli;
 mod concurrency;
 mod crash;
 mod customer_examples;
+mod document;
 mod errors;
 mod exchange;
 mod execution_refusals;
