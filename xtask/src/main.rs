@@ -1,6 +1,7 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
+mod openapi;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -16,12 +17,15 @@ enum Chore {
     Test(test::Options),
     /// Measure the release build against the raw speed of SQLite on this machine
     Bench(bench::Options),
+    /// Write openapi.json, the document of the API, from the code
+    Openapi,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Openapi => openapi::run(),
     }
 }
 

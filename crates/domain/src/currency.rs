@@ -35,6 +35,11 @@ impl Currency {
         Some(Self { code, exponent })
     }
 
+    /// Every code that ISO 4217 lists.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        [TWO, ZERO, THREE].into_iter().flat_map(|list| list.split(' '))
+    }
+
     /// The three letters.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -80,5 +85,6 @@ mod tests {
         for code in ["", "usd", "US", "USDX", "XXX", "ABC", "U D", "€uro"] {
             assert_eq!(decimals(code), None, "{code}");
         }
+        assert!(Currency::codes().all(|code| decimals(code).is_some()) && Currency::codes().count() > 150);
     }
 }

@@ -59,6 +59,9 @@ enum Group {
     Keys(keys::Keys),
     /// Print the catalogue of errors that the API answers.
     Errors,
+    /// Print the OpenAPI document of the API.
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Runs the command line.
@@ -76,6 +79,10 @@ pub fn main() -> ExitCode {
         Group::Keys(command) => command.run(&cli.database),
         Group::Errors => {
             print!("{}", errors::catalogue());
+            Ok(())
+        }
+        Group::Openapi => {
+            print!("{}", *crate::http::openapi::DOCUMENT);
             Ok(())
         }
     };

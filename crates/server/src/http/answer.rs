@@ -1,19 +1,38 @@
 //! How answers are written, and how a command's answer comes to a handler.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
 use axum::Json;
 use axum::http::header::LINK;
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use domain::money::Money;
 use domain::time::Timestamp;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
-use super::fields::{Id, Int};
+use super::fields::{Id, Int, Schemas};
 use crate::store::queries::Page;
 
 /// What a handler answers.
 pub type Answered<T> = Result<Json<T>, super::error::ApiError>;
+
+/// What a handler of a list answers.
+pub type Listed<T> = Result<Rows<T>, super::error::ApiError>;
+
+/// A page of a list, written.
+pub struct Rows<T> {
+    response: Response,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> IntoResponse for Rows<T> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
 
 /// Submits a command and takes out the one kind of answer that it gives.
 macro_rules! submit {
@@ -36,6 +55,20 @@ impl Serialize for Time {
     }
 }
 
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
 /// An amount: a JSON number with the currency's decimals, `500.00`, whose text is kept on its way.
 #[derive(Clone, Copy)]
 pub struct Amount(pub Money);
@@ -44,6 +77,16 @@ impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number: Number = self.0.to_string().parse().map_err(serde::ser::Error::custom)?;
         number.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "number", "description": "An amount in major units, with its currency's decimals: `500.00`, `1200`" })
     }
 }
 
@@ -63,13 +106,14 @@ pub fn page(limit: Option<Limit>, after_id: Option<Id>) -> Page {
 }
 
 /// A list: a bare array, with a link to the next page when this one is full.
-pub fn list<T: Serialize>(uri: &Uri, page: Page, rows: &[T], id: impl Fn(&T) -> i64) -> Response {
+pub fn list<T: Serialize>(uri: &Uri, page: Page, rows: &[T], id: impl Fn(&T) -> i64) -> Rows<T> {
     let last = rows.last().filter(|_| u32::try_from(rows.len()).is_ok_and(|len| len >= page.limit));
     let link = last.and_then(|row| HeaderValue::try_from(next_link(uri, id(row))).ok());
-    match link {
+    let response = match link {
         Some(link) => ([(LINK, link)], Json(rows)).into_response(),
         None => Json(rows).into_response(),
-    }
+    };
+    Rows { response, of: PhantomData }
 }
 
 fn next_link(uri: &Uri, after_id: i64) -> String {
@@ -104,9 +148,10 @@ mod tests {
     fn a_full_page_links_to_the_next() {
         let uri = Uri::from_static("/v1/parties/list?limit=2&after_id=9&fullname=a%20b");
         let page = page(Some(Int(2)), Some(Id(9)));
-        let full = list(&uri, page, &[8, 7], |id| *id);
+        let list = |rows: &[i64]| list(&uri, page, rows, |id| *id).into_response();
+        let full = list(&[8, 7]);
         assert_eq!(full.headers()[LINK], "</v1/parties/list?limit=2&fullname=a%20b&after_id=7>; rel=\"next\"");
-        assert!(!list(&uri, page, &[8], |id| *id).headers().contains_key(LINK));
-        assert!(!list(&uri, page, &[], |id: &i64| *id).headers().contains_key(LINK));
+        assert!(!list(&[8]).headers().contains_key(LINK));
+        assert!(!list(&[]).headers().contains_key(LINK));
     }
 }

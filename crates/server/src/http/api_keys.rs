@@ -3,15 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{CACHE_CONTROL, HeaderName};
 use domain::command::{Answer, Command};
 use domain::ids::ApiKeyId;
 use domain::merchant::ApiKey;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
 use super::fields::Id;
@@ -31,7 +32,7 @@ payload! {
 }
 
 /// An API key, without its secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ApiKeyAnswer {
     id: i64,
     client_id: String,
@@ -40,7 +41,7 @@ pub struct ApiKeyAnswer {
 }
 
 /// A new API key. Its secret is answered only here.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct NewApiKeyAnswer {
     #[serde(flatten)]
     key: ApiKeyAnswer,
@@ -53,19 +54,17 @@ impl From<ApiKey> for ApiKeyAnswer {
     }
 }
 
-async fn create(State(app): State<App>, tenant: Tenant) -> Result<impl IntoResponse, ApiError> {
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+) -> Result<([(HeaderName, &'static str); 1], Json<NewApiKeyAnswer>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
     let key = submit!(app, Command::CreateKey(tenant.id(), new.client_id, new.secret_hash), Answer::ApiKey);
     let answer = NewApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-async fn list_all(
-    State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
-    Query(query): Query<ListApiKeys>,
-) -> Result<Response, ApiError> {
+async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListApiKeys>) -> Listed<ApiKeyAnswer> {
     let page = page(query.limit, query.after_id);
     let rows: Vec<ApiKeyAnswer> = app.queries.api_keys(tenant.id(), page).await?.into_iter().map(Into::into).collect();
     Ok(list(&uri, page, &rows, |row| row.id))
@@ -79,7 +78,15 @@ async fn revoke(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> An
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/v1/api-keys/create", create)
-        .get("/v1/api-keys/list", list_all)
-        .post("/v1/api-keys/revoke/{id}", revoke)
+        .post(
+            "/v1/api-keys/create",
+            create,
+            op("create_api_key", "Make an API key").details("Its secret is answered only here."),
+        )
+        .get("/v1/api-keys/list", list_all, op("list_api_keys", "List API keys"))
+        .post(
+            "/v1/api-keys/revoke/{id}",
+            revoke,
+            op("revoke_api_key", "Revoke an API key").details("Its tokens are refused at once."),
+        )
 }

@@ -6,20 +6,22 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName};
 use axum::http::request::Parts;
-use axum::response::IntoResponse;
 use domain::ids::{ApiKeyId, MerchantId};
 use domain::merchant::Merchant;
 use domain::time::{Timestamp, minutes};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, MerchantTime};
-use super::fields::Text;
+use super::fields::{Secret, Text};
 use super::routes::Routes;
 use crate::app::App;
 use crate::clock;
@@ -199,11 +201,11 @@ payload! {
         /// The public half of its key.
         client_id: Text<255>,
         /// The secret half.
-        client_secret: Text<255>,
+        client_secret: Secret,
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ObtainTokenAnswer {
     access_token: String,
     /// Minutes, as the public API has it.
@@ -222,7 +224,7 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 async fn obtain_token(
     State(app): State<App>,
     Body(payload): Body<ClientCredentialObtainToken>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenAnswer>), ApiError> {
     let key = app.queries.api_key(&payload.client_id.0).await?;
     let stored = key.as_ref().map_or(NO_HASH, |key| key.secret_hash.as_str());
     let right = is_secret(&payload.client_secret.0, stored);
@@ -231,10 +233,16 @@ async fn obtain_token(
     Ok(([(CACHE_CONTROL, "no-store")], Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES })))
 }
 
+/// What a newcomer must know of tokens.
+const OBTAINING: &str = "The id and secret are printed when the server starts for the first time, and by `kola merchant create`. \
+    Send the token with every other call, as `Authorization: Bearer <access_token>`. `expires_in` is in minutes.";
+
 /// Obtaining a token.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().post("/v1/jwt/client/obtain/token", obtain_token)
+    let example = json!({ "client_id": "<client id>", "client_secret": "<client secret>" });
+    let said = op("client_obtain_token", "Obtain a token").details(OBTAINING).example(example).or(401);
+    Routes::new().post("/v1/jwt/client/obtain/token", obtain_token, said)
 }
 
 #[cfg(test)]

@@ -3,18 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use domain::command::{Answer, Command};
 use domain::ids::{CounterpartyId, PartyId};
-use domain::merchant::Merchant;
+use domain::merchant::{Merchant, MerchantType};
 use domain::party::{Counterparty, Party, Relationship};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query};
-use super::fields::{Id, Text};
+use super::fields::{Id, Name, Text};
 use super::parties::PartyAnswer;
 use super::routes::Routes;
 use crate::app::App;
@@ -51,12 +53,12 @@ payload! {
 }
 
 /// A counterparty.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CounterpartyAnswer {
     id: i64,
-    relationship_type: &'static str,
+    relationship_type: Name<Relationship>,
     party_id: Option<i64>,
-    owner_party_type: &'static str,
+    owner_party_type: Name<MerchantType>,
     owner_party_id: i64,
     created_at: Time,
     updated_at: Time,
@@ -68,9 +70,9 @@ impl CounterpartyAnswer {
     pub fn new(row: &Counterparty, merchant: &Merchant) -> Self {
         Self {
             id: row.id.0,
-            relationship_type: row.relationship.as_str(),
+            relationship_type: Name(row.relationship),
             party_id: row.party_id.map(|id| id.0),
-            owner_party_type: merchant.kind.as_str(),
+            owner_party_type: Name(merchant.kind),
             owner_party_id: merchant.id.0,
             created_at: Time(row.created_at),
             updated_at: Time(row.updated_at),
@@ -79,7 +81,7 @@ impl CounterpartyAnswer {
 }
 
 /// A counterparty with the party behind it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct CounterpartyWithPartyAnswer {
     #[serde(flatten)]
     counterparty: CounterpartyAnswer,
@@ -125,7 +127,7 @@ async fn list_all(
     tenant: Tenant,
     uri: Uri,
     Query(query): Query<ListCounterparties>,
-) -> Result<Response, ApiError> {
+) -> Listed<CounterpartyWithPartyAnswer> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
     let found = app.queries.counterparties(tenant.id(), fullname, query.relationship_type, page).await?;
@@ -144,8 +146,16 @@ async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> 
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/v1/counterparties/create", create)
-        .get("/v1/counterparties/list", list_all)
-        .get("/v1/counterparties/retrieve/{id}", retrieve)
-        .put("/v1/counterparties/update/{id}", update)
+        .post(
+            "/v1/counterparties/create",
+            create,
+            op("create_counterparty", "Make a counterparty").example(json!({ "relationship_type": "CUSTOMER", "party_id": 1 })),
+        )
+        .get("/v1/counterparties/list", list_all, op("list_counterparties", "List counterparties"))
+        .get("/v1/counterparties/retrieve/{id}", retrieve, op("retrieve_counterparties", "Read a counterparty"))
+        .put(
+            "/v1/counterparties/update/{id}",
+            update,
+            op("update_counterparty", "Change a counterparty").example(json!({ "relationship_type": "SUPPLIER" })),
+        )
 }

@@ -1,13 +1,17 @@
 //! Every answer that is not 200: always JSON, always with `detail`.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::rejection::{Class, Rejection};
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::fields::{Fault, FaultKind, Part};
+use super::fields::{Fault, FaultKind, Part, Schemas};
 use crate::clock;
 use crate::engine::Failure;
 use crate::store::StoreError;
@@ -163,6 +167,88 @@ struct Problem<'a> {
     detail: Detail<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+}
+
+/// The document's word for an error that is one sentence.
+struct ErrorDetail;
+
+impl JsonSchema for ErrorDetail {
+    fn schema_name() -> Cow<'static, str> {
+        "ErrorDetail".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "detail": { "type": "string", "description": "What is wrong" },
+                "request_id": { "type": "string", "description": "Where it is our fault: the log has it too" },
+            },
+            "required": ["detail"],
+        })
+    }
+}
+
+/// The document's word for a request that is refused.
+struct Refused;
+
+impl JsonSchema for Refused {
+    fn schema_name() -> Cow<'static, str> {
+        "HTTPValidationError".into()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": { "detail": { "anyOf": [
+                {
+                    "type": "array", "minItems": 1, "items": schemas.subschema_for::<Fault>(),
+                    "description": "Every fault of the request",
+                },
+                { "type": "string", "description": "The object that the path names is in a state that does not allow the call" },
+            ] } },
+            "required": ["detail"],
+        })
+    }
+}
+
+/// The errors, as the document has them.
+const ERRORS: [(u16, &str); 11] = [
+    (401, "No token, or one that is not good"),
+    (403, "The merchant may not do this, or the passcode is missing or wrong"),
+    (404, "Not there, or not this merchant's"),
+    (405, "Another method is meant"),
+    (408, "The body did not arrive in time"),
+    (413, "The body is larger than 64 KiB"),
+    (415, "The body is not `application/json`"),
+    (422, "Fields that are wrong, or a state that does not allow the call"),
+    (429, "Too many requests"),
+    (500, "A fault of ours; it is in the log"),
+    (503, "Overloaded, or the database is gone: try again"),
+];
+
+/// The errors as components of the document.
+pub(super) fn responses(schemas: &mut Schemas) -> Value {
+    let mut responses = json!({});
+    for (status, description) in ERRORS {
+        let schema = if status == 422 { schemas.subschema_for::<Refused>() } else { schemas.subschema_for::<ErrorDetail>() };
+        let mut response = json!({ "description": description, "content": { "application/json": { "schema": schema } } });
+        let header = |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
+        match status {
+            401 => response["headers"] = json!({ "WWW-Authenticate": header("`Bearer`", "string") }),
+            429 => response["headers"] = json!({ "Retry-After": header("Seconds to wait", "integer") }),
+            500 => response["headers"] = json!({ "X-Request-Id": header("The id in the log", "string") }),
+            503 => {
+                response["headers"] = json!({
+                    "Retry-After": header("Seconds to wait", "integer"),
+                    "X-Request-Id": header("The id in the log", "string"),
+                });
+            }
+            _ => {}
+        }
+        responses[format!("E{status}")] = response;
+    }
+    responses
 }
 
 /// An id by which a person finds the log line of a failed request.

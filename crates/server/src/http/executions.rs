@@ -9,19 +9,23 @@ use axum::extract::State;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
-use domain::execution::{Execution, Job};
+use domain::execution::{Execution, ExecutionStatus, Job};
 use domain::ids::{PaymentAccountId, SessionId};
+use domain::names::Operation;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::answer::{Amount, Answered, Time, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
-use super::fields::{Given, Id, Reference};
+use super::fields::{Code, Given, Id, Name, Reference};
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
-pub use passcode::{PasscodeToken, VerifyPasscode};
+pub use passcode::{PasscodeDevice, PasscodeToken, VerifyPasscode};
 
 payload! {
     /// To collect for a checkout session.
@@ -58,15 +62,15 @@ payload! {
 }
 
 /// An execution.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ExecutionAnswer {
     reference_id: String,
-    status: &'static str,
+    status: Name<ExecutionStatus>,
     payer_amount: Amount,
-    payer_currency: String,
-    payee_currency: String,
+    payer_currency: Code,
+    payee_currency: Code,
     payee_amount: Amount,
-    operation_type: &'static str,
+    operation_type: Name<Operation>,
     provider_transaction_id: Option<String>,
     gateway_message: Option<String>,
     wallet_message: Option<String>,
@@ -78,7 +82,7 @@ pub struct ExecutionAnswer {
     waiting: Option<Waiting>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Waiting {
     waiting_for: Option<String>,
     next_check_at: Option<Time>,
@@ -94,12 +98,12 @@ impl From<Execution> for ExecutionAnswer {
         };
         Self {
             reference_id: execution.reference_id,
-            status: execution.status.as_str(),
+            status: Name(execution.status),
             payer_amount: Amount(execution.payer),
-            payer_currency: execution.payer.currency.to_string(),
-            payee_currency: execution.payee.currency.to_string(),
+            payer_currency: Code(execution.payer.currency),
+            payee_currency: Code(execution.payee.currency),
             payee_amount: Amount(execution.payee),
-            operation_type: execution.operation.as_str(),
+            operation_type: Name(execution.operation),
             provider_transaction_id: execution.provider_transaction_id,
             gateway_message: execution.gateway_message,
             wallet_message: execution.wallet_message,
@@ -182,12 +186,47 @@ async fn refund(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
     to_the_end(async move { execute(&app, request).await }).await
 }
 
+/// What a caller must know of every execution.
+const ONCE: &str = "The same call with the same `reference_id` answers the same execution and does nothing twice. An execution is \
+    `PENDING` (on disk), `PROCESSING` (the provider has it, or may have it), `COMPLETED` or `FAILED`; the last two never change. \
+    Too little money is a recorded `FAILED`; every other refusal leaves session and key as they were.";
+
+/// A caller's key in examples.
+const KEY: &str = "3f2a9c1e-5b7d-4e8a-9f60-1c2d3e4f5a6b";
+
 /// Carrying sessions out.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/v1/executions/collection", collection)
-        .post("/v1/executions/payout", payout)
-        .post("/v1/executions/transfer", transfer)
-        .post("/v1/executions/refund", refund)
+        .post(
+            "/v1/executions/collection",
+            collection,
+            op("collect", "Collect for a checkout session").details(ONCE).example(json!({
+                "session_id": 1, "payment_account_id": 1, "currency": "USD", "reference_id": KEY,
+            })),
+        )
+        .post(
+            "/v1/executions/payout",
+            payout,
+            op("payout", "Carry out a payout session")
+                .details(ONCE)
+                .example(json!({ "session_id": 1, "reference_id": KEY }))
+                .or(403),
+        )
+        .post(
+            "/v1/executions/transfer",
+            transfer,
+            op("transfer", "Carry out a transfer session")
+                .details(ONCE)
+                .example(json!({ "session_id": 1, "reference_id": KEY }))
+                .or(403),
+        )
+        .post(
+            "/v1/executions/refund",
+            refund,
+            op("refund", "Carry out a refund session")
+                .details(ONCE)
+                .example(json!({ "session_id": 1, "reference_id": KEY }))
+                .or(403),
+        )
 }

@@ -7,11 +7,13 @@ use axum::extract::{FromRequest, FromRequestParts, Query as Pairs, RawPathParams
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
+use domain::session::SessionKind;
 use domain::time::Timestamp;
+use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use super::fields::{self, Fault, FaultKind, Foresight, Part, Payload};
+use super::fields::{self, Fault, FaultKind, Foresight, FromValue, Part, Payload, Reference};
 use crate::app::App;
 
 /// The largest body.
@@ -38,8 +40,20 @@ pub struct Ids<const N: usize>(pub [i64; N]);
 /// The words of the path, in its order.
 pub struct Words<const N: usize>(pub [String; N]);
 
+/// A word of the path that is one of a set, or of a form. Any other names nothing: 404.
+pub struct Word<T>(pub T);
+
 /// A word of the path and the id after it.
-pub struct WordAndId(pub String, pub i64);
+pub struct WordAndId<T>(pub T, pub i64);
+
+/// What a word of the path can be.
+pub trait PathWord: Sized {
+    /// Reads it.
+    fn read(word: &str) -> Option<Self>;
+
+    /// What it can be, as the document says it.
+    fn schema() -> Schema;
+}
 
 fn foresight(extensions: &Extensions, app: &App) -> Option<Foresight> {
     let MerchantTime(time) = *extensions.get()?;
@@ -166,6 +180,29 @@ impl<Q: Payload, P: Payload> FromRequest<App> for QueryAndBody<Q, P> {
     }
 }
 
+impl PathWord for Reference {
+    /// No execution has a key of another form.
+    fn read(word: &str) -> Option<Self> {
+        FromValue::read(&Value::String(word.to_owned())).ok()
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "format": "uuid", "pattern": Self::PATTERN })
+    }
+}
+
+impl PathWord for SessionKind {
+    /// In small letters.
+    fn read(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str().to_ascii_lowercase() == word)
+    }
+
+    fn schema() -> Schema {
+        let words: Vec<String> = Self::ALL.iter().map(|kind| kind.as_str().to_ascii_lowercase()).collect();
+        json_schema!({ "type": "string", "enum": words })
+    }
+}
+
 async fn words<const N: usize>(parts: &mut Parts) -> Result<[String; N], ApiError> {
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NotFound)?;
     let words: Vec<String> = params.iter().map(|(_, word)| word.to_owned()).collect();
@@ -197,18 +234,28 @@ impl<const N: usize, S: Send + Sync> FromRequestParts<S> for Words<N> {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for WordAndId {
+impl<T: PathWord, S: Send + Sync> FromRequestParts<S> for Word<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let [word] = words(parts).await?;
+        T::read(&word).map(Self).ok_or(ApiError::NotFound)
+    }
+}
+
+impl<T: PathWord, S: Send + Sync> FromRequestParts<S> for WordAndId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let [word, number] = words(parts).await?;
-        Ok(Self(word, id(&number)?))
+        Ok(Self(T::read(&word).ok_or(ApiError::NotFound)?, id(&number)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::describe::op;
     use crate::http::fields::{Id, Text};
     use crate::http::routes::Routes;
     use tower::ServiceExt;
@@ -296,15 +343,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_path_is_read_in_its_order() {
+        let said = || op("sample", "A sample");
         let routes = Routes::<()>::new()
-            .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"))
-            .get("/b/{kind}/x/{id}", async |WordAndId(kind, id): WordAndId| format!("{kind} {id}"))
-            .get("/c/{number}", async |Words([number]): Words<1>| number);
+            .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"), said())
+            .get("/b/{kind}/x/{id}", async |WordAndId(kind, id): WordAndId<SessionKind>| format!("{kind} {id}"), said())
+            .get("/c/{number}", async |Words([number]): Words<1>| number, said());
         let router = routes.build(());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),
             ("/a/7/items/x", 404, r#"{"detail":"Not found"}"#),
-            ("/b/payout/x/9", 200, "payout 9"),
+            ("/b/payout/x/9", 200, "PAYOUT 9"),
+            ("/b/PAYOUT/x/9", 404, r#"{"detail":"Not found"}"#),
             ("/b/payout/x/0", 404, r#"{"detail":"Not found"}"#),
             ("/c/INV%2D2026", 200, "INV-2026"),
             ("/c/%FF", 404, r#"{"detail":"Not found"}"#),

@@ -1,13 +1,18 @@
 //! Whether the server lives, and the yardstick of benchmarks.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answered;
 use super::auth::Tenant;
+use super::describe::op;
 use super::extract::Body;
-use super::fields::{Fields, Payload};
+use super::fields::{Fields, Payload, Schemas};
 use super::routes::Routes;
 use crate::app::App;
 
@@ -20,8 +25,25 @@ impl Payload for AnyObject {
     }
 }
 
-async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+impl JsonSchema for AnyObject {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyObject".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+}
+
+/// That the server lives.
+#[derive(Serialize, JsonSchema)]
+struct HealthAnswer {
+    /// `ok`.
+    status: &'static str,
+}
+
+async fn healthz() -> Json<HealthAnswer> {
+    Json(HealthAnswer { status: "ok" })
 }
 
 /// All that an execution call does but the execution: the tenant, the body, an answer of the same size.
@@ -37,11 +59,11 @@ async fn noop(State(_): State<App>, tenant: Tenant, Body(AnyObject): Body<AnyObj
 /// Asking whether the server lives.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().get("/healthz", healthz)
+    Routes::new().get("/healthz", healthz, op("get_health", "Ask whether the server lives"))
 }
 
 /// Measuring what a call costs that does nothing.
 #[must_use]
 pub fn bench_routes() -> Routes {
-    Routes::new().post("/v1/noop", noop)
+    Routes::new().post("/v1/noop", noop, op("noop", "Do nothing").example(json!({})))
 }

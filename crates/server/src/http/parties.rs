@@ -3,14 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use domain::command::{Answer, Command};
 use domain::ids::PartyId;
 use domain::party::{NewParty, Party};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query};
 use super::fields::{CountryCode, Email, Id, Phone, Text};
@@ -43,7 +45,7 @@ payload! {
 }
 
 /// A party.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PartyAnswer {
     id: i64,
     fullname: String,
@@ -79,12 +81,7 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
     Ok(Json(party.into()))
 }
 
-async fn list_all(
-    State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
-    Query(query): Query<ListParties>,
-) -> Result<Response, ApiError> {
+async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListParties>) -> Listed<PartyAnswer> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
     let rows: Vec<PartyAnswer> = app.queries.parties(tenant.id(), fullname, page).await?.into_iter().map(Into::into).collect();
@@ -100,7 +97,11 @@ async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> 
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/v1/parties/create", create)
-        .get("/v1/parties/list", list_all)
-        .get("/v1/parties/retrieve/{id}", retrieve)
+        .post(
+            "/v1/parties/create",
+            create,
+            op("create_party", "Make a party").example(json!({ "fullname": "Ama Kollie", "phone": "231880000001" })),
+        )
+        .get("/v1/parties/list", list_all, op("list_parties", "List parties"))
+        .get("/v1/parties/retrieve/{id}", retrieve, op("retrieve_parties", "Read a party"))
 }

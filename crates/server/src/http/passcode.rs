@@ -4,11 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use domain::command::{Answer, Command};
 use domain::rejection::Rejection;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{Answered, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::Text;
@@ -30,7 +33,7 @@ payload! {
 }
 
 /// Whether payouts need a passcode.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PasscodeAnswer {
     has_passcode: bool,
 }
@@ -86,7 +89,8 @@ async fn set(State(app): State<App>, tenant: Tenant, Body(payload): Body<SetPass
 /// Setting the passcode.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().post("/v1/merchants/passcode/set", set)
+    let said = op("set_passcode", "Set the passcode that payouts need").example(json!({ "passcode": "246810" })).or(403);
+    Routes::new().post("/v1/merchants/passcode/set", set, said)
 }
 
 #[cfg(test)]

@@ -3,18 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use domain::account::{NewAccount, PaymentAccount};
 use domain::command::{Answer, Command};
 use domain::ids::{PartyId, PaymentAccountId};
-use domain::names::{Method, Operation};
+use domain::names::{Method, Operation, Provider};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use super::answer::{Answered, Limit, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query, QueryAndBody};
-use super::fields::{CountryCode, Id, Network, Text};
+use super::fields::{CountryCode, Id, Name, Network, Text};
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
@@ -61,13 +63,13 @@ payload! {
 }
 
 /// A payment account. Its number is never written whole.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PaymentAccountAnswer {
     id: i64,
     account_name: String,
-    provider: &'static str,
-    method: &'static str,
-    operation_type: &'static str,
+    provider: Name<Provider>,
+    method: Name<Method>,
+    operation_type: Name<Operation>,
     party_id: i64,
     is_active: bool,
     country_code: Option<String>,
@@ -90,9 +92,9 @@ impl From<PaymentAccount> for PaymentAccountAnswer {
             id: account.id.0,
             masked_account_number: account.account_number.as_deref().map(mask),
             account_name: account.account_name,
-            provider: account.provider.as_str(),
-            method: account.method.as_str(),
-            operation_type: account.operation.as_str(),
+            provider: Name(account.provider),
+            method: Name(account.method),
+            operation_type: Name(account.operation),
             party_id: account.party_id.0,
             is_active: account.is_active,
             country_code: account.country_code,
@@ -125,7 +127,7 @@ async fn list_all(
     tenant: Tenant,
     uri: Uri,
     Query(query): Query<ListPaymentAccounts>,
-) -> Result<Response, ApiError> {
+) -> Listed<PaymentAccountAnswer> {
     let page = page(query.limit, query.after_id);
     let filter = AccountFilter {
         party: query.party_id.map(|id| PartyId(id.0)),
@@ -151,11 +153,21 @@ async fn deactivate(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -
 /// Making, listing, reading and deactivating payment accounts.
 #[must_use]
 pub fn routes() -> Routes {
+    let example = json!({
+        "account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": 1,
+        "insensitive_account_number": "231880000001",
+    });
+    let said = op("create_payment_account", "Make a payment account").example(example);
     Routes::new()
-        .post("/v1/payment-accounts/create", create)
-        .get("/v1/payment-accounts/list", list_all)
-        .get("/v1/payment-accounts/retrieve/{id}", retrieve)
-        .post("/v1/payment-accounts/deactivate/{id}", deactivate)
+        .post("/v1/payment-accounts/create", create, said)
+        .get("/v1/payment-accounts/list", list_all, op("list_payment_accounts", "List payment accounts"))
+        .get("/v1/payment-accounts/retrieve/{id}", retrieve, op("retrieve_payment_account", "Read a payment account"))
+        .post(
+            "/v1/payment-accounts/deactivate/{id}",
+            deactivate,
+            op("deactivate_payment_account", "Deactivate a payment account")
+                .details("Sessions and executions refuse it from then on."),
+        )
 }
 
 #[cfg(test)]

@@ -3,20 +3,22 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
-use domain::event::Event;
+use domain::event::{Event, EventType, Subject};
 use domain::execution::Execution;
 use domain::ids::ExecutionId;
 use domain::money::Money;
+use domain::names::{Method, Provider};
 use domain::session::SessionKind;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Amount, Answered, Limit, Time, list, page};
+use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::executions::ExecutionAnswer;
 use super::extract::{Ids, Query};
-use super::fields::Id;
+use super::fields::{Code, Id, Name};
 use super::routes::Routes;
 use super::sessions::{self, SessionAnswer};
 use super::wallets::EntryAnswer;
@@ -34,7 +36,7 @@ payload! {
 }
 
 /// A payment intent.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PaymentIntentAnswer {
     id: i64,
     session_id: i64,
@@ -42,12 +44,12 @@ pub struct PaymentIntentAnswer {
     payment_account_id: Option<i64>,
     original_payment_intent_id: Option<i64>,
     wallet_id: Option<i64>,
-    provider: &'static str,
-    method: &'static str,
+    provider: Name<Provider>,
+    method: Name<Method>,
     platform_fee: Amount,
     gateway_fee: Amount,
     fx_fee: Amount,
-    fee_currency: String,
+    fee_currency: Code,
     /// Collections: what refunds of it have taken or hold, in the payer's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
@@ -70,12 +72,12 @@ impl From<Execution> for PaymentIntentAnswer {
             payment_account_id: execution.payment_account_id.map(|id| id.0),
             original_payment_intent_id: execution.original_execution_id.map(|id| id.0),
             wallet_id: execution.wallet_id.map(|id| id.0),
-            provider: execution.provider.as_str(),
-            method: execution.method.as_str(),
+            provider: Name(execution.provider),
+            method: Name(execution.method),
             platform_fee: fee(execution.platform_fee_minor),
             gateway_fee: fee(execution.gateway_fee_minor),
             fx_fee: fee(execution.fx_fee_minor),
-            fee_currency: currency.to_string(),
+            fee_currency: Code(currency),
             refunded_amount: Some(refunded).filter(|_| kind_of(&execution) == SessionKind::Checkout),
             completed_at: execution.completed_at.map(Time),
             created_at: Time(execution.created_at),
@@ -86,11 +88,11 @@ impl From<Execution> for PaymentIntentAnswer {
 }
 
 /// Something that happened, with the ledger transaction that it caused.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct EventAnswer {
     id: i64,
-    r#type: &'static str,
-    subject: &'static str,
+    r#type: Name<EventType>,
+    subject: Name<Subject>,
     subject_id: i64,
     note: Option<String>,
     created_at: Time,
@@ -98,7 +100,7 @@ pub struct EventAnswer {
 }
 
 /// A payment intent, its session, and all that happened, oldest first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct PaymentIntentDetailAnswer {
     #[serde(flatten)]
     intent: PaymentIntentAnswer,
@@ -116,8 +118,8 @@ async fn event(app: &App, tenant: &Tenant, event: Event) -> Result<EventAnswer, 
     let entries = app.queries.entries_of(tenant.id(), event.id).await?;
     Ok(EventAnswer {
         id: event.id.0,
-        r#type: event.kind.as_str(),
-        subject: event.subject.as_str(),
+        r#type: Name(event.kind),
+        subject: Name(event.subject),
         subject_id: event.subject_id,
         note: event.note,
         created_at: Time(event.created_at),
@@ -151,7 +153,7 @@ async fn list_all(
     tenant: Tenant,
     uri: Uri,
     Query(query): Query<ListPaymentIntents>,
-) -> Result<Response, ApiError> {
+) -> Listed<PaymentIntentAnswer> {
     let page = page(query.limit, query.after_id);
     let found = app.queries.executions(tenant.id(), page).await?;
     let rows: Vec<PaymentIntentAnswer> = found.into_iter().map(Into::into).collect();
@@ -161,5 +163,11 @@ async fn list_all(
 /// Reading payment intents.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/payment-intents/retrieve/{id}", retrieve).get("/v1/payment-intents/list", list_all)
+    Routes::new()
+        .get(
+            "/v1/payment-intents/retrieve/{id}",
+            retrieve,
+            op("retrieve_payment_intent", "Read a payment intent with its timeline"),
+        )
+        .get("/v1/payment-intents/list", list_all, op("list_payment_intents", "List payment intents"))
 }

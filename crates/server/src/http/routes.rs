@@ -13,20 +13,25 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
+use super::describe::{Described, Op, Route};
 use super::error::ApiError;
 use crate::app::App;
 
-/// A router under construction, and the methods and paths in it.
+/// A router under construction, and what is in it.
 pub struct Routes<S = App> {
-    list: Vec<(String, String)>,
+    list: Vec<Route>,
     router: Router<S>,
 }
 
 macro_rules! methods { ($($name:ident = $method:literal)*) => {$(
-    #[doc = concat!("Adds a ", $method, " route.")]
+    #[doc = concat!("Adds a ", $method, " route: its handler's types and `said` are its part of the document.")]
     #[must_use]
-    pub fn $name<H: Handler<T, S>, T: 'static>(self, path: impl Into<String>, handler: H) -> Self {
-        self.add($method, path.into(), $name(handler))
+    pub fn $name<H, T, D>(self, path: impl Into<String>, handler: H, said: Op) -> Self
+    where
+        H: Handler<T, S> + Described<D>,
+        T: 'static,
+    {
+        self.add(Route { method: $method, path: path.into(), said: Some((said, H::describe)) }, $name(handler))
     }
 )*}}
 
@@ -45,9 +50,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     methods! { get = "GET" post = "POST" put = "PUT" delete = "DELETE" }
 
-    fn add(mut self, method: &str, path: String, handler: MethodRouter<S, Infallible>) -> Self {
-        self.router = self.router.route(&path, handler);
-        self.list.push((method.to_owned(), path));
+    /// Adds a page for people, which is no operation of the API.
+    #[must_use]
+    pub fn page<H: Handler<T, S>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.add(Route { method: "GET", path: path.to_owned(), said: None }, get(handler))
+    }
+
+    fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
+        self.router = self.router.route(&route.path, handler);
+        self.list.push(route);
         self
     }
 
@@ -58,10 +69,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Self { list: self.list, router: self.router.merge(other.router) }
     }
 
-    /// The methods and paths.
+    /// What is there, in the order in which it was added.
     #[must_use]
-    pub fn list(self) -> Vec<(String, String)> {
-        self.list
+    pub fn list(&self) -> &[Route] {
+        &self.list
     }
 
     /// The router, which answers JSON to whatever comes.
@@ -87,6 +98,7 @@ async fn catch_panics(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::describe::op;
     use super::*;
     use axum::body::{Body, to_bytes};
     use tower::ServiceExt;
@@ -96,7 +108,9 @@ mod tests {
     }
 
     async fn call(method: &str, path: &str) -> (u16, String, String) {
-        let routes = Routes::<()>::new().get("/fine", async || "fine").put("/fine", async || "put").get("/broken", broken);
+        let said = || op("sample", "A sample");
+        let routes = Routes::<()>::new().get("/fine", async || "fine", said()).put("/fine", async || "put", said());
+        let routes = routes.get("/broken", broken, said());
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = routes.build(()).oneshot(request).await.unwrap();
         let status = response.status().as_u16();

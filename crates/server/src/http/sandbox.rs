@@ -4,13 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use domain::command::{Answer, Command};
 use domain::merchant::MAX_ADVANCE_SECONDS;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::answer::{Answered, Time, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::executions::{ExecutionAnswer, first_outcome};
-use super::extract::{Body, Words};
-use super::fields::Int;
+use super::extract::{Body, Word};
+use super::fields::{Int, Reference};
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
@@ -30,8 +33,9 @@ payload! {
 }
 
 /// The merchant's time.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ClockAnswer {
+    /// The merchant's time.
     now: Time,
 }
 
@@ -43,10 +47,10 @@ async fn advance(State(app): State<App>, tenant: Tenant, Body(payload): Body<Adv
 async fn authenticate(
     State(app): State<App>,
     tenant: Tenant,
-    Words([reference]): Words<1>,
+    Word(reference): Word<Reference>,
     Body(payload): Body<Authenticate>,
 ) -> Answered<ExecutionAnswer> {
-    let command = Command::Authenticate(tenant.id(), reference.to_ascii_lowercase(), payload.success);
+    let command = Command::Authenticate(tenant.id(), reference.0, payload.success);
     let settled = submit!(app, command, Answer::Settled);
     Ok(Json(first_outcome(&app, settled.execution, settled.job).await.into()))
 }
@@ -55,6 +59,15 @@ async fn authenticate(
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/v1/sandbox/clock/advance", advance)
-        .post("/v1/sandbox/executions/{reference_id}/authenticate", authenticate)
+        .post(
+            "/v1/sandbox/clock/advance",
+            advance,
+            op("advance_sandbox_clock", "Move the merchant's clock forward").example(json!({ "seconds": 900 })),
+        )
+        .post(
+            "/v1/sandbox/executions/{reference_id}/authenticate",
+            authenticate,
+            op("authenticate_sandbox_execution", "Play the payer who confirms a card payment")
+                .example(json!({ "success": true })),
+        )
 }

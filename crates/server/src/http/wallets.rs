@@ -3,18 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use domain::ids::{PartyId, WalletId};
-use domain::ledger::{AccountKind, Entry};
+use domain::ledger::{AccountKind, Bucket, Entry};
 use domain::money::Money;
-use domain::wallet::Wallet;
+use domain::wallet::{OwnerType, Wallet, WalletStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Amount, Answered, Limit, Time, list, page};
+use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
-use super::fields::Id;
+use super::fields::{Code, Id, Name};
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
@@ -40,15 +41,15 @@ payload! {
 }
 
 /// A wallet.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct WalletAnswer {
     id: i64,
-    owner_type: &'static str,
+    owner_type: Name<OwnerType>,
     owner_id: i64,
-    currency: String,
+    currency: Code,
     available: Amount,
     held: Amount,
-    status: &'static str,
+    status: Name<WalletStatus>,
     created_at: Time,
     updated_at: Time,
 }
@@ -57,12 +58,12 @@ impl From<Wallet> for WalletAnswer {
     fn from(wallet: Wallet) -> Self {
         Self {
             id: wallet.id.0,
-            owner_type: wallet.owner_type.as_str(),
+            owner_type: Name(wallet.owner_type),
             owner_id: wallet.owner_id,
-            currency: wallet.currency.to_string(),
+            currency: Code(wallet.currency),
             available: Amount(wallet.available()),
             held: Amount(Money::new(wallet.held_minor, wallet.currency)),
-            status: wallet.status.as_str(),
+            status: Name(wallet.status),
             created_at: Time(wallet.created_at),
             updated_at: Time(wallet.updated_at),
         }
@@ -70,7 +71,7 @@ impl From<Wallet> for WalletAnswer {
 }
 
 /// A line of the ledger: credit above zero, debit below.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct EntryAnswer {
     id: i64,
     transaction_id: i64,
@@ -78,9 +79,9 @@ pub struct EntryAnswer {
     account_id: i64,
     /// The system account's kind, or the wallet: `WALLET 12`.
     account: String,
-    bucket: &'static str,
+    bucket: Name<Bucket>,
     amount: Amount,
-    currency: String,
+    currency: Code,
     balance: Amount,
     created_at: Time,
 }
@@ -94,21 +95,16 @@ impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
             transaction_id: entry.transaction_id.0,
             payment_intent_id: entry.execution_id.map(|id| id.0),
             account_id: entry.account_id,
-            bucket: entry.bucket.as_str(),
+            bucket: Name(entry.bucket),
             amount: Amount(Money::new(entry.amount_minor, entry.currency)),
-            currency: entry.currency.to_string(),
+            currency: Code(entry.currency),
             balance: Amount(Money::new(entry.balance_minor, entry.currency)),
             created_at: Time(entry.created_at),
         }
     }
 }
 
-async fn list_all(
-    State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
-    Query(query): Query<ListWallets>,
-) -> Result<Response, ApiError> {
+async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListWallets>) -> Listed<WalletAnswer> {
     let page = page(query.limit, query.after_id);
     let party = query.party_id.map(|id| PartyId(id.0));
     let found = app.queries.wallets(tenant.id(), party, page).await?;
@@ -127,7 +123,7 @@ async fn entries(
     Ids([id]): Ids<1>,
     uri: Uri,
     Query(query): Query<ListEntries>,
-) -> Result<Response, ApiError> {
+) -> Listed<EntryAnswer> {
     let page = page(query.limit, query.after_id);
     let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = app.queries.wallet_entries(&wallet, page).await?;
@@ -139,7 +135,7 @@ async fn entries(
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/v1/wallets/list", list_all)
-        .get("/v1/wallets/retrieve/{id}", retrieve)
-        .get("/v1/wallets/{id}/entries", entries)
+        .get("/v1/wallets/list", list_all, op("list_wallets", "List wallets"))
+        .get("/v1/wallets/retrieve/{id}", retrieve, op("retrieve_wallet", "Read a wallet"))
+        .get("/v1/wallets/{id}/entries", entries, op("list_wallet_entries", "List the ledger entries of a wallet"))
 }

@@ -15,6 +15,7 @@ mod concurrency;
 mod crash;
 mod customer_examples;
 mod docs;
+mod document;
 mod errors;
 mod exchange;
 mod execution_refusals;

@@ -7,7 +7,7 @@ use domain::rejection::Rejection;
 
 use crate::app::App;
 use crate::http::error::ApiError;
-use crate::http::fields::{Anything, Text};
+use crate::http::fields::{Anything, Given, Secret};
 use crate::http::passcode::{is_code, place};
 use crate::payload;
 
@@ -17,13 +17,27 @@ payload! {
         /// The passcode.
         token: PasscodeToken,
         /// The device: nothing here decides by it.
-        device: Option<Anything>,
+        device: Given<PasscodeDevice>,
+    }
+
+    /// The device on which a passcode was typed.
+    pub struct PasscodeDevice {
+        /// Its name.
+        name: Option<Anything>,
+        /// What it is.
+        r#type: Option<Anything>,
+        /// Its system.
+        platform: Option<Anything>,
+        /// Its browser.
+        user_agent: Option<Anything>,
+        /// Its address.
+        client_ip: Option<Anything>,
     }
 
     /// A passcode.
     pub struct PasscodeToken {
         /// What was typed.
-        code: Text<255>,
+        code: Secret,
         /// Who typed it: nothing here decides by it.
         user_id: Option<Anything>,
         /// Their phone: nothing here decides by it.

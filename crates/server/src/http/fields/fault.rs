@@ -1,6 +1,9 @@
 //! What can be wrong with a request, worded as pydantic v1 words it: clients of the public API match on these texts.
 
+use std::borrow::Cow;
+
 use domain::rejection::Rejection;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
@@ -168,6 +171,28 @@ impl FaultKind {
             Self::NotJson { line, column, .. } => Some(json!({ "lineno": line, "colno": column })),
             _ => None,
         }
+    }
+}
+
+impl JsonSchema for Fault {
+    fn schema_name() -> Cow<'static, str> {
+        "ValidationError".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "loc": {
+                    "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
+                    "description": "The way to the field: `body`, `items`, 0, `name`",
+                },
+                "msg": { "type": "string", "description": "What is wrong" },
+                "type": { "type": "string", "description": "The same for a machine: `value_error.missing`" },
+                "ctx": { "type": "object", "description": "The limits behind the message" },
+            },
+            "required": ["loc", "msg", "type"],
+        })
     }
 }
 

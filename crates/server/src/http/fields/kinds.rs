@@ -1,5 +1,8 @@
 //! What fields can be: each type with what it accepts and what it answers to anything else.
 
+use std::borrow::Cow;
+
+use domain::api_enum;
 use domain::currency::Currency;
 use domain::execution::ExecutionStatus;
 use domain::money::{AmountFault, Decimal, MAX_MINOR, Money};
@@ -8,10 +11,12 @@ use domain::party::Relationship;
 use domain::session::{SessionKind, check_expiry};
 use domain::source::{SourceStatus, SourceType};
 use domain::time::Timestamp;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::{FaultKind, Field, Fields, Foresight, FromValue, Part};
+use super::schema::api_names;
+use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas};
 use crate::http::fields::Fault;
 
 /// A whole number, as a JSON integer or a string of digits; never `55.0` or `true`.
@@ -42,6 +47,13 @@ impl FromValue for Id {
         let id = integer(value)?;
         if id > 0 { Ok(Self(id)) } else { Err(FaultKind::NotGreater(0)) }
     }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": i64::MAX },
+            { "type": "string", "pattern": "^0*[1-9][0-9]{0,17}$" },
+        ] })
+    }
 }
 
 /// A whole number from `MIN` to `MAX`.
@@ -56,7 +68,17 @@ impl<const MIN: i64, const MAX: i64> FromValue for Int<MIN, MAX> {
             n => Ok(Self(n)),
         }
     }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": MIN, "maximum": MAX },
+            { "type": "string", "description": "the same number in digits", "pattern": "^-?[0-9]{1,18}$" },
+        ] })
+    }
 }
+
+/// The words for `true` and `false`, in any case.
+const BOOL_WORDS: &str = "^([01TtFfYyNn]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Oo][Nn]|[Oo][Ff][Ff]|[Yy][Ee][Ss]|[Nn][Oo])$";
 
 impl FromValue for bool {
     /// `true`, `false`, and the words for them that pydantic v1 knows.
@@ -73,7 +95,18 @@ impl FromValue for bool {
             _ => Err(FaultKind::NotBool),
         }
     }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "boolean" },
+            { "type": "integer", "enum": [0, 1] },
+            { "type": "string", "pattern": BOOL_WORDS },
+        ] })
+    }
 }
+
+/// No control characters, and not blanks alone.
+const PLAIN_TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 
 /// A text of `MIN` to `MAX` characters, without the blanks around it and without control characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,6 +125,10 @@ impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
             Ok(Self(text.to_owned()))
         }
     }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": PLAIN_TEXT })
+    }
 }
 
 /// Whether a text is `LEN` upper-case letters.
@@ -107,6 +144,10 @@ impl FromValue for Currency {
         }
         Self::parse(text).ok_or(FaultKind::NotCurrency)
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<Code>()
+    }
 }
 
 /// A country: two letters of ISO 3166.
@@ -117,6 +158,10 @@ impl FromValue for CountryCode {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = string(value)?;
         if is_code::<2>(text) { Ok(Self(text.to_owned())) } else { Err(FaultKind::Pattern("^[A-Z]{2}$")) }
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Z]{2}$" })
     }
 }
 
@@ -129,6 +174,10 @@ impl FromValue for Phone {
         let text = string(value)?;
         let digits = (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         if digits && !text.starts_with('0') { Ok(Self(text.to_owned())) } else { Err(FaultKind::Pattern(r"^[1-9]\d{7,14}$")) }
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "minLength": 8, "maxLength": 15, "pattern": "^[1-9][0-9]{7,14}$" })
     }
 }
 
@@ -150,6 +199,32 @@ impl FromValue for Email {
             });
         if fine { Ok(Self(text.to_owned())) } else { Err(FaultKind::NotEmail) }
     }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        let pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@.\x00-\x1f\x7f-\x9f]+(\.[^\s@.\x00-\x1f\x7f-\x9f]+)+$";
+        json_schema!({ "type": "string", "format": "email", "maxLength": 254, "pattern": pattern })
+    }
+}
+
+/// The document's word for an amount in a request.
+struct RequestAmount;
+
+impl JsonSchema for RequestAmount {
+    fn schema_name() -> Cow<'static, str> {
+        "RequestAmount".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({
+            "description": "An amount above zero in major units, with at most as many decimals as its currency has, \
+                            as a JSON number or the same in a string. It is read exactly as it is written. \
+                            At most 10^15 minor units.",
+            "anyOf": [
+                { "type": "number", "exclusiveMinimum": 0, "maximum": MAX_MINOR },
+                { "type": "string", "pattern": r"^(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$" },
+            ],
+        })
+    }
 }
 
 impl FromValue for Decimal {
@@ -164,6 +239,10 @@ impl FromValue for Decimal {
         // Whether it is above zero is the same in every currency.
         let zero_or_less = Currency::parse("USD").is_some_and(|any| decimal.to_money(any) == Err(AmountFault::NotPositive));
         if zero_or_less { Err(FaultKind::NotGreater(0)) } else { Ok(decimal) }
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<RequestAmount>()
     }
 }
 
@@ -181,11 +260,19 @@ impl Field for Money {
         });
         fields.note(name, money)
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        <Decimal as FromValue>::schema(schemas)
+    }
 }
 
 impl FromValue for Timestamp {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         value.as_str().and_then(Self::parse).ok_or(FaultKind::NotDatetime)
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-" })
     }
 }
 
@@ -201,11 +288,20 @@ impl FromValue for Expiry {
     fn foresee(&self, foresight: Foresight) -> Option<FaultKind> {
         check_expiry(self.0, foresight.time, foresight.lifetimes).err().map(FaultKind::Refused)
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        <Timestamp as FromValue>::schema(schemas)
+    }
 }
 
 /// The caller's key of an execution: a UUID of version 4, in lower case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reference(pub String);
+
+impl Reference {
+    /// A UUID of version 4, in any case.
+    pub const PATTERN: &'static str = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
+}
 
 impl FromValue for Reference {
     fn read(value: &Value) -> Result<Self, FaultKind> {
@@ -217,6 +313,10 @@ impl FromValue for Reference {
             .map(|uuid| Self(uuid.to_string()))
             .ok_or(FaultKind::NotUuid)
     }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "format": "uuid", "pattern": Self::PATTERN })
+    }
 }
 
 macro_rules! enums { ($($name:ty)*) => {$(
@@ -225,9 +325,55 @@ macro_rules! enums { ($($name:ty)*) => {$(
             let known = value.as_str().and_then(Self::parse);
             known.ok_or_else(|| FaultKind::NotEnum(Self::ALL.iter().map(|member| member.as_str()).collect()))
         }
+
+        fn schema(schemas: &mut Schemas) -> Schema {
+            schemas.subschema_for::<Name<Self>>()
+        }
     }
 )*}}
-enums! { ExecutionStatus FeeBearer Method Operation Provider Relationship SessionKind SourceStatus SourceType }
+enums! { ExecutionStatus FeeBearer Method Operation PaymentSource Provider Relationship SessionKind SourceStatus SourceType }
+
+api_enum! {
+    /// What can be paid, as the public API has it.
+    PaymentSource {
+        /// An invoice.
+        Invoice = "INVOICE",
+        /// An order.
+        Order = "ORDER",
+        /// A subscription: there are none here.
+        Subscription = "SUBSCRIPTION",
+    }
+}
+api_names! { PaymentSource }
+
+impl PaymentSource {
+    /// The kind, where we have it.
+    #[must_use]
+    pub const fn here(self) -> Option<SourceType> {
+        match self {
+            Self::Invoice => Some(SourceType::Invoice),
+            Self::Order => Some(SourceType::Order),
+            Self::Subscription => None,
+        }
+    }
+}
+
+/// A text that is not to be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl FromValue for Secret {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        Text::<255>::read(value).map(|text| Self(text.0))
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        let mut schema = <Text<255> as FromValue>::schema(schemas);
+        schema.insert("format".to_owned(), "password".into());
+        schema.insert("writeOnly".to_owned(), true.into());
+        schema
+    }
+}
 
 /// The network of a payment account, by its own name or, for mobile money, by that of the field `method`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -237,11 +383,14 @@ impl Network {
     fn of(value: &Value, methods: &[Method]) -> Result<Self, FaultKind> {
         let text = value.as_str().unwrap_or_default();
         let found = methods.iter().find_map(|method| method.network(text)).map(Self);
-        found.ok_or_else(|| {
-            let networks = Provider::ALL.iter().map(|provider| provider.as_str());
-            let mobile = methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
-            FaultKind::NotEnum(networks.chain(mobile).collect())
-        })
+        found.ok_or_else(|| FaultKind::NotEnum(Self::names(methods)))
+    }
+
+    /// The names that do for one of these methods.
+    fn names(methods: &[Method]) -> Vec<&'static str> {
+        let networks = Provider::ALL.iter().map(|provider| provider.as_str());
+        let mobile = methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
+        networks.chain(mobile).collect()
     }
 }
 
@@ -254,6 +403,10 @@ impl Field for Network {
         let methods = method.as_ref().map_or(Method::ALL, std::slice::from_ref);
         let network = fields.get(name).ok_or(FaultKind::Missing).and_then(|value| Self::of(value, methods));
         fields.note(name, network)
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "enum": Self::names(Method::ALL) })
     }
 }
 
@@ -279,6 +432,10 @@ impl<T: FromValue, const MIN: usize, const MAX: usize> FromValue for List<T, MIN
         }
         if faults.is_empty() { Ok(Self(items)) } else { Err(FaultKind::Inside(faults)) }
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        json_schema!({ "type": "array", "minItems": MIN, "maxItems": MAX, "items": T::schema(schemas) })
+    }
 }
 
 /// A value where it is well formed; a malformed one counts as not given.
@@ -290,6 +447,10 @@ impl<T: FromValue> Field for Given<T> {
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         Some(Self(fields.peek(name)))
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        json_schema!({ "anyOf": [T::schema(schemas), { "description": "anything else counts as not given" }] })
+    }
 }
 
 /// Part of the published shape, whatever it says: nothing here decides by it.
@@ -298,6 +459,10 @@ pub struct Anything;
 impl FromValue for Anything {
     fn read(_: &Value) -> Result<Self, FaultKind> {
         Ok(Self)
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({})
     }
 }
 

@@ -5,12 +5,17 @@
 
 mod fault;
 mod kinds;
+mod schema;
 
 pub use fault::{Fault, FaultKind, Part};
-pub use kinds::{Anything, CountryCode, Email, Expiry, Given, Id, Int, List, Network, Phone, Reference, Text};
+pub use kinds::{
+    Anything, CountryCode, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference, Secret, Text,
+};
+pub use schema::{Always, ApiName, Code, FieldSchema, Name, Schemas, nullable, object};
 
 use domain::session::Lifetimes;
 use domain::time::Timestamp;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 /// What is known of the caller while its request is read.
@@ -62,6 +67,9 @@ pub trait FromValue: Sized {
         let _ = foresight;
         None
     }
+
+    /// What is accepted, as the document says it.
+    fn schema(schemas: &mut Schemas) -> Schema;
 }
 
 /// What a field of a payload can be.
@@ -71,6 +79,9 @@ pub trait Field: Sized {
 
     /// The field's value; `None` when a fault was noted.
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self>;
+
+    /// What is accepted, as the document says it.
+    fn schema(schemas: &mut Schemas) -> Schema;
 }
 
 impl<T: FromValue> Field for T {
@@ -84,6 +95,10 @@ impl<T: FromValue> Field for T {
         }
         Some(value)
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        T::schema(schemas)
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -92,10 +107,14 @@ impl<T: Field> Field for Option<T> {
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         if fields.get(name).is_none() { Some(None) } else { T::take(fields, name).map(Some) }
     }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        nullable(T::schema(schemas))
+    }
 }
 
 /// What a request says.
-pub trait Payload: Sized {
+pub trait Payload: Sized + JsonSchema {
     /// Reads it; `None` when a fault was noted.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
 }
@@ -109,20 +128,44 @@ pub fn read<P: Payload>(object: &Map<String, Value>, foresight: Option<Foresight
     P::read(&mut fields).ok_or(fields.faults)
 }
 
-/// Declares a payload: a struct whose fields are read by their names and types.
+/// The name of a field, which may be a word of Rust's.
+#[must_use]
+pub fn bare(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// Declares a payload: a struct whose fields are read, and described, by their names, types and comments.
 #[macro_export]
 macro_rules! payload {
-    ($($(#[$meta:meta])* $vis:vis struct $name:ident {
-        $($(#[$field_meta:meta])* $field:ident: $ty:ty),* $(,)?
+    ($($(#[doc = $doc:literal])* $vis:vis struct $name:ident {
+        $($(#[doc = $field_doc:literal])* $field:ident: $ty:ty),* $(,)?
     })*) => {$(
-        $(#[$meta])*
-        $vis struct $name { $($(#[$field_meta])* pub $field: $ty),* }
+        $(#[doc = $doc])*
+        $vis struct $name { $($(#[doc = $field_doc])* pub $field: $ty),* }
 
         impl $crate::http::fields::Payload for $name {
             fn read(fields: &mut $crate::http::fields::Fields<'_>) -> Option<Self> {
                 // All are taken before one is asked for: every fault is noted.
-                $(let $field = <$ty as $crate::http::fields::Field>::take(fields, stringify!($field));)*
+                $(let $field = <$ty as $crate::http::fields::Field>::take(
+                    fields,
+                    $crate::http::fields::bare(stringify!($field)),
+                );)*
                 Some(Self { $($field: $field?),* })
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(schemas: &mut $crate::http::fields::Schemas) -> schemars::Schema {
+                $crate::http::fields::object(concat!($($doc),*), [$($crate::http::fields::FieldSchema {
+                    name: $crate::http::fields::bare(stringify!($field)),
+                    doc: concat!($($field_doc),*),
+                    required: <$ty as $crate::http::fields::Field>::REQUIRED,
+                    schema: <$ty as $crate::http::fields::Field>::schema(schemas),
+                }),*])
             }
         }
 
@@ -130,6 +173,10 @@ macro_rules! payload {
             fn read(value: &serde_json::Value) -> Result<Self, $crate::http::fields::FaultKind> {
                 let object = value.as_object().ok_or($crate::http::fields::FaultKind::NotDict)?;
                 $crate::http::fields::read(object, None).map_err($crate::http::fields::FaultKind::Inside)
+            }
+
+            fn schema(schemas: &mut $crate::http::fields::Schemas) -> schemars::Schema {
+                schemas.subschema_for::<Self>()
             }
         }
     )*};

@@ -1,121 +1,187 @@
 //! What calls on sessions answer.
 
-use domain::session::{Session, SessionKind};
+use domain::session::{Session, SessionKind, SessionStatus};
 use domain::source::SourceType;
 use domain::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::answer::{Amount, Time};
+use crate::http::fields::{Always, Code, Name};
+
+/// What a session is as an answer: one of a kind, or any.
+pub trait SessionView: Serialize + JsonSchema + Sized + Send + 'static {
+    /// A session as it is at the merchant's `time`; the type is a checkout's source's.
+    fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self;
+}
 
 /// A session of any kind.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SessionAnswer {
-    /// The customer's document has this table, field for field.
-    Checkout {
-        id: i64,
-        source_id: Option<i64>,
-        source_type: Option<&'static str>,
-        status: &'static str,
-        payment_account_id: Option<i64>,
-        #[serde(flatten)]
-        times: Times,
-    },
-    /// Both dialects' names of the account have the same value.
-    Payout {
-        id: i64,
-        wallet_id: Option<i64>,
-        payment_account_id: Option<i64>,
-        payout_account_id: Option<i64>,
-        #[serde(flatten)]
-        money: Price,
-        status: &'static str,
-        #[serde(flatten)]
-        times: Times,
-    },
-    Transfer {
-        id: i64,
-        from_wallet_id: Option<i64>,
-        to_counterparty_id: Option<i64>,
-        #[serde(flatten)]
-        money: Price,
-        status: &'static str,
-        #[serde(flatten)]
-        times: Times,
-    },
-    Refund {
-        id: i64,
-        original_payment_intent_id: Option<i64>,
-        #[serde(flatten)]
-        money: Price,
-        reason: Option<String>,
-        status: &'static str,
-        #[serde(flatten)]
-        times: Times,
-    },
+    Checkout(CheckoutSessionAnswer),
+    Payout(PayoutSessionAnswer),
+    Transfer(TransferSessionAnswer),
+    Refund(RefundSessionAnswer),
 }
 
-#[derive(Serialize)]
-pub struct Price {
-    amount: Option<Amount>,
-    currency: Option<String>,
+/// An intent to collect. The customer's document has this table, field for field.
+#[derive(Serialize, JsonSchema)]
+pub struct CheckoutSessionAnswer {
+    id: i64,
+    source_id: Always<i64>,
+    source_type: Always<Name<SourceType>>,
+    status: Name<SessionStatus>,
+    /// Where it was collected from; null until it is executed.
+    payment_account_id: Option<i64>,
+    #[serde(flatten)]
+    times: Times,
 }
 
-#[derive(Serialize)]
-pub struct Times {
+/// An intent to pay out. Both dialects' names of the account have the same value.
+#[derive(Serialize, JsonSchema)]
+pub struct PayoutSessionAnswer {
+    id: i64,
+    wallet_id: Always<i64>,
+    payment_account_id: Always<i64>,
+    payout_account_id: Always<i64>,
+    #[serde(flatten)]
+    money: Price,
+    status: Name<SessionStatus>,
+    #[serde(flatten)]
+    times: Times,
+}
+
+/// An intent to move money between wallets.
+#[derive(Serialize, JsonSchema)]
+pub struct TransferSessionAnswer {
+    id: i64,
+    from_wallet_id: Always<i64>,
+    to_counterparty_id: Always<i64>,
+    #[serde(flatten)]
+    money: Price,
+    status: Name<SessionStatus>,
+    #[serde(flatten)]
+    times: Times,
+}
+
+/// An intent to give back.
+#[derive(Serialize, JsonSchema)]
+pub struct RefundSessionAnswer {
+    id: i64,
+    original_payment_intent_id: Always<i64>,
+    #[serde(flatten)]
+    money: Price,
+    reason: Option<String>,
+    status: Name<SessionStatus>,
+    #[serde(flatten)]
+    times: Times,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Price {
+    amount: Always<Amount>,
+    currency: Always<Code>,
+}
+
+impl Price {
+    fn of(session: &Session) -> Self {
+        Self {
+            amount: Always(session.amount.map(Amount)),
+            currency: Always(session.amount.map(|amount| Code(amount.currency))),
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Times {
     expires_at: Time,
     created_at: Time,
     updated_at: Time,
 }
 
-impl SessionAnswer {
-    /// A session as it is at the merchant's `time`; the type is a checkout's source's.
-    pub fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
-        let id = session.id.0;
-        let status = session.status_at(time).as_str();
-        let times = Times {
+impl Times {
+    const fn of(session: &Session) -> Self {
+        Self {
             expires_at: Time(session.expires_at),
             created_at: Time(session.created_at),
             updated_at: Time(session.updated_at),
-        };
-        let money =
-            Price { amount: session.amount.map(Amount), currency: session.amount.map(|amount| amount.currency.to_string()) };
-        let wallet_id = session.wallet_id.map(|id| id.0);
-        let payment_account_id = session.payment_account_id.map(|id| id.0);
-        match session.kind {
-            SessionKind::Checkout => Self::Checkout {
-                id,
-                source_id: session.source_id.map(|id| id.0),
-                source_type: source_type.map(SourceType::as_str),
-                status,
-                payment_account_id,
-                times,
-            },
-            SessionKind::Payout => {
-                Self::Payout { id, wallet_id, payment_account_id, payout_account_id: payment_account_id, money, status, times }
-            }
-            SessionKind::Transfer => Self::Transfer {
-                id,
-                from_wallet_id: wallet_id,
-                to_counterparty_id: session.counterparty_id.map(|id| id.0),
-                money,
-                status,
-                times,
-            },
-            SessionKind::Refund => Self::Refund {
-                id,
-                original_payment_intent_id: session.original_execution_id.map(|id| id.0),
-                money,
-                reason: session.reason,
-                status,
-                times,
-            },
         }
     }
+}
 
+impl SessionView for CheckoutSessionAnswer {
+    fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
+        Self {
+            id: session.id.0,
+            source_id: Always(session.source_id.map(|id| id.0)),
+            source_type: Always(source_type.map(Name)),
+            status: Name(session.status_at(time)),
+            payment_account_id: session.payment_account_id.map(|id| id.0),
+            times: Times::of(&session),
+        }
+    }
+}
+
+impl SessionView for PayoutSessionAnswer {
+    fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
+        let account = Always(session.payment_account_id.map(|id| id.0));
+        Self {
+            id: session.id.0,
+            wallet_id: Always(session.wallet_id.map(|id| id.0)),
+            payment_account_id: account,
+            payout_account_id: account,
+            money: Price::of(&session),
+            status: Name(session.status_at(time)),
+            times: Times::of(&session),
+        }
+    }
+}
+
+impl SessionView for TransferSessionAnswer {
+    fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
+        Self {
+            id: session.id.0,
+            from_wallet_id: Always(session.wallet_id.map(|id| id.0)),
+            to_counterparty_id: Always(session.counterparty_id.map(|id| id.0)),
+            money: Price::of(&session),
+            status: Name(session.status_at(time)),
+            times: Times::of(&session),
+        }
+    }
+}
+
+impl SessionView for RefundSessionAnswer {
+    fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
+        Self {
+            id: session.id.0,
+            original_payment_intent_id: Always(session.original_execution_id.map(|id| id.0)),
+            money: Price::of(&session),
+            status: Name(session.status_at(time)),
+            times: Times::of(&session),
+            reason: session.reason,
+        }
+    }
+}
+
+impl SessionView for SessionAnswer {
+    fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
+        match session.kind {
+            SessionKind::Checkout => Self::Checkout(SessionView::new(session, source_type, time)),
+            SessionKind::Payout => Self::Payout(SessionView::new(session, source_type, time)),
+            SessionKind::Transfer => Self::Transfer(SessionView::new(session, source_type, time)),
+            SessionKind::Refund => Self::Refund(SessionView::new(session, source_type, time)),
+        }
+    }
+}
+
+impl SessionAnswer {
     pub const fn id(&self) -> i64 {
         match self {
-            Self::Checkout { id, .. } | Self::Payout { id, .. } | Self::Transfer { id, .. } | Self::Refund { id, .. } => *id,
+            Self::Checkout(session) => session.id,
+            Self::Payout(session) => session.id,
+            Self::Transfer(session) => session.id,
+            Self::Refund(session) => session.id,
         }
     }
 }
@@ -126,7 +192,6 @@ mod tests {
     use domain::currency::Currency;
     use domain::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
     use domain::money::Money;
-    use domain::session::SessionStatus;
     use domain::time::minutes;
 
     const AT: Timestamp = Timestamp(1_795_348_800_000_000);

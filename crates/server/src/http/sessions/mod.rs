@@ -3,6 +3,8 @@
 mod answers;
 mod payloads;
 
+use answers::{CheckoutSessionAnswer, PayoutSessionAnswer, RefundSessionAnswer, SessionView, TransferSessionAnswer};
+
 pub(super) use answers::SessionAnswer;
 pub use payloads::{
     AnyPayoutSession, CreateCheckoutSession, CreatePayoutSession, CreatePayoutSessionToAccount, CreateRefundSession,
@@ -14,38 +16,52 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use domain::command::{Answer, Command};
 use domain::ids::{SessionId, SourceId};
 use domain::session::{Declare, Session, SessionKind};
 use domain::source::SourceType;
+use serde_json::json;
 
-use super::answer::{Answered, list, page, submit};
+use super::answer::{Answered, Listed, list, page, submit};
 use super::auth::Tenant;
+use super::describe::op;
 use super::error::ApiError;
-use super::extract::{Body, Query, WordAndId, Words};
+use super::extract::{Body, Query, Word, WordAndId};
 use super::fields::Payload;
 use super::routes::Routes;
 use crate::app::App;
 
+/// What declares an intent, with what the session then is as an answer.
+trait Declares: Payload + Into<Declare> + Send + 'static {
+    /// A session of that kind.
+    type Answer: SessionView;
+}
+
+impl Declares for CreateCheckoutSession {
+    type Answer = CheckoutSessionAnswer;
+}
+
+impl Declares for AnyPayoutSession {
+    type Answer = PayoutSessionAnswer;
+}
+
+impl Declares for CreateTransferSession {
+    type Answer = TransferSessionAnswer;
+}
+
+impl Declares for CreateRefundSession {
+    type Answer = RefundSessionAnswer;
+}
+
 /// Declares an intent; the payload's type says of which kind.
-async fn create<P>(State(app): State<App>, tenant: Tenant, Body(payload): Body<P>) -> Answered<SessionAnswer>
-where
-    P: Payload + Into<Declare> + Send + 'static,
-{
+async fn create<P: Declares>(State(app): State<App>, tenant: Tenant, Body(payload): Body<P>) -> Answered<P::Answer> {
     let request = payload.into();
     let source_type = match &request {
         Declare::Checkout { kind, .. } => Some(*kind),
         Declare::Payout { .. } | Declare::Transfer { .. } | Declare::Refund { .. } => None,
     };
     let session = submit!(app, Command::Declare(tenant.id(), request), Answer::Session);
-    Ok(Json(SessionAnswer::new(session, source_type, tenant.time())))
-}
-
-/// The kind that a path names, in small letters.
-fn kind_of(word: &str) -> Result<SessionKind, ApiError> {
-    let kind = SessionKind::ALL.iter().find(|kind| kind.as_str().to_ascii_lowercase() == word);
-    kind.copied().ok_or(ApiError::NotFound)
+    Ok(Json(P::Answer::new(session, source_type, tenant.time())))
 }
 
 /// Which of the two a source of this merchant is.
@@ -67,20 +83,24 @@ pub(super) async fn answer(app: &App, tenant: &Tenant, session: Session) -> Resu
     Ok(SessionAnswer::new(session, source_type, tenant.time()))
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, WordAndId(kind, id): WordAndId) -> Answered<SessionAnswer> {
-    let found = app.queries.session(tenant.id(), kind_of(&kind)?, SessionId(id)).await?;
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    WordAndId(kind, id): WordAndId<SessionKind>,
+) -> Answered<SessionAnswer> {
+    let found = app.queries.session(tenant.id(), kind, SessionId(id)).await?;
     Ok(Json(answer(&app, &tenant, found.ok_or(ApiError::NotFound)?).await?))
 }
 
 async fn list_all(
     State(app): State<App>,
     tenant: Tenant,
-    Words([kind]): Words<1>,
+    Word(kind): Word<SessionKind>,
     uri: Uri,
     Query(query): Query<ListSessions>,
-) -> Result<Response, ApiError> {
+) -> Listed<SessionAnswer> {
     let page = page(query.limit, query.after_id);
-    let found = app.queries.sessions(tenant.id(), kind_of(&kind)?, page).await?;
+    let found = app.queries.sessions(tenant.id(), kind, page).await?;
     let mut types = HashMap::new();
     let mut rows = Vec::with_capacity(found.len());
     for session in found {
@@ -96,35 +116,56 @@ async fn list_all(
     Ok(list(&uri, page, &rows, SessionAnswer::id))
 }
 
-async fn cancel(State(app): State<App>, tenant: Tenant, WordAndId(kind, id): WordAndId) -> Answered<SessionAnswer> {
-    let command = Command::CancelSession(tenant.id(), kind_of(&kind)?, SessionId(id));
+async fn cancel(
+    State(app): State<App>,
+    tenant: Tenant,
+    WordAndId(kind, id): WordAndId<SessionKind>,
+) -> Answered<SessionAnswer> {
+    let command = Command::CancelSession(tenant.id(), kind, SessionId(id));
     match app.engine.submit(command).await.map_err(ApiError::on_path)? {
         Answer::Session(session) => Ok(Json(answer(&app, &tenant, session).await?)),
         _ => Err(ApiError::another_answer()),
     }
 }
 
+/// Until when sessions are good, in examples. Within 366 days: whoever tries one out puts a time of their own.
+const UNTIL: &str = "2027-01-01T00:00:00Z";
+
+/// What a caller must know of a payout's two forms.
+const DIALECTS: &str = "In either of two forms: with `wallet_id`, `payment_account_id` and `expires_at`, or with \
+    `payout_account_id` alone, for which the server takes the merchant's wallet of the currency and a quarter of an hour.";
+
 /// Declaring, reading, listing and withdrawing intents.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .post("/v1/sessions/checkout", create::<CreateCheckoutSession>)
-        .post("/v1/sessions/payout", create::<AnyPayoutSession>)
-        .post("/v1/sessions/transfer", create::<CreateTransferSession>)
-        .post("/v1/sessions/refund", create::<CreateRefundSession>)
-        .get("/v1/sessions/{kind}/retrieve/{id}", retrieve)
-        .get("/v1/sessions/{kind}/list", list_all)
-        .post("/v1/sessions/{kind}/cancel/{id}", cancel)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_names_the_kind_in_small_letters() {
-        assert_eq!(kind_of("checkout"), Ok(SessionKind::Checkout));
-        assert_eq!(kind_of("refund"), Ok(SessionKind::Refund));
-        assert_eq!(kind_of("CHECKOUT"), Err(ApiError::NotFound));
-    }
+        .post(
+            "/v1/sessions/checkout",
+            create::<CreateCheckoutSession>,
+            op("create_checkout_session", "Declare a checkout").example(json!({ "source_id": 1, "source_type": "INVOICE" })),
+        )
+        .post(
+            "/v1/sessions/payout",
+            create::<AnyPayoutSession>,
+            op("create_payout_session", "Declare a payout").details(DIALECTS).or(403).example(json!({
+                "wallet_id": 1, "payment_account_id": 1, "amount": 500, "currency": "USD", "expires_at": UNTIL,
+            })),
+        )
+        .post(
+            "/v1/sessions/transfer",
+            create::<CreateTransferSession>,
+            op("create_transfer_session", "Declare a transfer").or(403).example(json!({
+                "from_wallet_id": 1, "to_counterparty_id": 1, "amount": 25, "currency": "USD", "expires_at": UNTIL,
+            })),
+        )
+        .post(
+            "/v1/sessions/refund",
+            create::<CreateRefundSession>,
+            op("create_refund_session", "Declare a refund").or(403).example(json!({
+                "original_payment_intent_id": 1, "amount": 40, "expires_at": UNTIL, "reason": "one item returned",
+            })),
+        )
+        .get("/v1/sessions/{kind}/retrieve/{id}", retrieve, op("retrieve_session", "Read a session"))
+        .get("/v1/sessions/{kind}/list", list_all, op("list_sessions", "List sessions of a kind"))
+        .post("/v1/sessions/{kind}/cancel/{id}", cancel, op("cancel_session", "Withdraw a session"))
 }

@@ -1,13 +1,16 @@
 //! What declaring an intent takes.
 
+use std::borrow::Cow;
+
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, ExecutionId, PaymentAccountId, SourceId, WalletId};
 use domain::money::{Decimal, Money};
 use domain::session::Declare;
 use domain::source::SourceType;
+use schemars::{JsonSchema, Schema, json_schema};
 
 use crate::http::answer::Limit;
-use crate::http::fields::{Expiry, Fields, Id, Payload, Text};
+use crate::http::fields::{Expiry, Fields, Id, Payload, Schemas, Text};
 use crate::payload;
 
 payload! {
@@ -98,6 +101,19 @@ impl Payload for AnyPayoutSession {
         } else {
             Payload::read(fields).map(Self::Document)
         }
+    }
+}
+
+impl JsonSchema for AnyPayoutSession {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyPayoutSession".into()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        let mut document = schemas.subschema_for::<CreatePayoutSession>();
+        document.insert("properties".to_owned(), serde_json::json!({ "payout_account_id": { "type": "null" } }));
+        let reference = schemas.subschema_for::<CreatePayoutSessionToAccount>();
+        json_schema!({ "description": "A payout session in either dialect", "anyOf": [document, reference] })
     }
 }
 

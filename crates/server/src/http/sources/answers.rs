@@ -1,13 +1,21 @@
 //! What calls on invoices and orders answer.
 
-use domain::merchant::Merchant;
-use domain::money::Money;
-use domain::party::{Counterparty, Party};
-use domain::source::{Item, Source, SourceType};
-use serde::Serialize;
+use std::borrow::Cow;
+use std::marker::PhantomData;
 
+use domain::merchant::{Merchant, MerchantType};
+use domain::money::Money;
+use domain::names::FeeBearer;
+use domain::party::{Counterparty, Party};
+use domain::source::{Item, Source, SourceStatus, SourceType};
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Kind;
 use crate::http::answer::{Amount, Time};
 use crate::http::counterparties::CounterpartyWithPartyAnswer;
+use crate::http::fields::{Code, Name, Schemas};
 
 /// A value under the word of its kind: one of the two is there.
 #[derive(Default)]
@@ -25,8 +33,65 @@ impl<T> Either<T> {
     }
 }
 
-/// An invoice or order.
+/// An answer about invoices, or one about orders: [`Either`] leaves the other kind's fields out, and its schema has none.
 #[derive(Serialize)]
+#[serde(transparent)]
+pub struct Of<K, T> {
+    answer: T,
+    #[serde(skip)]
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K, T> Of<K, T> {
+    pub const fn new(answer: T) -> Self {
+        Self { answer, kind: PhantomData }
+    }
+}
+
+impl<K> Of<K, SourceAnswer> {
+    pub const fn id(&self) -> i64 {
+        self.answer.id
+    }
+}
+
+impl<K: Kind, T: JsonSchema> JsonSchema for Of<K, T> {
+    /// `SourceDetailAnswer` of an order is `OrderDetailAnswer`.
+    fn schema_name() -> Cow<'static, str> {
+        let of_both = T::schema_name();
+        let kind = if K::TYPE == SourceType::Invoice { "Invoice" } else { "Order" };
+        format!("{kind}{}", of_both.strip_prefix("Source").unwrap_or(&of_both)).into()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        let mut schema = T::json_schema(schemas);
+        let own = format!("{}_", K::TYPE.word());
+        let foreign = SourceType::ALL.iter().filter(|kind| **kind != K::TYPE).map(|kind| format!("{}_", kind.word()));
+        let foreign: Vec<String> = foreign.collect();
+        let is_foreign = |name: &str| {
+            foreign.iter().any(|start| name.starts_with(start)) || (K::TYPE == SourceType::Order && name == "due_date")
+        };
+        let mut names = vec![];
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.retain(|name, _| !is_foreign(name));
+            for (_, field) in properties.iter_mut().filter(|(name, _)| name.starts_with(&own)) {
+                not_null(field);
+            }
+            names = properties.keys().cloned().collect();
+        }
+        schema.insert("required".to_owned(), names.into());
+        schema
+    }
+}
+
+/// Takes `null` from what a field can be.
+fn not_null(field: &mut Value) {
+    if let Some(name) = field.get("type").and_then(|types| types.get(0)).cloned() {
+        field["type"] = name;
+    }
+}
+
+/// An invoice or order.
+#[derive(Serialize, JsonSchema)]
 pub struct SourceAnswer {
     id: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,17 +99,17 @@ pub struct SourceAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     order_number: Option<String>,
     counterparty_id: i64,
-    currency: String,
+    currency: Code,
     total_amount: Amount,
-    status: &'static str,
+    status: Name<SourceStatus>,
     note: String,
-    fee_bearer: &'static str,
+    fee_bearer: Name<FeeBearer>,
     /// Invoices have the field, be it null; orders have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_date: Option<Option<Time>>,
     as_payment_link: bool,
     owner_id: i64,
-    owner_type: &'static str,
+    owner_type: Name<MerchantType>,
     reference_id: Option<String>,
     paid_at: Option<Time>,
     created_at: Time,
@@ -59,33 +124,29 @@ impl SourceAnswer {
             invoice_number: number.invoice,
             order_number: number.order,
             counterparty_id: source.counterparty_id.0,
-            currency: source.currency.to_string(),
+            currency: Code(source.currency),
             total_amount: Amount(Money::new(source.total_minor, source.currency)),
-            status: source.status.as_str(),
+            status: Name(source.status),
             note: source.note,
-            fee_bearer: source.fee_bearer.as_str(),
+            fee_bearer: Name(source.fee_bearer),
             due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
             as_payment_link: source.as_payment_link,
             owner_id: merchant.id.0,
-            owner_type: merchant.kind.as_str(),
+            owner_type: Name(merchant.kind),
             reference_id: source.reference_id,
             paid_at: source.paid_at.map(Time),
             created_at: Time(source.created_at),
             updated_at: Time(source.updated_at),
         }
     }
-
-    pub fn id(&self) -> i64 {
-        self.id
-    }
 }
 
 /// A line.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ItemAnswer {
     id: i64,
     name: String,
-    currency: String,
+    currency: Code,
     qty: i64,
     amount: Amount,
     created_at: Time,
@@ -97,7 +158,7 @@ impl From<Item> for ItemAnswer {
         Self {
             id: item.id.0,
             name: item.name,
-            currency: item.currency.to_string(),
+            currency: Code(item.currency),
             qty: item.qty,
             amount: Amount(Money::new(item.amount_minor, item.currency)),
             created_at: Time(item.created_at),
@@ -107,7 +168,7 @@ impl From<Item> for ItemAnswer {
 }
 
 /// An invoice or order with its lines and who is to pay.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SourceDetailAnswer {
     #[serde(flatten)]
     source: SourceAnswer,
@@ -140,9 +201,7 @@ pub mod samples {
     use super::*;
     use domain::currency::Currency;
     use domain::ids::{CounterpartyId, MerchantId, SourceId};
-    use domain::merchant::MerchantType;
-    use domain::names::{FeeBearer, Mode};
-    use domain::source::SourceStatus;
+    use domain::names::Mode;
     use domain::time::Timestamp;
 
     const AT: Timestamp = Timestamp(1_795_348_800_000_000);
@@ -187,6 +246,7 @@ pub mod samples {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Invoices, Orders};
     use super::*;
 
     #[test]
@@ -208,5 +268,26 @@ mod tests {
         let answer = SourceAnswer::new(samples::source(SourceType::Order), &samples::merchant());
         let text = serde_json::to_string(&answer).unwrap();
         assert!(text.contains("order_number") && !text.contains("invoice") && !text.contains("due_date"), "{text}");
+    }
+
+    fn fields<K: Kind, T: JsonSchema + Serialize>(answer: T) -> (Vec<String>, Vec<String>) {
+        let value = serde_json::to_value(Of::<K, T>::new(answer)).unwrap();
+        let schema = <Of<K, T>>::json_schema(&mut Schemas::default());
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        let required: Vec<String> = serde_json::from_value(schema.get("required").unwrap().clone()).unwrap();
+        (sorted(value.as_object().unwrap().keys().cloned().collect()), sorted(required))
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_document_says() {
+        let detail = |kind| SourceDetailAnswer::new(samples::source(kind), vec![], None, &samples::merchant());
+        let (written, said) = fields::<Invoices, _>(detail(SourceType::Invoice));
+        assert_eq!(written, said);
+        let (written, said) = fields::<Orders, _>(detail(SourceType::Order));
+        assert_eq!(written, said);
+        assert_eq!(<Of<Orders, SourceDetailAnswer>>::schema_name(), "OrderDetailAnswer");
     }
 }

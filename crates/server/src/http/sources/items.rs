@@ -7,7 +7,8 @@ use domain::currency::Currency;
 use domain::ids::ItemId;
 use domain::money::{Decimal, Money};
 use domain::source::{ItemChanges, NewItem};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::answers::ItemAnswer;
 use super::{Kind, named};
@@ -46,6 +47,10 @@ payload! {
     }
 }
 
+/// An item is gone: an empty object.
+#[derive(Serialize, JsonSchema)]
+pub struct Removed {}
+
 pub async fn add<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
@@ -69,9 +74,9 @@ pub async fn update<K: Kind>(
     Ok(Json(item.into()))
 }
 
-pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Value> {
+pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Removed> {
     match app.engine.submit(Command::RemoveItem(named::<K>(&tenant, id), ItemId(item))).await? {
-        Answer::Done => Ok(Json(json!({}))),
+        Answer::Done => Ok(Json(Removed {})),
         _ => Err(ApiError::another_answer()),
     }
 }

@@ -9,16 +9,17 @@ pub use items::{AddItem, UpdateItem};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, SourceId};
 use domain::names::FeeBearer;
 use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, SourceType};
 use domain::time::Timestamp;
+use serde_json::{Value, json};
 
-use super::answer::{Answered, Limit, list, page, submit};
+use super::answer::{Answered, Limit, Listed, list, page, submit};
 use super::auth::Tenant;
+use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
 use super::fields::{Id, Payload, Text};
@@ -26,7 +27,7 @@ use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
 use crate::store::queries::SourceFilter;
-use answers::{SourceAnswer, SourceDetailAnswer};
+use answers::{Of, SourceAnswer, SourceDetailAnswer};
 
 payload! {
     /// An invoice to make.
@@ -104,6 +105,10 @@ pub trait Kind: Send + Sync + 'static {
     const TYPE: SourceType;
     /// The word in a path.
     const PATH: &'static str;
+    /// The word with its article.
+    const ONE: &'static str;
+    /// What making one takes, for example.
+    fn example() -> Value;
     /// What making one takes.
     type Create: Payload + Into<NewSource> + Send;
     /// What changing one takes.
@@ -119,15 +124,25 @@ pub enum Orders {}
 impl Kind for Invoices {
     const TYPE: SourceType = SourceType::Invoice;
     const PATH: &'static str = "invoices";
+    const ONE: &'static str = "an invoice";
     type Create = CreateInvoice;
     type Update = UpdateInvoice;
+
+    fn example() -> Value {
+        json!({ "counterparty_id": 1, "currency": "USD", "note": "October", "fee_bearer": "PAYER", "as_payment_link": false })
+    }
 }
 
 impl Kind for Orders {
     const TYPE: SourceType = SourceType::Order;
     const PATH: &'static str = "orders";
+    const ONE: &'static str = "an order";
     type Create = CreateOrder;
     type Update = UpdateOrder;
+
+    fn example() -> Value {
+        json!({ "counterparty_id": 1, "currency": "USD", "note": "Two bags of rice", "fee_bearer": "PAYER", "as_payment_link": false })
+    }
 }
 
 impl From<CreateInvoice> for NewSource {
@@ -187,9 +202,13 @@ const fn named<K: Kind>(tenant: &Tenant, id: i64) -> SourceRef {
     SourceRef { merchant_id: tenant.id(), kind: K::TYPE, id: SourceId(id) }
 }
 
-async fn create<K: Kind>(State(app): State<App>, tenant: Tenant, Body(payload): Body<K::Create>) -> Answered<SourceAnswer> {
+async fn create<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<K::Create>,
+) -> Answered<Of<K, SourceAnswer>> {
     let source = submit!(app, Command::CreateSource(tenant.id(), payload.into()), Answer::Source);
-    Ok(Json(SourceAnswer::new(source, &tenant.merchant)))
+    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
 async fn list_all<K: Kind>(
@@ -197,12 +216,13 @@ async fn list_all<K: Kind>(
     tenant: Tenant,
     uri: Uri,
     Query(query): Query<ListSources>,
-) -> Result<Response, ApiError> {
+) -> Listed<Of<K, SourceAnswer>> {
     let page = page(query.limit, query.after_id);
     let filter = SourceFilter { currency: query.currency, status: query.status };
     let found = app.queries.sources(tenant.id(), K::TYPE, filter, page).await?;
-    let rows: Vec<_> = found.into_iter().map(|source| SourceAnswer::new(source, &tenant.merchant)).collect();
-    Ok(list(&uri, page, &rows, SourceAnswer::id))
+    let rows: Vec<Of<K, SourceAnswer>> =
+        found.into_iter().map(|source| Of::new(SourceAnswer::new(source, &tenant.merchant))).collect();
+    Ok(list(&uri, page, &rows, Of::id))
 }
 
 /// This merchant's source of that id.
@@ -215,13 +235,13 @@ async fn by_number<K: Kind>(app: &App, tenant: &Tenant, number: &str) -> Result<
     app.queries.source_by_number(tenant.id(), K::TYPE, number).await?.ok_or(ApiError::NotFound)
 }
 
-async fn detail(app: &App, tenant: &Tenant, source: Source) -> Answered<SourceDetailAnswer> {
+async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, SourceDetailAnswer>> {
     let items = app.queries.items(source.id).await?;
     let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
-    Ok(Json(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)))
+    Ok(Json(Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant))))
 }
 
-async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<SourceDetailAnswer> {
+async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceDetailAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     detail(&app, &tenant, source).await
 }
@@ -230,7 +250,7 @@ async fn retrieve_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Words([number]): Words<1>,
-) -> Answered<SourceDetailAnswer> {
+) -> Answered<Of<K, SourceDetailAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     detail(&app, &tenant, source).await
 }
@@ -240,36 +260,67 @@ async fn update<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
-) -> Answered<SourceAnswer> {
+) -> Answered<Of<K, SourceAnswer>> {
     let source = submit!(app, Command::UpdateSource(named::<K>(&tenant, id), payload.into()), Answer::Source);
-    Ok(Json(SourceAnswer::new(source, &tenant.merchant)))
+    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
-async fn publish<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<SourceAnswer> {
+async fn publish<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
     let source = submit!(app, Command::PublishSource(named::<K>(&tenant, id)), Answer::Source);
-    Ok(Json(SourceAnswer::new(source, &tenant.merchant)))
+    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
-async fn cancel<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<SourceAnswer> {
+async fn cancel<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
     let source = submit!(app, Command::CancelSource(named::<K>(&tenant, id)), Answer::Source);
-    Ok(Json(SourceAnswer::new(source, &tenant.merchant)))
+    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
 /// Writing, publishing, withdrawing and reading invoices or orders.
 #[must_use]
 pub fn routes<K: Kind>() -> Routes {
-    let (kind, word) = (K::PATH, K::TYPE.word());
+    let (kind, word, one) = (K::PATH, K::TYPE.word(), K::ONE);
+    let said = |does: &str, about: &str| op(format!("{does}_{word}"), about.to_owned());
+    let item = |does: &str, about: &str| op(format!("{does}_{word}_item"), format!("{about} {one}"));
+    let by = |does: &str, with: &str, about: String| -> Op { op(format!("{does}_{word}{with}"), about) };
     Routes::new()
-        .post(format!("/v1/{kind}/create"), create::<K>)
-        .get(format!("/v1/{kind}/list"), list_all::<K>)
-        .get(format!("/v1/{kind}/retrieve/{{id}}"), retrieve::<K>)
-        .get(format!("/v1/{kind}/retrieve/number/{{{word}_number}}"), retrieve_by_number::<K>)
-        .put(format!("/v1/{kind}/update/{{id}}"), update::<K>)
-        .put(format!("/v1/{kind}/publish/{{id}}"), publish::<K>)
-        .delete(format!("/v1/{kind}/cancel/{{id}}"), cancel::<K>)
-        .get(format!("/v1/{kind}/receipt/{{id}}"), receipts::receipt::<K>)
-        .get(format!("/v1/{kind}/receipt/number/{{{word}_number}}"), receipts::receipt_by_number::<K>)
-        .post(format!("/v1/{kind}/{{{word}_id}}/items/add"), items::add::<K>)
-        .put(format!("/v1/{kind}/{{{word}_id}}/items/{{id}}/update"), items::update::<K>)
-        .delete(format!("/v1/{kind}/{{{word}_id}}/items/{{id}}/remove"), items::remove::<K>)
+        .post(format!("/v1/{kind}/create"), create::<K>, said("create", &format!("Make {one}")).example(K::example()))
+        .get(format!("/v1/{kind}/list"), list_all::<K>, said("list", &format!("List {kind}")))
+        .get(format!("/v1/{kind}/retrieve/{{id}}"), retrieve::<K>, by("retrieve", "_by_id", format!("Read {one}")))
+        .get(
+            format!("/v1/{kind}/retrieve/number/{{{word}_number}}"),
+            retrieve_by_number::<K>,
+            by("retrieve", "_by_number", format!("Read {one} by its number")),
+        )
+        .put(
+            format!("/v1/{kind}/update/{{id}}"),
+            update::<K>,
+            said("update", &format!("Change {one} that is not published")).example(json!({ "note": "November" })),
+        )
+        .put(format!("/v1/{kind}/publish/{{id}}"), publish::<K>, said("publish", &format!("Publish {one}: it can be paid")))
+        .delete(format!("/v1/{kind}/cancel/{{id}}"), cancel::<K>, said("cancel", &format!("Withdraw {one}")))
+        .get(
+            format!("/v1/{kind}/receipt/{{id}}"),
+            receipts::receipt::<K>,
+            by("retrieve", "_receipt_by_id", format!("Read the receipt of {one}")),
+        )
+        .get(
+            format!("/v1/{kind}/receipt/number/{{{word}_number}}"),
+            receipts::receipt_by_number::<K>,
+            by("retrieve", "_receipt_by_number", format!("Read the receipt of {one} by its number")),
+        )
+        .post(
+            format!("/v1/{kind}/{{{word}_id}}/items/add"),
+            items::add::<K>,
+            item("add", "Add an item to").example(json!({ "name": "Consulting", "currency": "USD", "qty": 2, "amount": 50 })),
+        )
+        .put(
+            format!("/v1/{kind}/{{{word}_id}}/items/{{id}}/update"),
+            items::update::<K>,
+            item("update", "Change an item of").example(json!({ "qty": 3 })),
+        )
+        .delete(
+            format!("/v1/{kind}/{{{word}_id}}/items/{{id}}/remove"),
+            items::remove::<K>,
+            item("remove", "Remove an item from"),
+        )
 }

@@ -4,30 +4,33 @@ use axum::Json;
 use axum::extract::State;
 use domain::account::PaymentAccount;
 use domain::execution::Execution;
-use domain::merchant::Merchant;
+use domain::merchant::{Merchant, MerchantType};
 use domain::money::Money;
-use domain::party::{Counterparty, Party};
-use domain::source::{Item, Source};
+use domain::names::{FeeBearer, Method, Provider};
+use domain::party::{Counterparty, Party, Relationship};
+use domain::source::{Item, Source, SourceStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answers::Either;
+use super::answers::{Either, Of};
 use super::{Kind, by_id, by_number};
 use crate::app::App;
 use crate::http::answer::{Amount, Answered, Time};
 use crate::http::auth::Tenant;
 use crate::http::error::ApiError;
 use crate::http::extract::{Ids, Words};
+use crate::http::fields::{Code, Name};
 
 /// So many decimals of an exchange rate are written.
 const RATE_PLACES: u32 = 8;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReceiptItem {
     id: i64,
     name: String,
     qty: i64,
     amount: Amount,
-    currency: String,
+    currency: Code,
 }
 
 impl From<Item> for ReceiptItem {
@@ -37,28 +40,28 @@ impl From<Item> for ReceiptItem {
             name: item.name,
             qty: item.qty,
             amount: Amount(Money::new(item.amount_minor, item.currency)),
-            currency: item.currency.to_string(),
+            currency: Code(item.currency),
         }
     }
 }
 
 /// How it was paid.
-#[derive(Serialize, Default)]
+#[derive(Serialize, JsonSchema, Default)]
 struct Payment {
     payer_amount: Option<Amount>,
-    payer_currency: Option<String>,
+    payer_currency: Option<Code>,
     payee_amount: Option<Amount>,
-    payee_currency: Option<String>,
+    payee_currency: Option<Code>,
     platform_fee: Option<Amount>,
-    platform_currency: Option<String>,
+    platform_currency: Option<Code>,
     gateway_fee: Option<Amount>,
-    gateway_currency: Option<String>,
+    gateway_currency: Option<Code>,
     fx_fee: Option<Amount>,
     fx_rate: Option<String>,
-    fx_currency_from: Option<String>,
-    fx_currency_to: Option<String>,
-    payment_provider: Option<&'static str>,
-    payment_method: Option<&'static str>,
+    fx_currency_from: Option<Code>,
+    fx_currency_to: Option<Code>,
+    payment_provider: Option<Name<Provider>>,
+    payment_method: Option<Name<Method>>,
     account_name: Option<String>,
     gateway_confirmed_at: Option<Time>,
     provider_transaction_id: Option<String>,
@@ -71,20 +74,20 @@ impl Payment {
         let exchanged = paid.payer.currency != paid.payee.currency;
         Self {
             payer_amount: Some(Amount(paid.payer)),
-            payer_currency: Some(paid.payer.currency.to_string()),
+            payer_currency: Some(Code(paid.payer.currency)),
             payee_amount: Some(Amount(paid.payee)),
-            payee_currency: Some(paid.payee.currency.to_string()),
+            payee_currency: Some(Code(paid.payee.currency)),
             platform_fee: fee(paid.platform_fee_minor),
-            platform_currency: Some(currency.to_string()),
+            platform_currency: Some(Code(currency)),
             gateway_fee: fee(paid.gateway_fee_minor),
-            gateway_currency: Some(currency.to_string()),
+            gateway_currency: Some(Code(currency)),
             fx_fee: fee(paid.fx_fee_minor).filter(|_| exchanged),
             // Units of the payer's currency for one of the source's.
             fx_rate: exchanged.then(|| paid.rate.to_text(RATE_PLACES)),
-            fx_currency_from: exchanged.then(|| currency.to_string()),
-            fx_currency_to: exchanged.then(|| paid.payer.currency.to_string()),
-            payment_provider: Some(paid.provider.as_str()),
-            payment_method: Some(paid.method.as_str()),
+            fx_currency_from: exchanged.then_some(Code(currency)),
+            fx_currency_to: exchanged.then_some(Code(paid.payer.currency)),
+            payment_provider: Some(Name(paid.provider)),
+            payment_method: Some(Name(paid.method)),
             account_name: account.map(|account| account.account_name),
             gateway_confirmed_at: paid.completed_at.map(Time),
             provider_transaction_id: paid.provider_transaction_id,
@@ -93,7 +96,7 @@ impl Payment {
 }
 
 /// A receipt.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ReceiptAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice_id: Option<i64>,
@@ -103,19 +106,19 @@ pub struct ReceiptAnswer {
     invoice_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_number: Option<String>,
-    currency: String,
+    currency: Code,
     total_amount: Amount,
-    status: &'static str,
+    status: Name<SourceStatus>,
     note: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_date: Option<Option<Time>>,
     as_payment_link: bool,
-    fee_bearer: &'static str,
+    fee_bearer: Name<FeeBearer>,
     owner_id: i64,
-    owner_type: &'static str,
+    owner_type: Name<MerchantType>,
     created_at: Time,
     counterparty_id: i64,
-    relationship_type: Option<&'static str>,
+    relationship_type: Option<Name<Relationship>>,
     counterparty_name: Option<String>,
     counterparty_phone: Option<String>,
     counterparty_email: Option<String>,
@@ -146,18 +149,18 @@ impl ReceiptAnswer {
             order_id: id.order,
             invoice_number: number.invoice,
             order_number: number.order,
-            currency: source.currency.to_string(),
+            currency: Code(source.currency),
             total_amount: Amount(Money::new(source.total_minor, source.currency)),
-            status: source.status.as_str(),
+            status: Name(source.status),
             note: source.note,
             due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
             as_payment_link: source.as_payment_link,
-            fee_bearer: source.fee_bearer.as_str(),
+            fee_bearer: Name(source.fee_bearer),
             owner_id: merchant.id.0,
-            owner_type: merchant.kind.as_str(),
+            owner_type: Name(merchant.kind),
             created_at: Time(source.created_at),
             counterparty_id: source.counterparty_id.0,
-            relationship_type: counterparty.map(|row| row.relationship.as_str()),
+            relationship_type: counterparty.map(|row| Name(row.relationship)),
             counterparty_name: name,
             counterparty_phone: phone,
             counterparty_email: email,
@@ -178,15 +181,15 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
     Ok(Payment::new(paid, account))
 }
 
-async fn written(app: &App, tenant: &Tenant, source: Source) -> Answered<ReceiptAnswer> {
+async fn written<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, ReceiptAnswer>> {
     let items = app.queries.items(source.id).await?;
     let (counterparty, party) = app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
-    Ok(Json(ReceiptAnswer::new(parts, &tenant.merchant)))
+    Ok(Json(Of::new(ReceiptAnswer::new(parts, &tenant.merchant))))
 }
 
-pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ReceiptAnswer> {
+pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, ReceiptAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     written(&app, &tenant, source).await
 }
@@ -195,7 +198,7 @@ pub async fn receipt_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Words([number]): Words<1>,
-) -> Answered<ReceiptAnswer> {
+) -> Answered<Of<K, ReceiptAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     written(&app, &tenant, source).await
 }

@@ -1,0 +1,162 @@
+//! The document of the API, OpenAPI 3.1, made of the routes; and the page that shows it.
+
+use std::sync::LazyLock;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::describe::resource;
+use super::error;
+use super::routes::Routes;
+
+/// What the resources are, in the order in which a newcomer needs them.
+const TAGS: [(&str, &str, &str); 13] = [
+    ("jwt", "Tokens", "A client shows its id and secret for an access token, and the token with every other call."),
+    ("parties", "Parties", "The persons and firms that a merchant deals with."),
+    ("counterparties", "Counterparties", "What a party is to the merchant: a customer, a supplier, a friend."),
+    ("payment-accounts", "Payment accounts", "Where money is taken from or sent to: mobile money, a card, a wallet."),
+    ("invoices", "Invoices", "What a counterparty is asked to pay."),
+    ("orders", "Orders", "What a counterparty has bought."),
+    (
+        "sessions",
+        "Sessions",
+        "A declared intent: a checkout, a payout, a transfer or a refund. Nothing moves until it is executed.",
+    ),
+    ("executions", "Executions", "A session carried out, once: `reference_id` is its idempotency key, for ever."),
+    ("status", "Status", "How far an execution, an invoice or an order is."),
+    ("payment-intents", "Payment intents", "Executions with all that happened to them, down to the ledger."),
+    ("wallets", "Wallets", "What the merchant and its parties have, and every entry behind it."),
+    ("sandbox", "Sandbox", "A clock that can be moved, and a payer who can be told what to do."),
+    ("healthz", "Health", "Whether the server lives."),
+];
+
+const DESCRIPTION: &str = "Declare what is to be paid as a session, then execute it. Obtain a token with \
+    `POST /v1/jwt/client/obtain/token` and send it as `Authorization: Bearer ...` with every other call.\n\n\
+    Success is always 200. Ids are integers; a request may send them as strings of digits. Money is a JSON number, exact to \
+    its currency's decimals. An explicit `null` is as good as absent, and unknown fields are ignored. Every error is JSON with \
+    a `detail`.";
+
+/// What a resource is called where nobody has named it: `payment-accounts` is `Payment accounts`.
+fn titled(name: &str) -> String {
+    let words = name.replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The resources of these routes: those that have a description in its order, then all others.
+fn tags(used: &[&str]) -> Vec<Value> {
+    let known = TAGS.iter().filter(|(name, ..)| used.contains(name));
+    let known = known.map(|(name, title, text)| json!({ "name": name, "x-displayName": title, "description": text }));
+    let others = used.iter().filter(|name| TAGS.iter().all(|(known, ..)| known != *name));
+    known.chain(others.map(|name| json!({ "name": name, "x-displayName": titled(name) }))).collect()
+}
+
+/// The document of some routes.
+#[must_use]
+pub fn document(routes: &Routes) -> Value {
+    let mut settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.definitions_path = "/components/schemas".into();
+    settings.meta_schema = None;
+    let mut schemas = settings.into_generator();
+    let mut paths = Map::new();
+    let mut used = vec![];
+    for route in routes.list() {
+        let Some(operation) = route.operation(&mut schemas) else { continue };
+        let tag = resource(&route.path);
+        if !used.contains(&tag) {
+            used.push(tag);
+        }
+        let path = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
+        path[route.method.to_ascii_lowercase()] = operation;
+    }
+    let responses = error::responses(&mut schemas);
+    let mut definitions = schemas.take_definitions(true);
+    definitions.sort_keys();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "kola",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Payment sessions with a ledger",
+            "description": DESCRIPTION,
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/", "description": "This server" }],
+        "tags": tags(&used),
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "HTTPBearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+            "responses": responses,
+            "schemas": definitions,
+        },
+    })
+}
+
+/// The document of the whole API, as it is checked in and served.
+pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document(&super::api())));
+
+/// The headers of the document.
+type Headers = [(HeaderName, &'static str); 2];
+
+async fn served() -> (Headers, &'static str) {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], DOCUMENT.as_str())
+}
+
+/// The document.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/openapi.json", served)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::http::fields::Schemas;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own_a_summary_and_errors() {
+        let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
+        let operations = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+        let mut ids = HashSet::new();
+        for operation in operations {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "{id} is there twice");
+            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{id}");
+            let tag = &operation["tags"][0];
+            assert!(document["tags"].as_array().unwrap().iter().any(|known| known["name"] == *tag), "{id}");
+        }
+        assert!(ids.len() > 50);
+    }
+
+    #[test]
+    fn every_reference_leads_to_something() {
+        let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
+        let mut waiting = vec![&document];
+        while let Some(value) = waiting.pop() {
+            if let Some(target) = value.get("$ref").and_then(Value::as_str) {
+                assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+            }
+            match value {
+                Value::Object(object) => waiting.extend(object.values()),
+                Value::Array(values) => waiting.extend(values),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_body_has_an_example_that_is_read() {
+        for route in super::super::api().list() {
+            assert_eq!(route.check_example(&mut Schemas::default()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn resources_that_nobody_named_have_a_title_all_the_same() {
+        assert_eq!(titled("payment-accounts"), "Payment accounts");
+        assert_eq!(tags(&["links", "jwt"]).len(), 2);
+    }
+}
