@@ -7,6 +7,7 @@ pub mod answer;
 pub mod auth;
 pub mod counterparties;
 pub mod describe;
+pub mod docs;
 pub mod error;
 pub mod executions;
 pub mod extract;
@@ -44,7 +45,7 @@ fn api() -> Routes {
 }
 
 fn all() -> Routes {
-    api().and(openapi::routes())
+    api().and(openapi::routes()).and(docs::routes())
 }
 
 /// Every route, as method and path.

@@ -11,6 +11,7 @@ mod amounts;
 mod authentication;
 mod cli;
 mod concurrency;
+mod conformance;
 mod crash;
 mod customer_examples;
 mod document;
