@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod auth;
 pub mod counterparties;
 pub mod describe;
+pub mod docs;
 pub mod error;
 pub mod executions;
 pub mod extract;
@@ -48,7 +49,7 @@ fn api() -> Routes {
 }
 
 fn all() -> Routes {
-    api().and(openapi::routes())
+    api().and(openapi::routes()).and(docs::routes())
 }
 
 /// Every route, as method and path.

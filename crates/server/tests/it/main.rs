@@ -12,6 +12,7 @@ mod api_keys;
 mod authentication;
 mod cli;
 mod concurrency;
+mod conformance;
 mod crash;
 mod customer_examples;
 mod docs;

@@ -19,7 +19,7 @@ use crate::http::answer::{Amount, Answered, Time};
 use crate::http::auth::Tenant;
 use crate::http::error::ApiError;
 use crate::http::extract::{Ids, Words};
-use crate::http::fields::{Code, Name};
+use crate::http::fields::{Always, Code, Name};
 
 /// So many decimals of an exchange rate are written.
 const RATE_PLACES: u32 = 8;
@@ -118,9 +118,11 @@ pub struct ReceiptAnswer {
     owner_type: Name<MerchantType>,
     created_at: Time,
     counterparty_id: i64,
-    relationship_type: Option<Name<Relationship>>,
-    counterparty_name: Option<String>,
-    counterparty_phone: Option<String>,
+    relationship_type: Always<Name<Relationship>>,
+    /// Empty where no party is behind the counterparty.
+    counterparty_name: String,
+    /// Empty where no party is behind the counterparty.
+    counterparty_phone: String,
     counterparty_email: Option<String>,
     reference_id: Option<String>,
     paid_at: Option<Time>,
@@ -142,8 +144,7 @@ impl ReceiptAnswer {
     fn new(parts: Parts, merchant: &Merchant) -> Self {
         let Parts { source, items, counterparty, party, payment } = parts;
         let (id, number) = (Either::new(source.kind, source.id.0), Either::new(source.kind, source.number));
-        let (name, phone, email) =
-            party.map_or((None, None, None), |party| (Some(party.fullname), Some(party.phone), party.email));
+        let (name, phone, email) = party.map(|party| (party.fullname, party.phone, party.email)).unwrap_or_default();
         Self {
             invoice_id: id.invoice,
             order_id: id.order,
@@ -160,7 +161,7 @@ impl ReceiptAnswer {
             owner_type: Name(merchant.kind),
             created_at: Time(source.created_at),
             counterparty_id: source.counterparty_id.0,
-            relationship_type: counterparty.map(|row| Name(row.relationship)),
+            relationship_type: Always(counterparty.map(|row| Name(row.relationship))),
             counterparty_name: name,
             counterparty_phone: phone,
             counterparty_email: email,
