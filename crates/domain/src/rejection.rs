@@ -109,6 +109,8 @@ pub enum Rejection {
     },
     /// The counterparty has no party behind it.
     CounterpartyWithoutParty,
+    /// The counterparty's party has another phone than the request.
+    PhoneMismatch,
     /// Sender and receiver are the same wallet.
     TransferToSelf,
     /// The wallet is closed to this movement.
@@ -205,6 +207,7 @@ impl Rejection {
             Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",
             Self::AccountMismatch => "payout_account_id",
             Self::NoMarket { .. } => "method",
+            Self::PhoneMismatch => "counterparty_id",
             Self::CounterpartyWithoutParty | Self::TransferToSelf => "to_counterparty_id",
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
@@ -231,7 +234,7 @@ impl Rejection {
             Self::NoRate { .. } => "value_error.rate",
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
-            Self::CounterpartyWithoutParty => "value_error.party",
+            Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
             Self::RefundExceeds { .. } => "value_error.refund",
@@ -267,6 +270,7 @@ impl std::fmt::Display for Rejection {
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
+            Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
             Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
