@@ -148,6 +148,15 @@ pub struct Question<'a> {
     pub route: Route<'a>,
 }
 
+/// The market that an operation needs: a refund goes back the way of its collection.
+#[must_use]
+pub const fn market_of(operation: Operation) -> Operation {
+    match operation {
+        Operation::Refund => Operation::Collection,
+        other => other,
+    }
+}
+
 /// The figures that an execution would have at `now`: they come from the functions that executions use. Exchange is a matter
 /// of collections; a refund has no fees.
 ///
@@ -156,9 +165,9 @@ pub struct Question<'a> {
 pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
     let Question { base, target, bearer, route } = question;
     let Route { operation, provider, method, .. } = route;
-    // A refund goes back the way of its collection; a transfer stays in the house.
-    let market = if operation == Operation::Refund { Operation::Collection } else { operation };
+    let market = market_of(operation);
     let (open, takes) = match operation {
+        // It stays in the house.
         Operation::Transfer => {
             let house = (provider, method) == (Provider::Platform, Method::Wallet);
             (house, house)

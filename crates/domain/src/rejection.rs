@@ -107,6 +107,8 @@ pub enum Rejection {
         /// The operation.
         operation: &'static str,
     },
+    /// No operator is known whose numbers begin so.
+    NoOperator,
     /// The counterparty has no party behind it.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the request.
@@ -211,7 +213,7 @@ impl Rejection {
             Self::CounterpartyWithoutParty | Self::TransferToSelf => "to_counterparty_id",
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
-            Self::PhoneTaken => "phone",
+            Self::PhoneTaken | Self::NoOperator => "phone",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
     }
@@ -234,6 +236,7 @@ impl Rejection {
             Self::NoRate { .. } => "value_error.rate",
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
+            Self::NoOperator => "value_error.phone",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
@@ -269,6 +272,7 @@ impl std::fmt::Display for Rejection {
             Self::AccountPurpose { made_for, .. } => write!(f, "the payment account was made for {made_for}"),
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
+            Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),

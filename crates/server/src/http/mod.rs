@@ -5,15 +5,23 @@
 
 pub mod answer;
 pub mod auth;
+pub mod checkouts;
 pub mod counterparties;
 pub mod error;
 pub mod executions;
 pub mod extract;
+pub mod fees;
 pub mod fields;
 pub mod health;
+pub mod links;
+pub mod merchants;
+pub mod names;
+pub mod pages;
 pub mod parties;
 pub mod payment_accounts;
 pub mod payment_intents;
+pub mod predictions;
+pub mod realtime_keys;
 pub mod routes;
 pub mod sandbox;
 pub mod sessions;
@@ -30,12 +38,19 @@ fn all() -> Routes {
         .and(counterparties::routes())
         .and(sources::routes::<sources::Invoices>())
         .and(sources::routes::<sources::Orders>())
+        .and(checkouts::routes())
+        .and(links::routes())
+        .and(pages::routes())
         .and(sessions::routes())
         .and(executions::routes())
         .and(status::routes())
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(wallets::routes())
+        .and(predictions::routes())
+        .and(fees::routes())
+        .and(merchants::routes())
+        .and(realtime_keys::routes())
         .and(sandbox::routes())
         .and(health::routes())
 }
@@ -63,8 +78,9 @@ mod tests {
         let list = all().and(health::bench_routes()).list();
         let distinct: HashSet<_> = list.iter().collect();
         assert_eq!(distinct.len(), list.len());
-        assert_eq!(list.len(), 58);
+        assert_eq!(list.len(), 73);
         assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
-        assert!(list.iter().all(|(_, path)| path == "/healthz" || path.starts_with("/v1/")));
+        let pages = ["/healthz", "/pay/{token}", "/receipt/{token}"];
+        assert!(list.iter().all(|(_, path)| pages.contains(&path.as_str()) || path.starts_with("/v1/")));
     }
 }

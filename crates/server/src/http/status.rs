@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use domain::ids::SourceId;
 use domain::names::Operation;
-use domain::source::SourceType;
 use serde::Serialize;
 
 use super::answer::{Amount, Answered, Time};
@@ -13,6 +12,7 @@ use super::error::ApiError;
 use super::executions::ExecutionAnswer;
 use super::extract::{Query, Words};
 use super::fields::Id;
+use super::names::Payable;
 use super::routes::Routes;
 use crate::app::App;
 use crate::payload;
@@ -20,8 +20,8 @@ use crate::payload;
 payload! {
     /// Which invoice or order.
     pub struct WhichSource {
-        /// Which of the two.
-        source_type: SourceType,
+        /// Which of the two; a subscription is never found.
+        source_type: Payable,
         /// Its id.
         source_id: Id,
     }
@@ -63,7 +63,8 @@ async fn refund(State(app): State<App>, tenant: Tenant, Words([key]): Words<1>) 
 }
 
 async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichSource>) -> Answered<SourceStatusAnswer> {
-    let found = app.queries.source(tenant.id(), query.source_type, SourceId(query.source_id.0)).await?;
+    let kind = query.source_type.source().ok_or(ApiError::NotFound)?;
+    let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     Ok(Json(SourceStatusAnswer {
         source_id: source.id.0,

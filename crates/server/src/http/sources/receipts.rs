@@ -115,9 +115,10 @@ pub struct ReceiptAnswer {
     owner_type: &'static str,
     created_at: Time,
     counterparty_id: i64,
-    relationship_type: Option<&'static str>,
-    counterparty_name: Option<String>,
-    counterparty_phone: Option<String>,
+    relationship_type: &'static str,
+    /// Empty for a counterparty without a party: the published shape has a text here.
+    counterparty_name: String,
+    counterparty_phone: String,
     counterparty_email: Option<String>,
     reference_id: Option<String>,
     paid_at: Option<Time>,
@@ -139,8 +140,7 @@ impl ReceiptAnswer {
     fn new(parts: Parts, merchant: &Merchant) -> Self {
         let Parts { source, items, counterparty, party, payment } = parts;
         let (id, number) = (Either::new(source.kind, source.id.0), Either::new(source.kind, source.number));
-        let (name, phone, email) =
-            party.map_or((None, None, None), |party| (Some(party.fullname), Some(party.phone), party.email));
+        let (name, phone, email) = party.map(|party| (party.fullname, party.phone, party.email)).unwrap_or_default();
         Self {
             invoice_id: id.invoice,
             order_id: id.order,
@@ -157,7 +157,7 @@ impl ReceiptAnswer {
             owner_type: merchant.kind.as_str(),
             created_at: Time(source.created_at),
             counterparty_id: source.counterparty_id.0,
-            relationship_type: counterparty.map(|row| row.relationship.as_str()),
+            relationship_type: counterparty.map_or("", |row| row.relationship.as_str()),
             counterparty_name: name,
             counterparty_phone: phone,
             counterparty_email: email,
