@@ -154,6 +154,19 @@ CREATE TABLE counters (
     UNIQUE (merchant_id, type, year)
 ) STRICT;
 
+-- The page on which an invoice or order is shown and paid. Who has the token may see it.
+CREATE TABLE checkout_configs (
+    id          INTEGER PRIMARY KEY,
+    merchant_id INTEGER NOT NULL REFERENCES merchants (id),
+    source_id   INTEGER NOT NULL UNIQUE REFERENCES sources (id),
+    mode        TEXT    NOT NULL,
+    success_url TEXT,
+    cancel_url  TEXT,
+    expires_at  INTEGER,
+    token       TEXT    NOT NULL UNIQUE,
+    created_at  INTEGER NOT NULL
+) STRICT;
+
 -- Sessions and executions -------------------------------------------------------------------------------------------------
 
 CREATE TABLE sessions (
@@ -358,4 +371,15 @@ CREATE TABLE markets (
     currency  TEXT NOT NULL,
     country   TEXT NOT NULL,
     UNIQUE (method, provider, operation, currency)
+) STRICT;
+
+-- Whose numbers begin so: country code and all, with so many digits together.
+CREATE TABLE phone_prefixes (
+    id      INTEGER PRIMARY KEY,
+    prefix  TEXT    NOT NULL,
+    digits  INTEGER NOT NULL CHECK (digits BETWEEN 8 AND 15),
+    carrier TEXT    NOT NULL,
+    country TEXT    NOT NULL,
+    method  TEXT    NOT NULL,
+    UNIQUE (prefix, digits)
 ) STRICT;

@@ -52,6 +52,8 @@ pub struct PlatformFee {
     pub fx_percentage_ppm: i64,
     /// When it holds.
     pub effective: Effective,
+    /// Server time.
+    pub created_at: Timestamp,
 }
 
 /// What a method's network charges for an operation.
@@ -69,6 +71,10 @@ pub struct GatewayFee {
     pub fee: Fee,
     /// When it holds.
     pub effective: Effective,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time.
+    pub updated_at: Timestamp,
 }
 
 /// An exchange rate: one unit of `from` is `rate` units of `to`.
@@ -110,6 +116,25 @@ pub struct Tier {
     pub name: String,
     /// Whether new merchants get it.
     pub is_default: bool,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time.
+    pub updated_at: Timestamp,
+}
+
+/// Numbers of a mobile-money operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PhonePrefix {
+    /// The first digits, country code and all.
+    pub prefix: String,
+    /// How many digits such a number has.
+    pub digits: i64,
+    /// The operator, by the name that people know.
+    pub carrier: String,
+    /// ISO 3166, two letters.
+    pub country: String,
+    /// The operator's method.
+    pub method: Method,
 }
 
 /// All of it.
@@ -127,6 +152,8 @@ pub struct Book {
     pub rates: Vec<Rate>,
     /// Markets.
     pub markets: Vec<Market>,
+    /// Which numbers are whose.
+    pub phone_prefixes: Vec<PhonePrefix>,
 }
 
 impl Book {
@@ -134,6 +161,35 @@ impl Book {
     #[must_use]
     pub fn default_tier(&self) -> &str {
         self.tiers.iter().find(|tier| tier.is_default).map_or("default", |tier| tier.name.as_str())
+    }
+
+    /// The tier of that name.
+    #[must_use]
+    pub fn tier(&self, name: &str) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.name == name)
+    }
+
+    /// The network that carries a method; each has one.
+    #[must_use]
+    pub fn provider_of(&self, method: Method) -> Option<Provider> {
+        self.markets.iter().find(|market| market.method == method).map(|market| market.provider)
+    }
+
+    /// The currencies in which a method does an operation, in the order of the alphabet.
+    #[must_use]
+    pub fn currencies(&self, method: Method, provider: Provider, operation: Operation) -> Vec<Currency> {
+        let rows = self.markets.iter().filter(|m| m.method == method && m.provider == provider && m.operation == operation);
+        let mut currencies: Vec<Currency> = rows.map(|row| row.currency).collect();
+        currencies.sort_unstable();
+        currencies
+    }
+
+    /// Whose number it is: the row of the longest prefix. Numbers are ported, so this is a guess.
+    #[must_use]
+    pub fn operator(&self, phone: &str) -> Option<&PhonePrefix> {
+        let length = i64::try_from(phone.len()).ok()?;
+        let rows = self.phone_prefixes.iter().filter(|row| row.digits == length && phone.starts_with(&row.prefix));
+        rows.max_by_key(|row| row.prefix.len())
     }
 
     /// Whether the method does the operation in any currency.

@@ -1,6 +1,7 @@
 //! Every way to change something, and the one function that decides it.
 
 use crate::account::{self, NewAccount, PaymentAccount};
+use crate::checkout::{self, Checkout, CheckoutConfig, NewCheckout};
 use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
 use crate::execution::{Job, Patience, Word};
@@ -77,6 +78,10 @@ pub enum Command {
     UpdateItem(SourceRef, ItemId, ItemChanges),
     /// Take an item out of one.
     RemoveItem(SourceRef, ItemId),
+    /// Make a checkout: an invoice or order, published, with its page and who is to pay.
+    CreateCheckout(MerchantId, NewCheckout),
+    /// Make a page for an invoice or order that has none, under this token.
+    OpenPage(SourceRef, String),
     /// Declare an intent.
     Declare(MerchantId, Declare),
     /// Withdraw a session.
@@ -122,6 +127,10 @@ pub enum Answer {
     Source(Source),
     /// An item.
     Item(Item),
+    /// A checkout.
+    Checkout(Box<Checkout>),
+    /// The page of an invoice or order.
+    Page(CheckoutConfig),
     /// A session, and the merchant's time.
     Session(Session),
     /// An execution.
@@ -154,6 +163,9 @@ impl Command {
                     Declare::Refund { original_id, .. } => Some(Key::Execution(Lookup::Id(*original_id))),
                 });
                 keys
+            }
+            Self::CreateCheckout(merchant, new) => {
+                vec![Key::Merchant(Lookup::Id(*merchant)), Key::Party(Lookup::Name((*merchant, new.party.phone.clone())))]
             }
             _ => vec![],
         }
@@ -216,6 +228,10 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             source::remove_item(*which, *id, world, time(&which.merchant_id, world)?)?;
             Answer::Done
         }
+        Command::CreateCheckout(id, new) => {
+            Answer::Checkout(Box::new(checkout::create(*id, new, settings.lifetimes, world, now)?))
+        }
+        Command::OpenPage(which, token) => Answer::Page(checkout::open_page(*which, token, world, now)?),
         Command::Declare(id, request) => Answer::Session(session::declare(*id, request, settings.lifetimes, world, now)?),
         Command::CancelSession(id, kind, which) => Answer::Session(session::cancel(*id, *kind, *which, world, now)?),
         Command::ExpireSession(id) => Answer::Changed(session::expire(*id, world, now)?),

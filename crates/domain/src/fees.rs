@@ -135,6 +135,70 @@ pub fn outgoing(amount: Money, route: Route<'_>, book: &Book, now: Timestamp) ->
     Ok(Quote { payer, payee: amount, total, platform_fee, gateway_fee, fx_fee: 0, rate: Ratio::ONE })
 }
 
+/// What is asked of a prediction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Question<'a> {
+    /// The source's total, or the amount to send or give back.
+    pub base: Money,
+    /// The payer's currency.
+    pub target: Currency,
+    /// Who bears the fees; only a collection asks.
+    pub bearer: FeeBearer,
+    /// Who pays through what.
+    pub route: Route<'a>,
+}
+
+/// The market that an operation needs: a refund goes back the way of its collection.
+#[must_use]
+pub const fn market_of(operation: Operation) -> Operation {
+    match operation {
+        Operation::Refund => Operation::Collection,
+        other => other,
+    }
+}
+
+/// The figures that an execution would have at `now`: they come from the functions that executions use. Exchange is a matter
+/// of collections; a refund has no fees.
+///
+/// # Errors
+/// [`Rejection::NoMarket`], [`Rejection::CurrencyNotTaken`], [`Rejection::CurrencyMismatch`], and those of [`collection`].
+pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
+    let Question { base, target, bearer, route } = question;
+    let Route { operation, provider, method, .. } = route;
+    let market = market_of(operation);
+    let (open, takes) = match operation {
+        // It stays in the house.
+        Operation::Transfer => {
+            let house = (provider, method) == (Provider::Platform, Method::Wallet);
+            (house, house)
+        }
+        _ => (book.has_market(method, provider, market), book.takes(method, provider, market, target)),
+    };
+    if !open {
+        let (method, provider) = (method.as_str(), provider.as_str());
+        return Err(Rejection::NoMarket { method, provider, operation: operation.as_str() });
+    }
+    if operation != Operation::Collection && target != base.currency {
+        return Err(Rejection::CurrencyMismatch { what: "payment", has: base.currency });
+    }
+    if !takes {
+        return Err(Rejection::CurrencyNotTaken { field: "target_currency", currency: target, method: method.as_str() });
+    }
+    match operation {
+        Operation::Collection => collection(base, target, bearer, route, book, now),
+        Operation::Payout | Operation::Transfer => outgoing(base, route, book, now),
+        Operation::Refund => Ok(Quote {
+            payer: base,
+            payee: base,
+            total: base.minor,
+            platform_fee: 0,
+            gateway_fee: 0,
+            fx_fee: 0,
+            rate: Ratio::ONE,
+        }),
+    }
+}
+
 /// What a refund of `r` (in P) takes from the wallet, in S: `r ÷ rate`, rounded up, and never more than is left of the total.
 #[must_use]
 pub fn refund_share(r: Money, rate: Ratio, wallet_currency: Currency, total_left: i64) -> Option<i64> {
@@ -161,6 +225,7 @@ mod tests {
             fee: Fee { percentage_ppm: ppm, fixed: None },
             fx_percentage_ppm: 10_000,
             effective,
+            created_at: Timestamp(0),
         };
         let gateway = |provider, method, operation, ppm, fixed| GatewayFee {
             id: 1,
@@ -169,6 +234,8 @@ mod tests {
             operation,
             fee: Fee { percentage_ppm: ppm, fixed },
             effective,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
         };
         let rate =
             |to, num| Rate { id: 1, from: currency("USD"), to: currency(to), rate: Ratio::new(num, 1).unwrap(), effective };
@@ -182,7 +249,7 @@ mod tests {
                 gateway(Provider::Stripe, Method::CreditCard, Operation::Collection, 29_000, Some((30, currency("USD")))),
             ],
             rates: vec![rate("LRD", 192), rate("RWF", 1_440)],
-            markets: vec![],
+            ..Book::default()
         }
     }
 

@@ -29,6 +29,8 @@ ids! {
     SourceId
     /// One line of a source.
     ItemId
+    /// The page on which a source is shown and paid.
+    CheckoutConfigId
     /// A declared intent.
     SessionId
     /// An executed intent; the API calls it a payment intent.

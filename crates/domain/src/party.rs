@@ -59,14 +59,16 @@ pub struct Party {
 
 impl Row for Party {
     type Id = PartyId;
-    type Name = NoName;
+    /// Several parties of a merchant may have one phone: the name finds the first.
+    type Name = (MerchantId, String);
+    const SHARED_NAMES: bool = true;
 
     fn id(&self) -> PartyId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
-        None
+    fn name(&self) -> Option<(MerchantId, String)> {
+        Some((self.merchant_id, self.phone.clone()))
     }
 }
 
@@ -130,6 +132,17 @@ pub fn create(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: 
     };
     world.put(party.clone());
     Ok(party)
+}
+
+/// This merchant's first party with the phone of `new`; it is made when there is none.
+///
+/// # Errors
+/// None of its own.
+pub fn by_phone(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: Timestamp) -> Result<Party, Halt> {
+    match world.find::<Party>(&(merchant_id, new.phone.clone()))? {
+        Some(party) => Ok((*party).clone()),
+        None => create(merchant_id, new, world, time),
+    }
 }
 
 /// This merchant's party of that id.

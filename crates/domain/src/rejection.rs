@@ -107,8 +107,12 @@ pub enum Rejection {
         /// The operation.
         operation: &'static str,
     },
+    /// No operator is known whose numbers begin so.
+    NoOperator,
     /// The counterparty has no party behind it.
     CounterpartyWithoutParty,
+    /// The counterparty's party has another phone than the request.
+    PhoneMismatch,
     /// Sender and receiver are the same wallet.
     TransferToSelf,
     /// The wallet is closed to this movement.
@@ -205,10 +209,11 @@ impl Rejection {
             Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",
             Self::AccountMismatch => "payout_account_id",
             Self::NoMarket { .. } => "method",
+            Self::PhoneMismatch => "counterparty_id",
             Self::CounterpartyWithoutParty | Self::TransferToSelf => "to_counterparty_id",
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
-            Self::PhoneTaken => "phone",
+            Self::PhoneTaken | Self::NoOperator => "phone",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
     }
@@ -231,7 +236,8 @@ impl Rejection {
             Self::NoRate { .. } => "value_error.rate",
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
-            Self::CounterpartyWithoutParty => "value_error.party",
+            Self::NoOperator => "value_error.phone",
+            Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
             Self::RefundExceeds { .. } => "value_error.refund",
@@ -266,7 +272,9 @@ impl std::fmt::Display for Rejection {
             Self::AccountPurpose { made_for, .. } => write!(f, "the payment account was made for {made_for}"),
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
+            Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
+            Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
             Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),

@@ -320,7 +320,7 @@ impl SourceRef {
     ///
     /// # Errors
     /// [`Rejection::NotFound`].
-    fn in_path(self, world: &World) -> Result<Source, Halt> {
+    pub fn in_path(self, world: &World) -> Result<Source, Halt> {
         Ok(self.look(world)?.ok_or(Rejection::NotFound)?)
     }
 

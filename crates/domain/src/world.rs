@@ -40,12 +40,15 @@ impl From<Vec<Rejection>> for Halt {
 pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// The primary key.
     type Id: Copy + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
-    /// The other unique key; [`NoName`] where there is none.
+    /// The other key; [`NoName`] where there is none.
     type Name: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
+    /// Whether several rows may have one name. A lookup by it then means the first of them, that of the lowest id, be it
+    /// stored or made earlier in the batch: whoever finds none and makes one is found by the next.
+    const SHARED_NAMES: bool = false;
 
     /// The primary key of this row.
     fn id(&self) -> Self::Id;
-    /// The other unique key of this row.
+    /// The other key of this row. It never changes.
     fn name(&self) -> Option<Self::Name>;
 }
 
@@ -58,7 +61,7 @@ pub enum NoName {}
 pub enum Lookup<I, N> {
     /// By its primary key.
     Id(I),
-    /// By its other unique key.
+    /// By its other key.
     Name(N),
 }
 
@@ -104,13 +107,15 @@ impl<R: Loaded> Table<R> {
     }
 
     fn find(&self, name: &R::Name) -> Result<Option<Arc<R>>, Halt> {
-        if let Some(row) = self.draft.iter().find(|row| row.name().as_ref() == Some(name)) {
-            return Ok(Some(Arc::clone(row)));
+        let drafted = first_of(self.draft.iter(), name);
+        if let (Some(id), false) = (drafted, R::SHARED_NAMES) {
+            return self.get(id);
         }
-        match self.names.get(name) {
-            None => Err(Halt::Missing(R::key(Lookup::Name(name.clone())))),
-            Some(None) => Ok(None),
-            Some(Some(id)) => self.get(*id),
+        // A shared name may be that of an older row too, which is not in the draft.
+        let known = self.names.get(name).ok_or_else(|| Halt::Missing(R::key(Lookup::Name(name.clone()))))?;
+        match known.iter().copied().chain(drafted).min() {
+            None => Ok(None),
+            Some(id) => self.get(id),
         }
     }
 
@@ -124,8 +129,15 @@ impl<R: Loaded> Table<R> {
 
     fn keep(&mut self) {
         for row in self.draft.drain(..) {
-            if let Some(name) = row.name() {
-                self.names.insert(name, Some(row.id()));
+            match row.name() {
+                // Unknown stays unknown: the store may have an older row of the name.
+                Some(name) if R::SHARED_NAMES => {
+                    self.names.entry(name).and_modify(|first| *first = first.iter().copied().chain([row.id()]).min());
+                }
+                Some(name) => {
+                    self.names.insert(name, Some(row.id()));
+                }
+                None => {}
             }
             let slot = self.slots.entry(row.id()).or_insert(Slot { stored: None, current: None });
             slot.current = Some(row);
@@ -143,21 +155,27 @@ impl<R: Loaded> Table<R> {
 
     /// Takes in what the store found for a lookup. A row that is known already stays as it is: it may have been changed.
     pub fn load(&mut self, lookup: LookupOf<R>, found: Option<R>) {
-        match (&lookup, &found) {
-            (Lookup::Name(name), None) => {
-                self.names.insert(name.clone(), None);
+        let id = found.as_ref().map(Row::id);
+        match lookup {
+            Lookup::Name(name) if R::SHARED_NAMES => {
+                // Rows that the batch made before the name was asked for are not in the store yet.
+                let made = first_of(self.slots.values().filter_map(|slot| slot.current.as_ref()), &name);
+                self.names.insert(name, made.into_iter().chain(id).min());
             }
-            (Lookup::Id(id), None) => {
-                self.slots.entry(*id).or_insert(Slot { stored: None, current: None });
+            Lookup::Name(name) => {
+                self.names.insert(name, id);
             }
-            (_, Some(row)) => {
-                let id = row.id();
-                if let Some(name) = row.name() {
-                    self.names.insert(name, Some(id));
+            Lookup::Id(absent) if id.is_none() => {
+                self.slots.entry(absent).or_insert(Slot { stored: None, current: None });
+            }
+            Lookup::Id(_) => {
+                if let Some(name) = found.as_ref().and_then(Row::name).filter(|_| !R::SHARED_NAMES) {
+                    self.names.insert(name, id);
                 }
-                let row = found.map(Arc::new);
-                self.slots.entry(id).or_insert_with(|| Slot { stored: row.clone(), current: row });
             }
+        }
+        if let (Some(id), Some(row)) = (id, found.map(Arc::new)) {
+            self.slots.entry(id).or_insert_with(|| Slot { stored: Some(Arc::clone(&row)), current: Some(row) });
         }
     }
 
@@ -176,6 +194,11 @@ impl<R: Loaded> Table<R> {
         changes.sort_unstable_by_key(|(id, _)| **id);
         changes.into_iter().map(|(_, change)| change).collect()
     }
+}
+
+/// The lowest id of the rows of a name.
+fn first_of<'a, R: Row>(rows: impl Iterator<Item = &'a Arc<R>>, name: &R::Name) -> Option<R::Id> {
+    rows.filter(|row| row.name().as_ref() == Some(name)).map(|row| row.id()).min()
 }
 
 macro_rules! rows {
@@ -214,7 +237,7 @@ rows! {
     api_keys: ApiKey = crate::merchant::ApiKey,
     /// Passcodes, by their merchant.
     passcodes: Passcode = crate::merchant::Passcode,
-    /// Parties.
+    /// Parties, by merchant and phone too: the first of them.
     parties: Party = crate::party::Party,
     /// Counterparties.
     counterparties: Counterparty = crate::party::Counterparty,
@@ -226,6 +249,8 @@ rows! {
     sources: Source = crate::source::Source,
     /// Their items.
     items: Item = crate::source::Item,
+    /// Pages of invoices and orders, by those too.
+    checkout_configs: CheckoutConfig = crate::checkout::CheckoutConfig,
     /// Sessions.
     sessions: Session = crate::session::Session,
     /// Executions, by merchant and reference too.
@@ -389,4 +414,71 @@ pub fn sum(a: i64, b: i64) -> Result<i64, Halt> {
 /// [`Halt::Broken`] when it does not.
 pub fn difference(a: i64, b: i64) -> Result<i64, Halt> {
     a.checked_sub(b).ok_or_else(|| Halt::Broken(format!("{a} - {b} does not fit")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::PartyId;
+    use crate::party::Party;
+    use crate::time::Timestamp;
+
+    fn party(id: i64) -> Party {
+        Party {
+            id: PartyId(id),
+            merchant_id: MerchantId(1),
+            fullname: "P".into(),
+            phone: "231770000001".into(),
+            email: None,
+            country_code: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        }
+    }
+
+    fn name() -> (MerchantId, String) {
+        (MerchantId(1), "231770000001".into())
+    }
+
+    fn found(table: &Table<Party>) -> Option<i64> {
+        table.find(&name()).unwrap().map(|row| row.id.0)
+    }
+
+    #[test]
+    fn a_shared_name_is_that_of_the_first_row_wherever_it_is() {
+        let mut table = Table::<Party>::default();
+        // Made in the batch, before anybody asks for the name: the store may have an older one.
+        table.put(party(7));
+        assert!(matches!(table.find(&name()), Err(Halt::Missing(Key::Party(Lookup::Name(_))))));
+        table.keep();
+        assert!(matches!(table.find(&name()), Err(Halt::Missing(_))));
+        table.load(Lookup::Name(name()), None);
+        assert_eq!(found(&table), Some(7));
+        // Later ones change nothing, an earlier one does.
+        table.put(party(9));
+        assert_eq!(found(&table), Some(7));
+        table.keep();
+        table.load(Lookup::Id(PartyId(8)), Some(party(8)));
+        assert_eq!(found(&table), Some(7));
+        let mut table = Table::<Party>::default();
+        table.put(party(7));
+        table.keep();
+        table.load(Lookup::Name(name()), Some(party(3)));
+        assert_eq!(found(&table), Some(3));
+    }
+
+    #[test]
+    fn whoever_finds_none_and_makes_one_is_found_by_the_next() {
+        let mut table = Table::<Party>::default();
+        table.load(Lookup::Name(name()), None);
+        assert_eq!(found(&table), None);
+        table.put(party(5));
+        assert_eq!(found(&table), Some(5));
+        // A refused command's row is not there.
+        table.draft.clear();
+        assert_eq!(found(&table), None);
+        table.put(party(6));
+        table.keep();
+        assert_eq!(found(&table), Some(6));
+    }
 }

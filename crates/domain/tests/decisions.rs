@@ -37,8 +37,9 @@ fn usd(minor: i64) -> Money {
 
 fn book() -> Book {
     let effective = Effective { from: Timestamp(0), to: None };
-    let mut book =
-        Book { version: 1, tiers: vec![Tier { id: 1, name: "default".into(), is_default: true }], ..Book::default() };
+    let at = Timestamp(0);
+    let tier = Tier { id: 1, name: "default".into(), is_default: true, created_at: at, updated_at: at };
+    let mut book = Book { version: 1, tiers: vec![tier], ..Book::default() };
     for (operation, ppm) in [(Operation::Collection, 10_000), (Operation::Payout, 5_000)] {
         let fee = Fee { percentage_ppm: ppm, fixed: None };
         book.platform_fees.push(PlatformFee {
@@ -48,6 +49,7 @@ fn book() -> Book {
             fee,
             fx_percentage_ppm: 10_000,
             effective,
+            created_at: at,
         });
     }
     for (method, provider) in
@@ -56,7 +58,16 @@ fn book() -> Book {
         for operation in [Operation::Collection, Operation::Payout] {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
             let fee = Fee { percentage_ppm: ppm, fixed: None };
-            book.gateway_fees.push(GatewayFee { id: 1, provider, method, operation, fee, effective });
+            book.gateway_fees.push(GatewayFee {
+                id: 1,
+                provider,
+                method,
+                operation,
+                fee,
+                effective,
+                created_at: at,
+                updated_at: at,
+            });
             for code in ["USD", "RWF"] {
                 book.markets.push(Market { method, provider, operation, currency: currency(code), country: "LR".into() });
             }
@@ -121,6 +132,7 @@ impl Stage {
             Key::Wallet(lookup) => tables.wallets.load(lookup, None),
             Key::Account(lookup) => tables.accounts.load(lookup, None),
             Key::Review(lookup) => tables.reviews.load(lookup, None),
+            Key::CheckoutConfig(lookup) => tables.checkout_configs.load(lookup, None),
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Config {
     pub answer_within: Duration,
     /// The sandbox provider takes so long to finish.
     pub sandbox_delay: Duration,
+    /// Where people reach this server: links begin so.
+    pub public_url: String,
     /// The most commands in one transaction.
     pub batch_max: usize,
     /// Whether `POST /v1/noop` is there, as a yardstick for benchmarks.
@@ -25,6 +27,7 @@ impl Default for Config {
             settings: Settings::default(),
             answer_within: Duration::from_secs(2),
             sandbox_delay: Duration::from_secs(1),
+            public_url: "http://127.0.0.1:8080".to_owned(),
             batch_max: 256,
             bench_routes: false,
         }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod http;
+pub mod market;
 pub mod providers;
 pub mod secrets;
 pub mod store;

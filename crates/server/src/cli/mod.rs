@@ -18,9 +18,11 @@ use crate::store::sqlite::{self, SqliteStore};
 
 mod demo;
 mod errors;
+mod fees;
 mod keys;
 mod ledger;
 mod merchant;
+mod rates;
 mod review;
 mod serve;
 mod wallet;
@@ -34,6 +36,9 @@ struct Cli {
     /// Where everything is kept: sqlite:PATH.
     #[arg(long, global = true, env = "KOLA_DATABASE", default_value = "sqlite:kola.db", value_name = "URL")]
     database: Database,
+    /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
+    #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
+    market: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -54,6 +59,12 @@ enum Group {
     /// Cases that only a human can decide.
     #[command(subcommand)]
     Review(review::Review),
+    /// What payments cost.
+    #[command(subcommand)]
+    Fees(fees::Fees),
+    /// What currencies exchange for.
+    #[command(subcommand)]
+    Rates(rates::Rates),
     /// Keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -67,7 +78,8 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    cli.database.market = cli.market;
     start_log();
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
         Group::Serve(command) => command.run(&cli.database),
@@ -76,6 +88,8 @@ pub fn main() -> ExitCode {
         Group::Wallet(command) => command.run(&cli.database),
         Group::Ledger(command) => return command.run(&cli.database),
         Group::Review(command) => command.run(&cli.database),
+        Group::Fees(command) => command.run(&cli.database),
+        Group::Rates(command) => command.run(&cli.database),
         Group::Keys(command) => command.run(&cli.database),
         Group::Errors => {
             print!("{}", errors::catalogue());
@@ -108,6 +122,7 @@ fn start_log() {
 #[derive(Clone, Debug)]
 pub struct Database {
     path: PathBuf,
+    market: Option<PathBuf>,
 }
 
 impl FromStr for Database {
@@ -121,7 +136,7 @@ impl FromStr for Database {
         if path.is_empty() || path.starts_with(":memory:") {
             return Err("sqlite: needs the path of a file: what is acknowledged is kept on disk".to_owned());
         }
-        Ok(Self { path: path.into() })
+        Ok(Self { path: path.into(), market: None })
     }
 }
 
@@ -129,12 +144,13 @@ impl Database {
     /// A database at a path.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, market: None }
     }
 
     /// Opens the database to write; makes it, or brings it up to date.
     fn open(&self) -> anyhow::Result<SqliteStore> {
-        let connection = sqlite::open(&self.path).with_context(|| format!("cannot open {}", self.path.display()))?;
+        let opened = sqlite::open_with(&self.path, self.market.as_deref());
+        let connection = opened.with_context(|| format!("cannot open {}", self.path.display()))?;
         Ok(SqliteStore::new(connection)?)
     }
 

@@ -24,6 +24,9 @@ pub struct Serve {
     /// Address and port; port 0 takes a free one.
     #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Where people reach this server, for links; without it, the address that it listens on.
+    #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    public_url: Option<String>,
     /// The built-in sandbox provider takes so long to finish, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
@@ -33,6 +36,15 @@ pub struct Serve {
     /// Offer POST /v1/noop, a yardstick for benchmarks.
     #[arg(long, env = "KOLA_BENCH_ROUTES", hide = true, value_parser = clap::builder::BoolishValueParser::new(), default_value = "0")]
     bench_routes: bool,
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
+    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '"' | '<' | '>');
+    if host.is_empty() || host.starts_with('/') || text.contains(odd) {
+        return Err("use http:// or https:// and a host".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 impl Default for Serve {
@@ -49,7 +61,7 @@ impl Default for Serve {
 
 impl Serve {
     pub fn run(self, database: &Database) -> anyhow::Result<()> {
-        let config = Config {
+        let mut config = Config {
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
             bench_routes: self.bench_routes,
@@ -60,6 +72,7 @@ impl Serve {
         runtime.block_on(async {
             let listener = TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
             let address = listener.local_addr()?;
+            config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(database.path.clone(), config)?;
             println!("kola listening on http://{address}");
             if let Some(created) = first {

@@ -108,13 +108,20 @@ impl Tokens {
 
     /// A token for an API key.
     fn issue(&self, key: ApiKeyId, now: Timestamp) -> Result<String, ApiError> {
+        let second = |time: Timestamp| time.0.div_euclid(1_000_000);
+        let exp = second(now.plus(minutes(TOKEN_MINUTES)));
+        self.sign(&Claims { sub: key.to_string(), iat: second(now), exp })
+    }
+
+    /// A token that says `claims`. It opens the API only when its subject is an API key's id.
+    ///
+    /// # Errors
+    /// When there is no key to sign.
+    pub fn sign<C: Serialize>(&self, claims: &C) -> Result<String, ApiError> {
         let keys = self.keys();
         let (kid, secret) = keys.signing.as_ref().ok_or_else(|| ApiError::internal("there is no key to sign tokens"))?;
         let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
-        let second = |time: Timestamp| time.0.div_euclid(1_000_000);
-        let exp = second(now.plus(minutes(TOKEN_MINUTES)));
-        let claims = Claims { sub: key.to_string(), iat: second(now), exp };
-        jsonwebtoken::encode(&header, &claims, secret).map_err(|error| ApiError::internal(error.to_string()))
+        jsonwebtoken::encode(&header, claims, secret).map_err(|error| ApiError::internal(error.to_string()))
     }
 
     /// The API key that a token was issued for, while it is good.

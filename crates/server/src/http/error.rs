@@ -294,6 +294,7 @@ impl From<StoreError> for ApiError {
             StoreError::Sqlite(_) | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
             StoreError::Broken { .. }
             | StoreError::Newer { .. }
+            | StoreError::Market(_)
             | StoreError::Lost { .. }
             | StoreError::Panicked
             | StoreError::Random(_) => Self::Internal(error.to_string()),

@@ -6,19 +6,27 @@
 pub mod answer;
 pub mod api_keys;
 pub mod auth;
+pub mod checkouts;
 pub mod counterparties;
 pub mod describe;
 pub mod docs;
 pub mod error;
 pub mod executions;
 pub mod extract;
+pub mod fees;
 pub mod fields;
 pub mod health;
+pub mod links;
+pub mod merchants;
+pub mod names;
 pub mod openapi;
+pub mod pages;
 pub mod parties;
 pub mod passcode;
 pub mod payment_accounts;
 pub mod payment_intents;
+pub mod predictions;
+pub mod realtime_keys;
 pub mod routes;
 pub mod sandbox;
 pub mod sessions;
@@ -36,6 +44,9 @@ fn api() -> Routes {
         .and(counterparties::routes())
         .and(sources::routes::<sources::Invoices>())
         .and(sources::routes::<sources::Orders>())
+        .and(checkouts::routes())
+        .and(links::routes())
+        .and(pages::routes())
         .and(sessions::routes())
         .and(executions::routes())
         .and(status::routes())
@@ -44,6 +55,10 @@ fn api() -> Routes {
         .and(wallets::routes())
         .and(api_keys::routes())
         .and(passcode::routes())
+        .and(predictions::routes())
+        .and(fees::routes())
+        .and(merchants::routes())
+        .and(realtime_keys::routes())
         .and(sandbox::routes())
         .and(health::routes())
 }
@@ -76,9 +91,7 @@ mod tests {
         let distinct: HashSet<_> = list.iter().collect();
         assert_eq!(distinct.len(), list.len());
         assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
-        assert!(
-            list.iter()
-                .all(|(_, path)| path.starts_with("/v1/") || ["/healthz", "/openapi.json", "/docs"].contains(&path.as_str()))
-        );
+        assert!(list.iter().all(|(_, path)| path.starts_with("/v1/")
+            || ["/healthz", "/openapi.json", "/docs", "/pay/{token}", "/receipt/{token}"].contains(&path.as_str())));
     }
 }

@@ -1,13 +1,15 @@
-//! The book of fees, rates and markets: its tables, and the defaults that a new database gets.
+//! The book of fees, rates and markets: its tables, what a new database gets, and how a row is changed.
 
-use domain::book::{Book, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
+use domain::book::{Book, Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tier};
 use domain::currency::Currency;
+use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior, named_params};
 
 use super::StoreError;
 use super::record::{Column, Reader};
+use crate::market::{Fixed, MarketFile, Percentage, Word};
 
 /// The version of the book: raised by each change of it.
 ///
@@ -24,13 +26,20 @@ pub fn version(connection: &Connection) -> Result<i64, StoreError> {
 pub fn load(connection: &Connection) -> Result<Book, StoreError> {
     Ok(Book {
         version: version(connection)?,
-        tiers: all(connection, "fee_tiers", "id, name, is_default", |r| {
-            Ok(Tier { id: Column::take(r)?, name: Column::take(r)?, is_default: Column::take(r)? })
+        tiers: all(connection, "fee_tiers", "id, name, is_default, created_at, updated_at", |r| {
+            Ok(Tier {
+                id: Column::take(r)?,
+                name: Column::take(r)?,
+                is_default: Column::take(r)?,
+                created_at: Column::take(r)?,
+                updated_at: Column::take(r)?,
+            })
         })?,
         platform_fees: all(
             connection,
             "platform_fees",
-            "id, tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, effective_from, effective_to",
+            "id, tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, effective_from, \
+             effective_to, created_at",
             |r| {
                 Ok(PlatformFee {
                     id: Column::take(r)?,
@@ -39,13 +48,15 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
                     fee: fee(r)?,
                     fx_percentage_ppm: Column::take(r)?,
                     effective: effective(r)?,
+                    created_at: Column::take(r)?,
                 })
             },
         )?,
         gateway_fees: all(
             connection,
             "gateway_fees",
-            "id, provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, effective_from, effective_to",
+            "id, provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, effective_from, effective_to, \
+             created_at, updated_at",
             |r| {
                 Ok(GatewayFee {
                     id: Column::take(r)?,
@@ -54,6 +65,8 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
                     operation: Column::take(r)?,
                     fee: fee(r)?,
                     effective: effective(r)?,
+                    created_at: Column::take(r)?,
+                    updated_at: Column::take(r)?,
                 })
             },
         )?,
@@ -74,6 +87,16 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
                 operation: Column::take(r)?,
                 currency: Column::take(r)?,
                 country: Column::take(r)?,
+            })
+        })?,
+        phone_prefixes: all(connection, "phone_prefixes", "id, prefix, digits, carrier, country, method", |r| {
+            let _: i64 = Column::take(r)?;
+            Ok(PhonePrefix {
+                prefix: Column::take(r)?,
+                digits: Column::take(r)?,
+                carrier: Column::take(r)?,
+                country: Column::take(r)?,
+                method: Column::take(r)?,
             })
         })?,
     })
@@ -104,96 +127,235 @@ fn effective(reader: &mut Reader<'_>) -> Result<Effective, StoreError> {
     Ok(Effective { from: Column::take(reader)?, to: Column::take(reader)? })
 }
 
-/// A method, its network, what it does, in which currencies, and its country.
-type MarketRow = (Method, Provider, &'static [Operation], &'static [&'static str], &'static str);
-
-/// The shipped market: which method does what, in which currencies.
-const MARKETS: &[MarketRow] = {
-    use Method::{AirtelRwa, CreditCard, MtnMomoLbr, MtnMomoRwa, OrangeMoneyLbr, OrangeMoneyRwa, Wallet};
-    use Operation::{Collection, Payout};
-    const BOTH: &[Operation] = &[Collection, Payout];
-    &[
-        (MtnMomoLbr, Provider::PawaPay, BOTH, &["LRD", "USD"], "LR"),
-        (OrangeMoneyLbr, Provider::PawaPay, BOTH, &["LRD", "USD"], "LR"),
-        (MtnMomoRwa, Provider::PawaPay, BOTH, &["RWF"], "RW"),
-        (AirtelRwa, Provider::PawaPay, BOTH, &["RWF"], "RW"),
-        (OrangeMoneyRwa, Provider::PawaPay, BOTH, &["RWF"], "RW"),
-        (CreditCard, Provider::Stripe, &[Collection], &["USD", "LRD", "RWF", "EUR"], "US"),
-        (Wallet, Provider::Platform, BOTH, &["USD", "LRD", "RWF"], "LR"),
-    ]
-};
-
-/// One US dollar in other currencies.
-const RATES: &[(&str, i64)] = &[("LRD", 192), ("RWF", 1_440)];
-
-const PERCENT: i64 = 10_000;
-
-/// Writes the default book: a plain sample, documented in the README, and an operator's to change.
+/// Writes a market as the book of a new database.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn seed(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-    let from = now.0;
-    connection.execute(
-        "INSERT INTO fee_tiers (name, is_default, created_at, updated_at) VALUES ('default', 1, ?, ?)",
-        [from, from],
-    )?;
-    for (operation, ppm) in
-        [(Operation::Collection, PERCENT), (Operation::Payout, PERCENT / 2), (Operation::Transfer, 0), (Operation::Refund, 0)]
-    {
+pub fn seed(connection: &Connection, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
+    let effective = |from: Option<Word<Timestamp>>, to: Option<Word<Timestamp>>| Effective {
+        from: from.map_or(now, |from| from.0),
+        to: to.map(|to| to.0),
+    };
+    for tier in &market.tiers {
         connection.execute(
-            "INSERT INTO platform_fees (tier, operation, percentage_ppm, fx_percentage_ppm, effective_from, created_at) \
-             VALUES ('default', ?, ?, ?, ?, ?)",
-            (operation.as_str(), ppm, PERCENT, from, from),
+            "INSERT INTO fee_tiers (name, is_default, created_at, updated_at) VALUES (?, ?, ?, ?)",
+            (&tier.name, tier.default, now.0, now.0),
         )?;
     }
-    for (method, provider, operations, currencies, country) in MARKETS {
-        for operation in *operations {
-            seed_gateway_fee(connection, *method, *provider, *operation, from)?;
-            for currency in *currencies {
+    for row in &market.platform_fees {
+        let new = NewPlatformFee {
+            tier: row.tier.clone(),
+            operation: row.operation.0,
+            fee: fee_of(row.percentage, row.fixed)?,
+            fx_percentage_ppm: row.exchange_percentage.0.ppm,
+        };
+        insert_platform_fee(connection, &new, effective(row.from, row.to), now)?;
+    }
+    for row in &market.markets {
+        let (method, provider, country) = (row.method.0.as_str(), row.provider.0.as_str(), &row.country.0.0);
+        for operation in &row.operations {
+            for currency in &row.currencies {
                 connection.execute(
                     "INSERT INTO markets (method, provider, operation, currency, country) VALUES (?, ?, ?, ?, ?)",
-                    (method.as_str(), provider.as_str(), operation.as_str(), currency, country),
+                    (method, provider, operation.0.as_str(), currency.0.code(), country),
                 )?;
             }
         }
     }
-    for (currency, num) in RATES {
-        connection.execute(
-            "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, created_at) VALUES ('USD', ?, ?, 1, ?, ?)",
-            (currency, num, from, from),
-        )?;
+    for row in &market.gateway_fees {
+        for method in &row.methods {
+            let broken = || StoreError::Market(format!("{} has no market", method.0));
+            let new = NewGatewayFee {
+                provider: market.provider_of(method.0).ok_or_else(broken)?,
+                method: method.0,
+                operation: row.operation.0,
+                fee: fee_of(row.percentage, row.fixed)?,
+            };
+            insert_gateway_fee(connection, &new, effective(row.from, row.to), now)?;
+        }
+    }
+    for row in &market.rates {
+        let rate = row.rate.0.to_ratio().ok_or_else(|| StoreError::Market("a rate has too many digits".to_owned()))?;
+        let new = NewRate { from: row.from_currency.0, to: row.to_currency.0, rate };
+        insert_rate(connection, &new, effective(row.from, row.to), now)?;
+    }
+    for row in &market.phones {
+        for prefix in &row.prefixes {
+            connection.execute(
+                "INSERT INTO phone_prefixes (prefix, digits, carrier, country, method) VALUES (?, ?, ?, ?, ?)",
+                (&prefix.0.0, row.digits, &row.carrier, &row.country.0.0, row.method.0.as_str()),
+            )?;
+        }
     }
     Ok(())
 }
 
-fn seed_gateway_fee(
+fn fee_of(percentage: Word<Percentage>, fixed: Option<Fixed>) -> Result<Fee, StoreError> {
+    let fixed = fixed.map(|fixed| fixed.minor().map_err(StoreError::Market)).transpose()?;
+    Ok(Fee { percentage_ppm: percentage.0.ppm, fixed })
+}
+
+/// A platform fee to set.
+#[derive(Clone, Debug)]
+pub struct NewPlatformFee {
+    /// Of this tier,
+    pub tier: String,
+    /// for this operation.
+    pub operation: Operation,
+    /// The fee.
+    pub fee: Fee,
+    /// The share for exchange, in millionths.
+    pub fx_percentage_ppm: i64,
+}
+
+/// A gateway fee to set.
+#[derive(Clone, Debug)]
+pub struct NewGatewayFee {
+    /// The network.
+    pub provider: Provider,
+    /// The method.
+    pub method: Method,
+    /// For this operation.
+    pub operation: Operation,
+    /// The fee.
+    pub fee: Fee,
+}
+
+/// An exchange rate to set.
+#[derive(Clone, Debug)]
+pub struct NewRate {
+    /// One unit of this currency
+    pub from: Currency,
+    /// is in this one
+    pub to: Currency,
+    /// so many units.
+    pub rate: Ratio,
+}
+
+fn insert_platform_fee(
     connection: &Connection,
-    method: Method,
-    provider: Provider,
-    operation: Operation,
-    from: i64,
+    new: &NewPlatformFee,
+    effective: Effective,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (ppm, fixed): (i64, Option<(i64, &str)>) = match (provider, operation) {
-        (Provider::PawaPay, Operation::Collection) => (2 * PERCENT, None),
-        (Provider::PawaPay, Operation::Payout) => (PERCENT, None),
-        (Provider::Stripe, Operation::Collection) => (29_000, Some((30, "USD"))),
-        _ => (0, None),
-    };
     connection.execute(
-        "INSERT INTO gateway_fees (provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, effective_from, \
-         created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO platform_fees (tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, \
+         effective_from, effective_to, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            provider.as_str(),
-            method.as_str(),
-            operation.as_str(),
-            ppm,
-            fixed.map(|(minor, _)| minor),
-            fixed.map(|(_, currency)| currency),
-            from,
-            from,
-            from,
+            &new.tier,
+            new.operation.as_str(),
+            new.fee.percentage_ppm,
+            new.fee.fixed.map(|(minor, _)| minor),
+            new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            new.fx_percentage_ppm,
+            effective.from.0,
+            effective.to.map(|to| to.0),
+            now.0,
         ),
     )?;
     Ok(())
+}
+
+fn insert_gateway_fee(
+    connection: &Connection,
+    new: &NewGatewayFee,
+    effective: Effective,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO gateway_fees (provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, \
+         effective_from, effective_to, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            new.provider.as_str(),
+            new.method.as_str(),
+            new.operation.as_str(),
+            new.fee.percentage_ppm,
+            new.fee.fixed.map(|(minor, _)| minor),
+            new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            effective.from.0,
+            effective.to.map(|to| to.0),
+            now.0,
+            now.0,
+        ),
+    )?;
+    Ok(())
+}
+
+fn insert_rate(connection: &Connection, new: &NewRate, effective: Effective, now: Timestamp) -> Result<(), StoreError> {
+    let to = effective.to.map(|to| to.0);
+    connection.execute(
+        "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, effective_to, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (new.from.code(), new.to.code(), new.rate.num(), new.rate.den(), effective.from.0, to, now.0),
+    )?;
+    Ok(())
+}
+
+/// A row that holds at `:now`.
+const HOLDS: &str = "effective_from <= :now AND (effective_to IS NULL OR effective_to > :now)";
+
+const fn from_now_on(now: Timestamp) -> Effective {
+    Effective { from: now, to: None }
+}
+
+/// Changes the book and raises its version, in one transaction: a running server takes it up at its next batch.
+fn change(connection: &mut Connection, change: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    change(&transaction)?;
+    transaction.execute("UPDATE installation SET book_version = book_version + 1", [])?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Sets a platform fee from `now` on. A row that begins later still takes over when its time comes.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_platform_fee(connection: &mut Connection, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
+    change(connection, |connection| {
+        connection.execute(
+            &format!("UPDATE platform_fees SET effective_to = :now WHERE tier = :tier AND operation = :operation AND {HOLDS}"),
+            named_params! { ":now": now.0, ":tier": new.tier, ":operation": new.operation.as_str() },
+        )?;
+        insert_platform_fee(connection, new, from_now_on(now), now)
+    })
+}
+
+/// Sets a gateway fee from `now` on. A row that begins later still takes over when its time comes.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_gateway_fee(connection: &mut Connection, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+    change(connection, |connection| {
+        connection.execute(
+            &format!(
+                "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \
+                 WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS}"
+            ),
+            named_params! {
+                ":now": now.0,
+                ":provider": new.provider.as_str(),
+                ":method": new.method.as_str(),
+                ":operation": new.operation.as_str(),
+            },
+        )?;
+        insert_gateway_fee(connection, new, from_now_on(now), now)
+    })
+}
+
+/// Sets an exchange rate from `now` on, and with it the way back: what held between the two, in either direction, ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_rate(connection: &mut Connection, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
+    change(connection, |connection| {
+        connection.execute(
+            &format!(
+                "UPDATE rates SET effective_to = :now WHERE {HOLDS} AND \
+                 ((from_currency = :from AND to_currency = :to) OR (from_currency = :to AND to_currency = :from))"
+            ),
+            named_params! { ":now": now.0, ":from": new.from.code(), ":to": new.to.code() },
+        )?;
+        insert_rate(connection, new, from_now_on(now), now)
+    })
 }

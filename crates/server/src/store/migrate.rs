@@ -1,18 +1,21 @@
 //! The schema, brought up to date at start. Several processes may start at once: the first one does it.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::{StoreError, book};
 use crate::clock;
+use crate::market::MarketFile;
 
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[&str] = &[include_str!("../../../../migrations/sqlite/0001_initial.sql")];
 
-/// Brings the schema up to date.
+/// Brings the schema up to date. A new database gets the market of the file, or the one that is shipped.
 ///
 /// # Errors
-/// [`StoreError::Newer`] for a database of a newer version.
-pub fn run(connection: &mut Connection) -> Result<(), StoreError> {
+/// [`StoreError::Newer`] for a database of a newer version; [`StoreError::Market`].
+pub fn run(connection: &mut Connection, market: Option<&Path>) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if version(connection)? == known {
         return Ok(());
@@ -27,7 +30,7 @@ pub fn run(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(migration)?;
     }
     if found == 0 {
-        first_run(&transaction)?;
+        first_run(&transaction, &read_market(market)?)?;
     }
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
@@ -38,13 +41,20 @@ fn version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
-/// Draws the installation's UUID and the first signing key, and writes the default book.
-fn first_run(connection: &Connection) -> Result<(), StoreError> {
+fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
+    let Some(path) = file else { return MarketFile::shipped().map_err(StoreError::Market) };
+    let wrong = |what: String| StoreError::Market(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    MarketFile::read(&text).map_err(wrong)
+}
+
+/// Draws the installation's UUID and the first signing key, and writes the book.
+fn first_run(connection: &Connection, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     let uuid = uuid::Builder::from_random_bytes(clock::random()?).into_uuid();
     connection.execute("INSERT INTO installation (id, uuid, next_id, book_version) VALUES (1, ?, 1, 1)", [uuid.to_string()])?;
     add_signing_key(connection, now.0)?;
-    book::seed(connection, now)
+    book::seed(connection, market, now)
 }
 
 /// Draws a new signing key; the newest signs, all that are not retired verify.

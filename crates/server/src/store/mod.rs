@@ -44,6 +44,9 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// The market file of a new database cannot be read, or contradicts itself.
+    #[error("the market: {0}")]
+    Market(String),
     /// A row that was read is not there any more.
     #[error("an update of {table} changed {count} rows instead of one")]
     Lost {

@@ -3,9 +3,11 @@
 //! On SQLite a read is some microseconds on a connection of the pool, so it is made where it is asked for.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use domain::account::PaymentAccount;
+use domain::book::Book;
+use domain::checkout::CheckoutConfig;
 use domain::currency::Currency;
 use domain::event::{Event, EventType, Subject};
 use domain::execution::Execution;
@@ -22,9 +24,9 @@ use domain::wallet::Wallet;
 use domain::world::IDS_PER_COMMAND;
 use rusqlite::{Connection, ToSql};
 
-use super::StoreError;
 use super::record::{Column, Found, Reader, Record};
 use super::sqlite::Readers;
+use super::{StoreError, book};
 
 /// Which part of a list: rows are ordered by creation time and id, newest first.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +84,7 @@ pub struct SourceFilter {
 #[derive(Clone)]
 pub struct Queries {
     readers: Arc<Readers>,
+    book: Arc<RwLock<Arc<Book>>>,
 }
 
 type Params<'a> = Vec<(&'static str, &'a dyn ToSql)>;
@@ -95,7 +98,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
     pub fn open(path: &PathBuf, count: usize) -> Result<Self, StoreError> {
-        Ok(Self { readers: Arc::new(Readers::open(path, count)?) })
+        // Version 0 is no book's: the first question reads it.
+        Ok(Self { readers: Arc::new(Readers::open(path, count)?), book: Arc::default() })
     }
 
     fn rows<T>(
@@ -152,6 +156,41 @@ impl Queries {
         });
         let take = |row: &dyn Found| Ok((ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?));
         Ok(self.rows(&SQL, &vec![(":id", &id.0)], take)?.pop())
+    }
+
+    /// The book as it is now: the same rows that executions are decided by.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn book(&self) -> Result<Arc<Book>, StoreError> {
+        let connection = self.readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
+        let known = Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner));
+        if known.version == book::version(&connection)? {
+            return Ok(known);
+        }
+        let new = Arc::new(book::load(&connection)?);
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        Ok(new)
+    }
+
+    /// The page of a source.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page_of(&self, source: SourceId) -> Result<Option<CheckoutConfig>, StoreError> {
+        self.one("source_id = :source", &vec![(":source", &source.0)])
+    }
+
+    /// The page under a token, with its merchant and its invoice or order. Who has the token needs no other right.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page_by_token(&self, token: &str) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
+        let page: Option<CheckoutConfig> = self.one("token = :token", &vec![(":token", &token)])?;
+        let Some(page) = page else { return Ok(None) };
+        let merchant = self.merchant(page.merchant_id).await?;
+        let source: Option<Source> = self.one("id = :id", &vec![(":id", &page.source_id.0)])?;
+        Ok(merchant.zip(source).map(|(merchant, source)| (page, merchant, source)))
     }
 
     /// A merchant.

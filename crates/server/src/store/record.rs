@@ -262,6 +262,7 @@ id_columns!(
     CounterpartyId,
     PaymentAccountId,
     SourceId,
+    CheckoutConfigId,
     ItemId,
     SessionId,
     ExecutionId,
@@ -319,7 +320,7 @@ pub struct Statements {
     pub update: String,
     /// Finds a row by its id.
     pub by_id: String,
-    /// Finds a row by its other unique key.
+    /// Finds a row by its other key; the first, where several share it.
     pub by_name: String,
     /// All columns, as a list, prefixed by the table's name.
     pub columns: String,
@@ -339,7 +340,7 @@ impl Statements {
             insert: format!("INSERT INTO {table} ({all}) VALUES ({marks})"),
             update: format!("UPDATE {table} SET {} WHERE {id} = ?", set.join(", ")),
             by_id: format!("SELECT {all} FROM {table} WHERE {id} = ?"),
-            by_name: format!("SELECT {all} FROM {table} WHERE {}", by.join(" AND ")),
+            by_name: format!("SELECT {all} FROM {table} WHERE {} ORDER BY {id} LIMIT 1", by.join(" AND ")),
             columns: columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", "),
         }
     }

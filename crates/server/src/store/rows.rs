@@ -19,9 +19,9 @@ record!(domain::merchant::Passcode, "passcodes",
     name {});
 
 record!(domain::party::Party, "parties",
-    fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
-    changing { fullname: "fullname", phone: "phone", email: "email", country_code: "country_code", updated_at: "updated_at" }
-    name {});
+    fixed { id: "id", merchant_id: "merchant_id", phone: "phone", created_at: "created_at" }
+    changing { fullname: "fullname", email: "email", country_code: "country_code", updated_at: "updated_at" }
+    name { "merchant_id" "phone" });
 
 record!(domain::party::Counterparty, "counterparties",
     fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
@@ -59,6 +59,14 @@ record!(domain::source::Item, "source_items",
     }
     changing { name: "name", qty: "qty", amount_minor: "amount_minor", removed: "removed", updated_at: "updated_at" }
     name {});
+
+record!(domain::checkout::CheckoutConfig, "checkout_configs",
+    fixed {
+        id: "id", merchant_id: "merchant_id", source_id: "source_id", mode: "mode", success_url: "success_url",
+        cancel_url: "cancel_url", expires_at: "expires_at", token: "token", created_at: "created_at",
+    }
+    changing {}
+    name { "source_id" });
 
 record!(domain::session::Session, "sessions",
     fixed {

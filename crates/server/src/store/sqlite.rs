@@ -52,6 +52,14 @@ impl Found for rusqlite::Row<'_> {
 /// # Errors
 /// [`StoreError`] when the file cannot be opened, or was written by a newer version.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
+    open_with(path, None)
+}
+
+/// The same; a new database gets the market of this file.
+///
+/// # Errors
+/// See [`open`]; [`StoreError::Market`].
+pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, StoreError> {
     restrict(path)?;
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
@@ -62,7 +70,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    migrate::run(&mut connection)?;
+    migrate::run(&mut connection, market)?;
     Ok(connection)
 }
 
@@ -113,6 +121,11 @@ impl SqliteStore {
     #[must_use]
     pub const fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The same, to change the book.
+    pub const fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     fn fetch<R: Loaded + KeyedRecord>(&self, lookup: &LookupOf<R>) -> Result<Option<R>, StoreError> {
@@ -222,6 +235,7 @@ impl Store for SqliteStore {
             Key::Counter(lookup) => self.take_in(lookup, &mut tables.counters),
             Key::Source(lookup) => self.take_in(lookup, &mut tables.sources),
             Key::Item(lookup) => self.take_in(lookup, &mut tables.items),
+            Key::CheckoutConfig(lookup) => self.take_in(lookup, &mut tables.checkout_configs),
             Key::Session(lookup) => self.take_in(lookup, &mut tables.sessions),
             Key::Execution(lookup) => self.take_in(lookup, &mut tables.executions),
             Key::Wallet(lookup) => self.take_in(lookup, &mut tables.wallets),
@@ -242,6 +256,7 @@ impl Store for SqliteStore {
         self.write(&tables.counters)?;
         self.write(&tables.sources)?;
         self.write(&tables.items)?;
+        self.write(&tables.checkout_configs)?;
         self.write(&tables.sessions)?;
         self.write(&tables.executions)?;
         self.write(&tables.reviews)?;

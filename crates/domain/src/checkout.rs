@@ -1,0 +1,221 @@
+//! Checkouts: an invoice or order with who is to pay and the page on which it is shown, made in one call.
+
+use crate::currency::Currency;
+use crate::ids::{CheckoutConfigId, CounterpartyId, MerchantId, SourceId};
+use crate::merchant::Merchant;
+use crate::money::MAX_MINOR;
+use crate::names::FeeBearer;
+use crate::party::{self, Counterparty, NewParty, Party, Relationship};
+use crate::rejection::{Refusals, Rejection};
+use crate::session::{self, Lifetimes};
+use crate::source::{self, NewItem, NewSource, Source, SourceRef, SourceType};
+use crate::time::Timestamp;
+use crate::world::{Halt, Row, World};
+
+/// The mode of a page that nobody configured.
+pub const HOSTED: &str = "HOSTED";
+/// The most items of a checkout: the ids of one command are fewer than [`IDS_PER_COMMAND`](crate::world::IDS_PER_COMMAND).
+pub const MAX_ITEMS: usize = 50;
+
+/// The page on which an invoice or order is shown and paid. A source has one at most.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckoutConfig {
+    /// Its id.
+    pub id: CheckoutConfigId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Of which invoice or order.
+    pub source_id: SourceId,
+    /// `HOSTED`, `DIRECT` or what else the caller said.
+    pub mode: String,
+    /// Where the payer is sent when it is paid.
+    pub success_url: Option<String>,
+    /// Where the payer is sent when they give up.
+    pub cancel_url: Option<String>,
+    /// Merchant time from which the page takes no payment; open when `None`.
+    pub expires_at: Option<Timestamp>,
+    /// Who has it may see the page.
+    pub token: String,
+    /// Merchant time.
+    pub created_at: Timestamp,
+}
+
+impl Row for CheckoutConfig {
+    type Id = CheckoutConfigId;
+    type Name = SourceId;
+
+    fn id(&self) -> CheckoutConfigId {
+        self.id
+    }
+
+    fn name(&self) -> Option<SourceId> {
+        Some(self.source_id)
+    }
+}
+
+/// What is needed to make a checkout.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewCheckout {
+    /// Who is to pay: found by the phone, else made.
+    pub party: NewParty,
+    /// What a counterparty that is made is to the merchant.
+    pub relationship: Relationship,
+    /// The counterparty, where there is one already.
+    pub counterparty_id: Option<CounterpartyId>,
+    /// Invoice or order.
+    pub kind: SourceType,
+    /// Its currency.
+    pub currency: Currency,
+    /// What it is for.
+    pub note: String,
+    /// The merchant's own reference.
+    pub reference_id: Option<String>,
+    /// When it is due.
+    pub due_date: Option<Timestamp>,
+    /// Its lines, at most [`MAX_ITEMS`].
+    pub items: Vec<NewItem>,
+    /// `HOSTED`, `DIRECT` or what else the caller says.
+    pub mode: String,
+    /// Where the payer is sent when it is paid.
+    pub success_url: Option<String>,
+    /// Where the payer is sent when they give up.
+    pub cancel_url: Option<String>,
+    /// When the page ends to take payments.
+    pub expires_at: Option<Timestamp>,
+    /// The page's token: drawn by the caller, for a decision draws nothing.
+    pub token: String,
+}
+
+/// A checkout.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checkout {
+    /// The page.
+    pub config: CheckoutConfig,
+    /// The invoice or order, published.
+    pub source: Source,
+    /// Who is to pay.
+    pub counterparty: Counterparty,
+    /// The party behind it.
+    pub party: Party,
+}
+
+/// Makes a checkout; its payer bears the fees.
+///
+/// # Errors
+/// [`Rejection::ExpiryPast`], [`Rejection::ExpiryFar`], [`Rejection::Unknown`] and [`Rejection::PhoneMismatch`] on
+/// `counterparty_id`, [`Rejection::CurrencyMismatch`], [`Rejection::AmountTooLarge`] on `items`.
+pub fn create(
+    merchant_id: MerchantId,
+    new: &NewCheckout,
+    lifetimes: Lifetimes,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Checkout, Halt> {
+    let time = world.must::<Merchant>(merchant_id)?.time(now);
+    let mut refusals = Refusals::default();
+    if let Some(expires_at) = new.expires_at {
+        refusals.take(session::check_expiry(expires_at, time, lifetimes));
+    }
+    let given = match new.counterparty_id {
+        None => None,
+        Some(id) => refusals.take(party::owned_counterparty(merchant_id, id, "counterparty_id", world)?),
+    };
+    let total = new.items.iter().try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?));
+    refusals.unless(total.is_some_and(|total| total <= MAX_MINOR), Rejection::AmountTooLarge { field: "items" });
+    refusals.finish()?;
+
+    let (counterparty, party) = payer(merchant_id, new, given, world, time)?;
+    let source = source::create(merchant_id, &new_source(new, counterparty.id), world, time)?;
+    let which = SourceRef { merchant_id, kind: source.kind, id: source.id };
+    for item in &new.items {
+        source::add_item(which, item, world, time)?;
+    }
+    let source = source::publish(which, world, now)?;
+    let config = put_page(
+        CheckoutConfig {
+            id: CheckoutConfigId(world.new_id()?),
+            merchant_id,
+            source_id: source.id,
+            mode: new.mode.clone(),
+            success_url: new.success_url.clone(),
+            cancel_url: new.cancel_url.clone(),
+            expires_at: new.expires_at,
+            token: new.token.clone(),
+            created_at: time,
+        },
+        world,
+    )?;
+    Ok(Checkout { config, source, counterparty, party })
+}
+
+/// Who is to pay. A counterparty that was given and has no party gets the one with the phone.
+fn payer(
+    merchant_id: MerchantId,
+    new: &NewCheckout,
+    given: Option<Counterparty>,
+    world: &mut World,
+    time: Timestamp,
+) -> Result<(Counterparty, Party), Halt> {
+    let Some(counterparty) = given else {
+        let party = party::by_phone(merchant_id, &new.party, world, time)?;
+        let counterparty = party::create_counterparty(merchant_id, new.relationship, Some(party.id), world, time)?;
+        return Ok((counterparty, party));
+    };
+    match counterparty.party_id {
+        None => {
+            let party = party::by_phone(merchant_id, &new.party, world, time)?;
+            let counterparty = party::update_counterparty(merchant_id, counterparty.id, None, Some(party.id), world, time)?;
+            Ok((counterparty, party))
+        }
+        Some(id) => {
+            let party = (*world.must::<Party>(id)?).clone();
+            if party.phone == new.party.phone { Ok((counterparty, party)) } else { Err(Rejection::PhoneMismatch.into()) }
+        }
+    }
+}
+
+fn new_source(new: &NewCheckout, counterparty_id: CounterpartyId) -> NewSource {
+    NewSource {
+        kind: new.kind,
+        counterparty_id,
+        currency: new.currency,
+        note: new.note.clone(),
+        fee_bearer: FeeBearer::Payer,
+        as_payment_link: new.mode == HOSTED,
+        reference_id: new.reference_id.clone(),
+        due_date: new.due_date,
+    }
+}
+
+/// Writes a page; a source that has one keeps it.
+fn put_page(config: CheckoutConfig, world: &mut World) -> Result<CheckoutConfig, Halt> {
+    if let Some(there) = world.find::<CheckoutConfig>(&config.source_id)? {
+        return Ok((*there).clone());
+    }
+    world.put(config.clone());
+    Ok(config)
+}
+
+/// The page of a source; one without further settings is made when there is none.
+///
+/// # Errors
+/// [`Rejection::NotFound`].
+pub fn open_page(which: SourceRef, token: &str, world: &mut World, now: Timestamp) -> Result<CheckoutConfig, Halt> {
+    let source = which.in_path(world)?;
+    let time = world.must::<Merchant>(which.merchant_id)?.time(now);
+    let id = CheckoutConfigId(world.new_id()?);
+    put_page(
+        CheckoutConfig {
+            id,
+            merchant_id: which.merchant_id,
+            source_id: source.id,
+            mode: HOSTED.to_owned(),
+            success_url: None,
+            cancel_url: None,
+            expires_at: None,
+            token: token.to_owned(),
+            created_at: time,
+        },
+        world,
+    )
+}

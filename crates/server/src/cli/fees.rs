@@ -1,0 +1,220 @@
+//! `kola fees`: what payments cost. A change is a new row that holds from now on.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use domain::book::{Book, Effective, Fee};
+use domain::currency::Currency;
+use domain::money::{Decimal, Money, Ratio};
+use domain::names::{Method, Operation};
+use domain::time::Timestamp;
+use serde_json::json;
+
+use super::{Database, block_on, print_json};
+use crate::clock;
+use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
+use crate::store::book::{self, NewGatewayFee, NewPlatformFee};
+
+#[derive(Subcommand)]
+pub enum Fees {
+    /// The fees that hold now, and those whose time is to come.
+    List {
+        /// Those that held once, too.
+        #[arg(long)]
+        all: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a fee from now on; a running server takes it up at once.
+    #[command(subcommand)]
+    Set(Set),
+}
+
+#[derive(Subcommand)]
+pub enum Set {
+    /// What the platform takes of a tier's merchants.
+    Platform {
+        /// The tier.
+        #[arg(long, default_value = "default")]
+        tier: String,
+        /// The share for exchange, in percent; without it, what it was.
+        #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+        exchange_percentage: Option<Percentage>,
+        #[command(flatten)]
+        new: NewFee,
+    },
+    /// What a method's network takes.
+    Gateway {
+        /// The method: MTN_MOMO_LBR, CREDIT_CARD, ...
+        #[arg(long, value_parser = method)]
+        method: Method,
+        #[command(flatten)]
+        new: NewFee,
+    },
+}
+
+#[derive(Args)]
+pub struct NewFee {
+    /// COLLECTION, PAYOUT or TRANSFER.
+    #[arg(long, value_parser = operation)]
+    operation: Operation,
+    /// The share, in percent: 2.9.
+    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    percentage: Percentage,
+    /// A fixed part on top: 0.30.
+    #[arg(long, value_name = "AMOUNT", requires = "fixed_currency")]
+    fixed: Option<String>,
+    /// The currency of the fixed part.
+    #[arg(long, value_name = "CURRENCY", requires = "fixed", value_parser = currency)]
+    fixed_currency: Option<Currency>,
+}
+
+fn percentage(text: &str) -> Result<Percentage, String> {
+    Percentage::parse(text).ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
+}
+
+fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
+    format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    Method::parse(text).ok_or_else(|| one_of(Method::ALL, Method::as_str))
+}
+
+fn operation(text: &str) -> Result<Operation, String> {
+    Operation::parse(text).ok_or_else(|| one_of(Operation::ALL, Operation::as_str))
+}
+
+/// A currency of an argument.
+pub fn currency(text: &str) -> Result<Currency, String> {
+    Currency::parse(text).ok_or_else(|| "use a code of ISO 4217, like USD".to_owned())
+}
+
+impl Fees {
+    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+        match self {
+            Self::List { all, json } => list(database, all, json),
+            Self::Set(Set::Platform { tier, exchange_percentage, new }) => {
+                set_platform(database, tier, exchange_percentage, &new)
+            }
+            Self::Set(Set::Gateway { method, new }) => set_gateway(database, method, &new),
+        }
+    }
+}
+
+impl NewFee {
+    fn fee(&self) -> anyhow::Result<Fee> {
+        if self.operation == Operation::Refund {
+            bail!("{NO_REFUND_FEES}");
+        }
+        let fixed = match (&self.fixed, self.fixed_currency) {
+            (Some(amount), Some(currency)) => {
+                let amount = Decimal::parse(amount).context("--fixed is not a number")?;
+                Some(Fixed::new(amount, currency).minor().map_err(anyhow::Error::msg)?)
+            }
+            _ => None,
+        };
+        Ok(Fee { percentage_ppm: self.percentage.ppm, fixed })
+    }
+}
+
+fn set_platform(database: &Database, tier: String, exchange: Option<Percentage>, new: &NewFee) -> anyhow::Result<()> {
+    let mut store = database.open_existing()?;
+    let fee = new.fee()?;
+    let now = clock::now();
+    let book = block_on(database.queries(1)?.book())??;
+    if book.tier(&tier).is_none() {
+        bail!("there is no tier {tier}");
+    }
+    let before = book.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
+    let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
+    let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
+    book::set_platform_fee(store.connection_mut(), &row, now)?;
+    println!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
+    Ok(())
+}
+
+fn set_gateway(database: &Database, method: Method, new: &NewFee) -> anyhow::Result<()> {
+    let mut store = database.open_existing()?;
+    let fee = new.fee()?;
+    let book = block_on(database.queries(1)?.book())??;
+    let provider = book.provider_of(method).with_context(|| format!("{method} has no market"))?;
+    let row = NewGatewayFee { provider, method, operation: new.operation, fee };
+    book::set_gateway_fee(store.connection_mut(), &row, clock::now())?;
+    println!("gateway  {}  {}  {}", row.method, row.operation, shown(row.fee));
+    Ok(())
+}
+
+/// A share in percent.
+pub fn percent(ppm: i64) -> String {
+    Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
+}
+
+fn shown(fee: Fee) -> String {
+    let share = percent(fee.percentage_ppm);
+    match fee.fixed {
+        Some((minor, currency)) => format!("{share} + {} {currency}", Money::new(minor, currency)),
+        None => share,
+    }
+}
+
+/// Whether a row's time is over.
+pub fn is_over(effective: Effective, now: Timestamp) -> bool {
+    effective.to.is_some_and(|to| to <= now)
+}
+
+/// When a row holds.
+pub fn period(effective: Effective) -> String {
+    let until = effective.to.map(|to| format!(" until {to}")).unwrap_or_default();
+    format!("since {}{until}", effective.from)
+}
+
+fn list(database: &Database, all: bool, as_json: bool) -> anyhow::Result<()> {
+    drop(database.open_existing()?);
+    let book = block_on(database.queries(1)?.book())??;
+    let now = clock::now();
+    if as_json {
+        print_json(&json_of(&book, all, now));
+        return Ok(());
+    }
+    for row in book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)) {
+        let exchange = percent(row.fx_percentage_ppm);
+        let (tier, fee) = (&row.tier, shown(row.fee));
+        println!(
+            "platform  {tier}  {:<10}  {fee:<18} exchange {exchange:<8} {}",
+            row.operation.as_str(),
+            period(row.effective)
+        );
+    }
+    for row in book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)) {
+        let (method, fee) = (row.method.as_str(), shown(row.fee));
+        println!("gateway  {method:<16}  {:<10}  {fee:<18} {}", row.operation.as_str(), period(row.effective));
+    }
+    Ok(())
+}
+
+fn json_of(book: &Book, all: bool, now: Timestamp) -> serde_json::Value {
+    let fee = |fee: Fee, effective: Effective| {
+        json!({
+            "percentage": Ratio::new(fee.percentage_ppm, 10_000).map(|percent| percent.to_text(4)),
+            "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),
+            "fixed_fee_currency": fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            "effective_from": effective.from.to_string(),
+            "effective_to": effective.to.map(|to| to.to_string()),
+        })
+    };
+    let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+        let mut value = fee(row.fee, row.effective);
+        value["tier"] = json!(row.tier);
+        value["operation_type"] = json!(row.operation.as_str());
+        value["exchange_percentage"] = json!(Ratio::new(row.fx_percentage_ppm, 10_000).map(|percent| percent.to_text(4)));
+        value
+    });
+    let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+        let mut value = fee(row.fee, row.effective);
+        value["payment_method"] = json!(row.method.as_str());
+        value["operation_type"] = json!(row.operation.as_str());
+        value
+    });
+    json!({ "platform": platform.collect::<Vec<_>>(), "gateway": gateway.collect::<Vec<_>>() })
+}

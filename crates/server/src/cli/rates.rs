@@ -1,0 +1,84 @@
+//! `kola rates`: what currencies exchange for. A change is a new row that holds from now on.
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use domain::currency::Currency;
+use domain::money::Decimal;
+use serde_json::json;
+
+use super::fees::{currency, is_over, period};
+use super::{Database, block_on, print_json};
+use crate::clock;
+use crate::store::book::{self, NewRate};
+
+/// So many decimals of a rate are printed.
+const PLACES: u32 = 8;
+
+#[derive(Subcommand)]
+pub enum Rates {
+    /// The rates that hold now, and those whose time is to come.
+    List {
+        /// Those that held once, too.
+        #[arg(long)]
+        all: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a rate and the way back from now on; a running server takes it up at once.
+    Set {
+        /// One unit of this currency
+        #[arg(value_parser = currency)]
+        from: Currency,
+        /// is in this one
+        #[arg(value_parser = currency)]
+        to: Currency,
+        /// so many units: 192.5.
+        rate: String,
+    },
+}
+
+impl Rates {
+    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+        match self {
+            Self::List { all, json } => list(database, all, json),
+            Self::Set { from, to, rate } => set(database, from, to, &rate),
+        }
+    }
+}
+
+fn list(database: &Database, all: bool, as_json: bool) -> anyhow::Result<()> {
+    drop(database.open_existing()?);
+    let book = block_on(database.queries(1)?.book())??;
+    let now = clock::now();
+    let rows = book.rates.iter().filter(|row| all || !is_over(row.effective, now));
+    if as_json {
+        let rows = rows.map(|row| {
+            json!({
+                "from": row.from.code(),
+                "to": row.to.code(),
+                "rate": row.rate.to_text(PLACES),
+                "effective_from": row.effective.from.to_string(),
+                "effective_to": row.effective.to.map(|to| to.to_string()),
+            })
+        });
+        print_json(&rows.collect());
+        return Ok(());
+    }
+    for row in rows {
+        println!("1 {} = {} {}  {}", row.from, row.rate.to_text(PLACES), row.to, period(row.effective));
+    }
+    Ok(())
+}
+
+fn set(database: &Database, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
+    let mut store = database.open_existing()?;
+    if from == to {
+        bail!("a rate is between two currencies");
+    }
+    let rate = Decimal::parse(rate).context("the rate is not a number")?;
+    let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
+    book::set_rate(store.connection_mut(), &NewRate { from, to, rate }, clock::now())?;
+    println!("1 {from} = {} {to}", rate.to_text(PLACES));
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Merchants: what one may know of itself.
+
+use axum::Json;
+use axum::extract::State;
+use domain::merchant::MerchantType;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::answer::Answered;
+use super::auth::Tenant;
+use super::describe::op;
+use super::error::ApiError;
+use super::extract::Query;
+use super::fields::Id;
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// Which merchant. Only the caller itself is found.
+    pub struct WhichMerchant {
+        /// Its id.
+        merchant_id: Id,
+        /// Its legal form.
+        merchant_type: MerchantType,
+    }
+}
+
+/// A merchant.
+#[derive(Serialize, JsonSchema)]
+pub struct MerchantInfoAnswer {
+    id: i64,
+    name: String,
+    r#type: &'static str,
+    email: Option<String>,
+    phone: Option<String>,
+}
+
+async fn info(State(_): State<App>, tenant: Tenant, Query(query): Query<WhichMerchant>) -> Answered<MerchantInfoAnswer> {
+    let merchant = tenant.merchant;
+    if query.merchant_id.0 != merchant.id.0 || query.merchant_type != merchant.kind {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Json(MerchantInfoAnswer {
+        id: merchant.id.0,
+        name: merchant.name,
+        r#type: merchant.kind.as_str(),
+        email: merchant.email,
+        phone: merchant.phone,
+    }))
+}
+
+/// Reading a merchant.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().get("/v1/merchants/merchant-info", info, op("get_merchant_info", "Read the merchant").or(404))
+}

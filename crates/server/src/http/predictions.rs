@@ -1,0 +1,325 @@
+//! Predictions: what a payment would cost now, and what a number or card can do. They read the book that executions are
+//! decided by, through the same functions.
+
+use axum::Json;
+use axum::extract::State;
+use domain::currency::Currency;
+use domain::fees::{self, Question, Quote, Route};
+use domain::ids::SourceId;
+use domain::money::Money;
+use domain::names::{FeeBearer, Method, Operation, Provider};
+use domain::rejection::Rejection;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::Answered;
+use super::auth::Tenant;
+use super::describe::op;
+use super::error::ApiError;
+use super::extract::Query;
+use super::fields::{Fault, FaultKind, FromValue, Id, Part, PaymentSource, Phone, Schemas, Text};
+use super::names::{NetworkName, OwnerKind};
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+
+payload! {
+    /// What would be paid.
+    pub struct PredictAmount {
+        /// The amount of the invoice, payout, transfer or refund.
+        base_amount: Money,
+        /// Its currency.
+        base_currency: Currency,
+        /// The payer's currency.
+        target_currency: Currency,
+        /// The method.
+        payment_method: Method,
+        /// The operation.
+        operation_type: Operation,
+        /// The network, or for mobile money the method's own name.
+        provider: NetworkName,
+        /// Who bears the fees of a collection.
+        fee_bearer: FeeBearer,
+        /// What the owner of the fee tier is; the caller, where nothing is said.
+        owner_type: Option<OwnerKind>,
+        /// The owner's id. Only the caller is found.
+        owner_id: Option<Id>,
+    }
+
+    /// How an invoice or order would be paid.
+    pub struct PredictSource {
+        /// The payer's currency.
+        target_currency: Currency,
+        /// The method.
+        payment_method: Method,
+        /// The network, or for mobile money the method's own name.
+        provider: NetworkName,
+        /// Invoice or order; a subscription is never found.
+        source_type: PaymentSource,
+        /// Its id.
+        source_id: Id,
+    }
+
+    /// Whose number it is, and what for.
+    pub struct PredictPhone {
+        /// The number.
+        phone: AnyPhone,
+        /// The operation.
+        operation_type: Operation,
+    }
+
+    /// Which card, and what for.
+    pub struct PredictCard {
+        /// The provider's name for the card.
+        payment_method_id: Text<255>,
+        /// The operation.
+        operation_type: Operation,
+        /// The network: cards have one.
+        provider: Option<NetworkName>,
+    }
+}
+
+/// A phone number as people write it: with a plus sign, blanks, hyphens and brackets, or without.
+pub struct AnyPhone(pub String);
+
+impl FromValue for AnyPhone {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let text = Text::<40>::read(value)?.0;
+        let text = text.strip_prefix('+').unwrap_or(&text);
+        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+        Phone::read(&Value::String(digits)).map(|phone| Self(phone.0))
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "minLength": 8, "maxLength": 40, "pattern": r"^\+?[1-9]\d{7,14}$" })
+    }
+}
+
+/// The figures of a payment. Amounts are texts, as the public API has them here.
+#[derive(Serialize, JsonSchema)]
+pub struct PredictionAnswer {
+    payer_amount: String,
+    payer_currency: String,
+    payee_amount: String,
+    payee_currency: String,
+    platform_fee: String,
+    platform_currency: String,
+    fx_fee: Option<String>,
+    gateway_fee: String,
+    gateway_currency: String,
+}
+
+impl From<Quote> for PredictionAnswer {
+    fn from(quote: Quote) -> Self {
+        // Fees are in the currency of invoice or wallet, which is the payee's.
+        let currency = quote.payee.currency;
+        let fee = |minor| Money::new(minor, currency).to_string();
+        Self {
+            payer_amount: quote.payer.to_string(),
+            payer_currency: quote.payer.currency.to_string(),
+            payee_amount: quote.payee.to_string(),
+            payee_currency: currency.to_string(),
+            platform_fee: fee(quote.platform_fee),
+            platform_currency: currency.to_string(),
+            fx_fee: (quote.payer.currency != currency).then(|| fee(quote.fx_fee)),
+            gateway_fee: fee(quote.gateway_fee),
+            gateway_currency: currency.to_string(),
+        }
+    }
+}
+
+/// What a number's operator is and does.
+#[derive(Serialize, JsonSchema)]
+pub struct PhoneAnswer {
+    carrier: String,
+    country: String,
+    currencies: Vec<String>,
+    phone: String,
+    payment_method: &'static str,
+    gateway_provider: &'static str,
+    operation_type: &'static str,
+}
+
+/// What a card is and does.
+#[derive(Serialize, JsonSchema)]
+pub struct CardAnswer {
+    brand: &'static str,
+    country: String,
+    currencies: Vec<String>,
+    payment_method: &'static str,
+    gateway_provider: &'static str,
+}
+
+fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
+    ApiError::Invalid(vec![Fault::at(&[Part::Name("query"), Part::Name(field)], kind)])
+}
+
+/// A refusal on the field of the query that it is about; `amount` names the one that says how much.
+fn refused(rejection: Rejection, amount: &'static str) -> ApiError {
+    let field = match rejection {
+        Rejection::NoMarket { .. } => "payment_method",
+        Rejection::AmountTooSmall { .. } | Rejection::AmountTooLarge { .. } => amount,
+        _ => "target_currency",
+    };
+    on_query(field, FaultKind::Refused(rejection))
+}
+
+fn network(name: NetworkName, method: Method) -> Result<Provider, ApiError> {
+    name.of(method).ok_or_else(|| {
+        let own = method.is_mobile_money().then_some(method.as_str());
+        let names = Provider::ALL.iter().map(|provider| provider.as_str()).chain(own);
+        on_query("provider", FaultKind::NotEnum(names.collect()))
+    })
+}
+
+async fn amount(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictAmount>) -> Answered<PredictionAnswer> {
+    let merchant = &tenant.merchant;
+    // Another merchant's tier is not the caller's to know.
+    let of_caller = query.owner_type.is_none_or(|kind| kind.merchant() == Some(merchant.kind))
+        && query.owner_id.is_none_or(|id| id.0 == merchant.id.0);
+    if !of_caller {
+        return Err(ApiError::NotFound);
+    }
+    let (operation, method) = (query.operation_type, query.payment_method);
+    let route = Route { tier: &merchant.fee_tier, operation, provider: network(query.provider, method)?, method };
+    let question = Question { base: query.base_amount, target: query.target_currency, bearer: query.fee_bearer, route };
+    let book = app.queries.book().await?;
+    let quote = fees::predict(question, &book, tenant.now).map_err(|rejection| refused(rejection, "base_amount"))?;
+    Ok(Json(quote.into()))
+}
+
+async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictSource>) -> Answered<PredictionAnswer> {
+    let method = query.payment_method;
+    let provider = network(query.provider, method)?;
+    let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
+    let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
+    let source = found.ok_or(ApiError::NotFound)?;
+    let route = Route { tier: &tenant.merchant.fee_tier, operation: Operation::Collection, provider, method };
+    let question = Question { base: source.total(), target: query.target_currency, bearer: source.fee_bearer, route };
+    let book = app.queries.book().await?;
+    let quote = fees::predict(question, &book, tenant.now).map_err(|rejection| refused(rejection, "source_id"))?;
+    Ok(Json(quote.into()))
+}
+
+/// The currencies in which a method does an operation; at least one.
+async fn currencies(app: &App, method: Method, provider: Provider, operation: Operation) -> Result<Vec<String>, ApiError> {
+    let found = app.queries.book().await?.currencies(method, provider, fees::market_of(operation));
+    if found.is_empty() {
+        let (method, provider, operation) = (method.as_str(), provider.as_str(), operation.as_str());
+        return Err(on_query("operation_type", FaultKind::Refused(Rejection::NoMarket { method, provider, operation })));
+    }
+    Ok(found.iter().map(Currency::to_string).collect())
+}
+
+async fn phone(State(app): State<App>, _: Tenant, Query(query): Query<PredictPhone>) -> Answered<PhoneAnswer> {
+    let book = app.queries.book().await?;
+    let unknown = || on_query("phone", FaultKind::Refused(Rejection::NoOperator));
+    let operator = book.operator(&query.phone.0).ok_or_else(unknown)?;
+    let provider = book.provider_of(operator.method).ok_or_else(unknown)?;
+    Ok(Json(PhoneAnswer {
+        carrier: operator.carrier.clone(),
+        country: operator.country.clone(),
+        currencies: currencies(&app, operator.method, provider, query.operation_type).await?,
+        phone: query.phone.0,
+        payment_method: operator.method.as_str(),
+        gateway_provider: provider.as_str(),
+        operation_type: query.operation_type.as_str(),
+    }))
+}
+
+/// Brands of the test cards; what follows a brand's name says how such a card behaves.
+const BRANDS: [&str; 7] = ["visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay"];
+/// Test cards that are named for what they do: each is a Visa card.
+const BEHAVIOURS: [&str; 4] = ["chargeDeclined", "chargeCustomerFail", "authenticationRequired", "threeDSecure"];
+/// Test cards that are named for their country: each is a Visa card.
+const COUNTRIES: [&str; 16] = ["us", "ca", "br", "mx", "gb", "ie", "fr", "de", "es", "it", "nl", "in", "jp", "sg", "au", "hk"];
+
+/// Brand and country of a test card.
+fn test_card(name: &str) -> Option<(&'static str, String)> {
+    let rest = name.strip_prefix("pm_card_")?;
+    let is_of = |brand: &str| rest.strip_prefix(brand).is_some_and(|more| more.is_empty() || more.starts_with('_'));
+    let us = || "US".to_owned();
+    if let Some(brand) = BRANDS.iter().find(|brand| is_of(brand)) {
+        Some((brand, us()))
+    } else if BEHAVIOURS.iter().any(|behaviour| rest.starts_with(behaviour)) {
+        Some(("visa", us()))
+    } else {
+        COUNTRIES.contains(&rest).then(|| ("visa", rest.to_ascii_uppercase()))
+    }
+}
+
+/// Some names, for who wrote one that is not there.
+const SAMPLES: [&str; 5] =
+    ["pm_card_visa", "pm_card_mastercard", "pm_card_amex", "pm_card_chargeDeclined", "pm_card_authenticationRequired"];
+
+async fn card(State(app): State<App>, _: Tenant, Query(query): Query<PredictCard>) -> Answered<CardAnswer> {
+    let method = Method::CreditCard;
+    let provider = Provider::Stripe;
+    if query.provider.is_some_and(|name| name.of(method) != Some(provider)) {
+        return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
+    }
+    let unknown = || on_query("payment_method_id", FaultKind::NotEnum(SAMPLES.to_vec()));
+    let (brand, country) = test_card(&query.payment_method_id.0).ok_or_else(unknown)?;
+    Ok(Json(CardAnswer {
+        brand,
+        country,
+        currencies: currencies(&app, method, provider, query.operation_type).await?,
+        payment_method: method.as_str(),
+        gateway_provider: provider.as_str(),
+    }))
+}
+
+/// Asking before paying.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/predictions/amount-and-fees",
+            amount,
+            op("predict_amount_and_fee", "Predict what a payment would cost").or(404),
+        )
+        .get(
+            "/v1/predictions/payment-source/amount-and-fees",
+            source,
+            op("predict_payment_source_amount_and_fee", "Predict how an invoice or order would be paid").or(404),
+        )
+        .get(
+            "/v1/predictions/mmo-provider-info",
+            phone,
+            op("predict_mmo_provider_info", "Tell the operator of a phone number").or(404),
+        )
+        .get("/v1/predictions/card-provider-info", card, op("predict_card_provider_info", "Tell what a card is").or(404))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_number_is_read_as_people_write_it() {
+        for text in ["231880000001", "+231880000001", " 231 88 000-0001", "+231 (88) 0000001"] {
+            assert_eq!(AnyPhone::read(&json!(text)).ok().map(|phone| phone.0), Some("231880000001".to_owned()), "{text}");
+        }
+        for text in ["0880000001", "++231880000001", "231", "x31880000001"] {
+            assert!(AnyPhone::read(&json!(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn test_cards_have_a_brand_and_a_country() {
+        let card = |name| test_card(name).map(|(brand, country)| format!("{brand} {country}"));
+        for (name, expected) in [
+            ("pm_card_visa", "visa US"),
+            ("pm_card_visa_chargeDeclinedLostCard", "visa US"),
+            ("pm_card_mastercard_prepaid", "mastercard US"),
+            ("pm_card_threeDSecure2Required", "visa US"),
+            ("pm_card_gb", "visa GB"),
+        ] {
+            assert_eq!(card(name).as_deref(), Some(expected), "{name}");
+        }
+        assert_eq!([card("pm_card_visas"), card("pm_1"), card("visa")], [None, None, None]);
+        assert!(SAMPLES.iter().all(|name| test_card(name).is_some()));
+    }
+}
