@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use domain::account::NewAccount;
 use domain::book::{Book, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
+use domain::checkout::{MAX_ITEMS, NewCheckout};
 use domain::command::{Answer, Command, Settings, decide};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
@@ -24,7 +25,7 @@ use domain::session::{Declare, SessionStatus};
 use domain::source::{NewItem, NewSource, Source, SourceRef, SourceStatus, SourceType};
 use domain::time::{Timestamp, minutes, seconds};
 use domain::wallet::{Owner, Wallet};
-use domain::world::{Halt, IdBlock, Key, World};
+use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, Key, World};
 use proptest::prelude::*;
 
 fn currency(code: &str) -> Currency {
@@ -839,4 +840,50 @@ fn a_key_is_revoked_once_and_by_its_merchant() {
     assert_eq!(stage.decide(&revoke).unwrap(), first);
     let lost = Command::CreateKey(MerchantId(999), "d".into(), "h".into());
     assert_eq!(stage.decide(&lost), Err(vec![Rejection::NotFound]));
+}
+
+fn checkout(phone: &str, items: usize) -> NewCheckout {
+    let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
+    NewCheckout {
+        party: NewParty { fullname: "Ama".into(), phone: phone.into(), email: None, country_code: None },
+        relationship: Relationship::Customer,
+        counterparty_id: None,
+        kind: SourceType::Order,
+        currency: currency("USD"),
+        note: String::new(),
+        reference_id: None,
+        due_date: None,
+        items: vec![item; items],
+        mode: "HOSTED".into(),
+        success_url: None,
+        cancel_url: None,
+        expires_at: None,
+        token: "t".into(),
+    }
+}
+
+#[test]
+fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
+    let mut stage = Stage::new();
+    let before = stage.world.ids.next;
+    let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", MAX_ITEMS)));
+    let Ok(Answer::Checkout(made)) = answer else { panic!("{answer:?}") };
+    assert!(stage.world.ids.next - before < IDS_PER_COMMAND);
+    assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Active, 10_000));
+    assert_eq!(made.counterparty.party_id, Some(made.party.id));
+}
+
+#[test]
+fn a_refused_checkout_leaves_no_party_and_no_number() {
+    let mut stage = Stage::new();
+    let expired = NewCheckout { expires_at: Some(stage.now), ..checkout("231880000009", 1) };
+    assert!(stage.decide(&Command::CreateCheckout(stage.merchant, expired)).is_err());
+    let Ok(Answer::Checkout(first)) = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
+    else {
+        panic!("refused")
+    };
+    assert!(first.source.number.ends_with("-00001"), "{}", first.source.number);
+    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
+    let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
+    assert_eq!(page, first.config, "a source has one page");
 }

@@ -78,6 +78,17 @@ fn the_receipt_of_what_is_not_paid_has_no_payment() {
     }
 }
 
+/// The published shape has texts for the counterparty, never null.
+#[test]
+fn the_receipt_for_a_counterparty_without_a_party_has_texts() {
+    let (_server, shop) = open();
+    let bare = id(&shop.api.post("/v1/counterparties/create", &json!({"relationship_type": "DONOR"})).ok());
+    let invoice = id(&shop.api.post("/v1/invoices/create", &crate::support::shop::source_for(bare)).ok());
+    let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+    assert_eq!([&receipt["counterparty_name"], &receipt["counterparty_phone"]], ["", ""]);
+    assert_fields(&receipt, &[("relationship_type", "DONOR"), ("counterparty_email", "null")]);
+}
+
 #[test]
 fn the_status_of_a_source_is_asked_by_type_and_id() {
     let (_server, shop) = open();

@@ -7,6 +7,7 @@ use crate::support::{Merchant, id, json, key, shown};
 
 /// What one merchant owns.
 pub(super) struct Estate {
+    pub(super) merchant: i64,
     pub(super) party: i64,
     pub(super) counterparty: i64,
     pub(super) collection_account: i64,
@@ -68,6 +69,7 @@ impl Estate {
             ("refund", id(&shop.open_refund(&paid["payment_intent_id"], "5.00").ok())),
         ];
         Self {
+            merchant: shop.credentials.merchant_id,
             party,
             counterparty,
             collection_account,

@@ -44,6 +44,29 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         probes.push(path("GET", format!("/v1/payment-accounts/retrieve/{account}"), None));
         probes.push(path("POST", format!("/v1/payment-accounts/deactivate/{account}"), None));
     }
+    let (merchant, prediction) = (theirs.merchant, "target_currency=USD&payment_method=CREDIT_CARD&provider=STRIPE");
+    for question in [
+        format!("/v1/merchants/merchant-info?merchant_id={merchant}&merchant_type=ORGANIZATION"),
+        format!("/v1/fees/merchant-tier?owner_id={merchant}&owner_type=ORGANIZATION"),
+        format!(
+            "/v1/predictions/amount-and-fees?{prediction}&base_amount=1&base_currency=USD&operation_type=COLLECTION\
+             &fee_bearer=PAYER&owner_type=ORGANIZATION&owner_id={merchant}"
+        ),
+    ] {
+        probes.push(path("GET", question, None));
+    }
+    for (kind, source) in [("INVOICE", &theirs.sources[0]), ("ORDER", &theirs.sources[1])] {
+        let (id, number) = (source.published, &source.paid_number);
+        let asked = format!("{prediction}&source_type={kind}&source_id={id}");
+        probes.push(path("GET", format!("/v1/predictions/payment-source/amount-and-fees?{asked}"), None));
+        for what in ["pay", "receipt"] {
+            probes.push(path("GET", format!("/v1/links/{what}?source_type={kind}&source_number={number}"), None));
+        }
+    }
+    // Whoever has a page's token may see it: a merchant that guesses finds nothing.
+    for page in ["pay", "receipt"] {
+        probes.push(path("GET", format!("/{page}/{merchant:032}"), None));
+    }
     for wallet in [theirs.wallet, theirs.party_wallet] {
         probes.push(path("GET", format!("/v1/wallets/retrieve/{wallet}"), None));
         probes.push(path("GET", format!("/v1/wallets/{wallet}/entries"), None));
@@ -104,6 +127,17 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
         body("POST", "/v1/payment-accounts/create?operation_type=PAYOUT", account),
         source("invoices"),
         source("orders"),
+        body(
+            "POST",
+            "/v1/checkouts/create",
+            json!({"mode": "HOSTED", "source_kind": "ORDER", "party_phone": GOOD, "currency": "USD",
+                "items": [{"name": "x", "currency": "USD", "amount": 1}], "counterparty_id": theirs.counterparty}),
+        ),
+        body(
+            "POST",
+            "/v1/realtime-keys/collection",
+            json!({"session_id": theirs.session("checkout"), "source_type": "INVOICE", "reference_id": key()}),
+        ),
         body("POST", "/v1/sessions/checkout", json!({"source_id": theirs.sources[0].published, "source_type": "INVOICE"})),
         body("POST", "/v1/sessions/checkout", json!({"source_id": theirs.sources[1].published, "source_type": "ORDER"})),
         body(
@@ -203,7 +237,7 @@ fn a_strangers_questions_find_nothing() {
 }
 
 /// Routes without ids in the path that take ids in the body or the query.
-const WITH_IDS: [(&str, &str); 14] = [
+const WITH_IDS: [(&str, &str); 20] = [
     ("POST", "/v1/counterparties/create"),
     ("POST", "/v1/invoices/create"),
     ("POST", "/v1/orders/create"),
@@ -218,6 +252,12 @@ const WITH_IDS: [(&str, &str); 14] = [
     ("POST", "/v1/executions/refund"),
     ("POST", "/v1/checkouts/create"),
     ("POST", "/v1/realtime-keys/collection"),
+    ("GET", "/v1/links/pay"),
+    ("GET", "/v1/links/receipt"),
+    ("GET", "/v1/predictions/amount-and-fees"),
+    ("GET", "/v1/predictions/payment-source/amount-and-fees"),
+    ("GET", "/v1/fees/merchant-tier"),
+    ("GET", "/v1/merchants/merchant-info"),
 ];
 
 /// Routes that write and take no id of anybody.

@@ -1,0 +1,169 @@
+//! Fees and rates are rows: shown by routes, changed by the command line beside a running server, read from a file at the
+//! first start.
+
+use serde_json::Value;
+
+use crate::support::shop::GOOD;
+use crate::support::{Database, Merchant, Server, assert_fields, assert_money, instant, json, key, open, open_two, shown};
+
+fn gateway(shop: &Merchant, method: &str, operation: &str) -> Value {
+    shop.api.get(&format!("/v1/fees/gateway?payment_method={method}&operation_type={operation}")).ok()
+}
+
+fn platform(shop: &Merchant, operation: &str) -> Value {
+    shop.api.get(&format!("/v1/fees/platform?operation_type={operation}&fee_tier_name=default")).ok()
+}
+
+#[test]
+fn fees_are_shown_as_published() {
+    let (_server, shop) = open();
+    let momo = gateway(&shop, "MTN_MOMO_LBR", "COLLECTION");
+    assert_money(&momo, &[("percentage", "2")]);
+    assert_fields(
+        &momo,
+        &[
+            ("payment_method", "MTN_MOMO_LBR"),
+            ("operation_type", "COLLECTION"),
+            ("provider_id", "1"),
+            ("fixed_fee", "null"),
+            ("fixed_fee_currency", "null"),
+            ("effective_to", "null"),
+        ],
+    );
+    for field in ["effective_from", "created_at", "updated_at"] {
+        instant(&momo[field]);
+    }
+    let card = gateway(&shop, "CREDIT_CARD", "COLLECTION");
+    assert_money(&card, &[("percentage", "2.9"), ("fixed_fee", "0.30")]);
+    assert_eq!(card["fixed_fee_currency"], "USD");
+    assert_money(&gateway(&shop, "CREDIT_CARD", "REFUND"), &[("percentage", "0")]);
+    shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=PAYOUT").refused(404);
+    let fee = platform(&shop, "PAYOUT");
+    assert_eq!([&fee["percentage"], &fee["fx_percentage"]], [&json!("0.5"), &json!("1")]);
+    assert_fields(&fee["tier"], &[("name", "default"), ("is_default", "true")]);
+    assert_fields(&fee, &[("payment_method", "null"), ("fixed_fee", "null"), ("effective_to", "null")]);
+    shop.api.get("/v1/fees/platform?operation_type=PAYOUT&fee_tier_name=gold").refused(404);
+    shop.api.get("/v1/fees/gateway").faults_are_at(&["query.payment_method", "query.operation_type"]);
+    shop.api.get("/v1/fees/platform").faults_are_at(&["query.operation_type", "query.fee_tier_name"]);
+}
+
+#[test]
+fn a_merchant_sees_its_tier() {
+    let (_server, shop, other) = open_two();
+    let tiers = shop.api.get("/v1/fees/tiers").rows();
+    assert_eq!(tiers.len(), 1);
+    assert_fields(&tiers[0], &[("name", "default"), ("is_default", "true")]);
+    assert!(shop.api.get(&format!("/v1/fees/tiers?after_id={}", tiers[0]["id"])).rows().is_empty());
+    let id = shop.credentials.merchant_id;
+    let path = |kind: &str| format!("/v1/fees/merchant-tier?owner_type={kind}&owner_id={id}");
+    let mine = shop.api.get(&path("ORGANIZATION")).ok();
+    assert_eq!([&mine["owner_id"], &mine["owner_type"], &mine["tier"]], [&json!(id), &json!("ORGANIZATION"), &tiers[0]]);
+    instant(&mine["assigned_at"]);
+    shop.api.get(&path("USER")).refused(404);
+    shop.api.get(&path("MICRO_ORGANIZATION")).refused(404);
+    other.api.get(&path("ORGANIZATION")).refused(404);
+}
+
+fn predicted(shop: &Merchant, method: (&str, &str), target: &str) -> Value {
+    let (method, provider) = method;
+    shop.api
+        .get(&format!(
+            "/v1/predictions/amount-and-fees?base_amount=100&base_currency=USD&target_currency={target}\
+             &payment_method={method}&provider={provider}&operation_type=COLLECTION&fee_bearer=PAYER"
+        ))
+        .ok()
+}
+
+#[test]
+fn a_fee_that_is_set_holds_at_once_in_a_running_server() {
+    let (server, shop) = open();
+    let momo = ("MTN_MOMO_LBR", "PAWAPAY");
+    let account = shop.momo("COLLECTION", GOOD);
+    shop.paid_hundred();
+    let old = gateway(&shop, "MTN_MOMO_LBR", "COLLECTION");
+    let set = ["fees", "set", "gateway", "--method", "MTN_MOMO_LBR", "--operation", "COLLECTION", "--percentage"];
+    server.kola(&[&set[..], &["3.5", "--fixed", "0.25", "--fixed-currency", "USD"]].concat()).ok();
+    let new = gateway(&shop, "MTN_MOMO_LBR", "COLLECTION");
+    assert_money(&new, &[("percentage", "3.5"), ("fixed_fee", "0.25")]);
+    assert_ne!(new["id"], old["id"], "a change is a new row");
+    assert_fields(&predicted(&shop, momo, "USD"), &[("gateway_fee", "3.75"), ("payer_amount", "104.75")]);
+    assert_money(&shop.take(account, "USD", "100"), &[("payer_amount", "104.75")]);
+    let tier = ["fees", "set", "platform", "--operation", "COLLECTION", "--percentage"];
+    server.kola(&[&tier[..], &["0.25"]].concat()).ok();
+    assert_eq!([&platform(&shop, "COLLECTION")["percentage"], &platform(&shop, "COLLECTION")["fx_percentage"]], ["0.25", "1"]);
+    server.kola(&[&tier[..], &["0.25", "--exchange-percentage", "2"]].concat()).ok();
+    let quote = predicted(&shop, momo, "LRD");
+    assert_fields(&quote, &[("platform_fee", "0.25"), ("fx_fee", "2.00")]);
+    let paid = shop.collect(shop.checkout(shop.invoice("USD", "100")), account, "LRD", &key()).ok();
+    assert_eq!(shown(&paid, "payer_amount"), shown(&quote, "payer_amount"));
+    let listed: Value = serde_json::from_str(&server.kola(&["fees", "list", "--json", "--all"]).ok()).expect("JSON");
+    let rows = listed["gateway"].as_array().expect("rows").iter();
+    let of_method: Vec<&Value> =
+        rows.filter(|row| row["payment_method"] == "MTN_MOMO_LBR" && row["operation_type"] == "COLLECTION").collect();
+    assert_eq!(of_method.len(), 2);
+    assert_eq!(of_method[0]["effective_to"], of_method[1]["effective_from"], "one ends where the next begins");
+    assert!(server.kola(&["fees", "list"]).ok().contains("3.5 % + 0.25 USD"));
+    server.verify_ledger();
+}
+
+#[test]
+fn a_rate_that_is_set_holds_both_ways() {
+    let (server, shop) = open();
+    let momo = ("MTN_MOMO_LBR", "PAWAPAY");
+    server.kola(&["rates", "set", "USD", "LRD", "200.5"]).ok();
+    // 104 × 200.5
+    assert_fields(&predicted(&shop, momo, "LRD"), &[("payer_amount", "20852.00")]);
+    // The other way round: what held before ends in both directions.
+    server.kola(&["rates", "set", "LRD", "USD", "0.01"]).ok();
+    assert_fields(&predicted(&shop, momo, "LRD"), &[("payer_amount", "10400.00")]);
+    let paid = shop.collect(shop.checkout(shop.invoice("USD", "100")), shop.momo("COLLECTION", GOOD), "LRD", &key()).ok();
+    assert_money(&paid, &[("payer_amount", "10400.00")]);
+    let listed: Value = serde_json::from_str(&server.kola(&["rates", "list", "--json"]).ok()).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    let printed = server.kola(&["rates", "list", "--all"]).ok();
+    assert!(printed.contains("1 USD = 192 LRD") && printed.contains("1 LRD = 0.01 USD"), "{printed}");
+    // A currency that had no rate.
+    server.kola(&["rates", "set", "EUR", "USD", "1.25"]).ok();
+    assert_fields(&predicted(&shop, ("CREDIT_CARD", "STRIPE"), "EUR"), &[("payer_currency", "EUR"), ("payer_amount", "84.16")]);
+    server.verify_ledger();
+}
+
+#[test]
+fn what_cannot_be_set_is_refused_in_words() {
+    let (server, _shop) = open();
+    let fee = |more: &[&str]| server.kola(&[&["fees", "set"][..], more].concat()).refused();
+    assert!(fee(&["gateway", "--method", "WALLET", "--operation", "REFUND", "--percentage", "1"]).contains("refund"));
+    fee(&["gateway", "--method", "CASH", "--operation", "PAYOUT", "--percentage", "1"]);
+    fee(&["gateway", "--method", "WALLET", "--operation", "PAYOUT", "--percentage", "101"]);
+    fee(&["platform", "--tier", "gold", "--operation", "PAYOUT", "--percentage", "1"]);
+    fee(&["platform", "--operation", "PAYOUT", "--percentage", "1", "--fixed", "0.005", "--fixed-currency", "USD"]);
+    fee(&["platform", "--operation", "PAYOUT", "--percentage", "1", "--fixed", "1"]);
+    for rate in [["USD", "USD", "1"], ["USD", "LRD", "0"], ["USD", "LRD", "x"], ["USD", "XXX", "1"]] {
+        server.kola(&[&["rates", "set"][..], &rate[..]].concat()).refused();
+    }
+}
+
+/// The shipped file with one line changed.
+fn market(from: &str, to: &str) -> String {
+    let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config.default.toml")).expect("the file");
+    assert!(shipped.contains(from), "{from}");
+    shipped.replacen(from, to, 1)
+}
+
+#[test]
+fn an_operators_own_market_is_read_at_the_first_start() {
+    let database = Database::new();
+    let file = database.dir.path().join("market.toml");
+    let path = file.to_str().expect("a path").to_owned();
+    std::fs::write(&file, market("rate = \"192\"", "rate = \"about 192\"")).expect("a file");
+    let said = database.kola(&["merchant", "create", "--name", "A", "--type", "ORGANIZATION", "--market", &path]).refused();
+    assert!(said.contains("market.toml") && said.contains("about 192") && said.contains("line"), "{said}");
+    std::fs::write(&file, market("rate = \"192\"", "rate = \"180.25\"")).expect("a file");
+    let credentials = database.merchant_with("A", &["--verified", "--market", &path]);
+    // Later it is not read again: the rows are what counts.
+    std::fs::remove_file(&file).expect("a file");
+    let server = Server::start(database, &[("KOLA_MARKET", &path)]);
+    let shop = server.sign_in(&credentials);
+    // 104 × 180.25
+    assert_fields(&predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "LRD"), &[("payer_amount", "18746.00")]);
+}
