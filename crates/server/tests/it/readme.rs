@@ -18,7 +18,7 @@ fn the_examples_of_the_four_sessions_run_as_they_stand() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
     server.fund(&shop, "USD", "10000.00");
     let examples = examples();
-    assert_eq!(examples.len(), 6, "sessions were added to or taken out of the README");
+    assert_eq!(examples.len(), 7, "sessions were added to or taken out of the README");
     let script = format!("set -eu\n{}", examples.concat().replace("sleep 2; ", ""));
     let run = Command::new("sh")
         .args(["-c", &script])
