@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod auth;
 pub mod counterparties;
 pub mod error;
+pub mod events;
 pub mod executions;
 pub mod extract;
 pub mod fields;
@@ -38,6 +39,7 @@ fn all() -> Routes {
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(wallets::routes())
+        .and(events::routes())
         .and(api_keys::routes())
         .and(passcode::routes())
         .and(sandbox::routes())
@@ -67,7 +69,7 @@ mod tests {
         let list = all().and(health::bench_routes()).list();
         let distinct: HashSet<_> = list.iter().collect();
         assert_eq!(distinct.len(), list.len());
-        assert_eq!(list.len(), 65);
+        assert_eq!(list.len(), 67);
         assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
         assert!(list.iter().all(|(_, path)| path == "/healthz" || path.starts_with("/v1/")));
     }

@@ -383,7 +383,7 @@ impl Queries {
     /// [`StoreError`].
     pub async fn events_of(&self, merchant: MerchantId, subject_id: i64) -> Result<Vec<Event>, StoreError> {
         let params: Params<'_> = vec![(":subject", &subject_id), (":merchant", &merchant.0)];
-        self.many("subject_id = :subject AND merchant_id = :merchant", "id", &params)
+        self.many("subject_id = :subject AND +merchant_id = :merchant", "id", &params)
     }
 
     /// This merchant's event.
@@ -407,7 +407,8 @@ impl Queries {
             None => self.page(condition, &page, params),
             Some(id) => {
                 params.push((":subject_id", id));
-                self.page(&format!("subject_id = :subject_id AND {condition}"), &page, params)
+                // The plus keeps SQLite from walking all events of the merchant instead of the subject's few.
+                self.page(&format!("subject_id = :subject_id AND +{condition}"), &page, params)
             }
         }
     }

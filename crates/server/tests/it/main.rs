@@ -15,6 +15,7 @@ mod concurrency;
 mod crash;
 mod customer_examples;
 mod errors;
+mod events;
 mod exchange;
 mod execution_refusals;
 mod executions;

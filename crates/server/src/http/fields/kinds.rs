@@ -1,6 +1,7 @@
 //! What fields can be: each type with what it accepts and what it answers to anything else.
 
 use domain::currency::Currency;
+use domain::event::{EventType, Subject};
 use domain::execution::ExecutionStatus;
 use domain::money::{AmountFault, Decimal, MAX_MINOR, Money};
 use domain::names::{FeeBearer, Method, Operation, Provider};
@@ -227,7 +228,7 @@ macro_rules! enums { ($($name:ty)*) => {$(
         }
     }
 )*}}
-enums! { ExecutionStatus FeeBearer Method Operation Provider Relationship SessionKind SourceStatus SourceType }
+enums! { EventType ExecutionStatus FeeBearer Method Operation Provider Relationship SessionKind SourceStatus SourceType Subject }
 
 /// The network of a payment account, by its own name or, for mobile money, by that of the field `method`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -109,6 +109,12 @@ pub fn read<P: Payload>(object: &Map<String, Value>, foresight: Option<Foresight
     P::read(&mut fields).ok_or(fields.faults)
 }
 
+/// The name of a field as a request spells it: `type` for `r#type`.
+#[must_use]
+pub fn name_of(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
+
 /// Declares a payload: a struct whose fields are read by their names and types.
 #[macro_export]
 macro_rules! payload {
@@ -121,7 +127,7 @@ macro_rules! payload {
         impl $crate::http::fields::Payload for $name {
             fn read(fields: &mut $crate::http::fields::Fields<'_>) -> Option<Self> {
                 // All are taken before one is asked for: every fault is noted.
-                $(let $field = <$ty as $crate::http::fields::Field>::take(fields, stringify!($field));)*
+                $(let $field = <$ty as $crate::http::fields::Field>::take(fields, $crate::http::fields::name_of(stringify!($field)));)*
                 Some(Self { $($field: $field?),* })
             }
         }
