@@ -574,6 +574,8 @@ fn collect<T>(
     params: &Params<'_>,
     take: impl Fn(&dyn Found) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
+    #[cfg(test)]
+    tests::note_plan(connection, sql, params);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params.as_slice())?;
     let mut found = Vec::new();
@@ -624,3 +626,6 @@ fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Part
     };
     Ok((counterparty, party))
 }
+
+#[cfg(test)]
+mod tests;
