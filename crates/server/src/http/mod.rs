@@ -13,6 +13,7 @@ pub mod executions;
 pub mod extract;
 pub mod fields;
 pub mod health;
+pub mod limits;
 pub mod parties;
 pub mod passcode;
 pub mod payment_accounts;
@@ -23,6 +24,8 @@ pub mod sessions;
 pub mod sources;
 pub mod status;
 pub mod wallets;
+
+use axum::middleware::from_fn_with_state;
 
 use crate::app::App;
 use routes::Routes;
@@ -55,7 +58,10 @@ pub fn route_list() -> Vec<(String, String)> {
 /// The API of a server.
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
-    routes.build(app)
+    match app.limits.clone() {
+        Some(limits) => routes.build(app).layer(from_fn_with_state(limits, limits::show)),
+        None => routes.build(app),
+    }
 }
 
 #[cfg(test)]
