@@ -223,7 +223,7 @@ fn of_two_first_passcodes_one_is_set() {
         done.filter(|(_, status)| *status == 200).map(|(code, _)| code).collect()
     });
     assert_eq!(set_ones.len(), 1, "{set_ones:?}");
-    set(&shop, "the next", Some(set_ones[0])).ok();
+    set(shop, "the next", Some(set_ones[0])).ok();
 }
 
 #[test]
