@@ -192,6 +192,7 @@ CREATE TABLE sessions (
     CHECK (kind = 'CHECKOUT' OR (amount_minor IS NOT NULL AND currency IS NOT NULL))
 ) STRICT;
 CREATE INDEX sessions_to_expire ON sessions (expires_at) WHERE status = 'ACTIVE';
+CREATE INDEX sessions_of_merchant ON sessions (merchant_id, kind, created_at);
 
 -- Executed intents: what the API calls executions and payment intents.
 CREATE TABLE executions (
@@ -243,6 +244,7 @@ CREATE TABLE executions (
 ) STRICT;
 CREATE INDEX executions_due ON executions (next_check_at) WHERE next_check_at IS NOT NULL;
 CREATE INDEX executions_of_source ON executions (source_id, id) WHERE source_id IS NOT NULL;
+CREATE INDEX executions_of_merchant ON executions (merchant_id, created_at);
 
 -- A provider contradicted itself, or never answered: a human decides.
 CREATE TABLE reviews (
@@ -288,6 +290,7 @@ CREATE TABLE events (
     created_at   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX events_of_subject ON events (subject_id, id);
+CREATE INDEX events_of_merchant ON events (merchant_id, created_at);
 
 -- Credits are positive, debits negative. The entries of a transaction, which has the id of its event, sum to zero in each
 -- currency. A wallet has two balances, AVAILABLE and HELD; a system account has one, SYSTEM.

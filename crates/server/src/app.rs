@@ -1,5 +1,6 @@
 //! A server: its parts, put together, started and stopped.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,6 +15,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::http::auth::{SigningKey, Tokens};
+use crate::http::limits::Limits;
 use crate::providers::Providers;
 use crate::providers::sandbox::Sandbox;
 use crate::store::queries::Queries;
@@ -39,6 +41,8 @@ pub struct App {
     pub tokens: Arc<Tokens>,
     /// Calls providers.
     pub dispatcher: Dispatcher,
+    /// Rate limits, when they are on.
+    pub limits: Option<Arc<Limits>>,
     /// The settings.
     pub config: Arc<Config>,
 }
@@ -67,6 +71,7 @@ impl Server {
             engine,
             queries: Queries::open(&database, READERS)?,
             tokens: Arc::new(tokens),
+            limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
             config: Arc::new(config),
         };
         let mut workers = workers::start(&app, inbox);
@@ -86,7 +91,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let Self { app, mut workers, lane } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(async move {
+        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
             stop.await;
             let _ = stopping.send(());
         });

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::merchant::{self, Created};
 use super::{Database, run_once};
 use crate::app::Server;
-use crate::config::Config;
+use crate::config::{Config, RateLimit};
 
 /// Money that the first sandbox merchant starts with, in major units, by currency.
 const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
@@ -30,6 +30,9 @@ pub struct Serve {
     /// The built-in sandbox provider takes so long to finish, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
+    /// How much one merchant may call, and one address ask for tokens: requests/seconds, as 600/60; no limit if not given.
+    #[arg(long, env = "KOLA_RATE_LIMIT", value_name = "N/SECONDS")]
+    rate_limit: Option<RateLimit>,
     /// The most commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -64,6 +67,7 @@ impl Serve {
         let mut config = Config {
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
+            rate_limit: self.rate_limit,
             bench_routes: self.bench_routes,
             ..Config::default()
         };

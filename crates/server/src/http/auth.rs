@@ -22,6 +22,7 @@ use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, MerchantTime};
 use super::fields::{Secret, Text};
+use super::limits::ByAddress;
 use super::routes::Routes;
 use crate::app::App;
 use crate::clock;
@@ -197,6 +198,9 @@ impl FromRequestParts<App> for Tenant {
         let id = app.tokens.check(bearer(&parts.headers)?, now).ok_or(ApiError::BadCredentials)?;
         let found = app.queries.tenant(id).await?.filter(|(key, _)| key.revoked_at.is_none());
         let (_, merchant) = found.ok_or(ApiError::BadCredentials)?;
+        if let Some(limits) = &app.limits {
+            limits.count(merchant.id, &parts.extensions)?;
+        }
         parts.extensions.insert(MerchantTime(merchant.time(now)));
         Ok(Self { merchant, now })
     }
@@ -230,6 +234,7 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 
 async fn obtain_token(
     State(app): State<App>,
+    _: ByAddress,
     Body(payload): Body<ClientCredentialObtainToken>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenAnswer>), ApiError> {
     let key = app.queries.api_key(&payload.client_id.0).await?;

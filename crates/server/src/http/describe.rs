@@ -14,6 +14,7 @@ use super::auth::Tenant;
 use super::error::ApiError;
 use super::extract::{Body, Ids, PathWord, Query, QueryAndBody, Word, WordAndId, Words};
 use super::fields::{self, Fault, Payload, Schemas};
+use super::limits::ByAddress;
 
 /// What a person says of a route; all the rest is in its handler's types.
 #[derive(Clone, Debug)]
@@ -170,6 +171,10 @@ impl<S> Takes for State<S> {
 }
 
 impl Takes for Uri {
+    fn describe(_: &mut Draft, _: &mut Schemas) {}
+}
+
+impl Takes for ByAddress {
     fn describe(_: &mut Draft, _: &mut Schemas) {}
 }
 

@@ -11,11 +11,13 @@ pub mod counterparties;
 pub mod describe;
 pub mod docs;
 pub mod error;
+pub mod events;
 pub mod executions;
 pub mod extract;
 pub mod fees;
 pub mod fields;
 pub mod health;
+pub mod limits;
 pub mod links;
 pub mod merchants;
 pub mod names;
@@ -33,6 +35,8 @@ pub mod sessions;
 pub mod sources;
 pub mod status;
 pub mod wallets;
+
+use axum::middleware::from_fn_with_state;
 
 use crate::app::App;
 use routes::Routes;
@@ -53,6 +57,7 @@ fn api() -> Routes {
         .and(payment_accounts::routes())
         .and(payment_intents::routes())
         .and(wallets::routes())
+        .and(events::routes())
         .and(api_keys::routes())
         .and(passcode::routes())
         .and(predictions::routes())
@@ -76,7 +81,10 @@ pub fn route_list() -> Vec<(String, String)> {
 /// The API of a server.
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
-    routes.build(app)
+    match app.limits.clone() {
+        Some(limits) => routes.build(app).layer(from_fn_with_state(limits, limits::show)),
+        None => routes.build(app),
+    }
 }
 
 #[cfg(test)]

@@ -92,11 +92,19 @@ impl From<Execution> for PaymentIntentAnswer {
 pub struct EventAnswer {
     id: i64,
     r#type: Name<EventType>,
-    subject: Name<Subject>,
+    subject_type: Name<Subject>,
     subject_id: i64,
     note: Option<String>,
     created_at: Time,
     entries: Vec<EntryAnswer>,
+}
+
+impl EventAnswer {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 /// A payment intent, its session, and all that happened, oldest first.
@@ -114,12 +122,16 @@ fn kind_of(execution: &Execution) -> SessionKind {
     kind.copied().unwrap_or(SessionKind::Checkout)
 }
 
-async fn event(app: &App, tenant: &Tenant, event: Event) -> Result<EventAnswer, ApiError> {
+/// An event with its entries.
+///
+/// # Errors
+/// [`ApiError`].
+pub(super) async fn event(app: &App, tenant: &Tenant, event: Event) -> Result<EventAnswer, ApiError> {
     let entries = app.queries.entries_of(tenant.id(), event.id).await?;
     Ok(EventAnswer {
         id: event.id.0,
         r#type: Name(event.kind),
-        subject: Name(event.subject),
+        subject_type: Name(event.subject),
         subject_id: event.subject_id,
         note: event.note,
         created_at: Time(event.created_at),

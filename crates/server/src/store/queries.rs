@@ -422,7 +422,7 @@ impl Queries {
     /// [`StoreError`].
     pub async fn events_of(&self, merchant: MerchantId, subject_id: i64) -> Result<Vec<Event>, StoreError> {
         let params: Params<'_> = vec![(":subject", &subject_id), (":merchant", &merchant.0)];
-        self.many("subject_id = :subject AND merchant_id = :merchant", "id", &params)
+        self.many("subject_id = :subject AND +merchant_id = :merchant", "id", &params)
     }
 
     /// This merchant's event.
@@ -446,7 +446,8 @@ impl Queries {
             None => self.page(condition, &page, params),
             Some(id) => {
                 params.push((":subject_id", id));
-                self.page(&format!("subject_id = :subject_id AND {condition}"), &page, params)
+                // The plus keeps SQLite from walking all events of the merchant instead of the subject's few.
+                self.page(&format!("subject_id = :subject_id AND +{condition}"), &page, params)
             }
         }
     }
@@ -612,6 +613,8 @@ fn collect<T>(
     params: &Params<'_>,
     take: impl Fn(&dyn Found) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
+    #[cfg(test)]
+    tests::note_plan(connection, sql, params);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params.as_slice())?;
     let mut found = Vec::new();
@@ -662,3 +665,6 @@ fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Part
     };
     Ok((counterparty, party))
 }
+
+#[cfg(test)]
+mod tests;

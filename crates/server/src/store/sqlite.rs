@@ -17,7 +17,7 @@ use super::{Store, StoreError, book, migrate};
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared on a connection: all that there are.
-const STATEMENT_CACHE: usize = 128;
+const STATEMENT_CACHE: usize = 256;
 /// The log is written back into the database file each time it has grown to so many pages (of 4 KiB): rarely enough that
 /// hot pages are written back once for many commits, often enough that the log stays small.
 const CHECKPOINT_PAGES: i64 = 8_000;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use domain::api_enum;
 use domain::currency::Currency;
+use domain::event::{EventType, Subject};
 use domain::execution::ExecutionStatus;
 use domain::money::{AmountFault, Decimal, MAX_MINOR, Money};
 use domain::names::{FeeBearer, Method, Operation, Provider};
@@ -331,7 +332,10 @@ macro_rules! enums { ($($name:ty)*) => {$(
         }
     }
 )*}}
-enums! { ExecutionStatus FeeBearer Method Operation PaymentSource Provider Relationship SessionKind SourceStatus SourceType }
+enums! {
+    EventType ExecutionStatus FeeBearer Method Operation PaymentSource Provider Relationship SessionKind SourceStatus SourceType
+    Subject
+}
 
 api_enum! {
     /// What can be paid, as the public API has it.

@@ -20,6 +20,7 @@ pub(super) struct Estate {
     pub(super) waiting: String,
     pub(super) intent: i64,
     pub(super) api_key: i64,
+    pub(super) event: i64,
 }
 
 /// A draft, a published and a paid one of a kind.
@@ -81,6 +82,7 @@ impl Estate {
             references: done.iter().map(|(kind, done)| (*kind, shown(done, "reference_id"))).collect(),
             waiting: shown(&shop.take(card, "USD", "10.00"), "reference_id"),
             intent: paid["payment_intent_id"].as_i64().expect("an id"),
+            event: id(&shop.api.get("/v1/events/list").rows()[0]),
             api_key: id(&shop.api.get("/v1/api-keys/list").rows()[0]),
         }
     }
@@ -99,6 +101,7 @@ impl Estate {
             "wallets",
             "payment-accounts",
             "api-keys",
+            "events",
             "payment-intents",
             "sessions/checkout",
             "sessions/payout",

@@ -38,6 +38,7 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
         path("PUT", format!("/v1/counterparties/update/{}", theirs.counterparty), Some(json!({"relationship_type": "DONOR"}))),
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
         path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
+        path("GET", format!("/v1/events/retrieve/{}", theirs.event), None),
         path("POST", format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting), Some(json!({"success": true}))),
     ];
     for account in [theirs.collection_account, theirs.payout_account] {
@@ -232,6 +233,8 @@ fn a_strangers_questions_find_nothing() {
         assert!(stranger.api.get(&format!("/v1/{what}/list")).rows().is_empty(), "{what}");
     }
     assert_eq!(stranger.api.get("/v1/wallets/list").rows().len(), 3);
+    let about = stranger.api.get(&format!("/v1/events/list?subject_id={}", theirs.intent));
+    assert!(about.rows().is_empty());
     let after = stranger.api.get(&format!("/v1/parties/list?after_id={}", theirs.party));
     assert!(after.status != 200 || after.body == json!([]), "{after:?}");
 }

@@ -149,7 +149,8 @@ impl Server {
         self.printed.lock().expect("a lock").clone()
     }
 
-    fn log(&self) -> String {
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.database.dir.path().join("stderr.log")).unwrap_or_default()
     }
 

@@ -1,0 +1,60 @@
+//! Events: what happened to what a merchant owns, with the ledger transaction that each caused.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use domain::event::{EventType, Subject};
+use domain::ids::EventId;
+
+use super::answer::{Answered, Limit, Listed, list, page};
+use super::auth::Tenant;
+use super::describe::op;
+use super::error::ApiError;
+use super::extract::{Ids, Query};
+use super::fields::Id;
+use super::payment_intents::{EventAnswer, event};
+use super::routes::Routes;
+use crate::app::App;
+use crate::payload;
+use crate::store::queries::EventFilter;
+
+payload! {
+    /// Which events.
+    pub struct ListEvents {
+        /// Those of one type.
+        r#type: Option<EventType>,
+        /// Those about one kind of thing.
+        subject_type: Option<Subject>,
+        /// Those about the thing of this id.
+        subject_id: Option<Id>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListEvents>) -> Listed<EventAnswer> {
+    let page = page(query.limit, query.after_id);
+    let filter = EventFilter { kind: query.r#type, subject: query.subject_type, subject_id: query.subject_id.map(|id| id.0) };
+    let mut rows = vec![];
+    for found in app.queries.events(tenant.id(), filter, page).await? {
+        rows.push(event(&app, &tenant, found).await?);
+    }
+    Ok(list(&uri, page, &rows, EventAnswer::id))
+}
+
+async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<EventAnswer> {
+    let found = app.queries.event(tenant.id(), EventId(id)).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(event(&app, &tenant, found).await?))
+}
+
+/// Reading events.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().get("/v1/events/list", list_all, op("list_events", "List events")).get(
+        "/v1/events/retrieve/{id}",
+        retrieve,
+        op("retrieve_event", "Read an event"),
+    )
+}

@@ -1,0 +1,98 @@
+//! The log: it has the id of what went wrong, and no secret whatever happens.
+
+use rusqlite::Connection;
+
+use crate::support::shop::GOOD;
+use crate::support::{Reply, Server, id, json, key, open, open_with, wait_for};
+
+/// Runs SQL on the server's database, behind its back.
+#[track_caller]
+fn tamper(server: &Server, sql: &str) {
+    let connection = Connection::open(server.database.dir.path().join("kola.db")).expect("the database");
+    connection.busy_timeout(std::time::Duration::from_secs(5)).expect("a timeout");
+    connection.execute_batch(sql).expect("a change");
+}
+
+/// Fails unless the answer is a fault of the server's whose id the log has.
+#[track_caller]
+fn assert_logged(server: &Server, reply: &Reply, status: u16) {
+    reply.refused_in_words(status);
+    let request_id = reply.body["request_id"].as_str().expect("a request id").to_owned();
+    assert_eq!(reply.header("x-request-id"), Some(request_id.as_str()));
+    assert!(request_id.len() >= 8, "{request_id}");
+    wait_for("the log line", || server.log().contains(&request_id).then_some(()));
+}
+
+#[test]
+fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
+    let (server, shop) = open();
+    let customer = shop.customer();
+    tamper(&server, &format!("UPDATE counterparties SET relationship_type = 'NONSENSE' WHERE id = {customer}"));
+    let first = shop.api.get(&format!("/v1/counterparties/retrieve/{customer}"));
+    let second = shop.api.get(&format!("/v1/counterparties/retrieve/{customer}"));
+    assert_logged(&server, &first, 500);
+    assert_logged(&server, &second, 500);
+    assert_ne!(first.body["request_id"], second.body["request_id"]);
+    assert!(!first.body.to_string().contains("NONSENSE"), "a fault's cause is the log's: {}", first.body);
+}
+
+#[test]
+fn a_database_that_fails_is_answered_with_an_id_too() {
+    let (server, shop) = open();
+    tamper(&server, "ALTER TABLE payment_accounts RENAME TO gone");
+    let reply = shop.api.get("/v1/payment-accounts/list");
+    assert_logged(&server, &reply, 503);
+    assert!(reply.header("retry-after").is_some());
+    let body = json!({"account_name": "Amara", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": shop.party()});
+    let reply = shop.api.post("/v1/payment-accounts/create?operation_type=PAYOUT", &body);
+    assert_logged(&server, &reply, 503);
+    assert!(server.log().contains("no such table"), "the log says why");
+}
+
+#[test]
+fn the_log_has_no_secret_however_much_it_says() {
+    let (server, shop) = open_with(&[("KOLA_LOG", "trace")]);
+    server.fund(&shop, "USD", "1000.00");
+    let (passcode, wrong, next) = ("4829130057", "1111122222", "9988776655");
+    let (payer, payee, lost) = ("231770123401", GOOD, "231770567139");
+    let new = shop.api.call("POST", "/v1/api-keys/create", None).ok();
+    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": passcode})).ok();
+    shop.take(shop.momo("COLLECTION", payer), "USD", "100.00");
+    shop.take(shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired")), "USD", "5.00");
+    for (number, code) in [(payee, passcode), (lost, passcode), (payee, wrong)] {
+        let session = id(&shop.open_payout(shop.momo("PAYOUT", number), "USD", "5.00").ok());
+        let body = json!({"session_id": session, "reference_id": key(),
+            "passcode": {"token": {"code": code, "user_id": null, "phone": null}, "device": null}});
+        shop.api.post("/v1/executions/payout", &body);
+    }
+    let change = json!({"passcode": next, "current": wrong});
+    shop.api.post("/v1/merchants/passcode/set", &change).refused(403);
+    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": next, "current": passcode})).ok();
+    // Faults are logged with their causes.
+    tamper(&server, "ALTER TABLE passcodes RENAME TO gone; ALTER TABLE payment_accounts RENAME TO lost");
+    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": passcode, "current": next})).refused(503);
+    shop.create_account(shop.party(), "PAYOUT", "MTN_MOMO_LBR", Some(lost)).refused(503);
+    shop.api.with_token(Some("a token that is none")).get("/v1/parties/list").refused(401);
+    let log = server.log();
+    assert!(
+        log.contains("a request failed") && log.contains("no such table"),
+        "this log says too little to prove anything: {log}"
+    );
+    let token = shop.api.token.clone().expect("a token");
+    let secret = new["client_secret"].as_str().expect("a secret");
+    for (what, text) in [
+        ("client secret", shop.credentials.client_secret.as_str()),
+        ("secret of the new key", secret),
+        ("token", &token),
+        ("bad token", "a token that is none"),
+        ("passcode", passcode),
+        ("wrong passcode", wrong),
+        ("next passcode", next),
+        ("hash of a passcode", "$argon2"),
+        ("payer's number", payer),
+        ("payee's number", payee),
+        ("number that was not stored", lost),
+    ] {
+        assert!(!log.contains(text), "the log has the {what}: {log}");
+    }
+}
