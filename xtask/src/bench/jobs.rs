@@ -13,12 +13,18 @@ pub struct Tenant {
     pub wallet: u64,
     pub counterparty: u64,
     pub payment_account: u64,
+    /// The key of an execution made before.
+    pub reference: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Token check, parse, answer: what HTTP alone costs.
     Noop,
+    /// Reads the status of the execution made before.
+    Status,
+    /// Asks what a payment would cost.
+    Prediction,
     /// Makes a transfer session.
     Session,
     /// Executes a session made before.
@@ -46,6 +52,15 @@ impl Job {
         };
         match self {
             Self::Noop => noop(client, tenant, item.id, random).await.map(|()| 0),
+            Self::Status => {
+                let path = format!("/v1/status/transfer/{}", tenant.reference);
+                client.get(&tenant.token, &path).await?.expect_status("COMPLETED").map(|()| 0)
+            }
+            Self::Prediction => {
+                let answer = client.get(&tenant.token, PREDICTION).await?;
+                ensure!(answer.text("payer_amount") == Some("103.00"), "not the amount: {answer}");
+                Ok(0)
+            }
             Self::Session => session(client, tenant, &common.expires_at).await,
             Self::Execute => execute(client, tenant, item.id, &random.uuid()).await.map(|()| 0),
             Self::Payment => {
@@ -76,7 +91,11 @@ async fn noop(client: &mut Client, tenant: &Tenant, id: u64, random: &mut Random
     Ok(())
 }
 
-async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> anyhow::Result<u64> {
+const PREDICTION: &str = "/v1/predictions/amount-and-fees?base_amount=100&base_currency=USD&target_currency=USD\
+                          &payment_method=MTN_MOMO_LBR&operation_type=COLLECTION&provider=PAWAPAY&fee_bearer=PAYER";
+
+/// Makes a transfer session.
+pub async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> anyhow::Result<u64> {
     let body = format!(
         r#"{{"from_wallet_id":{},"to_counterparty_id":{},"amount":0.01,"currency":"USD","expires_at":"{expires_at}"}}"#,
         tenant.wallet, tenant.counterparty
@@ -86,7 +105,8 @@ async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> anyh
     answer.id()
 }
 
-async fn execute(client: &mut Client, tenant: &Tenant, session: u64, reference: &str) -> anyhow::Result<()> {
+/// Executes a transfer session.
+pub async fn execute(client: &mut Client, tenant: &Tenant, session: u64, reference: &str) -> anyhow::Result<()> {
     let body = format!(r#"{{"session_id":{session},"reference_id":"{reference}"}}"#);
     client.post(&tenant.token, "/v1/executions/transfer", &body).await?.expect_status("COMPLETED")
 }

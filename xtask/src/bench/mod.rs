@@ -50,6 +50,10 @@ pub struct Options {
 pub enum Phase {
     /// A POST that only passes the token check and the JSON parser
     Noop,
+    /// The status of one execution, read again and again
+    Status,
+    /// A prediction of amount and fees
+    Prediction,
     /// Execution of transfers out of one wallet
     Execute,
     /// Session, execution and status of transfers out of one wallet
@@ -70,6 +74,8 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Self::Noop => "no-op POST",
+            Self::Status => "read status",
+            Self::Prediction => "prediction",
             Self::Execute => "execute",
             Self::Payment => "create + execute + status",
             Self::Checkout => "checkout",

@@ -7,8 +7,17 @@ use super::rounds::PAYMENTS;
 use super::{Figures, Options, Phase, Sample, Visit};
 
 /// The order of the report, not of the measurements.
-const PHASES: [Phase; 7] =
-    [Phase::Raw, Phase::Noop, Phase::Execute, Phase::BatchOne, Phase::Spread, Phase::Payment, Phase::Checkout];
+const PHASES: [Phase; 9] = [
+    Phase::Raw,
+    Phase::Noop,
+    Phase::Status,
+    Phase::Prediction,
+    Phase::Execute,
+    Phase::BatchOne,
+    Phase::Spread,
+    Phase::Payment,
+    Phase::Checkout,
+];
 
 pub fn text(options: &Options, figures: &Figures) -> String {
     let runs = options.runs;
@@ -270,6 +279,8 @@ fn ratios(figures: &Figures) -> Vec<Ratio> {
         (Phase::Execute, Phase::BatchOne, Target::AtLeast, 4.0),
         (Phase::Spread, Phase::Execute, Target::AtLeast, 0.5),
         (Phase::Execute, Phase::Noop, |_none| Target::None, 0.0),
+        (Phase::Status, Phase::Noop, Target::AtLeast, 0.5),
+        (Phase::Prediction, Phase::Noop, Target::AtLeast, 0.5),
     ];
     for (over, under, target, bound) in pairs {
         for &width in &crowds {

@@ -40,7 +40,7 @@ impl<'a> Rounds<'a> {
         let mut rounds = Self { options, kola, dir, generator, template, tenants: Vec::new(), figures: Figures::default() };
         if !rounds.wants_only_raw() {
             let merchants = if options.wants(Phase::Spread) { 1 + SPREAD } else { 1 };
-            rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants)?;
+            rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants, &in_an_hour()?)?;
         }
         Ok(rounds)
     }
@@ -90,7 +90,7 @@ impl<'a> Rounds<'a> {
 
     fn hot(&mut self, round: u32) -> anyhow::Result<()> {
         let options = self.options;
-        let phases = [Phase::Noop, Phase::Execute, Phase::Payment, Phase::Checkout];
+        let phases = [Phase::Noop, Phase::Status, Phase::Prediction, Phase::Execute, Phase::Payment, Phase::Checkout];
         let last = round + 1 == options.runs && options.wants(Phase::Memory);
         if !last && !phases.into_iter().any(|phase| options.wants(phase)) {
             return Ok(());
@@ -101,6 +101,10 @@ impl<'a> Rounds<'a> {
         }
         for &connections in &options.connections {
             site.measure(Phase::Noop, connections)?;
+        }
+        for connections in options.crowds() {
+            site.measure(Phase::Status, connections)?;
+            site.measure(Phase::Prediction, connections)?;
         }
         for connections in options.crowds() {
             site.measure(Phase::Payment, connections)?;
@@ -205,6 +209,8 @@ impl Site<'_, '_> {
         let enough = self.rounds.enough(phase, connections);
         let (job, items) = match phase {
             Phase::Noop => (Job::Noop, hot(usize::MAX)),
+            Phase::Status => (Job::Status, hot(usize::MAX)),
+            Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
             Phase::Execute | Phase::BatchOne => (Job::Execute, self.take_sessions(hot, enough)?),
             Phase::Spread => (Job::Execute, self.take_sessions(spread, enough)?),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::client::Client;
-use super::jobs::Tenant;
+use super::jobs::{self, Random, Tenant};
 use super::load::Generator;
 use super::server::{Kola, fold_log};
 
@@ -14,7 +14,13 @@ use super::server::{Kola, fold_log};
 const FUNDS: &str = "1000000000.00";
 
 /// Makes the database and its merchants. The first one is the one with the hot wallet.
-pub fn template(kola: &Kola, generator: &Generator, database: &Path, merchants: usize) -> anyhow::Result<Vec<Tenant>> {
+pub fn template(
+    kola: &Kola,
+    generator: &Generator,
+    database: &Path,
+    merchants: usize,
+    expires_at: &str,
+) -> anyhow::Result<Vec<Tenant>> {
     let mut tenants = Vec::new();
     for number in 0..merchants {
         tenants.push(merchant(kola, database, &format!("Bench {number}"))?);
@@ -24,7 +30,7 @@ pub fn template(kola: &Kola, generator: &Generator, database: &Path, merchants: 
         let mut client = Client::connect(server.address).await?;
         for (number, tenant) in tenants.iter_mut().enumerate() {
             log_in(&mut client, tenant).await?;
-            pointed_at(&mut client, tenant, number).await?;
+            pointed_at(&mut client, tenant, number, expires_at).await?;
         }
         Ok(())
     };
@@ -67,7 +73,7 @@ async fn log_in(client: &mut Client, tenant: &mut Tenant) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn pointed_at(client: &mut Client, tenant: &mut Tenant, number: usize) -> anyhow::Result<()> {
+async fn pointed_at(client: &mut Client, tenant: &mut Tenant, number: usize, expires_at: &str) -> anyhow::Result<()> {
     // No merchant has this phone: the money of a transfer goes to a wallet of the party.
     let phone = 231_770_000_000 + number;
     let body = format!(r#"{{"fullname":"Party {number}","phone":"{phone}"}}"#);
@@ -84,5 +90,9 @@ async fn pointed_at(client: &mut Client, tenant: &mut Tenant, number: usize) -> 
     });
     let path = "/v1/payment-accounts/create?operation_type=COLLECTION";
     tenant.payment_account = client.post(&tenant.token, path, &body.to_string()).await?.id()?;
+    // An execution whose status can be read.
+    tenant.reference = Random::seeded().uuid();
+    let session = jobs::session(client, tenant, expires_at).await?;
+    jobs::execute(client, tenant, session, &tenant.reference).await?;
     Ok(())
 }
