@@ -56,6 +56,12 @@ impl FromValue for Id {
     }
 }
 
+/// A pattern of the numbers in this range that have fewer digits than its end.
+fn digits(min: i64, max: i64) -> String {
+    let fewer = max.unsigned_abs().max(10).ilog10();
+    if min > 0 { format!("^0*[1-9][0-9]{{0,{}}}$", fewer - 1) } else { format!("^[0-9]{{1,{fewer}}}$") }
+}
+
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Int<const MIN: i64, const MAX: i64>(pub i64);
@@ -72,7 +78,7 @@ impl<const MIN: i64, const MAX: i64> FromValue for Int<MIN, MAX> {
     fn schema(_: &mut Schemas) -> Schema {
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": MIN, "maximum": MAX },
-            { "type": "string", "description": "the same number in digits", "pattern": "^-?[0-9]{1,18}$" },
+            { "type": "string", "description": "the same number in digits", "pattern": digits(MIN, MAX) },
         ] })
     }
 }
@@ -202,7 +208,7 @@ impl FromValue for Email {
 
     fn schema(_: &mut Schemas) -> Schema {
         let pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@.\x00-\x1f\x7f-\x9f]+(\.[^\s@.\x00-\x1f\x7f-\x9f]+)+$";
-        json_schema!({ "type": "string", "format": "email", "maxLength": 254, "pattern": pattern })
+        json_schema!({ "type": "string", "maxLength": 254, "pattern": pattern })
     }
 }
 
@@ -221,7 +227,7 @@ impl JsonSchema for RequestAmount {
                             At most 10^15 minor units.",
             "anyOf": [
                 { "type": "number", "exclusiveMinimum": 0, "maximum": MAX_MINOR },
-                { "type": "string", "pattern": r"^(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$" },
+                { "type": "string", "pattern": r"^(?=[0-9.]*[1-9])[0-9]{1,20}(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,2})?$" },
             ],
         })
     }
