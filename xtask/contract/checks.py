@@ -135,8 +135,14 @@ def after_call(context, case, response):
 @schemathesis.hook
 def filter_case(context, case):
     """An empty value in a query is as good as none, for clients send such: no schema can say that of a number."""
-    values = (case.query or {}).values()
-    return all(value not in ("", [], [""], None) for value in values)
+    return not any(_is_empty(value) for value in (case.query or {}).values())
+
+
+def _is_empty(value):
+    """Whether it is written as nothing: `''`, `[]`, `{}`, and lists of such."""
+    if isinstance(value, list):
+        return all(_is_empty(one) for one in value)
+    return value is None or value in ("", {})
 
 
 # Checks -----------------------------------------------------------------------------------------------------------------
