@@ -9,7 +9,7 @@ mod machine;
 mod raw;
 mod report;
 mod rounds;
-mod server;
+pub mod server;
 mod setup;
 
 use std::fs;

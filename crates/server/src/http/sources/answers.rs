@@ -104,7 +104,7 @@ pub struct SourceAnswer {
     status: Name<SourceStatus>,
     note: String,
     fee_bearer: Name<FeeBearer>,
-    /// Invoices have the field, be it null; orders have none.
+    // Invoices have the field, be it null; orders have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_date: Option<Option<Time>>,
     as_payment_link: bool,

@@ -1,0 +1,78 @@
+//! `cargo xtask test --contract`: Schemathesis, the property-based tester of APIs, against the served document.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+use crate::bench::server::Kola;
+
+/// The release that the run is made for: another may find other things.
+const SCHEMATHESIS: &str = "4.32.5";
+/// The whole run takes so long; the longer, the deeper.
+const SECONDS: &str = "90";
+/// Replaced by `what_the_document_allows_is_not_malformed` of `checks.py`: here a well-formed request may be refused with 422
+/// for what is stored.
+const REPLACED: &str = "positive_data_acceptance";
+/// What the sandbox merchant has to spend.
+const FUNDS: &str = "1000000000.00";
+
+/// Whether the server keeps to its document.
+pub fn run() -> anyhow::Result<bool> {
+    let target = crate::target_dir()?;
+    let schemathesis = installed(&target.join("contract/schemathesis"))?;
+    let kola = Kola { binary: built(&target)? };
+    let directory = target.join("contract/run");
+    if directory.exists() {
+        std::fs::remove_dir_all(&directory)?;
+    }
+    std::fs::create_dir_all(&directory)?;
+    let database = directory.join("kola.db");
+    let merchant = kola.merchant_create(&database, "Contract")?;
+    let text = |field: &str| merchant.get(field).and_then(|value| value.as_str()).context("no credentials");
+    for wallet in merchant.get("wallets").and_then(|wallets| wallets.as_array()).into_iter().flatten() {
+        if wallet.get("currency").is_some_and(|currency| currency == "USD") {
+            kola.wallet_fund(&database, wallet.get("id").and_then(serde_json::Value::as_u64).context("no wallet id")?, FUNDS)?;
+        }
+    }
+    let server = kola.serve(&database, &[])?;
+    let url = format!("http://{}", server.address);
+    let document = format!("{url}/openapi.json");
+    let mut tester = Command::new(schemathesis);
+    tester.args(["run", &document, "--checks", "all", "--exclude-checks", REPLACED, "--max-time", SECONDS]);
+    tester.args(["--continue-on-failure", "--output-sanitize", "false", "--no-color", "--warnings", "off"]);
+    tester.env("SCHEMATHESIS_HOOKS", crate::root().join("xtask/contract/checks.py"));
+    tester.env("KOLA_URL", &url).env("CLIENT_ID", text("client_id")?).env("CLIENT_SECRET", text("client_secret")?);
+    let status = tester.current_dir(&directory).stdin(Stdio::null()).status().context("schemathesis")?;
+    println!("the server's own words:\n{}", server.log());
+    println!("executions made: {}", server.executions()?);
+    server.stop()?;
+    kola.ledger_verify(&database).context("the ledger after the run")?;
+    Ok(status.success())
+}
+
+/// The program of a virtual environment of its own.
+fn installed(environment: &Path) -> anyhow::Result<PathBuf> {
+    let program = environment.join("bin/schemathesis");
+    let version = Command::new(&program).arg("--version").output();
+    if version.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim().ends_with(SCHEMATHESIS)) {
+        return Ok(program);
+    }
+    println!("installing Schemathesis {SCHEMATHESIS}");
+    if !crate::test::quiet(&["python3", "-c", "import ensurepip, venv"]) {
+        crate::test::apt_install(&["python3-venv"]);
+    }
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment).status().context("python3")?;
+    ensure!(made.success(), "python3 -m venv failed");
+    let mut pip = Command::new(environment.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", &format!("schemathesis=={SCHEMATHESIS}")]);
+    ensure!(pip.status().context("pip")?.success(), "Schemathesis could not be installed");
+    Ok(program)
+}
+
+fn built(target: &Path) -> anyhow::Result<PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let status = cargo.args(["build", "--package", "kola"]).current_dir(crate::root()).status().context("cargo build")?;
+    ensure!(status.success(), "cargo build failed");
+    Ok(target.join("debug/kola"))
+}
