@@ -18,9 +18,9 @@ use crate::http::auth::{SigningKey, Tokens};
 use crate::http::limits::Limits;
 use crate::providers::Providers;
 use crate::providers::sandbox::Sandbox;
+use crate::store::migrate;
 use crate::store::queries::Queries;
 use crate::store::sqlite::{self, SqliteStore};
-use crate::store::{StoreError, migrate};
 use crate::workers::dispatch::Dispatcher;
 use crate::{http, workers};
 
@@ -61,7 +61,7 @@ impl Server {
     /// When the database cannot be opened.
     pub fn start(database: PathBuf, config: Config) -> anyhow::Result<Self> {
         let connection = sqlite::open(&database).with_context(|| format!("cannot open {}", database.display()))?;
-        let tokens = Tokens::new(signing_keys(&connection)?);
+        let tokens = Tokens::new(signing_keys(migrate::signing_keys(&connection)?));
         let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
         let (engine, lane) = Engine::start(SqliteStore::new(connection)?, options)?;
         let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
@@ -75,7 +75,7 @@ impl Server {
             config: Arc::new(config),
         };
         let mut workers = workers::start(&app, inbox);
-        workers.spawn(workers::keys::run(database, Arc::clone(&app.tokens)));
+        workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, workers, lane })
     }
 
@@ -118,11 +118,8 @@ impl Server {
     }
 }
 
-/// The keys that sign and verify access tokens.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn signing_keys(connection: &rusqlite::Connection) -> Result<Vec<SigningKey>, StoreError> {
-    let keys = migrate::signing_keys(connection)?;
-    Ok(keys.into_iter().map(|(id, secret)| SigningKey { id, secret, retired: false }).collect())
+/// The keys that sign and verify access tokens, from their ids and secrets.
+#[must_use]
+pub fn signing_keys(keys: Vec<(i64, [u8; 32])>) -> Vec<SigningKey> {
+    keys.into_iter().map(|(id, secret)| SigningKey { id, secret, retired: false }).collect()
 }

@@ -27,6 +27,7 @@ use super::routes::Routes;
 use crate::app::App;
 use crate::clock;
 use crate::payload;
+use crate::store::migrate::hex;
 
 /// A token is good for so many minutes.
 const TOKEN_MINUTES: i64 = 60;
@@ -225,7 +226,7 @@ struct ObtainTokenAnswer {
 
 /// Whether `secret` is the one whose SHA-256 is stored, in a time that tells nothing.
 fn is_secret(secret: &str, stored: &str) -> bool {
-    let hash: String = Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(secret));
     hash.as_bytes().ct_eq(stored.as_bytes()).into()
 }
 

@@ -26,7 +26,7 @@ use rusqlite::{Connection, ToSql};
 
 use super::record::{Column, Found, Reader, Record};
 use super::sqlite::Readers;
-use super::{StoreError, book};
+use super::{StoreError, book, migrate};
 
 /// Which part of a list: rows are ordered by creation time and id, newest first.
 #[derive(Clone, Copy, Debug)]
@@ -588,6 +588,14 @@ impl Queries {
         let params: Params<'_> =
             vec![(":merchant", &wallet.merchant_id.0), (":currency", &currency), (":wallet", &wallet.id.0), (":owner", &owner)];
         Ok(!self.rows(sql, &params, integer)?.is_empty())
+    }
+
+    /// The signing keys that verify: id and secret, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn signing_keys(&self) -> Result<Vec<(i64, [u8; 32])>, StoreError> {
+        migrate::signing_keys(&*self.readers.get().ok_or(rusqlite::Error::InvalidQuery)?)
     }
 
     /// How many merchants there are.
