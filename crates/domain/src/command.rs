@@ -4,7 +4,7 @@ use crate::account::{self, NewAccount, PaymentAccount};
 use crate::checkout::{self, Checkout, CheckoutConfig, NewCheckout};
 use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
-use crate::execution::{Job, Patience, Word};
+use crate::execution::{Execution, Job, Patience, Word};
 use crate::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, WalletId,
 };
@@ -144,15 +144,87 @@ pub enum Answer {
 }
 
 impl Command {
+    /// The merchant whose rows it is mostly about, where the command says so: what is decided for one merchant at one time
+    /// had better be decided together.
+    #[must_use]
+    pub const fn merchant(&self) -> Option<MerchantId> {
+        match self {
+            Self::CreateKey(id, ..)
+            | Self::RevokeKey(id, _)
+            | Self::SetPasscode(id, _)
+            | Self::ReserveChange(id)
+            | Self::ReplacePasscode(id, ..)
+            | Self::ConfirmAttempt(id)
+            | Self::AdvanceClock(id, _)
+            | Self::CreateParty(id, _)
+            | Self::CreateCounterparty(id, ..)
+            | Self::UpdateCounterparty(id, ..)
+            | Self::CreateAccount(id, _)
+            | Self::DeactivateAccount(id, _)
+            | Self::CreateSource(id, _)
+            | Self::CreateCheckout(id, _)
+            | Self::Declare(id, _)
+            | Self::CancelSession(id, ..)
+            | Self::Authenticate(id, ..) => Some(*id),
+            Self::UpdateSource(which, _)
+            | Self::PublishSource(which)
+            | Self::CancelSource(which)
+            | Self::AddItem(which, _)
+            | Self::UpdateItem(which, ..)
+            | Self::RemoveItem(which, _)
+            | Self::OpenPage(which, _) => Some(which.merchant_id),
+            Self::Execute(request) | Self::ReserveAttempt(request) => Some(request.merchant_id),
+            Self::CreateMerchant(_)
+            | Self::FundWallet(..)
+            | Self::SetWalletStatus(..)
+            | Self::ExpireSession(_)
+            | Self::Claim(_)
+            | Self::Hear(..)
+            | Self::ResolveReview(..) => None,
+        }
+    }
+
+    /// The row that the command is about, when it changes that row whenever it is accepted. Where rows are locked it is locked
+    /// before anything is read, so that of two processes with one command the second sees all that the first did.
+    #[must_use]
+    pub const fn subject(&self) -> Option<Key> {
+        match self {
+            Self::Execute(request) => Some(Key::Session(Lookup::Id(request.session_id))),
+            Self::CancelSession(_, _, id) | Self::ExpireSession(id) => Some(Key::Session(Lookup::Id(*id))),
+            Self::Claim(id) | Self::Hear(id, _) => Some(Key::Execution(Lookup::Id(*id))),
+            _ => None,
+        }
+    }
+
+    /// Keys that the decision will likely ask for, as far as the rows that are loaded tell.
+    #[must_use]
+    pub fn follows(&self, world: &World) -> Vec<Key> {
+        match self {
+            Self::Execute(request) => match world.get::<Session>(request.session_id) {
+                Ok(Some(session)) => session.points_at(),
+                _ => vec![],
+            },
+            Self::Claim(id) | Self::Hear(id, _) => match world.get::<Execution>(*id) {
+                Ok(Some(execution)) => execution.points_at(),
+                _ => vec![],
+            },
+            _ => vec![],
+        }
+    }
+
     /// Keys that the decision will certainly ask for: loaded ahead, so that it rarely has to be made twice.
     #[must_use]
     pub fn hints(&self) -> Vec<Key> {
         match self {
-            Self::Execute(request) | Self::ReserveAttempt(request) => vec![
-                Key::Execution(Lookup::Name((request.merchant_id, request.reference_id.clone()))),
-                Key::Merchant(Lookup::Id(request.merchant_id)),
-                Key::Session(Lookup::Id(request.session_id)),
-            ],
+            Self::Execute(request) | Self::ReserveAttempt(request) => {
+                let mut keys = vec![
+                    Key::Execution(Lookup::Name((request.merchant_id, request.reference_id.clone()))),
+                    Key::Merchant(Lookup::Id(request.merchant_id)),
+                    Key::Session(Lookup::Id(request.session_id)),
+                ];
+                keys.extend(request.terms.account().map(|id| Key::PaymentAccount(Lookup::Id(id))));
+                keys
+            }
             Self::Claim(id) | Self::Hear(id, _) => vec![Key::Execution(Lookup::Id(*id))],
             Self::Declare(merchant, request) => {
                 let mut keys = vec![Key::Merchant(Lookup::Id(*merchant))];

@@ -45,6 +45,16 @@ pub enum Terms {
 }
 
 impl Terms {
+    /// The payment account that the request names.
+    #[must_use]
+    pub const fn account(self) -> Option<PaymentAccountId> {
+        match self {
+            Self::Collection { account_id, .. } => Some(account_id),
+            Self::Payout { account_id, .. } => account_id,
+            Self::Transfer | Self::Refund => None,
+        }
+    }
+
     const fn operation(self) -> Operation {
         match self {
             Self::Collection { .. } => Operation::Collection,
@@ -415,6 +425,7 @@ pub fn job(
         lease_until: execution.lease_until.unwrap_or(now),
         task,
         request: ProviderRequest {
+            merchant_id: execution.merchant_id,
             execution_id: execution.id,
             operation: execution.operation,
             request_id: execution.provider_request_id.clone(),

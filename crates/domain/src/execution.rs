@@ -9,7 +9,7 @@ use crate::ledger::{AccountKind, Figures, Place};
 use crate::money::{Money, Ratio};
 use crate::names::{Method, Mode, Operation, Provider};
 use crate::time::{Timestamp, minutes, seconds};
-use crate::world::{Halt, Row};
+use crate::world::{Halt, Key, Lookup, Row};
 
 api_enum! {
     /// Where an execution is in its life.
@@ -248,6 +248,18 @@ impl Row for Execution {
 }
 
 impl Execution {
+    /// The rows that it refers to, and that a provider's word on it is about.
+    #[must_use]
+    pub fn points_at(&self) -> Vec<Key> {
+        let mut keys = vec![Key::Merchant(Lookup::Id(self.merchant_id))];
+        keys.extend(self.source_id.map(|id| Key::Source(Lookup::Id(id))));
+        keys.extend(self.wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
+        keys.extend(self.other_wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
+        keys.extend(self.payment_account_id.map(|id| Key::PaymentAccount(Lookup::Id(id))));
+        keys.extend(self.original_execution_id.map(|id| Key::Execution(Lookup::Id(id))));
+        keys
+    }
+
     /// The currency of the source or wallet: that of fees, holds and `total_minor`.
     #[must_use]
     pub const fn wallet_currency(&self) -> Currency {
@@ -349,6 +361,8 @@ pub enum Task {
 /// All that a provider needs to know of an execution. Built from committed rows, so that a retry says the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderRequest {
+    /// Whose it is.
+    pub merchant_id: MerchantId,
     /// The execution.
     pub execution_id: ExecutionId,
     /// What it does.

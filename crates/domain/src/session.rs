@@ -14,7 +14,7 @@ use crate::rejection::{Refusals, Rejection};
 use crate::source::{SourceInput, SourceRef, SourceType};
 use crate::time::{Timestamp, minutes, seconds};
 use crate::wallet::{Owner, Wallet};
-use crate::world::{Halt, NoName, Row, World};
+use crate::world::{Halt, Key, Lookup, NoName, Row, World};
 
 api_enum! {
     /// What a session declares.
@@ -125,6 +125,18 @@ pub struct Session {
 }
 
 impl Session {
+    /// The rows that it refers to, and that carrying it out is about.
+    #[must_use]
+    pub fn points_at(&self) -> Vec<Key> {
+        let mut keys = vec![];
+        keys.extend(self.source_id.map(|id| Key::Source(Lookup::Id(id))));
+        keys.extend(self.wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
+        keys.extend(self.payment_account_id.map(|id| Key::PaymentAccount(Lookup::Id(id))));
+        keys.extend(self.party_id.map(|id| Key::Party(Lookup::Id(id))));
+        keys.extend(self.original_execution_id.map(|id| Key::Execution(Lookup::Id(id))));
+        keys
+    }
+
     /// The status at a merchant's `time`: an active session is expired from `expires_at` on, swept or not.
     #[must_use]
     pub fn status_at(&self, time: Timestamp) -> SessionStatus {

@@ -68,18 +68,24 @@ pub enum Lookup<I, N> {
 /// The lookup of a row type.
 pub type LookupOf<R> = Lookup<<R as Row>::Id, <R as Row>::Name>;
 
-/// A row as it was stored, as it is after the batch's commands so far.
+/// A row, or the id of a name: as it was stored, and as it is after the batch's commands so far.
 #[derive(Debug)]
-struct Slot<R> {
-    stored: Option<Arc<R>>,
-    current: Option<Arc<R>>,
+struct Slot<T> {
+    stored: Option<T>,
+    current: Option<T>,
+}
+
+impl<T: Clone> Slot<T> {
+    fn loaded(stored: Option<T>) -> Self {
+        Self { current: stored.clone(), stored }
+    }
 }
 
 /// The loaded rows of one type.
 #[derive(Debug)]
 pub struct Table<R: Row> {
-    slots: HashMap<R::Id, Slot<R>>,
-    names: HashMap<R::Name, Option<R::Id>>,
+    slots: HashMap<R::Id, Slot<Arc<R>>>,
+    names: HashMap<R::Name, Slot<R::Id>>,
     draft: Vec<Arc<R>>,
 }
 
@@ -113,7 +119,7 @@ impl<R: Loaded> Table<R> {
         }
         // A shared name may be that of an older row too, which is not in the draft.
         let known = self.names.get(name).ok_or_else(|| Halt::Missing(R::key(Lookup::Name(name.clone()))))?;
-        match known.iter().copied().chain(drafted).min() {
+        match known.current.into_iter().chain(drafted).min() {
             None => Ok(None),
             Some(id) => self.get(id),
         }
@@ -129,18 +135,16 @@ impl<R: Loaded> Table<R> {
 
     fn keep(&mut self) {
         for row in self.draft.drain(..) {
+            let id = row.id();
             match row.name() {
                 // Unknown stays unknown: the store may have an older row of the name.
                 Some(name) if R::SHARED_NAMES => {
-                    self.names.entry(name).and_modify(|first| *first = first.iter().copied().chain([row.id()]).min());
+                    self.names.entry(name).and_modify(|slot| slot.current = slot.current.into_iter().chain([id]).min());
                 }
-                Some(name) => {
-                    self.names.insert(name, Some(row.id()));
-                }
+                Some(name) => self.names.entry(name).or_insert(Slot::loaded(None)).current = Some(id),
                 None => {}
             }
-            let slot = self.slots.entry(row.id()).or_insert(Slot { stored: None, current: None });
-            slot.current = Some(row);
+            self.slots.entry(id).or_insert(Slot::loaded(None)).current = Some(row);
         }
     }
 
@@ -160,23 +164,41 @@ impl<R: Loaded> Table<R> {
             Lookup::Name(name) if R::SHARED_NAMES => {
                 // Rows that the batch made before the name was asked for are not in the store yet.
                 let made = first_of(self.slots.values().filter_map(|slot| slot.current.as_ref()), &name);
-                self.names.insert(name, made.into_iter().chain(id).min());
+                self.names.insert(name, Slot { stored: id, current: made.into_iter().chain(id).min() });
             }
             Lookup::Name(name) => {
-                self.names.insert(name, id);
+                self.names.insert(name, Slot::loaded(id));
             }
             Lookup::Id(absent) if id.is_none() => {
-                self.slots.entry(absent).or_insert(Slot { stored: None, current: None });
+                self.slots.entry(absent).or_insert(Slot::loaded(None));
             }
             Lookup::Id(_) => {
                 if let Some(name) = found.as_ref().and_then(Row::name).filter(|_| !R::SHARED_NAMES) {
-                    self.names.insert(name, id);
+                    self.names.entry(name).or_insert(Slot::loaded(id));
                 }
             }
         }
         if let (Some(id), Some(row)) = (id, found.map(Arc::new)) {
-            self.slots.entry(id).or_insert_with(|| Slot { stored: Some(Arc::clone(&row)), current: Some(row) });
+            self.slots.entry(id).or_insert_with(|| Slot::loaded(Some(row)));
         }
+    }
+
+    /// Takes in a row that was locked. Answers whether it is as it was loaded; if not, what was decided on it must be
+    /// decided again, after [`World::restart`].
+    pub fn confirm(&mut self, locked: R) -> bool {
+        let slot = self.slots.entry(locked.id()).or_insert(Slot::loaded(None));
+        let same = slot.stored.as_deref() == Some(&locked);
+        if !same {
+            *slot = Slot::loaded(Some(Arc::new(locked)));
+        }
+        same
+    }
+
+    /// Forgets what the commands so far changed; what was loaded stays.
+    fn restart(&mut self) {
+        self.draft.clear();
+        self.slots.values_mut().for_each(|slot| slot.current.clone_from(&slot.stored));
+        self.names.values_mut().for_each(|slot| slot.current = slot.stored);
     }
 
     /// What differs from the store, in the order of the primary key.
@@ -201,6 +223,46 @@ fn first_of<'a, R: Row>(rows: impl Iterator<Item = &'a Arc<R>>, name: &R::Name) 
     rows.filter(|row| row.name().as_ref() == Some(name)).map(|row| row.id()).min()
 }
 
+/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each, in an
+/// order in which a row comes after those it points at.
+#[macro_export]
+macro_rules! each_table {
+    ($macro:ident) => {
+        $macro! {
+            /// Merchants, by phone within their mode too.
+            merchants: Merchant = $crate::merchant::Merchant,
+            /// API keys, by client id too.
+            api_keys: ApiKey = $crate::merchant::ApiKey,
+            /// Passcodes, by their merchant.
+            passcodes: Passcode = $crate::merchant::Passcode,
+            /// Parties, by merchant and phone too: the first of them.
+            parties: Party = $crate::party::Party,
+            /// Counterparties.
+            counterparties: Counterparty = $crate::party::Counterparty,
+            /// Payment accounts.
+            payment_accounts: PaymentAccount = $crate::account::PaymentAccount,
+            /// Counters of invoice and order numbers.
+            counters: Counter = $crate::source::Counter,
+            /// Invoices and orders.
+            sources: Source = $crate::source::Source,
+            /// Their items.
+            items: Item = $crate::source::Item,
+            /// Pages of invoices and orders, by those too.
+            checkout_configs: CheckoutConfig = $crate::checkout::CheckoutConfig,
+            /// Sessions.
+            sessions: Session = $crate::session::Session,
+            /// Executions, by merchant and reference too.
+            executions: Execution = $crate::execution::Execution,
+            /// Reviews, by execution and kind too.
+            reviews: Review = $crate::review::Review,
+            /// Wallets, by owner and currency too.
+            wallets: Wallet = $crate::wallet::Wallet,
+            /// System accounts, by merchant, kind and currency too.
+            accounts: Account = $crate::ledger::Account,
+        }
+    };
+}
+
 macro_rules! rows {
     ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
         /// Where a row is to be found.
@@ -214,6 +276,7 @@ macro_rules! rows {
         impl Tables {
             fn keep(&mut self) { $(self.$field.keep();)+ }
             fn forget(&mut self) { $(self.$field.draft.clear();)+ }
+            fn restart(&mut self) { $(self.$field.restart();)+ }
 
             /// Whether the key was loaded, be it as absent.
             #[must_use]
@@ -230,38 +293,7 @@ macro_rules! rows {
     };
 }
 
-rows! {
-    /// Merchants, by phone within their mode too.
-    merchants: Merchant = crate::merchant::Merchant,
-    /// API keys, by client id too.
-    api_keys: ApiKey = crate::merchant::ApiKey,
-    /// Passcodes, by their merchant.
-    passcodes: Passcode = crate::merchant::Passcode,
-    /// Parties, by merchant and phone too: the first of them.
-    parties: Party = crate::party::Party,
-    /// Counterparties.
-    counterparties: Counterparty = crate::party::Counterparty,
-    /// Payment accounts.
-    payment_accounts: PaymentAccount = crate::account::PaymentAccount,
-    /// Counters of invoice and order numbers.
-    counters: Counter = crate::source::Counter,
-    /// Invoices and orders.
-    sources: Source = crate::source::Source,
-    /// Their items.
-    items: Item = crate::source::Item,
-    /// Pages of invoices and orders, by those too.
-    checkout_configs: CheckoutConfig = crate::checkout::CheckoutConfig,
-    /// Sessions.
-    sessions: Session = crate::session::Session,
-    /// Executions, by merchant and reference too.
-    executions: Execution = crate::execution::Execution,
-    /// Wallets, by owner and currency too.
-    wallets: Wallet = crate::wallet::Wallet,
-    /// System accounts, by merchant, kind and currency too.
-    accounts: Account = crate::ledger::Account,
-    /// Reviews, by execution and kind too.
-    reviews: Review = crate::review::Review,
-}
+each_table!(rows);
 
 /// Where the rows of a type are kept; the list of tables above writes it.
 pub trait Loaded: Row {
@@ -317,6 +349,7 @@ pub struct World {
     pub entries: Vec<Entry>,
     /// Changes of many rows.
     pub bulk: Vec<Bulk>,
+    first_id: i64,
     kept: Mark,
 }
 
@@ -328,12 +361,28 @@ struct Mark {
     bulk: usize,
 }
 
+impl Mark {
+    const fn at(next_id: i64) -> Self {
+        Self { next_id, events: 0, entries: 0, bulk: 0 }
+    }
+}
+
 impl World {
     /// An empty world.
     #[must_use]
     pub fn new(book: Arc<Book>, installation: [u8; 16], ids: IdBlock) -> Self {
-        let kept = Mark { next_id: ids.next, events: 0, entries: 0, bulk: 0 };
-        Self { tables: Tables::default(), book, installation, ids, events: vec![], entries: vec![], bulk: vec![], kept }
+        let kept = Mark::at(ids.next);
+        Self {
+            first_id: ids.next,
+            tables: Tables::default(),
+            book,
+            installation,
+            ids,
+            events: vec![],
+            entries: vec![],
+            bulk: vec![],
+            kept,
+        }
     }
 
     /// The row of that id; `None` when there is none.
@@ -391,6 +440,14 @@ impl World {
         self.events.truncate(self.kept.events);
         self.entries.truncate(self.kept.entries);
         self.bulk.truncate(self.kept.bulk);
+    }
+
+    /// Forgets what all commands so far changed, so that they can be decided again; what was loaded stays. Only for a world
+    /// that was never refilled.
+    pub fn restart(&mut self) {
+        self.tables.restart();
+        self.kept = Mark::at(self.first_id);
+        self.forget();
     }
 
     /// Gives the world a new block of ids.

@@ -1,12 +1,10 @@
 //! A server: its parts, put together, started and stopped.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,16 +16,12 @@ use crate::http::auth::{SigningKey, Tokens};
 use crate::http::limits::Limits;
 use crate::providers::Providers;
 use crate::providers::sandbox::Sandbox;
-use crate::store::migrate;
 use crate::store::queries::Queries;
-use crate::store::sqlite::{self, SqliteStore};
+use crate::store::{Database, Store};
 use crate::workers::dispatch::Dispatcher;
 use crate::{http, workers};
 
-/// Connections that read. A read is some microseconds, so a few serve many requests.
-const READERS: usize = 4;
-
-/// The lane has so long to empty its queue at the end.
+/// The lanes have so long to empty their queues at the end.
 const LANE_END: Duration = Duration::from_secs(5);
 
 /// What a request handler and a worker have at hand. Cheap to clone.
@@ -47,36 +41,36 @@ pub struct App {
     pub config: Arc<Config>,
 }
 
-/// A server whose lane and workers run.
+/// A server whose lanes and workers run.
 pub struct Server {
     app: App,
     workers: JoinSet<()>,
-    lane: JoinHandle<()>,
+    lanes: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Opens the database and starts the lane and the workers. Within a tokio runtime.
+    /// Starts the lanes on their stores, and the workers. Within a tokio runtime.
     ///
     /// # Errors
     /// When the database cannot be opened.
-    pub fn start(database: PathBuf, config: Config) -> anyhow::Result<Self> {
-        let connection = sqlite::open(&database).with_context(|| format!("cannot open {}", database.display()))?;
-        let tokens = Tokens::new(signing_keys(migrate::signing_keys(&connection)?));
+    pub async fn start(database: &Database, stores: Vec<Box<dyn Store + Send>>, config: Config) -> anyhow::Result<Self> {
+        let queries = database.queries()?;
+        let tokens = Tokens::new(signing_keys(queries.signing_keys().await?));
         let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
-        let (engine, lane) = Engine::start(SqliteStore::new(connection)?, options)?;
+        let (engine, lanes) = Engine::start(stores, &options)?;
         let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
         let providers = Providers::new(Arc::new(Sandbox::new(config.sandbox_delay, callbacks)));
         let app = App {
             dispatcher: Dispatcher::new(engine.clone(), providers),
             engine,
-            queries: Queries::open(&database, READERS)?,
+            queries,
             tokens: Arc::new(tokens),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
             config: Arc::new(config),
         };
         let mut workers = workers::start(&app, inbox);
         workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
-        Ok(Self { app, workers, lane })
+        Ok(Self { app, workers, lanes })
     }
 
     /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
@@ -89,7 +83,7 @@ impl Server {
         stop: impl Future<Output = ()> + Send + 'static,
         drain: Duration,
     ) -> anyhow::Result<()> {
-        let Self { app, mut workers, lane } = self;
+        let Self { app, mut workers, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
         let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
@@ -106,16 +100,20 @@ impl Server {
         }
         workers.shutdown().await;
         drop(app);
-        // The lane ends when the last engine is dropped: what waited is decided and on disk.
+        // The lanes end when the last engine is dropped: what waited is decided and on disk.
         // A connection that is still open may keep an engine: then the process ends without, and nothing acknowledged is lost.
-        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || lane.join())).await {
-            Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("the lane panicked")),
+        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || join(lanes))).await {
+            Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked")),
             Err(_) => {
-                tracing::warn!("a connection kept the lane from ending");
+                tracing::warn!("a connection kept the lanes from ending");
                 Ok(())
             }
         }
     }
+}
+
+fn join(lanes: Vec<JoinHandle<()>>) -> std::thread::Result<()> {
+    lanes.into_iter().try_for_each(JoinHandle::join)
 }
 
 /// The keys that sign and verify access tokens, from their ids and secrets.

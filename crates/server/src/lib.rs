@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod hex;
 pub mod http;
 pub mod market;
 pub mod providers;

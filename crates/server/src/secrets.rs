@@ -8,7 +8,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use sha2::{Digest, Sha256};
 
 use crate::clock;
-use crate::store::migrate::hex;
+use crate::hex::hex;
 
 /// How many characters a passcode has.
 pub const PASSCODE_CHARS: RangeInclusive<usize> = 4..=128;

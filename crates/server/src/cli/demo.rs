@@ -11,7 +11,7 @@ use domain::time::minutes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Database;
+use super::Place;
 use super::serve::first_merchant;
 use crate::app::Server;
 use crate::clock;
@@ -42,21 +42,21 @@ impl Demo {
             return play(&Client::new(url.trim_end_matches('/'), id, secret)?);
         }
         let folder = OwnFolder::new()?;
-        let database = Database::at(folder.0.join("demo.db"));
-        let merchant = first_merchant(&database)?.context("the demo's database is not empty")?;
+        let place = Place::file(folder.0.join("demo.db"));
+        let merchant = first_merchant(&place)?.context("the demo's database is not empty")?;
         let config = Config { sandbox_delay: Duration::from_millis(self.sandbox_delay_ms), ..Config::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = runtime.block_on(async { Server::start(database.path.clone(), config) })?;
+        let server = runtime.block_on(Server::start(&place.database, place.database.stores()?, config))?;
         let serving = runtime.spawn(server.run(listener, async { drop(stopped.await) }, Duration::from_secs(1)));
         println!("a server of its own on {url}");
         let played = Client::new(&url, &merchant.client_id, &merchant.client_secret).and_then(|client| play(&client));
         let _ = stop.send(());
         runtime.block_on(serving)??;
         played?;
-        let report = crate::store::verify::verify(&database.path)?;
+        let report = crate::store::verify::verify(place.open()?.as_mut())?;
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }
@@ -70,7 +70,7 @@ struct OwnFolder(std::path::PathBuf);
 
 impl OwnFolder {
     fn new() -> anyhow::Result<Self> {
-        let name = format!("kola-demo-{}", crate::store::migrate::hex(&clock::random::<8>()?));
+        let name = format!("kola-demo-{}", crate::hex::hex(&clock::random::<8>()?));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))

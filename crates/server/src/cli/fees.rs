@@ -9,7 +9,7 @@ use domain::names::{Method, Operation};
 use domain::time::Timestamp;
 use serde_json::json;
 
-use super::{Database, block_on, print_json};
+use super::{Place, print_json};
 use crate::clock;
 use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
 use crate::store::book::{self, NewGatewayFee, NewPlatformFee};
@@ -91,13 +91,11 @@ pub fn currency(text: &str) -> Result<Currency, String> {
 }
 
 impl Fees {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { all, json } => list(database, all, json),
-            Self::Set(Set::Platform { tier, exchange_percentage, new }) => {
-                set_platform(database, tier, exchange_percentage, &new)
-            }
-            Self::Set(Set::Gateway { method, new }) => set_gateway(database, method, &new),
+            Self::List { all, json } => list(place, all, json),
+            Self::Set(Set::Platform { tier, exchange_percentage, new }) => set_platform(place, tier, exchange_percentage, &new),
+            Self::Set(Set::Gateway { method, new }) => set_gateway(place, method, &new),
         }
     }
 }
@@ -118,29 +116,29 @@ impl NewFee {
     }
 }
 
-fn set_platform(database: &Database, tier: String, exchange: Option<Percentage>, new: &NewFee) -> anyhow::Result<()> {
-    let mut store = database.open_existing()?;
+fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: &NewFee) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
     let fee = new.fee()?;
     let now = clock::now();
-    let book = block_on(database.queries(1)?.book())??;
+    let book = place.read(async |queries| queries.book().await)?;
     if book.tier(&tier).is_none() {
         bail!("there is no tier {tier}");
     }
     let before = book.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
     let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
     let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
-    book::set_platform_fee(store.connection_mut(), &row, now)?;
+    book::set_platform_fee(sql.as_mut(), &row, now)?;
     println!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
     Ok(())
 }
 
-fn set_gateway(database: &Database, method: Method, new: &NewFee) -> anyhow::Result<()> {
-    let mut store = database.open_existing()?;
+fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
     let fee = new.fee()?;
-    let book = block_on(database.queries(1)?.book())??;
+    let book = place.read(async |queries| queries.book().await)?;
     let provider = book.provider_of(method).with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider, method, operation: new.operation, fee };
-    book::set_gateway_fee(store.connection_mut(), &row, clock::now())?;
+    book::set_gateway_fee(sql.as_mut(), &row, clock::now())?;
     println!("gateway  {}  {}  {}", row.method, row.operation, shown(row.fee));
     Ok(())
 }
@@ -169,9 +167,9 @@ pub fn period(effective: Effective) -> String {
     format!("since {}{until}", effective.from)
 }
 
-fn list(database: &Database, all: bool, as_json: bool) -> anyhow::Result<()> {
-    drop(database.open_existing()?);
-    let book = block_on(database.queries(1)?.book())??;
+fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    let book = place.read(async |queries| queries.book().await)?;
     let now = clock::now();
     if as_json {
         print_json(&json_of(&book, all, now));

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::Database;
+use super::Place;
 use crate::clock;
 use crate::store::migrate;
 
@@ -18,14 +18,14 @@ pub enum Keys {
 }
 
 impl Keys {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         let Self::Rotate { retire } = self;
-        let store = database.open_existing()?;
+        let mut sql = place.open_existing()?;
         let now = clock::now().0;
-        let id = migrate::add_signing_key(store.connection(), now)?;
+        let id = migrate::add_signing_key(sql.as_mut(), now)?;
         println!("key {id} signs from now on");
         if retire {
-            let retired = migrate::retire_signing_keys_before(store.connection(), id, now)?;
+            let retired = migrate::retire_signing_keys_before(sql.as_mut(), id, now)?;
             println!("{retired} older keys are retired: their tokens are refused");
         }
         Ok(())

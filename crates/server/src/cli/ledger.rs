@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{Database, fail};
+use super::{Place, fail};
 use crate::store::verify::{self, Report};
 
 #[derive(Subcommand)]
@@ -15,9 +15,9 @@ pub enum Ledger {
 
 impl Ledger {
     /// 0 when all is well, 1 with a list of what is not.
-    pub fn run(self, database: &Database) -> ExitCode {
+    pub fn run(self, place: &Place) -> ExitCode {
         let Self::Verify = self;
-        match database.open_existing().and_then(|_| Ok(verify::verify(&database.path)?)) {
+        match place.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
             Ok(report) => tell(&report),
             Err(error) => fail(&error),
         }

@@ -11,9 +11,8 @@ use domain::merchant::{Merchant as MerchantRow, MerchantType, NewMerchant};
 use domain::names::Mode;
 use serde_json::json;
 
-use super::{Database, print_json, run_once};
+use super::{Place, print_json};
 use crate::secrets::{NewKey, PASSCODE_CHARS, hash_passcode};
-use crate::store::sqlite::SqliteStore;
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
@@ -84,13 +83,14 @@ pub struct Created {
 }
 
 impl Merchant {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::Create { live: true, .. } => {
                 bail!("no live provider is configured: a live merchant's payments would never be carried out")
             }
             Self::Create { name, kind, phone, verified, live: false, json } => {
-                let created = create(database.open()?, &name, kind, phone, verified)?;
+                drop(place.open()?);
+                let created = create(place, &name, kind, phone, verified)?;
                 if json {
                     print_json(&as_json(&created))
                 } else {
@@ -98,8 +98,8 @@ impl Merchant {
                 }
                 Ok(())
             }
-            Self::CreateKey { merchant, json } => create_key(database, merchant, json),
-            Self::SetPasscode { merchant } => set_passcode(database, merchant),
+            Self::CreateKey { merchant, json } => create_key(place, merchant, json),
+            Self::SetPasscode { merchant } => set_passcode(place, merchant),
         }
     }
 }
@@ -108,13 +108,7 @@ impl Merchant {
 ///
 /// # Errors
 /// When the phone is taken, or the database cannot be written.
-pub fn create(
-    store: SqliteStore,
-    name: &str,
-    kind: MerchantType,
-    phone: Option<String>,
-    verified: bool,
-) -> anyhow::Result<Created> {
+pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
         bail!("a name has 1 to 255 characters");
@@ -131,7 +125,7 @@ pub fn create(
         secret_hash,
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
-    match run_once(store, Command::CreateMerchant(new))? {
+    match place.run_once(Command::CreateMerchant(new))? {
         Answer::Merchant(merchant, wallets) => Ok(Created { merchant, wallets, client_id, client_secret }),
         other => bail!("unexpected answer {other:?}"),
     }
@@ -157,10 +151,11 @@ fn print(created: &Created) {
     }
 }
 
-fn create_key(database: &Database, merchant: i64, json: bool) -> anyhow::Result<()> {
+fn create_key(place: &Place, merchant: i64, json: bool) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let command = Command::CreateKey(MerchantId(merchant), client_id.clone(), secret_hash);
-    match run_once(database.open_existing()?, command).with_context(|| format!("merchant {merchant}"))? {
+    drop(place.open_existing()?);
+    match place.run_once(command).with_context(|| format!("merchant {merchant}"))? {
         Answer::ApiKey(key) if json => {
             print_json(&json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret}));
         }
@@ -174,7 +169,7 @@ fn create_key(database: &Database, merchant: i64, json: bool) -> anyhow::Result<
     Ok(())
 }
 
-fn set_passcode(database: &Database, merchant: i64) -> anyhow::Result<()> {
+fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
     let mut passcode = String::new();
     std::io::stdin().take(1_024).read_to_string(&mut passcode).context("no passcode on standard input")?;
     // As a request's passcode is read: a blank or a control character that it cannot have would lock every payout out.
@@ -183,7 +178,8 @@ fn set_passcode(database: &Database, merchant: i64) -> anyhow::Result<()> {
         bail!("a passcode has 4 to 128 characters");
     }
     let hash = hash_passcode(passcode).map_err(|error| anyhow::anyhow!(error))?;
-    run_once(database.open_existing()?, Command::SetPasscode(MerchantId(merchant), hash))?;
+    drop(place.open_existing()?);
+    place.run_once(Command::SetPasscode(MerchantId(merchant), hash))?;
     println!("payouts of merchant {merchant} need the passcode from now on");
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -14,7 +13,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::engine::Lane;
 use crate::store::queries::Queries;
-use crate::store::sqlite::{self, SqliteStore};
+use crate::store::sql::Sql;
+use crate::store::{Database, StoreError};
 
 mod demo;
 mod errors;
@@ -33,7 +33,7 @@ mod wallet;
 struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
-    /// Where everything is kept: sqlite:PATH.
+    /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
     #[arg(long, global = true, env = "KOLA_DATABASE", default_value = "sqlite:kola.db", value_name = "URL")]
     database: Database,
     /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
@@ -78,19 +78,19 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut cli = Cli::parse();
-    cli.database.market = cli.market;
+    let cli = Cli::parse();
+    let place = Place { database: cli.database, market: cli.market };
     start_log();
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
-        Group::Serve(command) => command.run(&cli.database),
+        Group::Serve(command) => command.run(&place),
         Group::Demo(command) => command.run(),
-        Group::Merchant(command) => command.run(&cli.database),
-        Group::Wallet(command) => command.run(&cli.database),
-        Group::Ledger(command) => return command.run(&cli.database),
-        Group::Review(command) => command.run(&cli.database),
-        Group::Fees(command) => command.run(&cli.database),
-        Group::Rates(command) => command.run(&cli.database),
-        Group::Keys(command) => command.run(&cli.database),
+        Group::Merchant(command) => command.run(&place),
+        Group::Wallet(command) => command.run(&place),
+        Group::Ledger(command) => return command.run(&place),
+        Group::Review(command) => command.run(&place),
+        Group::Fees(command) => command.run(&place),
+        Group::Rates(command) => command.run(&place),
+        Group::Keys(command) => command.run(&place),
         Group::Errors => {
             print!("{}", errors::catalogue());
             Ok(())
@@ -118,66 +118,47 @@ fn start_log() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
-/// A database URL.
+/// The database, and the market of a new one.
 #[derive(Clone, Debug)]
-pub struct Database {
-    path: PathBuf,
+pub struct Place {
+    database: Database,
     market: Option<PathBuf>,
 }
 
-impl FromStr for Database {
-    type Err = String;
-
-    fn from_str(url: &str) -> Result<Self, String> {
-        let Some(path) = url.strip_prefix("sqlite:") else {
-            return Err("a database URL looks like sqlite:kola.db".to_owned());
-        };
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() || path.starts_with(":memory:") {
-            return Err("sqlite: needs the path of a file: what is acknowledged is kept on disk".to_owned());
-        }
-        Ok(Self { path: path.into(), market: None })
-    }
-}
-
-impl Database {
-    /// A database at a path.
+impl Place {
+    /// A database in a file.
     #[must_use]
-    pub const fn at(path: PathBuf) -> Self {
-        Self { path, market: None }
+    pub const fn file(path: PathBuf) -> Self {
+        Self { database: Database::Sqlite(path), market: None }
     }
 
-    /// Opens the database to write; makes it, or brings it up to date.
-    fn open(&self) -> anyhow::Result<SqliteStore> {
-        let opened = sqlite::open_with(&self.path, self.market.as_deref());
-        let connection = opened.with_context(|| format!("cannot open {}", self.path.display()))?;
-        Ok(SqliteStore::new(connection)?)
+    /// A connection to the database; makes it, or brings it up to date.
+    fn open(&self) -> anyhow::Result<Box<dyn Sql>> {
+        self.database.open(self.market.as_deref()).with_context(|| format!("cannot open {}", self.database))
     }
 
-    /// Opens a database that must be there already.
-    fn open_existing(&self) -> anyhow::Result<SqliteStore> {
-        if !self.path.exists() {
-            bail!("there is no database at {}; `kola serve` or `kola merchant create` makes one", self.path.display());
+    /// A connection to a database that must be there already.
+    fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
+        if let Database::Sqlite(path) = &self.database
+            && !path.exists()
+        {
+            bail!("there is no database at {}; `kola serve` or `kola merchant create` makes one", path.display());
         }
         self.open()
     }
 
-    fn queries(&self, readers: usize) -> anyhow::Result<Queries> {
-        Ok(Queries::open(&self.path, readers)?)
+    /// Reads to the end, on a database that is up to date.
+    fn read<T>(&self, read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
     }
-}
 
-/// Runs one command on its own lane; works beside a running server.
-fn run_once(store: SqliteStore, command: Command) -> anyhow::Result<Answer> {
-    let mut lane = Lane::new(store, Config::default().settings, Arc::new(clock::now)).short_lived();
-    let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
-    Ok(outcome?)
-}
-
-/// Runs a read to its end.
-fn block_on<T>(read: impl Future<Output = T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(read))
+    /// Runs one command on its own lane, on a database that is up to date; works beside a running server.
+    fn run_once(&self, command: Command) -> anyhow::Result<Answer> {
+        let mut lane = Lane::new(self.database.store()?, Config::default().settings, Arc::new(clock::now)).short_lived();
+        let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
+        Ok(outcome?)
+    }
 }
 
 /// Prints JSON on one line.

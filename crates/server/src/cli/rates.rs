@@ -7,7 +7,7 @@ use domain::money::Decimal;
 use serde_json::json;
 
 use super::fees::{currency, is_over, period};
-use super::{Database, block_on, print_json};
+use super::{Place, print_json};
 use crate::clock;
 use crate::store::book::{self, NewRate};
 
@@ -39,17 +39,17 @@ pub enum Rates {
 }
 
 impl Rates {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { all, json } => list(database, all, json),
-            Self::Set { from, to, rate } => set(database, from, to, &rate),
+            Self::List { all, json } => list(place, all, json),
+            Self::Set { from, to, rate } => set(place, from, to, &rate),
         }
     }
 }
 
-fn list(database: &Database, all: bool, as_json: bool) -> anyhow::Result<()> {
-    drop(database.open_existing()?);
-    let book = block_on(database.queries(1)?.book())??;
+fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    let book = place.read(async |queries| queries.book().await)?;
     let now = clock::now();
     let rows = book.rates.iter().filter(|row| all || !is_over(row.effective, now));
     if as_json {
@@ -71,14 +71,14 @@ fn list(database: &Database, all: bool, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn set(database: &Database, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
-    let mut store = database.open_existing()?;
+fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
     if from == to {
         bail!("a rate is between two currencies");
     }
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
     let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
-    book::set_rate(store.connection_mut(), &NewRate { from, to, rate }, clock::now())?;
+    book::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
     println!("1 {from} = {} {to}", rate.to_text(PLACES));
     Ok(())
 }

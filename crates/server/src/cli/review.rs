@@ -7,7 +7,7 @@ use domain::ids::ReviewId;
 use domain::review::Resolution;
 use serde_json::json;
 
-use super::{Database, block_on, print_json, run_once};
+use super::{Place, print_json};
 
 #[derive(Subcommand)]
 pub enum Review {
@@ -47,17 +47,17 @@ pub enum To {
 }
 
 impl Review {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { json } => list(database, json),
-            Self::Resolve { id, outcome, to, evidence } => resolve(database, ReviewId(id), outcome, to, evidence.trim()),
+            Self::List { json } => list(place, json),
+            Self::Resolve { id, outcome, to, evidence } => resolve(place, ReviewId(id), outcome, to, evidence.trim()),
         }
     }
 }
 
-fn list(database: &Database, as_json: bool) -> anyhow::Result<()> {
-    drop(database.open_existing()?);
-    let reviews = block_on(database.queries(1)?.open_reviews())??;
+fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    let reviews = place.read(async |queries| queries.open_reviews().await)?;
     if as_json {
         let rows = reviews.iter().map(|(review, execution)| {
             json!({
@@ -87,7 +87,7 @@ fn list(database: &Database, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn resolve(database: &Database, id: ReviewId, outcome: Option<Outcome>, to: Option<To>, evidence: &str) -> anyhow::Result<()> {
+fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>, evidence: &str) -> anyhow::Result<()> {
     if evidence.is_empty() {
         bail!("--evidence is empty");
     }
@@ -98,7 +98,8 @@ fn resolve(database: &Database, id: ReviewId, outcome: Option<Outcome>, to: Opti
         (None, Some(To::Payer)) => Resolution::ToPayer,
         (None, None) => bail!("say --outcome or --to"),
     };
-    match run_once(database.open_existing()?, Command::ResolveReview(id, how, evidence.to_owned()))? {
+    drop(place.open_existing()?);
+    match place.run_once(Command::ResolveReview(id, how, evidence.to_owned()))? {
         Answer::Review(review) => println!("review {} is resolved: {}", review.id, review.resolution.unwrap_or_default()),
         other => bail!("unexpected answer {other:?}"),
     }

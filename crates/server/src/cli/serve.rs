@@ -9,10 +9,11 @@ use domain::merchant::MerchantType;
 use domain::money::{Decimal, Money};
 use tokio::net::TcpListener;
 
+use super::Place;
 use super::merchant::{self, Created};
-use super::{Database, run_once};
 use crate::app::Server;
 use crate::config::{Config, RateLimit};
+use crate::store::migrate;
 
 /// Money that the first sandbox merchant starts with, in major units, by currency.
 const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
@@ -63,7 +64,7 @@ impl Default for Serve {
 }
 
 impl Serve {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         let mut config = Config {
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
@@ -71,13 +72,14 @@ impl Serve {
             bench_routes: self.bench_routes,
             ..Config::default()
         };
-        let first = first_merchant(database)?;
+        let first = first_merchant(place)?;
+        let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             let listener = TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
             let address = listener.local_addr()?;
             config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
-            let server = Server::start(database.path.clone(), config)?;
+            let server = Server::start(&place.database, stores, config).await?;
             println!("kola listening on http://{address}");
             if let Some(created) = first {
                 introduce(&created, address);
@@ -102,20 +104,19 @@ async fn stop_signal() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-/// On an empty database: a verified sandbox merchant with money in its wallets.
+/// On an empty database, for the first process that asks: a verified sandbox merchant with money in its wallets.
 ///
 /// # Errors
 /// When the database cannot be opened or written.
-pub fn first_merchant(database: &Database) -> anyhow::Result<Option<Created>> {
-    let store = database.open()?;
-    if super::block_on(database.queries(1)?.merchant_count())?? > 0 {
+pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
+    if !migrate::claim_first_merchant(place.open()?.as_mut())? {
         return Ok(None);
     }
-    let created = merchant::create(store, "Sandbox merchant", MerchantType::Organization, None, true)?;
+    let created = merchant::create(place, "Sandbox merchant", MerchantType::Organization, None, true)?;
     for (id, currency) in &created.wallets {
         let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).and_then(|(_, amount)| Decimal::parse(amount));
         let funds = funds.and_then(|amount| amount.to_money(*currency).ok()).unwrap_or(Money::new(0, *currency));
-        run_once(database.open()?, domain::command::Command::FundWallet(*id, funds))?;
+        place.run_once(domain::command::Command::FundWallet(*id, funds))?;
     }
     Ok(Some(created))
 }

@@ -7,7 +7,7 @@ use domain::ids::WalletId;
 use domain::money::{AmountFault, Decimal, Money};
 use domain::wallet::WalletStatus;
 
-use super::{Database, block_on, run_once};
+use super::Place;
 
 #[derive(Subcommand)]
 pub enum Wallet {
@@ -36,22 +36,26 @@ fn status(text: &str) -> Result<WalletStatus, String> {
 }
 
 impl Wallet {
-    pub fn run(self, database: &Database) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::Fund { wallet, amount } => fund(database, WalletId(wallet), &amount),
-            Self::Status { wallet, status } => set_status(database, WalletId(wallet), status),
+            Self::Fund { wallet, amount } => fund(place, WalletId(wallet), &amount),
+            Self::Status { wallet, status } => set_status(place, WalletId(wallet), status),
         }
     }
 }
 
-fn fund(database: &Database, id: WalletId, amount: &str) -> anyhow::Result<()> {
-    let store = database.open_existing()?;
-    let wallet = block_on(database.queries(1)?.any_wallet(id))??.with_context(|| format!("there is no wallet {id}"))?;
+fn fund(place: &Place, id: WalletId, amount: &str) -> anyhow::Result<()> {
+    let wallet = find(place, id)?;
     let amount = Decimal::parse(amount).context("--amount is not a number")?;
     let amount = amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
-    let wallet = expect_wallet(run_once(store, Command::FundWallet(id, amount))?)?;
+    let wallet = expect_wallet(place.run_once(Command::FundWallet(id, amount))?)?;
     println!("wallet {id} has {} {} available", wallet.available(), wallet.currency);
     Ok(())
+}
+
+fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::wallet::Wallet> {
+    drop(place.open_existing()?);
+    place.read(async |queries| queries.any_wallet(id).await)?.with_context(|| format!("there is no wallet {id}"))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
@@ -62,20 +66,18 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
     }
 }
 
-fn set_status(database: &Database, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
-    let store = database.open_existing()?;
-    let queries = database.queries(1)?;
-    let wallet = block_on(queries.any_wallet(id))??.with_context(|| format!("there is no wallet {id}"))?;
+fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
+    let wallet = find(place, id)?;
     // Frozen first: nothing that could credit it can be started between the look and the closing.
     let before = wallet.status;
     let mut open_credits = false;
     if status == WalletStatus::Closed {
-        run_once(database.open()?, Command::SetWalletStatus(id, WalletStatus::Frozen, false))?;
-        open_credits = block_on(queries.has_open_credits(&wallet))??;
+        place.run_once(Command::SetWalletStatus(id, WalletStatus::Frozen, false))?;
+        open_credits = place.read(async |queries| queries.has_open_credits(&wallet).await)?;
     }
-    let closed = run_once(store, Command::SetWalletStatus(id, status, open_credits));
+    let closed = place.run_once(Command::SetWalletStatus(id, status, open_credits));
     if closed.is_err() && status == WalletStatus::Closed {
-        run_once(database.open()?, Command::SetWalletStatus(id, before, false))?;
+        place.run_once(Command::SetWalletStatus(id, before, false))?;
     }
     let wallet = expect_wallet(closed?)?;
     let held = Money::new(wallet.held_minor, wallet.currency);

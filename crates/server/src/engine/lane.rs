@@ -2,10 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use domain::command::{Command, Settings, decide};
 use domain::time::Timestamp;
-use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, World};
+use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, Key, World};
 
 use super::{Failure, Outcome};
 use crate::store::{Store, StoreError};
@@ -16,6 +17,14 @@ const ID_BLOCK: i64 = 10_000;
 const BATCH_TRIES: usize = 3;
 /// A decision reads fewer rows than this: more would be a loop.
 const MAX_LOADS: usize = 256;
+/// What a batch lacks is loaded in fewer rounds than this, and what others changed meanwhile decided again.
+const MAX_ROUNDS: usize = 64;
+/// A commit whose answer was lost is asked about for so long.
+const UNKNOWN_FOR: Duration = Duration::from_secs(15);
+/// Between two questions.
+const UNKNOWN_PAUSE: Duration = Duration::from_millis(200);
+/// Before a database that is away is tried again.
+const AWAY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs batches of commands on a store.
 pub struct Lane<S> {
@@ -24,6 +33,14 @@ pub struct Lane<S> {
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ids: IdBlock,
     id_block: i64,
+}
+
+/// What became of a batch that did not fail.
+enum Done {
+    /// It is on disk.
+    Committed(Vec<Outcome>),
+    /// Its commit had no answer, and none was to be had since.
+    Unknown,
 }
 
 impl<S: Store> Lane<S> {
@@ -45,29 +62,40 @@ impl<S: Store> Lane<S> {
 
     /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands, and on disk.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
+        let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
         for attempt in 1..=BATCH_TRIES {
             match self.guarded(commands) {
-                Ok(outcomes) => return outcomes,
+                Ok(Done::Committed(outcomes)) => return outcomes,
+                Ok(Done::Unknown) => return all(&Failure::Unknown),
                 Err(error) => {
                     tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back");
                     if error.is_busy() {
                         // It waited long already; so would each command by itself.
-                        let busy = || Err(Failure::Unavailable("the database is busy".to_owned()));
-                        return commands.iter().map(|_| busy()).collect();
+                        return all(&Failure::Unavailable("the database is busy".to_owned()));
+                    }
+                    if error.is_away() {
+                        if attempt == BATCH_TRIES {
+                            return all(&Failure::Unavailable("the database cannot be reached".to_owned()));
+                        }
+                        std::thread::sleep(AWAY_PAUSE);
                     }
                 }
             }
         }
         // One of them may be the cause: each by itself, so that the others are not refused for it.
-        let alone = |lane: &mut Self, command: &Command| {
-            let outcome = lane.guarded(std::slice::from_ref(command));
-            outcome.map_or_else(|error| Err(Failure::Unavailable(error.to_string())), first)
-        };
-        commands.iter().map(|command| alone(self, command)).collect()
+        commands.iter().map(|command| self.alone(command)).collect()
+    }
+
+    fn alone(&mut self, command: &Command) -> Outcome {
+        match self.guarded(std::slice::from_ref(command)) {
+            Ok(Done::Committed(outcomes)) => first(outcomes),
+            Ok(Done::Unknown) => Err(Failure::Unknown),
+            Err(error) => Err(Failure::Unavailable(error.to_string())),
+        }
     }
 
     /// A panic is a fault of ours in one command: the lane outlives it.
-    fn guarded(&mut self, commands: &[Command]) -> Result<Vec<Outcome>, StoreError> {
+    fn guarded(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
         let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(commands)));
         attempt.unwrap_or_else(|_| {
             self.store.rollback();
@@ -75,62 +103,146 @@ impl<S: Store> Lane<S> {
         })
     }
 
-    fn attempt(&mut self, commands: &[Command]) -> Result<Vec<Outcome>, StoreError> {
-        let done = self.store.begin().and_then(|()| self.transact(commands));
+    fn attempt(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
+        let done = self.transact(commands);
         if done.is_err() {
             self.store.rollback();
         }
         done
     }
 
-    fn transact(&mut self, commands: &[Command]) -> Result<Vec<Outcome>, StoreError> {
-        let mut world = self.store.world(self.ids);
-        for key in commands.iter().flat_map(Command::hints) {
-            self.load(&key, &mut world)?;
-        }
-        let mut outcomes = Vec::with_capacity(commands.len());
-        for command in commands {
-            outcomes.push(self.decide(command, &mut world)?);
-        }
+    fn transact(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
+        self.reserve(commands.len())?;
+        let subjects: Vec<Key> = commands.iter().filter_map(Command::subject).collect();
+        let hints: Vec<Key> = commands.iter().flat_map(Command::hints).collect();
+        let mut world = self.store.open(self.ids, &subjects, &hints)?;
+        let outcomes =
+            if self.store.at_hand() { self.one_by_one(commands, &mut world)? } else { self.in_rounds(commands, &mut world)? };
         self.store.persist(&world)?;
-        self.store.commit()?;
+        match self.store.commit() {
+            Ok(()) => {}
+            Err(StoreError::Unknown(error)) => match self.find_out(&error) {
+                Some(true) => {}
+                Some(false) => return Err(*error),
+                None => return Ok(Done::Unknown),
+            },
+            Err(error) => return Err(error),
+        }
         // Only now: a block that was reserved in a batch that was rolled back is not ours.
         self.ids = world.ids;
-        Ok(outcomes)
+        Ok(Done::Committed(outcomes))
     }
 
-    fn load(&mut self, key: &domain::world::Key, world: &mut World) -> Result<(), StoreError> {
-        if world.tables.knows(key) { Ok(()) } else { self.store.load(key, &mut world.tables) }
+    /// Where ids are reserved outside the transaction, all that a batch may need are reserved ahead.
+    fn reserve(&mut self, commands: usize) -> Result<(), StoreError> {
+        let needed = IDS_PER_COMMAND.saturating_mul(i64::try_from(commands).unwrap_or(i64::MAX));
+        if !self.store.at_hand() && self.ids.end - self.ids.next < needed {
+            // Enough for a while: what is left of a block is lost when the next batch needs more.
+            let block = if self.id_block == ID_BLOCK { needed.max(ID_BLOCK).saturating_mul(8) } else { needed };
+            self.ids = self.store.reserve_ids(block)?;
+        }
+        Ok(())
     }
 
-    /// Decides one command, loading what it turns out to read. The database is at hand, so a row is loaded at once.
-    fn decide(&mut self, command: &Command, world: &mut World) -> Result<Outcome, StoreError> {
+    /// Whether a commit without an answer was done: asked until there is an answer, but not for ever.
+    fn find_out(&mut self, error: &StoreError) -> Option<bool> {
+        tracing::warn!(%error, "a commit has no answer");
+        let begun = Instant::now();
+        loop {
+            match self.store.is_committed() {
+                Ok(committed) => {
+                    tracing::warn!(committed, "the commit that had no answer was found out about");
+                    return Some(committed);
+                }
+                Err(error) if begun.elapsed() > UNKNOWN_FOR => {
+                    tracing::error!(%error, "a commit stays without an answer");
+                    return None;
+                }
+                Err(_) => std::thread::sleep(UNKNOWN_PAUSE),
+            }
+        }
+    }
+
+    /// Decides the commands in order; what one turns out to read is loaded at once, because the database is at hand.
+    fn one_by_one(&mut self, commands: &[Command], world: &mut World) -> Result<Vec<Outcome>, StoreError> {
+        commands.iter().map(|command| self.load_and_decide(command, world)).collect()
+    }
+
+    fn load_and_decide(&mut self, command: &Command, world: &mut World) -> Result<Outcome, StoreError> {
         if world.ids.end - world.ids.next < IDS_PER_COMMAND {
             world.refill(self.store.reserve_ids(self.id_block)?);
         }
         let now = (self.clock)();
         for _ in 0..MAX_LOADS {
-            let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, world, now)));
-            let halt = match decided {
-                Ok(Ok(answer)) => {
-                    world.keep();
-                    return Ok(Ok(answer));
-                }
-                Ok(Err(halt)) => halt,
-                Err(_) => Halt::Broken("a decision panicked".to_owned()),
-            };
-            world.forget();
-            match halt {
-                Halt::Missing(key) => self.load(&key, world)?,
-                Halt::Rejected(reasons) => return Ok(Err(Failure::Rejected(reasons))),
-                Halt::Broken(what) => {
-                    tracing::error!(what, "a decision could not be made");
-                    return Ok(Err(Failure::Internal(what)));
-                }
+            match self.decide(command, world, now) {
+                Ok(outcome) => return Ok(outcome),
+                Err(key) => self.store.load(&[key], &mut world.tables)?,
             }
         }
         Ok(Err(Failure::Internal("a decision reads without end".to_owned())))
     }
+
+    /// Decides the commands in order, again and again: until nothing that they read is missing, and what they change is
+    /// locked and was not changed by anybody else meanwhile.
+    fn in_rounds(&mut self, commands: &[Command], world: &mut World) -> Result<Vec<Outcome>, StoreError> {
+        // What the loaded rows point at will be asked for: one round for all of it, instead of one for each.
+        let follows = unknown(commands.iter().flat_map(|command| command.follows(world)), world);
+        if !follows.is_empty() {
+            self.store.load(&follows, &mut world.tables)?;
+        }
+        for _ in 0..MAX_ROUNDS {
+            let mut outcomes = Vec::with_capacity(commands.len());
+            let mut missing = vec![];
+            for command in commands {
+                match self.decide(command, world, (self.clock)()) {
+                    Ok(outcome) => outcomes.push(outcome),
+                    Err(key) => missing.push(key),
+                }
+            }
+            if !missing.is_empty() {
+                world.restart();
+                self.store.load(&unknown(missing.into_iter(), world), &mut world.tables)?;
+            } else if self.store.confirm(&mut world.tables)? {
+                return Ok(outcomes);
+            } else {
+                world.restart();
+            }
+        }
+        Err(StoreError::Odd("a batch is not decided after many rounds"))
+    }
+
+    /// Decides one command on what is loaded.
+    ///
+    /// # Errors
+    /// The key of a row that is missing.
+    fn decide(&self, command: &Command, world: &mut World, now: Timestamp) -> Result<Outcome, Key> {
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, world, now)));
+        let halt = match decided {
+            Ok(Ok(answer)) => {
+                world.keep();
+                return Ok(Ok(answer));
+            }
+            Ok(Err(halt)) => halt,
+            Err(_) => Halt::Broken("a decision panicked".to_owned()),
+        };
+        world.forget();
+        match halt {
+            Halt::Missing(key) => Err(key),
+            Halt::Rejected(reasons) => Ok(Err(Failure::Rejected(reasons))),
+            Halt::Broken(what) => {
+                tracing::error!(what, "a decision could not be made");
+                Ok(Err(Failure::Internal(what)))
+            }
+        }
+    }
+}
+
+/// The keys that are not loaded, each once.
+fn unknown(keys: impl Iterator<Item = Key>, world: &World) -> Vec<Key> {
+    let mut keys: Vec<Key> = keys.filter(|key| !world.tables.knows(key)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 fn first(outcomes: Vec<Outcome>) -> Outcome {

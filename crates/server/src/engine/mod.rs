@@ -1,7 +1,8 @@
 //! The only door to writing.
 //!
 //! Commands wait in a bounded queue; the lane takes all that wait, decides them in the order of arrival, writes what changed
-//! and commits once. A lone command commits at once, a crowd shares.
+//! and commits once. A lone command commits at once, a crowd shares. Where there are several lanes, a merchant's commands are
+//! always decided by the same one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use domain::command::{Answer, Command, Settings};
+use domain::ids::MerchantId;
 use domain::rejection::Rejection;
 use domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +27,9 @@ mod tests;
 /// The most commands that wait. A full queue answers at once that it is full.
 pub const QUEUE: usize = 4_096;
 
+/// A command that has waited for so long is not begun any more: the database is slow, and the queue would only grow.
+const WAIT: Duration = Duration::from_secs(10);
+
 /// A batch that takes no longer may be run on a thread that serves requests.
 const QUICK: Duration = Duration::from_millis(2);
 
@@ -37,6 +42,8 @@ pub enum Failure {
     Overloaded,
     /// The database could not do it: nothing was done, the caller may try again.
     Unavailable(String),
+    /// The connection was lost in the middle of a commit: it may be done or not. The same request with the same key tells.
+    Unknown,
     /// A fault of ours. Nothing was done.
     Internal(String),
 }
@@ -49,6 +56,7 @@ impl std::fmt::Display for Failure {
                 f.write_str(&reasons.join("; "))
             }
             Self::Overloaded => f.write_str("too many requests are waiting"),
+            Self::Unknown => f.write_str("whether it was done is not known: repeat the same request to find out"),
             Self::Unavailable(what) | Self::Internal(what) => f.write_str(what),
         }
     }
@@ -62,6 +70,7 @@ pub type Outcome = Result<Answer, Failure>;
 /// A command in the queue.
 struct Waiting {
     command: Command,
+    since: Instant,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -76,20 +85,26 @@ impl<S: Store + Send> Runner for Lane<S> {
     }
 }
 
-/// The door to the lane that writes. Cheap to clone; the lane ends when the last is dropped and its queue is empty.
+/// The door to the lanes that write. Cheap to clone; the lanes end when the last is dropped and their queues are empty.
 #[derive(Clone)]
 pub struct Engine {
-    queue: mpsc::Sender<Waiting>,
-    shared: Arc<Shared>,
+    doors: Arc<[Door]>,
 }
 
-/// The lane, and whether its last batch was quick.
-struct Shared {
+/// The door to one lane.
+struct Door {
+    queue: mpsc::Sender<Waiting>,
+    /// The lane, when a batch may run on a thread that serves requests.
+    inline: Option<Arc<Inline>>,
+}
+
+/// A lane that is shared with the threads that serve requests, and whether its last batch was quick.
+struct Inline {
     quick: AtomicBool,
     lane: Mutex<Box<dyn Runner>>,
 }
 
-impl Shared {
+impl Inline {
     fn run(&self, lane: &mut dyn Runner, commands: &[Command]) -> Vec<Outcome> {
         let start = Instant::now();
         let outcomes = lane.run(commands);
@@ -110,18 +125,19 @@ pub struct Options {
 }
 
 impl Engine {
-    /// Starts a lane on a thread of its own.
+    /// Starts a lane for each store, on a thread of its own.
     ///
     /// # Errors
     /// When the operating system has no thread.
-    pub fn start(store: impl Store + Send + 'static, options: Options) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        let batch_max = options.batch_max.max(1);
-        let lane: Box<dyn Runner> = Box::new(Lane::new(store, options.settings, options.clock));
-        let shared = Arc::new(Shared { quick: AtomicBool::new(false), lane: Mutex::new(lane) });
-        let served = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("lane".to_owned()).spawn(move || serve(&served, waiting, batch_max))?;
-        Ok((Self { queue, shared }, thread))
+    pub fn start<S: Store + Send + 'static>(stores: Vec<S>, options: &Options) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let mut doors = Vec::with_capacity(stores.len());
+        let mut threads = Vec::with_capacity(stores.len());
+        for store in stores {
+            let (door, thread) = open_door(store, options)?;
+            doors.push(door);
+            threads.push(thread);
+        }
+        Ok((Self { doors: doors.into() }, threads))
     }
 
     /// Hands a command in and waits until it is decided and on disk.
@@ -129,33 +145,81 @@ impl Engine {
     /// # Errors
     /// See [`Failure`]. A caller that stops waiting does not stop the command.
     pub async fn submit(&self, command: Command) -> Outcome {
-        if let Some(outcome) = self.run_alone(&command) {
+        let merchant = command.merchant();
+        self.hand_in(merchant, command).await
+    }
+
+    /// The same for a command about a merchant's row that does not name the merchant: it is decided where the merchant's
+    /// other commands are, so that they need not wait for each other's locks.
+    ///
+    /// # Errors
+    /// See [`Engine::submit`].
+    pub async fn submit_for(&self, merchant: MerchantId, command: Command) -> Outcome {
+        self.hand_in(Some(merchant), command).await
+    }
+
+    async fn hand_in(&self, merchant: Option<MerchantId>, command: Command) -> Outcome {
+        let closed = || Failure::Unavailable("the server is stopping".to_owned());
+        let door = self.door(merchant).ok_or_else(closed)?;
+        if let Some(outcome) = door.run_alone(&command) {
             return outcome;
         }
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Waiting { command, answer }).map_err(|error| match error {
+        door.queue.try_send(Waiting { command, since: Instant::now(), answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Failure::Unavailable("the server is stopping".to_owned()),
+            mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
         outcome.await.map_err(|_| Failure::Internal("the lane gave no answer".to_owned()))?
     }
 
+    /// A merchant is always at the same door.
+    fn door(&self, merchant: Option<MerchantId>) -> Option<&Door> {
+        // Ids of rows made together are near each other: their low digits alone would choose the same door for many.
+        let mixed = merchant.map_or(0, |MerchantId(id)| id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
+        let doors = u64::try_from(self.doors.len()).ok()?;
+        self.doors.get(usize::try_from(mixed.checked_rem(doors)?).ok()?)
+    }
+}
+
+impl Door {
     /// Runs a command where it is submitted, when nobody else waits and the lane is idle: to wake the lane's thread and to be
     /// woken by it would take as long as a third of the commit. `None` when there is a crowd to share a commit with.
     ///
     /// One commit at a time is made so, and only while commits are quick: on a slow disk, or behind another process's
     /// transaction, no thread that serves requests is kept.
     fn run_alone(&self, command: &Command) -> Option<Outcome> {
+        let shared = self.inline.as_ref()?;
         let crowd = self.queue.capacity() < self.queue.max_capacity();
-        if crowd || !self.shared.quick.load(Ordering::Relaxed) {
+        if crowd || !shared.quick.load(Ordering::Relaxed) {
             return None;
         }
-        let mut lane = self.shared.lane.try_lock().ok()?;
-        self.shared.run(lane.as_mut(), std::slice::from_ref(command)).pop()
+        let mut lane = shared.lane.try_lock().ok()?;
+        shared.run(lane.as_mut(), std::slice::from_ref(command)).pop()
     }
 }
 
-fn serve(shared: &Shared, mut waiting: mpsc::Receiver<Waiting>, batch_max: usize) {
+fn open_door(store: impl Store + Send + 'static, options: &Options) -> std::io::Result<(Door, JoinHandle<()>)> {
+    let (queue, waiting) = mpsc::channel(QUEUE);
+    let batch_max = options.batch_max.max(1);
+    let at_hand = store.at_hand();
+    let mut lane: Box<dyn Runner> = Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
+    let builder = std::thread::Builder::new().name("lane".to_owned());
+    if !at_hand {
+        let thread = builder.spawn(move || serve(waiting, batch_max, |commands| lane.run(commands)))?;
+        return Ok((Door { queue, inline: None }, thread));
+    }
+    let inline = Arc::new(Inline { quick: AtomicBool::new(false), lane: Mutex::new(lane) });
+    let served = Arc::clone(&inline);
+    let thread = builder.spawn(move || {
+        serve(waiting, batch_max, |commands| {
+            let mut lane = served.lane.lock().unwrap_or_else(PoisonError::into_inner);
+            served.run(lane.as_mut(), commands)
+        });
+    })?;
+    Ok((Door { queue, inline: Some(inline) }, thread))
+}
+
+fn serve(mut waiting: mpsc::Receiver<Waiting>, batch_max: usize, mut run: impl FnMut(&[Command]) -> Vec<Outcome>) {
     let mut batch = Vec::with_capacity(batch_max);
     while let Some(first) = waiting.blocking_recv() {
         batch.push(first);
@@ -164,11 +228,16 @@ fn serve(shared: &Shared, mut waiting: mpsc::Receiver<Waiting>, batch_max: usize
         {
             batch.push(next);
         }
-        let (commands, answers): (Vec<Command>, Vec<_>) = batch.drain(..).map(|w| (w.command, w.answer)).unzip();
-        let mut lane = shared.lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcomes = shared.run(lane.as_mut(), &commands);
-        drop(lane);
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        let (late, batch): (Vec<Waiting>, Vec<Waiting>) = batch.drain(..).partition(|w| w.since.elapsed() > WAIT);
+        for Waiting { answer, .. } in late {
+            // Its caller has given up or soon will: what it wanted is not done behind its back.
+            let _ = answer.send(Err(Failure::Overloaded));
+        }
+        if batch.is_empty() {
+            continue;
+        }
+        let (commands, answers): (Vec<Command>, Vec<_>) = batch.into_iter().map(|w| (w.command, w.answer)).unzip();
+        for (answer, outcome) in answers.into_iter().zip(run(&commands)) {
             // Who went away does not need the answer; what was decided stands.
             let _ = answer.send(outcome);
         }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::command::{Answer, Command, Settings};
 use domain::currency::Currency;
@@ -15,10 +14,11 @@ use domain::party::{NewParty, Relationship};
 use domain::rejection::Rejection;
 use domain::session::Declare;
 use domain::time::{Timestamp, minutes};
-use domain::world::{IdBlock, Key, Tables, World};
+use domain::wallet::Wallet;
+use domain::world::{IdBlock, Key, Lookup, Tables, World};
 
 use super::{Engine, Failure, Lane, Options, Outcome, QUEUE};
-use crate::store::sqlite::{self, SqliteStore};
+use crate::store::sqlite::{self, SqliteSql, SqliteStore};
 use crate::store::{Store, StoreError, verify};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
@@ -88,7 +88,7 @@ fn executed(outcome: &Outcome) -> (bool, &'static str) {
 }
 
 fn assert_sound(path: &Path, executions: i64) {
-    let report = verify::verify(path).unwrap();
+    let report = verify::verify(&mut SqliteSql(sqlite::open(path).unwrap())).unwrap();
     assert_eq!((report.violations, report.executions), (vec![], executions));
 }
 
@@ -112,12 +112,31 @@ fn commands_of_one_batch_see_each_other() {
     assert_sound(&path, 2);
 }
 
-/// Fails or panics where it is told to.
+/// What becomes of a commit.
+enum Fault {
+    /// It is refused.
+    Refused,
+    /// The connection is lost before it is done,
+    LostBefore,
+    /// or after.
+    LostAfter,
+}
+
+/// Fails or panics where it is told to; far away when it is told so.
 struct Faulty {
     store: SqliteStore,
-    commits: Arc<AtomicUsize>,
-    fail_commit: usize,
+    at_hand: bool,
+    commits: usize,
+    fault: Option<(usize, Fault)>,
     panic_on: Option<SessionId>,
+    /// Wallets that turn out to have been changed when they are locked.
+    confirms: Vec<Wallet>,
+}
+
+impl Faulty {
+    fn new(path: &Path) -> Self {
+        Self { store: store(path), at_hand: true, commits: 0, fault: None, panic_on: None, confirms: vec![] }
+    }
 }
 
 impl Store for Faulty {
@@ -125,19 +144,29 @@ impl Store for Faulty {
         self.store.reserve_ids(count)
     }
 
-    fn begin(&mut self) -> Result<(), StoreError> {
-        self.store.begin()
+    fn at_hand(&self) -> bool {
+        self.at_hand
     }
 
-    fn world(&self, ids: IdBlock) -> World {
-        self.store.world(ids)
+    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+        let panics = |key: &Key| matches!(key, Key::Session(Lookup::Id(id)) if Some(*id) == self.panic_on);
+        assert!(!subjects.iter().any(panics), "told to panic");
+        self.store.open(ids, subjects, keys)
     }
 
-    fn load(&mut self, key: &Key, tables: &mut Tables) -> Result<(), StoreError> {
-        if let Key::Session(domain::world::Lookup::Id(id)) = key {
-            assert_ne!(Some(*id), self.panic_on, "told to panic");
+    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+        self.store.load(keys, tables)
+    }
+
+    fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
+        match self.confirms.pop() {
+            Some(mut wallet) => {
+                // As if another process had changed it since it was read.
+                wallet.available_minor -= 50;
+                Ok(tables.wallets.confirm(wallet))
+            }
+            None => Ok(true),
         }
-        self.store.load(key, tables)
     }
 
     fn persist(&mut self, world: &World) -> Result<(), StoreError> {
@@ -145,10 +174,27 @@ impl Store for Faulty {
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        if self.commits.fetch_add(1, Ordering::Relaxed) + 1 == self.fail_commit {
-            return Err(rusqlite::Error::QueryReturnedNoRows.into());
+        self.commits += 1;
+        match &self.fault {
+            Some((nth, fault)) if *nth == self.commits => match fault {
+                Fault::Refused => Err(rusqlite::Error::QueryReturnedNoRows.into()),
+                Fault::LostBefore => Err(StoreError::Unknown(Box::new(StoreError::Silent))),
+                Fault::LostAfter => {
+                    self.store.commit()?;
+                    Err(StoreError::Unknown(Box::new(StoreError::Silent)))
+                }
+            },
+            _ => self.store.commit(),
         }
-        self.store.commit()
+    }
+
+    fn is_committed(&mut self) -> Result<bool, StoreError> {
+        let committed = matches!(&self.fault, Some((_, Fault::LostAfter)));
+        if !committed {
+            // The server rolls back what a lost connection leaves open.
+            self.store.rollback();
+        }
+        Ok(committed)
     }
 
     fn rollback(&mut self) {
@@ -161,10 +207,61 @@ fn a_batch_that_could_not_be_committed_is_run_again_from_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kola.db");
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200]);
-    let mut lane = lane(Faulty { store: store(&path), commits: Arc::default(), fail_commit: 1, panic_on: None });
+    let mut lane = lane(Faulty { fault: Some((1, Fault::Refused)), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!((executed(&outcomes[0]), executed(&outcomes[1])), ((false, "COMPLETED"), (false, "COMPLETED")));
     assert_sound(&path, 2);
+}
+
+#[test]
+fn a_commit_without_an_answer_is_found_out_about() {
+    for fault in [Fault::LostBefore, Fault::LostAfter] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kola.db");
+        let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100]);
+        let mut lane = lane(Faulty { fault: Some((1, fault)), ..Faulty::new(&path) });
+        let outcomes = lane.run(&[execute(id, sessions[0], "a")]);
+        assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"), "once, whether it had been committed or not");
+        assert_eq!(executed(&lane.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
+        assert_sound(&path, 1);
+    }
+}
+
+#[test]
+fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let mut lane = lane(Faulty { at_hand: false, ..Faulty::new(&path) });
+    let (id, _, sessions) = sessions(&mut lane, &[600, 600, 300]);
+    let batch = [
+        execute(id, sessions[0], "a"),
+        execute(id, sessions[0], "a"),
+        execute(id, sessions[0], "b"),
+        execute(id, sessions[1], "c"),
+        execute(id, sessions[2], "d"),
+    ];
+    let outcomes = lane.run(&batch);
+    assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
+    assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"));
+    assert!(matches!(&outcomes[2], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })));
+    assert_eq!(executed(&outcomes[3]), (false, "FAILED"));
+    assert_eq!(executed(&outcomes[4]), (false, "COMPLETED"));
+    assert_sound(&path, 3);
+}
+
+#[test]
+fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let mut writer = lane(store(&path));
+    let (id, wallet, sessions) = sessions(&mut writer, &[980, 20]);
+    let stored = one(&mut writer, Command::FundWallet(wallet, usd(0)));
+    let Answer::Wallet(wallet) = stored else { panic!("no wallet") };
+    let mut lane = lane(Faulty { at_hand: false, confirms: vec![wallet], ..Faulty::new(&path) });
+    // 1000 when it was read, 950 when it was locked: the first does not fit any more.
+    let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
+    assert_eq!(executed(&outcomes[0]), (false, "FAILED"));
+    assert_eq!(executed(&outcomes[1]), (false, "COMPLETED"));
 }
 
 #[test]
@@ -172,7 +269,7 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kola.db");
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
-    let faulty = Faulty { store: store(&path), commits: Arc::default(), fail_commit: 0, panic_on: Some(sessions[1]) };
+    let faulty = Faulty { panic_on: Some(sessions[1]), ..Faulty::new(&path) };
     let mut lane = lane(faulty);
     let batch: Vec<_> = sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
     let outcomes = lane.run(&batch);
@@ -205,7 +302,7 @@ fn a_full_queue_answers_at_once() {
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
-    let (engine, thread) = Engine::start(store(&path), options).unwrap();
+    let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     runtime.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
@@ -224,5 +321,5 @@ fn a_full_queue_answers_at_once() {
         assert!(made >= QUEUE, "what was taken in was done");
     });
     drop(engine);
-    thread.join().unwrap();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }

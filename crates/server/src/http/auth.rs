@@ -26,8 +26,8 @@ use super::limits::ByAddress;
 use super::routes::Routes;
 use crate::app::App;
 use crate::clock;
+use crate::hex::hex;
 use crate::payload;
-use crate::store::migrate::hex;
 
 /// A token is good for so many minutes.
 const TOKEN_MINUTES: i64 = 60;

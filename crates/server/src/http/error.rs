@@ -283,6 +283,7 @@ impl From<Failure> for ApiError {
             Failure::Rejected(rejections) => Self::refused(rejections, false),
             Failure::Overloaded => Self::Overloaded,
             Failure::Unavailable(what) => Self::Unavailable(what),
+            Failure::Unknown => Self::Unavailable(failure.to_string()),
             Failure::Internal(what) => Self::Internal(what),
         }
     }
@@ -291,11 +292,18 @@ impl From<Failure> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Sqlite(_) | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
+            StoreError::Sqlite(_)
+            | StoreError::Postgres { .. }
+            | StoreError::Silent
+            | StoreError::Pool(_)
+            | StoreError::Unknown(_)
+            | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
             StoreError::Broken { .. }
             | StoreError::Newer { .. }
             | StoreError::Market(_)
             | StoreError::Lost { .. }
+            | StoreError::Odd(_)
+            | StoreError::Runtime(_)
             | StoreError::Panicked
             | StoreError::Random(_) => Self::Internal(error.to_string()),
         }

@@ -1,6 +1,7 @@
 //! Whether the server lives, and the yardstick of benchmarks.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::answer::Answered;
 use super::auth::Tenant;
 use super::describe::op;
+use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{Fields, Payload, Schemas};
 use super::routes::Routes;
@@ -46,6 +48,17 @@ async fn healthz() -> Json<HealthAnswer> {
     Json(HealthAnswer { status: "ok" })
 }
 
+/// The database has so long to say that it is there.
+const READY: Duration = Duration::from_secs(2);
+
+async fn readyz(State(app): State<App>) -> Answered<HealthAnswer> {
+    match tokio::time::timeout(READY, app.queries.ping()).await {
+        Ok(answered) => answered?,
+        Err(_) => return Err(ApiError::Unavailable("the database does not answer".to_owned())),
+    }
+    Ok(Json(HealthAnswer { status: "ok" }))
+}
+
 /// All that an execution call does but the execution: the tenant, the body, an answer of the same size.
 async fn noop(State(_): State<App>, tenant: Tenant, Body(AnyObject): Body<AnyObject>) -> Answered<Value> {
     Ok(Json(json!({
@@ -59,7 +72,11 @@ async fn noop(State(_): State<App>, tenant: Tenant, Body(AnyObject): Body<AnyObj
 /// Asking whether the server lives.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().get("/healthz", healthz, op("get_health", "Ask whether the server lives"))
+    Routes::new().get("/healthz", healthz, op("get_health", "Ask whether the server lives")).get(
+        "/readyz",
+        readyz,
+        op("get_readiness", "Ask whether the server can take requests: whether its database answers"),
+    )
 }
 
 /// Measuring what a call costs that does nothing.

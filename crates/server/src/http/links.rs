@@ -18,9 +18,9 @@ use super::fields::{PaymentSource, Text};
 use super::routes::Routes;
 use crate::app::App;
 use crate::clock;
+use crate::hex::hex;
 use crate::payload;
 use crate::store::StoreError;
-use crate::store::migrate::hex;
 
 payload! {
     /// Which invoice or order.

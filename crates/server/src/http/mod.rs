@@ -100,6 +100,6 @@ mod tests {
         assert_eq!(distinct.len(), list.len());
         assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
         assert!(list.iter().all(|(_, path)| path.starts_with("/v1/")
-            || ["/healthz", "/openapi.json", "/docs", "/pay/{token}", "/receipt/{token}"].contains(&path.as_str())));
+            || ["/healthz", "/readyz", "/openapi.json", "/docs", "/pay/{token}", "/receipt/{token}"].contains(&path.as_str())));
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use domain::execution::{ProviderRequest, Word};
-use domain::ids::ExecutionId;
+use domain::ids::{ExecutionId, MerchantId};
 use domain::names::{Method, Operation};
 use domain::time::minutes;
 use tokio::sync::mpsc;
@@ -18,6 +18,8 @@ use super::{Provider, Reply};
 pub struct Callback {
     /// For which execution.
     pub execution_id: ExecutionId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
     /// After how long.
     pub after: Duration,
     /// What it says.
@@ -41,7 +43,8 @@ impl Sandbox {
     }
 
     fn call_back(&self, request: &ProviderRequest, after: Duration, word: &Word) {
-        let callback = Callback { execution_id: request.execution_id, after, word: word.clone() };
+        let callback =
+            Callback { execution_id: request.execution_id, merchant_id: request.merchant_id, after, word: word.clone() };
         // A callback that finds no room is lost, as callbacks are: the status will be asked.
         if self.callbacks.try_send(callback).is_err() {
             tracing::debug!(execution = request.execution_id.0, "a sandbox callback was lost");
@@ -207,6 +210,7 @@ mod tests {
 
     fn request(number: &str, operation: Operation) -> ProviderRequest {
         ProviderRequest {
+            merchant_id: MerchantId(1),
             execution_id: ExecutionId(7),
             operation,
             request_id: "id".to_owned(),

@@ -5,28 +5,39 @@ use domain::currency::Currency;
 use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
-use rusqlite::{Connection, TransactionBehavior, named_params};
 
 use super::StoreError;
 use super::record::{Column, Reader};
+use super::sql::{OwnedRow, Purpose, Sql, params, transaction};
 use crate::market::{Fixed, MarketFile, Percentage, Word};
 
 /// The version of the book: raised by each change of it.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn version(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.prepare_cached("SELECT book_version FROM installation")?.query_row([], |row| row.get(0))?)
-}
+pub const VERSION: &str = "SELECT book_version FROM installation";
 
-/// Reads the whole book. It is small: some hundred rows.
+/// Reads the whole book, which is small: some hundred rows. The rows of each are for [`build`], in this order.
+pub const QUERIES: [&str; 7] = [
+    VERSION,
+    "SELECT id, name, is_default, created_at, updated_at FROM fee_tiers ORDER BY id",
+    "SELECT id, tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, effective_from, effective_to, \
+     created_at FROM platform_fees ORDER BY id",
+    "SELECT id, provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, effective_from, effective_to, \
+     created_at, updated_at FROM gateway_fees ORDER BY id",
+    "SELECT id, from_currency, to_currency, num, den, effective_from, effective_to FROM rates ORDER BY id",
+    "SELECT id, method, provider, operation, currency, country FROM markets ORDER BY id",
+    "SELECT id, prefix, digits, carrier, country, method FROM phone_prefixes ORDER BY id",
+];
+
+/// The book of the rows that [`QUERIES`] answer.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn load(connection: &Connection) -> Result<Book, StoreError> {
+pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Book, StoreError> {
+    let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables else {
+        return Err(StoreError::Odd("the book has a table too few or too many"));
+    };
     Ok(Book {
-        version: version(connection)?,
-        tiers: all(connection, "fee_tiers", "id, name, is_default, created_at, updated_at", |r| {
+        version: version.first().ok_or(StoreError::Odd("the installation has no row"))?.integer()?,
+        tiers: all(tiers, "fee_tiers", |r| {
             Ok(Tier {
                 id: Column::take(r)?,
                 name: Column::take(r)?,
@@ -35,42 +46,30 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
                 updated_at: Column::take(r)?,
             })
         })?,
-        platform_fees: all(
-            connection,
-            "platform_fees",
-            "id, tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, effective_from, \
-             effective_to, created_at",
-            |r| {
-                Ok(PlatformFee {
-                    id: Column::take(r)?,
-                    tier: Column::take(r)?,
-                    operation: Column::take(r)?,
-                    fee: fee(r)?,
-                    fx_percentage_ppm: Column::take(r)?,
-                    effective: effective(r)?,
-                    created_at: Column::take(r)?,
-                })
-            },
-        )?,
-        gateway_fees: all(
-            connection,
-            "gateway_fees",
-            "id, provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, effective_from, effective_to, \
-             created_at, updated_at",
-            |r| {
-                Ok(GatewayFee {
-                    id: Column::take(r)?,
-                    provider: Column::take(r)?,
-                    method: Column::take(r)?,
-                    operation: Column::take(r)?,
-                    fee: fee(r)?,
-                    effective: effective(r)?,
-                    created_at: Column::take(r)?,
-                    updated_at: Column::take(r)?,
-                })
-            },
-        )?,
-        rates: all(connection, "rates", "id, from_currency, to_currency, num, den, effective_from, effective_to", |r| {
+        platform_fees: all(platform_fees, "platform_fees", |r| {
+            Ok(PlatformFee {
+                id: Column::take(r)?,
+                tier: Column::take(r)?,
+                operation: Column::take(r)?,
+                fee: fee(r)?,
+                fx_percentage_ppm: Column::take(r)?,
+                effective: effective(r)?,
+                created_at: Column::take(r)?,
+            })
+        })?,
+        gateway_fees: all(gateway_fees, "gateway_fees", |r| {
+            Ok(GatewayFee {
+                id: Column::take(r)?,
+                provider: Column::take(r)?,
+                method: Column::take(r)?,
+                operation: Column::take(r)?,
+                fee: fee(r)?,
+                effective: effective(r)?,
+                created_at: Column::take(r)?,
+                updated_at: Column::take(r)?,
+            })
+        })?,
+        rates: all(rates, "rates", |r| {
             Ok(Rate {
                 id: Column::take(r)?,
                 from: Column::take(r)?,
@@ -79,7 +78,7 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
                 effective: effective(r)?,
             })
         })?,
-        markets: all(connection, "markets", "id, method, provider, operation, currency, country", |r| {
+        markets: all(markets, "markets", |r| {
             let _: i64 = Column::take(r)?;
             Ok(Market {
                 method: Column::take(r)?,
@@ -89,7 +88,7 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
                 country: Column::take(r)?,
             })
         })?,
-        phone_prefixes: all(connection, "phone_prefixes", "id, prefix, digits, carrier, country, method", |r| {
+        phone_prefixes: all(phone_prefixes, "phone_prefixes", |r| {
             let _: i64 = Column::take(r)?;
             Ok(PhonePrefix {
                 prefix: Column::take(r)?,
@@ -103,18 +102,11 @@ pub fn load(connection: &Connection) -> Result<Book, StoreError> {
 }
 
 fn all<T>(
-    connection: &Connection,
+    rows: &[OwnedRow],
     table: &'static str,
-    columns: &str,
     take: impl Fn(&mut Reader<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {columns} FROM {table} ORDER BY id"))?;
-    let mut rows = statement.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(take(&mut Reader::new(row, table, 0))?);
-    }
-    Ok(found)
+    rows.iter().map(|row| take(&mut Reader::new(row, table, 0))).collect()
 }
 
 fn fee(reader: &mut Reader<'_>) -> Result<Fee, StoreError> {
@@ -131,15 +123,15 @@ fn effective(reader: &mut Reader<'_>) -> Result<Effective, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn seed(connection: &Connection, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
+pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
     let effective = |from: Option<Word<Timestamp>>, to: Option<Word<Timestamp>>| Effective {
         from: from.map_or(now, |from| from.0),
         to: to.map(|to| to.0),
     };
     for tier in &market.tiers {
-        connection.execute(
-            "INSERT INTO fee_tiers (name, is_default, created_at, updated_at) VALUES (?, ?, ?, ?)",
-            (&tier.name, tier.default, now.0, now.0),
+        sql.execute(
+            "INSERT INTO fee_tiers (name, is_default, created_at, updated_at) VALUES (:name, :default, :now, :now)",
+            &params!["name" = tier.name.as_str(), "default" = tier.default, "now" = now.0],
         )?;
     }
     for row in &market.platform_fees {
@@ -149,15 +141,22 @@ pub fn seed(connection: &Connection, market: &MarketFile, now: Timestamp) -> Res
             fee: fee_of(row.percentage, row.fixed)?,
             fx_percentage_ppm: row.exchange_percentage.0.ppm,
         };
-        insert_platform_fee(connection, &new, effective(row.from, row.to), now)?;
+        insert_platform_fee(sql, &new, effective(row.from, row.to), now)?;
     }
     for row in &market.markets {
-        let (method, provider, country) = (row.method.0.as_str(), row.provider.0.as_str(), &row.country.0.0);
+        let (method, provider, country) = (row.method.0.as_str(), row.provider.0.as_str(), row.country.0.0.as_str());
         for operation in &row.operations {
             for currency in &row.currencies {
-                connection.execute(
-                    "INSERT INTO markets (method, provider, operation, currency, country) VALUES (?, ?, ?, ?, ?)",
-                    (method, provider, operation.0.as_str(), currency.0.code(), country),
+                sql.execute(
+                    "INSERT INTO markets (method, provider, operation, currency, country) \
+                     VALUES (:method, :provider, :operation, :currency, :country)",
+                    &params![
+                        "method" = method,
+                        "provider" = provider,
+                        "operation" = operation.0.as_str(),
+                        "currency" = currency.0.code(),
+                        "country" = country,
+                    ],
                 )?;
             }
         }
@@ -171,19 +170,26 @@ pub fn seed(connection: &Connection, market: &MarketFile, now: Timestamp) -> Res
                 operation: row.operation.0,
                 fee: fee_of(row.percentage, row.fixed)?,
             };
-            insert_gateway_fee(connection, &new, effective(row.from, row.to), now)?;
+            insert_gateway_fee(sql, &new, effective(row.from, row.to), now)?;
         }
     }
     for row in &market.rates {
         let rate = row.rate.0.to_ratio().ok_or_else(|| StoreError::Market("a rate has too many digits".to_owned()))?;
         let new = NewRate { from: row.from_currency.0, to: row.to_currency.0, rate };
-        insert_rate(connection, &new, effective(row.from, row.to), now)?;
+        insert_rate(sql, &new, effective(row.from, row.to), now)?;
     }
     for row in &market.phones {
         for prefix in &row.prefixes {
-            connection.execute(
-                "INSERT INTO phone_prefixes (prefix, digits, carrier, country, method) VALUES (?, ?, ?, ?, ?)",
-                (&prefix.0.0, row.digits, &row.carrier, &row.country.0.0, row.method.0.as_str()),
+            sql.execute(
+                "INSERT INTO phone_prefixes (prefix, digits, carrier, country, method) \
+                 VALUES (:prefix, :digits, :carrier, :country, :method)",
+                &params![
+                    "prefix" = prefix.0.0.as_str(),
+                    "digits" = row.digits,
+                    "carrier" = row.carrier.as_str(),
+                    "country" = row.country.0.0.as_str(),
+                    "method" = row.method.0.as_str(),
+                ],
             )?;
         }
     }
@@ -233,60 +239,63 @@ pub struct NewRate {
 }
 
 fn insert_platform_fee(
-    connection: &Connection,
+    sql: &mut dyn Sql,
     new: &NewPlatformFee,
     effective: Effective,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    connection.execute(
+    sql.execute(
         "INSERT INTO platform_fees (tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, \
-         effective_from, effective_to, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            &new.tier,
-            new.operation.as_str(),
-            new.fee.percentage_ppm,
-            new.fee.fixed.map(|(minor, _)| minor),
-            new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
-            new.fx_percentage_ppm,
-            effective.from.0,
-            effective.to.map(|to| to.0),
-            now.0,
-        ),
+         effective_from, effective_to, created_at) \
+         VALUES (:tier, :operation, :percentage, :fixed, :currency, :exchange, :from, :to, :now)",
+        &params![
+            "tier" = new.tier.as_str(),
+            "operation" = new.operation.as_str(),
+            "percentage" = new.fee.percentage_ppm,
+            "fixed" = new.fee.fixed.map(|(minor, _)| minor),
+            "currency" = new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            "exchange" = new.fx_percentage_ppm,
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+            "now" = now.0,
+        ],
     )?;
     Ok(())
 }
 
-fn insert_gateway_fee(
-    connection: &Connection,
-    new: &NewGatewayFee,
-    effective: Effective,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    connection.execute(
+fn insert_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, effective: Effective, now: Timestamp) -> Result<(), StoreError> {
+    sql.execute(
         "INSERT INTO gateway_fees (provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, \
-         effective_from, effective_to, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            new.provider.as_str(),
-            new.method.as_str(),
-            new.operation.as_str(),
-            new.fee.percentage_ppm,
-            new.fee.fixed.map(|(minor, _)| minor),
-            new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
-            effective.from.0,
-            effective.to.map(|to| to.0),
-            now.0,
-            now.0,
-        ),
+         effective_from, effective_to, created_at, updated_at) \
+         VALUES (:provider, :method, :operation, :percentage, :fixed, :currency, :from, :to, :now, :now)",
+        &params![
+            "provider" = new.provider.as_str(),
+            "method" = new.method.as_str(),
+            "operation" = new.operation.as_str(),
+            "percentage" = new.fee.percentage_ppm,
+            "fixed" = new.fee.fixed.map(|(minor, _)| minor),
+            "currency" = new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+            "now" = now.0,
+        ],
     )?;
     Ok(())
 }
 
-fn insert_rate(connection: &Connection, new: &NewRate, effective: Effective, now: Timestamp) -> Result<(), StoreError> {
-    let to = effective.to.map(|to| to.0);
-    connection.execute(
+fn insert_rate(sql: &mut dyn Sql, new: &NewRate, effective: Effective, now: Timestamp) -> Result<(), StoreError> {
+    sql.execute(
         "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, effective_to, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (new.from.code(), new.to.code(), new.rate.num(), new.rate.den(), effective.from.0, to, now.0),
+         VALUES (:from_currency, :to_currency, :num, :den, :from, :to, :now)",
+        &params![
+            "from_currency" = new.from.code(),
+            "to_currency" = new.to.code(),
+            "num" = new.rate.num(),
+            "den" = new.rate.den(),
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+            "now" = now.0,
+        ],
     )?;
     Ok(())
 }
@@ -298,26 +307,26 @@ const fn from_now_on(now: Timestamp) -> Effective {
     Effective { from: now, to: None }
 }
 
-/// Changes the book and raises its version, in one transaction: a running server takes it up at its next batch.
-fn change(connection: &mut Connection, change: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    change(&transaction)?;
-    transaction.execute("UPDATE installation SET book_version = book_version + 1", [])?;
-    transaction.commit()?;
-    Ok(())
+/// Changes the book and raises its version, in one transaction: a running server takes it up at its next batch. The version
+/// is raised first, so that two changes at once wait for each other.
+fn change(sql: &mut dyn Sql, change: impl FnOnce(&mut dyn Sql) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    transaction(sql, Purpose::Write, |sql| {
+        sql.execute("UPDATE installation SET book_version = book_version + 1", &vec![])?;
+        change(sql)
+    })
 }
 
 /// Sets a platform fee from `now` on. A row that begins later still takes over when its time comes.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn set_platform_fee(connection: &mut Connection, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
-    change(connection, |connection| {
-        connection.execute(
+pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
+    change(sql, |sql| {
+        sql.execute(
             &format!("UPDATE platform_fees SET effective_to = :now WHERE tier = :tier AND operation = :operation AND {HOLDS}"),
-            named_params! { ":now": now.0, ":tier": new.tier, ":operation": new.operation.as_str() },
+            &params!["now" = now.0, "tier" = new.tier.as_str(), "operation" = new.operation.as_str()],
         )?;
-        insert_platform_fee(connection, new, from_now_on(now), now)
+        insert_platform_fee(sql, new, from_now_on(now), now)
     })
 }
 
@@ -325,21 +334,21 @@ pub fn set_platform_fee(connection: &mut Connection, new: &NewPlatformFee, now: 
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn set_gateway_fee(connection: &mut Connection, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
-    change(connection, |connection| {
-        connection.execute(
+pub fn set_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+    change(sql, |sql| {
+        sql.execute(
             &format!(
                 "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \
                  WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS}"
             ),
-            named_params! {
-                ":now": now.0,
-                ":provider": new.provider.as_str(),
-                ":method": new.method.as_str(),
-                ":operation": new.operation.as_str(),
-            },
+            &params![
+                "now" = now.0,
+                "provider" = new.provider.as_str(),
+                "method" = new.method.as_str(),
+                "operation" = new.operation.as_str(),
+            ],
         )?;
-        insert_gateway_fee(connection, new, from_now_on(now), now)
+        insert_gateway_fee(sql, new, from_now_on(now), now)
     })
 }
 
@@ -347,15 +356,15 @@ pub fn set_gateway_fee(connection: &mut Connection, new: &NewGatewayFee, now: Ti
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn set_rate(connection: &mut Connection, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
-    change(connection, |connection| {
-        connection.execute(
+pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
+    change(sql, |sql| {
+        sql.execute(
             &format!(
                 "UPDATE rates SET effective_to = :now WHERE {HOLDS} AND \
                  ((from_currency = :from AND to_currency = :to) OR (from_currency = :to AND to_currency = :from))"
             ),
-            named_params! { ":now": now.0, ":from": new.from.code(), ":to": new.to.code() },
+            &params!["now" = now.0, "from" = new.from.code(), "to" = new.to.code()],
         )?;
-        insert_rate(connection, new, from_now_on(now), now)
+        insert_rate(sql, new, from_now_on(now), now)
     })
 }

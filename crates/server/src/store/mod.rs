@@ -1,23 +1,51 @@
 //! Rows in, rows out: the only place that knows SQL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use domain::world::{IdBlock, Key, Tables, World};
 
 pub mod book;
 pub mod migrate;
+pub mod postgres;
 pub mod queries;
 pub mod record;
 mod rows;
+pub mod sql;
 pub mod sqlite;
 pub mod verify;
 
 /// Why the store could not do it.
 #[derive(thiserror::Error, Debug)]
 pub enum StoreError {
-    /// The database refused or failed.
+    /// SQLite refused or failed.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL refused or failed, or could not be reached.
+    #[error("database: {what}")]
+    Postgres {
+        /// Its five characters for what is wrong, when it said something.
+        code: Option<String>,
+        /// Whether the connection is gone.
+        gone: bool,
+        /// What it said, or what became of the connection.
+        what: String,
+    },
+    /// PostgreSQL's connection was open and nothing came.
+    #[error("database: no answer")]
+    Silent,
+    /// No connection was free in time.
+    #[error("database: {0}")]
+    Pool(String),
+    /// A commit was sent and its answer lost: it may be on disk or not.
+    #[error("a commit without an answer: {0}")]
+    Unknown(Box<StoreError>),
+    /// The driver's runtime cannot be started.
+    #[error("runtime: {0}")]
+    Runtime(std::io::Error),
+    /// An answer of another shape than its statement has.
+    #[error("an odd answer of the database: {0}")]
+    Odd(&'static str),
     /// The database file cannot be made.
     #[error("{path}: {error}")]
     Open {
@@ -26,7 +54,7 @@ pub enum StoreError {
         /// Why.
         error: std::io::Error,
     },
-    /// The database was written by a newer version.
+    /// The database was changed by a newer version in a way that this one would not understand.
     #[error("the database has schema {found}, this version of kola knows {known}: use the newer kola")]
     Newer {
         /// Of the database.
@@ -48,12 +76,14 @@ pub enum StoreError {
     #[error("the market: {0}")]
     Market(String),
     /// A row that was read is not there any more.
-    #[error("an update of {table} changed {count} rows instead of one")]
+    #[error("a statement changed {count} rows of {table} instead of {expected}")]
     Lost {
         /// The table.
         table: &'static str,
         /// How many.
         count: usize,
+        /// How many it should have been.
+        expected: usize,
     },
     /// The lane panicked while it worked on a batch; it was rolled back.
     #[error("a fault in kola: the log has the place")]
@@ -64,35 +94,67 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether another process kept the database for longer than a writer waits.
+    /// Whether another process kept rows, or the whole database, for longer than a writer waits.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
+            // lock_not_available, and query_canceled by the time-out of a statement.
+            Self::Postgres { code: Some(code), .. } => matches!(code.as_str(), "55P03" | "57014"),
+            _ => false,
+        }
+    }
+
+    /// Whether the database cannot be reached, is going down or coming up, or does not take writes (any more): the next try
+    /// needs a new connection.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Silent | Self::Pool(_) => true,
+            Self::Postgres { code: Some(code), gone, .. } => {
+                // Connection exceptions; shutdowns; a session ended by a time-out; too many connections; a standby.
+                let class = code.get(..2).unwrap_or_default();
+                *gone
+                    || class == "08"
+                    || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "25006")
+            }
+            Self::Postgres { code: None, gone, .. } => *gone,
+            _ => false,
+        }
     }
 }
 
 /// A lane's own connection to the database: what the engine needs of it.
 pub trait Store {
-    /// Takes `count` ids that no one else will get, as part of the transaction.
+    /// Whether a row is some microseconds away, so that each is loaded when a decision turns out to need it, and a batch may
+    /// run on a thread that serves requests. Else what is missing is loaded in rounds, for all commands of a batch together.
+    fn at_hand(&self) -> bool;
+
+    /// Takes `count` ids that no one else will get. Where rows are at hand as part of the transaction, else outside one.
     ///
     /// # Errors
     /// [`StoreError`].
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError>;
 
-    /// Starts a transaction that will write.
+    /// Starts a transaction that will write: a world with the book as it is now, the rows of `subjects`, locked where rows
+    /// are locked, and then those of `keys`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn begin(&mut self) -> Result<(), StoreError>;
+    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError>;
 
-    /// A world without rows, with the book as it is in this transaction.
-    fn world(&self, ids: IdBlock) -> World;
-
-    /// Looks a row up.
+    /// Looks rows up.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn load(&mut self, key: &Key, tables: &mut Tables) -> Result<(), StoreError>;
+    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError>;
+
+    /// Makes sure that nobody else changes the rows that the world changes. Answers whether they are as they were loaded;
+    /// if not, they have been loaded again, and what was decided on them does not hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError>;
 
     /// Writes what changed.
     ///
@@ -103,9 +165,152 @@ pub trait Store {
     /// Commits: what was written is on disk.
     ///
     /// # Errors
-    /// [`StoreError`]; the transaction may still be open.
+    /// [`StoreError::Unknown`] when it may have been done; else the transaction may still be open.
     fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// After a commit without an answer: whether the batch is on disk. Waits for a transaction that is still ending.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is still not known.
+    fn is_committed(&mut self) -> Result<bool, StoreError>;
 
     /// Undoes the transaction, if one is open.
     fn rollback(&mut self);
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn at_hand(&self) -> bool {
+        (**self).at_hand()
+    }
+
+    fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
+        (**self).reserve_ids(count)
+    }
+
+    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+        (**self).open(ids, subjects, keys)
+    }
+
+    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+        (**self).load(keys, tables)
+    }
+
+    fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
+        (**self).confirm(tables)
+    }
+
+    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
+        (**self).persist(world)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        (**self).commit()
+    }
+
+    fn is_committed(&mut self) -> Result<bool, StoreError> {
+        (**self).is_committed()
+    }
+
+    fn rollback(&mut self) {
+        (**self).rollback();
+    }
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server, or several of which one takes writes.
+    Postgres(Box<tokio_postgres::Config>),
+}
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(Box::new(postgres::config(url)?)));
+        }
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            return Err("a database URL looks like sqlite:kola.db or postgres://user:password@host/database".to_owned());
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.starts_with(":memory:") {
+            return Err("sqlite: needs the path of a file: what is acknowledged is kept on disk".to_owned());
+        }
+        Ok(Self::Sqlite(path.into()))
+    }
+}
+
+impl std::fmt::Display for Database {
+    /// Without a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(config) => {
+                let hosts = config.get_hosts().iter().map(|host| match host {
+                    tokio_postgres::config::Host::Tcp(name) => name.clone(),
+                    #[cfg(unix)]
+                    tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+                });
+                write!(f, "{} on {}", config.get_dbname().unwrap_or_default(), hosts.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+/// Lanes of a process on PostgreSQL: two, so that one merchant's batch is decided while another's is committed.
+const POSTGRES_LANES: usize = 2;
+/// Connections that read. On SQLite a read is some microseconds, so a few serve many requests.
+const READERS: usize = 4;
+/// On PostgreSQL a read waits for the network.
+const POSTGRES_READERS: usize = 8;
+
+impl Database {
+    /// A connection that waits, with the schema up to date; a new database is made, with the market of the file. Never
+    /// within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(&self, market: Option<&Path>) -> Result<Box<dyn sql::Sql>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_with(path, market)?)),
+            Self::Postgres(config) => Box::new(postgres::PostgresSql::open(config, market)?),
+        })
+    }
+
+    /// The store of one lane, on a database whose schema is up to date. Never within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::SqliteStore::new(sqlite::open(path)?)?),
+            Self::Postgres(config) => Box::new(postgres::lane::PostgresStore::open(config)?),
+        })
+    }
+
+    /// The stores of a server's lanes. Never within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn stores(&self) -> Result<Vec<Box<dyn Store + Send>>, StoreError> {
+        let lanes = match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(_) => POSTGRES_LANES,
+        };
+        (0..lanes).map(|_| self.store()).collect()
+    }
+
+    /// Reading, on a database whose schema is up to date. Within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn queries(&self) -> Result<queries::Queries, StoreError> {
+        match self {
+            Self::Sqlite(path) => queries::Queries::sqlite(path, READERS),
+            Self::Postgres(config) => queries::Queries::postgres(config, POSTGRES_READERS),
+        }
+    }
 }

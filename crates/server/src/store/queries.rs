@@ -1,8 +1,9 @@
 //! Reading, for routes that change nothing. A read sees what was committed before it began.
 //!
-//! On SQLite a read is some microseconds on a connection of the pool, so it is made where it is asked for.
+//! On SQLite a read is some microseconds on a connection of the pool, so it is made where it is asked for. A statement is
+//! written once, in what both databases understand; its names become places on PostgreSQL.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use domain::account::PaymentAccount;
@@ -22,10 +23,11 @@ use domain::source::{Item, Source, SourceStatus, SourceType};
 use domain::time::Timestamp;
 use domain::wallet::Wallet;
 use domain::world::IDS_PER_COMMAND;
-use rusqlite::{Connection, ToSql};
 
+use super::postgres::readers::PostgresReaders;
 use super::record::{Column, Found, Reader, Record};
-use super::sqlite::Readers;
+use super::sql::{Dialect, OwnedRow, Params, integer, params};
+use super::sqlite::{self, Readers};
 use super::{StoreError, book, migrate};
 
 /// Which part of a list: rows are ordered by creation time and id, newest first.
@@ -39,11 +41,11 @@ pub struct Page {
 
 impl Page {
     /// The parameters that [`after`] and a limit need.
-    fn put<'a>(&'a self, params: &mut Params<'a>) {
+    fn put(&self, params: &mut Params<'_>) {
         if self.after_id.is_some() {
-            params.push((":after", &self.after_id));
+            params.push((":after", self.after_id.into()));
         }
-        params.push((":limit", &self.limit));
+        params.push((":limit", self.limit.into()));
     }
 }
 
@@ -83,47 +85,71 @@ pub struct SourceFilter {
 /// A reader. Cheap to clone.
 #[derive(Clone)]
 pub struct Queries {
-    readers: Arc<Readers>,
+    rows: Rows,
     book: Arc<RwLock<Arc<Book>>>,
 }
 
-type Params<'a> = Vec<(&'static str, &'a dyn ToSql)>;
-
-/// A condition that holds for every row when its parameter is null.
-const NAME_FILTER: &str = "(:fullname IS NULL OR parties.fullname LIKE :fullname ESCAPE '\\')";
+/// Where rows are read.
+#[derive(Clone)]
+enum Rows {
+    Sqlite(Arc<Readers>),
+    Postgres(PostgresReaders),
+}
 
 impl Queries {
-    /// `count` readers of the database file.
+    /// `count` readers of a database file.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
-    pub fn open(path: &PathBuf, count: usize) -> Result<Self, StoreError> {
+    pub fn sqlite(path: &Path, count: usize) -> Result<Self, StoreError> {
         // Version 0 is no book's: the first question reads it.
-        Ok(Self { readers: Arc::new(Readers::open(path, count)?), book: Arc::default() })
+        Ok(Self { rows: Rows::Sqlite(Arc::new(Readers::open(path, count)?)), book: Arc::default() })
     }
 
-    fn rows<T>(
+    /// At most `count` connections to a server. Within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn postgres(config: &tokio_postgres::Config, count: usize) -> Result<Self, StoreError> {
+        Ok(Self { rows: Rows::Postgres(PostgresReaders::open(config, count)?), book: Arc::default() })
+    }
+
+    const fn dialect(&self) -> Dialect {
+        match self.rows {
+            Rows::Sqlite(_) => Dialect::Sqlite,
+            Rows::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    async fn rows<T>(
         &self,
         sql: &str,
         params: &Params<'_>,
         take: impl Fn(&dyn Found) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let connection = self.readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
-        collect(&connection, sql, params, take)
+        match &self.rows {
+            Rows::Sqlite(readers) => {
+                let connection = readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
+                #[cfg(test)]
+                tests::note_plan(&connection, sql, params);
+                sqlite::read(&connection, sql, params, take)
+            }
+            Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
+        }
     }
 
-    fn one<R: Record>(&self, condition: &str, params: &Params<'_>) -> Result<Option<R>, StoreError> {
+    async fn one<R: Record>(&self, condition: &str, params: &Params<'_>) -> Result<Option<R>, StoreError> {
         let sql = format!("SELECT {} FROM {} WHERE {condition} LIMIT 1", R::statements().columns, R::TABLE);
-        Ok(self.rows(&sql, params, |row| R::from_row(row, 0))?.pop())
+        Ok(self.rows(&sql, params, |row| R::from_row(row, 0)).await?.pop())
     }
 
-    fn many<R: Record>(&self, condition: &str, order: &str, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
+    async fn many<R: Record>(&self, condition: &str, order: &str, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
         let sql = format!("SELECT {} FROM {} WHERE {condition} ORDER BY {order}", R::statements().columns, R::TABLE);
-        self.rows(&sql, params, |row| R::from_row(row, 0))
+        self.rows(&sql, params, |row| R::from_row(row, 0)).await
     }
 
     /// A page of a list. The row to continue after gives the place, so that rows created meanwhile move nothing.
-    fn page<'a, R: Record>(&self, condition: &str, page: &'a Page, mut params: Params<'a>) -> Result<Vec<R>, StoreError> {
+    async fn page<R: Record>(&self, condition: &str, page: &Page, mut params: Params<'_>) -> Result<Vec<R>, StoreError> {
         let table = R::TABLE;
         let sql = format!(
             "SELECT {columns} FROM {table} WHERE {condition} AND {after} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
@@ -131,7 +157,12 @@ impl Queries {
             after = after(table, page),
         );
         page.put(&mut params);
-        self.rows(&sql, &params, |row| R::from_row(row, 0))
+        self.rows(&sql, &params, |row| R::from_row(row, 0)).await
+    }
+
+    /// The condition that a name contains a text; it holds for every row when its parameter is null.
+    fn name_filter(&self) -> String {
+        format!("(:fullname IS NULL OR parties.fullname {} :fullname ESCAPE '\\')", self.dialect().like())
     }
 
     /// The API key of that client id.
@@ -139,7 +170,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn api_key(&self, client_id: &str) -> Result<Option<ApiKey>, StoreError> {
-        self.one("client_id = :client", &vec![(":client", &client_id)])
+        self.one("client_id = :client", &params!["client" = client_id]).await
     }
 
     /// The API key of that id with its merchant: one read a request.
@@ -147,6 +178,9 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn tenant(&self, id: ApiKeyId) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
+        if let Rows::Postgres(readers) = &self.rows {
+            return readers.tenant(id).await;
+        }
         static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
             format!(
                 "SELECT {}, {} FROM api_keys JOIN merchants ON merchants.id = api_keys.merchant_id WHERE api_keys.id = :id",
@@ -155,7 +189,7 @@ impl Queries {
             )
         });
         let take = |row: &dyn Found| Ok((ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?));
-        Ok(self.rows(&SQL, &vec![(":id", &id.0)], take)?.pop())
+        Ok(self.rows(&SQL, &params!["id" = id.0], take).await?.pop())
     }
 
     /// The book as it is now: the same rows that executions are decided by.
@@ -163,14 +197,28 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn book(&self) -> Result<Arc<Book>, StoreError> {
-        let connection = self.readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
         let known = Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner));
-        if known.version == book::version(&connection)? {
+        if self.rows(book::VERSION, &vec![], integer).await? == [known.version] {
             return Ok(known);
         }
-        let new = Arc::new(book::load(&connection)?);
+        let new = Arc::new(self.read_book().await?);
         *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         Ok(new)
+    }
+
+    /// The version is read first: what is changed while the tables are read is read again at the next question.
+    async fn read_book(&self) -> Result<Book, StoreError> {
+        match &self.rows {
+            Rows::Sqlite(readers) => sqlite::read_book(&*readers.get().ok_or(rusqlite::Error::InvalidQuery)?),
+            Rows::Postgres(readers) => {
+                let mut tables = Vec::with_capacity(book::QUERIES.len());
+                for sql in book::QUERIES {
+                    let rows = readers.rows(sql, &vec![]).await?;
+                    tables.push(rows.iter().map(|row| OwnedRow::read(row, row.len())).collect::<Result<_, _>>()?);
+                }
+                book::build(&tables)
+            }
+        }
     }
 
     /// The page of a source.
@@ -178,7 +226,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn page_of(&self, source: SourceId) -> Result<Option<CheckoutConfig>, StoreError> {
-        self.one("source_id = :source", &vec![(":source", &source.0)])
+        self.one("source_id = :source", &params!["source" = source.0]).await
     }
 
     /// The page under a token, with its merchant and its invoice or order. Who has the token needs no other right.
@@ -186,10 +234,10 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn page_by_token(&self, token: &str) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
-        let page: Option<CheckoutConfig> = self.one("token = :token", &vec![(":token", &token)])?;
+        let page: Option<CheckoutConfig> = self.one("token = :token", &params!["token" = token]).await?;
         let Some(page) = page else { return Ok(None) };
         let merchant = self.merchant(page.merchant_id).await?;
-        let source: Option<Source> = self.one("id = :id", &vec![(":id", &page.source_id.0)])?;
+        let source: Option<Source> = self.one("id = :id", &params!["id" = page.source_id.0]).await?;
         Ok(merchant.zip(source).map(|(merchant, source)| (page, merchant, source)))
     }
 
@@ -198,7 +246,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
-        self.one("id = :id", &vec![(":id", &id.0)])
+        self.one("id = :id", &params!["id" = id.0]).await
     }
 
     /// This merchant's party.
@@ -206,7 +254,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn party(&self, merchant: MerchantId, id: PartyId) -> Result<Option<Party>, StoreError> {
-        self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id.0), (":merchant", &merchant.0)])
+        self.one("id = :id AND merchant_id = :merchant", &params!["id" = id.0, "merchant" = merchant.0]).await
     }
 
     /// This merchant's parties whose name contains `fullname`, whatever the case.
@@ -215,8 +263,8 @@ impl Queries {
     /// [`StoreError`].
     pub async fn parties(&self, merchant: MerchantId, fullname: Option<&str>, page: Page) -> Result<Vec<Party>, StoreError> {
         let fullname = fullname.map(contains);
-        let params: Params<'_> = vec![(":merchant", &merchant.0), (":fullname", &fullname)];
-        self.page(&format!("merchant_id = :merchant AND {NAME_FILTER}"), &page, params)
+        let params = params!["merchant" = merchant.0, "fullname" = fullname];
+        self.page(&format!("merchant_id = :merchant AND {}", self.name_filter()), &page, params).await
     }
 
     /// This merchant's counterparty with its party.
@@ -229,7 +277,7 @@ impl Queries {
         id: CounterpartyId,
     ) -> Result<Option<(Counterparty, Option<Party>)>, StoreError> {
         let sql = with_party("counterparties.id = :id AND counterparties.merchant_id = :merchant");
-        Ok(self.rows(&sql, &vec![(":id", &id.0), (":merchant", &merchant.0)], counterparty_with_party)?.pop())
+        Ok(self.rows(&sql, &params!["id" = id.0, "merchant" = merchant.0], counterparty_with_party).await?.pop())
     }
 
     /// This merchant's counterparties, with their parties.
@@ -245,16 +293,16 @@ impl Queries {
     ) -> Result<Vec<(Counterparty, Option<Party>)>, StoreError> {
         let table = "counterparties";
         let sql = with_party(&format!(
-            "{table}.merchant_id = :merchant AND {NAME_FILTER} \
+            "{table}.merchant_id = :merchant AND {filter} \
              AND (:relationship IS NULL OR {table}.relationship_type = :relationship) AND {after} \
              ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
+            filter = self.name_filter(),
             after = after(table, &page),
         ));
         let (fullname, relationship) = (fullname.map(contains), relationship.map(Relationship::as_str));
-        let mut params: Params<'_> =
-            vec![(":merchant", &merchant.0), (":fullname", &fullname), (":relationship", &relationship)];
+        let mut params = params!["merchant" = merchant.0, "fullname" = fullname, "relationship" = relationship];
         page.put(&mut params);
-        self.rows(&sql, &params, counterparty_with_party)
+        self.rows(&sql, &params, counterparty_with_party).await
     }
 
     /// This merchant's payment account.
@@ -262,7 +310,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn payment_account(&self, merchant: MerchantId, id: i64) -> Result<Option<PaymentAccount>, StoreError> {
-        self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id), (":merchant", &merchant.0)])
+        self.one("id = :id AND merchant_id = :merchant", &params!["id" = id, "merchant" = merchant.0]).await
     }
 
     /// This merchant's payment accounts.
@@ -281,14 +329,14 @@ impl Queries {
                          AND (:method IS NULL OR method = :method) \
                          AND (:operation IS NULL OR operation_type = :operation) \
                          AND (:active IS NULL OR is_active = :active)";
-        let params: Params<'_> = vec![
-            (":merchant", &merchant.0),
-            (":party", &party),
-            (":method", &method),
-            (":operation", &operation),
-            (":active", &filter.is_active),
+        let params = params![
+            "merchant" = merchant.0,
+            "party" = party,
+            "method" = method,
+            "operation" = operation,
+            "active" = filter.is_active,
         ];
-        self.page(condition, &page, params)
+        self.page(condition, &page, params).await
     }
 
     /// This merchant's API keys, revoked ones too.
@@ -296,7 +344,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn api_keys(&self, merchant: MerchantId, page: Page) -> Result<Vec<ApiKey>, StoreError> {
-        self.page("merchant_id = :merchant", &page, vec![(":merchant", &merchant.0)])
+        self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await
     }
 
     /// This merchant's invoice or order.
@@ -304,8 +352,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn source(&self, merchant: MerchantId, kind: SourceType, id: SourceId) -> Result<Option<Source>, StoreError> {
-        let params: Params<'_> = vec![(":id", &id.0), (":merchant", &merchant.0)];
-        let found: Option<Source> = self.one("id = :id AND merchant_id = :merchant", &params)?;
+        let params = params!["id" = id.0, "merchant" = merchant.0];
+        let found: Option<Source> = self.one("id = :id AND merchant_id = :merchant", &params).await?;
         Ok(found.filter(|source| source.kind == kind))
     }
 
@@ -320,8 +368,8 @@ impl Queries {
         number: &str,
     ) -> Result<Option<Source>, StoreError> {
         let kind = kind.as_str();
-        let params: Params<'_> = vec![(":number", &number), (":kind", &kind), (":merchant", &merchant.0)];
-        self.one("merchant_id = :merchant AND type = :kind AND number = :number", &params)
+        let params = params!["number" = number, "kind" = kind, "merchant" = merchant.0];
+        self.one("merchant_id = :merchant AND type = :kind AND number = :number", &params).await
     }
 
     /// This merchant's invoices or orders.
@@ -339,9 +387,8 @@ impl Queries {
         let currency = filter.currency.map(|currency| currency.code().to_owned());
         let condition = "merchant_id = :merchant AND type = :kind AND (:currency IS NULL OR currency = :currency) \
                          AND (:status IS NULL OR status = :status)";
-        let params: Params<'_> =
-            vec![(":merchant", &merchant.0), (":kind", &kind), (":currency", &currency), (":status", &status)];
-        self.page(condition, &page, params)
+        let params = params!["merchant" = merchant.0, "kind" = kind, "currency" = currency, "status" = status];
+        self.page(condition, &page, params).await
     }
 
     /// The items of a source, without those taken out, oldest first.
@@ -349,7 +396,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn items(&self, source: SourceId) -> Result<Vec<Item>, StoreError> {
-        self.many("source_id = :source AND removed = 0", "id", &vec![(":source", &source.0)])
+        self.many("source_id = :source AND removed = 0", "id", &params!["source" = source.0]).await
     }
 
     /// The completed collection of a source.
@@ -357,7 +404,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
-        self.one("source_id = :source AND status = 'COMPLETED'", &vec![(":source", &source.0)])
+        self.one("source_id = :source AND status = 'COMPLETED'", &params!["source" = source.0]).await
     }
 
     /// This merchant's session of that kind.
@@ -365,7 +412,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn session(&self, merchant: MerchantId, kind: SessionKind, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let found: Option<Session> = self.one("id = :id", &vec![(":id", &id.0)])?;
+        let found: Option<Session> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|session| session.merchant_id == merchant && session.kind == kind))
     }
 
@@ -375,7 +422,7 @@ impl Queries {
     /// [`StoreError`].
     pub async fn sessions(&self, merchant: MerchantId, kind: SessionKind, page: Page) -> Result<Vec<Session>, StoreError> {
         let kind = kind.as_str();
-        self.page("merchant_id = :merchant AND kind = :kind", &page, vec![(":merchant", &merchant.0), (":kind", &kind)])
+        self.page("merchant_id = :merchant AND kind = :kind", &page, params!["merchant" = merchant.0, "kind" = kind]).await
     }
 
     /// This merchant's execution of that operation under that reference.
@@ -394,8 +441,8 @@ impl Queries {
                 Execution::statements().columns
             )
         });
-        let params: Params<'_> = vec![(":merchant", &merchant.0), (":reference", &reference)];
-        let found = self.rows(&SQL, &params, |row| Execution::from_row(row, 0))?.pop();
+        let params = params!["merchant" = merchant.0, "reference" = reference];
+        let found = self.rows(&SQL, &params, |row| Execution::from_row(row, 0)).await?.pop();
         Ok(found.filter(|execution| execution.operation == operation))
     }
 
@@ -404,7 +451,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn execution(&self, merchant: MerchantId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        let found: Option<Execution> = self.one("id = :id", &vec![(":id", &id.0)])?;
+        let found: Option<Execution> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|execution| execution.merchant_id == merchant))
     }
 
@@ -413,7 +460,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn executions(&self, merchant: MerchantId, page: Page) -> Result<Vec<Execution>, StoreError> {
-        self.page("merchant_id = :merchant", &page, vec![(":merchant", &merchant.0)])
+        self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await
     }
 
     /// The events of a session, execution or source, oldest first.
@@ -421,8 +468,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn events_of(&self, merchant: MerchantId, subject_id: i64) -> Result<Vec<Event>, StoreError> {
-        let params: Params<'_> = vec![(":subject", &subject_id), (":merchant", &merchant.0)];
-        self.many("subject_id = :subject AND +merchant_id = :merchant", "id", &params)
+        let params = params!["subject" = subject_id, "merchant" = merchant.0];
+        self.many("subject_id = :subject AND +merchant_id = :merchant", "id", &params).await
     }
 
     /// This merchant's event.
@@ -430,7 +477,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn event(&self, merchant: MerchantId, id: EventId) -> Result<Option<Event>, StoreError> {
-        self.one("id = :id AND merchant_id = :merchant", &vec![(":id", &id.0), (":merchant", &merchant.0)])
+        self.one("id = :id AND merchant_id = :merchant", &params!["id" = id.0, "merchant" = merchant.0]).await
     }
 
     /// This merchant's events.
@@ -441,13 +488,13 @@ impl Queries {
         let (kind, subject) = (filter.kind.map(EventType::as_str), filter.subject.map(Subject::as_str));
         let condition = "merchant_id = :merchant AND (:type IS NULL OR type = :type) \
                          AND (:subject IS NULL OR subject_type = :subject)";
-        let mut params: Params<'_> = vec![(":merchant", &merchant.0), (":type", &kind), (":subject", &subject)];
+        let mut params = params!["merchant" = merchant.0, "type" = kind, "subject" = subject];
         match &filter.subject_id {
-            None => self.page(condition, &page, params),
+            None => self.page(condition, &page, params).await,
             Some(id) => {
-                params.push((":subject_id", id));
+                params.push((":subject_id", (*id).into()));
                 // The plus keeps SQLite from walking all events of the merchant instead of the subject's few.
-                self.page(&format!("subject_id = :subject_id AND +{condition}"), &page, params)
+                self.page(&format!("subject_id = :subject_id AND +{condition}"), &page, params).await
             }
         }
     }
@@ -463,7 +510,7 @@ impl Queries {
         transaction: EventId,
     ) -> Result<Vec<(Entry, Option<AccountKind>)>, StoreError> {
         let end = transaction.0.saturating_add(IDS_PER_COMMAND);
-        let params: Params<'_> = vec![(":event", &transaction.0), (":end", &end), (":merchant", &merchant.0)];
+        let params = params!["event" = transaction.0, "end" = end, "merchant" = merchant.0];
         let sql = format!(
             "SELECT {}, accounts.kind FROM entries LEFT JOIN accounts \
              ON entries.bucket = 'SYSTEM' AND accounts.id = entries.account_id \
@@ -475,6 +522,7 @@ impl Queries {
             let kind = <Option<AccountKind> as Column>::take(&mut Reader::new(row, Entry::TABLE, Entry::WIDTH))?;
             Ok((Entry::from_row(row, 0)?, kind))
         })
+        .await
     }
 
     /// This merchant's wallet, its own or a party's.
@@ -482,7 +530,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn wallet(&self, merchant: MerchantId, id: WalletId) -> Result<Option<Wallet>, StoreError> {
-        let found: Option<Wallet> = self.one("id = :id", &vec![(":id", &id.0)])?;
+        let found: Option<Wallet> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|wallet| wallet.merchant_id == merchant))
     }
 
@@ -492,10 +540,10 @@ impl Queries {
     /// [`StoreError`].
     pub async fn wallets(&self, merchant: MerchantId, party: Option<PartyId>, page: Page) -> Result<Vec<Wallet>, StoreError> {
         match &party {
-            None => self.page("merchant_id = :merchant", &page, vec![(":merchant", &merchant.0)]),
+            None => self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await,
             Some(party) => {
                 let condition = "owner_type = 'PARTY' AND owner_id = :party AND merchant_id = :merchant";
-                self.page(condition, &page, vec![(":merchant", &merchant.0), (":party", &party.0)])
+                self.page(condition, &page, params!["merchant" = merchant.0, "party" = party.0]).await
             }
         }
     }
@@ -508,8 +556,8 @@ impl Queries {
         let start = match page.after_id {
             None => wallet.last_entry_id,
             Some(id) => {
-                let params: Params<'_> = vec![(":id", &id), (":wallet", &wallet.id.0)];
-                self.one::<Entry>("id = :id AND account_id = :wallet", &params)?.and_then(|entry| entry.previous_entry_id)
+                let params = params!["id" = id, "wallet" = wallet.id.0];
+                self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?.and_then(|entry| entry.previous_entry_id)
             }
         };
         let sql = format!(
@@ -520,32 +568,37 @@ impl Queries {
             Entry::statements().columns
         );
         let start = start.map(|entry| entry.0);
-        self.rows(&sql, &vec![(":start", &start), (":limit", &page.limit)], |row| Entry::from_row(row, 0))
+        self.rows(&sql, &params!["start" = start, "limit" = page.limit], |row| Entry::from_row(row, 0)).await
     }
 
-    /// Executions whose time to be looked at has come, at most `limit`.
+    /// Executions whose time to be looked at has come, with their merchants, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_executions(&self, now: Timestamp, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        let sql = "SELECT id FROM executions WHERE next_check_at <= :now AND (lease_until IS NULL OR lease_until <= :now) \
-                   ORDER BY next_check_at LIMIT :limit";
-        let ids = self.rows(sql, &vec![(":now", &now.0), (":limit", &limit)], integer)?;
-        Ok(ids.into_iter().map(ExecutionId).collect())
+    pub async fn due_executions(&self, now: Timestamp, limit: u32) -> Result<Vec<(ExecutionId, MerchantId)>, StoreError> {
+        let sql = "SELECT id, merchant_id FROM executions WHERE next_check_at <= :now \
+                   AND (lease_until IS NULL OR lease_until <= :now) ORDER BY next_check_at LIMIT :limit";
+        self.rows(sql, &params!["now" = now.0, "limit" = limit], |row| {
+            <(ExecutionId, MerchantId) as Column>::take(&mut Reader::new(row, "executions", 0))
+        })
+        .await
     }
 
-    /// Sessions whose time is over at their merchant's clock and that are not written down as expired, at most `limit`.
+    /// Sessions whose time is over at their merchant's clock and that are not written down as expired, with their merchants,
+    /// at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+    pub async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(SessionId, MerchantId)>, StoreError> {
         // The furthest sandbox clock bounds the part of the index that is read; without sandbox clocks it is exact.
-        let sql = "SELECT sessions.id FROM sessions JOIN merchants ON merchants.id = sessions.merchant_id \
+        let sql = "SELECT sessions.id, sessions.merchant_id FROM sessions JOIN merchants ON merchants.id = sessions.merchant_id \
                    WHERE sessions.status = 'ACTIVE' \
                    AND sessions.expires_at <= :now + (SELECT coalesce(max(clock_offset_us), 0) FROM merchants) \
                    AND sessions.expires_at <= :now + merchants.clock_offset_us ORDER BY sessions.expires_at LIMIT :limit";
-        let ids = self.rows(sql, &vec![(":now", &now.0), (":limit", &limit)], integer)?;
-        Ok(ids.into_iter().map(SessionId).collect())
+        self.rows(sql, &params!["now" = now.0, "limit" = limit], |row| {
+            <(SessionId, MerchantId) as Column>::take(&mut Reader::new(row, "sessions", 0))
+        })
+        .await
     }
 
     /// Open reviews with their executions, oldest first.
@@ -560,7 +613,7 @@ impl Queries {
             Execution::statements().columns
         );
         let take = |row: &dyn Found| Ok((Review::from_row(row, 0)?, Execution::from_row(row, Review::WIDTH)?));
-        self.rows(&sql, &vec![], take)
+        self.rows(&sql, &vec![], take).await
     }
 
     /// A wallet of any merchant, for the operator.
@@ -568,7 +621,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn any_wallet(&self, id: WalletId) -> Result<Option<Wallet>, StoreError> {
-        self.one("id = :id", &vec![(":id", &id.0)])
+        self.one("id = :id", &params!["id" = id.0]).await
     }
 
     /// Whether something is under way that could still credit a wallet.
@@ -585,9 +638,8 @@ impl Queries {
                    WHERE reviews.merchant_id = :merchant AND reviews.status = 'OPEN' AND reviews.amount_minor <> 0 \
                    AND (executions.wallet_id = :wallet OR (reviews.currency = :currency AND :owner = 'MERCHANT')) LIMIT 1";
         let (currency, owner) = (wallet.currency.code(), wallet.owner_type.as_str());
-        let params: Params<'_> =
-            vec![(":merchant", &wallet.merchant_id.0), (":currency", &currency), (":wallet", &wallet.id.0), (":owner", &owner)];
-        Ok(!self.rows(sql, &params, integer)?.is_empty())
+        let params = params!["merchant" = wallet.merchant_id.0, "currency" = currency, "wallet" = wallet.id.0, "owner" = owner];
+        Ok(!self.rows(sql, &params, integer).await?.is_empty())
     }
 
     /// The signing keys that verify: id and secret, oldest first.
@@ -595,7 +647,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn signing_keys(&self) -> Result<Vec<(i64, [u8; 32])>, StoreError> {
-        migrate::signing_keys(&*self.readers.get().ok_or(rusqlite::Error::InvalidQuery)?)
+        let rows = self.rows(migrate::SIGNING_KEYS, &vec![], |row| OwnedRow::read(row, 2)).await?;
+        migrate::signing_keys(&rows)
     }
 
     /// How many merchants there are.
@@ -603,7 +656,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn merchant_count(&self) -> Result<i64, StoreError> {
-        Ok(self.rows("SELECT count(*) FROM merchants", &vec![], integer)?.pop().unwrap_or(0))
+        Ok(self.rows("SELECT count(*) FROM merchants", &vec![], integer).await?.pop().unwrap_or(0))
     }
 
     /// Whether the database answers.
@@ -611,31 +664,7 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.rows("SELECT 1", &vec![], integer).map(|_| ())
-    }
-}
-
-fn collect<T>(
-    connection: &Connection,
-    sql: &str,
-    params: &Params<'_>,
-    take: impl Fn(&dyn Found) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    #[cfg(test)]
-    tests::note_plan(connection, sql, params);
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params.as_slice())?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(take(row)?);
-    }
-    Ok(found)
-}
-
-fn integer(row: &dyn Found) -> Result<i64, StoreError> {
-    match row.cell(0)? {
-        super::record::Cell::Int(value) => Ok(value),
-        _ => Err(rusqlite::Error::InvalidQuery.into()),
+        self.rows("SELECT 1", &vec![], integer).await.map(|_| ())
     }
 }
 
@@ -643,7 +672,7 @@ fn integer(row: &dyn Found) -> Result<i64, StoreError> {
 /// index is entered at the place instead of being read up to it.
 fn after(table: &str, page: &Page) -> String {
     match page.after_id {
-        None => "1".to_owned(),
+        None => "TRUE".to_owned(),
         Some(_) => format!(
             "({table}.created_at, {table}.id) < (SELECT place.created_at, place.id FROM {table} AS place \
              WHERE place.id = :after AND place.merchant_id = :merchant)"

@@ -9,6 +9,7 @@ use domain::wallet::{Owner, OwnerType};
 use domain::world::{NoName, Row};
 
 use super::StoreError;
+use super::postgres::Texts;
 
 /// A value of a column.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +20,15 @@ pub enum Cell<'a> {
     Int(i64),
     /// A text.
     Text(Cow<'a, str>),
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Type {
+    /// An integer of 64 bits.
+    Int,
+    /// A text.
+    Text,
 }
 
 /// A row that a database has found.
@@ -77,6 +87,9 @@ pub trait Column: Sized {
     /// How many.
     const WIDTH: usize = 1;
 
+    /// Appends the types of the columns.
+    fn types(types: &mut Vec<Type>);
+
     /// Appends the values of the columns.
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
 
@@ -88,6 +101,10 @@ pub trait Column: Sized {
 }
 
 impl Column for i64 {
+    fn types(types: &mut Vec<Type>) {
+        types.push(Type::Int);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Int(*self));
     }
@@ -98,6 +115,10 @@ impl Column for i64 {
 }
 
 impl Column for bool {
+    fn types(types: &mut Vec<Type>) {
+        types.push(Type::Int);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Int((*self).into()));
     }
@@ -112,6 +133,10 @@ impl Column for bool {
 }
 
 impl Column for String {
+    fn types(types: &mut Vec<Type>) {
+        types.push(Type::Text);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Text(Cow::Borrowed(self)));
     }
@@ -122,6 +147,10 @@ impl Column for String {
 }
 
 impl Column for Timestamp {
+    fn types(types: &mut Vec<Type>) {
+        types.push(Type::Int);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Int(self.0));
     }
@@ -132,6 +161,10 @@ impl Column for Timestamp {
 }
 
 impl Column for Currency {
+    fn types(types: &mut Vec<Type>) {
+        types.push(Type::Text);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Text(Cow::Borrowed(self.code())));
     }
@@ -145,6 +178,11 @@ impl Column for Currency {
 impl Column for Money {
     const WIDTH: usize = 2;
 
+    fn types(types: &mut Vec<Type>) {
+        i64::types(types);
+        Currency::types(types);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         self.minor.put(cells);
         self.currency.put(cells);
@@ -157,6 +195,10 @@ impl Column for Money {
 
 impl Column for Ratio {
     const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<Type>) {
+        types.extend([Type::Int, Type::Int]);
+    }
 
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.push(Cell::Int(self.num()));
@@ -172,6 +214,10 @@ impl Column for Ratio {
 impl Column for Owner {
     const WIDTH: usize = 2;
 
+    fn types(types: &mut Vec<Type>) {
+        types.extend([Type::Text, Type::Int]);
+    }
+
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         let (kind, id) = self.parts();
         cells.push(Cell::Text(Cow::Borrowed(kind.as_str())));
@@ -185,6 +231,10 @@ impl Column for Owner {
 
 impl<T: Column> Column for Option<T> {
     const WIDTH: usize = T::WIDTH;
+
+    fn types(types: &mut Vec<Type>) {
+        T::types(types);
+    }
 
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         match self {
@@ -205,6 +255,8 @@ impl<T: Column> Column for Option<T> {
 impl Column for NoName {
     const WIDTH: usize = 0;
 
+    fn types(_: &mut Vec<Type>) {}
+
     fn put<'a>(&'a self, _: &mut Vec<Cell<'a>>) {
         match *self {}
     }
@@ -216,6 +268,11 @@ impl Column for NoName {
 
 impl<A: Column, B: Column> Column for (A, B) {
     const WIDTH: usize = A::WIDTH + B::WIDTH;
+
+    fn types(types: &mut Vec<Type>) {
+        A::types(types);
+        B::types(types);
+    }
 
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         self.0.put(cells);
@@ -229,6 +286,12 @@ impl<A: Column, B: Column> Column for (A, B) {
 
 impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
     const WIDTH: usize = A::WIDTH + B::WIDTH + C::WIDTH;
+
+    fn types(types: &mut Vec<Type>) {
+        A::types(types);
+        B::types(types);
+        C::types(types);
+    }
 
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         self.0.put(cells);
@@ -245,6 +308,10 @@ impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
 macro_rules! id_columns {
     ($($name:ident),+) => {$(
         impl Column for domain::ids::$name {
+            fn types(types: &mut Vec<Type>) {
+                types.push(Type::Int);
+            }
+
             fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
                 cells.push(Cell::Int(self.0));
             }
@@ -277,6 +344,10 @@ id_columns!(
 macro_rules! enum_columns {
     ($($path:path),+ $(,)?) => {$(
         impl Column for $path {
+            fn types(types: &mut Vec<Type>) {
+                types.push(Type::Text);
+            }
+
             fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
                 cells.push(Cell::Text(Cow::Borrowed(self.as_str())));
             }
@@ -311,9 +382,18 @@ enum_columns!(
     domain::review::ReviewStatus,
 );
 
-/// The texts of a row type's statements: one text per table and operation, so that prepared statements are reused.
+/// A table's columns and the texts of its statements for one row at a time, with `?` for a value. Of statements for many rows
+/// at a time see [`Texts`].
 #[derive(Debug)]
 pub struct Statements {
+    /// The table.
+    pub table: &'static str,
+    /// All columns with their types, the id first: the order of [`Record::put`].
+    pub all: Vec<(&'static str, Type)>,
+    /// How many of them never change; the others follow.
+    pub fixed: usize,
+    /// The columns of the other key.
+    pub name: &'static [&'static str],
     /// Writes a new row: all columns.
     pub insert: String,
     /// Changes a row: the changing columns, then the id.
@@ -324,26 +404,50 @@ pub struct Statements {
     pub by_name: String,
     /// All columns, as a list, prefixed by the table's name.
     pub columns: String,
+    /// For many rows at a time.
+    pub many: Texts,
 }
 
 impl Statements {
     /// The texts for a table.
     #[must_use]
-    pub fn new(table: &str, fixed: &[&str], changing: &[&str], name: &[&str]) -> Self {
-        let columns: Vec<&str> = fixed.iter().chain(changing).copied().collect();
+    pub fn new(
+        table: &'static str,
+        fixed: &[&'static str],
+        changing: &[&'static str],
+        name: &'static [&'static str],
+        types: Vec<Type>,
+    ) -> Self {
+        let columns: Vec<&'static str> = fixed.iter().chain(changing).copied().collect();
         let marks = vec!["?"; columns.len()].join(", ");
         let set: Vec<String> = changing.iter().map(|column| format!("{column} = ?")).collect();
         let by: Vec<String> = name.iter().map(|column| format!("{column} = ?")).collect();
         let id = fixed.first().copied().unwrap_or("id");
-        let all = columns.join(", ");
+        let list = columns.join(", ");
+        let all: Vec<_> = columns.iter().copied().zip(types).collect();
         Self {
-            insert: format!("INSERT INTO {table} ({all}) VALUES ({marks})"),
+            table,
+            many: Texts::new(table, &all, fixed.len(), name),
+            all,
+            fixed: fixed.len(),
+            name,
+            insert: format!("INSERT INTO {table} ({list}) VALUES ({marks})"),
             update: format!("UPDATE {table} SET {} WHERE {id} = ?", set.join(", ")),
-            by_id: format!("SELECT {all} FROM {table} WHERE {id} = ?"),
-            by_name: format!("SELECT {all} FROM {table} WHERE {} ORDER BY {id} LIMIT 1", by.join(" AND ")),
-            columns: columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", "),
+            by_id: format!("SELECT {list} FROM {table} WHERE {id} = ?"),
+            by_name: format!("SELECT {list} FROM {table} WHERE {} ORDER BY {id} LIMIT 1", by.join(" AND ")),
+            columns: prefixed(table, &columns),
         }
     }
+}
+
+/// Columns as a list, each prefixed by the table's name.
+pub fn prefixed(table: &str, columns: &[&str]) -> String {
+    columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Appends the types of a field's columns; the field is only named.
+pub fn types_of<R, C: Column>(_: impl Fn(&R) -> &C, types: &mut Vec<Type>) {
+    C::types(types);
 }
 
 /// A type whose values are rows of a table.
@@ -354,7 +458,7 @@ pub trait Record: Sized {
     /// How many columns a row has.
     const WIDTH: usize;
 
-    /// The texts of its statements.
+    /// Its columns, and the texts of its statements.
     fn statements() -> &'static Statements;
 
     /// The values of all columns, in the order of [`Statements::insert`].
@@ -394,7 +498,10 @@ macro_rules! record {
 
             fn statements() -> &'static Statements {
                 static STATEMENTS: std::sync::LazyLock<Statements> = std::sync::LazyLock::new(|| {
-                    Statements::new($table, &[$($($column,)+)+], &[$($($ccolumn,)+)*], &[$($name),*])
+                    let mut types = Vec::new();
+                    $(types_of(|row: &$row| &row.$field, &mut types);)+
+                    $(types_of(|row: &$row| &row.$cfield, &mut types);)*
+                    Statements::new($table, &[$($($column,)+)+], &[$($($ccolumn,)+)*], &[$($name),*], types)
                 });
                 &STATEMENTS
             }

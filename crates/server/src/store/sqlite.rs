@@ -1,17 +1,19 @@
 //! SQLite: the lane's own connection, which writes, and the pool that reads.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::book::Book;
+use domain::each_table;
 use domain::world::{Bulk, Change, IdBlock, Key, Loaded, Lookup, LookupOf, Table, Tables, World};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
 use super::record::{Cell, Column, Found, KeyedRecord, Record};
+use super::sql::{Dialect, OwnedRow, Params, Sql, Value};
 use super::{Store, StoreError, book, migrate};
 
 /// How long a writer waits for another process's transaction.
@@ -61,7 +63,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
 /// See [`open`]; [`StoreError::Market`].
 pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, StoreError> {
     restrict(path)?;
-    let mut connection = Connection::open(path)?;
+    let connection = Connection::open(path)?;
     prepare(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // What was acknowledged is on disk: every commit waits for the log to be synced.
@@ -70,8 +72,9 @@ pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, Store
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    migrate::run(&mut connection, market)?;
-    Ok(connection)
+    let mut sql = SqliteSql(connection);
+    migrate::run(&mut sql, market)?;
+    Ok(sql.0)
 }
 
 /// What every connection needs.
@@ -99,6 +102,88 @@ fn restrict(_: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Int(Some(value)) => ValueRef::Integer(*value),
+            Value::Text(Some(value)) => ValueRef::Text(value.as_bytes()),
+            Value::Int(None) | Value::Text(None) => ValueRef::Null,
+        }))
+    }
+}
+
+/// Reads the rows that a statement answers.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read<T>(
+    connection: &Connection,
+    sql: &str,
+    params: &Params<'_>,
+    take: impl Fn(&dyn Found) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    bind(&mut statement, params)?;
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(take(row)?);
+    }
+    Ok(found)
+}
+
+fn bind(statement: &mut CachedStatement<'_>, params: &Params<'_>) -> Result<(), StoreError> {
+    for (name, value) in params {
+        let index = statement.parameter_index(name)?.ok_or(StoreError::Odd("a statement lacks one of its parameters"))?;
+        statement.raw_bind_parameter(index, value)?;
+    }
+    Ok(())
+}
+
+/// A connection that is waited for.
+pub struct SqliteSql(pub Connection);
+
+impl Sql for SqliteSql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError> {
+        let width = self.0.prepare_cached(sql)?.column_count();
+        read(&self.0, sql, params, |row| OwnedRow::read(row, width))
+    }
+
+    fn execute(&mut self, sql: &str, params: &Params<'_>) -> Result<u64, StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        bind(&mut statement, params)?;
+        Ok(u64::try_from(statement.raw_execute()?).unwrap_or(u64::MAX))
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.0.execute_batch(sql)?)
+    }
+}
+
+/// The book as a connection sees it now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read_book(connection: &Connection) -> Result<Book, StoreError> {
+    let rows = |sql: &&str| {
+        let width = connection.prepare_cached(sql)?.column_count();
+        read(connection, sql, &vec![], |row| OwnedRow::read(row, width))
+    };
+    book::build(&book::QUERIES.iter().map(rows).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// The version of the book as a connection sees it now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn book_version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.prepare_cached(book::VERSION)?.query_row([], |row| row.get(0))?)
+}
+
 /// The lane's own connection.
 pub struct SqliteStore {
     connection: Connection,
@@ -112,20 +197,19 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when installation or book cannot be read.
     pub fn new(connection: Connection) -> Result<Self, StoreError> {
-        let installation = migrate::installation(&connection)?;
-        let book = Arc::new(book::load(&connection)?);
+        let uuid = read(&connection, migrate::INSTALLATION, &vec![], |row| OwnedRow::read(row, 1))?;
+        let installation = migrate::installation(uuid.first())?;
+        let book = Arc::new(read_book(&connection)?);
         Ok(Self { connection, installation, book })
     }
 
-    /// The connection, for what is no decision: statistics, checks, the book.
-    #[must_use]
-    pub const fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    /// The same, to change the book.
-    pub const fn connection_mut(&mut self) -> &mut Connection {
-        &mut self.connection
+    fn begin(&mut self) -> Result<(), StoreError> {
+        // Another process may write too: take the write lock before reading, so that what is read stays true.
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
+        if book_version(&self.connection)? != self.book.version {
+            self.book = Arc::new(read_book(&self.connection)?);
+        }
+        Ok(())
     }
 
     fn fetch<R: Loaded + KeyedRecord>(&self, lookup: &LookupOf<R>) -> Result<Option<R>, StoreError> {
@@ -166,7 +250,7 @@ impl SqliteStore {
             };
             let count = execute(&mut self.connection.prepare_cached(sql)?, &cells)?;
             if count != 1 {
-                return Err(StoreError::Lost { table: R::TABLE, count });
+                return Err(StoreError::Lost { table: R::TABLE, count, expected: 1 });
             }
         }
         Ok(())
@@ -203,64 +287,57 @@ fn execute(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>]) -> Result<us
     Ok(statement.raw_execute()?)
 }
 
+macro_rules! by_table {
+    ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
+        impl SqliteStore {
+            fn load_one(&self, key: &Key, tables: &mut Tables) -> Result<(), StoreError> {
+                match key { $(Key::$variant(lookup) => self.take_in(lookup, &mut tables.$field)),+ }
+            }
+
+            fn write_all(&self, tables: &Tables) -> Result<(), StoreError> {
+                $(self.write(&tables.$field)?;)+
+                Ok(())
+            }
+        }
+    };
+}
+each_table!(by_table);
+
 impl Store for SqliteStore {
+    fn at_hand(&self) -> bool {
+        true
+    }
+
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         let sql = "UPDATE installation SET next_id = next_id + ? RETURNING next_id";
         let end = self.connection.prepare_cached(sql)?.query_row([count], |row| row.get::<_, i64>(0))?;
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn begin(&mut self) -> Result<(), StoreError> {
-        // Another process may write too: take the write lock before reading, so that what is read stays true.
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
-        let version = book::version(&self.connection)?;
-        if version != self.book.version {
-            self.book = Arc::new(book::load(&self.connection)?);
+    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+        self.begin()?;
+        let mut world = World::new(Arc::clone(&self.book), self.installation, ids);
+        self.load(subjects, &mut world.tables)?;
+        self.load(keys, &mut world.tables)?;
+        Ok(world)
+    }
+
+    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+        for key in keys {
+            if !tables.knows(key) {
+                self.load_one(key, tables)?;
+            }
         }
         Ok(())
     }
 
-    fn world(&self, ids: IdBlock) -> World {
-        World::new(Arc::clone(&self.book), self.installation, ids)
-    }
-
-    fn load(&mut self, key: &Key, tables: &mut Tables) -> Result<(), StoreError> {
-        match key {
-            Key::Merchant(lookup) => self.take_in(lookup, &mut tables.merchants),
-            Key::ApiKey(lookup) => self.take_in(lookup, &mut tables.api_keys),
-            Key::Passcode(lookup) => self.take_in(lookup, &mut tables.passcodes),
-            Key::Party(lookup) => self.take_in(lookup, &mut tables.parties),
-            Key::Counterparty(lookup) => self.take_in(lookup, &mut tables.counterparties),
-            Key::PaymentAccount(lookup) => self.take_in(lookup, &mut tables.payment_accounts),
-            Key::Counter(lookup) => self.take_in(lookup, &mut tables.counters),
-            Key::Source(lookup) => self.take_in(lookup, &mut tables.sources),
-            Key::Item(lookup) => self.take_in(lookup, &mut tables.items),
-            Key::CheckoutConfig(lookup) => self.take_in(lookup, &mut tables.checkout_configs),
-            Key::Session(lookup) => self.take_in(lookup, &mut tables.sessions),
-            Key::Execution(lookup) => self.take_in(lookup, &mut tables.executions),
-            Key::Wallet(lookup) => self.take_in(lookup, &mut tables.wallets),
-            Key::Account(lookup) => self.take_in(lookup, &mut tables.accounts),
-            Key::Review(lookup) => self.take_in(lookup, &mut tables.reviews),
-        }
+    fn confirm(&mut self, _: &mut Tables) -> Result<bool, StoreError> {
+        // The transaction holds the only write lock.
+        Ok(true)
     }
 
     fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        let tables = &world.tables;
-        self.write(&tables.merchants)?;
-        self.write(&tables.api_keys)?;
-        self.write(&tables.passcodes)?;
-        self.write(&tables.parties)?;
-        self.write(&tables.counterparties)?;
-        self.write(&tables.payment_accounts)?;
-        self.write(&tables.wallets)?;
-        self.write(&tables.counters)?;
-        self.write(&tables.sources)?;
-        self.write(&tables.items)?;
-        self.write(&tables.checkout_configs)?;
-        self.write(&tables.sessions)?;
-        self.write(&tables.executions)?;
-        self.write(&tables.reviews)?;
-        self.write(&tables.accounts)?;
+        self.write_all(&world.tables)?;
         self.append(&world.events)?;
         self.append(&world.entries)?;
         for bulk in &world.bulk {
@@ -272,6 +349,11 @@ impl Store for SqliteStore {
     fn commit(&mut self) -> Result<(), StoreError> {
         self.connection.prepare_cached("COMMIT")?.raw_execute()?;
         Ok(())
+    }
+
+    fn is_committed(&mut self) -> Result<bool, StoreError> {
+        // A commit of SQLite is done or refused; there is none without an answer.
+        Ok(false)
     }
 
     fn rollback(&mut self) {
@@ -293,7 +375,7 @@ impl Readers {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
-    pub fn open(path: &PathBuf, count: usize) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
         let reader = || -> Result<Mutex<Connection>, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;

@@ -3,9 +3,8 @@
 //! Each check is one query that finds violations; none of them uses a decision's own code, so that it is a second opinion.
 //! All run in one read transaction, so that a live database is seen at one point in time.
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
-
 use super::StoreError;
+use super::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 
 /// A rule, and the query that finds what breaks it: its first column says which row, as a text.
 struct Check {
@@ -87,8 +86,8 @@ const CHECKS: &[Check] = &[
               LEFT JOIN (SELECT original_execution_id AS id, sum(payee_minor) AS p, sum(total_minor) AS t FROM executions AS e \
               WHERE operation = 'REFUND' AND (status <> 'FAILED' OR EXISTS (SELECT 1 FROM reviews WHERE execution_id = e.id \
               AND kind = 'SUCCESS_AFTER_FAILURE')) GROUP BY original_execution_id) AS r ON r.id = c.id \
-              WHERE c.refunded_minor <> min(coalesce(r.p, 0), c.payer_minor) \
-              OR c.refunded_total_minor <> min(coalesce(r.t, 0), c.total_minor)",
+              WHERE c.refunded_minor <> CASE WHEN coalesce(r.p, 0) < c.payer_minor THEN coalesce(r.p, 0) ELSE c.payer_minor END \
+              OR c.refunded_total_minor <> CASE WHEN coalesce(r.t, 0) < c.total_minor THEN coalesce(r.t, 0) ELSE c.total_minor END",
     },
     Check {
         name: "figures of an execution that do not add up",
@@ -223,12 +222,19 @@ pub struct Report {
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
-pub fn verify(path: &std::path::Path) -> Result<Report, StoreError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.execute_batch("BEGIN")?;
-    let count = |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    sql.script(match sql.dialect() {
+        Dialect::Sqlite => "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
+        Dialect::Postgres => "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0",
+    })?;
+    transaction(sql, Purpose::Snapshot, check_all)
+}
+
+fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    let mut count = |table: &str| {
+        let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
+        rows.first().map_or(Ok(0), OwnedRow::integer)
+    };
     let mut report = Report {
         entries: count("entries")?,
         executions: count("executions")?,
@@ -238,16 +244,11 @@ pub fn verify(path: &std::path::Path) -> Result<Report, StoreError> {
         violations: vec![],
     };
     for check in CHECKS {
-        let mut statement = connection.prepare(check.sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let named = report.violations.iter().filter(|(name, _)| *name == check.name).count();
-            if named == NAMED {
-                report.violations.push((check.name, "and more".to_owned()));
-                break;
-            }
-            let place = row.get::<_, Option<String>>(0).optional()?.flatten();
-            report.violations.push((check.name, place.unwrap_or_default()));
+        let found = sql.rows(&format!("{} LIMIT {}", check.sql, NAMED + 1), &vec![])?;
+        let places = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
+        report.violations.extend(places.take(NAMED).map(|place| (check.name, place)));
+        if found.len() > NAMED {
+            report.violations.push((check.name, "and more".to_owned()));
         }
     }
     Ok(report)

@@ -54,7 +54,8 @@ impl Dispatcher {
                 let call = tokio::time::timeout(CALL, self.providers.call(&job));
                 call.await.unwrap_or(Word::Unknown)
             };
-            match self.engine.submit(Command::Hear(job.request.execution_id, word)).await {
+            let heard = Command::Hear(job.request.execution_id, word);
+            match self.engine.submit_for(job.request.merchant_id, heard).await {
                 Ok(Answer::Settled(settled)) => {
                     last = Some(settled.execution);
                     match settled.job {

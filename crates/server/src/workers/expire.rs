@@ -1,6 +1,7 @@
 //! Writes `EXPIRED` into sessions whose time is over. Only for the lists: an expired session is refused, swept or not.
 
 use domain::command::Command;
+use domain::ids::{MerchantId, SessionId};
 
 use super::PAGE;
 use crate::app::App;
@@ -15,7 +16,8 @@ pub async fn page(app: App) -> usize {
             return 0;
         }
     };
-    let sweeps: Vec<_> = due.iter().map(|id| tokio::spawn(expire(app.clone(), Command::ExpireSession(*id)))).collect();
+    let sweep = |(id, merchant): &(SessionId, MerchantId)| tokio::spawn(expire(app.clone(), *merchant, *id));
+    let sweeps: Vec<_> = due.iter().map(sweep).collect();
     let mut found = 0;
     for sweep in sweeps {
         found += usize::from(sweep.await.unwrap_or(false));
@@ -23,8 +25,8 @@ pub async fn page(app: App) -> usize {
     found
 }
 
-async fn expire(app: App, command: Command) -> bool {
-    match app.engine.submit(command).await {
+async fn expire(app: App, merchant: MerchantId, id: SessionId) -> bool {
+    match app.engine.submit_for(merchant, Command::ExpireSession(id)).await {
         Ok(_) => true,
         Err(failure) => {
             tracing::warn!(%failure, "a session could not be swept");

@@ -2,7 +2,7 @@
 //! on the review list what is past its deadline.
 
 use domain::command::{Answer, Command};
-use domain::ids::ExecutionId;
+use domain::ids::{ExecutionId, MerchantId};
 
 use super::PAGE;
 use crate::app::App;
@@ -19,7 +19,7 @@ pub async fn page(app: App) -> usize {
             return 0;
         }
     };
-    let checks: Vec<_> = due.into_iter().map(|id| tokio::spawn(check(app.clone(), id))).collect();
+    let checks: Vec<_> = due.into_iter().map(|(id, merchant)| tokio::spawn(check(app.clone(), id, merchant))).collect();
     let mut claimed = 0;
     for check in checks {
         claimed += usize::from(check.await.unwrap_or(false));
@@ -27,8 +27,8 @@ pub async fn page(app: App) -> usize {
     claimed
 }
 
-async fn check(app: App, id: ExecutionId) -> bool {
-    match app.engine.submit(Command::Claim(id)).await {
+async fn check(app: App, id: ExecutionId, merchant: MerchantId) -> bool {
+    match app.engine.submit_for(merchant, Command::Claim(id)).await {
         Ok(Answer::Claimed(Some(job))) => {
             // Not waited for: a slow provider must not keep others from being asked. The lease keeps the row ours meanwhile.
             tokio::spawn(async move { app.dispatcher.run(*job).await });

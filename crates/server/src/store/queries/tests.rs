@@ -11,9 +11,11 @@ thread_local! {
 }
 
 /// Notes how SQLite is going to run a read of this thread.
-pub(super) fn note_plan(connection: &Connection, sql: &str, params: &Params<'_>) {
+pub(super) fn note_plan(connection: &rusqlite::Connection, sql: &str, params: &Params<'_>) {
+    let named: Vec<(&str, &dyn rusqlite::ToSql)> =
+        params.iter().map(|(name, value)| -> (&str, &dyn rusqlite::ToSql) { (name, value) }).collect();
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    let steps = statement.query_map(params.as_slice(), |row| row.get::<_, String>(3)).unwrap();
+    let steps = statement.query_map(named.as_slice(), |row| row.get::<_, String>(3)).unwrap();
     let steps: Vec<String> = steps.map(Result::unwrap).collect();
     PLANS.with_borrow_mut(|plans| plans.push(steps.join("\n")));
 }
@@ -66,7 +68,7 @@ fn filled() -> (tempfile::TempDir, Queries) {
          0, 0, 0, 1, at, at, at, at",
     );
     insert("events", "type, subject_type, subject_id, created_at", "'execution.completed', 'EXECUTION', id, at");
-    let queries = Queries::open(&path, 1).unwrap();
+    let queries = Queries::sqlite(&path, 1).unwrap();
     (directory, queries)
 }
 

@@ -1,0 +1,172 @@
+//! PostgreSQL: how to reach it, and what it answers.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio_postgres::types::{ToSql, Type as SqlType};
+use tokio_postgres::{Client, Config, NoTls, Row};
+
+use super::record::{Cell, Found, Type};
+use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
+use super::{StoreError, migrate};
+
+pub mod lane;
+pub mod readers;
+mod texts;
+
+pub use texts::Texts;
+
+/// A host that does not answer is left for the next.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// What every connection sets. A statement ends after ten seconds and a wait for another process's transaction after five;
+/// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
+/// server's default says otherwise.
+const SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 5000; SET idle_in_transaction_session_timeout = 15000; \
+     SET jit = off; \
+     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+
+/// Reads a URL: `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn config(url: &str) -> Result<Config, String> {
+    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| describe(&error))?;
+    if config.get_dbname().is_none() {
+        return Err("a database is missing at the end: postgres://user@host/kola".to_owned());
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("kola");
+    }
+    config.tcp_user_timeout(UNACKNOWLEDGED);
+    Ok(config)
+}
+
+/// An error with its causes: the driver's own text names only the kind.
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", describe(source)),
+        None => error.to_string(),
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let code = error.code().map(|code| code.code().to_owned());
+        let gone = error.is_closed() || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+        Self::Postgres { code, gone, what: describe(&error) }
+    }
+}
+
+/// A connection, whose other half runs as a task of the runtime that this is called in.
+async fn connect(config: &Config) -> Result<Client, StoreError> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = describe(&error), "a connection to the database ended");
+        }
+    });
+    client.batch_execute(SESSION).await?;
+    Ok(client)
+}
+
+impl Found for Row {
+    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
+        let column = self.columns().get(index).ok_or(StoreError::Odd("a column is missing"))?;
+        let cell = match *column.type_() {
+            SqlType::INT8 => self.try_get::<_, Option<i64>>(index)?.map(Cell::Int),
+            SqlType::INT4 => self.try_get::<_, Option<i32>>(index)?.map(|value| Cell::Int(value.into())),
+            SqlType::TEXT | SqlType::VARCHAR | SqlType::NAME => {
+                self.try_get::<_, Option<&str>>(index)?.map(|text| Cell::Text(text.into()))
+            }
+            _ => return Err(StoreError::Odd("a column is neither integer nor text")),
+        };
+        Ok(cell.unwrap_or(Cell::Null))
+    }
+}
+
+/// The types of parameters, for a statement to be prepared with: a null tells none.
+fn types(params: &Params<'_>) -> Vec<SqlType> {
+    let kind = |value: &Value<'_>| match value.kind() {
+        Type::Int => SqlType::INT8,
+        Type::Text => SqlType::TEXT,
+    };
+    params.iter().map(|(_, value)| kind(value)).collect()
+}
+
+/// The values of parameters, as the driver takes them.
+fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
+    fn value<'a>(value: &'a Value<'_>) -> &'a (dyn ToSql + Sync) {
+        match value {
+            Value::Int(value) => value,
+            Value::Text(text) => text,
+        }
+    }
+    params.iter().map(|(_, v)| value(v)).collect()
+}
+
+/// A connection that is waited for.
+pub struct PostgresSql {
+    client: Client,
+    runtime: Runtime,
+}
+
+impl PostgresSql {
+    /// Connects, and brings the schema up to date; a new database gets the market of the file. Never within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(config: &Config, market: Option<&Path>) -> Result<Self, StoreError> {
+        let mut sql = Self::connect(config)?;
+        migrate::run(&mut sql, market)?;
+        Ok(sql)
+    }
+
+    /// Connects, and leaves the schema as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn connect(config: &Config) -> Result<Self, StoreError> {
+        let runtime = runtime()?;
+        let client = runtime.block_on(connect(config))?;
+        Ok(Self { client, runtime })
+    }
+}
+
+/// A runtime for one thread that waits.
+fn runtime() -> Result<Runtime, StoreError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StoreError::Runtime)
+}
+
+impl Sql for PostgresSql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError> {
+        let text = numbered(sql, params);
+        let rows = self.runtime.block_on(async {
+            let statement = self.client.prepare_typed(&text, &types(params)).await?;
+            self.client.query(&statement, &values(params)).await
+        })?;
+        rows.iter().map(|row| OwnedRow::read(row, row.len())).collect()
+    }
+
+    fn execute(&mut self, sql: &str, params: &Params<'_>) -> Result<u64, StoreError> {
+        let text = numbered(sql, params);
+        Ok(self.runtime.block_on(async {
+            let statement = self.client.prepare_typed(&text, &types(params)).await?;
+            self.client.execute(&statement, &values(params)).await
+        })?)
+    }
+
+    fn script(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+    }
+}

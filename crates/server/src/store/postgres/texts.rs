@@ -1,0 +1,68 @@
+//! The texts of statements for many rows at a time: one text a table and operation, whatever the number of rows, so that
+//! each is prepared once on a connection.
+
+use crate::store::record::{Type, prefixed};
+
+/// Of one table.
+#[derive(Debug)]
+pub struct Texts {
+    /// Writes new rows: an array a column.
+    pub insert: String,
+    /// Changes rows: an array a changing column, then the ids.
+    pub update: String,
+    /// Finds rows by their ids.
+    pub by_ids: String,
+    /// The same, and keeps others from changing them until the transaction ends; in the order of the ids, so that two
+    /// transactions never wait for each other in a circle.
+    pub lock: String,
+    /// Finds rows by their other key: an array a column.
+    pub by_names: String,
+    /// The same for a key that several rows may share: the first of each.
+    pub first_by_names: String,
+}
+
+impl Texts {
+    /// The texts for a table of these columns, the id first and the changing ones from `fixed` on.
+    #[must_use]
+    pub fn new(table: &str, all: &[(&'static str, Type)], fixed: usize, name: &[&str]) -> Self {
+        let names: Vec<&str> = all.iter().map(|(column, _)| *column).collect();
+        let id = names.first().copied().unwrap_or("id");
+        let list = names.join(", ");
+        let qualified = prefixed(table, &names);
+        let changing = all.get(fixed..).unwrap_or_default();
+        let set: Vec<String> = changing.iter().map(|(column, _)| format!("{column} = new.{column}")).collect();
+        let changes = || changing.iter().chain(all.first());
+        let key = || all.iter().filter(|(column, _)| name.contains(column));
+        let wanted: Vec<&str> = name.to_vec();
+        let matches: Vec<String> = name.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
+        let matches = matches.join(" AND ");
+        let asked =
+            format!("{} AS wanted ({})", arrays(name.iter().filter_map(|n| key().find(|(c, _)| c == n))), wanted.join(", "));
+        Self {
+            insert: format!("INSERT INTO {table} ({list}) SELECT * FROM {}", arrays(all.iter())),
+            update: format!(
+                "UPDATE {table} SET {} FROM {} AS new ({}) WHERE {table}.{id} = new.{id}",
+                set.join(", "),
+                arrays(changes()),
+                changes().map(|(column, _)| *column).collect::<Vec<_>>().join(", "),
+            ),
+            by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
+            lock: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR UPDATE"),
+            by_names: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
+            first_by_names: format!(
+                "SELECT {qualified} FROM {asked} CROSS JOIN LATERAL \
+                 (SELECT * FROM {table} WHERE {matches} ORDER BY {id} LIMIT 1) AS {table}"
+            ),
+        }
+    }
+}
+
+/// Parameters of array types, one a column, as rows.
+fn arrays<'a>(columns: impl Iterator<Item = &'a (&'static str, Type)>) -> String {
+    let kind = |kind: Type| match kind {
+        Type::Int => "bigint",
+        Type::Text => "text",
+    };
+    let arrays: Vec<String> = columns.enumerate().map(|(i, (_, t))| format!("${}::{}[]", i + 1, kind(*t))).collect();
+    format!("UNNEST({})", arrays.join(", "))
+}
