@@ -43,6 +43,7 @@ mod sandbox;
 mod session_refusals;
 mod sessions;
 mod sources;
+mod sqlite;
 mod support;
 mod transfers;
 mod wallets;

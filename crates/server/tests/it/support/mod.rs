@@ -1,21 +1,49 @@
 //! The harness: a server of its own for every test, a client, and the steps that most tests begin with.
 
+pub(crate) mod database;
 pub(crate) mod http;
+mod postgres;
 pub(crate) mod process;
 pub(crate) mod shop;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+pub(crate) use database::Database;
 pub(crate) use http::{Api, Reply};
-pub(crate) use process::{Database, Server};
+pub(crate) use process::Server;
 pub(crate) use serde_json::json;
 pub(crate) use shop::{Merchant, open, open_two, open_with};
 
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Ends a test that is about PostgreSQL, when this run is on SQLite.
+macro_rules! on_postgres_only {
+    () => {
+        if $crate::support::database::postgres().is_none() {
+            return $crate::support::skipped(module_path!(), "PostgreSQL");
+        }
+    };
+}
+/// Ends a test that is about SQLite, when this run is on PostgreSQL.
+macro_rules! on_sqlite_only {
+    () => {
+        if $crate::support::database::postgres().is_some() {
+            return $crate::support::skipped(module_path!(), "SQLite");
+        }
+    };
+}
+pub(crate) use {on_postgres_only, on_sqlite_only};
+
+/// Says it where the test runner does not swallow it.
+pub(crate) fn skipped(module: &str, database: &str) {
+    let module = module.trim_start_matches("it::");
+    writeln!(std::io::stderr(), "SKIPPED the tests of {module} that are about {database}").expect("stderr");
+}
 
 /// Asks `look` until it answers with something, or fails after [`PATIENCE`].
 #[track_caller]
