@@ -4,9 +4,11 @@ pub(crate) mod database;
 pub(crate) mod http;
 mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod shop;
 
 use std::io::Write;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -130,4 +132,31 @@ pub(crate) fn cents(text: &str) -> i64 {
 /// The calendar year in UTC.
 pub(crate) fn year() -> i16 {
     Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year()
+}
+
+/// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the items' order.
+pub(crate) fn all_at_once<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let gate = Barrier::new(items.len());
+    let run = |item| {
+        gate.wait();
+        act(item)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| run(item))).collect();
+        threads.into_iter().map(|t| t.join().expect("a thread")).collect()
+    })
+}
+
+/// How many of the answers have this status.
+pub(crate) fn with_status(rows: &[Value], status: &str) -> usize {
+    rows.iter().filter(|r| r["status"] == status).count()
+}
+
+/// One reply is a success; every other is a 422 on this field.
+#[track_caller]
+pub(crate) fn one_of_many(replies: &[Reply], loc: &str) {
+    assert_eq!(replies.iter().filter(|r| r.status == 200).count(), 1, "{replies:?}");
+    for reply in replies.iter().filter(|r| r.status != 200) {
+        reply.state_fault(loc);
+    }
 }

@@ -39,10 +39,6 @@ pub(crate) struct Server {
 }
 
 impl Database {
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        self.command_at(&self.url(), arguments)
-    }
-
     fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
         command.args(arguments).args(["--database", url]).current_dir(self.dir.path());
@@ -53,19 +49,14 @@ impl Database {
         self.kola_with_input(arguments, "")
     }
 
+    /// Runs a command that is to find the database at this URL.
+    pub(crate) fn kola_at(&self, url: &str, arguments: &[&str]) -> Run {
+        run(self.command_at(url, arguments), "")
+    }
+
     /// Runs a command that reads `input`.
     pub(crate) fn kola_with_input(&self, arguments: &[&str], input: &str) -> Run {
-        let mut command = self.command(arguments);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("kola starts");
-        // A command that refuses its arguments ends without reading: that write may fail.
-        let _unread = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
-        let output = child.wait_with_output().expect("kola ends");
-        Run {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        run(self.command_at(&self.url(), arguments), input)
     }
 
     /// A merchant that may pay out, without a phone.
@@ -79,6 +70,19 @@ impl Database {
         let mut arguments = vec!["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--json"];
         arguments.extend(more);
         Credentials::read(&self.kola(&arguments).ok())
+    }
+}
+
+fn run(mut command: Command, input: &str) -> Run {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("kola starts");
+    // A command that refuses its arguments ends without reading: that write may fail.
+    let _unread = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("kola ends");
+    Run {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
