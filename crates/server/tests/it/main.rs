@@ -16,6 +16,7 @@ mod concurrency;
 mod conformance;
 mod crash;
 mod customer_examples;
+mod damage;
 mod docs;
 mod document;
 mod errors;

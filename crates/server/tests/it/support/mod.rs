@@ -6,6 +6,7 @@ mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod shop;
+mod wire;
 
 use std::io::Write;
 use std::sync::Barrier;
