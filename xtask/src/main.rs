@@ -1,6 +1,7 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
+mod cluster;
 mod contract;
 mod openapi;
 mod test;

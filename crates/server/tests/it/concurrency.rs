@@ -1,27 +1,10 @@
 //! Many at once: one effect for one key, and never more money than there is.
 
-use std::sync::Barrier;
-
 use crate::support::shop::{GOOD, source_for};
-use crate::support::{Merchant, Reply, cents, id, json, key, number, open, open_two, open_with, shown, soon, year};
+use crate::support::{
+    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with, shown, soon, with_status, year,
+};
 use serde_json::Value;
-
-/// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the items' order.
-fn all_at_once<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let gate = Barrier::new(items.len());
-    let run = |item| {
-        gate.wait();
-        act(item)
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| run(item))).collect();
-        threads.into_iter().map(|t| t.join().expect("a thread")).collect()
-    })
-}
-
-fn with_status(rows: &[Value], status: &str) -> usize {
-    rows.iter().filter(|r| r["status"] == status).count()
-}
 
 #[test]
 fn sixty_four_payouts_with_one_key_are_one_payout() {
@@ -74,18 +57,9 @@ fn one_session_is_executed_under_one_of_many_keys() {
     let session = id(&shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "100.00").ok());
     let keys: Vec<String> = (0..16).map(|_| key()).collect();
     let replies = all_at_once(&keys, |k| shop.execute("payout", session, k));
-    only_one(&replies, "body.session_id");
+    one_of_many(&replies, "body.session_id");
     shop.assert_balance("USD", "9898.50", "0.00");
     server.verify_ledger();
-}
-
-/// One reply is a success; every other is a 422 on this field.
-#[track_caller]
-fn only_one(replies: &[Reply], loc: &str) {
-    assert_eq!(replies.iter().filter(|r| r.status == 200).count(), 1, "{replies:?}");
-    for reply in replies.iter().filter(|r| r.status != 200) {
-        reply.state_fault(loc);
-    }
 }
 
 #[test]
@@ -96,7 +70,7 @@ fn one_key_serves_one_of_many_sessions() {
     let sessions: Vec<i64> = (0..16).map(|_| id(&shop.open_payout(account, "USD", "100.00").ok())).collect();
     let reference = key();
     let replies = all_at_once(&sessions, |s| shop.execute("payout", *s, &reference));
-    only_one(&replies, "body.reference_id");
+    one_of_many(&replies, "body.reference_id");
     shop.assert_balance("USD", "9898.50", "0.00");
     server.verify_ledger();
 }

@@ -17,7 +17,7 @@ struct Try {
 }
 
 /// What the load is made with.
-struct Load {
+pub(crate) struct Load {
     counterparty: i64,
     payer: i64,
     payee: i64,
@@ -25,7 +25,7 @@ struct Load {
 }
 
 impl Load {
-    fn new(shop: &Merchant) -> Self {
+    pub(crate) fn new(shop: &Merchant) -> Self {
         let (payer, payee) = (shop.momo("COLLECTION", GOOD), shop.momo("PAYOUT", GOOD));
         Self { counterparty: shop.customer(), payer, payee, tries: Mutex::new(Vec::new()) }
     }
@@ -49,7 +49,7 @@ impl Load {
     }
 
     /// Goes on until the server dies.
-    fn run(&self, shop: &Merchant, kind: &'static str) {
+    pub(crate) fn run(&self, shop: &Merchant, kind: &'static str) {
         while let Some(mut body) = if kind == "payout" { self.payout(shop) } else { self.collection(shop) } {
             let reference = key();
             body["reference_id"] = json!(reference);
@@ -67,7 +67,7 @@ impl Load {
         tries.len() - 1
     }
 
-    fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.tries.lock().expect("a lock").iter().filter(|t| t.acknowledged.is_some()).count()
     }
 }
@@ -105,7 +105,7 @@ fn kill_under_load(server: &mut Server, shop: &Merchant, load: &Load, acknowledg
 }
 
 /// What is there is what was acknowledged, or what came after it. Answers how often each kind completed.
-fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
+pub(crate) fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
     let (mut payouts, mut collections) = (0, 0);
     for attempt in load.tries.lock().expect("a lock").iter() {
         let path = format!("/v1/status/{}/{}", attempt.kind, attempt.reference);

@@ -1,17 +1,7 @@
 //! The log: it has the id of what went wrong, and no secret whatever happens.
 
-use rusqlite::Connection;
-
 use crate::support::shop::GOOD;
 use crate::support::{Reply, Server, id, json, key, open, open_with, wait_for};
-
-/// Runs SQL on the server's database, behind its back.
-#[track_caller]
-fn tamper(server: &Server, sql: &str) {
-    let connection = Connection::open(server.database.dir.path().join("kola.db")).expect("the database");
-    connection.busy_timeout(std::time::Duration::from_secs(5)).expect("a timeout");
-    connection.execute_batch(sql).expect("a change");
-}
 
 /// Fails unless the answer is a fault of the server's whose id the log has.
 #[track_caller]
@@ -27,7 +17,7 @@ fn assert_logged(server: &Server, reply: &Reply, status: u16) {
 fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
     let (server, shop) = open();
     let customer = shop.customer();
-    tamper(&server, &format!("UPDATE counterparties SET relationship_type = 'NONSENSE' WHERE id = {customer}"));
+    server.database.sql(&format!("UPDATE counterparties SET relationship_type = 'NONSENSE' WHERE id = {customer}"));
     let first = shop.api.get(&format!("/v1/counterparties/retrieve/{customer}"));
     let second = shop.api.get(&format!("/v1/counterparties/retrieve/{customer}"));
     assert_logged(&server, &first, 500);
@@ -39,14 +29,14 @@ fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
 #[test]
 fn a_database_that_fails_is_answered_with_an_id_too() {
     let (server, shop) = open();
-    tamper(&server, "ALTER TABLE payment_accounts RENAME TO gone");
+    server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
     let reply = shop.api.get("/v1/payment-accounts/list");
     assert_logged(&server, &reply, 503);
     assert!(reply.header("retry-after").is_some());
     let body = json!({"account_name": "Amara", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": shop.party()});
     let reply = shop.api.post("/v1/payment-accounts/create?operation_type=PAYOUT", &body);
     assert_logged(&server, &reply, 503);
-    assert!(server.log().contains("no such table"), "the log says why");
+    assert!(server.log().contains(server.database.no_such_table()), "the log says why");
 }
 
 #[test]
@@ -69,13 +59,13 @@ fn the_log_has_no_secret_however_much_it_says() {
     shop.api.post("/v1/merchants/passcode/set", &change).refused(403);
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": next, "current": passcode})).ok();
     // Faults are logged with their causes.
-    tamper(&server, "ALTER TABLE passcodes RENAME TO gone; ALTER TABLE payment_accounts RENAME TO lost");
+    server.database.sql("ALTER TABLE passcodes RENAME TO gone; ALTER TABLE payment_accounts RENAME TO lost");
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": passcode, "current": next})).refused(503);
     shop.create_account(shop.party(), "PAYOUT", "MTN_MOMO_LBR", Some(lost)).refused(503);
     shop.api.with_token(Some("a token that is none")).get("/v1/parties/list").refused(401);
     let log = server.log();
     assert!(
-        log.contains("a request failed") && log.contains("no such table"),
+        log.contains("a request failed") && log.contains(server.database.no_such_table()),
         "this log says too little to prove anything: {log}"
     );
     let token = shop.api.token.clone().expect("a token");

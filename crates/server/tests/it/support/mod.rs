@@ -1,21 +1,52 @@
 //! The harness: a server of its own for every test, a client, and the steps that most tests begin with.
 
+pub(crate) mod database;
 pub(crate) mod http;
+mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod shop;
+mod wire;
 
+use std::io::Write;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+pub(crate) use database::Database;
 pub(crate) use http::{Api, Reply};
-pub(crate) use process::{Database, Server};
+pub(crate) use process::Server;
 pub(crate) use serde_json::json;
 pub(crate) use shop::{Merchant, open, open_two, open_with};
 
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Ends a test that is about PostgreSQL, when this run is on SQLite.
+macro_rules! on_postgres_only {
+    () => {
+        if $crate::support::database::postgres().is_none() {
+            return $crate::support::skipped(module_path!(), "PostgreSQL");
+        }
+    };
+}
+/// Ends a test that is about SQLite, when this run is on PostgreSQL.
+macro_rules! on_sqlite_only {
+    () => {
+        if $crate::support::database::postgres().is_some() {
+            return $crate::support::skipped(module_path!(), "SQLite");
+        }
+    };
+}
+pub(crate) use {on_postgres_only, on_sqlite_only};
+
+/// Says it where the test runner does not swallow it.
+pub(crate) fn skipped(module: &str, database: &str) {
+    let module = module.trim_start_matches("it::");
+    writeln!(std::io::stderr(), "SKIPPED the tests of {module} that are about {database}").expect("stderr");
+}
 
 /// Asks `look` until it answers with something, or fails after [`PATIENCE`].
 #[track_caller]
@@ -102,4 +133,31 @@ pub(crate) fn cents(text: &str) -> i64 {
 /// The calendar year in UTC.
 pub(crate) fn year() -> i16 {
     Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year()
+}
+
+/// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the items' order.
+pub(crate) fn all_at_once<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let gate = Barrier::new(items.len());
+    let run = |item| {
+        gate.wait();
+        act(item)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| run(item))).collect();
+        threads.into_iter().map(|t| t.join().expect("a thread")).collect()
+    })
+}
+
+/// How many of the answers have this status.
+pub(crate) fn with_status(rows: &[Value], status: &str) -> usize {
+    rows.iter().filter(|r| r["status"] == status).count()
+}
+
+/// One reply is a success; every other is a 422 on this field.
+#[track_caller]
+pub(crate) fn one_of_many(replies: &[Reply], loc: &str) {
+    assert_eq!(replies.iter().filter(|r| r.status == 200).count(), 1, "{replies:?}");
+    for reply in replies.iter().filter(|r| r.status != 200) {
+        reply.state_fault(loc);
+    }
 }

@@ -1,19 +1,15 @@
-//! The binary: its database, its command line, and the server as a process that dies with the test.
+//! The binary: its command line, and the server as a process that dies with the test.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use super::{Api, wait_for};
-
-/// A fresh SQLite database in a directory of its own.
-pub(crate) struct Database {
-    pub(crate) dir: TempDir,
-}
+use super::{Api, Database, wait_for};
 
 /// What a command left behind.
 pub(crate) struct Run {
@@ -35,22 +31,17 @@ pub(crate) struct Credentials {
 pub(crate) struct Server {
     pub(crate) database: Database,
     pub(crate) api: Api,
+    /// Where it finds its database, which may be a detour.
+    url: String,
+    log: PathBuf,
     child: Child,
     printed: Arc<Mutex<String>>,
 }
 
 impl Database {
-    pub(crate) fn new() -> Self {
-        Self { dir: TempDir::new().expect("a directory") }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.dir.path().join("kola.db").display())
-    }
-
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
-        command.args(arguments).args(["--database", &self.url()]).current_dir(self.dir.path());
+        command.args(arguments).args(["--database", url]).current_dir(self.dir.path());
         command
     }
 
@@ -58,19 +49,14 @@ impl Database {
         self.kola_with_input(arguments, "")
     }
 
+    /// Runs a command that is to find the database at this URL.
+    pub(crate) fn kola_at(&self, url: &str, arguments: &[&str]) -> Run {
+        run(self.command_at(url, arguments), "")
+    }
+
     /// Runs a command that reads `input`.
     pub(crate) fn kola_with_input(&self, arguments: &[&str], input: &str) -> Run {
-        let mut command = self.command(arguments);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().expect("kola starts");
-        // A command that refuses its arguments ends without reading: that write may fail.
-        let _unread = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
-        let output = child.wait_with_output().expect("kola ends");
-        Run {
-            code: output.status.code(),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        run(self.command_at(&self.url(), arguments), input)
     }
 
     /// A merchant that may pay out, without a phone.
@@ -84,6 +70,19 @@ impl Database {
         let mut arguments = vec!["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--json"];
         arguments.extend(more);
         Credentials::read(&self.kola(&arguments).ok())
+    }
+}
+
+fn run(mut command: Command, input: &str) -> Run {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("kola starts");
+    // A command that refuses its arguments ends without reading: that write may fail.
+    let _unread = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("kola ends");
+    Run {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
@@ -126,10 +125,29 @@ impl Server {
     /// Serves `database`, with these environment variables besides a sandbox without delay.
     #[track_caller]
     pub(crate) fn start(database: Database, environment: &[(&str, &str)]) -> Self {
-        let (child, printed) = spawn(&database, environment);
-        let mut server = Self { database, api: Api { address: String::new(), token: None }, child, printed };
+        let url = database.url();
+        Self::start_at(database, url, environment)
+    }
+
+    /// Serves `database`, which it is to find at this URL.
+    #[track_caller]
+    pub(crate) fn start_at(database: Database, url: String, environment: &[(&str, &str)]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let log = database.dir.path().join(format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let (child, printed) = spawn(database.command_at(&url, SERVE), &log, environment);
+        let mut server = Self { database, api: Api { address: String::new(), token: None }, url, log, child, printed };
         server.api.address = server.await_address();
         server
+    }
+
+    /// Another process on the same database.
+    #[track_caller]
+    pub(crate) fn beside(&self, environment: &[(&str, &str)]) -> Self {
+        Self::start(self.database.clone(), environment)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     #[track_caller]
@@ -151,7 +169,7 @@ impl Server {
 
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.database.dir.path().join("stderr.log")).unwrap_or_default()
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// `kill -9`.
@@ -160,10 +178,10 @@ impl Server {
         self.child.wait().expect("its end");
     }
 
-    /// Starts it again on the same file. It may listen elsewhere: sign in again.
+    /// Starts it again on the same database. It may listen elsewhere: sign in again.
     #[track_caller]
     pub(crate) fn restart(&mut self, environment: &[(&str, &str)]) {
-        (self.child, self.printed) = spawn(&self.database, environment);
+        (self.child, self.printed) = spawn(self.database.command_at(&self.url, SERVE), &self.log, environment);
         self.api.address = self.await_address();
     }
 
@@ -204,9 +222,10 @@ impl Drop for Server {
     }
 }
 
-fn spawn(database: &Database, environment: &[(&str, &str)]) -> (Child, Arc<Mutex<String>>) {
-    let log = File::options().create(true).append(true).open(database.dir.path().join("stderr.log")).expect("a log");
-    let mut command = database.command(&["serve", "--listen", "127.0.0.1:0"]);
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+
+fn spawn(mut command: Command, log: &Path, environment: &[(&str, &str)]) -> (Child, Arc<Mutex<String>>) {
+    let log = File::options().create(true).append(true).open(log).expect("a log");
     command.env("KOLA_SANDBOX_DELAY_MS", "0").envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().expect("kola starts");

@@ -76,6 +76,12 @@ impl Server {
 }
 
 impl Merchant {
+    /// The same merchant with the same token, at another process.
+    pub(crate) fn at(&self, server: &Server) -> Self {
+        let api = Api { address: server.api.address.clone(), token: self.api.token.clone() };
+        Self { credentials: self.credentials.clone(), api }
+    }
+
     /// The id of its own wallet in this currency.
     #[track_caller]
     pub(crate) fn wallet(&self, currency: &str) -> i64 {

@@ -1,0 +1,120 @@
+//! The connection is lost at the commit: nobody can know from the broken connection alone whether it took place.
+
+use crate::support::proxy::{Cut, Proxy};
+use crate::support::shop::GOOD;
+use crate::support::{Database, id, json, key, number, on_postgres_only};
+
+use super::{House, once, patiently, recovered};
+
+/// The door itself: what was cut before the COMMIT is not there, what was cut after it is.
+#[test]
+fn the_door_cuts_where_it_says() {
+    on_postgres_only!();
+    let database = Database::new();
+    database.sql("CREATE TABLE kept (n INTEGER)");
+    let own = database.postgres();
+    let proxy = Proxy::to(own.address());
+    let connect = || postgres::Client::connect(&own.url_at(&proxy.address), postgres::NoTls).expect("a connection");
+    for (cut, rows) in [(None, "1"), (Some(Cut::BeforeCommit), "1"), (Some(Cut::AfterCommit), "2")] {
+        let mut client = connect();
+        if let Some(cut) = cut {
+            proxy.cut_next(cut);
+        }
+        let mut reading = client.transaction().expect("a transaction");
+        reading.query("SELECT n FROM kept", &[]).expect("rows");
+        reading.commit().expect("nothing was written: nothing is cut");
+        let mut writing = client.transaction().expect("a transaction");
+        writing.execute("INSERT INTO kept VALUES ($1)", &[&1]).expect("a row");
+        assert_eq!(writing.commit().is_ok(), cut.is_none());
+        assert_eq!(database.value("SELECT count(*) FROM kept"), rows, "{cut:?}");
+    }
+    assert_eq!(proxy.cuts(), 2);
+}
+
+/// Executes a session while the connection is cut at the commit, then once more with the same key.
+fn truth_is_told(kind: &str, cut: Cut) {
+    let house = House::build();
+    let shop = &house.shop;
+    let session = match kind {
+        "payout" => shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "100.00"),
+        _ => shop.open_transfer(shop.customer(), "USD", "100.00"),
+    };
+    let reference = key();
+    let body = json!({"session_id": id(&session.ok()), "reference_id": reference});
+    let path = format!("/v1/executions/{kind}");
+    house.proxy.cut_next(cut);
+    let first = once(&shop.api, "POST", &path, Some(&body));
+    assert_eq!(house.proxy.cuts(), 1, "no COMMIT was seen on its way: {}", first.body);
+    // A server that has asked the database again may know better than the broken connection.
+    let kept = if first.status == 200 || cut == Cut::AfterCommit { "1" } else { "0" };
+    assert_eq!(house.executions(&reference), kept, "{cut:?}: {} {}", first.status, first.body);
+    let second = patiently(&shop.api, "POST", &path, Some(&body));
+    recovered(shop);
+    assert_eq!(shop.settled(kind, &second)["status"], "COMPLETED");
+    assert_eq!(house.executions(&reference), "1");
+    shop.assert_balance("USD", if kind == "payout" { "99898.50" } else { "99900.00" }, "0.00");
+    house.server.verify_ledger();
+}
+
+#[test]
+fn a_payout_whose_commit_did_not_arrive_is_made_once() {
+    on_postgres_only!();
+    truth_is_told("payout", Cut::BeforeCommit);
+}
+
+#[test]
+fn a_payout_whose_commit_was_not_confirmed_is_made_once() {
+    on_postgres_only!();
+    truth_is_told("payout", Cut::AfterCommit);
+}
+
+#[test]
+fn a_transfer_whose_commit_did_not_arrive_is_made_once() {
+    on_postgres_only!();
+    truth_is_told("transfer", Cut::BeforeCommit);
+}
+
+#[test]
+fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
+    on_postgres_only!();
+    truth_is_told("transfer", Cut::AfterCommit);
+}
+
+/// A command without a key must not be run again by the program itself when it may have been done.
+#[test]
+fn money_is_added_at_most_once_however_the_commit_ends() {
+    on_postgres_only!();
+    for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
+        let database = Database::new();
+        let credentials = database.merchant("Shop");
+        let wallet = credentials.wallets.iter().find(|(currency, _)| currency == "USD").expect("a wallet").1;
+        let proxy = Proxy::to(database.postgres().address());
+        let url = database.postgres().url_at(&proxy.address);
+        proxy.cut_next(cut);
+        let run = database.kola_at(&url, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", "5.00"]);
+        assert_eq!(proxy.cuts(), 1, "no COMMIT was seen on its way: {} {}", run.out, run.err);
+        let held = database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}"));
+        let expected = if run.code == Some(0) || cut == Cut::AfterCommit { "500" } else { "0" };
+        assert_eq!(held, expected, "{cut:?}: {:?} {} {}", run.code, run.out, run.err);
+        database.kola(&["ledger", "verify"]).ok();
+    }
+}
+
+/// A number that was given in a commit that nobody confirmed is not given again, and none is left out.
+#[test]
+fn numbers_have_no_gap_and_no_repeat_however_the_commit_ends() {
+    on_postgres_only!();
+    let house = House::build();
+    let body = crate::support::shop::source_for(house.shop.customer());
+    for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
+        house.proxy.cut_next(cut);
+        let created = patiently(&house.shop.api, "POST", "/v1/invoices/create", Some(&body));
+        let item = json!({"name": "x", "currency": "USD", "qty": 1, "amount": number("10.00")});
+        patiently(&house.shop.api, "POST", &format!("/v1/invoices/{}/items/add", id(&created)), Some(&item));
+    }
+    assert_eq!(house.proxy.cuts(), 2);
+    let rows = house.server.database.rows("SELECT number FROM sources WHERE type = 'INVOICE' ORDER BY number");
+    let expected: Vec<Vec<String>> = (1..=rows.len()).map(|n| vec![format!("INV-{}-{n:05}", crate::support::year())]).collect();
+    assert!(rows.len() >= 2 && rows == expected, "{rows:?}");
+    house.server.verify_ledger();
+}

@@ -1,0 +1,89 @@
+//! The database is restarted: every connection ends, and new ones are taken at once, or after a while.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support::shop::GOOD;
+use crate::support::{cents, id, json, key, number, on_postgres_only, open, soon, wait_for};
+
+use super::{House, Merchant, once, patiently, recovered};
+
+/// Ends the load when the test ends, by a failure too.
+struct AtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Payouts of 10.00, each tried until it is answered, until somebody says that it is enough. Answers their keys.
+fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
+    let session = json!({"wallet_id": shop.wallet("USD"), "payment_account_id": account, "amount": number("10.00"),
+        "currency": "USD", "expires_at": soon()});
+    let mut references = Vec::new();
+    while !enough.load(Ordering::SeqCst) {
+        let reference = key();
+        let session = id(&patiently(&shop.api, "POST", "/v1/sessions/payout", Some(&session)));
+        let body = json!({"session_id": session, "reference_id": reference});
+        patiently(&shop.api, "POST", "/v1/executions/payout", Some(&body));
+        references.push(reference);
+    }
+    references
+}
+
+#[test]
+fn connections_that_end_under_load_lose_nothing_and_double_nothing() {
+    on_postgres_only!();
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100000.00");
+    let account = shop.momo("PAYOUT", GOOD);
+    let (enough, paid) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        let _end = AtTheEnd(&enough);
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let references = pay_out(&shop, account, &enough);
+                paid.lock().expect("a lock").extend(references);
+            });
+        }
+        for _ in 0..40 {
+            std::thread::sleep(Duration::from_millis(100));
+            server.database.postgres().end_all_connections();
+        }
+    });
+    recovered(&shop);
+    let paid = paid.into_inner().expect("a lock");
+    assert!(paid.len() >= 8, "too little was paid to prove anything: {}", paid.len());
+    for reference in &paid {
+        let execution = shop.status("payout", reference);
+        assert_eq!(shop.settled("payout", &execution)["status"], "COMPLETED");
+    }
+    assert_eq!(server.database.value("SELECT count(*) FROM executions"), paid.len().to_string());
+    let (available, held) = shop.money_in(shop.wallet("USD"));
+    let count = i64::try_from(paid.len()).expect("a count");
+    assert_eq!((cents(&available), held.as_str()), (10_000_000 - 1_015 * count, "0.00"));
+    server.verify_ledger();
+}
+
+#[test]
+fn a_server_says_whether_it_is_ready() {
+    on_postgres_only!();
+    let house = House::build();
+    let api = house.shop.api.with_token(None);
+    for away in [super::Proxy::close, super::Proxy::stall] {
+        assert_eq!(once(&api, "GET", "/readyz", None).status, 200);
+        away(&house.proxy);
+        wait_for("503 while the database is away", || (once(&api, "GET", "/readyz", None).status == 503).then_some(()));
+        // To be told to come back is no reason to be killed.
+        assert_eq!(once(&api, "GET", "/healthz", None).status, 200);
+        once(&house.shop.api, "GET", "/v1/wallets/list", None).refused(503);
+        once(&house.shop.api, "POST", "/v1/parties/create", Some(&json!({"fullname": "A", "phone": "231770000001"})))
+            .refused(503);
+        house.proxy.open();
+        wait_for("200 when it is back", || (once(&api, "GET", "/readyz", None).status == 200).then_some(()));
+        recovered(&house.shop);
+    }
+    house.server.verify_ledger();
+}

@@ -1,0 +1,249 @@
+//! A PostgreSQL of the project's own: a private cluster in a temporary folder, on a free port of the loopback interface, which
+//! is gone with the chore that started it, however the chore ends.
+
+mod guard;
+mod programs;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use guard::Guard;
+pub use programs::Programs;
+use programs::output;
+
+/// A cluster that needs longer to start or to stop has a fault of its own.
+const PATIENCE: Duration = Duration::from_secs(60);
+const HOST: &str = "127.0.0.1";
+/// The superuser, whom every connection of this machine may be.
+const USER: &str = "postgres";
+
+/// Where a cluster lies and how it is set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    folder: PathBuf,
+    settings: Vec<(String, String)>,
+}
+
+impl Options {
+    /// PostgreSQL's own defaults, full durability among them, in a new folder under this one.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), settings: Vec::new() }
+    }
+
+    /// For tests: many connections, and nothing waits for the disk. What was committed still survives the death of a process.
+    pub fn fast() -> Self {
+        Self::new(&std::env::temp_dir()).with("fsync", "off").with("full_page_writes", "off").with("max_connections", "300")
+    }
+
+    /// One setting, as in `postgresql.conf`.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// A cluster. Dropping it stops it and removes its folder.
+pub struct Cluster {
+    programs: Programs,
+    folder: PathBuf,
+    settings: Vec<(String, String)>,
+    port: u16,
+    postmaster: Option<Child>,
+    guard: Guard,
+}
+
+impl Cluster {
+    /// Makes a cluster and starts it.
+    pub fn start(options: &Options) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepare(options)?;
+        let mut initdb = cluster.programs.command("initdb");
+        initdb.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--pgdata"]);
+        output(initdb.arg(cluster.data()))?;
+        cluster.launch_somewhere()?;
+        Ok(cluster)
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@{HOST}:{}/{database}", self.port)
+    }
+
+    /// A folder, and somebody who clears it away; nothing runs yet.
+    fn prepare(options: &Options) -> anyhow::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let programs = Programs::find()?;
+        let name = format!("kola-postgres-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::path::absolute(options.folder.join(name))?;
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).with_context(|| folder.display().to_string())?;
+        if let Some(account) = programs.account() {
+            chown(&folder, Some(account.uid), Some(account.gid))?;
+        }
+        let guard = Guard::set(&programs, &folder)?;
+        Ok(Self { programs, folder, settings: options.settings.clone(), port: 0, postmaster: None, guard })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Another program may take the port between the look and the start: then there are others.
+    fn launch_somewhere(&mut self) -> anyhow::Result<()> {
+        for _ in 0..5 {
+            self.port = TcpListener::bind((HOST, 0))?.local_addr()?.port();
+            match self.launch() {
+                Err(_) if self.log().contains("Address already in use") => std::fs::remove_file(self.log_path())?,
+                done => return done,
+            }
+        }
+        bail!("no free port was found")
+    }
+
+    /// Starts the postmaster as a child, so that its end is seen, and waits until it answers.
+    fn launch(&mut self) -> anyhow::Result<()> {
+        let log = File::options().create(true).append(true).open(self.log_path())?;
+        let mut postgres = self.programs.command("postgres");
+        postgres.arg("-D").arg(self.data()).args(["-h", HOST, "-p", &self.port.to_string()]);
+        // No socket in a folder that this account may not write to.
+        postgres.args(["-c", "unix_socket_directories="]);
+        for (name, value) in &self.settings {
+            postgres.args(["-c", &format!("{name}={value}")]);
+        }
+        guard::aside(&mut postgres).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.postmaster = Some(postgres.spawn().context("postgres")?);
+        let begun = Instant::now();
+        while !self.answers() {
+            let ended = self.postmaster.as_mut().map(Child::try_wait).transpose()?.flatten();
+            if let Some(status) = ended {
+                self.postmaster = None;
+                bail!("postgres ended with {status}:\n{}", self.log());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "postgres does not answer:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn answers(&self) -> bool {
+        let mut ready = self.programs.command("pg_isready");
+        ready.args(["--quiet", "-h", HOST, "-p", &self.port.to_string(), "-d", "postgres", "-U", USER]);
+        ready.status().is_ok_and(|status| status.success())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The last lines that the cluster wrote about itself.
+    fn log(&self) -> String {
+        let text = std::fs::read(self.log_path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Tells the postmaster to stop and waits for its end; `INT` is PostgreSQL's fast stop, `QUIT` its immediate one.
+    fn stop(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let Some(mut postmaster) = self.postmaster.take() else { return Ok(()) };
+        kill_process(Pid::from_child(&postmaster), signal)?;
+        let begun = Instant::now();
+        while postmaster.try_wait()?.is_none() {
+            if begun.elapsed() > PATIENCE {
+                postmaster.kill()?;
+                postmaster.wait()?;
+                bail!("postgres had to be killed:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "what a chore that makes a database fail needs"))]
+impl Cluster {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs SQL with psql as the superuser; answers the bare rows.
+    pub fn sql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
+        let mut psql = self.programs.command("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
+        Ok(output(&mut psql)?.trim().to_owned())
+    }
+
+    /// Ends it between two instructions, as a power cut would: SIGKILL to the postmaster and to every process of its.
+    pub fn kill_hard(&mut self) -> anyhow::Result<()> {
+        let Some(mut postmaster) = self.postmaster.take() else { return Ok(()) };
+        // Stopped, it starts no process that would be missed.
+        kill_process(Pid::from_child(&postmaster), Signal::STOP)?;
+        for child in children(postmaster.id())? {
+            // One that has ended by itself is as good.
+            kill_process(child, Signal::KILL).ok();
+        }
+        postmaster.kill()?;
+        postmaster.wait()?;
+        Ok(())
+    }
+
+    /// Stops it, if it runs, and starts it on the same port.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop(Signal::INT)?;
+        self.launch()
+    }
+
+    /// Another cluster that follows this one's log, and may be read from.
+    pub fn standby(&self, options: &Options) -> anyhow::Result<Self> {
+        let mut standby = Self::prepare(options)?;
+        let name = standby.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().replace('-', "_");
+        let from = format!("host={HOST} port={} user={USER} application_name={name}", self.port);
+        let mut backup = self.programs.command("pg_basebackup");
+        backup.args(["--dbname", &from, "--checkpoint", "fast", "--wal-method", "stream", "--no-sync"]);
+        // A slot keeps what the standby has not got yet, a standby that is away included.
+        backup.args(["--write-recovery-conf", "--create-slot", "--slot", &name, "--pgdata"]);
+        output(backup.arg(standby.data()))?;
+        standby.launch_somewhere()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby a primary, and waits until it is one.
+    pub fn promote(&self) -> anyhow::Result<()> {
+        let promoted = self.sql("postgres", "SELECT pg_promote(true, 60)")?;
+        ensure!(promoted == "t", "the standby was not promoted:\n{}", self.log());
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop(Signal::QUIT) {
+            eprintln!("xtask: {error:#}");
+        }
+        std::fs::remove_dir_all(&self.folder).ok();
+        self.guard.dismiss();
+    }
+}
+
+/// The processes whose parent is this one. Linux only, as the figures of the bench are.
+fn children(parent: u32) -> anyhow::Result<Vec<Pid>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        // A process that has ended meanwhile has no such file.
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // The second field is the program's name in parentheses and may hold spaces; the fourth is the parent.
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        if fields.split_whitespace().nth(1).and_then(|field| field.parse().ok()) == Some(parent) {
+            found.extend(Pid::from_raw(pid));
+        }
+    }
+    Ok(found)
+}

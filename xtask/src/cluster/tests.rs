@@ -1,0 +1,68 @@
+use super::*;
+
+/// Whether there is a PostgreSQL. When there is none, says so where the test runner does not swallow it.
+fn there_is_one() -> bool {
+    let found = Programs::find();
+    if let Err(missing) = &found {
+        use std::io::Write as _;
+        writeln!(std::io::stderr(), "SKIPPED the private cluster: {missing:#}").unwrap();
+    }
+    found.is_ok()
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "never came true: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_cluster_starts_and_restarts_and_leaves_nothing() {
+    if !there_is_one() {
+        return;
+    }
+    let mut cluster = Cluster::start(&Options::fast()).unwrap();
+    let folder = cluster.folder.clone();
+    assert_eq!(cluster.sql("postgres", "SELECT 1").unwrap(), "1");
+    assert_eq!(cluster.sql("postgres", "SHOW max_connections").unwrap(), "300");
+    cluster.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS n").unwrap();
+    let port = cluster.port();
+    cluster.restart().unwrap();
+    cluster.kill_hard().unwrap();
+    assert!(cluster.sql("postgres", "SELECT 1").is_err());
+    cluster.restart().unwrap();
+    assert_eq!((cluster.sql("postgres", "SELECT n FROM kept").unwrap().as_str(), cluster.port()), ("7", port));
+    drop(cluster);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_standby_has_what_the_primary_had_and_takes_over() {
+    if !there_is_one() {
+        return;
+    }
+    let mut primary = Cluster::start(&Options::fast()).unwrap();
+    let standby = primary.standby(&Options::fast()).unwrap();
+    primary.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS n").unwrap();
+    wait_until("the table is on the standby", || standby.sql("postgres", "SELECT n FROM kept").is_ok_and(|n| n == "7"));
+    assert!(standby.sql("postgres", "INSERT INTO kept VALUES (8)").is_err(), "a standby is only read");
+    primary.kill_hard().unwrap();
+    standby.promote().unwrap();
+    standby.sql("postgres", "INSERT INTO kept VALUES (8)").unwrap();
+    assert_eq!(standby.sql("postgres", "SELECT sum(n) FROM kept").unwrap(), "15");
+}
+
+/// As after a kill of the chore: nobody runs `drop`, and the guard's input ends.
+#[test]
+fn a_cluster_is_cleared_away_when_its_chore_is_gone() {
+    if !there_is_one() {
+        return;
+    }
+    let mut cluster = Cluster::start(&Options::fast()).unwrap();
+    let mut postmaster = cluster.postmaster.take().unwrap();
+    cluster.guard.dismiss();
+    assert!(!cluster.folder.exists());
+    wait_until("the postmaster's end", || postmaster.try_wait().unwrap().is_some());
+}

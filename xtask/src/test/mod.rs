@@ -1,0 +1,123 @@
+//! `cargo xtask test`: everything that a change must pass, from a clean clone.
+
+mod runtimes;
+mod summary;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use crate::cluster::{self, Cluster, Programs};
+pub use runtimes::{apt_install, quiet};
+use summary::Summary;
+
+/// Where the integration tests make a database each, when they run on PostgreSQL: the URL of a superuser.
+const POSTGRES: &str = "KOLA_TEST_POSTGRES";
+const WITHOUT: &str = "`cargo xtask test --sqlite` runs what needs no PostgreSQL";
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Install nothing: examples in a language that is not on this machine are skipped
+    #[arg(long)]
+    no_install: bool,
+    /// Only the half on SQLite: unit tests and integration tests, no PostgreSQL
+    #[arg(long, conflicts_with = "postgres")]
+    sqlite: bool,
+    /// Only the half on PostgreSQL: the integration tests
+    #[arg(long)]
+    postgres: bool,
+    /// Hold the server against its own document with Schemathesis, for about two minutes, instead of running the tests
+    #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
+    contract: bool,
+    /// For the test programs, after `--`: a name runs only the tests that are called like it
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let passed = if options.contract { crate::contract::run()? } else { both(options)? };
+    println!("{} in {} s", if passed { "PASSED" } else { "FAILED" }, begun.elapsed().as_secs());
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One half after the other: the failures of the first do not hide those of the second.
+fn both(options: &Options) -> anyhow::Result<bool> {
+    if !options.no_install {
+        runtimes::install();
+    }
+    // Before the first half: whoever lacks it should not learn so minutes later.
+    let cluster = if options.sqlite { None } else { Some(cluster(options)?) };
+    let mut halves = Vec::new();
+    if !options.postgres {
+        let everything = cargo_test(&[], None, &options.arguments)?;
+        halves.push(("SQLite: unit tests and integration tests", everything));
+    }
+    if let Some(cluster) = cluster {
+        // The same programs again: what is built depends on the choice of packages, and that is the same.
+        let again = cargo_test(&["--test", "it"], Some(&cluster), &options.arguments)?;
+        halves.push(("PostgreSQL: integration tests", again));
+    }
+    for (name, half) in &halves {
+        print!("\n{name}: {}{}", if half.passed { "" } else { "FAILED: " }, half.summary);
+    }
+    Ok(halves.iter().all(|(_, half)| half.passed))
+}
+
+fn cluster(options: &Options) -> anyhow::Result<Cluster> {
+    if options.no_install { Programs::find() } else { Programs::find_or_install() }.context(WITHOUT)?;
+    Cluster::start(&cluster::Options::fast()).context(WITHOUT)
+}
+
+/// What a run of the test programs came to.
+struct Half {
+    passed: bool,
+    summary: Summary,
+}
+
+/// Builds what has changed and runs it, on this cluster or else on SQLite.
+fn cargo_test(choice: &[&str], cluster: Option<&Cluster>, arguments: &[String]) -> anyhow::Result<Half> {
+    // The first failure does not hide the others: a run on a machine of the network costs minutes.
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
+    match cluster {
+        Some(cluster) => cargo.env(POSTGRES, cluster.url("postgres")),
+        None => cargo.env_remove(POSTGRES),
+    };
+    let mut child = cargo
+        .current_dir(crate::root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cargo test")?;
+    let summary = Arc::new(Mutex::new(Summary::default()));
+    let errors = child.stderr.take().context("the standard error of cargo test")?;
+    let of_errors = {
+        let summary = Arc::clone(&summary);
+        std::thread::spawn(move || pass_on(errors, &mut std::io::stderr(), &summary))
+    };
+    let output = child.stdout.take().context("the standard output of cargo test")?;
+    pass_on(output, &mut std::io::stdout(), &summary)?;
+    if let Ok(result) = of_errors.join() {
+        result?;
+    }
+    let passed = child.wait()?.success();
+    let summary = std::mem::take(&mut *summary.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Half { passed, summary })
+}
+
+/// Shows the lines as they come, and keeps what the summary says about them.
+fn pass_on(from: impl Read, to: &mut impl Write, summary: &Mutex<Summary>) -> std::io::Result<()> {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        summary.lock().unwrap_or_else(PoisonError::into_inner).note(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(())
+}
