@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
 
@@ -9,16 +10,40 @@ use crate::bench::server::Kola;
 
 /// The release that the run is made for: another may find other things.
 const SCHEMATHESIS: &str = "4.32.5";
-/// The whole run takes so long; the longer, the deeper.
-const SECONDS: &str = "90";
+/// So many requests an operation, of each kind of test: the more, the deeper. The whole run takes about two minutes.
+const EXAMPLES: &str = "100";
 /// Replaced by `what_the_document_allows_is_not_malformed` of `checks.py`: here a well-formed request may be refused with 422
 /// for what is stored.
 const REPLACED: &str = "positive_data_acceptance";
 /// What the sandbox merchant has to spend.
 const FUNDS: &str = "1000000000.00";
 
+/// From where a run draws its cases: the same seed draws the same.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Seed {
+    /// A known one.
+    Fixed(u64),
+    /// A new one each time, which the run prints.
+    Random,
+}
+
+impl Default for Seed {
+    /// That of CI, where a change is to be judged by what it changed and not by luck.
+    fn default() -> Self {
+        Self::Fixed(1)
+    }
+}
+
+impl FromStr for Seed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "random" { Ok(Self::Random) } else { text.parse().map(Self::Fixed).map_err(|_| "a number, or random") }
+    }
+}
+
 /// Whether the server keeps to its document.
-pub fn run() -> anyhow::Result<bool> {
+pub fn run(seed: Seed) -> anyhow::Result<bool> {
     let target = crate::target_dir()?;
     let schemathesis = installed(&target.join("contract/schemathesis"))?;
     let kola = Kola { binary: built(&target)? };
@@ -39,8 +64,11 @@ pub fn run() -> anyhow::Result<bool> {
     let url = format!("http://{}", server.address);
     let document = format!("{url}/openapi.json");
     let mut tester = Command::new(schemathesis);
-    tester.args(["run", &document, "--checks", "all", "--exclude-checks", REPLACED, "--max-time", SECONDS]);
+    tester.args(["run", &document, "--checks", "all", "--exclude-checks", REPLACED, "--max-examples", EXAMPLES]);
     tester.args(["--continue-on-failure", "--output-sanitize", "false", "--no-color", "--warnings", "off"]);
+    if let Seed::Fixed(seed) = seed {
+        tester.args(["--seed", &seed.to_string()]);
+    }
     tester.env("SCHEMATHESIS_HOOKS", crate::root().join("xtask/contract/checks.py"));
     tester.env("KOLA_URL", &url).env("CLIENT_ID", text("client_id")?).env("CLIENT_SECRET", text("client_secret")?);
     let status = tester.current_dir(&directory).stdin(Stdio::null()).status().context("schemathesis")?;

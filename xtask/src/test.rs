@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use crate::contract::Seed;
+
 #[derive(clap::Args)]
 pub struct Options {
     /// Install nothing: examples in a language that is not on this machine are skipped
@@ -15,6 +17,9 @@ pub struct Options {
     /// Hold the server against its own document with Schemathesis, for about two minutes, instead of running the tests
     #[arg(long)]
     contract: bool,
+    /// From where the cases of `--contract` are drawn: a number, or `random` to look for what no run has seen
+    #[arg(long, requires = "contract", value_name = "N|random")]
+    seed: Option<Seed>,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -22,7 +27,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if !options.no_install && !options.contract {
         install();
     }
-    let passed = if options.contract { crate::contract::run()? } else { cargo_test()? };
+    let passed = if options.contract { crate::contract::run(options.seed.unwrap_or_default())? } else { cargo_test()? };
     println!("{} in {} s", if passed { "PASSED" } else { "FAILED" }, begun.elapsed().as_secs());
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

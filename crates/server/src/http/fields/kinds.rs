@@ -112,8 +112,14 @@ impl FromValue for bool {
     }
 }
 
-/// No control characters, and not blanks alone.
-const PLAIN_TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// A pattern of texts without control characters that have `min` characters or more without the blanks around them.
+fn plain_text(min: usize) -> String {
+    let (any, solid) = (r"[^\x00-\x1f\x7f-\x9f]", r"[^\s\x00-\x1f\x7f-\x9f]");
+    match min.checked_sub(2) {
+        Some(between) => format!("^{any}*{solid}{any}{{{between},}}{solid}{any}*$"),
+        None => format!("^{any}*{solid}{any}*$"),
+    }
+}
 
 /// A text of `MIN` to `MAX` characters, without the blanks around it and without control characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -134,7 +140,7 @@ impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": PLAIN_TEXT })
+        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": plain_text(MIN) })
     }
 }
 
@@ -287,13 +293,16 @@ impl Field for Money {
     }
 }
 
+/// Times in years that are read whatever the offset, no finer than a nanosecond.
+const TIME: &str = r"^(19[89][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2})-[^.]*(\.[0-9]{1,9}[^.]*)?$";
+
 impl FromValue for Timestamp {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         value.as_str().and_then(Self::parse).ok_or(FaultKind::NotDatetime)
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-" })
+        json_schema!({ "type": "string", "format": "date-time", "pattern": TIME })
     }
 }
 
