@@ -4,19 +4,15 @@ use std::borrow::Cow;
 
 use domain::api_enum;
 use domain::currency::Currency;
-use domain::event::{EventType, Subject};
-use domain::execution::ExecutionStatus;
 use domain::money::{AmountFault, Decimal, MAX_MINOR, Money};
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::party::Relationship;
-use domain::session::{SessionKind, check_expiry};
-use domain::source::{SourceStatus, SourceType};
+use domain::names::{Method, Provider};
+use domain::session::check_expiry;
+use domain::source::SourceType;
 use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::schema::api_names;
 use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas};
 use crate::http::fields::Fault;
 
@@ -349,21 +345,15 @@ impl FromValue for Reference {
     }
 }
 
-macro_rules! enums { ($($name:ty)*) => {$(
-    impl FromValue for $name {
-        fn read(value: &Value) -> Result<Self, FaultKind> {
-            let known = value.as_str().and_then(Self::parse);
-            known.ok_or_else(|| FaultKind::NotEnum(Self::ALL.iter().map(|member| member.as_str()).collect()))
-        }
-
-        fn schema(schemas: &mut Schemas) -> Schema {
-            schemas.subschema_for::<Name<Self>>()
-        }
+impl<T: ApiName> FromValue for T {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let member = |text: &str| T::MEMBERS.iter().copied().find(|member| member.text() == text);
+        value.as_str().and_then(member).ok_or_else(|| FaultKind::NotEnum(T::names()))
     }
-)*}}
-enums! {
-    EventType ExecutionStatus FeeBearer Method Operation PaymentSource Provider Relationship SessionKind SourceStatus SourceType
-    Subject
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<Name<T>>()
+    }
 }
 
 api_enum! {
@@ -377,7 +367,7 @@ api_enum! {
         Subscription = "SUBSCRIPTION",
     }
 }
-api_names! { PaymentSource }
+crate::api_names! { PaymentSource }
 
 impl PaymentSource {
     /// The kind, where we have it.
