@@ -42,6 +42,7 @@ mod reviews;
 mod sandbox;
 mod session_refusals;
 mod sessions;
+mod signing_keys;
 mod sources;
 mod support;
 mod transfers;

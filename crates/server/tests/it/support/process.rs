@@ -10,9 +10,10 @@ use tempfile::TempDir;
 
 use super::{Api, wait_for};
 
-/// A fresh SQLite database in a directory of its own.
+/// A fresh SQLite database in a directory of its own, which goes with the last who has it.
+#[derive(Clone)]
 pub(crate) struct Database {
-    pub(crate) dir: TempDir,
+    pub(crate) dir: Arc<TempDir>,
 }
 
 /// What a command left behind.
@@ -41,7 +42,7 @@ pub(crate) struct Server {
 
 impl Database {
     pub(crate) fn new() -> Self {
-        Self { dir: TempDir::new().expect("a directory") }
+        Self { dir: Arc::new(TempDir::new().expect("a directory")) }
     }
 
     pub(crate) fn url(&self) -> String {
