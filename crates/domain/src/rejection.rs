@@ -109,6 +109,8 @@ pub enum Rejection {
     },
     /// No operator is known whose numbers begin so.
     NoOperator,
+    /// No card is known by this name.
+    NoCard,
     /// The counterparty has no party behind it.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the request.
@@ -214,6 +216,7 @@ impl Rejection {
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
             Self::PhoneTaken | Self::NoOperator => "phone",
+            Self::NoCard => "payment_method_id",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
     }
@@ -237,6 +240,7 @@ impl Rejection {
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
             Self::NoOperator => "value_error.phone",
+            Self::NoCard => "value_error.card",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
@@ -273,6 +277,9 @@ impl std::fmt::Display for Rejection {
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
+            Self::NoCard => f.write_str(
+                "no card is known by this name; test cards are pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
+            ),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
@@ -319,7 +326,10 @@ impl Rejection {
             Self::AccountPurpose { field: "payment_account_id", made_for: "PAYOUT" },
             Self::AccountMismatch,
             Self::NoMarket { method: "CREDIT_CARD", provider: "PAWAPAY", operation: "COLLECTION" },
+            Self::NoOperator,
+            Self::NoCard,
             Self::CounterpartyWithoutParty,
+            Self::PhoneMismatch,
             Self::TransferToSelf,
             Self::WalletState { field: "from_wallet_id", state: "FROZEN" },
             Self::NotRefundable { state: "PROCESSING" },
@@ -373,7 +383,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 34;
+    const VARIANTS: usize = 37;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use crate::cluster::{self, Cluster, Programs};
+use crate::contract::Seed;
 pub use runtimes::{apt_install, quiet};
 use summary::Summary;
 
@@ -32,6 +33,9 @@ pub struct Options {
     /// Hold the server against its own document with Schemathesis, for about two minutes, instead of running the tests
     #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
     contract: bool,
+    /// From where the cases of `--contract` are drawn: a number, or `random` to look for what no run has seen
+    #[arg(long, requires = "contract", value_name = "N|random")]
+    seed: Option<Seed>,
     /// For the test programs, after `--`: a name runs only the tests that are called like it
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -39,7 +43,7 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let passed = if options.contract { crate::contract::run()? } else { both(options)? };
+    let passed = if options.contract { crate::contract::run(options.seed.unwrap_or_default())? } else { both(options)? };
     println!("{} in {} s", if passed { "PASSED" } else { "FAILED" }, begun.elapsed().as_secs());
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,7 +8,7 @@ use crate::store::migrate;
 
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Draw a new signing key. Running servers take it up within a minute; tokens signed by older keys stay good until they
+    /// Draw a new signing key. Running servers take it up within seconds; tokens signed by older keys stay good until they
     /// expire.
     Rotate {
         /// Refuse tokens signed by older keys from now on.

@@ -1,6 +1,6 @@
 //! Access tokens, and the tenant behind one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use axum::Json;
@@ -10,13 +10,14 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName};
 use axum::http::request::Parts;
 use domain::ids::{ApiKeyId, MerchantId};
 use domain::merchant::Merchant;
-use domain::time::{Timestamp, minutes};
+use domain::time::{Timestamp, minutes, seconds};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
 
 use super::describe::op;
 use super::error::ApiError;
@@ -24,15 +25,18 @@ use super::extract::{Body, MerchantTime};
 use super::fields::{Secret, Text};
 use super::limits::ByAddress;
 use super::routes::Routes;
-use crate::app::App;
+use crate::app::{App, signing_keys};
 use crate::clock;
 use crate::hex::hex;
 use crate::payload;
+use crate::store::queries::Queries;
 
 /// A token is good for so many minutes.
 const TOKEN_MINUTES: i64 = 60;
 /// So many checked tokens are remembered.
 const CACHE_MAX: usize = 10_000;
+/// A token that names a key newer than all that are known has them read anew, but not more often than this.
+const LOOK_EVERY: i64 = seconds(1);
 /// No token of ours is longer.
 const TOKEN_MAX_BYTES: usize = 1_024;
 
@@ -66,6 +70,12 @@ struct Checked {
 struct Keys {
     signing: Option<(String, EncodingKey)>,
     verifying: HashMap<String, DecodingKey>,
+    /// Which they are, and which of them are retired.
+    ids: BTreeSet<(i64, bool)>,
+}
+
+fn ids(keys: &[SigningKey]) -> BTreeSet<(i64, bool)> {
+    keys.iter().map(|key| (key.id, key.retired)).collect()
 }
 
 impl Keys {
@@ -74,6 +84,7 @@ impl Keys {
         Self {
             signing: newest.map(|key| (key.id.to_string(), EncodingKey::from_secret(&key.secret))),
             verifying: keys.iter().map(|key| (key.id.to_string(), DecodingKey::from_secret(&key.secret))).collect(),
+            ids: ids(keys),
         }
     }
 }
@@ -82,6 +93,8 @@ impl Keys {
 pub struct Tokens {
     keys: RwLock<Keys>,
     validation: Validation,
+    /// When a token last had the keys read anew.
+    looked: Mutex<Timestamp>,
     /// By SHA-256 of the token: a lookup instead of a signature, and no token is kept.
     checked: RwLock<HashMap<[u8; 32], Checked>>,
 }
@@ -95,11 +108,15 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        Self { keys: RwLock::new(Keys::new(&keys)), validation, checked: RwLock::default() }
+        let keys = RwLock::new(Keys::new(&keys));
+        Self { keys, validation, looked: Mutex::new(Timestamp(0)), checked: RwLock::default() }
     }
 
-    /// Takes up keys that were rotated. What was checked before is checked again.
+    /// Takes up keys that were rotated, if they were. What was checked before is checked again.
     pub fn replace(&self, keys: &[SigningKey]) {
+        if self.keys().ids == ids(keys) {
+            return;
+        }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(keys);
         self.checked.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -144,6 +161,28 @@ impl Tokens {
             self.remember(hash, checked);
         }
         Some(checked.key)
+    }
+
+    /// Whether a token names a key newer than all that are known, as after a rotation that another process already knows of.
+    /// Keys are numbered upwards, so that no other key can be new.
+    fn is_by_a_newer_key(&self, token: &str) -> bool {
+        let named = (token.len() <= TOKEN_MAX_BYTES).then(|| jsonwebtoken::decode_header(token).ok()).flatten();
+        let named = named.and_then(|header| header.kid?.parse::<i64>().ok());
+        named.is_some_and(|named| self.keys().ids.last().is_none_or(|(newest, _)| named > *newest))
+    }
+
+    /// The same as [`Self::check`], which may first read the keys anew. Whoever comes meanwhile waits and finds them.
+    async fn check_or_look(&self, token: &str, now: Timestamp, queries: &Queries) -> Result<Option<ApiKeyId>, ApiError> {
+        let known = self.check(token, now);
+        if known.is_some() || !self.is_by_a_newer_key(token) {
+            return Ok(known);
+        }
+        let mut looked = self.looked.lock().await;
+        if self.is_by_a_newer_key(token) && now.since(*looked) >= LOOK_EVERY {
+            *looked = now;
+            self.replace(&signing_keys(queries.signing_keys().await?));
+        }
+        Ok(self.check(token, now))
     }
 
     fn verify(&self, token: &str) -> Option<Checked> {
@@ -196,7 +235,7 @@ impl FromRequestParts<App> for Tenant {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let now = clock::now();
-        let id = app.tokens.check(bearer(&parts.headers)?, now).ok_or(ApiError::BadCredentials)?;
+        let id = app.tokens.check_or_look(bearer(&parts.headers)?, now, &app.queries).await?.ok_or(ApiError::BadCredentials)?;
         let found = app.queries.tenant(id).await?.filter(|(key, _)| key.revoked_at.is_none());
         let (_, merchant) = found.ok_or(ApiError::BadCredentials)?;
         if let Some(limits) = &app.limits {
@@ -289,6 +328,27 @@ mod tests {
         let new = tokens.issue(ApiKeyId(7), NOW).unwrap();
         assert_eq!(jsonwebtoken::decode_header(&new).unwrap().kid.as_deref(), Some("2"));
         assert!(Tokens::new(vec![key(1, true)]).issue(ApiKeyId(7), NOW).is_err());
+    }
+
+    #[test]
+    fn only_a_newer_key_is_looked_for() {
+        let tokens = Tokens::new(vec![key(2, false)]);
+        let by = |id| Tokens::new(vec![key(id, false)]).issue(ApiKeyId(7), NOW).unwrap();
+        assert!(tokens.is_by_a_newer_key(&by(3)) && Tokens::new(vec![]).is_by_a_newer_key(&by(1)));
+        assert!(!tokens.is_by_a_newer_key(&by(2)) && !tokens.is_by_a_newer_key(&by(1)), "an older one was retired");
+        assert!(!tokens.is_by_a_newer_key("a.b.c") && !tokens.is_by_a_newer_key(&"x".repeat(5_000)));
+        tokens.replace(&[key(2, false), key(3, false)]);
+        assert_eq!(tokens.check(&by(3), NOW), Some(ApiKeyId(7)));
+    }
+
+    #[test]
+    fn the_same_keys_again_forget_nothing() {
+        let tokens = Tokens::new(vec![key(1, false)]);
+        tokens.check(&tokens.issue(ApiKeyId(7), NOW).unwrap(), NOW);
+        tokens.replace(&[key(1, false)]);
+        assert_eq!(tokens.checked.read().unwrap().len(), 1);
+        tokens.replace(&[key(2, false)]);
+        assert_eq!(tokens.checked.read().unwrap().len(), 0);
     }
 
     #[test]

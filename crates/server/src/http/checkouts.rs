@@ -32,8 +32,8 @@ pub struct WebUrl(pub String);
 
 /// The longest address.
 const URL_MAX: usize = 2_000;
-/// An address with a host.
-const URL: &str = r"^https?://[^\s/?#]\S*$";
+/// An address with a host, without blanks and control characters.
+const URL: &str = r"^https?://[^\s/?#\x00-\x1f\x7f-\x9f][^\s\x00-\x1f\x7f-\x9f]*$";
 
 impl FromValue for WebUrl {
     fn read(value: &Value) -> Result<Self, FaultKind> {

@@ -20,6 +20,8 @@ api_enum! {
     }
 }
 
+crate::api_names! { OwnerKind }
+
 impl OwnerKind {
     /// What it can be here.
     #[must_use]
@@ -30,27 +32,6 @@ impl OwnerKind {
             Self::Organization => Some(MerchantType::Organization),
         }
     }
-}
-
-fn member<T>(value: &Value, parse: fn(&str) -> Option<T>, names: impl Fn() -> Vec<&'static str>) -> Result<T, FaultKind> {
-    value.as_str().and_then(parse).ok_or_else(|| FaultKind::NotEnum(names()))
-}
-
-macro_rules! enums { ($($name:ty)*) => {$(
-    impl FromValue for $name {
-        fn read(value: &Value) -> Result<Self, FaultKind> {
-            member(value, Self::parse, || Self::ALL.iter().map(|member| member.as_str()).collect())
-        }
-
-        fn schema(_: &mut Schemas) -> Schema {
-            one_of(Self::ALL.iter().map(|member| member.as_str()).collect())
-        }
-    }
-)*}}
-enums! { MerchantType OwnerKind }
-
-fn one_of(names: Vec<&'static str>) -> Schema {
-    json_schema!({ "type": "string", "enum": names })
 }
 
 /// A network by its own name, or by that of a mobile-money method that it carries.
@@ -85,11 +66,11 @@ impl NetworkName {
 
 impl FromValue for NetworkName {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        member(value, Self::parse, Self::names)
+        value.as_str().and_then(Self::parse).ok_or_else(|| FaultKind::NotEnum(Self::names()))
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        one_of(Self::names())
+        json_schema!({ "type": "string", "enum": Self::names() })
     }
 }
 

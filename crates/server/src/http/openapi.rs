@@ -11,13 +11,15 @@ use super::error;
 use super::routes::Routes;
 
 /// What the resources are, in the order in which a newcomer needs them.
-const TAGS: [(&str, &str, &str); 13] = [
+const TAGS: [(&str, &str, &str); 21] = [
     ("jwt", "Tokens", "A client shows its id and secret for an access token, and the token with every other call."),
     ("parties", "Parties", "The persons and firms that a merchant deals with."),
     ("counterparties", "Counterparties", "What a party is to the merchant: a customer, a supplier, a friend."),
     ("payment-accounts", "Payment accounts", "Where money is taken from or sent to: mobile money, a card, a wallet."),
     ("invoices", "Invoices", "What a counterparty is asked to pay."),
     ("orders", "Orders", "What a counterparty has bought."),
+    ("checkouts", "Checkouts", "An invoice or order with its payer and a page to pay it on, in one call."),
+    ("links", "Links", "Pages on which something is paid, or its receipt is shown."),
     (
         "sessions",
         "Sessions",
@@ -27,6 +29,12 @@ const TAGS: [(&str, &str, &str); 13] = [
     ("status", "Status", "How far an execution, an invoice or an order is."),
     ("payment-intents", "Payment intents", "Executions with all that happened to them, down to the ledger."),
     ("wallets", "Wallets", "What the merchant and its parties have, and every entry behind it."),
+    ("events", "Events", "What happened, as it happened: each with the thing that it was about."),
+    ("predictions", "Predictions", "What a payment would cost now, and what a number or card can do."),
+    ("fees", "Fees", "What the book says that payments cost."),
+    ("merchants", "Merchants", "The caller itself, and its passcode."),
+    ("api-keys", "API keys", "What a merchant obtains tokens with."),
+    ("realtime-keys", "Realtime keys", "Tokens that let a payer's page listen to one payment."),
     ("sandbox", "Sandbox", "A clock that can be moved, and a payer who can be told what to do."),
     ("healthz", "Health", "Whether the server lives."),
 ];

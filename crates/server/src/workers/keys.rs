@@ -7,8 +7,8 @@ use crate::app::signing_keys;
 use crate::http::auth::Tokens;
 use crate::store::queries::Queries;
 
-/// How often the keys are read.
-const EVERY: Duration = Duration::from_secs(30);
+/// How often the keys are read: for so long a retired key may still be honoured, and the key before the newest sign.
+const EVERY: Duration = Duration::from_secs(2);
 
 /// Reads the keys now and then, for ever.
 pub async fn run(queries: Queries, tokens: Arc<Tokens>) {

@@ -45,6 +45,7 @@ mod reviews;
 mod sandbox;
 mod session_refusals;
 mod sessions;
+mod signing_keys;
 mod sources;
 mod sqlite;
 mod support;

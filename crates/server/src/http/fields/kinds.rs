@@ -4,19 +4,15 @@ use std::borrow::Cow;
 
 use domain::api_enum;
 use domain::currency::Currency;
-use domain::event::{EventType, Subject};
-use domain::execution::ExecutionStatus;
 use domain::money::{AmountFault, Decimal, MAX_MINOR, Money};
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::party::Relationship;
-use domain::session::{SessionKind, check_expiry};
-use domain::source::{SourceStatus, SourceType};
+use domain::names::{Method, Provider};
+use domain::session::check_expiry;
+use domain::source::SourceType;
 use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::schema::api_names;
 use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas};
 use crate::http::fields::Fault;
 
@@ -112,8 +108,14 @@ impl FromValue for bool {
     }
 }
 
-/// No control characters, and not blanks alone.
-const PLAIN_TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+/// A pattern of texts without control characters that have `min` characters or more without the blanks around them.
+fn plain_text(min: usize) -> String {
+    let (any, solid) = (r"[^\x00-\x1f\x7f-\x9f]", r"[^\s\x00-\x1f\x7f-\x9f]");
+    match min.checked_sub(2) {
+        Some(between) => format!("^{any}*{solid}{any}{{{between},}}{solid}{any}*$"),
+        None => format!("^{any}*{solid}{any}*$"),
+    }
+}
 
 /// A text of `MIN` to `MAX` characters, without the blanks around it and without control characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -134,7 +136,7 @@ impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": PLAIN_TEXT })
+        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": plain_text(MIN) })
     }
 }
 
@@ -287,13 +289,16 @@ impl Field for Money {
     }
 }
 
+/// Times in years that are read whatever the offset, no finer than a nanosecond.
+const TIME: &str = r"^(19[89][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2})-[^.]*(\.[0-9]{1,9}[^.]*)?$";
+
 impl FromValue for Timestamp {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         value.as_str().and_then(Self::parse).ok_or(FaultKind::NotDatetime)
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time", "pattern": "^(19[7-9][0-9]|[2-9][0-9]{3})-" })
+        json_schema!({ "type": "string", "format": "date-time", "pattern": TIME })
     }
 }
 
@@ -340,21 +345,15 @@ impl FromValue for Reference {
     }
 }
 
-macro_rules! enums { ($($name:ty)*) => {$(
-    impl FromValue for $name {
-        fn read(value: &Value) -> Result<Self, FaultKind> {
-            let known = value.as_str().and_then(Self::parse);
-            known.ok_or_else(|| FaultKind::NotEnum(Self::ALL.iter().map(|member| member.as_str()).collect()))
-        }
-
-        fn schema(schemas: &mut Schemas) -> Schema {
-            schemas.subschema_for::<Name<Self>>()
-        }
+impl<T: ApiName> FromValue for T {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let member = |text: &str| T::MEMBERS.iter().copied().find(|member| member.text() == text);
+        value.as_str().and_then(member).ok_or_else(|| FaultKind::NotEnum(T::names()))
     }
-)*}}
-enums! {
-    EventType ExecutionStatus FeeBearer Method Operation PaymentSource Provider Relationship SessionKind SourceStatus SourceType
-    Subject
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<Name<T>>()
+    }
 }
 
 api_enum! {
@@ -368,7 +367,7 @@ api_enum! {
         Subscription = "SUBSCRIPTION",
     }
 }
-api_names! { PaymentSource }
+crate::api_names! { PaymentSource }
 
 impl PaymentSource {
     /// The kind, where we have it.

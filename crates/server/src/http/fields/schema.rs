@@ -85,11 +85,17 @@ pub trait ApiName: Copy + 'static {
 
     /// The name of a member.
     fn text(self) -> &'static str;
+
+    /// The name of every member.
+    fn names() -> Vec<&'static str> {
+        Self::MEMBERS.iter().map(|member| member.text()).collect()
+    }
 }
 
-/// Makes enums of the domain known to the document.
+/// Makes enums what a field can be, by their names, and known to the document.
+#[macro_export]
 macro_rules! api_names { ($($name:ident)*) => {$(
-    impl ApiName for $name {
+    impl $crate::http::fields::ApiName for $name {
         const NAME: &'static str = stringify!($name);
         const MEMBERS: &'static [Self] = Self::ALL;
 
@@ -98,7 +104,6 @@ macro_rules! api_names { ($($name:ident)*) => {$(
         }
     }
 )*}}
-pub(super) use api_names;
 api_names! {
     Bucket EventType ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
     SessionStatus SourceStatus SourceType Subject WalletStatus
@@ -120,8 +125,7 @@ impl<T: ApiName> JsonSchema for Name<T> {
     }
 
     fn json_schema(_: &mut Schemas) -> Schema {
-        let names: Vec<&str> = T::MEMBERS.iter().map(|member| member.text()).collect();
-        json_schema!({ "type": "string", "enum": names })
+        json_schema!({ "type": "string", "enum": T::names() })
     }
 }
 

@@ -1,0 +1,54 @@
+//! Checkouts: a source with its payer and its page, in one call.
+
+use crate::stage::{Stage, currency, usd};
+use domain::checkout::{MAX_ITEMS, NewCheckout};
+use domain::command::{Answer, Command};
+use domain::party::{NewParty, Relationship};
+use domain::source::{NewItem, SourceRef, SourceStatus, SourceType};
+use domain::world::IDS_PER_COMMAND;
+
+fn checkout(phone: &str, items: usize) -> NewCheckout {
+    let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
+    NewCheckout {
+        party: NewParty { fullname: "Ama".into(), phone: phone.into(), email: None, country_code: None },
+        relationship: Relationship::Customer,
+        counterparty_id: None,
+        kind: SourceType::Order,
+        currency: currency("USD"),
+        note: String::new(),
+        reference_id: None,
+        due_date: None,
+        items: vec![item; items],
+        mode: "HOSTED".into(),
+        success_url: None,
+        cancel_url: None,
+        expires_at: None,
+        token: "t".into(),
+    }
+}
+
+#[test]
+fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
+    let mut stage = Stage::new();
+    let before = stage.world.ids.next;
+    let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", MAX_ITEMS)));
+    let Ok(Answer::Checkout(made)) = answer else { panic!("{answer:?}") };
+    assert!(stage.world.ids.next - before < IDS_PER_COMMAND);
+    assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Active, 10_000));
+    assert_eq!(made.counterparty.party_id, Some(made.party.id));
+}
+
+#[test]
+fn a_refused_checkout_leaves_no_party_and_no_number() {
+    let mut stage = Stage::new();
+    let expired = NewCheckout { expires_at: Some(stage.now), ..checkout("231880000009", 1) };
+    assert!(stage.decide(&Command::CreateCheckout(stage.merchant, expired)).is_err());
+    let Ok(Answer::Checkout(first)) = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
+    else {
+        panic!("refused")
+    };
+    assert!(first.source.number.ends_with("-00001"), "{}", first.source.number);
+    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
+    let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
+    assert_eq!(page, first.config, "a source has one page");
+}

@@ -1,0 +1,59 @@
+//! Any history, however it is drawn.
+
+use std::collections::BTreeMap;
+
+use crate::stage::{Stage, declined, paid, usd};
+use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::ids::ExecutionId;
+use domain::names::{FeeBearer, Method, Operation};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Any history of payouts, refunds and words, in any order, however often repeated: the books balance, nothing falls
+    /// below zero, refunds stay within their payment, what is final stays as it is.
+    #[test]
+    fn no_history_breaks_the_books(steps in prop::collection::vec((0..8_u8, 0..6_usize, 1..120_i64), 1..60)) {
+        let mut stage = Stage::new();
+        stage.fund(20_000);
+        let party = stage.party("231880000002");
+        let payout = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+        let collection = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+        let mut executions: Vec<ExecutionId> = vec![];
+        let mut finals: BTreeMap<ExecutionId, ExecutionStatus> = BTreeMap::new();
+        for (step, pick, amount) in steps {
+            let picked = executions.get(pick % executions.len().max(1)).copied();
+            let made = match (step, picked) {
+                (0, _) => stage.payout(payout, usd(amount * 100)).ok(),
+                (1, _) => {
+                    let source = stage.invoice(amount * 100, FeeBearer::Payer);
+                    stage.collect(source, collection, if amount % 2 == 0 { "USD" } else { "RWF" }).ok()
+                }
+                (2 | 3, Some(id)) => stage.refund(id, &amount.to_string()).ok(),
+                (4, Some(id)) => Some(stage.hear(id, Word::Unknown)),
+                (5, Some(id)) => Some(stage.hear(id, declined())),
+                (6, Some(id)) => Some(stage.hear(id, Word::NeverSeen)),
+                (_, Some(id)) => Some(stage.hear(id, paid("t"))),
+                _ => None,
+            };
+            if let Some(execution) = made {
+                if !executions.contains(&execution.id) {
+                    executions.push(execution.id);
+                }
+                if execution.status.is_final() {
+                    let before = finals.insert(execution.id, execution.status);
+                    prop_assert!(before.is_none_or(|before| before == execution.status));
+                } else {
+                    prop_assert!(!finals.contains_key(&execution.id));
+                    prop_assert!(execution.next_check_at.is_some() && execution.waiting_for.is_some());
+                }
+            }
+            stage.check_books();
+            for id in &executions {
+                let row = stage.world.get::<Execution>(*id).unwrap().unwrap();
+                prop_assert!(row.refunded_minor <= row.payer.minor && row.refunded_total_minor <= row.total_minor);
+            }
+        }
+    }
+}

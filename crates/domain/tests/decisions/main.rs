@@ -1,0 +1,14 @@
+//! Decisions over a world in memory: what the engine does, without a database.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod checkouts;
+mod collections;
+mod histories;
+mod idempotency;
+mod merchants;
+mod payouts;
+mod providers;
+mod refunds;
+mod reviews;
+mod stage;
+mod transfers;

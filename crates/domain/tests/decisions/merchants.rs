@@ -1,0 +1,63 @@
+//! A merchant's passcode and keys.
+
+use crate::stage::Stage;
+use domain::command::{Answer, Command};
+use domain::execute::{Execute, Terms};
+use domain::ids::{MerchantId, SessionId};
+use domain::rejection::Rejection;
+use domain::time::minutes;
+
+#[test]
+fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
+    let mut stage = Stage::new();
+    stage.decide(&Command::SetPasscode(stage.merchant, "hash".into())).unwrap();
+    let terms = Terms::Payout { account_id: None, passcode_verified: true };
+    let request = Execute { merchant_id: stage.merchant, reference_id: "r".into(), session_id: SessionId(999), terms };
+    for _ in 0..10 {
+        assert!(matches!(stage.decide(&Command::ReserveAttempt(request.clone())), Ok(Answer::Passcode(Some(_)))));
+        stage.decide(&Command::ConfirmAttempt(stage.merchant)).unwrap();
+        assert!(matches!(stage.decide(&Command::Execute(request.clone())).unwrap_err()[0], Rejection::Unknown { .. }));
+    }
+    for _ in 0..5 {
+        stage.decide(&Command::ReserveAttempt(request.clone())).unwrap();
+    }
+    assert_eq!(stage.decide(&Command::ReserveAttempt(request.clone())), Err(vec![Rejection::PasscodeLocked]));
+    stage.now = stage.now.plus(minutes(15));
+    assert!(stage.decide(&Command::ReserveAttempt(request)).is_ok());
+}
+
+#[test]
+fn a_passcode_replaces_only_the_one_that_was_compared() {
+    let mut stage = Stage::new();
+    let replace = |replaces: Option<&str>, hash: &str| {
+        Command::ReplacePasscode(MerchantId(1), replaces.map(str::to_owned), hash.to_owned())
+    };
+    assert_eq!(stage.merchant, MerchantId(1));
+    stage.decide(&replace(None, "first")).unwrap();
+    assert_eq!(stage.decide(&replace(None, "late")), Err(vec![Rejection::PasscodeRequired]));
+    assert_eq!(stage.decide(&replace(Some("other"), "late")), Err(vec![Rejection::PasscodeInvalid]));
+    for _ in 0..4 {
+        stage.decide(&Command::ReserveChange(stage.merchant)).unwrap();
+    }
+    stage.decide(&replace(Some("first"), "second")).unwrap();
+    for _ in 0..5 {
+        let hash = stage.decide(&Command::ReserveChange(stage.merchant)).unwrap();
+        assert_eq!(hash, Answer::Passcode(Some("second".into())), "the new one began a new count");
+    }
+    assert_eq!(stage.decide(&Command::ReserveChange(stage.merchant)), Err(vec![Rejection::PasscodeLocked]));
+}
+
+#[test]
+fn a_key_is_revoked_once_and_by_its_merchant() {
+    let mut stage = Stage::new();
+    let Answer::ApiKey(key) = stage.decide(&Command::CreateKey(stage.merchant, "c".into(), "h".into())).unwrap() else {
+        panic!("no key")
+    };
+    let revoke = Command::RevokeKey(stage.merchant, key.id);
+    assert_eq!(stage.decide(&Command::RevokeKey(MerchantId(999), key.id)), Err(vec![Rejection::NotFound]));
+    let first = stage.decide(&revoke).unwrap();
+    stage.now = stage.now.plus(minutes(1));
+    assert_eq!(stage.decide(&revoke).unwrap(), first);
+    let lost = Command::CreateKey(MerchantId(999), "d".into(), "h".into());
+    assert_eq!(stage.decide(&lost), Err(vec![Rejection::NotFound]));
+}

@@ -1,0 +1,161 @@
+//! What only a human can decide.
+
+use crate::stage::{Stage, declined, paid, usd};
+use domain::command::{Answer, Command};
+use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::ids::SourceId;
+use domain::ledger::AccountKind;
+use domain::names::{FeeBearer, Method, Operation};
+use domain::rejection::Rejection;
+use domain::review::{Resolution, Review, ReviewKind};
+use domain::source::SourceStatus;
+use domain::time::minutes;
+
+#[test]
+fn a_contradiction_opens_a_review_and_changes_nothing_final() {
+    for (how, wallet, clearing) in [(Resolution::ToWallet, 10_300, -10_300), (Resolution::ToPayer, 0, 0)] {
+        let mut stage = Stage::new();
+        let source = stage.invoice(10_000, FeeBearer::Payer);
+        let party = stage.party("231880000179");
+        let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+        let execution = stage.collect(source, account, "USD").unwrap();
+        stage.hear(execution.id, declined());
+        let after = stage.hear(execution.id, paid("late"));
+        assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Active));
+        assert_eq!(stage.system(AccountKind::Suspense, "USD"), 10_300);
+        stage.hear(execution.id, paid("late"));
+        assert_eq!(stage.system(AccountKind::Suspense, "USD"), 10_300, "once");
+
+        let review = stage.review(execution.id, ReviewKind::SuccessAfterFailure);
+        assert!(stage.resolve(review.id, Resolution::Completed).is_err());
+        stage.resolve(review.id, how).unwrap();
+        assert!(stage.resolve(review.id, how).is_err(), "a review is resolved once");
+        assert_eq!(stage.system(AccountKind::Suspense, "USD"), 0);
+        assert_eq!(stage.mine("USD").0, wallet);
+        assert_eq!(stage.system(AccountKind::ClearingPawaPay, "USD"), clearing);
+        stage.check_books();
+    }
+}
+
+#[test]
+fn a_success_taken_back_is_missing_money() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let execution = stage.collect(source, account, "USD").unwrap();
+    stage.hear(execution.id, paid("t"));
+    let after = stage.hear(execution.id, declined());
+    assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Completed, SourceStatus::Paid));
+    assert_eq!(stage.system(AccountKind::Suspense, "USD"), -10_000);
+    let review = stage.review(execution.id, ReviewKind::FailureAfterSuccess);
+    assert_eq!(stage.resolve(review.id, Resolution::ToWallet).unwrap_err(), [Rejection::ReviewInsufficient]);
+    stage.fund(1_000);
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "USD")), (700, 0));
+    stage.check_books();
+}
+
+#[test]
+fn another_amount_than_asked_for_waits_for_a_human() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let execution = stage.collect(source, account, "USD").unwrap();
+    let word = Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) };
+    assert_eq!(stage.hear(execution.id, word).status, ExecutionStatus::Processing);
+    assert_eq!(stage.system(AccountKind::Suspense, "USD"), 9_000);
+    let review = stage.review(execution.id, ReviewKind::AmountMismatch);
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD").0, stage.source(source)), (9_000, SourceStatus::Active));
+    stage.check_books();
+}
+
+/// A collection of which the provider moved nine tenths, and the review of it.
+fn short_paid(stage: &mut Stage) -> (SourceId, Execution, Review) {
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let execution = stage.collect(source, account, "USD").unwrap();
+    let execution = stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    let review = stage.review(execution.id, ReviewKind::AmountMismatch);
+    (source, execution, review)
+}
+
+#[test]
+fn what_is_in_review_is_not_settled_on_top() {
+    let mut stage = Stage::new();
+    let (source, execution, review) = short_paid(&mut stage);
+    let after = stage.hear(execution.id, paid("t"));
+    assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Processing, SourceStatus::Processing));
+    assert_eq!(stage.mine("USD").0, 0);
+    let heard = stage.world.events.last().unwrap();
+    assert_eq!(heard.kind, domain::event::EventType::ReviewHeard, "the operator is told");
+
+    stage.now = stage.now.plus(minutes(25 * 60));
+    assert!(matches!(stage.decide(&Command::Claim(execution.id)), Ok(Answer::Claimed(Some(_)))));
+    let deadline = stage.review(execution.id, ReviewKind::DeadlinePassed);
+    assert!(matches!(stage.resolve(deadline.id, Resolution::Completed).unwrap_err()[0], Rejection::ReviewNotOpen { .. }));
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "USD")), (9_000, 0));
+    stage.check_books();
+}
+
+#[test]
+fn a_review_of_a_deadline_never_touches_what_is_final() {
+    let mut stage = Stage::new();
+    stage.fund(100_000);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let (execution, other) = (stage.payout(account, usd(1_000)).unwrap(), stage.payout(account, usd(1_000)).unwrap());
+    stage.now = stage.now.plus(minutes(25 * 60));
+    assert!(matches!(stage.decide(&Command::Claim(execution.id)), Ok(Answer::Claimed(Some(_)))));
+    let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
+    // The clock steps back before the final word: the review is not closed with it, or it is; either way nothing moves.
+    stage.now = stage.now.plus(-minutes(2 * 60));
+    stage.hear(execution.id, paid("t"));
+    let (entries, mine) = (stage.world.entries.len(), stage.mine("USD"));
+    let _ = stage.resolve(review.id, Resolution::Failed);
+    assert_eq!((stage.world.entries.len(), stage.mine("USD")), (entries, mine));
+    stage.hear(other.id, paid("o"));
+    assert_eq!(stage.mine("USD"), (100_000 - 2 * 1_025, 0), "the other payment's hold was left alone");
+    stage.check_books();
+}
+
+#[test]
+fn a_payout_of_another_amount_is_paid_for_from_its_own_hold() {
+    let mut stage = Stage::new();
+    stage.fund(10_250);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let execution = stage.payout(account, usd(10_000)).unwrap();
+    assert_eq!(stage.mine("USD"), (0, 10_250));
+    stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    let review = stage.review(execution.id, ReviewKind::AmountMismatch);
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD"), stage.system(AccountKind::Suspense, "USD")), ((1_250, 0), 0));
+    stage.check_books();
+}
+
+#[test]
+fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let collection = stage.collect(source, account, "RWF").unwrap();
+    stage.hear(collection.id, paid("t"));
+    stage.fund(1_000);
+    let refund = stage.refund(collection.id, "144000").unwrap();
+    stage.hear(refund.id, declined());
+    let before = stage.mine("USD").0;
+    stage.hear(refund.id, paid("late"));
+    assert_eq!(stage.system(AccountKind::Suspense, "RWF"), -144_000);
+    assert!(stage.refund(collection.id, "1").is_err(), "the payer has it all back");
+    let review = stage.review(refund.id, ReviewKind::SuccessAfterFailure);
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "RWF")), (before - 10_000, 0));
+    assert_eq!(stage.system(AccountKind::Position, "RWF"), 0);
+    stage.check_books();
+}

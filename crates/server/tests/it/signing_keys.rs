@@ -1,0 +1,59 @@
+//! Keys that sign access tokens: rotated beside servers that run.
+
+use crate::support::{Api, Merchant, Server, open, wait_for};
+
+/// What a server answers to this token.
+fn status(api: &Api, token: &str) -> u16 {
+    api.with_token(Some(token)).get("/v1/parties/list").status
+}
+
+/// A token that this server signs now.
+fn token(server: &Server, shop: &Merchant) -> String {
+    server.sign_in(&shop.credentials).api.token.expect("a token")
+}
+
+/// The first part of a token names its key.
+fn key_of(token: &str) -> &str {
+    token.split('.').next().unwrap_or_default()
+}
+
+#[test]
+fn a_new_key_is_known_at_once_and_the_old_one_stays_good() {
+    let (server, shop) = open();
+    let old = token(&server, &shop);
+    server.kola(&["keys", "rotate"]).ok();
+    let later = Server::start(server.database.clone(), &[]);
+    let new = token(&later, &shop);
+    assert_ne!(key_of(&new), key_of(&old), "the later server signs with the new key");
+    for api in [&server.api, &later.api] {
+        assert_eq!((status(api, &new), status(api, &old)), (200, 200));
+    }
+    wait_for("the earlier server to sign with it", || (key_of(&token(&server, &shop)) == key_of(&new)).then_some(()));
+    assert_eq!(status(&server.api, &old), 200);
+}
+
+#[test]
+fn tokens_of_a_retired_key_are_refused() {
+    let (server, shop) = open();
+    let old = token(&server, &shop);
+    assert_eq!(status(&server.api, &old), 200);
+    server.kola(&["keys", "rotate", "--retire"]).ok();
+    wait_for("the refusal of the old key's token", || (status(&server.api, &old) == 401).then_some(()));
+    let new = token(&server, &shop);
+    assert_ne!(key_of(&new), key_of(&old));
+    assert_eq!(status(&server.api, &new), 200);
+}
+
+#[test]
+fn a_key_that_nobody_has_is_refused_and_keeps_no_other_out() {
+    let (server, shop) = open();
+    let token = token(&server, &shop);
+    let claims_and_signature = token.split_once('.').expect("a signed token").1;
+    // {"alg":"HS256","kid":"999"}, then {"alg":"HS256","kid":"-1"}.
+    for header in ["eyJhbGciOiJIUzI1NiIsImtpZCI6Ijk5OSJ9", "eyJhbGciOiJIUzI1NiIsImtpZCI6Ii0xIn0"] {
+        let forged = format!("{header}.{claims_and_signature}");
+        for _ in 0..3 {
+            assert_eq!((status(&server.api, &forged), status(&server.api, &token)), (401, 200));
+        }
+    }
+}
