@@ -1,6 +1,11 @@
-//! The document of the API: served, and checked in as it is generated.
+//! The document of the API: served, checked in as it is generated, and true of every operation.
 
-use crate::support::{Database, open};
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::shop::GOOD;
+use crate::support::{Database, Merchant, Reply, id, json, key, open};
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
 
@@ -19,4 +24,163 @@ fn the_document_is_served_without_a_token() {
     assert_eq!(served["openapi"], "3.1.0");
     assert!(served["paths"]["/v1/parties/create"]["post"]["requestBody"]["content"]["application/json"]["example"].is_object());
     drop(server);
+}
+
+/// An operation of the document.
+struct Operation {
+    method: String,
+    path: String,
+    query: Vec<Value>,
+    /// The schemas of its body: more than one where it has several forms.
+    bodies: Vec<Value>,
+    lists: bool,
+}
+
+fn document() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(CHECKED_IN).expect("openapi.json")).expect("JSON")
+}
+
+fn follow<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema["$ref"].as_str().and_then(|target| document.pointer(target.trim_start_matches('#')));
+    target.map_or(schema, |target| follow(document, target))
+}
+
+impl Operation {
+    fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Self {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let body = follow(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
+        let forms = body["anyOf"].as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
+        let answer = follow(document, &operation["responses"]["200"]["content"]["application/json"]["schema"]);
+        Self {
+            method: method.to_uppercase(),
+            path: path.replace("{kind}", "checkout").replace("{reference_id}", &key()),
+            query: parameters.into_iter().filter(|parameter| parameter["in"] == "query").collect(),
+            bodies: forms.iter().map(|form| follow(document, form).clone()).filter(Value::is_object).collect(),
+            lists: answer["type"] == "array",
+        }
+    }
+
+    fn all() -> Vec<Self> {
+        let document = document();
+        let paths = document["paths"].as_object().expect("paths");
+        let of_path = |(path, operations): (&String, &Value)| -> Vec<Self> {
+            let operations = operations.as_object().expect("operations");
+            operations.iter().map(|(method, operation)| Self::read(&document, path, method, operation)).collect()
+        };
+        paths.iter().flat_map(of_path).collect()
+    }
+
+    /// Calls it on whatever has the id 1, with this query and body.
+    fn call(&self, shop: &Merchant, query: &str, body: &Value) -> Reply {
+        let words = self.path.split('/').map(|word| if word.starts_with('{') { "1" } else { word });
+        let path = words.collect::<Vec<_>>().join("/");
+        shop.api.call(&self.method, &format!("{path}?{query}"), Some(body).filter(|_| !self.bodies.is_empty()))
+    }
+
+    fn parameters(&self, which: impl Fn(&Value) -> bool) -> Vec<&str> {
+        self.query.iter().filter(|parameter| which(parameter)).filter_map(|parameter| parameter["name"].as_str()).collect()
+    }
+}
+
+/// Fails unless the faults are at these fields of query and body, all of them at once.
+#[track_caller]
+fn assert_faults(reply: &Reply, query: &[&str], body: &[&str]) {
+    let expected = query.iter().map(|name| format!("query.{name}")).chain(body.iter().map(|name| format!("body.{name}")));
+    let expected: BTreeSet<String> = expected.collect();
+    reply.faults_are_at(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn all_that_is_missing_is_told_at_once() {
+    let (_server, shop) = open();
+    let mut told = 0;
+    for operation in Operation::all() {
+        let query = operation.parameters(|parameter| parameter["required"] == true);
+        let first = operation.bodies.first().and_then(|body| body["required"].as_array());
+        let body: Vec<&str> = first.into_iter().flatten().filter_map(Value::as_str).collect();
+        if query.len() + body.len() > 0 {
+            assert_faults(&operation.call(&shop, "", &json!({})), &query, &body);
+            told += 1;
+        }
+    }
+    assert!(told > 30, "{told}");
+}
+
+/// Whether the document lets a field be whatever it is.
+fn is_anything(schema: &Value) -> bool {
+    let branches = schema["anyOf"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let says_nothing = |schema: &Value| ["type", "$ref", "enum", "anyOf"].iter().all(|word| schema.get(word).is_none());
+    says_nothing(schema) || branches.iter().any(says_nothing)
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let (_server, shop) = open();
+    let mut told = 0;
+    for operation in Operation::all() {
+        let query = operation.parameters(|_| true);
+        // A control character is no number, no name and no text.
+        let asked: Vec<String> = query.iter().map(|name| format!("{name}=%01")).collect();
+        // Where there are several forms, one field of the last decides for it.
+        let properties = operation.bodies.last().and_then(|body| body["properties"].as_object());
+        let wrong = |schema: &Value| if schema["type"].to_string().contains("array") { json!(5) } else { json!([]) };
+        let fields: Vec<(&String, &Value)> =
+            properties.into_iter().flatten().filter(|(_, schema)| !is_anything(schema)).collect();
+        let body: Value = fields.iter().map(|(name, schema)| ((*name).clone(), wrong(schema))).collect();
+        if query.len() + fields.len() > 0 {
+            let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+            assert_faults(&operation.call(&shop, &asked.join("&"), &body), &query, &names);
+            told += 1;
+        }
+    }
+    assert!(told > 40, "{told}");
+}
+
+/// The target of a link to the next page.
+fn next(reply: &Reply) -> Option<String> {
+    let link = reply.header("link")?;
+    let target = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"");
+    Some(target.unwrap_or_else(|| panic!("not a link to a next page: {link}")).to_owned())
+}
+
+/// Reads a list a row at a time; answers its ids.
+fn walk(shop: &Merchant, path: &str) -> Vec<i64> {
+    let mut ids = vec![];
+    let mut page = Some(format!("{path}?limit=1"));
+    while let Some(path) = page {
+        let reply = shop.api.get(&path);
+        page = next(&reply);
+        let rows = reply.rows();
+        assert_eq!(rows.len(), usize::from(page.is_some()), "{path}: a row and a link to what follows, or neither");
+        ids.extend(rows.iter().map(id));
+    }
+    ids
+}
+
+/// A merchant that has some of everything.
+fn trade(shop: &Merchant) {
+    let (party, _) = shop.party_with_money("USD", "50.00");
+    shop.counterparty(party);
+    let payment = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
+    shop.send(shop.momo("PAYOUT", GOOD), "USD", "5.00");
+    shop.refund(&payment, "5.00");
+    shop.refund(&payment, "4.00");
+    shop.draft("orders", "USD", "PAYER");
+}
+
+#[test]
+fn every_list_is_read_to_its_end_by_its_links() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1000.00");
+    trade(&shop);
+    let lists: Vec<Operation> = Operation::all().into_iter().filter(|operation| operation.lists).collect();
+    assert!(lists.len() >= 12, "{}", lists.len());
+    for list in lists {
+        let known = list.parameters(|_| true);
+        assert!(known.contains(&"limit") && known.contains(&"after_id"), "{}: {known:?}", list.path);
+        let path = list.path.replace("{id}", &shop.wallet("USD").to_string());
+        let whole: Vec<i64> = shop.api.get(&format!("{path}?limit=1000")).rows().iter().map(id).collect();
+        assert!(!whole.is_empty(), "{path}");
+        assert_eq!(walk(&shop, &path), whole, "{path}");
+    }
 }
