@@ -113,7 +113,11 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 /// The log goes to standard error, so that standard output stays what a command answers.
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("KOLA_LOG").unwrap_or_else(|_| "warn".into());
+    let mut filter = tracing_subscriber::EnvFilter::try_from_env("KOLA_LOG").unwrap_or_else(|_| "warn".into());
+    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
+    if let Ok(quiet) = "tokio_postgres=warn".parse() {
+        filter = filter.add_directive(quiet);
+    }
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }

@@ -73,10 +73,11 @@ impl Serve {
             ..Config::default()
         };
         let first = first_merchant(place)?;
-        let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind(self.listen));
+        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         runtime.block_on(async {
-            let listener = TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
             let address = listener.local_addr()?;
             config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(&place.database, stores, config).await?;

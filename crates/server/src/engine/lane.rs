@@ -20,11 +20,13 @@ const MAX_LOADS: usize = 256;
 /// What a batch lacks is loaded in fewer rounds than this, and what others changed meanwhile decided again.
 const MAX_ROUNDS: usize = 64;
 /// A commit whose answer was lost is asked about for so long.
-const UNKNOWN_FOR: Duration = Duration::from_secs(15);
+const UNKNOWN_FOR: Duration = Duration::from_secs(3);
 /// Between two questions.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(200);
 /// Before a database that is away is tried again.
 const AWAY_PAUSE: Duration = Duration::from_millis(50);
+/// A batch that took longer is not tried again: its callers have waited enough.
+const TRY_FOR: Duration = Duration::from_secs(3);
 
 /// Runs batches of commands on a store.
 pub struct Lane<S> {
@@ -63,6 +65,7 @@ impl<S: Store> Lane<S> {
     /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands, and on disk.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
+        let begun = Instant::now();
         for attempt in 1..=BATCH_TRIES {
             match self.guarded(commands) {
                 Ok(Done::Committed(outcomes)) => return outcomes,
@@ -74,7 +77,7 @@ impl<S: Store> Lane<S> {
                         return all(&Failure::Unavailable("the database is busy".to_owned()));
                     }
                     if error.is_away() {
-                        if attempt == BATCH_TRIES {
+                        if attempt == BATCH_TRIES || begun.elapsed() > TRY_FOR {
                             return all(&Failure::Unavailable("the database cannot be reached".to_owned()));
                         }
                         std::thread::sleep(AWAY_PAUSE);

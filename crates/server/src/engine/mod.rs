@@ -27,8 +27,8 @@ mod tests;
 /// The most commands that wait. A full queue answers at once that it is full.
 pub const QUEUE: usize = 4_096;
 
-/// A command that has waited for so long is not begun any more: the database is slow, and the queue would only grow.
-const WAIT: Duration = Duration::from_secs(10);
+/// A command that nobody has begun for so long is taken back: the database is slow, and the queue would only grow.
+const WAIT: Duration = Duration::from_secs(4);
 
 /// A batch that takes no longer may be run on a thread that serves requests.
 const QUICK: Duration = Duration::from_millis(2);
@@ -70,7 +70,8 @@ pub type Outcome = Result<Answer, Failure>;
 /// A command in the queue.
 struct Waiting {
     command: Command,
-    since: Instant,
+    /// Set by the lane that begins it, or by the caller who has waited enough: whoever is first.
+    taken: Arc<AtomicBool>,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -164,12 +165,18 @@ impl Engine {
         if let Some(outcome) = door.run_alone(&command) {
             return outcome;
         }
-        let (answer, outcome) = oneshot::channel();
-        door.queue.try_send(Waiting { command, since: Instant::now(), answer }).map_err(|error| match error {
+        let (answer, mut outcome) = oneshot::channel();
+        let taken = Arc::new(AtomicBool::new(false));
+        door.queue.try_send(Waiting { command, taken: Arc::clone(&taken), answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
-        outcome.await.map_err(|_| Failure::Internal("the lane gave no answer".to_owned()))?
+        let decided = match tokio::time::timeout(WAIT, &mut outcome).await {
+            Ok(decided) => decided,
+            Err(_) if !taken.swap(true, Ordering::AcqRel) => return Err(Failure::Overloaded),
+            Err(_) => outcome.await,
+        };
+        decided.map_err(|_| Failure::Internal("the lane gave no answer".to_owned()))?
     }
 
     /// A merchant is always at the same door.
@@ -228,15 +235,12 @@ fn serve(mut waiting: mpsc::Receiver<Waiting>, batch_max: usize, mut run: impl F
         {
             batch.push(next);
         }
-        let (late, batch): (Vec<Waiting>, Vec<Waiting>) = batch.drain(..).partition(|w| w.since.elapsed() > WAIT);
-        for Waiting { answer, .. } in late {
-            // Its caller has given up or soon will: what it wanted is not done behind its back.
-            let _ = answer.send(Err(Failure::Overloaded));
-        }
-        if batch.is_empty() {
+        // Whose caller has given up is not begun: nothing is done behind its back.
+        let begun = batch.drain(..).filter(|waiting| !waiting.taken.swap(true, Ordering::AcqRel));
+        let (commands, answers): (Vec<Command>, Vec<_>) = begun.map(|waiting| (waiting.command, waiting.answer)).unzip();
+        if commands.is_empty() {
             continue;
         }
-        let (commands, answers): (Vec<Command>, Vec<_>) = batch.into_iter().map(|w| (w.command, w.answer)).unzip();
         for (answer, outcome) in answers.into_iter().zip(run(&commands)) {
             // Who went away does not need the answer; what was decided stands.
             let _ = answer.send(outcome);

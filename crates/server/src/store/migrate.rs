@@ -51,7 +51,9 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         if sql.dialect() == Dialect::Postgres {
             // Who starts at the same time waits here, and then finds it done.
-            sql.script("SET LOCAL lock_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE")?;
+            sql.script(
+                "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE",
+            )?;
         }
         let found = version(sql)?;
         if check(found, sql)? { Ok(()) } else { migrate(sql, found, market) }

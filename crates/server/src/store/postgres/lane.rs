@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::book::Book;
 use domain::each_table;
@@ -25,8 +25,11 @@ use crate::store::{Store, StoreError, book, migrate};
 /// small would stay when it has grown.
 const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = on";
-/// The server's own time-outs end a statement earlier; past this, nobody answers any more.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A batch has so long, all its statements together. The server's own time-outs end a statement earlier; past this, nobody
+/// answers any more.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// To find out about a commit without an answer, each time.
+const QUESTION: Duration = Duration::from_secs(2);
 /// Merchants whose wallets and accounts a lane remembers the keys of.
 const REMEMBERED: usize = 10_000;
 /// Keys remembered of one merchant.
@@ -83,8 +86,11 @@ struct Answered {
 /// The lane's connection, made anew when it is lost.
 pub struct PostgresStore {
     config: Config,
-    runtime: Runtime,
+    /// `None` only when the store is being dropped.
+    runtime: Option<Runtime>,
     link: Option<Link>,
+    /// When what is being done must have its answers.
+    deadline: Instant,
     installation: [u8; 16],
     book: Arc<Book>,
     /// This lane, and the last batch that it tried to commit.
@@ -105,8 +111,9 @@ impl PostgresStore {
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         let mut store = Self {
             config: config.clone(),
-            runtime: runtime()?,
+            runtime: Some(runtime()?),
             link: None,
+            deadline: Instant::now() + PATIENCE,
             installation: [0; 16],
             book: Arc::default(),
             lane: 0,
@@ -128,7 +135,9 @@ impl PostgresStore {
     fn run(&mut self, asks: Vec<Ask<'_>>) -> Result<Vec<Answered>, StoreError> {
         let (config, lane) = (&self.config, self.lane);
         let link = &mut self.link;
-        let done = self.runtime.block_on(async {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let runtime = self.runtime.as_ref().ok_or(StoreError::Odd("the store is closed"))?;
+        let done = runtime.block_on(async {
             let work = async {
                 let link = match link {
                     Some(open) => open,
@@ -136,7 +145,7 @@ impl PostgresStore {
                 };
                 link.run(&asks).await
             };
-            tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(StoreError::Silent))
+            tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::Silent))
         });
         let lost_lane = |error: &StoreError| matches!(error, StoreError::Lost { table: "lanes", .. });
         if done.as_ref().is_err_and(|error| error.is_away() || lost_lane(error)) {
@@ -155,6 +164,7 @@ impl PostgresStore {
         }
         self.locked.clear();
         self.in_transaction = true;
+        self.deadline = Instant::now() + PATIENCE;
         asks.insert(0, Ask::new("BEGIN", vec![]));
         let mut answers = self.run(asks)?;
         answers.remove(0);
@@ -507,6 +517,7 @@ impl Store for PostgresStore {
 
     /// In a transaction of its own: the row is everybody's, and must not stay locked for as long as a batch takes.
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
+        self.deadline = Instant::now() + PATIENCE;
         let answers = self.run(vec![Ask::new(RESERVE_IDS, vec![Param::Int(count)])])?;
         let row =
             answers.first().and_then(|answer| answer.rows.first()).ok_or(StoreError::Odd("the installation has no row"))?;
@@ -587,6 +598,7 @@ impl Store for PostgresStore {
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
+        self.deadline = Instant::now() + QUESTION;
         let answers = self.run(vec![Ask::new(READ_BATCH, vec![Param::Int(self.lane)])])?;
         let row = answers.first().and_then(|answer| answer.rows.first());
         Ok(row.map(|row| integer(row)).transpose()? == Some(self.batch))
@@ -597,6 +609,7 @@ impl Store for PostgresStore {
             return;
         }
         self.in_transaction = false;
+        self.deadline = Instant::now() + QUESTION;
         if let Err(error) = self.run(vec![Ask::new("ROLLBACK", vec![])]) {
             // The server rolls back what a connection leaves open.
             tracing::debug!(%error, "a transaction was left to the server to roll back");
@@ -607,10 +620,17 @@ impl Store for PostgresStore {
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        if self.link.is_some()
+        // Where a start fails this may be a thread that must not wait: then the row is left for a later start to sweep.
+        let may_wait = tokio::runtime::Handle::try_current().is_err();
+        self.deadline = Instant::now() + QUESTION;
+        if may_wait
+            && self.link.is_some()
             && let Err(error) = self.run(vec![Ask::new(CLOSE_LANE, vec![Param::Int(self.lane)])])
         {
             tracing::debug!(%error, "the lane's row was left behind");
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }

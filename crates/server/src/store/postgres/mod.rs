@@ -20,12 +20,12 @@ pub use texts::Texts;
 /// A host that does not answer is left for the next.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
 
-/// What every connection sets. A statement ends after ten seconds and a wait for another process's transaction after five;
+/// What every connection sets. A statement ends after five seconds and a wait for another process's transaction after three;
 /// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
 /// server's default says otherwise.
-const SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 5000; SET idle_in_transaction_session_timeout = 15000; \
+const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
      SET jit = off; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use domain::ids::ApiKeyId;
 use domain::merchant::{ApiKey, Merchant};
 use tokio::sync::{mpsc, oneshot};
-use tokio_postgres::types::Type as SqlType;
+use tokio_postgres::types::{ToSql, Type as SqlType};
 use tokio_postgres::{Config, NoTls, Row};
 
 use super::{SESSION, describe, types, values};
@@ -17,7 +17,9 @@ use crate::store::record::Record;
 use crate::store::sql::{Params, numbered};
 
 /// A read that finds no free connection for so long is refused.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(3);
+/// A read that is not answered for so long: the server's own time-out has ended it, or nobody answers any more.
+const PATIENCE: Duration = Duration::from_secs(6);
 /// To be on the safe side, what reads cannot write.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// Questions for tenants that wait at once.
@@ -79,7 +81,7 @@ impl PostgresReaders {
     /// # Errors
     /// [`StoreError`].
     pub async fn rows(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, StoreError> {
-        rows(&self.pool, &numbered(sql, params), params).await
+        rows(&self.pool, &numbered(sql, params), &types(params), &values(params)).await
     }
 
     /// The API key of that id with its merchant. Who asks while others are being answered is answered with all who asked
@@ -97,17 +99,28 @@ impl PostgresReaders {
     }
 }
 
-async fn rows(pool: &Pool, text: &str, params: &Params<'_>) -> Result<Vec<Row>, StoreError> {
-    match once(pool, text, params).await {
-        Err(error) if error.is_away() => once(pool, text, params).await,
+/// Asks, and once more when the connection turned out to be gone.
+async fn rows(pool: &Pool, text: &str, types: &[SqlType], values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+    match once(pool, text, types, values).await {
+        Err(StoreError::Postgres { gone: true, .. }) => once(pool, text, types, values).await,
         done => done,
     }
 }
 
-async fn once(pool: &Pool, text: &str, params: &Params<'_>) -> Result<Vec<Row>, StoreError> {
+async fn once(pool: &Pool, text: &str, types: &[SqlType], values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
     let client = pool.get().await?;
-    let statement = client.prepare_typed_cached(text, &types(params)).await?;
-    Ok(client.query(&statement, &values(params)).await?)
+    let asked = tokio::time::timeout(PATIENCE, async {
+        let statement = client.prepare_typed_cached(text, types).await?;
+        client.query(&statement, values).await
+    });
+    match asked.await {
+        Ok(rows) => Ok(rows?),
+        Err(_) => {
+            // Whoever took it next from the pool would wait as long.
+            drop(Object::take(client));
+            Err(StoreError::Silent)
+        }
+    }
 }
 
 async fn answer_tenants(pool: Pool, mut asking: mpsc::Receiver<Asking>) {
@@ -136,15 +149,7 @@ async fn tenants(pool: &Pool, ids: Vec<i64>) -> Result<HashMap<i64, Tenant>, Sto
             Merchant::statements().columns
         )
     });
-    let ask = async || -> Result<Vec<Row>, StoreError> {
-        let client = pool.get().await?;
-        let statement = client.prepare_typed_cached(&SQL, &[SqlType::INT8_ARRAY]).await?;
-        Ok(client.query(&statement, &[&ids]).await?)
-    };
-    let rows = match ask().await {
-        Err(error) if error.is_away() => ask().await?,
-        done => done?,
-    };
+    let rows = rows(pool, &SQL, &[SqlType::INT8_ARRAY], &[&ids]).await?;
     rows.iter()
         .map(|row| {
             let tenant: Tenant = (ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?);
