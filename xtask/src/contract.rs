@@ -23,7 +23,7 @@ const FUNDS: &str = "1000000000.00";
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Seed {
     /// A known one.
-    Fixed(u64),
+    Fixed(u128),
     /// A new one each time, which the run prints.
     Random,
 }
@@ -113,4 +113,19 @@ fn built(target: &Path) -> anyhow::Result<PathBuf> {
     let status = cargo.args(["build", "--package", "kola"]).current_dir(crate::root()).status().context("cargo build")?;
     ensure!(status.success(), "cargo build failed");
     Ok(target.join("debug/kola"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_number_as_a_run_prints_it_or_random() {
+        assert_eq!("random".parse(), Ok(Seed::Random));
+        assert_eq!(
+            "249635213019168442674616276967561619563".parse(),
+            Ok(Seed::Fixed(249_635_213_019_168_442_674_616_276_967_561_619_563))
+        );
+        assert!("".parse::<Seed>().is_err() && "-1".parse::<Seed>().is_err());
+    }
 }
