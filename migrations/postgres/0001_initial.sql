@@ -62,7 +62,9 @@ CREATE TABLE parties (
     created_at   BIGINT NOT NULL,
     updated_at   BIGINT NOT NULL
 );
-CREATE INDEX parties_of_merchant ON parties (merchant_id, created_at, id);
+-- The condition holds always, and only lists state it: else a plan made while the table is small would look a phone up in this
+-- index, through all of the merchant's rows, and keep to it when the table has grown.
+CREATE INDEX parties_of_merchant ON parties (merchant_id, created_at, id) WHERE merchant_id > 0;
 CREATE INDEX parties_by_phone ON parties (merchant_id, phone, id);
 
 CREATE TABLE counterparties (
@@ -244,7 +246,8 @@ CREATE TABLE executions (
 );
 CREATE INDEX executions_due ON executions (next_check_at) WHERE next_check_at IS NOT NULL;
 CREATE INDEX executions_of_source ON executions (source_id, id) WHERE source_id IS NOT NULL;
-CREATE INDEX executions_of_merchant ON executions (merchant_id, created_at);
+-- The condition holds always, and only lists state it: a reference is never looked up in this index.
+CREATE INDEX executions_of_merchant ON executions (merchant_id, created_at) WHERE merchant_id > 0;
 
 -- A provider contradicted itself, or never answered: a human decides.
 CREATE TABLE reviews (

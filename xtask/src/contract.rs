@@ -7,6 +7,7 @@ use std::str::FromStr;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use crate::bench::place::Place;
 use crate::bench::server::Kola;
 
 /// The release that the run is made for: another may find other things.
@@ -53,22 +54,22 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
         std::fs::remove_dir_all(&directory)?;
     }
     std::fs::create_dir_all(&directory)?;
-    let database = directory.join("kola.db");
+    let database = Place::Sqlite(directory.join("kola.db"));
     let merchants = [("MERCHANT", merchant(&kola, &database, "Contract")?), ("ASIDE", merchant(&kola, &database, "Aside")?)];
-    let server = kola.serve(&database, &[])?;
+    let server = kola.serve(&database, 0, &[])?;
     let url = format!("http://{}", server.address);
     let mut tester = tester(&schemathesis, &format!("{url}/openapi.json"), seed);
     tester.env("KOLA_URL", &url).envs(merchants);
     let status = tester.current_dir(&directory).stdin(Stdio::null()).status().context("schemathesis")?;
     println!("the server's own words:\n{}", server.log());
-    println!("executions made: {}", server.executions()?);
+    println!("executions made: {}", database.executions()?);
     server.stop()?;
     kola.ledger_verify(&database).context("the ledger after the run")?;
     Ok(status.success())
 }
 
 /// A merchant with money, as the command line prints it: `checks.py` takes from it what it needs.
-fn merchant(kola: &Kola, database: &Path, name: &str) -> anyhow::Result<String> {
+fn merchant(kola: &Kola, database: &Place, name: &str) -> anyhow::Result<String> {
     let merchant = kola.merchant_create(database, name)?;
     for wallet in merchant.get("wallets").and_then(Value::as_array).into_iter().flatten() {
         if wallet.get("currency").is_some_and(|currency| currency == "USD") {

@@ -17,8 +17,11 @@ use clap::Parser;
 enum Chore {
     /// Install what the tests need where that is possible, and run every test of the workspace
     Test(test::Options),
-    /// Measure the release build against the raw speed of SQLite on this machine
+    /// Measure the release build on this machine, beside yardsticks of the same run
     Bench(bench::Options),
+    /// The yardstick server of `bench --database postgres`
+    #[command(hide = true)]
+    Statements(bench::statements::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -27,6 +30,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Openapi => openapi::run(),
     }
 }

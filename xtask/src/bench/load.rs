@@ -66,6 +66,17 @@ impl Outcome {
     }
 }
 
+/// A server that answers.
+#[derive(Clone, Copy)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub pid: u32,
+}
+
+fn all_cpu_seconds(servers: &[Target]) -> anyhow::Result<f64> {
+    servers.iter().map(|server| cpu_seconds(server.pid)).sum()
+}
+
 pub struct Generator {
     runtime: Runtime,
 }
@@ -82,9 +93,10 @@ impl Generator {
         self.runtime.block_on(future)
     }
 
-    pub fn run(&self, address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
+    /// The connections go to the servers in turns.
+    pub fn run(&self, servers: &[Target], common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
         let patience = window.limit.unwrap_or(PATIENCE) + PATIENCE;
-        let outcome = run(address, pid, common, window);
+        let outcome = run(servers, common, window);
         self.runtime
             .block_on(async { tokio::time::timeout(patience, outcome).await })
             .with_context(|| format!("{:?}: calls were not answered", window.job))?
@@ -98,15 +110,15 @@ struct Tally {
     made: Vec<Item>,
 }
 
-async fn run(address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
+async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
     // Connecting is no part of what is measured.
     let mut clients = Vec::new();
-    for _ in 0..window.connections {
-        clients.push(Client::connect(address).await?);
+    for server in servers.iter().cycle().take(window.connections) {
+        clients.push(Client::connect(server.address).await?);
     }
     let next = Arc::new(AtomicUsize::new(0));
     let mut random = Random::seeded();
-    let (server_before, load_before) = (cpu_seconds(pid)?, cpu_seconds(std::process::id())?);
+    let (server_before, load_before) = (all_cpu_seconds(servers)?, cpu_seconds(std::process::id())?);
     let begun = Instant::now();
     let mut workers = JoinSet::new();
     for client in clients {
@@ -127,7 +139,7 @@ async fn run(address: SocketAddr, pid: u32, common: &Arc<Common>, window: &Windo
     }
     let elapsed = begun.elapsed();
     let share = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64().max(1e-9);
-    let server_cpu = share(server_before, cpu_seconds(pid)?);
+    let server_cpu = share(server_before, all_cpu_seconds(servers)?);
     let load_cpu = share(load_before, cpu_seconds(std::process::id())?);
     let mut outcome = Outcome { turns: 0, elapsed, latencies: Histogram::new(3)?, server_cpu, load_cpu, made: Vec::new() };
     for tally in tallies {

@@ -1,16 +1,20 @@
 //! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on disk, against two yardsticks
-//! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows.
+//! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows. On PostgreSQL
+//! the yardsticks are pgbench and a server that does the same execution statement by statement.
 #![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
 
 mod client;
 mod jobs;
 mod load;
 mod machine;
+mod pgbench;
+pub mod place;
 mod raw;
 mod report;
 mod rounds;
 pub mod server;
 mod setup;
+pub mod statements;
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -24,7 +28,7 @@ use machine::Machine;
 use rounds::Rounds;
 use server::Kola;
 
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Options {
     /// Length of each measured window
     #[arg(long, default_value_t = 3.0, value_parser = seconds)]
@@ -35,9 +39,15 @@ pub struct Options {
     /// Only this phase; may be given several times. Ratios need both of their phases
     #[arg(long, value_name = "NAME")]
     only: Vec<Phase>,
-    /// Connections of the load generator
-    #[arg(long, value_delimiter = ',', default_value = "1,8,64,256")]
+    /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on PostgreSQL
+    #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
+    /// Where the server keeps its rows
+    #[arg(long, default_value = "sqlite")]
+    database: Kind,
+    /// Another setting of the private cluster, as in postgresql.conf; may be given several times
+    #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
     /// Also write every figure to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -46,7 +56,16 @@ pub struct Options {
     binary: Option<PathBuf>,
 }
 
+/// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// A file
+    Sqlite,
+    /// A private cluster with full durability
+    Postgres,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Phase {
     /// A POST that only passes the token check and the JSON parser
     Noop,
@@ -68,6 +87,16 @@ pub enum Phase {
     Raw,
     /// Memory after 100,000 payments
     Memory,
+    /// PostgreSQL's own benchmark, TPC-B-like, scale 50
+    Pgbench,
+    /// The same execution statement by statement out of one wallet
+    StatementsHot,
+    /// The same execution statement by statement, spread over 100 merchants
+    StatementsSpread,
+    /// Execution of transfers out of one wallet through two servers on one database
+    TwoHot,
+    /// The same spread over 100 merchants
+    TwoSpread,
 }
 
 impl Phase {
@@ -83,13 +112,36 @@ impl Phase {
             Self::BatchOne => "execute, batch of one",
             Self::Raw => "raw SQLite",
             Self::Memory => "memory",
+            Self::Pgbench => "pgbench",
+            Self::StatementsHot => "statement by statement",
+            Self::StatementsSpread => "statement by statement, 100 merchants",
+            Self::TwoHot => "execute, two servers",
+            Self::TwoSpread => "execute, two servers, 100 merchants",
         }
     }
 }
 
 impl Options {
     pub fn wants(&self, phase: Phase) -> bool {
-        self.only.is_empty() || self.only.contains(&phase)
+        let other_kind = match self.database {
+            Kind::Sqlite => phase >= Phase::Pgbench,
+            Kind::Postgres => phase == Phase::Raw,
+        };
+        if self.only.is_empty() { !other_kind } else { self.only.contains(&phase) && !other_kind }
+    }
+
+    fn wants_merchants(&self) -> bool {
+        [Phase::Spread, Phase::StatementsSpread, Phase::TwoSpread].into_iter().any(|phase| self.wants(phase))
+    }
+
+    fn with_defaults(mut self) -> Self {
+        if self.connections.is_empty() {
+            self.connections = match self.database {
+                Kind::Sqlite => vec![1, 8, 64, 256],
+                Kind::Postgres => vec![1, 8, 32, 128],
+            };
+        }
+        self
     }
 
     fn window(&self) -> Duration {
@@ -100,6 +152,11 @@ impl Options {
     fn crowds(&self) -> Vec<usize> {
         self.connections.iter().copied().filter(|connections| *connections >= 64).collect()
     }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -140,6 +197,7 @@ pub struct Figures {
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let options = &options.clone().with_defaults();
     // The load generator shares the machine with the server, so it must be a release build, too.
     if cfg!(debug_assertions) {
         return as_release();

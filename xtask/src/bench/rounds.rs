@@ -2,18 +2,21 @@
 //! down both sides of a ratio.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::jobs::{Common, Item, Job, Tenant};
-use super::load::{Generator, Items, Outcome, Window};
+use super::load::{Generator, Items, Outcome, Target, Window};
 use super::machine::peak_memory_mb;
+use super::pgbench::Pgbench;
+use super::place::Place;
 use super::raw::Raw;
 use super::server::{Kola, Server};
-use super::{Figures, Options, Phase, Sample, Visit, setup};
+use super::{Figures, Kind, Options, Phase, Sample, Visit, setup};
+use crate::cluster::{self, Cluster};
 
 const SPREAD: usize = 100;
 /// The target for memory is about so many payments through one process.
@@ -23,12 +26,16 @@ const CROWD: usize = 64;
 /// How many executions the raw yardstick puts into a transaction. A server's batches lie between.
 const RAW_BATCHES: [usize; 4] = [1, 32, 64, 128];
 
+/// The yardstick, at the number of connections at which it does best.
+const STATEMENTS: [(Phase, usize); 2] = [(Phase::StatementsHot, 32), (Phase::StatementsSpread, 16)];
+
 pub struct Rounds<'a> {
     options: &'a Options,
     kola: Kola,
     dir: &'a Path,
     generator: Generator,
-    template: PathBuf,
+    template: Place,
+    pgbench: Option<Pgbench>,
     tenants: Vec<Tenant>,
     figures: Figures,
 }
@@ -36,21 +43,38 @@ pub struct Rounds<'a> {
 impl<'a> Rounds<'a> {
     pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
         let generator = Generator::new()?;
-        let template = dir.join("template.db");
-        let mut rounds = Self { options, kola, dir, generator, template, tenants: Vec::new(), figures: Figures::default() };
-        if !rounds.wants_only_raw() {
-            let merchants = if options.wants(Phase::Spread) { 1 + SPREAD } else { 1 };
+        let template = match options.database {
+            Kind::Sqlite => Place::Sqlite(dir.join("template.db")),
+            Kind::Postgres => {
+                // Full durability, the default. A longer log keeps checkpoints out of windows of some seconds, on both sides.
+                let settings = cluster::Options::new(dir).with("max_connections", "300").with("max_wal_size", "4GB");
+                let settings = settings.with("shared_buffers", "512MB");
+                let more = |settings: cluster::Options, (name, value): &(String, String)| settings.with(name, value);
+                let cluster = Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
+                Place::Postgres { cluster, name: "template".to_owned(), folder: dir.to_owned() }
+            }
+        };
+        let pgbench = match &template {
+            Place::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => Some(Pgbench::prepare(Arc::clone(cluster))?),
+            _ => None,
+        };
+        let (tenants, figures) = (Vec::new(), Figures::default());
+        let mut rounds = Self { options, kola, dir, generator, template, pgbench, tenants, figures };
+        if !rounds.wants_only_yardsticks() {
+            let merchants = if options.wants_merchants() { 1 + SPREAD } else { 1 };
             rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants, &in_an_hour()?)?;
         }
         Ok(rounds)
     }
 
-    fn wants_only_raw(&self) -> bool {
-        !self.options.only.is_empty() && self.options.only.iter().all(|phase| *phase == Phase::Raw)
+    fn wants_only_yardsticks(&self) -> bool {
+        let alone = |phase: &Phase| matches!(phase, Phase::Raw | Phase::Pgbench);
+        !self.options.only.is_empty() && self.options.only.iter().all(alone)
     }
 
     pub fn run(mut self) -> anyhow::Result<Figures> {
-        let mut parts = [Self::raw, Self::hot, Self::spread, Self::batch_one];
+        let mut parts =
+            [Self::raw, Self::pgbench, Self::statements, Self::hot, Self::spread, Self::two_servers, Self::batch_one];
         for round in 0..self.options.runs {
             for part in parts {
                 part(&mut self, round)?;
@@ -88,6 +112,43 @@ impl<'a> Rounds<'a> {
         Ok(())
     }
 
+    fn pgbench(&mut self, round: u32) -> anyhow::Result<()> {
+        let Some(pgbench) = &self.pgbench else { return Ok(()) };
+        let mut samples = Vec::new();
+        for connections in self.options.crowds() {
+            samples.push(pgbench.run(round, connections, self.options.window())?);
+        }
+        samples.into_iter().for_each(|sample| self.note(sample));
+        Ok(())
+    }
+
+    /// The sessions are made by the product; then the yardstick takes its place on the same database.
+    fn statements(&mut self, round: u32) -> anyhow::Result<()> {
+        for (phase, connections) in STATEMENTS {
+            if !self.options.wants(phase) {
+                continue;
+            }
+            let mut site = self.open(round, phase.name(), 1, &[])?;
+            site.replace_by_statements(phase, connections)?;
+            site.measure(phase, connections)?;
+            site.close()?;
+        }
+        Ok(())
+    }
+
+    fn two_servers(&mut self, round: u32) -> anyhow::Result<()> {
+        for phase in [Phase::TwoHot, Phase::TwoSpread] {
+            if self.options.wants(phase) {
+                let mut site = self.open(round, phase.name(), 2, &[])?;
+                for connections in site.rounds.options.crowds() {
+                    site.measure(phase, connections)?;
+                }
+                site.close()?;
+            }
+        }
+        Ok(())
+    }
+
     fn hot(&mut self, round: u32) -> anyhow::Result<()> {
         let options = self.options;
         let phases = [Phase::Noop, Phase::Status, Phase::Prediction, Phase::Execute, Phase::Payment, Phase::Checkout];
@@ -95,7 +156,7 @@ impl<'a> Rounds<'a> {
         if !last && !phases.into_iter().any(|phase| options.wants(phase)) {
             return Ok(());
         }
-        let mut site = self.open(round, "one wallet", &[])?;
+        let mut site = self.open(round, "one wallet", 1, &[])?;
         for &connections in &options.connections {
             site.measure(Phase::Execute, connections)?;
         }
@@ -122,7 +183,7 @@ impl<'a> Rounds<'a> {
         if !self.options.wants(Phase::Spread) {
             return Ok(());
         }
-        let mut site = self.open(round, "100 merchants", &[])?;
+        let mut site = self.open(round, "100 merchants", 1, &[])?;
         for connections in site.rounds.options.crowds() {
             site.measure(Phase::Spread, connections)?;
         }
@@ -133,26 +194,32 @@ impl<'a> Rounds<'a> {
         if !self.options.wants(Phase::BatchOne) {
             return Ok(());
         }
-        let mut site = self.open(round, "batch of one", &[("KOLA_BATCH_MAX", "1")])?;
+        let mut site = self.open(round, "batch of one", 1, &[("KOLA_BATCH_MAX", "1")])?;
         for connections in site.rounds.options.crowds() {
             site.measure(Phase::BatchOne, connections)?;
         }
         site.close()
     }
 
-    fn open(&mut self, round: u32, name: &'static str, settings: &[(&str, &str)]) -> anyhow::Result<Site<'_, 'a>> {
-        let dir = self.dir.join("run");
-        fs::create_dir(&dir)?;
-        let database = dir.join("kola.db");
-        fs::copy(&self.template, &database)?;
-        let server = self.kola.serve(&database, settings)?;
+    fn open(
+        &mut self,
+        round: u32,
+        name: &'static str,
+        servers: usize,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Site<'_, 'a>> {
+        let place = self.template.beside("run");
+        place.copy(&self.template)?;
+        let servers = (0..servers).map(|number| self.kola.serve(&place, number, settings)).collect::<Result<Vec<_>, _>>()?;
+        let server = servers.first().context("no server")?;
         setup::log_in_all(&self.generator, server.address, &mut self.tenants).with_context(|| server.log())?;
         let common = Arc::new(Common { tenants: self.tenants.clone(), expires_at: in_an_hour()? });
         Ok(Site {
             rounds: self,
             round,
             name,
-            server,
+            place,
+            servers,
             common,
             sessions: Vec::new(),
             invoices: Vec::new(),
@@ -166,10 +233,12 @@ impl<'a> Rounds<'a> {
         let seen = self.figures.samples.iter().rev().find(|sample| sample.phase == phase && sample.width == width);
         let guess = match phase {
             Phase::BatchOne => 4_000.0,
+            Phase::StatementsHot | Phase::StatementsSpread => 3_000.0,
             Phase::Checkout => 4_000.0,
             Phase::Raw if width > 1 => 30_000.0,
             _ if width < 4 => 3_000.0,
             _ if width < 32 => 10_000.0,
+            _ if self.options.database == Kind::Postgres => 12_000.0,
             _ => 20_000.0,
         };
         let rate = seen.map_or(guess, |sample| sample.per_second * 1.25);
@@ -194,7 +263,8 @@ struct Site<'r, 'a> {
     rounds: &'r mut Rounds<'a>,
     round: u32,
     name: &'static str,
-    server: Server,
+    place: Place,
+    servers: Vec<Server>,
     common: Arc<Common>,
     sessions: Vec<Item>,
     invoices: Vec<Item>,
@@ -212,16 +282,19 @@ impl Site<'_, '_> {
             Phase::Status => (Job::Status, hot(usize::MAX)),
             Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
-            Phase::Execute | Phase::BatchOne => (Job::Execute, self.take_sessions(hot, enough)?),
-            Phase::Spread => (Job::Execute, self.take_sessions(spread, enough)?),
+            Phase::Execute | Phase::BatchOne | Phase::TwoHot => (Job::Execute, self.take_sessions(hot, enough)?),
+            Phase::Spread | Phase::TwoSpread => (Job::Execute, self.take_sessions(spread, enough)?),
+            // Made before, by the product.
+            Phase::StatementsHot | Phase::StatementsSpread => (Job::Execute, Items::Made(std::mem::take(&mut self.sessions))),
+            Phase::Pgbench => return Ok(()),
             Phase::Checkout => (Job::Checkout, self.take_invoices(enough)?),
         };
         let items = Arc::new(items);
-        let (commits, bytes) = (self.server.commits()?, self.server.database_bytes()?);
+        let (commits, bytes) = (self.place.commits()?, self.place.bytes()?);
         let outcome = self.run(job, connections, &items, Some(self.rounds.options.window()))?;
-        let commits = self.server.commits()?.wrapping_sub(commits);
+        let commits = self.place.commits()?.wrapping_sub(commits);
         if phase == Phase::Payment {
-            let grown = self.server.database_bytes()? - bytes;
+            let grown = self.place.bytes()? - bytes;
             self.bytes_per_payment = Some(grown as f64 / outcome.turns.max(1) as f64);
         }
         self.put_back(job, items, outcome.turns);
@@ -234,15 +307,18 @@ impl Site<'_, '_> {
             p99_ms: outcome.quantile_ms(0.99),
             server_cpu: Some(outcome.server_cpu),
             load_cpu: Some(outcome.load_cpu),
-            batch: (job == Job::Execute).then(|| outcome.turns as f64 / f64::from(commits.max(1))),
+            batch: (job == Job::Execute && commits > 0).then(|| outcome.turns as f64 / f64::from(commits.max(1))),
         });
         Ok(())
     }
 
     fn run(&self, job: Job, connections: usize, items: &Arc<Items>, limit: Option<Duration>) -> anyhow::Result<Outcome> {
         let window = Window { job, connections, items: Arc::clone(items), limit };
-        let outcome = self.rounds.generator.run(self.server.address, self.server.pid(), &self.common, &window);
-        outcome.with_context(|| format!("the server's log ends with:\n{}", self.server.log()))
+        let target = |server: &Server| Target { address: server.address, pid: server.pid() };
+        let targets: Vec<_> = self.servers.iter().map(target).collect();
+        let outcome = self.rounds.generator.run(&targets, &self.common, &window);
+        let logs = || self.servers.iter().map(Server::log).collect::<Vec<_>>().join("\n");
+        outcome.with_context(|| format!("the server's log ends with:\n{}", logs()))
     }
 
     fn take_sessions(&mut self, turns: fn(usize) -> Items, count: usize) -> anyhow::Result<Items> {
@@ -272,7 +348,7 @@ impl Site<'_, '_> {
 
     /// Goes on paying until the process has seen as many payments as the target for memory speaks of.
     fn fill_up(&mut self) -> anyhow::Result<()> {
-        let missing = usize::try_from(PAYMENTS - self.server.executions()?).unwrap_or(0);
+        let missing = usize::try_from(PAYMENTS - self.place.executions()?).unwrap_or(0);
         // In portions, because a slow machine may need long for all of them.
         let portions = missing.div_ceil(10_000);
         for _ in 0..portions {
@@ -281,21 +357,37 @@ impl Site<'_, '_> {
         Ok(())
     }
 
+    /// Makes sessions and then ends the product's server: the yardstick's takes them from there.
+    fn replace_by_statements(&mut self, phase: Phase, connections: usize) -> anyhow::Result<()> {
+        let turns = if phase == Phase::StatementsHot { hot } else { spread };
+        let enough = self.rounds.enough(phase, connections);
+        if let Items::Made(made) = self.take_sessions(turns, enough)? {
+            self.sessions = made;
+        }
+        for server in self.servers.drain(..) {
+            server.stop()?;
+        }
+        self.servers.push(Kola::serve_statements(&self.place, connections)?);
+        Ok(())
+    }
+
     fn close(self) -> anyhow::Result<()> {
+        let peak = self.servers.iter().map(|server| peak_memory_mb(server.pid())).collect::<Result<Vec<_>, _>>()?;
+        let peak = peak.into_iter().fold(0.0, f64::max);
         let visit = Visit {
             round: self.round,
             name: self.name,
-            executions: self.server.executions()?,
-            peak_memory_mb: peak_memory_mb(self.server.pid())?,
-            database_mb: self.server.database_bytes()? as f64 / 1e6,
+            executions: self.place.executions()?,
+            peak_memory_mb: peak,
+            database_mb: self.place.bytes()? as f64 / 1e6,
             bytes_per_payment: self.bytes_per_payment,
         };
-        let database = self.server.database.clone();
-        self.server.stop()?;
-        self.rounds.kola.ledger_verify(&database)?;
+        for server in self.servers {
+            server.stop()?;
+        }
+        self.rounds.kola.ledger_verify(&self.place)?;
         self.rounds.figures.visits.push(visit);
-        fs::remove_dir_all(self.rounds.dir.join("run"))?;
-        Ok(())
+        self.place.remove()
     }
 }
 

@@ -1,21 +1,22 @@
 //! The server under test: its command line, its process, and the files it runs on.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::place::Place;
 
 /// A server that needs longer to start or to drain has a fault of its own.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const LISTENING: &str = "kola listening on http://";
+/// What a server prints when it is ready, before its address.
+pub const LISTENING: &str = "kola listening on http://";
 
 /// The program, as a user would run it.
 pub struct Kola {
@@ -23,22 +24,22 @@ pub struct Kola {
 }
 
 impl Kola {
-    pub fn merchant_create(&self, database: &Path, name: &str) -> anyhow::Result<serde_json::Value> {
+    pub fn merchant_create(&self, place: &Place, name: &str) -> anyhow::Result<serde_json::Value> {
         let arguments = ["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--verified", "--json"];
-        Ok(serde_json::from_str(&self.output(database, &arguments)?)?)
+        Ok(serde_json::from_str(&self.output(place, &arguments)?)?)
     }
 
-    pub fn wallet_fund(&self, database: &Path, wallet: u64, amount: &str) -> anyhow::Result<()> {
-        self.output(database, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount]).map(drop)
+    pub fn wallet_fund(&self, place: &Place, wallet: u64, amount: &str) -> anyhow::Result<()> {
+        self.output(place, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount]).map(drop)
     }
 
     /// Every figure is worthless if the money does not add up afterwards.
-    pub fn ledger_verify(&self, database: &Path) -> anyhow::Result<()> {
-        self.output(database, &["ledger", "verify"]).map(drop)
+    pub fn ledger_verify(&self, place: &Place) -> anyhow::Result<()> {
+        self.output(place, &["ledger", "verify"]).map(drop)
     }
 
-    fn output(&self, database: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(database, arguments).output().with_context(|| format!("{}", self.binary.display()))?;
+    fn output(&self, place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command(place, arguments).output().with_context(|| format!("{}", self.binary.display()))?;
         ensure!(
             output.status.success(),
             "kola {} ended with {}:\n{}{}",
@@ -51,11 +52,9 @@ impl Kola {
     }
 
     /// Settings of the caller's shell must not change what is measured.
-    fn command(&self, database: &Path, arguments: &[&str]) -> Command {
-        let mut url = OsString::from("sqlite:");
-        url.push(database);
+    fn command(&self, place: &Place, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).arg("--database").arg(url).stdin(Stdio::null()).env_remove("RUST_LOG");
+        command.args(arguments).arg("--database").arg(place.url()).stdin(Stdio::null()).env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KOLA_") {
                 command.env_remove(name);
@@ -64,19 +63,36 @@ impl Kola {
         command
     }
 
-    pub fn serve(&self, database: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
-        let log = database.with_extension("log");
-        let mut child = self
-            .command(database, &["serve", "--listen", "127.0.0.1:0"])
-            .envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")])
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .with_context(|| format!("{}", self.binary.display()))?;
+    pub fn serve(&self, place: &Place, number: usize, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
+        let log = place.log(number);
+        let mut command = self.command(place, &["serve", "--listen", "127.0.0.1:0"]);
+        command.envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")]).envs(settings.iter().copied());
+        Server::start(command, log)
+    }
+
+    /// The yardstick server on the same rows.
+    pub fn serve_statements(place: &Place, connections: usize) -> anyhow::Result<Server> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("statements").arg("--url").arg(place.url()).args(["--connections", &connections.to_string()]);
+        Server::start(command, place.log(0))
+    }
+}
+
+/// A running server. Dropping it kills the process.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Server {
+    fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
+        let program = command.get_program().display().to_string();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn().context(program)?;
         let stdout = child.stdout.take().context("the standard output of the server")?;
         // From here on the process ends with this value, however the start goes.
-        let mut server = Server { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), database: database.to_owned(), log };
+        let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
         let (found, address) = std::sync::mpsc::channel();
         // It is read to its end, or the server would wait for room in the pipe.
         std::thread::spawn(move || {
@@ -91,17 +107,7 @@ impl Kola {
         server.address = address.parse().with_context(|| format!("the address {address:?}"))?;
         Ok(server)
     }
-}
 
-/// A running server. Dropping it kills the process.
-pub struct Server {
-    child: Child,
-    pub address: SocketAddr,
-    pub database: PathBuf,
-    log: PathBuf,
-}
-
-impl Server {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -128,33 +134,6 @@ impl Server {
         let lines: Vec<_> = text.lines().rev().take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
-
-    /// A look into its database from outside, between the measurements.
-    fn look<T>(&self, statement: &str, of: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> anyhow::Result<T> {
-        let connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.busy_timeout(PATIENCE)?;
-        Ok(connection.query_row(statement, [], of)?)
-    }
-
-    pub fn database_bytes(&self) -> anyhow::Result<i64> {
-        self.look("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", |row| row.get(0))
-    }
-
-    pub fn executions(&self) -> anyhow::Result<i64> {
-        self.look("SELECT count(*) FROM executions", |row| row.get(0))
-    }
-
-    /// The number of transactions that have been committed to the log, by a counter that wraps. SQLite keeps it in the header
-    /// of the log's index, as the third number (`iChange`), so that it costs the server nothing to be asked.
-    pub fn commits(&self) -> anyhow::Result<u32> {
-        let mut index = self.database.clone().into_os_string();
-        index.push("-shm");
-        let mut header = [[0; 4]; 3];
-        File::open(&index)
-            .and_then(|mut file| file.read_exact(header.as_flattened_mut()))
-            .with_context(|| format!("{}", PathBuf::from(index).display()))?;
-        Ok(u32::from_ne_bytes(header[2]))
-    }
 }
 
 impl Drop for Server {
@@ -165,12 +144,4 @@ impl Drop for Server {
             self.child.wait().ok();
         }
     }
-}
-
-/// Moves everything from the log of a database that nobody has open into its one file, so that the file can be copied.
-pub fn fold_log(database: &Path) -> anyhow::Result<()> {
-    let connection = Connection::open(database)?;
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    ensure!(busy == 0, "{} is still open", database.display());
-    Ok(())
 }

@@ -1,14 +1,14 @@
 //! The database that every server of a run starts from: merchants with money, and what their payments point at.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::client::Client;
 use super::jobs::{self, Random, Tenant};
 use super::load::Generator;
-use super::server::{Kola, fold_log};
+use super::place::Place;
+use super::server::Kola;
 
 /// More than any run can move, one cent at a time.
 const FUNDS: &str = "1000000000.00";
@@ -17,15 +17,16 @@ const FUNDS: &str = "1000000000.00";
 pub fn template(
     kola: &Kola,
     generator: &Generator,
-    database: &Path,
+    place: &Place,
     merchants: usize,
     expires_at: &str,
 ) -> anyhow::Result<Vec<Tenant>> {
+    place.create()?;
     let mut tenants = Vec::new();
     for number in 0..merchants {
-        tenants.push(merchant(kola, database, &format!("Bench {number}"))?);
+        tenants.push(merchant(kola, place, &format!("Bench {number}"))?);
     }
-    let server = kola.serve(database, &[])?;
+    let server = kola.serve(place, 0, &[])?;
     let counterparties = async {
         let mut client = Client::connect(server.address).await?;
         for (number, tenant) in tenants.iter_mut().enumerate() {
@@ -36,12 +37,12 @@ pub fn template(
     };
     generator.block_on(counterparties).with_context(|| server.log())?;
     server.stop()?;
-    fold_log(database)?;
+    place.fold()?;
     Ok(tenants)
 }
 
-fn merchant(kola: &Kola, database: &Path, name: &str) -> anyhow::Result<Tenant> {
-    let made = kola.merchant_create(database, name)?;
+fn merchant(kola: &Kola, place: &Place, name: &str) -> anyhow::Result<Tenant> {
+    let made = kola.merchant_create(place, name)?;
     let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
     let wallets = made.get("wallets").and_then(|wallets| wallets.as_array());
     let usd = wallets.into_iter().flatten().find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"));
@@ -51,7 +52,7 @@ fn merchant(kola: &Kola, database: &Path, name: &str) -> anyhow::Result<Tenant> 
         wallet: usd.and_then(|wallet| wallet.get("id")?.as_u64()).context("no USD wallet")?,
         ..Tenant::default()
     };
-    kola.wallet_fund(database, tenant.wallet, FUNDS)?;
+    kola.wallet_fund(place, tenant.wallet, FUNDS)?;
     Ok(tenant)
 }
 

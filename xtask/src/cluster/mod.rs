@@ -180,6 +180,11 @@ impl Cluster {
         Ok(output(&mut psql)?.trim().to_owned())
     }
 
+    /// Runs one of PostgreSQL's own programs; answers what it prints.
+    pub fn program(&self, name: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        output(self.programs.command(name).args(arguments))
+    }
+
     /// Ends it between two instructions, as a power cut would: SIGKILL to the postmaster and to every process of its.
     pub fn kill_hard(&mut self) -> anyhow::Result<()> {
         let Some(mut postmaster) = self.postmaster.take() else { return Ok(()) };

@@ -148,11 +148,12 @@ impl Queries {
         self.rows(&sql, params, |row| R::from_row(row, 0)).await
     }
 
-    /// A page of a list. The row to continue after gives the place, so that rows created meanwhile move nothing.
+    /// A page of a list. The row to continue after gives the place, so that rows created meanwhile move nothing. That the
+    /// merchant's id is above zero opens indexes to it that are for lists only.
     async fn page<R: Record>(&self, condition: &str, page: &Page, mut params: Params<'_>) -> Result<Vec<R>, StoreError> {
         let table = R::TABLE;
         let sql = format!(
-            "SELECT {columns} FROM {table} WHERE {condition} AND {after} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
+            "SELECT {columns} FROM {table} WHERE {condition} AND {table}.merchant_id > 0 AND {after} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
             columns = R::statements().columns,
             after = after(table, page),
         );
