@@ -19,6 +19,8 @@ enum Chore {
     Test(test::Options),
     /// Measure the release build on this machine, beside yardsticks of the same run
     Bench(bench::Options),
+    /// Draw what `bench --json` wrote
+    Plot(bench::plot::Options),
     /// The yardstick server of `bench --database postgres`
     #[command(hide = true)]
     Statements(bench::statements::Options),
@@ -30,6 +32,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Openapi => openapi::run(),
     }

@@ -9,6 +9,7 @@ mod load;
 mod machine;
 mod pgbench;
 pub mod place;
+pub mod plot;
 mod raw;
 mod report;
 mod rounds;
@@ -42,6 +43,9 @@ pub struct Options {
     /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on PostgreSQL
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
+    /// Also measure with so many executions there already, as 10000,100000,1000000
+    #[arg(long, value_delimiter = ',')]
+    grow: Vec<i64>,
     /// Where the server keeps its rows
     #[arg(long, default_value = "sqlite")]
     database: Kind,
@@ -65,7 +69,7 @@ pub enum Kind {
     Postgres,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Phase {
     /// A POST that only passes the token check and the JSON parser
     Noop,
@@ -93,6 +97,10 @@ pub enum Phase {
     StatementsHot,
     /// The same execution statement by statement, spread over 100 merchants
     StatementsSpread,
+    /// Execution of transfers out of one wallet, with so many executions there already
+    Grown,
+    /// The same spread over 100 merchants
+    GrownSpread,
     /// Execution of transfers out of one wallet through two servers on one database
     TwoHot,
     /// The same spread over 100 merchants
@@ -115,6 +123,8 @@ impl Phase {
             Self::Pgbench => "pgbench",
             Self::StatementsHot => "statement by statement",
             Self::StatementsSpread => "statement by statement, 100 merchants",
+            Self::Grown => "execute, by executions there",
+            Self::GrownSpread => "execute, 100 merchants, by executions there",
             Self::TwoHot => "execute, two servers",
             Self::TwoSpread => "execute, two servers, 100 merchants",
         }
@@ -124,14 +134,25 @@ impl Phase {
 impl Options {
     pub fn wants(&self, phase: Phase) -> bool {
         let other_kind = match self.database {
-            Kind::Sqlite => phase >= Phase::Pgbench,
+            Kind::Sqlite => {
+                matches!(
+                    phase,
+                    Phase::Pgbench | Phase::StatementsHot | Phase::StatementsSpread | Phase::TwoHot | Phase::TwoSpread
+                )
+            }
             Kind::Postgres => phase == Phase::Raw,
         };
+        let grown = matches!(phase, Phase::Grown | Phase::GrownSpread);
+        if grown {
+            return !self.grow.is_empty();
+        }
         if self.only.is_empty() { !other_kind } else { self.only.contains(&phase) && !other_kind }
     }
 
     fn wants_merchants(&self) -> bool {
-        [Phase::Spread, Phase::StatementsSpread, Phase::TwoSpread].into_iter().any(|phase| self.wants(phase))
+        [Phase::Spread, Phase::StatementsSpread, Phase::TwoSpread, Phase::GrownSpread]
+            .into_iter()
+            .any(|phase| self.wants(phase))
     }
 
     fn with_defaults(mut self) -> Self {

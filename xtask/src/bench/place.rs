@@ -73,6 +73,16 @@ impl Place {
         }
     }
 
+    /// Writes out and tidies up what a long filling left, as the database does by itself in time.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres { cluster, name, .. } => {
+                cluster.sql(name, "VACUUM ANALYZE").and(cluster.sql(name, "CHECKPOINT")).map(drop)
+            }
+        }
+    }
+
     /// Ends what was left open when the last server stopped.
     pub fn fold(&self) -> anyhow::Result<()> {
         match self {

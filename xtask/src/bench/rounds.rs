@@ -23,6 +23,8 @@ const SPREAD: usize = 100;
 pub const PAYMENTS: i64 = 100_000;
 /// Connections of whatever is not measured.
 const CROWD: usize = 64;
+/// Connections while the number of rows is what changes.
+const GROWN_CONNECTIONS: usize = 128;
 /// How many executions the raw yardstick puts into a transaction. A server's batches lie between.
 const RAW_BATCHES: [usize; 4] = [1, 32, 64, 128];
 
@@ -78,6 +80,9 @@ impl<'a> Rounds<'a> {
         for round in 0..self.options.runs {
             for part in parts {
                 part(&mut self, round)?;
+            }
+            if round == 0 {
+                self.grown()?;
             }
             // What was first and cool is last and warm the next time.
             parts.reverse();
@@ -174,7 +179,7 @@ impl<'a> Rounds<'a> {
             site.measure(Phase::Checkout, connections)?;
         }
         if last {
-            site.fill_up()?;
+            site.fill_up(PAYMENTS)?;
         }
         site.close()
     }
@@ -186,6 +191,24 @@ impl<'a> Rounds<'a> {
         let mut site = self.open(round, "100 merchants", 1, &[])?;
         for connections in site.rounds.options.crowds() {
             site.measure(Phase::Spread, connections)?;
+        }
+        site.close()
+    }
+
+    /// Whether the cost of an execution depends on how many there are.
+    fn grown(&mut self) -> anyhow::Result<()> {
+        if self.options.grow.is_empty() {
+            return Ok(());
+        }
+        let mut site = self.open(0, "grown", 1, &[])?;
+        for &rows in &site.rounds.options.grow {
+            site.fill_up(rows)?;
+            // The longest pause that a filled table causes is over, on both kinds.
+            site.place.settle()?;
+            for phase in [Phase::Grown, Phase::GrownSpread] {
+                site.measure_with(phase, GROWN_CONNECTIONS, usize::try_from(rows)?)?;
+                site.sessions.clear();
+            }
         }
         site.close()
     }
@@ -273,17 +296,22 @@ struct Site<'r, 'a> {
 
 impl Site<'_, '_> {
     fn measure(&mut self, phase: Phase, connections: usize) -> anyhow::Result<()> {
+        self.measure_with(phase, connections, connections)
+    }
+
+    /// A measurement that is noted under another number than that of its connections.
+    fn measure_with(&mut self, phase: Phase, connections: usize, width: usize) -> anyhow::Result<()> {
         if !self.rounds.options.wants(phase) {
             return Ok(());
         }
-        let enough = self.rounds.enough(phase, connections);
+        let enough = self.rounds.enough(phase, width);
         let (job, items) = match phase {
             Phase::Noop => (Job::Noop, hot(usize::MAX)),
             Phase::Status => (Job::Status, hot(usize::MAX)),
             Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
-            Phase::Execute | Phase::BatchOne | Phase::TwoHot => (Job::Execute, self.take_sessions(hot, enough)?),
-            Phase::Spread | Phase::TwoSpread => (Job::Execute, self.take_sessions(spread, enough)?),
+            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => (Job::Execute, self.take_sessions(hot, enough)?),
+            Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => (Job::Execute, self.take_sessions(spread, enough)?),
             // Made before, by the product.
             Phase::StatementsHot | Phase::StatementsSpread => (Job::Execute, Items::Made(std::mem::take(&mut self.sessions))),
             Phase::Pgbench => return Ok(()),
@@ -301,7 +329,7 @@ impl Site<'_, '_> {
         self.rounds.note(Sample {
             round: self.round,
             phase,
-            width: connections,
+            width,
             per_second: outcome.per_second(),
             p50_ms: outcome.quantile_ms(0.5),
             p99_ms: outcome.quantile_ms(0.99),
@@ -346,13 +374,14 @@ impl Site<'_, '_> {
         }
     }
 
-    /// Goes on paying until the process has seen as many payments as the target for memory speaks of.
-    fn fill_up(&mut self) -> anyhow::Result<()> {
-        let missing = usize::try_from(PAYMENTS - self.place.executions()?).unwrap_or(0);
+    /// Goes on paying until so many executions are there.
+    fn fill_up(&mut self, executions: i64) -> anyhow::Result<()> {
+        let mut missing = usize::try_from(executions - self.place.executions()?).unwrap_or(0);
         // In portions, because a slow machine may need long for all of them.
-        let portions = missing.div_ceil(10_000);
-        for _ in 0..portions {
-            self.run(Job::Payment, CROWD, &Arc::new(hot(10_000)), None)?;
+        while missing > 0 {
+            let portion = missing.min(10_000);
+            self.run(Job::Payment, CROWD, &Arc::new(hot(portion)), None)?;
+            missing -= portion;
         }
         Ok(())
     }
