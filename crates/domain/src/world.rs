@@ -194,6 +194,14 @@ impl<R: Loaded> Table<R> {
         same
     }
 
+    /// Forgets that no row was found under a name which several may share: another process may have made one since, and no
+    /// unique key would tell.
+    fn doubt(&mut self) {
+        if R::SHARED_NAMES {
+            self.names.retain(|_, slot| slot.stored.is_some());
+        }
+    }
+
     /// Forgets what the commands so far changed; what was loaded stays.
     fn restart(&mut self) {
         self.draft.clear();
@@ -277,6 +285,7 @@ macro_rules! rows {
             fn keep(&mut self) { $(self.$field.keep();)+ }
             fn forget(&mut self) { $(self.$field.draft.clear();)+ }
             fn restart(&mut self) { $(self.$field.restart();)+ }
+            fn doubt(&mut self) { $(self.$field.doubt();)+ }
 
             /// Whether the key was loaded, be it as absent.
             #[must_use]
@@ -450,6 +459,13 @@ impl World {
         self.forget();
     }
 
+    /// The same after others have changed something meanwhile: what was found missing before, and nothing guards, is looked
+    /// for again.
+    pub fn restart_in_doubt(&mut self) {
+        self.restart();
+        self.tables.doubt();
+    }
+
     /// Gives the world a new block of ids.
     pub fn refill(&mut self, ids: IdBlock) {
         self.ids = ids;
@@ -521,6 +537,21 @@ mod tests {
         table.put(party(7));
         table.keep();
         table.load(Lookup::Name(name()), Some(party(3)));
+        assert_eq!(found(&table), Some(3));
+    }
+
+    #[test]
+    fn a_shared_name_that_was_absent_is_doubted_when_others_were_at_work() {
+        let mut table = Table::<Party>::default();
+        table.load(Lookup::Name(name()), None);
+        table.put(party(5));
+        table.keep();
+        table.restart();
+        assert_eq!(found(&table), None, "what was made is forgotten, what was loaded is not");
+        table.doubt();
+        assert!(matches!(table.find(&name()), Err(Halt::Missing(_))));
+        table.load(Lookup::Name(name()), Some(party(3)));
+        table.doubt();
         assert_eq!(found(&table), Some(3));
     }
 

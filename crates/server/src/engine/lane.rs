@@ -208,7 +208,7 @@ impl<S: Store> Lane<S> {
             } else if self.store.confirm(&mut world.tables)? {
                 return Ok(outcomes);
             } else {
-                world.restart();
+                world.restart_in_doubt();
             }
         }
         Err(StoreError::Odd("a batch is not decided after many rounds"))

@@ -281,6 +281,22 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
 }
 
 #[test]
+fn a_clock_that_goes_backwards_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
+    let seconds = std::sync::atomic::AtomicI64::new(0);
+    // Each look at the clock is a minute before the last.
+    let clock = move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock));
+    for (at, reference) in ["a", "b", "c"].into_iter().enumerate() {
+        assert_eq!(executed(&lane.run(&[execute(id, sessions[at], reference)])[0]), (false, "COMPLETED"));
+        assert_eq!(executed(&lane.run(&[execute(id, sessions[at], reference)])[0]), (true, "COMPLETED"));
+    }
+    assert_sound(&path, 3);
+}
+
+#[test]
 fn two_processes_may_write_in_turn() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kola.db");
@@ -295,6 +311,34 @@ fn two_processes_may_write_in_turn() {
 }
 
 #[test]
+fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let blocker = sqlite::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        // The first is in the lane's hands and waits for the lock; the second waits in the queue for too long.
+        let first = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.submit(merchant("231770000001")).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let second = engine.submit(merchant("231770000002")).await;
+        assert_eq!(second, Err(Failure::Overloaded));
+        drop(blocker);
+        assert!(first.await.unwrap().is_ok());
+    });
+    drop(engine);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let merchants: i64 =
+        sqlite::open(&path).unwrap().query_row("SELECT count(*) FROM merchants", [], |row| row.get(0)).unwrap();
+    assert_eq!(merchants, 1, "what was refused as not done was not done");
+}
+
+#[test]
 fn a_full_queue_answers_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kola.db");
@@ -303,7 +347,7 @@ fn a_full_queue_answers_at_once() {
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     runtime.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
         // One batch is in the lane's hands, a full queue waits, and a few are too many.
