@@ -132,9 +132,26 @@ impl Server {
     /// Serves `database`, which it is to find at this URL.
     #[track_caller]
     pub(crate) fn start_at(database: Database, url: String, environment: &[(&str, &str)]) -> Self {
+        let command = database.command_at(&url, SERVE);
+        Self::start_as(command, database, url, environment)
+    }
+
+    /// Serves `database` in a process that outlives a write beyond its limit: such a write fails as on a full disk.
+    #[track_caller]
+    pub(crate) fn start_with_a_limited_disk(database: Database) -> Self {
+        let url = database.url();
+        let kola = database.command_at(&url, SERVE);
+        let mut command = Command::new("bash");
+        // What a process ignores is ignored by the program that takes its place.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(kola.get_program()).args(kola.get_args());
+        Self::start_as(command, database, url, &[])
+    }
+
+    #[track_caller]
+    fn start_as(command: Command, database: Database, url: String, environment: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let log = database.dir.path().join(format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
-        let (child, printed) = spawn(database.command_at(&url, SERVE), &log, environment);
+        let (child, printed) = spawn(command, &log, environment);
         let mut server = Self { database, api: Api { address: String::new(), token: None }, url, log, child, printed };
         server.api.address = server.await_address();
         server
@@ -144,6 +161,16 @@ impl Server {
     #[track_caller]
     pub(crate) fn beside(&self, environment: &[(&str, &str)]) -> Self {
         Self::start(self.database.clone(), environment)
+    }
+
+    /// No file of the process may grow beyond so many bytes; `None` for any size.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let set = Command::new("prlimit")
+            .args(["--pid", &self.pid().to_string(), &format!("--fsize={limit}:unlimited")])
+            .status()
+            .expect("prlimit");
+        assert!(set.success());
     }
 
     pub(crate) fn pid(&self) -> u32 {
