@@ -222,7 +222,7 @@ pub enum Database {
     /// A file.
     Sqlite(PathBuf),
     /// A server, or several of which one takes writes.
-    Postgres(Box<tokio_postgres::Config>),
+    Postgres(Box<postgres::Address>),
 }
 
 impl FromStr for Database {
@@ -230,7 +230,7 @@ impl FromStr for Database {
 
     fn from_str(url: &str) -> Result<Self, String> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Box::new(postgres::config(url)?)));
+            return Ok(Self::Postgres(Box::new(postgres::Address::parse(url)?)));
         }
         let Some(path) = url.strip_prefix("sqlite:") else {
             return Err("a database URL looks like sqlite:kola.db or postgres://user:password@host/database".to_owned());
@@ -248,14 +248,7 @@ impl std::fmt::Display for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(path) => path.display().fmt(f),
-            Self::Postgres(config) => {
-                let hosts = config.get_hosts().iter().map(|host| match host {
-                    tokio_postgres::config::Host::Tcp(name) => name.clone(),
-                    #[cfg(unix)]
-                    tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-                });
-                write!(f, "{} on {}", config.get_dbname().unwrap_or_default(), hosts.collect::<Vec<_>>().join(", "))
-            }
+            Self::Postgres(address) => address.fmt(f),
         }
     }
 }
@@ -276,7 +269,7 @@ impl Database {
     pub fn open(&self, market: Option<&Path>) -> Result<Box<dyn sql::Sql>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_with(path, market)?)),
-            Self::Postgres(config) => Box::new(postgres::PostgresSql::open(config, market)?),
+            Self::Postgres(address) => Box::new(postgres::PostgresSql::open(address, market)?),
         })
     }
 
@@ -287,7 +280,7 @@ impl Database {
     pub fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteStore::new(sqlite::open(path)?)?),
-            Self::Postgres(config) => Box::new(postgres::lane::PostgresStore::open(config)?),
+            Self::Postgres(address) => Box::new(postgres::lane::PostgresStore::open(address)?),
         })
     }
 
@@ -310,7 +303,7 @@ impl Database {
     pub fn queries(&self) -> Result<queries::Queries, StoreError> {
         match self {
             Self::Sqlite(path) => queries::Queries::sqlite(path, READERS),
-            Self::Postgres(config) => queries::Queries::postgres(config, POSTGRES_READERS),
+            Self::Postgres(address) => queries::Queries::postgres(address, POSTGRES_READERS),
         }
     }
 }

@@ -24,6 +24,7 @@ use domain::time::Timestamp;
 use domain::wallet::Wallet;
 use domain::world::IDS_PER_COMMAND;
 
+use super::postgres::Address;
 use super::postgres::readers::PostgresReaders;
 use super::record::{Column, Found, Reader, Record};
 use super::sql::{Dialect, OwnedRow, Params, integer, params};
@@ -110,8 +111,8 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn postgres(config: &tokio_postgres::Config, count: usize) -> Result<Self, StoreError> {
-        Ok(Self { rows: Rows::Postgres(PostgresReaders::open(config, count)?), book: Arc::default() })
+    pub fn postgres(address: &Address, count: usize) -> Result<Self, StoreError> {
+        Ok(Self { rows: Rows::Postgres(PostgresReaders::open(address, count)?), book: Arc::default() })
     }
 
     const fn dialect(&self) -> Dialect {

@@ -14,9 +14,9 @@ use domain::wallet::Owner;
 use domain::world::{Bulk, Change, IdBlock, Key, Loaded, Lookup, LookupOf, Row as DomainRow, Table, Tables, World};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Row, Statement};
+use tokio_postgres::{Client, Row, Statement};
 
-use super::{connect, runtime};
+use super::{Address, connect, runtime};
 use crate::store::record::{Cell, Column, KeyedRecord, Record, Type};
 use crate::store::sql::{OwnedRow, integer};
 use crate::store::{Store, StoreError, book, migrate};
@@ -85,7 +85,7 @@ struct Answered {
 
 /// The lane's connection, made anew when it is lost.
 pub struct PostgresStore {
-    config: Config,
+    address: Address,
     /// `None` only when the store is being dropped.
     runtime: Option<Runtime>,
     link: Option<Link>,
@@ -108,9 +108,9 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(config: &Config) -> Result<Self, StoreError> {
+    pub fn open(address: &Address) -> Result<Self, StoreError> {
         let mut store = Self {
-            config: config.clone(),
+            address: address.clone(),
             runtime: Some(runtime()?),
             link: None,
             deadline: Instant::now() + PATIENCE,
@@ -133,7 +133,7 @@ impl PostgresStore {
 
     /// Runs statements, in order and without waiting in between. All of them are answered before the first error is.
     fn run(&mut self, asks: Vec<Ask<'_>>) -> Result<Vec<Answered>, StoreError> {
-        let (config, lane) = (&self.config, self.lane);
+        let (address, lane) = (&self.address, self.lane);
         let link = &mut self.link;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let runtime = self.runtime.as_ref().ok_or(StoreError::Odd("the store is closed"))?;
@@ -141,7 +141,7 @@ impl PostgresStore {
             let work = async {
                 let link = match link {
                     Some(open) => open,
-                    None => link.insert(open(config, lane).await?),
+                    None => link.insert(open(address, lane).await?),
                 };
                 link.run(&asks).await
             };
@@ -208,8 +208,8 @@ impl PostgresStore {
     }
 }
 
-async fn open(config: &Config, lane: i64) -> Result<Link, StoreError> {
-    let client = connect(config).await?;
+async fn open(address: &Address, lane: i64) -> Result<Link, StoreError> {
+    let client = connect(address).await?;
     client.batch_execute(SESSION).await?;
     if lane != 0 {
         client.execute(OPEN_LANE, &[&lane]).await?;

@@ -1,26 +1,23 @@
 //! PostgreSQL: how to reach it, and what it answers.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::{ToSql, Type as SqlType};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, NoTls, Row, Socket};
 
 use super::record::{Cell, Found, Type};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
 use super::{StoreError, migrate};
 
+mod address;
 pub mod lane;
 pub mod readers;
 mod texts;
 
+pub use address::Address;
 pub use texts::Texts;
-
-/// A host that does not answer is left for the next.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
 
 /// What every connection sets. A statement ends after five seconds and a wait for another process's transaction after three;
 /// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
@@ -28,25 +25,6 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
 const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
      SET jit = off; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
-
-/// Reads a URL: `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn config(url: &str) -> Result<Config, String> {
-    let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| describe(&error))?;
-    if config.get_dbname().is_none() {
-        return Err("a database is missing at the end: postgres://user@host/kola".to_owned());
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_TIMEOUT);
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("kola");
-    }
-    config.tcp_user_timeout(UNACKNOWLEDGED);
-    Ok(config)
-}
 
 /// An error with its causes: the driver's own text names only the kind.
 fn describe(error: &dyn std::error::Error) -> String {
@@ -65,8 +43,19 @@ impl From<tokio_postgres::Error> for StoreError {
 }
 
 /// A connection, whose other half runs as a task of the runtime that this is called in.
-async fn connect(config: &Config) -> Result<Client, StoreError> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn connect(address: &Address) -> Result<Client, StoreError> {
+    match &address.tls {
+        None => connect_with(address, NoTls).await,
+        Some(tls) => connect_with(address, tls.clone()).await,
+    }
+}
+
+async fn connect_with<T>(address: &Address, tls: T) -> Result<Client, StoreError>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = address.config.connect(tls).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = describe(&error), "a connection to the database ended");
@@ -122,8 +111,8 @@ impl PostgresSql {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(config: &Config, market: Option<&Path>) -> Result<Self, StoreError> {
-        let mut sql = Self::connect(config)?;
+    pub fn open(address: &Address, market: Option<&Path>) -> Result<Self, StoreError> {
+        let mut sql = Self::connect(address)?;
         migrate::run(&mut sql, market)?;
         Ok(sql)
     }
@@ -132,9 +121,9 @@ impl PostgresSql {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn connect(config: &Config) -> Result<Self, StoreError> {
+    pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
-        let client = runtime.block_on(connect(config))?;
+        let client = runtime.block_on(connect(address))?;
         Ok(Self { client, runtime })
     }
 }

@@ -9,9 +9,9 @@ use domain::ids::ApiKeyId;
 use domain::merchant::{ApiKey, Merchant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::types::{ToSql, Type as SqlType};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{NoTls, Row};
 
-use super::{SESSION, describe, types, values};
+use super::{Address, SESSION, describe, types, values};
 use crate::store::StoreError;
 use crate::store::record::Record;
 use crate::store::sql::{Params, numbered};
@@ -56,8 +56,12 @@ impl PostgresReaders {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(config: &Config, count: usize) -> Result<Self, StoreError> {
-        let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
+        let (config, settings) = (address.config.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = match &address.tls {
+            None => Manager::from_config(config, NoTls, settings),
+            Some(tls) => Manager::from_config(config, tls.clone(), settings),
+        };
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(async move {
                 client.batch_execute(SESSION).await.map_err(HookError::Backend)?;

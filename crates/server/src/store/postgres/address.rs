@@ -1,0 +1,137 @@
+//! Where a PostgreSQL server is, and whether it is spoken to in secret.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// A host that does not answer is left for the next.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
+
+/// A server, or several of which one takes writes, and a database of it.
+#[derive(Clone)]
+pub struct Address {
+    /// Hosts, user, database.
+    pub config: Config,
+    /// How to check who answers, when the connection is encrypted.
+    pub tls: Option<MakeRustlsConnect>,
+}
+
+impl std::fmt::Debug for Address {
+    /// Without a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::fmt::Display for Address {
+    /// Without a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hosts = self.config.get_hosts().iter().map(|host| match host {
+            tokio_postgres::config::Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+        });
+        write!(f, "{} on {}", self.config.get_dbname().unwrap_or_default(), hosts.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Address {
+    /// Reads a URL: `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`. With
+    /// `sslmode=require` (or `verify-full`) the connection is encrypted and the server's certificate checked, name and all,
+    /// against those of the operating system or of the file of `sslrootcert`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let (mut mode, mut roots, mut rest) = ("disable", None, vec![]);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sslmode", value)) => mode = value,
+                Some(("sslrootcert", value)) => roots = Some(value),
+                _ => rest.push(pair),
+            }
+        }
+        let url = if rest.is_empty() { address.to_owned() } else { format!("{address}?{}", rest.join("&")) };
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| super::describe(&error))?;
+        if config.get_dbname().is_none() {
+            return Err("a database is missing at the end: postgres://user@host/kola".to_owned());
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("kola");
+        }
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+        let tls = match mode {
+            "disable" => {
+                config.ssl_mode(SslMode::Disable);
+                None
+            }
+            "require" | "verify-full" => {
+                config.ssl_mode(SslMode::Require);
+                Some(MakeRustlsConnect::new(client(roots.map(Path::new))?))
+            }
+            _ => return Err(format!("sslmode={mode}: use disable, require or verify-full")),
+        };
+        Ok(Self { config, tls })
+    }
+}
+
+/// Who is believed: whom the file names, else whom the operating system believes.
+fn client(file: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match file {
+        Some(file) => {
+            let wrong = |what: &dyn std::fmt::Display| format!("sslrootcert={}: {what}", file.display());
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
+                let certificate = certificate.map_err(|error| wrong(&error))?;
+                roots.add(certificate).map_err(|error| wrong(&error))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err("no certificate is believed: name a file of them with sslrootcert=FILE".to_owned());
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_where_and_whether_in_secret() {
+        let plain = Address::parse("postgres://kola:secret@db1:5433,db2/pay?target_session_attrs=read-write").unwrap();
+        assert_eq!(plain.to_string(), "pay on db1, db2");
+        assert!(!format!("{plain:?}").contains("secret"));
+        assert!(plain.tls.is_none() && plain.config.get_ssl_mode() == SslMode::Disable);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let url = format!("postgres://kola@db/pay?sslmode=require&sslrootcert={}", file.path().display());
+        assert!(Address::parse(&url).unwrap_err().contains("no certificate is believed"));
+        for (url, said) in [
+            ("postgres://kola@db/pay?sslmode=prefer", "use disable, require or verify-full"),
+            ("postgres://kola@db/pay?sslmode=require&sslrootcert=/nowhere", "sslrootcert=/nowhere"),
+            ("postgres://kola@db", "a database is missing"),
+            ("postgres://kola@db:port/pay", "port"),
+        ] {
+            assert!(Address::parse(url).unwrap_err().contains(said), "{url}");
+        }
+    }
+}
