@@ -33,6 +33,7 @@ mod links;
 mod lists;
 mod log;
 mod market;
+mod markets;
 mod parties;
 mod passcode;
 mod predictions;
