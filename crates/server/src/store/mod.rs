@@ -314,3 +314,6 @@ impl Database {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,13 +127,10 @@ impl Queries {
         params: &Params<'_>,
         take: impl Fn(&dyn Found) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        #[cfg(test)]
+        super::tests::note(sql, params);
         match &self.rows {
-            Rows::Sqlite(readers) => {
-                let connection = readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
-                #[cfg(test)]
-                tests::note_plan(&connection, sql, params);
-                sqlite::read(&connection, sql, params, take)
-            }
+            Rows::Sqlite(readers) => sqlite::read(&*readers.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take),
             Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
         }
     }
@@ -702,6 +699,3 @@ fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Part
     };
     Ok((counterparty, party))
 }
-
-#[cfg(test)]
-mod tests;
