@@ -51,4 +51,5 @@ mod sources;
 mod sqlite;
 mod support;
 mod transfers;
+mod upgrades;
 mod wallets;
