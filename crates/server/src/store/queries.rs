@@ -388,6 +388,28 @@ impl Queries {
         self.page(condition, &page, params).await
     }
 
+    /// Which of these sources of this merchant is what, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn source_types(
+        &self,
+        merchant: MerchantId,
+        ids: &[SourceId],
+    ) -> Result<Vec<(SourceId, SourceType)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let list: Vec<String> = ids.iter().map(SourceId::to_string).collect();
+        // The plus keeps SQLite from walking all sources of the merchant instead of these few.
+        let condition = format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
+        let sql = format!("SELECT id, type FROM sources WHERE {condition}");
+        self.rows(&sql, &params!["ids" = list.join(","), "merchant" = merchant.0], |row| {
+            <(SourceId, SourceType) as Column>::take(&mut Reader::new(row, "sources", 0))
+        })
+        .await
+    }
+
     /// The items of a source, without those taken out, oldest first.
     ///
     /// # Errors

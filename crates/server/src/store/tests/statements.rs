@@ -184,7 +184,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),
         payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), api_keys(MINE, PAGE),
         api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
-        sources(MINE, kind, sources, PAGE), sources(MINE, kind, sources, AFTER), items(id), collection_of(id),
+        sources(MINE, kind, sources, PAGE), sources(MINE, kind, sources, AFTER), source_types(MINE, &[id, SourceId(18)]), items(id), collection_of(id),
         session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),
         sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
         execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),
@@ -198,7 +198,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
 
 /// The line of a plan that reads a whole table which grows with payments or merchants.
 fn read_whole(plan: &str) -> Option<&str> {
-    const SMALL: [&str; 4] = ["installation", "signing_keys", "chain", "CONSTANT"];
+    const SMALL: [&str; 5] = ["installation", "signing_keys", "chain", "json_each", "CONSTANT"];
     let table = |line: &'_ str| {
         let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
@@ -210,6 +210,20 @@ fn read_whole(plan: &str) -> Option<&str> {
 
 /// How many merchants there are, which the first start asks, and how far the furthest sandbox clock is.
 const MAY_SCAN: [&str; 2] = ["SELECT count(*) FROM merchants", "max(clock_offset_us)"];
+
+#[test]
+fn the_types_of_sources_are_those_of_the_merchants_own() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        stage.sql.script("UPDATE sources SET type = 'ORDER' WHERE id = 18").unwrap();
+        // The second is another merchant's, the last is nobody's.
+        let ids = [SourceId(10), SourceId(11), SourceId(18), SourceId(999_999)];
+        let mut found = stage.ask(async |q| q.source_types(MINE, &ids).await.unwrap());
+        found.sort_unstable();
+        assert_eq!(found, [(SourceId(10), SourceType::Invoice), (SourceId(18), SourceType::Order)]);
+        assert!(stage.ask(async |q| q.source_types(MINE, &[]).await.unwrap()).is_empty());
+    }
+}
 
 #[test]
 fn every_read_is_understood_and_finds_its_rows_by_an_index() {
