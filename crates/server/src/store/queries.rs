@@ -670,14 +670,6 @@ impl Queries {
         migrate::signing_keys(&rows)
     }
 
-    /// How many merchants there are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn merchant_count(&self) -> Result<i64, StoreError> {
-        Ok(self.rows("SELECT count(*) FROM merchants", &vec![], integer).await?.pop().unwrap_or(0))
-    }
-
     /// Whether the database answers.
     ///
     /// # Errors
