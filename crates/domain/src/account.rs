@@ -1,6 +1,7 @@
 //! Payment accounts: where money is taken from or sent to.
 
 use crate::ids::{MerchantId, PartyId, PaymentAccountId};
+use crate::merchant::Merchant;
 use crate::names::{Method, Operation, Provider};
 use crate::party;
 use crate::rejection::{Refusals, Rejection};
@@ -72,12 +73,13 @@ pub struct NewAccount {
 ///
 /// # Errors
 /// [`Rejection::Unknown`] on `party_id`, [`Rejection::NoMarket`] on `method`.
-pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, time: Timestamp) -> Result<PaymentAccount, Halt> {
+pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, now: Timestamp) -> Result<PaymentAccount, Halt> {
+    let time = world.must::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();
     let party = refusals.take(party::owned(merchant_id, new.party_id, "party_id", world)?);
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
-        world.book.has_market(method, provider, operation),
+        world.book.has_market(method, provider, operation, now),
         Rejection::NoMarket { method: method.as_str(), provider: provider.as_str(), operation: operation.as_str() },
     );
     refusals.finish()?;

@@ -105,6 +105,8 @@ pub struct Market {
     pub currency: Currency,
     /// ISO 3166, two letters.
     pub country: String,
+    /// When it is open.
+    pub effective: Effective,
 }
 
 /// A fee tier.
@@ -135,6 +137,8 @@ pub struct PhonePrefix {
     pub country: String,
     /// The operator's method.
     pub method: Method,
+    /// When the numbers are the operator's.
+    pub effective: Effective,
 }
 
 /// All of it.
@@ -169,41 +173,47 @@ impl Book {
         self.tiers.iter().find(|tier| tier.name == name)
     }
 
-    /// The network that carries a method; each has one.
+    /// The network that carries a method at `now`; each has one.
     #[must_use]
-    pub fn provider_of(&self, method: Method) -> Option<Provider> {
-        self.markets.iter().find(|market| market.method == method).map(|market| market.provider)
+    pub fn provider_of(&self, method: Method, now: Timestamp) -> Option<Provider> {
+        self.markets.iter().find(|market| market.method == method && market.effective.at(now)).map(|market| market.provider)
     }
 
     /// The currencies in which a method does an operation, in the order of the alphabet.
     #[must_use]
-    pub fn currencies(&self, method: Method, provider: Provider, operation: Operation) -> Vec<Currency> {
-        let rows = self.markets.iter().filter(|m| m.method == method && m.provider == provider && m.operation == operation);
-        let mut currencies: Vec<Currency> = rows.map(|row| row.currency).collect();
-        currencies.sort_unstable();
-        currencies
+    pub fn currencies(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Vec<Currency> {
+        sorted(self.markets_of(method, provider, operation).filter(|row| row.effective.at(now)))
+    }
+
+    /// The currencies in which a method gives back what it collected, in the order of the alphabet: be its market closed by
+    /// now, what came in through it still goes back.
+    #[must_use]
+    pub fn refund_currencies(&self, method: Method, provider: Provider, now: Timestamp) -> Vec<Currency> {
+        sorted(self.markets_of(method, provider, Operation::Collection).filter(|row| row.effective.from <= now))
     }
 
     /// Whose number it is: the row of the longest prefix. Numbers are ported, so this is a guess.
     #[must_use]
-    pub fn operator(&self, phone: &str) -> Option<&PhonePrefix> {
+    pub fn operator(&self, phone: &str, now: Timestamp) -> Option<&PhonePrefix> {
         let length = i64::try_from(phone.len()).ok()?;
         let rows = self.phone_prefixes.iter().filter(|row| row.digits == length && phone.starts_with(&row.prefix));
-        rows.max_by_key(|row| row.prefix.len())
+        rows.filter(|row| row.effective.at(now)).max_by_key(|row| row.prefix.len())
     }
 
     /// Whether the method does the operation in any currency.
     #[must_use]
-    pub fn has_market(&self, method: Method, provider: Provider, operation: Operation) -> bool {
-        self.markets.iter().any(|m| m.method == method && m.provider == provider && m.operation == operation)
+    pub fn has_market(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> bool {
+        self.markets_of(method, provider, operation).any(|row| row.effective.at(now))
     }
 
     /// Whether the method does the operation in that currency.
     #[must_use]
-    pub fn takes(&self, method: Method, provider: Provider, operation: Operation, currency: Currency) -> bool {
-        self.markets
-            .iter()
-            .any(|m| m.method == method && m.provider == provider && m.operation == operation && m.currency == currency)
+    pub fn takes(&self, method: Method, provider: Provider, operation: Operation, currency: Currency, now: Timestamp) -> bool {
+        self.markets_of(method, provider, operation).any(|row| row.currency == currency && row.effective.at(now))
+    }
+
+    fn markets_of(&self, method: Method, provider: Provider, operation: Operation) -> impl Iterator<Item = &Market> {
+        self.markets.iter().filter(move |row| row.method == method && row.provider == provider && row.operation == operation)
     }
 
     /// The platform's fee for a tier's operation; the newest row that holds.
@@ -248,5 +258,81 @@ impl Book {
             .filter(|row| row.from == from && row.to == to && row.effective.at(now))
             .max_by_key(|row| (row.effective.from, row.id))
             .map(|row| row.rate)
+    }
+}
+
+fn sorted<'a>(rows: impl Iterator<Item = &'a Market>) -> Vec<Currency> {
+    let mut currencies: Vec<Currency> = rows.map(|row| row.currency).collect();
+    currencies.sort_unstable();
+    currencies.dedup();
+    currencies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMO: (Method, Provider) = (Method::MtnMomoLbr, Provider::PawaPay);
+
+    fn currency(code: &str) -> Currency {
+        Currency::parse(code).unwrap()
+    }
+
+    /// Open from `from` to `to`, in US dollars.
+    fn market(from: i64, to: Option<i64>) -> Market {
+        Market {
+            method: MOMO.0,
+            provider: MOMO.1,
+            operation: Operation::Collection,
+            currency: currency("USD"),
+            country: "LR".into(),
+            effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
+        }
+    }
+
+    #[test]
+    fn a_market_is_open_from_its_first_instant_to_before_its_last() {
+        let later = Market { currency: currency("LRD"), ..market(20, None) };
+        let book = Book { markets: vec![later, market(10, Some(30))], ..Book::default() };
+        let at = |now| {
+            let now = Timestamp(now);
+            let currencies = book.currencies(MOMO.0, MOMO.1, Operation::Collection, now);
+            assert_eq!(book.has_market(MOMO.0, MOMO.1, Operation::Collection, now), !currencies.is_empty());
+            assert_eq!(book.provider_of(MOMO.0, now), (!currencies.is_empty()).then_some(MOMO.1));
+            for code in ["USD", "LRD"] {
+                let takes = book.takes(MOMO.0, MOMO.1, Operation::Collection, currency(code), now);
+                assert_eq!(takes, currencies.contains(&currency(code)));
+            }
+            currencies.iter().map(Currency::code).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!([at(9), at(10), at(19), at(20), at(29), at(30)], ["", "USD", "USD", "LRD USD", "LRD USD", "LRD"]);
+    }
+
+    #[test]
+    fn a_closed_market_gives_back_what_it_took() {
+        let book = Book { markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)], ..Book::default() };
+        let back = |now| book.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
+        assert_eq!([back(9), back(35), back(60)], [vec![], vec![currency("USD")], vec![currency("USD")]]);
+        assert!(book.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
+    }
+
+    #[test]
+    fn the_longest_prefix_that_holds_tells_the_operator() {
+        let prefix = |prefix: &str, from, to: Option<i64>| PhonePrefix {
+            prefix: prefix.into(),
+            digits: 12,
+            carrier: format!("{prefix} since {from}"),
+            country: "LR".into(),
+            method: MOMO.0,
+            effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
+        };
+        let rows = vec![prefix("23188", 10, None), prefix("231880", 20, Some(30)), prefix("231880", 30, Some(40))];
+        let book = Book { phone_prefixes: rows, ..Book::default() };
+        let at = |now| book.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str());
+        assert_eq!(
+            [at(9), at(19), at(20), at(30), at(40)],
+            ["", "23188 since 10", "231880 since 20", "231880 since 30", "23188 since 10"]
+        );
+        assert_eq!(book.operator("23188000001", Timestamp(20)), None, "a digit too few");
     }
 }

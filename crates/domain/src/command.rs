@@ -284,7 +284,7 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             let time = time(id, world)?;
             Answer::Counterparty(party::update_counterparty(*id, *which, *relationship, *party, world, time)?)
         }
-        Command::CreateAccount(id, new) => Answer::Account(account::create(*id, new, world, time(id, world)?)?),
+        Command::CreateAccount(id, new) => Answer::Account(account::create(*id, new, world, now)?),
         Command::DeactivateAccount(id, which) => Answer::Account(account::deactivate(*id, *which, world, time(id, world)?)?),
         Command::CreateSource(id, new) => Answer::Source(source::create(*id, new, world, time(id, world)?)?),
         Command::UpdateSource(which, changes) => {

@@ -214,7 +214,7 @@ impl Case<'_> {
         let source = world.must::<Source>(source_id)?;
         let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
         let account = account::usable(self.merchant.id, account_id, Operation::Collection, "payment_account_id", world)??;
-        if !world.book.takes(account.method, account.provider, Operation::Collection, currency) {
+        if !world.book.takes(account.method, account.provider, Operation::Collection, currency, self.now) {
             return Err(Rejection::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
         }
         if let Some(wallet) = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?
@@ -255,7 +255,7 @@ impl Case<'_> {
             return Err(Rejection::AccountMismatch.into());
         }
         let account = account::usable(self.merchant.id, of_session, Operation::Payout, "session_id", world)??;
-        if !world.book.takes(account.method, account.provider, Operation::Payout, amount.currency) {
+        if !world.book.takes(account.method, account.provider, Operation::Payout, amount.currency, self.now) {
             return Err(Rejection::CurrencyNotTaken {
                 field: "session_id",
                 currency: amount.currency,

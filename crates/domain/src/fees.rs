@@ -148,12 +148,13 @@ pub struct Question<'a> {
     pub route: Route<'a>,
 }
 
-/// The market that an operation needs: a refund goes back the way of its collection.
+/// The currencies in which a method does an operation at `now`. A refund needs no market of its own: it goes back the way of
+/// its collection, whether new collections are taken there or not.
 #[must_use]
-pub const fn market_of(operation: Operation) -> Operation {
+pub fn currencies(book: &Book, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Vec<Currency> {
     match operation {
-        Operation::Refund => Operation::Collection,
-        other => other,
+        Operation::Refund => book.refund_currencies(method, provider, now),
+        other => book.currencies(method, provider, other, now),
     }
 }
 
@@ -165,14 +166,16 @@ pub const fn market_of(operation: Operation) -> Operation {
 pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
     let Question { base, target, bearer, route } = question;
     let Route { operation, provider, method, .. } = route;
-    let market = market_of(operation);
     let (open, takes) = match operation {
         // It stays in the house.
         Operation::Transfer => {
             let house = (provider, method) == (Provider::Platform, Method::Wallet);
             (house, house)
         }
-        _ => (book.has_market(method, provider, market), book.takes(method, provider, market, target)),
+        _ => {
+            let currencies = currencies(book, method, provider, operation, now);
+            (!currencies.is_empty(), currencies.contains(&target))
+        }
     };
     if !open {
         let (method, provider) = (method.as_str(), provider.as_str());

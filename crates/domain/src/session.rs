@@ -307,7 +307,8 @@ pub fn declare(
         Declare::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
             let mut refusals = Refusals::default();
-            let wallet = payout_wallet(merchant_id, *wallet_id, *account_id, account_field, *amount, world, &mut refusals)?;
+            let payee = (*account_id, *account_field);
+            let wallet = payout_wallet(merchant_id, *wallet_id, payee, *amount, world, now, &mut refusals)?;
             refusals.take(check_expiry(expires_at, time, lifetimes));
             refusals.finish()?;
             Session {
@@ -407,10 +408,10 @@ fn check_debit(wallet: &Wallet, field: &'static str, amount: Money, refusals: &m
 fn payout_wallet(
     merchant_id: MerchantId,
     wallet_id: Option<WalletId>,
-    account_id: PaymentAccountId,
-    account_field: &'static str,
+    (account_id, account_field): (PaymentAccountId, &'static str),
     amount: Money,
     world: &World,
+    now: Timestamp,
     refusals: &mut Refusals,
 ) -> Result<Option<Wallet>, Halt> {
     let account = refusals.take(account::usable(merchant_id, account_id, Operation::Payout, account_field, world)?);
@@ -438,7 +439,7 @@ fn payout_wallet(
             refusals.add(Rejection::WalletState { field: "wallet_id", state: "the payee's own" });
         }
         refusals.unless(
-            world.book.takes(account.method, account.provider, Operation::Payout, amount.currency),
+            world.book.takes(account.method, account.provider, Operation::Payout, amount.currency, now),
             Rejection::CurrencyNotTaken { field: "currency", currency: amount.currency, method: account.method.as_str() },
         );
     }

@@ -27,7 +27,7 @@ pub struct Options {
     /// Only the half on SQLite: unit tests and integration tests, no PostgreSQL
     #[arg(long, conflicts_with = "postgres")]
     sqlite: bool,
-    /// Only the half on PostgreSQL: the integration tests
+    /// Only the half on PostgreSQL: the integration tests, and the unit tests of the store
     #[arg(long)]
     postgres: bool,
     /// Hold the server against its own document with Schemathesis, for about two minutes, instead of running the tests
@@ -62,8 +62,8 @@ fn both(options: &Options) -> anyhow::Result<bool> {
     }
     if let Some(cluster) = cluster {
         // The same programs again: what is built depends on the choice of packages, and that is the same.
-        let again = cargo_test(&["--test", "it"], Some(&cluster), &options.arguments)?;
-        halves.push(("PostgreSQL: integration tests", again));
+        let again = cargo_test(&["--lib", "--test", "it"], Some(&cluster), &options.arguments)?;
+        halves.push(("PostgreSQL: integration tests, and unit tests that hold both databases together", again));
     }
     for (name, half) in &halves {
         print!("\n{name}: {}{}", if half.passed { "" } else { "FAILED: " }, half.summary);

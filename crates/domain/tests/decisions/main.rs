@@ -5,6 +5,7 @@ mod checkouts;
 mod collections;
 mod histories;
 mod idempotency;
+mod markets;
 mod merchants;
 mod payouts;
 mod providers;

@@ -67,7 +67,8 @@ pub(crate) fn book() -> Book {
                 updated_at: at,
             });
             for code in ["USD", "RWF"] {
-                book.markets.push(Market { method, provider, operation, currency: currency(code), country: "LR".into() });
+                let (currency, country) = (currency(code), "LR".into());
+                book.markets.push(Market { method, provider, operation, currency, country, effective });
             }
         }
     }

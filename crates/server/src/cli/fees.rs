@@ -9,6 +9,7 @@ use domain::names::{Method, Operation};
 use domain::time::Timestamp;
 use serde_json::json;
 
+use super::arguments::{currency, dated, is_over, method, operation, period};
 use super::{Place, print_json};
 use crate::clock;
 use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
@@ -73,23 +74,6 @@ fn percentage(text: &str) -> Result<Percentage, String> {
     Percentage::parse(text).ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
 }
 
-fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
-    format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
-}
-
-fn method(text: &str) -> Result<Method, String> {
-    Method::parse(text).ok_or_else(|| one_of(Method::ALL, Method::as_str))
-}
-
-fn operation(text: &str) -> Result<Operation, String> {
-    Operation::parse(text).ok_or_else(|| one_of(Operation::ALL, Operation::as_str))
-}
-
-/// A currency of an argument.
-pub fn currency(text: &str) -> Result<Currency, String> {
-    Currency::parse(text).ok_or_else(|| "use a code of ISO 4217, like USD".to_owned())
-}
-
 impl Fees {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
@@ -136,9 +120,11 @@ fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()
     let mut sql = place.open_existing()?;
     let fee = new.fee()?;
     let book = place.read(async |queries| queries.book().await)?;
-    let provider = book.provider_of(method).with_context(|| format!("{method} has no market"))?;
-    let row = NewGatewayFee { provider, method, operation: new.operation, fee };
-    book::set_gateway_fee(sql.as_mut(), &row, clock::now())?;
+    let now = clock::now();
+    // The network now, else the one before or to come: a fee may be set while the market is closed.
+    let market = super::markets::latest(&book, method, now).with_context(|| format!("{method} has no market"))?;
+    let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
+    book::set_gateway_fee(sql.as_mut(), &row, now)?;
     println!("gateway  {}  {}  {}", row.method, row.operation, shown(row.fee));
     Ok(())
 }
@@ -154,17 +140,6 @@ fn shown(fee: Fee) -> String {
         Some((minor, currency)) => format!("{share} + {} {currency}", Money::new(minor, currency)),
         None => share,
     }
-}
-
-/// Whether a row's time is over.
-pub fn is_over(effective: Effective, now: Timestamp) -> bool {
-    effective.to.is_some_and(|to| to <= now)
-}
-
-/// When a row holds.
-pub fn period(effective: Effective) -> String {
-    let until = effective.to.map(|to| format!(" until {to}")).unwrap_or_default();
-    format!("since {}{until}", effective.from)
 }
 
 fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
@@ -193,13 +168,12 @@ fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
 
 fn json_of(book: &Book, all: bool, now: Timestamp) -> serde_json::Value {
     let fee = |fee: Fee, effective: Effective| {
-        json!({
+        let fields = json!({
             "percentage": Ratio::new(fee.percentage_ppm, 10_000).map(|percent| percent.to_text(4)),
             "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),
             "fixed_fee_currency": fee.fixed.map(|(_, currency)| currency.code().to_owned()),
-            "effective_from": effective.from.to_string(),
-            "effective_to": effective.to.map(|to| to.to_string()),
-        })
+        });
+        dated(fields, effective)
     };
     let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
         let mut value = fee(row.fee, row.effective);

@@ -16,12 +16,15 @@ use crate::store::queries::Queries;
 use crate::store::sql::Sql;
 use crate::store::{Database, StoreError};
 
+mod arguments;
 mod demo;
 mod errors;
 mod fees;
 mod keys;
 mod ledger;
+mod markets;
 mod merchant;
+mod phones;
 mod rates;
 mod review;
 mod serve;
@@ -65,6 +68,12 @@ enum Group {
     /// What currencies exchange for.
     #[command(subcommand)]
     Rates(rates::Rates),
+    /// Which methods are offered.
+    #[command(subcommand)]
+    Markets(markets::Markets),
+    /// Whose phone numbers begin how.
+    #[command(subcommand)]
+    Phones(phones::Phones),
     /// Keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -90,6 +99,8 @@ pub fn main() -> ExitCode {
         Group::Review(command) => command.run(&place),
         Group::Fees(command) => command.run(&place),
         Group::Rates(command) => command.run(&place),
+        Group::Markets(command) => command.run(&place),
+        Group::Phones(command) => command.run(&place),
         Group::Keys(command) => command.run(&place),
         Group::Errors => {
             print!("{}", errors::catalogue());

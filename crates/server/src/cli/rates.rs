@@ -6,7 +6,7 @@ use domain::currency::Currency;
 use domain::money::Decimal;
 use serde_json::json;
 
-use super::fees::{currency, is_over, period};
+use super::arguments::{currency, dated, is_over, period};
 use super::{Place, print_json};
 use crate::clock;
 use crate::store::book::{self, NewRate};
@@ -54,13 +54,8 @@ fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
     let rows = book.rates.iter().filter(|row| all || !is_over(row.effective, now));
     if as_json {
         let rows = rows.map(|row| {
-            json!({
-                "from": row.from.code(),
-                "to": row.to.code(),
-                "rate": row.rate.to_text(PLACES),
-                "effective_from": row.effective.from.to_string(),
-                "effective_to": row.effective.to.map(|to| to.to_string()),
-            })
+            let fields = json!({ "from": row.from.code(), "to": row.to.code(), "rate": row.rate.to_text(PLACES) });
+            dated(fields, row.effective)
         });
         print_json(&rows.collect());
         return Ok(());

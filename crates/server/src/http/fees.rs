@@ -205,7 +205,7 @@ pub struct MerchantTierAnswer {
 async fn gateway(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichGatewayFee>) -> Answered<GatewayFeeAnswer> {
     let book = app.queries.book().await?;
     let (method, operation) = (query.payment_method, query.operation_type);
-    let provider = book.provider_of(method).ok_or(ApiError::NotFound)?;
+    let provider = book.provider_of(method, tenant.now).ok_or(ApiError::NotFound)?;
     let row = book.gateway_fee(provider, method, operation, tenant.now).ok_or(ApiError::NotFound)?;
     Ok(Json(row.into()))
 }

@@ -9,6 +9,7 @@ use domain::ids::SourceId;
 use domain::money::Money;
 use domain::names::{FeeBearer, Method, Operation, Provider};
 use domain::rejection::Rejection;
+use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -202,9 +203,14 @@ async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<Pred
     Ok(Json(quote.into()))
 }
 
-/// The currencies in which a method does an operation; at least one.
-async fn currencies(app: &App, method: Method, provider: Provider, operation: Operation) -> Result<Vec<String>, ApiError> {
-    let found = app.queries.book().await?.currencies(method, provider, fees::market_of(operation));
+/// The currencies in which a method does an operation at `now`; at least one.
+async fn currencies(
+    app: &App,
+    (method, provider): (Method, Provider),
+    operation: Operation,
+    now: Timestamp,
+) -> Result<Vec<String>, ApiError> {
+    let found = fees::currencies(&*app.queries.book().await?, method, provider, operation, now);
     if found.is_empty() {
         let (method, provider, operation) = (method.as_str(), provider.as_str(), operation.as_str());
         return Err(on_query("operation_type", FaultKind::Refused(Rejection::NoMarket { method, provider, operation })));
@@ -212,15 +218,15 @@ async fn currencies(app: &App, method: Method, provider: Provider, operation: Op
     Ok(found.iter().map(Currency::to_string).collect())
 }
 
-async fn phone(State(app): State<App>, _: Tenant, Query(query): Query<PredictPhone>) -> Answered<PhoneAnswer> {
+async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictPhone>) -> Answered<PhoneAnswer> {
     let book = app.queries.book().await?;
     let unknown = || on_query("phone", FaultKind::Refused(Rejection::NoOperator));
-    let operator = book.operator(&query.phone.0).ok_or_else(unknown)?;
-    let provider = book.provider_of(operator.method).ok_or_else(unknown)?;
+    let operator = book.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
+    let provider = book.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;
     Ok(Json(PhoneAnswer {
         carrier: operator.carrier.clone(),
         country: operator.country.clone(),
-        currencies: currencies(&app, operator.method, provider, query.operation_type).await?,
+        currencies: currencies(&app, (operator.method, provider), query.operation_type, tenant.now).await?,
         phone: query.phone.0,
         payment_method: operator.method.as_str(),
         gateway_provider: provider.as_str(),
@@ -249,7 +255,7 @@ fn test_card(name: &str) -> Option<(&'static str, String)> {
     }
 }
 
-async fn card(State(app): State<App>, _: Tenant, Query(query): Query<PredictCard>) -> Answered<CardAnswer> {
+async fn card(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictCard>) -> Answered<CardAnswer> {
     let method = Method::CreditCard;
     let provider = Provider::Stripe;
     if query.provider.is_some_and(|name| name.of(method) != Some(provider)) {
@@ -260,7 +266,7 @@ async fn card(State(app): State<App>, _: Tenant, Query(query): Query<PredictCard
     Ok(Json(CardAnswer {
         brand,
         country,
-        currencies: currencies(&app, method, provider, query.operation_type).await?,
+        currencies: currencies(&app, (method, provider), query.operation_type, tenant.now).await?,
         payment_method: method.as_str(),
         gateway_provider: provider.as_str(),
     }))

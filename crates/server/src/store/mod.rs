@@ -72,7 +72,7 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// The market file of a new database cannot be read, or contradicts itself.
+    /// The market file of a new database cannot be read or contradicts itself, or a change of the market does.
     #[error("the market: {0}")]
     Market(String),
     /// A row that was read is not there any more.
@@ -307,3 +307,6 @@ impl Database {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

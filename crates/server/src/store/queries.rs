@@ -128,13 +128,10 @@ impl Queries {
         params: &Params<'_>,
         take: impl Fn(&dyn Found) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
+        #[cfg(test)]
+        super::tests::note(sql, params);
         match &self.rows {
-            Rows::Sqlite(readers) => {
-                let connection = readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
-                #[cfg(test)]
-                tests::note_plan(&connection, sql, params);
-                sqlite::read(&connection, sql, params, take)
-            }
+            Rows::Sqlite(readers) => sqlite::read(&*readers.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take),
             Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
         }
     }
@@ -391,6 +388,28 @@ impl Queries {
                          AND (:status IS NULL OR status = :status)";
         let params = params!["merchant" = merchant.0, "kind" = kind, "currency" = currency, "status" = status];
         self.page(condition, &page, params).await
+    }
+
+    /// Which of these sources of this merchant is what, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn source_types(
+        &self,
+        merchant: MerchantId,
+        ids: &[SourceId],
+    ) -> Result<Vec<(SourceId, SourceType)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let list: Vec<String> = ids.iter().map(SourceId::to_string).collect();
+        // The plus keeps SQLite from walking all sources of the merchant instead of these few.
+        let condition = format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
+        let sql = format!("SELECT id, type FROM sources WHERE {condition}");
+        self.rows(&sql, &params!["ids" = list.join(","), "merchant" = merchant.0], |row| {
+            <(SourceId, SourceType) as Column>::take(&mut Reader::new(row, "sources", 0))
+        })
+        .await
     }
 
     /// The items of a source, without those taken out, oldest first.
@@ -653,14 +672,6 @@ impl Queries {
         migrate::signing_keys(&rows)
     }
 
-    /// How many merchants there are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn merchant_count(&self) -> Result<i64, StoreError> {
-        Ok(self.rows("SELECT count(*) FROM merchants", &vec![], integer).await?.pop().unwrap_or(0))
-    }
-
     /// Whether the database answers.
     ///
     /// # Errors
@@ -704,6 +715,3 @@ fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Part
     };
     Ok((counterparty, party))
 }
-
-#[cfg(test)]
-mod tests;

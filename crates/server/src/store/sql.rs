@@ -23,6 +23,15 @@ impl Dialect {
             Self::Postgres => "ILIKE",
         }
     }
+
+    /// The rows of a parameter that is a text of integers with commas between them: what `IN` takes.
+    #[must_use]
+    pub const fn integers_of(self) -> &'static str {
+        match self {
+            Self::Sqlite => "(SELECT value FROM json_each('[' || :ids || ']'))",
+            Self::Postgres => "(SELECT unnest(string_to_array(:ids, ',')::bigint[]))",
+        }
+    }
 }
 
 /// The value of a parameter: it has its type even where it is null.

@@ -196,6 +196,28 @@ const CHECKS: &[Check] = &[
               (SELECT merchant_id, type, substr(number, 5, 4) AS year, count(*) AS n FROM sources GROUP BY 1, 2, 3) AS s \
               ON s.merchant_id = c.merchant_id AND s.type = c.type AND s.year = CAST(c.year AS TEXT) WHERE coalesce(s.n, 0) <> c.last",
     },
+    Check {
+        name: "market with two rows at once",
+        sql: "SELECT 'market ' || a.method || ' ' || a.operation || ' ' || a.currency || ', rows ' || a.id || ' and ' || b.id \
+              FROM markets AS a JOIN markets AS b ON b.method = a.method AND b.provider = a.provider \
+              AND b.operation = a.operation AND b.currency = a.currency AND b.id > a.id \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
+        name: "method with two networks at once",
+        sql: "SELECT 'method ' || a.method || ', rows ' || a.id || ' and ' || b.id \
+              FROM markets AS a JOIN markets AS b ON b.method = a.method AND b.provider <> a.provider AND b.id > a.id \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
+        name: "phone prefix with two rows at once",
+        sql: "SELECT 'prefix ' || a.prefix || ' of ' || a.digits || ' digits, rows ' || a.id || ' and ' || b.id \
+              FROM phone_prefixes AS a JOIN phone_prefixes AS b ON b.prefix = a.prefix AND b.digits = a.digits AND b.id > a.id \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
 ];
 
 /// The most violations of one kind that are named.

@@ -1,7 +1,7 @@
 //! Lists: a bare array, newest first, a page at a time.
 
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, id, key, open, shown};
+use crate::support::{Merchant, id, json, key, open, shown};
 use serde_json::Value;
 
 fn ids(rows: &[Value]) -> Vec<i64> {
@@ -96,4 +96,23 @@ fn sources_are_filtered_by_currency_and_status() {
     assert_eq!(shop.api.get("/v1/invoices/list?status=LOST").fault("query.status").kind, "type_error.enum");
     let rows = shop.api.get("/v1/invoices/list?status=PAID").rows();
     assert_eq!(shown(&rows[0], "id"), paid.to_string());
+}
+
+#[test]
+fn checkouts_of_a_list_say_what_they_are_for() {
+    let (_server, shop) = open();
+    let sources: Vec<i64> = (0..6).map(|n| shop.source(["invoices", "orders"][n % 2], "USD", "PAYER", "5.00")).collect();
+    for (n, source) in sources.iter().enumerate() {
+        let kind = ["INVOICE", "ORDER"][n % 2];
+        let body = json!({"source_id": source, "source_type": kind});
+        for _ in 0..2 {
+            shop.api.post("/v1/sessions/checkout", &body).ok();
+        }
+    }
+    let rows = shop.api.get("/v1/sessions/checkout/list").rows();
+    assert_eq!(rows.len(), 12);
+    for row in rows {
+        let place = sources.iter().position(|source| row["source_id"] == *source).expect("one of ours");
+        assert_eq!(row["source_type"], ["INVOICE", "ORDER"][place % 2], "{row}");
+    }
 }

@@ -64,23 +64,23 @@ async fn create<P: Declares>(State(app): State<App>, tenant: Tenant, Body(payloa
     Ok(Json(P::Answer::new(session, source_type, tenant.time())))
 }
 
-/// Which of the two a source of this merchant is.
-async fn source_type(app: &App, tenant: &Tenant, id: SourceId) -> Result<Option<SourceType>, ApiError> {
-    for kind in SourceType::ALL {
-        if app.queries.source(tenant.id(), *kind, id).await?.is_some() {
-            return Ok(Some(*kind));
-        }
-    }
-    Ok(None)
+/// What the sources of sessions are, asked once for all.
+async fn source_types(app: &App, tenant: &Tenant, of: &[Session]) -> Result<HashMap<SourceId, SourceType>, ApiError> {
+    let mut sources: Vec<SourceId> = of.iter().filter_map(|session| session.source_id).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    Ok(app.queries.source_types(tenant.id(), &sources).await?.into_iter().collect())
+}
+
+fn answer_with(types: &HashMap<SourceId, SourceType>, tenant: &Tenant, session: Session) -> SessionAnswer {
+    let source_type = session.source_id.and_then(|id| types.get(&id).copied());
+    SessionAnswer::new(session, source_type, tenant.time())
 }
 
 /// A stored session as an answer.
 pub(super) async fn answer(app: &App, tenant: &Tenant, session: Session) -> Result<SessionAnswer, ApiError> {
-    let source_type = match session.source_id {
-        Some(id) => source_type(app, tenant, id).await?,
-        None => None,
-    };
-    Ok(SessionAnswer::new(session, source_type, tenant.time()))
+    let types = source_types(app, tenant, std::slice::from_ref(&session)).await?;
+    Ok(answer_with(&types, tenant, session))
 }
 
 async fn retrieve(
@@ -101,18 +101,8 @@ async fn list_all(
 ) -> Listed<SessionAnswer> {
     let page = page(query.limit, query.after_id);
     let found = app.queries.sessions(tenant.id(), kind, page).await?;
-    let mut types = HashMap::new();
-    let mut rows = Vec::with_capacity(found.len());
-    for session in found {
-        // Several sessions may be open on one source: it is asked for once.
-        if let Some(id) = session.source_id
-            && !types.contains_key(&id)
-        {
-            types.insert(id, source_type(&app, &tenant, id).await?);
-        }
-        let known = session.source_id.and_then(|id| types.get(&id).copied().flatten());
-        rows.push(SessionAnswer::new(session, known, tenant.time()));
-    }
+    let types = source_types(&app, &tenant, &found).await?;
+    let rows: Vec<_> = found.into_iter().map(|session| answer_with(&types, &tenant, session)).collect();
     Ok(list(&uri, page, &rows, SessionAnswer::id))
 }
 

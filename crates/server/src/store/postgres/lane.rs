@@ -49,6 +49,11 @@ const BOOK_VERSION: &str = "SELECT book_version FROM installation";
 const PULL_CHECKS: &str = "UPDATE executions SET next_check_at = next_check_at - $1 WHERE id IN \
      (SELECT id FROM executions WHERE merchant_id = $2 AND next_check_at IS NOT NULL ORDER BY id FOR UPDATE)";
 
+/// What a lane sends beside the statements of tables: a test has PostgreSQL read them.
+#[cfg(test)]
+pub(in crate::store) const STATEMENTS: [&str; 8] =
+    [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION, PULL_CHECKS];
+
 /// A connection with what was prepared on it.
 struct Link {
     client: Client,

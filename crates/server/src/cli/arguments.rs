@@ -1,0 +1,55 @@
+//! Arguments that several groups of commands read, and how rows of the book are told.
+
+use domain::book::Effective;
+use domain::currency::Currency;
+use domain::names::{Method, Operation, Provider};
+use domain::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::market::{Country, Digits, FromWord};
+
+fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
+    format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
+}
+
+pub fn method(text: &str) -> Result<Method, String> {
+    Method::parse(text).ok_or_else(|| one_of(Method::ALL, Method::as_str))
+}
+
+pub fn operation(text: &str) -> Result<Operation, String> {
+    Operation::parse(text).ok_or_else(|| one_of(Operation::ALL, Operation::as_str))
+}
+
+pub fn provider(text: &str) -> Result<Provider, String> {
+    Provider::parse(text).ok_or_else(|| one_of(Provider::ALL, Provider::as_str))
+}
+
+pub fn currency(text: &str) -> Result<Currency, String> {
+    Currency::parse(text).ok_or_else(|| "use a code of ISO 4217, like USD".to_owned())
+}
+
+pub fn country(text: &str) -> Result<Country, String> {
+    Country::from_word(text).ok_or_else(|| format!("use {}", Country::WHAT))
+}
+
+pub fn prefix(text: &str) -> Result<Digits, String> {
+    Digits::from_word(text).ok_or_else(|| format!("use {}", Digits::WHAT))
+}
+
+/// Whether a row's time is over.
+pub fn is_over(effective: Effective, now: Timestamp) -> bool {
+    effective.to.is_some_and(|to| to <= now)
+}
+
+/// When a row holds.
+pub fn period(effective: Effective) -> String {
+    let until = effective.to.map(|to| format!(" until {to}")).unwrap_or_default();
+    format!("since {}{until}", effective.from)
+}
+
+/// The same, for a program.
+pub fn dated(mut row: Value, effective: Effective) -> Value {
+    row["effective_from"] = json!(effective.from.to_string());
+    row["effective_to"] = json!(effective.to.map(|to| to.to_string()));
+    row
+}

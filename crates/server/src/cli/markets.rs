@@ -1,0 +1,145 @@
+//! `kola markets`: which methods are offered. A change is a new row that holds from now on.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use domain::book::{Book, Market};
+use domain::currency::Currency;
+use domain::names::{Method, Operation, Provider};
+use domain::time::Timestamp;
+use serde_json::json;
+
+use super::arguments::{country, currency, dated, is_over, method, operation, period, provider};
+use super::{Place, print_json};
+use crate::clock;
+use crate::market::Country;
+use crate::store::book::{self, NewMarket};
+
+#[derive(Subcommand)]
+pub enum Markets {
+    /// The markets that are open now, and those whose time is to come.
+    List {
+        /// Those that were open once, too.
+        #[arg(long)]
+        all: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open a market from now on; a running server takes it up at once.
+    Open {
+        #[command(flatten)]
+        which: Which,
+        /// PAWAPAY, STRIPE or PLATFORM; without it, the one that carries the method.
+        #[arg(long, value_parser = provider)]
+        provider: Option<Provider>,
+        /// Two letters of ISO 3166; without it, what it was before, or the method's.
+        #[arg(long, value_parser = country)]
+        country: Option<Country>,
+    },
+    /// Close a market from now on: it takes no payment any more, be it declared already. What is with the provider goes on,
+    /// and what was collected can be refunded.
+    Close {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Args, Clone, Copy)]
+pub struct Which {
+    /// MTN_MOMO_LBR, CREDIT_CARD, ...
+    #[arg(value_parser = method)]
+    method: Method,
+    /// COLLECTION or PAYOUT.
+    #[arg(value_parser = operation)]
+    operation: Operation,
+    /// A code of ISO 4217: USD.
+    #[arg(value_parser = currency)]
+    currency: Currency,
+}
+
+impl Which {
+    fn is(self, row: &Market) -> bool {
+        (row.method, row.operation, row.currency) == (self.method, self.operation, self.currency)
+    }
+}
+
+impl Markets {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+        match self {
+            Self::List { all, json } => list(place, all, json),
+            Self::Open { which, provider, country } => open(place, which, provider, country),
+            Self::Close { which } => close(place, which),
+        }
+    }
+}
+
+fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    let book = place.read(async |queries| queries.book().await)?;
+    let now = clock::now();
+    let rows = book.markets.iter().filter(|row| all || !is_over(row.effective, now));
+    if as_json {
+        let row = |row: &Market| {
+            let fields = json!({
+                "payment_method": row.method.as_str(),
+                "operation_type": row.operation.as_str(),
+                "currency": row.currency.code(),
+                "provider": row.provider.as_str(),
+                "country": row.country,
+            });
+            dated(fields, row.effective)
+        };
+        print_json(&rows.map(row).collect());
+        return Ok(());
+    }
+    for row in rows {
+        println!("{}  {}", shown(row), period(row.effective));
+    }
+    Ok(())
+}
+
+fn shown(row: &Market) -> String {
+    let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
+    format!("{method:<16}  {operation:<10}  {}  {provider:<8}  {}", row.currency, row.country)
+}
+
+/// The method's row that holds, else the last of it: network and country are seldom new.
+pub fn latest(book: &Book, method: Method, now: Timestamp) -> Option<&Market> {
+    let rows = book.markets.iter().filter(|row| row.method == method);
+    rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
+}
+
+fn open(place: &Place, which: Which, provider: Option<Provider>, country: Option<Country>) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
+    let Which { method, operation, currency } = which;
+    if !matches!(operation, Operation::Collection | Operation::Payout) {
+        bail!("a transfer stays in the house and a refund goes back the way of its collection: neither has a market");
+    }
+    let now = clock::now();
+    let book = place.read(async |queries| queries.book().await)?;
+    let known = latest(&book, method, now);
+    let provider = provider.or(known.map(|row| row.provider));
+    let provider = provider.with_context(|| format!("{method} is new: say --provider"))?;
+    let before = book.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
+    let country = country.or(before.or(known).map(|row| Country(row.country.clone())));
+    let country = country.with_context(|| format!("{method} is new: say --country"))?;
+    let same = |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
+    if let Some(row) = book.markets.iter().filter(|row| row.effective.at(now)).find(same) {
+        println!("{}  {}: it is open already", shown(row), period(row.effective));
+        return Ok(());
+    }
+    let new = NewMarket { method, provider, operation, currency, country };
+    let effective = book::open_market(sql.as_mut(), &new, now)?;
+    let row = Market { method, provider, operation, currency, country: new.country.0, effective };
+    println!("{}  {}", shown(&row), period(effective));
+    Ok(())
+}
+
+fn close(place: &Place, which: Which) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
+    let Which { method, operation, currency } = which;
+    let again = book::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
+    let again = again.map(|from| format!(" until {from}")).unwrap_or_default();
+    println!("{method}  {operation}  {currency}  closed{again}");
+    Ok(())
+}

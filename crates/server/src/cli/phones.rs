@@ -1,0 +1,121 @@
+//! `kola phones`: whose numbers begin how. A change is a new row that holds from now on.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use domain::book::PhonePrefix;
+use domain::names::Method;
+use serde_json::json;
+
+use super::arguments::{country, dated, is_over, method, period, prefix};
+use super::{Place, print_json};
+use crate::clock;
+use crate::market::{Country, Digits};
+use crate::store::book::{self, NewPrefix};
+
+#[derive(Subcommand)]
+pub enum Phones {
+    /// The first digits that are an operator's now, and those whose time is to come.
+    List {
+        /// Those that were an operator's once, too.
+        #[arg(long)]
+        all: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give first digits to an operator from now on; whose they were before loses them.
+    Add {
+        #[command(flatten)]
+        which: Which,
+        /// The operator, by the name that people know.
+        #[arg(long, value_name = "NAME")]
+        carrier: String,
+        /// Two letters of ISO 3166.
+        #[arg(long, value_parser = country)]
+        country: Country,
+        /// The operator's method: MTN_MOMO_LBR, ...
+        #[arg(long, value_parser = method)]
+        method: Method,
+    },
+    /// Take first digits from their operator from now on; a longer or shorter prefix may still tell whose a number is.
+    End {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+#[derive(Args)]
+pub struct Which {
+    /// How the numbers begin, with the country code and no plus sign: 23188.
+    #[arg(value_parser = prefix)]
+    prefix: Digits,
+    /// How many digits they have together.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(8..=15))]
+    digits: u8,
+}
+
+impl Phones {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+        match self {
+            Self::List { all, json } => list(place, all, json),
+            Self::Add { which, carrier, country, method } => {
+                let Which { prefix, digits } = which;
+                add(place, NewPrefix { prefix, digits, carrier: carrier.trim().to_owned(), country, method })
+            }
+            Self::End { which } => end(place, &which),
+        }
+    }
+}
+
+fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    let book = place.read(async |queries| queries.book().await)?;
+    let now = clock::now();
+    let rows = book.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now));
+    if as_json {
+        let row = |row: &PhonePrefix| {
+            let fields = json!({
+                "prefix": row.prefix,
+                "digits": row.digits,
+                "carrier": row.carrier,
+                "country": row.country,
+                "payment_method": row.method.as_str(),
+            });
+            dated(fields, row.effective)
+        };
+        print_json(&rows.map(row).collect());
+        return Ok(());
+    }
+    for row in rows {
+        println!("{}  {}", shown(row), period(row.effective));
+    }
+    Ok(())
+}
+
+fn shown(row: &PhonePrefix) -> String {
+    let (prefix, digits, method, country) = (&row.prefix, row.digits, row.method.as_str(), &row.country);
+    format!("{prefix:<10}  {digits:>2} digits  {method:<16}  {country}  {}", row.carrier)
+}
+
+fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
+    if new.carrier.is_empty() || new.carrier.chars().count() > 255 || new.carrier.chars().any(char::is_control) {
+        bail!("a carrier's name has 1 to 255 characters");
+    }
+    if new.prefix.0.len() > new.digits.into() {
+        bail!("numbers of {} digits cannot begin with {}", new.digits, new.prefix.0);
+    }
+    let effective = book::add_prefix(sql.as_mut(), &new, clock::now())?;
+    let (digits, method) = (new.digits.into(), new.method);
+    let row = PhonePrefix { prefix: new.prefix.0, digits, carrier: new.carrier, country: new.country.0, method, effective };
+    println!("{}  {}", shown(&row), period(effective));
+    Ok(())
+}
+
+fn end(place: &Place, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
+    let mut sql = place.open_existing()?;
+    let again = book::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
+    let again = again.map(|from| format!(" until {from}")).unwrap_or_default();
+    println!("{}  {digits} digits  nobody's{again}", prefix.0);
+    Ok(())
+}

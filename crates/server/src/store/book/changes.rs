@@ -1,0 +1,186 @@
+//! How a row of the book is changed: the one that holds ends, and the next one begins.
+
+use domain::book::{Effective, Fee};
+use domain::currency::Currency;
+use domain::money::Ratio;
+use domain::names::{Method, Operation, Provider};
+use domain::time::Timestamp;
+
+use crate::store::StoreError;
+use crate::store::sql::{Purpose, Sql, params, transaction};
+
+/// A platform fee to set.
+#[derive(Clone, Debug)]
+pub struct NewPlatformFee {
+    /// Of this tier,
+    pub tier: String,
+    /// for this operation.
+    pub operation: Operation,
+    /// The fee.
+    pub fee: Fee,
+    /// The share for exchange, in millionths.
+    pub fx_percentage_ppm: i64,
+}
+
+/// A gateway fee to set.
+#[derive(Clone, Debug)]
+pub struct NewGatewayFee {
+    /// The network.
+    pub provider: Provider,
+    /// The method.
+    pub method: Method,
+    /// For this operation.
+    pub operation: Operation,
+    /// The fee.
+    pub fee: Fee,
+}
+
+/// An exchange rate to set.
+#[derive(Clone, Debug)]
+pub struct NewRate {
+    /// One unit of this currency
+    pub from: Currency,
+    /// is in this one
+    pub to: Currency,
+    /// so many units.
+    pub rate: Ratio,
+}
+
+pub(super) fn insert_platform_fee(
+    sql: &mut dyn Sql,
+    new: &NewPlatformFee,
+    effective: Effective,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql.execute(
+        "INSERT INTO platform_fees (tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, \
+         effective_from, effective_to, created_at) \
+         VALUES (:tier, :operation, :percentage, :fixed, :currency, :exchange, :from, :to, :now)",
+        &params![
+            "tier" = new.tier.as_str(),
+            "operation" = new.operation.as_str(),
+            "percentage" = new.fee.percentage_ppm,
+            "fixed" = new.fee.fixed.map(|(minor, _)| minor),
+            "currency" = new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            "exchange" = new.fx_percentage_ppm,
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+            "now" = now.0,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn insert_gateway_fee(
+    sql: &mut dyn Sql,
+    new: &NewGatewayFee,
+    effective: Effective,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql.execute(
+        "INSERT INTO gateway_fees (provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, \
+         effective_from, effective_to, created_at, updated_at) \
+         VALUES (:provider, :method, :operation, :percentage, :fixed, :currency, :from, :to, :now, :now)",
+        &params![
+            "provider" = new.provider.as_str(),
+            "method" = new.method.as_str(),
+            "operation" = new.operation.as_str(),
+            "percentage" = new.fee.percentage_ppm,
+            "fixed" = new.fee.fixed.map(|(minor, _)| minor),
+            "currency" = new.fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+            "now" = now.0,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn insert_rate(sql: &mut dyn Sql, new: &NewRate, effective: Effective, now: Timestamp) -> Result<(), StoreError> {
+    sql.execute(
+        "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, effective_to, created_at) \
+         VALUES (:from_currency, :to_currency, :num, :den, :from, :to, :now)",
+        &params![
+            "from_currency" = new.from.code(),
+            "to_currency" = new.to.code(),
+            "num" = new.rate.num(),
+            "den" = new.rate.den(),
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+            "now" = now.0,
+        ],
+    )?;
+    Ok(())
+}
+
+/// A row that holds at `:now`.
+pub(super) const HOLDS: &str = "effective_from <= :now AND (effective_to IS NULL OR effective_to > :now)";
+
+const fn from_now_on(now: Timestamp) -> Effective {
+    Effective { from: now, to: None }
+}
+
+/// Changes the book and raises its version, in one transaction: a running server takes it up at its next batch. The version
+/// is raised first, so that two changes at once wait for each other.
+pub(super) fn change<T>(
+    sql: &mut dyn Sql,
+    change: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    transaction(sql, Purpose::Write, |sql| {
+        sql.execute("UPDATE installation SET book_version = book_version + 1", &vec![])?;
+        change(sql)
+    })
+}
+
+/// Sets a platform fee from `now` on. A row that begins later still takes over when its time comes.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
+    change(sql, |sql| {
+        sql.execute(
+            &format!("UPDATE platform_fees SET effective_to = :now WHERE tier = :tier AND operation = :operation AND {HOLDS}"),
+            &params!["now" = now.0, "tier" = new.tier.as_str(), "operation" = new.operation.as_str()],
+        )?;
+        insert_platform_fee(sql, new, from_now_on(now), now)
+    })
+}
+
+/// Sets a gateway fee from `now` on. A row that begins later still takes over when its time comes.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+    change(sql, |sql| {
+        sql.execute(
+            &format!(
+                "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \
+                 WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS}"
+            ),
+            &params![
+                "now" = now.0,
+                "provider" = new.provider.as_str(),
+                "method" = new.method.as_str(),
+                "operation" = new.operation.as_str(),
+            ],
+        )?;
+        insert_gateway_fee(sql, new, from_now_on(now), now)
+    })
+}
+
+/// Sets an exchange rate from `now` on, and with it the way back: what held between the two, in either direction, ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
+    change(sql, |sql| {
+        sql.execute(
+            &format!(
+                "UPDATE rates SET effective_to = :now WHERE {HOLDS} AND \
+                 ((from_currency = :from AND to_currency = :to) OR (from_currency = :to AND to_currency = :from))"
+            ),
+            &params!["now" = now.0, "from" = new.from.code(), "to" = new.to.code()],
+        )?;
+        insert_rate(sql, new, from_now_on(now), now)
+    })
+}

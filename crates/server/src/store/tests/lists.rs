@@ -1,0 +1,234 @@
+//! Lists of a few thousand rows, and how a database finds them: a list that reads a whole table to show a page is a fault.
+
+use std::collections::BTreeSet;
+
+use domain::currency::Currency;
+use domain::event::{EventType, Subject};
+use domain::ids::{MerchantId, PartyId};
+use domain::names::{Method, Operation};
+use domain::party::Relationship;
+use domain::session::SessionKind;
+use domain::source::{SourceStatus, SourceType};
+
+use super::Stage;
+use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter};
+use crate::store::sql::Dialect;
+
+const ROWS: i64 = 1_500;
+const MERCHANTS: i64 = 8;
+const MINE: MerchantId = MerchantId(1);
+
+/// Merchants whose rows were made in turns, each with [`ROWS`] rows of everything; some rows share each time.
+pub(super) fn fill(stage: &mut Stage) {
+    stage.fill(
+        "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+         SELECT i, 'A', 'ORGANIZATION', 'SANDBOX', 1, 'default', 0, 0, 0 FROM n",
+    );
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :rows), \
+                rows AS (SELECT 10 + i AS id, 1 + i % :merchants AS merchant, i / 16 AS at FROM n)";
+    let mut insert = |table: &str, columns: &str, values: &str| {
+        let sql = format!("INSERT INTO {table} (id, merchant_id, {columns}) {rows} SELECT id, merchant, {values} FROM rows");
+        stage.fill(&sql.replace(":rows", &(ROWS * MERCHANTS).to_string()).replace(":merchants", &MERCHANTS.to_string()));
+    };
+    insert("parties", "fullname, phone, created_at, updated_at", "'Ama', '231770000001', at, at");
+    insert("counterparties", "party_id, relationship_type, created_at, updated_at", "id, 'CUSTOMER', at, at");
+    insert("api_keys", "client_id, secret_hash, created_at", "'k' || id, 'h', at");
+    insert(
+        "payment_accounts",
+        "party_id, account_name, provider, method, operation_type, is_active, created_at, updated_at",
+        "id, 'Ama', 'PAWAPAY', 'MTN_MOMO_LBR', 'PAYOUT', 1, at, at",
+    );
+    insert(
+        "wallets",
+        "owner_type, owner_id, currency, available_minor, held_minor, status, created_at, updated_at",
+        "'PARTY', id, 'USD', 0, 0, 'ACTIVE', at, at",
+    );
+    insert(
+        "sources",
+        "type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, as_payment_link, created_at, updated_at",
+        "'INVOICE', 'INV-' || id, id, 'USD', 0, 'IDLE', '', 'PAYER', 0, at, at",
+    );
+    insert(
+        "sessions",
+        "kind, status, amount_minor, currency, expires_at, created_at, updated_at",
+        "'PAYOUT', 'EXECUTED', 1, 'USD', at, at, at",
+    );
+    insert(
+        "executions",
+        "reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, payee_currency, total_minor, \
+         platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, \
+         provider, method, provider_request_id, requires_action, cancel_asked, disputed, attempts, deadline_at, completed_at, \
+         created_at, updated_at",
+        "'r' || id, 'PAYOUT', id, 'COMPLETED', 1, 'USD', 1, 'USD', 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', \
+         0, 0, 0, 1, at, at, at, at",
+    );
+    insert(
+        "source_items",
+        "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
+        "id, 'Rice', 1, 1, 'USD', 0, at, at",
+    );
+    insert("checkout_configs", "source_id, mode, token, created_at", "id, 'HOSTED', 't' || id, at");
+    insert(
+        "reviews",
+        "execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at",
+        "id, 'DEADLINE_PASSED', 'RESOLVED', 0, 'USD', 'r', at, at",
+    );
+    insert("accounts", "kind, currency, balance_minor, created_at, updated_at", "'FEE_FX', 'X' || id, 0, at, at");
+    // A chain of entries for each wallet of the first.
+    insert(
+        "entries",
+        "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id, created_at",
+        "id, 10, 'AVAILABLE', 1, 'USD', 1, CASE WHEN id > 10 THEN id - 1 END, at",
+    );
+    insert("events", "type, subject_type, subject_id, created_at", "'execution.completed', 'EXECUTION', id, at");
+    if stage.sql.dialect() == Dialect::Postgres {
+        stage.sql.script("ANALYZE").unwrap();
+    }
+}
+
+/// The largest page that a list has. PostgreSQL rather sorts all of a small table than follow an index for a third of it, so
+/// it is asked for less.
+const fn first(dialect: Dialect) -> Page {
+    Page {
+        limit: match dialect {
+            Dialect::Sqlite => 1_000,
+            Dialect::Postgres => 100,
+        },
+        after_id: None,
+    }
+}
+
+impl Stage {
+    fn fill(&mut self, sql: &str) {
+        let unchecked = match self.sql.dialect() {
+            Dialect::Sqlite => "PRAGMA foreign_keys = OFF",
+            Dialect::Postgres => "SET session_replication_role = replica",
+        };
+        self.sql.script(&format!("{unchecked}; {sql}")).unwrap();
+    }
+
+    /// Reads a list to its end, page by page, and fails unless all rows of the merchant came, newest first, and each
+    /// page was found by an index.
+    #[track_caller]
+    fn assert_list<T>(
+        &mut self,
+        what: &str,
+        sorts: bool,
+        read: impl AsyncFn(&Queries, Page) -> Vec<T>,
+        id: impl Fn(&T) -> i64,
+    ) {
+        let mut ids: Vec<i64> = vec![];
+        let mut page = first(self.sql.dialect());
+        let mut reads = 0;
+        loop {
+            reads += 1;
+            let rows = self.ask(async |queries| read(queries, page).await);
+            ids.extend(rows.iter().map(&id));
+            match rows.last() {
+                Some(last) if u32::try_from(rows.len()) == Ok(page.limit) => page.after_id = Some(id(last)),
+                _ => break,
+            }
+        }
+        let expected: Vec<i64> = (0..ROWS).rev().map(|n| 10 + n * MERCHANTS).collect();
+        assert_eq!(ids.len(), expected.len(), "{what}");
+        assert!(ids == expected, "{what}: not in order");
+        self.assert_plans(what, reads, sorts);
+    }
+
+    /// Fails unless so many reads were made, by an index each. `sorts` where a merchant has few rows, and they may be sorted.
+    #[track_caller]
+    fn assert_plans(&mut self, what: &str, count: usize, sorts: bool) {
+        let dialect = self.sql.dialect();
+        let plans = self.plans();
+        assert_eq!(plans.len(), count, "{what}: {plans:#?}");
+        for plan in plans.iter().flat_map(|(_, plans)| plans) {
+            let (searches, sorted) = match dialect {
+                Dialect::Sqlite => (plan.contains("SEARCH") && !plan.contains("SCAN "), plan.contains("TEMP B-TREE")),
+                // Rows of the same instant are put in the order of their ids: an index without the id leaves that to do.
+                Dialect::Postgres => (!plan.contains("Seq Scan"), plan.replace("Incremental Sort", "").contains("Sort  (")),
+            };
+            assert!(searches, "{what} reads a whole table: {plan}");
+            assert!(sorts || !sorted, "{what} sorts: {plan}");
+        }
+    }
+}
+
+#[test]
+fn every_list_is_read_by_an_index() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        stage.assert_list("parties", false, async |q, page| q.parties(MINE, None, page).await.unwrap(), |row| row.id.0);
+        let read = async |q: &Queries, page| q.counterparties(MINE, None, None, page).await.unwrap();
+        stage.assert_list("counterparties", false, read, |row| row.0.id.0);
+        stage.assert_list("API keys", true, async |q, page| q.api_keys(MINE, page).await.unwrap(), |row| row.id.0);
+        let read = async |q: &Queries, page| q.payment_accounts(MINE, AccountFilter::default(), page).await.unwrap();
+        stage.assert_list("payment accounts", false, read, |row| row.id.0);
+        stage.assert_list("wallets", false, async |q, page| q.wallets(MINE, None, page).await.unwrap(), |row| row.id.0);
+        let (invoice, none) = (SourceType::Invoice, SourceFilter::default());
+        let read = async |q: &Queries, page| q.sources(MINE, invoice, none, page).await.unwrap();
+        stage.assert_list("invoices", false, read, |row| row.id.0);
+        let read = async |q: &Queries, page| q.sessions(MINE, SessionKind::Payout, page).await.unwrap();
+        stage.assert_list("sessions", false, read, |row| row.id.0);
+        stage.assert_list("payment intents", false, async |q, page| q.executions(MINE, page).await.unwrap(), |row| row.id.0);
+        let read = async |q: &Queries, page| q.events(MINE, EventFilter::default(), page).await.unwrap();
+        stage.assert_list("events", false, read, |row| row.id.0);
+    }
+}
+
+#[test]
+fn filters_are_read_by_an_index() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        for page in [first(stage.sql.dialect()), Page { limit: 10, after_id: Some(8_010) }] {
+            filters(&mut stage, page);
+        }
+        stage.ask(async |q| q.events_of(MINE, 18).await.unwrap());
+        assert!(told(&stage.plans()).contains("events_of_subject"));
+    }
+}
+
+fn told(plans: &[(String, Vec<String>)]) -> String {
+    plans.iter().flat_map(|(_, plans)| plans.clone()).collect()
+}
+
+fn filters(stage: &mut Stage, page: Page) {
+    let (usd, party) = (Currency::parse("USD"), Some(PartyId(18)));
+    stage.ask(async |q| q.parties(MINE, Some("ma"), page).await.unwrap());
+    stage.assert_plans("parties", 1, false);
+    stage.ask(async |q| q.counterparties(MINE, Some("ma"), Some(Relationship::Customer), page).await.unwrap());
+    stage.assert_plans("counterparties", 1, false);
+    let (method, operation, is_active) = (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
+    let filter = AccountFilter { party, method, operation, is_active };
+    let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
+    assert_eq!(found.len(), 1);
+    // One account: PostgreSQL reads those of the merchant and sorts what is left.
+    stage.assert_plans("payment accounts", 1, stage.sql.dialect() == Dialect::Postgres);
+    let found = stage.ask(async |q| q.wallets(MINE, party, page).await.unwrap());
+    assert_eq!(found.len(), 1);
+    stage.assert_plans("wallets", 1, true);
+    let filter = SourceFilter { currency: usd, status: Some(SourceStatus::Idle) };
+    stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter, page).await.unwrap());
+    stage.assert_plans("invoices", 1, false);
+    let (kind, subject) = (Some(EventType::ExecutionCompleted), Some(Subject::Execution));
+    let filter = EventFilter { kind, subject, subject_id: None };
+    stage.ask(async |q| q.events(MINE, filter, page).await.unwrap());
+    stage.assert_plans("events", 1, false);
+    let about = EventFilter { subject_id: Some(18), ..filter };
+    assert_eq!(stage.ask(async |q| q.events(MINE, about, page).await.unwrap()).len(), 1);
+    let plans = stage.plans();
+    assert!(plans.len() == 1 && told(&plans).contains("events_of_subject"), "{plans:?}");
+}
+
+#[test]
+fn a_place_that_is_another_merchants_is_no_place() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let theirs = Page { limit: 10, after_id: Some(4_011) };
+        assert!(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap()).is_empty());
+        assert!(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap()).is_empty());
+        let events = stage.ask(async |q| q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap());
+        let seen: BTreeSet<i64> = events.iter().map(|event| event.merchant_id.0).collect();
+        assert_eq!(seen, BTreeSet::from([1]));
+    }
+}

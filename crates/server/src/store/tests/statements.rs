@@ -1,0 +1,240 @@
+//! Every statement is understood by the database that it is for, and each read finds its rows by an index.
+
+use std::collections::BTreeSet;
+
+use domain::book::{Book, Fee};
+use domain::currency::Currency;
+use domain::each_table;
+use domain::event::EventType;
+use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
+use domain::money::Ratio;
+use domain::names::{Method, Operation, Provider};
+use domain::party::Relationship;
+use domain::session::SessionKind;
+use domain::source::SourceType;
+use domain::time::Timestamp;
+use domain::world::Row;
+
+use super::Stage;
+use super::lists::fill;
+use crate::market::{Country, Digits, FromWord};
+use crate::store::book::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
+use crate::store::postgres::lane;
+use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter};
+use crate::store::record::{Record, Statements};
+use crate::store::sql::Dialect;
+use crate::store::{migrate, verify};
+
+impl Stage {
+    /// Fails unless the database understands the statement, with tables and columns; it is not run.
+    fn prepare(&mut self, sql: &str) {
+        let done = match self.sql.dialect() {
+            Dialect::Sqlite => self.sql.rows(&format!("EXPLAIN {sql}"), &vec![]).map(|_| ()),
+            Dialect::Postgres => self.sql.script(&format!("PREPARE one AS {sql}; DEALLOCATE one")),
+        };
+        done.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    }
+
+    /// The statements of a table that this database is sent: one row at a time, or many.
+    fn prepare_all(&mut self, statements: &Statements, shares_names: bool) {
+        let changes = statements.fixed < statements.all.len();
+        let named = !statements.name.is_empty();
+        let many = &statements.many;
+        let of_sqlite = [
+            (&statements.insert, true),
+            (&statements.update, changes),
+            (&statements.by_id, true),
+            (&statements.by_name, named),
+        ];
+        let by_names = if shares_names { &many.first_by_names } else { &many.by_names };
+        let of_postgres =
+            [(&many.insert, true), (&many.update, changes), (&many.by_ids, true), (&many.lock, true), (by_names, named)];
+        let all = match self.sql.dialect() {
+            Dialect::Sqlite => of_sqlite.to_vec(),
+            Dialect::Postgres => of_postgres.to_vec(),
+        };
+        for (sql, _) in all.into_iter().filter(|(_, used)| *used) {
+            self.prepare(sql);
+        }
+    }
+}
+
+#[test]
+fn the_statements_of_every_table_are_understood() {
+    macro_rules! all {
+        ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
+            fn all(stage: &mut Stage) {
+                $(stage.prepare_all(<$row as Record>::statements(), <$row as Row>::SHARED_NAMES);)+
+            }
+        };
+    }
+    each_table!(all);
+    for mut stage in Stage::both() {
+        all(&mut stage);
+        stage.prepare_all(domain::event::Event::statements(), false);
+        stage.prepare_all(domain::ledger::Entry::statements(), false);
+        if stage.sql.dialect() == Dialect::Postgres {
+            lane::STATEMENTS.iter().for_each(|sql| stage.prepare(sql));
+        }
+    }
+}
+
+#[test]
+fn every_check_of_the_ledger_is_understood() {
+    for mut stage in Stage::both() {
+        let report = verify::verify(stage.sql.as_mut()).unwrap();
+        assert_eq!((report.violations, report.entries), (vec![], 0));
+    }
+}
+
+#[test]
+fn what_the_command_line_writes_is_understood() {
+    for mut stage in Stage::both() {
+        let sql = stage.sql.as_mut();
+        assert_eq!(migrate::add_signing_key(sql, 1).unwrap(), 2);
+        assert_eq!(migrate::retire_signing_keys_before(sql, 2, 3).unwrap(), 1);
+        assert!(migrate::claim_first_merchant(sql).unwrap());
+        assert!(!migrate::claim_first_merchant(sql).unwrap());
+        assert_eq!(stage.ask(async |q| q.signing_keys().await.unwrap()).len(), 1);
+    }
+}
+
+/// Later than all that a new database is given.
+const FIRST: Timestamp = Timestamp(5_000_000_000_000_000);
+const SECOND: Timestamp = Timestamp(6_000_000_000_000_000);
+
+/// Changes each kind of row twice, and answers the book.
+fn changed(stage: &mut Stage) -> Book {
+    let sql = stage.sql.as_mut();
+    let usd = Currency::parse("USD").unwrap();
+    let fee = Fee { percentage_ppm: 1, fixed: Some((2, usd)) };
+    let (method, provider, operation) = (Method::MtnMomoLbr, Provider::PawaPay, Operation::Collection);
+    let country = Country::from_word("GH").unwrap();
+    let prefix = Digits::from_word("23188").unwrap();
+    let market = NewMarket { method, provider, operation, currency: usd, country: country.clone() };
+    let numbers = NewPrefix { prefix: prefix.clone(), digits: 12, carrier: "New".to_owned(), country, method };
+    for now in [FIRST, SECOND] {
+        let new = NewPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: 3 };
+        book::set_platform_fee(sql, &new, now).unwrap();
+        book::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now).unwrap();
+        book::set_rate(sql, &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE }, now).unwrap();
+        assert_eq!(book::open_market(sql, &market, now).unwrap().to, None);
+        assert_eq!(book::add_prefix(sql, &numbers, now).unwrap().to, None);
+    }
+    assert_eq!(book::close_market(sql, (method, operation, usd), FIRST).unwrap(), Some(SECOND));
+    assert_eq!(book::end_prefix(sql, &prefix, 12, FIRST).unwrap(), Some(SECOND));
+    (*stage.ask(async |q| q.book().await.unwrap())).clone()
+}
+
+/// The book without the time at which the database was made.
+fn timeless(mut book: Book) -> String {
+    let zero = |time: &mut Timestamp| {
+        if *time < FIRST {
+            *time = Timestamp(0);
+        }
+    };
+    for row in &mut book.tiers {
+        [&mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
+    }
+    for row in &mut book.platform_fees {
+        [&mut row.effective.from, &mut row.created_at].into_iter().for_each(zero);
+    }
+    for row in &mut book.gateway_fees {
+        [&mut row.effective.from, &mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
+    }
+    book.rates.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    book.markets.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    book.phone_prefixes.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    format!("{book:#?}")
+}
+
+#[test]
+fn changes_of_the_book_come_to_the_same() {
+    let of_sqlite = timeless(changed(&mut Stage::sqlite()));
+    assert!(of_sqlite.contains("version: 13"), "twelve changes: {of_sqlite}");
+    if let Some(mut postgres) = Stage::postgres() {
+        assert_eq!(timeless(changed(&mut postgres)), of_sqlite);
+    }
+}
+
+const MINE: MerchantId = MerchantId(1);
+const NOW: Timestamp = Timestamp(1);
+const PAGE: Page = Page { limit: 10, after_id: None };
+const AFTER: Page = Page { limit: 10, after_id: Some(8_010) };
+
+/// Makes each read and answers its name.
+macro_rules! reads {
+    ($queries:ident: $($name:ident($($argument:expr),*)),+ $(,)?) => {{
+        $($queries.$name($($argument),*).await.map(|_| ()).unwrap();)+
+        BTreeSet::from([$(stringify!($name)),+])
+    }};
+}
+
+async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
+    let (kind, id) = (SourceType::Invoice, SourceId(10));
+    let (accounts, sources) = (AccountFilter::default(), SourceFilter::default());
+    let events = EventFilter::default();
+    let about = EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
+    let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
+    let relationship = Some(Relationship::Customer);
+    reads! { q:
+        api_key("k10"), tenant(ApiKeyId(10)), book(), page_of(id), page_by_token("t10"), merchant(MINE),
+        party(MINE, PartyId(10)), parties(MINE, None, PAGE), parties(MINE, Some("a"), AFTER),
+        counterparty(MINE, CounterpartyId(10)), counterparties(MINE, None, None, PAGE),
+        counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),
+        payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), api_keys(MINE, PAGE),
+        api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
+        sources(MINE, kind, sources, PAGE), sources(MINE, kind, sources, AFTER), source_types(MINE, &[id, SourceId(18)]), items(id), collection_of(id),
+        session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),
+        sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
+        execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),
+        event(MINE, EventId(10)), events(MINE, events, PAGE), events(MINE, events, AFTER), events(MINE, about, PAGE),
+        events(MINE, about, AFTER), entries_of(MINE, EventId(10)), wallet(MINE, WalletId(10)), wallets(MINE, None, PAGE),
+        wallets(MINE, None, AFTER), wallets(MINE, Some(PartyId(10)), PAGE), wallet_entries(&wallet, PAGE),
+        wallet_entries(&wallet, Page { limit: 10, after_id: Some(12) }), due_executions(NOW, 10), due_sessions(NOW, 10),
+        open_reviews(), any_wallet(WalletId(10)), has_open_credits(&wallet), signing_keys(), ping(),
+    }
+}
+
+/// The line of a plan that reads a whole table which grows with payments or merchants.
+fn read_whole(plan: &str) -> Option<&str> {
+    const SMALL: [&str; 5] = ["installation", "signing_keys", "chain", "json_each", "CONSTANT"];
+    let table = |line: &'_ str| {
+        let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
+        after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
+    };
+    // An index of what is open is read as a whole: it does not grow.
+    let lines = plan.lines().filter(|line| !line.contains("USING INDEX reviews_open"));
+    lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
+}
+
+#[test]
+fn the_types_of_sources_are_those_of_the_merchants_own() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        stage.sql.script("UPDATE sources SET type = 'ORDER' WHERE id = 18").unwrap();
+        // The second is another merchant's, the last is nobody's.
+        let ids = [SourceId(10), SourceId(11), SourceId(18), SourceId(999_999)];
+        let mut found = stage.ask(async |q| q.source_types(MINE, &ids).await.unwrap());
+        found.sort_unstable();
+        assert_eq!(found, [(SourceId(10), SourceType::Invoice), (SourceId(18), SourceType::Order)]);
+        assert!(stage.ask(async |q| q.source_types(MINE, &[]).await.unwrap()).is_empty());
+    }
+}
+
+#[test]
+fn every_read_is_understood_and_finds_its_rows_by_an_index() {
+    let source = include_str!("../queries.rs");
+    let declared = source.split("pub async fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+    let declared: BTreeSet<&str> = declared.collect();
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let made = stage.ask(async |q| all_reads(q).await);
+        assert_eq!(made, declared, "the reads of this test are not those that there are");
+        for (sql, plans) in stage.plans() {
+            for plan in &plans {
+                assert_eq!(read_whole(plan), None, "{sql}\nreads a whole table: {plan}");
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A database outlives the kola that made it: an older schema is brought up to date with all that was under way in it, and a
+//! newer one is served as long as it only has more.
+
+use jiff::Timestamp;
+
+use crate::support::process::Credentials;
+use crate::support::{Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, shown, wait_for};
+use serde_json::Value;
+
+/// What the kola of the first released schema wrote and left behind, with the credentials of its first merchant at the top.
+const FIRST_SCHEMA: &str = include_str!("fixtures/schema-1.sql");
+/// So long ago: leases that a dead process held have run out, and sessions of half an hour have not.
+const AGO_S: i64 = 120;
+
+/// A database of the first schema, and its first merchant.
+fn first_schema() -> (Database, Credentials) {
+    let database = Database::new();
+    let now = Timestamp::now().as_microsecond() - AGO_S * 1_000_000;
+    database.sql(&FIRST_SCHEMA.replace("@now", &now.to_string()));
+    let line = |name: &str| {
+        let found = FIRST_SCHEMA.lines().find_map(|line| line.strip_prefix("-- ")?.strip_prefix(name));
+        found.expect("a line with credentials").trim().to_owned()
+    };
+    let wallets = database.rows("SELECT currency, id FROM wallets WHERE owner_type = 'MERCHANT' AND owner_id = 1");
+    let wallet = |row: &Vec<String>| (row[0].clone(), row[1].parse().expect("an id"));
+    let credentials = Credentials {
+        merchant_id: 1,
+        client_id: line("client_id"),
+        client_secret: line("client_secret"),
+        wallets: wallets.iter().map(wallet).collect(),
+    };
+    (database, credentials)
+}
+
+/// Operation, reference and status of every execution, oldest first.
+fn executions(database: &Database) -> Vec<Vec<String>> {
+    database.rows("SELECT lower(operation), reference_id, status, requires_action FROM executions ORDER BY id")
+}
+
+/// The sessions of a kind that wait.
+fn waiting(shop: &Merchant, kind: &str) -> Vec<i64> {
+    let rows = shop.api.get(&format!("/v1/sessions/{kind}/list")).rows();
+    rows.iter().filter(|row| row["status"] == "ACTIVE").map(id).collect()
+}
+
+#[test]
+fn what_was_under_way_in_the_first_schema_goes_on() {
+    on_sqlite_only!();
+    let (database, credentials) = first_schema();
+    let before = executions(&database);
+    for status in ["PENDING", "PROCESSING", "COMPLETED", "FAILED"] {
+        assert!(before.iter().any(|row| row[2] == status), "no {status} in {before:?}");
+    }
+    let server = Server::start(database, &[]);
+    assert!(!server.printed().contains("client_secret"), "there are merchants: nobody is greeted");
+    let fresh = Database::new();
+    fresh.merchant("Shop");
+    for query in ["SELECT max(version) FROM schema_versions", "PRAGMA user_version"] {
+        assert_eq!(server.database.value(query), fresh.value(query));
+    }
+    let schema = |database: &Database| database.rows("SELECT type, name, sql FROM sqlite_schema ORDER BY name");
+    assert_eq!(schema(&server.database), schema(&fresh), "a migration that is released is not edited");
+    let shop = server.sign_in(&credentials);
+    for row in before.iter().filter(|row| row[3] == "1") {
+        shop.api.post(&format!("/v1/sandbox/executions/{}/authenticate", row[1]), &json!({"success": true})).ok();
+    }
+    for row in &before {
+        let (kind, reference, was) = (row[0].as_str(), &row[1], row[2].as_str());
+        let now = shop.settled(kind, &json!({ "reference_id": reference }));
+        // What was final is as it was; the rest comes to its end.
+        assert_eq!(now["status"], if was == "FAILED" { "FAILED" } else { "COMPLETED" }, "{row:?}");
+    }
+    server.verify_ledger();
+    wait_for("held money to be released", || (shop.money_in(shop.wallet("USD")).1 == "0.00").then_some(()));
+}
+
+#[test]
+fn sessions_of_the_first_schema_are_carried_out() {
+    on_sqlite_only!();
+    let (database, credentials) = first_schema();
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    for kind in ["payout", "transfer", "refund"] {
+        let [session] = waiting(&shop, kind)[..] else { panic!("not one {kind}") };
+        let reference = key();
+        let first = shop.execute(kind, session, &reference).ok();
+        assert_eq!(shop.settled(kind, &first)["status"], "COMPLETED", "{kind}");
+        // The same key again, as its caller would after an upgrade in between.
+        assert_eq!(shop.execute(kind, session, &reference).ok()["payment_intent_id"], first["payment_intent_id"]);
+    }
+    let good = "SELECT min(id) FROM payment_accounts WHERE operation_type = 'COLLECTION' AND account_number = '231880000001'";
+    let good = server.database.value(good).parse().expect("an account");
+    for session in waiting(&shop, "checkout") {
+        let paid = shop.collect(session, good, "USD", &key()).ok();
+        assert_eq!(shop.settled("collection", &paid)["status"], "COMPLETED");
+    }
+    for kind in ["checkout", "payout", "transfer", "refund"] {
+        assert_eq!(waiting(&shop, kind), Vec::<i64>::new(), "{kind}");
+    }
+    let sessions = shop.api.get("/v1/sessions/payout/list").rows();
+    for status in ["CANCELED", "EXPIRED"] {
+        assert!(sessions.iter().any(|row| row["status"] == status), "no {status} in {sessions:?}");
+    }
+    server.verify_ledger();
+}
+
+#[test]
+fn people_and_prices_of_the_first_schema_are_kept() {
+    on_sqlite_only!();
+    let (database, credentials) = first_schema();
+    let replayed = database.rows(
+        "SELECT reference_id, session_id, payment_account_id, id FROM executions WHERE operation = 'COLLECTION' \
+         AND status = 'COMPLETED' AND payer_currency = 'USD' ORDER BY id LIMIT 1",
+    );
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    // The party has a wallet with money and pays with it.
+    let wallet = |shop: &Merchant| {
+        let rows = shop.api.get("/v1/wallets/list").rows();
+        shown(rows.iter().find(|row| row["owner_type"] == "PARTY").expect("the party's wallet"), "available")
+    };
+    assert_eq!(wallet(&shop), "69.95");
+    let account = id(&shop.api.get("/v1/payment-accounts/list?method=WALLET").rows()[0]);
+    assert_eq!(shop.take(account, "USD", "9.00")["status"], "COMPLETED");
+    assert_eq!(wallet(&shop), "60.86");
+    // A key that was used is used for ever.
+    let [reference, session, payer, intent] = &replayed[0][..] else { panic!("{replayed:?}") };
+    let number = |text: &str| text.parse::<i64>().expect("an id");
+    let again = shop.collect(number(session), number(payer), "USD", reference).ok();
+    assert_eq!(shown(&again, "payment_intent_id"), *intent);
+    // Changes of the book, and markets that are open since ever and can be closed.
+    let fee = shop.api.get("/v1/fees/gateway?payment_method=MTN_MOMO_LBR&operation_type=PAYOUT").ok();
+    assert_fields(&fee, &[("percentage", "1.5")]);
+    assert!(server.kola(&["rates", "list"]).ok().contains("1 USD = 190 LRD"));
+    assert!(server.kola(&["markets", "list"]).ok().contains("since 1970-01-01T00:00:00Z"));
+    server.kola(&["markets", "close", "MTN_MOMO_LBR", "COLLECTION", "USD"]).ok();
+    server.kola(&["phones", "end", "23188", "--digits", "12"]).ok();
+    // The review is still there to be decided.
+    let reviews: Vec<Value> = serde_json::from_str(&server.kola(&["review", "list", "--json"]).ok()).expect("JSON");
+    assert_eq!(reviews.len(), 1, "{reviews:?}");
+    let review = id(&reviews[0]).to_string();
+    server.kola(&["review", "resolve", &review, "--to", "payer", "--evidence", "returned by the provider"]).ok();
+    for list in [
+        "parties",
+        "counterparties",
+        "payment-accounts",
+        "wallets",
+        "invoices",
+        "orders",
+        "payment-intents",
+        "events",
+        "api-keys",
+    ] {
+        assert!(!shop.api.get(&format!("/v1/{list}/list")).rows().is_empty(), "{list}");
+    }
+    server.verify_ledger();
+}
+
+/// As if a later kola had been here, whose schema kolas from `oldest` on understand.
+fn newer(database: &Database, oldest: i64) -> (i64, i64) {
+    let known: i64 = database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
+    let found = known + 1;
+    database.sql(&format!("INSERT INTO schema_versions (version, oldest, applied_at) VALUES ({found}, {oldest}, 0)"));
+    if crate::support::database::postgres().is_none() {
+        database.sql(&format!("PRAGMA user_version = {found}"));
+    }
+    (known, found)
+}
+
+#[test]
+fn a_newer_schema_that_only_has_more_is_served() {
+    let (mut server, shop) = open();
+    assert_eq!(server.terminate(), Some(0));
+    let known: i64 = server.database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
+    newer(&server.database, known);
+    server.restart(&[]);
+    let shop = server.sign_in(&shop.credentials);
+    shop.paid_hundred();
+    server.verify_ledger();
+    let versions = server.database.value("SELECT count(*) FROM schema_versions WHERE version > 1");
+    assert_eq!(versions, "2", "what the newer one wrote is left as it is");
+}
+
+#[test]
+fn a_newer_schema_that_is_not_understood_is_refused() {
+    let database = Database::new();
+    database.merchant("Shop");
+    let (known, found) = newer(&database, 1_000);
+    let words = format!("the database has schema {found}, this version of kola knows {known}: use the newer kola");
+    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["ledger", "verify"], &["fees", "list"]] {
+        let said = database.kola(arguments).refused();
+        assert!(said.contains(&words), "{said}");
+    }
+}
+
+#[test]
+fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "500.00");
+    let account = shop.momo("PAYOUT", "231880000001");
+    let paid = shop.paid_hundred();
+    let declared = id(&shop.open_payout(account, "USD", "10.00").ok());
+    let known: i64 = server.database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
+    // Rows of every table that it writes, columns of the book, and a table of its own.
+    let tables =
+        ["merchants", "parties", "payment_accounts", "wallets", "sources", "sessions", "executions", "events", "entries"];
+    for table in tables.iter().chain(&["accounts", "markets", "gateway_fees", "installation"]) {
+        server.database.sql(&format!("ALTER TABLE {table} ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"));
+    }
+    server.database.sql("CREATE TABLE colours (name TEXT NOT NULL)");
+    newer(&server.database, known);
+    assert_eq!(shop.execute("payout", declared, &key()).ok()["status"], "COMPLETED");
+    shop.refund(&paid, "10.00");
+    shop.paid_hundred();
+    server.kola(&["fees", "set", "gateway", "--method", "WALLET", "--operation", "PAYOUT", "--percentage", "1"]).ok();
+    server.kola(&["markets", "open", "MTN_MOMO_LBR", "COLLECTION", "EUR"]).ok();
+    // Another of the same version beside it.
+    let second = server.beside(&[]);
+    let other = shop.at(&second);
+    other.paid_hundred();
+    assert_eq!(other.api.get("/v1/payment-intents/list").rows(), shop.api.get("/v1/payment-intents/list").rows());
+    assert_eq!(server.database.value("SELECT count(*) FROM executions WHERE colour = 'blue'"), "5");
+    server.verify_ledger();
+}
