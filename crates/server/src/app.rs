@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::http::auth::{SigningKey, Tokens};
 use crate::http::limits::Limits;
-use crate::providers::Providers;
 use crate::providers::sandbox::Sandbox;
+use crate::providers::{Provider, Providers};
 use crate::store::queries::Queries;
 use crate::store::{Database, Store};
 use crate::workers::dispatch::Dispatcher;
@@ -57,9 +57,15 @@ impl Server {
         let queries = database.queries()?;
         let tokens = Tokens::new(signing_keys(queries.signing_keys().await?));
         let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
-        let (engine, lanes) = Engine::start(stores, &options)?;
         let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
-        let providers = Providers::new(Arc::new(Sandbox::new(config.sandbox_delay, callbacks)));
+        let sandbox: Arc<dyn Provider> = Arc::new(Sandbox::new(config.sandbox_delay, callbacks));
+        #[cfg(feature = "crash-points")]
+        let (stores, sandbox) = match crate::crash::Plan::from_environment()? {
+            Some(plan) => (plan.stores(stores), plan.provider(sandbox)),
+            None => (stores, sandbox),
+        };
+        let (engine, lanes) = Engine::start(stores, &options)?;
+        let providers = Providers::new(sandbox);
         let app = App {
             dispatcher: Dispatcher::new(engine.clone(), providers),
             engine,
