@@ -1,6 +1,5 @@
 //! A server: its parts, put together, started and stopped.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -91,8 +90,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let Self { app, mut workers, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let limits = http::listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
+        let serving = http::listen::serve(listener, http::router(app.clone()), limits, async move {
             stop.await;
             let _ = stopping.send(());
         });
@@ -101,7 +100,7 @@ impl Server {
             tokio::time::sleep(drain).await;
         };
         tokio::select! {
-            served = serving.into_future() => served?,
+            () = serving => {}
             () = overdue => tracing::warn!("requests were still open when the time to end was over"),
         }
         workers.shutdown().await;

@@ -26,6 +26,7 @@ mod execution_refusals;
 mod executions;
 mod expiry;
 mod faults;
+mod hostile;
 mod idempotency;
 mod isolation;
 mod limits;
