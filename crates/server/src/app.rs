@@ -78,6 +78,12 @@ impl Server {
         Ok(Self { app, workers, lanes })
     }
 
+    /// What its handlers have at hand.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ mod execution_refusals;
 mod executions;
 mod expiry;
 mod faults;
+mod fuzz;
 mod hostile;
 mod idempotency;
 mod isolation;
