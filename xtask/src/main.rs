@@ -3,8 +3,11 @@
 mod bench;
 mod cluster;
 mod contract;
+mod crash_points;
 mod openapi;
+mod soak;
 mod test;
+mod trade;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,6 +22,10 @@ enum Chore {
     Test(test::Options),
     /// Measure the release build on this machine, beside yardsticks of the same run
     Bench(bench::Options),
+    /// End the server at every call of its store and provider, and see that every payment is made exactly once
+    CrashPoints(crash_points::Options),
+    /// Trade for a long time with a server that is killed again and again
+    Soak(soak::Options),
     /// Draw what `bench --json` wrote
     Plot(bench::plot::Options),
     /// The yardstick server of `bench --database postgres`
@@ -32,6 +39,8 @@ fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::CrashPoints(options) => crash_points::run(&options),
+        Chore::Soak(options) => soak::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Openapi => openapi::run(),

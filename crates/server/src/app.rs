@@ -1,6 +1,5 @@
 //! A server: its parts, put together, started and stopped.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,8 +13,8 @@ use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::http::auth::{SigningKey, Tokens};
 use crate::http::limits::Limits;
-use crate::providers::Providers;
 use crate::providers::sandbox::Sandbox;
+use crate::providers::{Provider, Providers};
 use crate::store::queries::Queries;
 use crate::store::{Database, Store};
 use crate::workers::dispatch::Dispatcher;
@@ -57,9 +56,15 @@ impl Server {
         let queries = database.queries()?;
         let tokens = Tokens::new(signing_keys(queries.signing_keys().await?));
         let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
-        let (engine, lanes) = Engine::start(stores, &options)?;
         let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
-        let providers = Providers::new(Arc::new(Sandbox::new(config.sandbox_delay, callbacks)));
+        let sandbox: Arc<dyn Provider> = Arc::new(Sandbox::new(config.sandbox_delay, callbacks));
+        #[cfg(feature = "crash-points")]
+        let (stores, sandbox) = match crate::crash::Plan::from_environment()? {
+            Some(plan) => (plan.stores(stores), plan.provider(sandbox)),
+            None => (stores, sandbox),
+        };
+        let (engine, lanes) = Engine::start(stores, &options)?;
+        let providers = Providers::new(sandbox);
         let app = App {
             dispatcher: Dispatcher::new(engine.clone(), providers),
             engine,
@@ -71,6 +76,12 @@ impl Server {
         let mut workers = workers::start(&app, inbox);
         workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, workers, lanes })
+    }
+
+    /// What its handlers have at hand.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
     }
 
     /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
@@ -85,8 +96,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let Self { app, mut workers, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let limits = http::listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
+        let serving = http::listen::serve(listener, http::router(app.clone()), limits, async move {
             stop.await;
             let _ = stopping.send(());
         });
@@ -95,7 +106,7 @@ impl Server {
             tokio::time::sleep(drain).await;
         };
         tokio::select! {
-            served = serving.into_future() => served?,
+            () = serving => {}
             () = overdue => tracing::warn!("requests were still open when the time to end was over"),
         }
         workers.shutdown().await;

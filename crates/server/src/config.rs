@@ -41,6 +41,10 @@ pub struct Config {
     pub batch_max: usize,
     /// How much one merchant may call, and one address ask for tokens.
     pub rate_limit: Option<RateLimit>,
+    /// Connections that are open at once.
+    pub connections_max: usize,
+    /// A connection on which no whole request head arrives for so long is closed.
+    pub idle_max: Duration,
     /// Whether `POST /v1/noop` is there, as a yardstick for benchmarks.
     pub bench_routes: bool,
 }
@@ -54,6 +58,8 @@ impl Default for Config {
             public_url: "http://127.0.0.1:8080".to_owned(),
             batch_max: 256,
             rate_limit: None,
+            connections_max: 16_384,
+            idle_max: Duration::from_secs(75),
             bench_routes: false,
         }
     }

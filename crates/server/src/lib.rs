@@ -7,6 +7,8 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "crash-points")]
+pub mod crash;
 pub mod engine;
 pub mod hex;
 pub mod http;

@@ -22,9 +22,18 @@ pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
 
 /// The most memory that a process has ever held, in megabytes of 10^6 bytes.
 pub fn peak_memory_mb(pid: u32) -> anyhow::Result<f64> {
+    from_status(pid, "VmHWM:")
+}
+
+/// The memory that a process holds now, in megabytes of 10^6 bytes.
+pub fn memory_mb(pid: u32) -> anyhow::Result<f64> {
+    from_status(pid, "VmRSS:")
+}
+
+fn from_status(pid: u32, field: &'static str) -> anyhow::Result<f64> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).context(path)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).context(field)?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024.0 / 1e6)
 }
@@ -105,6 +114,8 @@ mod tests {
         assert!(cpu_seconds(me).unwrap() < 3600.0);
         let memory = peak_memory_mb(me).unwrap();
         assert!(memory > 0.1 && memory < 10_000.0, "{memory}");
+        let now = memory_mb(me).unwrap();
+        assert!(now > 0.1 && now <= peak_memory_mb(me).unwrap(), "{now}");
         assert_eq!(filesystem(Path::new("/proc/self")).unwrap(), "proc");
     }
 }

@@ -3,10 +3,10 @@
 //! the yardsticks are pgbench and a server that does the same execution statement by statement.
 #![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
 
-mod client;
-mod jobs;
+pub mod client;
+pub mod jobs;
 mod load;
-mod machine;
+pub mod machine;
 mod pgbench;
 pub mod place;
 pub mod plot;
@@ -246,13 +246,13 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_release() -> anyhow::Result<ExitCode> {
+pub fn as_release() -> anyhow::Result<ExitCode> {
     build("xtask")?;
     let program = crate::target_dir()?.join("release/xtask");
     Err(Command::new(&program).args(std::env::args_os().skip(1)).exec()).context(program.display().to_string())
 }
 
-fn build(package: &str) -> anyhow::Result<()> {
+pub fn build(package: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo).args(["build", "--release", "--package", package]).current_dir(crate::root()).status()?;
     ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
@@ -260,10 +260,10 @@ fn build(package: &str) -> anyhow::Result<()> {
 }
 
 /// A directory beside the build, on the disk that the project is on: the usual place for temporary files may be in memory.
-struct Workspace(PathBuf);
+pub struct Workspace(pub PathBuf);
 
 impl Workspace {
-    fn create(dir: PathBuf) -> anyhow::Result<Self> {
+    pub fn create(dir: PathBuf) -> anyhow::Result<Self> {
         // A run that was interrupted left its files.
         remove(&dir)?;
         fs::create_dir_all(&dir)?;

@@ -129,8 +129,33 @@ impl Place {
         }
     }
 
+    /// Changes it behind the server's back.
+    pub fn sql(&self, sql: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Sqlite(path) => {
+                let connection = Connection::open(path)?;
+                connection.busy_timeout(PATIENCE)?;
+                Ok(connection.execute_batch(sql)?)
+            }
+            Self::Postgres { cluster, name, .. } => cluster.sql(name, sql).map(drop),
+        }
+    }
+
+    /// The rows of a query of one text.
+    pub fn lines(&self, sql: &str) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Sqlite(path) => {
+                let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                let mut statement = connection.prepare(sql)?;
+                let rows = statement.query_map([], |row| row.get(0))?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            }
+            Self::Postgres { cluster, name, .. } => Ok(cluster.sql(name, sql)?.lines().map(str::to_owned).collect()),
+        }
+    }
+
     /// A look into it from outside, between the measurements.
-    fn number(&self, sql: &str) -> anyhow::Result<i64> {
+    pub fn number(&self, sql: &str) -> anyhow::Result<i64> {
         match self {
             Self::Sqlite(path) => {
                 let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -7,12 +7,12 @@ use anyhow::Context;
 use clap::Args;
 use domain::merchant::MerchantType;
 use domain::money::{Decimal, Money};
-use tokio::net::TcpListener;
 
 use super::Place;
 use super::merchant::{self, Created};
 use crate::app::Server;
 use crate::config::{Config, RateLimit};
+use crate::http::listen;
 use crate::store::migrate;
 
 /// Money that the first sandbox merchant starts with, in major units, by currency.
@@ -34,6 +34,14 @@ pub struct Serve {
     /// How much one merchant may call, and one address ask for tokens: requests/seconds, as 600/60; no limit if not given.
     #[arg(long, env = "KOLA_RATE_LIMIT", value_name = "N/SECONDS")]
     rate_limit: Option<RateLimit>,
+    /// The most connections that are open at once; the next one waits. Fewer where the system allows fewer open files.
+    #[arg(long, env = "KOLA_CONNECTIONS_MAX", default_value_t = 16_384, value_name = "N",
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    connections_max: usize,
+    /// A connection on which no request arrives for so long is closed. A proxy in front should close sooner.
+    #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    idle_seconds: u64,
     /// The most commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -69,12 +77,14 @@ impl Serve {
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
             rate_limit: self.rate_limit,
+            connections_max: listen::within_open_files(self.connections_max),
+            idle_max: Duration::from_secs(self.idle_seconds),
             bench_routes: self.bench_routes,
             ..Config::default()
         };
         let first = first_merchant(place)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind(self.listen));
+        let listener = runtime.block_on(async { listen::bind(self.listen) });
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         runtime.block_on(async {

@@ -19,6 +19,7 @@ pub mod fields;
 pub mod health;
 pub mod limits;
 pub mod links;
+pub mod listen;
 pub mod merchants;
 pub mod names;
 pub mod openapi;

@@ -26,6 +26,8 @@ mod execution_refusals;
 mod executions;
 mod expiry;
 mod faults;
+mod fuzz;
+mod hostile;
 mod idempotency;
 mod isolation;
 mod limits;

@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use tokio::runtime::Runtime;
 
-use super::postgres::{PostgresSql, config};
+use super::postgres::{Address, PostgresSql};
 use super::queries::Queries;
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
 use super::{Database, StoreError};
@@ -42,7 +42,7 @@ struct Own {
 impl Own {
     /// Runs a statement that may take its time, as the superuser.
     fn run(admin: &str, sql: &str) -> Result<(), StoreError> {
-        let mut admin = PostgresSql::connect(&config(admin).unwrap())?;
+        let mut admin = PostgresSql::connect(&Address::parse(admin).unwrap())?;
         admin.script("SET statement_timeout = 0")?;
         admin.script(sql)
     }

@@ -1,0 +1,147 @@
+//! Every operation of the document under mutated requests, against the router in this process: no panic, no 5xx, and no status
+//! that the document does not have. What went wrong once, here or elsewhere, is kept in `corpus/` and tried first.
+
+mod request;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use kola::app::Server as InProcess;
+use kola::config::Config;
+use proptest::test_runner::{Config as Runs, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+use crate::support::shop::GOOD;
+use crate::support::{Database, Merchant, Server, id, json, key, soon};
+use request::{Operations, Request};
+
+/// A run in CI takes no longer, and makes this many requests at least.
+const LENGTH: Duration = Duration::from_secs(15);
+const REQUESTS: u32 = 500;
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/corpus");
+
+/// The router on a shop with something of everything.
+struct Target {
+    runtime: Runtime,
+    router: Router,
+    token: String,
+    operations: Operations,
+    _server: InProcess,
+    _database: Database,
+}
+
+/// What there is to point at, made through the API.
+fn stocked(shop: &Merchant) -> Vec<i64> {
+    let (party, counterparty) = (shop.party(), shop.customer());
+    let (payer, payee) = (shop.momo("COLLECTION", GOOD), shop.momo("PAYOUT", GOOD));
+    let collected = shop.take(payer, "USD", "100.00");
+    let session = id(&shop.open_payout(payee, "USD", "5.00").ok());
+    let transfer = id(&shop.open_transfer(counterparty, "USD", "5.00").ok());
+    let refund = id(&shop.open_refund(&collected["payment_intent_id"], "5.00").ok());
+    let (draft, invoice) = (shop.draft("orders", "USD", "PAYER"), shop.invoice("USD", "10.00"));
+    let item = id(&shop.add_item("orders", draft, "USD", 2, "3.00"));
+    let checkout = shop.checkout(shop.invoice("USD", "7.00"));
+    let intent = collected["payment_intent_id"].as_i64().expect("an intent");
+    vec![
+        party,
+        counterparty,
+        payer,
+        payee,
+        session,
+        transfer,
+        refund,
+        draft,
+        item,
+        invoice,
+        checkout,
+        intent,
+        shop.wallet("USD"),
+    ]
+}
+
+impl Target {
+    fn open() -> Self {
+        let database = Database::new();
+        let credentials = database.merchant("First Shop");
+        let mut server = Server::start(database.clone(), &[]);
+        let shop = server.sign_in(&credentials);
+        let ids = stocked(&shop);
+        server.terminate();
+        let place: kola::store::Database = database.url().parse().expect("a database");
+        let stores = place.stores().expect("stores");
+        let runtime = Runtime::new().expect("a runtime");
+        let config = Config { sandbox_delay: Duration::ZERO, ..Config::default() };
+        let inner = runtime.block_on(InProcess::start(&place, stores, config)).expect("a server");
+        Self {
+            router: kola::http::router(inner.app().clone()),
+            runtime,
+            token: shop.api.token.expect("a token"),
+            operations: Operations::read(ids, &[key(), soon()]),
+            _server: inner,
+            _database: database,
+        }
+    }
+
+    /// The status, if it is one of the document's for such a request.
+    fn try_request(&self, request: &Request) -> Result<u16, String> {
+        // What cannot be put into HTTP cannot be sent by anybody either.
+        let Some(sent) = request.to_http(&self.token) else { return Ok(0) };
+        let (status, body) = self.runtime.block_on(async {
+            let answer = self.router.clone().oneshot(sent.map(Body::from)).await.expect("a router does not fail");
+            (answer.status().as_u16(), to_bytes(answer.into_body(), 10_000_000).await.expect("a body"))
+        });
+        let said = String::from_utf8_lossy(&body);
+        if status >= 500 {
+            return Err(format!("{status}: {said}"));
+        }
+        if !self.operations.allows(request, status) {
+            return Err(format!("{status} is not in the document: {said}"));
+        }
+        if serde_json::from_slice::<serde_json::Value>(&body).is_err() {
+            return Err(format!("{status} without JSON: {said}"));
+        }
+        Ok(status)
+    }
+}
+
+#[test]
+fn no_request_breaks_the_router() {
+    let target = Target::open();
+    for (name, request) in request::corpus(Path::new(CORPUS)) {
+        target.try_request(&request).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let runs = Runs { cases: 100, failure_persistence: None, max_shrink_time: 5_000, ..Runs::default() };
+    let requests = target.operations.requests();
+    let seen = RefCell::new(BTreeMap::<u16, u32>::new());
+    let start = Instant::now();
+    while start.elapsed() < LENGTH {
+        // Others each time: the one that fails is printed in the form in which it is kept.
+        let mut runner = TestRunner::new_with_rng(runs.clone(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed()));
+        let outcome = runner.run(&requests, |request| {
+            let tried = target.try_request(&request);
+            let status = tried.map_err(|error| TestCaseError::fail(format!("{error}\n{}", json!(request))))?;
+            *seen.borrow_mut().entry(status).or_default() += 1;
+            Ok(())
+        });
+        outcome.unwrap_or_else(|error| panic!("keep this in {CORPUS}: {error}"));
+    }
+    let seen = seen.into_inner();
+    writeln!(std::io::stderr(), "requests by their answers: {seen:?}").expect("stderr");
+    assert!(seen.values().sum::<u32>() >= REQUESTS, "too few: {seen:?}");
+    // Requests that are all refused at the door would find nothing.
+    for status in [200, 404, 422] {
+        assert!(seen.get(&status).is_some_and(|count| *count >= 20), "{seen:?}");
+    }
+}
+
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("randomness");
+    seed
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask crash-points`: the real server is ended at every call of its store and of its provider, at every passing of it,
+//! while a client carries out payments; then the same client goes on with a new server, with the same keys, to the end.
+
+mod table;
+mod trial;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+
+use crate::bench::Workspace;
+use crate::bench::place::Place;
+use crate::bench::server::Kola;
+use crate::cluster::{self, Cluster};
+use table::Row;
+use trial::{Tally, Trial};
+
+/// The calls that have a point before and one after; the server refuses a name that is none.
+const CALLS: [&str; 9] = ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+const DOCUMENT: &str = "docs/reliability.md";
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only the points of this name, as before-commit or commit; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// The most passings of a point at which the server is ended
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    most: u32,
+    /// Also write the table into docs/reliability.md
+    #[arg(long, conflicts_with = "only")]
+    write: bool,
+}
+
+impl Options {
+    fn points(&self) -> Vec<String> {
+        let all = CALLS.iter().flat_map(|call| [format!("before-{call}"), format!("after-{call}")]);
+        all.filter(|point| self.only.is_empty() || self.only.iter().any(|name| point.ends_with(name.as_str()))).collect()
+    }
+}
+
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let points = options.points();
+    ensure!(!points.is_empty(), "there is no such point");
+    let target = crate::target_dir()?;
+    let dir = Workspace::create(target.join("crash-points"))?;
+    let kola = Kola { binary: built(&target, &dir.0)? };
+    let cluster = Arc::new(Cluster::start(&cluster::Options::fast())?);
+    // The two kinds of database at the same time: most of a trial is a server that starts.
+    let (sqlite, postgres) = std::thread::scope(|scope| {
+        let files = scope.spawn(|| trials(options, &points, &kola, |point| Place::Sqlite(dir.0.join(format!("{point}.db")))));
+        let databases = trials(options, &points, &kola, |point| Place::Postgres {
+            cluster: Arc::clone(&cluster),
+            name: point.replace('-', "_"),
+            folder: dir.0.clone(),
+        });
+        (files.join().map_err(|_panic| anyhow::anyhow!("the trials on SQLite panicked")), databases)
+    });
+    let rows: Vec<Row> = points.into_iter().zip(sqlite?).zip(postgres).map(Row::from).collect();
+    let table = table::markdown(&rows);
+    print!("{table}");
+    if options.write {
+        table::write(&crate::root().join(DOCUMENT), &table)?;
+    }
+    let passed = rows.iter().all(Row::is_good);
+    println!("{}", if passed { "PASSED" } else { "FAILED" });
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What each point came to. One that goes wrong does not hide the others.
+fn trials(options: &Options, points: &[String], kola: &Kola, place: impl Fn(&str) -> Place) -> Vec<Result<Tally, String>> {
+    let each = |point: &String| {
+        let place = place(point);
+        let tally = Trial::run(kola, &place, point, options.most).map_err(|error| format!("{error:#}"));
+        eprintln!("{} {point}: {tally:?}", if matches!(place, Place::Sqlite(_)) { "SQLite" } else { "PostgreSQL" });
+        tally
+    };
+    points.iter().map(each).collect()
+}
+
+/// The server with the points in it, in a place where no other build overwrites it.
+fn built(target: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--package", "kola", "--features", "crash-points"]).current_dir(crate::root());
+    let status = cargo.status().context("cargo build")?;
+    ensure!(status.success(), "cargo build ended with {status}");
+    let binary = dir.join("kola");
+    fs::copy(target.join("debug/kola"), &binary).context("the server that was built")?;
+    Ok(binary)
+}
