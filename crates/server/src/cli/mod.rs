@@ -16,6 +16,7 @@ use crate::store::queries::Queries;
 use crate::store::sql::Sql;
 use crate::store::{Database, StoreError};
 
+mod db;
 mod demo;
 mod errors;
 mod fees;
@@ -68,6 +69,9 @@ enum Group {
     /// Keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// The database itself.
+    #[command(subcommand)]
+    Db(db::Db),
     /// Print the catalogue of errors that the API answers.
     Errors,
     /// Print the OpenAPI document of the API.
@@ -91,6 +95,7 @@ pub fn main() -> ExitCode {
         Group::Fees(command) => command.run(&place),
         Group::Rates(command) => command.run(&place),
         Group::Keys(command) => command.run(&place),
+        Group::Db(command) => command.run(),
         Group::Errors => {
             print!("{}", errors::catalogue());
             Ok(())

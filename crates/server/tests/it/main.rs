@@ -14,6 +14,7 @@ mod checkouts;
 mod cli;
 mod concurrency;
 mod conformance;
+mod copying;
 mod crash;
 mod customer_examples;
 mod damage;

@@ -1,0 +1,53 @@
+//! `kola db`: the database as a whole.
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::store::Database;
+use crate::store::copy::{self, Copied};
+
+#[derive(Subcommand)]
+pub enum Db {
+    /// Move an installation whose servers are stopped into a new database, of either kind. The source is left as it is.
+    Copy {
+        /// The database to read.
+        #[arg(long, value_name = "URL")]
+        from: Database,
+        /// A database without merchants; a new file is made.
+        #[arg(long, value_name = "URL")]
+        to: Database,
+    },
+}
+
+impl Db {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Copy { from, to } => copy(&from, &to),
+        }
+    }
+}
+
+fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
+    let mut source = from.open_as_it_is().with_context(|| format!("cannot open {from}"))?;
+    let mut target = to.open(None).with_context(|| format!("cannot open {to}"))?;
+    let copied = copy::copy(source.as_mut(), target.as_mut()).with_context(|| format!("{from} was not copied to {to}"))?;
+    tell(&copied);
+    Ok(())
+}
+
+fn tell(copied: &Copied) {
+    println!("{:<16}  {:>12}  checksum", "table", "rows");
+    for moved in &copied.tables {
+        println!("{:<16}  {:>12}  {}", moved.table, moved.rows, moved.checksum);
+    }
+    println!(
+        "rows and checksums are the same at both ends; {} rules of the ledger checked at both, 0 violations",
+        copied.report.checks
+    );
+    if copied.lanes > 0 {
+        eprintln!(
+            "kola: {} lanes at the source did not say that they ended: make sure that no server runs there",
+            copied.lanes
+        );
+    }
+}
