@@ -1,10 +1,13 @@
 //! `kola db`: the database as a whole.
 
-use anyhow::Context;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
 use clap::Subcommand;
 
-use crate::store::Database;
+use super::Place;
 use crate::store::copy::{self, Copied};
+use crate::store::{Database, backup};
 
 #[derive(Subcommand)]
 pub enum Db {
@@ -17,14 +20,31 @@ pub enum Db {
         #[arg(long, value_name = "URL")]
         to: Database,
     },
+    /// Copy a SQLite database into a new file, beside a running server.
+    Backup {
+        /// The new file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 impl Db {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
+            Self::Backup { file } => backup(&place.database, &file),
             Self::Copy { from, to } => copy(&from, &to),
         }
     }
+}
+
+fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
+    let Database::Sqlite(path) = database else {
+        bail!("PostgreSQL is backed up by its own programs: pg_dump for one database, pg_basebackup for the whole server");
+    };
+    let bytes =
+        backup::sqlite(path, file).with_context(|| format!("{} was not copied to {}", path.display(), file.display()))?;
+    println!("{}: {bytes} bytes, on disk and checked", file.display());
+    Ok(())
 }
 
 fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {

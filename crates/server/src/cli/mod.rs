@@ -95,7 +95,7 @@ pub fn main() -> ExitCode {
         Group::Fees(command) => command.run(&place),
         Group::Rates(command) => command.run(&place),
         Group::Keys(command) => command.run(&place),
-        Group::Db(command) => command.run(),
+        Group::Db(command) => command.run(&place),
         Group::Errors => {
             print!("{}", errors::catalogue());
             Ok(())

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use domain::world::{IdBlock, Key, Tables, World};
 
+pub mod backup;
 pub mod book;
 pub mod copy;
 pub mod migrate;

@@ -10,6 +10,7 @@ mod accounts;
 mod amounts;
 mod api_keys;
 mod authentication;
+mod backups;
 mod checkouts;
 mod cli;
 mod concurrency;
