@@ -17,6 +17,7 @@ use crate::store::sql::Sql;
 use crate::store::{Database, StoreError};
 
 mod arguments;
+mod db;
 mod demo;
 mod errors;
 mod fees;
@@ -77,6 +78,9 @@ enum Group {
     /// Keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// The database itself.
+    #[command(subcommand)]
+    Db(db::Db),
     /// Print the catalogue of errors that the API answers.
     Errors,
     /// Print the OpenAPI document of the API.
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
         Group::Markets(command) => command.run(&place),
         Group::Phones(command) => command.run(&place),
         Group::Keys(command) => command.run(&place),
+        Group::Db(command) => command.run(&place),
         Group::Errors => {
             print!("{}", errors::catalogue());
             Ok(())

@@ -301,6 +301,7 @@ impl From<StoreError> for ApiError {
             StoreError::Broken { .. }
             | StoreError::Newer { .. }
             | StoreError::Market(_)
+            | StoreError::Refused(_)
             | StoreError::Lost { .. }
             | StoreError::Odd(_)
             | StoreError::Runtime(_)

@@ -83,7 +83,9 @@ fn check(found: i64, sql: &mut dyn Sql) -> Result<bool, StoreError> {
     Ok(found >= known)
 }
 
-fn known() -> i64 {
+/// The version of the schema that this kola makes.
+#[must_use]
+pub fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
@@ -109,7 +111,11 @@ fn migrate(sql: &mut dyn Sql, found: i64, market: Option<&Path>) -> Result<(), S
     Ok(())
 }
 
-fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
+/// The version of a database's schema; 0 for a file of SQLite's without any.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
     let rows = sql.rows(
         match sql.dialect() {
             Dialect::Sqlite => "PRAGMA user_version",

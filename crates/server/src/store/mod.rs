@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use domain::world::{IdBlock, Key, Tables, World};
 
+pub mod backup;
 pub mod book;
+pub mod copy;
 pub mod migrate;
 pub mod postgres;
 pub mod queries;
@@ -75,6 +77,9 @@ pub enum StoreError {
     /// The market file of a new database cannot be read or contradicts itself, or a change of the market does.
     #[error("the market: {0}")]
     Market(String),
+    /// An installation cannot be copied or backed up as it is.
+    #[error("{0}")]
+    Refused(String),
     /// A row that was read is not there any more.
     #[error("a statement changed {count} rows of {table} instead of {expected}")]
     Lost {
@@ -270,6 +275,17 @@ impl Database {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_with(path, market)?)),
             Self::Postgres(address) => Box::new(postgres::PostgresSql::open(address, market)?),
+        })
+    }
+
+    /// A connection that waits, to a database that is there already, whose schema is left as it is. Never within a runtime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_as_it_is(&self) -> Result<Box<dyn sql::Sql>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_as_it_is(path)?)),
+            Self::Postgres(config) => Box::new(postgres::PostgresSql::connect(config)?),
         })
     }
 

@@ -105,7 +105,7 @@ macro_rules! params {
 pub(super) use params;
 
 /// A row that was read as a whole.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnedRow(Vec<Cell<'static>>);
 
 impl OwnedRow {
@@ -120,6 +120,17 @@ impl OwnedRow {
             Cell::Text(value) => Cell::Text(Cow::Owned(value.into_owned())),
         };
         (0..width).map(|index| found.cell(index).map(owned)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// All its values.
+    #[must_use]
+    pub fn cells(&self) -> &[Cell<'static>] {
+        &self.0
+    }
+
+    /// Takes the first column away.
+    pub fn drop_first(&mut self) {
+        self.0.drain(..1.min(self.0.len()));
     }
 
     /// The integer in the first column.
@@ -179,6 +190,12 @@ pub trait Sql {
     /// # Errors
     /// [`StoreError`].
     fn script(&mut self, sql: &str) -> Result<(), StoreError>;
+
+    /// Writes new rows of a table, each with a value for each of the columns.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn append(&mut self, table: &str, columns: &[(String, Type)], rows: &[OwnedRow]) -> Result<(), StoreError>;
 }
 
 /// What a transaction is for.
@@ -186,6 +203,9 @@ pub trait Sql {
 pub enum Purpose {
     /// It reads, and sees the database as it was at one point in time.
     Snapshot,
+    /// It reads all, and nobody else writes meanwhile: on SQLite it takes the write lock; on PostgreSQL it has to lock tables
+    /// before it reads anything.
+    Standstill,
     /// It writes; on SQLite it takes the write lock first.
     Write,
 }
@@ -201,8 +221,9 @@ pub fn transaction<T>(
 ) -> Result<T, StoreError> {
     sql.script(match (sql.dialect(), purpose) {
         (Dialect::Sqlite, Purpose::Snapshot) => "BEGIN",
-        (Dialect::Sqlite, Purpose::Write) => "BEGIN IMMEDIATE",
+        (Dialect::Sqlite, Purpose::Write | Purpose::Standstill) => "BEGIN IMMEDIATE",
         (Dialect::Postgres, Purpose::Snapshot) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        (Dialect::Postgres, Purpose::Standstill) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
         (Dialect::Postgres, Purpose::Write) => "BEGIN",
     })?;
     let done = work(sql).and_then(|value| sql.script("COMMIT").map(|()| value));

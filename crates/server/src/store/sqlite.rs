@@ -12,7 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
-use super::record::{Cell, Column, Found, KeyedRecord, Record};
+use super::record::{Cell, Column, Found, KeyedRecord, Record, Type};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value};
 use super::{Store, StoreError, book, migrate};
 
@@ -77,6 +77,16 @@ pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, Store
     Ok(sql.0)
 }
 
+/// Opens a database file that is there, and leaves its schema and settings as they are.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare(&connection)?;
+    Ok(connection)
+}
+
 /// What every connection needs.
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -87,19 +97,25 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Makes the file readable for its owner alone before anything is in it. SQLite gives its side files the same mode.
-#[cfg(unix)]
 fn restrict(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::Open { path: path.to_owned(), error }),
+    match create_new(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(StoreError::Open { path: path.to_owned(), error })
+        }
+        _ => Ok(()),
     }
 }
 
-#[cfg(not(unix))]
-fn restrict(_: &Path) -> Result<(), StoreError> {
-    Ok(())
+/// Makes an empty file that only its owner may read, where there is none.
+///
+/// # Errors
+/// When there is one, or it cannot be made.
+pub fn create_new(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 impl ToSql for Value<'_> {
@@ -161,6 +177,17 @@ impl Sql for SqliteSql {
 
     fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         Ok(self.0.execute_batch(sql)?)
+    }
+
+    fn append(&mut self, table: &str, columns: &[(String, Type)], rows: &[OwnedRow]) -> Result<(), StoreError> {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        let marks = vec!["?"; names.len()].join(", ");
+        let sql = format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
+        let mut statement = self.0.prepare_cached(&sql)?;
+        for row in rows {
+            execute(&mut statement, row.cells())?;
+        }
+        Ok(())
     }
 }
 

@@ -252,7 +252,11 @@ pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     transaction(sql, Purpose::Snapshot, check_all)
 }
 
-fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+/// The same within a transaction that is open.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     let mut count = |table: &str| {
         let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
         rows.first().map_or(Ok(0), OwnedRow::integer)

@@ -67,8 +67,10 @@ impl Load {
         tries.len() - 1
     }
 
-    pub(crate) fn acknowledged(&self) -> usize {
-        self.tries.lock().expect("a lock").iter().filter(|t| t.acknowledged.is_some()).count()
+    /// The keys of what was acknowledged so far.
+    pub(crate) fn acknowledged(&self) -> Vec<String> {
+        let tries = self.tries.lock().expect("a lock");
+        tries.iter().filter(|t| t.acknowledged.is_some()).map(|t| t.reference.clone()).collect()
     }
 }
 
@@ -87,19 +89,19 @@ fn rank(status: &str) -> u8 {
 
 /// Loads the server from four threads, kills it after so many acknowledgements, and starts it again.
 fn kill_under_load(server: &mut Server, shop: &Merchant, load: &Load, acknowledgements: usize, environment: &[(&str, &str)]) {
-    let goal = load.acknowledged() + acknowledgements;
+    let goal = load.acknowledged().len() + acknowledgements;
     std::thread::scope(|scope| {
         for kind in ["payout", "collection", "payout", "collection"] {
             scope.spawn(move || load.run(shop, kind));
         }
         // The load ends only with the server: a goal that is not reached is told after that.
         let start = Instant::now();
-        while load.acknowledged() < goal && start.elapsed() < PATIENCE {
+        while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(5));
         }
         server.kill();
     });
-    assert!(load.acknowledged() >= goal, "too little was acknowledged: {}", load.acknowledged());
+    assert!(load.acknowledged().len() >= goal, "too little was acknowledged: {}", load.acknowledged().len());
     server.restart(environment);
     server.verify_ledger();
 }

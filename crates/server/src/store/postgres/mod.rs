@@ -100,6 +100,32 @@ fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
     params.iter().map(|(_, v)| value(v)).collect()
 }
 
+/// The values of one column of rows.
+fn array<'a>(rows: &'a [OwnedRow], index: usize, kind: Type) -> Result<Box<dyn ToSql + Sync + 'a>, StoreError> {
+    let odd = || StoreError::Odd("a value is not of its column's type");
+    let cells = rows.iter().map(|row| row.cells().get(index).ok_or_else(odd));
+    Ok(match kind {
+        Type::Int => Box::new(
+            cells
+                .map(|cell| match cell? {
+                    Cell::Int(value) => Ok(Some(*value)),
+                    Cell::Null => Ok(None),
+                    Cell::Text(_) => Err(odd()),
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+        ),
+        Type::Text => Box::new(
+            cells
+                .map(|cell| match cell? {
+                    Cell::Text(text) => Ok(Some(&**text)),
+                    Cell::Null => Ok(None),
+                    Cell::Int(_) => Err(odd()),
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+        ),
+    })
+}
+
 /// A connection that is waited for.
 pub struct PostgresSql {
     client: Client,
@@ -157,5 +183,14 @@ impl Sql for PostgresSql {
 
     fn script(&mut self, sql: &str) -> Result<(), StoreError> {
         Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
+    }
+
+    fn append(&mut self, table: &str, columns: &[(String, Type)], rows: &[OwnedRow]) -> Result<(), StoreError> {
+        let text = texts::append(table, columns);
+        let arrays = columns.iter().enumerate().map(|(index, (_, kind))| array(rows, index, *kind));
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        let arrays: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
+        self.runtime.block_on(self.client.execute(&text, &arrays))?;
+        Ok(())
     }
 }

@@ -57,8 +57,14 @@ impl Texts {
     }
 }
 
+/// Writes new rows of a table that is known by its columns only: an array a column.
+pub fn append(table: &str, columns: &[(String, Type)]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    format!("INSERT INTO {table} ({}) SELECT * FROM {}", names.join(", "), arrays(columns.iter()))
+}
+
 /// Parameters of array types, one a column, as rows.
-fn arrays<'a>(columns: impl Iterator<Item = &'a (&'static str, Type)>) -> String {
+fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, Type)>) -> String {
     let kind = |kind: Type| match kind {
         Type::Int => "bigint",
         Type::Text => "text",

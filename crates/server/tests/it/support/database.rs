@@ -35,11 +35,15 @@ const UNPROTECTED_POSTGRES: &str = "SET session_replication_role = replica;";
 
 impl Database {
     pub(crate) fn new() -> Self {
+        let Some(admin) = postgres() else { return Self::in_a_file() };
         let dir = TempDir::new().expect("a directory");
-        let home = match postgres() {
-            Some(admin) => Home::Postgres(Own::create(&admin)),
-            None => Home::Sqlite(dir.path().join("kola.db")),
-        };
+        Self { dir: Arc::new(dir), home: Arc::new(Home::Postgres(Own::create(&admin))) }
+    }
+
+    /// A file of SQLite's, in a run on PostgreSQL too.
+    pub(crate) fn in_a_file() -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let home = Home::Sqlite(dir.path().join("kola.db"));
         Self { dir: Arc::new(dir), home: Arc::new(home) }
     }
 

@@ -1,0 +1,197 @@
+//! `kola db copy`: an installation moves to another database, whole or not at all.
+
+use crate::support::shop::{GOOD, ending};
+use crate::support::{
+    Database, Merchant, Server, assert_fields, id, json, key, on_postgres_only, on_sqlite_only, shown, wait_for,
+};
+use serde_json::Value;
+
+mod million;
+
+fn copy(from: &Database, to: &Database) -> crate::support::process::Run {
+    from.kola(&["db", "copy", "--from", &from.url(), "--to", &to.url()])
+}
+
+/// The tables that the command says it has moved.
+fn moved(printed: &str) -> Vec<String> {
+    let lines = printed.lines().filter(|line| line.split_whitespace().count() == 3);
+    lines.skip(1).filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// All rows of both, table by table, in the same order of columns.
+#[track_caller]
+fn assert_alike(one: &Database, other: &Database, tables: &[String]) {
+    // The columns by their names: an added one comes last in one database and in its place in the other.
+    let file = Database::in_a_file();
+    file.merchant("Any");
+    for table in tables {
+        let columns = file.rows(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"));
+        let columns: Vec<&str> = columns.iter().map(|row| row[0].as_str()).collect();
+        let query = format!("SELECT {} FROM {table} ORDER BY {}", columns.join(", "), columns[0]);
+        assert_eq!(one.rows(&query), other.rows(&query), "{table}");
+    }
+}
+
+/// A trade that leaves rows in every table. Answers the payment, and a payout that is still under way.
+fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
+    server.fund(shop, "USD", "1000.00");
+    let paid = shop.paid_hundred();
+    shop.settled("refund", &shop.refund(&paid, "20.00"));
+    shop.party_with_money("USD", "25.00");
+    // A failure that was a success after all: a review.
+    shop.settled("payout", &shop.send(shop.momo("PAYOUT", &ending("179")), "USD", "10.00"));
+    let reviews = || shown(&json!({"n": server.database.value("SELECT count(*) FROM reviews")}), "n");
+    wait_for("a review", || (reviews() == "1").then_some(()));
+    let checkout = json!({"mode": "HOSTED", "source_kind": "ORDER", "party_phone": "231770999990", "currency": "USD",
+        "items": [{"name": "Reis, 25 kg – “süß” 🍚", "currency": "USD", "amount": 19, "qty": 1}]});
+    shop.api.post("/v1/checkouts/create", &checkout).ok();
+    server.kola(&["rates", "set", "USD", "LRD", "193"]).ok();
+    let pending = shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00");
+    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": "482913"})).ok();
+    (paid, pending)
+}
+
+/// After a move: what was paid is still paid, what was under way ends, tokens are good, and new rows find room.
+#[track_caller]
+fn goes_on(server: &Server, shop: &Merchant, (paid, pending): &(Value, Value)) {
+    let before = server.database.value("SELECT count(*) FROM executions");
+    let again = json!({"session_id": 1, "reference_id": shown(paid, "reference_id")});
+    shop.api.post("/v1/executions/refund", &again).refused(422);
+    assert_fields(&shop.status("collection", &shown(paid, "reference_id")), &[("status", "COMPLETED")]);
+    assert_eq!(server.database.value("SELECT count(*) FROM executions"), before);
+    shop.advance(16 * 60);
+    shop.settled("payout", pending);
+    shop.transfer(shop.customer(), "USD", "1.00");
+    for command in [&["rates", "set", "USD", "LRD", "194"][..], &["keys", "rotate"]] {
+        server.kola(command).ok();
+    }
+    server
+        .kola(&["fees", "set", "gateway", "--method", "MTN_MOMO_LBR", "--operation", "COLLECTION", "--percentage", "2.5"])
+        .ok();
+    let another = server.database.merchant("Another Shop");
+    server.sign_in(&another).api.get("/v1/wallets/list").ok();
+    server.verify_ledger();
+}
+
+#[test]
+fn an_installation_moves_to_postgresql_and_back() {
+    on_postgres_only!();
+    let (file, postgres, back) = (Database::in_a_file(), Database::new(), Database::in_a_file());
+    let credentials = file.merchant("Shop");
+    let mut server = Server::start(file.clone(), &[]);
+    let shop = server.sign_in(&credentials);
+    let past = trade(&server, &shop);
+    assert_eq!(server.terminate(), Some(0));
+    let tables = moved(&copy(&file, &postgres).ok());
+    assert_alike(&file, &postgres, &tables);
+    let there = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' \
+                 AND table_name NOT IN ('lanes', 'schema_versions') ORDER BY table_name COLLATE \"C\"";
+    let mut sorted = tables.clone();
+    sorted.sort();
+    assert_eq!(postgres.rows(there).concat(), sorted);
+    for table in &tables {
+        assert_ne!(postgres.value(&format!("SELECT count(*) FROM {table}")), "0", "{table}: the test has no row of it");
+    }
+
+    let mut server = Server::start(postgres.clone(), &[]);
+    let shop = shop.at(&server);
+    goes_on(&server, &shop, &past);
+    assert_eq!(server.terminate(), Some(0));
+    // Its last batch was a moment ago; its lanes said that they ended.
+    let tables = moved(&copy(&postgres, &back).ok());
+    assert_alike(&postgres, &back, &tables);
+    let server = Server::start(back, &[]);
+    goes_on(&server, &shop.at(&server), &past);
+}
+
+#[test]
+fn an_installation_moves_between_two_of_a_kind() {
+    let (one, two) = (Database::new(), Database::new());
+    let credentials = one.merchant("Shop");
+    let mut server = Server::start(one.clone(), &[]);
+    let shop = server.sign_in(&credentials);
+    let past = trade(&server, &shop);
+    assert_eq!(server.terminate(), Some(0));
+    let tables = moved(&copy(&one, &two).ok());
+    assert_alike(&one, &two, &tables);
+    let server = Server::start(two, &[]);
+    goes_on(&server, &shop.at(&server), &past);
+}
+
+/// Fails, says this, and leaves the target as new as it was.
+#[track_caller]
+fn refused(from: &Database, to: &Database, why: &str) {
+    let said = copy(from, to).refused();
+    assert!(said.contains(why), "{said}");
+}
+
+#[test]
+fn a_target_in_use_is_left_alone() {
+    let (one, two) = (Database::new(), Database::new());
+    one.merchant("Shop");
+    two.merchant("Another Shop");
+    let uuid = two.value("SELECT uuid FROM installation");
+    refused(&one, &two, "the target is in use: it has merchants");
+    assert_eq!(two.value("SELECT name FROM merchants"), "Another Shop");
+    assert_eq!(two.value("SELECT uuid FROM installation"), uuid);
+}
+
+#[test]
+fn a_broken_ledger_and_another_schema_are_not_moved() {
+    let (one, two) = (Database::new(), Database::new());
+    let credentials = one.merchant("Shop");
+    let wallet = credentials.wallets[0].1;
+    one.damage(&format!("UPDATE wallets SET available_minor = 5 WHERE id = {wallet}"));
+    refused(&one, &two, "wallet balance differs from its entries");
+    assert_eq!(two.value("SELECT count(*) FROM merchants"), "0");
+    one.damage(&format!("UPDATE wallets SET available_minor = 0 WHERE id = {wallet}"));
+    let (newer, older) = match crate::support::database::postgres() {
+        Some(_) => {
+            let newer = "INSERT INTO schema_versions VALUES (9999, 1, 0)";
+            (newer, "DELETE FROM schema_versions WHERE version = 9999".to_owned())
+        }
+        None => ("PRAGMA user_version = 9999", format!("PRAGMA user_version = {}", one.value("PRAGMA user_version"))),
+    };
+    one.sql(newer);
+    refused(&one, &two, "9999");
+    one.sql(&older);
+    // Neither refusal has left anything behind.
+    copy(&one, &two).ok();
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_copied() {
+    on_sqlite_only!();
+    let (one, two) = (Database::new(), Database::new());
+    one.merchant("Shop");
+    let writer = rusqlite::Connection::open(one.dir.path().join("kola.db")).expect("the database");
+    writer.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
+    refused(&one, &two, "locked");
+    drop(writer);
+    copy(&one, &two).ok();
+}
+
+#[test]
+fn a_database_whose_server_runs_is_not_copied() {
+    on_postgres_only!();
+    let (one, two) = (Database::new(), Database::new());
+    let credentials = one.merchant("Shop");
+    let mut server = Server::start(one.clone(), &[]);
+    let shop = server.sign_in(&credentials);
+    server.fund(&shop, "USD", "100.00");
+    shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
+    refused(&one, &two, "a server wrote at the source");
+    // The refusal has not kept it from its work.
+    let session = id(&shop.open_transfer(shop.customer(), "USD", "1.00").ok());
+    shop.execute("transfer", session, &key()).ok();
+    assert_eq!(server.terminate(), Some(0));
+    copy(&one, &two).ok();
+}
+
+#[test]
+fn a_source_that_is_not_there_is_not_made() {
+    let target = Database::new();
+    let run = target.kola(&["db", "copy", "--from", "sqlite:missing.db", "--to", &target.url()]);
+    run.refused();
+    assert!(!target.dir.path().join("missing.db").exists());
+}
