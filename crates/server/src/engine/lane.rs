@@ -127,7 +127,11 @@ impl<S: Store> Lane<S> {
             Err(StoreError::Unknown(error)) => match self.find_out(&error) {
                 Some(true) => {}
                 Some(false) => return Err(*error),
-                None => return Ok(Done::Unknown),
+                None => {
+                    // Rows with these ids may be on disk: they are given to no others.
+                    self.ids = world.ids;
+                    return Ok(Done::Unknown);
+                }
             },
             Err(error) => return Err(error),
         }

@@ -80,6 +80,30 @@ fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
     truth_is_told("transfer", Cut::AfterCommit);
 }
 
+/// Nobody can be asked about the commit for longer than the caller waits. What came of it is found out by the next try, and the
+/// server goes on: it does not give the ids of that commit to other rows.
+#[test]
+fn a_commit_that_stays_without_an_answer_is_left_behind() {
+    on_postgres_only!();
+    let house = House::build();
+    let shop = &house.shop;
+    let customer = shop.customer();
+    let open = || id(&shop.open_transfer(customer, "USD", "100.00").ok());
+    let (body, next) =
+        (json!({"session_id": open(), "reference_id": key()}), json!({"session_id": open(), "reference_id": key()}));
+    house.proxy.cut_next(Cut::AfterCommitForLonger);
+    once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
+    assert_eq!(house.proxy.cuts(), 1);
+    house.proxy.open();
+    for body in [&next, &body, &body] {
+        assert_eq!(patiently(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"], "COMPLETED");
+    }
+    recovered(shop);
+    assert_eq!(house.server.database.value("SELECT count(*) FROM executions"), "2");
+    shop.assert_balance("USD", "99800.00", "0.00");
+    house.server.verify_ledger();
+}
+
 /// A command without a key must not be run again by the program itself when it may have been done.
 #[test]
 fn money_is_added_at_most_once_however_the_commit_ends() {

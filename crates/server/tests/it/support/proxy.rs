@@ -15,6 +15,8 @@ pub(crate) enum Cut {
     BeforeCommit,
     /// PostgreSQL commits, and its answer does not arrive.
     AfterCommit,
+    /// The same, and then nobody reaches it until the door is opened.
+    AfterCommitForLonger,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -161,7 +163,8 @@ impl State {
         loop {
             let message = read_typed(client)?;
             let cut = if session.commits(&message) { self.armed.lock().expect("a lock").take() } else { None };
-            if cut == Some(Cut::AfterCommit) {
+            if matches!(cut, Some(Cut::AfterCommit | Cut::AfterCommitForLonger)) {
+                talk.for_longer.store(cut == Some(Cut::AfterCommitForLonger), Ordering::SeqCst);
                 talk.deaf.store(true, Ordering::SeqCst);
             }
             if cut.is_some() {
@@ -188,6 +191,9 @@ impl State {
                 && tag == *b"C"
                 && message.get(5..).is_some_and(|tag| tag.starts_with(b"COMMIT"))
             {
+                if talk.for_longer.load(Ordering::SeqCst) {
+                    self.go(Way::Closed);
+                }
                 return Ok(());
             }
             if !self.may_pass() {
@@ -210,4 +216,6 @@ struct Talk {
     one_byte: AtomicBool,
     /// The answer to the COMMIT is not to arrive.
     deaf: AtomicBool,
+    /// And no new connection is to be had after that.
+    for_longer: AtomicBool,
 }
