@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{ToSql, Type as SqlType};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Row};
 
 use super::record::{Cell, Found, Type};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
 use super::{StoreError, migrate};
 
+mod hosts;
 pub mod lane;
 pub mod readers;
 mod texts;
@@ -21,6 +22,9 @@ pub use texts::Texts;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
+
+/// A command line that reaches no database in so long tells so.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every connection sets. A statement ends after five seconds and a wait for another process's transaction after three;
 /// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
@@ -45,6 +49,7 @@ pub fn config(url: &str) -> Result<Config, String> {
         config.application_name("kola");
     }
     config.tcp_user_timeout(UNACKNOWLEDGED);
+    hosts::expect_writes(&mut config);
     Ok(config)
 }
 
@@ -66,7 +71,7 @@ impl From<tokio_postgres::Error> for StoreError {
 
 /// A connection, whose other half runs as a task of the runtime that this is called in.
 async fn connect(config: &Config) -> Result<Client, StoreError> {
-    let (client, connection) = config.connect(NoTls).await?;
+    let (client, connection) = hosts::reach(config).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = describe(&error), "a connection to the database ended");
@@ -160,7 +165,8 @@ impl PostgresSql {
     /// [`StoreError`].
     pub fn connect(config: &Config) -> Result<Self, StoreError> {
         let runtime = runtime()?;
-        let client = runtime.block_on(connect(config))?;
+        let client = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect(config)).await });
+        let client = client.unwrap_or(Err(StoreError::Silent))?;
         Ok(Self { client, runtime })
     }
 }

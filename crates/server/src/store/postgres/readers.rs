@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use domain::ids::ApiKeyId;
 use domain::merchant::{ApiKey, Merchant};
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type as SqlType};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Row};
 
-use super::{SESSION, describe, types, values};
+use super::{SESSION, describe, hosts, types, values};
 use crate::store::StoreError;
 use crate::store::record::Record;
 use crate::store::sql::{Params, numbered};
@@ -42,6 +46,24 @@ struct Asking {
     answer: oneshot::Sender<Result<Option<Tenant>, StoreError>>,
 }
 
+/// How the pool connects.
+struct AnyHost;
+
+impl Connect for AnyHost {
+    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let config = config.clone();
+        Box::pin(async move {
+            let (client, connection) = hosts::reach(&config).await?;
+            let running = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(error = describe(&error), "a connection to the database ended");
+                }
+            });
+            Ok((client, running))
+        })
+    }
+}
+
 impl From<PoolError> for StoreError {
     fn from(error: PoolError) -> Self {
         match error {
@@ -57,7 +79,8 @@ impl PostgresReaders {
     /// # Errors
     /// [`StoreError`].
     pub fn open(config: &Config, count: usize) -> Result<Self, StoreError> {
-        let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(config.clone(), AnyHost, settings);
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(async move {
                 client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
