@@ -3,6 +3,7 @@
 mod bench;
 mod cluster;
 mod contract;
+mod failover;
 mod openapi;
 mod test;
 
@@ -19,6 +20,8 @@ enum Chore {
     Test(test::Options),
     /// Measure the release build against the raw speed of SQLite on this machine
     Bench(bench::Options),
+    /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look whether anything is lost or doubled
+    Failover(failover::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -27,6 +30,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Failover(options) => failover::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

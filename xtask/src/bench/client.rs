@@ -45,11 +45,22 @@ impl Client {
 
     /// Anything but 200 is an error that shows what was asked and what was answered.
     async fn call(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> anyhow::Result<Answer<'_>> {
-        self.render(method, token, path, body)?;
-        let (status, extent) = self.exchange().await.with_context(|| format!("{method} {path}"))?;
-        let answer = Answer(self.input.get(extent).unwrap_or_default());
+        let (status, answer) = self.ask(method, token, path, body).await?;
         ensure!(status == 200, "{method} {path} with {} was answered {status}: {answer}", body.unwrap_or("no body"));
         Ok(answer)
+    }
+
+    /// Whatever is answered, with its status.
+    pub async fn ask(
+        &mut self,
+        method: &str,
+        token: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> anyhow::Result<(u16, Answer<'_>)> {
+        self.render(method, token, path, body)?;
+        let (status, extent) = self.exchange().await.with_context(|| format!("{method} {path}"))?;
+        Ok((status, Answer(self.input.get(extent).unwrap_or_default())))
     }
 
     fn render(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> std::io::Result<()> {

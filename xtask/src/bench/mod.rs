@@ -2,8 +2,8 @@
 //! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows.
 #![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
 
-mod client;
-mod jobs;
+pub mod client;
+pub mod jobs;
 mod load;
 mod machine;
 mod raw;
