@@ -4,6 +4,7 @@ mod bench;
 mod cluster;
 mod contract;
 mod crash_points;
+mod failover;
 mod openapi;
 mod soak;
 mod test;
@@ -31,6 +32,8 @@ enum Chore {
     /// The yardstick server of `bench --database postgres`
     #[command(hide = true)]
     Statements(bench::statements::Options),
+    /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look whether anything is lost or doubled
+    Failover(failover::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Soak(options) => soak::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::Failover(options) => failover::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

@@ -73,6 +73,7 @@ impl Address {
             config.application_name("kola");
         }
         config.tcp_user_timeout(UNACKNOWLEDGED);
+        super::hosts::expect_writes(&mut config);
         let tls = match mode {
             "disable" => {
                 config.ssl_mode(SslMode::Disable);

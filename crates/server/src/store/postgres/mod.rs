@@ -1,23 +1,27 @@
 //! PostgreSQL: how to reach it, and what it answers.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::types::{ToSql, Type as SqlType};
-use tokio_postgres::{Client, NoTls, Row, Socket};
+use tokio_postgres::{Client, Row};
 
 use super::record::{Cell, Found, Type};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
 use super::{StoreError, migrate};
 
 mod address;
+mod hosts;
 pub mod lane;
 pub mod readers;
 mod texts;
 
 pub use address::Address;
 pub use texts::Texts;
+
+/// A command line that reaches no database in so long tells so.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every connection sets. A statement ends after five seconds and a wait for another process's transaction after three;
 /// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
@@ -44,23 +48,7 @@ impl From<tokio_postgres::Error> for StoreError {
 
 /// A connection, whose other half runs as a task of the runtime that this is called in.
 async fn connect(address: &Address) -> Result<Client, StoreError> {
-    match &address.tls {
-        None => connect_with(address, NoTls).await,
-        Some(tls) => connect_with(address, tls.clone()).await,
-    }
-}
-
-async fn connect_with<T>(address: &Address, tls: T) -> Result<Client, StoreError>
-where
-    T: MakeTlsConnect<Socket>,
-    T::Stream: Send + 'static,
-{
-    let (client, connection) = address.config.connect(tls).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = describe(&error), "a connection to the database ended");
-        }
-    });
+    let (client, _) = hosts::reach(address).await?;
     client.batch_execute(SESSION).await?;
     Ok(client)
 }
@@ -149,7 +137,8 @@ impl PostgresSql {
     /// [`StoreError`].
     pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
-        let client = runtime.block_on(connect(address))?;
+        let client = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect(address)).await });
+        let client = client.unwrap_or(Err(StoreError::Silent))?;
         Ok(Self { client, runtime })
     }
 }

@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use domain::ids::ApiKeyId;
 use domain::merchant::{ApiKey, Merchant};
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type as SqlType};
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::{Client, Config, Row};
 
-use super::{Address, SESSION, describe, types, values};
+use super::{Address, SESSION, describe, hosts, types, values};
 use crate::store::StoreError;
 use crate::store::record::Record;
 use crate::store::sql::{Params, numbered};
@@ -42,6 +46,15 @@ struct Asking {
     answer: oneshot::Sender<Result<Option<Tenant>, StoreError>>,
 }
 
+/// How the pool connects.
+struct AnyHost(Address);
+
+impl Connect for AnyHost {
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        Box::pin(hosts::reach(&self.0))
+    }
+}
+
 impl From<PoolError> for StoreError {
     fn from(error: PoolError) -> Self {
         match error {
@@ -57,11 +70,8 @@ impl PostgresReaders {
     /// # Errors
     /// [`StoreError`].
     pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
-        let (config, settings) = (address.config.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let manager = match &address.tls {
-            None => Manager::from_config(config, NoTls, settings),
-            Some(tls) => Manager::from_config(config, tls.clone(), settings),
-        };
+        let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(address.config.clone(), AnyHost(address.clone()), settings);
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(async move {
                 client.batch_execute(SESSION).await.map_err(HookError::Backend)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::shop::GOOD;
-use crate::support::{cents, id, json, key, number, on_postgres_only, open, soon, wait_for};
+use crate::support::{Database, Server, cents, id, json, key, number, on_postgres_only, open, soon, wait_for};
 
 use super::{House, Merchant, once, patiently, recovered};
 
@@ -65,6 +65,26 @@ fn connections_that_end_under_load_lose_nothing_and_double_nothing() {
     let count = i64::try_from(paid.len()).expect("a count");
     assert_eq!((cents(&available), held.as_str()), (10_000_000 - 1_015 * count, "0.00"));
     server.verify_ledger();
+}
+
+/// A host that is frozen takes connections, and says nothing.
+#[test]
+fn a_host_that_hangs_keeps_nobody_from_the_other() {
+    on_postgres_only!();
+    let frozen = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let frozen = (frozen.local_addr().expect("an address"), frozen);
+    let database = Database::new();
+    let credentials = database.merchant("Shop");
+    let address = database.postgres().address();
+    let url = database.postgres().url_at(&format!("{},{address}", frozen.0));
+    let server = Server::start_at(database, url.clone(), &[]);
+    let shop = server.sign_in(&credentials);
+    server.fund(&shop, "USD", "100.00");
+    assert_eq!(shop.transfer(shop.customer(), "USD", "1.00")["status"], "COMPLETED");
+    server.database.postgres().end_all_connections();
+    recovered(&shop);
+    assert_eq!(shop.transfer(shop.customer(), "USD", "1.00")["status"], "COMPLETED");
+    server.database.kola_at(&url, &["ledger", "verify"]).ok();
 }
 
 #[test]

@@ -1,0 +1,216 @@
+//! Clients: each declares a payment, executes it, and goes on to the next, whatever it was answered.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+
+use crate::bench::client::Client;
+use crate::bench::jobs::Random;
+
+/// Who is told to come back later waits so long.
+const PAUSE: Duration = Duration::from_millis(100);
+/// No request may stay without an answer for longer.
+const LIMIT: Duration = Duration::from_secs(20);
+/// What was not acknowledged is tried again for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whose money is moved, and to whom.
+#[derive(Clone)]
+pub struct Merchant {
+    pub token: String,
+    pub wallet: u64,
+    pub counterparty: u64,
+    pub account: u64,
+}
+
+/// An execution that was asked for and not acknowledged.
+#[derive(Clone)]
+pub struct Open {
+    pub reference: String,
+    kind: &'static str,
+    merchant: usize,
+    session: u64,
+    /// The server that was asked.
+    server: usize,
+}
+
+/// What became of a client's requests.
+#[derive(Default)]
+pub struct Tally {
+    pub acknowledged: Vec<String>,
+    pub open: Vec<Open>,
+    /// When a request was answered 503.
+    pub refused: Vec<Instant>,
+    /// When a request found nobody, or its connection broke.
+    pub broken: Vec<Instant>,
+    /// Answers that should not be.
+    pub odd: Vec<String>,
+    pub slowest: Duration,
+}
+
+pub struct Load {
+    servers: Vec<SocketAddr>,
+    merchants: Vec<Merchant>,
+    pub stop: AtomicBool,
+    pub acknowledged: AtomicU64,
+    after: Mutex<Option<Instant>>,
+    /// By server: the first execution that was asked for after the mark and acknowledged.
+    first: Vec<Mutex<Option<Instant>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Load {
+    pub fn new(servers: Vec<SocketAddr>, merchants: Vec<Merchant>) -> Self {
+        let first = servers.iter().map(|_| Mutex::new(None)).collect();
+        let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { servers, merchants, stop, acknowledged, after: Mutex::new(None), first }
+    }
+
+    pub fn mark(&self, now: Instant) {
+        *locked(&self.after) = Some(now);
+    }
+
+    pub fn first_after(&self) -> Vec<Option<Instant>> {
+        self.first.iter().map(|first| *locked(first)).collect()
+    }
+
+    pub fn all_went_on(&self) -> bool {
+        self.first_after().iter().all(Option::is_some)
+    }
+
+    /// So many clients at each server, until they are told to stop.
+    pub async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Vec<Tally>> {
+        let places = (0..connections).flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
+        let mut clients = JoinSet::new();
+        for (number, server) in places {
+            let kind = if number % 2 == 0 { "transfer" } else { "payout" };
+            let merchant = (number / 2) % self.merchants.len();
+            let caller = Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() };
+            clients.spawn(caller.run(kind, merchant));
+        }
+        let mut tallies = Vec::new();
+        while let Some(tally) = clients.join_next().await {
+            tallies.push(tally?);
+        }
+        Ok(tallies)
+    }
+
+    fn note(&self, server: usize, begun: Instant) {
+        self.acknowledged.fetch_add(1, Ordering::SeqCst);
+        if locked(&self.after).is_some_and(|mark| begun > mark)
+            && let Some(first) = self.first.get(server)
+        {
+            locked(first).get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Asks for each once more, with the same key and at another server than before, until it is acknowledged or nobody would
+    /// wait any longer. Answers how many were.
+    pub async fn try_again(self: &Arc<Self>, open: &[Open]) -> anyhow::Result<usize> {
+        let begun = Instant::now();
+        let mut callers: Vec<Caller> = (0..self.servers.len())
+            .map(|server| Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() })
+            .collect();
+        let mut done = 0;
+        for one in open {
+            let caller = callers.get_mut((one.server + 1) % self.servers.len()).context("no such server")?;
+            let mut acknowledged = caller.execute(one).await;
+            while !acknowledged && begun.elapsed() < PATIENCE {
+                tokio::time::sleep(PAUSE).await;
+                acknowledged = caller.execute(one).await;
+            }
+            done += usize::from(acknowledged);
+        }
+        Ok(done)
+    }
+}
+
+/// One client, with its connection.
+struct Caller {
+    load: Arc<Load>,
+    server: usize,
+    client: Option<Client>,
+    tally: Tally,
+}
+
+impl Caller {
+    async fn run(mut self, kind: &'static str, merchant: usize) -> Tally {
+        let mut random = Random::seeded();
+        while !self.load.stop.load(Ordering::SeqCst) {
+            let Some(session) = self.session(kind, merchant).await else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let one = Open { reference: random.uuid(), kind, merchant, session, server: self.server };
+            let begun = Instant::now();
+            if self.execute(&one).await {
+                self.load.note(self.server, begun);
+                self.tally.acknowledged.push(one.reference);
+            } else {
+                self.tally.open.push(one);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        self.tally
+    }
+
+    async fn session(&mut self, kind: &str, merchant: usize) -> Option<u64> {
+        let Merchant { wallet, counterparty, account, .. } = self.load.merchants.get(merchant)?;
+        let from_to = match kind {
+            "transfer" => format!(r#""from_wallet_id":{wallet},"to_counterparty_id":{counterparty}"#),
+            _ => format!(r#""wallet_id":{wallet},"payment_account_id":{account}"#),
+        };
+        #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
+        let now = jiff::Timestamp::now();
+        let expires_at = now.checked_add(jiff::SignedDuration::from_hours(1)).ok()?;
+        let body = format!(r#"{{{from_to},"amount":0.50,"currency":"USD","expires_at":"{expires_at}"}}"#);
+        let answer = self.ask(merchant, &format!("/v1/sessions/{kind}"), &body).await?;
+        answer.parse().ok()
+    }
+
+    /// Whether it was acknowledged.
+    async fn execute(&mut self, one: &Open) -> bool {
+        let body = format!(r#"{{"session_id":{},"reference_id":"{}"}}"#, one.session, one.reference);
+        self.ask(one.merchant, &format!("/v1/executions/{}", one.kind), &body).await.is_some()
+    }
+
+    /// The id in an answer with status 200; anything else is noted.
+    async fn ask(&mut self, merchant: usize, path: &str, body: &str) -> Option<String> {
+        let begun = Instant::now();
+        let asked = tokio::time::timeout(LIMIT, self.exchange(merchant, path, body)).await;
+        self.tally.slowest = self.tally.slowest.max(begun.elapsed());
+        match asked {
+            Ok(Ok((200, id))) => return Some(id),
+            Ok(Ok((503, _))) => self.tally.refused.push(Instant::now()),
+            Ok(Ok((status, text))) => self.tally.odd.push(format!("{path} was answered {status}: {text}")),
+            Ok(Err(_)) => {
+                self.client = None;
+                self.tally.broken.push(Instant::now());
+            }
+            Err(_) => {
+                self.client = None;
+                self.tally.odd.push(format!("{path} was not answered within {LIMIT:?}"));
+            }
+        }
+        None
+    }
+
+    async fn exchange(&mut self, merchant: usize, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+        let address = *self.load.servers.get(self.server).context("no such server")?;
+        let token = &self.load.merchants.get(merchant).context("no such merchant")?.token;
+        if self.client.is_none() {
+            self.client = Some(Client::connect(address).await?);
+        }
+        let client = self.client.as_mut().context("no connection")?;
+        let (status, answer) = client.ask("POST", token, path, Some(body)).await?;
+        let id = answer.text("id").or_else(|| answer.text("payment_intent_id"));
+        Ok((status, if status == 200 { id.context("an answer without an id")?.to_owned() } else { answer.to_string() }))
+    }
+}

@@ -1,0 +1,118 @@
+//! `cargo xtask failover`: the database's primary dies under load, its standby takes over, and the servers go on by themselves.
+//! What was acknowledged must be there, and what was not, tried again with the same key, must be done once.
+
+mod load;
+mod process;
+mod report;
+mod stage;
+
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
+use load::Load;
+use report::Round;
+use stage::Stage;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// How often: each time with new databases
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Connections to each of the two servers
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// Load before the primary is killed, and after the first execution on the new one
+    #[arg(long, default_value_t = 4, value_name = "SECONDS")]
+    seconds: u64,
+    /// From the kill until the standby is promoted: what whoever watches over the cluster needs to notice
+    #[arg(long, default_value_t = 2000, value_name = "MS")]
+    notice: u64,
+    /// The primary is not killed but frozen, as one whose disk or machine hangs
+    #[arg(long)]
+    freeze: bool,
+    /// For so long the new primary is left waiting for a synchronous standby, as one is whose settings nobody adapts
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    hesitate: u64,
+    /// The program to try instead of a build for debugging
+    #[arg(long, value_name = "PROGRAM")]
+    binary: Option<std::path::PathBuf>,
+}
+
+/// Servers that have not gone on by then never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let target = crate::target_dir()?;
+    let binary = match &options.binary {
+        Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
+        None => built(&target)?,
+    };
+    let folder = target.join("failover");
+    std::fs::create_dir_all(&folder)?;
+    println!(
+        "two clusters with synchronous replication, two servers, {} connections to each; half of them make transfers, half payouts",
+        options.connections
+    );
+    let mut good = true;
+    for number in 1..=options.rounds {
+        let round = one(options, &Stage::set(&binary, &folder)?)?;
+        println!("\nround {number}\n{round}");
+        good &= round.is_good();
+    }
+    println!("{}", if good { "PASSED" } else { "FAILED" });
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn built(target: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let status = cargo.args(["build", "--package", "kola"]).current_dir(crate::root()).status().context("cargo build")?;
+    ensure!(status.success(), "cargo build failed");
+    Ok(target.join("debug/kola"))
+}
+
+fn one(options: &Options, stage: &Stage) -> anyhow::Result<Round> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let load = Arc::new(Load::new(stage.servers(), runtime.block_on(stage.merchants())?));
+    let (played, tallies) = std::thread::scope(|scope| {
+        let clients = scope.spawn(|| runtime.block_on(load.run(options.connections)));
+        let played = play(options, stage, &load);
+        load.stop.store(true, Ordering::SeqCst);
+        (played, clients.join())
+    });
+    let mut round = played?;
+    for tally in tallies.map_err(|_| anyhow::anyhow!("the load panicked"))?? {
+        round.add(tally);
+    }
+    round.first = load.first_after();
+    round.retried = runtime.block_on(load.try_again(&round.open))?;
+    round.compare(&stage.executions()?);
+    round.unfinished = stage.settle()?;
+    round.ledger = stage.verify();
+    stage.bury_primary()?;
+    round.log = stage.faults();
+    Ok(round)
+}
+
+/// What happens to the database while the load goes on.
+fn play(options: &Options, stage: &Stage, load: &Load) -> anyhow::Result<Round> {
+    std::thread::sleep(Duration::from_secs(options.seconds));
+    let before = load.acknowledged.load(Ordering::SeqCst);
+    stage.lose_primary(options.freeze)?;
+    let killed = Instant::now();
+    // What is asked from now on is answered by the new primary or not at all.
+    load.mark(killed);
+    std::thread::sleep(Duration::from_millis(options.notice));
+    stage.promote()?;
+    let promoted = Instant::now();
+    std::thread::sleep(Duration::from_millis(options.hesitate));
+    stage.stop_waiting_for_a_standby()?;
+    while !load.all_went_on() && promoted.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(options.seconds));
+    Ok(Round::new(before, killed, promoted))
+}
