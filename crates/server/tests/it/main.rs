@@ -27,6 +27,7 @@ mod executions;
 mod expiry;
 mod faults;
 mod fuzz;
+mod headers;
 mod hostile;
 mod idempotency;
 mod isolation;
