@@ -53,4 +53,5 @@ mod sources;
 mod sqlite;
 mod support;
 mod transfers;
+mod verify;
 mod wallets;
