@@ -9,6 +9,7 @@ mod openapi;
 mod soak;
 mod test;
 mod trade;
+mod verify_speed;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Chore {
     CrashPoints(crash_points::Options),
     /// Trade for a long time with a server that is killed again and again
     Soak(soak::Options),
+    /// Time `kola ledger verify` on a large database
+    VerifySpeed(verify_speed::Options),
     /// Draw what `bench --json` wrote
     Plot(bench::plot::Options),
     /// The yardstick server of `bench --database postgres`
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Bench(options) => bench::run(&options),
         Chore::CrashPoints(options) => crash_points::run(&options),
         Chore::Soak(options) => soak::run(&options),
+        Chore::VerifySpeed(options) => verify_speed::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Failover(options) => failover::run(&options),

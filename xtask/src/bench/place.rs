@@ -154,6 +154,14 @@ impl Place {
         }
     }
 
+    /// The columns of a table.
+    pub fn columns(&self, table: &str) -> anyhow::Result<Vec<String>> {
+        self.lines(&match self {
+            Self::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}')"),
+            Self::Postgres { .. } => format!("SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"),
+        })
+    }
+
     /// A look into it from outside, between the measurements.
     pub fn number(&self, sql: &str) -> anyhow::Result<i64> {
         match self {

@@ -38,8 +38,16 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
     /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
-    #[arg(long, global = true, env = "KOLA_DATABASE", default_value = "sqlite:kola.db", value_name = "URL")]
-    database: Database,
+    // Read after clap, which would show a URL that it refuses, and the environment's in its help: a password may be in it.
+    #[arg(
+        long,
+        global = true,
+        env = "KOLA_DATABASE",
+        default_value = "sqlite:kola.db",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    database: String,
     /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
@@ -92,7 +100,11 @@ enum Group {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let place = Place { database: cli.database, market: cli.market };
+    let database = match cli.database.parse() {
+        Ok(database) => database,
+        Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
+    };
+    let place = Place { database, market: cli.market };
     start_log();
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
         Group::Serve(command) => command.run(&place),

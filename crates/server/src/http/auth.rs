@@ -365,6 +365,42 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_signed_as_ours_are_or_not_at_all() {
+        let (secret, now) = ([1; 32], 1_800_000_000);
+        let tokens = Tokens::new(vec![key(1, false)]);
+        let claims = Claims { sub: "7".to_owned(), iat: now, exp: now + 60 };
+        let by = |algorithm, kid: Option<&str>| {
+            let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap()
+        };
+        let ours = by(Algorithm::HS256, Some("1"));
+        assert_eq!(tokens.check(&ours, NOW), Some(ApiKeyId(7)));
+        for (algorithm, kid) in [
+            (Algorithm::HS512, Some("1")),
+            (Algorithm::HS384, Some("1")),
+            (Algorithm::HS256, Some("2")),
+            (Algorithm::HS256, Some("01")),
+            (Algorithm::HS256, Some("1 ")),
+            (Algorithm::HS256, Some("../1")),
+            (Algorithm::HS256, Some("")),
+            (Algorithm::HS256, None),
+        ] {
+            assert_eq!(tokens.check(&by(algorithm, kid), NOW), None, "{algorithm:?} {kid:?}");
+        }
+        // The same claims under another header: {"alg":"none","kid":"1"}, with our signature and without one; RS256; HS256 in
+        // small letters.
+        let (_, rest) = ours.split_once('.').unwrap();
+        let (payload, signature) = rest.split_once('.').unwrap();
+        for header in
+            ["eyJhbGciOiJub25lIiwia2lkIjoiMSJ9", "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ", "eyJhbGciOiJoczI1NiIsImtpZCI6IjEifQ"]
+        {
+            for signature in ["", signature] {
+                assert_eq!(tokens.check(&format!("{header}.{payload}.{signature}"), NOW), None, "{header}");
+            }
+        }
+    }
+
+    #[test]
     fn the_memory_of_tokens_has_an_end() {
         let tokens = Tokens::new(vec![]);
         for n in 0..=CACHE_MAX {

@@ -9,6 +9,8 @@ use std::task::Poll;
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -80,13 +82,23 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.router
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(from_fn(catch_panics))
+            .layer(from_fn(guard))
             .with_state(state)
     }
 }
 
-/// A panic is a bug of one request: it is answered with 500, and the process lives on.
-async fn catch_panics(request: Request, next: Next) -> Response {
+/// What is true of every answer. A panic is a bug of one request: it is answered with 500, and the process lives on. No answer
+/// is taken for another type than it says, and none is kept by a browser or a proxy unless it says that it may be: nearly
+/// all are somebody's payments.
+async fn guard(request: Request, next: Next) -> Response {
+    let mut response = caught(request, next).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn caught(request: Request, next: Next) -> Response {
     let mut answer = pin!(next.run(request));
     let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
         Ok(Poll::Ready(response)) => Poll::Ready(Some(response)),

@@ -3,6 +3,8 @@
 //! Each check is one query that finds violations; none of them uses a decision's own code, so that it is a second opinion.
 //! All run in one read transaction, so that a live database is seen at one point in time.
 
+use std::time::Instant;
+
 use super::StoreError;
 use super::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 
@@ -270,7 +272,9 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
         violations: vec![],
     };
     for check in CHECKS {
+        let begun = Instant::now();
         let found = sql.rows(&format!("{} LIMIT {}", check.sql, NAMED + 1), &vec![])?;
+        tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
         let places = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
         report.violations.extend(places.take(NAMED).map(|place| (check.name, place)));
         if found.len() > NAMED {

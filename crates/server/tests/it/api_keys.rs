@@ -87,3 +87,20 @@ fn a_merchant_revokes_only_its_own_keys() {
     assert_eq!(stranger.api.get("/v1/api-keys/list").rows().len(), 1);
     assert!(shop.api.get("/v1/api-keys/list").rows().iter().all(|row| row["revoked_at"].is_null()));
 }
+
+/// Whether a key is good is a row, not a memory: another process's answer counts here in the very next request.
+#[test]
+fn a_key_that_another_process_revokes_is_refused_at_once() {
+    let (server, shop) = open();
+    let beside = server.beside(&[]);
+    let there = shop.at(&beside);
+    for _ in 0..5 {
+        let (key, credentials) = another(&shop);
+        let token = server.sign_in(&credentials).api.token.expect("a token");
+        let known = shop.api.with_token(Some(&token));
+        known.get("/v1/parties/list").ok();
+        revoke(&there, key).ok();
+        assert_eq!(known.get("/v1/parties/list").refused_in_words(401), "Could not validate credentials");
+        obtain(&server, &credentials).refused(401);
+    }
+}

@@ -1,7 +1,9 @@
 //! The log: it has the id of what went wrong, and no secret whatever happens.
 
+use std::process::Command;
+
 use crate::support::shop::GOOD;
-use crate::support::{Reply, Server, id, json, key, open, open_with, wait_for};
+use crate::support::{Database, Reply, Server, id, json, key, on_postgres_only, open, open_with, wait_for};
 
 /// Fails unless the answer is a fault of the server's whose id the log has.
 #[track_caller]
@@ -85,4 +87,46 @@ fn the_log_has_no_secret_however_much_it_says() {
     ] {
         assert!(!log.contains(text), "the log has the {what}: {log}");
     }
+}
+
+/// The password of the database is in its URL: in no message, and in no log however much it says.
+#[test]
+fn the_password_of_the_database_is_told_to_nobody() {
+    const PASSWORD: &str = "hunter2-the-secret";
+    let database = Database::new();
+    for rest in ["127.0.0.1:1/kola", "127.0.0.1:1", "127.0.0.1:1x/kola", "127.0.0.1:1/kola?target_session_attrs=x", "[::1/kola"]
+    {
+        for scheme in ["postgres", "postgresql", "mysql"] {
+            let url = format!("{scheme}://kola:{PASSWORD}@{rest}");
+            let said = database.kola_at(&url, &["ledger", "verify"]).refused();
+            assert!(!said.contains(PASSWORD), "{said}");
+            let mut help = Command::new(env!("CARGO_BIN_EXE_kola"));
+            let help = help.arg("--help").env("KOLA_DATABASE", &url).output().expect("kola runs").stdout;
+            let help = String::from_utf8_lossy(&help);
+            assert!(help.contains("KOLA_DATABASE") && !help.contains(PASSWORD), "{help}");
+        }
+    }
+}
+
+#[test]
+fn the_password_of_the_database_is_not_in_the_log_either() {
+    const PASSWORD: &str = "hunter2-the-secret";
+    on_postgres_only!();
+    let database = Database::new();
+    let credentials = database.merchant("First Shop");
+    // A cluster that trusts this machine takes any password.
+    let url = database.url();
+    let (scheme, rest) = url.split_once("://").expect("a scheme");
+    let (user, place) = rest.split_once('@').expect("a user");
+    let user = user.split(':').next().expect("a name");
+    let with_password = format!("{scheme}://{user}:{PASSWORD}@{place}");
+    let server = Server::start_at(database, with_password, &[("KOLA_LOG", "trace")]);
+    let shop = server.sign_in(&credentials);
+    shop.party();
+    server.database.postgres().end_all_connections();
+    server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
+    wait_for("a fault", || (shop.api.get("/v1/payment-accounts/list").status == 503).then_some(()));
+    let log = server.log();
+    assert!(log.contains("a request failed"), "this log says too little to prove anything: {log}");
+    assert!(!log.contains(PASSWORD), "{log}");
 }
