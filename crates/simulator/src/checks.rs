@@ -54,6 +54,9 @@ impl Checks {
         for (before, after) in &commit.changes.executions {
             self.execution(before.as_deref(), after, &commit, rows)?;
         }
+        for (_, after) in &commit.changes.executions {
+            self.room(after, rows)?;
+        }
         for (before, after) in &commit.changes.reviews {
             self.review(before.as_deref(), after);
         }
@@ -177,11 +180,6 @@ impl Checks {
         rule(after.refunded_minor <= after.payer.minor, "refunds exceed their payment", || format!("{after:?}"))?;
         self.count(before, -1);
         self.count(Some(after), 1);
-        if let Some(id) = after.original_execution_id {
-            let sum = self.refunded.get(&id).copied().unwrap_or(0);
-            let paid = rows.executions.get(id).map_or(0, |row| row.payer.minor);
-            rule(sum <= paid, "refunds exceed their payment", || format!("{sum} of {paid}: {after:?}"))?;
-        }
         let changed = before.is_none_or(|before| before.status != after.status);
         let kind = match after.status {
             _ if !changed => None,
@@ -191,6 +189,14 @@ impl Checks {
             ExecutionStatus::Failed => Some(EventType::ExecutionFailed),
         };
         has_event(commit, kind, Subject::Execution, after.id.0)
+    }
+
+    /// All refunds of a payment together are not more than it.
+    fn room(&self, refund: &Execution, rows: &Committed) -> Checked {
+        let Some(id) = refund.original_execution_id else { return Ok(()) };
+        let sum = self.refunded.get(&id).copied().unwrap_or(0);
+        let paid = rows.executions.get(id).map_or(0, |row| row.payer.minor);
+        rule(sum <= paid, "refunds exceed their payment", || format!("{sum} of {paid}: {refund:?}"))
     }
 
     /// A lease is taken only from who has none any more; who has it may send again.
@@ -228,6 +234,22 @@ impl Checks {
                 *self.open_suspense.entry((row.merchant_id, row.amount.currency)).or_default() += sign * row.amount.minor;
             }
         }
+    }
+
+    /// What the clearing accounts say of each execution.
+    pub fn cleared(&self, rows: &Committed) -> Map<ExecutionId, i64> {
+        let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
+        let is_clearing = |entry: &&Entry| {
+            let account = rows.accounts.get(domain::ids::AccountId(entry.account_id));
+            entry.bucket == Bucket::System && account.is_some_and(|account| clearing.contains(&account.kind))
+        };
+        let mut sums: Map<ExecutionId, i64> = Map::default();
+        for entry in self.entries.iter().filter(is_clearing) {
+            if let Some(id) = entry.execution_id {
+                *sums.entry(id).or_default() += entry.amount_minor;
+            }
+        }
+        sums
     }
 
     /// Everything from the beginning.

@@ -1,7 +1,8 @@
 //! Runs kola's own decisions and lanes on a simulated database, clock, network and providers: one thread, one seed. What an
 //! oracle and the invariants find can be run again exactly.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -37,16 +38,57 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    // A panic of the product is an outcome: the lane reports it.
     std::panic::set_hook(Box::new(|_| {}));
-    let seed = args.seed.unwrap_or(1);
+    match (args.seed, args.seconds) {
+        (Some(seed), _) => one(seed, &args),
+        (None, Some(seconds)) => fresh(Duration::from_secs(seconds), &args),
+        (None, None) => one(1, &args),
+    }
+}
+
+fn one(seed: u64, args: &Args) -> anyhow::Result<()> {
     let report = sim::run(seed, args.steps, &|_| true, true);
     show(seed, &report, args.history);
+    if report.violation.is_some() {
+        anyhow::bail!("seed {seed} found something");
+    }
+    Ok(())
+}
+
+/// Fresh seeds for so long; the first that finds something is shown.
+fn fresh(time: Duration, args: &Args) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let first = u64::from_be_bytes(kola::clock::random()?) >> 16;
+    let (mut seeds, mut commands, mut running) = (0, 0, Duration::ZERO);
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    while begun.elapsed() < time {
+        let seed = first + seeds;
+        let report = sim::run(seed, args.steps, &|_| true, false);
+        if report.violation.is_some() {
+            return one(seed, args);
+        }
+        seeds += 1;
+        commands += report.commands;
+        running += report.time;
+        for (what, count) in report.counts {
+            *counts.entry(what).or_default() += count;
+        }
+    }
+    println!("{seeds} seeds from {first} on, {commands} commands, {} a second", rate(commands, running));
+    print_counts(&counts);
     Ok(())
 }
 
 fn rate(commands: u64, time: Duration) -> u64 {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
     commands.saturating_mul(1_000_000) / micros
+}
+
+fn print_counts(counts: &BTreeMap<String, u64>) {
+    for (what, count) in counts {
+        println!("{count:>12} {what}");
+    }
 }
 
 fn show(seed: u64, report: &sim::Report, history: usize) {
@@ -62,7 +104,5 @@ fn show(seed: u64, report: &sim::Report, history: usize) {
         report.commands,
         rate(report.commands, report.time)
     );
-    for (what, count) in &report.counts {
-        println!("  {what}: {count}");
-    }
+    print_counts(&report.counts);
 }

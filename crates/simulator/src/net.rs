@@ -155,8 +155,9 @@ impl Net {
 
     /// Sets the clocks for true time `now`.
     pub fn set_time(&self, now: i64) {
-        for process in self.processes.borrow().iter() {
-            process.now.store(now + process.skew, Ordering::Relaxed);
+        // No two clocks show the same microsecond.
+        for (process, after) in self.processes.borrow().iter().zip(0..) {
+            process.now.store(now + process.skew + after, Ordering::Relaxed);
         }
     }
 

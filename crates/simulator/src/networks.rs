@@ -59,7 +59,9 @@ pub enum Outside {
 pub struct Networks {
     pub requests: Map<String, Request>,
     of_execution: Map<ExecutionId, String>,
-    /// What providers hold for us, as they see it.
+    /// What providers hold for us, as they see it: of each execution,
+    pub moved: Map<ExecutionId, i64>,
+    /// and together.
     pub truth: Map<(MerchantId, AccountKind, domain::currency::Currency), i64>,
     pub due: Vec<(i64, Outside)>,
     pub trouble: Option<String>,
@@ -158,6 +160,7 @@ impl Networks {
         let sign = if request.operation == Operation::Collection { 1 } else { -1 };
         for (verdict, sign) in before.map(|before| (before, -sign)).into_iter().chain([(verdict, sign)]) {
             if verdict.moved {
+                *self.moved.entry(request.execution).or_default() += sign * verdict.amount.minor;
                 *self.truth.entry((request.merchant, request.kind, verdict.amount.currency)).or_default() +=
                     sign * verdict.amount.minor;
             }
@@ -187,7 +190,8 @@ impl Networks {
     }
 
     /// Money that a provider held for us without our books went back to who had paid it.
-    pub fn give_back(&mut self, merchant: MerchantId, kind: AccountKind, money: Money) {
+    pub fn give_back(&mut self, execution: ExecutionId, merchant: MerchantId, kind: AccountKind, money: Money) {
+        *self.moved.entry(execution).or_default() -= money.minor;
         *self.truth.entry((merchant, kind, money.currency)).or_default() -= money.minor;
     }
 

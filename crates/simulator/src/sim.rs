@@ -52,7 +52,7 @@ pub struct Report {
     /// Without the checks of the whole.
     pub time: Duration,
     pub steps: u64,
-    pub counts: BTreeMap<&'static str, u64>,
+    pub counts: BTreeMap<String, u64>,
     pub violation: Option<(u64, Violation)>,
     pub history: Vec<String>,
 }
@@ -75,7 +75,7 @@ pub struct Sim {
     commands: u64,
     folded: u64,
     folding: Duration,
-    counts: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<String, u64>,
     history: Option<Vec<String>>,
 }
 
@@ -95,6 +95,7 @@ pub fn run(seed: u64, steps: u64, keep: &dyn Fn(u64) -> bool, tell: bool) -> Rep
     if violation.is_none() {
         violation = sim.quiet().err().map(|violation| (steps, violation));
     }
+    sim.count_rows();
     sim.net.close();
     Report {
         commands: sim.commands,
@@ -330,9 +331,9 @@ impl Sim {
     fn take_in(&mut self, done: Done, soft: u64) -> Checked {
         let Done { process, now, items, mut outcomes, commits, nested, crashed } = done;
         self.commands += u64::try_from(items.len()).unwrap_or(0);
-        *self.counts.entry("batches").or_default() += 1;
-        *self.counts.entry("batches in the middle of another").or_default() += u64::from(nested > 0);
-        *self.counts.entry("crashes").or_default() += u64::from(crashed);
+        self.count("batches", 1);
+        self.count("batches with others in their middle", u64::from(nested > 0));
+        self.count("crashes", u64::from(crashed));
         let acknowledged = outcomes.iter().any(Result::is_ok);
         rule(!acknowledged || !commits.is_empty(), "acknowledged before it was committed", || {
             format!("{:?}", items[0].command)
@@ -348,7 +349,7 @@ impl Sim {
             let told =
                 Told { outcome, now: now.0, overlapped, lenient: overlapped && (creates || self.books.soft != soft), read };
             self.note(process, nested, item, outcome);
-            *self.counts.entry(kind_of(outcome)).or_default() += 1;
+            self.count(kind_of(outcome), 1);
             self.books.told(&item.command, told).map_err(|what| Violation {
                 check: oracle_check(&item.command),
                 what: format!("{:?}: {what}", item.command),
@@ -375,6 +376,30 @@ impl Sim {
         Ok(())
     }
 
+    fn count(&mut self, what: &str, by: u64) {
+        match self.counts.get_mut(what) {
+            Some(count) => *count += by,
+            None => {
+                self.counts.insert(what.to_owned(), by);
+            }
+        }
+    }
+
+    /// What there is in the end.
+    fn count_rows(&mut self) {
+        let net = Rc::clone(&self.net);
+        let db = net.db.borrow();
+        for row in db.rows.executions.by_id.values() {
+            self.count(&format!("{} {}", row.operation, row.status), 1);
+        }
+        for row in db.rows.reviews.by_id.values() {
+            self.count(&format!("review {}", row.kind), 1);
+        }
+        for row in db.rows.sessions.by_id.values() {
+            self.count(&format!("session {} {}", row.kind, row.status), 1);
+        }
+    }
+
     fn note(&mut self, process: usize, nested: usize, item: &Item, outcome: &Outcome) {
         let Some(history) = &mut self.history else { return };
         if history.len() >= HISTORY {
@@ -399,7 +424,7 @@ impl Sim {
             Resolution::ToPayer => {
                 if let Some(kind) = AccountKind::clearing(known.provider) {
                     let money = domain::money::Money::new(review.amount, review.currency);
-                    networks.give_back(MerchantId(known.merchant), kind, money);
+                    networks.give_back(ExecutionId(key.0), MerchantId(known.merchant), kind, money);
                 }
             }
             Resolution::Completed | Resolution::Failed => {
@@ -531,6 +556,14 @@ impl Sim {
         }
         self.fold()?;
         compare::settled(&self.net.db.borrow().rows)?;
+        let cleared = self.checks.cleared(&self.net.db.borrow().rows);
+        for (id, moved) in &self.door.inside().moved {
+            let booked = -cleared.get(id).copied().unwrap_or(0);
+            rule(booked == *moved, "clearing is not what providers hold", || {
+                let row = self.net.db.borrow().rows.executions.get(*id).cloned();
+                format!("{moved} is there, {booked} is booked of {row:?}")
+            })?;
+        }
         compare::outside(&self.net.db.borrow().rows, &self.door.inside().truth)
     }
 
