@@ -16,7 +16,7 @@ use domain::wallet::Wallet;
 use crate::db::{Commit, Committed, Map};
 
 /// A rule that is broken: which, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Violation {
     pub check: &'static str,
     pub what: String,
@@ -169,6 +169,8 @@ impl Checks {
             let other = self.session_of.insert(after.session_id, after.id);
             rule(other.is_none(), "a session was executed twice", || format!("{other:?} and {after:?}"))?;
             if let Some(session) = rows.sessions.get(after.session_id) {
+                let used = session.status == SessionStatus::Executed;
+                rule(used, "session and execution contradict each other", || format!("{session:?} {after:?}"))?;
                 let in_time = after.created_at < session.expires_at;
                 rule(in_time, "an expired session was executed", || format!("{session:?} {after:?}"))?;
             }
@@ -293,8 +295,20 @@ impl Checks {
             let made = numbers.get(&(counter.merchant_id, counter.kind, counter.year.to_string())).copied().unwrap_or(0);
             rule(made == counter.last, "numbers with a gap", || format!("{made}: {counter:?}"))?;
         }
+        let mut taken: Map<ExecutionId, i64> = Map::default();
         for execution in rows.executions.by_id.values() {
             self.figures(execution)?;
+            let paid_late = rows.reviews.named(&(execution.id, ReviewKind::SuccessAfterFailure)).is_some();
+            if let (Some(original), true) =
+                (execution.original_execution_id, execution.status != ExecutionStatus::Failed || paid_late)
+            {
+                *taken.entry(original).or_default() += execution.payee.minor;
+            }
+        }
+        for (id, taken) in taken {
+            let row = rows.executions.get(id);
+            let said = row.is_some_and(|row| row.refunded_minor == taken.min(row.payer.minor));
+            rule(said, "refunds differ from what their payment says", || format!("{taken}: {row:?}"))?;
         }
         Ok(())
     }

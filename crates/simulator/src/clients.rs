@@ -117,7 +117,8 @@ impl Clients<'_> {
             20 => return self.again(id, false),
             21 => return self.again(id, true),
             22 => {
-                let wallet = self.some(id, |m| &m.wallets)?;
+                let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
+                let wallet = own.filter(|_| self.rng.chance(600)).or_else(|| self.some(id, |m| &m.wallets))?;
                 let currency = self.books.wallets.get(&wallet)?.currency;
                 Command::FundWallet(WalletId(wallet), money(currency, self.rng))
             }
@@ -272,7 +273,8 @@ impl Clients<'_> {
     }
 
     fn transfer(&mut self, id: i64) -> Option<Declare> {
-        let wallet = self.some(id, |merchant| &merchant.wallets)?;
+        let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
+        let wallet = own.filter(|_| self.rng.chance(900)).or_else(|| self.some(id, |merchant| &merchant.wallets))?;
         let currency = self.books.wallets.get(&wallet)?.currency;
         let counterparty_id = self.counterparty(id)?;
         let amount = money(currency, self.rng);

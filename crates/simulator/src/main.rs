@@ -6,18 +6,26 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use crate::shrink::Left;
+
 mod book;
 mod checks;
 mod clients;
 mod compare;
 mod db;
 mod item;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod net;
 mod networks;
 mod oracle;
 mod rng;
+mod shrink;
 mod sim;
 mod store;
+
+/// A failing history is made shorter for so long.
+const SHRINK: Duration = Duration::from_secs(60);
 
 /// What to run.
 #[derive(Parser)]
@@ -34,12 +42,30 @@ struct Args {
     /// How many commands of a failing history are printed.
     #[arg(long, default_value_t = 30)]
     history: usize,
+    /// A failing history is not made shorter.
+    #[arg(long)]
+    whole: bool,
+    /// Runs with a deliberate fault: its number.
+    #[cfg(feature = "mutants")]
+    #[arg(long, default_value_t = 0)]
+    mutant: usize,
+    /// Tries all deliberate faults, and says after how many steps each was found.
+    #[cfg(feature = "mutants")]
+    #[arg(long)]
+    mutants: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     // A panic of the product is an outcome: the lane reports it.
     std::panic::set_hook(Box::new(|_| {}));
+    #[cfg(feature = "mutants")]
+    {
+        if args.mutants {
+            return mutants::table();
+        }
+        domain::mutants::choose(args.mutant);
+    }
     match (args.seed, args.seconds) {
         (Some(seed), _) => one(seed, &args),
         (None, Some(seconds)) => fresh(Duration::from_secs(seconds), &args),
@@ -48,12 +74,19 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn one(seed: u64, args: &Args) -> anyhow::Result<()> {
-    let report = sim::run(seed, args.steps, &|_| true, true);
-    show(seed, &report, args.history);
-    if report.violation.is_some() {
-        anyhow::bail!("seed {seed} found something");
+    let report = sim::run(seed, args.steps, &Left::default(), true);
+    if report.violation.is_none() {
+        show(seed, &report, args.history);
+        return Ok(());
     }
-    Ok(())
+    if args.whole {
+        show(seed, &report, args.history);
+    } else {
+        let short = shrink::shrink(seed, args.steps, &report, SHRINK);
+        show(seed, &short, usize::MAX);
+    }
+    let (step, violation) = report.violation.unwrap_or_default();
+    anyhow::bail!("--seed {seed} --steps {} found in step {step}: {}", args.steps, violation.check)
 }
 
 /// Fresh seeds for so long; the first that finds something is shown.
@@ -64,7 +97,7 @@ fn fresh(time: Duration, args: &Args) -> anyhow::Result<()> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     while begun.elapsed() < time {
         let seed = first + seeds;
-        let report = sim::run(seed, args.steps, &|_| true, false);
+        let report = sim::run(seed, args.steps, &Left::default(), false);
         if report.violation.is_some() {
             return one(seed, args);
         }
@@ -105,4 +138,29 @@ fn show(seed: u64, report: &sim::Report, history: usize) {
         rate(report.commands, report.time)
     );
     print_counts(&report.counts);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seeds that once found something: seed, steps, what it was.
+    #[test]
+    fn what_was_found_before_stays_mended() {
+        for line in include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            let mut words = line.split_whitespace();
+            let (seed, steps) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+            let report = sim::run(seed, steps, &Left::default(), false);
+            assert!(report.violation.is_none(), "{line}: {:?}", report.violation);
+        }
+    }
+
+    #[test]
+    fn fresh_seeds_find_nothing_and_one_seed_is_one_history() {
+        for seed in 1..=6 {
+            let (first, second) = (sim::run(seed, 150, &Left::default(), true), sim::run(seed, 150, &Left::default(), true));
+            assert!(first.violation.is_none(), "{seed}: {:?}", first.violation);
+            assert!(first.history == second.history, "seed {seed} has two histories");
+        }
+    }
 }

@@ -166,7 +166,8 @@ impl Networks {
             }
         }
         if before.is_none() && request.turns {
-            let at = self.now + self.between(seconds(1), minutes(26 * 60));
+            let longest = if self.chance(700) { seconds(20) } else { minutes(60) };
+            let at = self.now + self.between(seconds(1), longest);
             self.due.push((at, Outside::Turns(request.id.clone())));
         }
     }

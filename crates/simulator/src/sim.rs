@@ -25,6 +25,7 @@ use crate::net::{Done, Faults, Net, full};
 use crate::networks::{Door, Outside};
 use crate::oracle::{Books, Told};
 use crate::rng::Rng;
+use crate::shrink::Left;
 
 /// When a simulated installation begins: 2026-11-22.
 const BEGIN: i64 = 1_795_500_000_000_000;
@@ -34,6 +35,15 @@ const FOLD_EVERY: u64 = 10_000;
 const QUIET_ROUNDS: usize = 1_000;
 /// How many commands of the history are kept to be printed.
 const HISTORY: usize = 40_000;
+
+/// What a run may leave out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Choice {
+    /// A step, with all that it begins.
+    Step(u64),
+    /// A client's request: the step, and which of its requests.
+    Request(u64, u64),
+}
 
 /// Something that happens later.
 enum Later {
@@ -55,6 +65,8 @@ pub struct Report {
     pub counts: BTreeMap<String, u64>,
     pub violation: Option<(u64, Violation)>,
     pub history: Vec<String>,
+    /// The requests that were made.
+    pub choices: Vec<Choice>,
 }
 
 /// A run under way.
@@ -77,15 +89,18 @@ pub struct Sim {
     folding: Duration,
     counts: BTreeMap<String, u64>,
     history: Option<Vec<String>>,
+    left: Left,
+    step: u64,
+    choices: Vec<Choice>,
 }
 
-/// Runs the steps of a seed that `keep` keeps.
-pub fn run(seed: u64, steps: u64, keep: &dyn Fn(u64) -> bool, tell: bool) -> Report {
+/// Runs a seed, but what is left out.
+pub fn run(seed: u64, steps: u64, left: &Left, tell: bool) -> Report {
     let begun = Instant::now();
-    let mut sim = Sim::new(seed, tell);
+    let mut sim = Sim::new(seed, left.clone(), tell);
     let mut done = 0;
     let mut violation = sim.set_up().err().map(|violation| (0, violation));
-    for step in (1..=steps).filter(|step| keep(*step)) {
+    for step in (1..=steps).filter(|step| left.keeps(Choice::Step(*step))) {
         if violation.is_some() {
             break;
         }
@@ -104,11 +119,12 @@ pub fn run(seed: u64, steps: u64, keep: &dyn Fn(u64) -> bool, tell: bool) -> Rep
         counts: sim.counts,
         violation,
         history: sim.history.unwrap_or_default(),
+        choices: sim.choices,
     }
 }
 
 impl Sim {
-    fn new(seed: u64, tell: bool) -> Self {
+    fn new(seed: u64, left: Left, tell: bool) -> Self {
         let mut rng = Rng::new(seed, 0);
         let processes = if rng.chance(150) { 1 } else { 2 + rng.below(2) };
         Self {
@@ -129,6 +145,9 @@ impl Sim {
             folding: Duration::ZERO,
             counts: BTreeMap::new(),
             history: tell.then(Vec::new),
+            left,
+            step: 0,
+            choices: vec![],
         }
     }
 
@@ -156,6 +175,7 @@ impl Sim {
 
     fn step(&mut self, step: u64) -> Checked {
         self.rng = Rng::new(self.seed, step);
+        self.step = step;
         self.now += match self.rng.below(100) {
             0 => self.rng.between(0, minutes(20)),
             1..=9 => self.rng.between(0, seconds(40)),
@@ -240,6 +260,11 @@ impl Sim {
             let verdict = request.decided?;
             let heard = row.status.is_final() && (row.status == ExecutionStatus::Completed) == verdict.moved;
             if !heard || row.disputed || verdict.amount != request.asked {
+                // Not what it said before, as far as anybody has heard: perhaps later.
+                let wait = self.rng.between(seconds(1), minutes(5));
+                if !row.status.is_final() && self.rng.chance(900) {
+                    self.later(wait, Later::Outside(what));
+                }
                 return None;
             }
             self.door.inside().turn(&id);
@@ -266,22 +291,34 @@ impl Sim {
     }
 
     fn clients(&mut self, batches: &mut [Vec<Item>]) {
+        let mut number = 0;
         for process in 0..batches.len() {
             let most = if self.rng.chance(50) { 40 } else { 8 };
             for _ in 0..self.rng.below(most) {
-                let mut clients = Clients { books: &self.books, rng: &mut self.rng, now: self.now, merchants: &self.merchants };
-                let Some(item) = clients.draw() else { continue };
-                if !self.is_fair(&item.command) {
-                    continue;
+                number += 1;
+                // Each request has numbers of its own, so that it can be left out.
+                let mut own = Rng::new(self.seed ^ self.step, 1_000_000 + number);
+                let twice = own.chance(60).then(|| own.below(batches.len()));
+                let choice = Choice::Request(self.step, number);
+                if self.left.keeps(choice)
+                    && let Some(item) = self.request(&mut own)
+                {
+                    if self.history.is_some() {
+                        self.choices.push(choice);
+                    }
+                    // A double-click: at once, in one batch or in two processes.
+                    if let (Command::Execute(_), Some(other)) = (&item.command, twice) {
+                        batches[other].push(item.clone());
+                    }
+                    batches[process].push(item);
                 }
-                // A double-click: at once, in one batch or in two processes.
-                if matches!(item.command, Command::Execute(_)) && self.rng.chance(60) {
-                    let other = self.rng.below(batches.len());
-                    batches[other].push(item.clone());
-                }
-                batches[process].push(item);
             }
         }
+    }
+
+    fn request(&self, rng: &mut Rng) -> Option<Item> {
+        let mut clients = Clients { books: &self.books, rng, now: self.now, merchants: &self.merchants };
+        clients.draw().filter(|item| self.is_fair(&item.command))
     }
 
     /// An operator says of a payment without an answer only what its provider would say.

