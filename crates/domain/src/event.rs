@@ -2,6 +2,7 @@
 
 use crate::api_enum;
 use crate::ids::{EventId, MerchantId};
+use crate::mutant;
 use crate::time::Timestamp;
 use crate::world::{Halt, World};
 
@@ -95,6 +96,9 @@ pub fn record(
     now: Timestamp,
 ) -> Result<EventId, Halt> {
     let id = EventId(world.new_id()?);
+    if mutant!(EventMissing) && kind == EventType::SourcePaid {
+        return Ok(id);
+    }
     world.events.push(Event { id, merchant_id, kind, subject, subject_id, note, created_at: now });
     Ok(id)
 }

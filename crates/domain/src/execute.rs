@@ -12,6 +12,7 @@ use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};
 use crate::merchant::{self, Merchant};
 use crate::money::Money;
+use crate::mutant;
 use crate::names::{Method, Operation, Provider};
 use crate::rejection::Rejection;
 use crate::session::{self, Session, SessionInput};
@@ -95,6 +96,10 @@ pub struct Executed {
 /// [`Rejection::DuplicateReference`].
 pub fn replay(request: &Execute, world: &World) -> Result<Option<Execution>, Halt> {
     let name = (request.merchant_id, request.reference_id.clone());
+    if mutant!(SkipReference) {
+        world.find::<Execution>(&name)?;
+        return Ok(None);
+    }
     let Some(found) = world.find::<Execution>(&name)? else { return Ok(None) };
     let same = found.operation == request.terms.operation()
         && found.session_id == request.session_id
@@ -138,7 +143,9 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
         Terms::Transfer => case.transfer(world)?,
         Terms::Refund => case.refund(world)?,
     };
-    world.put(Session { payment_account_id: executed.execution.payment_account_id, ..used });
+    if !mutant!(SessionTwice) {
+        world.put(Session { payment_account_id: executed.execution.payment_account_id, ..used });
+    }
     Ok(executed)
 }
 
@@ -314,6 +321,7 @@ impl Case<'_> {
             .original_execution_id
             .ok_or_else(|| Halt::Broken(format!("session {} has no original", self.session.id)))?;
         let original = world.must::<Execution>(original_id)?;
+        session::recheck_original(&original)?;
         let wallet_id = original.wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no wallet")))?;
         let wallet = world.must::<Wallet>(wallet_id)?;
         if !wallet.status.allows_debit() {
@@ -350,7 +358,8 @@ impl Case<'_> {
             execution.other_wallet_id = Some(payer_id);
         }
         let mut original = (*original).clone();
-        original.refunded_minor = crate::world::sum(original.refunded_minor, amount.minor)?;
+        let counted = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
+        original.refunded_minor = crate::world::sum(original.refunded_minor, counted)?;
         original.refunded_total_minor = crate::world::sum(original.refunded_total_minor, share)?;
         world.put(original.clone());
         if original.provider == Provider::Platform {
@@ -388,7 +397,7 @@ impl Case<'_> {
         };
         let subject = (Subject::Execution, execution.id.0);
         let event = event::record(world, self.merchant.id, EventType::ExecutionPending, subject, None, self.now)?;
-        if let Some((wallet, money)) = execution.hold() {
+        if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
             ledger::post(world, event, Some(execution.id), &ledger::hold(wallet, money)?, self.now)?;
         }
         let job = job(&execution, account, Task::Send, world, self.now)?;
@@ -444,7 +453,10 @@ pub fn job(
 
 /// The wallet's id, if it has so much.
 fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::ids::WalletId> {
-    wallet.filter(|wallet| wallet.status.allows_debit() && wallet.available_minor >= amount.minor).map(|wallet| wallet.id)
+    wallet
+        .filter(|wallet| wallet.status.allows_debit() || mutant!(FrozenPays))
+        .filter(|wallet| wallet.available_minor >= amount.minor || mutant!(BelowZero))
+        .map(|wallet| wallet.id)
 }
 
 fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {

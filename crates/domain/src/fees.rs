@@ -3,6 +3,7 @@
 use crate::book::{Book, Fee};
 use crate::currency::Currency;
 use crate::money::{Money, Ratio};
+use crate::mutant;
 use crate::names::{FeeBearer, Method, Operation, Provider};
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
@@ -78,7 +79,8 @@ fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rej
     let round = || {
         let whole = i128::from(MILLION).checked_mul(fixed_den)?;
         let sum = share.checked_mul(fixed_den)?.checked_add(fixed_num.checked_mul(MILLION.into())?)?;
-        i64::try_from(sum.checked_mul(2)?.checked_add(whole)? / whole.checked_mul(2)?).ok()
+        let half = if mutant!(WrongRounding) { 0 } else { whole };
+        i64::try_from(sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).ok()
     };
     round().ok_or(too_large)
 }
@@ -86,7 +88,8 @@ fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rej
 fn platform_and_gateway(base: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<(i64, i64), Rejection> {
     let platform = book.platform_fee(route.tier, route.operation, now).map_or(Fee::NONE, |row| row.fee);
     let gateway = book.gateway_fee(route.provider, route.method, route.operation, now).map_or(Fee::NONE, |row| row.fee);
-    Ok((fee_on(base, platform, book, now)?, fee_on(base, gateway, book, now)?))
+    let times = if mutant!(DoubleFee) { 2 } else { 1 };
+    Ok((fee_on(base, platform, book, now)? * times, fee_on(base, gateway, book, now)?))
 }
 
 /// The figures of a collection of `base` (in S), paid in `payer_currency`.
@@ -206,7 +209,8 @@ pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Qu
 #[must_use]
 pub fn refund_share(r: Money, rate: Ratio, wallet_currency: Currency, total_left: i64) -> Option<i64> {
     let back = minor_rate(rate.inverse()?, r.currency, wallet_currency)?;
-    back.of_rounded_up(r.minor).map(|w| w.min(total_left))
+    let back_minor = if mutant!(RefundRoundedDown) { back.of(r.minor) } else { back.of_rounded_up(r.minor) };
+    back_minor.map(|w| w.min(total_left))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::api_enum;
 use crate::currency::Currency;
 use crate::ids::{AccountId, EntryId, EventId, ExecutionId, MerchantId, WalletId};
 use crate::money::Money;
+use crate::mutant;
 use crate::names::Provider;
 use crate::time::Timestamp;
 use crate::wallet::Wallet;
@@ -246,6 +247,11 @@ impl Figures {
 pub fn collection_completes(f: &Figures) -> Result<Postings, Halt> {
     let mut legs = vec![f.outside(-1)];
     legs.extend(f.position(1));
+    if mutant!(DoubleCredit) {
+        let all = f.platform_fee + f.gateway_fee + f.fx_fee;
+        legs.push(Leg::available(f.wallet, f.wallet_amount.minor + all, f.wallet_amount.currency));
+        return Postings::balanced(legs);
+    }
     legs.push(Leg::available(f.wallet, f.wallet_amount.minor, f.wallet_amount.currency));
     legs.extend(f.fees());
     Postings::balanced(legs)
@@ -356,7 +362,7 @@ fn on_wallet(
     };
     *balance = sum(*balance, money.minor)?;
     let balance_minor = *balance;
-    if balance_minor < 0 {
+    if balance_minor < 0 && !mutant!(BelowZero) {
         return Err(Halt::Broken(format!("wallet {} would fall below zero", wallet.id)));
     }
     let previous_entry_id = wallet.last_entry_id.replace(id);

@@ -16,6 +16,8 @@ pub mod ids;
 pub mod ledger;
 pub mod merchant;
 pub mod money;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod names;
 pub mod party;
 pub mod rejection;
@@ -26,3 +28,21 @@ pub mod source;
 pub mod time;
 pub mod wallet;
 pub mod world;
+
+/// Whether a deliberate fault was chosen; see [`mutants`].
+#[cfg(feature = "mutants")]
+#[macro_export]
+macro_rules! mutant {
+    ($name:ident) => {
+        $crate::mutants::is($crate::mutants::Mutant::$name)
+    };
+}
+
+/// Whether a deliberate fault was chosen: they are not compiled.
+#[cfg(not(feature = "mutants"))]
+#[macro_export]
+macro_rules! mutant {
+    ($name:ident) => {
+        false
+    };
+}

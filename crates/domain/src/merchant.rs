@@ -3,6 +3,7 @@
 use crate::api_enum;
 use crate::currency::Currency;
 use crate::ids::{ApiKeyId, MerchantId, WalletId};
+use crate::mutant;
 use crate::names::Mode;
 use crate::rejection::Rejection;
 use crate::time::{Timestamp, minutes, seconds};
@@ -282,7 +283,11 @@ pub fn reserve_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Res
     if passcode.locked_until.is_some_and(|until| now < until) {
         return Err(Rejection::PasscodeLocked.into());
     }
-    let attempts = if passcode.locked_until.is_some() { 1 } else { passcode.attempts.saturating_add(1) };
+    let attempts = if passcode.locked_until.is_some() {
+        1
+    } else {
+        passcode.attempts.saturating_add(i64::from(!mutant!(TriesNotCounted)))
+    };
     let locked_until = (attempts >= PASSCODE_ATTEMPTS).then(|| now.plus(PASSCODE_LOCK_US));
     world.put(Passcode { attempts, locked_until, updated_at: now, ..(*passcode).clone() });
     Ok(Some(passcode.hash.clone()))

@@ -8,6 +8,7 @@ use crate::execution::{Execution, ExecutionStatus};
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::merchant::Merchant;
 use crate::money::{AmountFault, Decimal, Money};
+use crate::mutant;
 use crate::names::{Operation, Provider};
 use crate::party::{self, Party};
 use crate::rejection::{Refusals, Rejection};
@@ -141,7 +142,7 @@ impl Session {
     #[must_use]
     pub fn status_at(&self, time: Timestamp) -> SessionStatus {
         match self.status {
-            SessionStatus::Active if time >= self.expires_at => SessionStatus::Expired,
+            SessionStatus::Active if time >= self.expires_at && !mutant!(SkipExpiry) => SessionStatus::Expired,
             status => status,
         }
     }
@@ -400,7 +401,8 @@ fn own_wallet(
 }
 
 fn check_debit(wallet: &Wallet, field: &'static str, amount: Money, refusals: &mut Refusals) {
-    refusals.unless(wallet.status.allows_debit(), Rejection::WalletState { field, state: wallet.status.as_str() });
+    let fine = wallet.status.allows_debit() || mutant!(FrozenPays);
+    refusals.unless(fine, Rejection::WalletState { field, state: wallet.status.as_str() });
     refusals.unless(wallet.currency == amount.currency, Rejection::CurrencyMismatch { what: "wallet", has: wallet.currency });
 }
 
@@ -481,12 +483,25 @@ pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Re
         .filter(|execution| execution.merchant_id == merchant_id && execution.operation == Operation::Collection);
     Ok(match found {
         None => Err(Rejection::Unknown { field: "original_payment_intent_id", what: "a collection" }),
-        Some(original) if original.status != ExecutionStatus::Completed => {
+        Some(original) if original.status != ExecutionStatus::Completed && !mutant!(RefundOfPending) => {
             Err(Rejection::NotRefundable { state: original.status.as_str() })
         }
         Some(original) if original.disputed => Err(Rejection::NotRefundable { state: "disputed by its provider" }),
         Some(original) => Ok((*original).clone()),
     })
+}
+
+/// Makes the check of a refund's creation again, at its execution: its provider may have taken the payment back meanwhile.
+///
+/// # Errors
+/// [`Rejection::State`] on `session_id`.
+pub fn recheck_original(original: &Execution) -> Result<(), Rejection> {
+    let state = match original.status {
+        ExecutionStatus::Completed if original.disputed && !mutant!(RefundOfDisputed) => "disputed by its provider",
+        ExecutionStatus::Completed => return Ok(()),
+        other => other.as_str(),
+    };
+    Err(Rejection::State { field: "session_id", what: "payment", state, needs: "COMPLETED and undisputed" })
 }
 
 /// Whether the refund still fits into its payment.
@@ -527,7 +542,12 @@ pub fn cancel(
 ) -> Result<Session, Halt> {
     let time = world.must::<Merchant>(merchant_id)?.time(now);
     let found = world.get::<Session>(id)?.filter(|session| session.merchant_id == merchant_id && session.kind == kind);
-    let session = found.ok_or(Rejection::NotFound)?.after(SessionInput::Cancel, time)?;
+    let found = found.ok_or(Rejection::NotFound)?;
+    let session = if mutant!(CancelExecuted) && found.status == SessionStatus::Executed {
+        Session { status: SessionStatus::Canceled, ..(*found).clone() }
+    } else {
+        found.after(SessionInput::Cancel, time)?
+    };
     world.put(session.clone());
     event::record(world, merchant_id, EventType::SessionCanceled, (Subject::Session, id.0), None, now)?;
     Ok(session)

@@ -9,6 +9,7 @@ use crate::execution::{
 use crate::ids::{ExecutionId, MerchantId};
 use crate::ledger::{self, From};
 use crate::merchant::Merchant;
+use crate::mutant;
 use crate::names::{Mode, Operation, Provider};
 use crate::rejection::Rejection;
 use crate::review;
@@ -38,6 +39,11 @@ pub fn hear(id: ExecutionId, word: &Word, world: &mut World, now: Timestamp) -> 
     if execution.disputed {
         return Ok(stay(review::hear_more(execution, word, time, world, now)?));
     }
+    if mutant!(FailedCompletes) && execution.status == ExecutionStatus::Failed && input == Input::Succeeded {
+        let completed = Execution { status: ExecutionStatus::Completed, ..execution };
+        world.put(completed.clone());
+        return Ok(stay(completed));
+    }
     Ok(match execution.status.on(input) {
         Step::Unchanged => stay(execution),
         Step::Wait => stay(wait(execution, input, time, world, now)?),
@@ -59,7 +65,12 @@ fn input_of(word: &Word, execution: &Execution) -> Input {
     match word {
         Word::Accepted => Input::Accepted,
         Word::NeedsAction { .. } => Input::NeedsAction,
-        Word::Succeeded { amount: Some(amount), .. } if *amount != execution.outside_amount() => Input::Mismatch,
+        Word::Succeeded { amount: Some(amount), .. }
+            if *amount != execution.outside_amount() && !mutant!(SettleWrongAmount) =>
+        {
+            Input::Mismatch
+        }
+        Word::Unknown if mutant!(TimeoutFails) => Input::Declined,
         Word::Succeeded { .. } => Input::Succeeded,
         Word::Declined { .. } => Input::Declined,
         Word::Unknown => Input::Unknown,
@@ -194,15 +205,18 @@ pub fn fail(
     let event = event::record(world, merchant, EventType::ExecutionFailed, subject, Some(message.clone()), now)?;
     if let Some((wallet, money)) = execution.hold() {
         ledger::post(world, event, Some(execution.id), &ledger::release(wallet, money)?, now)?;
+        if mutant!(ReleaseTwice) {
+            ledger::post(world, event, Some(execution.id), &ledger::release(wallet, money)?, now)?;
+        }
     }
     if let Some(source) = execution.source_id {
         let source = world.must::<Source>(source)?;
-        if source.status == SourceStatus::Processing {
+        if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
             world.put(source.after(SourceInput::CollectionFailed, "", time)?);
             event::record(world, merchant, EventType::SourceReopened, (Subject::Source, source.id.0), None, now)?;
         }
     }
-    if let Some(original) = execution.original_execution_id {
+    if let Some(original) = execution.original_execution_id.filter(|_| !mutant!(RoomKept)) {
         let mut original = (*world.must::<Execution>(original)?).clone();
         original.refunded_minor = difference(original.refunded_minor, execution.payee.minor)?;
         original.refunded_total_minor = difference(original.refunded_total_minor, execution.total_minor)?;
@@ -265,7 +279,10 @@ fn resend(execution: Execution, time: Timestamp, world: &mut World, now: Timesta
         ..execution
     };
     world.put(execution.clone());
-    let job = execute::job(&execution, None, Task::Send, world, now)?;
+    let mut job = execute::job(&execution, None, Task::Send, world, now)?;
+    if mutant!(ResendAsNew) {
+        job.request.request_id.push('2');
+    }
     Ok(Settled { execution, job: Some(job) })
 }
 
@@ -276,12 +293,13 @@ fn resend(execution: Execution, time: Timestamp, world: &mut World, now: Timesta
 /// [`Halt::Broken`] when the execution is not there.
 pub fn claim(id: ExecutionId, patience: Patience, world: &mut World, now: Timestamp) -> Result<Option<Job>, Halt> {
     let execution = (*world.must::<Execution>(id)?).clone();
-    let due = execution.next_check_at.is_some_and(|at| at <= now) && execution.lease_until.is_none_or(|until| until <= now);
+    let due = execution.next_check_at.is_some_and(|at| at <= now)
+        && execution.lease_until.is_none_or(|until| until <= now || mutant!(LeaseIgnored));
     if execution.status.is_final() || !due {
         return Ok(None);
     }
     let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
-    if time >= execution.deadline_at {
+    if time >= execution.deadline_at && !mutant!(OverdueIgnored) {
         review::open_deadline(&execution, "no final word from the provider before the deadline", world, now)?;
     }
     let unanswered =

@@ -6,6 +6,7 @@ use crate::event::{self, EventType, Subject};
 use crate::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
 use crate::merchant::Merchant;
 use crate::money::{Decimal, MAX_MINOR, Money};
+use crate::mutant;
 use crate::names::FeeBearer;
 use crate::party;
 use crate::rejection::Rejection;
@@ -339,6 +340,8 @@ fn next_number(merchant_id: MerchantId, kind: SourceType, year: i64, world: &mut
         Some(counter) => Counter { last: counter.last.saturating_add(1), ..(*counter).clone() },
         None => Counter { id: world.new_id()?, merchant_id, kind, year, last: 1 },
     };
+    let skipped = i64::from(mutant!(NumberGap) && counter.last % 7 == 0);
+    let counter = Counter { last: counter.last + skipped, ..counter };
     let number = format!("{}-{year}-{:05}", kind.prefix(), counter.last);
     world.put(counter);
     Ok(number)

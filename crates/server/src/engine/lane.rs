@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::command::{Command, Settings, decide};
 use domain::time::Timestamp;
 use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, Key, World};
 
+use super::pause::{Pause, RealPause};
 use super::{Failure, Outcome};
 use crate::store::{Store, StoreError};
 
@@ -33,6 +34,7 @@ pub struct Lane<S> {
     store: S,
     settings: Settings,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pause: Arc<dyn Pause>,
     ids: IdBlock,
     id_block: i64,
 }
@@ -48,13 +50,20 @@ enum Done {
 impl<S: Store> Lane<S> {
     /// A lane on a store.
     pub fn new(store: S, settings: Settings, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
-        Self { store, settings, clock, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
+        let pause = Arc::new(RealPause::default());
+        Self { store, settings, clock, pause, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
     }
 
     /// A lane for a few commands: it reserves no more ids than they need.
     #[must_use]
     pub fn short_lived(self) -> Self {
         Self { id_block: IDS_PER_COMMAND, ..self }
+    }
+
+    /// A lane that waits otherwise: in a simulation time passes only where it is told to.
+    #[must_use]
+    pub fn pausing(self, pause: Arc<dyn Pause>) -> Self {
+        Self { pause, ..self }
     }
 
     /// The store.
@@ -65,7 +74,7 @@ impl<S: Store> Lane<S> {
     /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands, and on disk.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
-        let begun = Instant::now();
+        let begun = self.pause.elapsed();
         for attempt in 1..=BATCH_TRIES {
             match self.guarded(commands) {
                 Ok(Done::Committed(outcomes)) => return outcomes,
@@ -77,16 +86,20 @@ impl<S: Store> Lane<S> {
                         return all(&Failure::Unavailable("the database is busy".to_owned()));
                     }
                     if error.is_away() {
-                        if attempt == BATCH_TRIES || begun.elapsed() > TRY_FOR {
+                        if attempt == BATCH_TRIES || self.waited(begun) > TRY_FOR {
                             return all(&Failure::Unavailable("the database cannot be reached".to_owned()));
                         }
-                        std::thread::sleep(AWAY_PAUSE);
+                        self.pause.pause(AWAY_PAUSE);
                     }
                 }
             }
         }
         // One of them may be the cause: each by itself, so that the others are not refused for it.
         commands.iter().map(|command| self.alone(command)).collect()
+    }
+
+    fn waited(&self, begun: Duration) -> Duration {
+        self.pause.elapsed().saturating_sub(begun)
     }
 
     fn alone(&mut self, command: &Command) -> Outcome {
@@ -121,9 +134,15 @@ impl<S: Store> Lane<S> {
         let mut world = self.store.open(self.ids, &subjects, &hints)?;
         let outcomes =
             if self.store.at_hand() { self.one_by_one(commands, &mut world)? } else { self.in_rounds(commands, &mut world)? };
+        if domain::mutant!(AnswerBeforeCommit) && commands.len() > 4 {
+            self.store.rollback();
+            return Ok(Done::Committed(outcomes));
+        }
         self.store.persist(&world)?;
         match self.store.commit() {
             Ok(()) => {}
+            Err(StoreError::Unknown(_)) if domain::mutant!(UnknownIsDone) => {}
+            Err(StoreError::Unknown(error)) if domain::mutant!(UnknownIsUndone) => return Err(*error),
             Err(StoreError::Unknown(error)) => match self.find_out(&error) {
                 Some(true) => {}
                 Some(false) => return Err(*error),
@@ -154,18 +173,18 @@ impl<S: Store> Lane<S> {
     /// Whether a commit without an answer was done: asked until there is an answer, but not for ever.
     fn find_out(&mut self, error: &StoreError) -> Option<bool> {
         tracing::warn!(%error, "a commit has no answer");
-        let begun = Instant::now();
+        let begun = self.pause.elapsed();
         loop {
             match self.store.is_committed() {
                 Ok(committed) => {
                     tracing::warn!(committed, "the commit that had no answer was found out about");
                     return Some(committed);
                 }
-                Err(error) if begun.elapsed() > UNKNOWN_FOR => {
+                Err(error) if self.waited(begun) > UNKNOWN_FOR => {
                     tracing::error!(%error, "a commit stays without an answer");
                     return None;
                 }
-                Err(_) => std::thread::sleep(UNKNOWN_PAUSE),
+                Err(_) => self.pause.pause(UNKNOWN_PAUSE),
             }
         }
     }
@@ -209,7 +228,7 @@ impl<S: Store> Lane<S> {
             if !missing.is_empty() {
                 world.restart();
                 self.store.load(&unknown(missing.into_iter(), world), &mut world.tables)?;
-            } else if self.store.confirm(&mut world.tables)? {
+            } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut world.tables)? {
                 return Ok(outcomes);
             } else {
                 world.restart_in_doubt();

@@ -18,8 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::store::Store;
 
 mod lane;
+mod pause;
 
 pub use lane::Lane;
+pub use pause::{Pause, RealPause};
 
 #[cfg(test)]
 mod tests;

@@ -3,16 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use domain::account::NewAccount;
+use domain::checkout::NewCheckout;
 use domain::command::{Answer, Command, Settings};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
-use domain::ids::{MerchantId, SessionId, WalletId};
+use domain::execution::Word;
+use domain::ids::{ExecutionId, MerchantId, SessionId, WalletId};
 use domain::merchant::{MerchantType, NewMerchant};
-use domain::money::Money;
-use domain::names::Mode;
+use domain::money::{Decimal, Money};
+use domain::names::{Method, Mode, Operation, Provider};
 use domain::party::{NewParty, Relationship};
 use domain::rejection::Rejection;
 use domain::session::Declare;
+use domain::source::{NewItem, SourceType};
 use domain::time::{Timestamp, minutes};
 use domain::wallet::Wallet;
 use domain::world::{IdBlock, Key, Lookup, Tables, World};
@@ -278,6 +282,69 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
     assert_eq!(executed(&outcomes[2]), (false, "COMPLETED"));
     assert_eq!(executed(&lane.run(&batch[..1])[0]), (true, "COMPLETED"), "the lane goes on");
     assert_sound(&path, 2);
+}
+
+/// A collection that completed: its execution, and the merchant.
+fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
+    let Answer::Merchant(merchant, _) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
+    let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
+    let checkout = Command::CreateCheckout(
+        merchant.id,
+        NewCheckout {
+            party,
+            relationship: Relationship::Customer,
+            counterparty_id: None,
+            kind: SourceType::Invoice,
+            currency: usd(0).currency,
+            note: String::new(),
+            reference_id: None,
+            due_date: None,
+            items: vec![NewItem { name: "I".into(), currency: usd(0).currency, qty: 1, amount: usd(1_000) }],
+            mode: "HOSTED".into(),
+            success_url: None,
+            cancel_url: None,
+            expires_at: None,
+            token: "t".into(),
+        },
+    );
+    let Answer::Checkout(checkout) = one(lane, checkout) else { panic!("no checkout") };
+    let account = NewAccount {
+        party_id: checkout.party.id,
+        account_name: "A".into(),
+        provider: Provider::PawaPay,
+        method: Method::MtnMomoLbr,
+        operation: Operation::Collection,
+        country_code: None,
+        account_number: None,
+    };
+    let Answer::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else { panic!("no account") };
+    let declare = Declare::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
+    let Answer::Session(session) = one(lane, Command::Declare(merchant.id, declare)) else { panic!("no session") };
+    let terms = Terms::Collection { account_id: account.id, currency: usd(0).currency };
+    let request = Execute { merchant_id: merchant.id, reference_id: "c".into(), session_id: session.id, terms };
+    let Answer::Executed(executed) = one(lane, Command::Execute(request)) else { panic!("not executed") };
+    let id = executed.execution.id;
+    one(lane, Command::Hear(id, Word::Succeeded { transaction_id: "t".into(), amount: None }));
+    (merchant.id, id)
+}
+
+#[test]
+fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let mut lane = lane(store(&path));
+    let (merchant_id, original_id) = collected(&mut lane);
+    let amount = Decimal::parse("5").unwrap();
+    let declare = Declare::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
+    let Answer::Session(session) = one(&mut lane, Command::Declare(merchant_id, declare)) else { panic!("no session") };
+    one(&mut lane, Command::Hear(original_id, Word::Declined { message: "charged back".into() }));
+    let request = Execute { merchant_id, reference_id: "r".into(), session_id: session.id, terms: Terms::Refund };
+    let outcome = lane.run(&[Command::Execute(request)]).pop().unwrap();
+    assert!(
+        matches!(&outcome, Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })),
+        "{outcome:?}"
+    );
+    assert_sound(&path, 1);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::{Answer, Command};
 use domain::execution::{Execution, Job, Word};
 use tokio::sync::Semaphore;
 
+use super::errand::{Errand, Next};
 use crate::clock;
 use crate::engine::Engine;
 use crate::providers::Providers;
@@ -14,9 +14,7 @@ use crate::providers::Providers;
 /// Calls to providers that are under way at once.
 const CALLS: usize = 256;
 /// A call that takes longer is silence. Well within the lease, so that no other process calls meanwhile.
-const CALL: Duration = Duration::from_secs(10);
-/// A job may lead to another (ask, never seen, send again); more than this in a row is left to a worker.
-const STEPS: usize = 4;
+pub const CALL: Duration = Duration::from_secs(10);
 
 /// Calls providers. Cheap to clone.
 #[derive(Clone)]
@@ -42,35 +40,22 @@ impl Dispatcher {
     /// Calls the provider for a job whose lease this process holds, and stores the outcome. `None` when the outcome could
     /// not be stored now: a worker will find it.
     pub async fn run(&self, job: Job) -> Option<Execution> {
-        let mut job = job;
-        let mut last = None;
-        for _ in 0..STEPS {
+        let mut errand = Errand::new(job);
+        loop {
             let word = {
                 let _place = self.calls.acquire().await.ok()?;
-                if clock::now() >= job.lease_until {
-                    // The wait for a place outlived the lease: another process may be calling. The row stays due.
+                if !errand.may_call(clock::now()) {
                     return None;
                 }
-                let call = tokio::time::timeout(CALL, self.providers.call(&job));
+                let call = tokio::time::timeout(CALL, self.providers.call(errand.job()));
                 call.await.unwrap_or(Word::Unknown)
             };
-            let heard = Command::Hear(job.request.execution_id, word);
-            match self.engine.submit_for(job.request.merchant_id, heard).await {
-                Ok(Answer::Settled(settled)) => {
-                    last = Some(settled.execution);
-                    match settled.job {
-                        Some(next) => job = next,
-                        None => break,
-                    }
-                }
-                Ok(_) => break,
-                Err(failure) => {
-                    // The row is as it was, with its lease: when that is over a worker asks the provider.
-                    tracing::warn!(%failure, execution = job.request.execution_id.0, "an outcome could not be stored");
-                    return None;
-                }
+            let (merchant, heard) = errand.report(word);
+            match errand.after(self.engine.submit_for(merchant, heard).await) {
+                Next::Call(next) => errand = next,
+                Next::Done(execution) => return Some(*execution),
+                Next::Left => return None,
             }
         }
-        last
     }
 }

@@ -16,8 +16,8 @@ pub async fn page(app: App) -> usize {
             return 0;
         }
     };
-    let sweep = |(id, merchant): &(SessionId, MerchantId)| tokio::spawn(expire(app.clone(), *merchant, *id));
-    let sweeps: Vec<_> = due.iter().map(sweep).collect();
+    let start = |(id, merchant): &(SessionId, MerchantId)| tokio::spawn(expire(app.clone(), *merchant, *id));
+    let sweeps: Vec<_> = due.iter().map(start).collect();
     let mut found = 0;
     for sweep in sweeps {
         found += usize::from(sweep.await.unwrap_or(false));
@@ -25,8 +25,14 @@ pub async fn page(app: App) -> usize {
     found
 }
 
+/// What is handed in for a session whose time is over.
+#[must_use]
+pub const fn sweep(id: SessionId) -> Command {
+    Command::ExpireSession(id)
+}
+
 async fn expire(app: App, merchant: MerchantId, id: SessionId) -> bool {
-    match app.engine.submit_for(merchant, Command::ExpireSession(id)).await {
+    match app.engine.submit_for(merchant, sweep(id)).await {
         Ok(_) => true,
         Err(failure) => {
             tracing::warn!(%failure, "a session could not be swept");

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 pub mod callbacks;
 pub mod dispatch;
+pub mod errand;
 pub mod expire;
 pub mod keys;
 pub mod reconcile;

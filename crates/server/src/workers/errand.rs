@@ -1,0 +1,72 @@
+//! Work at a provider, step by step: what is to be done next, without doing it. The dispatcher drives it with a clock and a
+//! network, a simulation with neither.
+
+use domain::command::{Answer, Command};
+use domain::execution::{Execution, Job, Word};
+use domain::ids::MerchantId;
+use domain::time::Timestamp;
+
+use crate::engine::Outcome;
+
+/// A job may lead to another (ask, never seen, send again); more than this in a row is left to a worker.
+const STEPS: usize = 4;
+
+/// A job whose lease this process holds, and those that follow from it.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    job: Job,
+    calls: usize,
+}
+
+/// What comes after an outcome was handed in.
+#[derive(Debug)]
+pub enum Next {
+    /// Another call.
+    Call(Errand),
+    /// Nothing more: this is what became of it.
+    Done(Box<Execution>),
+    /// Nothing is known. The row is as it was, with its lease: when that is over a worker asks the provider.
+    Left,
+}
+
+impl Errand {
+    /// The first step.
+    #[must_use]
+    pub const fn new(job: Job) -> Self {
+        Self { job, calls: 1 }
+    }
+
+    /// The call to make.
+    #[must_use]
+    pub const fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Whether the call may be begun at `now`: once the lease is over another process may be calling, and the row is due.
+    #[must_use]
+    pub fn may_call(&self, now: Timestamp) -> bool {
+        now < self.job.lease_until
+    }
+
+    /// What to hand in once the provider has spoken, and with whose commands.
+    #[must_use]
+    pub const fn report(&self, word: Word) -> (MerchantId, Command) {
+        (self.job.request.merchant_id, Command::Hear(self.job.request.execution_id, word))
+    }
+
+    /// What comes after the report.
+    #[must_use]
+    pub fn after(self, outcome: Outcome) -> Next {
+        match outcome {
+            Ok(Answer::Settled(settled)) => match settled.job {
+                Some(job) if self.calls < STEPS => Next::Call(Self { job, calls: self.calls + 1 }),
+                _ => Next::Done(Box::new(settled.execution)),
+            },
+            Ok(_) => Next::Left,
+            Err(failure) => {
+                tracing::warn!(%failure, execution = self.job.request.execution_id.0, "an outcome could not be stored");
+                Next::Left
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! What must be true of the rows, checked as they change; and all of it from the beginning now and then.
+
+use std::sync::Arc;
+
+use domain::currency::Currency;
+use domain::event::{EventType, Subject};
+use domain::execution::{Execution, ExecutionStatus};
+use domain::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
+use domain::ledger::{Account, AccountKind, Bucket, Entry};
+use domain::names::Operation;
+use domain::review::{Review, ReviewKind, ReviewStatus};
+use domain::session::SessionStatus;
+use domain::source::SourceStatus;
+use domain::wallet::Wallet;
+
+use crate::db::{Commit, Committed, Map};
+
+/// A rule that is broken: which, and where.
+#[derive(Clone, Default, Debug)]
+pub struct Violation {
+    pub check: &'static str,
+    pub what: String,
+}
+
+pub type Checked = Result<(), Violation>;
+
+/// A violation, unless it `holds`.
+pub fn rule(holds: bool, check: &'static str, what: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(Violation { check, what: what() }) }
+}
+
+/// What the entries and rows so far come to.
+#[derive(Default)]
+pub struct Checks {
+    entries: Vec<Entry>,
+    balances: Map<(i64, Bucket), i64>,
+    last: Map<i64, i64>,
+    session_of: Map<SessionId, ExecutionId>,
+    held: Map<WalletId, i64>,
+    refunded: Map<ExecutionId, i64>,
+    /// Collections of a source that are open, and that completed.
+    collections: Map<SourceId, (i64, i64)>,
+    open_suspense: Map<(MerchantId, Currency), i64>,
+}
+
+const fn is_open(status: ExecutionStatus) -> bool {
+    matches!(status, ExecutionStatus::Pending | ExecutionStatus::Processing)
+}
+
+impl Checks {
+    /// Takes a commit in.
+    pub fn observe(&mut self, commit: Commit, rows: &Committed) -> Checked {
+        self.entries_balance(&commit.entries)?;
+        for (before, after) in &commit.changes.executions {
+            self.execution(before.as_deref(), after, &commit, rows)?;
+        }
+        for (_, after) in &commit.changes.executions {
+            self.room(after, rows)?;
+        }
+        for (before, after) in &commit.changes.reviews {
+            self.review(before.as_deref(), after);
+        }
+        for (_, wallet) in &commit.changes.wallets {
+            self.wallet(wallet)?;
+        }
+        for (_, account) in &commit.changes.accounts {
+            self.account(account)?;
+        }
+        for (before, after) in &commit.changes.sessions {
+            let moved = before.as_ref().is_none_or(|row| row.status == SessionStatus::Active || row.status == after.status);
+            rule(moved, "a session's final state changed", || format!("{before:?} -> {after:?}"))?;
+            let executed = after.status == SessionStatus::Executed;
+            rule(executed == self.session_of.contains_key(&after.id), "session and execution contradict each other", || {
+                format!("{after:?}")
+            })?;
+            let kind = match (before, after.status) {
+                (None, _) => Some(EventType::SessionCreated),
+                (Some(row), status) if row.status == status => None,
+                (_, SessionStatus::Expired) => Some(EventType::SessionExpired),
+                (_, SessionStatus::Canceled) => Some(EventType::SessionCanceled),
+                _ => None,
+            };
+            has_event(&commit, kind, Subject::Session, after.id.0)?;
+        }
+        self.sources(&commit)?;
+        self.entries.extend(commit.entries);
+        Ok(())
+    }
+
+    fn sources(&self, commit: &Commit) -> Checked {
+        for (before, after) in &commit.changes.sources {
+            let (open, done) = self.collections.get(&after.id).copied().unwrap_or_default();
+            rule(
+                (after.status == SourceStatus::Paid) == (done == 1) && done <= 1,
+                "paid without exactly one completed collection",
+                || format!("{done} of {after:?}"),
+            )?;
+            let fits = (after.status == SourceStatus::Processing) == (open == 1) && open <= 1;
+            rule(fits, "in process without exactly one open collection", || format!("{open} of {after:?}"))?;
+            let same = before.as_ref().is_some_and(|row| row.status == after.status);
+            let kind = match after.status {
+                _ if same => None,
+                SourceStatus::Paid => Some(EventType::SourcePaid),
+                SourceStatus::Canceled => Some(EventType::SourceCanceled),
+                _ => None,
+            };
+            has_event(commit, kind, Subject::Source, after.id.0)?;
+        }
+        for (_, execution) in &commit.changes.executions {
+            if let Some(source) = execution.source_id {
+                let (open, done) = self.collections.get(&source).copied().unwrap_or_default();
+                rule(open + done <= 1, "a source is collected for twice", || format!("{open} + {done} of {source}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entries_balance(&mut self, entries: &[Entry]) -> Checked {
+        for transaction in entries.chunk_by(|a, b| a.transaction_id == b.transaction_id) {
+            for entry in transaction {
+                let same = transaction.iter().filter(|other| other.currency == entry.currency);
+                let sum: i64 = same.map(|other| other.amount_minor).sum();
+                rule(sum == 0, "a transaction does not balance", || format!("{sum} {}: {transaction:?}", entry.currency))?;
+            }
+        }
+        for entry in entries {
+            let balance = self.balances.entry((entry.account_id, entry.bucket)).or_default();
+            *balance += entry.amount_minor;
+            rule(*balance == entry.balance_minor, "an entry's balance is not the sum", || format!("{balance}: {entry:?}"))?;
+            if entry.bucket != Bucket::System {
+                let last = self.last.insert(entry.account_id, entry.id.0);
+                rule(last == entry.previous_entry_id.map(|id| id.0), "a wallet's chain is broken", || format!("{entry:?}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn balance(&self, id: i64, bucket: Bucket) -> i64 {
+        self.balances.get(&(id, bucket)).copied().unwrap_or(0)
+    }
+
+    fn wallet(&self, wallet: &Wallet) -> Checked {
+        let fold = (self.balance(wallet.id.0, Bucket::Available), self.balance(wallet.id.0, Bucket::Held));
+        let stored = (wallet.available_minor, wallet.held_minor);
+        rule(fold == stored, "a wallet is not the sum of its entries", || format!("{fold:?}: {wallet:?}"))?;
+        rule(stored.0 >= 0 && stored.1 >= 0, "a wallet below zero", || format!("{wallet:?}"))?;
+        let held = self.held.get(&wallet.id).copied().unwrap_or(0);
+        rule(held == stored.1, "held money that no open execution holds", || format!("{held}: {wallet:?}"))?;
+        let closed = wallet.status == domain::wallet::WalletStatus::Closed;
+        rule(!closed || stored == (0, 0), "a closed wallet with money", || format!("{wallet:?}"))
+    }
+
+    fn account(&self, account: &Account) -> Checked {
+        let fold = self.balance(account.id.0, Bucket::System);
+        rule(fold == account.balance_minor, "an account is not the sum of its entries", || format!("{fold}: {account:?}"))?;
+        let open = self.open_suspense.get(&(account.merchant_id, account.currency)).copied().unwrap_or(0);
+        let fits = account.kind != AccountKind::Suspense || open == account.balance_minor;
+        rule(fits, "suspense is not what open reviews say", || format!("{open}: {account:?}"))
+    }
+
+    fn execution(&mut self, before: Option<&Execution>, after: &Execution, commit: &Commit, rows: &Committed) -> Checked {
+        if let Some(before) = before {
+            let last = before.status.is_final();
+            rule(!last || before.status == after.status, "a final state changed", || format!("{before:?} -> {after:?}"))?;
+            let fixed = |row: &Execution| (row.payer, row.payee, row.total_minor, row.session_id, row.deadline_at, row.rate);
+            rule(fixed(before) == fixed(after), "an execution's figures changed", || format!("{before:?} -> {after:?}"))?;
+            self.lease(before, after)?;
+        } else {
+            let other = self.session_of.insert(after.session_id, after.id);
+            rule(other.is_none(), "a session was executed twice", || format!("{other:?} and {after:?}"))?;
+            if let Some(session) = rows.sessions.get(after.session_id) {
+                let used = session.status == SessionStatus::Executed;
+                rule(used, "session and execution contradict each other", || format!("{session:?} {after:?}"))?;
+                let in_time = after.created_at < session.expires_at;
+                rule(in_time, "an expired session was executed", || format!("{session:?} {after:?}"))?;
+            }
+        }
+        let waits = after.waiting_for.is_some() && after.next_check_at.is_some();
+        rule(waits == is_open(after.status), "open without a reason and a due time, or final with one", || {
+            format!("{after:?}")
+        })?;
+        rule(after.refunded_minor <= after.payer.minor, "refunds exceed their payment", || format!("{after:?}"))?;
+        self.count(before, -1);
+        self.count(Some(after), 1);
+        let changed = before.is_none_or(|before| before.status != after.status);
+        let kind = match after.status {
+            _ if !changed => None,
+            ExecutionStatus::Pending => Some(EventType::ExecutionPending),
+            ExecutionStatus::Processing => Some(EventType::ExecutionProcessing),
+            ExecutionStatus::Completed => Some(EventType::ExecutionCompleted),
+            ExecutionStatus::Failed => Some(EventType::ExecutionFailed),
+        };
+        has_event(commit, kind, Subject::Execution, after.id.0)
+    }
+
+    /// All refunds of a payment together are not more than it.
+    fn room(&self, refund: &Execution, rows: &Committed) -> Checked {
+        let Some(id) = refund.original_execution_id else { return Ok(()) };
+        let sum = self.refunded.get(&id).copied().unwrap_or(0);
+        let paid = rows.executions.get(id).map_or(0, |row| row.payer.minor);
+        rule(sum <= paid, "refunds exceed their payment", || format!("{sum} of {paid}: {refund:?}"))
+    }
+
+    /// A lease is taken only from who has none any more; who has it may send again.
+    fn lease(&self, before: &Execution, after: &Execution) -> Checked {
+        let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
+        let taken_at = new.plus(-domain::execution::LEASE_US);
+        let resent = after.attempts != before.attempts;
+        rule(old == new || resent || taken_at >= old, "a lease was taken from its holder", || {
+            format!("{before:?} -> {after:?}")
+        })
+    }
+
+    /// Adds or takes away what an execution holds, gives back and collects.
+    fn count(&mut self, row: Option<&Execution>, sign: i64) {
+        let Some(row) = row else { return };
+        let open = is_open(row.status);
+        if let (true, Operation::Payout | Operation::Refund | Operation::Transfer, Some(wallet)) =
+            (open, row.operation, row.wallet_id)
+        {
+            *self.held.entry(wallet).or_default() += sign * row.payer.minor;
+        }
+        if let (Some(original), false) = (row.original_execution_id, row.status == ExecutionStatus::Failed) {
+            *self.refunded.entry(original).or_default() += sign * row.payee.minor;
+        }
+        if let (Some(source), Operation::Collection) = (row.source_id, row.operation) {
+            let counts = self.collections.entry(source).or_default();
+            counts.0 += if open { sign } else { 0 };
+            counts.1 += if row.status == ExecutionStatus::Completed { sign } else { 0 };
+        }
+    }
+
+    fn review(&mut self, before: Option<&Review>, after: &Review) {
+        for (row, sign) in before.map(|row| (row, -1)).into_iter().chain([(after, 1)]) {
+            if row.status == ReviewStatus::Open {
+                *self.open_suspense.entry((row.merchant_id, row.amount.currency)).or_default() += sign * row.amount.minor;
+            }
+        }
+    }
+
+    /// What the clearing accounts say of each execution.
+    pub fn cleared(&self, rows: &Committed) -> Map<ExecutionId, i64> {
+        let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
+        let is_clearing = |entry: &&Entry| {
+            let account = rows.accounts.get(domain::ids::AccountId(entry.account_id));
+            entry.bucket == Bucket::System && account.is_some_and(|account| clearing.contains(&account.kind))
+        };
+        let mut sums: Map<ExecutionId, i64> = Map::default();
+        for entry in self.entries.iter().filter(is_clearing) {
+            if let Some(id) = entry.execution_id {
+                *sums.entry(id).or_default() += entry.amount_minor;
+            }
+        }
+        sums
+    }
+
+    /// Everything from the beginning.
+    pub fn fold(&self, rows: &Committed) -> Checked {
+        let mut balances: Map<(i64, Bucket), i64> = Map::default();
+        for entry in &self.entries {
+            *balances.entry((entry.account_id, entry.bucket)).or_default() += entry.amount_minor;
+        }
+        rule(balances == self.balances, "the fold of all entries is another", || "balances differ".to_owned())?;
+        for wallet in rows.wallets.by_id.values() {
+            self.wallet(wallet)?;
+        }
+        for account in rows.accounts.by_id.values() {
+            self.account(account)?;
+        }
+        for review in rows.reviews.by_id.values() {
+            let execution = rows.executions.get(review.execution_id);
+            let open = review.status == ReviewStatus::Open;
+            let over = execution.is_some_and(|row| row.status.is_final());
+            let fine = !open || review.kind != ReviewKind::DeadlinePassed || !over;
+            rule(fine, "a passed deadline of what is final", || format!("{review:?} of {execution:?}"))?;
+            let disputed = execution.is_some_and(|row| row.disputed) || review.kind == ReviewKind::DeadlinePassed;
+            rule(!open || disputed, "an open dispute without its mark", || format!("{review:?} of {execution:?}"))?;
+        }
+        self.totals(rows)
+    }
+
+    fn totals(&self, rows: &Committed) -> Checked {
+        let mut totals: Map<SourceId, i64> = Map::default();
+        for item in rows.items.by_id.values().filter(|item| !item.removed) {
+            *totals.entry(item.source_id).or_default() += item.qty * item.amount_minor;
+        }
+        let mut numbers: Map<_, i64> = Map::default();
+        for source in rows.sources.by_id.values() {
+            let total = totals.get(&source.id).copied().unwrap_or(0);
+            rule(total == source.total_minor, "a total is not the sum of the items", || format!("{total}: {source:?}"))?;
+            *numbers.entry((source.merchant_id, source.kind, source.number.get(4..8).unwrap_or("").to_owned())).or_default() +=
+                1;
+        }
+        for counter in rows.counters.by_id.values() {
+            let made = numbers.get(&(counter.merchant_id, counter.kind, counter.year.to_string())).copied().unwrap_or(0);
+            rule(made == counter.last, "numbers with a gap", || format!("{made}: {counter:?}"))?;
+        }
+        let mut taken: Map<ExecutionId, i64> = Map::default();
+        for execution in rows.executions.by_id.values() {
+            self.figures(execution)?;
+            let paid_late = rows.reviews.named(&(execution.id, ReviewKind::SuccessAfterFailure)).is_some();
+            if let (Some(original), true) =
+                (execution.original_execution_id, execution.status != ExecutionStatus::Failed || paid_late)
+            {
+                *taken.entry(original).or_default() += execution.payee.minor;
+            }
+        }
+        for (id, taken) in taken {
+            let row = rows.executions.get(id);
+            let said = row.is_some_and(|row| row.refunded_minor == taken.min(row.payer.minor));
+            rule(said, "refunds differ from what their payment says", || format!("{taken}: {row:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn figures(&self, row: &Arc<Execution>) -> Checked {
+        let fees = row.platform_fee_minor + row.gateway_fee_minor + row.fx_fee_minor;
+        let between = match row.operation {
+            Operation::Collection => row.total_minor - row.payee.minor,
+            Operation::Refund => 0,
+            Operation::Payout | Operation::Transfer => row.payer.minor - row.payee.minor,
+        };
+        rule(fees == between, "figures that do not add up", || format!("{row:?}"))?;
+        let recorded = self.session_of.get(&row.session_id) == Some(&row.id);
+        rule(recorded, "a session was executed twice", || format!("{row:?}"))
+    }
+}
+
+fn has_event(commit: &Commit, kind: Option<EventType>, subject: Subject, id: i64) -> Checked {
+    let Some(kind) = kind else { return Ok(()) };
+    let found = commit.events.iter().any(|event| event.kind == kind && event.subject == subject && event.subject_id == id);
+    rule(found, "an event is missing", || format!("{kind} of {id}"))
+}

@@ -1,0 +1,434 @@
+//! What clients and operators ask for: mostly what makes sense, on things made lately, so that they meet.
+
+use domain::account::NewAccount;
+use domain::checkout::NewCheckout;
+use domain::command::Command;
+use domain::currency::Currency;
+use domain::execute::{Execute, Terms};
+use domain::execution::ExecutionStatus;
+use domain::ids::{
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
+    WalletId,
+};
+use domain::merchant::{MerchantType, NewMerchant};
+use domain::money::{Decimal, Money};
+use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
+use domain::party::{NewParty, Relationship};
+use domain::review::{Resolution, ReviewKind};
+use domain::session::{Declare, SessionKind};
+use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceType};
+use domain::time::{Timestamp, minutes, seconds};
+use domain::wallet::WalletStatus;
+
+use crate::item::{Item, Origin};
+use crate::oracle::Books;
+use crate::rng::Rng;
+
+/// How often each kind of request is made.
+const WEIGHTS: &[u32] = &[
+    3, 2, 1, 5, 1, // party, counterparty, its change, account, its end
+    4, 6, 2, 1, 1, 4, 1, // source, item, its change, its end, source's change, publish, cancel
+    10, 1, // checkout, page
+    12, 10, 8, 10, 2, // declare four kinds, cancel
+    48, 5, 3, // execute, again, again with another body
+    6, 2, 1, // fund, wallet status, clock
+    1, 5, 4, 1, // passcode, review, payer, keys
+];
+
+/// A customer's phone: few, so that they are the same; some are merchants' own.
+fn phone(rng: &mut Rng) -> String {
+    if rng.chance(250) { format!("23177000000{}", rng.below(4)) } else { format!("2318800000{:02}", rng.below(12)) }
+}
+
+/// A merchant. Some lack a wallet that is opened when it is needed.
+pub fn merchant(index: usize, rng: &mut Rng) -> Command {
+    let codes = ["USD", "LRD", "RWF"].iter().enumerate();
+    let chosen: Vec<&str> = codes.filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600)).map(|(_, code)| *code).collect();
+    Command::CreateMerchant(NewMerchant {
+        name: "M".to_owned(),
+        kind: MerchantType::Organization,
+        mode: Mode::Sandbox,
+        phone: Some(format!("23177000000{index}")),
+        email: None,
+        verified: index < 3,
+        client_id: format!("client-{index}-{}", rng.next()),
+        secret_hash: String::new(),
+        currencies: chosen.into_iter().filter_map(Currency::parse).collect(),
+    })
+}
+
+fn currency(rng: &mut Rng) -> Option<Currency> {
+    Currency::parse(rng.pick(&["USD", "USD", "LRD", "RWF"])?)
+}
+
+/// Little money, so that it runs out.
+fn money(currency: Currency, rng: &mut Rng) -> Money {
+    let most = match currency.code() {
+        "LRD" => 4_000,
+        "RWF" => 150,
+        _ => 300,
+    };
+    Money::new(rng.between(1, most), currency)
+}
+
+/// One who draws requests.
+pub struct Clients<'a> {
+    pub books: &'a Books,
+    pub rng: &'a mut Rng,
+    pub now: i64,
+    pub merchants: &'a [i64],
+}
+
+impl Clients<'_> {
+    /// A request, where there is what it needs.
+    pub fn draw(&mut self) -> Option<Item> {
+        let at = self.rng.below(self.merchants.len());
+        let id = *self.merchants.get(at)?;
+        let merchant = MerchantId(id);
+        let command = match self.rng.weighted(WEIGHTS) {
+            0 => Command::CreateParty(merchant, self.party()),
+            1 => {
+                let party = if self.rng.chance(900) { self.recent_party(id) } else { None };
+                Command::CreateCounterparty(merchant, Relationship::Customer, party)
+            }
+            2 => Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, self.recent_party(id)),
+            3 => Command::CreateAccount(merchant, self.account(id)?),
+            4 if self.rng.chance(300) => {
+                Command::DeactivateAccount(merchant, PaymentAccountId(self.some(id, |m| &m.accounts)?))
+            }
+            5 => Command::CreateSource(merchant, self.source(id)?),
+            6 => Command::AddItem(self.which(id)?, self.line()?),
+            7 => Command::UpdateItem(self.which(id)?, self.item()?, self.line_changes()),
+            8 => Command::RemoveItem(self.which(id)?, self.item()?),
+            9 => Command::UpdateSource(self.which(id)?, self.source_changes()),
+            10 => Command::PublishSource(self.which(id)?),
+            11 => Command::CancelSource(self.which(id)?),
+            12 => Command::CreateCheckout(merchant, self.checkout(id)?),
+            13 => Command::OpenPage(self.which(id)?, format!("page-{}", self.rng.next())),
+            14 => {
+                let which = self.which(id)?;
+                Command::Declare(merchant, Declare::Checkout { kind: which.kind, source_id: which.id })
+            }
+            15 => Command::Declare(merchant, self.payout(id)?),
+            16 => Command::Declare(merchant, self.transfer(id)?),
+            17 => Command::Declare(merchant, self.refund(id)?),
+            18 => self.cancel(id)?,
+            19 => return self.execute(id),
+            20 => return self.again(id, false),
+            21 => return self.again(id, true),
+            22 => {
+                let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
+                let wallet = own.filter(|_| self.rng.chance(600)).or_else(|| self.some(id, |m| &m.wallets))?;
+                let currency = self.books.wallets.get(&wallet)?.currency;
+                Command::FundWallet(WalletId(wallet), money(currency, self.rng))
+            }
+            23 => self.wallet_status(id)?,
+            24 => self.advance(merchant),
+            25 => self.passcode(id),
+            26 => self.resolve()?,
+            27 => return self.authenticate(id),
+            28 if self.rng.chance(500) => Command::RevokeKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
+            28 => Command::CreateKey(merchant, format!("client-{}", self.rng.next()), String::new()),
+            _ => return None,
+        };
+        Some(Item { command, origin: Origin::Client(0) })
+    }
+
+    fn some(&mut self, merchant: i64, list: impl Fn(&crate::oracle::books::Merchant) -> &Vec<i64>) -> Option<i64> {
+        // Now and then somebody else's.
+        let merchant = if self.rng.chance(15) { self.rng.pick(self.merchants)? } else { merchant };
+        self.rng.recent(list(self.books.merchants.get(&merchant)?))
+    }
+
+    fn party(&mut self) -> NewParty {
+        NewParty { fullname: "P".to_owned(), phone: phone(self.rng), email: None, country_code: None }
+    }
+
+    fn recent_party(&mut self, id: i64) -> Option<PartyId> {
+        self.some(id, |merchant| &merchant.parties).map(PartyId)
+    }
+
+    fn counterparty(&mut self, id: i64) -> Option<CounterpartyId> {
+        self.some(id, |merchant| &merchant.counterparties).map(CounterpartyId)
+    }
+
+    fn account(&mut self, id: i64) -> Option<NewAccount> {
+        let (method, provider) = self.rng.pick(&[
+            (Method::MtnMomoLbr, Provider::PawaPay),
+            (Method::MtnMomoLbr, Provider::PawaPay),
+            (Method::MtnMomoRwa, Provider::PawaPay),
+            (Method::CreditCard, Provider::Stripe),
+            (Method::Wallet, Provider::Platform),
+            (Method::Wallet, Provider::Platform),
+        ])?;
+        let operation = if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
+        let account_name = "A".to_owned();
+        let party_id = self.recent_party(id)?;
+        Some(NewAccount { party_id, account_name, provider, method, operation, country_code: None, account_number: None })
+    }
+
+    fn kind(&mut self) -> SourceType {
+        if self.rng.chance(700) { SourceType::Invoice } else { SourceType::Order }
+    }
+
+    fn source(&mut self, id: i64) -> Option<NewSource> {
+        Some(NewSource {
+            kind: self.kind(),
+            counterparty_id: self.counterparty(id)?,
+            currency: currency(self.rng)?,
+            note: String::new(),
+            fee_bearer: if self.rng.chance(500) { FeeBearer::Payer } else { FeeBearer::Payee },
+            as_payment_link: false,
+            reference_id: None,
+            due_date: None,
+        })
+    }
+
+    fn which(&mut self, id: i64) -> Option<SourceRef> {
+        let source = self.some(id, |merchant| &merchant.sources)?;
+        let kind = if self.rng.chance(10) { self.kind() } else { self.books.sources.get(&source)?.kind };
+        Some(SourceRef { merchant_id: MerchantId(id), kind, id: SourceId(source) })
+    }
+
+    fn line(&mut self) -> Option<NewItem> {
+        let currency = currency(self.rng)?;
+        Some(NewItem { name: "I".to_owned(), currency, qty: self.rng.between(1, 3), amount: money(currency, self.rng) })
+    }
+
+    fn item(&mut self) -> Option<ItemId> {
+        let merchant = self.rng.pick(self.merchants)?;
+        let source = self.some(merchant, |merchant| &merchant.sources)?;
+        self.rng.recent(&self.books.sources.get(&source)?.items).map(ItemId)
+    }
+
+    fn line_changes(&mut self) -> ItemChanges {
+        let amount = if self.rng.chance(500) { Decimal::parse(&self.rng.between(1, 3).to_string()) } else { None };
+        let qty = if self.rng.chance(500) { Some(self.rng.between(1, 4)) } else { None };
+        ItemChanges { name: None, qty, amount }
+    }
+
+    fn source_changes(&mut self) -> SourceChanges {
+        let fee_bearer = if self.rng.chance(500) { Some(FeeBearer::Payee) } else { None };
+        SourceChanges { fee_bearer, note: Some("N".to_owned()), ..SourceChanges::default() }
+    }
+
+    fn checkout(&mut self, id: i64) -> Option<NewCheckout> {
+        let currency = currency(self.rng)?;
+        let line = |rng: &mut Rng| NewItem { name: "I".to_owned(), currency, qty: 1, amount: money(currency, rng) };
+        let items = (0..self.rng.between(1, 2)).map(|_| line(self.rng)).collect();
+        let counterparty_id = if self.rng.chance(200) { self.counterparty(id) } else { None };
+        Some(NewCheckout {
+            party: self.party(),
+            relationship: Relationship::Customer,
+            counterparty_id,
+            kind: self.kind(),
+            currency,
+            note: String::new(),
+            reference_id: None,
+            due_date: None,
+            items,
+            mode: "HOSTED".to_owned(),
+            success_url: None,
+            cancel_url: None,
+            expires_at: None,
+            token: format!("token-{}", self.rng.next()),
+        })
+    }
+
+    fn expiry(&mut self, merchant: i64) -> Timestamp {
+        let time = self.books.time(merchant, self.now);
+        Timestamp(match self.rng.below(20) {
+            0 => time - self.rng.between(0, seconds(3)),
+            1 => time + minutes(367 * 24 * 60),
+            2..=8 => time + self.rng.between(1, seconds(20)),
+            _ => time + self.rng.between(seconds(10), minutes(40)),
+        })
+    }
+
+    fn account_for(&mut self, id: i64, operation: Operation) -> Option<i64> {
+        for _ in 0..4 {
+            let account = self.some(id, |merchant| &merchant.accounts)?;
+            if self.books.accounts.get(&account).is_some_and(|found| found.operation == operation && found.active) {
+                return Some(account);
+            }
+        }
+        self.some(id, |merchant| &merchant.accounts)
+    }
+
+    fn payout(&mut self, id: i64) -> Option<Declare> {
+        let account = self.account_for(id, Operation::Payout)?;
+        let method = self.books.accounts.get(&account)?.method;
+        let currency = match method {
+            Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
+            Method::MtnMomoLbr if self.rng.chance(900) => Currency::parse(self.rng.pick(&["USD", "LRD"])?)?,
+            _ => currency(self.rng)?,
+        };
+        let wallet = self.some(id, |merchant| &merchant.wallets)?;
+        let fits = self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.currency == currency);
+        let wallet_id = if fits && self.rng.chance(600) || self.rng.chance(50) { Some(WalletId(wallet)) } else { None };
+        let expires_at = if self.rng.chance(500) { Some(self.expiry(id)) } else { None };
+        let account_id = PaymentAccountId(account);
+        let amount = money(currency, self.rng);
+        Some(Declare::Payout { account_field: "payment_account_id", wallet_id, account_id, amount, expires_at })
+    }
+
+    fn transfer(&mut self, id: i64) -> Option<Declare> {
+        let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
+        let wallet = own.filter(|_| self.rng.chance(900)).or_else(|| self.some(id, |merchant| &merchant.wallets))?;
+        let currency = self.books.wallets.get(&wallet)?.currency;
+        let counterparty_id = self.counterparty(id)?;
+        let amount = money(currency, self.rng);
+        Some(Declare::Transfer { wallet_id: WalletId(wallet), counterparty_id, amount, expires_at: self.expiry(id) })
+    }
+
+    fn refund(&mut self, id: i64) -> Option<Declare> {
+        let mut chosen = None;
+        for _ in 0..6 {
+            let execution = self.some(id, |merchant| &merchant.executions)?;
+            let found = self.books.executions.get(&execution)?;
+            if found.operation == Operation::Collection && (found.status == ExecutionStatus::Completed || self.rng.chance(40)) {
+                chosen = Some((execution, found.figures.payer - found.refunded.0, found.outside));
+            }
+        }
+        let (original, left, currency) = chosen?;
+        let amount = match self.rng.below(4) {
+            0 => left.max(1),
+            1 => left + 1,
+            _ => self.rng.between(1, left.max(1)),
+        };
+        let amount = Decimal::parse(&Money::new(amount, currency).to_string())?;
+        Some(Declare::Refund { original_id: ExecutionId(original), amount, expires_at: self.expiry(id), reason: None })
+    }
+
+    fn cancel(&mut self, id: i64) -> Option<Command> {
+        let session = self.some(id, |merchant| &merchant.sessions)?;
+        let kind = self.books.sessions.get(&session)?.kind;
+        Some(Command::CancelSession(MerchantId(id), kind, SessionId(session)))
+    }
+
+    fn terms(&mut self, id: i64, session: i64) -> Option<Terms> {
+        let session = self.books.sessions.get(&session)?;
+        Some(match session.kind {
+            SessionKind::Checkout => {
+                let account = self.account_for(id, Operation::Collection)?;
+                let source = self.books.sources.get(&session.source?)?;
+                let currency = match self.books.accounts.get(&account)?.method {
+                    Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
+                    _ if self.rng.chance(650) => source.currency,
+                    _ => currency(self.rng)?,
+                };
+                Terms::Collection { account_id: PaymentAccountId(account), currency }
+            }
+            SessionKind::Payout => {
+                let account_id = if self.rng.chance(500) { session.account.map(PaymentAccountId) } else { None };
+                Terms::Payout { account_id, passcode_verified: false }
+            }
+            SessionKind::Transfer => Terms::Transfer,
+            SessionKind::Refund => Terms::Refund,
+        })
+    }
+
+    fn execute(&mut self, id: i64) -> Option<Item> {
+        let session = self.some(id, |merchant| &merchant.sessions)?;
+        let terms = self.terms(id, session)?;
+        let request = Execute {
+            merchant_id: MerchantId(id),
+            reference_id: format!("{:016x}", self.rng.next()),
+            session_id: SessionId(session),
+            terms,
+        };
+        Some(self.with_passcode(request))
+    }
+
+    /// A payout's passcode is tried first, where one is set.
+    fn with_passcode(&mut self, request: Execute) -> Item {
+        let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode.is_some());
+        if matches!(request.terms, Terms::Payout { .. }) && set && self.rng.chance(900) {
+            let right = self.rng.chance(700);
+            return Item { command: Command::ReserveAttempt(request.clone()), origin: Origin::Try(request, right) };
+        }
+        Item { command: Command::Execute(request), origin: Origin::Client(0) }
+    }
+
+    /// A key that was used before, with the same body or with another.
+    fn again(&mut self, id: i64, other: bool) -> Option<Item> {
+        let execution = self.some(id, |merchant| &merchant.executions)?;
+        let known = self.books.executions.get(&execution)?;
+        let session = if other { self.some(known.merchant, |merchant| &merchant.sessions)? } else { known.session };
+        let same = match known.operation {
+            Operation::Collection => {
+                Terms::Collection { account_id: PaymentAccountId(known.account?), currency: known.outside }
+            }
+            Operation::Payout => Terms::Payout { account_id: None, passcode_verified: false },
+            Operation::Transfer => Terms::Transfer,
+            Operation::Refund => Terms::Refund,
+        };
+        let terms = if other { self.terms(known.merchant, session)? } else { same };
+        let merchant_id = MerchantId(known.merchant);
+        let request = Execute { merchant_id, reference_id: known.reference.clone(), session_id: SessionId(session), terms };
+        Some(self.with_passcode(request))
+    }
+
+    fn wallet_status(&mut self, id: i64) -> Option<Command> {
+        let wallet = self.some(id, |merchant| &merchant.wallets)?;
+        let status = match self.rng.below(12) {
+            0 => WalletStatus::Restricted,
+            1 => WalletStatus::Frozen,
+            _ => WalletStatus::Active,
+        };
+        Some(Command::SetWalletStatus(WalletId(wallet), status, false))
+    }
+
+    fn advance(&mut self, merchant: MerchantId) -> Command {
+        let by = match self.rng.below(10) {
+            0 => self.rng.between(3_600, 25 * 3_600),
+            1 if self.rng.chance(100) => self.rng.between(86_400, 300 * 86_400),
+            2..=4 => self.rng.between(60, 1_800),
+            _ => self.rng.between(1, 60),
+        };
+        Command::AdvanceClock(merchant, by)
+    }
+
+    fn passcode(&mut self, id: i64) -> Command {
+        let merchant = MerchantId(id);
+        let hash = format!("hash-{}", self.rng.below(3));
+        let stored = self.books.merchants.get(&id).and_then(|known| known.passcode.as_ref()).map(|(hash, ..)| hash.clone());
+        match self.rng.below(4) {
+            0 if id % 2 == 0 => Command::SetPasscode(merchant, hash),
+            1 => Command::ReserveChange(merchant),
+            2 if stored.is_some() => Command::ReplacePasscode(merchant, stored, hash),
+            _ => Command::ReplacePasscode(merchant, Some("another".to_owned()), hash),
+        }
+    }
+
+    fn resolve(&mut self) -> Option<Command> {
+        let ids: Vec<i64> = self.books.review_ids.keys().copied().collect();
+        let id = self.rng.recent(&ids)?;
+        let (execution, kind) = *self.books.review_ids.get(&id)?;
+        let deadline = kind == ReviewKind::DeadlinePassed;
+        let of_money = if self.rng.chance(50) { deadline } else { !deadline };
+        let first = self.rng.chance(500);
+        let how = match (of_money, first) {
+            (true, true) => Resolution::ToWallet,
+            (true, false) => Resolution::ToPayer,
+            (false, true) => Resolution::Completed,
+            (false, false) => Resolution::Failed,
+        };
+        let _ = execution;
+        Some(Command::ResolveReview(ReviewId(id), how, "seen".to_owned()))
+    }
+
+    fn authenticate(&mut self, id: i64) -> Option<Item> {
+        let mut chosen = None;
+        for _ in 0..6 {
+            let execution = self.some(id, |merchant| &merchant.executions)?;
+            if chosen.is_none() || self.books.executions.get(&execution).is_some_and(|found| found.acts) {
+                chosen = Some(execution);
+            }
+        }
+        let execution = chosen?;
+        let known = self.books.executions.get(&execution)?;
+        let command = Command::Authenticate(MerchantId(known.merchant), known.reference.clone(), self.rng.chance(600));
+        Some(Item { command, origin: Origin::Payer(ExecutionId(execution)) })
+    }
+}

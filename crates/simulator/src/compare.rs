@@ -1,0 +1,186 @@
+//! The rows against the oracle's books.
+
+use std::sync::Arc;
+
+use domain::command::{Answer, Command};
+use domain::currency::Currency;
+use domain::execute::Executed;
+use domain::execution::Execution;
+use domain::ids::MerchantId;
+use domain::ledger::{Account, AccountKind};
+use domain::settle::Settled;
+use domain::wallet::{Owner, Wallet};
+use kola::engine::{Failure, Outcome};
+
+use crate::checks::{Checked, rule};
+use crate::db::{Changed, Commit, Committed, Map};
+use crate::oracle::Books;
+
+const STORED: &str = "oracle: rows";
+
+/// Wallets that a batch has opened: the oracle must ask for each.
+pub fn take_fresh(books: &mut Books, commits: &[Commit]) {
+    for (before, wallet) in commits.iter().flat_map(|commit| &commit.changes.wallets) {
+        if before.is_none() {
+            let party = matches!(wallet.owner(), Owner::Party(_));
+            books.fresh.insert((party, wallet.owner_id, wallet.currency), wallet.id.0);
+        }
+    }
+}
+
+/// The last state of each row.
+fn last<R>(commits: &[Commit], of: fn(&Commit) -> &Changed<R>, id: impl Fn(&R) -> i64) -> Vec<Arc<R>> {
+    let mut seen: Map<i64, Arc<R>> = Map::default();
+    for (_, row) in commits.iter().flat_map(of) {
+        seen.insert(id(row), Arc::clone(row));
+    }
+    seen.into_values().collect()
+}
+
+/// What a batch has changed is what the oracle expects.
+pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
+    for (_, review) in commits.iter().flat_map(|commit| &commit.changes.reviews) {
+        books.review_ids.insert(review.id.0, (review.execution_id.0, review.kind));
+    }
+    for row in last(commits, |commit| &commit.changes.wallets, |row| row.id.0) {
+        books.fresh.remove(&(matches!(row.owner(), Owner::Party(_)), row.owner_id, row.currency)).map_or(Ok(()), |id| {
+            let made = books.wallets.contains_key(&id);
+            rule(made, STORED, || format!("a wallet was opened without a reason: {row:?}"))
+        })?;
+        wallet(books, &row)?;
+    }
+    for row in last(commits, |commit| &commit.changes.accounts, |row| row.id.0) {
+        account(books, &row)?;
+    }
+    for row in last(commits, |commit| &commit.changes.executions, |row| row.id.0) {
+        let known = books.executions.get(&row.id.0);
+        let refunded = (row.refunded_minor, row.refunded_total_minor);
+        let same = known.is_some_and(|known| {
+            let status = (known.status, known.disputed, known.refunded) == (row.status, row.disputed, refunded);
+            status && known.acts == row.requires_action && known.reference == row.reference_id
+        });
+        rule(same, STORED, || format!("{row:?}"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.sessions, |row| row.id.0) {
+        let same = books.sessions.get(&row.id.0).is_some_and(|known| known.status == row.status && known.kind == row.kind);
+        rule(same, STORED, || format!("{row:?}"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.sources, |row| row.id.0) {
+        let known = books.sources.get(&row.id.0);
+        let same = known
+            .is_some_and(|known| (known.status, known.total, known.bearer) == (row.status, row.total_minor, row.fee_bearer));
+        rule(same, STORED, || format!("{row:?}, {:?} was expected", known.map(|known| (known.status, known.total))))?;
+    }
+    for row in last(commits, |commit| &commit.changes.reviews, |row| row.id.0) {
+        let known = books.reviews.get(&(row.execution_id.0, row.kind));
+        let open = row.status == domain::review::ReviewStatus::Open;
+        let same = known
+            .is_some_and(|known| (known.amount, known.currency, known.open) == (row.amount.minor, row.amount.currency, open));
+        rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
+    for row in last(commits, |commit| &commit.changes.passcodes, |row| row.merchant_id.0) {
+        let known = books.merchants.get(&row.merchant_id.0).and_then(|known| known.passcode.clone());
+        let stored = (row.hash.clone(), row.attempts, row.locked_until.map(|at| at.0));
+        rule(known.as_ref() == Some(&stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
+    Ok(())
+}
+
+fn wallet(books: &Books, row: &Wallet) -> Checked {
+    let known = books.wallets.get(&row.id.0);
+    let stored = (row.available_minor, row.held_minor, row.status, row.currency);
+    let same = known.is_some_and(|known| (known.available, known.held, known.status, known.currency) == stored);
+    let expected = known.map(|known| (known.available, known.held, known.status));
+    rule(same, STORED, || format!("{row:?}, {expected:?} was expected"))
+}
+
+fn account(books: &Books, row: &Account) -> Checked {
+    let known = books.system.get(&(row.merchant_id.0, row.kind, row.currency)).copied().unwrap_or(0);
+    rule(known == row.balance_minor, STORED, || format!("{row:?}, {known} was expected"))
+}
+
+/// Everything that is stored is what the oracle expects.
+pub fn everything(books: &Books, rows: &Committed) -> Checked {
+    for row in rows.wallets.by_id.values() {
+        wallet(books, row)?;
+    }
+    for row in rows.accounts.by_id.values() {
+        account(books, row)?;
+    }
+    for (id, known) in &books.executions {
+        let row = rows.executions.by_id.get(&domain::ids::ExecutionId(*id));
+        let same = row.is_some_and(|row| row.status == known.status);
+        rule(same, STORED, || format!("execution {id} is {row:?}, {} was expected", known.status))?;
+    }
+    let counts = (rows.executions.by_id.len(), rows.sessions.by_id.len(), rows.wallets.by_id.len(), rows.reviews.by_id.len());
+    let known = (books.executions.len(), books.sessions.len(), books.wallets.len(), books.reviews.len());
+    rule(counts == known, STORED, || format!("executions, sessions, wallets, reviews: {counts:?}, {known:?} were expected"))
+}
+
+/// What was acknowledged is there.
+pub fn exists(outcome: &Outcome, rows: &Committed) -> Checked {
+    let Ok(answer) = outcome else { return Ok(()) };
+    let there = match answer {
+        Answer::Executed(done) => rows.executions.get(done.execution.id).is_some(),
+        Answer::Settled(done) => rows.executions.get(done.execution.id).is_some(),
+        Answer::Session(row) => rows.sessions.get(row.id).is_some(),
+        Answer::Source(row) => rows.sources.get(row.id).is_some(),
+        Answer::Item(row) => rows.items.get(row.id).is_some(),
+        Answer::Party(row) => rows.parties.get(row.id).is_some(),
+        Answer::Counterparty(row) => rows.counterparties.get(row.id).is_some(),
+        Answer::Account(row) => rows.payment_accounts.get(row.id).is_some(),
+        Answer::Wallet(row) => rows.wallets.get(row.id).is_some(),
+        Answer::Merchant(row, _) => rows.merchants.get(row.id).is_some(),
+        Answer::ApiKey(row) => rows.api_keys.get(row.id).is_some(),
+        Answer::Checkout(made) => rows.sources.get(made.source.id).is_some(),
+        Answer::Page(row) => rows.checkout_configs.get(row.id).is_some(),
+        Answer::Review(row) => rows.reviews.get(row.id).is_some(),
+        Answer::Done | Answer::Changed(_) | Answer::Passcode(_) | Answer::Time(_) | Answer::Claimed(_) => true,
+    };
+    rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
+}
+
+/// What a client reads who was not told whether its request was carried out.
+pub fn find_out(command: &Command, rows: &Committed) -> Outcome {
+    match command {
+        Command::Execute(request) => {
+            let found = rows.executions.named(&(request.merchant_id, request.reference_id.clone()));
+            let fits = found.filter(|row| row.session_id == request.session_id);
+            let done = |row: &Arc<Execution>| Executed { execution: (**row).clone(), replayed: false, job: None };
+            fits.map(|row| Answer::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
+        }
+        Command::Hear(id, _) => {
+            let done = |row: &Arc<Execution>| Settled { execution: (**row).clone(), job: None };
+            rows.executions.get(*id).map(|row| Answer::Settled(Box::new(done(row)))).ok_or(Failure::Unknown)
+        }
+        _ => Err(Failure::Unknown),
+    }
+}
+
+/// Nothing is under way any more.
+pub fn settled(rows: &Committed) -> Checked {
+    for row in rows.executions.by_id.values() {
+        rule(row.status.is_final(), "an execution that never ends", || format!("{row:?}"))?;
+    }
+    for row in rows.wallets.by_id.values() {
+        rule(row.held_minor == 0, "a hold that is never settled", || format!("{row:?}"))?;
+    }
+    for row in rows.accounts.by_id.values() {
+        let fine = row.kind != AccountKind::Suspense || row.balance_minor == 0;
+        rule(fine, "suspense without a review", || format!("{row:?}"))?;
+    }
+    Ok(())
+}
+
+/// What providers hold is what the clearing accounts say.
+pub fn outside(rows: &Committed, truth: &Map<(MerchantId, AccountKind, Currency), i64>) -> Checked {
+    let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
+    let mut differences: Map<(MerchantId, AccountKind, Currency), i64> = truth.clone();
+    for row in rows.accounts.by_id.values().filter(|row| clearing.contains(&row.kind)) {
+        *differences.entry((row.merchant_id, row.kind, row.currency)).or_default() += row.balance_minor;
+    }
+    for (place, difference) in differences {
+        rule(difference == 0, "clearing is not what providers hold", || format!("{place:?}: {difference}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! A command on its way, and who waits for its answer.
+
+use domain::command::Command;
+use domain::execute::Execute;
+use domain::ids::ExecutionId;
+use kola::workers::errand::Errand;
+
+/// Who waits.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A client, who has asked so often.
+    Client(u32),
+    /// A process that has called a provider.
+    Errand(Errand),
+    /// A provider that calls back.
+    Callback,
+    /// A worker that looks for due executions.
+    Claim,
+    /// A worker that looks for expired sessions.
+    Sweep,
+    /// A payout's passcode is to be compared; whether it is right.
+    Try(Execute, bool),
+    /// A right passcode resets the count, then the payout follows.
+    Right(Execute),
+    /// A card's payer acts.
+    Payer(ExecutionId),
+}
+
+/// A command on its way.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub command: Command,
+    pub origin: Origin,
+}

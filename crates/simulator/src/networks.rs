@@ -1,0 +1,331 @@
+//! The outside: providers that keep their own books, and that are slow, silent, late, forgetful and contradictory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use domain::execution::{Job, ProviderRequest, Word};
+use domain::ids::{ExecutionId, MerchantId};
+use domain::ledger::AccountKind;
+use domain::money::Money;
+use domain::names::{Method, Operation};
+use domain::time::{minutes, seconds};
+use kola::providers::{Provider, Providers, Reply};
+
+use crate::db::Map;
+use crate::rng::Rng;
+
+/// What a provider has decided on a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    pub moved: bool,
+    pub amount: Money,
+}
+
+/// A request as its provider knows it, and how it will be played.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub id: String,
+    pub merchant: MerchantId,
+    pub execution: ExecutionId,
+    operation: Operation,
+    kind: AccountKind,
+    pub asked: Money,
+    /// So many sendings are lost, and whether one got through.
+    lost: u32,
+    seen: bool,
+    /// When it is known, decided; true time.
+    arrives: i64,
+    decides: i64,
+    /// The payer has to act first.
+    acts: bool,
+    silent: bool,
+    plan: Verdict,
+    pub decided: Option<Verdict>,
+    /// Whether it is to change its mind.
+    turns: bool,
+}
+
+/// Something that the outside does of its own accord.
+#[derive(Clone, Debug)]
+pub enum Outside {
+    /// It says what became of a request.
+    Says(String),
+    /// It changes its mind.
+    Turns(String),
+}
+
+/// All providers.
+#[derive(Default)]
+pub struct Networks {
+    pub requests: Map<String, Request>,
+    of_execution: Map<ExecutionId, String>,
+    /// What providers hold for us, as they see it: of each execution,
+    pub moved: Map<ExecutionId, i64>,
+    /// and together.
+    pub truth: Map<(MerchantId, AccountKind, domain::currency::Currency), i64>,
+    pub due: Vec<(i64, Outside)>,
+    pub trouble: Option<String>,
+    pub now: i64,
+    /// How often they misbehave, in thousandths.
+    pub mischief: u32,
+    rng: Option<Rng>,
+}
+
+/// On which clearing account it is booked.
+const fn kind_of(request: &ProviderRequest) -> AccountKind {
+    match request.method {
+        Method::CreditCard => AccountKind::ClearingStripe,
+        _ => AccountKind::ClearingPawaPay,
+    }
+}
+
+impl Request {
+    /// Whether it has got through.
+    pub const fn is_seen(&self) -> bool {
+        self.seen
+    }
+}
+
+impl Networks {
+    /// Everything that waits is decided now.
+    pub fn hurry(&mut self) {
+        let now = self.now;
+        for request in self.requests.values_mut().filter(|request| request.decided.is_none()) {
+            (request.arrives, request.decides) = (request.arrives.min(now), request.decides.min(now));
+            (request.lost, request.acts, request.silent) = (0, false, false);
+        }
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        self.rng.as_mut().is_some_and(|rng| rng.chance(per_mille))
+    }
+
+    fn between(&mut self, low: i64, high: i64) -> i64 {
+        self.rng.as_mut().map_or(low, |rng| rng.between(low, high))
+    }
+
+    /// How a new request will be played.
+    fn draw(&mut self, request: &ProviderRequest) -> Request {
+        let p = self.mischief;
+        let arrives = if self.chance(p / 20) { self.now + self.between(seconds(20), minutes(40 * 60)) } else { self.now };
+        let wait = match self.between(0, 9) {
+            0..=4 => 0,
+            5..=7 => self.between(1, seconds(6)),
+            8 => self.between(1, minutes(20)),
+            _ if self.chance(p) => self.between(1, minutes(3 * 24 * 60)),
+            _ => self.between(1, seconds(60)),
+        };
+        let asked = request.amount;
+        let mut plan = Verdict { moved: self.chance(720), amount: asked };
+        if plan.moved && self.chance(p / 6) {
+            plan.amount = Money::new((asked.minor + self.between(-3, 5)).max(1), asked.currency);
+        }
+        let card = request.method == Method::CreditCard && request.operation == Operation::Collection;
+        Request {
+            id: request.request_id.clone(),
+            merchant: request.merchant_id,
+            execution: request.execution_id,
+            operation: request.operation,
+            kind: kind_of(request),
+            asked,
+            seen: false,
+            lost: if self.chance(p / 4) { 1 + u32::from(self.chance(300)) } else { 0 },
+            arrives,
+            decides: arrives + wait,
+            acts: card && self.chance(350),
+            silent: self.chance(p / 3),
+            plan,
+            decided: None,
+            turns: self.chance(p / 4),
+        }
+    }
+
+    /// Decides what is due, and moves the money.
+    fn settle(&mut self, id: &str) {
+        let now = self.now;
+        let Some(request) = self.requests.get_mut(id) else { return };
+        if request.decided.is_some() || request.acts || !request.seen || now < request.decides {
+            return;
+        }
+        self.decide(id, None);
+    }
+
+    fn decide(&mut self, id: &str, verdict: Option<Verdict>) {
+        let Some(request) = self.requests.get_mut(id) else { return };
+        let verdict = verdict.unwrap_or(request.plan);
+        let before = request.decided.replace(verdict);
+        request.acts = false;
+        request.seen = true;
+        let request = request.clone();
+        let sign = if request.operation == Operation::Collection { 1 } else { -1 };
+        for (verdict, sign) in before.map(|before| (before, -sign)).into_iter().chain([(verdict, sign)]) {
+            if verdict.moved {
+                *self.moved.entry(request.execution).or_default() += sign * verdict.amount.minor;
+                *self.truth.entry((request.merchant, request.kind, verdict.amount.currency)).or_default() +=
+                    sign * verdict.amount.minor;
+            }
+        }
+        if before.is_none() && request.turns {
+            let longest = if self.chance(700) { seconds(20) } else { minutes(60) };
+            let at = self.now + self.between(seconds(1), longest);
+            self.due.push((at, Outside::Turns(request.id.clone())));
+        }
+    }
+
+    /// The operator or the payer sees to it that a request ends so.
+    pub fn force(&mut self, id: &str, moved: bool) {
+        if let Some(request) = self.requests.get(id) {
+            let verdict = Verdict { moved, amount: request.asked };
+            self.decide(id, Some(verdict));
+        }
+    }
+
+    /// It says the contrary of what it said before.
+    pub fn turn(&mut self, id: &str) {
+        if let Some(request) = self.requests.get(id)
+            && let Some(verdict) = request.decided
+        {
+            let contrary = Verdict { moved: !verdict.moved, amount: request.asked };
+            self.decide(id, Some(contrary));
+        }
+    }
+
+    /// Money that a provider held for us without our books went back to who had paid it.
+    pub fn give_back(&mut self, execution: ExecutionId, merchant: MerchantId, kind: AccountKind, money: Money) {
+        *self.moved.entry(execution).or_default() -= money.minor;
+        *self.truth.entry((merchant, kind, money.currency)).or_default() -= money.minor;
+    }
+
+    /// What became of a request, as its provider sees it now.
+    pub fn word(&mut self, id: &str) -> Word {
+        self.settle(id);
+        let Some(request) = self.requests.get(id) else { return Word::NeverSeen };
+        if !request.seen || (self.now < request.arrives && request.decided.is_none()) {
+            return Word::NeverSeen;
+        }
+        match request.decided {
+            None if request.acts => Word::NeedsAction { client_secret: request.id.clone() },
+            None => Word::Accepted,
+            Some(Verdict { moved: false, .. }) => Word::Declined { message: "declined".to_owned() },
+            Some(Verdict { amount, .. }) => {
+                let quiet = amount == request.asked && request.id.as_bytes().first().is_some_and(|byte| byte % 4 == 0);
+                Word::Succeeded { transaction_id: request.id.clone(), amount: Some(amount).filter(|_| !quiet) }
+            }
+        }
+    }
+
+    /// Takes a request in; what it says at once.
+    fn take(&mut self, request: &ProviderRequest) -> Word {
+        let id = &request.request_id;
+        let of = self.of_execution.entry(request.execution_id).or_insert_with(|| id.clone());
+        if of != id {
+            self.trouble = Some(format!("execution {} was sent under two ids", request.execution_id));
+        }
+        if let Some(known) = self.requests.get(id) {
+            if (known.asked, known.operation, known.execution) != (request.amount, request.operation, request.execution_id) {
+                self.trouble = Some(format!("request {id} was sent again with other contents"));
+            }
+        } else {
+            let known = self.draw(request);
+            self.requests.insert(id.clone(), known);
+        }
+        let Some(known) = self.requests.get_mut(id) else { return Word::Unknown };
+        if known.lost > 0 {
+            known.lost -= 1;
+            return Word::Unknown;
+        }
+        let first = !std::mem::replace(&mut known.seen, true);
+        let known = known.clone();
+        if first {
+            self.call_back(&known);
+        }
+        if known.silent || self.now < known.arrives {
+            return Word::Unknown;
+        }
+        self.word(id)
+    }
+
+    /// Callbacks: none, one, several, early and late.
+    fn call_back(&mut self, request: &Request) {
+        let p = self.mischief;
+        let copies = if self.chance(p / 2) { 0 } else { 1 + i64::from(self.chance(p / 2)) };
+        for _ in 0..copies {
+            let jitter = if self.chance(p) { self.between(0, minutes(2)) } else { 0 };
+            self.due.push((request.decides + jitter, Outside::Says(request.id.clone())));
+        }
+        if self.chance(p / 3) {
+            let at = self.between(self.now, request.decides.max(self.now));
+            self.due.push((at, Outside::Says(request.id.clone())));
+        }
+    }
+
+    fn garble(&mut self, word: Word) -> Word {
+        let p = self.mischief;
+        if self.chance(p / 10) { Word::Unknown } else { word }
+    }
+}
+
+/// The providers behind the product's own door to them.
+#[derive(Clone)]
+pub struct Door {
+    networks: Arc<Mutex<Networks>>,
+    providers: Providers,
+}
+
+struct Wire(Arc<Mutex<Networks>>);
+
+fn open(networks: &Mutex<Networks>) -> MutexGuard<'_, Networks> {
+    networks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Provider for Wire {
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+        let mut networks = open(&self.0);
+        let word = networks.take(request);
+        Box::pin(std::future::ready(networks.garble(word)))
+    }
+
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+        let mut networks = open(&self.0);
+        let word = networks.word(&request.request_id);
+        Box::pin(std::future::ready(networks.garble(word)))
+    }
+
+    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+        let mut networks = open(&self.0);
+        let waits = networks.requests.get(&request.request_id).is_some_and(|known| known.acts && known.decided.is_none());
+        if waits {
+            networks.force(&request.request_id, false);
+        }
+        Box::pin(std::future::ready(Word::Accepted))
+    }
+}
+
+impl Door {
+    pub fn new() -> Self {
+        let networks = Arc::new(Mutex::new(Networks::default()));
+        let providers = Providers::new(Arc::new(Wire(Arc::clone(&networks))));
+        Self { networks, providers }
+    }
+
+    pub fn inside(&self) -> MutexGuard<'_, Networks> {
+        open(&self.networks)
+    }
+
+    /// Prepares for a step.
+    pub fn begin(&self, now: i64, mischief: u32, rng: Rng) {
+        let mut networks = self.inside();
+        networks.now = now;
+        networks.mischief = mischief;
+        networks.rng = Some(rng);
+    }
+
+    /// A call as the product makes it.
+    pub fn call(&self, job: &Job) -> Word {
+        let mut call = Box::pin(self.providers.call(job));
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(word) => word,
+            Poll::Pending => Word::Unknown,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The oracle's own books: plain maps of what clients and providers were told.
+
+use domain::currency::Currency;
+use domain::execution::ExecutionStatus;
+use domain::ledger::AccountKind;
+use domain::names::{FeeBearer, Method, Operation, Provider};
+use domain::review::ReviewKind;
+use domain::session::{SessionKind, SessionStatus};
+use domain::source::{SourceStatus, SourceType};
+use domain::wallet::WalletStatus;
+
+use super::figures::Figures;
+use crate::db::Map;
+
+/// A merchant.
+#[derive(Clone, Default)]
+pub struct Merchant {
+    pub verified: bool,
+    pub phone: String,
+    pub offset: i64,
+    pub passcode: Option<(String, i64, Option<i64>)>,
+    pub parties: Vec<i64>,
+    pub counterparties: Vec<i64>,
+    pub accounts: Vec<i64>,
+    pub sources: Vec<i64>,
+    pub sessions: Vec<i64>,
+    pub executions: Vec<i64>,
+    pub wallets: Vec<i64>,
+    pub keys: Vec<i64>,
+}
+
+/// A payment account.
+#[derive(Clone, Copy)]
+pub struct Account {
+    pub merchant: i64,
+    pub party: i64,
+    pub provider: Provider,
+    pub method: Method,
+    pub operation: Operation,
+    pub active: bool,
+}
+
+/// An invoice or order.
+#[derive(Clone)]
+pub struct Source {
+    pub merchant: i64,
+    pub kind: SourceType,
+    pub currency: Currency,
+    pub total: i64,
+    pub status: SourceStatus,
+    pub bearer: FeeBearer,
+    pub items: Vec<i64>,
+}
+
+/// A line.
+#[derive(Clone, Copy)]
+pub struct Item {
+    pub source: i64,
+    pub qty: i64,
+    pub amount: i64,
+    pub removed: bool,
+}
+
+/// A session.
+#[derive(Clone, Copy)]
+pub struct Session {
+    pub merchant: i64,
+    pub kind: SessionKind,
+    pub status: SessionStatus,
+    pub expires: i64,
+    pub source: Option<i64>,
+    pub wallet: Option<i64>,
+    pub account: Option<i64>,
+    pub party: Option<i64>,
+    pub original: Option<i64>,
+    pub amount: i64,
+    pub currency: Option<Currency>,
+}
+
+/// An execution.
+#[derive(Clone)]
+pub struct Execution {
+    pub merchant: i64,
+    pub reference: String,
+    pub operation: Operation,
+    pub session: i64,
+    pub status: ExecutionStatus,
+    pub figures: Figures,
+    /// The currency of the wallet, and of what crosses to the outside.
+    pub inside: Currency,
+    pub outside: Currency,
+    pub provider: Provider,
+    pub source: Option<i64>,
+    pub account: Option<i64>,
+    pub wallet: Option<i64>,
+    pub other: Option<i64>,
+    pub original: Option<i64>,
+    pub refunded: (i64, i64),
+    pub disputed: bool,
+    pub acts: bool,
+    pub created: i64,
+    pub sent: i64,
+    pub request: String,
+}
+
+impl Execution {
+    /// What crosses to the outside.
+    pub const fn crossing(&self) -> i64 {
+        match self.operation {
+            Operation::Collection => self.figures.payer,
+            Operation::Payout | Operation::Transfer | Operation::Refund => self.figures.payee,
+        }
+    }
+
+    pub const fn is_final(&self) -> bool {
+        matches!(self.status, ExecutionStatus::Completed | ExecutionStatus::Failed)
+    }
+}
+
+/// A wallet.
+#[derive(Clone, Copy)]
+pub struct Wallet {
+    pub merchant: i64,
+    pub party: Option<i64>,
+    pub currency: Currency,
+    pub available: i64,
+    pub held: i64,
+    pub status: WalletStatus,
+}
+
+/// A review.
+#[derive(Clone, Copy, Debug)]
+pub struct Review {
+    pub amount: i64,
+    pub currency: Currency,
+    pub open: bool,
+}
+
+/// Everything.
+#[derive(Default)]
+pub struct Books {
+    pub merchants: Map<i64, Merchant>,
+    pub phones: Map<String, i64>,
+    pub parties: Map<i64, (i64, String)>,
+    pub first_party: Map<(i64, String), i64>,
+    pub counterparties: Map<i64, (i64, Option<i64>)>,
+    pub accounts: Map<i64, Account>,
+    pub sources: Map<i64, Source>,
+    pub items: Map<i64, Item>,
+    pub numbers: Map<(i64, SourceType, i64), i64>,
+    pub pages: Map<i64, i64>,
+    pub sessions: Map<i64, Session>,
+    pub executions: Map<i64, Execution>,
+    pub references: Map<(i64, String), i64>,
+    pub wallets: Map<i64, Wallet>,
+    /// By merchant's or party's id and currency.
+    pub wallet_of: Map<(bool, i64, Currency), i64>,
+    pub system: Map<(i64, AccountKind, Currency), i64>,
+    pub reviews: Map<(i64, ReviewKind), Review>,
+    pub review_ids: Map<i64, (i64, ReviewKind)>,
+    /// Wallets that a batch has made, and that must have been asked for.
+    pub fresh: Map<(bool, i64, Currency), i64>,
+    /// Raised with each change of what decisions read without changing it.
+    pub soft: u64,
+}
+
+/// What is wrong.
+pub type Wrong = String;
+
+impl Books {
+    pub fn merchant(&mut self, id: i64) -> &mut Merchant {
+        self.merchants.entry(id).or_default()
+    }
+
+    /// Merchant time.
+    pub fn time(&self, merchant: i64, now: i64) -> i64 {
+        now + self.merchants.get(&merchant).map_or(0, |merchant| merchant.offset)
+    }
+
+    pub fn own_wallet(&self, merchant: i64, currency: Currency) -> Option<(i64, Wallet)> {
+        self.wallet_at(false, merchant, currency)
+    }
+
+    pub fn party_wallet(&self, party: i64, currency: Currency) -> Option<(i64, Wallet)> {
+        self.wallet_at(true, party, currency)
+    }
+
+    fn wallet_at(&self, party: bool, owner: i64, currency: Currency) -> Option<(i64, Wallet)> {
+        let id = *self.wallet_of.get(&(party, owner, currency))?;
+        Some((id, *self.wallets.get(&id)?))
+    }
+
+    pub fn add_wallet(&mut self, id: i64, merchant: i64, party: Option<i64>, currency: Currency) {
+        let wallet = Wallet { merchant, party, currency, available: 0, held: 0, status: WalletStatus::Active };
+        self.wallets.insert(id, wallet);
+        self.wallet_of.insert((party.is_some(), party.unwrap_or(merchant), currency), id);
+        self.merchant(merchant).wallets.push(id);
+        self.soft += 1;
+    }
+
+    /// The wallet of a merchant or party; it is opened where there is none.
+    pub fn open_wallet(&mut self, merchant: i64, party: Option<i64>, currency: Currency) -> Result<i64, Wrong> {
+        let key = (party.is_some(), party.unwrap_or(merchant), currency);
+        if let Some(id) = self.wallet_of.get(&key) {
+            return Ok(*id);
+        }
+        let id = self.fresh.remove(&key).ok_or_else(|| format!("no wallet was opened for {key:?}"))?;
+        self.add_wallet(id, merchant, party, currency);
+        Ok(id)
+    }
+
+    /// Adds to what a wallet can spend and to what it holds.
+    pub fn add(&mut self, wallet: i64, available: i64, held: i64) -> Result<(), Wrong> {
+        let found = self.wallets.get_mut(&wallet).ok_or_else(|| format!("wallet {wallet} is not known"))?;
+        found.available += available;
+        found.held += held;
+        if found.available < 0 || found.held < 0 {
+            return Err(format!("wallet {wallet} fell to {} and {} held", found.available, found.held));
+        }
+        Ok(())
+    }
+
+    /// Credits a system account.
+    pub fn credit(&mut self, merchant: i64, kind: AccountKind, currency: Currency, amount: i64) {
+        if amount != 0 {
+            *self.system.entry((merchant, kind, currency)).or_default() += amount;
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Carrying sessions out, and moving the money.
+
+use domain::command::Answer;
+use domain::currency::Currency;
+use domain::execute::{Execute, Terms};
+use domain::execution::ExecutionStatus;
+use domain::ids::SessionId;
+use domain::ledger::AccountKind;
+use domain::names::{Method, Operation, Provider};
+use domain::session::SessionStatus;
+use domain::source::SourceStatus;
+use domain::wallet::WalletStatus;
+
+use super::books::{Account, Books, Execution, Session, Wallet, Wrong};
+use super::figures::{self, Figures};
+use super::{Told, taken};
+
+/// What must become of a request.
+struct Fate {
+    refused: Option<&'static str>,
+    status: ExecutionStatus,
+}
+
+const fn refuse(reason: &'static str) -> Fate {
+    Fate { refused: Some(reason), status: ExecutionStatus::Failed }
+}
+
+const fn ends(status: ExecutionStatus) -> Fate {
+    Fate { refused: None, status }
+}
+
+const fn operation_of(terms: Terms) -> Operation {
+    match terms {
+        Terms::Collection { .. } => Operation::Collection,
+        Terms::Payout { .. } => Operation::Payout,
+        Terms::Transfer => Operation::Transfer,
+        Terms::Refund => Operation::Refund,
+    }
+}
+
+const fn takes_credit(status: WalletStatus) -> bool {
+    matches!(status, WalletStatus::Active | WalletStatus::Restricted)
+}
+
+/// What is at hand for a request: its session, the account it goes through, its figures.
+struct Case {
+    session: Session,
+    account: Option<(i64, Account)>,
+    execution: Execution,
+}
+
+impl Books {
+    pub(super) fn executed(&mut self, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
+        let name = (request.merchant_id.0, request.reference_id.clone());
+        if let Some(id) = self.references.get(&name).copied() {
+            return self.replayed(id, request, told);
+        }
+        let before = self.before_session(request);
+        let case = self.case(request, told.now);
+        let fate = match (before, &case) {
+            (Some(reason), _) => refuse(reason),
+            (None, None) => refuse("not_found"),
+            (None, Some(case)) => self.fate(request, case, told.now),
+        };
+        // What fails for too little money changes nothing that others see: it may have been decided before what was
+        // committed meanwhile.
+        let failed = matches!(told.outcome, Ok(Answer::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
+        let told = Told { lenient: told.lenient || (told.overlapped && failed), ..told };
+        if !told.accepted(fate.refused.into_iter().collect())? {
+            return Ok(());
+        }
+        let done = taken!(told, Answer::Executed(done) => done);
+        let seen = &done.execution;
+        let case = case.ok_or_else(|| format!("executed without a session: {seen:?}"))?;
+        if done.replayed {
+            return Err(format!("a first call answered as a replay: {seen:?}"));
+        }
+        let late = told.overlapped && seen.status == ExecutionStatus::Failed;
+        if seen.status != fate.status && !told.lenient && !late {
+            return Err(format!("{} instead of {}: {seen:?}", seen.status, fate.status));
+        }
+        let mut case = case;
+        if told.overlapped && failed {
+            let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
+            let (payer, payee, total) = (seen.payer.minor, seen.payee.minor, seen.total_minor);
+            case.execution.figures = Figures { payer, payee, total, fees };
+        }
+        self.check_figures(seen, &case.execution)?;
+        let execution = Execution { status: seen.status, request: seen.provider_request_id.clone(), ..case.execution };
+        self.record(seen.id.0, execution, case.session)
+    }
+
+    fn check_figures(&self, seen: &domain::execution::Execution, own: &Execution) -> Result<(), Wrong> {
+        let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
+        let figures = Figures { payer: seen.payer.minor, payee: seen.payee.minor, total: seen.total_minor, fees };
+        let crossing = match seen.operation {
+            Operation::Collection => seen.payer,
+            Operation::Payout | Operation::Transfer | Operation::Refund => seen.payee,
+        };
+        if figures != own.figures || crossing.currency != own.outside {
+            return Err(format!("{figures:?} in {} instead of {:?} in {}", crossing.currency, own.figures, own.outside));
+        }
+        Ok(())
+    }
+
+    fn replayed(&self, id: i64, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
+        let stored = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        if told.read {
+            return Ok(());
+        }
+        let same = stored.operation == operation_of(request.terms)
+            && stored.session == request.session_id.0
+            && match request.terms {
+                Terms::Collection { account_id, currency } => {
+                    stored.account == Some(account_id.0) && stored.outside == currency
+                }
+                Terms::Payout { account_id, .. } => account_id.is_none_or(|account| stored.account == Some(account.0)),
+                Terms::Transfer | Terms::Refund => true,
+            };
+        let refused = if same { vec![] } else { vec!["duplicate"] };
+        if !(Told { lenient: false, overlapped: false, ..told }.accepted(refused)?) {
+            return Ok(());
+        }
+        let done = taken!(told, Answer::Executed(done) => done);
+        let same = done.execution.status == stored.status || told.overlapped;
+        let fine = done.replayed && done.job.is_none() && done.execution.id.0 == id && same;
+        if fine { Ok(()) } else { Err(format!("a replay of {id}, which is {}: {done:?}", stored.status)) }
+    }
+
+    /// A try of a passcode: a replay needs none, and an unverified merchant gets to none.
+    pub(super) fn attempt_of(&mut self, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
+        let merchant = request.merchant_id.0;
+        if let Some(id) = self.references.get(&(merchant, request.reference_id.clone())) {
+            return self.replayed(*id, request, told);
+        }
+        if !self.merchant(merchant).verified {
+            return told.accepted(vec!["not_verified"]).map(|_| ());
+        }
+        self.attempt_reserved(merchant, told)
+    }
+
+    /// What speaks against a request before its session is looked at.
+    fn before_session(&self, request: &Execute) -> Option<&'static str> {
+        let merchant = self.merchants.get(&request.merchant_id.0)?;
+        let operation = operation_of(request.terms);
+        if operation != Operation::Collection && !merchant.verified {
+            return Some("not_verified");
+        }
+        match request.terms {
+            Terms::Payout { passcode_verified: false, .. } if merchant.passcode.is_some() => Some("passcode"),
+            _ => None,
+        }
+    }
+
+    fn session_of(&self, merchant: i64, id: SessionId, operation: Operation) -> Option<Session> {
+        let found = self.sessions.get(&id.0).copied();
+        found.filter(|session| session.merchant == merchant && session.kind.operation() == operation)
+    }
+
+    /// The execution that would be recorded.
+    fn case(&self, request: &Execute, now: i64) -> Option<Case> {
+        let merchant = request.merchant_id.0;
+        let operation = operation_of(request.terms);
+        let session = self.session_of(merchant, request.session_id, operation)?;
+        let account_id = match request.terms {
+            Terms::Collection { account_id, .. } => Some(account_id.0),
+            _ => session.account,
+        };
+        let account = account_id.and_then(|id| Some((id, *self.accounts.get(&id)?)));
+        let original = session.original.and_then(|id| self.executions.get(&id));
+        let source = session.source.and_then(|id| self.sources.get(&id));
+        let (inside, outside) = match (request.terms, original) {
+            (Terms::Collection { currency, .. }, _) => (source?.currency, currency),
+            (Terms::Refund, Some(original)) => (original.inside, original.outside),
+            _ => (session.currency?, session.currency?),
+        };
+        let (provider, method) = match operation {
+            Operation::Transfer => (Provider::Platform, Method::Wallet),
+            Operation::Refund => (original?.provider, Method::Wallet),
+            Operation::Collection | Operation::Payout => account.map(|(_, account)| (account.provider, account.method))?,
+        };
+        let figures = match (operation, original, source) {
+            (Operation::Collection, _, Some(source)) => {
+                figures::collection(source.total, inside, outside, source.bearer, method).unwrap_or_default()
+            }
+            (Operation::Refund, Some(original), _) => {
+                let left = original.figures.total - original.refunded.1;
+                let taken = figures::giving_back(session.amount, outside, inside, left);
+                Figures { payer: taken, payee: session.amount, total: taken, fees: [0; 3] }
+            }
+            _ => figures::outgoing(session.amount, inside, method, operation),
+        };
+        let time = self.time(merchant, now);
+        let execution = Execution {
+            merchant,
+            reference: request.reference_id.clone(),
+            operation,
+            session: request.session_id.0,
+            status: ExecutionStatus::Pending,
+            figures,
+            inside,
+            outside,
+            provider,
+            source: session.source,
+            account: if operation == Operation::Refund { original?.account } else { account_id },
+            wallet: session.wallet.or_else(|| original.and_then(|original| original.wallet)),
+            other: None,
+            original: session.original,
+            refunded: (0, 0),
+            disputed: false,
+            acts: false,
+            created: time,
+            sent: time,
+            request: String::new(),
+        };
+        Some(Case { session, account, execution })
+    }
+
+    fn fate(&self, request: &Execute, case: &Case, now: i64) -> Fate {
+        if let Some(reason) = self.against_use(&case.session, now).first() {
+            return refuse(reason);
+        }
+        match request.terms {
+            Terms::Collection { account_id, currency } => self.fate_of_collection(case, account_id.0, currency),
+            Terms::Payout { account_id, .. } => self.fate_of_payout(case, account_id.map(|id| id.0)),
+            Terms::Transfer => self.fate_of_transfer(case),
+            Terms::Refund => self.fate_of_refund(case),
+        }
+    }
+
+    fn fate_of_collection(&self, case: &Case, account_id: i64, currency: Currency) -> Fate {
+        let own = &case.execution;
+        let source = own.source.and_then(|id| self.sources.get(&id));
+        if source.is_none_or(|source| source.status != SourceStatus::Active) {
+            return refuse("state");
+        }
+        if let Some(reason) = self.against_account(own.merchant, account_id, Operation::Collection) {
+            return refuse(reason);
+        }
+        let Some((_, account)) = case.account else { return refuse("not_found") };
+        if !figures::takes(account.method, Operation::Collection, currency) {
+            return refuse("currency");
+        }
+        if self.own_wallet(own.merchant, own.inside).is_some_and(|(_, wallet)| !takes_credit(wallet.status)) {
+            return refuse("wallet");
+        }
+        if own.figures == Figures::default() {
+            return refuse("amount");
+        }
+        if account.provider != Provider::Platform {
+            return ends(ExecutionStatus::Pending);
+        }
+        match self.party_wallet(account.party, currency) {
+            Some((_, wallet)) if wallet.status != WalletStatus::Active => refuse("wallet"),
+            Some((_, wallet)) if wallet.available >= own.figures.payer => ends(ExecutionStatus::Completed),
+            _ => ends(ExecutionStatus::Failed),
+        }
+    }
+
+    /// What speaks against a debit, and whether there is enough.
+    fn debit(&self, own: &Execution) -> Result<(Wallet, bool), Fate> {
+        let wallet = own.wallet.and_then(|id| self.wallets.get(&id)).copied().ok_or(refuse("not_found"))?;
+        if wallet.status != WalletStatus::Active {
+            return Err(refuse("wallet"));
+        }
+        Ok((wallet, wallet.available >= own.figures.payer))
+    }
+
+    fn fate_of_payout(&self, case: &Case, named: Option<i64>) -> Fate {
+        let own = &case.execution;
+        let Some((id, account)) = case.account else { return refuse("not_found") };
+        if named.is_some_and(|named| named != id) {
+            return refuse("account");
+        }
+        if let Some(reason) = self.against_account(own.merchant, id, Operation::Payout) {
+            return refuse(reason);
+        }
+        if !figures::takes(account.method, Operation::Payout, own.inside) {
+            return refuse("currency");
+        }
+        let enough = match self.debit(own) {
+            Ok((_, enough)) => enough,
+            Err(fate) => return fate,
+        };
+        if !enough {
+            return ends(ExecutionStatus::Failed);
+        }
+        if account.provider != Provider::Platform {
+            return ends(ExecutionStatus::Pending);
+        }
+        match self.party_wallet(account.party, own.inside) {
+            Some((id, wallet)) if Some(id) == own.wallet || !takes_credit(wallet.status) => refuse("wallet"),
+            _ => ends(ExecutionStatus::Completed),
+        }
+    }
+
+    /// The owner of the wallet that a transfer credits: a merchant, or a party under the sender.
+    fn transfer_owner(&self, own: &Execution, session: &Session) -> (i64, Option<i64>) {
+        let party = session.party.unwrap_or(0);
+        self.receiver(party).map_or((own.merchant, Some(party)), |merchant| (merchant, None))
+    }
+
+    fn fate_of_transfer(&self, case: &Case) -> Fate {
+        let own = &case.execution;
+        let (wallet, enough) = match self.debit(own) {
+            Ok(found) => found,
+            Err(fate) => return fate,
+        };
+        let (merchant, party) = self.transfer_owner(own, &case.session);
+        if party.is_none() && wallet.party.is_none() && merchant == wallet.merchant {
+            return refuse("wallet");
+        }
+        let receiver = match party {
+            Some(party) => self.party_wallet(party, own.inside),
+            None => self.own_wallet(merchant, own.inside),
+        };
+        let closed = receiver.is_some_and(|(_, wallet)| !takes_credit(wallet.status));
+        ends(if closed || !enough { ExecutionStatus::Failed } else { ExecutionStatus::Completed })
+    }
+
+    fn fate_of_refund(&self, case: &Case) -> Fate {
+        let own = &case.execution;
+        let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else { return refuse("not_found") };
+        if original.disputed || original.status != ExecutionStatus::Completed {
+            return refuse("state");
+        }
+        let enough = match self.debit(own) {
+            Ok((_, enough)) => enough,
+            Err(fate) => return fate,
+        };
+        if original.refunded.0 + own.figures.payee > original.figures.payer || !enough {
+            return ends(ExecutionStatus::Failed);
+        }
+        if own.provider != Provider::Platform {
+            return ends(ExecutionStatus::Pending);
+        }
+        let payer = original.other.and_then(|id| self.wallets.get(&id));
+        match payer {
+            Some(wallet) if !takes_credit(wallet.status) => refuse("wallet"),
+            _ => ends(ExecutionStatus::Completed),
+        }
+    }
+
+    /// Writes a new execution down and moves its money.
+    fn record(&mut self, id: i64, execution: Execution, session: Session) -> Result<(), Wrong> {
+        let status = execution.status;
+        self.references.insert((execution.merchant, execution.reference.clone()), id);
+        self.merchant(execution.merchant).executions.push(id);
+        if let Some(session) = self.sessions.get_mut(&execution.session) {
+            session.status = SessionStatus::Executed;
+        }
+        let mut execution = execution;
+        if status == ExecutionStatus::Completed {
+            execution.other = Some(self.other_side(&execution, &session)?);
+        }
+        if status != ExecutionStatus::Failed {
+            if let Some(original) = execution.original.and_then(|id| self.executions.get_mut(&id)) {
+                original.refunded.0 += execution.figures.payee;
+                original.refunded.1 += execution.figures.payer;
+            }
+            self.set_source_status(execution.source, SourceStatus::Processing);
+        }
+        if status == ExecutionStatus::Pending && execution.operation != Operation::Collection {
+            let amount = execution.figures.payer;
+            self.add(execution.wallet.unwrap_or(0), -amount, amount)?;
+        }
+        self.executions.insert(id, Execution { status: ExecutionStatus::Pending, ..execution });
+        match status {
+            ExecutionStatus::Completed => self.complete(id, false),
+            ExecutionStatus::Failed => {
+                self.executions.entry(id).and_modify(|known| known.status = status);
+                Ok(())
+            }
+            ExecutionStatus::Pending | ExecutionStatus::Processing => Ok(()),
+        }
+    }
+
+    /// The wallet on the other side of a movement inside the house.
+    fn other_side(&mut self, own: &Execution, session: &Session) -> Result<i64, Wrong> {
+        let party_of = |books: &Self| own.account.and_then(|id| books.accounts.get(&id)).map(|account| account.party);
+        match own.operation {
+            Operation::Collection => self.open_wallet(own.merchant, party_of(self), own.outside),
+            Operation::Payout => self.open_wallet(own.merchant, party_of(self), own.inside),
+            Operation::Transfer => {
+                let (merchant, party) = self.transfer_owner(own, session);
+                self.open_wallet(merchant, party, own.inside)
+            }
+            Operation::Refund => {
+                let original = own.original.and_then(|id| self.executions.get(&id));
+                original.and_then(|original| original.other).ok_or_else(|| "a refund to nobody".to_owned())
+            }
+        }
+    }
+
+    pub(super) fn set_source_status(&mut self, source: Option<i64>, status: SourceStatus) {
+        if let Some(source) = source.and_then(|id| self.sources.get_mut(&id)) {
+            source.status = status;
+        }
+    }
+
+    /// Books a payment that went through.
+    pub(super) fn complete(&mut self, id: i64, held: bool) -> Result<(), Wrong> {
+        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let (s, p, f) = (own.inside, own.outside, own.figures);
+        let collects = own.operation == Operation::Collection;
+        let sign = if collects { 1 } else { -1 };
+        let wallet = match own.wallet {
+            Some(wallet) if !collects => wallet,
+            _ => self.open_wallet(own.merchant, None, s)?,
+        };
+        match AccountKind::clearing(own.provider) {
+            Some(clearing) => self.credit(own.merchant, clearing, p, -sign * own.crossing()),
+            None => self.add(own.other.unwrap_or(0), -sign * own.crossing(), 0)?,
+        }
+        if s != p {
+            self.credit(own.merchant, AccountKind::Position, p, sign * own.crossing());
+            self.credit(own.merchant, AccountKind::Position, s, -sign * f.total);
+        }
+        if collects {
+            self.add(wallet, f.payee, 0)?;
+        } else if held {
+            self.add(wallet, 0, -f.payer)?;
+        } else {
+            self.add(wallet, -f.payer, 0)?;
+        }
+        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx].into_iter().zip(f.fees) {
+            self.credit(own.merchant, kind, s, fee);
+        }
+        self.set_source_status(own.source, SourceStatus::Paid);
+        self.executions.entry(id).and_modify(|known| {
+            known.status = ExecutionStatus::Completed;
+            known.wallet = Some(wallet);
+            known.acts = false;
+        });
+        self.soft += 1;
+        Ok(())
+    }
+
+    /// Books a payment that did not go through after all.
+    pub(super) fn fall_through(&mut self, id: i64) -> Result<(), Wrong> {
+        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        if own.operation != Operation::Collection {
+            self.add(own.wallet.unwrap_or(0), own.figures.payer, -own.figures.payer)?;
+        }
+        self.set_source_status(own.source, SourceStatus::Active);
+        if let Some(original) = own.original.and_then(|id| self.executions.get_mut(&id)) {
+            original.refunded.0 -= own.figures.payee;
+            original.refunded.1 -= own.figures.payer;
+        }
+        self.executions.entry(id).and_modify(|known| {
+            known.status = ExecutionStatus::Failed;
+            known.acts = false;
+        });
+        self.soft += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! Declaring, withdrawing and expiring.
+
+use domain::command::Answer;
+use domain::execution::ExecutionStatus;
+use domain::money::{Decimal, Money};
+use domain::names::{Operation, Provider};
+use domain::session::{Declare, SessionKind, SessionStatus};
+use domain::source::{SourceRef, SourceStatus};
+use domain::time::Timestamp;
+use domain::wallet::WalletStatus;
+
+use super::books::{Books, Session, Wallet, Wrong};
+use super::{Told, figures, reasons, taken};
+
+const DAY: i64 = 86_400_000_000;
+const MINUTE: i64 = 60_000_000;
+
+impl Books {
+    pub(super) fn declared(&mut self, merchant: i64, request: &Declare, told: Told<'_>) -> Result<(), Wrong> {
+        let time = self.time(merchant, told.now);
+        let verified = self.merchant(merchant).verified;
+        let mut refused = match request {
+            _ if !verified && !matches!(request, Declare::Checkout { .. }) => vec!["not_verified"],
+            Declare::Checkout { kind, source_id } => {
+                let merchant_id = domain::ids::MerchantId(merchant);
+                match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
+                    None => vec!["not_found"],
+                    Some(source) if source.status != SourceStatus::Active => vec!["state"],
+                    Some(_) => vec![],
+                }
+            }
+            Declare::Payout { wallet_id, account_id, amount, .. } => {
+                self.against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount)
+            }
+            Declare::Transfer { wallet_id, counterparty_id, amount, .. } => {
+                self.against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
+            }
+            Declare::Refund { original_id, amount, .. } => self.against_giving_back(merchant, original_id.0, *amount),
+        };
+        let (given, default) = expiry(request);
+        let expires = given.map_or(time + default, |at| at.0);
+        if verified || matches!(request, Declare::Checkout { .. }) {
+            refused.extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
+        }
+        if !told.accepted(refused)? {
+            return Ok(());
+        }
+        let made = taken!(told, Answer::Session(made) => made);
+        if made.expires_at.0 != expires && !told.lenient {
+            return Err(format!("session {} expires at {} instead of {}", made.id, made.expires_at, Timestamp(expires)));
+        }
+        self.add_session(merchant, request, &made);
+        Ok(())
+    }
+
+    fn add_session(&mut self, merchant: i64, request: &Declare, made: &domain::session::Session) {
+        let blank = Session {
+            merchant,
+            kind: SessionKind::Checkout,
+            status: SessionStatus::Active,
+            expires: made.expires_at.0,
+            source: None,
+            wallet: None,
+            account: None,
+            party: None,
+            original: None,
+            amount: made.amount.map_or(0, |amount| amount.minor),
+            currency: made.amount.map(|amount| amount.currency),
+        };
+        let session = match request {
+            Declare::Checkout { source_id, .. } => Session { source: Some(source_id.0), ..blank },
+            Declare::Payout { wallet_id, account_id, amount, .. } => Session {
+                kind: SessionKind::Payout,
+                wallet: wallet_id.map(|id| id.0).or_else(|| self.own_wallet(merchant, amount.currency).map(|(id, _)| id)),
+                account: Some(account_id.0),
+                ..blank
+            },
+            Declare::Transfer { wallet_id, .. } => {
+                Session { kind: SessionKind::Transfer, wallet: Some(wallet_id.0), party: made.party_id.map(|id| id.0), ..blank }
+            }
+            Declare::Refund { original_id, .. } => {
+                let wallet = self.executions.get(&original_id.0).and_then(|original| original.wallet);
+                Session { kind: SessionKind::Refund, wallet, original: Some(original_id.0), ..blank }
+            }
+        };
+        self.sessions.insert(made.id.0, session);
+        self.merchant(merchant).sessions.push(made.id.0);
+    }
+
+    /// What is wrong with an account for an operation.
+    pub(super) fn against_account(&self, merchant: i64, id: i64, operation: Operation) -> Option<&'static str> {
+        match self.accounts.get(&id).filter(|account| account.merchant == merchant) {
+            None => Some("not_found"),
+            Some(account) if !account.active || account.operation != operation => Some("account"),
+            Some(_) => None,
+        }
+    }
+
+    fn against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
+        reasons(&[(wallet.status != WalletStatus::Active, "wallet"), (wallet.currency != amount.currency, "currency")])
+    }
+
+    fn against_payout(&self, merchant: i64, wallet: Option<i64>, account: i64, amount: Money) -> Vec<&'static str> {
+        let mut refused: Vec<_> = self.against_account(merchant, account, Operation::Payout).into_iter().collect();
+        let usable = self.accounts.get(&account).filter(|_| refused.is_empty());
+        let found = match wallet {
+            None => self.own_wallet(merchant, amount.currency).map(|(_, wallet)| wallet),
+            Some(id) => self.wallets.get(&id).copied().filter(|found| {
+                let fits = found.party.is_none_or(|party| usable.is_none_or(|account| account.party == party));
+                found.merchant == merchant && fits
+            }),
+        };
+        match &found {
+            None => refused.push(if wallet.is_none() { "currency" } else { "not_found" }),
+            Some(found) => refused.extend(Self::against_debit(found, amount)),
+        }
+        if let Some(account) = usable {
+            let own = found.is_some_and(|found| found.party == Some(account.party));
+            let taken = figures::takes(account.method, Operation::Payout, amount.currency);
+            refused.extend(reasons(&[(own && account.provider == Provider::Platform, "wallet"), (!taken, "currency")]));
+        }
+        refused
+    }
+
+    fn against_transfer(&self, merchant: i64, wallet: i64, counterparty: i64, amount: Money) -> Vec<&'static str> {
+        let wallet = self.wallets.get(&wallet).filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
+        let mut refused = wallet.map_or(vec!["not_found"], |wallet| Self::against_debit(wallet, amount));
+        match self.counterparties.get(&counterparty).filter(|(owner, _)| *owner == merchant) {
+            None => refused.push("not_found"),
+            Some((_, None)) => refused.push("party"),
+            Some((_, Some(party))) => {
+                let own = wallet.is_some() && self.receiver(*party) == Some(merchant);
+                refused.extend(reasons(&[(own, "self_transfer")]));
+            }
+        }
+        refused
+    }
+
+    /// The merchant who has the party's phone.
+    pub(super) fn receiver(&self, party: i64) -> Option<i64> {
+        self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied()
+    }
+
+    /// A refund needs a completed collection whose provider stands by it.
+    pub(super) fn against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
+        let found = self.executions.get(&original);
+        match found.filter(|found| found.merchant == merchant && found.operation == Operation::Collection) {
+            None => vec!["not_found"],
+            Some(found) if found.status != ExecutionStatus::Completed || found.disputed => vec!["state"],
+            Some(_) => vec![],
+        }
+    }
+
+    fn against_giving_back(&self, merchant: i64, original: i64, amount: Decimal) -> Vec<&'static str> {
+        let refused = self.against_refund(merchant, original);
+        match self.executions.get(&original).filter(|_| refused.is_empty()) {
+            None => refused,
+            Some(found) => {
+                let asked = amount.to_money(found.outside).map_or(0, |money| money.minor);
+                reasons(&[(asked > found.figures.payer - found.refunded.0, "refund")])
+            }
+        }
+    }
+
+    pub(super) fn session_canceled(&mut self, merchant: i64, kind: SessionKind, id: i64, told: Told<'_>) -> Result<(), Wrong> {
+        let found = self.sessions.get(&id).filter(|session| session.merchant == merchant && session.kind == kind);
+        let refused = match found {
+            None => vec!["not_found"],
+            Some(session) => self.against_use(session, told.now),
+        };
+        if told.accepted(refused)?
+            && let Some(session) = self.sessions.get_mut(&id)
+        {
+            session.status = SessionStatus::Canceled;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a session that is to be used now.
+    pub(super) fn against_use(&self, session: &Session, now: i64) -> Vec<&'static str> {
+        let over = self.time(session.merchant, now) >= session.expires;
+        match session.status {
+            SessionStatus::Active if over => vec!["expired"],
+            SessionStatus::Expired => vec!["expired"],
+            SessionStatus::Active => vec![],
+            SessionStatus::Executed | SessionStatus::Canceled => vec!["state"],
+        }
+    }
+
+    pub(super) fn session_expired(&mut self, id: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if !told.accepted(vec![])? {
+            return Ok(());
+        }
+        let Some(session) = self.sessions.get(&id).copied() else { return Err(format!("session {id} is not known")) };
+        let over = session.status == SessionStatus::Active && self.time(session.merchant, told.now) >= session.expires;
+        let swept = taken!(told, Answer::Changed(swept) => swept);
+        if swept != over && !(told.lenient && session.status == SessionStatus::Active) {
+            return Err(format!("session {id}: swept {swept}, its time is over {over}"));
+        }
+        if swept && let Some(session) = self.sessions.get_mut(&id) {
+            session.status = SessionStatus::Expired;
+        }
+        Ok(())
+    }
+}
+
+/// The expiry that a request gives, and how long it lives where it gives none.
+fn expiry(request: &Declare) -> (Option<Timestamp>, i64) {
+    match request {
+        Declare::Checkout { .. } => (None, 30 * MINUTE),
+        Declare::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
+        Declare::Transfer { expires_at, .. } | Declare::Refund { expires_at, .. } => (Some(*expires_at), 0),
+    }
+}

@@ -1,0 +1,406 @@
+//! Merchants, parties, accounts, wallets, invoices and orders.
+
+use domain::account::NewAccount;
+use domain::checkout::NewCheckout;
+use domain::command::Answer;
+use domain::currency::Currency;
+use domain::ids::SourceId;
+use domain::ledger::AccountKind;
+use domain::merchant::NewMerchant;
+use domain::money::Money;
+use domain::party::NewParty;
+use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceStatus};
+use domain::time::Timestamp;
+use domain::wallet::WalletStatus;
+
+use super::books::{Account, Books, Item, Source, Wrong};
+use super::{Told, figures, first, reasons, taken};
+
+const QUARTER_HOUR: i64 = 15 * 60 * 1_000_000;
+
+impl Books {
+    pub(super) fn merchant_created(&mut self, new: &NewMerchant, told: Told<'_>) -> Result<(), Wrong> {
+        let phone = new.phone.clone().unwrap_or_default();
+        if !told.accepted(reasons(&[(self.phones.contains_key(&phone), "duplicate")]))? {
+            return Ok(());
+        }
+        let (merchant, wallets) = taken!(told, Answer::Merchant(merchant, wallets) => (merchant, wallets));
+        let id = merchant.id.0;
+        self.phones.insert(phone.clone(), id);
+        let known = self.merchant(id);
+        known.verified = new.verified;
+        known.phone = phone;
+        self.soft += 1;
+        for (wallet, currency) in wallets {
+            self.add_wallet(wallet.0, id, None, currency);
+        }
+        Ok(())
+    }
+
+    pub(super) fn key_created(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(vec![])? {
+            let key = taken!(told, Answer::ApiKey(key) => key);
+            self.merchant(merchant).keys.push(key.id.0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn key_revoked(&mut self, merchant: i64, key: i64, told: Told<'_>) -> Result<(), Wrong> {
+        let known = self.merchant(merchant).keys.contains(&key);
+        told.accepted(reasons(&[(!known, "not_found")])).map(|_| ())
+    }
+
+    pub(super) fn passcode_set(&mut self, merchant: i64, hash: &str, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(vec![])? {
+            self.merchant(merchant).passcode = Some((hash.to_owned(), 0, None));
+            self.soft += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn passcode_replaced(
+        &mut self,
+        merchant: i64,
+        replaces: Option<&str>,
+        hash: &str,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
+        let stored = self.merchant(merchant).passcode.as_ref().map(|(hash, ..)| hash.clone());
+        if told.accepted(reasons(&[(stored.as_deref() != replaces, "passcode")]))? {
+            self.merchant(merchant).passcode = Some((hash.to_owned(), 0, None));
+            self.soft += 1;
+        }
+        Ok(())
+    }
+
+    /// Five in a row lock for a quarter of an hour; each is counted before it is compared.
+    pub(super) fn attempt_reserved(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
+        let passcode = self.merchant(merchant).passcode.clone();
+        let locked = passcode.as_ref().is_some_and(|(_, _, until)| until.is_some_and(|until| told.now < until));
+        if !told.accepted(reasons(&[(locked, "passcode")]))? {
+            return Ok(());
+        }
+        let hash = taken!(told, Answer::Passcode(hash) => hash);
+        if hash != passcode.as_ref().map(|(hash, ..)| hash.clone()) && !told.lenient {
+            return Err(format!("the passcode of merchant {merchant} is another"));
+        }
+        if let Some((hash, tries, until)) = passcode {
+            let tries = if until.is_some() { 1 } else { tries + 1 };
+            self.merchant(merchant).passcode = Some((hash, tries, (tries >= 5).then_some(told.now + QUARTER_HOUR)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn attempt_confirmed(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(vec![])?
+            && let Some(passcode) = &mut self.merchant(merchant).passcode
+        {
+            (passcode.1, passcode.2) = (0, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn clock_advanced(&mut self, merchant: i64, by_seconds: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(vec![])? {
+            self.merchant(merchant).offset += by_seconds * 1_000_000;
+            self.soft += 1;
+            let time = taken!(told, Answer::Time(time) => time);
+            if time.0 != self.time(merchant, told.now) {
+                return Err(format!("the clock of merchant {merchant} shows {time}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wallet_funded(&mut self, id: i64, amount: i64, currency: Currency, told: Told<'_>) -> Result<(), Wrong> {
+        let wallet = self.wallets.get(&id).copied();
+        let closed = wallet.is_some_and(|wallet| matches!(wallet.status, WalletStatus::Frozen | WalletStatus::Closed));
+        if !told.accepted(first(&[(wallet.is_none(), "not_found"), (closed, "wallet")]))? {
+            return Ok(());
+        }
+        let merchant = wallet.map_or(0, |wallet| wallet.merchant);
+        self.add(id, amount, 0)?;
+        self.credit(merchant, AccountKind::Funding, currency, -amount);
+        Ok(())
+    }
+
+    pub(super) fn wallet_status(&mut self, id: i64, status: WalletStatus, open: bool, told: Told<'_>) -> Result<(), Wrong> {
+        let wallet = self.wallets.get(&id).copied();
+        let full = wallet.is_some_and(|wallet| wallet.available != 0 || wallet.held != 0) || open;
+        let refused = first(&[(wallet.is_none(), "not_found"), (status == WalletStatus::Closed && full, "wallet")]);
+        if told.accepted(refused)?
+            && let Some(wallet) = self.wallets.get_mut(&id)
+        {
+            wallet.status = status;
+            self.soft += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn party_created(&mut self, merchant: i64, new: &NewParty, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(vec![])? {
+            let party = taken!(told, Answer::Party(party) => party);
+            self.add_party(party.id.0, merchant, &new.phone);
+        }
+        Ok(())
+    }
+
+    fn add_party(&mut self, id: i64, merchant: i64, phone: &str) {
+        if self.parties.insert(id, (merchant, phone.to_owned())).is_none() {
+            self.merchant(merchant).parties.push(id);
+            let first = self.first_party.entry((merchant, phone.to_owned())).or_insert(id);
+            *first = (*first).min(id);
+            self.soft += 1;
+        }
+    }
+
+    fn owns_party(&self, merchant: i64, party: i64) -> bool {
+        self.parties.get(&party).is_some_and(|(owner, _)| *owner == merchant)
+    }
+
+    pub(super) fn counterparty_created(&mut self, merchant: i64, party: Option<i64>, told: Told<'_>) -> Result<(), Wrong> {
+        let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
+        if told.accepted(reasons(&[(foreign, "not_found")]))? {
+            let made = taken!(told, Answer::Counterparty(made) => made);
+            self.add_counterparty(made.id.0, merchant, party);
+        }
+        Ok(())
+    }
+
+    fn add_counterparty(&mut self, id: i64, merchant: i64, party: Option<i64>) {
+        self.counterparties.insert(id, (merchant, party));
+        self.merchant(merchant).counterparties.push(id);
+        self.soft += 1;
+    }
+
+    pub(super) fn counterparty_updated(
+        &mut self,
+        merchant: i64,
+        id: i64,
+        party: Option<i64>,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
+        let known = self.counterparties.get(&id).is_some_and(|(owner, _)| *owner == merchant);
+        let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
+        if told.accepted(first(&[(!known, "not_found"), (foreign, "not_found")]))?
+            && let Some(found) = self.counterparties.get_mut(&id)
+        {
+            found.1 = party.or(found.1);
+            self.soft += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn account_created(&mut self, merchant: i64, new: &NewAccount, told: Told<'_>) -> Result<(), Wrong> {
+        let open = ["USD", "LRD", "RWF"].iter().filter_map(|code| Currency::parse(code));
+        let market = open.into_iter().any(|currency| figures::takes(new.method, new.operation, currency));
+        let foreign = !self.owns_party(merchant, new.party_id.0);
+        if told.accepted(reasons(&[(foreign, "not_found"), (!market, "market")]))? {
+            let made = taken!(told, Answer::Account(made) => made);
+            let account = Account {
+                merchant,
+                party: new.party_id.0,
+                provider: new.provider,
+                method: new.method,
+                operation: new.operation,
+                active: true,
+            };
+            self.accounts.insert(made.id.0, account);
+            self.merchant(merchant).accounts.push(made.id.0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn account_deactivated(&mut self, merchant: i64, id: i64, told: Told<'_>) -> Result<(), Wrong> {
+        let known = self.accounts.get(&id).is_some_and(|account| account.merchant == merchant);
+        if told.accepted(reasons(&[(!known, "not_found")]))?
+            && let Some(account) = self.accounts.get_mut(&id)
+        {
+            account.active = false;
+            self.soft += 1;
+        }
+        Ok(())
+    }
+
+    /// The next number of the merchant's year.
+    fn next_number(&mut self, merchant: i64, new: &domain::source::Source, told: Told<'_>) -> Result<(), Wrong> {
+        let seen = new.number.get(4..8).and_then(|year| year.parse().ok()).filter(|_| told.lenient);
+        let year = seen.unwrap_or_else(|| Timestamp(self.time(merchant, told.now)).year());
+        let last = self.numbers.entry((merchant, new.kind, year)).or_default();
+        *last += 1;
+        let prefix = if new.kind == domain::source::SourceType::Invoice { "INV" } else { "ORD" };
+        let expected = format!("{prefix}-{year}-{last:05}");
+        if new.number == expected { Ok(()) } else { Err(format!("{} instead of {expected}", new.number)) }
+    }
+
+    pub(super) fn source_created(&mut self, merchant: i64, new: &NewSource, told: Told<'_>) -> Result<(), Wrong> {
+        let known = self.counterparties.get(&new.counterparty_id.0).is_some_and(|(owner, _)| *owner == merchant);
+        if told.accepted(reasons(&[(!known, "not_found")]))? {
+            let made = taken!(told, Answer::Source(made) => made);
+            self.next_number(merchant, &made, told)?;
+            self.add_source(&made);
+        }
+        Ok(())
+    }
+
+    fn add_source(&mut self, made: &domain::source::Source) {
+        let source = Source {
+            merchant: made.merchant_id.0,
+            kind: made.kind,
+            currency: made.currency,
+            total: 0,
+            status: SourceStatus::Idle,
+            bearer: made.fee_bearer,
+            items: vec![],
+        };
+        self.sources.insert(made.id.0, source);
+        self.merchant(made.merchant_id.0).sources.push(made.id.0);
+    }
+
+    pub(super) fn source_at(&self, which: SourceRef) -> Option<&Source> {
+        self.sources.get(&which.id.0).filter(|source| source.merchant == which.merchant_id.0 && source.kind == which.kind)
+    }
+
+    /// The reasons against a change of a source that needs one of these states.
+    fn in_state(&self, which: SourceRef, states: &[SourceStatus]) -> Vec<&'static str> {
+        match self.source_at(which) {
+            None => vec!["not_found"],
+            Some(source) if !states.contains(&source.status) => vec!["state"],
+            Some(_) => vec![],
+        }
+    }
+
+    fn set_source(&mut self, id: SourceId, change: impl FnOnce(&mut Source)) {
+        if let Some(source) = self.sources.get_mut(&id.0) {
+            change(source);
+        }
+    }
+
+    pub(super) fn source_updated(&mut self, which: SourceRef, changes: &SourceChanges, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(self.in_state(which, &[SourceStatus::Idle]))? {
+            self.set_source(which.id, |source| source.bearer = changes.fee_bearer.unwrap_or(source.bearer));
+        }
+        Ok(())
+    }
+
+    pub(super) fn source_published(&mut self, which: SourceRef, told: Told<'_>) -> Result<(), Wrong> {
+        let mut refused = self.in_state(which, &[SourceStatus::Idle]);
+        if refused.is_empty() && self.source_at(which).is_some_and(|source| source.total == 0) {
+            refused.push("empty");
+        }
+        if told.accepted(refused)? {
+            self.set_source(which.id, |source| source.status = SourceStatus::Active);
+        }
+        Ok(())
+    }
+
+    pub(super) fn source_canceled(&mut self, which: SourceRef, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(self.in_state(which, &[SourceStatus::Idle, SourceStatus::Active]))? {
+            self.set_source(which.id, |source| source.status = SourceStatus::Canceled);
+        }
+        Ok(())
+    }
+
+    fn add_item(&mut self, source: SourceId, id: i64, qty: i64, amount: Money) {
+        self.items.insert(id, Item { source: source.0, qty, amount: amount.minor, removed: false });
+        self.set_source(source, |source| {
+            source.items.push(id);
+            source.total += qty * amount.minor;
+        });
+    }
+
+    pub(super) fn item_added(&mut self, which: SourceRef, new: &NewItem, told: Told<'_>) -> Result<(), Wrong> {
+        let mut refused = self.in_state(which, &[SourceStatus::Idle]);
+        if refused.is_empty() && self.source_at(which).is_some_and(|source| source.currency != new.currency) {
+            refused.push("currency");
+        }
+        if told.accepted(refused)? {
+            let made = taken!(told, Answer::Item(made) => made);
+            self.add_item(which.id, made.id.0, new.qty, new.amount);
+        }
+        Ok(())
+    }
+
+    fn line(&self, which: SourceRef, id: i64) -> Option<Item> {
+        self.items.get(&id).copied().filter(|item| item.source == which.id.0 && !item.removed)
+    }
+
+    fn against_line(&self, which: SourceRef, id: i64) -> Vec<&'static str> {
+        match self.line(which, id) {
+            None => vec!["not_found"],
+            Some(_) => self.in_state(which, &[SourceStatus::Idle]),
+        }
+    }
+
+    fn change_line(&mut self, which: SourceRef, id: i64, new: Item) {
+        let Some(old) = self.items.insert(id, new) else { return };
+        let worth = |item: Item| if item.removed { 0 } else { item.qty * item.amount };
+        self.set_source(which.id, |source| source.total += worth(new) - worth(old));
+    }
+
+    pub(super) fn item_updated(
+        &mut self,
+        which: SourceRef,
+        id: i64,
+        changes: &ItemChanges,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
+        if told.accepted(self.against_line(which, id))?
+            && let Some(old) = self.line(which, id)
+        {
+            let answer = taken!(told, Answer::Item(item) => item);
+            let amount = if changes.amount.is_some() { answer.amount_minor } else { old.amount };
+            self.change_line(which, id, Item { qty: changes.qty.unwrap_or(old.qty), amount, ..old });
+        }
+        Ok(())
+    }
+
+    pub(super) fn item_removed(&mut self, which: SourceRef, id: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(self.against_line(which, id))?
+            && let Some(old) = self.line(which, id)
+        {
+            self.change_line(which, id, Item { removed: true, ..old });
+        }
+        Ok(())
+    }
+
+    pub(super) fn checkout_created(&mut self, merchant: i64, new: &NewCheckout, told: Told<'_>) -> Result<(), Wrong> {
+        let given = new.counterparty_id.map(|id| id.0);
+        let known = given.and_then(|id| self.counterparties.get(&id)).filter(|(owner, _)| *owner == merchant).copied();
+        let phone_of = |party: i64| self.parties.get(&party).map(|(_, phone)| phone.clone());
+        let other = known.and_then(|(_, party)| party).is_some_and(|id| phone_of(id).as_ref() != Some(&new.party.phone));
+        if !told.accepted(first(&[(given.is_some() && known.is_none(), "not_found"), (other, "party")]))? {
+            return Ok(());
+        }
+        let made = taken!(told, Answer::Checkout(made) => made);
+        let party = made.party.id.0;
+        let first = self.first_party.get(&(merchant, new.party.phone.clone())).copied();
+        let expected = known.and_then(|(_, party)| party).or(first);
+        if expected.is_some_and(|expected| expected != party) && !told.lenient {
+            return Err(format!("party {party} instead of {expected:?}, who has the phone"));
+        }
+        self.add_party(party, merchant, &new.party.phone);
+        match given {
+            None => self.add_counterparty(made.counterparty.id.0, merchant, Some(party)),
+            Some(id) => {
+                self.counterparties.insert(id, (merchant, Some(party)));
+            }
+        }
+        self.next_number(merchant, &made.source, told)?;
+        self.add_source(&made.source);
+        let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
+        self.set_source(made.source.id, |source| {
+            source.status = SourceStatus::Active;
+            source.total = total;
+        });
+        self.page(made.source.id, made.config.id.0)
+    }
+
+    pub(super) fn page_opened(&mut self, which: SourceRef, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(reasons(&[(self.source_at(which).is_none(), "not_found")]))? {
+            let page = taken!(told, Answer::Page(page) => page);
+            self.page(which.id, page.id.0)?;
+        }
+        Ok(())
+    }
+}

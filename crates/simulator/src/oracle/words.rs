@@ -1,0 +1,264 @@
+//! What providers and operators say, and what it does.
+
+use domain::command::Answer;
+use domain::execution::{ExecutionStatus, Word};
+use domain::ledger::AccountKind;
+use domain::names::{Operation, Provider};
+use domain::review::{Resolution, ReviewKind};
+use domain::wallet::WalletStatus;
+
+use super::books::{Books, Execution, Review, Wrong};
+use super::{Told, figures, first, taken};
+
+const MINUTE: i64 = 60_000_000;
+const DEADLINE: i64 = 24 * 60 * MINUTE;
+
+impl Books {
+    pub(super) fn heard(&mut self, id: i64, word: &Word, told: Told<'_>) -> Result<(), Wrong> {
+        if !told.accepted(vec![])? {
+            return Ok(());
+        }
+        let seen = taken!(told, Answer::Settled(settled) => settled);
+        let resent = self.hear(id, word, told)?;
+        let known = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        if known.status != seen.execution.status || known.disputed != seen.execution.disputed {
+            let (status, disputed) = (known.status, known.disputed);
+            return Err(format!("{status}, disputed {disputed}, was expected after {word:?}: {:?}", seen.execution));
+        }
+        if resent != seen.job.is_some() && !told.read {
+            return Err(format!("sent again: {resent} was expected after {word:?}: {seen:?}"));
+        }
+        Ok(())
+    }
+
+    /// Books a word; whether the request is sent again.
+    fn hear(&mut self, id: i64, word: &Word, told: Told<'_>) -> Result<bool, Wrong> {
+        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let amount = match word {
+            Word::Succeeded { amount: Some(amount), .. } => Some(*amount),
+            _ => None,
+        };
+        let other = amount.filter(|amount| (amount.minor, amount.currency) != (own.crossing(), own.outside));
+        if own.disputed {
+            self.stays_open(id);
+            return Ok(false);
+        }
+        match (word, own.status) {
+            (Word::Succeeded { .. }, _) if other.is_some() => {
+                let Some(other) = other else { return Ok(false) };
+                let booked = own.status == ExecutionStatus::Completed && other.currency == own.outside;
+                let found = if booked { other.minor - own.crossing() } else { other.minor };
+                self.contradict(id, ReviewKind::AmountMismatch, direction(&own) * found)?;
+            }
+            (Word::Succeeded { .. }, ExecutionStatus::Failed) => {
+                self.contradict(id, ReviewKind::SuccessAfterFailure, direction(&own) * own.crossing())?;
+            }
+            (Word::Declined { .. }, ExecutionStatus::Completed) => {
+                self.contradict(id, ReviewKind::FailureAfterSuccess, -direction(&own) * own.crossing())?;
+            }
+            (_, ExecutionStatus::Completed | ExecutionStatus::Failed) => {}
+            (Word::Succeeded { .. }, _) => {
+                self.complete(id, true)?;
+                self.close_deadline(id);
+            }
+            (Word::Declined { .. }, _) => {
+                self.fall_through(id)?;
+                self.close_deadline(id);
+            }
+            (Word::Accepted, _) => {
+                self.stays_open(id);
+                self.executions.entry(id).and_modify(|known| known.acts = false);
+            }
+            (Word::Unknown, _) => self.stays_open(id),
+            (Word::NeedsAction { .. }, _) => {
+                self.stays_open(id);
+                self.executions.entry(id).and_modify(|known| known.acts = true);
+            }
+            (Word::NeverSeen, _) => return self.never_seen(id, &own, self.time(own.merchant, told.now)),
+        }
+        Ok(false)
+    }
+
+    fn stays_open(&mut self, id: i64) {
+        self.executions.entry(id).and_modify(|known| {
+            if !known.is_final() {
+                known.status = ExecutionStatus::Processing;
+            }
+        });
+    }
+
+    /// Given up only a quarter of an hour after it was last sent and past its deadline; else sent again, but not to Stripe
+    /// after 23 hours.
+    fn never_seen(&mut self, id: i64, own: &Execution, time: i64) -> Result<bool, Wrong> {
+        let late = time >= own.created + DEADLINE;
+        let old = own.provider == Provider::Stripe && time - own.created > 23 * 60 * MINUTE;
+        if late && time - own.sent >= 15 * MINUTE {
+            self.fall_through(id)?;
+            self.close_deadline(id);
+            return Ok(false);
+        }
+        if late || old {
+            self.stays_open(id);
+            if old {
+                self.open_deadline(id, own);
+            }
+            return Ok(false);
+        }
+        self.executions.entry(id).and_modify(|known| known.sent = time);
+        Ok(true)
+    }
+
+    fn open_deadline(&mut self, id: i64, own: &Execution) {
+        let review = Review { amount: 0, currency: own.inside, open: true };
+        self.reviews.entry((id, ReviewKind::DeadlinePassed)).or_insert(review);
+    }
+
+    fn close_deadline(&mut self, id: i64) {
+        self.reviews.entry((id, ReviewKind::DeadlinePassed)).and_modify(|review| review.open = false);
+    }
+
+    /// Money is elsewhere than the books say: `found` more is with the provider.
+    fn contradict(&mut self, id: i64, kind: ReviewKind, found: i64) -> Result<(), Wrong> {
+        if self.reviews.contains_key(&(id, kind)) {
+            return Ok(());
+        }
+        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let clearing = AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
+        self.reviews.insert((id, kind), Review { amount: found, currency: own.outside, open: true });
+        self.credit(own.merchant, clearing, own.outside, -found);
+        self.credit(own.merchant, AccountKind::Suspense, own.outside, found);
+        if kind == ReviewKind::SuccessAfterFailure
+            && let Some(original) = own.original.and_then(|id| self.executions.get_mut(&id))
+        {
+            original.refunded.0 = (original.refunded.0 + own.figures.payee).min(original.figures.payer);
+            original.refunded.1 = (original.refunded.1 + own.figures.payer).min(original.figures.total);
+        }
+        self.executions.entry(id).and_modify(|known| known.disputed = true);
+        self.soft += 1;
+        self.stays_open(id);
+        Ok(())
+    }
+
+    pub(super) fn claimed(&mut self, id: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if !told.accepted(vec![])? {
+            return Ok(());
+        }
+        let job = taken!(told, Answer::Claimed(job) => job);
+        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let Some(job) = job else { return Ok(()) };
+        if own.is_final() {
+            return Err(format!("execution {id} is final and was claimed"));
+        }
+        if (job.request.amount.minor, job.request.amount.currency) != (own.crossing(), own.outside) {
+            return Err(format!("the job of {id} is about {:?}", job.request.amount));
+        }
+        if self.time(own.merchant, told.now) >= own.created + DEADLINE {
+            self.open_deadline(id, &own);
+        }
+        Ok(())
+    }
+
+    pub(super) fn authenticated(&mut self, merchant: i64, reference: &str, success: bool, told: Told<'_>) -> Result<(), Wrong> {
+        let id = self.references.get(&(merchant, reference.to_owned())).copied();
+        let own = id.and_then(|id| self.executions.get(&id));
+        let idle = own.is_some_and(|own| own.is_final() || !own.acts);
+        if !told.accepted(first(&[(own.is_none(), "not_found"), (idle, "state")]))? {
+            return Ok(());
+        }
+        let word = if success {
+            Word::Succeeded { transaction_id: String::new(), amount: None }
+        } else {
+            Word::Declined { message: String::new() }
+        };
+        self.hear(id.unwrap_or(0), &word, told).map(|_| ())
+    }
+
+    pub(super) fn resolved(&mut self, review: i64, how: Resolution, told: Told<'_>) -> Result<(), Wrong> {
+        let key = self.review_ids.get(&review).copied();
+        let found = key.and_then(|key| Some((key, *self.reviews.get(&key)?)));
+        let Some(((id, kind), review)) = found else { return told.accepted(vec!["not_found"]).map(|_| ()) };
+        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let of_money = matches!(how, Resolution::ToWallet | Resolution::ToPayer);
+        let about_money = kind != ReviewKind::DeadlinePassed;
+        let wrong_way = of_money != about_money || (!about_money && own.disputed);
+        let mut refused = first(&[(!review.open || wrong_way, "state")]);
+        if refused.is_empty() && how == Resolution::ToWallet {
+            refused.extend(self.against_taking(&own, review));
+        }
+        if !told.accepted(refused)? {
+            return Ok(());
+        }
+        self.reviews.entry((id, kind)).and_modify(|review| review.open = false);
+        if about_money {
+            return self.take_out(id, &own, kind, review, how);
+        }
+        match how {
+            _ if own.is_final() => Ok(()),
+            Resolution::Completed => self.complete(id, true),
+            _ => self.fall_through(id),
+        }
+    }
+
+    /// The wallet that takes what is in suspense, and its share.
+    fn share(&self, own: &Execution, review: Review) -> (Option<i64>, i64) {
+        let known = own.wallet.and_then(|id| Some((id, *self.wallets.get(&id)?)));
+        let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || review.amount < 0);
+        let found = own_wallet.or_else(|| self.own_wallet(own.merchant, review.currency));
+        let same = found.is_none_or(|(_, wallet)| wallet.currency == review.currency);
+        let share = if same {
+            review.amount
+        } else if -review.amount == own.crossing() {
+            -own.figures.total
+        } else {
+            let inside = found.map_or(own.inside, |(_, wallet)| wallet.currency);
+            let size = figures::giving_back(review.amount.abs(), review.currency, inside, i64::MAX);
+            size * review.amount.signum()
+        };
+        (found.map(|(id, _)| id), share)
+    }
+
+    fn against_taking(&self, own: &Execution, review: Review) -> Vec<&'static str> {
+        let (id, share) = self.share(own, review);
+        let Some(wallet) = id.and_then(|id| self.wallets.get(&id)) else { return vec![] };
+        let released =
+            if own.is_final() || own.operation == Operation::Collection || own.wallet != id { 0 } else { own.figures.payer };
+        first(&[(wallet.status == WalletStatus::Closed, "wallet"), (wallet.available + released + share < 0, "balance")])
+    }
+
+    fn take_out(&mut self, id: i64, own: &Execution, kind: ReviewKind, review: Review, how: Resolution) -> Result<(), Wrong> {
+        if !own.is_final() {
+            self.fall_through(id)?;
+            self.close_deadline(id);
+        }
+        let (amount, currency) = (review.amount, review.currency);
+        self.credit(own.merchant, AccountKind::Suspense, currency, -amount);
+        if how == Resolution::ToPayer {
+            let clearing = AccountKind::clearing(own.provider).ok_or("no clearing account")?;
+            self.credit(own.merchant, clearing, currency, amount);
+        } else {
+            let (wallet, share) = self.share(own, review);
+            let wallet = match wallet {
+                Some(wallet) => wallet,
+                None => self.open_wallet(own.merchant, None, currency)?,
+            };
+            self.add(wallet, share, 0)?;
+            let inside = self.wallets.get(&wallet).map_or(currency, |wallet| wallet.currency);
+            if inside != currency {
+                self.credit(own.merchant, AccountKind::Position, currency, amount);
+                self.credit(own.merchant, AccountKind::Position, inside, -share);
+            }
+        }
+        let paid_for = kind == ReviewKind::FailureAfterSuccess && how == Resolution::ToWallet;
+        self.executions.entry(id).and_modify(|known| known.disputed = paid_for);
+        self.soft += 1;
+        Ok(())
+    }
+}
+
+/// Whether money comes in or goes out.
+const fn direction(own: &Execution) -> i64 {
+    match own.operation {
+        Operation::Collection => 1,
+        Operation::Payout | Operation::Transfer | Operation::Refund => -1,
+    }
+}

@@ -1,0 +1,67 @@
+//! Random numbers that are the same everywhere: one seed, one history.
+
+/// The finalizer of MurmurHash3: mixes a counter.
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A sequence of random numbers (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// The numbers of one step of a run: they do not depend on the other steps, so that a step can be left out.
+    pub const fn new(seed: u64, step: u64) -> Self {
+        Self(mix(seed ^ 0x5851_f42d_4c95_7f2d) ^ mix(step.wrapping_add(0x9e37_79b9)))
+    }
+
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// Below `end`; zero when that is zero.
+    pub fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).unwrap_or(u64::MAX);
+        usize::try_from(self.next().checked_rem(end).unwrap_or(0)).unwrap_or(0)
+    }
+
+    /// From `low` to `high`, both included.
+    pub fn between(&mut self, low: i64, high: i64) -> i64 {
+        let span = u64::try_from(high.saturating_sub(low)).unwrap_or(0).saturating_add(1);
+        low.saturating_add(i64::try_from(self.next() % span).unwrap_or(0))
+    }
+
+    /// True in so many of a thousand cases.
+    pub fn chance(&mut self, per_mille: u32) -> bool {
+        self.next() % 1_000 < u64::from(per_mille)
+    }
+
+    /// One of them.
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        let at = self.below(of.len());
+        of.get(at).copied()
+    }
+
+    /// One of the last few, so that things meet.
+    pub fn recent<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        let few = if self.chance(150) { of.len() } else { of.len().min(6) };
+        let back = self.below(few) + 1;
+        of.len().checked_sub(back).and_then(|at| of.get(at)).copied()
+    }
+
+    /// An index, by weight.
+    pub fn weighted(&mut self, weights: &[u32]) -> usize {
+        let total: u32 = weights.iter().sum();
+        let mut left = u32::try_from(self.next() % u64::from(total.max(1))).unwrap_or(0);
+        for (index, weight) in weights.iter().enumerate() {
+            if left < *weight {
+                return index;
+            }
+            left -= weight;
+        }
+        0
+    }
+}
