@@ -7,8 +7,9 @@ mod programs;
 mod tests;
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,12 +33,13 @@ const USER: &str = "postgres";
 pub struct Options {
     folder: PathBuf,
     settings: Vec<(String, String)>,
+    encrypted: bool,
 }
 
 impl Options {
     /// PostgreSQL's own defaults, full durability among them, in a new folder under this one.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), settings: Vec::new() }
+        Self { folder: folder.to_owned(), settings: Vec::new(), encrypted: false }
     }
 
     /// For tests: many connections, and nothing waits for the disk. What was committed still survives the death of a process.
@@ -49,6 +51,11 @@ impl Options {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Whoever asks for it is spoken to in secret; see [`Cluster::certificate`].
+    pub fn encrypted(self) -> Self {
+        Self { encrypted: true, ..self.with("ssl", "on") }
     }
 }
 
@@ -69,8 +76,32 @@ impl Cluster {
         let mut initdb = cluster.programs.command("initdb");
         initdb.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--pgdata"]);
         output(initdb.arg(cluster.data()))?;
+        if options.encrypted {
+            cluster.certify()?;
+        }
         cluster.launch_somewhere()?;
         Ok(cluster)
+    }
+
+    /// A certificate for the address, not for a name, signed by itself: where the server looks for one.
+    fn certify(&self) -> anyhow::Result<()> {
+        let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
+        for (path, text) in
+            [(self.data().join("server.key"), made.signing_key.serialize_pem()), (self.certificate(), made.cert.pem())]
+        {
+            // PostgreSQL refuses a key that others may read.
+            let mut file = File::options().create_new(true).write(true).mode(0o600).open(&path)?;
+            file.write_all(text.as_bytes())?;
+            if let Some(account) = self.programs.account() {
+                chown(&path, Some(account.uid), Some(account.gid))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of an encrypted cluster: the certificate, by which it is to be known.
+    pub fn certificate(&self) -> PathBuf {
+        self.data().join("server.crt")
     }
 
     pub fn url(&self, database: &str) -> String {

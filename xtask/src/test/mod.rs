@@ -17,6 +17,8 @@ use summary::Summary;
 
 /// Where the integration tests make a database each, when they run on PostgreSQL: the URL of a superuser.
 const POSTGRES: &str = "KOLA_TEST_POSTGRES";
+/// The file of the certificate by which it is known, for the tests that speak to it in secret.
+const CERTIFICATE: &str = "KOLA_TEST_POSTGRES_CERTIFICATE";
 const WITHOUT: &str = "`cargo xtask test --sqlite` runs what needs no PostgreSQL";
 
 #[derive(clap::Args)]
@@ -73,7 +75,7 @@ fn both(options: &Options) -> anyhow::Result<bool> {
 
 fn cluster(options: &Options) -> anyhow::Result<Cluster> {
     if options.no_install { Programs::find() } else { Programs::find_or_install() }.context(WITHOUT)?;
-    Cluster::start(&cluster::Options::fast()).context(WITHOUT)
+    Cluster::start(&cluster::Options::fast().encrypted()).context(WITHOUT)
 }
 
 /// What a run of the test programs came to.
@@ -88,8 +90,8 @@ fn cargo_test(choice: &[&str], cluster: Option<&Cluster>, arguments: &[String]) 
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
     match cluster {
-        Some(cluster) => cargo.env(POSTGRES, cluster.url("postgres")),
-        None => cargo.env_remove(POSTGRES),
+        Some(cluster) => cargo.env(POSTGRES, cluster.url("postgres")).env(CERTIFICATE, cluster.certificate()),
+        None => cargo.env_remove(POSTGRES).env_remove(CERTIFICATE),
     };
     let mut child = cargo
         .current_dir(crate::root())

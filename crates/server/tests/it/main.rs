@@ -21,6 +21,7 @@ mod customer_examples;
 mod damage;
 mod docs;
 mod document;
+mod encryption;
 mod errors;
 mod events;
 mod exchange;
