@@ -49,7 +49,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Transfer, Self::Payout, Self::Collection, Self::Refund];
 
-    const fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Transfer => "transfer",
             Self::Payout => "payout",
@@ -205,19 +205,26 @@ impl Shop {
         client.post(&self.token, "/v1/sandbox/clock/advance", &body).await.map(drop)
     }
 
+    /// What declares a transfer.
+    pub fn transfer_session(&self) -> Value {
+        json!({"from_wallet_id": self.wallet, "to_counterparty_id": self.counterparty, "amount": 1, "currency": "USD",
+            "expires_at": self.expires_at})
+    }
+
+    /// What declares a payout that is answered at once, or not at all.
+    pub fn payout_session(&self, silent: bool) -> Value {
+        let account = if silent { self.silent } else { self.payee };
+        json!({"wallet_id": self.wallet, "payment_account_id": account, "amount": 10, "currency": "USD",
+            "expires_at": self.expires_at})
+    }
+
     pub async fn transfer(&self, client: &mut Client) -> anyhow::Result<Order> {
-        let body = json!({"from_wallet_id": self.wallet, "to_counterparty_id": self.counterparty, "amount": 1,
-            "currency": "USD", "expires_at": self.expires_at});
-        let session = self.post(client, "/v1/sessions/transfer", &body).await?;
+        let session = self.post(client, "/v1/sessions/transfer", &self.transfer_session()).await?;
         Ok(Order::new(Kind::Transfer, json!({ "session_id": session })))
     }
 
-    /// A payout that is answered at once, or not at all.
     pub async fn payout(&self, client: &mut Client, silent: bool) -> anyhow::Result<Order> {
-        let account = if silent { self.silent } else { self.payee };
-        let body = json!({"wallet_id": self.wallet, "payment_account_id": account, "amount": 10, "currency": "USD",
-            "expires_at": self.expires_at});
-        let session = self.post(client, "/v1/sessions/payout", &body).await?;
+        let session = self.post(client, "/v1/sessions/payout", &self.payout_session(silent)).await?;
         Ok(Order::new(Kind::Payout, json!({ "session_id": session })))
     }
 

@@ -87,7 +87,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Kind::Postgres => {
             // Only the filling is spared the disk; verify reads.
             let settings = cluster::Options::new(&dir.0).with("fsync", "off").with("max_wal_size", "8GB");
-            Place::Postgres { cluster: Arc::new(Cluster::start(&settings)?), name: "large".to_owned(), folder: dir.0.clone() }
+            Place::on(Arc::new(Cluster::start(&settings)?), "large", &dir.0)
         }
     };
     let kola = Kola { binary: target.join("release/kola") };
@@ -140,7 +140,7 @@ fn trade(kola: &Kola, place: &Place) -> anyhow::Result<()> {
     })?;
     server.stop()?;
     place.fold()?;
-    kola.ledger_verify(place)
+    kola.ledger_verify(place).map(drop)
 }
 
 /// Writes the rows as often as it takes.

@@ -18,11 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Place {
     /// A file.
     Sqlite(PathBuf),
-    /// A database of the cluster, and a folder for what belongs to it.
-    Postgres { cluster: Arc<Cluster>, name: String, folder: PathBuf },
+    /// A database of the cluster, and a folder for what belongs to it. Servers may be told of another port before the cluster's:
+    /// that of a primary which it follows.
+    Postgres { cluster: Arc<Cluster>, name: String, folder: PathBuf, primary: Option<u16> },
 }
 
 impl Place {
+    /// A database of a cluster.
+    pub fn on(cluster: Arc<Cluster>, name: &str, folder: &Path) -> Self {
+        Self::Postgres { cluster, name: name.to_owned(), folder: folder.to_owned(), primary: None }
+    }
+
     pub fn url(&self) -> OsString {
         match self {
             Self::Sqlite(path) => {
@@ -30,7 +36,7 @@ impl Place {
                 url.push(path);
                 url
             }
-            Self::Postgres { cluster, name, .. } => cluster.url(name).into(),
+            Self::Postgres { cluster, name, primary, .. } => cluster.url_beside(*primary, name).into(),
         }
     }
 
@@ -46,9 +52,7 @@ impl Place {
     pub fn beside(&self, name: &str) -> Self {
         match self {
             Self::Sqlite(path) => Self::Sqlite(path.with_file_name(format!("{name}.db"))),
-            Self::Postgres { cluster, folder, .. } => {
-                Self::Postgres { cluster: Arc::clone(cluster), name: name.to_owned(), folder: folder.clone() }
-            }
+            Self::Postgres { cluster, folder, .. } => Self::on(Arc::clone(cluster), name, folder),
         }
     }
 

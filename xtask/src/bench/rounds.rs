@@ -53,7 +53,7 @@ impl<'a> Rounds<'a> {
                 let settings = settings.with("shared_buffers", "512MB");
                 let more = |settings: cluster::Options, (name, value): &(String, String)| settings.with(name, value);
                 let cluster = Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
-                Place::Postgres { cluster, name: "template".to_owned(), folder: dir.to_owned() }
+                Place::on(cluster, "template", dir)
             }
         };
         let pgbench = match &template {

@@ -34,8 +34,9 @@ impl Kola {
     }
 
     /// Every figure is worthless if the money does not add up afterwards.
-    pub fn ledger_verify(&self, place: &Place) -> anyhow::Result<()> {
-        self.output(place, &["ledger", "verify"]).map(drop)
+    /// What it counted.
+    pub fn ledger_verify(&self, place: &Place) -> anyhow::Result<String> {
+        self.output(place, &["ledger", "verify"]).map(|said| said.trim().to_owned())
     }
 
     fn output(&self, place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
@@ -141,10 +142,14 @@ impl Server {
 
     /// The last lines that the server wrote about itself.
     pub fn log(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = self.whole_log();
         let lines: Vec<_> = text.lines().rev().take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// All that it wrote about itself.
+    pub fn whole_log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 }
 

@@ -105,7 +105,15 @@ impl Cluster {
     }
 
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}@{HOST}:{}/{database}", self.port)
+        self.url_beside(None, database)
+    }
+
+    /// The same, with another port to try. Of several hosts at most one takes writes, and that is the one to be found.
+    pub fn url_beside(&self, other: Option<u16>, database: &str) -> String {
+        match other {
+            None => format!("postgres://{USER}@{HOST}:{}/{database}", self.port),
+            Some(other) => format!("postgres://{USER}@{HOST}:{other},{HOST}:{}/{database}", self.port),
+        }
     }
 
     /// A folder, and somebody who clears it away; nothing runs yet.

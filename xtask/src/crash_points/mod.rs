@@ -52,11 +52,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     // The two kinds of database at the same time: most of a trial is a server that starts.
     let (sqlite, postgres) = std::thread::scope(|scope| {
         let files = scope.spawn(|| trials(options, &points, &kola, |point| Place::Sqlite(dir.0.join(format!("{point}.db")))));
-        let databases = trials(options, &points, &kola, |point| Place::Postgres {
-            cluster: Arc::clone(&cluster),
-            name: point.replace('-', "_"),
-            folder: dir.0.clone(),
-        });
+        let databases =
+            trials(options, &points, &kola, |point| Place::on(Arc::clone(&cluster), &point.replace('-', "_"), &dir.0));
         (files.join().map_err(|_panic| anyhow::anyhow!("the trials on SQLite panicked")), databases)
     });
     let rows: Vec<Row> = points.into_iter().zip(sqlite?).zip(postgres).map(Row::from).collect();

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::bench::client::Client;
 use crate::bench::jobs::Random;
+use crate::trade::{Kind, Shop};
 
 /// Who is told to come back later waits so long.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -18,21 +19,12 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What was not acknowledged is tried again for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whose money is moved, and to whom.
-#[derive(Clone)]
-pub struct Merchant {
-    pub token: String,
-    pub wallet: u64,
-    pub counterparty: u64,
-    pub account: u64,
-}
-
 /// An execution that was asked for and not acknowledged.
 #[derive(Clone)]
 pub struct Open {
     pub reference: String,
-    kind: &'static str,
-    merchant: usize,
+    kind: Kind,
+    shop: usize,
     session: u64,
     /// The server that was asked.
     server: usize,
@@ -54,7 +46,7 @@ pub struct Tally {
 
 pub struct Load {
     servers: Vec<SocketAddr>,
-    merchants: Vec<Merchant>,
+    shops: Vec<Shop>,
     pub stop: AtomicBool,
     pub acknowledged: AtomicU64,
     after: Mutex<Option<Instant>>,
@@ -67,10 +59,10 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Load {
-    pub fn new(servers: Vec<SocketAddr>, merchants: Vec<Merchant>) -> Self {
+    pub fn new(servers: Vec<SocketAddr>, shops: Vec<Shop>) -> Self {
         let first = servers.iter().map(|_| Mutex::new(None)).collect();
         let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { servers, merchants, stop, acknowledged, after: Mutex::new(None), first }
+        Self { servers, shops, stop, acknowledged, after: Mutex::new(None), first }
     }
 
     pub fn mark(&self, now: Instant) {
@@ -90,10 +82,10 @@ impl Load {
         let places = (0..connections).flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
         let mut clients = JoinSet::new();
         for (number, server) in places {
-            let kind = if number % 2 == 0 { "transfer" } else { "payout" };
-            let merchant = (number / 2) % self.merchants.len();
+            let kind = if number % 2 == 0 { Kind::Transfer } else { Kind::Payout };
+            let shop = (number / 2) % self.shops.len();
             let caller = Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() };
-            clients.spawn(caller.run(kind, merchant));
+            clients.spawn(caller.run(kind, shop));
         }
         let mut tallies = Vec::new();
         while let Some(tally) = clients.join_next().await {
@@ -141,14 +133,14 @@ struct Caller {
 }
 
 impl Caller {
-    async fn run(mut self, kind: &'static str, merchant: usize) -> Tally {
+    async fn run(mut self, kind: Kind, shop: usize) -> Tally {
         let mut random = Random::seeded();
         while !self.load.stop.load(Ordering::SeqCst) {
-            let Some(session) = self.session(kind, merchant).await else {
+            let Some(session) = self.session(kind, shop).await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            let one = Open { reference: random.uuid(), kind, merchant, session, server: self.server };
+            let one = Open { reference: random.uuid(), kind, shop, session, server: self.server };
             let begun = Instant::now();
             if self.execute(&one).await {
                 self.load.note(self.server, begun);
@@ -161,30 +153,23 @@ impl Caller {
         self.tally
     }
 
-    async fn session(&mut self, kind: &str, merchant: usize) -> Option<u64> {
-        let Merchant { wallet, counterparty, account, .. } = self.load.merchants.get(merchant)?;
-        let from_to = match kind {
-            "transfer" => format!(r#""from_wallet_id":{wallet},"to_counterparty_id":{counterparty}"#),
-            _ => format!(r#""wallet_id":{wallet},"payment_account_id":{account}"#),
-        };
-        #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
-        let now = jiff::Timestamp::now();
-        let expires_at = now.checked_add(jiff::SignedDuration::from_hours(1)).ok()?;
-        let body = format!(r#"{{{from_to},"amount":0.50,"currency":"USD","expires_at":"{expires_at}"}}"#);
-        let answer = self.ask(merchant, &format!("/v1/sessions/{kind}"), &body).await?;
+    async fn session(&mut self, kind: Kind, shop: usize) -> Option<u64> {
+        let declarer = self.load.shops.get(shop)?;
+        let body = if kind == Kind::Payout { declarer.payout_session(false) } else { declarer.transfer_session() };
+        let answer = self.ask(shop, &format!("/v1/sessions/{}", kind.word()), &body.to_string()).await?;
         answer.parse().ok()
     }
 
     /// Whether it was acknowledged.
     async fn execute(&mut self, one: &Open) -> bool {
         let body = format!(r#"{{"session_id":{},"reference_id":"{}"}}"#, one.session, one.reference);
-        self.ask(one.merchant, &format!("/v1/executions/{}", one.kind), &body).await.is_some()
+        self.ask(one.shop, &format!("/v1/executions/{}", one.kind.word()), &body).await.is_some()
     }
 
     /// The id in an answer with status 200; anything else is noted.
-    async fn ask(&mut self, merchant: usize, path: &str, body: &str) -> Option<String> {
+    async fn ask(&mut self, shop: usize, path: &str, body: &str) -> Option<String> {
         let begun = Instant::now();
-        let asked = tokio::time::timeout(LIMIT, self.exchange(merchant, path, body)).await;
+        let asked = tokio::time::timeout(LIMIT, self.exchange(shop, path, body)).await;
         self.tally.slowest = self.tally.slowest.max(begun.elapsed());
         match asked {
             Ok(Ok((200, id))) => return Some(id),
@@ -202,9 +187,9 @@ impl Caller {
         None
     }
 
-    async fn exchange(&mut self, merchant: usize, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+    async fn exchange(&mut self, shop: usize, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
         let address = *self.load.servers.get(self.server).context("no such server")?;
-        let token = &self.load.merchants.get(merchant).context("no such merchant")?.token;
+        let token = &self.load.shops.get(shop).context("no such shop")?.token;
         if self.client.is_none() {
             self.client = Some(Client::connect(address).await?);
         }

@@ -2,20 +2,20 @@
 //! What was acknowledged must be there, and what was not, tried again with the same key, must be done once.
 
 mod load;
-mod process;
 mod report;
 mod stage;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-
 use load::Load;
 use report::Round;
 use stage::Stage;
+
+use crate::bench;
+use crate::trade::Shop;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -37,20 +37,18 @@ pub struct Options {
     /// For so long the new primary is left waiting for a synchronous standby, as one is whose settings nobody adapts
     #[arg(long, default_value_t = 0, value_name = "MS")]
     hesitate: u64,
-    /// The program to try instead of a build for debugging
-    #[arg(long, value_name = "PROGRAM")]
-    binary: Option<std::path::PathBuf>,
 }
 
 /// Servers that have not gone on by then never will.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if cfg!(debug_assertions) {
+        return bench::as_release();
+    }
+    bench::build("kola")?;
     let target = crate::target_dir()?;
-    let binary = match &options.binary {
-        Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
-        None => built(&target)?,
-    };
+    let binary = target.join("release/kola");
     let folder = target.join("failover");
     std::fs::create_dir_all(&folder)?;
     println!(
@@ -59,7 +57,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     );
     let mut good = true;
     for number in 1..=options.rounds {
-        let round = one(options, &Stage::set(&binary, &folder)?)?;
+        let (stage, shops) = Stage::set(&binary, &folder)?;
+        let round = one(options, &stage, shops)?;
         println!("\nround {number}\n{round}");
         good &= round.is_good();
     }
@@ -67,16 +66,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn built(target: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let status = cargo.args(["build", "--package", "kola"]).current_dir(crate::root()).status().context("cargo build")?;
-    ensure!(status.success(), "cargo build failed");
-    Ok(target.join("debug/kola"))
-}
-
-fn one(options: &Options, stage: &Stage) -> anyhow::Result<Round> {
+fn one(options: &Options, stage: &Stage, mut shops: Vec<Shop>) -> anyhow::Result<Round> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let load = Arc::new(Load::new(stage.servers(), runtime.block_on(stage.merchants())?));
+    runtime.block_on(stage.furnish(&mut shops))?;
+    let load = Arc::new(Load::new(stage.servers(), shops));
     let (played, tallies) = std::thread::scope(|scope| {
         let clients = scope.spawn(|| runtime.block_on(load.run(options.connections)));
         let played = play(options, stage, &load);

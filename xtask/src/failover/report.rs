@@ -23,7 +23,7 @@ pub struct Round {
     missing: usize,
     not_once: usize,
     strangers: usize,
-    pub unfinished: u64,
+    pub unfinished: i64,
     pub ledger: Result<String, String>,
     pub log: Vec<String>,
 }

@@ -2,20 +2,18 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 
-use super::load::Merchant;
-use super::process::{Kola, Server};
 use crate::bench::client::Client;
+use crate::bench::place::Place;
+use crate::bench::server::{Kola, Server};
 use crate::cluster::{Cluster, Options};
+use crate::trade::Shop;
 
-/// More than any run can move.
-const FUNDS: &str = "1000000000.00";
 /// So many that both lanes of a server have work, and so few that the servers compete for each wallet.
 const MERCHANTS: usize = 6;
 /// Executions for the provider have their end within so long of the last.
@@ -29,34 +27,38 @@ pub struct Stage {
     // Dropped in this order: servers before their databases.
     servers: Vec<Server>,
     kola: Kola,
-    credentials: Vec<Value>,
+    place: Place,
     primary: Mutex<Cluster>,
-    standby: Cluster,
+    standby: Arc<Cluster>,
 }
 
 impl Stage {
-    pub fn set(binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+    /// Answers the merchants, too.
+    pub fn set(binary: &Path, folder: &Path) -> anyhow::Result<(Self, Vec<Shop>)> {
         let options = Options::new(folder).with("max_connections", "60").with("synchronous_commit", "on");
         let primary = Cluster::start(&options)?;
         primary.sql("postgres", "CREATE DATABASE kola")?;
-        let standby = primary.standby(&options)?;
-        for node in [&primary, &standby] {
+        let standby = Arc::new(primary.standby(&options)?);
+        for node in [&primary, &*standby] {
             node.sql("postgres", WAIT_FOR_A_STANDBY)?;
             node.sql("postgres", RELOAD)?;
         }
-        let (one, two) = (primary.port(), standby.port());
-        let url = format!("postgres://postgres@127.0.0.1:{one},127.0.0.1:{two}/kola?target_session_attrs=read-write");
-        let kola = Kola { binary: binary.to_owned(), url };
-        let mut stage = Self { servers: Vec::new(), kola, credentials: Vec::new(), primary: Mutex::new(primary), standby };
+        let place = Place::Postgres {
+            cluster: Arc::clone(&standby),
+            name: "kola".to_owned(),
+            folder: folder.to_owned(),
+            primary: Some(primary.port()),
+        };
+        let kola = Kola { binary: binary.to_owned() };
+        let mut stage = Self { servers: Vec::new(), kola, place, primary: Mutex::new(primary), standby };
         stage.wait_for_synchronous()?;
-        for number in 0..MERCHANTS {
-            stage.credentials.push(stage.merchant(number)?);
-        }
+        let shops = (0..MERCHANTS).map(|number| Shop::create(&stage.kola, &stage.place, &format!("Shop {number}")));
+        let shops = shops.collect::<anyhow::Result<_>>()?;
         for number in 0..2 {
-            let log: PathBuf = folder.join(format!("server-{number}.log"));
-            stage.servers.push(stage.kola.serve(&log)?);
+            // So that some payouts are under way when the primary is lost.
+            stage.servers.push(stage.kola.serve(&stage.place, number, &[("KOLA_SANDBOX_DELAY_MS", "100")])?);
         }
-        Ok(stage)
+        Ok((stage, shops))
     }
 
     /// Else the first commits would wait for nobody, and prove nothing.
@@ -70,40 +72,17 @@ impl Stage {
         Ok(())
     }
 
-    fn merchant(&self, number: usize) -> anyhow::Result<Value> {
-        let name = format!("Shop {number}");
-        let create = ["merchant", "create", "--name", &name, "--type", "ORGANIZATION", "--verified", "--json"];
-        let made: Value = serde_json::from_str(&self.kola.output(&create)?)?;
-        let wallet = dollars(&made).context("no USD wallet")?.to_string();
-        self.kola.output(&["wallet", "fund", "--wallet", &wallet, "--amount", FUNDS])?;
-        Ok(made)
-    }
-
     pub fn servers(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.address).collect()
     }
 
-    /// The merchants, signed in, and somebody whom each can pay.
-    pub async fn merchants(&self) -> anyhow::Result<Vec<Merchant>> {
+    /// Signs the merchants in, and gives them somebody to pay.
+    pub async fn furnish(&self, shops: &mut [Shop]) -> anyhow::Result<()> {
         let mut client = Client::connect(self.servers.first().context("no server")?.address).await?;
-        let mut merchants = Vec::new();
-        for (number, made) in self.credentials.iter().enumerate() {
-            let body = serde_json::json!({"client_id": made.get("client_id"), "client_secret": made.get("client_secret")});
-            let answer = client.post("", "/v1/jwt/client/obtain/token", &body.to_string()).await?;
-            let token = answer.text("access_token").context("no access_token")?.to_owned();
-            // No merchant has this phone: the money of a transfer goes to a wallet of the party.
-            let body = format!(r#"{{"fullname":"Party {number}","phone":"{}"}}"#, 231_770_000_000 + number);
-            let party = client.post(&token, "/v1/parties/create", &body).await?.id()?;
-            let body = format!(r#"{{"relationship_type":"CUSTOMER","party_id":{party}}}"#);
-            let counterparty = client.post(&token, "/v1/counterparties/create", &body).await?.id()?;
-            let body = serde_json::json!({"account_name": "Mobile", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR",
-                "party_id": party, "insensitive_account_number": "231880000001"});
-            let path = "/v1/payment-accounts/create?operation_type=PAYOUT";
-            let account = client.post(&token, path, &body.to_string()).await?.id()?;
-            let wallet = dollars(made).context("no USD wallet")?;
-            merchants.push(Merchant { token, wallet, counterparty, account });
+        for (number, shop) in shops.iter_mut().enumerate() {
+            shop.furnish(&mut client, number).await?;
         }
-        Ok(merchants)
+        Ok(())
     }
 
     /// Its end, or a standstill that looks the same from outside, except that its connections stay open.
@@ -127,8 +106,8 @@ impl Stage {
 
     /// How many executions there are of each key.
     pub fn executions(&self) -> anyhow::Result<HashMap<String, u64>> {
-        let rows = self.standby.sql("kola", "SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id")?;
-        rows.lines()
+        let rows = self.place.lines("SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id")?;
+        rows.iter()
             .map(|line| {
                 let (reference, count) = line.split_once(' ').context("a row")?;
                 Ok((reference.to_owned(), count.parse()?))
@@ -137,11 +116,10 @@ impl Stage {
     }
 
     /// Waits until nothing is under way any more; answers what still is.
-    pub fn settle(&self) -> anyhow::Result<u64> {
+    pub fn settle(&self) -> anyhow::Result<i64> {
         let begun = Instant::now();
         loop {
-            let open = "SELECT count(*) FROM executions WHERE status NOT IN ('COMPLETED', 'FAILED')";
-            let open = self.standby.sql("kola", open)?.parse()?;
+            let open = self.place.number("SELECT count(*) FROM executions WHERE status NOT IN ('COMPLETED', 'FAILED')")?;
             if open == 0 || begun.elapsed() > PATIENCE {
                 return Ok(open);
             }
@@ -155,19 +133,14 @@ impl Stage {
     }
 
     pub fn verify(&self) -> Result<String, String> {
-        self.kola.output(&["ledger", "verify"]).map(|said| said.trim().to_owned()).map_err(|error| format!("{error:#}"))
+        self.kola.ledger_verify(&self.place).map_err(|error| format!("{error:#}"))
     }
 
     /// The servers' own words about what must not happen: a crash, or an id that was given twice. (Two that make the same account at
     /// once is no fault: the second tries again.)
     pub fn faults(&self) -> Vec<String> {
-        let logs = self.servers.iter().map(Server::log).collect::<Vec<_>>().join("\n");
+        let logs = self.servers.iter().map(Server::whole_log).collect::<Vec<_>>().join("\n");
         let bad = |line: &&str| ["panicked", "fault in kola", "without end", "_pkey"].iter().any(|word| line.contains(word));
         logs.lines().filter(bad).map(str::to_owned).collect()
     }
-}
-
-fn dollars(made: &Value) -> Option<u64> {
-    let mut wallets = made.get("wallets")?.as_array()?.iter();
-    wallets.find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"))?.get("id")?.as_u64()
 }

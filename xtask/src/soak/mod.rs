@@ -76,7 +76,7 @@ impl Soak {
             Kind::Sqlite => Place::Sqlite(dir.join("soak.db")),
             Kind::Postgres => {
                 let cluster = Arc::new(Cluster::start(&cluster::Options::new(dir).with("max_wal_size", "4GB"))?);
-                Place::Postgres { cluster, name: "soak".to_owned(), folder: dir.to_owned() }
+                Place::on(cluster, "soak", dir)
             }
         };
         place.create()?;
