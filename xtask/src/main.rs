@@ -1,9 +1,11 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
+mod clients;
 mod cluster;
 mod contract;
 mod crash_points;
+mod disk_full;
 mod failover;
 mod openapi;
 mod soak;
@@ -35,6 +37,8 @@ enum Chore {
     /// The yardstick server of `bench --database postgres`
     #[command(hide = true)]
     Statements(bench::statements::Options),
+    /// Let the disk of PostgreSQL run full under load, and look whether anything is lost or doubled
+    DiskFull(disk_full::Options),
     /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look whether anything is lost or doubled
     Failover(failover::Options),
     /// Write openapi.json, the document of the API, from the code
@@ -50,6 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::VerifySpeed(options) => verify_speed::run(&options),
         Chore::Plot(options) => bench::plot::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::DiskFull(options) => disk_full::run(&options),
         Chore::Failover(options) => failover::run(&options),
         Chore::Openapi => openapi::run(),
     }

@@ -11,8 +11,9 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -65,7 +66,7 @@ pub struct Cluster {
     folder: PathBuf,
     settings: Vec<(String, String)>,
     port: u16,
-    postmaster: Option<Child>,
+    postmaster: Mutex<Option<Child>>,
     guard: Guard,
 }
 
@@ -127,7 +128,7 @@ impl Cluster {
             chown(&folder, Some(account.uid), Some(account.gid))?;
         }
         let guard = Guard::set(&programs, &folder)?;
-        Ok(Self { programs, folder, settings: options.settings.clone(), port: 0, postmaster: None, guard })
+        Ok(Self { programs, folder, settings: options.settings.clone(), port: 0, postmaster: Mutex::new(None), guard })
     }
 
     fn data(&self) -> PathBuf {
@@ -147,7 +148,7 @@ impl Cluster {
     }
 
     /// Starts the postmaster as a child, so that its end is seen, and waits until it answers.
-    fn launch(&mut self) -> anyhow::Result<()> {
+    fn launch(&self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut postgres = self.programs.command("postgres");
         postgres.arg("-D").arg(self.data()).args(["-h", HOST, "-p", &self.port.to_string()]);
@@ -157,18 +158,30 @@ impl Cluster {
             postgres.args(["-c", &format!("{name}={value}")]);
         }
         guard::aside(&mut postgres).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.postmaster = Some(postgres.spawn().context("postgres")?);
+        *self.postmaster() = Some(postgres.spawn().context("postgres")?);
         let begun = Instant::now();
         while !self.answers() {
-            let ended = self.postmaster.as_mut().map(Child::try_wait).transpose()?.flatten();
-            if let Some(status) = ended {
-                self.postmaster = None;
+            if let Some(status) = self.ended()? {
                 bail!("postgres ended with {status}:\n{}", self.log());
             }
             ensure!(begun.elapsed() < PATIENCE, "postgres does not answer:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    fn postmaster(&self) -> MutexGuard<'_, Option<Child>> {
+        self.postmaster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it ended by itself, if it has.
+    pub fn ended(&self) -> anyhow::Result<Option<ExitStatus>> {
+        let mut postmaster = self.postmaster();
+        let ended = postmaster.as_mut().map(Child::try_wait).transpose()?.flatten();
+        if ended.is_some() {
+            *postmaster = None;
+        }
+        Ok(ended)
     }
 
     fn answers(&self) -> bool {
@@ -190,8 +203,8 @@ impl Cluster {
     }
 
     /// Tells the postmaster to stop and waits for its end; `INT` is PostgreSQL's fast stop, `QUIT` its immediate one.
-    fn stop(&mut self, signal: Signal) -> anyhow::Result<()> {
-        let Some(mut postmaster) = self.postmaster.take() else { return Ok(()) };
+    fn stop(&self, signal: Signal) -> anyhow::Result<()> {
+        let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
         kill_process(Pid::from_child(&postmaster), signal)?;
         let begun = Instant::now();
         while postmaster.try_wait()?.is_none() {
@@ -225,8 +238,8 @@ impl Cluster {
     }
 
     /// Ends it between two instructions, as a power cut would: SIGKILL to the postmaster and to every process of its.
-    pub fn kill_hard(&mut self) -> anyhow::Result<()> {
-        let Some(mut postmaster) = self.postmaster.take() else { return Ok(()) };
+    pub fn kill_hard(&self) -> anyhow::Result<()> {
+        let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
         // Stopped, it starts no process that would be missed.
         kill_process(Pid::from_child(&postmaster), Signal::STOP)?;
         for child in children(postmaster.id())? {
@@ -241,7 +254,7 @@ impl Cluster {
     /// Stops every process of it in the middle of what it does: connections stay open, and new ones are taken by the kernel, but
     /// nobody answers. So it is until it is killed.
     pub fn freeze(&self) -> anyhow::Result<()> {
-        let Some(postmaster) = &self.postmaster else { return Ok(()) };
+        let Some(postmaster) = &*self.postmaster() else { return Ok(()) };
         kill_process(Pid::from_child(postmaster), Signal::STOP)?;
         for child in children(postmaster.id())? {
             kill_process(child, Signal::STOP).ok();
@@ -250,8 +263,7 @@ impl Cluster {
     }
 
     /// Stops it, if it runs, and starts it on the same port.
-    #[cfg(test)]
-    pub fn restart(&mut self) -> anyhow::Result<()> {
+    pub fn restart(&self) -> anyhow::Result<()> {
         self.stop(Signal::INT)?;
         self.launch()
     }

@@ -23,7 +23,7 @@ fn a_cluster_starts_and_restarts_and_leaves_nothing() {
     if !there_is_one() {
         return;
     }
-    let mut cluster = Cluster::start(&Options::fast()).unwrap();
+    let cluster = Cluster::start(&Options::fast()).unwrap();
     let folder = cluster.folder.clone();
     assert_eq!(cluster.sql("postgres", "SELECT 1").unwrap(), "1");
     assert_eq!(cluster.sql("postgres", "SHOW max_connections").unwrap(), "300");
@@ -43,7 +43,7 @@ fn a_standby_has_what_the_primary_had_and_takes_over() {
     if !there_is_one() {
         return;
     }
-    let mut primary = Cluster::start(&Options::fast()).unwrap();
+    let primary = Cluster::start(&Options::fast()).unwrap();
     let standby = primary.standby(&Options::fast()).unwrap();
     primary.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS n").unwrap();
     wait_until("the table is on the standby", || standby.sql("postgres", "SELECT n FROM kept").is_ok_and(|n| n == "7"));
@@ -61,7 +61,7 @@ fn a_cluster_is_cleared_away_when_its_chore_is_gone() {
         return;
     }
     let mut cluster = Cluster::start(&Options::fast()).unwrap();
-    let mut postmaster = cluster.postmaster.take().unwrap();
+    let mut postmaster = cluster.postmaster().take().unwrap();
     cluster.guard.dismiss();
     assert!(!cluster.folder.exists());
     wait_until("the postmaster's end", || postmaster.try_wait().unwrap().is_some());

@@ -1,7 +1,6 @@
 //! `cargo xtask failover`: the database's primary dies under load, its standby takes over, and the servers go on by themselves.
 //! What was acknowledged must be there, and what was not, tried again with the same key, must be done once.
 
-mod load;
 mod report;
 mod stage;
 
@@ -10,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use load::Load;
 use report::Round;
 use stage::Stage;
 
 use crate::bench;
+use crate::clients::Load;
 use crate::trade::Shop;
 
 #[derive(clap::Args)]
@@ -70,19 +69,17 @@ fn one(options: &Options, stage: &Stage, mut shops: Vec<Shop>) -> anyhow::Result
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(stage.furnish(&mut shops))?;
     let load = Arc::new(Load::new(stage.servers(), shops));
-    let (played, tallies) = std::thread::scope(|scope| {
+    let (played, tally) = std::thread::scope(|scope| {
         let clients = scope.spawn(|| runtime.block_on(load.run(options.connections)));
         let played = play(options, stage, &load);
         load.stop.store(true, Ordering::SeqCst);
         (played, clients.join())
     });
     let mut round = played?;
-    for tally in tallies.map_err(|_| anyhow::anyhow!("the load panicked"))?? {
-        round.add(tally);
-    }
+    round.tally = tally.map_err(|_| anyhow::anyhow!("the load panicked"))??;
     round.first = load.first_after();
-    round.retried = runtime.block_on(load.try_again(&round.open))?;
-    round.compare(&stage.executions()?);
+    round.retried = runtime.block_on(load.try_again(&round.tally.open))?;
+    round.difference = round.tally.compare(&stage.place)?;
     round.unfinished = stage.settle()?;
     round.ledger = stage.verify();
     stage.bury_primary()?;

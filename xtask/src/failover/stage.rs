@@ -1,9 +1,8 @@
 //! Two clusters, two servers and some merchants.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -27,8 +26,8 @@ pub struct Stage {
     // Dropped in this order: servers before their databases.
     servers: Vec<Server>,
     kola: Kola,
-    place: Place,
-    primary: Mutex<Cluster>,
+    pub place: Place,
+    primary: Cluster,
     standby: Arc<Cluster>,
 }
 
@@ -50,7 +49,7 @@ impl Stage {
             primary: Some(primary.port()),
         };
         let kola = Kola { binary: binary.to_owned() };
-        let mut stage = Self { servers: Vec::new(), kola, place, primary: Mutex::new(primary), standby };
+        let mut stage = Self { servers: Vec::new(), kola, place, primary, standby };
         stage.wait_for_synchronous()?;
         let shops = (0..MERCHANTS).map(|number| Shop::create(&stage.kola, &stage.place, &format!("Shop {number}")));
         let shops = shops.collect::<anyhow::Result<_>>()?;
@@ -64,8 +63,7 @@ impl Stage {
     /// Else the first commits would wait for nobody, and prove nothing.
     fn wait_for_synchronous(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
-        while primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication")? != "sync" {
+        while self.primary.sql("postgres", "SELECT sync_state FROM pg_stat_replication")? != "sync" {
             ensure!(begun.elapsed() < PATIENCE, "the standby never became synchronous");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -87,8 +85,7 @@ impl Stage {
 
     /// Its end, or a standstill that looks the same from outside, except that its connections stay open.
     pub fn lose_primary(&self, freeze: bool) -> anyhow::Result<()> {
-        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
-        if freeze { primary.freeze() } else { primary.kill_hard() }
+        if freeze { self.primary.freeze() } else { self.primary.kill_hard() }
     }
 
     pub fn promote(&self) -> anyhow::Result<()> {
@@ -102,17 +99,6 @@ impl Stage {
         ensure!(set == "*", "the promoted standby was to wait for a standby of its own, and is set to {set:?}");
         self.standby.sql("postgres", WAIT_FOR_NOBODY)?;
         self.standby.sql("postgres", RELOAD).map(drop)
-    }
-
-    /// How many executions there are of each key.
-    pub fn executions(&self) -> anyhow::Result<HashMap<String, u64>> {
-        let rows = self.place.lines("SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id")?;
-        rows.iter()
-            .map(|line| {
-                let (reference, count) = line.split_once(' ').context("a row")?;
-                Ok((reference.to_owned(), count.parse()?))
-            })
-            .collect()
     }
 
     /// Waits until nothing is under way any more; answers what still is.
@@ -129,7 +115,7 @@ impl Stage {
 
     /// A primary that was only frozen: nobody may find it again.
     pub fn bury_primary(&self) -> anyhow::Result<()> {
-        self.primary.lock().unwrap_or_else(PoisonError::into_inner).kill_hard()
+        self.primary.kill_hard()
     }
 
     pub fn verify(&self) -> Result<String, String> {

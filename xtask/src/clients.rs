@@ -1,5 +1,7 @@
-//! Clients: each declares a payment, executes it, and goes on to the next, whatever it was answered.
+//! Clients that trade while something is done to the database: each declares a payment, executes it, and goes on to the next,
+//! whatever it was answered.
 
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::bench::client::Client;
 use crate::bench::jobs::Random;
+use crate::bench::place::Place;
 use crate::trade::{Kind, Shop};
 
 /// Who is told to come back later waits so long.
@@ -42,6 +45,49 @@ pub struct Tally {
     /// Answers that should not be.
     pub odd: Vec<String>,
     pub slowest: Duration,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.acknowledged.extend(other.acknowledged);
+        self.open.extend(other.open);
+        self.refused.extend(other.refused);
+        self.broken.extend(other.broken);
+        self.odd.extend(other.odd);
+        self.slowest = self.slowest.max(other.slowest);
+    }
+
+    /// Holds what the clients know against what is in the database.
+    pub fn compare(&self, place: &Place) -> anyhow::Result<Difference> {
+        let rows = place.lines("SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id")?;
+        let rows = rows.iter().map(|row| {
+            let (reference, count) = row.split_once(' ').context("a row")?;
+            Ok((reference, count.parse()?))
+        });
+        Ok(self.difference(&rows.collect::<anyhow::Result<_>>()?))
+    }
+
+    fn difference(&self, there: &HashMap<&str, u64>) -> Difference {
+        let count = |reference: &str| there.get(reference).copied().unwrap_or(0);
+        let known = self.acknowledged.iter().chain(self.open.iter().map(|open| &open.reference));
+        let known: HashSet<&str> = known.map(String::as_str).collect();
+        Difference {
+            missing: self.acknowledged.iter().filter(|reference| count(reference) == 0).count(),
+            not_once: known.iter().filter(|reference| count(reference) != 1).count(),
+            strangers: there.keys().filter(|reference| !known.contains(*reference)).count(),
+        }
+    }
+}
+
+/// Between what the clients know and what is there, once all that was not acknowledged has been tried again.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// Acknowledged, and not there.
+    pub missing: usize,
+    /// Keys that have not exactly one execution.
+    pub not_once: usize,
+    /// Executions that nobody asked for.
+    pub strangers: usize,
 }
 
 pub struct Load {
@@ -78,7 +124,7 @@ impl Load {
     }
 
     /// So many clients at each server, until they are told to stop.
-    pub async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Vec<Tally>> {
+    pub async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Tally> {
         let places = (0..connections).flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
         let mut clients = JoinSet::new();
         for (number, server) in places {
@@ -87,11 +133,11 @@ impl Load {
             let caller = Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() };
             clients.spawn(caller.run(kind, shop));
         }
-        let mut tallies = Vec::new();
+        let mut all = Tally::default();
         while let Some(tally) = clients.join_next().await {
-            tallies.push(tally?);
+            all.add(tally?);
         }
-        Ok(tallies)
+        Ok(all)
     }
 
     fn note(&self, server: usize, begun: Instant) {
@@ -197,5 +243,18 @@ impl Caller {
         let (status, answer) = client.ask("POST", token, path, Some(body)).await?;
         let id = answer.text("id").or_else(|| answer.text("payment_intent_id"));
         Ok((status, if status == 200 { id.context("an answer without an id")?.to_owned() } else { answer.to_string() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_or_doubled_is_found() {
+        let acknowledged = ["kept", "lost", "twice"].map(str::to_owned).into();
+        let tally = Tally { acknowledged, ..Tally::default() };
+        let difference = tally.difference(&[("kept", 1), ("twice", 2), ("stranger", 1)].into());
+        assert_eq!(difference, Difference { missing: 1, not_once: 2, strangers: 1 });
     }
 }
