@@ -1,6 +1,7 @@
 //! Every refusal of a decision, with the field it stands on, its message and its type.
 
 use crate::currency::Currency;
+use crate::money::{AmountFault, Decimal, Money};
 use crate::time::Timestamp;
 
 /// Why a command is refused. A refused command changes nothing.
@@ -376,6 +377,18 @@ impl Refusals {
     pub fn finish(self) -> Result<(), Vec<Rejection>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
+}
+
+/// A decimal of a request as money, where the currency is known only from a row.
+///
+/// # Errors
+/// [`Rejection::TooManyDecimals`], [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`] on `amount`.
+pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Rejection> {
+    amount.to_money(currency).map_err(|fault| match fault {
+        AmountFault::NotPositive => Rejection::AmountTooSmall { field: "amount" },
+        AmountFault::TooManyDecimals { allowed } => Rejection::TooManyDecimals { field: "amount", allowed },
+        AmountFault::TooLarge => Rejection::AmountTooLarge { field: "amount" },
+    })
 }
 
 #[cfg(test)]

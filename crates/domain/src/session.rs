@@ -7,11 +7,11 @@ use crate::event::{self, EventType, Subject};
 use crate::execution::{Execution, ExecutionStatus};
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::merchant::Merchant;
-use crate::money::{AmountFault, Decimal, Money};
+use crate::money::{Decimal, Money};
 use crate::mutant;
 use crate::names::{Operation, Provider};
 use crate::party::{self, Party};
-use crate::rejection::{Refusals, Rejection};
+use crate::rejection::{self, Refusals, Rejection};
 use crate::source::{SourceInput, SourceRef, SourceType};
 use crate::time::{Timestamp, minutes, seconds};
 use crate::wallet::{Owner, Wallet};
@@ -241,18 +241,6 @@ pub enum Declare {
     },
 }
 
-/// A decimal of a request as money, where the currency is known only from a row.
-///
-/// # Errors
-/// [`Rejection::TooManyDecimals`], [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`] on `amount`.
-pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Rejection> {
-    amount.to_money(currency).map_err(|fault| match fault {
-        AmountFault::NotPositive => Rejection::AmountTooSmall { field: "amount" },
-        AmountFault::TooManyDecimals { allowed } => Rejection::TooManyDecimals { field: "amount", allowed },
-        AmountFault::TooLarge => Rejection::AmountTooLarge { field: "amount" },
-    })
-}
-
 /// Whether `expires_at` is in the future and not too far.
 ///
 /// # Errors
@@ -350,7 +338,7 @@ pub fn declare(
             let mut refusals = Refusals::default();
             let original = refusals.take(refundable(merchant_id, *original_id, world)?);
             let amount = original.as_ref().and_then(|original| {
-                let amount = refusals.take(request_amount(*amount, original.payer.currency))?;
+                let amount = refusals.take(rejection::request_amount(*amount, original.payer.currency))?;
                 refusals.take(check_refund_room(original, amount))
             });
             refusals.take(check_expiry(*expires_at, time, lifetimes));

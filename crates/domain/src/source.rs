@@ -9,8 +9,7 @@ use crate::money::{Decimal, MAX_MINOR, Money};
 use crate::mutant;
 use crate::names::FeeBearer;
 use crate::party;
-use crate::rejection::Rejection;
-use crate::session;
+use crate::rejection::{self, Rejection};
 use crate::time::Timestamp;
 use crate::world::{Halt, NoName, Row, World};
 
@@ -473,7 +472,7 @@ pub fn update_item(
     let source = source.after(SourceInput::Edit, "", time)?;
     let amount_minor = match changes.amount {
         None => old.amount_minor,
-        Some(amount) => session::request_amount(amount, source.currency)?.minor,
+        Some(amount) => rejection::request_amount(amount, source.currency)?.minor,
     };
     let item = Item {
         name: changes.name.clone().unwrap_or_else(|| old.name.clone()),

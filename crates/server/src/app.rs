@@ -1,29 +1,15 @@
-//! A server: its parts, put together, started and stopped.
+//! What a request handler and a worker have at hand.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-
-use crate::clock;
 use crate::config::Config;
-use crate::engine::{Engine, Options};
-use crate::http::auth::{SigningKey, Tokens};
-use crate::http::limits::Limits;
-use crate::providers::sandbox::Sandbox;
-use crate::providers::{Provider, Providers};
+use crate::engine::Engine;
+use crate::limits::Limits;
 use crate::store::queries::Queries;
-use crate::store::{Database, Store};
+use crate::tokens::Tokens;
 use crate::workers::dispatch::Dispatcher;
-use crate::{http, workers};
 
-/// The lanes have so long to empty their queues at the end.
-const LANE_END: Duration = Duration::from_secs(5);
-
-/// What a request handler and a worker have at hand. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The only door to writing.
@@ -38,97 +24,4 @@ pub struct App {
     pub limits: Option<Arc<Limits>>,
     /// The settings.
     pub config: Arc<Config>,
-}
-
-/// A server whose lanes and workers run.
-pub struct Server {
-    app: App,
-    workers: JoinSet<()>,
-    lanes: Vec<JoinHandle<()>>,
-}
-
-impl Server {
-    /// Starts the lanes on their stores, and the workers. Within a tokio runtime.
-    ///
-    /// # Errors
-    /// When the database cannot be opened.
-    pub async fn start(database: &Database, stores: Vec<Box<dyn Store + Send>>, config: Config) -> anyhow::Result<Self> {
-        let queries = database.queries()?;
-        let tokens = Tokens::new(signing_keys(queries.signing_keys().await?));
-        let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
-        let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
-        let sandbox: Arc<dyn Provider> = Arc::new(Sandbox::new(config.sandbox_delay, callbacks));
-        #[cfg(feature = "crash-points")]
-        let (stores, sandbox) = match crate::crash::Plan::from_environment()? {
-            Some(plan) => (plan.stores(stores), plan.provider(sandbox)),
-            None => (stores, sandbox),
-        };
-        let (engine, lanes) = Engine::start(stores, &options)?;
-        let providers = Providers::new(sandbox);
-        let app = App {
-            dispatcher: Dispatcher::new(engine.clone(), providers),
-            engine,
-            queries,
-            tokens: Arc::new(tokens),
-            limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
-            config: Arc::new(config),
-        };
-        let mut workers = workers::start(&app, inbox);
-        workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
-        Ok(Self { app, workers, lanes })
-    }
-
-    /// What its handlers have at hand.
-    #[must_use]
-    pub const fn app(&self) -> &App {
-        &self.app
-    }
-
-    /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
-    ///
-    /// # Errors
-    /// When the listener fails.
-    pub async fn run(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-        drain: Duration,
-    ) -> anyhow::Result<()> {
-        let Self { app, mut workers, lanes } = self;
-        let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let limits = http::listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
-        let serving = http::listen::serve(listener, http::router(app.clone()), limits, async move {
-            stop.await;
-            let _ = stopping.send(());
-        });
-        let overdue = async move {
-            let _ = stopped.await;
-            tokio::time::sleep(drain).await;
-        };
-        tokio::select! {
-            () = serving => {}
-            () = overdue => tracing::warn!("requests were still open when the time to end was over"),
-        }
-        workers.shutdown().await;
-        drop(app);
-        // The lanes end when the last engine is dropped: what waited is decided and on disk.
-        // A connection that is still open may keep an engine: then the process ends without, and nothing acknowledged is lost.
-        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || join(lanes))).await {
-            Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked")),
-            Err(_) => {
-                tracing::warn!("a connection kept the lanes from ending");
-                Ok(())
-            }
-        }
-    }
-}
-
-fn join(lanes: Vec<JoinHandle<()>>) -> std::thread::Result<()> {
-    lanes.into_iter().try_for_each(JoinHandle::join)
-}
-
-/// The keys that sign and verify access tokens, from their ids and secrets.
-#[must_use]
-pub fn signing_keys(keys: Vec<(i64, [u8; 32])>) -> Vec<SigningKey> {
-    keys.into_iter().map(|(id, secret)| SigningKey { id, secret, retired: false }).collect()
 }

@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 
 use super::Place;
 use super::serve::first_merchant;
-use crate::app::Server;
 use crate::clock;
 use crate::config::Config;
+use crate::server::Server;
 
 /// A payment of the demo is given up after this.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::Place;
 use crate::clock;
-use crate::store::migrate;
+use crate::store::installation;
 
 #[derive(Subcommand)]
 pub enum Keys {
@@ -22,10 +22,10 @@ impl Keys {
         let Self::Rotate { retire } = self;
         let mut sql = place.open_existing()?;
         let now = clock::now().0;
-        let id = migrate::add_signing_key(sql.as_mut(), now)?;
+        let id = installation::add_signing_key(sql.as_mut(), now)?;
         println!("key {id} signs from now on");
         if retire {
-            let retired = migrate::retire_signing_keys_before(sql.as_mut(), id, now)?;
+            let retired = installation::retire_signing_keys_before(sql.as_mut(), id, now)?;
             println!("{retired} older keys are retired: their tokens are refused");
         }
         Ok(())

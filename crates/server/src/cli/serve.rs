@@ -10,10 +10,10 @@ use domain::money::{Decimal, Money};
 
 use super::Place;
 use super::merchant::{self, Created};
-use crate::app::Server;
 use crate::config::{Config, RateLimit};
 use crate::http::listen;
-use crate::store::migrate;
+use crate::server::Server;
+use crate::store::installation;
 
 /// Money that the first sandbox merchant starts with, in major units, by currency.
 const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
@@ -120,7 +120,7 @@ async fn stop_signal() {
 /// # Errors
 /// When the database cannot be opened or written.
 pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
-    if !migrate::claim_first_merchant(place.open()?.as_mut())? {
+    if !installation::claim_first_merchant(place.open()?.as_mut())? {
         return Ok(None);
     }
     let created = merchant::create(place, "Sandbox merchant", MerchantType::Organization, None, true)?;

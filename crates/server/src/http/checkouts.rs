@@ -16,13 +16,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::{Amount, Answered, Time, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Part, Phone, Schemas, Text};
 use super::links::{draw_token, pay_path};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

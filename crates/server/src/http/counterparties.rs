@@ -12,13 +12,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query};
 use super::fields::{Id, Name, Text};
 use super::parties::PartyAnswer;
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

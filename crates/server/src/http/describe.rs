@@ -10,11 +10,11 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::answer::Rows;
-use super::auth::Tenant;
 use super::error::ApiError;
 use super::extract::{Body, Ids, PathWord, Query, QueryAndBody, Word, WordAndId, Words};
 use super::fields::{self, Fault, Payload, Schemas};
 use super::limits::ByAddress;
+use super::tenant::Tenant;
 
 /// What a person says of a route; all the rest is in its handler's types.
 #[derive(Clone, Debug)]

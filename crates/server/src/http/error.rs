@@ -15,6 +15,7 @@ use super::fields::{Fault, FaultKind, Part, Schemas};
 use crate::clock;
 use crate::engine::Failure;
 use crate::store::StoreError;
+use crate::tokens::SigningError;
 
 /// After so many seconds a caller may try again when we were overloaded or the database was gone.
 const RETRY_AFTER_S: u64 = 1;
@@ -286,6 +287,12 @@ impl From<Failure> for ApiError {
             Failure::Unknown => Self::Unavailable(failure.to_string()),
             Failure::Internal(what) => Self::Internal(what),
         }
+    }
+}
+
+impl From<SigningError> for ApiError {
+    fn from(error: SigningError) -> Self {
+        Self::internal(error.to_string())
     }
 }
 

@@ -7,13 +7,13 @@ use domain::event::{EventType, Subject};
 use domain::ids::EventId;
 
 use super::answer::{Answered, Limit, Listed, list, page};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
 use super::fields::Id;
 use super::payment_intents::{EventAnswer, event};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 use crate::store::queries::EventFilter;

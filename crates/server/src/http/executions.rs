@@ -17,12 +17,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Amount, Answered, Time, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{Code, Given, Id, Name, Reference};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 pub use passcode::{PasscodeDevice, PasscodeToken, VerifyPasscode};

@@ -11,13 +11,13 @@ use serde::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
 use super::fields::{Id, Schemas, Text};
 use super::names::OwnerKind;
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answered;
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{Fields, Payload, Schemas};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 
 /// Any object.

@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::{Answered, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
 use super::fields::{PaymentSource, Text};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::clock;
 use crate::hex::hex;

@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::Answered;
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
 use super::fields::Id;
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

@@ -1,7 +1,7 @@
 //! The HTTP API: the only place that knows JSON and status codes.
 //!
 //! One file a resource: what it takes, what it answers, its handlers, its routes. What a request may say is declared in
-//! [`fields`]; who calls comes from [`auth::Tenant`], without which a handler cannot read a row.
+//! [`fields`]; who calls comes from [`tenant::Tenant`], without which a handler cannot read a row.
 
 pub mod answer;
 pub mod api_keys;
@@ -35,6 +35,7 @@ pub mod sandbox;
 pub mod sessions;
 pub mod sources;
 pub mod status;
+pub mod tenant;
 pub mod wallets;
 
 use axum::middleware::from_fn_with_state;

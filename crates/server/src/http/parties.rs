@@ -11,12 +11,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query};
 use super::fields::{CountryCode, Email, Id, Phone, Text};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{Answered, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::Text;
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::{payload, secrets};
 

@@ -13,7 +13,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::executions::ExecutionAnswer;
@@ -21,6 +20,7 @@ use super::extract::{Ids, Query};
 use super::fields::{Code, Id, Name};
 use super::routes::Routes;
 use super::sessions::{self, SessionAnswer};
+use super::tenant::Tenant;
 use super::wallets::EntryAnswer;
 use crate::app::App;
 use crate::payload;

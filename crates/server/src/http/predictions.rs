@@ -15,13 +15,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::Answered;
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
 use super::fields::{Fault, FaultKind, FromValue, Id, Part, PaymentSource, Phone, Schemas, Text};
 use super::names::{NetworkName, OwnerKind};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

@@ -11,12 +11,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{Fault, FaultKind, Id, Part, Reference};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

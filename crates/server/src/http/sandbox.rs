@@ -9,12 +9,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::{Answered, Time, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::executions::{ExecutionAnswer, first_outcome};
 use super::extract::{Body, Word};
 use super::fields::{Int, Reference};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

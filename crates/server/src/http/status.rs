@@ -9,13 +9,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::{Amount, Answered, Time};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::executions::ExecutionAnswer;
 use super::extract::{Query, Word};
 use super::fields::{Code, Id, Name, PaymentSource, Reference};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

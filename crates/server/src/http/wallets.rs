@@ -11,12 +11,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
 use super::fields::{Code, Id, Name};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 

@@ -7,7 +7,9 @@ use domain::world::{IdBlock, Key, Tables, World};
 
 pub mod backup;
 pub mod book;
+pub mod cell;
 pub mod copy;
+pub mod installation;
 pub mod migrate;
 pub mod postgres;
 pub mod queries;
@@ -15,6 +17,7 @@ pub mod record;
 mod rows;
 pub mod sql;
 pub mod sqlite;
+pub mod texts;
 pub mod verify;
 
 /// Why the store could not do it.
@@ -274,7 +277,11 @@ impl Database {
     pub fn open(&self, market: Option<&Path>) -> Result<Box<dyn sql::Sql>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_with(path, market)?)),
-            Self::Postgres(address) => Box::new(postgres::PostgresSql::open(address, market)?),
+            Self::Postgres(address) => {
+                let mut sql = postgres::PostgresSql::connect(address)?;
+                migrate::run(&mut sql, market)?;
+                Box::new(sql)
+            }
         })
     }
 

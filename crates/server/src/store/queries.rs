@@ -24,12 +24,14 @@ use domain::time::Timestamp;
 use domain::wallet::Wallet;
 use domain::world::IDS_PER_COMMAND;
 
+use super::cell::Found;
+use super::installation::SigningKey;
 use super::postgres::Address;
 use super::postgres::readers::PostgresReaders;
-use super::record::{Column, Found, Reader, Record};
+use super::record::{Column, Reader, Record};
 use super::sql::{Dialect, OwnedRow, Params, integer, params};
 use super::sqlite::{self, Readers};
-use super::{StoreError, book, migrate};
+use super::{StoreError, book, installation};
 
 /// Which part of a list: rows are ordered by creation time and id, newest first.
 #[derive(Clone, Copy, Debug)]
@@ -663,13 +665,13 @@ impl Queries {
         Ok(!self.rows(sql, &params, integer).await?.is_empty())
     }
 
-    /// The signing keys that verify: id and secret, oldest first.
+    /// The signing keys that verify, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn signing_keys(&self) -> Result<Vec<(i64, [u8; 32])>, StoreError> {
-        let rows = self.rows(migrate::SIGNING_KEYS, &vec![], |row| OwnedRow::read(row, 2)).await?;
-        migrate::signing_keys(&rows)
+    pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
+        let rows = self.rows(installation::SIGNING_KEYS, &vec![], |row| OwnedRow::read(row, 2)).await?;
+        installation::signing_keys(&rows)
     }
 
     /// Whether the database answers.

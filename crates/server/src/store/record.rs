@@ -9,36 +9,8 @@ use domain::wallet::{Owner, OwnerType};
 use domain::world::{NoName, Row};
 
 use super::StoreError;
-use super::postgres::Texts;
-
-/// A value of a column.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Cell<'a> {
-    /// Nothing.
-    Null,
-    /// An integer.
-    Int(i64),
-    /// A text.
-    Text(Cow<'a, str>),
-}
-
-/// What a column holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Type {
-    /// An integer of 64 bits.
-    Int,
-    /// A text.
-    Text,
-}
-
-/// A row that a database has found.
-pub trait Found {
-    /// The value of the column at `index`.
-    ///
-    /// # Errors
-    /// [`StoreError`] for a column that is not there, or neither integer nor text.
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError>;
-}
+use super::cell::{Cell, Found, Type};
+use super::texts::{Texts, prefixed};
 
 /// Reads a row's columns from left to right.
 pub struct Reader<'a> {
@@ -438,11 +410,6 @@ impl Statements {
             columns: prefixed(table, &columns),
         }
     }
-}
-
-/// Columns as a list, each prefixed by the table's name.
-pub fn prefixed(table: &str, columns: &[&str]) -> String {
-    columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Appends the types of a field's columns; the field is only named.

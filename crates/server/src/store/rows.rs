@@ -1,7 +1,8 @@
 //! The columns of every row type.
 
 use super::StoreError;
-use super::record::{Cell, Column, Reader, Record, Statements, record, types_of};
+use super::cell::Cell;
+use super::record::{Column, Reader, Record, Statements, record, types_of};
 
 record!(domain::merchant::Merchant, "merchants",
     fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }

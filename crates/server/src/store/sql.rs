@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::StoreError;
-use super::record::{Cell, Found, Type};
+use super::cell::{Cell, Found, Type};
 
 /// Which database it is, where their SQL differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,9 +12,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
-use super::record::{Cell, Column, Found, KeyedRecord, Record, Type};
+use super::cell::{Cell, Found, Type};
+use super::record::{Column, KeyedRecord, Record};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value};
-use super::{Store, StoreError, book, migrate};
+use super::{Store, StoreError, book, installation, migrate};
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -224,8 +225,8 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when installation or book cannot be read.
     pub fn new(connection: Connection) -> Result<Self, StoreError> {
-        let uuid = read(&connection, migrate::INSTALLATION, &vec![], |row| OwnedRow::read(row, 1))?;
-        let installation = migrate::installation(uuid.first())?;
+        let uuid = read(&connection, installation::UUID, &vec![], |row| OwnedRow::read(row, 1))?;
+        let installation = installation::uuid(uuid.first())?;
         let book = Arc::new(read_book(&connection)?);
         Ok(Self { connection, installation, book })
     }

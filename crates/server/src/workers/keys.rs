@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::signing_keys;
-use crate::http::auth::Tokens;
 use crate::store::queries::Queries;
+use crate::tokens::Tokens;
 
 /// How often the keys are read: for so long a retired key may still be honoured, and the key before the newest sign.
 const EVERY: Duration = Duration::from_secs(2);
@@ -14,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub async fn run(queries: Queries, tokens: Arc<Tokens>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        match queries.signing_keys().await.map(signing_keys) {
+        match queries.signing_keys().await {
             Ok(keys) => tokens.replace(&keys),
             Err(error) => tracing::warn!(%error, "signing keys could not be read"),
         }

@@ -23,12 +23,12 @@ use domain::source::SourceType;
 use serde_json::json;
 
 use super::answer::{Answered, Listed, list, page, submit};
-use super::auth::Tenant;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Query, Word, WordAndId};
 use super::fields::Payload;
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 
 /// What declares an intent, with what the session then is as an answer.

@@ -14,10 +14,10 @@ use super::answers::ItemAnswer;
 use super::{Kind, named};
 use crate::app::App;
 use crate::http::answer::{Answered, submit};
-use crate::http::auth::Tenant;
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, Ids};
 use crate::http::fields::{Int, Text};
+use crate::http::tenant::Tenant;
 use crate::payload;
 
 /// How many of an item.

@@ -18,12 +18,12 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer::{Answered, Limit, Listed, list, page, submit};
-use super::auth::Tenant;
 use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
 use super::fields::{Id, Payload, Text};
 use super::routes::Routes;
+use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 use crate::store::queries::SourceFilter;

@@ -16,10 +16,10 @@ use super::answers::{Either, Of};
 use super::{Kind, by_id, by_number};
 use crate::app::App;
 use crate::http::answer::{Amount, Answered, Time};
-use crate::http::auth::Tenant;
 use crate::http::error::ApiError;
 use crate::http::extract::{Ids, Words};
 use crate::http::fields::{Always, Code, Name};
+use crate::http::tenant::Tenant;
 
 /// So many decimals of an exchange rate are written.
 const RATE_PLACES: u32 = 8;

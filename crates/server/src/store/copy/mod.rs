@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::record::{Cell, Type};
+use super::cell::{Cell, Type};
 use super::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
 use super::verify::{self, Report};
 use super::{StoreError, migrate};

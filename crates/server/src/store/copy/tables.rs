@@ -1,7 +1,7 @@
 //! The tables of the schema by name, for what is done with all of them alike.
 
 use crate::store::StoreError;
-use crate::store::record::Type;
+use crate::store::cell::Type;
 use crate::store::sql::{Dialect, OwnedRow, Sql, params};
 
 /// A table.

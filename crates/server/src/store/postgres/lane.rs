@@ -17,9 +17,10 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::{Address, connect, runtime};
-use crate::store::record::{Cell, Column, KeyedRecord, Record, Type};
+use crate::store::cell::{Cell, Type};
+use crate::store::record::{Column, KeyedRecord, Record};
 use crate::store::sql::{OwnedRow, integer};
-use crate::store::{Store, StoreError, book, migrate};
+use crate::store::{Store, StoreError, book, installation};
 
 /// Statements of a lane find rows by keys and nothing else, so plans are made once, for indexes: those made while a table is
 /// small would stay when it has grown.
@@ -130,9 +131,9 @@ impl PostgresStore {
         let lane = store.reserve_ids(1)?.next;
         store.run(vec![Ask::new(SWEEP_LANES, vec![]), Ask::new(OPEN_LANE, vec![Param::Int(lane)])])?;
         store.lane = lane;
-        let read = store.run(vec![Ask::new(migrate::INSTALLATION, vec![])])?;
+        let read = store.run(vec![Ask::new(installation::UUID, vec![])])?;
         let uuid = read.first().and_then(|answer| answer.rows.first()).map(|row| OwnedRow::read(row, 1)).transpose()?;
-        store.installation = migrate::installation(uuid.as_ref())?;
+        store.installation = installation::uuid(uuid.as_ref())?;
         Ok(store)
     }
 

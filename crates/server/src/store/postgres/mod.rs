@@ -1,24 +1,21 @@
 //! PostgreSQL: how to reach it, and what it answers.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{ToSql, Type as SqlType};
 use tokio_postgres::{Client, Row};
 
-use super::record::{Cell, Found, Type};
+use super::cell::{Cell, Found, Type};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
-use super::{StoreError, migrate};
+use super::{StoreError, texts};
 
 mod address;
 mod hosts;
 pub mod lane;
 pub mod readers;
-mod texts;
 
 pub use address::Address;
-pub use texts::Texts;
 
 /// A command line that reaches no database in so long tells so.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -121,17 +118,7 @@ pub struct PostgresSql {
 }
 
 impl PostgresSql {
-    /// Connects, and brings the schema up to date; a new database gets the market of the file. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn open(address: &Address, market: Option<&Path>) -> Result<Self, StoreError> {
-        let mut sql = Self::connect(address)?;
-        migrate::run(&mut sql, market)?;
-        Ok(sql)
-    }
-
-    /// Connects, and leaves the schema as it is.
+    /// Connects, and leaves the schema as it is. Never within a runtime.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -23,7 +23,7 @@ use crate::store::postgres::lane;
 use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter};
 use crate::store::record::{Record, Statements};
 use crate::store::sql::Dialect;
-use crate::store::{migrate, verify};
+use crate::store::{installation, verify};
 
 impl Stage {
     /// Fails unless the database understands the statement, with tables and columns; it is not run.
@@ -91,10 +91,10 @@ fn every_check_of_the_ledger_is_understood() {
 fn what_the_command_line_writes_is_understood() {
     for mut stage in Stage::both() {
         let sql = stage.sql.as_mut();
-        assert_eq!(migrate::add_signing_key(sql, 1).unwrap(), 2);
-        assert_eq!(migrate::retire_signing_keys_before(sql, 2, 3).unwrap(), 1);
-        assert!(migrate::claim_first_merchant(sql).unwrap());
-        assert!(!migrate::claim_first_merchant(sql).unwrap());
+        assert_eq!(installation::add_signing_key(sql, 1).unwrap(), 2);
+        assert_eq!(installation::retire_signing_keys_before(sql, 2, 3).unwrap(), 1);
+        assert!(installation::claim_first_merchant(sql).unwrap());
+        assert!(!installation::claim_first_merchant(sql).unwrap());
         assert_eq!(stage.ask(async |q| q.signing_keys().await.unwrap()).len(), 1);
     }
 }

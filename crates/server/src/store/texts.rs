@@ -1,7 +1,7 @@
-//! The texts of statements for many rows at a time: one text a table and operation, whatever the number of rows, so that
+//! PostgreSQL's statements for many rows at a time: one text a table and operation, whatever the number of rows, so that
 //! each is prepared once on a connection.
 
-use crate::store::record::{Type, prefixed};
+use super::cell::Type;
 
 /// Of one table.
 #[derive(Debug)]
@@ -55,6 +55,11 @@ impl Texts {
             ),
         }
     }
+}
+
+/// Columns as a list, each prefixed by the table's name.
+pub fn prefixed(table: &str, columns: &[&str]) -> String {
+    columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes new rows of a table that is known by its columns only: an array a column.

@@ -1,0 +1,210 @@
+//! Rate limits: so many requests of a merchant, and so many tokens for a client's address.
+//!
+//! A token bucket needs one instant a caller: when its bucket is full again. The table of them has an end, which is why this is
+//! not a library's: theirs grow with the number of addresses that call.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::ids::MerchantId;
+
+use crate::config::RateLimit;
+
+/// So many callers have a bucket of their own; an entry is some 50 bytes.
+const CALLERS_MAX: usize = 65_536;
+/// A table that is full is searched for full buckets, which say nothing, at most so often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// What a caller has left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The name of the limit.
+    pub policy: &'static str,
+    /// Requests that it may make at once.
+    pub left: u32,
+    /// After so many seconds it may make more.
+    pub more_in: u64,
+}
+
+#[derive(Default)]
+struct Table<K> {
+    /// When a caller's bucket is full again, as time since the start. One that is not here is full.
+    full_at: HashMap<K, Duration>,
+    /// The bucket that callers share for whom there is no place.
+    others: Duration,
+    swept: Duration,
+}
+
+/// The buckets of callers under one policy.
+struct Buckets<K> {
+    policy: &'static str,
+    limit: RateLimit,
+    callers_max: usize,
+    table: Mutex<Table<K>>,
+}
+
+impl<K: Eq + Hash + Copy> Buckets<K> {
+    fn new(policy: &'static str, limit: RateLimit, callers_max: usize) -> Self {
+        let table = Table { full_at: HashMap::new(), others: Duration::ZERO, swept: Duration::ZERO };
+        Self { policy, limit, callers_max, table: Mutex::new(table) }
+    }
+
+    /// The time in which one request more is allowed.
+    fn interval(&self) -> Duration {
+        Duration::from_secs(self.limit.seconds.into()) / self.limit.requests.max(1)
+    }
+
+    /// How a bucket stands that is full again at `full_at`.
+    fn standing(&self, full_at: Duration, now: Duration) -> Standing {
+        let interval = self.interval();
+        let missing = full_at.saturating_sub(now);
+        let spare = (interval * self.limit.requests).saturating_sub(missing);
+        let left = u32::try_from(spare.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u32::MAX);
+        // One more is there when what is missing is a whole interval less than it takes for the next.
+        let next = interval * self.limit.requests.saturating_sub(left.saturating_add(1));
+        let more_in = if missing.is_zero() { Duration::ZERO } else { missing.saturating_sub(next) };
+        let seconds = more_in.as_secs().saturating_add(u64::from(more_in.subsec_nanos() > 0));
+        Standing { policy: self.policy, left, more_in: seconds }
+    }
+
+    /// How a caller stands.
+    fn look(&self, caller: K, now: Duration) -> Standing {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = table.full_at.get(&caller).copied();
+        let place = table.full_at.len() < self.callers_max;
+        self.standing(known.unwrap_or(if place { now } else { table.others }), now)
+    }
+
+    /// Takes one request out of a caller's bucket. Answers whether it was there, and how the caller stands then.
+    fn take(&self, caller: K, now: Duration) -> (bool, Standing) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.full_at.len() >= self.callers_max && now.saturating_sub(table.swept) >= SWEEP_EVERY {
+            table.swept = now;
+            table.full_at.retain(|_, full_at| *full_at > now);
+        }
+        let place = table.full_at.len() < self.callers_max || table.full_at.contains_key(&caller);
+        let full_at = if place { table.full_at.entry(caller).or_insert(now) } else { &mut table.others };
+        let taken = (*full_at).max(now) + self.interval();
+        let fits = taken - now <= self.interval() * self.limit.requests;
+        if fits {
+            *full_at = taken;
+        }
+        (fits, self.standing(*full_at, now))
+    }
+}
+
+/// The limits of a server.
+pub struct Limits {
+    start: Instant,
+    merchants: Buckets<MerchantId>,
+    addresses: Buckets<IpAddr>,
+}
+
+impl Limits {
+    /// The same limit for each merchant, and for each address that asks for tokens.
+    #[must_use]
+    pub fn new(limit: RateLimit) -> Self {
+        Self {
+            start: Instant::now(),
+            merchants: Buckets::new("merchant", limit, CALLERS_MAX),
+            addresses: Buckets::new("address", limit, CALLERS_MAX),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// What a merchant or an address may do.
+    #[must_use]
+    pub const fn limit(&self) -> RateLimit {
+        self.merchants.limit
+    }
+
+    /// Counts a request of a merchant. Answers whether it may be made, and how the merchant stands then.
+    #[must_use]
+    pub fn take(&self, merchant: MerchantId) -> (bool, Standing) {
+        self.merchants.take(merchant, self.now())
+    }
+
+    /// Counts a request for a token, by the client's address.
+    #[must_use]
+    pub fn take_from(&self, address: IpAddr) -> (bool, Standing) {
+        self.addresses.take(address, self.now())
+    }
+
+    /// How an address stands.
+    #[must_use]
+    pub fn look(&self, address: IpAddr) -> Standing {
+        self.addresses.look(address, self.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buckets(requests: u32, seconds: u32, callers_max: usize) -> Buckets<u32> {
+        Buckets::new("merchant", RateLimit { requests, seconds }, callers_max)
+    }
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn taken(buckets: &Buckets<u32>, caller: u32, now: Duration) -> (bool, u32, u64) {
+        let (fits, Standing { left, more_in, .. }) = buckets.take(caller, now);
+        (fits, left, more_in)
+    }
+
+    #[test]
+    fn a_bucket_is_emptied_and_fills_again() {
+        let buckets = buckets(3, 6, 10);
+        let begin = ms(1_000);
+        assert_eq!(taken(&buckets, 7, begin), (true, 2, 2));
+        assert_eq!(taken(&buckets, 7, begin), (true, 1, 2));
+        assert_eq!(taken(&buckets, 7, begin), (true, 0, 2));
+        assert_eq!(taken(&buckets, 7, begin + ms(500)), (false, 0, 2));
+        assert_eq!(taken(&buckets, 8, begin), (true, 2, 2), "another caller has another bucket");
+        assert_eq!(taken(&buckets, 7, begin + ms(1_999)), (false, 0, 1));
+        assert_eq!(taken(&buckets, 7, begin + ms(2_000)), (true, 0, 2), "what was refused was not counted");
+        assert_eq!(taken(&buckets, 7, begin + ms(60_000)), (true, 2, 2), "it never holds more than the limit");
+    }
+
+    #[test]
+    fn to_look_takes_nothing() {
+        let buckets = buckets(2, 2, 10);
+        let full = Standing { policy: "merchant", left: 2, more_in: 0 };
+        assert_eq!((buckets.look(7, ms(0)), buckets.look(7, ms(0))), (full, full));
+        buckets.take(7, ms(0));
+        assert_eq!(buckets.look(7, ms(0)), Standing { left: 1, more_in: 1, ..full });
+        assert_eq!(buckets.look(7, ms(1_000)), full);
+    }
+
+    #[test]
+    fn a_limit_is_exact_whatever_its_numbers() {
+        for (requests, seconds) in [(1, 1), (7, 3), (1_000_000, 1), (300_000, 1), (3, 86_400)] {
+            let buckets = buckets(requests, seconds, 10);
+            let fitting = (0..=requests).filter(|_| buckets.take(7, ms(5)).0).count();
+            assert_eq!(u32::try_from(fitting).unwrap(), requests, "{requests}/{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_table_has_an_end() {
+        let buckets = buckets(2, 2, 3);
+        for caller in 0..3 {
+            assert!(buckets.take(caller, ms(5_000)).0);
+        }
+        let newcomers: Vec<bool> = (3..6).map(|caller| buckets.take(caller, ms(5_000)).0).collect();
+        assert_eq!(newcomers, [true, true, false], "newcomers share one bucket");
+        assert!(buckets.take(0, ms(5_000)).0, "who has a place keeps it");
+        assert_eq!(buckets.table.lock().unwrap().full_at.len(), 3);
+        // A second later the buckets of 1 and 2 are full, and their places free.
+        assert!(buckets.take(9, ms(6_000)).0);
+        assert_eq!(buckets.table.lock().unwrap().full_at.len(), 2);
+    }
+}

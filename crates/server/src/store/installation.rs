@@ -1,0 +1,88 @@
+//! What an installation has once: its UUID, the keys that sign its access tokens, and a first merchant.
+
+use uuid::{Builder, Uuid};
+
+use super::StoreError;
+use super::sql::{OwnedRow, Sql, params};
+use crate::clock;
+use crate::hex::{hex, unhex};
+
+/// A secret that signs access tokens.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// Its id: the `kid` of the tokens that it signs.
+    pub id: i64,
+    /// The secret.
+    pub secret: [u8; 32],
+}
+
+/// Draws the UUID and the first signing key.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
+    let uuid = Builder::from_random_bytes(clock::random()?).into_uuid();
+    let row = params!["uuid" = uuid.to_string()];
+    sql.execute("INSERT INTO installation (id, uuid, next_id, book_version) VALUES (1, :uuid, 1, 1)", &row)?;
+    add_signing_key(sql, now).map(drop)
+}
+
+/// Draws a new signing key; the newest signs, all that are not retired verify.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
+    let secret = hex(&clock::random::<32>()?);
+    let next = sql.rows("SELECT coalesce(max(id), 0) + 1 FROM signing_keys", &vec![])?;
+    let id = next.first().map_or(Ok(1), OwnedRow::integer)?;
+    let row = params!["id" = id, "secret" = secret, "now" = now];
+    sql.execute("INSERT INTO signing_keys (id, secret, created_at) VALUES (:id, :secret, :now)", &row)?;
+    Ok(id)
+}
+
+/// Retires the signing keys older than `id`: tokens that they signed are refused from then on.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Result<u64, StoreError> {
+    let retire = "UPDATE signing_keys SET retired_at = :now WHERE id < :id AND retired_at IS NULL";
+    sql.execute(retire, &params!["id" = id, "now" = now])
+}
+
+/// The first process that finds no merchant makes one, and no other.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn claim_first_merchant(sql: &mut dyn Sql) -> Result<bool, StoreError> {
+    let claim = "UPDATE installation SET greeted = 1 WHERE greeted = 0 AND NOT EXISTS (SELECT 1 FROM merchants)";
+    Ok(sql.execute(claim, &vec![])? == 1)
+}
+
+/// Reads the signing keys that verify, oldest first: for [`signing_keys`].
+pub const SIGNING_KEYS: &str = "SELECT id, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY id";
+
+/// The keys of the rows of [`SIGNING_KEYS`].
+///
+/// # Errors
+/// [`StoreError::Broken`].
+pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
+    let key = |row: &OwnedRow| {
+        let id = row.integer()?;
+        let broken = || StoreError::Broken { table: "signing_keys", id, what: "the secret is not 32 bytes".to_owned() };
+        Ok(SigningKey { id, secret: row.text(1).and_then(unhex).ok_or_else(broken)? })
+    };
+    rows.iter().map(key).collect()
+}
+
+/// Reads the UUID drawn at the first migration: for [`uuid`].
+pub const UUID: &str = "SELECT uuid FROM installation";
+
+/// The UUID of the row of [`UUID`].
+///
+/// # Errors
+/// [`StoreError::Broken`] when it is not there.
+pub fn uuid(row: Option<&OwnedRow>) -> Result<[u8; 16], StoreError> {
+    let broken = |what: &str| StoreError::Broken { table: "installation", id: 1, what: what.to_owned() };
+    let text = row.and_then(|row| row.text(0)).ok_or_else(|| broken("no row"))?;
+    Ok(Uuid::parse_str(text).map_err(|_| broken("not a UUID"))?.into_bytes())
+}
