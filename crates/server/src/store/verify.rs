@@ -222,6 +222,11 @@ const CHECKS: &[Check] = &[
     },
 ];
 
+/// The names of the rules, in the order in which they are checked.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.name)
+}
+
 /// The most violations of one kind that are named.
 const NAMED: usize = 20;
 
