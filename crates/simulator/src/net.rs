@@ -66,6 +66,8 @@ pub struct Running {
     pub dead: bool,
     /// How often its batch was begun.
     pub opens: usize,
+    /// How often its batch was rolled back.
+    pub rollbacks: usize,
     /// It has committed.
     pub committed: bool,
     /// What a commit without an answer came to, and how many questions about it have none either.

@@ -9,6 +9,9 @@ use kola::store::{Store, StoreError};
 use crate::db::{busy, conflict};
 use crate::net::{Net, Running};
 
+/// So often a lane tries a batch as a whole.
+const BATCH_TRIES: usize = 3;
+
 /// One process's connection.
 pub struct SimStore {
     net: Rc<Net>,
@@ -62,7 +65,9 @@ impl SimStore {
 
     /// For how many questions a commit without an answer stays so.
     fn doubt(&self) -> u32 {
-        let long = self.state().may_stay_unknown && self.chance(300);
+        let state = self.state();
+        // Once each command is tried by itself, the rows do not tell which of them were done.
+        let long = state.may_stay_unknown && state.rollbacks < BATCH_TRIES && self.chance(300);
         if long { 1_000 } else { u32::from(self.chance(500)) }
     }
 
@@ -148,6 +153,7 @@ impl Store for SimStore {
     }
 
     fn rollback(&mut self) {
+        self.set(|state| state.rollbacks += 1);
         if !self.state().dead {
             self.net.db.borrow_mut().rollback(self.process);
         }

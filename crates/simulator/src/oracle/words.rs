@@ -20,12 +20,16 @@ impl Books {
         }
         let seen = taken!(told, Answer::Settled(settled) => settled);
         let resent = self.hear(id, word, told)?;
+        // What was read later may show what was heard after it, too: the rows of the whole batch are compared.
+        if told.read {
+            return Ok(());
+        }
         let known = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
         if known.status != seen.execution.status || known.disputed != seen.execution.disputed {
             let (status, disputed) = (known.status, known.disputed);
             return Err(format!("{status}, disputed {disputed}, was expected after {word:?}: {:?}", seen.execution));
         }
-        if resent != seen.job.is_some() && !told.read {
+        if resent != seen.job.is_some() {
             return Err(format!("sent again: {resent} was expected after {word:?}: {seen:?}"));
         }
         Ok(())
