@@ -10,6 +10,10 @@ CREATE TABLE lanes (
 -- Of several processes that start on an empty database one makes the first merchant.
 ALTER TABLE installation ADD COLUMN greeted BIGINT NOT NULL DEFAULT 0 CHECK (greeted IN (0, 1));
 
+-- What refunds gave back beyond their payment: those that failed and then paid after all.
+ALTER TABLE executions ADD COLUMN over_refunded_minor BIGINT NOT NULL DEFAULT 0 CHECK (over_refunded_minor >= 0);
+ALTER TABLE executions ADD COLUMN over_refunded_total_minor BIGINT NOT NULL DEFAULT 0 CHECK (over_refunded_total_minor >= 0);
+
 -- Markets and phone prefixes have effective dates, as fees and rates have.
 ALTER TABLE markets ADD COLUMN effective_from BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE markets ADD COLUMN effective_to BIGINT;

@@ -8,6 +8,10 @@ CREATE TABLE schema_versions (
 -- Of several processes that start on an empty database one makes the first merchant.
 ALTER TABLE installation ADD COLUMN greeted INTEGER NOT NULL DEFAULT 0 CHECK (greeted IN (0, 1));
 
+-- What refunds gave back beyond their payment: those that failed and then paid after all.
+ALTER TABLE executions ADD COLUMN over_refunded_minor INTEGER NOT NULL DEFAULT 0 CHECK (over_refunded_minor >= 0);
+ALTER TABLE executions ADD COLUMN over_refunded_total_minor INTEGER NOT NULL DEFAULT 0 CHECK (over_refunded_total_minor >= 0);
+
 -- Markets and phone prefixes have effective dates, as fees and rates have. SQLite cannot drop a UNIQUE constraint, so the
 -- tables are made anew.
 CREATE TABLE new_markets (

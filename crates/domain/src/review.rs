@@ -189,13 +189,10 @@ fn difference_of(execution: &Execution, input: Input, word: &Word) -> Result<(Re
     Ok((kind, Money::new(minor, reported.currency)))
 }
 
-/// A refund that failed and did pay after all has used up its payment's room again, as far as there is any left: the payer
-/// is never given back more than was paid, whatever is decided about the money.
+/// A refund that failed and did pay after all has used up its payment's room again.
 fn take_room_back(refund: &Execution, world: &mut World) -> Result<(), Halt> {
     let Some(original) = refund.original_execution_id else { return Ok(()) };
-    let mut original = (*world.must::<Execution>(original)?).clone();
-    original.refunded_minor = sum(original.refunded_minor, refund.payee.minor)?.min(original.payer.minor);
-    original.refunded_total_minor = sum(original.refunded_total_minor, refund.total_minor)?.min(original.total_minor);
+    let original = world.must::<Execution>(original)?.with_refund(refund)?;
     world.put(original);
     Ok(())
 }

@@ -376,6 +376,7 @@ impl Sim {
             format!("{:?}", items[0].command)
         })?;
         compare::take_fresh(&mut self.books, &commits);
+        compare::take_deadlines(&mut self.books, &commits);
         for (item, outcome) in items.iter().zip(&mut outcomes) {
             let read = *outcome == Err(Failure::Unknown) && !commits.is_empty();
             if read {

@@ -139,6 +139,25 @@ fn a_payout_of_another_amount_is_paid_for_from_its_own_hold() {
 }
 
 #[test]
+fn a_refund_that_paid_after_all_keeps_its_room_when_the_one_that_had_taken_it_fails() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let collection = stage.collect(source, account, "USD").unwrap();
+    stage.hear(collection.id, paid("t"));
+    stage.fund(20_000);
+    let first = stage.refund(collection.id, "90").unwrap();
+    stage.hear(first.id, declined());
+    let second = stage.refund(collection.id, "100").unwrap();
+    stage.hear(first.id, paid("late"));
+    stage.hear(second.id, declined());
+    assert!(stage.refund(collection.id, "10.01").is_err(), "90 of 100 are with the payer");
+    assert!(stage.refund(collection.id, "10").is_ok());
+    stage.check_books();
+}
+
+#[test]
 fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
