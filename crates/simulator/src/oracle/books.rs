@@ -182,6 +182,17 @@ impl Books {
         now + self.merchants.get(&merchant).map_or(0, |merchant| merchant.offset)
     }
 
+    /// Whether something under way could still credit a wallet; `None` for no wallet. What a wallet holds may come back to
+    /// it, too, but that is known from the wallet itself.
+    pub fn can_be_credited(&self, id: i64) -> Option<bool> {
+        let wallet = self.wallets.get(&id)?;
+        let credits = |own: &Execution| {
+            let collects = own.operation == Operation::Collection && wallet.party.is_none();
+            collects && own.merchant == wallet.merchant && own.inside == wallet.currency && !own.is_final()
+        };
+        Some(self.executions.values().any(credits))
+    }
+
     pub fn own_wallet(&self, merchant: i64, currency: Currency) -> Option<(i64, Wallet)> {
         self.wallet_at(false, merchant, currency)
     }
