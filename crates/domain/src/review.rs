@@ -11,7 +11,7 @@ use crate::money::Money;
 use crate::names::Operation;
 use crate::rejection::Rejection;
 use crate::settle;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, minutes};
 use crate::wallet::{self, Owner, Wallet, WalletStatus};
 use crate::world::{Halt, Row, World, difference, sum};
 
@@ -247,13 +247,17 @@ pub fn open_deadline(execution: &Execution, reason: &str, world: &mut World, now
     Ok(())
 }
 
+/// The clocks of two processes, and one clock before and after it was set, differ by less than this.
+const CLOCKS_DIFFER_US: i64 = minutes(6 * 60);
+
 /// Takes an execution that became final off the list of passed deadlines.
 ///
 /// # Errors
 /// None of its own.
 pub fn close_deadline(execution: &Execution, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    // Only one past its deadline, or too old to be sent to Stripe again, can have one: others are spared the look.
-    let earliest = execution.deadline_at.min(execution.created_at.plus(STRIPE_RESEND_US));
+    // Only one past its deadline, or too old to be sent to Stripe again, can have one, by whichever process's clock: others
+    // are spared the look.
+    let earliest = execution.deadline_at.min(execution.created_at.plus(STRIPE_RESEND_US)).plus(-CLOCKS_DIFFER_US);
     if execution.updated_at < earliest {
         return Ok(());
     }

@@ -101,11 +101,11 @@ impl Clients<'_> {
             5 => Command::CreateSource(merchant, self.source(id)?),
             6 => Command::AddItem(self.which(id)?, self.line()?),
             7 => {
-                let which = self.which(id)?;
+                let which = self.with_items(id)?;
                 Command::UpdateItem(which, self.item(which)?, self.line_changes())
             }
             8 => {
-                let which = self.which(id)?;
+                let which = self.with_items(id)?;
                 Command::RemoveItem(which, self.item(which)?)
             }
             9 => Command::UpdateSource(self.which(id)?, self.source_changes()),
@@ -197,6 +197,18 @@ impl Clients<'_> {
         let source = self.some(id, |merchant| &merchant.sources)?;
         let kind = if self.rng.chance(10) { self.kind() } else { self.books.sources.get(&source)?.kind };
         Some(SourceRef { merchant_id: MerchantId(id), kind, id: SourceId(source) })
+    }
+
+    /// A source with items, if one is found soon.
+    fn with_items(&mut self, id: i64) -> Option<SourceRef> {
+        let mut chosen = self.which(id)?;
+        for _ in 0..8 {
+            if self.books.sources.get(&chosen.id.0).is_some_and(|source| !source.items.is_empty()) {
+                break;
+            }
+            chosen = self.which(id)?;
+        }
+        Some(chosen)
     }
 
     fn line(&mut self) -> Option<NewItem> {

@@ -1,6 +1,7 @@
 //! Commands, outcomes and faults in a few words each, so that a history can be read.
 
 use domain::command::{Answer, Command};
+use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
 use domain::execution::{Execution, Word};
 use domain::session::Declare;
@@ -149,7 +150,11 @@ fn declaration(request: &Declare) -> String {
         Declare::Transfer { wallet_id, counterparty_id, amount, .. } => {
             format!("transfer of {amount} {} from wallet {wallet_id} to counterparty {counterparty_id}", amount.currency)
         }
-        Declare::Refund { original_id, amount, .. } => format!("refund of {amount:?} of execution {original_id}"),
+        Declare::Refund { original_id, amount, .. } => {
+            // A decimal has no currency yet: its cents are shown.
+            let cents = ["USD", "RWF"].iter().filter_map(|code| amount.to_money(Currency::parse(code)?).ok()).next();
+            format!("refund of {} of execution {original_id}", cents.map_or_else(String::new, |money| money.to_string()))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use domain::command::Command;
 use domain::execution::ExecutionStatus;
 use domain::ids::ExecutionId;
 use domain::review::Resolution;
-use domain::time::{minutes, seconds};
+use domain::time::seconds;
 use kola::workers::reconcile;
 
 use crate::checks::{Checked, rule};
@@ -16,7 +16,7 @@ use crate::net::Faults;
 use crate::sim::Sim;
 
 /// When all is quiet, everything must be settled after so many rounds.
-const QUIET_ROUNDS: usize = 1_200;
+const QUIET_ROUNDS: usize = 20_000;
 
 impl Sim {
     /// Nobody asks for anything any more and nothing breaks: everything must come to an end, and the money must be where the
@@ -30,9 +30,8 @@ impl Sim {
             self.net.skew(process, 0);
         }
         let mut told = BTreeSet::new();
-        for round in 0..QUIET_ROUNDS {
-            // What waits longer waits for a deadline.
-            self.now += if round < 200 { seconds(2) } else { minutes(5) };
+        for _ in 0..QUIET_ROUNDS {
+            self.now = self.next_time();
             self.begin();
             self.door.inside().hurry();
             let mut batches: Vec<Vec<Item>> = (0..self.net.processes()).map(|_| vec![]).collect();
@@ -60,6 +59,14 @@ impl Sim {
             })?;
         }
         compare::outside(&self.net.db.borrow().rows, &self.door.inside().truth)
+    }
+
+    /// When something happens next; in two seconds, when nothing is known to.
+    fn next_time(&self) -> i64 {
+        let later = self.later.first_key_value().map(|((at, _), _)| *at);
+        let due = self.net.db.borrow().next_due();
+        let next = later.into_iter().chain(due).min().unwrap_or(0);
+        if next > self.now { next } else { self.now + seconds(2) }
     }
 
     /// What a provider tells when its books are compared with ours: a callback that was lost is told here at last, once.

@@ -113,8 +113,10 @@ fn one(seed: u64, args: &Args) -> bool {
         return true;
     }
     if args.only.is_some() {
-        show_violation(seed, &report);
         show_history(&report.history, args.history);
+        if let Some(found) = &report.found {
+            println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+        }
         return false;
     }
     fail(seed, args);
@@ -151,18 +153,19 @@ fn fresh(time: Duration, args: &Args) -> bool {
 /// Shows what a failing seed does, as shortly as it can be.
 fn fail(seed: u64, args: &Args) {
     let report = sim::run(seed, args.steps, Script::Record, true, args.whole);
-    show_violation(seed, &report);
     let Some(found) = &report.found else { return };
+    let when = if found.at_end { "when all was quiet after step" } else { "in step" };
+    println!("FOUND by seed {seed} {when} {}, after {} commands: {}", found.step, found.commands, found.violation.check);
     let again = format!("simulator --seed {seed} --steps {}", found.step);
     if args.whole {
         show_history(&report.history, args.history);
-        println!("\nAgain: {again} --whole");
+        println!("\n{}: {}\n\nAgain: {again} --whole", found.violation.check, cut(&found.violation.what));
         return;
     }
     let short = shrink::shrink(seed, &report, Duration::from_secs(args.shrink_seconds));
     let Some(short) = short else { return };
     let tally = &short.report.tally;
-    println!("\nThe shortest history that was found: {} commands of {}", tally.commands, found.commands);
+    println!("\nThe shortest history that was found, {} commands of {}:\n", tally.commands, found.commands);
     show_history(&short.report.history, args.history);
     if let Some(found) = &short.report.found {
         println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
@@ -170,14 +173,6 @@ fn fail(seed: u64, args: &Args) {
     let ids: Vec<String> = short.plan.keys().map(|(step, number)| format!("{step}.{number}")).collect();
     println!("\nAgain:             {again}");
     println!("Only what is here: {again} --only {}", ids.join(","));
-}
-
-fn show_violation(seed: u64, report: &Report) {
-    if let Some(found) = &report.found {
-        let when = if found.at_end { "when all was quiet after step" } else { "in step" };
-        println!("FOUND by seed {seed} {when} {}, after {} commands", found.step, found.commands);
-        println!("{}: {}", found.violation.check, cut(&found.violation.what));
-    }
 }
 
 fn cut(what: &str) -> String {
