@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::plan::{Id, Plan, Script};
-use crate::sim::Report;
 use crate::tally::Tally;
 
 mod book;

@@ -22,7 +22,7 @@ pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
         if begun.elapsed() > time {
             return None;
         }
-        let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), !found.at_end, false);
+        let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, false);
         Some(report.found.is_some_and(|other| other.violation.check == found.violation.check))
     };
     let mut plan = first.plan.clone();
@@ -37,7 +37,7 @@ pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
     }
     plan = minimal(plan, &fails);
     // What fails must fail: the whole is run once more, to be told.
-    let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), !found.at_end, true);
+    let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, true);
     report.found.is_some().then_some(Short { plan, report })
 }
 
