@@ -7,6 +7,7 @@ use crate::currency::Currency;
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::ledger::{AccountKind, Figures, Place};
 use crate::money::{Money, Ratio};
+use crate::mutant;
 use crate::names::{Method, Mode, Operation, Provider};
 use crate::time::{Timestamp, minutes, seconds};
 use crate::world::{Halt, Key, Lookup, Row, difference, sum};
@@ -306,11 +307,13 @@ impl Execution {
 
     fn refunded_by(&self, taken: i64, total: i64) -> Result<Self, Halt> {
         let (refunded_minor, refunded_total_minor) = (taken.min(self.payer.minor), total.min(self.total_minor));
+        let (over, over_total) = (difference(taken, refunded_minor)?, difference(total, refunded_total_minor)?);
+        let forgotten = mutant!(ForgetOverRefund);
         Ok(Self {
             refunded_minor,
             refunded_total_minor,
-            over_refunded_minor: difference(taken, refunded_minor)?,
-            over_refunded_total_minor: difference(total, refunded_total_minor)?,
+            over_refunded_minor: if forgotten { 0 } else { over },
+            over_refunded_total_minor: if forgotten { 0 } else { over_total },
             ..self.clone()
         })
     }

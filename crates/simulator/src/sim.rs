@@ -463,7 +463,7 @@ impl Sim {
     }
 
     fn request(&self, rng: &mut Rng) -> Option<Item> {
-        let closing = self.step % 2 == 0;
+        let closing = self.step.is_multiple_of(2);
         let mut clients = Clients { books: &self.books, rng, now: self.now, merchants: &self.merchants, closing };
         clients.draw().filter(|item| self.is_fair(&item.command))
     }
