@@ -185,6 +185,8 @@ impl Case<'_> {
             rate: quote.rate,
             refunded_minor: 0,
             refunded_total_minor: 0,
+            over_refunded_minor: 0,
+            over_refunded_total_minor: 0,
             provider,
             method,
             provider_request_id: provider_request_id(&world.installation, id, operation),

@@ -7,9 +7,10 @@ use crate::currency::Currency;
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::ledger::{AccountKind, Figures, Place};
 use crate::money::{Money, Ratio};
+use crate::mutant;
 use crate::names::{Method, Mode, Operation, Provider};
 use crate::time::{Timestamp, minutes, seconds};
-use crate::world::{Halt, Key, Lookup, Row};
+use crate::world::{Halt, Key, Lookup, Row, difference, sum};
 
 api_enum! {
     /// Where an execution is in its life.
@@ -194,6 +195,10 @@ pub struct Execution {
     pub refunded_minor: i64,
     /// and in the wallet's.
     pub refunded_total_minor: i64,
+    /// Collection: what refunds that failed and then paid after all gave back beyond it, in the payer's currency,
+    pub over_refunded_minor: i64,
+    /// and in the wallet's.
+    pub over_refunded_total_minor: i64,
     /// The network.
     pub provider: Provider,
     /// The method.
@@ -276,6 +281,41 @@ impl Execution {
             Operation::Collection => self.payer,
             Operation::Payout | Operation::Transfer | Operation::Refund => self.payee,
         }
+    }
+
+    /// This payment with a refund counted that paid after all. What it has no room for is counted apart, so that room that
+    /// another refund gives back is not given to a third: the payer is never given back more than was paid, whatever is
+    /// decided about the money.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] for sums that do not fit.
+    pub fn with_refund(&self, refund: &Self) -> Result<Self, Halt> {
+        let taken = sum(self.refunded_minor, self.over_refunded_minor)?;
+        let total = sum(self.refunded_total_minor, self.over_refunded_total_minor)?;
+        self.refunded_by(sum(taken, refund.payee.minor)?, sum(total, refund.total_minor)?)
+    }
+
+    /// This payment without a refund that failed.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] for sums that do not fit.
+    pub fn without_refund(&self, refund: &Self) -> Result<Self, Halt> {
+        let taken = sum(self.refunded_minor, self.over_refunded_minor)?;
+        let total = sum(self.refunded_total_minor, self.over_refunded_total_minor)?;
+        self.refunded_by(difference(taken, refund.payee.minor)?, difference(total, refund.total_minor)?)
+    }
+
+    fn refunded_by(&self, taken: i64, total: i64) -> Result<Self, Halt> {
+        let (refunded_minor, refunded_total_minor) = (taken.min(self.payer.minor), total.min(self.total_minor));
+        let (over, over_total) = (difference(taken, refunded_minor)?, difference(total, refunded_total_minor)?);
+        let forgotten = mutant!(ForgetOverRefund);
+        Ok(Self {
+            refunded_minor,
+            refunded_total_minor,
+            over_refunded_minor: if forgotten { 0 } else { over },
+            over_refunded_total_minor: if forgotten { 0 } else { over_total },
+            ..self.clone()
+        })
     }
 
     /// What it holds of its wallet while it is under way; `None` for those that hold nothing.

@@ -46,6 +46,7 @@ mutants! {
     RefundRoundedDown = "what a refund takes from the wallet is rounded down",
     DoubleCredit = "a collection credits the wallet with the fees too",
     OverdueIgnored = "a passed deadline opens no review",
+    ForgetOverRefund = "what was given back beyond a payment is forgotten",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

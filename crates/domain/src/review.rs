@@ -11,7 +11,7 @@ use crate::money::Money;
 use crate::names::Operation;
 use crate::rejection::Rejection;
 use crate::settle;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, minutes};
 use crate::wallet::{self, Owner, Wallet, WalletStatus};
 use crate::world::{Halt, Row, World, difference, sum};
 
@@ -189,13 +189,10 @@ fn difference_of(execution: &Execution, input: Input, word: &Word) -> Result<(Re
     Ok((kind, Money::new(minor, reported.currency)))
 }
 
-/// A refund that failed and did pay after all has used up its payment's room again, as far as there is any left: the payer
-/// is never given back more than was paid, whatever is decided about the money.
+/// A refund that failed and did pay after all has used up its payment's room again.
 fn take_room_back(refund: &Execution, world: &mut World) -> Result<(), Halt> {
     let Some(original) = refund.original_execution_id else { return Ok(()) };
-    let mut original = (*world.must::<Execution>(original)?).clone();
-    original.refunded_minor = sum(original.refunded_minor, refund.payee.minor)?.min(original.payer.minor);
-    original.refunded_total_minor = sum(original.refunded_total_minor, refund.total_minor)?.min(original.total_minor);
+    let original = world.must::<Execution>(original)?.with_refund(refund)?;
     world.put(original);
     Ok(())
 }
@@ -250,13 +247,17 @@ pub fn open_deadline(execution: &Execution, reason: &str, world: &mut World, now
     Ok(())
 }
 
+/// The clocks of two processes, and one clock before and after it was set, differ by less than this.
+const CLOCKS_DIFFER_US: i64 = minutes(6 * 60);
+
 /// Takes an execution that became final off the list of passed deadlines.
 ///
 /// # Errors
 /// None of its own.
 pub fn close_deadline(execution: &Execution, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    // Only one past its deadline, or too old to be sent to Stripe again, can have one: others are spared the look.
-    let earliest = execution.deadline_at.min(execution.created_at.plus(STRIPE_RESEND_US));
+    // Only one past its deadline, or too old to be sent to Stripe again, can have one, by whichever process's clock: others
+    // are spared the look.
+    let earliest = execution.deadline_at.min(execution.created_at.plus(STRIPE_RESEND_US)).plus(-CLOCKS_DIFFER_US);
     if execution.updated_at < earliest {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use crate::review;
 use crate::source::{Source, SourceInput, SourceStatus};
 use crate::time::Timestamp;
 use crate::wallet::{self, Owner};
-use crate::world::{Halt, World, difference};
+use crate::world::{Halt, World};
 
 /// The execution after a word, and the call that it made due.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -217,9 +217,7 @@ pub fn fail(
         }
     }
     if let Some(original) = execution.original_execution_id.filter(|_| !mutant!(RoomKept)) {
-        let mut original = (*world.must::<Execution>(original)?).clone();
-        original.refunded_minor = difference(original.refunded_minor, execution.payee.minor)?;
-        original.refunded_total_minor = difference(original.refunded_total_minor, execution.total_minor)?;
+        let original = world.must::<Execution>(original)?.without_refund(&execution)?;
         world.put(original);
     }
     let execution = Execution { status: ExecutionStatus::Failed, gateway_message: Some(message), ..finished(execution, time) };

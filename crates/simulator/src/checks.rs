@@ -307,7 +307,9 @@ impl Checks {
         }
         for (id, taken) in taken {
             let row = rows.executions.get(id);
-            let said = row.is_some_and(|row| row.refunded_minor == taken.min(row.payer.minor));
+            let said = row.is_some_and(|row| {
+                row.refunded_minor == taken.min(row.payer.minor) && row.refunded_minor + row.over_refunded_minor == taken
+            });
             rule(said, "refunds differ from what their payment says", || format!("{taken}: {row:?}"))?;
         }
         Ok(())

@@ -41,10 +41,10 @@ fn phone(rng: &mut Rng) -> String {
 }
 
 /// A merchant. Some lack a wallet that is opened when it is needed.
-pub fn merchant(index: usize, rng: &mut Rng) -> Command {
+pub fn new_merchant(index: usize, rng: &mut Rng) -> Item {
     let codes = ["USD", "LRD", "RWF"].iter().enumerate();
     let chosen: Vec<&str> = codes.filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600)).map(|(_, code)| *code).collect();
-    Command::CreateMerchant(NewMerchant {
+    Item::asked(Command::CreateMerchant(NewMerchant {
         name: "M".to_owned(),
         kind: MerchantType::Organization,
         mode: Mode::Sandbox,
@@ -54,7 +54,7 @@ pub fn merchant(index: usize, rng: &mut Rng) -> Command {
         client_id: format!("client-{index}-{}", rng.next()),
         secret_hash: String::new(),
         currencies: chosen.into_iter().filter_map(Currency::parse).collect(),
-    })
+    }))
 }
 
 fn currency(rng: &mut Rng) -> Option<Currency> {
@@ -77,6 +77,8 @@ pub struct Clients<'a> {
     pub rng: &'a mut Rng,
     pub now: i64,
     pub merchants: &'a [i64],
+    /// Whether operators close wallets in this step, instead of changing them otherwise: as one who freezes first does.
+    pub closing: bool,
 }
 
 impl Clients<'_> {
@@ -98,8 +100,14 @@ impl Clients<'_> {
             }
             5 => Command::CreateSource(merchant, self.source(id)?),
             6 => Command::AddItem(self.which(id)?, self.line()?),
-            7 => Command::UpdateItem(self.which(id)?, self.item()?, self.line_changes()),
-            8 => Command::RemoveItem(self.which(id)?, self.item()?),
+            7 => {
+                let which = self.with_items(id)?;
+                Command::UpdateItem(which, self.item(which)?, self.line_changes())
+            }
+            8 => {
+                let which = self.with_items(id)?;
+                Command::RemoveItem(which, self.item(which)?)
+            }
             9 => Command::UpdateSource(self.which(id)?, self.source_changes()),
             10 => Command::PublishSource(self.which(id)?),
             11 => Command::CancelSource(self.which(id)?),
@@ -128,10 +136,11 @@ impl Clients<'_> {
             26 => self.resolve()?,
             27 => return self.authenticate(id),
             28 if self.rng.chance(500) => Command::RevokeKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
+            28 if self.rng.chance(50) && self.merchants.len() < 5 => return Some(new_merchant(self.merchants.len(), self.rng)),
             28 => Command::CreateKey(merchant, format!("client-{}", self.rng.next()), String::new()),
             _ => return None,
         };
-        Some(Item { command, origin: Origin::Client(0) })
+        Some(Item::asked(command))
     }
 
     fn some(&mut self, merchant: i64, list: impl Fn(&crate::oracle::books::Merchant) -> &Vec<i64>) -> Option<i64> {
@@ -190,15 +199,28 @@ impl Clients<'_> {
         Some(SourceRef { merchant_id: MerchantId(id), kind, id: SourceId(source) })
     }
 
+    /// A source with items, if one is found soon.
+    fn with_items(&mut self, id: i64) -> Option<SourceRef> {
+        let mut chosen = self.which(id)?;
+        for _ in 0..8 {
+            if self.books.sources.get(&chosen.id.0).is_some_and(|source| !source.items.is_empty()) {
+                break;
+            }
+            chosen = self.which(id)?;
+        }
+        Some(chosen)
+    }
+
     fn line(&mut self) -> Option<NewItem> {
         let currency = currency(self.rng)?;
         Some(NewItem { name: "I".to_owned(), currency, qty: self.rng.between(1, 3), amount: money(currency, self.rng) })
     }
 
-    fn item(&mut self) -> Option<ItemId> {
-        let merchant = self.rng.pick(self.merchants)?;
-        let source = self.some(merchant, |merchant| &merchant.sources)?;
-        self.rng.recent(&self.books.sources.get(&source)?.items).map(ItemId)
+    fn item(&mut self, which: SourceRef) -> Option<ItemId> {
+        // Now and then another's.
+        let other =
+            if self.rng.chance(50) { self.some(which.merchant_id.0, |merchant| &merchant.sources)? } else { which.id.0 };
+        self.rng.recent(&self.books.sources.get(&other)?.items).map(ItemId)
     }
 
     fn line_changes(&mut self) -> ItemChanges {
@@ -287,7 +309,7 @@ impl Clients<'_> {
             let execution = self.some(id, |merchant| &merchant.executions)?;
             let found = self.books.executions.get(&execution)?;
             if found.operation == Operation::Collection && (found.status == ExecutionStatus::Completed || self.rng.chance(40)) {
-                chosen = Some((execution, found.figures.payer - found.refunded.0, found.outside));
+                chosen = Some((execution, (found.figures.payer - found.refunded.0).max(0), found.outside));
             }
         }
         let (original, left, currency) = chosen?;
@@ -345,9 +367,9 @@ impl Clients<'_> {
         let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode.is_some());
         if matches!(request.terms, Terms::Payout { .. }) && set && self.rng.chance(900) {
             let right = self.rng.chance(700);
-            return Item { command: Command::ReserveAttempt(request.clone()), origin: Origin::Try(request, right) };
+            return Item::untagged(Command::ReserveAttempt(request.clone()), Origin::Try(request, right));
         }
-        Item { command: Command::Execute(request), origin: Origin::Client(0) }
+        Item::asked(Command::Execute(request))
     }
 
     /// A key that was used before, with the same body or with another.
@@ -371,6 +393,11 @@ impl Clients<'_> {
 
     fn wallet_status(&mut self, id: i64) -> Option<Command> {
         let wallet = self.some(id, |merchant| &merchant.wallets)?;
+        let frozen = self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
+        if self.closing {
+            let open = self.books.can_be_credited(wallet).filter(|_| frozen)?;
+            return Some(Command::SetWalletStatus(WalletId(wallet), WalletStatus::Closed, open));
+        }
         let status = match self.rng.below(12) {
             0 => WalletStatus::Restricted,
             1 => WalletStatus::Frozen,
@@ -404,7 +431,7 @@ impl Clients<'_> {
     fn resolve(&mut self) -> Option<Command> {
         let ids: Vec<i64> = self.books.review_ids.keys().copied().collect();
         let id = self.rng.recent(&ids)?;
-        let (execution, kind) = *self.books.review_ids.get(&id)?;
+        let (_, kind) = *self.books.review_ids.get(&id)?;
         let deadline = kind == ReviewKind::DeadlinePassed;
         let of_money = if self.rng.chance(50) { deadline } else { !deadline };
         let first = self.rng.chance(500);
@@ -414,7 +441,6 @@ impl Clients<'_> {
             (false, true) => Resolution::Completed,
             (false, false) => Resolution::Failed,
         };
-        let _ = execution;
         Some(Command::ResolveReview(ReviewId(id), how, "seen".to_owned()))
     }
 
@@ -429,6 +455,6 @@ impl Clients<'_> {
         let execution = chosen?;
         let known = self.books.executions.get(&execution)?;
         let command = Command::Authenticate(MerchantId(known.merchant), known.reference.clone(), self.rng.chance(600));
-        Some(Item { command, origin: Origin::Payer(ExecutionId(execution)) })
+        Some(Item::untagged(command, Origin::Payer(ExecutionId(execution))))
     }
 }

@@ -8,6 +8,7 @@ use domain::execute::Executed;
 use domain::execution::Execution;
 use domain::ids::MerchantId;
 use domain::ledger::{Account, AccountKind};
+use domain::review::ReviewKind;
 use domain::settle::Settled;
 use domain::wallet::{Owner, Wallet};
 use kola::engine::{Failure, Outcome};
@@ -24,6 +25,16 @@ pub fn take_fresh(books: &mut Books, commits: &[Commit]) {
         if before.is_none() {
             let party = matches!(wallet.owner(), Owner::Party(_));
             books.fresh.insert((party, wallet.owner_id, wallet.currency), wallet.id.0);
+        }
+    }
+}
+
+/// Deadlines that a batch has found passed.
+pub fn take_deadlines(books: &mut Books, commits: &[Commit]) {
+    books.fresh_deadlines.clear();
+    for (before, review) in commits.iter().flat_map(|commit| &commit.changes.reviews) {
+        if before.is_none() && review.kind == ReviewKind::DeadlinePassed {
+            books.fresh_deadlines.insert(review.execution_id.0);
         }
     }
 }
@@ -54,7 +65,7 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
     }
     for row in last(commits, |commit| &commit.changes.executions, |row| row.id.0) {
         let known = books.executions.get(&row.id.0);
-        let refunded = (row.refunded_minor, row.refunded_total_minor);
+        let refunded = (row.refunded_minor + row.over_refunded_minor, row.refunded_total_minor + row.over_refunded_total_minor);
         let same = known.is_some_and(|known| {
             let status = (known.status, known.disputed, known.refunded) == (row.status, row.disputed, refunded);
             status && known.acts == row.requires_action && known.reference == row.reference_id

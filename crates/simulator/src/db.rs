@@ -343,6 +343,11 @@ impl Database {
         free.take(limit).map(|row| (row.id, row.merchant_id)).collect()
     }
 
+    /// When the next execution falls due.
+    pub fn next_due(&self) -> Option<i64> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
     /// The sessions that the product's query finds due.
     pub fn due_sessions(&self, now: i64, limit: usize) -> Vec<(SessionId, MerchantId)> {
         let furthest = self.rows.merchants.by_id.values().map(|row| row.clock_offset_us).max().unwrap_or(0);

@@ -31,4 +31,19 @@ pub enum Origin {
 pub struct Item {
     pub command: Command,
     pub origin: Origin,
+    /// The request that led to it, by a number that is the same in every run that has the request; zero for what nobody
+    /// asked for.
+    pub tag: u64,
+}
+
+impl Item {
+    /// A client's first request; the simulation tags it.
+    pub const fn asked(command: Command) -> Self {
+        Self { command, origin: Origin::Client(0), tag: 0 }
+    }
+
+    /// What nobody asked for.
+    pub const fn untagged(command: Command, origin: Origin) -> Self {
+        Self { command, origin, tag: 0 }
+    }
 }

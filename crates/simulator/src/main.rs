@@ -1,148 +1,201 @@
 //! Runs kola's own decisions and lanes on a simulated database, clock, network and providers: one thread, one seed. What an
 //! oracle and the invariants find can be run again exactly.
 
-use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use crate::shrink::Left;
+use crate::plan::{Id, Plan, Script};
+use crate::tally::Tally;
 
 mod book;
 mod checks;
 mod clients;
 mod compare;
 mod db;
+mod describe;
+mod end;
+mod follow;
 mod item;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod net;
 mod networks;
 mod oracle;
+mod plan;
 mod rng;
 mod shrink;
 mod sim;
 mod store;
+mod tally;
 
-/// A failing history is made shorter for so long.
-const SHRINK: Duration = Duration::from_secs(60);
+/// Of what is wrong so many characters are shown.
+const WRONG: usize = 700;
 
-/// What to run.
+/// Runs kola's decisions and engine on a simulated database, clock, network and providers, with random requests and faults,
+/// and checks every step against a second opinion. The same seed is always the same history.
+///
+/// Exits with 1 when a rule was broken, after it has shown the shortest history that breaks it.
 #[derive(Parser)]
+#[command(name = "simulator")]
 struct Args {
-    /// The history to run.
+    /// The history to run [default: fresh ones with --seconds, else 1].
     #[arg(long)]
     seed: Option<u64>,
-    /// How long it is: in each step every process may run a batch.
+    /// Length of a history: in each step time passes, and every process may run a batch.
     #[arg(long, default_value_t = 2_000)]
     steps: u64,
-    /// Fresh seeds for so many seconds.
+    /// Runs fresh seeds for so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
-    /// How many commands of a failing history are printed.
-    #[arg(long, default_value_t = 30)]
-    history: usize,
-    /// A failing history is not made shorter.
+    /// Shows what fails as it was found, without looking for a shorter history.
     #[arg(long)]
     whole: bool,
+    /// Looks for a shorter history for so many seconds.
+    #[arg(long, default_value_t = 60)]
+    shrink_seconds: u64,
+    /// Shows at most so many lines of a failing history, its last.
+    #[arg(long, default_value_t = 60)]
+    history: usize,
+    /// Begins only these things, as a failing run prints them: step.number, with commas between.
+    #[arg(long, requires = "seed")]
+    only: Option<String>,
     /// Runs with a deliberate fault: its number.
     #[cfg(feature = "mutants")]
     #[arg(long, default_value_t = 0)]
     mutant: usize,
-    /// Tries all deliberate faults, and says after how many steps each was found.
+    /// Tries every deliberate fault: each must be found. With --seconds it is tried as often as there is time for, at least
+    /// once each.
     #[cfg(feature = "mutants")]
     #[arg(long)]
     mutants: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
     // A panic of the product is an outcome: the lane reports it.
     std::panic::set_hook(Box::new(|_| {}));
     #[cfg(feature = "mutants")]
     {
         if args.mutants {
-            return mutants::table();
+            return code(mutants::table(args.seconds.map(Duration::from_secs)));
         }
         domain::mutants::choose(args.mutant);
     }
-    match (args.seed, args.seconds) {
+    let fine = match (args.seed, args.seconds) {
         (Some(seed), _) => one(seed, &args),
         (None, Some(seconds)) => fresh(Duration::from_secs(seconds), &args),
         (None, None) => one(1, &args),
-    }
+    };
+    code(fine)
 }
 
-fn one(seed: u64, args: &Args) -> anyhow::Result<()> {
-    let report = sim::run(seed, args.steps, &Left::default(), true);
-    if report.violation.is_none() {
-        show(seed, &report, args.history);
-        return Ok(());
-    }
-    if args.whole {
-        show(seed, &report, args.history);
-    } else {
-        let short = shrink::shrink(seed, args.steps, &report, SHRINK);
-        show(seed, &short, usize::MAX);
-    }
-    let (step, violation) = report.violation.unwrap_or_default();
-    anyhow::bail!("--seed {seed} --steps {} found in step {step}: {}", args.steps, violation.check)
+fn code(fine: bool) -> ExitCode {
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Fresh seeds for so long; the first that finds something is shown.
-fn fresh(time: Duration, args: &Args) -> anyhow::Result<()> {
+/// Runs one seed; whether nothing was found.
+fn one(seed: u64, args: &Args) -> bool {
+    let report = match &args.only {
+        None => sim::run(seed, args.steps, Script::Draw, true, false),
+        Some(only) => {
+            let plan = sim::run(seed, args.steps, Script::Record, false, false).plan;
+            let kept = kept(only);
+            let plan: Plan = plan.into_iter().filter(|(id, _)| kept.contains(id)).collect();
+            sim::run(seed, args.steps, Script::Replay(Rc::new(plan)), true, true)
+        }
+    };
+    if report.found.is_none() {
+        report.tally.print();
+        return true;
+    }
+    if args.only.is_some() {
+        show_history(&report.history, args.history);
+        if let Some(found) = &report.found {
+            println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+        }
+        return false;
+    }
+    fail(seed, args);
+    false
+}
+
+/// What `--only` keeps.
+fn kept(only: &str) -> Vec<Id> {
+    let id = |word: &str| word.split_once('.').and_then(|(step, number)| Some((step.parse().ok()?, number.parse().ok()?)));
+    only.split(',').filter_map(id).collect()
+}
+
+/// Fresh seeds for so long, until one finds something; whether none did.
+fn fresh(time: Duration, args: &Args) -> bool {
     let begun = Instant::now();
-    let first = u64::from_be_bytes(kola::clock::random()?) >> 16;
-    let (mut seeds, mut commands, mut running) = (0, 0, Duration::ZERO);
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let Ok(random) = kola::clock::random() else { return false };
+    let first = u64::from_be_bytes(random) >> 16;
+    let mut tally = Tally::default();
+    let mut seed = first;
     while begun.elapsed() < time {
-        let seed = first + seeds;
-        let report = sim::run(seed, args.steps, &Left::default(), false);
-        if report.violation.is_some() {
-            return one(seed, args);
+        let report = sim::run(seed, args.steps, Script::Draw, true, false);
+        if report.found.is_some() {
+            fail(seed, args);
+            return false;
         }
-        seeds += 1;
-        commands += report.commands;
-        running += report.time;
-        for (what, count) in report.counts {
-            *counts.entry(what).or_default() += count;
-        }
+        tally.add(&report.tally);
+        seed += 1;
     }
-    println!("{seeds} seeds from {first} on, {commands} commands, {} a second", rate(commands, running));
-    print_counts(&counts);
-    Ok(())
+    println!("Seeds {first} to {}", seed - 1);
+    tally.print();
+    true
 }
 
-fn rate(commands: u64, time: Duration) -> u64 {
-    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-    commands.saturating_mul(1_000_000) / micros
+/// Shows what a failing seed does, as shortly as it can be.
+fn fail(seed: u64, args: &Args) {
+    let report = sim::run(seed, args.steps, Script::Record, true, args.whole);
+    let Some(found) = &report.found else { return };
+    let when = if found.at_end { "when all was quiet after step" } else { "in step" };
+    println!("FOUND by seed {seed} {when} {}, after {} commands: {}", found.step, found.commands, found.violation.check);
+    let again = format!("simulator --seed {seed} --steps {}", found.step);
+    if args.whole {
+        show_history(&report.history, args.history);
+        println!("\n{}: {}\n\nAgain: {again} --whole", found.violation.check, cut(&found.violation.what));
+        return;
+    }
+    let short = shrink::shrink(seed, &report, Duration::from_secs(args.shrink_seconds));
+    let Some(short) = short else { return };
+    let tally = &short.report.tally;
+    println!("\nThe shortest history that was found, {} commands of {}:\n", tally.commands, found.commands);
+    show_history(&short.report.history, args.history);
+    if let Some(found) = &short.report.found {
+        println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+    }
+    let ids: Vec<String> = short.plan.keys().map(|(step, number)| format!("{step}.{number}")).collect();
+    println!("\nAgain:             {again}");
+    println!("Only what is here: {again} --only {}", ids.join(","));
 }
 
-fn print_counts(counts: &BTreeMap<String, u64>) {
-    for (what, count) in counts {
-        println!("{count:>12} {what}");
-    }
+fn cut(what: &str) -> String {
+    if what.chars().count() <= WRONG { what.to_owned() } else { what.chars().take(WRONG).chain("...".chars()).collect() }
 }
 
-fn show(seed: u64, report: &sim::Report, history: usize) {
-    if let Some((step, violation)) = &report.violation {
-        for line in report.history.iter().rev().take(history).rev() {
-            println!("{line}");
-        }
-        println!("seed {seed}, step {step}: {}: {}", violation.check, violation.what);
+/// The last lines of a history. Times are those of the simulated world, `p0` is the first process.
+fn show_history(history: &[String], most: usize) {
+    let left_out = history.len().saturating_sub(most);
+    if left_out > 0 {
+        println!("({left_out} lines before; --history {} shows them)", history.len());
     }
-    println!(
-        "seed {seed}: {} steps, {} commands, {} a second",
-        report.steps,
-        report.commands,
-        rate(report.commands, report.time)
-    );
-    print_counts(&report.counts);
+    for line in history.iter().skip(left_out) {
+        println!("{line}");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn found(seed: u64, steps: u64) -> Option<sim::Found> {
+        sim::run(seed, steps, Script::Draw, true, false).found
+    }
 
     /// Seeds that once found something: seed, steps, what it was.
     #[test]
@@ -150,17 +203,76 @@ mod tests {
         for line in include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             let mut words = line.split_whitespace();
             let (seed, steps) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
-            let report = sim::run(seed, steps, &Left::default(), false);
-            assert!(report.violation.is_none(), "{line}: {:?}", report.violation);
+            let found = found(seed, steps);
+            assert!(found.is_none(), "{line}: {found:?}");
         }
     }
 
     #[test]
-    fn fresh_seeds_find_nothing_and_one_seed_is_one_history() {
+    fn one_seed_is_one_history_drawn_or_written_down() {
         for seed in 1..=6 {
-            let (first, second) = (sim::run(seed, 150, &Left::default(), true), sim::run(seed, 150, &Left::default(), true));
-            assert!(first.violation.is_none(), "{seed}: {:?}", first.violation);
+            let first = sim::run(seed, 300, Script::Record, true, true);
+            assert!(first.found.is_none(), "{seed}: {:?}", first.found);
+            let second = sim::run(seed, 300, Script::Record, true, true);
             assert!(first.history == second.history, "seed {seed} has two histories");
+            let replayed = sim::run(seed, 300, Script::Replay(Rc::new(first.plan)), true, true);
+            let differs = first.history.iter().zip(&replayed.history).find(|(a, b)| a != b);
+            assert!(differs.is_none() && first.history.len() == replayed.history.len(), "seed {seed} replayed: {differs:?}");
         }
     }
+
+    #[test]
+    fn every_kind_of_command_is_sent_and_every_fault_happens() {
+        let mut tally = Tally::default();
+        for seed in 1..=40 {
+            let report = sim::run(seed, 1_000, Script::Draw, true, false);
+            assert!(report.found.is_none(), "{seed}: {:?}", report.found);
+            tally.add(&report.tally);
+        }
+        let never: Vec<&str> = tally.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect();
+        assert!(never.is_empty(), "never sent: {never:?}");
+        for fault in FAULTS {
+            assert!(tally.faults().contains_key(fault), "it never happened: {fault}; {:?}", tally.faults());
+        }
+    }
+
+    /// What a simulation must have been through to prove something.
+    const FAULTS: &[&str] = &[
+        "crash before the commit",
+        "crash after the commit",
+        "commit without an answer, done",
+        "commit without an answer, not done",
+        "batch of another process in the middle",
+        "transaction to be run again",
+        "row locked for too long",
+        "connection lost",
+        "database away for a while",
+        "call while the database is away",
+        "queue full",
+        "clock jumps ahead",
+        "clock jumps back",
+        "process sleeps before it calls",
+        "process sleeps before it hands an answer in",
+        "lease run out while the process slept",
+        "time-out of a call",
+        "time-out, request lost",
+        "time-out, request taken",
+        "request that arrives late",
+        "answer of a provider lost",
+        "callback lost",
+        "callback twice",
+        "callback early",
+        "callback late",
+        "provider changes its mind",
+        "success after failure",
+        "success after the deadline",
+        "answer lost on its way to a client",
+        "client asks again",
+        "key used again, same body",
+        "key used again, another body",
+        "request twice at once",
+        "session twice at once, two keys",
+        "session expired",
+        "refund that has no room any more",
+    ];
 }

@@ -1,53 +1,96 @@
 //! Tries every deliberate fault: the simulator must find each.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use domain::mutants::{ALL, choose};
 
-use crate::shrink::Left;
+use crate::plan::Script;
 use crate::sim;
 
-/// So many times each, on other seeds.
+/// So many times each, on other seeds, where no time is given.
 const TRIALS: u64 = 5;
 /// The length of a history; many short ones find more than a long one.
 const STEPS: u64 = 600;
 /// A fault that is not found in so many steps is not found.
 const MOST: u64 = 60_000;
 
-/// After how many steps the fault that was chosen is found, and by which check.
-fn find(trial: u64) -> (u64, Option<&'static str>) {
-    let mut before = 0;
-    for seed in (trial * 1_000 + 1).. {
-        let report = sim::run(seed, STEPS, &Left::default(), false);
-        match report.violation {
-            Some((step, violation)) => return (before + step, Some(violation.check)),
-            None if before + STEPS >= MOST => break,
-            None => before += STEPS,
-        }
-    }
-    (MOST, None)
+/// A trial of one fault.
+struct Trial {
+    steps: u64,
+    commands: u64,
+    /// By which check it was found.
+    by: Option<&'static str>,
 }
 
-/// Prints the table.
-pub fn table() -> anyhow::Result<()> {
-    println!("| mutant | what it does | found after steps (median of {TRIALS}) | by |");
-    println!("|---:|---|---:|---|");
-    let mut escaped = 0;
-    for (number, (_, what)) in (1..).zip(ALL) {
-        choose(number);
-        let mut found: Vec<_> = (0..TRIALS).map(find).collect();
-        found.sort_unstable_by_key(|(steps, _)| *steps);
-        let mut by: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, check) in &found {
-            *by.entry(check.unwrap_or("NOT FOUND")).or_default() += 1;
+/// Runs seeds with the fault that was chosen until one finds it.
+fn find(trial: u64) -> Trial {
+    let (mut steps, mut commands) = (0, 0);
+    let mut seed = trial * 1_000 + 1;
+    while steps < MOST {
+        let report = sim::run(seed, STEPS, Script::Draw, true, false);
+        steps += report.tally.steps;
+        commands += report.tally.commands;
+        if let Some(found) = report.found {
+            return Trial { steps, commands, by: Some(found.violation.check) };
         }
-        let median = found.get(found.len() / 2).map_or(0, |(steps, _)| *steps);
-        escaped += found.iter().filter(|(_, check)| check.is_none()).count();
-        let by: Vec<String> = by.into_iter().map(|(check, times)| format!("{check} ({times})")).collect();
-        println!("| {number} | {what} | {median} | {} |", by.join(", "));
+        seed += 1;
     }
-    if escaped > 0 {
-        anyhow::bail!("{escaped} of the trials found nothing");
+    Trial { steps, commands, by: None }
+}
+
+/// Tries all faults in turn, and prints the table; whether all were found each time.
+pub fn table(time: Option<Duration>) -> bool {
+    let begun = Instant::now();
+    let mut trials: Vec<Vec<Trial>> = ALL.iter().map(|_| vec![]).collect();
+    let mut round = 0;
+    let mut longest = Duration::ZERO;
+    loop {
+        let round_begun = Instant::now();
+        for (number, trials) in (1..).zip(&mut trials) {
+            choose(number);
+            trials.push(find(round));
+        }
+        choose(0);
+        round += 1;
+        longest = longest.max(round_begun.elapsed());
+        let over = time.map_or(round >= TRIALS, |time| begun.elapsed() + longest > time);
+        if over {
+            break;
+        }
     }
-    Ok(())
+    println!("| bug | found by | steps: median | worst | commands: median | worst |");
+    println!("|---|---|---:|---:|---:|---:|");
+    for ((_, what), trials) in ALL.iter().zip(&trials) {
+        let (steps, most_steps) = middle_and_most(trials.iter().map(|trial| trial.steps));
+        let (commands, most_commands) = middle_and_most(trials.iter().map(|trial| trial.commands));
+        println!("| {what} | {} | {steps} | {most_steps} | {commands} | {most_commands} |", checks(trials));
+    }
+    let escaped = trials.iter().flatten().filter(|trial| trial.by.is_none()).count();
+    let took = begun.elapsed().as_secs();
+    println!("\n{} bugs, {round} trials each, {took} s, {escaped} not found within {MOST} steps", ALL.len());
+    let in_time = time.is_none_or(|time| begun.elapsed() <= time);
+    if !in_time {
+        println!("One trial of each took longer than there was time for");
+    }
+    escaped == 0 && in_time
+}
+
+/// The checks that found it, the most frequent first.
+fn checks(trials: &[Trial]) -> String {
+    let mut by: BTreeMap<&str, usize> = BTreeMap::new();
+    for trial in trials {
+        *by.entry(trial.by.unwrap_or("NOT FOUND")).or_default() += 1;
+    }
+    let mut by: Vec<(&str, usize)> = by.into_iter().collect();
+    by.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    let by: Vec<String> = by.into_iter().map(|(check, times)| format!("{check} ({times})")).collect();
+    by.join(", ")
+}
+
+fn middle_and_most(figures: impl Iterator<Item = u64>) -> (u64, u64) {
+    let mut figures: Vec<u64> = figures.collect();
+    figures.sort_unstable();
+    let middle = figures.get(figures.len() / 2).copied().unwrap_or(0);
+    (middle, figures.last().copied().unwrap_or(0))
 }

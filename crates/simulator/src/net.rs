@@ -13,6 +13,7 @@ use kola::engine::{Failure, Lane, Outcome, Pause};
 
 use crate::db::{Commit, Database};
 use crate::item::Item;
+use crate::plan::{Call, Fault, Spot};
 use crate::rng::Rng;
 use crate::store::SimStore;
 
@@ -37,6 +38,10 @@ pub struct Faults {
     pub lost_answer: u32,
     /// A clock jumps.
     pub clock: u32,
+    /// The database is away for some seconds.
+    pub outage: u32,
+    /// A process sleeps.
+    pub sleep: u32,
     /// A provider misbehaves.
     pub provider: u32,
 }
@@ -54,22 +59,30 @@ impl Faults {
             full: rate(10),
             lost_answer: rate(80),
             clock: rate(20),
+            outage: rate(8),
+            sleep: rate(30),
             provider: rate(500),
         }
     }
 }
 
 /// What a lane works on now.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Running {
     /// The process is dead: nothing that it does has an effect.
     pub dead: bool,
     /// How often its batch was begun.
     pub opens: usize,
+    /// How often its batch was rolled back.
+    pub rollbacks: usize,
     /// It has committed.
     pub committed: bool,
     /// What a commit without an answer came to, and how many questions about it have none either.
     pub doubt: (bool, u32),
+    /// The calls that were made.
+    pub made: Vec<Call>,
+    /// What went wrong.
+    pub faults: Vec<(Spot, Fault)>,
     /// Whether the outcome of a commit that is never found out about can be read from the rows.
     pub may_stay_unknown: bool,
 }
@@ -86,6 +99,8 @@ pub struct Done {
     pub nested: usize,
     /// The process died: nobody has heard the answers.
     pub crashed: bool,
+    /// What went wrong.
+    pub faults: Vec<(Spot, Fault)>,
 }
 
 struct Process {
@@ -112,7 +127,13 @@ impl Pause for Virtual {
 /// All processes and what they share.
 pub struct Net {
     pub db: RefCell<Database>,
-    pub rng: RefCell<Rng>,
+    /// The numbers of this step.
+    pub numbers: Cell<u64>,
+    /// What is to go wrong in this step, where it is not drawn.
+    pub script: RefCell<Option<Vec<(Spot, Fault)>>>,
+    /// Until when the database is away; true time.
+    pub away_until: Cell<i64>,
+    pub now: Cell<i64>,
     pub book: Arc<Book>,
     pub faults: Cell<Faults>,
     pub running: RefCell<Vec<Running>>,
@@ -126,7 +147,10 @@ impl Net {
     pub fn new(processes: usize, book: Book) -> Rc<Self> {
         let net = Rc::new(Self {
             db: RefCell::new(Database::new()),
-            rng: RefCell::new(Rng::new(0, 0)),
+            numbers: Cell::new(0),
+            script: RefCell::new(None),
+            away_until: Cell::new(0),
+            now: Cell::new(0),
             book: Arc::new(book),
             faults: Cell::new(Faults::default()),
             running: RefCell::new(vec![Running::default(); processes]),
@@ -155,16 +179,17 @@ impl Net {
 
     /// Sets the clocks for true time `now`.
     pub fn set_time(&self, now: i64) {
+        self.now.set(now);
         // No two clocks show the same microsecond.
         for (process, after) in self.processes.borrow().iter().zip(0..) {
             process.now.store(now + process.skew + after, Ordering::Relaxed);
         }
     }
 
-    pub fn skew(&self, process: usize, skew: i64) {
-        if let Some(process) = self.processes.borrow_mut().get_mut(process) {
-            process.skew = skew;
-        }
+    /// Sets how far a process's clock is off; whether it jumps back.
+    pub fn skew(&self, process: usize, skew: i64) -> bool {
+        let mut processes = self.processes.borrow_mut();
+        processes.get_mut(process).is_some_and(|process| std::mem::replace(&mut process.skew, skew) > skew)
     }
 
     /// A process's clock.
@@ -182,16 +207,51 @@ impl Net {
         self.done.take()
     }
 
+    /// The next call of this kind in a process's batch.
+    pub fn spot(&self, process: usize, call: Call) -> Spot {
+        let mut running = self.running.borrow_mut();
+        let made = &mut running[process].made;
+        made.push(call);
+        let nth = made.iter().filter(|other| **other == call).count();
+        Spot { process, call, nth: u32::try_from(nth).unwrap_or(u32::MAX) }
+    }
+
+    /// What goes wrong at a call: as it was written down, or as it is drawn. `draw` is asked for one of the `wanted`.
+    pub fn fault(
+        &self,
+        spot: Spot,
+        wanted: impl Fn(Fault) -> bool,
+        draw: impl FnOnce(&mut Rng, Faults) -> Option<Fault>,
+    ) -> Option<Fault> {
+        let found = match &*self.script.borrow() {
+            Some(script) => script.iter().find(|(at, fault)| *at == spot && wanted(*fault)).map(|(_, fault)| *fault),
+            None => {
+                let (first, last) = (wanted(Fault::Interleave), wanted(Fault::CrashAfter));
+                let which = u64::from(first) << 1 | u64::from(last);
+                let process = u64::try_from(spot.process).unwrap_or(0);
+                let part = [which, process, call_number(spot.call), u64::from(spot.nth)];
+                draw(&mut Rng::of(self.numbers.get(), &part), self.faults.get())
+            }
+        };
+        if let Some(fault) = found {
+            self.running.borrow_mut()[spot.process].faults.push((spot, fault));
+        }
+        found
+    }
+
     /// In the middle of a process's batch: perhaps another process runs its own now.
-    pub fn interleave(self: &Rc<Self>, process: usize) {
-        let state = self.running.borrow()[process];
-        let quiet = self.waiting.borrow().is_empty() || state.committed || state.opens > 3 || self.depth.get() > 2;
-        if quiet || !self.rng.borrow_mut().chance(self.faults.get().interleave) {
+    pub fn interleave(self: &Rc<Self>, spot: Spot) {
+        let over = self.running.borrow().get(spot.process).is_none_or(|state| state.committed || state.opens > 3);
+        if over || self.waiting.borrow().is_empty() || self.depth.get() > 2 {
             return;
         }
         let mut waiting = self.waiting.borrow_mut();
         let free = |lane: usize| self.processes.borrow().get(lane).is_some_and(|process| process.lane.is_some());
         let Some(at) = waiting.iter().position(|(other, _)| free(*other)) else { return };
+        let drawn = |rng: &mut Rng, faults: Faults| rng.chance(faults.interleave).then_some(Fault::Interleave);
+        if self.fault(spot, |fault| fault == Fault::Interleave, drawn).is_none() {
+            return;
+        }
         let (other, items) = waiting.swap_remove(at);
         drop(waiting);
         self.run_one(other, items);
@@ -207,7 +267,7 @@ impl Net {
         let commands: Vec<Command> = items.iter().map(|item| item.command.clone()).collect();
         let outcomes = lane.run(&commands);
         self.depth.set(self.depth.get() - 1);
-        let crashed = self.running.borrow()[process].dead;
+        let Running { dead: crashed, faults, .. } = std::mem::take(&mut self.running.borrow_mut()[process]);
         let all = std::mem::take(&mut self.db.borrow_mut().commits);
         let (commits, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|commit| commit.by == process);
         self.db.borrow_mut().commits = others;
@@ -220,7 +280,7 @@ impl Net {
         }
         let mut done = self.done.borrow_mut();
         let nested = done.len() - before;
-        done.push(Done { process, now, items, outcomes, commits, nested, crashed });
+        done.push(Done { process, now, items, outcomes, commits, nested, crashed, faults });
     }
 
     /// A process that starts with nothing in its memory.
@@ -239,4 +299,15 @@ impl Net {
 /// The answer of a queue without room.
 pub const fn full() -> Outcome {
     Err(Failure::Overloaded)
+}
+
+const fn call_number(call: Call) -> u64 {
+    match call {
+        Call::Reserve => 0,
+        Call::Open => 1,
+        Call::Load => 2,
+        Call::Confirm => 3,
+        Call::Persist => 4,
+        Call::Commit => 5,
+    }
 }

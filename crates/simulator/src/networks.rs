@@ -1,5 +1,6 @@
 //! The outside: providers that keep their own books, and that are slow, silent, late, forgetful and contradictory.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -43,6 +44,10 @@ pub struct Request {
     pub decided: Option<Verdict>,
     /// Whether it is to change its mind.
     turns: bool,
+    /// It does not say how much it moved, where that is what was asked for.
+    terse: bool,
+    /// Its own random numbers.
+    rng: Rng,
 }
 
 /// Something that the outside does of its own accord.
@@ -68,7 +73,10 @@ pub struct Networks {
     pub now: i64,
     /// How often they misbehave, in thousandths.
     pub mischief: u32,
-    rng: Option<Rng>,
+    /// What they did, by what is counted.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// The numbers of the next request.
+    next: Option<Rng>,
 }
 
 /// On which clearing account it is booked.
@@ -96,31 +104,36 @@ impl Networks {
         }
     }
 
-    fn chance(&mut self, per_mille: u32) -> bool {
-        self.rng.as_mut().is_some_and(|rng| rng.chance(per_mille))
-    }
-
-    fn between(&mut self, low: i64, high: i64) -> i64 {
-        self.rng.as_mut().map_or(low, |rng| rng.between(low, high))
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
     }
 
     /// How a new request will be played.
     fn draw(&mut self, request: &ProviderRequest) -> Request {
         let p = self.mischief;
-        let arrives = if self.chance(p / 20) { self.now + self.between(seconds(20), minutes(40 * 60)) } else { self.now };
-        let wait = match self.between(0, 9) {
+        let mut rng = self.next.take().unwrap_or_else(|| Rng::of(0, &[]));
+        let late = rng.chance(p / 20);
+        let arrives = if late { self.now + rng.between(seconds(20), minutes(40 * 60)) } else { self.now };
+        let wait = match rng.below(10) {
             0..=4 => 0,
-            5..=7 => self.between(1, seconds(6)),
-            8 => self.between(1, minutes(20)),
-            _ if self.chance(p) => self.between(1, minutes(3 * 24 * 60)),
-            _ => self.between(1, seconds(60)),
+            5..=7 => rng.between(1, seconds(6)),
+            8 => rng.between(1, minutes(20)),
+            _ if rng.chance(p) => rng.between(1, minutes(3 * 24 * 60)),
+            _ => rng.between(1, seconds(60)),
         };
         let asked = request.amount;
-        let mut plan = Verdict { moved: self.chance(720), amount: asked };
-        if plan.moved && self.chance(p / 6) {
-            plan.amount = Money::new((asked.minor + self.between(-3, 5)).max(1), asked.currency);
+        let mut plan = Verdict { moved: rng.chance(720), amount: asked };
+        if plan.moved && rng.chance(p / 6) {
+            plan.amount = Money::new((asked.minor + rng.between(-3, 5)).max(1), asked.currency);
         }
         let card = request.method == Method::CreditCard && request.operation == Operation::Collection;
+        let lost = if rng.chance(p / 4) { 1 + u32::from(rng.chance(300)) } else { 0 };
+        let silent = rng.chance(p / 3);
+        for (happens, what) in [(late, "request that arrives late"), (silent, "time-out, request taken")] {
+            if happens {
+                self.count(what);
+            }
+        }
         Request {
             id: request.request_id.clone(),
             merchant: request.merchant_id,
@@ -129,14 +142,16 @@ impl Networks {
             kind: kind_of(request),
             asked,
             seen: false,
-            lost: if self.chance(p / 4) { 1 + u32::from(self.chance(300)) } else { 0 },
+            lost,
             arrives,
             decides: arrives + wait,
-            acts: card && self.chance(350),
-            silent: self.chance(p / 3),
+            acts: card && rng.chance(350),
+            silent,
             plan,
             decided: None,
-            turns: self.chance(p / 4),
+            turns: rng.chance(p / 4),
+            terse: rng.chance(250),
+            rng,
         }
     }
 
@@ -156,6 +171,8 @@ impl Networks {
         let before = request.decided.replace(verdict);
         request.acts = false;
         request.seen = true;
+        let longest = if request.rng.chance(700) { seconds(20) } else { minutes(60) };
+        let turns_at = self.now + request.rng.between(seconds(1), longest);
         let request = request.clone();
         let sign = if request.operation == Operation::Collection { 1 } else { -1 };
         for (verdict, sign) in before.map(|before| (before, -sign)).into_iter().chain([(verdict, sign)]) {
@@ -166,9 +183,7 @@ impl Networks {
             }
         }
         if before.is_none() && request.turns {
-            let longest = if self.chance(700) { seconds(20) } else { minutes(60) };
-            let at = self.now + self.between(seconds(1), longest);
-            self.due.push((at, Outside::Turns(request.id.clone())));
+            self.due.push((turns_at, Outside::Turns(request.id.clone())));
         }
     }
 
@@ -186,6 +201,7 @@ impl Networks {
             && let Some(verdict) = request.decided
         {
             let contrary = Verdict { moved: !verdict.moved, amount: request.asked };
+            self.count("provider changes its mind");
             self.decide(id, Some(contrary));
         }
     }
@@ -208,7 +224,7 @@ impl Networks {
             None => Word::Accepted,
             Some(Verdict { moved: false, .. }) => Word::Declined { message: "declined".to_owned() },
             Some(Verdict { amount, .. }) => {
-                let quiet = amount == request.asked && request.id.as_bytes().first().is_some_and(|byte| byte % 4 == 0);
+                let quiet = amount == request.asked && request.terse;
                 Word::Succeeded { transaction_id: request.id.clone(), amount: Some(amount).filter(|_| !quiet) }
             }
         }
@@ -232,6 +248,7 @@ impl Networks {
         let Some(known) = self.requests.get_mut(id) else { return Word::Unknown };
         if known.lost > 0 {
             known.lost -= 1;
+            self.count("time-out, request lost");
             return Word::Unknown;
         }
         let first = !std::mem::replace(&mut known.seen, true);
@@ -248,20 +265,49 @@ impl Networks {
     /// Callbacks: none, one, several, early and late.
     fn call_back(&mut self, request: &Request) {
         let p = self.mischief;
-        let copies = if self.chance(p / 2) { 0 } else { 1 + i64::from(self.chance(p / 2)) };
+        let mut rng = Rng::of(request.rng.clone().next(), &[]);
+        let copies = if rng.chance(p / 2) { 0 } else { 1 + usize::from(rng.chance(p / 2)) };
+        match copies {
+            0 => self.count("callback lost"),
+            1 => {}
+            _ => self.count("callback twice"),
+        }
         for _ in 0..copies {
-            let jitter = if self.chance(p) { self.between(0, minutes(2)) } else { 0 };
+            let late = rng.chance(p);
+            let jitter = if late { rng.between(0, minutes(2)) } else { 0 };
+            if late {
+                self.count("callback late");
+            }
             self.due.push((request.decides + jitter, Outside::Says(request.id.clone())));
         }
-        if self.chance(p / 3) {
-            let at = self.between(self.now, request.decides.max(self.now));
+        if rng.chance(p / 3) {
+            self.count("callback early");
+            let at = rng.between(self.now, request.decides.max(self.now));
             self.due.push((at, Outside::Says(request.id.clone())));
         }
     }
 
-    fn garble(&mut self, word: Word) -> Word {
+    /// A word on its way, which may get lost.
+    fn garble(&mut self, id: &str, word: Word) -> Word {
         let p = self.mischief;
-        if self.chance(p / 10) { Word::Unknown } else { word }
+        let lost = self.requests.get_mut(id).is_some_and(|request| request.rng.chance(p / 10));
+        if lost {
+            self.count("answer of a provider lost");
+            return Word::Unknown;
+        }
+        word
+    }
+
+    /// What a provider has decided otherwise than the books say, by request: `booked` says of an execution whether it moved
+    /// money, and nothing when more than that is known or open.
+    pub fn unheard(&self, booked: impl Fn(ExecutionId) -> Option<bool>) -> Vec<String> {
+        let differs = |request: &&Request| {
+            let verdict = request.decided.map(|verdict| verdict.moved);
+            verdict.is_some() && booked(request.execution).is_some_and(|moved| verdict != Some(moved))
+        };
+        let mut ids: Vec<String> = self.requests.values().filter(differs).map(|request| request.id.clone()).collect();
+        ids.sort_unstable();
+        ids
     }
 }
 
@@ -282,13 +328,13 @@ impl Provider for Wire {
     fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
         let mut networks = open(&self.0);
         let word = networks.take(request);
-        Box::pin(std::future::ready(networks.garble(word)))
+        Box::pin(std::future::ready(networks.garble(&request.request_id, word)))
     }
 
     fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
         let mut networks = open(&self.0);
         let word = networks.word(&request.request_id);
-        Box::pin(std::future::ready(networks.garble(word)))
+        Box::pin(std::future::ready(networks.garble(&request.request_id, word)))
     }
 
     fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
@@ -313,15 +359,15 @@ impl Door {
     }
 
     /// Prepares for a step.
-    pub fn begin(&self, now: i64, mischief: u32, rng: Rng) {
+    pub fn begin(&self, now: i64, mischief: u32) {
         let mut networks = self.inside();
         networks.now = now;
         networks.mischief = mischief;
-        networks.rng = Some(rng);
     }
 
-    /// A call as the product makes it.
-    pub fn call(&self, job: &Job) -> Word {
+    /// A call as the product makes it; a request that is new is played by these numbers.
+    pub fn call(&self, job: &Job, numbers: Rng) -> Word {
+        self.inside().next = Some(numbers);
         let mut call = Box::pin(self.providers.call(job));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(word) => word,

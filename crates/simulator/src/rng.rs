@@ -7,14 +7,25 @@ const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A number for a sequence of numbers.
+pub fn name(parts: &[u64]) -> u64 {
+    parts.iter().fold(0x9e37_79b9, |name, part| mix(name ^ mix(part.wrapping_add(0x9e37_79b9))))
+}
+
+/// A number for a text.
+pub fn name_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |name, byte| mix(name ^ u64::from(byte)))
+}
+
 /// A sequence of random numbers (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// The numbers of one step of a run: they do not depend on the other steps, so that a step can be left out.
-    pub const fn new(seed: u64, step: u64) -> Self {
-        Self(mix(seed ^ 0x5851_f42d_4c95_7f2d) ^ mix(step.wrapping_add(0x9e37_79b9)))
+    /// The numbers of one part of a run: what draws has numbers of its own, which do not depend on what else is drawn. So
+    /// any part can be left out, and the rest stays as it was.
+    pub fn of(seed: u64, part: &[u64]) -> Self {
+        Self(name(part) ^ mix(seed ^ 0x5851_f42d_4c95_7f2d))
     }
 
     pub const fn next(&mut self) -> u64 {

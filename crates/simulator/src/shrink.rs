@@ -1,60 +1,96 @@
 //! Makes a failing history short: leaves out what it does not need.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::sim::{self, Choice, Report};
+use crate::plan::{Event, Id, Plan, Script};
+use crate::sim::{self, Report};
 
-/// What a run leaves out.
-#[derive(Clone, Default)]
-pub struct Left(BTreeSet<Choice>);
-
-impl Left {
-    pub fn keeps(&self, choice: Choice) -> bool {
-        !self.0.contains(&choice)
-    }
+/// A failing history with nothing in it that could be left out, as far as the time was enough.
+pub struct Short {
+    pub plan: Plan,
+    pub report: Report,
 }
 
 /// The shortest failing history that was found in the time.
-pub fn shrink(seed: u64, steps: u64, first: &Report, time: Duration) -> Report {
-    let Some((end, violation)) = &first.violation else { return sim::run(seed, steps, &Left::default(), true) };
+pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
+    let found = first.found.as_ref()?;
+    let steps = found.step;
     let begun = Instant::now();
-    let mut left = Left::default();
-    let fails = |left: &Left| {
-        let report = sim::run(seed, *end, left, false);
-        report.violation.filter(|(_, found)| found.check == violation.check).is_some()
+    let fails = |plan: &Plan| {
+        if begun.elapsed() > time {
+            return None;
+        }
+        let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, false);
+        Some(report.found.is_some_and(|other| other.violation.check == found.violation.check))
     };
-    let whole_steps: Vec<Choice> = (1..=*end).map(Choice::Step).collect();
-    leave_out(&mut left, whole_steps, &fails, begun, time / 2);
-    // What is left of the steps: single requests of clients.
-    let report = sim::run(seed, *end, &left, true);
-    leave_out(&mut left, report.choices, &fails, begun, time);
-    sim::run(seed, *end, &left, true)
+    let mut plan = first.plan.clone();
+    plan.retain(|(step, _), _| *step <= steps);
+    // Whole kinds of things first: most failures need only one kind of fault.
+    for kind in 0..KINDS {
+        let mut tried = plan.clone();
+        tried.retain(|_, event| kind_of(event) != kind);
+        if tried.len() < plan.len() && fails(&tried) == Some(true) {
+            plan = tried;
+        }
+    }
+    plan = minimal(plan, &fails);
+    // What fails must fail: the whole is run once more, to be told.
+    let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, true);
+    report.found.is_some().then_some(Short { plan, report })
 }
 
-/// Delta debugging: leaves out ever smaller parts of the choices, as long as the rest still fails.
-fn leave_out(left: &mut Left, choices: Vec<Choice>, fails: &dyn Fn(&Left) -> bool, begun: Instant, time: Duration) {
-    let mut rest = choices;
-    let mut parts = 2;
-    while !rest.is_empty() && begun.elapsed() < time {
-        let size = rest.len().div_ceil(parts).max(1);
-        let mut smaller = None;
-        for part in rest.chunks(size) {
-            let mut tried = left.clone();
-            tried.0.extend(part);
-            if begun.elapsed() < time && fails(&tried) {
-                smaller = Some(tried);
-                break;
+/// Kinds of events that are tried to be left out as a whole.
+const KINDS: usize = 6;
+
+const fn kind_of(event: &Event) -> usize {
+    match event {
+        Event::Requests(_) => KINDS,
+        Event::Fault(..) => 0,
+        Event::Clock(..) => 1,
+        Event::Outage(_) => 2,
+        Event::Full => 3,
+        Event::Sweep(_) => 4,
+        Event::Claims(..) => 5,
+    }
+}
+
+/// Delta debugging: leaves out ever smaller parts as long as the rest still fails, until no single one can be left out or
+/// `fails` says no more.
+fn minimal(mut plan: Plan, fails: &dyn Fn(&Plan) -> Option<bool>) -> Plan {
+    let mut size = plan.len().div_ceil(2).max(1);
+    loop {
+        let ids: Vec<Id> = plan.keys().copied().collect();
+        let before = plan.len();
+        // From the end: what comes last depends on what came before it.
+        for part in ids.rchunks(size) {
+            let part: BTreeSet<Id> = part.iter().copied().collect();
+            let mut tried = plan.clone();
+            tried.retain(|id, _| !part.contains(id));
+            match fails(&tried) {
+                Some(true) => plan = tried,
+                Some(false) => {}
+                None => return plan,
             }
         }
-        match smaller {
-            Some(tried) => {
-                rest.retain(|choice| tried.keeps(*choice));
-                *left = tried;
-                parts = parts.saturating_sub(1).max(2);
-            }
-            None if size == 1 => break,
-            None => parts = (parts * 2).min(rest.len()),
+        if size > 1 {
+            size = size.div_ceil(2);
+        } else if plan.len() == before {
+            return plan;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_needed_is_left_out() {
+        let plan: Plan = (0..1_000).map(|step| ((step, 0), Rc::new(Event::Full))).collect();
+        let needed = [(17, 0), (400, 0), (999, 0)];
+        let short = minimal(plan, &|plan| Some(needed.iter().all(|id| plan.contains_key(id))));
+        assert_eq!(short.keys().copied().collect::<Vec<_>>(), needed);
     }
 }

@@ -7,7 +7,12 @@ use domain::world::{IdBlock, Key, Tables, World};
 use kola::store::{Store, StoreError};
 
 use crate::db::{busy, conflict};
-use crate::net::{Net, Running};
+use crate::net::{Faults, Net, Running};
+use crate::plan::{Call, Fault, Spot};
+use crate::rng::Rng;
+
+/// So often a lane tries a batch as a whole.
+const BATCH_TRIES: usize = 3;
 
 /// One process's connection.
 pub struct SimStore {
@@ -20,50 +25,64 @@ impl SimStore {
         Self { net, process }
     }
 
-    fn state(&self) -> Running {
-        self.net.running.borrow()[self.process]
+    fn get<T>(&self, read: impl FnOnce(&Running) -> T) -> T {
+        read(&self.net.running.borrow()[self.process])
     }
 
     fn set(&self, change: impl FnOnce(&mut Running)) {
         change(&mut self.net.running.borrow_mut()[self.process]);
     }
 
-    fn chance(&self, per_mille: u32) -> bool {
-        self.net.rng.borrow_mut().chance(per_mille)
-    }
-
-    fn die(&self) {
-        self.net.db.borrow_mut().rollback(self.process);
-        self.set(|state| state.dead = true);
-    }
-
     /// What may happen at each call: another process runs, the database refuses, this process dies.
-    fn call(&self) -> Result<(), StoreError> {
-        if self.state().dead {
+    fn call(&self, call: Call) -> Result<Spot, StoreError> {
+        if self.get(|state| state.dead) {
             return Err(busy());
         }
-        self.net.interleave(self.process);
-        let faults = self.net.faults.get();
-        if self.chance(faults.crash) {
-            self.die();
-            return Err(busy());
-        }
-        if self.chance(faults.conflict) {
-            return Err(conflict());
-        }
-        if self.chance(faults.busy) {
-            return Err(busy());
-        }
-        if self.chance(faults.away) {
+        let spot = self.net.spot(self.process, call);
+        self.net.interleave(spot);
+        if self.net.now.get() < self.net.away_until.get() {
+            self.set(|state| state.faults.push((spot, Fault::InOutage)));
             return Err(StoreError::Silent);
         }
-        Ok(())
+        let wanted = |fault| matches!(fault, Fault::Crash | Fault::Conflict | Fault::Busy | Fault::Away);
+        let drawn = |rng: &mut Rng, faults: Faults| {
+            let list = [
+                (faults.crash, Fault::Crash),
+                (faults.conflict, Fault::Conflict),
+                (faults.busy, Fault::Busy),
+                (faults.away, Fault::Away),
+            ];
+            list.into_iter().find(|(rate, _)| rng.chance(*rate)).map(|(_, fault)| fault)
+        };
+        match self.net.fault(spot, wanted, drawn) {
+            Some(Fault::Crash) => {
+                self.net.db.borrow_mut().rollback(self.process);
+                self.set(|state| state.dead = true);
+                Err(busy())
+            }
+            Some(Fault::Conflict) => Err(conflict()),
+            Some(Fault::Busy) => Err(busy()),
+            Some(Fault::Away) => Err(StoreError::Silent),
+            _ => Ok(spot),
+        }
     }
 
-    /// For how many questions a commit without an answer stays so.
-    fn doubt(&self) -> u32 {
-        let long = self.state().may_stay_unknown && self.chance(300);
-        if long { 1_000 } else { u32::from(self.chance(500)) }
+    /// How a commit ends that the database is asked for.
+    fn end(&self, spot: Spot) -> Option<Fault> {
+        let wanted = |fault| matches!(fault, Fault::CrashAfter | Fault::Unknown(..));
+        // Once each command is tried by itself, the rows do not tell which of them were done.
+        let long = self.get(|state| state.may_stay_unknown && state.rollbacks < BATCH_TRIES);
+        let drawn = |rng: &mut Rng, faults: Faults| {
+            if rng.chance(faults.crash) {
+                return Some(Fault::CrashAfter);
+            }
+            let questions = if long && rng.chance(300) { 1_000 } else { u32::from(rng.chance(500)) };
+            rng.chance(faults.unknown * 2).then(|| Fault::Unknown(rng.chance(500), questions))
+        };
+        match self.net.fault(spot, wanted, drawn) {
+            Some(Fault::Unknown(done, questions)) if !long => Some(Fault::Unknown(done, questions.min(1))),
+            end => end,
+        }
     }
 
     fn lost() -> StoreError {
@@ -77,14 +96,14 @@ impl Store for SimStore {
     }
 
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
-        self.call()?;
+        self.call(Call::Reserve)?;
         let end = self.net.db.borrow_mut().reserve(count);
         Ok(IdBlock { next: end - count, end })
     }
 
     fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
         self.set(|state| state.opens += 1);
-        self.call()?;
+        self.call(Call::Open)?;
         let mut world = World::new(Arc::clone(&self.net.book), [7; 16], ids);
         let mut db = self.net.db.borrow_mut();
         for key in subjects {
@@ -98,57 +117,56 @@ impl Store for SimStore {
     }
 
     fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
-        self.call()?;
+        self.call(Call::Load)?;
         let db = self.net.db.borrow();
         keys.iter().for_each(|key| db.rows.load(key, tables));
         Ok(())
     }
 
     fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
-        self.call()?;
+        self.call(Call::Confirm)?;
         self.net.db.borrow_mut().confirm(self.process, tables)
     }
 
     fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        self.call()?;
+        self.call(Call::Persist)?;
         self.net.db.borrow_mut().persist(self.process, world)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        self.call()?;
-        let faults = self.net.faults.get();
-        if self.chance(faults.unknown) {
+        let spot = self.call(Call::Commit)?;
+        let end = self.end(spot);
+        if let Some(Fault::Unknown(false, questions)) = end {
             self.net.db.borrow_mut().rollback(self.process);
-            let doubt = self.doubt();
-            self.set(|state| state.doubt = (false, doubt));
+            self.set(|state| state.doubt = (false, questions));
             return Err(Self::lost());
         }
         self.net.db.borrow_mut().commit(self.process)?;
         self.set(|state| state.committed = true);
-        if self.chance(faults.crash) {
+        match end {
             // It is on disk; who asked for it never hears.
-            self.set(|state| state.dead = true);
-            return Ok(());
-        }
-        if self.chance(faults.unknown) {
-            let doubt = self.doubt();
-            self.set(|state| state.doubt = (true, doubt));
-            return Err(Self::lost());
+            Some(Fault::CrashAfter) => self.set(|state| state.dead = true),
+            Some(Fault::Unknown(_, questions)) => {
+                self.set(|state| state.doubt = (true, questions));
+                return Err(Self::lost());
+            }
+            _ => {}
         }
         Ok(())
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
-        let state = self.state();
-        if state.doubt.1 > 0 {
+        let (done, questions) = self.get(|state| state.doubt);
+        if questions > 0 {
             self.set(|state| state.doubt.1 -= 1);
             return Err(StoreError::Silent);
         }
-        Ok(state.doubt.0)
+        Ok(done)
     }
 
     fn rollback(&mut self) {
-        if !self.state().dead {
+        self.set(|state| state.rollbacks += 1);
+        if !self.get(|state| state.dead) {
             self.net.db.borrow_mut().rollback(self.process);
         }
     }

@@ -7,7 +7,7 @@ use domain::ids::SourceId;
 use domain::ledger::AccountKind;
 use domain::names::{FeeBearer, Method, Operation};
 use domain::rejection::Rejection;
-use domain::review::{Resolution, Review, ReviewKind};
+use domain::review::{Resolution, Review, ReviewKind, ReviewStatus};
 use domain::source::SourceStatus;
 use domain::time::minutes;
 
@@ -112,9 +112,10 @@ fn a_review_of_a_deadline_never_touches_what_is_final() {
     stage.now = stage.now.plus(minutes(25 * 60));
     assert!(matches!(stage.decide(&Command::Claim(execution.id)), Ok(Answer::Claimed(Some(_)))));
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    // The clock steps back before the final word: the review is not closed with it, or it is; either way nothing moves.
-    stage.now = stage.now.plus(-minutes(2 * 60));
+    // The clock steps back before the final word, or another process's clock is behind: the review is closed all the same.
+    stage.now = stage.now.plus(-minutes(3 * 60));
     stage.hear(execution.id, paid("t"));
+    assert_eq!(stage.review(execution.id, ReviewKind::DeadlinePassed).status, ReviewStatus::Resolved);
     let (entries, mine) = (stage.world.entries.len(), stage.mine("USD"));
     let _ = stage.resolve(review.id, Resolution::Failed);
     assert_eq!((stage.world.entries.len(), stage.mine("USD")), (entries, mine));
@@ -135,6 +136,25 @@ fn a_payout_of_another_amount_is_paid_for_from_its_own_hold() {
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD"), stage.system(AccountKind::Suspense, "USD")), ((1_250, 0), 0));
+    stage.check_books();
+}
+
+#[test]
+fn a_refund_that_paid_after_all_keeps_its_room_when_the_one_that_had_taken_it_fails() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let collection = stage.collect(source, account, "USD").unwrap();
+    stage.hear(collection.id, paid("t"));
+    stage.fund(20_000);
+    let first = stage.refund(collection.id, "90").unwrap();
+    stage.hear(first.id, declined());
+    let second = stage.refund(collection.id, "100").unwrap();
+    stage.hear(first.id, paid("late"));
+    stage.hear(second.id, declined());
+    assert!(stage.refund(collection.id, "10.01").is_err(), "90 of 100 are with the payer");
+    assert!(stage.refund(collection.id, "10").is_ok());
     stage.check_books();
 }
 

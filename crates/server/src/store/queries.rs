@@ -326,18 +326,18 @@ impl Queries {
     ) -> Result<Vec<PaymentAccount>, StoreError> {
         let party = filter.party.map(|party| party.0);
         let (method, operation) = (filter.method.map(Method::as_str), filter.operation.map(Operation::as_str));
-        let condition = "merchant_id = :merchant AND (:party IS NULL OR party_id = :party) \
-                         AND (:method IS NULL OR method = :method) \
-                         AND (:operation IS NULL OR operation_type = :operation) \
-                         AND (:active IS NULL OR is_active = :active)";
-        let params = params![
-            "merchant" = merchant.0,
-            "party" = party,
-            "method" = method,
-            "operation" = operation,
-            "active" = filter.is_active,
-        ];
-        self.page(condition, &page, params).await
+        // A party's are found by its own index: `+` keeps the merchant's, which gives the same order, from being chosen.
+        let whose = if party.is_some() { "party_id = :party AND +merchant_id = :merchant" } else { "merchant_id = :merchant" };
+        let condition = format!(
+            "{whose} AND (:method IS NULL OR method = :method) AND (:operation IS NULL OR operation_type = :operation) \
+             AND (:active IS NULL OR is_active = :active)"
+        );
+        let mut params =
+            params!["merchant" = merchant.0, "method" = method, "operation" = operation, "active" = filter.is_active,];
+        if let Some(party) = party {
+            params.extend(params!["party" = party]);
+        }
+        self.page(&condition, &page, params).await
     }
 
     /// This merchant's API keys, revoked ones too.

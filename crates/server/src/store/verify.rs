@@ -89,7 +89,9 @@ const CHECKS: &[Check] = &[
               WHERE operation = 'REFUND' AND (status <> 'FAILED' OR EXISTS (SELECT 1 FROM reviews WHERE execution_id = e.id \
               AND kind = 'SUCCESS_AFTER_FAILURE')) GROUP BY original_execution_id) AS r ON r.id = c.id \
               WHERE c.refunded_minor <> CASE WHEN coalesce(r.p, 0) < c.payer_minor THEN coalesce(r.p, 0) ELSE c.payer_minor END \
-              OR c.refunded_total_minor <> CASE WHEN coalesce(r.t, 0) < c.total_minor THEN coalesce(r.t, 0) ELSE c.total_minor END",
+              OR c.refunded_total_minor <> CASE WHEN coalesce(r.t, 0) < c.total_minor THEN coalesce(r.t, 0) ELSE c.total_minor END \
+              OR c.refunded_minor + c.over_refunded_minor <> coalesce(r.p, 0) \
+              OR c.refunded_total_minor + c.over_refunded_total_minor <> coalesce(r.t, 0)",
     },
     Check {
         name: "figures of an execution that do not add up",

@@ -1,5 +1,7 @@
 //! The oracle's own books: plain maps of what clients and providers were told.
 
+use std::collections::BTreeSet;
+
 use domain::currency::Currency;
 use domain::execution::ExecutionStatus;
 use domain::ledger::AccountKind;
@@ -95,6 +97,7 @@ pub struct Execution {
     pub wallet: Option<i64>,
     pub other: Option<i64>,
     pub original: Option<i64>,
+    /// What refunds have taken, hold, or paid after all: of the payer, of the wallet.
     pub refunded: (i64, i64),
     pub disputed: bool,
     pub acts: bool,
@@ -160,6 +163,8 @@ pub struct Books {
     pub review_ids: Map<i64, (i64, ReviewKind)>,
     /// Wallets that a batch has made, and that must have been asked for.
     pub fresh: Map<(bool, i64, Currency), i64>,
+    /// Executions whose passed deadline a batch has written down.
+    pub fresh_deadlines: BTreeSet<i64>,
     /// Raised with each change of what decisions read without changing it.
     pub soft: u64,
 }
@@ -175,6 +180,17 @@ impl Books {
     /// Merchant time.
     pub fn time(&self, merchant: i64, now: i64) -> i64 {
         now + self.merchants.get(&merchant).map_or(0, |merchant| merchant.offset)
+    }
+
+    /// Whether something under way could still credit a wallet; `None` for no wallet. What a wallet holds may come back to
+    /// it, too, but that is known from the wallet itself.
+    pub fn can_be_credited(&self, id: i64) -> Option<bool> {
+        let wallet = self.wallets.get(&id)?;
+        let credits = |own: &Execution| {
+            let collects = own.operation == Operation::Collection && wallet.party.is_none();
+            collects && own.merchant == wallet.merchant && own.inside == wallet.currency && !own.is_final()
+        };
+        Some(self.executions.values().any(credits))
     }
 
     pub fn own_wallet(&self, merchant: i64, currency: Currency) -> Option<(i64, Wallet)> {

@@ -9,6 +9,7 @@ use domain::ledger::AccountKind;
 use domain::names::{Method, Operation, Provider};
 use domain::session::SessionStatus;
 use domain::source::SourceStatus;
+use domain::time::Timestamp;
 use domain::wallet::WalletStatus;
 
 use super::books::{Account, Books, Execution, Session, Wallet, Wrong};
@@ -84,6 +85,12 @@ impl Books {
             let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
             let (payer, payee, total) = (seen.payer.minor, seen.payee.minor, seen.total_minor);
             case.execution.figures = Figures { payer, payee, total, fees };
+        }
+        if told.overlapped {
+            // The merchant's clock may have been advanced in the middle of it.
+            (case.execution.created, case.execution.sent) = (seen.created_at.0, seen.created_at.0);
+        } else if seen.created_at.0 != case.execution.created {
+            return Err(format!("created at {} instead of {}", seen.created_at, Timestamp(case.execution.created)));
         }
         self.check_figures(seen, &case.execution)?;
         let execution = Execution { status: seen.status, request: seen.provider_request_id.clone(), ..case.execution };
@@ -184,7 +191,7 @@ impl Books {
                 figures::collection(source.total, inside, outside, source.bearer, method).unwrap_or_default()
             }
             (Operation::Refund, Some(original), _) => {
-                let left = original.figures.total - original.refunded.1;
+                let left = (original.figures.total - original.refunded.1).max(0);
                 let taken = figures::giving_back(session.amount, outside, inside, left);
                 Figures { payer: taken, payee: session.amount, total: taken, fees: [0; 3] }
             }

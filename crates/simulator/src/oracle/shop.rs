@@ -382,8 +382,9 @@ impl Books {
         self.add_party(party, merchant, &new.party.phone);
         match given {
             None => self.add_counterparty(made.counterparty.id.0, merchant, Some(party)),
+            // One who has a party keeps it, also where another was given in the middle of this.
             Some(id) => {
-                self.counterparties.insert(id, (merchant, Some(party)));
+                self.counterparties.entry(id).and_modify(|(_, known)| *known = known.or(Some(party)));
             }
         }
         self.next_number(merchant, &made.source, told)?;

@@ -30,6 +30,8 @@ fn execution(status: ExecutionStatus) -> Execution {
         rate: Ratio::ONE,
         refunded_minor: 0,
         refunded_total_minor: 0,
+        over_refunded_minor: 0,
+        over_refunded_total_minor: 0,
         provider: Provider::PawaPay,
         method: Method::MtnMomoLbr,
         provider_request_id: String::new(),

@@ -173,6 +173,7 @@ macro_rules! reads {
 async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let (kind, id) = (SourceType::Invoice, SourceId(10));
     let (accounts, sources) = (AccountFilter::default(), SourceFilter::default());
+    let of_party = AccountFilter { party: Some(PartyId(10)), ..accounts };
     let events = EventFilter::default();
     let about = EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
     let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
@@ -182,7 +183,8 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         party(MINE, PartyId(10)), parties(MINE, None, PAGE), parties(MINE, Some("a"), AFTER),
         counterparty(MINE, CounterpartyId(10)), counterparties(MINE, None, None, PAGE),
         counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),
-        payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), api_keys(MINE, PAGE),
+        payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), payment_accounts(MINE, of_party, AFTER),
+        api_keys(MINE, PAGE),
         api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
         sources(MINE, kind, sources, PAGE), sources(MINE, kind, sources, AFTER), source_types(MINE, &[id, SourceId(18)]), items(id), collection_of(id),
         session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),

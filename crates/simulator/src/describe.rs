@@ -1,0 +1,271 @@
+//! Commands, outcomes and faults in a few words each, so that a history can be read.
+
+use domain::command::{Answer, Command};
+use domain::currency::Currency;
+use domain::execute::{Execute, Terms};
+use domain::execution::{Execution, Word};
+use domain::session::Declare;
+use kola::engine::{Failure, Outcome};
+
+use crate::plan::{Call, Fault};
+
+/// All kinds of commands.
+pub const KINDS: &[&str] = &[
+    "CreateMerchant",
+    "CreateKey",
+    "RevokeKey",
+    "SetPasscode",
+    "ReserveChange",
+    "ReplacePasscode",
+    "ReserveAttempt",
+    "ConfirmAttempt",
+    "AdvanceClock",
+    "FundWallet",
+    "SetWalletStatus",
+    "CreateParty",
+    "CreateCounterparty",
+    "UpdateCounterparty",
+    "CreateAccount",
+    "DeactivateAccount",
+    "CreateSource",
+    "UpdateSource",
+    "PublishSource",
+    "CancelSource",
+    "AddItem",
+    "UpdateItem",
+    "RemoveItem",
+    "CreateCheckout",
+    "OpenPage",
+    "Declare",
+    "CancelSession",
+    "ExpireSession",
+    "Execute",
+    "Claim",
+    "Hear",
+    "Authenticate",
+    "ResolveReview",
+];
+
+/// Which kind a command is, as an index of [`KINDS`]. A new variant does not compile without one.
+pub const fn kind(command: &Command) -> usize {
+    match command {
+        Command::CreateMerchant(_) => 0,
+        Command::CreateKey(..) => 1,
+        Command::RevokeKey(..) => 2,
+        Command::SetPasscode(..) => 3,
+        Command::ReserveChange(_) => 4,
+        Command::ReplacePasscode(..) => 5,
+        Command::ReserveAttempt(_) => 6,
+        Command::ConfirmAttempt(_) => 7,
+        Command::AdvanceClock(..) => 8,
+        Command::FundWallet(..) => 9,
+        Command::SetWalletStatus(..) => 10,
+        Command::CreateParty(..) => 11,
+        Command::CreateCounterparty(..) => 12,
+        Command::UpdateCounterparty(..) => 13,
+        Command::CreateAccount(..) => 14,
+        Command::DeactivateAccount(..) => 15,
+        Command::CreateSource(..) => 16,
+        Command::UpdateSource(..) => 17,
+        Command::PublishSource(_) => 18,
+        Command::CancelSource(_) => 19,
+        Command::AddItem(..) => 20,
+        Command::UpdateItem(..) => 21,
+        Command::RemoveItem(..) => 22,
+        Command::CreateCheckout(..) => 23,
+        Command::OpenPage(..) => 24,
+        Command::Declare(..) => 25,
+        Command::CancelSession(..) => 26,
+        Command::ExpireSession(_) => 27,
+        Command::Execute(_) => 28,
+        Command::Claim(_) => 29,
+        Command::Hear(..) => 30,
+        Command::Authenticate(..) => 31,
+        Command::ResolveReview(..) => 32,
+    }
+}
+
+/// A command in a few words.
+pub fn command(command: &Command) -> String {
+    let name = KINDS.get(kind(command)).copied().unwrap_or_default();
+    let what = match command {
+        Command::CreateMerchant(new) => format!("verified {}, {} currencies", new.verified, new.currencies.len()),
+        Command::AdvanceClock(_, by) => format!("by {by} s"),
+        Command::FundWallet(id, money) => format!("{id} with {money} {}", money.currency),
+        Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
+        Command::CreateParty(_, new) => format!("phone {}", new.phone),
+        Command::CreateCounterparty(_, _, party) => format!("party {}", optional(party.map(|id| id.0))),
+        Command::UpdateCounterparty(_, id, _, party) => format!("{id} party {}", optional(party.map(|id| id.0))),
+        Command::CreateAccount(_, new) => format!("party {}, {} {}", new.party_id, new.operation, new.method),
+        Command::RevokeKey(_, id) => id.to_string(),
+        Command::DeactivateAccount(_, id) => id.to_string(),
+        Command::CreateSource(_, new) => {
+            format!("{} for {} in {}, {} bears", new.kind, new.counterparty_id, new.currency, new.fee_bearer)
+        }
+        Command::UpdateSource(which, _)
+        | Command::PublishSource(which)
+        | Command::CancelSource(which)
+        | Command::OpenPage(which, _) => which.id.to_string(),
+        Command::AddItem(which, new) => format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency),
+        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => format!("{id} of {}", which.id),
+        Command::CreateCheckout(_, new) => {
+            let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
+            let total = domain::money::Money::new(total, new.currency);
+            format!("phone {}, {total} {}", new.party.phone, new.currency)
+        }
+        Command::Declare(_, request) => declaration(request),
+        Command::CancelSession(_, _, id) | Command::ExpireSession(id) => format!("session {id}"),
+        Command::Execute(request) | Command::ReserveAttempt(request) => execution(request),
+        Command::Claim(id) => format!("execution {id}"),
+        Command::Hear(id, said) => format!("execution {id}: {}", word(said)),
+        Command::Authenticate(_, reference, success) => format!("key {}: {success}", short(reference)),
+        Command::ResolveReview(id, how, _) => format!("{id} {how:?}"),
+        Command::CreateKey(..)
+        | Command::SetPasscode(..)
+        | Command::ReserveChange(_)
+        | Command::ReplacePasscode(..)
+        | Command::ConfirmAttempt(_) => String::new(),
+    };
+    match command.merchant() {
+        Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
+        None => format!("{name} {what}"),
+    }
+}
+
+fn optional(id: Option<i64>) -> String {
+    id.map_or_else(|| "none".to_owned(), |id| id.to_string())
+}
+
+fn short(text: &str) -> &str {
+    text.get(..6).unwrap_or(text)
+}
+
+fn declaration(request: &Declare) -> String {
+    match request {
+        Declare::Checkout { source_id, .. } => format!("checkout of source {source_id}"),
+        Declare::Payout { wallet_id, account_id, amount, .. } => {
+            let wallet = optional(wallet_id.map(|id| id.0));
+            format!("payout of {amount} {} from wallet {wallet} to account {account_id}", amount.currency)
+        }
+        Declare::Transfer { wallet_id, counterparty_id, amount, .. } => {
+            format!("transfer of {amount} {} from wallet {wallet_id} to counterparty {counterparty_id}", amount.currency)
+        }
+        Declare::Refund { original_id, amount, .. } => {
+            // A decimal has no currency yet: its cents are shown.
+            let cents = ["USD", "RWF"].iter().filter_map(|code| amount.to_money(Currency::parse(code)?).ok()).next();
+            format!("refund of {} of execution {original_id}", cents.map_or_else(String::new, |money| money.to_string()))
+        }
+    }
+}
+
+fn execution(request: &Execute) -> String {
+    let terms = match request.terms {
+        Terms::Collection { account_id, currency } => format!("collect {currency} from account {account_id}"),
+        Terms::Payout { .. } => "pay out".to_owned(),
+        Terms::Transfer => "transfer".to_owned(),
+        Terms::Refund => "refund".to_owned(),
+    };
+    format!("session {}, key {}: {terms}", request.session_id, short(&request.reference_id))
+}
+
+/// A provider's word.
+pub fn word(word: &Word) -> String {
+    match word {
+        Word::Succeeded { amount: Some(amount), .. } => format!("succeeded with {amount} {}", amount.currency),
+        Word::Succeeded { amount: None, .. } => "succeeded".to_owned(),
+        Word::Declined { .. } => "declined".to_owned(),
+        Word::NeedsAction { .. } => "needs action".to_owned(),
+        Word::Accepted => "accepted".to_owned(),
+        Word::Unknown => "silence".to_owned(),
+        Word::NeverSeen => "never seen".to_owned(),
+    }
+}
+
+fn state(row: &Execution) -> String {
+    let disputed = if row.disputed { ", disputed" } else { "" };
+    format!("execution {} {} {}{disputed}", row.id, row.operation, row.status)
+}
+
+/// An outcome in a few words.
+pub fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Ok(answer) => answered(answer),
+        Err(Failure::Rejected(reasons)) => {
+            let reasons: Vec<&str> = reasons.iter().map(domain::rejection::Rejection::kind).collect();
+            format!("refused: {}", reasons.join(", "))
+        }
+        Err(failure) => format!("failed: {failure}"),
+    }
+}
+
+fn answered(answer: &Answer) -> String {
+    match answer {
+        Answer::Done => "done".to_owned(),
+        Answer::Changed(changed) => format!("changed: {changed}"),
+        Answer::Merchant(row, wallets) => {
+            let wallets: Vec<String> = wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
+            format!("merchant {}, wallets {}", row.id, wallets.join(", "))
+        }
+        Answer::ApiKey(row) => format!("key {}", row.id),
+        Answer::Passcode(hash) => format!("passcode set: {}", hash.is_some()),
+        Answer::Time(time) => time.to_string(),
+        Answer::Wallet(row) => format!("wallet {} {}, {} {} available", row.id, row.status, row.available(), row.currency),
+        Answer::Party(row) => format!("party {}", row.id),
+        Answer::Counterparty(row) => format!("counterparty {}", row.id),
+        Answer::Account(row) => format!("account {}", row.id),
+        Answer::Source(row) => format!("source {} {}", row.id, row.status),
+        Answer::Item(row) => format!("item {}", row.id),
+        Answer::Checkout(made) => format!("source {}, party {}", made.source.id, made.party.id),
+        Answer::Page(row) => format!("page {}", row.id),
+        Answer::Session(row) => format!("session {} {} {}", row.id, row.kind, row.status),
+        Answer::Executed(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
+        Answer::Executed(done) => state(&done.execution),
+        Answer::Claimed(None) => "nothing to do".to_owned(),
+        Answer::Claimed(Some(job)) => format!("{:?}", job.task),
+        Answer::Settled(done) => {
+            let again = if done.job.is_some() { ", to be sent again" } else { "" };
+            format!("{}{again}", state(&done.execution))
+        }
+        Answer::Review(row) => format!("review {} {} {}", row.id, row.kind, row.status),
+    }
+}
+
+/// A fault, as it is counted.
+pub const fn fault(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Interleave => "batch of another process in the middle",
+        Fault::Crash => "crash before the commit",
+        Fault::CrashAfter => "crash after the commit",
+        Fault::Conflict => "transaction to be run again",
+        Fault::Busy => "row locked for too long",
+        Fault::Away => "connection lost",
+        Fault::Unknown(true, _) => "commit without an answer, done",
+        Fault::Unknown(false, _) => "commit without an answer, not done",
+        Fault::InOutage => "call while the database is away",
+    }
+}
+
+/// A call of a lane to its store.
+pub const fn call(call: Call) -> &'static str {
+    match call {
+        Call::Reserve => "reserving ids",
+        Call::Open => "opening a transaction",
+        Call::Load => "loading rows",
+        Call::Confirm => "locking rows",
+        Call::Persist => "writing rows",
+        Call::Commit => "committing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let mut names = KINDS.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KINDS.len());
+    }
+}

@@ -1,0 +1,103 @@
+//! The end of a run: nobody asks for anything any more, nothing breaks, and everything must come to rest.
+
+use std::collections::BTreeSet;
+
+use domain::command::Command;
+use domain::execution::ExecutionStatus;
+use domain::ids::ExecutionId;
+use domain::review::Resolution;
+use domain::time::seconds;
+use kola::workers::reconcile;
+
+use crate::checks::{Checked, rule};
+use crate::compare;
+use crate::item::{Item, Origin};
+use crate::net::Faults;
+use crate::sim::Sim;
+
+/// When all is quiet, everything must be settled after so many rounds.
+const QUIET_ROUNDS: usize = 20_000;
+
+impl Sim {
+    /// Nobody asks for anything any more and nothing breaks: everything must come to an end, and the money must be where the
+    /// books say.
+    pub fn quiet(&mut self) -> Checked {
+        self.faults = Faults::default();
+        self.net.faults.set(self.faults);
+        *self.net.script.borrow_mut() = None;
+        self.net.away_until.set(0);
+        for process in 0..self.net.processes() {
+            self.net.skew(process, 0);
+        }
+        let mut told = BTreeSet::new();
+        for _ in 0..QUIET_ROUNDS {
+            self.now = self.next_time();
+            self.begin();
+            self.door.inside().hurry();
+            let mut batches: Vec<Vec<Item>> = (0..self.net.processes()).map(|_| vec![]).collect();
+            self.take_due(&mut batches, i64::MAX);
+            let now = self.net.now(0).0;
+            for (id, _) in self.net.db.borrow().due_executions(now, 100) {
+                batches[0].push(Item::untagged(reconcile::claim(id), Origin::Claim));
+            }
+            batches[0].extend(self.reviews_to_resolve());
+            batches[0].extend(self.statement(&mut told));
+            let busy = batches.iter().any(|items| !items.is_empty()) || !self.later.is_empty();
+            self.run(batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect())?;
+            if !busy && self.net.db.borrow().due_executions(i64::MAX, 1).is_empty() {
+                break;
+            }
+        }
+        self.fold()?;
+        compare::settled(&self.net.db.borrow().rows)?;
+        let cleared = self.checks.cleared(&self.net.db.borrow().rows);
+        for (id, moved) in &self.door.inside().moved {
+            let booked = -cleared.get(id).copied().unwrap_or(0);
+            rule(booked == *moved, "clearing is not what providers hold", || {
+                let row = self.net.db.borrow().rows.executions.get(*id).cloned();
+                format!("{moved} is there, {booked} is booked of {row:?}")
+            })?;
+        }
+        compare::outside(&self.net.db.borrow().rows, &self.door.inside().truth)
+    }
+
+    /// When something happens next; in two seconds, when nothing is known to.
+    fn next_time(&self) -> i64 {
+        let later = self.later.first_key_value().map(|((at, _), _)| *at);
+        let due = self.net.db.borrow().next_due();
+        let next = later.into_iter().chain(due).min().unwrap_or(0);
+        if next > self.now { next } else { self.now + seconds(2) }
+    }
+
+    /// What a provider tells when its books are compared with ours: a callback that was lost is told here at last, once.
+    fn statement(&self, told: &mut BTreeSet<String>) -> Vec<Item> {
+        let db = self.net.db.borrow();
+        let booked = |id: ExecutionId| {
+            let row = db.rows.executions.get(id).filter(|row| row.status.is_final() && !row.disputed);
+            row.map(|row| row.status == ExecutionStatus::Completed)
+        };
+        let mut networks = self.door.inside();
+        let mut items = vec![];
+        for id in networks.unheard(booked).into_iter().filter(|id| told.insert(id.clone())) {
+            let word = networks.word(&id);
+            items.extend(
+                networks
+                    .requests
+                    .get(&id)
+                    .map(|request| Item::untagged(Command::Hear(request.execution, word), Origin::Callback)),
+            );
+        }
+        items
+    }
+
+    fn reviews_to_resolve(&self) -> Vec<Item> {
+        let open = self.books.review_ids.iter().filter(|(_, key)| {
+            self.books.reviews.get(key).is_some_and(|review| review.open) && key.1 != domain::review::ReviewKind::DeadlinePassed
+        });
+        let item = |(id, _): (&i64, &_)| {
+            let command = Command::ResolveReview(domain::ids::ReviewId(*id), Resolution::ToPayer, "end".to_owned());
+            Item::untagged(command, Origin::Client(9))
+        };
+        open.map(item).collect()
+    }
+}

@@ -1,0 +1,277 @@
+//! What a run begins of its own accord, written down so that it can be run again without some of it: requests, workers,
+//! clocks, faults. What follows from these (answers, callbacks, tries again) is not written down, it follows again.
+//!
+//! Ids change when something is left out. So requests are written down with names: each row is named after the request that
+//! made it, and a request whose rows are not there is left out, too.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use domain::command::{Answer, Command};
+use domain::execute::{Execute, Terms};
+use domain::ids::MerchantId;
+use domain::session::Declare;
+use domain::source::SourceRef;
+
+use crate::db::{Commit, Map};
+use crate::item::{Item, Origin};
+use crate::rng::{name, name_of};
+
+/// A step, and which of the things that it begins.
+pub type Id = (u64, u32);
+
+/// Something that a step begins.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Clients' requests that reach processes: one, or two at once.
+    Requests(Vec<(usize, Item)>),
+    /// A process's worker claims so many due executions.
+    Claims(usize, usize),
+    /// A process's worker sweeps expired sessions.
+    Sweep(usize),
+    /// A process's clock is off by so many microseconds from now on.
+    Clock(usize, i64),
+    /// The queue of the last process is full.
+    Full,
+    /// The database is away for so many microseconds.
+    Outage(i64),
+    /// A fault in the middle of a batch.
+    Fault(Spot, Fault),
+}
+
+/// A call of a lane to its store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Call {
+    Reserve,
+    Open,
+    Load,
+    Confirm,
+    Persist,
+    Commit,
+}
+
+/// The how manieth call of its kind in a process's batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spot {
+    pub process: usize,
+    pub call: Call,
+    pub nth: u32,
+}
+
+/// What goes wrong at a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Another process runs a batch first.
+    Interleave,
+    /// The process dies before.
+    Crash,
+    /// The process dies after the commit: who asked never hears.
+    CrashAfter,
+    /// The transaction has to be run again.
+    Conflict,
+    /// A row is locked for too long.
+    Busy,
+    /// The connection is lost.
+    Away,
+    /// The commit has no answer: whether it took place, and how many questions about it have none either.
+    Unknown(bool, u32),
+    /// A call while the database is away, which follows from [`Event::Outage`].
+    InOutage,
+}
+
+/// What a run begins, in order.
+pub type Plan = BTreeMap<Id, Rc<Event>>;
+
+/// Where a run has what it begins from.
+#[derive(Clone)]
+pub enum Script {
+    /// Drawn.
+    Draw,
+    /// Drawn, and written down.
+    Record,
+    /// Written down before.
+    Replay(Rc<Plan>),
+}
+
+/// Names of rows, and their ids.
+#[derive(Default)]
+pub struct Names {
+    of: Map<i64, i64>,
+    ids: Map<i64, i64>,
+}
+
+impl Names {
+    fn give(&mut self, id: i64, parts: &[u64]) {
+        let chosen = i64::from_ne_bytes(name(parts).to_ne_bytes());
+        if let std::collections::hash_map::Entry::Vacant(entry) = self.of.entry(id) {
+            entry.insert(chosen);
+            self.ids.insert(chosen, id);
+        }
+    }
+
+    /// Names what a request has made.
+    pub fn made(&mut self, tag: u64, answer: &Answer) {
+        let ids = match answer {
+            Answer::Merchant(row, _) => vec![row.id.0],
+            Answer::ApiKey(row) => vec![row.id.0],
+            Answer::Party(row) => vec![row.id.0],
+            Answer::Counterparty(row) => vec![row.id.0],
+            Answer::Account(row) => vec![row.id.0],
+            Answer::Source(row) => vec![row.id.0],
+            Answer::Item(row) => vec![row.id.0],
+            Answer::Checkout(made) => vec![made.source.id.0, made.party.id.0, made.counterparty.id.0],
+            Answer::Session(row) => vec![row.id.0],
+            Answer::Executed(done) => vec![done.execution.id.0],
+            _ => vec![],
+        };
+        for (id, ordinal) in ids.into_iter().zip(1..) {
+            self.give(id, &[tag, ordinal]);
+        }
+    }
+
+    /// Names what follows from others' rows: wallets by owner and currency, reviews by execution and kind.
+    pub fn followed(&mut self, commits: &[Commit]) {
+        let of = |names: &Self, id: i64| names.of.get(&id).map_or(0, |name| name.cast_unsigned());
+        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.wallets).filter(|(before, _)| before.is_none()) {
+            let parts = [of(self, row.owner_id), name_of(row.currency.code())];
+            self.give(row.id.0, &parts);
+        }
+        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.reviews).filter(|(before, _)| before.is_none()) {
+            let parts = [of(self, row.execution_id.0), name_of(row.kind.as_str())];
+            self.give(row.id.0, &parts);
+        }
+    }
+
+    /// A request with names in the place of ids.
+    pub fn written(&self, item: &Item) -> Option<Item> {
+        translated(item, &self.of)
+    }
+
+    /// A request with ids in the place of names, if all that it names is there.
+    pub fn read(&self, item: &Item) -> Option<Item> {
+        translated(item, &self.ids)
+    }
+}
+
+fn translated(item: &Item, by: &Map<i64, i64>) -> Option<Item> {
+    let mut item = item.clone();
+    let mut complete = true;
+    let mut change = |id: &mut i64| match by.get(id) {
+        Some(found) => *id = *found,
+        None => complete = false,
+    };
+    ids(&mut item.command, &mut change);
+    match &mut item.origin {
+        Origin::Try(request, _) | Origin::Right(request) => ids_of_request(request, &mut change),
+        Origin::Payer(id) => change(&mut id.0),
+        Origin::Client(_) | Origin::Errand(_) | Origin::Callback | Origin::Claim | Origin::Sweep => {}
+    }
+    complete.then_some(item)
+}
+
+/// Visits every id in a command.
+fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
+    if let Some(merchant) = merchant_of(command) {
+        visit(&mut merchant.0);
+    }
+    match command {
+        Command::RevokeKey(_, id) => visit(&mut id.0),
+        Command::FundWallet(id, _) | Command::SetWalletStatus(id, ..) => visit(&mut id.0),
+        Command::CreateCounterparty(_, _, Some(party)) => visit(&mut party.0),
+        Command::UpdateCounterparty(_, id, _, party) => {
+            visit(&mut id.0);
+            party.iter_mut().for_each(|party| visit(&mut party.0));
+        }
+        Command::CreateAccount(_, new) => visit(&mut new.party_id.0),
+        Command::DeactivateAccount(_, id) => visit(&mut id.0),
+        Command::CreateSource(_, new) => visit(&mut new.counterparty_id.0),
+        Command::CreateCheckout(_, new) => new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0)),
+        Command::UpdateSource(SourceRef { id, .. }, _)
+        | Command::PublishSource(SourceRef { id, .. })
+        | Command::CancelSource(SourceRef { id, .. })
+        | Command::AddItem(SourceRef { id, .. }, _)
+        | Command::OpenPage(SourceRef { id, .. }, _) => visit(&mut id.0),
+        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => {
+            visit(&mut which.id.0);
+            visit(&mut id.0);
+        }
+        Command::Declare(_, request) => ids_of_declaration(request, visit),
+        Command::CancelSession(_, _, id) | Command::ExpireSession(id) => visit(&mut id.0),
+        Command::Execute(request) | Command::ReserveAttempt(request) => ids_of_request(request, visit),
+        Command::Claim(id) | Command::Hear(id, _) => visit(&mut id.0),
+        Command::ResolveReview(id, ..) => visit(&mut id.0),
+        Command::CreateMerchant(_)
+        | Command::CreateKey(..)
+        | Command::SetPasscode(..)
+        | Command::ReserveChange(_)
+        | Command::ReplacePasscode(..)
+        | Command::ConfirmAttempt(_)
+        | Command::AdvanceClock(..)
+        | Command::CreateParty(..)
+        | Command::CreateCounterparty(..)
+        | Command::Authenticate(..) => {}
+    }
+}
+
+fn ids_of_declaration(request: &mut Declare, visit: &mut impl FnMut(&mut i64)) {
+    match request {
+        Declare::Checkout { source_id, .. } => visit(&mut source_id.0),
+        Declare::Payout { wallet_id, account_id, .. } => {
+            wallet_id.iter_mut().for_each(|id| visit(&mut id.0));
+            visit(&mut account_id.0);
+        }
+        Declare::Transfer { wallet_id, counterparty_id, .. } => {
+            visit(&mut wallet_id.0);
+            visit(&mut counterparty_id.0);
+        }
+        Declare::Refund { original_id, .. } => visit(&mut original_id.0),
+    }
+}
+
+fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
+    visit(&mut request.merchant_id.0);
+    visit(&mut request.session_id.0);
+    match &mut request.terms {
+        Terms::Collection { account_id, .. } | Terms::Payout { account_id: Some(account_id), .. } => visit(&mut account_id.0),
+        Terms::Payout { account_id: None, .. } | Terms::Transfer | Terms::Refund => {}
+    }
+}
+
+/// The merchant that a command names, but for requests to execute.
+fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
+    match command {
+        Command::CreateKey(id, ..)
+        | Command::RevokeKey(id, _)
+        | Command::SetPasscode(id, _)
+        | Command::ReserveChange(id)
+        | Command::ReplacePasscode(id, ..)
+        | Command::ConfirmAttempt(id)
+        | Command::AdvanceClock(id, _)
+        | Command::CreateParty(id, _)
+        | Command::CreateCounterparty(id, ..)
+        | Command::UpdateCounterparty(id, ..)
+        | Command::CreateAccount(id, _)
+        | Command::DeactivateAccount(id, _)
+        | Command::CreateSource(id, _)
+        | Command::CreateCheckout(id, _)
+        | Command::Declare(id, _)
+        | Command::CancelSession(id, ..)
+        | Command::Authenticate(id, ..) => Some(id),
+        Command::UpdateSource(which, _)
+        | Command::PublishSource(which)
+        | Command::CancelSource(which)
+        | Command::AddItem(which, _)
+        | Command::UpdateItem(which, ..)
+        | Command::RemoveItem(which, _)
+        | Command::OpenPage(which, _) => Some(&mut which.merchant_id),
+        Command::Execute(_)
+        | Command::ReserveAttempt(_)
+        | Command::CreateMerchant(_)
+        | Command::FundWallet(..)
+        | Command::SetWalletStatus(..)
+        | Command::ExpireSession(_)
+        | Command::Claim(_)
+        | Command::Hear(..)
+        | Command::ResolveReview(..) => None,
+    }
+}
