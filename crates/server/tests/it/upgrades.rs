@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use crate::support::process::Credentials;
+use crate::support::shop::GOOD;
 use crate::support::{Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, shown, wait_for};
 use serde_json::Value;
 
@@ -178,7 +179,7 @@ fn a_newer_schema_that_only_has_more_is_served() {
     shop.paid_hundred();
     server.verify_ledger();
     let versions = server.database.value("SELECT count(*) FROM schema_versions WHERE version > 1");
-    assert_eq!(versions, "2", "what the newer one wrote is left as it is");
+    assert_eq!(versions, known.to_string(), "what the newer one wrote is left as it is");
 }
 
 #[test]
@@ -221,4 +222,38 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
     assert_eq!(other.api.get("/v1/payment-intents/list").rows(), shop.api.get("/v1/payment-intents/list").rows());
     assert_eq!(server.database.value("SELECT count(*) FROM executions WHERE colour = 'blue'"), "5");
     server.verify_ledger();
+}
+
+/// What the third migration does to rows: the same statement on both databases.
+const COUNT_APART: &str = include_str!("../../../../migrations/postgres/0003_over_refunds.sql");
+
+#[test]
+fn what_was_given_back_beyond_a_payment_is_counted_in_old_rows_too() {
+    let update = COUNT_APART.find("UPDATE executions").map(|at| &COUNT_APART[at..]).expect("the statement");
+    let update = &update[..=update.find(';').expect("its end")];
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1000.00");
+    let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
+    assert_eq!(shop.refund(&paid, "60.00")["status"], "COMPLETED");
+    assert_eq!(shop.refund(&paid, "10.00")["status"], "COMPLETED");
+    server.verify_ledger();
+    let figures = "SELECT refunded_minor, refunded_total_minor, over_refunded_minor, over_refunded_total_minor FROM executions \
+                   WHERE refunded_minor > 0";
+    let right = server.database.rows(figures);
+    // As if the first of them had failed before it paid, and the room for all of it had been forgotten.
+    server.database.sql(
+        "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
+         SELECT -id, merchant_id, id, 'SUCCESS_AFTER_FAILURE', 'RESOLVED', 0, 'USD', 'x', 0, 0 FROM executions \
+         WHERE operation = 'REFUND' AND payee_minor = 6000; \
+         UPDATE executions SET refunded_minor = 0, refunded_total_minor = 0 WHERE operation = 'COLLECTION'",
+    );
+    server.kola(&["ledger", "verify"]).refused();
+    server.database.sql(update);
+    assert_eq!(server.database.rows(figures), right);
+    server.verify_ledger();
+    // And as if more had been given back than was paid.
+    server.database.sql("UPDATE executions SET payee_minor = 9500 WHERE operation = 'REFUND' AND payee_minor = 6000");
+    server.database.sql(update);
+    let over = server.database.rows(figures);
+    assert_eq!((over[0][0].as_str(), over[0][2].as_str()), ("10300", "200"));
 }
