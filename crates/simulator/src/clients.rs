@@ -308,13 +308,19 @@ impl Clients<'_> {
         for _ in 0..6 {
             let execution = self.some(id, |merchant| &merchant.executions)?;
             let found = self.books.executions.get(&execution)?;
+            // A payment whose refund failed or is under way: room that was taken is given back, and asked for again.
+            if let Some((original, found)) =
+                found.original.filter(|_| self.rng.chance(300)).and_then(|id| Some((id, self.books.executions.get(&id)?)))
+            {
+                chosen = Some((original, (found.figures.payer - found.refunded.0).max(0), found.outside));
+            }
             if found.operation == Operation::Collection && (found.status == ExecutionStatus::Completed || self.rng.chance(40)) {
                 chosen = Some((execution, (found.figures.payer - found.refunded.0).max(0), found.outside));
             }
         }
         let (original, left, currency) = chosen?;
-        let amount = match self.rng.below(4) {
-            0 => left.max(1),
+        let amount = match self.rng.below(5) {
+            0 | 4 => left.max(1),
             1 => left + 1,
             _ => self.rng.between(1, left.max(1)),
         };
@@ -429,8 +435,7 @@ impl Clients<'_> {
     }
 
     fn resolve(&mut self) -> Option<Command> {
-        let ids: Vec<i64> = self.books.review_ids.keys().copied().collect();
-        let id = self.rng.recent(&ids)?;
+        let id = self.rng.recent(&self.books.review_list)?;
         let (_, kind) = *self.books.review_ids.get(&id)?;
         let deadline = kind == ReviewKind::DeadlinePassed;
         let of_money = if self.rng.chance(50) { deadline } else { !deadline };

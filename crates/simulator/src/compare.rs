@@ -51,7 +51,9 @@ fn last<R>(commits: &[Commit], of: fn(&Commit) -> &Changed<R>, id: impl Fn(&R) -
 /// What a batch has changed is what the oracle expects.
 pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
     for (_, review) in commits.iter().flat_map(|commit| &commit.changes.reviews) {
-        books.review_ids.insert(review.id.0, (review.execution_id.0, review.kind));
+        if books.review_ids.insert(review.id.0, (review.execution_id.0, review.kind)).is_none() {
+            books.review_list.push(review.id.0);
+        }
     }
     for row in last(commits, |commit| &commit.changes.wallets, |row| row.id.0) {
         books.fresh.remove(&(matches!(row.owner(), Owner::Party(_)), row.owner_id, row.currency)).map_or(Ok(()), |id| {

@@ -149,7 +149,8 @@ impl Networks {
             silent,
             plan,
             decided: None,
-            turns: rng.chance(p / 4),
+            // A refund that pays after all, or not, concerns a second payment too.
+            turns: rng.chance(if request.operation == Operation::Refund { p / 2 } else { p / 4 }),
             terse: rng.chance(250),
             rng,
         }

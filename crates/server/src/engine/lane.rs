@@ -16,6 +16,8 @@ use crate::store::{Store, StoreError};
 const ID_BLOCK: i64 = 10_000;
 /// A batch that the database refuses is run again from nothing so often; then each command by itself.
 const BATCH_TRIES: usize = 3;
+/// A command that looks like a fault of ours is decided again so often.
+const FAULT_TRIES: usize = 2;
 /// A decision reads fewer rows than this: more would be a loop.
 const MAX_LOADS: usize = 256;
 /// What a batch lacks is loaded in fewer rounds than this, and what others changed meanwhile decided again.
@@ -77,7 +79,7 @@ impl<S: Store> Lane<S> {
         let begun = self.pause.elapsed();
         for attempt in 1..=BATCH_TRIES {
             match self.guarded(commands) {
-                Ok(Done::Committed(outcomes)) => return outcomes,
+                Ok(Done::Committed(outcomes)) => return self.sure(commands, outcomes),
                 Ok(Done::Unknown) => return all(&Failure::Unknown),
                 Err(error) => {
                     tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back");
@@ -96,6 +98,23 @@ impl<S: Store> Lane<S> {
         }
         // One of them may be the cause: each by itself, so that the others are not refused for it.
         commands.iter().map(|command| self.alone(command)).collect()
+    }
+
+    /// What looks broken may be rows that were read at several points in time, while another process changed them. Nothing was
+    /// done, and nothing locked that would tell: the command is decided again from nothing, by itself, before it is called a
+    /// fault.
+    fn sure(&mut self, commands: &[Command], mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        if self.store.at_hand() {
+            return outcomes;
+        }
+        for (command, outcome) in commands.iter().zip(&mut outcomes) {
+            for _ in 0..FAULT_TRIES {
+                if matches!(outcome, Err(Failure::Internal(_))) {
+                    *outcome = self.alone(command);
+                }
+            }
+        }
+        outcomes
     }
 
     fn waited(&self, begun: Duration) -> Duration {

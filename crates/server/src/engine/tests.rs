@@ -15,7 +15,7 @@ use domain::money::{Decimal, Money};
 use domain::names::{Method, Mode, Operation, Provider};
 use domain::party::{NewParty, Relationship};
 use domain::rejection::Rejection;
-use domain::session::Declare;
+use domain::session::{Declare, Session, SessionKind, SessionStatus};
 use domain::source::{NewItem, SourceType};
 use domain::time::{Timestamp, minutes};
 use domain::wallet::Wallet;
@@ -135,11 +135,13 @@ struct Faulty {
     panic_on: Option<SessionId>,
     /// Wallets that turn out to have been changed when they are locked.
     confirms: Vec<Wallet>,
+    /// A session as it is read first: it does not fit the other rows.
+    torn: Option<Session>,
 }
 
 impl Faulty {
     fn new(path: &Path) -> Self {
-        Self { store: store(path), at_hand: true, commits: 0, fault: None, panic_on: None, confirms: vec![] }
+        Self { store: store(path), at_hand: true, commits: 0, fault: None, panic_on: None, confirms: vec![], torn: None }
     }
 }
 
@@ -155,7 +157,11 @@ impl Store for Faulty {
     fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
         let panics = |key: &Key| matches!(key, Key::Session(Lookup::Id(id)) if Some(*id) == self.panic_on);
         assert!(!subjects.iter().any(panics), "told to panic");
-        self.store.open(ids, subjects, keys)
+        let mut world = self.store.open(ids, subjects, keys)?;
+        if let Some(torn) = self.torn.take() {
+            world.tables.sessions.confirm(torn);
+        }
+        Ok(world)
     }
 
     fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
@@ -266,6 +272,24 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[1]), (false, "COMPLETED"));
+}
+
+#[test]
+fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kola.db");
+    let mut writer = lane(store(&path));
+    let (id, _, sessions) = sessions(&mut writer, &[600, 300]);
+    let stored = writer.run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])]).pop().unwrap();
+    let Ok(Answer::Session(stored)) = stored else { panic!("no session") };
+    // As if the session was read before another process finished with it, and what it points at thereafter.
+    let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
+    let mut lane = lane(Faulty { at_hand: false, torn: Some(torn), ..Faulty::new(&path) });
+    let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
+    assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
+    let refused = matches!(&outcomes[1], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. }));
+    assert!(refused, "{:?}", outcomes[1]);
+    assert_sound(&path, 1);
 }
 
 #[test]

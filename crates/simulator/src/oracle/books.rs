@@ -161,6 +161,8 @@ pub struct Books {
     pub system: Map<(i64, AccountKind, Currency), i64>,
     pub reviews: Map<(i64, ReviewKind), Review>,
     pub review_ids: Map<i64, (i64, ReviewKind)>,
+    /// Reviews as they were opened.
+    pub review_list: Vec<i64>,
     /// Wallets that a batch has made, and that must have been asked for.
     pub fresh: Map<(bool, i64, Currency), i64>,
     /// Executions whose passed deadline a batch has written down.
