@@ -165,7 +165,7 @@ impl<'a> Rows<'a> {
             session: connection.prepare_cached("UPDATE sessions SET status = ?, updated_at = ? WHERE id = ?")?,
             execution: connection.prepare_cached(
                 "INSERT INTO executions VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', NULL, NULL, NULL, 11, 12, 1, 'USD', 1, 'USD', \
-                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?)",
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?, 0, 0)",
             )?,
             event: connection
                 .prepare_cached("INSERT INTO events VALUES (?, 1, 'transfer.completed', 'execution', ?, NULL, ?)")?,
