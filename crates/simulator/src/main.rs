@@ -50,6 +50,9 @@ struct Args {
     /// Runs fresh seeds for so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// With --seconds: the first of them [default: a random one].
+    #[arg(long, requires = "seconds", conflicts_with = "seed")]
+    first: Option<u64>,
     /// Shows what fails as it was found, without looking for a shorter history.
     #[arg(long)]
     whole: bool,
@@ -131,8 +134,8 @@ fn kept(only: &str) -> Vec<Id> {
 /// Fresh seeds for so long, until one finds something; whether none did.
 fn fresh(time: Duration, args: &Args) -> bool {
     let begun = Instant::now();
-    let Ok(random) = kola::clock::random() else { return false };
-    let first = u64::from_be_bytes(random) >> 16;
+    let random = || kola::clock::random().map(|bytes| u64::from_be_bytes(bytes) >> 16);
+    let Some(first) = args.first.or_else(|| random().ok()) else { return false };
     let mut tally = Tally::default();
     let mut seed = first;
     while begun.elapsed() < time {
@@ -162,7 +165,11 @@ fn fail(seed: u64, args: &Args) {
         return;
     }
     let short = shrink::shrink(seed, &report, Duration::from_secs(args.shrink_seconds));
-    let Some(short) = short else { return };
+    let Some(short) = short else {
+        println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+        println!("\nNo shorter history was found.\nAgain: {again} --whole");
+        return;
+    };
     let tally = &short.report.tally;
     println!("\nThe shortest history that was found, {} commands of {}:\n", tally.commands, found.commands);
     show_history(&short.report.history, args.history);
