@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A host that does not answer is left for the next.
@@ -35,10 +35,16 @@ impl std::fmt::Debug for Address {
 impl std::fmt::Display for Address {
     /// Without a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            tokio_postgres::config::Host::Tcp(name) => name.clone(),
+        let name = |host: &Host| match host {
+            Host::Tcp(name) => name.clone(),
             #[cfg(unix)]
-            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+            Host::Unix(path) => path.display().to_string(),
+        };
+        let ports = self.config.get_ports();
+        let hosts = self.config.get_hosts().iter().enumerate().map(|(place, host)| {
+            // One port is everybody's.
+            let port = ports.get(place).or(ports.first());
+            port.map_or_else(|| name(host), |port| format!("{}:{port}", name(host)))
         });
         write!(f, "{} on {}", self.config.get_dbname().unwrap_or_default(), hosts.collect::<Vec<_>>().join(", "))
     }
@@ -120,7 +126,7 @@ mod tests {
     #[test]
     fn a_url_says_where_and_whether_in_secret() {
         let plain = Address::parse("postgres://kola:secret@db1:5433,db2/pay?target_session_attrs=read-write").unwrap();
-        assert_eq!(plain.to_string(), "pay on db1, db2");
+        assert_eq!(plain.to_string(), "pay on db1:5433, db2:5432");
         assert!(!format!("{plain:?}").contains("secret"));
         assert!(plain.tls.is_none() && plain.config.get_ssl_mode() == SslMode::Disable);
         let file = tempfile::NamedTempFile::new().unwrap();
