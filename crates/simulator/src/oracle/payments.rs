@@ -89,6 +89,8 @@ impl Books {
         if told.overlapped {
             // The merchant's clock may have been advanced in the middle of it.
             (case.execution.created, case.execution.sent) = (seen.created_at.0, seen.created_at.0);
+            // And a merchant may have been made who has the phone of the receiver of a transfer.
+            case.execution.other = seen.other_wallet_id.filter(|_| seen.operation == Operation::Transfer).map(|id| id.0);
         } else if seen.created_at.0 != case.execution.created {
             return Err(format!("created at {} instead of {}", seen.created_at, Timestamp(case.execution.created)));
         }
@@ -304,6 +306,11 @@ impl Books {
     /// The owner of the wallet that a transfer credits: a merchant, or a party under the sender.
     fn transfer_owner(&self, own: &Execution, session: &Session) -> (i64, Option<i64>) {
         let party = session.party.unwrap_or(0);
+        // Where it went, if that was looked at: to a wallet of a merchant, or to one of the party, which may be new.
+        let wallet = |id: i64| self.wallets.get(&id).filter(|wallet| wallet.party.is_none());
+        if own.other.is_some_and(|id| wallet(id).is_none()) {
+            return (own.merchant, Some(party));
+        }
         self.receiver(party).map_or((own.merchant, Some(party)), |merchant| (merchant, None))
     }
 
