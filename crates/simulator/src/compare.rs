@@ -6,7 +6,7 @@ use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::execute::Executed;
 use domain::execution::Execution;
-use domain::ids::MerchantId;
+use domain::ids::{ExecutionId, MerchantId};
 use domain::ledger::{Account, AccountKind};
 use domain::review::ReviewKind;
 use domain::settle::Settled;
@@ -153,12 +153,15 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> Checked {
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
 }
 
-/// What a client reads who was not told whether its request was carried out.
-pub fn find_out(command: &Command, rows: &Committed) -> Outcome {
+/// What a client reads who was not told whether its request was carried out, as far as this batch's commits did it.
+pub fn find_out(command: &Command, commits: &[Commit], rows: &Committed) -> Outcome {
     match command {
         Command::Execute(request) => {
             let found = rows.executions.named(&(request.merchant_id, request.reference_id.clone()));
-            let fits = found.filter(|row| row.session_id == request.session_id);
+            // One that another process has recorded since is told with that process's batch.
+            let changes = || commits.iter().flat_map(|commit| &commit.changes.executions);
+            let own = |id: ExecutionId| changes().any(|(before, after)| before.is_none() && after.id == id);
+            let fits = found.filter(|row| row.session_id == request.session_id && own(row.id));
             let done = |row: &Arc<Execution>| Executed { execution: (**row).clone(), replayed: false, job: None };
             fits.map(|row| Answer::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
         }

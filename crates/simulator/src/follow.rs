@@ -38,7 +38,7 @@ impl Sim {
         for (item, outcome) in items.iter().zip(&mut outcomes) {
             let read = *outcome == Err(Failure::Unknown) && !commits.is_empty();
             if read {
-                *outcome = compare::find_out(&item.command, &self.net.db.borrow().rows);
+                *outcome = compare::find_out(&item.command, &commits, &self.net.db.borrow().rows);
             }
             let creates = matches!(item.command, Command::Declare(..) | Command::CreateCheckout(..));
             let overlapped = nested > 0;

@@ -84,7 +84,8 @@ impl Books {
         if hash != passcode.as_ref().map(|(hash, ..)| hash.clone()) && !told.lenient {
             return Err(format!("the passcode of merchant {merchant} is another"));
         }
-        if let Some((hash, tries, until)) = passcode {
+        // Where none was set yet when it was looked for, nothing was counted.
+        if let Some((hash, tries, until)) = passcode.filter(|_| hash.is_some()) {
             let tries = if until.is_some() { 1 } else { tries + 1 };
             self.merchant(merchant).passcode = Some((hash, tries, (tries >= 5).then_some(told.now + QUARTER_HOUR)));
         }
