@@ -121,7 +121,7 @@ pub fn everything(books: &Books, rows: &Committed) -> Checked {
         account(books, row)?;
     }
     for (id, known) in &books.executions {
-        let row = rows.executions.by_id.get(&domain::ids::ExecutionId(*id));
+        let row = rows.executions.by_id.get(&ExecutionId(*id));
         let same = row.is_some_and(|row| row.status == known.status);
         rule(same, STORED, || format!("execution {id} is {row:?}, {} was expected", known.status))?;
     }
