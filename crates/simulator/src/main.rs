@@ -217,12 +217,12 @@ mod tests {
 
     #[test]
     fn one_seed_is_one_history_drawn_or_written_down() {
-        for seed in 1..=6 {
-            let first = sim::run(seed, 300, Script::Record, true, true);
+        for seed in 1..=12 {
+            let first = sim::run(seed, 1_000, Script::Record, true, true);
             assert!(first.found.is_none(), "{seed}: {:?}", first.found);
-            let second = sim::run(seed, 300, Script::Record, true, true);
+            let second = sim::run(seed, 1_000, Script::Record, true, true);
             assert!(first.history == second.history, "seed {seed} has two histories");
-            let replayed = sim::run(seed, 300, Script::Replay(Rc::new(first.plan)), true, true);
+            let replayed = sim::run(seed, 1_000, Script::Replay(Rc::new(first.plan)), true, true);
             let differs = first.history.iter().zip(&replayed.history).find(|(a, b)| a != b);
             assert!(differs.is_none() && first.history.len() == replayed.history.len(), "seed {seed} replayed: {differs:?}");
         }

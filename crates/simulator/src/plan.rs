@@ -102,11 +102,16 @@ pub struct Names {
 
 impl Names {
     fn give(&mut self, id: i64, parts: &[u64]) {
-        let chosen = i64::from_ne_bytes(name(parts).to_ne_bytes());
-        if let std::collections::hash_map::Entry::Vacant(entry) = self.of.entry(id) {
-            entry.insert(chosen);
-            self.ids.insert(chosen, id);
+        if self.of.contains_key(&id) {
+            return;
         }
+        let mut chosen = name(parts);
+        // A client that asks again after a crash may make a second row.
+        while self.ids.contains_key(&chosen.cast_signed()) {
+            chosen = name(&[chosen]);
+        }
+        self.of.insert(id, chosen.cast_signed());
+        self.ids.insert(chosen.cast_signed(), id);
     }
 
     /// Names what a request has made.
