@@ -306,9 +306,10 @@ impl Books {
     /// The owner of the wallet that a transfer credits: a merchant, or a party under the sender.
     fn transfer_owner(&self, own: &Execution, session: &Session) -> (i64, Option<i64>) {
         let party = session.party.unwrap_or(0);
-        // Where it went, if that was looked at: to a wallet of a merchant, or to one of the party, which may be new.
-        let wallet = |id: i64| self.wallets.get(&id).filter(|wallet| wallet.party.is_none());
-        if own.other.is_some_and(|id| wallet(id).is_none()) {
+        // Where it went, if that was looked at: to the party's wallet, which may be new?
+        let key = (true, party, own.inside);
+        let partys = self.wallet_of.get(&key).or_else(|| self.fresh.get(&key)).copied();
+        if own.other.is_some() && own.other == partys {
             return (own.merchant, Some(party));
         }
         self.receiver(party).map_or((own.merchant, Some(party)), |merchant| (merchant, None))
