@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::bench::client::Client;
@@ -93,7 +94,7 @@ pub struct Difference {
 pub struct Load {
     servers: Vec<SocketAddr>,
     shops: Vec<Shop>,
-    pub stop: AtomicBool,
+    stop: AtomicBool,
     pub acknowledged: AtomicU64,
     after: Mutex<Option<Instant>>,
     /// By server: the first execution that was asked for after the mark and acknowledged.
@@ -124,7 +125,7 @@ impl Load {
     }
 
     /// So many clients at each server, until they are told to stop.
-    pub async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Tally> {
+    async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Tally> {
         let places = (0..connections).flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
         let mut clients = JoinSet::new();
         for (number, server) in places {
@@ -138,6 +139,22 @@ impl Load {
             all.add(tally?);
         }
         Ok(all)
+    }
+
+    /// The same beside what happens meanwhile, at the end of which they are told to stop.
+    pub fn beside<T: Send>(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        connections: usize,
+        play: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Tally)> {
+        let (played, tally) = std::thread::scope(|scope| {
+            let clients = scope.spawn(|| runtime.block_on(self.run(connections)));
+            let played = play();
+            self.stop.store(true, Ordering::SeqCst);
+            (played, clients.join())
+        });
+        Ok((played?, tally.map_err(|_| anyhow::anyhow!("the load panicked"))??))
     }
 
     fn note(&self, server: usize, begun: Instant) {

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::bench::client::Client;
 use crate::bench::place::Place;
 use crate::bench::server::{Kola, Server};
 use crate::bench::{self, Workspace};
@@ -103,22 +102,9 @@ fn trade(options: &Options, kola: &Kola, disk: &SmallDisk, folder: &Path) -> any
     let mut shops = shops.collect::<anyhow::Result<Vec<_>>>()?;
     let server = kola.serve(&place, 0, &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut client = Client::connect(server.address).await?;
-        for (number, shop) in shops.iter_mut().enumerate() {
-            shop.furnish(&mut client, number).await?;
-        }
-        anyhow::Ok(())
-    })?;
+    runtime.block_on(Shop::furnish_all(&mut shops, server.address))?;
     let load = Arc::new(Load::new(vec![server.address], shops));
-    let (played, tally) = std::thread::scope(|scope| {
-        let clients = scope.spawn(|| runtime.block_on(load.run(options.connections)));
-        let played = play(options, disk, &cluster, &load, &server);
-        load.stop.store(true, Ordering::SeqCst);
-        (played, clients.join())
-    });
-    let counts = played?;
-    let tally = tally.map_err(|_| anyhow::anyhow!("the load panicked"))??;
+    let (counts, tally) = load.beside(&runtime, options.connections, || play(options, disk, &cluster, &load, &server))?;
     let retried = runtime.block_on(load.try_again(&tally.open))?;
     let difference = tally.compare(&place)?;
     server.stop()?;

@@ -1,6 +1,7 @@
 //! A shop that trades over HTTP with a server that may die at any moment, and a client that sends the same request with the
 //! same key until it knows the end.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -170,6 +171,15 @@ impl Shop {
         self.silent = self.account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000139").await?;
         let card = "pm_card_authenticationRequired";
         self.card = self.account(client, party, "COLLECTION", "STRIPE", "CREDIT_CARD", card).await?;
+        Ok(())
+    }
+
+    /// The same for several.
+    pub async fn furnish_all(shops: &mut [Self], server: SocketAddr) -> anyhow::Result<()> {
+        let mut client = Client::connect(server).await?;
+        for (number, shop) in shops.iter_mut().enumerate() {
+            shop.furnish(&mut client, number).await?;
+        }
         Ok(())
     }
 

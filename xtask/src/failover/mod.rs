@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
 use report::Round;
 use stage::Stage;
 
@@ -67,16 +69,11 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn one(options: &Options, stage: &Stage, mut shops: Vec<Shop>) -> anyhow::Result<Round> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(stage.furnish(&mut shops))?;
+    let server = stage.servers().first().copied().context("no server")?;
+    runtime.block_on(Shop::furnish_all(&mut shops, server))?;
     let load = Arc::new(Load::new(stage.servers(), shops));
-    let (played, tally) = std::thread::scope(|scope| {
-        let clients = scope.spawn(|| runtime.block_on(load.run(options.connections)));
-        let played = play(options, stage, &load);
-        load.stop.store(true, Ordering::SeqCst);
-        (played, clients.join())
-    });
-    let mut round = played?;
-    round.tally = tally.map_err(|_| anyhow::anyhow!("the load panicked"))??;
+    let (mut round, tally) = load.beside(&runtime, options.connections, || play(options, stage, &load))?;
+    round.tally = tally;
     round.first = load.first_after();
     round.retried = runtime.block_on(load.try_again(&round.tally.open))?;
     round.difference = round.tally.compare(&stage.place)?;

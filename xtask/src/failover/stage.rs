@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
-use crate::bench::client::Client;
 use crate::bench::place::Place;
 use crate::bench::server::{Kola, Server};
 use crate::cluster::{Cluster, Options};
@@ -72,15 +71,6 @@ impl Stage {
 
     pub fn servers(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.address).collect()
-    }
-
-    /// Signs the merchants in, and gives them somebody to pay.
-    pub async fn furnish(&self, shops: &mut [Shop]) -> anyhow::Result<()> {
-        let mut client = Client::connect(self.servers.first().context("no server")?.address).await?;
-        for (number, shop) in shops.iter_mut().enumerate() {
-            shop.furnish(&mut client, number).await?;
-        }
-        Ok(())
     }
 
     /// Its end, or a standstill that looks the same from outside, except that its connections stay open.

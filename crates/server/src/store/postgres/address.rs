@@ -11,6 +11,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hosts;
+
 /// A host that does not answer is left for the next.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
@@ -40,11 +42,9 @@ impl std::fmt::Display for Address {
             #[cfg(unix)]
             Host::Unix(path) => path.display().to_string(),
         };
-        let ports = self.config.get_ports();
-        let hosts = self.config.get_hosts().iter().enumerate().map(|(place, host)| {
-            // One port is everybody's.
-            let port = ports.get(place).or(ports.first());
-            port.map_or_else(|| name(host), |port| format!("{}:{port}", name(host)))
+        let hosts = self.config.get_hosts().iter().enumerate().map(|(place, host)| match hosts::port(&self.config, place) {
+            Some(port) => format!("{}:{port}", name(host)),
+            None => name(host),
         });
         write!(f, "{} on {}", self.config.get_dbname().unwrap_or_default(), hosts.collect::<Vec<_>>().join(", "))
     }
@@ -79,7 +79,7 @@ impl Address {
             config.application_name("kola");
         }
         config.tcp_user_timeout(UNACKNOWLEDGED);
-        super::hosts::expect_writes(&mut config);
+        hosts::expect_writes(&mut config);
         let tls = match mode {
             "disable" => {
                 config.ssl_mode(SslMode::Disable);

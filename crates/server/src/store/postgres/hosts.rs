@@ -66,6 +66,12 @@ pub fn expect_writes(config: &mut Config) {
     }
 }
 
+/// The port of one of its hosts; if there is one port only, it is everybody's.
+pub fn port(config: &Config, place: usize) -> Option<u16> {
+    let ports = config.get_ports();
+    ports.get(place).or(ports.first()).copied()
+}
+
 /// The same, with one of its hosts.
 fn only(config: &Config, place: usize) -> Config {
     let mut one = Config::new();
@@ -75,9 +81,8 @@ fn only(config: &Config, place: usize) -> Config {
         Some(Host::Unix(path)) => one.host_path(path),
         None => &mut one,
     };
-    // One port is everybody's.
-    if let Some(port) = config.get_ports().get(place).or(config.get_ports().first()) {
-        one.port(*port);
+    if let Some(port) = port(config, place) {
+        one.port(port);
     }
     if let Some(address) = config.get_hostaddrs().get(place) {
         one.hostaddr(*address);
