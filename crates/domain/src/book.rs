@@ -248,16 +248,11 @@ impl Book {
         })
     }
 
+    /// A pair has one rate, whichever way round it was written: the one that began last.
     fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
-        self.stored(from, to, now).or_else(|| self.stored(to, from, now)?.inverse())
-    }
-
-    fn stored(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
-        self.rates
-            .iter()
-            .filter(|row| row.from == from && row.to == to && row.effective.at(now))
-            .max_by_key(|row| (row.effective.from, row.id))
-            .map(|row| row.rate)
+        let of_pair = |row: &&Rate| [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now);
+        let row = self.rates.iter().filter(of_pair).max_by_key(|row| (row.effective.from, row.id))?;
+        if row.from == from { Some(row.rate) } else { row.rate.inverse() }
     }
 }
 
@@ -314,6 +309,22 @@ mod tests {
         let back = |now| book.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
         assert_eq!([back(9), back(35), back(60)], [vec![], vec![currency("USD")], vec![currency("USD")]]);
         assert!(book.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
+    }
+
+    #[test]
+    fn of_a_pair_of_currencies_the_rate_that_began_last_holds_both_ways() {
+        let rate = |id, from, to, num, den, since| Rate {
+            id,
+            from: currency(from),
+            to: currency(to),
+            rate: Ratio::new(num, den).unwrap(),
+            effective: Effective { from: Timestamp(since), to: None },
+        };
+        let rates = vec![rate(1, "USD", "LRD", 192, 1, 10), rate(2, "LRD", "USD", 1, 250, 20)];
+        let book = Book { rates, ..Book::default() };
+        let at = |from, to, now| book.rate(currency(from), currency(to), Timestamp(now));
+        assert_eq!(at("USD", "LRD", 15), Ratio::new(192, 1));
+        assert_eq!((at("USD", "LRD", 25), at("LRD", "USD", 25)), (Ratio::new(250, 1), Ratio::new(1, 250)));
     }
 
     #[test]
