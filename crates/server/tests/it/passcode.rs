@@ -123,6 +123,22 @@ fn parallel_guesses_do_not_outrun_the_lock() {
 }
 
 #[test]
+fn right_ones_at_once_do_not_lock_each_other_out() {
+    let (_server, shop, account) = guarded();
+    for _ in 0..2 {
+        pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
+    }
+    // Each of them is counted until it was compared: with the two wrong ones more than lock.
+    let sessions: Vec<i64> = (0..8).map(|_| session(&shop, account)).collect();
+    std::thread::scope(|scope| {
+        let paying: Vec<_> = sessions.iter().map(|session| scope.spawn(|| pay(&shop, *session, &key(), RIGHT).ok())).collect();
+        for paid in paying {
+            assert_eq!(paid.join().expect("an answer")["status"], "COMPLETED");
+        }
+    });
+}
+
+#[test]
 fn the_count_survives_a_restart() {
     let (mut server, shop, account) = guarded();
     let first = session(&shop, account);
