@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -183,6 +184,11 @@ impl Place {
     fn read<T>(&self, read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
+    }
+
+    /// After so long every payment that was being decided has been, or never will be.
+    const fn longest_batch(&self) -> Duration {
+        self.database.longest_batch()
     }
 
     /// Runs one command on its own lane, on a database that is up to date; works beside a running server.

@@ -68,11 +68,13 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
 
 fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
     let wallet = find(place, id)?;
-    // Frozen first: nothing that could credit it can be started between the look and the closing.
+    // Frozen first, and what had read it before is given the time to end: nothing that could credit it can be started between
+    // the look and the closing.
     let before = wallet.status;
     let mut open_credits = false;
     if status == WalletStatus::Closed {
         place.run_once(Command::SetWalletStatus(id, WalletStatus::Frozen, false))?;
+        std::thread::sleep(place.longest_batch());
         open_credits = place.read(async |queries| queries.has_open_credits(&wallet).await)?;
     }
     let closed = place.run_once(Command::SetWalletStatus(id, status, open_credits));

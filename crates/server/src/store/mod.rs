@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use domain::world::{IdBlock, Key, Tables, World};
 
@@ -317,6 +318,16 @@ impl Database {
             Self::Postgres(_) => POSTGRES_LANES,
         };
         (0..lanes).map(|_| self.store()).collect()
+    }
+
+    /// After so long a batch has been written that decided on what it had read, or never will be. On SQLite nobody else writes
+    /// while one does.
+    #[must_use]
+    pub const fn longest_batch(&self) -> Duration {
+        match self {
+            Self::Sqlite(_) => Duration::ZERO,
+            Self::Postgres(_) => postgres::lane::PATIENCE.saturating_add(Duration::from_secs(1)),
+        }
     }
 
     /// Reading, on a database whose schema is up to date. Within a runtime.

@@ -28,7 +28,7 @@ const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqs
      SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = on";
 /// A batch has so long, all its statements together. The server's own time-outs end a statement earlier; past this, nobody
 /// answers any more.
-const PATIENCE: Duration = Duration::from_secs(6);
+pub const PATIENCE: Duration = Duration::from_secs(6);
 /// To find out about a commit without an answer, each time.
 const QUESTION: Duration = Duration::from_secs(2);
 /// Merchants whose wallets and accounts a lane remembers the keys of.
