@@ -2,6 +2,7 @@
 
 use crate::account::{self, NewAccount, PaymentAccount};
 use crate::checkout::{self, Checkout, CheckoutConfig, NewCheckout};
+use crate::contradiction;
 use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
 use crate::execution::{Execution, Job, Patience, Word};
@@ -12,7 +13,7 @@ use crate::merchant::{self, ApiKey, Merchant, NewMerchant};
 use crate::money::Money;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
 use crate::rejection::Rejection;
-use crate::review::{self, Resolution, Review};
+use crate::review::{self, Resolution, Review, ReviewKind};
 use crate::session::{self, Declare, Lifetimes, Session, SessionKind};
 use crate::settle::{self, Settled};
 use crate::source::{self, Item, ItemChanges, NewItem, NewSource, Source, SourceChanges, SourceRef};
@@ -205,7 +206,15 @@ impl Command {
                 _ => vec![],
             },
             Self::Claim(id) | Self::Hear(id, _) => match world.get::<Execution>(*id) {
-                Ok(Some(execution)) => execution.points_at(),
+                Ok(Some(execution)) => {
+                    let mut keys = execution.points_at();
+                    if execution.status.is_final() {
+                        // What was final when a word came may have been contradicted before.
+                        let review = |kind: &ReviewKind| Key::Review(Lookup::Name((*id, *kind)));
+                        keys.extend(contradiction::KINDS.iter().map(review));
+                    }
+                    keys
+                }
                 _ => vec![],
             },
             _ => vec![],

@@ -152,6 +152,15 @@ impl Default for Patience {
     }
 }
 
+/// What counts against the room that a payment has for refunds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Refunded {
+    /// In the payer's currency.
+    pub minor: i64,
+    /// In the wallet's currency.
+    pub total_minor: i64,
+}
+
 /// A session carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Execution {
@@ -191,11 +200,11 @@ pub struct Execution {
     pub fx_fee_minor: i64,
     /// Units of the payer's currency (refund: of the payee's) for one unit of the source's or wallet's.
     pub rate: Ratio,
-    /// Collection: what refunds of it have taken or hold, in the payer's currency,
+    /// Collection: what of it refunds have taken or hold, and its provider took back, in the payer's currency,
     pub refunded_minor: i64,
     /// and in the wallet's.
     pub refunded_total_minor: i64,
-    /// Collection: what refunds that failed and then paid after all gave back beyond it, in the payer's currency,
+    /// Collection: what of the same goes beyond what was paid, in the payer's currency,
     pub over_refunded_minor: i64,
     /// and in the wallet's.
     pub over_refunded_total_minor: i64,
@@ -217,7 +226,7 @@ pub struct Execution {
     pub requires_action: bool,
     /// Whether the provider was asked to cancel it.
     pub cancel_asked: bool,
-    /// Whether a word of its provider contradicts the books: a review says what is to be decided.
+    /// Whether a word of its provider contradicts the books: an open review says what is to be decided.
     pub disputed: bool,
     /// How often it was sent.
     pub attempts: i64,
@@ -283,29 +292,22 @@ impl Execution {
         }
     }
 
-    /// This payment with a refund counted that paid after all. What it has no room for is counted apart, so that room that
-    /// another refund gives back is not given to a third: the payer is never given back more than was paid, whatever is
-    /// decided about the money.
+    /// What a refund takes of its payment as it was asked for.
+    #[must_use]
+    pub const fn refunds(&self) -> Refunded {
+        Refunded { minor: self.payee.minor, total_minor: self.total_minor }
+    }
+
+    /// This payment, of which a refund, or what its provider took back, counts as `after` instead of `before`. What there is no
+    /// room for is counted apart, so that room that another refund gives back is not given to a third: the payer is never
+    /// given back more than was paid.
     ///
     /// # Errors
     /// [`Halt::Broken`] for sums that do not fit.
-    pub fn with_refund(&self, refund: &Self) -> Result<Self, Halt> {
-        let taken = sum(self.refunded_minor, self.over_refunded_minor)?;
-        let total = sum(self.refunded_total_minor, self.over_refunded_total_minor)?;
-        self.refunded_by(sum(taken, refund.payee.minor)?, sum(total, refund.total_minor)?)
-    }
-
-    /// This payment without a refund that failed.
-    ///
-    /// # Errors
-    /// [`Halt::Broken`] for sums that do not fit.
-    pub fn without_refund(&self, refund: &Self) -> Result<Self, Halt> {
-        let taken = sum(self.refunded_minor, self.over_refunded_minor)?;
-        let total = sum(self.refunded_total_minor, self.over_refunded_total_minor)?;
-        self.refunded_by(difference(taken, refund.payee.minor)?, difference(total, refund.total_minor)?)
-    }
-
-    fn refunded_by(&self, taken: i64, total: i64) -> Result<Self, Halt> {
+    pub fn recounted(&self, before: Refunded, after: Refunded) -> Result<Self, Halt> {
+        let counted = |own: i64, over: i64, before: i64, after: i64| difference(sum(sum(own, over)?, after)?, before);
+        let taken = counted(self.refunded_minor, self.over_refunded_minor, before.minor, after.minor)?;
+        let total = counted(self.refunded_total_minor, self.over_refunded_total_minor, before.total_minor, after.total_minor)?;
         let (refunded_minor, refunded_total_minor) = (taken.min(self.payer.minor), total.min(self.total_minor));
         let (over, over_total) = (difference(taken, refunded_minor)?, difference(total, refunded_total_minor)?);
         let forgotten = mutant!(ForgetOverRefund);

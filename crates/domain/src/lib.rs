@@ -7,6 +7,7 @@ pub mod account;
 pub mod book;
 pub mod checkout;
 pub mod command;
+pub mod contradiction;
 pub mod currency;
 pub mod event;
 pub mod execute;

@@ -47,6 +47,9 @@ mutants! {
     DoubleCredit = "a collection credits the wallet with the fees too",
     OverdueIgnored = "a passed deadline opens no review",
     ForgetOverRefund = "what was given back beyond a payment is forgotten",
+    MovedNotCounted = "a refund of another amount counts as it was asked for",
+    ForgetEarlier = "a second contradiction forgets what the first one found",
+    AnyRate = "money of a third currency is taken at the payment's rate",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -1,14 +1,15 @@
 //! Reviews: what only a human can decide. A provider contradicted itself, or never gave a final word.
 
 use crate::api_enum;
+use crate::contradiction;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus, Input, STRIPE_RESEND_US, Word};
+use crate::execution::{Execution, STRIPE_RESEND_US};
 use crate::fees;
 use crate::ids::{ExecutionId, MerchantId, ReviewId};
 use crate::ledger::{self, AccountKind, From, Leg, Postings};
 use crate::merchant::Merchant;
 use crate::money::Money;
-use crate::names::Operation;
+use crate::mutant;
 use crate::rejection::Rejection;
 use crate::settle;
 use crate::time::{Timestamp, minutes};
@@ -54,6 +55,10 @@ pub struct Review {
     pub status: ReviewStatus,
     /// What was put into suspense: above zero is money found, below zero money missing. Zero for a passed deadline.
     pub amount: Money,
+    /// What it was about when it was open before: the sum, in the same currency,
+    pub earlier_minor: i64,
+    /// and what of that went back to the payer or was recovered.
+    pub earlier_returned_minor: i64,
     /// What happened, for a person.
     pub reason: String,
     /// What was decided.
@@ -64,6 +69,42 @@ pub struct Review {
     pub created_at: Timestamp,
     /// Server time.
     pub resolved_at: Option<Timestamp>,
+}
+
+impl Review {
+    /// All money that it was ever about: what the books took in of the provider's words.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] for sums that do not fit.
+    pub fn all_minor(&self) -> Result<i64, Halt> {
+        sum(self.earlier_minor, self.amount.minor)
+    }
+
+    /// The same without what went back to the payer or was recovered outside.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] for sums that do not fit.
+    pub fn kept_minor(&self) -> Result<i64, Halt> {
+        difference(self.all_minor()?, self.returned_minor()?)
+    }
+
+    fn returned_minor(&self) -> Result<i64, Halt> {
+        let returned = self.resolution.as_deref() == Some(Resolution::ToPayer.as_str());
+        sum(self.earlier_returned_minor, if returned { self.amount.minor } else { 0 })
+    }
+
+    /// This case, opened again; its resolutions until now are events.
+    fn again(&self) -> Result<Self, Halt> {
+        Ok(Self {
+            status: ReviewStatus::Open,
+            earlier_minor: self.all_minor()?,
+            earlier_returned_minor: self.returned_minor()?,
+            resolution: None,
+            evidence: None,
+            resolved_at: None,
+            ..self.clone()
+        })
+    }
 }
 
 impl Row for Review {
@@ -93,7 +134,9 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    const fn as_str(self) -> &'static str {
+    /// As it is written down.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -103,7 +146,11 @@ impl Resolution {
     }
 }
 
-fn open(
+/// Opens a case, or the resolved one of its kind again.
+///
+/// # Errors
+/// [`Halt::Broken`] for sums that do not fit.
+pub(crate) fn open(
     execution: &Execution,
     kind: ReviewKind,
     amount: Money,
@@ -111,125 +158,26 @@ fn open(
     world: &mut World,
     now: Timestamp,
 ) -> Result<ReviewId, Halt> {
-    let id = ReviewId(world.new_id()?);
-    world.put(Review {
-        id,
-        merchant_id: execution.merchant_id,
-        execution_id: execution.id,
-        kind,
-        status: ReviewStatus::Open,
-        amount,
-        reason,
-        resolution: None,
-        evidence: None,
-        created_at: now,
-        resolved_at: None,
-    });
-    Ok(id)
-}
-
-/// Takes in a word that contradicts what is final, or the amount asked for. What is final stays as it is; the difference
-/// between the provider's world and the books goes to suspense, and what is said from then on is only noted.
-///
-/// # Errors
-/// [`Halt::Broken`] for an execution without a provider.
-pub fn contradiction(
-    execution: Execution,
-    input: Input,
-    word: &Word,
-    time: Timestamp,
-    world: &mut World,
-    now: Timestamp,
-) -> Result<Execution, Halt> {
-    let (kind, found) = difference_of(&execution, input, word)?;
-    if world.find::<Review>(&(execution.id, kind))?.is_some() {
-        return Ok(execution);
-    }
-    let clearing = AccountKind::clearing(execution.provider)
-        .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
-    let said = describe(word, execution.outside_amount());
-    let reason = format!("the execution is {}; the provider says: {said}", execution.status);
-    let id = open(&execution, kind, found, reason.clone(), world, now)?;
-    let subject = (Subject::Review, id.0);
-    let event = event::record(world, execution.merchant_id, EventType::ReviewOpened, subject, Some(reason), now)?;
-    let postings = ledger::to_suspense(execution.merchant_id, clearing, found)?;
-    ledger::post(world, event, Some(execution.id), &postings, now)?;
-    if kind == ReviewKind::SuccessAfterFailure {
-        take_room_back(&execution, world)?;
-    }
-    let execution = Execution { disputed: true, ..execution };
-    let execution = if execution.status.is_final() {
-        execution
-    } else {
-        settle::processing(execution, "a review: the provider moved another amount", time, world, now)?
+    let review = match world.find::<Review>(&(execution.id, kind))? {
+        Some(known) => Review { amount, reason, ..known.again()? },
+        None => Review {
+            id: ReviewId(world.new_id()?),
+            merchant_id: execution.merchant_id,
+            execution_id: execution.id,
+            kind,
+            status: ReviewStatus::Open,
+            amount,
+            earlier_minor: 0,
+            earlier_returned_minor: 0,
+            reason,
+            resolution: None,
+            evidence: None,
+            created_at: now,
+            resolved_at: None,
+        },
     };
-    world.put(execution.clone());
-    Ok(execution)
-}
-
-/// The kind of contradiction, and what the provider holds for us more than the books say: money in adds, money out takes
-/// away.
-fn difference_of(execution: &Execution, input: Input, word: &Word) -> Result<(ReviewKind, Money), Halt> {
-    let expected = execution.outside_amount();
-    let reported = match word {
-        Word::Succeeded { amount: Some(amount), .. } => *amount,
-        _ => expected,
-    };
-    let sign = if execution.operation == Operation::Collection { 1 } else { -1 };
-    let completed = execution.status == ExecutionStatus::Completed;
-    let (kind, minor) = match input {
-        Input::Declined => (ReviewKind::FailureAfterSuccess, -sign * expected.minor),
-        // A completed payment of another amount than was booked: only the difference is open, if the currency is the same.
-        Input::Mismatch if completed && reported.currency == expected.currency => {
-            (ReviewKind::AmountMismatch, sign * difference(reported.minor, expected.minor)?)
-        }
-        Input::Mismatch => (ReviewKind::AmountMismatch, sign * reported.minor),
-        _ => (ReviewKind::SuccessAfterFailure, sign * reported.minor),
-    };
-    Ok((kind, Money::new(minor, reported.currency)))
-}
-
-/// A refund that failed and did pay after all has used up its payment's room again.
-fn take_room_back(refund: &Execution, world: &mut World) -> Result<(), Halt> {
-    let Some(original) = refund.original_execution_id else { return Ok(()) };
-    let original = world.must::<Execution>(original)?.with_refund(refund)?;
-    world.put(original);
-    Ok(())
-}
-
-/// Takes in a word about an execution that is in review: nothing moves, since a human decides; but the human is told.
-///
-/// # Errors
-/// [`Halt::Broken`] when rows contradict each other.
-pub fn hear_more(
-    execution: Execution,
-    word: &Word,
-    time: Timestamp,
-    world: &mut World,
-    now: Timestamp,
-) -> Result<Execution, Halt> {
-    if matches!(word, Word::Succeeded { .. } | Word::Declined { .. }) {
-        let subject = (Subject::Execution, execution.id.0);
-        let note = Some(describe(word, execution.outside_amount()));
-        event::record(world, execution.merchant_id, EventType::ReviewHeard, subject, note, now)?;
-    }
-    if execution.status.is_final() {
-        return Ok(execution);
-    }
-    let execution = settle::processing(execution, "a review: the provider moved another amount", time, world, now)?;
-    world.put(execution.clone());
-    Ok(execution)
-}
-
-fn describe(word: &Word, expected: Money) -> String {
-    match word {
-        Word::Succeeded { transaction_id, amount } => {
-            let amount = amount.unwrap_or(expected);
-            format!("{amount} {} moved, transaction {transaction_id}", amount.currency)
-        }
-        Word::Declined { message } => format!("failed: {message}"),
-        Word::Accepted | Word::NeedsAction { .. } | Word::Unknown | Word::NeverSeen => "nothing final".to_owned(),
-    }
+    world.put(review.clone());
+    Ok(review.id)
 }
 
 /// Puts an execution past its deadline on the list, once.
@@ -298,12 +246,20 @@ pub fn resolve(id: ReviewId, how: Resolution, evidence: &str, world: &mut World,
     let execution = (*world.must::<Execution>(review.execution_id)?).clone();
     let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
     match review.kind {
-        ReviewKind::DeadlinePassed => resolve_deadline(&review, execution, how, time, world, now)?,
+        ReviewKind::DeadlinePassed => {
+            resolve_deadline(&review, execution, how, time, world, now)?;
+            resolved(review, how.as_str(), evidence, world, now)
+        }
         ReviewKind::SuccessAfterFailure | ReviewKind::FailureAfterSuccess | ReviewKind::AmountMismatch => {
-            resolve_suspense(&review, execution, how, time, world, now)?;
+            let counted = contradiction::given_back(&execution, world)?;
+            let execution = resolve_suspense(&review, execution, how, time, world, now)?;
+            let review = resolved(review, how.as_str(), evidence, world, now)?;
+            let execution = contradiction::recount(execution, counted, world)?;
+            let disputed = contradiction::reviews(execution.id, world)?.iter().any(|other| other.status == ReviewStatus::Open);
+            world.put(Execution { disputed, ..execution });
+            Ok(review)
         }
     }
-    resolved(review, how.as_str(), evidence, world, now)
 }
 
 /// The human's word in the place of the provider's.
@@ -341,7 +297,7 @@ fn resolve_suspense(
     time: Timestamp,
     world: &mut World,
     now: Timestamp,
-) -> Result<(), Halt> {
+) -> Result<Execution, Halt> {
     if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
         return Err(Rejection::ReviewNotOpen { needs: "money is in suspense; say --to wallet or --to payer" }.into());
     }
@@ -352,10 +308,7 @@ fn resolve_suspense(
         settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?
     };
     move_out_of_suspense(review, &execution, how, world, now)?;
-    // A success that was taken back and paid for by the merchant's wallet cannot be refunded on top.
-    let paid_for = review.kind == ReviewKind::FailureAfterSuccess && how == Resolution::ToWallet;
-    world.put(Execution { disputed: paid_for, ..execution });
-    Ok(())
+    Ok(execution)
 }
 
 fn move_out_of_suspense(
@@ -401,12 +354,14 @@ fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: T
     Ok(legs)
 }
 
-/// The wallet that takes what is in suspense: the execution's own where the currency fits; where money is missing its own in
-/// any case; else the merchant's of the money's currency.
+/// The wallet that takes what is in suspense: the execution's own where the currency fits, or where money of the payment's
+/// other currency is missing, since the payment has a rate for it; else the merchant's of the money's currency.
 fn review_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
     if let Some(id) = execution.wallet_id {
         let wallet = world.must::<Wallet>(id)?;
-        if wallet.currency == review.amount.currency || review.amount.minor < 0 {
+        let has_rate = review.amount.currency == execution.outside_amount().currency || mutant!(AnyRate);
+        let lacks = review.amount.minor < 0 && has_rate;
+        if wallet.currency == review.amount.currency || lacks {
             return Ok((*wallet).clone());
         }
     }

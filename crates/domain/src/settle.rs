@@ -1,10 +1,11 @@
 //! What a provider's word does: settle, release, wait, send again, or call a human.
 
 use crate::account::PaymentAccount;
+use crate::contradiction;
 use crate::event::{self, EventType, Subject};
 use crate::execute;
 use crate::execution::{
-    Execution, ExecutionStatus, Input, Job, LEASE_US, NEVER_SEEN_US, Patience, STRIPE_RESEND_US, Step, Task, Word,
+    Execution, ExecutionStatus, Input, Job, LEASE_US, NEVER_SEEN_US, Patience, Refunded, STRIPE_RESEND_US, Step, Task, Word,
 };
 use crate::ids::{ExecutionId, MerchantId};
 use crate::ledger::{self, From};
@@ -37,7 +38,7 @@ pub fn hear(id: ExecutionId, word: &Word, world: &mut World, now: Timestamp) -> 
     let input = input_of(word, &execution);
     let stay = |execution| Settled { execution, job: None };
     if execution.disputed {
-        return Ok(stay(review::hear_more(execution, word, time, world, now)?));
+        return Ok(stay(contradiction::hear_more(execution, word, time, world, now)?));
     }
     if mutant!(FailedCompletes) && execution.status == ExecutionStatus::Failed && input == Input::Succeeded {
         let completed = Execution { status: ExecutionStatus::Completed, ..execution };
@@ -45,7 +46,6 @@ pub fn hear(id: ExecutionId, word: &Word, world: &mut World, now: Timestamp) -> 
         return Ok(stay(completed));
     }
     Ok(match execution.status.on(input) {
-        Step::Unchanged => stay(execution),
         Step::Wait => stay(wait(execution, input, time, world, now)?),
         Step::WaitForAction => stay(wait_for_action(execution, word, time, world, now)?),
         Step::Complete => {
@@ -57,7 +57,8 @@ pub fn hear(id: ExecutionId, word: &Word, world: &mut World, now: Timestamp) -> 
         }
         Step::Fail => stay(fail(execution, message_of(word), time, world, now)?),
         Step::Resend => resend(execution, time, world, now)?,
-        Step::Review => stay(review::contradiction(execution, input, word, time, world, now)?),
+        // Also what repeats an outcome may be news: the provider may have said otherwise in between.
+        Step::Unchanged | Step::Review => stay(contradiction::take_in(execution, word, time, world, now)?),
     })
 }
 
@@ -216,8 +217,9 @@ pub fn fail(
             event::record(world, merchant, EventType::SourceReopened, (Subject::Source, source.id.0), None, now)?;
         }
     }
-    if let Some(original) = execution.original_execution_id.filter(|_| !mutant!(RoomKept)) {
-        let original = world.must::<Execution>(original)?.without_refund(&execution)?;
+    // What a disputed one counts for is for its review to say.
+    if let Some(original) = execution.original_execution_id.filter(|_| !execution.disputed && !mutant!(RoomKept)) {
+        let original = world.must::<Execution>(original)?.recounted(execution.refunds(), Refunded::default())?;
         world.put(original);
     }
     let execution = Execution { status: ExecutionStatus::Failed, gateway_message: Some(message), ..finished(execution, time) };
@@ -330,7 +332,8 @@ pub fn authenticate(
     let merchant = world.must::<Merchant>(merchant_id)?;
     let found = world.find::<Execution>(&(merchant_id, reference_id.to_owned()))?;
     let execution = found.filter(|_| merchant.mode == Mode::Sandbox).ok_or(Rejection::NotFound)?;
-    if execution.status.is_final() || !execution.requires_action {
+    // Whose cancellation is under way may not pay any more: the provider would say both.
+    if execution.status.is_final() || !execution.requires_action || execution.cancel_asked {
         return Err(Rejection::NoActionNeeded.into());
     }
     let account = match execution.payment_account_id {

@@ -37,6 +37,10 @@ pub struct Checks {
     last: Map<i64, i64>,
     session_of: Map<SessionId, ExecutionId>,
     held: Map<WalletId, i64>,
+    /// The reviews that are about money.
+    reviews: Map<(ExecutionId, ReviewKind), Arc<Review>>,
+    /// What a refund takes of its payment, as long as its provider has not contradicted itself; and together, by payment.
+    plain: Map<ExecutionId, i64>,
     refunded: Map<ExecutionId, i64>,
     /// Collections of a source that are open, and that completed.
     collections: Map<SourceId, (i64, i64)>,
@@ -51,14 +55,14 @@ impl Checks {
     /// Takes a commit in.
     pub fn observe(&mut self, commit: Commit, rows: &Committed) -> Checked {
         self.entries_balance(&commit.entries)?;
+        for (before, after) in &commit.changes.reviews {
+            self.review(before.as_deref(), after);
+        }
         for (before, after) in &commit.changes.executions {
             self.execution(before.as_deref(), after, &commit, rows)?;
         }
-        for (_, after) in &commit.changes.executions {
-            self.room(after, rows)?;
-        }
-        for (before, after) in &commit.changes.reviews {
-            self.review(before.as_deref(), after);
+        for (before, after) in &commit.changes.executions {
+            self.room(before.is_none(), after, rows)?;
         }
         for (_, wallet) in &commit.changes.wallets {
             self.wallet(wallet)?;
@@ -182,6 +186,12 @@ impl Checks {
         rule(after.refunded_minor <= after.payer.minor, "refunds exceed their payment", || format!("{after:?}"))?;
         self.count(before, -1);
         self.count(Some(after), 1);
+        if let Some(payment) = after.original_execution_id {
+            let plain = after.status != ExecutionStatus::Failed && self.reviews_of(after.id).next().is_none();
+            let takes = if plain { after.payee.minor } else { 0 };
+            let before = self.plain.insert(after.id, takes).unwrap_or(0);
+            *self.refunded.entry(payment).or_default() += takes - before;
+        }
         let changed = before.is_none_or(|before| before.status != after.status);
         let kind = match after.status {
             _ if !changed => None,
@@ -193,12 +203,46 @@ impl Checks {
         has_event(commit, kind, Subject::Execution, after.id.0)
     }
 
-    /// All refunds of a payment together are not more than it.
-    fn room(&self, refund: &Execution, rows: &Committed) -> Checked {
-        let Some(id) = refund.original_execution_id else { return Ok(()) };
+    /// A refund begins only where all refunds of its payment together are not more than it.
+    fn room(&self, begins: bool, refund: &Execution, rows: &Committed) -> Checked {
+        let Some(id) = refund.original_execution_id.filter(|_| begins && refund.status != ExecutionStatus::Failed) else {
+            return Ok(());
+        };
         let sum = self.refunded.get(&id).copied().unwrap_or(0);
         let paid = rows.executions.get(id).map_or(0, |row| row.payer.minor);
         rule(sum <= paid, "refunds exceed their payment", || format!("{sum} of {paid}: {refund:?}"))
+    }
+
+    /// The reviews of an execution that are about money.
+    fn reviews_of(&self, id: ExecutionId) -> impl Iterator<Item = &Arc<Review>> {
+        let kinds = [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
+        kinds.into_iter().filter_map(move |kind| self.reviews.get(&(id, kind)))
+    }
+
+    /// What is with the payer of a payment because of this refund of it, or because its provider took it back.
+    fn taken_by(&self, row: &Execution) -> i64 {
+        let reviews: Vec<_> = self.reviews_of(row.id).collect();
+        let is_refund = row.operation == Operation::Refund;
+        let completed = row.status == ExecutionStatus::Completed;
+        let was_paid = completed && row.operation == Operation::Collection;
+        if !is_refund && !was_paid {
+            return 0;
+        }
+        let asked = if is_refund { row.payee } else { row.payer };
+        let kept = |review: &Arc<Review>| {
+            let again = review.earlier_minor - review.earlier_returned_minor;
+            again + if review.resolution.as_deref() == Some("to payer") { 0 } else { review.amount.minor }
+        };
+        let mut sums: Map<Currency, i64> = Map::default();
+        for review in &reviews {
+            *sums.entry(review.amount.currency).or_default() += kept(review);
+        }
+        let own = sums.remove(&asked.currency).unwrap_or(0);
+        let has = if is_refund && completed { asked.minor } else { 0 } - own;
+        let open = completed && reviews.iter().any(|review| review.status == ReviewStatus::Open);
+        let fixed = is_refund && (open || is_open(row.status) || sums.values().any(|sum| *sum != 0));
+        let least = if fixed { asked.minor } else { 0 };
+        has.max(least)
     }
 
     /// A lease is taken only from who has none any more; who has it may send again.
@@ -220,9 +264,6 @@ impl Checks {
         {
             *self.held.entry(wallet).or_default() += sign * row.payer.minor;
         }
-        if let (Some(original), false) = (row.original_execution_id, row.status == ExecutionStatus::Failed) {
-            *self.refunded.entry(original).or_default() += sign * row.payee.minor;
-        }
         if let (Some(source), Operation::Collection) = (row.source_id, row.operation) {
             let counts = self.collections.entry(source).or_default();
             counts.0 += if open { sign } else { 0 };
@@ -230,8 +271,11 @@ impl Checks {
         }
     }
 
-    fn review(&mut self, before: Option<&Review>, after: &Review) {
-        for (row, sign) in before.map(|row| (row, -1)).into_iter().chain([(after, 1)]) {
+    fn review(&mut self, before: Option<&Review>, after: &Arc<Review>) {
+        if after.kind != ReviewKind::DeadlinePassed {
+            self.reviews.insert((after.execution_id, after.kind), Arc::clone(after));
+        }
+        for (row, sign) in before.map(|row| (row, -1)).into_iter().chain([(&**after, 1)]) {
             if row.status == ReviewStatus::Open {
                 *self.open_suspense.entry((row.merchant_id, row.amount.currency)).or_default() += sign * row.amount.minor;
             }
@@ -239,16 +283,16 @@ impl Checks {
     }
 
     /// What the clearing accounts say of each execution.
-    pub fn cleared(&self, rows: &Committed) -> Map<ExecutionId, i64> {
+    pub fn cleared(&self, rows: &Committed) -> Map<(ExecutionId, Currency), i64> {
         let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
         let is_clearing = |entry: &&Entry| {
             let account = rows.accounts.get(domain::ids::AccountId(entry.account_id));
             entry.bucket == Bucket::System && account.is_some_and(|account| clearing.contains(&account.kind))
         };
-        let mut sums: Map<ExecutionId, i64> = Map::default();
+        let mut sums: Map<(ExecutionId, Currency), i64> = Map::default();
         for entry in self.entries.iter().filter(is_clearing) {
             if let Some(id) = entry.execution_id {
-                *sums.entry(id).or_default() += entry.amount_minor;
+                *sums.entry((id, entry.currency)).or_default() += entry.amount_minor;
             }
         }
         sums
@@ -298,12 +342,8 @@ impl Checks {
         let mut taken: Map<ExecutionId, i64> = Map::default();
         for execution in rows.executions.by_id.values() {
             self.figures(execution)?;
-            let paid_late = rows.reviews.named(&(execution.id, ReviewKind::SuccessAfterFailure)).is_some();
-            if let (Some(original), true) =
-                (execution.original_execution_id, execution.status != ExecutionStatus::Failed || paid_late)
-            {
-                *taken.entry(original).or_default() += execution.payee.minor;
-            }
+            let payment = execution.original_execution_id.unwrap_or(execution.id);
+            *taken.entry(payment).or_default() += self.taken_by(execution);
         }
         for (id, taken) in taken {
             let row = rows.executions.get(id);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use domain::command::Command;
-use domain::execution::ExecutionStatus;
 use domain::ids::ExecutionId;
 use domain::review::Resolution;
 use domain::time::seconds;
@@ -48,6 +47,8 @@ impl Sim {
             idle = batches.iter().all(Vec::is_empty) && self.later.is_empty();
             if idle || thorough {
                 batches[0].extend(self.reviews_to_resolve());
+            }
+            if idle && batches.iter().all(Vec::is_empty) {
                 batches[0].extend(self.statement(&mut told));
             }
             let over = batches.iter().all(Vec::is_empty) && idle;
@@ -62,7 +63,7 @@ impl Sim {
         for (id, moved) in &self.door.inside().moved {
             let booked = -cleared.get(id).copied().unwrap_or(0);
             rule(booked == *moved, "clearing is not what providers hold", || {
-                let row = self.net.db.borrow().rows.executions.get(*id).cloned();
+                let row = self.net.db.borrow().rows.executions.get(id.0).cloned();
                 format!("{moved} is there, {booked} is booked of {row:?}")
             })?;
         }
@@ -80,10 +81,8 @@ impl Sim {
     /// What a provider tells when its books are compared with ours: a callback that was lost is told here at last, once.
     fn statement(&self, told: &mut BTreeSet<String>) -> Vec<Item> {
         let db = self.net.db.borrow();
-        let booked = |id: ExecutionId| {
-            let row = db.rows.executions.get(id).filter(|row| row.status.is_final() && !row.disputed);
-            row.map(|row| row.status == ExecutionStatus::Completed)
-        };
+        let is_final = |id: ExecutionId| db.rows.executions.get(id).is_some_and(|row| row.status.is_final());
+        let booked = |id: ExecutionId| self.books.heard_of(id.0).filter(|_| is_final(id));
         let mut networks = self.door.inside();
         let mut items = vec![];
         for id in networks.unheard(booked).into_iter().filter(|id| told.insert(id.clone())) {

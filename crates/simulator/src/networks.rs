@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use domain::currency::Currency;
 use domain::execution::{Job, ProviderRequest, Word};
 use domain::ids::{ExecutionId, MerchantId};
 use domain::ledger::AccountKind;
@@ -42,8 +43,8 @@ pub struct Request {
     silent: bool,
     plan: Verdict,
     pub decided: Option<Verdict>,
-    /// Whether it is to change its mind.
-    turns: bool,
+    /// How often it is to change its mind.
+    turns: u32,
     /// It does not say how much it moved, where that is what was asked for.
     terse: bool,
     /// Its own random numbers.
@@ -65,9 +66,9 @@ pub struct Networks {
     pub requests: Map<String, Request>,
     of_execution: Map<ExecutionId, String>,
     /// What providers hold for us, as they see it: of each execution,
-    pub moved: Map<ExecutionId, i64>,
+    pub moved: Map<(ExecutionId, Currency), i64>,
     /// and together.
-    pub truth: Map<(MerchantId, AccountKind, domain::currency::Currency), i64>,
+    pub truth: Map<(MerchantId, AccountKind, Currency), i64>,
     pub due: Vec<(i64, Outside)>,
     pub trouble: Option<String>,
     pub now: i64,
@@ -88,6 +89,13 @@ const fn kind_of(request: &ProviderRequest) -> AccountKind {
 }
 
 impl Request {
+    /// What is there because of it, once that is decided.
+    pub fn stands(&self) -> Option<Vec<(Currency, i64)>> {
+        let sign = if self.operation == Operation::Collection { 1 } else { -1 };
+        let there = |verdict: Verdict| verdict.moved.then(|| (verdict.amount.currency, sign * verdict.amount.minor));
+        self.decided.map(|verdict| there(verdict).into_iter().collect())
+    }
+
     /// Whether it has got through.
     pub const fn is_seen(&self) -> bool {
         self.seen
@@ -124,7 +132,9 @@ impl Networks {
         let asked = request.amount;
         let mut plan = Verdict { moved: rng.chance(720), amount: asked };
         if plan.moved && rng.chance(p / 6) {
-            plan.amount = Money::new((asked.minor + rng.between(-3, 5)).max(1), asked.currency);
+            let other = if rng.chance(150) { rng.pick(&["USD", "LRD", "RWF"]).and_then(Currency::parse) } else { None };
+            let currency = other.unwrap_or(asked.currency);
+            plan.amount = Money::new((asked.minor + rng.between(-3, 5)).max(1), currency);
         }
         let card = request.method == Method::CreditCard && request.operation == Operation::Collection;
         let lost = if rng.chance(p / 4) { 1 + u32::from(rng.chance(300)) } else { 0 };
@@ -150,7 +160,10 @@ impl Networks {
             plan,
             decided: None,
             // A refund that pays after all, or not, concerns a second payment too.
-            turns: rng.chance(if request.operation == Operation::Refund { p / 2 } else { p / 4 }),
+            turns: match rng.chance(if request.operation == Operation::Refund { p / 2 } else { p / 4 }) {
+                true if rng.chance(250) => 2 + u32::from(rng.chance(300)),
+                turns => u32::from(turns),
+            },
             terse: rng.chance(250),
             rng,
         }
@@ -174,16 +187,18 @@ impl Networks {
         request.seen = true;
         let longest = if request.rng.chance(700) { seconds(20) } else { minutes(60) };
         let turns_at = self.now + request.rng.between(seconds(1), longest);
+        let turns = request.turns > 0;
+        request.turns = request.turns.saturating_sub(1);
         let request = request.clone();
         let sign = if request.operation == Operation::Collection { 1 } else { -1 };
         for (verdict, sign) in before.map(|before| (before, -sign)).into_iter().chain([(verdict, sign)]) {
             if verdict.moved {
-                *self.moved.entry(request.execution).or_default() += sign * verdict.amount.minor;
+                *self.moved.entry((request.execution, verdict.amount.currency)).or_default() += sign * verdict.amount.minor;
                 *self.truth.entry((request.merchant, request.kind, verdict.amount.currency)).or_default() +=
                     sign * verdict.amount.minor;
             }
         }
-        if before.is_none() && request.turns {
+        if turns {
             self.due.push((turns_at, Outside::Turns(request.id.clone())));
         }
     }
@@ -209,7 +224,7 @@ impl Networks {
 
     /// Money that a provider held for us without our books went back to who had paid it.
     pub fn give_back(&mut self, execution: ExecutionId, merchant: MerchantId, kind: AccountKind, money: Money) {
-        *self.moved.entry(execution).or_default() -= money.minor;
+        *self.moved.entry((execution, money.currency)).or_default() -= money.minor;
         *self.truth.entry((merchant, kind, money.currency)).or_default() -= money.minor;
     }
 
@@ -299,12 +314,11 @@ impl Networks {
         word
     }
 
-    /// What a provider has decided otherwise than the books say, by request: `booked` says of an execution whether it moved
-    /// money, and nothing when more than that is known or open.
-    pub fn unheard(&self, booked: impl Fn(ExecutionId) -> Option<bool>) -> Vec<String> {
+    /// What a provider has decided otherwise than the books say, by request: `booked` says of an execution what was taken in of
+    /// its words, and nothing while that is open.
+    pub fn unheard(&self, booked: impl Fn(ExecutionId) -> Option<Vec<(Currency, i64)>>) -> Vec<String> {
         let differs = |request: &&Request| {
-            let verdict = request.decided.map(|verdict| verdict.moved);
-            verdict.is_some() && booked(request.execution).is_some_and(|moved| verdict != Some(moved))
+            request.stands().is_some_and(|there| booked(request.execution).is_some_and(|booked| booked != there))
         };
         let mut ids: Vec<String> = self.requests.values().filter(differs).map(|request| request.id.clone()).collect();
         ids.sort_unstable();

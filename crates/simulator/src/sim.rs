@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use domain::command::Command;
-use domain::execution::{ExecutionStatus, Word};
+use domain::execution::Word;
 use domain::review::Resolution;
 use domain::time::{minutes, seconds};
 use kola::engine::Outcome;
@@ -444,13 +444,12 @@ impl Sim {
         let Some(request) = self.door.inside().requests.get(&id).cloned() else { return };
         let Some(row) = self.net.db.borrow().rows.executions.get(request.execution).cloned() else { return };
         if matches!(what, Outside::Turns(_)) {
-            let Some(verdict) = request.decided else { return };
-            let heard = row.status.is_final() && (row.status == ExecutionStatus::Completed) == verdict.moved;
-            if !heard || row.disputed || verdict.amount != request.asked {
+            let Some(there) = request.stands() else { return };
+            if !row.status.is_final() || self.books.heard_of(row.id.0) != Some(there) {
                 // Not what it said before, as far as anybody has heard: perhaps later.
                 let rng = self.numbers_of(row.id.0);
                 let (wait, again) = (rng.between(seconds(1), minutes(5)), rng.chance(900));
-                if !row.status.is_final() && again {
+                if again {
                     self.later(wait, Later::Outside(what));
                 }
                 return;

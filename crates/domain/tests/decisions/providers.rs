@@ -4,6 +4,7 @@ use crate::stage::{Stage, declined, usd};
 use domain::command::{Answer, Command};
 use domain::execution::{ExecutionStatus, Task, Word};
 use domain::names::{FeeBearer, Method, Operation};
+use domain::rejection::Rejection;
 use domain::review::{Resolution, ReviewKind};
 use domain::source::SourceStatus;
 use domain::time::{minutes, seconds};
@@ -81,6 +82,8 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
     stage.now = stage.now.plus(minutes(30));
     let Ok(Answer::Claimed(Some(job))) = stage.decide(&Command::Claim(execution.id)) else { panic!("no job") };
     assert_eq!(job.task, Task::Cancel);
+    let late = stage.decide(&Command::Authenticate(stage.merchant, execution.reference_id.clone(), true));
+    assert_eq!(late, Err(vec![Rejection::NoActionNeeded]), "its cancellation is under way");
     let after = stage.hear(execution.id, declined());
     assert_eq!(
         (after.status, after.client_secret, stage.source(source)),

@@ -2,9 +2,11 @@
 
 use crate::stage::{Stage, declined, paid, usd};
 use domain::command::{Answer, Command};
+use domain::currency::Currency;
 use domain::execution::{Execution, ExecutionStatus, Word};
 use domain::ids::SourceId;
 use domain::ledger::AccountKind;
+use domain::money::Money;
 use domain::names::{FeeBearer, Method, Operation};
 use domain::rejection::Rejection;
 use domain::review::{Resolution, Review, ReviewKind, ReviewStatus};
@@ -178,4 +180,161 @@ fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
     assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "RWF")), (before - 10_000, 0));
     assert_eq!(stage.system(AccountKind::Position, "RWF"), 0);
     stage.check_books();
+}
+
+/// A provider's word that it moved so many cents.
+fn moved(minor: i64) -> Word {
+    Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(minor)) }
+}
+
+#[test]
+fn a_refund_counts_for_what_its_provider_moved() {
+    // Asked for 50 of 100. What the provider says, how it is resolved, and what can be refunded before and after that.
+    let cases: &[(&[Word], Resolution, i64, i64)] = &[
+        (&[moved(6_000)], Resolution::ToWallet, 4_000, 4_000),
+        (&[moved(6_000)], Resolution::ToPayer, 4_000, 10_000),
+        (&[moved(3_000)], Resolution::ToWallet, 5_000, 7_000),
+        (&[declined(), moved(6_000)], Resolution::ToWallet, 4_000, 4_000),
+        (&[declined(), moved(3_000)], Resolution::ToWallet, 7_000, 7_000),
+        (&[paid("t"), moved(6_000)], Resolution::ToWallet, 4_000, 4_000),
+        (&[paid("t"), moved(3_000)], Resolution::ToWallet, 5_000, 7_000),
+        (&[paid("t"), moved(3_000)], Resolution::ToPayer, 5_000, 5_000),
+        (&[paid("t"), declined()], Resolution::ToWallet, 5_000, 10_000),
+        (&[paid("t"), declined()], Resolution::ToPayer, 5_000, 5_000),
+        (&[declined(), paid("t")], Resolution::ToWallet, 5_000, 5_000),
+        (&[declined(), paid("t")], Resolution::ToPayer, 5_000, 10_000),
+        (&[moved(12_000)], Resolution::ToWallet, 0, 0),
+    ];
+    for (words, how, before, after) in cases {
+        let mut stage = Stage::new();
+        let source = stage.invoice(10_000, FeeBearer::Payee);
+        let party = stage.party("231880000002");
+        let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+        let collection = stage.collect(source, account, "USD").unwrap();
+        stage.hear(collection.id, paid("t"));
+        stage.fund(20_000);
+        let refund = stage.refund(collection.id, "50").unwrap();
+        for word in *words {
+            stage.hear(refund.id, word.clone());
+        }
+        let room = |stage: &mut Stage| 10_000 - stage.world.must::<Execution>(collection.id).unwrap().refunded_minor;
+        assert_eq!(room(&mut stage), *before, "before {how:?} of {words:?}");
+        let found = stage.reviews(refund.id);
+        let [review] = &found[..] else { panic!("{found:?}") };
+        stage.resolve(review.id, *how).unwrap();
+        assert_eq!(room(&mut stage), *after, "after {how:?} of {words:?}");
+        let more = format!("{}.01", after / 100);
+        assert!(stage.refund(collection.id, &more).is_err(), "{words:?}");
+        stage.check_books();
+    }
+}
+
+#[test]
+fn room_beyond_the_payment_is_not_given_to_another_refund() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let collection = stage.collect(source, account, "USD").unwrap();
+    stage.hear(collection.id, paid("t"));
+    stage.fund(20_000);
+    let first = stage.refund(collection.id, "50").unwrap();
+    let second = stage.refund(collection.id, "50").unwrap();
+    stage.hear(first.id, moved(8_000));
+    stage.hear(second.id, declined());
+    assert!(stage.refund(collection.id, "20.01").is_err(), "80 of 100 are with the payer");
+    assert!(stage.refund(collection.id, "20").is_ok());
+    stage.check_books();
+}
+
+#[test]
+fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
+    let mut stage = Stage::new();
+    stage.fund(10_250);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
+    let execution = stage.payout(account, usd(10_000)).unwrap();
+    let lrd = Money::new(50_000, Currency::parse("LRD").unwrap());
+    stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(lrd) });
+    assert_eq!(stage.system(AccountKind::Suspense, "LRD"), -50_000);
+    let review = stage.review(execution.id, ReviewKind::AmountMismatch);
+    // There is no rate between dollars and dollars that says what Liberian dollars are worth.
+    assert_eq!(stage.resolve(review.id, Resolution::ToWallet).unwrap_err(), [Rejection::ReviewInsufficient]);
+    stage.resolve(review.id, Resolution::ToPayer).unwrap();
+    assert_eq!((stage.mine("USD"), stage.system(AccountKind::Suspense, "LRD")), ((10_250, 0), 0));
+    stage.check_books();
+}
+
+/// A collection of 100 dollars, of which its provider says all that in this order; each review goes to the wallet.
+fn collected(words: &[Word]) -> (Stage, Execution) {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let collection = stage.collect(source, account, "USD").unwrap();
+    stage.fund(10_000);
+    for word in words {
+        stage.hear(collection.id, word.clone());
+        for review in stage.reviews(collection.id) {
+            if review.status == ReviewStatus::Open {
+                stage.resolve(review.id, Resolution::ToWallet).unwrap();
+            }
+        }
+    }
+    stage.check_books();
+    (stage, collection)
+}
+
+#[test]
+fn a_second_contradiction_is_about_what_the_first_one_left() {
+    // What the provider says, and what it holds for us after that.
+    let cases: &[(&[Word], i64)] = &[
+        (&[moved(9_000), paid("t")], 9_000),
+        (&[moved(9_000), moved(10_000)], 10_000),
+        (&[moved(9_000), declined()], 0),
+        (&[declined(), paid("t"), moved(9_000)], 9_000),
+        (&[declined(), paid("t"), declined()], 0),
+        (&[paid("t"), declined(), paid("t")], 10_000),
+        (&[paid("t"), declined(), moved(9_000)], 9_000),
+        (&[paid("t"), moved(9_000), declined()], 0),
+        (&[paid("t"), paid("t"), moved(10_000)], 10_000),
+        (&[declined(), declined()], 0),
+        (&[declined(), paid("t"), declined(), paid("t"), declined()], 0),
+        (&[paid("t"), declined(), paid("t"), declined(), moved(8_000), moved(7_000), paid("t")], 7_000),
+    ];
+    for (words, there) in cases {
+        let (mut stage, collection) = collected(words);
+        assert_eq!(-stage.system(AccountKind::ClearingPawaPay, "USD"), *there, "{words:?}");
+        let found = stage.reviews(collection.id);
+        assert!(found.iter().all(|review| review.status == ReviewStatus::Resolved), "{words:?}");
+        assert!(!stage.world.must::<Execution>(collection.id).unwrap().disputed);
+    }
+}
+
+#[test]
+fn a_payment_in_another_currency_is_missing_in_its_own() {
+    let rwf =
+        Word::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(144_000, Currency::parse("RWF").unwrap())) };
+    let (stage, _) = collected(&[paid("t"), rwf.clone()]);
+    let clearing = |currency| -stage.system(AccountKind::ClearingPawaPay, currency);
+    assert_eq!((clearing("USD"), clearing("RWF")), (0, 144_000));
+    assert_eq!((stage.mine("RWF").0, stage.system(AccountKind::Suspense, "USD")), (144_000, 0));
+    let (stage, _) = collected(&[rwf, declined()]);
+    assert_eq!(stage.system(AccountKind::ClearingPawaPay, "RWF"), 0);
+}
+
+#[test]
+fn what_a_provider_took_back_of_a_payment_cannot_be_refunded() {
+    for (words, room) in [
+        (vec![paid("t"), moved(9_000)], 9_000),
+        (vec![paid("t"), declined()], 0),
+        (vec![paid("t"), declined(), paid("t")], 10_000),
+        (vec![paid("t"), moved(11_000)], 10_000),
+    ] {
+        let (mut stage, collection) = collected(&words);
+        stage.fund(20_000);
+        assert!(stage.refund(collection.id, &format!("{}.01", room / 100)).is_err(), "{words:?}");
+        assert!(room == 0 || stage.refund(collection.id, &format!("{}", room / 100)).is_ok(), "{words:?}");
+        stage.check_books();
+    }
 }

@@ -288,6 +288,16 @@ impl Stage {
         (*self.world.find::<Review>(&(id, kind)).unwrap().unwrap()).clone()
     }
 
+    /// All reviews of an execution that are about money.
+    pub(crate) fn reviews(&mut self, id: ExecutionId) -> Vec<Arc<Review>> {
+        loop {
+            match domain::contradiction::reviews(id, &self.world) {
+                Err(Halt::Missing(key)) => self.absent(key),
+                found => return found.unwrap(),
+            }
+        }
+    }
+
     pub(crate) fn resolve(&mut self, id: ReviewId, how: Resolution) -> Result<Answer, Vec<Rejection>> {
         self.decide(&Command::ResolveReview(id, how, "statement of the provider".into()))
     }

@@ -35,6 +35,11 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0003_over_refunds.sql"),
         oldest: 1,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0004_moved_refunds.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0004_moved_refunds.sql"),
+        oldest: 1,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.

@@ -116,10 +116,13 @@ record!(domain::ledger::Account, "accounts",
 
 record!(domain::review::Review, "reviews",
     fixed {
-        id: "id", merchant_id: "merchant_id", execution_id: "execution_id", kind: "kind", amount: "amount_minor" "currency",
-        reason: "reason", created_at: "created_at",
+        id: "id", merchant_id: "merchant_id", execution_id: "execution_id", kind: "kind", created_at: "created_at",
     }
-    changing { status: "status", resolution: "resolution", evidence: "evidence", resolved_at: "resolved_at" }
+    changing {
+        status: "status", amount: "amount_minor" "currency", earlier_minor: "earlier_minor",
+        earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
+        resolved_at: "resolved_at",
+    }
     name { "execution_id" "kind" });
 
 record!(domain::event::Event, "events",

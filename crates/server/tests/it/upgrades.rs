@@ -226,11 +226,18 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
 
 /// What the third migration does to rows: the same statement on both databases.
 const COUNT_APART: &str = include_str!("../../../../migrations/postgres/0003_over_refunds.sql");
+/// And the fourth.
+const COUNT_MOVED: &str = include_str!("../../../../migrations/postgres/0004_moved_refunds.sql");
+
+/// The statement of a migration that changes rows.
+fn update_of(migration: &str) -> &str {
+    let update = migration.find("UPDATE executions").map(|at| &migration[at..]).expect("the statement");
+    &update[..=update.find(';').expect("its end")]
+}
 
 #[test]
 fn what_was_given_back_beyond_a_payment_is_counted_in_old_rows_too() {
-    let update = COUNT_APART.find("UPDATE executions").map(|at| &COUNT_APART[at..]).expect("the statement");
-    let update = &update[..=update.find(';').expect("its end")];
+    let update = update_of(COUNT_APART);
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
     let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
@@ -256,4 +263,28 @@ fn what_was_given_back_beyond_a_payment_is_counted_in_old_rows_too() {
     server.database.sql(update);
     let over = server.database.rows(figures);
     assert_eq!((over[0][0].as_str(), over[0][2].as_str()), ("10300", "200"));
+}
+
+#[test]
+fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
+    let update = update_of(COUNT_MOVED);
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "1000.00");
+    let paid = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
+    assert_eq!(shop.refund(&paid, "60.00")["status"], "COMPLETED");
+    assert_eq!(shop.refund(&paid, "10.00")["status"], "COMPLETED");
+    let counted = "SELECT refunded_minor, refunded_total_minor, over_refunded_minor, over_refunded_total_minor FROM executions \
+                   WHERE operation = 'COLLECTION'";
+    // As if the provider had said of the first that it moved 70, and of the second that it moved 40.
+    for (asked, more) in [(6_000, 1_000), (1_000, 3_000)] {
+        server.database.sql(&format!(
+            "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
+             SELECT -id, merchant_id, id, 'AMOUNT_MISMATCH', 'RESOLVED', -{more}, 'USD', 'x', 0, 0 FROM executions \
+             WHERE operation = 'REFUND' AND payee_minor = {asked}"
+        ));
+    }
+    assert!(server.kola(&["ledger", "verify"]).refused().contains("refunds differ from what their payment says"));
+    server.database.sql(update);
+    assert_eq!(server.database.rows(counted), [["10300", "10300", "700", "700"]]);
+    server.verify_ledger();
 }

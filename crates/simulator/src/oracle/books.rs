@@ -11,7 +11,7 @@ use domain::session::{SessionKind, SessionStatus};
 use domain::source::{SourceStatus, SourceType};
 use domain::wallet::WalletStatus;
 
-use super::figures::Figures;
+use super::figures::{Figures, giving_back};
 use crate::db::Map;
 
 /// A merchant.
@@ -97,10 +97,16 @@ pub struct Execution {
     pub wallet: Option<i64>,
     pub other: Option<i64>,
     pub original: Option<i64>,
-    /// What refunds have taken, hold, or paid after all: of the payer, of the wallet.
+    /// What its payer has of it, or is to have: in the payer's currency, in the wallet's.
     pub refunded: (i64, i64),
+    /// What its provider holds for us because of it, as far as its words were taken in: by currency, its own first.
+    pub said: Vec<(Currency, i64)>,
+    /// Of that what went back, or was recovered, outside.
+    pub undone: Vec<(Currency, i64)>,
     pub disputed: bool,
     pub acts: bool,
+    /// Its provider was asked to cancel it.
+    pub canceled: bool,
     pub created: i64,
     pub sent: i64,
     pub request: String,
@@ -113,6 +119,28 @@ impl Execution {
             Operation::Collection => self.figures.payer,
             Operation::Payout | Operation::Transfer | Operation::Refund => self.figures.payee,
         }
+    }
+
+    /// What of a payment is with its payer because of this: of a refund what the payer has, and no less than was asked for
+    /// while that is open, or in another currency; of the payment itself what its provider took back.
+    pub fn counts(&self) -> (i64, i64) {
+        let completed = self.status == ExecutionStatus::Completed;
+        let net = |currency: Currency| sum_of(&self.said, currency) - sum_of(&self.undone, currency);
+        let (asked, total, has) = match self.operation {
+            Operation::Collection if completed && self.provider != Provider::Platform => {
+                (self.figures.payer, self.figures.total, self.figures.payer - net(self.outside))
+            }
+            Operation::Refund if completed && self.provider == Provider::Platform => {
+                (self.figures.payee, self.figures.payer, self.figures.payee)
+            }
+            Operation::Refund => (self.figures.payee, self.figures.payer, -net(self.outside)),
+            Operation::Collection | Operation::Payout | Operation::Transfer => return (0, 0),
+        };
+        let elsewhere = self.said.iter().any(|(currency, _)| *currency != self.outside && net(*currency) != 0);
+        let open = !self.is_final() || completed && self.disputed;
+        let least = if self.operation == Operation::Refund && (open || elsewhere) { asked } else { 0 };
+        let amount = has.max(least);
+        if amount == asked { (asked, total) } else { (amount, giving_back(amount, self.outside, self.inside, i64::MAX)) }
     }
 
     pub const fn is_final(&self) -> bool {
@@ -169,6 +197,11 @@ pub struct Books {
     pub fresh_deadlines: BTreeSet<i64>,
     /// Raised with each change of what decisions read without changing it.
     pub soft: u64,
+}
+
+/// What a list has of a currency.
+pub fn sum_of(list: &[(Currency, i64)], currency: Currency) -> i64 {
+    list.iter().filter(|(other, _)| *other == currency).map(|(_, amount)| amount).sum()
 }
 
 /// What is wrong.
@@ -236,6 +269,24 @@ impl Books {
             return Err(format!("wallet {wallet} fell to {} and {} held", found.available, found.held));
         }
         Ok(())
+    }
+
+    /// What was taken in of what a provider said of an execution; nothing while a review of that is open.
+    pub fn heard_of(&self, id: i64) -> Option<Vec<(Currency, i64)>> {
+        let own = self.executions.get(&id).filter(|own| !own.disputed)?;
+        Some(own.said.iter().copied().filter(|(_, amount)| *amount != 0).collect())
+    }
+
+    /// Changes an execution; what counts of its payment follows.
+    pub fn change(&mut self, id: i64, change: impl FnOnce(&mut Execution)) {
+        let Some(own) = self.executions.get_mut(&id) else { return };
+        let before = own.counts();
+        change(own);
+        let (after, payment) = (own.counts(), own.original.unwrap_or(id));
+        if let Some(payment) = self.executions.get_mut(&payment) {
+            payment.refunded.0 += after.0 - before.0;
+            payment.refunded.1 += after.1 - before.1;
+        }
     }
 
     /// Credits a system account.

@@ -216,8 +216,11 @@ impl Books {
             other: None,
             original: session.original,
             refunded: (0, 0),
+            said: vec![],
+            undone: vec![],
             disputed: false,
             acts: false,
+            canceled: false,
             created: time,
             sent: time,
             request: String::new(),
@@ -442,10 +445,11 @@ impl Books {
             self.credit(own.merchant, kind, s, fee);
         }
         self.set_source_status(own.source, SourceStatus::Paid);
-        self.executions.entry(id).and_modify(|known| {
+        self.change(id, |known| {
             known.status = ExecutionStatus::Completed;
             known.wallet = Some(wallet);
             known.acts = false;
+            known.said = vec![(p, sign * own.crossing())];
         });
         self.soft += 1;
         Ok(())
@@ -458,11 +462,7 @@ impl Books {
             self.add(own.wallet.unwrap_or(0), own.figures.payer, -own.figures.payer)?;
         }
         self.set_source_status(own.source, SourceStatus::Active);
-        if let Some(original) = own.original.and_then(|id| self.executions.get_mut(&id)) {
-            original.refunded.0 -= own.figures.payee;
-            original.refunded.1 -= own.figures.payer;
-        }
-        self.executions.entry(id).and_modify(|known| {
+        self.change(id, |known| {
             known.status = ExecutionStatus::Failed;
             known.acts = false;
         });

@@ -1,17 +1,20 @@
 //! What providers and operators say, and what it does.
 
 use domain::command::Answer;
-use domain::execution::{ExecutionStatus, Word};
+use domain::currency::Currency;
+use domain::execution::{ExecutionStatus, Task, Word};
 use domain::ledger::AccountKind;
 use domain::names::{Operation, Provider};
 use domain::review::{Resolution, ReviewKind};
 use domain::wallet::WalletStatus;
 
-use super::books::{Books, Execution, Review, Wrong};
+use super::books::{Books, Execution, Review, Wrong, sum_of};
 use super::{Told, figures, first, taken};
 
 const MINUTE: i64 = 60_000_000;
 const DEADLINE: i64 = 24 * 60 * MINUTE;
+/// The reviews that are about money.
+const KINDS: [ReviewKind; 3] = [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
 
 impl Books {
     pub(super) fn heard(&mut self, id: i64, word: &Word, told: Told<'_>) -> Result<(), Wrong> {
@@ -38,29 +41,20 @@ impl Books {
     /// Books a word; whether the request is sent again.
     fn hear(&mut self, id: i64, word: &Word, told: Told<'_>) -> Result<bool, Wrong> {
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
-        let amount = match word {
-            Word::Succeeded { amount: Some(amount), .. } => Some(*amount),
-            _ => None,
+        let other = match word {
+            Word::Succeeded { amount: Some(amount), .. } => (amount.minor, amount.currency) != (own.crossing(), own.outside),
+            _ => false,
         };
-        let other = amount.filter(|amount| (amount.minor, amount.currency) != (own.crossing(), own.outside));
         if own.disputed {
             self.stays_open(id);
             return Ok(false);
         }
         match (word, own.status) {
-            (Word::Succeeded { .. }, _) if other.is_some() => {
-                let Some(other) = other else { return Ok(false) };
-                let booked = own.status == ExecutionStatus::Completed && other.currency == own.outside;
-                let found = if booked { other.minor - own.crossing() } else { other.minor };
-                self.contradict(id, ReviewKind::AmountMismatch, direction(&own) * found)?;
-            }
-            (Word::Succeeded { .. }, ExecutionStatus::Failed) => {
-                self.contradict(id, ReviewKind::SuccessAfterFailure, direction(&own) * own.crossing())?;
-            }
-            (Word::Declined { .. }, ExecutionStatus::Completed) => {
-                self.contradict(id, ReviewKind::FailureAfterSuccess, -direction(&own) * own.crossing())?;
+            (Word::Succeeded { .. } | Word::Declined { .. }, ExecutionStatus::Completed | ExecutionStatus::Failed) => {
+                self.contradict(id, &own, word)?;
             }
             (_, ExecutionStatus::Completed | ExecutionStatus::Failed) => {}
+            (Word::Succeeded { .. }, _) if other => self.contradict(id, &own, word)?,
             (Word::Succeeded { .. }, _) => {
                 self.complete(id, true)?;
                 self.close_deadline(id);
@@ -126,25 +120,56 @@ impl Books {
         self.reviews.entry((id, ReviewKind::DeadlinePassed)).and_modify(|review| review.open = false);
     }
 
-    /// Money is elsewhere than the books say: `found` more is with the provider.
-    fn contradict(&mut self, id: i64, kind: ReviewKind, found: i64) -> Result<(), Wrong> {
-        if self.reviews.contains_key(&(id, kind)) {
-            return Ok(());
+    /// A provider says otherwise than it did before: what it holds for us more, or less, is in suspense until somebody decides.
+    fn contradict(&mut self, id: i64, own: &Execution, word: &Word) -> Result<(), Wrong> {
+        let asked = (own.outside, direction(own) * own.crossing());
+        let now = match word {
+            Word::Succeeded { amount: Some(amount), .. } => Some((amount.currency, direction(own) * amount.minor)),
+            Word::Succeeded { amount: None, .. } if own.said.iter().any(|(_, amount)| *amount != 0) => return Ok(()),
+            Word::Succeeded { amount: None, .. } => Some(asked),
+            _ => None,
+        };
+        let mut found = vec![];
+        if let Some((currency, amount)) = now {
+            let before = sum_of(&own.said, currency);
+            let anew = before == 0 && now == Some(asked);
+            let kind = if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
+            found.push((kind, currency, amount - before));
         }
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let elsewhere = own.said.iter().filter(|(currency, _)| now.is_none_or(|(other, _)| other != *currency));
+        found.extend(elsewhere.map(|(currency, amount)| (ReviewKind::FailureAfterSuccess, *currency, -amount)));
+        let mut opened = vec![];
+        for (kind, currency, amount) in found.into_iter().filter(|(.., amount)| *amount != 0) {
+            let more = amount * direction(own) > 0;
+            let spare = if more { ReviewKind::SuccessAfterFailure } else { ReviewKind::FailureAfterSuccess };
+            let fits = |kind: &ReviewKind| {
+                let known = self.reviews.get(&(id, *kind));
+                !opened.contains(kind) && known.is_none_or(|review| review.currency == currency)
+            };
+            let Some(kind) = [kind, spare].into_iter().chain(KINDS).find(fits) else { continue };
+            opened.push(kind);
+            self.suspend(id, own, kind, (currency, amount))?;
+        }
+        if !opened.is_empty() {
+            self.soft += 1;
+            self.stays_open(id);
+        }
+        Ok(())
+    }
+
+    fn suspend(&mut self, id: i64, own: &Execution, kind: ReviewKind, (currency, found): (Currency, i64)) -> Result<(), Wrong> {
         let clearing = AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
-        self.reviews.insert((id, kind), Review { amount: found, currency: own.outside, open: true });
-        self.credit(own.merchant, clearing, own.outside, -found);
-        self.credit(own.merchant, AccountKind::Suspense, own.outside, found);
-        if kind == ReviewKind::SuccessAfterFailure
-            && let Some(original) = own.original.and_then(|id| self.executions.get_mut(&id))
-        {
-            original.refunded.0 += own.figures.payee;
-            original.refunded.1 += own.figures.payer;
-        }
-        self.executions.entry(id).and_modify(|known| known.disputed = true);
-        self.soft += 1;
-        self.stays_open(id);
+        self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
+        self.credit(own.merchant, clearing, currency, -found);
+        self.credit(own.merchant, AccountKind::Suspense, currency, found);
+        self.change(id, |known| {
+            known.disputed = true;
+            match known.said.iter_mut().find(|(other, _)| *other == currency) {
+                Some((_, amount)) => *amount += found,
+                None if currency == own.outside => known.said.insert(0, (currency, found)),
+                None => known.said.push((currency, found)),
+            }
+        });
         Ok(())
     }
 
@@ -161,6 +186,9 @@ impl Books {
         if (job.request.amount.minor, job.request.amount.currency) != (own.crossing(), own.outside) {
             return Err(format!("the job of {id} is about {:?}", job.request.amount));
         }
+        if job.task == Task::Cancel {
+            self.executions.entry(id).and_modify(|known| known.canceled = true);
+        }
         let late = self.time(own.merchant, told.now) >= own.created + DEADLINE;
         // Its deadline may have passed in the middle of it, when the merchant's clock was advanced.
         if if told.overlapped { self.fresh_deadlines.contains(&id) } else { late } {
@@ -172,7 +200,7 @@ impl Books {
     pub(super) fn authenticated(&mut self, merchant: i64, reference: &str, success: bool, told: Told<'_>) -> Result<(), Wrong> {
         let id = self.references.get(&(merchant, reference.to_owned())).copied();
         let own = id.and_then(|id| self.executions.get(&id));
-        let idle = own.is_some_and(|own| own.is_final() || !own.acts);
+        let idle = own.is_some_and(|own| own.is_final() || !own.acts || own.canceled);
         if !told.accepted(first(&[(own.is_none(), "not_found"), (idle, "state")]))? {
             return Ok(());
         }
@@ -201,7 +229,7 @@ impl Books {
         }
         self.reviews.entry((id, kind)).and_modify(|review| review.open = false);
         if about_money {
-            return self.take_out(id, &own, kind, review, how);
+            return self.take_out(id, &own, review, how);
         }
         match how {
             _ if own.is_final() => Ok(()),
@@ -213,7 +241,9 @@ impl Books {
     /// The wallet that takes what is in suspense, and its share.
     fn share(&self, own: &Execution, review: Review) -> (Option<i64>, i64) {
         let known = own.wallet.and_then(|id| Some((id, *self.wallets.get(&id)?)));
-        let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || review.amount < 0);
+        // There is a rate only between the payment's own two currencies.
+        let lacks = review.amount < 0 && review.currency == own.outside;
+        let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || lacks);
         let found = own_wallet.or_else(|| self.own_wallet(own.merchant, review.currency));
         let same = found.is_none_or(|(_, wallet)| wallet.currency == review.currency);
         let share = if same {
@@ -230,13 +260,13 @@ impl Books {
 
     fn against_taking(&self, own: &Execution, review: Review) -> Vec<&'static str> {
         let (id, share) = self.share(own, review);
-        let Some(wallet) = id.and_then(|id| self.wallets.get(&id)) else { return vec![] };
+        let Some(wallet) = id.and_then(|id| self.wallets.get(&id)) else { return first(&[(share < 0, "balance")]) };
         let released =
             if own.is_final() || own.operation == Operation::Collection || own.wallet != id { 0 } else { own.figures.payer };
         first(&[(wallet.status == WalletStatus::Closed, "wallet"), (wallet.available + released + share < 0, "balance")])
     }
 
-    fn take_out(&mut self, id: i64, own: &Execution, kind: ReviewKind, review: Review, how: Resolution) -> Result<(), Wrong> {
+    fn take_out(&mut self, id: i64, own: &Execution, review: Review, how: Resolution) -> Result<(), Wrong> {
         if !own.is_final() {
             self.fall_through(id)?;
             self.close_deadline(id);
@@ -259,8 +289,13 @@ impl Books {
                 self.credit(own.merchant, AccountKind::Position, inside, -share);
             }
         }
-        let paid_for = kind == ReviewKind::FailureAfterSuccess && how == Resolution::ToWallet;
-        self.executions.entry(id).and_modify(|known| known.disputed = paid_for);
+        let open = KINDS.iter().any(|kind| self.reviews.get(&(id, *kind)).is_some_and(|review| review.open));
+        self.change(id, |known| {
+            known.disputed = open;
+            if how == Resolution::ToPayer {
+                known.undone.push((currency, amount));
+            }
+        });
         self.soft += 1;
         Ok(())
     }

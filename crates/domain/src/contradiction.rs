@@ -1,0 +1,227 @@
+//! Providers that contradict themselves. What is final stays as it is; the money that is elsewhere than the books say goes to
+//! suspense, where a human decides about it, and a payment's refunds follow what its payer really has.
+
+use std::sync::Arc;
+
+use crate::currency::Currency;
+use crate::event::{self, EventType, Subject};
+use crate::execution::{Execution, ExecutionStatus, Refunded, Word};
+use crate::fees;
+use crate::ids::ExecutionId;
+use crate::ledger::{self, AccountKind};
+use crate::money::Money;
+use crate::mutant;
+use crate::names::Operation;
+use crate::review::{self, Review, ReviewKind, ReviewStatus};
+use crate::settle;
+use crate::time::Timestamp;
+use crate::world::{Halt, World, difference, sum};
+
+/// The kinds of review that are about money. An execution has one of each at most.
+pub const KINDS: [ReviewKind; 3] =
+    [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
+
+/// The reviews of an execution that are about money, open or resolved.
+///
+/// # Errors
+/// None of its own.
+pub fn reviews(id: ExecutionId, world: &World) -> Result<Vec<Arc<Review>>, Halt> {
+    let mut found = vec![];
+    for kind in KINDS {
+        found.extend(world.find::<Review>(&(id, kind))?);
+    }
+    Ok(found)
+}
+
+/// Takes in a word about a payment that is final, or about another amount than was asked for. Where it says something else
+/// than the books, the difference goes to suspense, and a human decides; else nothing happens.
+///
+/// # Errors
+/// [`Halt::Broken`] for an execution without a provider.
+pub fn take_in(
+    execution: Execution,
+    word: &Word,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    if !matches!(word, Word::Succeeded { .. } | Word::Declined { .. }) {
+        return Ok(execution);
+    }
+    let known = reviews(execution.id, world)?;
+    let differences = differences(&execution, word, &known)?;
+    if differences.is_empty() {
+        return Ok(execution);
+    }
+    let clearing = AccountKind::clearing(execution.provider)
+        .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
+    let counted = given_back(&execution, world)?;
+    let said = describe(word, execution.outside_amount());
+    let reason = format!("the execution is {}; the provider says: {said}", execution.status);
+    let mut opened: Vec<ReviewKind> = vec![];
+    for (kind, found) in differences {
+        let other = if found.minor * direction(&execution) > 0 {
+            ReviewKind::SuccessAfterFailure
+        } else {
+            ReviewKind::FailureAfterSuccess
+        };
+        // One review is about one currency.
+        let fits = |kind: &ReviewKind| {
+            let one = known.iter().find(|review| review.kind == *kind);
+            !opened.contains(kind) && one.is_none_or(|review| review.amount.currency == found.currency)
+        };
+        let Some(kind) = [kind, other].into_iter().chain(KINDS).find(fits) else { continue };
+        opened.push(kind);
+        let id = review::open(&execution, kind, found, reason.clone(), world, now)?;
+        let subject = (Subject::Review, id.0);
+        let event = event::record(world, execution.merchant_id, EventType::ReviewOpened, subject, Some(reason.clone()), now)?;
+        let postings = ledger::to_suspense(execution.merchant_id, clearing, found)?;
+        ledger::post(world, event, Some(execution.id), &postings, now)?;
+    }
+    if opened.is_empty() {
+        return hear_more(execution, word, time, world, now);
+    }
+    let execution = recount(execution, counted, world)?;
+    let execution = Execution { disputed: true, ..execution };
+    let execution =
+        if execution.status.is_final() { execution } else { settle::processing(execution, WAITS, time, world, now)? };
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+/// Why an execution in review is not final.
+const WAITS: &str = "a review: the provider moved another amount";
+
+/// Whether a payment adds to what its provider holds for us, or takes from it.
+const fn direction(execution: &Execution) -> i64 {
+    match execution.operation {
+        Operation::Collection => 1,
+        Operation::Payout | Operation::Transfer | Operation::Refund => -1,
+    }
+}
+
+/// What the provider holds for us more than the books say, now that it has said `word`: money in adds, money out takes away.
+/// The books know what was settled, and what was found before.
+fn differences(execution: &Execution, word: &Word, known: &[Arc<Review>]) -> Result<Vec<(ReviewKind, Money)>, Halt> {
+    let expected = Money::new(direction(execution) * execution.outside_amount().minor, execution.outside_amount().currency);
+    let mut books = if execution.status == ExecutionStatus::Completed { vec![expected] } else { vec![] };
+    for review in known.iter().filter(|_| !mutant!(ForgetEarlier)) {
+        add(&mut books, Money::new(review.all_minor()?, review.amount.currency))?;
+    }
+    let moved = books.iter().any(|booked| booked.minor != 0);
+    let said = match word {
+        // It says that money moved, not how much, and the books have it moved.
+        Word::Succeeded { amount: None, .. } if moved => return Ok(vec![]),
+        Word::Succeeded { amount: None, .. } => Some(expected),
+        Word::Succeeded { amount: Some(amount), .. } => Some(Money::new(direction(execution) * amount.minor, amount.currency)),
+        Word::Declined { .. } => None,
+        Word::Accepted | Word::NeedsAction { .. } | Word::Unknown | Word::NeverSeen => return Ok(vec![]),
+    };
+    let booked_in =
+        |currency: Currency| books.iter().find(|booked| booked.currency == currency).map_or(0, |booked| booked.minor);
+    let mut all = vec![];
+    if let Some(said) = said {
+        let anew = said == expected && booked_in(said.currency) == 0;
+        let kind = if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
+        all.push((kind, Money::new(difference(said.minor, booked_in(said.currency))?, said.currency)));
+    }
+    let elsewhere = books.iter().filter(|booked| said.is_none_or(|said| said.currency != booked.currency));
+    all.extend(elsewhere.map(|booked| (ReviewKind::FailureAfterSuccess, Money::new(-booked.minor, booked.currency))));
+    all.retain(|(_, found)| found.minor != 0);
+    Ok(all)
+}
+
+/// Adds money to what a list has of its currency.
+fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Halt> {
+    match list.iter_mut().find(|other| other.currency == money.currency) {
+        Some(other) => other.minor = sum(other.minor, money.minor)?,
+        None => list.push(money),
+    }
+    Ok(())
+}
+
+/// What counts against the room of a payment because of this execution, as far as is known: of a refund what its payer has,
+/// and no less than was asked for while it is open; of the payment itself what its provider took back. What a human has seen
+/// returned or recovered outside is as if it had not happened.
+///
+/// # Errors
+/// [`Halt::Broken`] for sums that do not fit.
+pub fn given_back(execution: &Execution, world: &World) -> Result<Refunded, Halt> {
+    let completed = execution.status == ExecutionStatus::Completed;
+    let refund = match execution.operation {
+        Operation::Collection if completed => false,
+        Operation::Refund => true,
+        Operation::Collection | Operation::Payout | Operation::Transfer => return Ok(Refunded::default()),
+    };
+    let known = reviews(execution.id, world)?;
+    let asked = execution.outside_amount();
+    let open = !execution.status.is_final() || completed && known.iter().any(|review| review.status == ReviewStatus::Open);
+    let mut kept = vec![Money::new(0, asked.currency)];
+    for review in known.iter().filter(|review| !mutant!(MovedNotCounted) || review.kind != ReviewKind::AmountMismatch) {
+        add(&mut kept, Money::new(review.kept_minor()?, review.amount.currency))?;
+    }
+    let of_own = |money: &&Money| money.currency == asked.currency;
+    // What another currency is worth in the payment's nobody has agreed on.
+    let elsewhere = kept.iter().any(|money| !of_own(&money) && money.minor != 0);
+    let at_least = if refund && (open || elsewhere) { asked.minor } else { 0 };
+    let settled = if refund && completed { asked.minor } else { 0 };
+    let has = difference(settled, kept.iter().find(of_own).map_or(0, |money| money.minor))?;
+    let minor = has.max(at_least);
+    if minor == asked.minor {
+        return Ok(Refunded { minor, total_minor: execution.total_minor });
+    }
+    let money = Money::new(minor, asked.currency);
+    let total_minor = fees::refund_share(money, execution.rate, execution.wallet_currency(), i64::MAX)
+        .ok_or_else(|| Halt::Broken(format!("{money} {} of execution {} has no worth", money.currency, execution.id)))?;
+    Ok(Refunded { minor, total_minor })
+}
+
+/// Counts an execution in the room of its payment as it is now; `before` is what it counted for.
+///
+/// # Errors
+/// [`Halt::Broken`] for sums that do not fit.
+pub fn recount(execution: Execution, before: Refunded, world: &mut World) -> Result<Execution, Halt> {
+    let after = given_back(&execution, world)?;
+    if after == before {
+        return Ok(execution);
+    }
+    let Some(original) = execution.original_execution_id else { return execution.recounted(before, after) };
+    let original = world.must::<Execution>(original)?.recounted(before, after)?;
+    world.put(original);
+    Ok(execution)
+}
+
+/// Takes in a word about an execution that is in review: nothing moves, since a human decides; but the human is told.
+///
+/// # Errors
+/// [`Halt::Broken`] when rows contradict each other.
+pub fn hear_more(
+    execution: Execution,
+    word: &Word,
+    time: Timestamp,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<Execution, Halt> {
+    if matches!(word, Word::Succeeded { .. } | Word::Declined { .. }) {
+        let subject = (Subject::Execution, execution.id.0);
+        let note = Some(describe(word, execution.outside_amount()));
+        event::record(world, execution.merchant_id, EventType::ReviewHeard, subject, note, now)?;
+    }
+    if execution.status.is_final() {
+        return Ok(execution);
+    }
+    let execution = settle::processing(execution, WAITS, time, world, now)?;
+    world.put(execution.clone());
+    Ok(execution)
+}
+
+fn describe(word: &Word, expected: Money) -> String {
+    match word {
+        Word::Succeeded { transaction_id, amount } => {
+            let amount = amount.unwrap_or(expected);
+            format!("{amount} {} moved, transaction {transaction_id}", amount.currency)
+        }
+        Word::Declined { message } => format!("failed: {message}"),
+        Word::Accepted | Word::NeedsAction { .. } | Word::Unknown | Word::NeverSeen => "nothing final".to_owned(),
+    }
+}
