@@ -3,6 +3,7 @@
 
 use crate::currency::Currency;
 use crate::money::Ratio;
+use crate::mutant;
 use crate::names::{Method, Operation, Provider};
 use crate::time::Timestamp;
 
@@ -251,7 +252,11 @@ impl Book {
     /// A pair has one rate, whichever way round it was written: the one that began last.
     fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
         let of_pair = |row: &&Rate| [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now);
-        let row = self.rates.iter().filter(of_pair).max_by_key(|row| (row.effective.from, row.id))?;
+        let begun = |row: &&Rate| {
+            let overlooked = mutant!(RateOneWay) && row.from != from;
+            (!overlooked, row.effective.from, row.id)
+        };
+        let row = self.rates.iter().filter(of_pair).max_by_key(begun)?;
         if row.from == from { Some(row.rate) } else { row.rate.inverse() }
     }
 }

@@ -49,6 +49,7 @@ mutants! {
     ForgetOverRefund = "what was given back beyond a payment is forgotten",
     MovedNotCounted = "a refund of another amount counts as it was asked for",
     ForgetEarlier = "a second contradiction forgets what the first one found",
+    RateOneWay = "of a pair of currencies the newer rate is overlooked when it was written the other way round",
     AnyRate = "money of a third currency is taken at the payment's rate",
 }
 

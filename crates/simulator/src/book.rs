@@ -1,10 +1,13 @@
-//! The market of a simulated installation: the shipped one.
+//! The market of a simulated installation: the shipped one, and what an operator changes of it.
 
 use domain::book::{Book, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
 use domain::currency::Currency;
 use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
+
+use crate::oracle::figures::Prices;
+use crate::rng::Rng;
 
 const ALWAYS: Effective = Effective { from: Timestamp(0), to: None };
 const START: Timestamp = Timestamp(0);
@@ -66,6 +69,51 @@ pub fn shipped() -> Book {
                     effective: ALWAYS,
                 });
             }
+        }
+    }
+    book
+}
+
+/// Other prices: one of them changes, now and then to what it was.
+pub fn changed(prices: &Prices, rng: &mut Rng) -> Prices {
+    match rng.below(4) {
+        0 => Prices { lrd: i128::from(rng.between(1_500, 2_500)), ..*prices },
+        1 => Prices { rwf: i128::from(rng.between(100, 200)), ..*prices },
+        2 => Prices { collecting: i128::from(rng.between(0, 300)), ..*prices },
+        _ => Prices { paying_out: i128::from(rng.between(0, 150)), ..*prices },
+    }
+}
+
+/// A book with the rows of what has changed, as the command line writes them: the row that holds ends, the next one begins.
+pub fn after(book: &Book, before: &Prices, prices: &Prices) -> Book {
+    let mut book = Book { version: book.version + 1, ..book.clone() };
+    let (now, id) = (Timestamp(prices.since), book.version);
+    let begins = Effective { from: now, to: None };
+    let end = |effective: &mut Effective| effective.to = effective.to.or(Some(now));
+    // A rate is told the one way or the other.
+    for (code, was, is, (times, parts)) in [("LRD", before.lrd, prices.lrd, (1, 10)), ("RWF", before.rwf, prices.rwf, (10, 1))]
+    {
+        let (Some(usd), Some(other)) = (Currency::parse("USD"), Currency::parse(code)) else { continue };
+        let minor = i64::try_from(is).unwrap_or(1);
+        if was == is {
+            continue;
+        }
+        let (from, to, rate) = match minor % 2 {
+            0 => (usd, other, Ratio::new(minor * times, parts)),
+            _ => (other, usd, Ratio::new(parts, minor * times)),
+        };
+        let Some(rate) = rate else { continue };
+        book.rates.iter_mut().filter(|row| (row.from, row.to) == (from, to)).for_each(|row| end(&mut row.effective));
+        book.rates.push(Rate { id, from, to, rate, effective: begins });
+    }
+    for (operation, was, is) in [
+        (Operation::Collection, before.collecting, prices.collecting),
+        (Operation::Payout, before.paying_out, prices.paying_out),
+    ] {
+        if was != is {
+            book.platform_fees.iter_mut().filter(|row| row.operation == operation).for_each(|row| end(&mut row.effective));
+            let fee = platform(operation, i64::try_from(is).unwrap_or(0) * 100);
+            book.platform_fees.push(PlatformFee { id, effective: begins, created_at: now, ..fee });
         }
     }
     book

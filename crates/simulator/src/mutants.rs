@@ -13,7 +13,7 @@ const TRIALS: u64 = 5;
 /// The length of a history; many short ones find more than a long one.
 const STEPS: u64 = 600;
 /// A fault that is not found in so many steps is not found.
-const MOST: u64 = 60_000;
+const MOST: u64 = 150_000;
 
 /// A trial of one fault.
 struct Trial {

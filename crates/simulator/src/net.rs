@@ -40,6 +40,8 @@ pub struct Faults {
     pub clock: u32,
     /// The database is away for some seconds.
     pub outage: u32,
+    /// An operator changes a fee or a rate.
+    pub prices: u32,
     /// A process sleeps.
     pub sleep: u32,
     /// A provider misbehaves.
@@ -60,6 +62,7 @@ impl Faults {
             lost_answer: rate(80),
             clock: rate(20),
             outage: rate(8),
+            prices: rate(10),
             sleep: rate(30),
             provider: rate(500),
         }
@@ -134,7 +137,7 @@ pub struct Net {
     /// Until when the database is away; true time.
     pub away_until: Cell<i64>,
     pub now: Cell<i64>,
-    pub book: Arc<Book>,
+    pub book: RefCell<Arc<Book>>,
     pub faults: Cell<Faults>,
     pub running: RefCell<Vec<Running>>,
     processes: RefCell<Vec<Process>>,
@@ -151,7 +154,7 @@ impl Net {
             script: RefCell::new(None),
             away_until: Cell::new(0),
             now: Cell::new(0),
-            book: Arc::new(book),
+            book: RefCell::new(Arc::new(book)),
             faults: Cell::new(Faults::default()),
             running: RefCell::new(vec![Running::default(); processes]),
             processes: RefCell::new(vec![]),

@@ -132,7 +132,7 @@ impl Networks {
         let asked = request.amount;
         let mut plan = Verdict { moved: rng.chance(720), amount: asked };
         if plan.moved && rng.chance(p / 6) {
-            let other = if rng.chance(150) { rng.pick(&["USD", "LRD", "RWF"]).and_then(Currency::parse) } else { None };
+            let other = if rng.chance(300) { rng.pick(&["USD", "LRD", "RWF"]).and_then(Currency::parse) } else { None };
             let currency = other.unwrap_or(asked.currency);
             plan.amount = Money::new((asked.minor + rng.between(-3, 5)).max(1), currency);
         }

@@ -15,6 +15,7 @@ use domain::source::SourceRef;
 
 use crate::db::{Commit, Map};
 use crate::item::{Item, Origin};
+use crate::oracle::figures::Prices;
 use crate::rng::{name, name_of};
 
 /// A step, and which of the things that it begins.
@@ -35,6 +36,8 @@ pub enum Event {
     Full,
     /// The database is away for so many microseconds.
     Outage(i64),
+    /// An operator changes a fee or a rate, which holds from now on: its `since` is not used.
+    Prices(Prices),
     /// A fault in the middle of a batch.
     Fault(Spot, Fault),
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::command::Command;
@@ -23,6 +24,7 @@ use crate::item::{Item, Origin};
 use crate::net::{Faults, Net, full};
 use crate::networks::{Door, Outside};
 use crate::oracle::Books;
+use crate::oracle::figures::Prices;
 use crate::plan::{Event, Fault, Names, Plan, Script, Spot};
 use crate::rng::{Rng, name, name_of};
 use crate::tally::Tally;
@@ -257,6 +259,9 @@ impl Sim {
         if rng.chance(self.faults.outage) {
             events.push(Event::Outage(rng.between(seconds(1), seconds(30))));
         }
+        if rng.chance(self.faults.prices) {
+            events.push(Event::Prices(book::changed(&self.books.prices_at(i64::MAX), rng)));
+        }
         for event in &events {
             self.write(|| event.clone());
         }
@@ -277,6 +282,7 @@ impl Sim {
                     self.tally.fault("database away for a while", 1);
                     self.tell(|| format!("   the database is away for {} ms", time / 1_000));
                 }
+                Event::Prices(prices) => self.change_prices(*prices),
                 Event::Fault(spot, fault) => faults.push((*spot, *fault)),
                 Event::Requests(_) | Event::Claims(..) | Event::Sweep(_) | Event::Full => {}
             }
@@ -374,9 +380,20 @@ impl Sim {
                         }
                     }
                 }
-                Event::Clock(..) | Event::Outage(_) | Event::Full | Event::Fault(..) => {}
+                Event::Clock(..) | Event::Outage(_) | Event::Prices(_) | Event::Full | Event::Fault(..) => {}
             }
         }
+    }
+
+    /// An operator's change of fees or rates, by true time: a process whose clock is behind comes to it later.
+    fn change_prices(&mut self, prices: Prices) {
+        let before = self.books.prices_at(i64::MAX);
+        let prices = Prices { since: self.now, ..prices };
+        let changed = book::after(&self.net.book.borrow(), &before, &prices);
+        *self.net.book.borrow_mut() = Arc::new(changed);
+        self.books.prices.push(prices);
+        self.tally.fault("fee or rate changed", 1);
+        self.tell(|| format!("   {prices:?}"));
     }
 
     pub fn fold(&mut self) -> Checked {

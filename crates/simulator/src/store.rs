@@ -104,7 +104,7 @@ impl Store for SimStore {
     fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
         self.set(|state| state.opens += 1);
         self.call(Call::Open)?;
-        let mut world = World::new(Arc::clone(&self.net.book), [7; 16], ids);
+        let mut world = World::new(Arc::clone(&self.net.book.borrow()), [7; 16], ids);
         let mut db = self.net.db.borrow_mut();
         for key in subjects {
             db.lock(self.process, key)?;

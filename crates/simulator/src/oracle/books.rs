@@ -11,7 +11,7 @@ use domain::session::{SessionKind, SessionStatus};
 use domain::source::{SourceStatus, SourceType};
 use domain::wallet::WalletStatus;
 
-use super::figures::{Figures, giving_back};
+use super::figures::{Figures, Prices, Worth, giving_back};
 use crate::db::Map;
 
 /// A merchant.
@@ -91,6 +91,7 @@ pub struct Execution {
     /// The currency of the wallet, and of what crosses to the outside.
     pub inside: Currency,
     pub outside: Currency,
+    pub worth: Worth,
     pub provider: Provider,
     pub source: Option<i64>,
     pub account: Option<i64>,
@@ -140,7 +141,7 @@ impl Execution {
         let open = !self.is_final() || completed && self.disputed;
         let least = if self.operation == Operation::Refund && (open || elsewhere) { asked } else { 0 };
         let amount = has.max(least);
-        if amount == asked { (asked, total) } else { (amount, giving_back(amount, self.outside, self.inside, i64::MAX)) }
+        if amount == asked { (asked, total) } else { (amount, giving_back(amount, self.worth, i64::MAX)) }
     }
 
     pub const fn is_final(&self) -> bool {
@@ -197,6 +198,8 @@ pub struct Books {
     pub fresh_deadlines: BTreeSet<i64>,
     /// Raised with each change of what decisions read without changing it.
     pub soft: u64,
+    /// Changes of fees and rates.
+    pub prices: Vec<Prices>,
 }
 
 /// What a list has of a currency.
@@ -210,6 +213,12 @@ pub type Wrong = String;
 impl Books {
     pub fn merchant(&mut self, id: i64) -> &mut Merchant {
         self.merchants.entry(id).or_default()
+    }
+
+    /// The fees and rates that hold: those that began last.
+    pub fn prices_at(&self, now: i64) -> Prices {
+        let begun = self.prices.iter().filter(|prices| prices.since <= now);
+        begun.last().copied().unwrap_or(Prices::FIRST)
     }
 
     /// Merchant time.

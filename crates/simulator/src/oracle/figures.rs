@@ -3,13 +3,47 @@
 use domain::currency::Currency;
 use domain::names::{FeeBearer, Method, Operation};
 
-/// The worth of a US cent in minor units of a currency, in tenths.
-fn per_cent(currency: Currency) -> i128 {
-    match currency.code() {
-        "LRD" => 1_920,
-        "RWF" => 144,
-        _ => 10,
+/// What an operator may change, from a time on: server time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prices {
+    pub since: i64,
+    /// The worth of a US cent in Liberian cents and in Rwandan francs, in tenths.
+    pub lrd: i128,
+    pub rwf: i128,
+    /// What the platform takes of a collection and of a payout, in hundredths of a percent.
+    pub collecting: i128,
+    pub paying_out: i128,
+}
+
+impl Prices {
+    /// Those that are shipped.
+    pub const FIRST: Self = Self { since: i64::MIN, lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
+
+    /// The worth of a US cent in minor units of a currency, in tenths.
+    fn per_cent(&self, currency: Currency) -> i128 {
+        match currency.code() {
+            "LRD" => self.lrd,
+            "RWF" => self.rwf,
+            _ => 10,
+        }
     }
+
+    /// How amounts in `s` and in `p` compare.
+    pub fn between(&self, s: Currency, p: Currency) -> Worth {
+        if s == p { Worth::SAME } else { Worth { inside: self.per_cent(s), outside: self.per_cent(p) } }
+    }
+}
+
+/// So much inside is worth so much outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Worth {
+    inside: i128,
+    outside: i128,
+}
+
+impl Worth {
+    /// One currency.
+    pub const SAME: Self = Self { inside: 1, outside: 1 };
 }
 
 /// `n / d` rounded half up; nothing here is negative.
@@ -18,10 +52,10 @@ fn nearest(n: i128, d: i128) -> i64 {
 }
 
 /// Percentage in hundredths of a percent and US cents: the platform's, the network's.
-fn tariff(method: Method, operation: Operation) -> [(i128, i128); 2] {
+fn tariff(prices: &Prices, method: Method, operation: Operation) -> [(i128, i128); 2] {
     let platform = match operation {
-        Operation::Collection => 100,
-        Operation::Payout => 50,
+        Operation::Collection => prices.collecting,
+        Operation::Payout => prices.paying_out,
         Operation::Transfer | Operation::Refund => 0,
     };
     let network = match (operation, method) {
@@ -33,9 +67,9 @@ fn tariff(method: Method, operation: Operation) -> [(i128, i128); 2] {
     [(platform, 0), network]
 }
 
-fn fee(base: i64, currency: Currency, (hundredths, cents): (i128, i128)) -> i64 {
+fn fee(prices: &Prices, base: i64, currency: Currency, (hundredths, cents): (i128, i128)) -> i64 {
     // base × h / 10 000 + cents × per / 10
-    nearest(i128::from(base) * hundredths + cents * per_cent(currency) * 1_000, 10_000)
+    nearest(i128::from(base) * hundredths + cents * prices.per_cent(currency) * 1_000, 10_000)
 }
 
 /// The figures of a payment.
@@ -48,31 +82,34 @@ pub struct Figures {
 }
 
 /// A collection of `base` in `s`, paid in `p`; `None` when nothing would be left.
-pub fn collection(base: i64, s: Currency, p: Currency, bearer: FeeBearer, method: Method) -> Option<Figures> {
-    let [platform, network] = tariff(method, Operation::Collection).map(|tariff| fee(base, s, tariff));
-    let exchange = if s == p { 0 } else { fee(base, s, (100, 0)) };
+pub fn collection(
+    prices: &Prices,
+    base: i64,
+    (s, p): (Currency, Currency),
+    bearer: FeeBearer,
+    method: Method,
+) -> Option<Figures> {
+    let [platform, network] = tariff(prices, method, Operation::Collection).map(|tariff| fee(prices, base, s, tariff));
+    let exchange = if s == p { 0 } else { fee(prices, base, s, (100, 0)) };
     let all = platform + network + exchange;
     let (total, payee) = match bearer {
         FeeBearer::Payer => (base + all, base),
         FeeBearer::Payee => (base, base - all),
     };
-    let payer = if s == p { total } else { nearest(i128::from(total) * per_cent(p), per_cent(s)) };
+    let payer = if s == p { total } else { nearest(i128::from(total) * prices.per_cent(p), prices.per_cent(s)) };
     (payer > 0 && payee > 0).then_some(Figures { payer, payee, total, fees: [platform, network, exchange] })
 }
 
 /// A payout or transfer of `amount`.
-pub fn outgoing(amount: i64, currency: Currency, method: Method, operation: Operation) -> Figures {
-    let [platform, network] = tariff(method, operation).map(|tariff| fee(amount, currency, tariff));
+pub fn outgoing(prices: &Prices, amount: i64, currency: Currency, method: Method, operation: Operation) -> Figures {
+    let [platform, network] = tariff(prices, method, operation).map(|tariff| fee(prices, amount, currency, tariff));
     let total = amount + platform + network;
     Figures { payer: total, payee: amount, total, fees: [platform, network, 0] }
 }
 
-/// What giving back `r` of `p` takes from a wallet in `s` when `left` is left of the total.
-pub fn giving_back(r: i64, p: Currency, s: Currency, left: i64) -> i64 {
-    if p == s {
-        return r.min(left);
-    }
-    let (n, d) = (i128::from(r) * per_cent(s), per_cent(p));
+/// What giving back `r` outside takes from a wallet inside when `left` is left of the total.
+pub fn giving_back(r: i64, worth: Worth, left: i64) -> i64 {
+    let (n, d) = (i128::from(r) * worth.inside, worth.outside);
     i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX).min(left)
 }
 

@@ -188,16 +188,18 @@ impl Books {
             Operation::Refund => (original?.provider, Method::Wallet),
             Operation::Collection | Operation::Payout => account.map(|(_, account)| (account.provider, account.method))?,
         };
+        let prices = self.prices_at(now);
+        let worth = original.map_or_else(|| prices.between(inside, outside), |original| original.worth);
         let figures = match (operation, original, source) {
             (Operation::Collection, _, Some(source)) => {
-                figures::collection(source.total, inside, outside, source.bearer, method).unwrap_or_default()
+                figures::collection(&prices, source.total, (inside, outside), source.bearer, method).unwrap_or_default()
             }
             (Operation::Refund, Some(original), _) => {
                 let left = (original.figures.total - original.refunded.1).max(0);
-                let taken = figures::giving_back(session.amount, outside, inside, left);
+                let taken = figures::giving_back(session.amount, worth, left);
                 Figures { payer: taken, payee: session.amount, total: taken, fees: [0; 3] }
             }
-            _ => figures::outgoing(session.amount, inside, method, operation),
+            _ => figures::outgoing(&prices, session.amount, inside, method, operation),
         };
         let time = self.time(merchant, now);
         let execution = Execution {
@@ -209,6 +211,7 @@ impl Books {
             figures,
             inside,
             outside,
+            worth,
             provider,
             source: session.source,
             account: if operation == Operation::Refund { original?.account } else { account_id },

@@ -251,8 +251,7 @@ impl Books {
         } else if -review.amount == own.crossing() {
             -own.figures.total
         } else {
-            let inside = found.map_or(own.inside, |(_, wallet)| wallet.currency);
-            let size = figures::giving_back(review.amount.abs(), review.currency, inside, i64::MAX);
+            let size = figures::giving_back(review.amount.abs(), own.worth, i64::MAX);
             size * review.amount.signum()
         };
         (found.map(|(id, _)| id), share)
