@@ -13,6 +13,14 @@ use domain::review::{Resolution, Review, ReviewKind, ReviewStatus};
 use domain::source::SourceStatus;
 use domain::time::minutes;
 
+/// A collection of 100 dollars that is with its provider.
+fn collection(stage: &mut Stage) -> Execution {
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    stage.collect(source, account, "USD").unwrap()
+}
+
 #[test]
 fn a_contradiction_opens_a_review_and_changes_nothing_final() {
     for (how, wallet, clearing) in [(Resolution::ToWallet, 10_300, -10_300), (Resolution::ToPayer, 0, 0)] {
@@ -144,10 +152,7 @@ fn a_payout_of_another_amount_is_paid_for_from_its_own_hold() {
 #[test]
 fn a_refund_that_paid_after_all_keeps_its_room_when_the_one_that_had_taken_it_fails() {
     let mut stage = Stage::new();
-    let source = stage.invoice(10_000, FeeBearer::Payee);
-    let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let collection = stage.collect(source, account, "USD").unwrap();
+    let collection = collection(&mut stage);
     stage.hear(collection.id, paid("t"));
     stage.fund(20_000);
     let first = stage.refund(collection.id, "90").unwrap();
@@ -207,10 +212,7 @@ fn a_refund_counts_for_what_its_provider_moved() {
     ];
     for (words, how, before, after) in cases {
         let mut stage = Stage::new();
-        let source = stage.invoice(10_000, FeeBearer::Payee);
-        let party = stage.party("231880000002");
-        let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-        let collection = stage.collect(source, account, "USD").unwrap();
+        let collection = collection(&mut stage);
         stage.hear(collection.id, paid("t"));
         stage.fund(20_000);
         let refund = stage.refund(collection.id, "50").unwrap();
@@ -232,10 +234,7 @@ fn a_refund_counts_for_what_its_provider_moved() {
 #[test]
 fn room_beyond_the_payment_is_not_given_to_another_refund() {
     let mut stage = Stage::new();
-    let source = stage.invoice(10_000, FeeBearer::Payee);
-    let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let collection = stage.collect(source, account, "USD").unwrap();
+    let collection = collection(&mut stage);
     stage.hear(collection.id, paid("t"));
     stage.fund(20_000);
     let first = stage.refund(collection.id, "50").unwrap();
@@ -268,10 +267,7 @@ fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
 /// A collection of 100 dollars, of which its provider says all that in this order; each review goes to the wallet.
 fn collected(words: &[Word]) -> (Stage, Execution) {
     let mut stage = Stage::new();
-    let source = stage.invoice(10_000, FeeBearer::Payee);
-    let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let collection = stage.collect(source, account, "USD").unwrap();
+    let collection = collection(&mut stage);
     stage.fund(10_000);
     for word in words {
         stage.hear(collection.id, word.clone());
