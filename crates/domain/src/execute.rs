@@ -226,10 +226,11 @@ impl Case<'_> {
         if !world.book.takes(account.method, account.provider, Operation::Collection, currency, self.now) {
             return Err(Rejection::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
         }
-        if let Some(wallet) = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?
-            && !wallet.status.allows_credit()
-        {
-            return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+        if let Some(wallet) = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))? {
+            if !wallet.status.allows_credit() {
+                return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+            }
+            not_full(&wallet)?;
         }
         let route = self.route(account.provider, account.method);
         let quote = fees::collection(source.total(), currency, source.fee_bearer, route, &world.book, self.now)?;
@@ -287,6 +288,7 @@ impl Case<'_> {
             if !payee.status.allows_credit() {
                 return Err(Rejection::WalletState { field: "session_id", state: payee.status.as_str() }.into());
             }
+            not_full(&payee)?;
             execution.other_wallet_id = Some(payee.id);
             return self.complete(execution, world);
         }
@@ -312,6 +314,7 @@ impl Case<'_> {
             return self.fail(too_little(execution, Some(&wallet)), world);
         }
         let receiver = wallet::open(world, target.merchant_id, target.owner, amount.currency, self.now)?;
+        not_full(&receiver)?;
         execution.other_wallet_id = Some(receiver.id);
         self.complete(execution, world)
     }
@@ -459,6 +462,10 @@ fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::ids::Walle
         .filter(|wallet| wallet.status.allows_debit() || mutant!(FrozenPays))
         .filter(|wallet| wallet.available_minor >= amount.minor || mutant!(BelowZero))
         .map(|wallet| wallet.id)
+}
+
+fn not_full(wallet: &Wallet) -> Result<(), Rejection> {
+    if wallet.is_full() { Err(Rejection::AmountTooLarge { field: "session_id" }) } else { Ok(()) }
 }
 
 fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {

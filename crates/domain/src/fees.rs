@@ -2,13 +2,16 @@
 
 use crate::book::{Book, Fee};
 use crate::currency::Currency;
-use crate::money::{Money, Ratio};
+use crate::money::{MAX_MINOR, Money, Ratio};
 use crate::mutant;
 use crate::names::{FeeBearer, Method, Operation, Provider};
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
 
 const MILLION: i64 = 1_000_000;
+/// An exchange may not come to more minor units: a currency of small units would otherwise soon be more than fits into an
+/// account.
+const MOST_CONVERTED: i64 = 2 * MAX_MINOR;
 
 /// Who pays through what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +120,9 @@ pub fn collection(
         FeeBearer::Payer => (base.minor.checked_add(fees).ok_or(too_large.clone())?, base.minor),
         FeeBearer::Payee => (base.minor, base.minor - fees),
     };
-    let payer = convert(Money::new(total, base.currency), rate, payer_currency).ok_or(too_large)?;
+    let payer = convert(Money::new(total, base.currency), rate, payer_currency)
+        .filter(|payer| payer.minor <= MOST_CONVERTED)
+        .ok_or(too_large)?;
     if payer.minor <= 0 || payee <= 0 {
         return Err(Rejection::AmountTooSmall { field: "session_id" });
     }
@@ -314,6 +319,14 @@ mod tests {
         assert_eq!(refused, Err(Rejection::AmountTooSmall { field: "session_id" }));
         let refused = collection(Money::new(1, currency("RWF")), currency("USD"), FeeBearer::Payee, MOMO, &book(), NOW);
         assert_eq!(refused, Err(Rejection::AmountTooSmall { field: "session_id" }));
+    }
+
+    #[test]
+    fn an_exchange_that_comes_to_too_much_is_refused() {
+        let dollars = |minor| collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &book(), NOW);
+        assert!(dollars(100_000_000_000_000).is_ok());
+        assert_eq!(dollars(MAX_MINOR), Err(Rejection::AmountTooLarge { field: "session_id" }));
+        assert!(collection(usd(MAX_MINOR), currency("USD"), FeeBearer::Payer, MOMO, &book(), NOW).is_ok());
     }
 
     #[test]

@@ -119,6 +119,12 @@ impl Wallet {
         Owner::from_parts(self.owner_type, self.owner_id)
     }
 
+    /// Whether it has so much that no new credit may be started: what is under way must still fit.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.available_minor.saturating_add(self.held_minor) >= i64::MAX / 2
+    }
+
     /// What can be spent.
     #[must_use]
     pub const fn available(&self) -> Money {
@@ -174,7 +180,8 @@ pub fn open(
 /// Puts sandbox money into a wallet of a sandbox merchant.
 ///
 /// # Errors
-/// [`Rejection::Unknown`], [`Rejection::NotSandbox`], [`Rejection::WalletState`] on `wallet_id`.
+/// [`Rejection::Unknown`], [`Rejection::NotSandbox`], [`Rejection::WalletState`] and [`Rejection::AmountTooLarge`] on
+/// `wallet_id`.
 pub fn fund(id: WalletId, amount: Money, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
     let wallet = world.get::<Wallet>(id)?.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" })?;
     let merchant = world.must::<Merchant>(wallet.merchant_id)?;
@@ -183,6 +190,9 @@ pub fn fund(id: WalletId, amount: Money, world: &mut World, now: Timestamp) -> R
     }
     if !wallet.status.allows_credit() {
         return Err(Rejection::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into());
+    }
+    if wallet.is_full() {
+        return Err(Rejection::AmountTooLarge { field: "wallet_id" }.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
     let event = event::record(world, merchant.id, EventType::WalletFunded, (Subject::Wallet, id.0), note, now)?;

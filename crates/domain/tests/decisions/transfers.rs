@@ -1,6 +1,7 @@
 //! Transfers, and wallets of parties.
 
 use crate::stage::{Stage, usd};
+use domain::command::Command;
 use domain::execute::Terms;
 use domain::execution::ExecutionStatus;
 use domain::names::{FeeBearer, Method, Operation};
@@ -8,7 +9,7 @@ use domain::rejection::Rejection;
 use domain::session::Declare;
 use domain::source::SourceStatus;
 use domain::time::minutes;
-use domain::wallet::Owner;
+use domain::wallet::{Owner, Wallet};
 
 #[test]
 fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
@@ -30,6 +31,24 @@ fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
     let refused = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at }).unwrap_err();
     assert_eq!(refused, [Rejection::TransferToSelf]);
     stage.check_books();
+}
+
+#[test]
+fn a_full_wallet_takes_no_more() {
+    let mut stage = Stage::new();
+    let wallet_id = stage.fund(10_000);
+    let other = stage.new_merchant("231770000002");
+    let theirs = stage.wallet(Owner::Merchant(other), "USD");
+    // Nobody has so much; but what was sent must be taken in, so what cannot be is refused before.
+    stage.world.put(Wallet { available_minor: i64::MAX / 2, ..theirs.clone() });
+    stage.world.keep();
+    let party = stage.party("231770000002");
+    let counterparty_id = stage.counterparty(party);
+    let expires_at = stage.now.plus(minutes(5));
+    let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1_000), expires_at }).unwrap();
+    let too_large = |field| vec![Rejection::AmountTooLarge { field }];
+    assert_eq!(stage.execute(session, Terms::Transfer).unwrap_err(), too_large("session_id"));
+    assert_eq!(stage.decide(&Command::FundWallet(theirs.id, usd(1))).unwrap_err(), too_large("wallet_id"));
 }
 
 #[test]
