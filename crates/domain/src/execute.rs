@@ -332,7 +332,10 @@ impl Case<'_> {
         if !wallet.status.allows_debit() {
             return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
         }
-        let total_left = ledger::left(original.total_minor, original.refunded_total_minor)?;
+        let room = session::check_refund_room(&original, amount);
+        // One without room shows what it would have taken.
+        let total_left =
+            if room.is_ok() { ledger::left(original.total_minor, original.refunded_total_minor)? } else { i64::MAX };
         let share = fees::refund_share(amount, original.rate, wallet.currency, total_left)
             .ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
         let quote = Quote {
@@ -346,7 +349,7 @@ impl Case<'_> {
         };
         let draft = self.draft(&quote, (original.provider, original.method), world)?;
         let mut execution = Execution { payment_account_id: original.payment_account_id, wallet_id: Some(wallet_id), ..draft };
-        if let Err(no_room) = session::check_refund_room(&original, amount) {
+        if let Err(no_room) = room {
             execution.gateway_message = Some(no_room.to_string());
             return self.fail(execution, world);
         }

@@ -195,7 +195,8 @@ impl Books {
                 figures::collection(&prices, source.total, (inside, outside), source.bearer, method).unwrap_or_default()
             }
             (Operation::Refund, Some(original), _) => {
-                let left = (original.figures.total - original.refunded.1).max(0);
+                let fits = original.refunded.0 + session.amount <= original.figures.payer;
+                let left = if fits { (original.figures.total - original.refunded.1).max(0) } else { i64::MAX };
                 let taken = figures::giving_back(session.amount, worth, left);
                 Figures { payer: taken, payee: session.amount, total: taken, fees: [0; 3] }
             }
