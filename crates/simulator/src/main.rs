@@ -271,6 +271,7 @@ mod tests {
         "callback early",
         "callback late",
         "provider changes its mind",
+        "fee or rate changed",
         "success after failure",
         "success after the deadline",
         "answer lost on its way to a client",
