@@ -8,6 +8,10 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use domain::command::{Answer, Command};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock;
 use crate::config::Config;
@@ -105,7 +109,9 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
     };
     let place = Place { database, market: cli.market };
-    start_log();
+    if let Err(error) = start_log() {
+        return fail(&error);
+    }
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
         Group::Serve(command) => command.run(&place),
         Group::Demo(command) => command.run(),
@@ -139,15 +145,28 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The log goes to standard error, so that standard output stays what a command answers.
-fn start_log() {
-    let mut filter = tracing_subscriber::EnvFilter::try_from_env("KOLA_LOG").unwrap_or_else(|_| "warn".into());
-    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
-    if let Ok(quiet) = "tokio_postgres=warn".parse() {
-        filter = filter.add_directive(quiet);
+/// How much the log says, from `KOLA_LOG`.
+fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "off" => Ok(LevelFilter::OFF),
+        "error" => Ok(LevelFilter::ERROR),
+        "" | "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace"),
     }
+}
+
+/// The log goes to standard error, so that standard output stays what a command answers.
+fn start_log() -> anyhow::Result<()> {
+    let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
+    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
+    let said = Targets::new().with_default(level).with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    tracing_subscriber::registry().with(lines.with_filter(said)).init();
+    Ok(())
 }
 
 /// The database, and the market of a new one.

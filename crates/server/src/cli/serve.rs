@@ -82,6 +82,7 @@ impl Serve {
             bench_routes: self.bench_routes,
             ..Config::default()
         };
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
         let first = first_merchant(place)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(async { listen::bind(self.listen) });
@@ -92,6 +93,7 @@ impl Serve {
             config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(&place.database, stores, config).await?;
             println!("kola listening on http://{address}");
+            tracing::info!(%address, public_url = server.app().config.public_url, "listening");
             if let Some(created) = first {
                 introduce(&created, address);
             }

@@ -19,7 +19,7 @@ use crate::tokens::SigningError;
 
 /// After so many seconds a caller may try again when we were overloaded or the database was gone.
 const RETRY_AFTER_S: u64 = 1;
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Why a call is not answered with 200.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -253,7 +253,7 @@ pub(super) fn responses(schemas: &mut Schemas) -> Value {
 }
 
 /// An id by which a person finds the log line of a failed request.
-fn draw_request_id() -> String {
+pub(super) fn draw_request_id() -> String {
     clock::random::<8>().map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes))).unwrap_or_default()
 }
 

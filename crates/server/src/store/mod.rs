@@ -269,6 +269,15 @@ const READERS: usize = 4;
 const POSTGRES_READERS: usize = 8;
 
 impl Database {
+    /// What it runs on.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     /// A connection that waits, with the schema up to date; a new database is made, with the market of the file. Never
     /// within a runtime.
     ///
