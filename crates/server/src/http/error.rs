@@ -225,7 +225,7 @@ const ERRORS: [(u16, &str); 11] = [
     (422, "Fields that are wrong, or a state that does not allow the call"),
     (429, "Too many requests"),
     (500, "A fault of ours; it is in the log"),
-    (503, "Overloaded, or the database is gone: try again"),
+    (503, "Overloaded, or the database is gone: send the same again, which tells what was done"),
 ];
 
 /// The errors as components of the document.
