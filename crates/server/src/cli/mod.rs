@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::command::{Answer, Command};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -103,7 +103,8 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&with_negative_numbers(Cli::command()).get_matches());
+    let cli = cli.unwrap_or_else(|error| error.exit());
     let database = match cli.database.parse() {
         Ok(database) => database,
         Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
@@ -138,6 +139,15 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// A number below zero is a value, so that its own message comes and not one about an unknown option.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let takes = |argument: clap::Arg| {
+        let takes_values = argument.get_action().takes_values();
+        argument.allow_negative_numbers(takes_values)
+    };
+    command.mut_args(takes).mut_subcommands(with_negative_numbers)
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

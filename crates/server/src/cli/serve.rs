@@ -135,10 +135,11 @@ pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
 }
 
 fn introduce(created: &Created, address: SocketAddr) {
-    let Created { client_id, client_secret, wallets, .. } = created;
+    let Created { merchant, client_id, client_secret, wallets } = created;
     println!();
     println!("The database was empty, so here is a sandbox merchant. Its secret is shown only now:");
     println!();
+    println!("  merchant       {}", merchant.id);
     println!("  client_id      {client_id}");
     println!("  client_secret  {client_secret}");
     for (id, currency) in wallets {

@@ -21,7 +21,7 @@ use domain::review::Review;
 use domain::session::{Session, SessionKind};
 use domain::source::{Item, Source, SourceStatus, SourceType};
 use domain::time::Timestamp;
-use domain::wallet::Wallet;
+use domain::wallet::{OwnerType, Wallet};
 use domain::world::IDS_PER_COMMAND;
 
 use super::cell::Found;
@@ -63,6 +63,17 @@ pub struct AccountFilter {
     pub operation: Option<Operation>,
     /// Only those in use, or only those that are not.
     pub is_active: Option<bool>,
+}
+
+/// Filters of a list of wallets.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct WalletFilter {
+    /// Only of this party.
+    pub party: Option<PartyId>,
+    /// Only of such an owner.
+    pub owner: Option<OwnerType>,
+    /// Only in this currency.
+    pub currency: Option<Currency>,
 }
 
 /// Filters of a list of events.
@@ -314,6 +325,14 @@ impl Queries {
         self.one("id = :id AND merchant_id = :merchant", &params!["id" = id, "merchant" = merchant.0]).await
     }
 
+    /// Merchants in the order of their ids, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn merchants_after(&self, last: MerchantId, limit: u32) -> Result<Vec<Merchant>, StoreError> {
+        self.many("id > :last", "id LIMIT :limit", &params!["last" = last.0, "limit" = limit]).await
+    }
+
     /// This merchant's payment accounts.
     ///
     /// # Errors
@@ -561,14 +580,26 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn wallets(&self, merchant: MerchantId, party: Option<PartyId>, page: Page) -> Result<Vec<Wallet>, StoreError> {
-        match &party {
-            None => self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await,
-            Some(party) => {
-                let condition = "owner_type = 'PARTY' AND owner_id = :party AND merchant_id = :merchant";
-                self.page(condition, &page, params!["merchant" = merchant.0, "party" = party.0]).await
+    pub async fn wallets(&self, merchant: MerchantId, filter: WalletFilter, page: Page) -> Result<Vec<Wallet>, StoreError> {
+        let mut params = params!["merchant" = merchant.0];
+        let (owner, condition) = match (filter.party, filter.owner) {
+            (None, None) => (None, "merchant_id = :merchant"),
+            (None, Some(OwnerType::Party)) => (None, "merchant_id = :merchant AND owner_type = 'PARTY'"),
+            // It has few, and its parties may have very many.
+            (None, Some(OwnerType::Merchant)) => {
+                (Some(merchant.0), "owner_type = 'MERCHANT' AND owner_id = :owner AND merchant_id = :merchant")
             }
+            (Some(_), Some(OwnerType::Merchant)) => return Ok(vec![]),
+            (Some(party), None | Some(OwnerType::Party)) => {
+                (Some(party.0), "owner_type = 'PARTY' AND owner_id = :owner AND merchant_id = :merchant")
+            }
+        };
+        if let Some(owner) = owner {
+            params.push((":owner", owner.into()));
         }
+        let Some(currency) = filter.currency else { return self.page(condition, &page, params).await };
+        params.push((":currency", currency.code().into()));
+        self.page(&format!("{condition} AND currency = :currency"), &page, params).await
     }
 
     /// A wallet's entries, newest first: each knows the one before.
