@@ -279,7 +279,8 @@ impl std::fmt::Display for Rejection {
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
             Self::NoCard => f.write_str(
-                "no card is known by this name; test cards are pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
+                "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
+                 pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
             ),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
