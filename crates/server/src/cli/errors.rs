@@ -30,7 +30,8 @@ A call that is refused with a 4xx records nothing: session and `reference_id` ar
 |---|---|---|
 | 400, 431 | what is no HTTP; a head over 16 KiB or of more than 100 lines; the body is empty | mend the client |
 | 401 | no token, or one that is bad, expired or of a revoked key; a wrong client secret | obtain a token |
-| 403 | the merchant is not verified, or the passcode is missing, wrong or locked | see below |
+| 403 | the merchant is not verified, or the passcode is missing, wrong or locked | see below; a lock ends after `Retry-After`, \
+or when the operator sets a passcode with `kola merchant set-passcode` |
 | 404 | an unknown path, or an id in the path that is not yours | |
 | 405, 413, 415 | another method; a body over 64 KiB; a body that is not JSON | |
 | 408 | the body did not arrive within 30 seconds | send the same again |

@@ -67,6 +67,9 @@ pub enum StoreError {
         /// Of this version.
         known: i64,
     },
+    /// A list is to continue after a row that is not one of its merchant's.
+    #[error("there is no such row to continue after")]
+    NoPlace,
     /// A row contradicts itself or another.
     #[error("the row {id} of {table} is broken: {what}")]
     Broken {

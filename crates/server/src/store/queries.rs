@@ -169,7 +169,18 @@ impl Queries {
             after = after(table, page),
         );
         page.put(&mut params);
-        self.rows(&sql, &params, |row| R::from_row(row, 0)).await
+        let rows = self.rows(&sql, &params, |row| R::from_row(row, 0)).await?;
+        self.ended::<R>(rows.is_empty(), page, &params).await?;
+        Ok(rows)
+    }
+
+    /// A page without rows is the end of the list, where the row that it continues after is there.
+    async fn ended<R: Record>(&self, is_empty: bool, page: &Page, params: &Params<'_>) -> Result<(), StoreError> {
+        let Some(id) = page.after_id.filter(|_| is_empty) else { return Ok(()) };
+        let mut place = params!["id" = id];
+        place.extend(params.iter().filter(|(name, _)| *name == ":merchant").cloned());
+        let found: Option<R> = self.one("id = :id AND merchant_id = :merchant", &place).await?;
+        found.map(|_| ()).ok_or(StoreError::NoPlace)
     }
 
     /// The condition that a name contains a text; it holds for every row when its parameter is null.
@@ -314,7 +325,9 @@ impl Queries {
         let (fullname, relationship) = (fullname.map(contains), relationship.map(Relationship::as_str));
         let mut params = params!["merchant" = merchant.0, "fullname" = fullname, "relationship" = relationship];
         page.put(&mut params);
-        self.rows(&sql, &params, counterparty_with_party).await
+        let rows = self.rows(&sql, &params, counterparty_with_party).await?;
+        self.ended::<Counterparty>(rows.is_empty(), &page, &params).await?;
+        Ok(rows)
     }
 
     /// This merchant's payment account.
@@ -611,7 +624,8 @@ impl Queries {
             None => wallet.last_entry_id,
             Some(id) => {
                 let params = params!["id" = id, "wallet" = wallet.id.0];
-                self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?.and_then(|entry| entry.previous_entry_id)
+                let place = self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?;
+                place.ok_or(StoreError::NoPlace)?.previous_entry_id
             }
         };
         let sql = format!(

@@ -11,6 +11,7 @@ use domain::session::SessionKind;
 use domain::source::{SourceStatus, SourceType};
 
 use super::Stage;
+use crate::store::StoreError;
 use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter, WalletFilter};
 use crate::store::sql::Dialect;
 
@@ -230,8 +231,10 @@ fn a_place_that_is_another_merchants_is_no_place() {
     for mut stage in Stage::both() {
         fill(&mut stage);
         let theirs = Page { limit: 10, after_id: Some(4_011) };
-        assert!(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap()).is_empty());
-        assert!(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap()).is_empty());
+        let no_place = |error| matches!(error, StoreError::NoPlace);
+        assert!(no_place(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap_err())));
         let events = stage.ask(async |q| q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap());
         let seen: BTreeSet<i64> = events.iter().map(|event| event.merchant_id.0).collect();
         assert_eq!(seen, BTreeSet::from([1]));
