@@ -88,7 +88,8 @@ fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
 }
 
 impl std::fmt::Display for Timestamp {
-    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`.
+    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`; with `{:.6}` to the
+    /// microsecond always.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.instant().fmt(f)
     }
@@ -140,6 +141,7 @@ mod tests {
     fn writes_iso_8601_and_knows_the_year() {
         let t = Timestamp::parse("2026-12-31T23:59:59.25Z").unwrap();
         assert_eq!(t.to_string(), "2026-12-31T23:59:59.25Z");
+        assert_eq!(format!("{t:.6}"), "2026-12-31T23:59:59.250000Z");
         assert_eq!((t.year(), t.plus(seconds(1)).year()), (2026, 2027));
     }
 }

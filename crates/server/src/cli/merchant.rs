@@ -172,7 +172,7 @@ fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
                 "mode": merchant.mode.as_str(),
                 "verified": merchant.verified,
                 "phone": merchant.phone,
-                "created_at": merchant.created_at.to_string(),
+                "created_at": format!("{:.6}", merchant.created_at),
             })
         });
         print_json(&rows.collect());

@@ -70,7 +70,7 @@ fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
                 "amount": review.amount.to_string(),
                 "currency": review.amount.currency.code(),
                 "reason": review.reason,
-                "created_at": review.created_at.to_string(),
+                "created_at": format!("{:.6}", review.created_at),
             })
         });
         print_json(&rows.collect());

@@ -124,6 +124,15 @@ fn an_expiry_is_at_most_366_days_ahead() {
 }
 
 #[test]
+fn a_time_in_an_answer_has_six_digits_be_they_zero() {
+    let (_server, shop) = open();
+    let expires = after(5000);
+    let session = payout(&shop, shop.momo("PAYOUT", GOOD), &expires).ok();
+    assert_eq!(session["expires_at"], json!(expires.replace('Z', ".000000Z")));
+    assert_eq!(session["created_at"].as_str().map(str::len), Some("2026-11-22T18:00:00.000000Z".len()), "{session}");
+}
+
+#[test]
 fn an_expiry_a_moment_ago_is_refused() {
     let (_server, shop) = open();
     let account = shop.momo("PAYOUT", GOOD);
