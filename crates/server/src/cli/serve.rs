@@ -92,29 +92,35 @@ impl Serve {
             let address = listener.local_addr()?;
             config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(&place.database, stores, config).await?;
+            let stop = stop_signal();
             println!("kola listening on http://{address}");
             tracing::info!(%address, public_url = server.app().config.public_url, "listening");
             if let Some(created) = first {
                 introduce(&created, address);
             }
-            server.run(listener, stop_signal(), DRAIN).await
+            server.run(listener, stop, DRAIN).await
         })
     }
 }
 
-/// Resolves when the process is told to stop.
-async fn stop_signal() {
+/// Resolves when the process is told to stop. It listens from the call on, so that who has read that the server is there can
+/// stop it.
+fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let terminate = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        signal(SignalKind::terminate())
+    };
+    async move {
+        #[cfg(unix)]
+        if let Ok(mut terminate) = terminate {
             tokio::select! {
                 _ = terminate.recv() => return,
                 _ = tokio::signal::ctrl_c() => return,
             }
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// On an empty database, for the first process that asks: a verified sandbox merchant with money in its wallets.
