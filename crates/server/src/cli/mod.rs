@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::engine::Lane;
 use crate::store::queries::Queries;
 use crate::store::sql::Sql;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, migrate};
 
 mod arguments;
 mod db;
@@ -193,9 +193,23 @@ impl Place {
         Self { database: Database::Sqlite(path), market: None }
     }
 
+    /// Whether the database is there and has a schema.
+    fn is_made(&self) -> bool {
+        let version = self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
+        version.is_ok_and(|version| version > 0)
+    }
+
     /// A connection to the database; makes it, or brings it up to date.
     fn open(&self) -> anyhow::Result<Box<dyn Sql>> {
-        self.database.open(self.market.as_deref()).with_context(|| format!("cannot open {}", self.database))
+        let has_market = self.market.is_some() && self.is_made();
+        let sql = self.database.open(self.market.as_deref()).with_context(|| format!("cannot open {}", self.database))?;
+        if has_market {
+            eprintln!(
+                "kola: --market is for a new database, and {} has a market: `kola fees`, `rates`, `markets` and `phones` change it",
+                self.database
+            );
+        }
+        Ok(sql)
     }
 
     /// A connection to a database that must be there already.
