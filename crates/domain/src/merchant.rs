@@ -280,8 +280,9 @@ pub fn replace_passcode(
 /// [`Rejection::PasscodeLocked`].
 pub fn reserve_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Result<Option<String>, Halt> {
     let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(None) };
-    if passcode.locked_until.is_some_and(|until| now < until) {
-        return Err(Rejection::PasscodeLocked.into());
+    if let Some(until) = passcode.locked_until.filter(|until| now < *until) {
+        // A part of a second is a second, so that the next try is not a moment too early.
+        return Err(Rejection::PasscodeLocked { seconds: until.plus(seconds(1) - 1).since(now) / seconds(1) }.into());
     }
     let attempts = if passcode.locked_until.is_some() {
         1

@@ -68,6 +68,8 @@ pub struct Decimal {
 
 /// More digits than this are more than any amount needs, and less than `i128` holds.
 const MAX_DIGITS: usize = 30;
+/// Digits before or after the point that no currency has, nor a ratio.
+const BEYOND: i32 = 30;
 
 impl Decimal {
     /// Reads a JSON number, or the same inside a string: `500`, `500.00`, `5e2`.
@@ -100,6 +102,36 @@ impl Decimal {
         let dropped = i32::try_from(significant.len() - kept.len()).ok()?;
         let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?.checked_sub(dropped)?;
         Some(Self { mantissa: if negative { -size } else { size }, scale: if size == 0 { 0 } else { scale } })
+    }
+
+    /// Reads as [`parse`](Self::parse) does, and a number of more digits or a larger exponent as one that no currency has
+    /// either: too large, or of too many decimals. `None` for what is not a number.
+    #[must_use]
+    pub fn parse_any(text: &str) -> Option<Self> {
+        Self::parse(text).or_else(|| Self::beyond(text.trim()))
+    }
+
+    fn beyond(text: &str) -> Option<Self> {
+        let (sign, unsigned) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+        let (number, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let are_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let steps = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if ![whole, fraction, steps].into_iter().all(are_digits) {
+            return None;
+        }
+        if whole.bytes().chain(fraction.bytes()).all(|digit| digit == b'0') {
+            return Some(Self { mantissa: 0, scale: 0 });
+        }
+        // How many digits it has before the point; below one where it begins with zeros after it.
+        let zeros = fraction.bytes().take_while(|digit| *digit == b'0').count();
+        let digits = match whole.trim_start_matches('0').len() {
+            0 => i64::try_from(zeros).ok()?.checked_neg()?,
+            before => i64::try_from(before).ok()?,
+        };
+        let shift = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+        let is_large = digits.saturating_add(shift) > i64::from(BEYOND);
+        Some(Self { mantissa: sign, scale: if is_large { -BEYOND } else { BEYOND } })
     }
 
     /// The number as an amount of `currency`.
@@ -268,6 +300,29 @@ mod tests {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse("1234567890123456789012345678901"), None);
+    }
+
+    #[test]
+    fn numbers_of_any_length_are_told_from_what_is_none() {
+        let usd = currency("USD");
+        let fault = |text: &str| Decimal::parse_any(text).map(|decimal| decimal.to_money(usd));
+        let (large, fine) = (Some(Err(AmountFault::TooLarge)), Some(Err(AmountFault::TooManyDecimals { allowed: 2 })));
+        for text in
+            ["99999999999999999999999999999999", "1e5000", "1e99999999999999999999", "1234567890123456789012345678901e2"]
+        {
+            assert_eq!(fault(text), large, "{text}");
+        }
+        for text in
+            ["1.0000000000000000000000000000001", "1e-5000", "0.00000000000000000000000000000001e-3", "1e-99999999999999999999"]
+        {
+            assert_eq!(fault(text), fine, "{text}");
+        }
+        assert_eq!(fault("0e5000"), Some(Err(AmountFault::NotPositive)));
+        assert_eq!(fault("-99999999999999999999999999999999"), Some(Err(AmountFault::NotPositive)));
+        assert_eq!(fault("12.50"), Some(Ok(Money::new(1_250, usd))));
+        for text in ["", "-", "1e", "1.e99999", "e5000", "ten", "1e5000x", "1_0e5000", "9999999999999999999999999999999a"] {
+            assert_eq!(fault(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -16,7 +16,10 @@ pub enum Rejection {
     /// The passcode is wrong.
     PasscodeInvalid,
     /// Too many wrong passcodes in a row.
-    PasscodeLocked,
+    PasscodeLocked {
+        /// Until then.
+        seconds: i64,
+    },
     /// The `reference_id` was used with other contents.
     DuplicateReference,
     /// An id in the body that is not one of this merchant's.
@@ -186,7 +189,9 @@ impl Rejection {
     pub const fn class(&self) -> Class {
         match self {
             Self::NotFound => Class::NotFound,
-            Self::NotVerified | Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked => Class::Forbidden,
+            Self::NotVerified | Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked { .. } => {
+                Class::Forbidden
+            }
             _ => Class::Invalid,
         }
     }
@@ -195,7 +200,11 @@ impl Rejection {
     #[must_use]
     pub const fn field(&self) -> &'static str {
         match self {
-            Self::NotFound | Self::NotVerified | Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked => "",
+            Self::NotFound
+            | Self::NotVerified
+            | Self::PasscodeRequired
+            | Self::PasscodeInvalid
+            | Self::PasscodeLocked { .. } => "",
             Self::DuplicateReference => "reference_id",
             Self::Unknown { field, .. }
             | Self::State { field, .. }
@@ -228,7 +237,7 @@ impl Rejection {
         match self {
             Self::NotFound | Self::Unknown { .. } => "value_error.not_found",
             Self::NotVerified => "value_error.not_verified",
-            Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked => "value_error.passcode",
+            Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked { .. } => "value_error.passcode",
             Self::DuplicateReference | Self::PhoneTaken => "value_error.duplicate",
             Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
                 "value_error.state"
@@ -261,7 +270,7 @@ impl std::fmt::Display for Rejection {
             Self::NotVerified => f.write_str("merchant not verified"),
             Self::PasscodeRequired => f.write_str("passcode required"),
             Self::PasscodeInvalid => f.write_str("passcode invalid"),
-            Self::PasscodeLocked => f.write_str("passcode locked: too many wrong passcodes, try again in 15 minutes"),
+            Self::PasscodeLocked { .. } => f.write_str("passcode locked: too many wrong passcodes, try again in 15 minutes"),
             Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
@@ -279,7 +288,8 @@ impl std::fmt::Display for Rejection {
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
             Self::NoCard => f.write_str(
-                "no card is known by this name; test cards are pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
+                "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
+                 pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
             ),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
@@ -311,7 +321,7 @@ impl Rejection {
             Self::NotVerified,
             Self::PasscodeRequired,
             Self::PasscodeInvalid,
-            Self::PasscodeLocked,
+            Self::PasscodeLocked { seconds: 900 },
             Self::DuplicateReference,
             Self::Unknown { field: "wallet_id", what: "a wallet" },
             Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },

@@ -1,7 +1,7 @@
 //! Points in time, in microseconds since 1970 UTC.
 
 use jiff::civil::{Date, DateTime};
-use jiff::fmt::temporal::DateTimeParser;
+use jiff::fmt::temporal::{DateTimeParser, Pieces};
 use jiff::tz::TimeZone;
 
 /// A point in time, microseconds since 1970-01-01T00:00:00Z.
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 pub struct Timestamp(pub i64);
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const DAY_SECONDS: i32 = 86_400;
 
 /// A length of time in microseconds, from seconds.
 #[must_use]
@@ -49,12 +50,20 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         static PARSER: DateTimeParser = DateTimeParser::new();
         let text = text.trim();
+        pieces(text)?;
         let instant = PARSER
             .parse_timestamp(text)
             .or_else(|_| PARSER.parse_datetime(text).and_then(utc))
             .or_else(|_| PARSER.parse_date(text).and_then(|date: Date| utc(date.into())))
             .ok()?;
         (instant.as_microsecond() >= 0).then(|| Self(instant.as_microsecond()))
+    }
+
+    /// Whether a text is a time of the calendar's last two days, whose last hours are after all that is held.
+    #[must_use]
+    pub fn is_at_the_end(text: &str) -> bool {
+        let last_days = |date: Date| date.year() == 9999 && date.month() == 12 && date.day() >= 30;
+        pieces(text.trim()).is_some_and(|pieces| last_days(pieces.date()))
     }
 
     /// The calendar year in UTC.
@@ -68,12 +77,19 @@ impl Timestamp {
     }
 }
 
+/// Date, time and offset, which is less than a day.
+fn pieces(text: &str) -> Option<Pieces<'_>> {
+    let offset = |pieces: &Pieces<'_>| pieces.to_numeric_offset().map_or(0, |offset| offset.seconds());
+    Pieces::parse(text).ok().filter(|pieces| offset(pieces).abs() < DAY_SECONDS)
+}
+
 fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
     civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
 }
 
 impl std::fmt::Display for Timestamp {
-    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`.
+    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`; with `{:.6}` to the
+    /// microsecond always.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.instant().fmt(f)
     }
@@ -95,15 +111,37 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_time() {
-        for text in ["", "tomorrow", "12", "2026-13-01T00:00:00Z", "2026-02-30", "1969-12-31T23:59:59Z", "99999-01-01"] {
+        for text in [
+            "2026-11-22T12:00:00+24:00",
+            "2026-11-22T12:00:00-25:59",
+            "",
+            "tomorrow",
+            "12",
+            "2026-13-01T00:00:00Z",
+            "2026-02-30",
+            "1969-12-31T23:59:59Z",
+            "99999-01-01",
+        ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn knows_the_end_of_the_calendar() {
+        for text in ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-30T23:00:00-05:00", "9999-12-31 10:00:00"] {
+            assert!(Timestamp::is_at_the_end(text), "{text}");
+        }
+        for text in ["9999-12-32", "9999-12-29", "9999-12-31T25:00:00Z", "tomorrow", "99999-12-31"] {
+            assert!(!Timestamp::is_at_the_end(text), "{text}");
+        }
+        assert!(Timestamp::parse("2026-11-22T12:00:00+23:59").is_some());
     }
 
     #[test]
     fn writes_iso_8601_and_knows_the_year() {
         let t = Timestamp::parse("2026-12-31T23:59:59.25Z").unwrap();
         assert_eq!(t.to_string(), "2026-12-31T23:59:59.25Z");
+        assert_eq!(format!("{t:.6}"), "2026-12-31T23:59:59.250000Z");
         assert_eq!((t.year(), t.plus(seconds(1)).year()), (2026, 2027));
     }
 }

@@ -82,6 +82,7 @@ impl Server {
         let limits = http::listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
         let serving = http::listen::serve(listener, http::router(app.clone()), limits, async move {
             stop.await;
+            tracing::info!("told to stop; requests that have begun may end");
             let _ = stopping.send(());
         });
         let overdue = async move {
@@ -97,12 +98,11 @@ impl Server {
         // The lanes end when the last engine is dropped: what waited is decided and on disk.
         // A connection that is still open may keep an engine: then the process ends without, and nothing acknowledged is lost.
         match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || join(lanes))).await {
-            Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked")),
-            Err(_) => {
-                tracing::warn!("a connection kept the lanes from ending");
-                Ok(())
-            }
+            Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked"))?,
+            Err(_) => tracing::warn!("a connection kept the lanes from ending"),
         }
+        tracing::info!("stopped");
+        Ok(())
     }
 }
 

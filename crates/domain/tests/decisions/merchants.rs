@@ -21,7 +21,7 @@ fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
     for _ in 0..5 {
         stage.decide(&Command::ReserveAttempt(request.clone())).unwrap();
     }
-    assert_eq!(stage.decide(&Command::ReserveAttempt(request.clone())), Err(vec![Rejection::PasscodeLocked]));
+    assert_eq!(stage.decide(&Command::ReserveAttempt(request.clone())), Err(vec![Rejection::PasscodeLocked { seconds: 900 }]));
     stage.now = stage.now.plus(minutes(15));
     assert!(stage.decide(&Command::ReserveAttempt(request)).is_ok());
 }
@@ -44,7 +44,7 @@ fn a_passcode_replaces_only_the_one_that_was_compared() {
         let hash = stage.decide(&Command::ReserveChange(stage.merchant)).unwrap();
         assert_eq!(hash, Answer::Passcode(Some("second".into())), "the new one began a new count");
     }
-    assert_eq!(stage.decide(&Command::ReserveChange(stage.merchant)), Err(vec![Rejection::PasscodeLocked]));
+    assert_eq!(stage.decide(&Command::ReserveChange(stage.merchant)), Err(vec![Rejection::PasscodeLocked { seconds: 900 }]));
 }
 
 #[test]

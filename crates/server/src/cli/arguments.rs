@@ -49,7 +49,7 @@ pub fn period(effective: Effective) -> String {
 
 /// The same, for a program.
 pub fn dated(mut row: Value, effective: Effective) -> Value {
-    row["effective_from"] = json!(effective.from.to_string());
-    row["effective_to"] = json!(effective.to.map(|to| to.to_string()));
+    row["effective_from"] = json!(format!("{:.6}", effective.from));
+    row["effective_to"] = json!(effective.to.map(|to| format!("{to:.6}")));
     row
 }

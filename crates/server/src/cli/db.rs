@@ -48,11 +48,29 @@ fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
 }
 
 fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
+    if is_same(from, to) {
+        bail!("--from and --to are the same database: {from}");
+    }
+    if let Database::Sqlite(path) = from
+        && !path.exists()
+    {
+        bail!("there is no database at {from}");
+    }
     let mut source = from.open_as_it_is().with_context(|| format!("cannot open {from}"))?;
     let mut target = to.open(None).with_context(|| format!("cannot open {to}"))?;
     let copied = copy::copy(source.as_mut(), target.as_mut()).with_context(|| format!("{from} was not copied to {to}"))?;
     tell(&copied);
     Ok(())
+}
+
+fn is_same(from: &Database, to: &Database) -> bool {
+    match (from, to) {
+        // A file may be named in more than one way; one that is not there yet is no other's.
+        (Database::Sqlite(from), Database::Sqlite(to)) => {
+            from == to || from.canonicalize().ok().zip(to.canonicalize().ok()).is_some_and(|(from, to)| from == to)
+        }
+        _ => from.to_string() == to.to_string(),
+    }
 }
 
 fn tell(copied: &Copied) {

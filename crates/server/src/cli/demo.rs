@@ -148,9 +148,8 @@ fn play(client: &Client) -> anyhow::Result<()> {
     let account = json!({"account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": party});
     let pays_from = id(&client.post("/payment-accounts/create?operation_type=COLLECTION", &account)?)?;
     let paid_to = id(&client.post("/payment-accounts/create?operation_type=PAYOUT", &account)?)?;
-    let wallets = client.get("/wallets/list")?;
-    let wallet = wallets.as_array().into_iter().flatten().find(|wallet| wallet["currency"] == "USD");
-    let wallet = id(wallet.context("this merchant has no USD wallet")?)?;
+    let wallets = client.get("/wallets/list?owner_type=MERCHANT&currency=USD")?;
+    let wallet = id(wallets.get(0).context("this merchant has no USD wallet")?)?;
     let invoice = invoice(client, counterparty)?;
 
     let mut table = Steps::new();

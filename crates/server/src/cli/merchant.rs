@@ -16,6 +16,8 @@ use crate::secrets::{NewKey, PASSCODE_CHARS, hash_passcode};
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
+/// Rows that a list reads at a time.
+pub const LIST_STEP: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Merchant {
@@ -36,6 +38,12 @@ pub enum Merchant {
         /// Its money is real. Refused as long as no live provider is configured.
         #[arg(long)]
         live: bool,
+        /// Answer in JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The merchants, oldest first.
+    List {
         /// Answer in JSON.
         #[arg(long)]
         json: bool,
@@ -98,6 +106,7 @@ impl Merchant {
                 }
                 Ok(())
             }
+            Self::List { json } => list(place, json),
             Self::CreateKey { merchant, json } => create_key(place, merchant, json),
             Self::SetPasscode { merchant } => set_passcode(place, merchant),
         }
@@ -151,6 +160,52 @@ fn print(created: &Created) {
     }
 }
 
+fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    let merchants = all(place)?;
+    if as_json {
+        let rows = merchants.iter().map(|merchant| {
+            json!({
+                "id": merchant.id.0,
+                "name": merchant.name,
+                "type": merchant.kind.as_str(),
+                "mode": merchant.mode.as_str(),
+                "verified": merchant.verified,
+                "phone": merchant.phone,
+                "created_at": format!("{:.6}", merchant.created_at),
+            })
+        });
+        print_json(&rows.collect());
+        return Ok(());
+    }
+    println!("{:>6}  {:<18}  {:<7}  {:<8}  {:<15}  name", "id", "type", "mode", "verified", "phone");
+    for merchant in merchants {
+        let verified = if merchant.verified { "yes" } else { "no" };
+        let phone = merchant.phone.as_deref().unwrap_or("-");
+        let (id, kind, mode) = (merchant.id.0, merchant.kind.as_str(), merchant.mode.as_str());
+        println!("{id:>6}  {kind:<18}  {mode:<7}  {verified:<8}  {phone:<15}  {}", merchant.name);
+    }
+    Ok(())
+}
+
+/// Every merchant, oldest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
+    place.read(async |queries| {
+        let mut found: Vec<MerchantRow> = vec![];
+        loop {
+            let last = found.last().map_or(MerchantId(0), |merchant| merchant.id);
+            let more = queries.merchants_after(last, LIST_STEP).await?;
+            if more.is_empty() {
+                return Ok(found);
+            }
+            found.extend(more);
+        }
+    })
+}
+
 fn create_key(place: &Place, merchant: i64, json: bool) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let command = Command::CreateKey(MerchantId(merchant), client_id.clone(), secret_hash);
@@ -179,7 +234,7 @@ fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
     }
     let hash = hash_passcode(passcode).map_err(|error| anyhow::anyhow!(error))?;
     drop(place.open_existing()?);
-    place.run_once(Command::SetPasscode(MerchantId(merchant), hash))?;
+    place.run_once(Command::SetPasscode(MerchantId(merchant), hash)).with_context(|| format!("merchant {merchant}"))?;
     println!("payouts of merchant {merchant} need the passcode from now on");
     Ok(())
 }

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::command::{Answer, Command};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock;
 use crate::config::Config;
 use crate::engine::Lane;
 use crate::store::queries::Queries;
 use crate::store::sql::Sql;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, migrate};
 
 mod arguments;
 mod db;
@@ -100,13 +104,16 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&with_negative_numbers(Cli::command()).get_matches());
+    let cli = cli.unwrap_or_else(|error| error.exit());
     let database = match cli.database.parse() {
         Ok(database) => database,
         Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
     };
     let place = Place { database, market: cli.market };
-    start_log();
+    if let Err(error) = start_log() {
+        return fail(&error);
+    }
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
         Group::Serve(command) => command.run(&place),
         Group::Demo(command) => command.run(),
@@ -135,20 +142,42 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A number below zero is a value, so that its own message comes and not one about an unknown option.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let takes = |argument: clap::Arg| {
+        let takes_values = argument.get_action().takes_values();
+        argument.allow_negative_numbers(takes_values)
+    };
+    command.mut_args(takes).mut_subcommands(with_negative_numbers)
+}
+
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("kola: {error:#}");
     ExitCode::FAILURE
 }
 
-/// The log goes to standard error, so that standard output stays what a command answers.
-fn start_log() {
-    let mut filter = tracing_subscriber::EnvFilter::try_from_env("KOLA_LOG").unwrap_or_else(|_| "warn".into());
-    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
-    if let Ok(quiet) = "tokio_postgres=warn".parse() {
-        filter = filter.add_directive(quiet);
+/// How much the log says, from `KOLA_LOG`.
+fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "off" => Ok(LevelFilter::OFF),
+        "error" => Ok(LevelFilter::ERROR),
+        "" | "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace"),
     }
+}
+
+/// The log goes to standard error, so that standard output stays what a command answers.
+fn start_log() -> anyhow::Result<()> {
+    let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
+    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
+    let said = Targets::new().with_default(level).with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    tracing_subscriber::registry().with(lines.with_filter(said)).init();
+    Ok(())
 }
 
 /// The database, and the market of a new one.
@@ -165,9 +194,23 @@ impl Place {
         Self { database: Database::Sqlite(path), market: None }
     }
 
+    /// Whether the database is there and has a schema.
+    fn is_made(&self) -> bool {
+        let version = self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
+        version.is_ok_and(|version| version > 0)
+    }
+
     /// A connection to the database; makes it, or brings it up to date.
     fn open(&self) -> anyhow::Result<Box<dyn Sql>> {
-        self.database.open(self.market.as_deref()).with_context(|| format!("cannot open {}", self.database))
+        let has_market = self.market.is_some() && self.is_made();
+        let sql = self.database.open(self.market.as_deref()).with_context(|| format!("cannot open {}", self.database))?;
+        if has_market {
+            eprintln!(
+                "kola: --market is for a new database, and {} has a market: `kola fees`, `rates`, `markets` and `phones` change it",
+                self.database
+            );
+        }
+        Ok(sql)
     }
 
     /// A connection to a database that must be there already.

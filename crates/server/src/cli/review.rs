@@ -1,6 +1,6 @@
 //! `kola review`: a provider contradicted itself, or never gave a final word, and a human decides.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand, ValueEnum};
 use domain::command::{Answer, Command};
 use domain::ids::ReviewId;
@@ -70,7 +70,7 @@ fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
                 "amount": review.amount.to_string(),
                 "currency": review.amount.currency.code(),
                 "reason": review.reason,
-                "created_at": review.created_at.to_string(),
+                "created_at": format!("{:.6}", review.created_at),
             })
         });
         print_json(&rows.collect());
@@ -99,7 +99,7 @@ fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>
         (None, None) => bail!("say --outcome or --to"),
     };
     drop(place.open_existing()?);
-    match place.run_once(Command::ResolveReview(id, how, evidence.to_owned()))? {
+    match place.run_once(Command::ResolveReview(id, how, evidence.to_owned())).with_context(|| format!("review {id}"))? {
         Answer::Review(review) => println!("review {} is resolved: {}", review.id, review.resolution.unwrap_or_default()),
         other => bail!("unexpected answer {other:?}"),
     }

@@ -82,6 +82,7 @@ impl Serve {
             bench_routes: self.bench_routes,
             ..Config::default()
         };
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
         let first = first_merchant(place)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(async { listen::bind(self.listen) });
@@ -91,28 +92,35 @@ impl Serve {
             let address = listener.local_addr()?;
             config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(&place.database, stores, config).await?;
+            let stop = stop_signal();
             println!("kola listening on http://{address}");
+            tracing::info!(%address, public_url = server.app().config.public_url, "listening");
             if let Some(created) = first {
                 introduce(&created, address);
             }
-            server.run(listener, stop_signal(), DRAIN).await
+            server.run(listener, stop, DRAIN).await
         })
     }
 }
 
-/// Resolves when the process is told to stop.
-async fn stop_signal() {
+/// Resolves when the process is told to stop. It listens from the call on, so that who has read that the server is there can
+/// stop it.
+fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let terminate = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        signal(SignalKind::terminate())
+    };
+    async move {
+        #[cfg(unix)]
+        if let Ok(mut terminate) = terminate {
             tokio::select! {
                 _ = terminate.recv() => return,
                 _ = tokio::signal::ctrl_c() => return,
             }
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// On an empty database, for the first process that asks: a verified sandbox merchant with money in its wallets.
@@ -133,10 +141,11 @@ pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
 }
 
 fn introduce(created: &Created, address: SocketAddr) {
-    let Created { client_id, client_secret, wallets, .. } = created;
+    let Created { merchant, client_id, client_secret, wallets } = created;
     println!();
     println!("The database was empty, so here is a sandbox merchant. Its secret is shown only now:");
     println!();
+    println!("  merchant       {}", merchant.id);
     println!("  client_id      {client_id}");
     println!("  client_secret  {client_secret}");
     for (id, currency) in wallets {

@@ -45,13 +45,13 @@ macro_rules! submit {
 }
 pub(super) use submit;
 
-/// A time, in ISO 8601.
+/// A time, in ISO 8601 with its microseconds, be they zero: texts of one length, in the order of time.
 #[derive(Clone, Copy)]
 pub struct Time(pub Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.collect_str(&format_args!("{:.6}", self.0))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::tokens::SigningError;
 
 /// After so many seconds a caller may try again when we were overloaded or the database was gone.
 const RETRY_AFTER_S: u64 = 1;
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Why a call is not answered with 200.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +30,8 @@ pub enum ApiError {
     BadCredentials,
     /// 403.
     Forbidden(String),
+    /// 403 until these seconds have passed.
+    Locked(String, u64),
     /// 404.
     NotFound,
     /// 405.
@@ -61,6 +63,13 @@ impl ApiError {
         Self::internal("the engine gave an answer of another kind")
     }
 
+    /// A list is to continue after what is not there.
+    #[must_use]
+    pub fn no_place() -> Self {
+        let unknown = Rejection::Unknown { field: "after_id", what: "a row of this list" };
+        Self::Invalid(vec![Fault::at(&[Part::Name("query"), Part::Name("after_id")], FaultKind::Refused(unknown))])
+    }
+
     /// A fault of ours.
     #[must_use]
     pub fn internal(what: impl Into<String>) -> Self {
@@ -82,7 +91,10 @@ impl ApiError {
             return Self::NotFound;
         }
         if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Forbidden) {
-            return Self::Forbidden(rejection.to_string());
+            return match rejection {
+                Rejection::PasscodeLocked { seconds } => Self::Locked(rejection.to_string(), seconds.unsigned_abs()),
+                _ => Self::Forbidden(rejection.to_string()),
+            };
         }
         if on_path || rejections.iter().any(|rejection| rejection.field().is_empty()) {
             return Self::State(rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
@@ -93,7 +105,7 @@ impl ApiError {
     const fn status(&self) -> StatusCode {
         match self {
             Self::NotAuthenticated | Self::BadCredentials => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Locked(..) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -110,7 +122,7 @@ impl ApiError {
         Detail::Text(match self {
             Self::NotAuthenticated => "Not authenticated",
             Self::BadCredentials => "Could not validate credentials",
-            Self::Forbidden(text) | Self::State(text) => text,
+            Self::Forbidden(text) | Self::Locked(text, _) | Self::State(text) => text,
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::TooSlow => "The request body did not arrive in time",
@@ -139,7 +151,7 @@ impl ApiError {
             Self::NotAuthenticated | Self::BadCredentials => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::TooMany(seconds) => {
+            Self::TooMany(seconds) | Self::Locked(_, seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             Self::Overloaded | Self::Unavailable(_) => {
@@ -216,7 +228,7 @@ impl JsonSchema for Refused {
 /// The errors, as the document has them.
 const ERRORS: [(u16, &str); 11] = [
     (401, "No token, or one that is not good"),
-    (403, "The merchant may not do this, or the passcode is missing or wrong"),
+    (403, "The merchant may not do this, or the passcode is missing, wrong or locked"),
     (404, "Not there, or not this merchant's"),
     (405, "Another method is meant"),
     (408, "The body did not arrive in time"),
@@ -225,7 +237,7 @@ const ERRORS: [(u16, &str); 11] = [
     (422, "Fields that are wrong, or a state that does not allow the call"),
     (429, "Too many requests"),
     (500, "A fault of ours; it is in the log"),
-    (503, "Overloaded, or the database is gone: try again"),
+    (503, "Overloaded, or the database is gone: send the same again, which tells what was done"),
 ];
 
 /// The errors as components of the document.
@@ -237,6 +249,10 @@ pub(super) fn responses(schemas: &mut Schemas) -> Value {
         let header = |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
         match status {
             401 => response["headers"] = json!({ "WWW-Authenticate": header("`Bearer`", "string") }),
+            403 => {
+                response["headers"] =
+                    json!({ "Retry-After": header("Seconds to wait, where the passcode is locked", "integer") })
+            }
             429 => response["headers"] = json!({ "Retry-After": header("Seconds to wait", "integer") }),
             500 => response["headers"] = json!({ "X-Request-Id": header("The id in the log", "string") }),
             503 => {
@@ -253,7 +269,7 @@ pub(super) fn responses(schemas: &mut Schemas) -> Value {
 }
 
 /// An id by which a person finds the log line of a failed request.
-fn draw_request_id() -> String {
+pub(super) fn draw_request_id() -> String {
     clock::random::<8>().map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes))).unwrap_or_default()
 }
 
@@ -299,6 +315,7 @@ impl From<SigningError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::NoPlace => Self::no_place(),
             StoreError::Sqlite(_)
             | StoreError::Postgres { .. }
             | StoreError::Silent
@@ -344,13 +361,15 @@ mod tests {
             (ApiError::TooLarge, 413, text("The request body is larger than 64 KiB")),
             (ApiError::NotJson, 415, text("The request body must be application/json")),
             (ApiError::State("the invoice is PAID".to_owned()), 422, text("the invoice is PAID")),
+            (ApiError::Locked("passcode locked".to_owned(), 7), 403, text("passcode locked")),
             (ApiError::TooMany(7), 429, text("Too many requests")),
         ] {
             let (got, headers, value) = answer(error).await;
+            let waits = status == 429 || value["detail"] == "passcode locked";
             assert_eq!((got, value), (status, body));
             assert_eq!(headers["content-type"], "application/json");
             assert_eq!(headers.contains_key("www-authenticate"), status == 401);
-            assert_eq!(headers.contains_key("retry-after"), status == 429);
+            assert_eq!(headers.contains_key("retry-after"), waits);
         }
     }
 

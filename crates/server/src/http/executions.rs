@@ -12,6 +12,7 @@ use domain::execute::{Execute, Terms};
 use domain::execution::{Execution, ExecutionStatus, Job};
 use domain::ids::{PaymentAccountId, SessionId};
 use domain::names::Operation;
+use domain::rejection::Rejection;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -20,7 +21,7 @@ use super::answer::{Amount, Answered, Time, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
-use super::fields::{Code, Given, Id, Name, Reference};
+use super::fields::{Code, Fault, Given, Id, Name, Part, Reference};
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -171,8 +172,22 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
     let account_id = payload.payout_account_id.map(|id| PaymentAccountId(id.0));
     let terms = Terms::Payout { account_id, passcode_verified: false };
     let request = request(&tenant, payload.session_id, payload.reference_id, terms);
-    let code = payload.passcode.0.map(|passcode| passcode.token.code.0);
-    to_the_end(async move { execute_payout(&app, request, code).await }).await
+    let (code, malformed) = match payload.passcode.0 {
+        Ok(passcode) => (passcode.map(|passcode| passcode.token.code.0), None),
+        Err(kind) => (None, Some(kind)),
+    };
+    to_the_end(async move {
+        let done = execute_payout(&app, request, code).await;
+        match (done, malformed) {
+            // One was given, and only its shape is wrong. A merchant who has set none may send what it likes.
+            (Err(ApiError::Forbidden(said)), Some(kind)) if said == Rejection::PasscodeRequired.to_string() => {
+                let faults = Fault::spread(Part::Name("passcode"), kind);
+                Err(ApiError::Invalid(faults.into_iter().map(|fault| fault.under(Part::Name("body"))).collect()))
+            }
+            (done, _) => done,
+        }
+    })
+    .await
 }
 
 async fn transfer(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {

@@ -241,7 +241,8 @@ async fn tiers(State(app): State<App>, _: Tenant, uri: Uri, Query(query): Query<
     let book = app.queries.book().await?;
     let mut tiers: Vec<&Tier> = book.tiers.iter().collect();
     tiers.sort_unstable_by_key(|tier| std::cmp::Reverse((tier.created_at, tier.id)));
-    let start = page.after_id.map_or(0, |id| tiers.iter().position(|tier| tier.id == id).map_or(tiers.len(), |at| at + 1));
+    let after = |id| tiers.iter().position(|tier| tier.id == id).map(|at| at + 1).ok_or_else(ApiError::no_place);
+    let start = page.after_id.map_or(Ok(0), after)?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let rows: Vec<TierAnswer> = tiers.into_iter().skip(start).take(limit).map(Into::into).collect();
     Ok(list(&uri, page, &rows, |row| row.id))

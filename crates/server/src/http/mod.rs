@@ -20,6 +20,7 @@ pub mod health;
 pub mod limits;
 pub mod links;
 pub mod listen;
+pub mod log;
 pub mod merchants;
 pub mod names;
 pub mod openapi;

@@ -6,16 +6,18 @@ use axum::http::Uri;
 use domain::account::{NewAccount, PaymentAccount};
 use domain::command::{Answer, Command};
 use domain::ids::{PartyId, PaymentAccountId};
-use domain::names::{Method, Operation, Provider};
+use domain::names::{Method, Mode, Operation, Provider};
+use domain::rejection::Rejection;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query, QueryAndBody};
-use super::fields::{CountryCode, Id, Name, Network, Text};
+use super::fields::{CountryCode, Fault, FaultKind, FromValue, Id, Name, Network, Part, Phone, Text};
+use super::predictions::test_card;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -35,7 +37,7 @@ payload! {
         party_id: Id,
         /// ISO 3166, two letters.
         country_code: Option<CountryCode>,
-        /// The number; for a card the provider's name for it.
+        /// The number of the phone, without a plus sign; for a card the provider's name for it, in the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
     }
 
@@ -104,11 +106,28 @@ impl From<PaymentAccount> for PaymentAccountAnswer {
     }
 }
 
+/// What the sandbox would take for another card or number than was meant.
+fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind> {
+    let number = &payload.insensitive_account_number.as_ref()?.0;
+    match payload.method {
+        Method::CreditCard
+            if mode == Mode::Sandbox && payload.provider.0 == Provider::Stripe && test_card(number).is_none() =>
+        {
+            Some(FaultKind::Refused(Rejection::NoCard))
+        }
+        method if method.is_mobile_money() => Phone::read(&Value::String(number.clone())).err(),
+        _ => None,
+    }
+}
+
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
     QueryAndBody(purpose, payload): QueryAndBody<AccountPurpose, CreatePaymentAccount>,
 ) -> Answered<PaymentAccountAnswer> {
+    if let Some(kind) = wrong_number(&payload, tenant.merchant.mode) {
+        return Err(vec![Fault::at(&[Part::Name("body"), Part::Name("insensitive_account_number")], kind)].into());
+    }
     let new = NewAccount {
         party_id: PartyId(payload.party_id.0),
         account_name: payload.account_name.0,

@@ -242,7 +242,7 @@ const BEHAVIOURS: [&str; 4] = ["chargeDeclined", "chargeCustomerFail", "authenti
 const COUNTRIES: [&str; 16] = ["us", "ca", "br", "mx", "gb", "ie", "fr", "de", "es", "it", "nl", "in", "jp", "sg", "au", "hk"];
 
 /// Brand and country of a test card.
-fn test_card(name: &str) -> Option<(&'static str, String)> {
+pub(super) fn test_card(name: &str) -> Option<(&'static str, String)> {
     let rest = name.strip_prefix("pm_card_")?;
     let is_of = |brand: &str| rest.strip_prefix(brand).is_some_and(|more| more.is_empty() || more.starts_with('_'));
     let us = || "US".to_owned();

@@ -17,6 +17,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::describe::{Described, Op, Route};
 use super::error::ApiError;
+use super::log::Line;
 use crate::app::App;
 
 /// A router under construction, and what is in it.
@@ -91,7 +92,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 /// is taken for another type than it says, and none is kept by a browser or a proxy unless it says that it may be: nearly
 /// all are somebody's payments.
 async fn guard(request: Request, next: Next) -> Response {
+    let line = Line::begin(&request);
     let mut response = caught(request, next).await;
+    if let Some(line) = line {
+        line.end(&mut response);
+    }
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

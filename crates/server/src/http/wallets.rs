@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use domain::currency::Currency;
 use domain::ids::{PartyId, WalletId};
 use domain::ledger::{AccountKind, Bucket, Entry};
 use domain::money::Money;
@@ -19,12 +20,17 @@ use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
+use crate::store::queries::WalletFilter;
 
 payload! {
     /// Which wallets.
     pub struct ListWallets {
-        /// Those of one party; all of the merchant's where there is none.
+        /// Those of one party; all of the merchant's and its parties' where there is none.
         party_id: Option<Id>,
+        /// `MERCHANT` for the merchant's own, `PARTY` for its parties'.
+        owner_type: Option<OwnerType>,
+        /// Only in this currency.
+        currency: Option<Currency>,
         /// At most so many.
         limit: Option<Limit>,
         /// Continue after this one.
@@ -106,8 +112,9 @@ impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
 
 async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListWallets>) -> Listed<WalletAnswer> {
     let page = page(query.limit, query.after_id);
-    let party = query.party_id.map(|id| PartyId(id.0));
-    let found = app.queries.wallets(tenant.id(), party, page).await?;
+    let filter =
+        WalletFilter { party: query.party_id.map(|id| PartyId(id.0)), owner: query.owner_type, currency: query.currency };
+    let found = app.queries.wallets(tenant.id(), filter, page).await?;
     let rows: Vec<WalletAnswer> = found.into_iter().map(Into::into).collect();
     Ok(list(&uri, page, &rows, |row| row.id))
 }

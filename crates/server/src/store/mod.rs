@@ -68,6 +68,9 @@ pub enum StoreError {
         /// Of this version.
         known: i64,
     },
+    /// A list is to continue after a row that is not one of its merchant's.
+    #[error("there is no such row to continue after")]
+    NoPlace,
     /// A row contradicts itself or another.
     #[error("the row {id} of {table} is broken: {what}")]
     Broken {
@@ -270,6 +273,15 @@ const READERS: usize = 4;
 const POSTGRES_READERS: usize = 8;
 
 impl Database {
+    /// What it runs on.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     /// A connection that waits, with the schema up to date; a new database is made, with the market of the file. Never
     /// within a runtime.
     ///

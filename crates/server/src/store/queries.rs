@@ -21,7 +21,7 @@ use domain::review::Review;
 use domain::session::{Session, SessionKind};
 use domain::source::{Item, Source, SourceStatus, SourceType};
 use domain::time::Timestamp;
-use domain::wallet::Wallet;
+use domain::wallet::{OwnerType, Wallet};
 use domain::world::IDS_PER_COMMAND;
 
 use super::cell::Found;
@@ -63,6 +63,17 @@ pub struct AccountFilter {
     pub operation: Option<Operation>,
     /// Only those in use, or only those that are not.
     pub is_active: Option<bool>,
+}
+
+/// Filters of a list of wallets.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct WalletFilter {
+    /// Only of this party.
+    pub party: Option<PartyId>,
+    /// Only of such an owner.
+    pub owner: Option<OwnerType>,
+    /// Only in this currency.
+    pub currency: Option<Currency>,
 }
 
 /// Filters of a list of events.
@@ -158,7 +169,18 @@ impl Queries {
             after = after(table, page),
         );
         page.put(&mut params);
-        self.rows(&sql, &params, |row| R::from_row(row, 0)).await
+        let rows = self.rows(&sql, &params, |row| R::from_row(row, 0)).await?;
+        self.ended::<R>(rows.is_empty(), page, &params).await?;
+        Ok(rows)
+    }
+
+    /// A page without rows is the end of the list, where the row that it continues after is there.
+    async fn ended<R: Record>(&self, is_empty: bool, page: &Page, params: &Params<'_>) -> Result<(), StoreError> {
+        let Some(id) = page.after_id.filter(|_| is_empty) else { return Ok(()) };
+        let mut place = params!["id" = id];
+        place.extend(params.iter().filter(|(name, _)| *name == ":merchant").cloned());
+        let found: Option<R> = self.one("id = :id AND merchant_id = :merchant", &place).await?;
+        found.map(|_| ()).ok_or(StoreError::NoPlace)
     }
 
     /// The condition that a name contains a text; it holds for every row when its parameter is null.
@@ -303,7 +325,9 @@ impl Queries {
         let (fullname, relationship) = (fullname.map(contains), relationship.map(Relationship::as_str));
         let mut params = params!["merchant" = merchant.0, "fullname" = fullname, "relationship" = relationship];
         page.put(&mut params);
-        self.rows(&sql, &params, counterparty_with_party).await
+        let rows = self.rows(&sql, &params, counterparty_with_party).await?;
+        self.ended::<Counterparty>(rows.is_empty(), &page, &params).await?;
+        Ok(rows)
     }
 
     /// This merchant's payment account.
@@ -312,6 +336,14 @@ impl Queries {
     /// [`StoreError`].
     pub async fn payment_account(&self, merchant: MerchantId, id: i64) -> Result<Option<PaymentAccount>, StoreError> {
         self.one("id = :id AND merchant_id = :merchant", &params!["id" = id, "merchant" = merchant.0]).await
+    }
+
+    /// Merchants in the order of their ids, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn merchants_after(&self, last: MerchantId, limit: u32) -> Result<Vec<Merchant>, StoreError> {
+        self.many("id > :last", "id LIMIT :limit", &params!["last" = last.0, "limit" = limit]).await
     }
 
     /// This merchant's payment accounts.
@@ -561,14 +593,26 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn wallets(&self, merchant: MerchantId, party: Option<PartyId>, page: Page) -> Result<Vec<Wallet>, StoreError> {
-        match &party {
-            None => self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await,
-            Some(party) => {
-                let condition = "owner_type = 'PARTY' AND owner_id = :party AND merchant_id = :merchant";
-                self.page(condition, &page, params!["merchant" = merchant.0, "party" = party.0]).await
+    pub async fn wallets(&self, merchant: MerchantId, filter: WalletFilter, page: Page) -> Result<Vec<Wallet>, StoreError> {
+        let mut params = params!["merchant" = merchant.0];
+        let (owner, condition) = match (filter.party, filter.owner) {
+            (None, None) => (None, "merchant_id = :merchant"),
+            (None, Some(OwnerType::Party)) => (None, "merchant_id = :merchant AND owner_type = 'PARTY'"),
+            // It has few, and its parties may have very many.
+            (None, Some(OwnerType::Merchant)) => {
+                (Some(merchant.0), "owner_type = 'MERCHANT' AND owner_id = :owner AND merchant_id = :merchant")
             }
+            (Some(_), Some(OwnerType::Merchant)) => return Ok(vec![]),
+            (Some(party), None | Some(OwnerType::Party)) => {
+                (Some(party.0), "owner_type = 'PARTY' AND owner_id = :owner AND merchant_id = :merchant")
+            }
+        };
+        if let Some(owner) = owner {
+            params.push((":owner", owner.into()));
         }
+        let Some(currency) = filter.currency else { return self.page(condition, &page, params).await };
+        params.push((":currency", currency.code().into()));
+        self.page(&format!("{condition} AND currency = :currency"), &page, params).await
     }
 
     /// A wallet's entries, newest first: each knows the one before.
@@ -580,7 +624,8 @@ impl Queries {
             None => wallet.last_entry_id,
             Some(id) => {
                 let params = params!["id" = id, "wallet" = wallet.id.0];
-                self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?.and_then(|entry| entry.previous_entry_id)
+                let place = self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?;
+                place.ok_or(StoreError::NoPlace)?.previous_entry_id
             }
         };
         let sql = format!(

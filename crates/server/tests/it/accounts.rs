@@ -10,6 +10,28 @@ fn create(shop: &Merchant, operation: &str, provider: &str, method: &str) -> Rep
 }
 
 #[test]
+fn a_number_is_one_that_the_method_has() {
+    let (_server, shop) = open();
+    let party = shop.party();
+    for card in ["pm_card_foo", "4242424242424242", "visa"] {
+        let reply = shop.create_account(party, "COLLECTION", "CREDIT_CARD", Some(card));
+        let fault = reply.fault("body.insensitive_account_number");
+        assert_eq!(fault.kind, "value_error.card");
+        assert!(fault.msg.contains("Stripe's test payment methods: pm_card_visa"), "{}", fault.msg);
+    }
+    for number in ["+231880000001", "0880000001", "2318800", "2318800000011111", "23188000000a"] {
+        let reply = shop.create_account(party, "PAYOUT", "MTN_MOMO_LBR", Some(number));
+        let fault = reply.fault("body.insensitive_account_number");
+        fault.says("string does not match regex \"^[1-9]\\d{7,14}$\"", "value_error.str.regex");
+    }
+    assert!(shop.api.get("/v1/payment-accounts/list").rows().is_empty());
+    shop.account(party, "COLLECTION", "CREDIT_CARD", None);
+    shop.account(party, "COLLECTION", "CREDIT_CARD", Some("pm_card_gb"));
+    shop.account(party, "COLLECTION", "MTN_MOMO_LBR", None);
+    shop.account(party, "COLLECTION", "WALLET", Some("anything"));
+}
+
+#[test]
 fn an_account_never_echoes_its_number() {
     let (_server, shop) = open();
     let party = shop.party();

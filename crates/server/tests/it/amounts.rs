@@ -57,6 +57,20 @@ fn an_amount_has_no_more_decimals_than_its_currency() {
 }
 
 #[test]
+fn an_amount_that_is_too_large_names_the_limit_however_long_it_is() {
+    let (_server, shop) = open();
+    let account = shop.momo("PAYOUT", GOOD);
+    for text in ["99999999999999999999999999999999", "1e400", "1e40000", "10000000000000.01"] {
+        let reply = payout(&shop, account, "USD", &number(text));
+        reply
+            .fault("body.amount")
+            .says("ensure this value is less than or equal to 10000000000000", "value_error.number.not_le");
+    }
+    let reply = payout(&shop, account, "USD", &number("1.0000000000000000000000000000000001"));
+    assert_eq!(reply.fault("body.amount").kind, "value_error.decimal.max_places");
+}
+
+#[test]
 fn an_amount_is_above_zero() {
     let (_server, shop) = open();
     let account = shop.momo("PAYOUT", GOOD);

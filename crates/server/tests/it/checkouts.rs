@@ -218,9 +218,47 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
     shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).refused(422);
     let session = shop.checkout(made["source_id"].as_i64().expect("an id"));
     shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
-    assert!(page(&path).body.as_str().expect("a page").contains("Paid at"));
-    assert!(page(&path.replace("/pay/", "/receipt/")).body.as_str().expect("a page").contains("Paid at"));
-    page("/pay/00000000000000000000000000000000").refused(404);
+    let text_of = |path: &str| page(path).body.as_str().expect("a page").to_owned();
+    let receipt = path.replace("/pay/", "/receipt/");
+    assert!(text_of(&path).contains("Paid on") && text_of(&path).contains(&format!("href=\"{receipt}\"")));
+    assert!(text_of(&receipt).contains("Paid on"));
+}
+
+#[test]
+fn the_page_shows_lines_that_add_up_and_the_ways_on() {
+    let (server, shop) = open();
+    let body = json!({"mode": "HOSTED", "source_kind": "INVOICE", "party_phone": new_phone(), "currency": "USD",
+        "success_url": "https://shop.example/thanks?a=1&b=2", "cancel_url": "https://shop.example/cart",
+        "due_date": "2030-02-03T04:05:00Z",
+        "items": [{"name": "Beans", "currency": "USD", "qty": 1500, "amount": number("2.50")}]});
+    let made = create(&shop, &body);
+    let path = path_of(&server, &made["url"]);
+    let text = server.api.get(&path).body.as_str().expect("a page").to_owned();
+    for part in [
+        "<td>Beans<td class=n>1500<td class=n>2.50 USD<td class=n>3,750.00 USD",
+        "Total<td class=n>3,750.00 USD",
+        "Due on 3 February 2030, 04:05 UTC",
+        "Fees are added to this total",
+        "href=\"https://shop.example/cart\"",
+    ] {
+        assert!(text.contains(part), "no {part}: {text}");
+    }
+    assert!(!text.contains("thanks"), "{text}");
+    let session = shop.checkout(made["source_id"].as_i64().expect("an id"));
+    shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let text = server.api.get(&path).body.as_str().expect("a page").to_owned();
+    assert!(text.contains("href=\"https://shop.example/thanks?a=1&amp;b=2\"") && !text.contains("/cart"), "{text}");
+    assert!(!text.contains("Fees are added"), "{text}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_says_so_to_people() {
+    let (server, _shop) = open();
+    for path in ["/pay/00000000000000000000000000000000", "/receipt/x", "/pay/%00"] {
+        let reply = server.api.get(path);
+        assert_eq!((reply.status, reply.header("content-type")), (404, Some("text/html; charset=utf-8")), "{path}");
+        assert!(reply.body.as_str().is_some_and(|text| text.contains("This link leads nowhere")), "{}", reply.body);
+    }
 }
 
 #[test]

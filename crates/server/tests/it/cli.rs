@@ -84,6 +84,57 @@ fn a_wallet_is_not_funded_with_nonsense() {
 }
 
 #[test]
+fn a_number_below_zero_is_told_to_be_one() {
+    let (server, shop) = open();
+    let wallet = shop.wallet("USD").to_string();
+    let said = server.kola(&["wallet", "fund", "--wallet", &wallet, "--amount", "-5"]).refused();
+    assert!(said.contains("--amount must be above zero"), "{said}");
+    let said = server.kola(&["rates", "set", "USD", "LRD", "-192"]).refused();
+    assert!(said.contains("above zero"), "{said}");
+    let said = server.kola(&["fees", "set", "platform", "--operation", "PAYOUT", "--percentage", "-1"]).refused();
+    assert!(said.contains("from 0 to 100"), "{said}");
+    let said = server.kola(&["wallet", "fund", "--nonsense", "1"]).refused();
+    assert!(said.contains("unexpected argument"), "{said}");
+}
+
+#[test]
+fn what_is_not_found_is_named() {
+    let database = Database::new();
+    database.merchant("Shop");
+    let resolve = ["review", "resolve", "99", "--to", "wallet", "--evidence", "a call"];
+    assert!(database.kola(&resolve).refused().contains("review 99: Not found"));
+    let passcode = database.kola_with_input(&["merchant", "set-passcode", "--merchant", "77"], "4829\n");
+    assert!(passcode.refused().contains("merchant 77: Not found"));
+    assert!(database.kola(&["wallet", "list", "--merchant", "77"]).refused().contains("no merchant 77"));
+}
+
+#[test]
+fn an_operator_finds_merchants_and_wallets() {
+    let (server, shop) = open();
+    let late = server.database.merchant_with("Late Shop", &["--phone", "231770000001"]);
+    server.fund(&shop, "USD", "1000.00");
+    let (party, wallet) = shop.party_with_money("USD", "25.00");
+    let rows = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        serde_json::from_str(&server.kola(arguments).ok()).expect("a list in JSON")
+    };
+    let merchants = rows(&["merchant", "list", "--json"]);
+    let ids = [shop.credentials.merchant_id, late.merchant_id];
+    assert_eq!(merchants.iter().map(crate::support::id).collect::<Vec<_>>(), ids);
+    assert_eq!((&merchants[1]["phone"], &merchants[0]["verified"]), (&json!("231770000001"), &json!(true)));
+    let printed = server.kola(&["merchant", "list"]).ok();
+    assert!(printed.contains("Late Shop") && printed.contains("231770000001"), "{printed}");
+    let mine = rows(&["wallet", "list", "--merchant", &ids[0].to_string(), "--json"]);
+    assert_eq!(mine.len(), 4);
+    let of_party = mine.iter().find(|row| row["id"] == wallet).expect("the party's wallet");
+    let expected = json!({"id": wallet, "merchant_id": ids[0], "owner_type": "PARTY", "owner_id": party, "currency": "USD",
+        "available": "25.00", "held": "0.00", "status": "ACTIVE"});
+    assert_eq!(of_party, &expected);
+    assert_eq!(rows(&["wallet", "list", "--json"]).len(), 7);
+    let printed = server.kola(&["wallet", "list"]).ok();
+    assert!(printed.contains(&format!("PARTY {party}")) && printed.contains("975.00"), "{printed}");
+}
+
+#[test]
 fn a_wallet_status_is_a_known_one() {
     let (server, shop) = open();
     let wallet = shop.wallet("USD").to_string();
@@ -158,6 +209,8 @@ fn a_taken_port_is_told() {
 fn a_first_server_prints_a_curl_that_works() {
     let server = Server::start(Database::new(), &[]);
     let command = wait_for("a curl to copy", || printed_curl(&server.printed()));
+    let merchant = server.database.value("SELECT id FROM merchants");
+    assert!(server.printed().contains(&format!("merchant       {merchant}\n")), "{}", server.printed());
     let shims = tempfile::TempDir::new().expect("a directory");
     let shim = shims.path().join("curl");
     let path = std::env::var("PATH").expect("a path");

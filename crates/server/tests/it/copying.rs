@@ -126,6 +126,17 @@ fn refused(from: &Database, to: &Database, why: &str) {
 }
 
 #[test]
+fn what_cannot_be_copied_is_told_plainly() {
+    let one = Database::new();
+    one.merchant("Shop");
+    refused(&one, &one, "--from and --to are the same database");
+    let (nothing, new) = (Database::in_a_file(), Database::in_a_file());
+    refused(&nothing, &new, "there is no database at");
+    let path = |database: &Database| database.url().trim_start_matches("sqlite:").to_owned();
+    assert!(![&nothing, &new].into_iter().any(|database| std::path::Path::new(&path(database)).exists()));
+}
+
+#[test]
 fn a_target_in_use_is_left_alone() {
     let (one, two) = (Database::new(), Database::new());
     one.merchant("Shop");

@@ -116,7 +116,20 @@ fn an_expiry_is_at_most_366_days_ahead() {
     let account = shop.momo("PAYOUT", GOOD);
     payout(&shop, account, &after(366 * DAY - 60)).ok();
     payout(&shop, account, &after(366 * DAY + 60)).state_fault("body.expires_at");
-    payout(&shop, account, "9999-12-31T23:59:59Z").state_fault("body.expires_at");
+    for text in ["2999-01-01T00:00:00Z", "9999-12-30T00:00:00Z", "9999-12-31", "9999-12-31T23:59:59Z"] {
+        let reply = payout(&shop, account, text);
+        let fault = reply.fault("body.expires_at");
+        fault.says("expires_at is more than 366 days ahead", "value_error.expires_at");
+    }
+}
+
+#[test]
+fn a_time_in_an_answer_has_six_digits_be_they_zero() {
+    let (_server, shop) = open();
+    let expires = after(5000);
+    let session = payout(&shop, shop.momo("PAYOUT", GOOD), &expires).ok();
+    assert_eq!(session["expires_at"], json!(expires.replace('Z', ".000000Z")));
+    assert_eq!(session["created_at"].as_str().map(str::len), Some("2026-11-22T18:00:00.000000Z".len()), "{session}");
 }
 
 #[test]
@@ -158,7 +171,15 @@ fn an_offset_counts_when_the_past_is_judged() {
 fn what_is_no_date_is_refused() {
     let (_server, shop) = open();
     let account = shop.momo("PAYOUT", GOOD);
-    for text in ["tomorrow", "", "2027-13-01T00:00:00Z", "2027-02-30T00:00:00Z", "2027-01-01T25:00:00Z", "12:00"] {
+    for text in [
+        "tomorrow",
+        "",
+        "2027-13-01T00:00:00Z",
+        "2027-02-30T00:00:00Z",
+        "2027-01-01T25:00:00Z",
+        "12:00",
+        "2027-01-01T00:00:00+24:00",
+    ] {
         let fault = payout(&shop, account, text).fault("body.expires_at");
         fault.says("invalid datetime format", "value_error.datetime");
     }

@@ -79,6 +79,35 @@ fn a_limit_is_a_number() {
     shop.api.get("/v1/parties/list?after_id=x").fault("query.after_id");
 }
 
+#[test]
+fn a_list_continues_only_after_a_row_of_its_own() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "10.00");
+    let wallet = shop.wallet("USD");
+    let theirs = server.sign_in(&server.database.merchant("Second Shop")).party();
+    for list in [
+        "parties/list",
+        "counterparties/list",
+        "invoices/list",
+        "orders/list",
+        "sessions/payout/list",
+        "payment-intents/list",
+        "payment-accounts/list",
+        "wallets/list",
+        "events/list",
+        "api-keys/list",
+        "fees/tiers",
+        &format!("wallets/{wallet}/entries"),
+    ] {
+        for id in [987_654, theirs] {
+            let reply = shop.api.get(&format!("/v1/{list}?after_id={id}"));
+            assert_eq!(reply.fault("query.after_id").kind, "value_error.not_found", "{list}");
+        }
+    }
+    let last = shop.party();
+    assert!(shop.api.get(&format!("/v1/parties/list?after_id={last}")).rows().is_empty());
+}
+
 fn count(shop: &Merchant, query: &str) -> usize {
     shop.api.get(&format!("/v1/invoices/list{query}")).rows().len()
 }

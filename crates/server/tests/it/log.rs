@@ -89,6 +89,57 @@ fn the_log_has_no_secret_however_much_it_says() {
     }
 }
 
+#[test]
+fn at_info_the_log_tells_what_an_operator_asks() {
+    let (mut server, shop) = open_with(&[("KOLA_LOG", "info")]);
+    shop.api.get("/v1/parties/list").ok();
+    server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
+    let reply = shop.api.get("/v1/payment-accounts/list?limit=7");
+    let request_id = reply.header("x-request-id").expect("a request id").to_owned();
+    assert_eq!(server.terminate(), Some(0));
+    let log = server.log();
+    let line = |what: &str| log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what:?} in {log}"));
+    let kind = if log.contains("PostgreSQL") { "PostgreSQL" } else { "SQLite" };
+    assert!(line("starting").contains(&format!("database=\"{kind}\"")), "{log}");
+    assert!(line("listening").contains(&server.api.address), "{log}");
+    let failed = line("answered");
+    for said in ["INFO", "method=\"GET\"", "path=\"/v1/payment-accounts/list\"", "status=503", "ms=", request_id.as_str()] {
+        assert!(failed.contains(said), "no {said} in {failed}");
+    }
+    assert!(log.contains("told to stop") && log.contains("stopped"), "{log}");
+    assert!(!log.contains("parties") && !log.contains("limit=7"), "{log}");
+}
+
+#[test]
+fn at_debug_each_request_has_a_line_without_its_query() {
+    let (server, shop) = open_with(&[("KOLA_LOG", "debug")]);
+    let invoice = shop.invoice("USD", "7.00");
+    let number = shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok()["invoice_number"].clone();
+    let number = number.as_str().expect("a number").to_owned();
+    let reply = shop.api.get(&format!("/v1/links/pay?source_type=INVOICE&source_number={number}"));
+    let request_id = reply.header("x-request-id").expect("a request id").to_owned();
+    let url = reply.ok()["url"].as_str().expect("a link").to_owned();
+    let token = url.rsplit('/').next().expect("a token");
+    server.api.get(&format!("/pay/{token}"));
+    server.api.get(&format!("/pay/{token}/"));
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(&request_id)).unwrap_or_else(|| panic!("no {request_id} in {log}"));
+    assert!(line.contains("path=\"/v1/links/pay\"") && line.contains("status=200"), "{line}");
+    assert!(log.contains("path=\"/pay/{token}\"") && log.contains("path=\"no route\""), "{log}");
+    assert!(!log.contains(token) && !log.contains(&number), "{log}");
+}
+
+#[test]
+fn a_level_that_is_none_is_refused_at_the_start() {
+    for (level, is_one) in [("info", true), ("", true), ("Debug", true), ("loud", false), ("kola=info", false), ("3", false)] {
+        let mut kola = Command::new(env!("CARGO_BIN_EXE_kola"));
+        let run = kola.arg("errors").env("KOLA_LOG", level).output().expect("kola runs");
+        assert_eq!(run.status.success(), is_one, "{level}");
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(said.contains("use one of off, error, warn, info, debug, trace"), !is_one, "{level}: {said}");
+    }
+}
+
 /// The password of the database is in its URL: in no message, and in no log however much it says.
 #[test]
 fn the_password_of_the_database_is_told_to_nobody() {

@@ -163,6 +163,7 @@ fn an_operators_own_market_is_read_at_the_first_start() {
     // Later it is not read again: the rows are what counts.
     std::fs::remove_file(&file).expect("a file");
     let server = Server::start(database, &[("KOLA_MARKET", &path)]);
+    assert!(server.log().contains("--market is for a new database"), "{}", server.log());
     let shop = server.sign_in(&credentials);
     // 104 × 180.25
     assert_fields(&predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "LRD"), &[("payer_amount", "18746.00")]);

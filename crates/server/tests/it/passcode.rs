@@ -59,6 +59,25 @@ fn the_passcode_guards_the_newer_words_too() {
 }
 
 #[test]
+fn one_of_another_shape_is_told_where_one_is_needed() {
+    let (server, shop, account) = guarded();
+    let (session, reference) = (session(&shop, account), key());
+    let with = |shop: &Merchant, session: i64, passcode: &serde_json::Value| {
+        let body = json!({"session_id": session, "reference_id": reference, "passcode": passcode});
+        shop.api.post("/v1/executions/payout", &body)
+    };
+    with(&shop, session, &json!("482913")).fault("body.passcode").says("value is not a valid dict", "type_error.dict");
+    with(&shop, session, &json!({"token": {"code": 482_913}})).faults_are_at(&["body.passcode.token.code"]);
+    assert_eq!(with(&shop, session, &json!(null)).refused_in_words(403), "passcode required");
+    assert_eq!(with(&shop, session, &json!({"token": {"code": RIGHT}})).ok()["status"], "COMPLETED");
+    assert_eq!(with(&shop, session, &json!("482913")).ok()["status"], "COMPLETED", "a replay needs none");
+    let other = server.sign_in(&server.database.merchant("Shop without one"));
+    server.fund(&other, "USD", "100.00");
+    let session = id(&other.open_payout(other.momo("PAYOUT", GOOD), "USD", "10.00").ok());
+    assert_eq!(with(&other, session, &json!("482913")).ok()["status"], "COMPLETED");
+}
+
+#[test]
 fn without_a_passcode_set_none_is_looked_at() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
@@ -75,9 +94,24 @@ fn five_wrong_ones_lock_the_right_one_out() {
     for _ in 0..5 {
         pay(&shop, session, &key(), WRONG).refused_in_words(403);
     }
-    pay(&shop, session, &key(), RIGHT).refused_in_words(403);
+    let locked = pay(&shop, session, &key(), RIGHT);
+    locked.refused_in_words(403);
+    let seconds: u32 = locked.header("retry-after").and_then(|text| text.parse().ok()).expect("how long to wait");
+    assert!((840..=900).contains(&seconds), "{seconds}");
     shop.assert_balance("USD", "1000.00", "0.00");
     assert_eq!(shop.session_status("payout", session), "ACTIVE");
+}
+
+#[test]
+fn the_operator_lifts_the_lock() {
+    let (server, shop, account) = guarded();
+    let session = session(&shop, account);
+    for _ in 0..5 {
+        pay(&shop, session, &key(), WRONG).refused_in_words(403);
+    }
+    let merchant = shop.credentials.merchant_id.to_string();
+    server.database.kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], RIGHT).ok();
+    assert_eq!(pay(&shop, session, &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
 /// The lock lives by the server's clock, not by one that its owner can move.

@@ -14,26 +14,28 @@ fn examples() -> Vec<&'static str> {
 }
 
 #[test]
-fn the_examples_of_the_four_sessions_run_as_they_stand() {
+fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
     server.fund(&shop, "USD", "10000.00");
     let examples = examples();
     assert_eq!(examples.len(), 7, "sessions were added to or taken out of the README");
     let script = format!("set -eu\n{}", examples.concat().replace("sleep 2; ", ""));
-    let run = Command::new("sh")
-        .args(["-c", &script])
-        .env("BASE", format!("http://{}", server.api.address))
-        .env("CLIENT_ID", &shop.credentials.client_id)
-        .env("CLIENT_SECRET", &shop.credentials.client_secret)
-        .output()
-        .expect("sh runs");
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success() && !out.contains("\"detail\""), "{out}\n{err}");
-    // Collection's status, payout, transfer and refund.
-    assert_eq!(out.matches("\"status\":\"COMPLETED\"").count(), 4, "{out}\n{err}");
-    assert!(out.contains("\"payer_amount\":103.00") && out.contains("\"status\":\"PAID\""), "{out}");
-    // Funded 10,000; +100 collected, -507.50 paid out, -25 transferred, -40 refunded.
-    shop.assert_balance("USD", "9527.50", "0.00");
+    // Funded 10,000; each time +100 collected, -507.50 paid out, -25 transferred, -40 refunded.
+    for balance in ["9527.50", "9055.00"] {
+        let run = Command::new("sh")
+            .args(["-c", &script])
+            .env("BASE", format!("http://{}", server.api.address))
+            .env("CLIENT_ID", &shop.credentials.client_id)
+            .env("CLIENT_SECRET", &shop.credentials.client_secret)
+            .output()
+            .expect("sh runs");
+        let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        assert!(run.status.success() && !out.contains("\"detail\""), "{out}\n{err}");
+        // Collection's status, payout, transfer and refund.
+        assert_eq!(out.matches("\"status\":\"COMPLETED\"").count(), 4, "{out}\n{err}");
+        assert!(out.contains("\"payer_amount\":103.00") && out.contains("\"status\":\"PAID\""), "{out}");
+        shop.assert_balance("USD", balance, "0.00");
+    }
     server.verify_ledger();
 }
 

@@ -19,6 +19,30 @@ fn a_paid_invoice_has_a_receipt() {
     assert_eq!(shop.api.get(&format!("/v1/invoices/receipt/number/{number}")).ok(), receipt);
 }
 
+/// The page has what the call has.
+#[test]
+fn the_receipt_for_people_says_what_was_paid() {
+    let (server, shop) = open();
+    for (method, number, currency, said) in [
+        ("MTN_MOMO_LBR", GOOD, "USD", vec!["103.00 USD", "1.00 USD", "2.00 USD", "MTN Mobile Money, Liberia"]),
+        ("MTN_MOMO_LBR", GOOD, "LRD", vec!["19,968.00 LRD", "1.00 USD", "2.00 USD", "Exchange fee", "1 USD = 192 LRD"]),
+        ("CREDIT_CARD", "pm_card_visa", "USD", vec!["104.20 USD", "1.00 USD", "3.20 USD", "Card"]),
+    ] {
+        let invoice = shop.invoice("USD", "100.00");
+        let account = shop.account(shop.party(), "COLLECTION", method, Some(number));
+        shop.collect(shop.checkout(invoice), account, currency, &key()).ok();
+        let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+        let asked = format!("/v1/links/receipt?source_type=INVOICE&source_number={}", shown(&receipt, "invoice_number"));
+        let url = shown(&shop.api.get(&asked).ok(), "url");
+        let page = server.api.get(url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address"));
+        let text = page.body.as_str().expect("a page");
+        let transaction = shown(&receipt, "provider_transaction_id");
+        for part in said.into_iter().chain(["100.00 USD", "Platform fee", "Payment method fee", transaction.as_str()]) {
+            assert!(text.contains(part), "no {part}: {text}");
+        }
+    }
+}
+
 #[test]
 fn a_paid_order_has_a_receipt() {
     let (_server, shop) = open();

@@ -7,6 +7,28 @@ fn checked(shop: &Merchant, wallet: i64, available: &str) {
     assert_eq!(shop.money_in(wallet).0, available, "wallet {wallet}");
 }
 
+#[test]
+fn wallets_are_listed_by_owner_and_currency() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let (party, theirs) = shop.party_with_money("USD", "25.00");
+    let ids = |query: &str| {
+        let mut ids: Vec<i64> = shop.api.get(&format!("/v1/wallets/list?{query}")).rows().iter().map(id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut own: Vec<i64> = shop.credentials.wallets.iter().map(|(_, id)| *id).collect();
+    own.sort_unstable();
+    assert_eq!(ids("owner_type=MERCHANT"), own);
+    assert_eq!(ids("owner_type=PARTY"), [theirs]);
+    assert_eq!(ids("owner_type=MERCHANT&currency=USD"), [shop.wallet("USD")]);
+    assert_eq!(ids("owner_type=PARTY&currency=LRD"), [0; 0]);
+    assert_eq!(ids(&format!("party_id={party}&owner_type=PARTY")), [theirs]);
+    assert_eq!(ids(&format!("party_id={party}&owner_type=MERCHANT")), [0; 0]);
+    let reply = shop.api.get("/v1/wallets/list?owner_type=BANK");
+    assert_eq!(reply.fault("query.owner_type").kind, "type_error.enum");
+}
+
 /// The platform's 1 % only: 50.00 + 0.50.
 #[test]
 fn a_partys_wallet_pays_an_invoice() {

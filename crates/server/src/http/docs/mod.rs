@@ -19,12 +19,17 @@ fn policy(nonce: &str) -> String {
     )
 }
 
+/// What a page's own script and style are known by, drawn for each answer.
+pub(super) fn nonce() -> Result<String, ApiError> {
+    let random = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
+}
+
 /// A page for people, under a policy of its own.
 type Page = ([(HeaderName, HeaderValue); 5], String);
 
 async fn docs() -> Result<Page, ApiError> {
-    let random = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
-    let nonce = format!("{:032x}", u128::from_be_bytes(random));
+    let nonce = nonce()?;
     let policy = HeaderValue::try_from(policy(&nonce)).map_err(|error| ApiError::internal(error.to_string()))?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

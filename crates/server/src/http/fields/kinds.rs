@@ -258,7 +258,7 @@ impl FromValue for Decimal {
             Value::String(text) => text.as_str(),
             _ => return Err(FaultKind::NotFloat),
         };
-        let decimal = Self::parse(text).ok_or(FaultKind::NotFloat)?;
+        let decimal = Self::parse_any(text).ok_or(FaultKind::NotFloat)?;
         // Whether it is above zero is the same in every currency.
         let zero_or_less = Currency::parse("USD").is_some_and(|any| decimal.to_money(any) == Err(AmountFault::NotPositive));
         if zero_or_less { Err(FaultKind::NotGreater(0)) } else { Ok(decimal) }
@@ -307,8 +307,10 @@ impl FromValue for Timestamp {
 pub struct Expiry(pub Timestamp);
 
 impl FromValue for Expiry {
+    /// The calendar's end is a time that is too far ahead, be it later than what can be held.
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        Timestamp::read(value).map(Self)
+        let far = || value.as_str().is_some_and(Timestamp::is_at_the_end).then_some(Timestamp(i64::MAX));
+        Timestamp::read(value).or_else(|fault| far().ok_or(fault)).map(Self)
     }
 
     fn foresee(&self, foresight: Foresight) -> Option<FaultKind> {
@@ -461,18 +463,18 @@ impl<T: FromValue, const MIN: usize, const MAX: usize> FromValue for List<T, MIN
     }
 }
 
-/// A value where it is well formed; a malformed one counts as not given.
-pub struct Given<T>(pub Option<T>);
+/// A value that is looked at only where it is needed: what is wrong with it is told there.
+pub struct Given<T>(pub Result<Option<T>, FaultKind>);
 
 impl<T: FromValue> Field for Given<T> {
     const REQUIRED: bool = false;
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
-        Some(Self(fields.peek(name)))
+        Some(Self(fields.get(name).map(T::read).transpose()))
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
-        json_schema!({ "anyOf": [T::schema(schemas), { "description": "anything else counts as not given" }] })
+        json_schema!({ "anyOf": [T::schema(schemas), { "description": "anything else, where it is not needed" }] })
     }
 }
 

@@ -195,8 +195,7 @@ mod tests {
     use domain::time::minutes;
 
     const AT: Timestamp = Timestamp(1_795_348_800_000_000);
-    const TIMES: &str =
-        r#""expires_at":"2026-11-22T12:30:00Z","created_at":"2026-11-22T12:00:00Z","updated_at":"2026-11-22T12:00:00Z"}"#;
+    const TIMES: &str = r#""expires_at":"2026-11-22T12:30:00.000000Z","created_at":"2026-11-22T12:00:00.000000Z","updated_at":"2026-11-22T12:00:00.000000Z"}"#;
 
     fn written(kind: SessionKind, time: Timestamp) -> String {
         let session = Session {

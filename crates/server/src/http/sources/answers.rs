@@ -257,8 +257,8 @@ mod tests {
             concat!(
                 r#"{"id":101,"invoice_number":"INV-2026-00042","counterparty_id":5,"currency":"USD","total_amount":500.00,"#,
                 r#""status":"ACTIVE","note":"n","fee_bearer":"PAYER","due_date":null,"as_payment_link":false,"owner_id":1,"#,
-                r#""owner_type":"ORGANIZATION","reference_id":null,"paid_at":null,"created_at":"2026-11-22T12:00:00Z","#,
-                r#""updated_at":"2026-11-22T12:00:00Z","invoice_items":[],"counterparty":null}"#
+                r#""owner_type":"ORGANIZATION","reference_id":null,"paid_at":null,"created_at":"2026-11-22T12:00:00.000000Z","#,
+                r#""updated_at":"2026-11-22T12:00:00.000000Z","invoice_items":[],"counterparty":null}"#
             )
         );
     }

@@ -5,6 +5,7 @@ mod items;
 mod receipts;
 
 pub use items::{AddItem, UpdateItem};
+pub use receipts::RATE_PLACES;
 
 use axum::Json;
 use axum::extract::State;

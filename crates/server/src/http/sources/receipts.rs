@@ -22,7 +22,7 @@ use crate::http::fields::{Always, Code, Name};
 use crate::http::tenant::Tenant;
 
 /// So many decimals of an exchange rate are written.
-const RATE_PLACES: u32 = 8;
+pub const RATE_PLACES: u32 = 8;
 
 #[derive(Serialize, JsonSchema)]
 struct ReceiptItem {

@@ -11,7 +11,8 @@ use domain::session::SessionKind;
 use domain::source::{SourceStatus, SourceType};
 
 use super::Stage;
-use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter};
+use crate::store::StoreError;
+use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter, WalletFilter};
 use crate::store::sql::Dialect;
 
 const ROWS: i64 = 1_500;
@@ -164,7 +165,12 @@ fn every_list_is_read_by_an_index() {
         stage.assert_list("API keys", true, async |q, page| q.api_keys(MINE, page).await.unwrap(), |row| row.id.0);
         let read = async |q: &Queries, page| q.payment_accounts(MINE, AccountFilter::default(), page).await.unwrap();
         stage.assert_list("payment accounts", false, read, |row| row.id.0);
-        stage.assert_list("wallets", false, async |q, page| q.wallets(MINE, None, page).await.unwrap(), |row| row.id.0);
+        stage.assert_list(
+            "wallets",
+            false,
+            async |q, page| q.wallets(MINE, WalletFilter::default(), page).await.unwrap(),
+            |row| row.id.0,
+        );
         let (invoice, none) = (SourceType::Invoice, SourceFilter::default());
         let read = async |q: &Queries, page| q.sources(MINE, invoice, none, page).await.unwrap();
         stage.assert_list("invoices", false, read, |row| row.id.0);
@@ -204,7 +210,7 @@ fn filters(stage: &mut Stage, page: Page) {
     assert_eq!(found.len(), 1);
     // One account: PostgreSQL reads those of the merchant and sorts what is left.
     stage.assert_plans("payment accounts", 1, stage.sql.dialect() == Dialect::Postgres);
-    let found = stage.ask(async |q| q.wallets(MINE, party, page).await.unwrap());
+    let found = stage.ask(async |q| q.wallets(MINE, WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap());
     assert_eq!(found.len(), 1);
     stage.assert_plans("wallets", 1, true);
     let filter = SourceFilter { currency: usd, status: Some(SourceStatus::Idle) };
@@ -225,8 +231,10 @@ fn a_place_that_is_another_merchants_is_no_place() {
     for mut stage in Stage::both() {
         fill(&mut stage);
         let theirs = Page { limit: 10, after_id: Some(4_011) };
-        assert!(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap()).is_empty());
-        assert!(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap()).is_empty());
+        let no_place = |error| matches!(error, StoreError::NoPlace);
+        assert!(no_place(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())));
+        assert!(no_place(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap_err())));
         let events = stage.ask(async |q| q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap());
         let seen: BTreeSet<i64> = events.iter().map(|event| event.merchant_id.0).collect();
         assert_eq!(seen, BTreeSet::from([1]));

@@ -13,6 +13,7 @@ use domain::party::Relationship;
 use domain::session::SessionKind;
 use domain::source::SourceType;
 use domain::time::Timestamp;
+use domain::wallet::OwnerType;
 use domain::world::Row;
 
 use super::Stage;
@@ -20,7 +21,7 @@ use super::lists::fill;
 use crate::market::{Country, Digits, FromWord};
 use crate::store::book::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
 use crate::store::postgres::lane;
-use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter};
+use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter, WalletFilter};
 use crate::store::record::{Record, Statements};
 use crate::store::sql::Dialect;
 use crate::store::{installation, verify};
@@ -172,7 +173,7 @@ macro_rules! reads {
 
 async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let (kind, id) = (SourceType::Invoice, SourceId(10));
-    let (accounts, sources) = (AccountFilter::default(), SourceFilter::default());
+    let (accounts, sources, wallets) = (AccountFilter::default(), SourceFilter::default(), WalletFilter::default());
     let of_party = AccountFilter { party: Some(PartyId(10)), ..accounts };
     let events = EventFilter::default();
     let about = EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
@@ -191,8 +192,10 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
         execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),
         event(MINE, EventId(10)), events(MINE, events, PAGE), events(MINE, events, AFTER), events(MINE, about, PAGE),
-        events(MINE, about, AFTER), entries_of(MINE, EventId(10)), wallet(MINE, WalletId(10)), wallets(MINE, None, PAGE),
-        wallets(MINE, None, AFTER), wallets(MINE, Some(PartyId(10)), PAGE), wallet_entries(&wallet, PAGE),
+        events(MINE, about, AFTER), entries_of(MINE, EventId(10)), wallet(MINE, WalletId(10)), wallets(MINE, wallets, PAGE),
+        wallets(MINE, wallets, AFTER), wallets(MINE, WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
+        wallets(MINE, WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
+        wallets(MINE, WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), merchants_after(MINE, 10), wallet_entries(&wallet, PAGE),
         wallet_entries(&wallet, Page { limit: 10, after_id: Some(12) }), due_executions(NOW, 10), due_sessions(NOW, 10),
         open_reviews(), any_wallet(WalletId(10)), has_open_credits(&wallet), signing_keys(), ping(),
     }

@@ -82,6 +82,9 @@ fn amounts_are_read_from_their_text() {
     for text in ["500.00", "500", "5e2", r#""500.00""#] {
         assert_eq!(Decimal::read(&value(text)), Ok(Decimal::parse("500").unwrap()), "{text}");
     }
+    for text in ["99999999999999999999999999999999", "1e400", "1e5000"] {
+        assert!(Decimal::read(&value(text)).is_ok(), "too large is for the currency to say: {text}");
+    }
     for text in ["true", r#""NaN""#, r#""inf""#, r#""1_000""#, r#""""#, "[]"] {
         assert_eq!(Decimal::read(&value(text)), Err(FaultKind::NotFloat), "{text}");
     }
@@ -161,13 +164,20 @@ fn lists_are_bounded_and_name_the_place_of_a_fault() {
 }
 
 #[test]
-fn what_is_malformed_may_count_as_not_given() {
+fn what_is_wrong_with_a_value_may_be_told_later() {
     let passcode = |value: Value| {
         let object = json!({ "passcode": value });
-        super::super::read::<Guarded>(object.as_object().unwrap(), None).ok().unwrap().passcode.0.map(|code| code.code.0)
+        super::super::read::<Guarded>(object.as_object().unwrap(), None)
+            .ok()
+            .unwrap()
+            .passcode
+            .0
+            .map(|code| code.map(|code| code.code.0))
     };
-    assert_eq!(passcode(json!({"code": "12345"})), Some("12345".to_owned()));
-    for malformed in [json!(null), json!("12345"), json!({}), json!({"code": 12345})] {
-        assert_eq!(passcode(malformed), None);
+    assert_eq!(passcode(json!({"code": "12345"})), Ok(Some("12345".to_owned())));
+    assert_eq!(passcode(json!(null)), Ok(None));
+    assert_eq!(passcode(json!("12345")), Err(FaultKind::NotDict));
+    for malformed in [json!({}), json!({"code": 12345})] {
+        assert!(matches!(passcode(malformed), Err(FaultKind::Inside(_))));
     }
 }

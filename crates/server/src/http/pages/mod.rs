@@ -1,0 +1,297 @@
+//! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::checkout::CheckoutConfig;
+use domain::execution::Execution;
+use domain::merchant::Merchant;
+use domain::money::Money;
+use domain::names::{FeeBearer, Method, Mode};
+use domain::source::{Item, Source, SourceStatus, SourceType};
+use domain::time::Timestamp;
+
+use super::docs::nonce;
+use super::error::ApiError;
+use super::extract::Words;
+use super::links::receipt_path;
+use super::routes::Routes;
+use super::sources::RATE_PLACES;
+use crate::app::App;
+use crate::clock;
+
+/// How the pages look: no font, image or script from anywhere.
+const STYLE: &str = include_str!("style.css");
+
+static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// A text inside an element.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// A day and an hour as people write them, in UTC.
+fn date(at: Timestamp) -> String {
+    let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::MAX);
+    instant.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+/// An amount with its currency; the digits of large ones stand in groups.
+fn money(amount: Money) -> String {
+    let text = amount.to_string();
+    let (whole, decimals) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::with_capacity(text.len() + text.len() / 3);
+    for (place, digit) in whole.char_indices() {
+        if place > 0 && (whole.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped}{decimals} {}", amount.currency)
+}
+
+const fn method(method: Method) -> &'static str {
+    match method {
+        Method::MtnMomoLbr => "MTN Mobile Money, Liberia",
+        Method::OrangeMoneyLbr => "Orange Money, Liberia",
+        Method::AirtelRwa => "Airtel Money, Rwanda",
+        Method::MtnMomoRwa => "MTN Mobile Money, Rwanda",
+        Method::OrangeMoneyRwa => "Orange Money, Rwanda",
+        Method::CreditCard => "Card",
+        Method::Wallet => "Wallet",
+    }
+}
+
+/// The two pages of an invoice or order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Pay,
+    Receipt,
+}
+
+/// All that a page tells.
+struct View {
+    what: What,
+    page: CheckoutConfig,
+    merchant: Merchant,
+    source: Source,
+    items: Vec<Item>,
+    /// How it was paid; on a receipt.
+    paid: Option<Execution>,
+    time: Timestamp,
+}
+
+impl View {
+    /// Where it is, in words for who is to pay.
+    fn state(&self) -> String {
+        match self.source.status {
+            SourceStatus::Idle => "Not open for payment yet".to_owned(),
+            SourceStatus::Active => match self.page.expires_at {
+                Some(at) if at <= self.time => format!("This link expired on {}", date(at)),
+                Some(at) => format!("To be paid by {}", date(at)),
+                None => "To be paid".to_owned(),
+            },
+            SourceStatus::Processing => "A payment is being processed".to_owned(),
+            SourceStatus::Paid => match self.source.paid_at {
+                Some(at) => format!("Paid on {}", date(at)),
+                None => "Paid".to_owned(),
+            },
+            SourceStatus::Canceled => "Canceled: nothing is to be paid".to_owned(),
+        }
+    }
+
+    const fn is_open(&self) -> bool {
+        matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active)
+    }
+
+    fn title(&self) -> String {
+        let kind = match self.source.kind {
+            SourceType::Invoice => "Invoice",
+            SourceType::Order => "Order",
+        };
+        let receipt = if self.what == What::Receipt { "Receipt: " } else { "" };
+        format!("{receipt}{kind} {}", escape(&self.source.number))
+    }
+
+    fn lines(&self) -> String {
+        let row = |item: &Item| {
+            let of = |minor| money(Money::new(minor, self.source.currency));
+            // The source's total is the sum of these, and was checked for overflow.
+            let line = item.amount_minor.saturating_mul(item.qty);
+            format!(
+                "<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}",
+                escape(&item.name),
+                item.qty,
+                of(item.amount_minor),
+                of(line)
+            )
+        };
+        let rows: String = self.items.iter().map(row).collect();
+        format!(
+            "<table><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}\
+             <tfoot><tr class=sum><th colspan=3>Total<td class=n>{}</table>",
+            money(self.source.total())
+        )
+    }
+
+    /// What is not known before a method is chosen is said in words.
+    fn fees_to_come(&self) -> &'static str {
+        if self.what == What::Pay && self.is_open() && self.source.fee_bearer == FeeBearer::Payer {
+            "<p>Fees are added to this total when it is paid. How much they are depends on how you pay."
+        } else {
+            ""
+        }
+    }
+
+    fn payment(&self) -> String {
+        let Some(paid) = &self.paid else { return String::new() };
+        let currency = paid.wallet_currency();
+        let fee = |minor| money(Money::new(minor, currency));
+        let exchanged = paid.payer.currency != currency;
+        let mut rows =
+            vec![("Platform fee", fee(paid.platform_fee_minor)), ("Payment method fee", fee(paid.gateway_fee_minor))];
+        if exchanged {
+            let rate = format!("1 {currency} = {} {}", paid.rate.to_text(RATE_PLACES), paid.payer.currency);
+            rows.extend([("Exchange fee", fee(paid.fx_fee_minor)), ("Exchange rate", rate)]);
+        }
+        let rows: String = rows.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=n>{value}")).collect();
+        let borne = match self.source.fee_bearer {
+            FeeBearer::Payer => "The fees were added to the total.",
+            FeeBearer::Payee => "The seller bears the fees: they are part of the total.",
+        };
+        let mut facts = vec![("Paid with", method(paid.method).to_owned())];
+        facts.extend(paid.completed_at.map(|at| ("Confirmed on", date(at))));
+        facts.extend(paid.provider_transaction_id.as_deref().map(|id| ("Transaction", escape(id))));
+        let facts: String = facts.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=fact>{value}")).collect();
+        format!(
+            "<h3>Payment</h3><table><tbody>{rows}<tr class=sum><th>Paid<td class=n>{}</table>\
+             <p class=aside>{borne}<table><tbody>{facts}</table>",
+            money(paid.payer)
+        )
+    }
+
+    /// Back to where the payer came from, and on to the receipt.
+    fn ways(&self) -> String {
+        let mut ways = String::new();
+        let mut way = |url: &str, text: &str| ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)));
+        if self.source.status == SourceStatus::Paid {
+            if self.what == What::Pay {
+                way(&receipt_path(&self.page.token), "Receipt");
+            }
+            if let Some(url) = &self.page.success_url {
+                way(url, "Continue");
+            }
+        } else if let Some(url) = &self.page.cancel_url {
+            way(url, "Cancel and go back");
+        }
+        ways
+    }
+
+    fn html(&self) -> String {
+        let due = self.source.due_date.map(|at| format!("<p>Due on {}", date(at))).unwrap_or_default();
+        let note = if self.source.note.is_empty() { String::new() } else { format!("<p>{}", escape(&self.source.note)) };
+        let sandbox = match self.merchant.mode {
+            Mode::Sandbox => "<p class=aside>Sandbox: no real money moves here.",
+            Mode::Live => "",
+        };
+        format!(
+            "<h1>{merchant}</h1><h2>{title}</h2><p class=state>{state}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
+            merchant = escape(&self.merchant.name),
+            title = self.title(),
+            state = self.state(),
+            lines = self.lines(),
+            fees = self.fees_to_come(),
+            payment = self.payment(),
+            ways = self.ways(),
+        )
+    }
+}
+
+/// A whole page, under a policy that lets through its own style and nothing else.
+fn whole(status: StatusCode, title: &str, body: &str) -> Result<Response, ApiError> {
+    let nonce = nonce()?;
+    let policy =
+        format!("default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).map_err(|error| ApiError::internal(error.to_string()))?),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (ROBOTS.clone(), HeaderValue::from_static("noindex")),
+    ];
+    let text = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
+    );
+    Ok((status, headers, text).into_response())
+}
+
+/// Who mistyped a link reads so, and no JSON.
+fn no_page() -> Result<Response, ApiError> {
+    let body = "<h1>No such page</h1><p>This link leads nowhere. Was all of it copied? Whoever sent it can send it again.";
+    whole(StatusCode::NOT_FOUND, "No such page", body)
+}
+
+async fn show(app: &App, what: What, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
+    let Ok(Words([token])) = token else { return no_page() };
+    let Some((page, merchant, source)) = app.queries.page_by_token(&token).await? else { return no_page() };
+    let items = app.queries.items(source.id).await?;
+    let paid = match what {
+        What::Pay => None,
+        What::Receipt => app.queries.collection_of(source.id).await?,
+    };
+    let time = merchant.time(clock::now());
+    let view = View { what, page, merchant, source, items, paid, time };
+    whole(StatusCode::OK, &view.title(), &view.html())
+}
+
+async fn pay(State(app): State<App>, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
+    show(&app, What::Pay, token).await
+}
+
+async fn receipt(State(app): State<App>, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
+    show(&app, What::Receipt, token).await
+}
+
+/// The pages behind links.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().page("/pay/{token}", pay).page("/receipt/{token}", receipt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::currency::Currency;
+
+    #[test]
+    fn large_amounts_are_grouped() {
+        let of = |minor, code| money(Money::new(minor, Currency::parse(code).unwrap()));
+        assert_eq!(of(99, "USD"), "0.99 USD");
+        assert_eq!(of(10_000, "USD"), "100.00 USD");
+        assert_eq!(of(123_456_789, "USD"), "1,234,567.89 USD");
+        assert_eq!(of(1_000, "RWF"), "1,000 RWF");
+    }
+
+    #[test]
+    fn dates_are_written_for_people() {
+        assert_eq!(date(Timestamp::parse("2026-11-06T07:05:59.9Z").unwrap()), "6 November 2026, 07:05 UTC");
+    }
+
+    #[test]
+    fn what_a_merchant_writes_stays_text() {
+        assert_eq!(escape("<b a='\"'>&"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;");
+    }
+}
