@@ -51,7 +51,9 @@ pub fn take_in(
     let known = reviews(execution.id, world)?;
     let differences = differences(&execution, word, &known)?;
     if differences.is_empty() {
-        return Ok(execution);
+        // One that is under way was told of, even if it was told that nothing moved.
+        let is_final = execution.status.is_final();
+        return if is_final { Ok(execution) } else { hear_more(execution, word, time, world, now) };
     }
     let clearing = AccountKind::clearing(execution.provider)
         .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
@@ -147,13 +149,23 @@ fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Halt> {
 /// # Errors
 /// [`Halt::Broken`] for sums that do not fit.
 pub fn given_back(execution: &Execution, world: &World) -> Result<Refunded, Halt> {
+    match execution.operation {
+        Operation::Collection | Operation::Refund => counts(execution, &reviews(execution.id, world)?),
+        Operation::Payout | Operation::Transfer => Ok(Refunded::default()),
+    }
+}
+
+/// The same, of an execution with all reviews that are about its money.
+///
+/// # Errors
+/// [`Halt::Broken`] for sums that do not fit.
+pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<Refunded, Halt> {
     let completed = execution.status == ExecutionStatus::Completed;
     let refund = match execution.operation {
         Operation::Collection if completed => false,
         Operation::Refund => true,
         Operation::Collection | Operation::Payout | Operation::Transfer => return Ok(Refunded::default()),
     };
-    let known = reviews(execution.id, world)?;
     let asked = execution.outside_amount();
     let open = !execution.status.is_final() || completed && known.iter().any(|review| review.status == ReviewStatus::Open);
     let mut kept = vec![Money::new(0, asked.currency)];

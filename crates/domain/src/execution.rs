@@ -308,6 +308,9 @@ impl Execution {
         let counted = |own: i64, over: i64, before: i64, after: i64| difference(sum(sum(own, over)?, after)?, before);
         let taken = counted(self.refunded_minor, self.over_refunded_minor, before.minor, after.minor)?;
         let total = counted(self.refunded_total_minor, self.over_refunded_total_minor, before.total_minor, after.total_minor)?;
+        if taken < 0 || total < 0 {
+            return Err(Halt::Broken(format!("of payment {} less than nothing would be refunded", self.id)));
+        }
         let (refunded_minor, refunded_total_minor) = (taken.min(self.payer.minor), total.min(self.total_minor));
         let (over, over_total) = (difference(taken, refunded_minor)?, difference(total, refunded_total_minor)?);
         let forgotten = mutant!(ForgetOverRefund);

@@ -218,6 +218,12 @@ pub fn refund_share(r: Money, rate: Ratio, wallet_currency: Currency, total_left
     back_minor.map(|w| w.min(total_left))
 }
 
+/// What an amount in P is worth in the wallet's currency S: `r ÷ rate`, rounded down.
+#[must_use]
+pub fn whole_worth(r: Money, rate: Ratio, wallet_currency: Currency) -> Option<i64> {
+    minor_rate(rate.inverse()?, r.currency, wallet_currency)?.of_rounded_down(r.minor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,7 +82,7 @@ impl Decimal {
             None => (false, text),
         };
         let (number, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.abs() <= 1_000)?),
+            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.unsigned_abs() <= 1_000)?),
             None => (unsigned, 0),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -246,6 +246,13 @@ impl Ratio {
         i64::try_from(product.checked_add(den - 1)?.div_euclid(den)).ok()
     }
 
+    /// `minor × self` for a positive amount, rounded down; `None` when it does not fit.
+    #[must_use]
+    pub fn of_rounded_down(self, minor: i64) -> Option<i64> {
+        let product = i128::from(minor) * i128::from(self.num);
+        i64::try_from(product.div_euclid(i128::from(self.den))).ok()
+    }
+
     /// The number as a decimal text of at most `places` decimals, rounded half away from zero, without trailing zeros.
     #[must_use]
     pub fn to_text(self, places: u32) -> String {
@@ -312,9 +319,13 @@ mod tests {
         {
             assert_eq!(fault(text), large, "{text}");
         }
-        for text in
-            ["1.0000000000000000000000000000001", "1e-5000", "0.00000000000000000000000000000001e-3", "1e-99999999999999999999"]
-        {
+        for text in [
+            "1.0000000000000000000000000000001",
+            "1e-5000",
+            "1e-2147483648",
+            "0.00000000000000000000000000000001e-3",
+            "1e-99999999999999999999",
+        ] {
             assert_eq!(fault(text), fine, "{text}");
         }
         assert_eq!(fault("0e5000"), Some(Err(AmountFault::NotPositive)));
@@ -332,6 +343,7 @@ mod tests {
         assert_eq!(half.of_rounded_up(1), Some(1));
         assert_eq!(Ratio::new(1, 3).unwrap().of(1), Some(0));
         assert_eq!(Ratio::new(1, 3).unwrap().of_rounded_up(1), Some(1));
+        assert_eq!([2, 3, 4].map(|minor| Ratio::new(1, 3).unwrap().of_rounded_down(minor)), [Some(0), Some(1), Some(1)]);
     }
 
     #[test]

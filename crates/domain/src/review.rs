@@ -354,14 +354,13 @@ fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: T
     Ok(legs)
 }
 
-/// The wallet that takes what is in suspense: the execution's own where the currency fits, or where money of the payment's
-/// other currency is missing, since the payment has a rate for it; else the merchant's of the money's currency.
+/// The wallet that takes what is in suspense: the execution's own where the currency fits or the payment has a rate for it, so
+/// that what goes and comes again does so in one place; else the merchant's of the money's currency.
 fn review_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
     if let Some(id) = execution.wallet_id {
         let wallet = world.must::<Wallet>(id)?;
         let has_rate = review.amount.currency == execution.outside_amount().currency || mutant!(AnyRate);
-        let lacks = review.amount.minor < 0 && has_rate;
-        if wallet.currency == review.amount.currency || lacks {
+        if wallet.currency == review.amount.currency || has_rate {
             return Ok((*wallet).clone());
         }
     }
@@ -369,17 +368,21 @@ fn review_wallet(review: &Review, execution: &Execution, world: &mut World, now:
     wallet::open(world, execution.merchant_id, owner, review.amount.currency, now)
 }
 
-/// What the money in suspense is worth in the wallet's currency, at the execution's stored rate.
+/// What the money in suspense is worth in the wallet's currency, at the execution's stored rate: all of the payment what all of it
+/// was, a part rounded to the disadvantage of the wallet.
 fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64, Halt> {
     let found = review.amount;
     if wallet.currency == found.currency {
         return Ok(found.minor);
     }
-    if found.minor.checked_neg() == Some(execution.outside_amount().minor) {
-        return Ok(-execution.total_minor);
-    }
     let size = Money::new(found.minor.saturating_abs(), found.currency);
-    fees::refund_share(size, execution.rate, wallet.currency, i64::MAX)
-        .map(|share| share * found.minor.signum())
-        .ok_or_else(|| Halt::Broken(format!("review {} has no worth in {}", review.id, wallet.currency)))
+    if size == execution.outside_amount() {
+        return Ok(found.minor.signum() * execution.total_minor);
+    }
+    let share = if found.minor < 0 {
+        fees::refund_share(size, execution.rate, wallet.currency, i64::MAX).map(|share| -share)
+    } else {
+        fees::whole_worth(size, execution.rate, wallet.currency)
+    };
+    share.ok_or_else(|| Halt::Broken(format!("review {} has no worth in {}", review.id, wallet.currency)))
 }

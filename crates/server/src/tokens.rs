@@ -136,16 +136,14 @@ impl Tokens {
         }
         let hash: [u8; 32] = Sha256::digest(token).into();
         let known = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
-        let checked = match known {
-            Some(checked) => checked,
-            None => self.verify(token)?,
-        };
-        if now >= checked.until {
-            return None;
+        if let Some(checked) = known {
+            return (now < checked.until).then_some(checked.key);
         }
-        if known.is_none() {
-            self.remember(hash, checked);
-        }
+        // Held until it is remembered: a key that is retired meanwhile is forgotten with all that it signed.
+        let keys = self.keys();
+        let checked = self.verify(token, &keys).filter(|checked| now < checked.until)?;
+        self.remember(hash, checked);
+        drop(keys);
         Some(checked.key)
     }
 
@@ -174,9 +172,9 @@ impl Tokens {
         Ok(self.check(token, now))
     }
 
-    fn verify(&self, token: &str) -> Option<Checked> {
+    fn verify(&self, token: &str, keys: &Keys) -> Option<Checked> {
         let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let claims = jsonwebtoken::decode::<Claims>(token, self.keys().verifying.get(&kid)?, &self.validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation).ok()?.claims;
         let until = Timestamp(claims.exp.checked_mul(1_000_000)?);
         Some(Checked { key: ApiKeyId(claims.sub.parse().ok()?), until })
     }

@@ -334,3 +334,26 @@ fn what_a_provider_took_back_of_a_payment_cannot_be_refunded() {
         stage.check_books();
     }
 }
+
+#[test]
+fn what_an_exchanged_refund_gives_and_gets_back_is_of_one_wallet() {
+    let mut stage = Stage::new();
+    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let party = stage.party("231880000002");
+    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
+    let collection = stage.collect(source, account, "RWF").unwrap();
+    stage.hear(collection.id, paid("t"));
+    stage.fund(10_000);
+    let refund = stage.refund(collection.id, "144000").unwrap();
+    let before = stage.mine("USD").0;
+    // It was paid, taken back, paid, and so on: its dollars in the wallet, the francs of the collection in the position.
+    let (stands, back) = ((before, 0), (before + 10_000, 144_000));
+    for (word, expected) in [(paid("t"), stands), (declined(), back), (paid("t"), stands), (declined(), back)] {
+        stage.hear(refund.id, word);
+        for review in stage.reviews(refund.id).iter().filter(|review| review.status == ReviewStatus::Open) {
+            stage.resolve(review.id, Resolution::ToWallet).unwrap();
+        }
+        assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Position, "RWF")), expected);
+    }
+    stage.check_books();
+}

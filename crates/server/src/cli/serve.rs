@@ -38,7 +38,8 @@ pub struct Serve {
     #[arg(long, env = "KOLA_CONNECTIONS_MAX", default_value_t = 16_384, value_name = "N",
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     connections_max: usize,
-    /// A connection on which no request arrives for so long is closed. A proxy in front should close sooner.
+    /// A connection on which no request arrives, or whose client takes nothing of an answer, for so long is closed. A proxy in
+    /// front should close sooner.
     #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_seconds: u64,

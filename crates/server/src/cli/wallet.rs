@@ -145,18 +145,22 @@ fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Resu
     let wallet = find(place, id)?;
     // Frozen first, and what had read it before is given the time to end: nothing that could credit it can be started between
     // the look and the closing.
-    let before = wallet.status;
-    let mut open_credits = false;
-    if status == WalletStatus::Closed {
-        place.run_once(Command::SetWalletStatus(id, WalletStatus::Frozen, false))?;
+    let set = |status, open_credits| place.run_once(Command::SetWalletStatus(id, status, open_credits));
+    let close = || {
         std::thread::sleep(place.longest_batch());
-        open_credits = place.read(async |queries| queries.has_open_credits(&wallet).await)?;
-    }
-    let closed = place.run_once(Command::SetWalletStatus(id, status, open_credits));
-    if closed.is_err() && status == WalletStatus::Closed {
-        place.run_once(Command::SetWalletStatus(id, before, false))?;
-    }
-    let wallet = expect_wallet(closed?)?;
+        set(status, place.read(async |queries| queries.has_open_credits(&wallet).await)?)
+    };
+    let done = if status == WalletStatus::Closed {
+        set(WalletStatus::Frozen, false)?;
+        let closed = close();
+        if closed.is_err() {
+            set(wallet.status, false).with_context(|| format!("wallet {id} is FROZEN and could not be set back"))?;
+        }
+        closed?
+    } else {
+        set(status, false)?
+    };
+    let wallet = expect_wallet(done)?;
     let held = held(&wallet);
     println!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
     Ok(())

@@ -44,7 +44,7 @@ const OTHER_FILES: u64 = 256;
 pub struct Limits {
     /// How many are open at once.
     pub connections: usize,
-    /// Closed when no whole head arrives for so long.
+    /// Closed when no whole head arrives, or nothing of an answer is taken, for so long.
     pub idle: Duration,
 }
 
@@ -96,6 +96,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             next = accept(&listener, &places) => next,
             () = &mut stop => break,
         };
+        unread_no_longer_than(&stream, limits.idle);
         let crowded = places.available_permits() < limits.connections / 2;
         let idle = if crowded { limits.idle.min(CROWDED) } else { limits.idle };
         let caller = Caller { router: router.clone(), peer };
@@ -110,6 +111,18 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     drop(listener);
     graceful.shutdown().await;
 }
+
+/// Lets the kernel end a connection whose other side takes nothing of what was written to it: hyper waits for ever.
+#[cfg(target_os = "linux")]
+fn unread_no_longer_than(stream: &TcpStream, time: Duration) {
+    let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds) {
+        tracing::debug!(%error, "a connection has no limit for what is not read");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn unread_no_longer_than(_stream: &TcpStream, _time: Duration) {}
 
 /// The next connection, once there is a place for it.
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {

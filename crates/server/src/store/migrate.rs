@@ -1,12 +1,12 @@
 //! The schema, brought up to date at start. Several processes may start at once: the first one does it, the others wait.
 //!
 //! A migration only adds at first, so that the kola before it goes on working on the same database; what it does not need
-//! any more is taken away by a later one.
+//! any more is taken away by a later one. Where the kola before it would go on wrongly, the migration says so (`oldest`).
 
 use std::path::Path;
 
 use super::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
-use super::{StoreError, book, installation};
+use super::{StoreError, book, installation, recount};
 use crate::clock;
 use crate::market::MarketFile;
 
@@ -17,6 +17,9 @@ struct Migration {
     /// The oldest version of the schema whose kola may still run once this step is done.
     oldest: i64,
 }
+
+/// From this version on what counts against a payment's refunds follows what its provider moved.
+const RECOUNTED: i64 = 4;
 
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
@@ -36,9 +39,10 @@ const MIGRATIONS: &[Migration] = &[
         oldest: 1,
     },
     Migration {
-        sqlite: include_str!("../../../../migrations/sqlite/0004_moved_refunds.sql"),
-        postgres: include_str!("../../../../migrations/postgres/0004_moved_refunds.sql"),
-        oldest: 1,
+        sqlite: include_str!("../../../../migrations/sqlite/0004_reviews_again.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0004_reviews_again.sql"),
+        // An older kola counts otherwise what is with the payers of contradicted payments.
+        oldest: RECOUNTED,
     },
 ];
 
@@ -113,6 +117,8 @@ fn migrate(sql: &mut dyn Sql, found: i64, market: Option<&Path>) -> Result<(), S
     }
     if found == 0 {
         first_run(sql, &read_market(market)?)?;
+    } else if found < RECOUNTED {
+        recount::run(sql)?;
     }
     if sql.dialect() == Dialect::Sqlite {
         sql.script(&format!("PRAGMA user_version = {}", known()))?;

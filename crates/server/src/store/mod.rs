@@ -15,6 +15,7 @@ pub mod migrate;
 pub mod postgres;
 pub mod queries;
 pub mod record;
+pub mod recount;
 mod rows;
 pub mod sql;
 pub mod sqlite;

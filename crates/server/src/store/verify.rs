@@ -149,6 +149,12 @@ const CHECKS: &[Check] = &[
               WHERE r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' AND e.disputed = 0",
     },
     Check {
+        name: "dispute without an open review",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN reviews AS r \
+              ON r.execution_id = e.id AND r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' \
+              WHERE e.disputed = 1 AND r.id IS NULL",
+    },
+    Check {
         name: "total of a source differs from its items",
         sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, sum(qty * amount_minor) AS t FROM source_items \
               WHERE removed = 0 GROUP BY source_id) AS i ON i.source_id = s.id WHERE s.total_minor <> coalesce(i.t, 0)",

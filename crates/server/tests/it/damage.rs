@@ -52,6 +52,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE reviews SET kind = 'DEADLINE_PASSED' WHERE kind = 'SUCCESS_AFTER_FAILURE'",
     ),
     ("open dispute without its mark", "UPDATE executions SET disputed = 0"),
+    ("dispute without an open review", "UPDATE executions SET disputed = 1 WHERE status = 'COMPLETED'"),
     ("total of a source differs from its items", "UPDATE source_items SET qty = qty + 1"),
     ("closed wallet with money", "UPDATE wallets SET status = 'CLOSED' WHERE available_minor > 0"),
     (

@@ -105,6 +105,35 @@ fn idle_connections_make_room_for_others() {
 }
 
 #[test]
+fn who_does_not_read_its_answers_makes_room_for_others() {
+    let (server, shop) = open_with(&[("KOLA_CONNECTIONS_MAX", "4"), ("KOLA_IDLE_SECONDS", "2")]);
+    let begun = Instant::now();
+    // Each asks for more than the buffers of both sides take, and reads nothing.
+    let strangers: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            let mut stream = connect(&server);
+            stream.set_write_timeout(Some(SECOND)).expect("a timeout");
+            for _ in 0..200 {
+                if stream.write_all(get("/openapi.json", "").as_bytes()).is_err() {
+                    break;
+                }
+            }
+            stream
+        })
+        .collect();
+    wait_for("a place", || answers(connect(&server)).then_some(()));
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    drop(strangers);
+    serves(&shop);
+}
+
+/// Whether the server answers on this connection within two seconds.
+fn answers(mut stream: TcpStream) -> bool {
+    let asked = stream.set_read_timeout(Some(2 * SECOND)).and_then(|()| stream.write_all(get("/healthz", "").as_bytes()));
+    asked.is_ok() && stream.read(&mut [0; 12]).is_ok_and(|read| read > 0)
+}
+
+#[test]
 fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
     let (server, shop) = open_with(&[("KOLA_IDLE_SECONDS", "2")]);
     let mut slow: Vec<TcpStream> = (0..200).map(|_| connect(&server)).collect();

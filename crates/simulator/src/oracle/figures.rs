@@ -113,6 +113,11 @@ pub fn giving_back(r: i64, worth: Worth, left: i64) -> i64 {
     i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX).min(left)
 }
 
+/// What `r` outside is worth inside, without parts of a unit.
+pub fn whole(r: i64, worth: Worth) -> i64 {
+    i64::try_from(i128::from(r) * worth.inside / worth.outside).unwrap_or(i64::MAX)
+}
+
 /// Methods, and the currencies that they take.
 pub fn takes(method: Method, operation: Operation, currency: Currency) -> bool {
     let codes: &[&str] = match (method, operation) {

@@ -242,17 +242,18 @@ impl Books {
     fn share(&self, own: &Execution, review: Review) -> (Option<i64>, i64) {
         let known = own.wallet.and_then(|id| Some((id, *self.wallets.get(&id)?)));
         // There is a rate only between the payment's own two currencies.
-        let lacks = review.amount < 0 && review.currency == own.outside;
-        let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || lacks);
+        let has_rate = review.currency == own.outside;
+        let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || has_rate);
         let found = own_wallet.or_else(|| self.own_wallet(own.merchant, review.currency));
         let same = found.is_none_or(|(_, wallet)| wallet.currency == review.currency);
         let share = if same {
             review.amount
-        } else if -review.amount == own.crossing() {
-            -own.figures.total
+        } else if review.amount.abs() == own.crossing() {
+            own.figures.total * review.amount.signum()
+        } else if review.amount < 0 {
+            -figures::giving_back(-review.amount, own.worth, i64::MAX)
         } else {
-            let size = figures::giving_back(review.amount.abs(), own.worth, i64::MAX);
-            size * review.amount.signum()
+            figures::whole(review.amount, own.worth)
         };
         (found.map(|(id, _)| id), share)
     }

@@ -67,7 +67,9 @@ const LOOK_AGAIN_MS: [u64; 3] = [150, 300, 600];
 pub async fn try_code(app: &App, request: &Execute, code: String) -> Result<Tried, ApiError> {
     for wait in LOOK_AGAIN_MS {
         match try_once(app, request, code.clone()).await {
-            Err(Failure::Rejected(reasons)) if reasons.contains(&Rejection::PasscodeLocked) => {
+            Err(Failure::Rejected(reasons))
+                if reasons.iter().any(|reason| matches!(reason, Rejection::PasscodeLocked { .. })) =>
+            {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
             }
             tried => return tried?,
