@@ -217,8 +217,8 @@ impl Books {
 
     /// The fees and rates that hold: those that began last.
     pub fn prices_at(&self, now: i64) -> Prices {
-        let begun = self.prices.iter().filter(|prices| prices.since <= now);
-        begun.last().copied().unwrap_or(Prices::FIRST)
+        let begun = self.prices.iter().rev().find(|prices| prices.since <= now);
+        begun.copied().unwrap_or(Prices::FIRST)
     }
 
     /// Merchant time.
