@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::shop::{GOOD, new_phone};
 use crate::support::{
-    Merchant, Server, after, assert_fields, assert_money, id, json, key, number, open, open_two, open_with, shown,
+    Merchant, Server, after, assert_fields, assert_money, id, instant, json, key, number, open, open_two, open_with, shown,
 };
 
 fn checkout(phone: &str) -> Value {
@@ -54,7 +54,9 @@ fn a_checkout_makes_everything_that_it_needs() {
             ("cancel_url", "https://shop.example/basket?x=1"),
         ],
     );
-    assert_eq!([&made["expires_at"], &made["due_date"]], [&body["expires_at"], &body["due_date"]]);
+    for field in ["expires_at", "due_date"] {
+        assert_eq!(instant(&made[field]), instant(&body[field]), "{field}");
+    }
     assert_eq!(made["id"], made["source_checkout_config_id"]);
     assert_eq!(made["url"], json!(format!("http://{}{}", server.api.address, shown(&made, "hosted_path_or_token"))));
     let invoice = shop.api.get(&format!("/v1/invoices/retrieve/{}", made["source_id"])).ok();

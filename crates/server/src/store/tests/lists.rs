@@ -126,6 +126,8 @@ impl Stage {
             reads += 1;
             let rows = self.ask(async |queries| read(queries, page).await);
             ids.extend(rows.iter().map(&id));
+            // That a page is empty because the list ended is looked at once more.
+            reads += usize::from(rows.is_empty() && page.after_id.is_some());
             match rows.last() {
                 Some(last) if u32::try_from(rows.len()) == Ok(page.limit) => page.after_id = Some(id(last)),
                 _ => break,
