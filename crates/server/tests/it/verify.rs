@@ -20,24 +20,29 @@ fn a_ledger_that_is_being_written_is_seen_at_one_point_in_time() {
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
     let (load, shop) = (&load, &shop);
-    std::thread::scope(|scope| {
+    let looks = std::thread::scope(|scope| {
         for kind in ["payout", "collection", "payout", "collection"] {
             scope.spawn(move || load.run(shop, kind));
         }
-        let mut seen = look(&server);
+        let mut looks = vec![look(&server)];
         for _ in 0..8 {
             // The next look is at a state in which more is done, while more is under way.
+            let (_, seen) = looks[looks.len() - 1];
             wait_for("another execution", || {
                 let there = server.database.value("SELECT count(*) FROM executions");
-                (there.parse::<i64>().expect("a count") > seen.1).then_some(())
+                (there.parse::<i64>().expect("a count") > seen).then_some(())
             });
-            let next = look(&server);
-            assert!(next.0 > seen.0 && next.1 > seen.1, "{next:?} after {seen:?}");
-            seen = next;
+            looks.push(look(&server));
         }
         // The load ends with the server.
         server.kill();
+        looks
     });
+    for pair in looks.windows(2) {
+        // A collection that has just begun has no entries yet.
+        assert!(pair[1].0 >= pair[0].0 && pair[1].1 > pair[0].1, "{looks:?}");
+    }
+    assert!(looks[8].0 > looks[0].0, "{looks:?}");
     server.restart(&[]);
     server.verify_ledger();
 }
