@@ -207,12 +207,11 @@ impl Command {
             },
             Self::Claim(id) | Self::Hear(id, _) => match world.get::<Execution>(*id) {
                 Ok(Some(execution)) => {
+                    // What is final may have been contradicted before; what becomes final may be past its deadline.
+                    let kinds: &[ReviewKind] =
+                        if execution.status.is_final() { &contradiction::KINDS } else { &[ReviewKind::DeadlinePassed] };
                     let mut keys = execution.points_at();
-                    if execution.status.is_final() {
-                        // What was final when a word came may have been contradicted before.
-                        let review = |kind: &ReviewKind| Key::Review(Lookup::Name((*id, *kind)));
-                        keys.extend(contradiction::KINDS.iter().map(review));
-                    }
+                    keys.extend(kinds.iter().map(|kind| Key::Review(Lookup::Name((*id, *kind)))));
                     keys
                 }
                 _ => vec![],

@@ -45,6 +45,9 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// Whether several rows may have one name. A lookup by it then means the first of them, that of the lowest id, be it
     /// stored or made earlier in the batch: whoever finds none and makes one is found by the next.
     const SHARED_NAMES: bool = false;
+    /// Whether decisions depend on such rows without changing them, so that they are read again when another process has
+    /// interfered with what is changed.
+    const READ_AGAIN: bool = false;
 
     /// The primary key of this row.
     fn id(&self) -> Self::Id;
@@ -195,8 +198,12 @@ impl<R: Loaded> Table<R> {
     }
 
     /// Forgets that no row was found under a name which several may share: another process may have made one since, and no
-    /// unique key would tell.
+    /// unique key would tell. And forgets all that is read again. Nothing is changed when this is called.
     fn doubt(&mut self) {
+        if R::READ_AGAIN {
+            self.slots.clear();
+            self.names.clear();
+        }
         if R::SHARED_NAMES {
             self.names.retain(|_, slot| slot.stored.is_some());
         }
@@ -492,8 +499,9 @@ pub fn difference(a: i64, b: i64) -> Result<i64, Halt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::PartyId;
+    use crate::ids::{ExecutionId, PartyId};
     use crate::party::Party;
+    use crate::review::{Review, ReviewKind};
     use crate::time::Timestamp;
 
     fn party(id: i64) -> Party {
@@ -553,6 +561,16 @@ mod tests {
         table.load(Lookup::Name(name()), Some(party(3)));
         table.doubt();
         assert_eq!(found(&table), Some(3));
+    }
+
+    #[test]
+    fn what_decisions_depend_on_unchanged_is_read_again_when_others_were_at_work() {
+        let mut reviews = Table::<Review>::default();
+        let name = (ExecutionId(1), ReviewKind::DeadlinePassed);
+        reviews.load(Lookup::Name(name), None);
+        assert!(matches!(reviews.find(&name), Ok(None)));
+        reviews.doubt();
+        assert!(matches!(reviews.find(&name), Err(Halt::Missing(Key::Review(Lookup::Name(_))))));
     }
 
     #[test]
