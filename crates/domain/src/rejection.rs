@@ -113,6 +113,8 @@ pub enum Rejection {
     },
     /// No operator is known whose numbers begin so.
     NoOperator,
+    /// The number of a mobile-money account that is no phone's.
+    NoPhone,
     /// No card is known by this name.
     NoCard,
     /// The counterparty has no party behind it.
@@ -226,6 +228,7 @@ impl Rejection {
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
             Self::PhoneTaken | Self::NoOperator => "phone",
+            Self::NoPhone => "insensitive_account_number",
             Self::NoCard => "payment_method_id",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
@@ -249,7 +252,7 @@ impl Rejection {
             Self::NoRate { .. } => "value_error.rate",
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
-            Self::NoOperator => "value_error.phone",
+            Self::NoOperator | Self::NoPhone => "value_error.phone",
             Self::NoCard => "value_error.card",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
@@ -287,6 +290,7 @@ impl std::fmt::Display for Rejection {
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
+            Self::NoPhone => f.write_str("not a phone number: 8 to 15 digits with the country code, without a plus sign"),
             Self::NoCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
@@ -338,6 +342,7 @@ impl Rejection {
             Self::AccountMismatch,
             Self::NoMarket { method: "CREDIT_CARD", provider: "PAWAPAY", operation: "COLLECTION" },
             Self::NoOperator,
+            Self::NoPhone,
             Self::NoCard,
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,

@@ -115,7 +115,10 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
         {
             Some(FaultKind::Refused(Rejection::NoCard))
         }
-        method if method.is_mobile_money() => Phone::read(&Value::String(number.clone())).err(),
+        // Not by its shape, since that depends on the method, which the document cannot say.
+        method if method.is_mobile_money() => {
+            Phone::read(&Value::String(number.clone())).err().map(|_| FaultKind::Refused(Rejection::NoPhone))
+        }
         _ => None,
     }
 }
