@@ -165,16 +165,22 @@ fn a_refund_that_paid_after_all_keeps_its_room_when_the_one_that_had_taken_it_fa
     stage.check_books();
 }
 
-#[test]
-fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
+/// A collection of 100 dollars, paid as 144,000 francs; and a refund of them all, under way, from a wallet that has dollars left.
+fn exchanged() -> (Stage, Execution, Execution) {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     let collection = stage.collect(source, account, "RWF").unwrap();
     stage.hear(collection.id, paid("t"));
-    stage.fund(1_000);
+    stage.fund(10_000);
     let refund = stage.refund(collection.id, "144000").unwrap();
+    (stage, collection, refund)
+}
+
+#[test]
+fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
+    let (mut stage, collection, refund) = exchanged();
     stage.hear(refund.id, declined());
     let before = stage.mine("USD").0;
     stage.hear(refund.id, paid("late"));
@@ -337,14 +343,7 @@ fn what_a_provider_took_back_of_a_payment_cannot_be_refunded() {
 
 #[test]
 fn what_an_exchanged_refund_gives_and_gets_back_is_of_one_wallet() {
-    let mut stage = Stage::new();
-    let source = stage.invoice(10_000, FeeBearer::Payee);
-    let party = stage.party("231880000002");
-    let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let collection = stage.collect(source, account, "RWF").unwrap();
-    stage.hear(collection.id, paid("t"));
-    stage.fund(10_000);
-    let refund = stage.refund(collection.id, "144000").unwrap();
+    let (mut stage, _, refund) = exchanged();
     let before = stage.mine("USD").0;
     // It was paid, taken back, paid, and so on: its dollars in the wallet, the francs of the collection in the position.
     let (stands, back) = ((before, 0), (before + 10_000, 144_000));
