@@ -83,13 +83,14 @@ const CHECKS: &[Check] = &[
     },
     Check {
         // Of a refund counts what its payer has of it, and while it is open no less than was asked for; of the payment itself what
-        // its provider took back. What another amount is worth in the wallet's currency is not computed here.
+        // its provider took back. What another amount is worth in the wallet's currency is not computed here. The CAST gives the
+        // id a type in SQLite, without which it is not looked up but sought in all rows.
         name: "refunds differ from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
               LEFT JOIN (SELECT id, sum(p) AS p, sum(CASE WHEN p = 0 THEN 0 WHEN p = asked THEN total WHEN same = 1 THEN p END) AS t, \
               sum(CASE WHEN p = 0 OR p = asked OR same = 1 THEN 0 ELSE 1 END) AS unsure \
               FROM (SELECT id, asked, total, same, CASE WHEN has > at_least THEN has ELSE at_least END AS p FROM ( \
-              SELECT coalesce(e.original_execution_id, e.id) AS id, e.total_minor AS total, \
+              SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, e.total_minor AS total, \
               CASE e.operation WHEN 'REFUND' THEN e.payee_minor ELSE e.payer_minor END AS asked, \
               CASE WHEN e.payer_currency = e.payee_currency THEN 1 ELSE 0 END AS same, \
               CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor ELSE 0 END \
