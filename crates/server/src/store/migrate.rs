@@ -50,6 +50,9 @@ const MIGRATIONS: &[Migration] = &[
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, oldest BIGINT NOT NULL, \
      applied_at BIGINT NOT NULL)";
 
+/// What is locked where there is no table yet: a number of ours among the database's advisory locks.
+const VERSIONS_LOCK: i64 = 0x6b6f_6c61;
+
 /// Brings the schema up to date. A new database gets the market of the file, or the one that is shipped.
 ///
 /// # Errors
@@ -73,15 +76,10 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     })
 }
 
-/// Two processes that make a table at the same moment: one is refused although it only asked for it to be there.
+/// Makes the table of versions where there is none, one process at a time: `IF NOT EXISTS` does not see a table that another
+/// one is making, and fails in several ways when that one is done.
 fn make_versions(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    for _ in 0..10 {
-        match sql.script(VERSIONS) {
-            Err(StoreError::Postgres { code: Some(code), .. }) if matches!(code.as_str(), "23505" | "42P07" | "XX000") => {}
-            done => return done,
-        }
-    }
-    sql.script(VERSIONS)
+    transaction(sql, Purpose::Write, |sql| sql.script(&format!("SELECT pg_advisory_xact_lock({VERSIONS_LOCK}); {VERSIONS}")))
 }
 
 /// Whether the schema needs nothing.

@@ -33,6 +33,15 @@ pub(super) fn note(sql: &str, params: &Params<'_>) {
     ASKED.with_borrow_mut(|asked| asked.push((sql.to_owned(), params)));
 }
 
+/// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test runner does not swallow it.
+fn superuser() -> Option<String> {
+    let url = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
+    if url.is_none() {
+        writeln!(std::io::stderr(), "SKIPPED the tests of store that are about PostgreSQL").unwrap();
+    }
+    url
+}
+
 /// A database of PostgreSQL's that is dropped with this.
 struct Own {
     admin: String,
@@ -92,13 +101,8 @@ impl Stage {
         Self::open(&place, Home::Sqlite(directory))
     }
 
-    /// `None` where there is no PostgreSQL, which is said where the test runner does not swallow it.
     fn postgres() -> Option<Self> {
-        let Some(admin) = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
-            writeln!(std::io::stderr(), "SKIPPED the tests of store that are about PostgreSQL").unwrap();
-            return None;
-        };
-        let (own, place) = Own::create(&admin);
+        let (own, place) = Own::create(&superuser()?);
         Some(Self::open(&place, Home::Postgres(own)))
     }
 

@@ -1,7 +1,12 @@
 //! The two schemas are one: PostgreSQL is given SQLite's tables as well, in a schema of their own, and what it then says of
 //! both is compared, so that its own spelling of a condition decides and not ours.
 
-use super::Stage;
+use std::sync::Barrier;
+
+use super::{Own, Stage, superuser};
+use crate::store::Database;
+use crate::store::migrate;
+use crate::store::postgres::PostgresSql;
 
 /// The tables, columns and rules of the current schema of PostgreSQL, one a line.
 const STRUCTURE: [&str; 5] = [
@@ -104,5 +109,24 @@ fn the_comparison_of_schemas_sees_a_difference() {
         postgres.sql.script(&format!("BEGIN; {change}")).unwrap_or_else(|error| panic!("{error}: {change}"));
         assert_ne!(structure(&mut postgres), before, "{change}");
         postgres.sql.script("ROLLBACK").unwrap();
+    }
+}
+
+#[test]
+fn processes_that_start_in_the_same_moment_make_one_schema() {
+    let Some(admin) = superuser() else { return };
+    for _ in 0..10 {
+        let (_own, place) = Own::create(&admin);
+        let Database::Postgres(address) = &place else { panic!("{place:?}") };
+        let all_connected = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let mut sql = PostgresSql::connect(address).unwrap();
+                    all_connected.wait();
+                    migrate::run(&mut sql, None).unwrap();
+                });
+            }
+        });
     }
 }
