@@ -205,7 +205,11 @@ impl Command {
                 Ok(Some(session)) => session.points_at(),
                 _ => vec![],
             },
-            Self::Claim(id) | Self::Hear(id, _) => match world.get::<Execution>(*id) {
+            Self::Claim(id) => match world.get::<Execution>(*id) {
+                Ok(Some(execution)) => execution.points_at(),
+                _ => vec![],
+            },
+            Self::Hear(id, _) => match world.get::<Execution>(*id) {
                 Ok(Some(execution)) => {
                     // What is final may have been contradicted before; what becomes final may be past its deadline.
                     let kinds: &[ReviewKind] =

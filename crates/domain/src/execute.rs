@@ -6,7 +6,9 @@
 use crate::account::{self, PaymentAccount};
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Task, provider_request_id};
+use crate::execution::{
+    Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Refunded, Task, provider_request_id,
+};
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};
@@ -365,11 +367,8 @@ impl Case<'_> {
             }
             execution.other_wallet_id = Some(payer_id);
         }
-        let mut original = (*original).clone();
-        let counted = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
-        original.refunded_minor = crate::world::sum(original.refunded_minor, counted)?;
-        original.refunded_total_minor = crate::world::sum(original.refunded_total_minor, share)?;
-        world.put(original.clone());
+        let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
+        world.put(original.recounted(Refunded::default(), Refunded { minor, total_minor: share })?);
         if original.provider == Provider::Platform {
             return self.complete(execution, world);
         }
