@@ -18,6 +18,14 @@ const DAMAGE: &[(&str, &str)] = &[
     ("wallet below zero", "UPDATE wallets SET available_minor = -1"),
     ("account balance differs from its entries", "UPDATE accounts SET balance_minor = balance_minor + 1"),
     ("entry on an account that is not there", "UPDATE entries SET account_id = -1 WHERE bucket = 'SYSTEM'"),
+    (
+        "balance after an entry that no order of entries gives",
+        "UPDATE entries SET balance_minor = balance_minor + 1 WHERE bucket = 'HELD'",
+    ),
+    (
+        "balance after an entry that no order of entries gives",
+        "UPDATE entries SET balance_minor = balance_minor + 1 WHERE id = (SELECT max(id) FROM entries WHERE bucket = 'SYSTEM')",
+    ),
     ("broken chain of a wallet's entries", "UPDATE entries SET previous_entry_id = -1 WHERE previous_entry_id IS NOT NULL"),
     (
         "entries that the chain of their wallet does not reach",
@@ -85,6 +93,16 @@ const DAMAGE: &[(&str, &str)] = &[
         "settled amount differs from the execution",
         "UPDATE executions SET payee_minor = payee_minor - 1 WHERE operation = 'COLLECTION' AND status = 'COMPLETED'",
     ),
+    (
+        "amount on the second wallet differs from the execution",
+        "UPDATE entries SET account_id = (SELECT id FROM wallets WHERE owner_type = 'MERCHANT' AND currency = 'USD')
+            WHERE bucket = 'AVAILABLE' AND account_id = (SELECT other_wallet_id FROM executions WHERE operation = 'TRANSFER')",
+    ),
+    (
+        "amount on the second wallet differs from the execution",
+        "UPDATE executions SET other_wallet_id = (SELECT id FROM wallets WHERE owner_type = 'MERCHANT' AND currency = 'LRD')
+            WHERE operation = 'TRANSFER'",
+    ),
     ("open execution without a reason and a due time", "UPDATE executions SET waiting_for = NULL WHERE status = 'PROCESSING'"),
     ("invoice or order numbers with a gap", "UPDATE counters SET last = last + 1"),
     (
@@ -119,6 +137,7 @@ fn traded() -> Server {
     let paid = shop.paid_hundred();
     shop.refund(&paid, "10.00");
     shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
+    assert_eq!(shop.transfer(shop.customer(), "USD", "5.00")["status"], "COMPLETED");
     assert_eq!(shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00")["status"], "PROCESSING");
     let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
     assert_eq!(shop.take(card, "USD", "20.00")["status"], "PROCESSING");
