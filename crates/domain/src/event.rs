@@ -83,6 +83,21 @@ pub struct Event {
     pub created_at: Timestamp,
 }
 
+impl Event {
+    /// What its merchant may read of the note: the evidence for a resolution is the operator's own.
+    #[must_use]
+    pub fn told(&self) -> Option<&str> {
+        let note = self.note.as_deref()?;
+        match self.kind {
+            EventType::ReviewResolved => Some(note.split_once(NOTE_AND_EVIDENCE).map_or(note, |(resolution, _)| resolution)),
+            _ => Some(note),
+        }
+    }
+}
+
+/// Stands between a resolution and the evidence for it.
+pub const NOTE_AND_EVIDENCE: &str = ": ";
+
 /// Records that `kind` happened to a subject.
 ///
 /// # Errors

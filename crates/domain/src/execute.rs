@@ -135,7 +135,7 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
     let found = world
         .get::<Session>(request.session_id)?
         .filter(|session| session.merchant_id == merchant.id && session.kind.operation() == operation);
-    let session = found.ok_or(Rejection::Unknown { field: "session_id", what: "a session" })?;
+    let Some(session) = found else { return Err(unknown_session(request, merchant.id, world)?) };
     let used = session.after(SessionInput::Execute, time)?;
 
     let case = Case { request, merchant: &merchant, session: &session, patience, time, now };
@@ -149,6 +149,16 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
         world.put(Session { payment_account_id: executed.execution.payment_account_id, ..used });
     }
     Ok(executed)
+}
+
+/// Without its session; and the account may be wrong as well.
+fn unknown_session(request: &Execute, merchant_id: MerchantId, world: &World) -> Result<Halt, Halt> {
+    let mut refusals = vec![Rejection::Unknown { field: "session_id", what: "a session" }];
+    if let Terms::Collection { account_id, .. } = request.terms {
+        let account = account::usable(merchant_id, account_id, Operation::Collection, "payment_account_id", world)?;
+        refusals.extend(account.err());
+    }
+    Ok(refusals.into())
 }
 
 /// One execution being decided.
@@ -310,7 +320,7 @@ impl Case<'_> {
         let quote = fees::outgoing(amount, self.route(network.0, network.1), &world.book, self.now)?;
         let mut execution = self.draft(&quote, network, world)?;
         if let Some(receiver) = target.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
-            return self.fail(closed_to_credit(execution, receiver), world);
+            return self.fail(self.closed_to_credit(execution, receiver), world);
         }
         if spendable(Some(&wallet), execution.payer).is_none() {
             return self.fail(too_little(execution, Some(&wallet)), world);
@@ -373,6 +383,16 @@ impl Case<'_> {
             return self.complete(execution, world);
         }
         self.dispatch(execution, None, world)
+    }
+
+    /// What became of another merchant's wallet is not for everybody who knows their phone.
+    fn closed_to_credit(&self, execution: Execution, receiver: &Wallet) -> Execution {
+        let message = if receiver.merchant_id == self.merchant.id {
+            format!("the receiving wallet is {}", receiver.status)
+        } else {
+            "the receiving wallet cannot be credited".to_owned()
+        };
+        Execution { wallet_message: Some(message), ..execution }
     }
 
     /// Records an execution that is final at once, settled from what is available.
@@ -475,8 +495,4 @@ fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {
     let has = Money::new(wallet.map_or(0, |wallet| wallet.available_minor), need.currency);
     let message = format!("insufficient balance: {need} {cur} needed, {has} {cur} available", cur = need.currency);
     Execution { wallet_message: Some(message), ..execution }
-}
-
-fn closed_to_credit(execution: Execution, wallet: &Wallet) -> Execution {
-    Execution { wallet_message: Some(format!("the receiving wallet is {}", wallet.status)), ..execution }
 }

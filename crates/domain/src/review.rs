@@ -225,7 +225,8 @@ fn resolved(review: Review, resolution: &str, evidence: &str, world: &mut World,
         ..review
     };
     world.put(review.clone());
-    let note = Some(format!("{resolution}: {evidence}"));
+    // The evidence is kept with the event, since a review that opens again forgets it; the merchant reads the rest.
+    let note = Some([resolution, evidence].join(event::NOTE_AND_EVIDENCE));
     event::record(world, review.merchant_id, EventType::ReviewResolved, (Subject::Review, review.id.0), note, now)?;
     Ok(review)
 }

@@ -128,12 +128,13 @@ fn kind_of(execution: &Execution) -> SessionKind {
 /// [`ApiError`].
 pub(super) async fn event(app: &App, tenant: &Tenant, event: Event) -> Result<EventAnswer, ApiError> {
     let entries = app.queries.entries_of(tenant.id(), event.id).await?;
+    let note = event.told().map(str::to_owned);
     Ok(EventAnswer {
         id: event.id.0,
         r#type: Name(event.kind),
         subject_type: Name(event.subject),
         subject_id: event.subject_id,
-        note: event.note,
+        note,
         created_at: Time(event.created_at),
         entries: entries.into_iter().map(Into::into).collect(),
     })

@@ -53,6 +53,13 @@ fn an_execution_needs_a_known_session_of_its_kind() {
 }
 
 #[test]
+fn an_unknown_session_and_an_unknown_account_are_told_at_once() {
+    let (_server, shop) = open();
+    let answer = shop.collect(987_654, 987_653, "USD", &key());
+    answer.faults_are_at(&["body.session_id", "body.payment_account_id"]);
+}
+
+#[test]
 fn a_collection_needs_an_account_made_for_collections() {
     let (_server, shop) = open();
     let session = shop.checkout(shop.invoice("USD", "5.00"));

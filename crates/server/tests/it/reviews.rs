@@ -86,6 +86,17 @@ fn late_money_is_given_back_to_the_payer() {
 }
 
 #[test]
+fn a_merchant_reads_how_a_review_was_resolved_but_not_the_operators_evidence() {
+    let (server, shop) = open();
+    let (_failed, review) = late_success(&server, &shop);
+    resolve(&server, &review, &["--to", "payer", "--evidence", "ticket 7781: the analyst's own words"]).ok();
+    let events = shop.api.get("/v1/events/list?subject_type=REVIEW").rows();
+    let told = events.iter().find(|event| event["type"] == "review.resolved").expect("the event");
+    assert_eq!(told["note"], "to payer");
+    assert!(!json!(events).to_string().contains("7781"), "{events:?}");
+}
+
+#[test]
 fn a_review_is_resolved_once() {
     let (server, shop) = open();
     let (_failed, review) = late_success(&server, &shop);

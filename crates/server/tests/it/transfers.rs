@@ -65,10 +65,25 @@ fn a_transfer_into_a_frozen_or_closed_wallet_fails() {
     let (server, shop, other, counterparty) = neighbours();
     for status in ["FROZEN", "CLOSED"] {
         server.set_wallet(other.wallet("USD"), status);
-        assert_eq!(shop.transfer(counterparty, "USD", "10.00")["status"], "FAILED", "{status}");
+        let failed = shop.transfer(counterparty, "USD", "10.00");
+        assert_eq!(failed["status"], "FAILED", "{status}");
+        // What an operator did with another merchant's wallet is not for everybody who knows their phone.
+        assert_eq!(failed["wallet_message"], "the receiving wallet cannot be credited");
     }
     shop.assert_balance("USD", "500.00", "0.00");
     server.verify_ledger();
+}
+
+#[test]
+fn a_merchant_reads_why_a_wallet_of_its_own_receives_nothing() {
+    let (server, shop) = open();
+    server.fund(&shop, "RWF", "5000");
+    let party = shop.party();
+    let counterparty = shop.counterparty(party);
+    shop.transfer(counterparty, "RWF", "1200");
+    server.set_wallet(shop.wallet_of(party, "RWF"), "FROZEN");
+    let failed = shop.transfer(counterparty, "RWF", "1200");
+    assert_eq!(failed["wallet_message"], "the receiving wallet is FROZEN");
 }
 
 #[test]
