@@ -84,10 +84,13 @@ impl Serve {
             ..Config::default()
         };
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
-        let first = first_merchant(place)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(async { listen::bind(self.listen) });
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+        // Its secret is shown at once and once: nothing that can fail comes between.
+        if let Some(created) = first_merchant(place)? {
+            introduce(&created, listener.local_addr()?);
+        }
         let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         runtime.block_on(async {
             let address = listener.local_addr()?;
@@ -96,9 +99,6 @@ impl Serve {
             let stop = stop_signal();
             println!("kola listening on http://{address}");
             tracing::info!(%address, public_url = server.app().config.public_url, "listening");
-            if let Some(created) = first {
-                introduce(&created, address);
-            }
             server.run(listener, stop, DRAIN).await
         })
     }
@@ -143,7 +143,6 @@ pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
 
 fn introduce(created: &Created, address: SocketAddr) {
     let Created { merchant, client_id, client_secret, wallets } = created;
-    println!();
     println!("The database was empty, so here is a sandbox merchant. Its secret is shown only now:");
     println!();
     println!("  merchant       {}", merchant.id);
@@ -161,4 +160,5 @@ fn introduce(created: &Created, address: SocketAddr) {
     println!();
     let program = std::env::args().next().unwrap_or_else(|| "kola".to_owned());
     println!("See all four sessions at work: {program} demo");
+    println!();
 }

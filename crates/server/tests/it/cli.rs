@@ -248,6 +248,18 @@ fn a_first_server_prints_credentials() {
     server.verify_ledger();
 }
 
+/// A first merchant whose secret nobody has seen would be of no use.
+#[test]
+fn a_server_that_cannot_listen_makes_no_merchant() {
+    let database = Database::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let said = database.kola(&["serve", "--listen", &address]).refused();
+    assert!(said.contains(&address), "{said}");
+    let server = Server::start(database, &[]);
+    wait_for("credentials", || server.printed().to_lowercase().contains("secret").then_some(()));
+}
+
 #[test]
 fn a_server_with_merchants_prints_no_secret() {
     let (server, shop) = open();
