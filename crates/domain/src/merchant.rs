@@ -132,6 +132,8 @@ pub const PASSCODE_ATTEMPTS: i64 = 5;
 pub const PASSCODE_LOCK_US: i64 = minutes(15);
 /// The most that the sandbox clock moves in one call, in seconds: 366 days.
 pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
+/// The most that it is ahead in all: times of requests end in the year 9999, and queries add to it.
+pub const MAX_AHEAD_YEARS: i64 = 100;
 
 /// What is needed to make a merchant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -320,7 +322,7 @@ pub fn check_passcode(id: MerchantId, verified: bool, world: &World) -> Result<(
 /// Moves the sandbox clock forward. What waits for a provider falls due as much earlier.
 ///
 /// # Errors
-/// [`Rejection::NotFound`] for a live merchant.
+/// [`Rejection::NotFound`] for a live merchant, [`Rejection::ClockFar`].
 pub fn advance_clock(id: MerchantId, by_seconds: i64, world: &mut World, now: Timestamp) -> Result<Timestamp, Halt> {
     let merchant = world.must::<Merchant>(id)?;
     if merchant.mode != Mode::Sandbox {
@@ -329,6 +331,9 @@ pub fn advance_clock(id: MerchantId, by_seconds: i64, world: &mut World, now: Ti
     let by_us = seconds(by_seconds.clamp(0, MAX_ADVANCE_SECONDS));
     let mut merchant = (*merchant).clone();
     merchant.clock_offset_us = merchant.clock_offset_us.saturating_add(by_us);
+    if merchant.clock_offset_us > seconds(MAX_AHEAD_YEARS * MAX_ADVANCE_SECONDS) {
+        return Err(Rejection::ClockFar { years: MAX_AHEAD_YEARS }.into());
+    }
     merchant.updated_at = now;
     let time = merchant.time(now);
     world.put(merchant);

@@ -117,6 +117,11 @@ pub enum Rejection {
     NoPhone,
     /// No card is known by this name.
     NoCard,
+    /// The sandbox clock would be further ahead than it may.
+    ClockFar {
+        /// So many years it may be.
+        years: i64,
+    },
     /// The counterparty has no party behind it.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the request.
@@ -230,6 +235,7 @@ impl Rejection {
             Self::PhoneTaken | Self::NoOperator => "phone",
             Self::NoPhone => "insensitive_account_number",
             Self::NoCard => "payment_method_id",
+            Self::ClockFar { .. } => "seconds",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
     }
@@ -254,6 +260,7 @@ impl Rejection {
             Self::NoMarket { .. } => "value_error.market",
             Self::NoOperator | Self::NoPhone => "value_error.phone",
             Self::NoCard => "value_error.card",
+            Self::ClockFar { .. } => "value_error.clock",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
@@ -295,6 +302,7 @@ impl std::fmt::Display for Rejection {
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
             ),
+            Self::ClockFar { years } => write!(f, "the sandbox clock would be more than {years} years ahead"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
@@ -344,6 +352,7 @@ impl Rejection {
             Self::NoOperator,
             Self::NoPhone,
             Self::NoCard,
+            Self::ClockFar { years: 100 },
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,
             Self::TransferToSelf,
@@ -411,7 +420,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 38;
+    const VARIANTS: usize = 39;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

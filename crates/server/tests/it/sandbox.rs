@@ -244,6 +244,15 @@ fn the_clock_goes_forward_only_and_not_too_far() {
 }
 
 #[test]
+fn the_clock_is_a_hundred_years_ahead_at_most() {
+    let (_server, shop) = open();
+    for _ in 0..100 {
+        shop.advance(31_622_400);
+    }
+    shop.api.post("/v1/sandbox/clock/advance", &json!({"seconds": 1})).state_fault("body.seconds");
+}
+
+#[test]
 fn the_clock_dates_what_is_made() {
     let (_server, shop) = open();
     let made = |counterparty: i64| {
