@@ -39,7 +39,8 @@ fn find(trial: u64) -> Trial {
     Trial { steps, commands, by: None }
 }
 
-/// Tries all faults in turn, and prints the table; whether all were found each time.
+/// Tries all faults in turn, once or as often as there seems to be time for, and prints the table; whether all were found each
+/// time.
 pub fn table(time: Option<Duration>) -> bool {
     let begun = Instant::now();
     let mut trials: Vec<Vec<Trial>> = ALL.iter().map(|_| vec![]).collect();
@@ -69,11 +70,7 @@ pub fn table(time: Option<Duration>) -> bool {
     let escaped = trials.iter().flatten().filter(|trial| trial.by.is_none()).count();
     let took = begun.elapsed().as_secs();
     println!("\n{} bugs, {round} trials each, {took} s, {escaped} not found within {MOST} steps", ALL.len());
-    let in_time = time.is_none_or(|time| begun.elapsed() <= time);
-    if !in_time {
-        println!("One trial of each took longer than there was time for");
-    }
-    escaped == 0 && in_time
+    escaped == 0
 }
 
 /// The checks that found it, the most frequent first.

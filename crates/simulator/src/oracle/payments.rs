@@ -67,7 +67,12 @@ impl Books {
         // committed meanwhile.
         let failed = matches!(told.outcome, Ok(Answer::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
         let told = Told { lenient: told.lenient || (told.overlapped && failed), ..told };
-        if !told.accepted(fate.refused.into_iter().collect())? {
+        let mut refused: Vec<&str> = fate.refused.into_iter().collect();
+        // What is wrong with the ids of a body is told at once.
+        if let (None, None, Terms::Collection { account_id, .. }) = (before, &case, request.terms) {
+            refused.extend(self.against_account(request.merchant_id.0, account_id.0, Operation::Collection));
+        }
+        if !told.accepted(refused)? {
             return Ok(());
         }
         let done = taken!(told, Answer::Executed(done) => done);
