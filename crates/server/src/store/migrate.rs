@@ -4,6 +4,7 @@
 //! any more is taken away by a later one. Where the kola before it would go on wrongly, the migration says so (`oldest`).
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
 use super::{StoreError, book, installation, recount};
@@ -64,15 +65,40 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     if check(version(sql)?, sql)? {
         return Ok(());
     }
+    let begun = Instant::now();
+    loop {
+        match once(sql, market) {
+            Err(error) if stands_back(&error) && begun.elapsed() < PATIENCE => {
+                tracing::warn!(%error, "the schema is in use: bringing it up to date is tried again");
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// So long servers of before, a backup or a verification may keep the schema from being brought up to date.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Whoever queued up behind a migration that waited in vain goes first.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Whether a migration gave way to others: to one that held a table for too long, or in a circle of waiting.
+fn stands_back(error: &StoreError) -> bool {
+    matches!(error, StoreError::Postgres { code: Some(code), .. } if matches!(code.as_str(), "55P03" | "40P01"))
+}
+
+fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         if sql.dialect() == Dialect::Postgres {
-            // Who starts at the same time waits here, and then finds it done.
+            // Who starts at the same time waits here, and then finds it done. From here on nobody waits for long: what a
+            // migration waits for, all servers wait for behind it.
             sql.script(
-                "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE",
+                "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE; \
+                 SET LOCAL lock_timeout = 1000",
             )?;
         }
         let found = version(sql)?;
-        if check(found, sql)? { Ok(()) } else { migrate(sql, found, market) }
+        if check(found, sql)? { Ok(()) } else { migrate(sql, found, MIGRATIONS, market) }
     })
 }
 
@@ -100,9 +126,9 @@ pub fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-fn migrate(sql: &mut dyn Sql, found: i64, market: Option<&Path>) -> Result<(), StoreError> {
+fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Option<&Path>) -> Result<(), StoreError> {
     let now = clock::now();
-    for (version, migration) in (1_i64..).zip(MIGRATIONS).skip_while(|(version, _)| *version <= found) {
+    for (version, migration) in (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found) {
         sql.script(match sql.dialect() {
             Dialect::Sqlite => migration.sqlite,
             Dialect::Postgres => migration.postgres,
@@ -151,4 +177,17 @@ fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
     book::seed(sql, market, now)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Makes the schema of an earlier version, in an empty database.
+    pub(in crate::store) fn run_to(version: usize, sql: &mut dyn Sql) {
+        if sql.dialect() == Dialect::Postgres {
+            make_versions(sql).unwrap();
+        }
+        transaction(sql, Purpose::Write, |sql| migrate(sql, 0, &MIGRATIONS[..version], None)).unwrap();
+    }
 }

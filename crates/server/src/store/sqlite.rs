@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::book::Book;
 use domain::each_table;
@@ -19,6 +19,8 @@ use super::{Store, StoreError, book, installation, migrate};
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a process that starts waits for another one that brings the schema up to date.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Statements kept prepared on a connection: all that there are.
 const STATEMENT_CACHE: usize = 256;
 /// The log is written back into the database file each time it has grown to so many pages (of 4 KiB): rarely enough that
@@ -66,7 +68,7 @@ pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, Store
     restrict(path)?;
     let connection = Connection::open(path)?;
     prepare(&connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    keep_a_log(&connection)?;
     // What was acknowledged is on disk: every commit waits for the log to be synced.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -74,8 +76,26 @@ pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, Store
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     let mut sql = SqliteSql(connection);
+    // Who finds another process at the same work waits for it.
+    sql.0.busy_timeout(MIGRATION_TIMEOUT)?;
     migrate::run(&mut sql, market)?;
+    sql.0.busy_timeout(BUSY_TIMEOUT)?;
     Ok(sql.0)
+}
+
+/// Switches a new file to a write-ahead log. Of two processes that do so at once SQLite refuses one without any waiting.
+fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => std::thread::sleep(Duration::from_millis(10)),
+            done => return Ok(done?),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 /// Opens a database file that is there, and leaves its schema and settings as they are.

@@ -2,11 +2,12 @@
 //! both is compared, so that its own spelling of a condition decides and not ours.
 
 use std::sync::Barrier;
+use std::time::Duration;
 
 use super::{Own, Stage, superuser};
-use crate::store::Database;
-use crate::store::migrate;
 use crate::store::postgres::PostgresSql;
+use crate::store::sql::Sql as _;
+use crate::store::{Database, migrate, sqlite};
 
 /// The tables, columns and rules of the current schema of PostgreSQL, one a line.
 const STRUCTURE: [&str; 5] = [
@@ -118,13 +119,59 @@ fn processes_that_start_in_the_same_moment_make_one_schema() {
     for _ in 0..10 {
         let (_own, place) = Own::create(&admin);
         let Database::Postgres(address) = &place else { panic!("{place:?}") };
-        let all_connected = Barrier::new(8);
+        let starters: Vec<PostgresSql> = (0..8).map(|_| PostgresSql::connect(address).unwrap()).collect();
+        let all_ready = Barrier::new(starters.len());
         std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let mut sql = PostgresSql::connect(address).unwrap();
-                    all_connected.wait();
+            for mut sql in starters {
+                let all_ready = &all_ready;
+                scope.spawn(move || {
+                    all_ready.wait();
                     migrate::run(&mut sql, None).unwrap();
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_migration_beside_a_long_backup_keeps_nobody_waiting_and_is_done_after_it() {
+    let Some(admin) = superuser() else { return };
+    let (_own, place) = Own::create(&admin);
+    let Database::Postgres(address) = &place else { panic!("{place:?}") };
+    let mut backup = PostgresSql::connect(address).unwrap();
+    migrate::tests::run_to(3, &mut backup);
+    backup.script("SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE reviews IN ACCESS SHARE MODE").unwrap();
+    let mut server = PostgresSql::connect(address).unwrap();
+    let mut newcomer = PostgresSql::connect(address).unwrap();
+    std::thread::scope(|scope| {
+        let migration = scope.spawn(|| migrate::run(&mut newcomer, None));
+        // The migration comes up, waits and stands back several times meanwhile.
+        let served: Vec<_> = (0..40)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                server.script("SELECT FROM reviews FOR UPDATE")
+            })
+            .collect();
+        let waits = !migration.is_finished();
+        backup.script("COMMIT").unwrap();
+        migration.join().unwrap().unwrap();
+        assert!(waits, "what the backup reads was changed");
+        served.into_iter().collect::<Result<(), _>>().unwrap();
+    });
+    assert_eq!(migrate::version(&mut server).unwrap(), migrate::known());
+}
+
+#[test]
+fn processes_that_start_in_the_same_moment_make_one_file() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kola.db");
+        let all_ready = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    all_ready.wait();
+                    sqlite::open(&path).unwrap();
                 });
             }
         });
