@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Place;
-use super::serve::first_merchant;
+use super::serve::{first_merchant, fund};
 use crate::clock;
 use crate::config::Config;
 use crate::server::Server;
@@ -44,6 +44,7 @@ impl Demo {
         let folder = OwnFolder::new()?;
         let place = Place::file(folder.0.join("demo.db"));
         let merchant = first_merchant(&place)?.context("the demo's database is not empty")?;
+        fund(&place, &merchant)?;
         let config = Config { sandbox_delay: Duration::from_millis(self.sandbox_delay_ms), ..Config::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;

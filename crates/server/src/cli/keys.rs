@@ -21,11 +21,9 @@ impl Keys {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         let Self::Rotate { retire } = self;
         let mut sql = place.open_existing()?;
-        let now = clock::now().0;
-        let id = installation::add_signing_key(sql.as_mut(), now)?;
+        let (id, retired) = installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
         println!("key {id} signs from now on");
         if retire {
-            let retired = installation::retire_signing_keys_before(sql.as_mut(), id, now)?;
             println!("{retired} older keys are retired: their tokens are refused");
         }
         Ok(())

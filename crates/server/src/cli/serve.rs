@@ -87,13 +87,16 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(async { listen::bind(self.listen) });
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
-        // Its secret is shown at once and once: nothing that can fail comes between.
+        let address = listener.local_addr()?;
         if let Some(created) = first_merchant(place)? {
-            introduce(&created, listener.local_addr()?);
+            // Its secret is shown once: before anything else can fail.
+            introduce(&created, address);
+            if let Err(error) = fund(place, &created) {
+                println!("The wallets are not filled ({error:#}): that is left to `kola wallet fund`.");
+            }
         }
         let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         runtime.block_on(async {
-            let address = listener.local_addr()?;
             config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(&place.database, stores, config).await?;
             let stop = stop_signal();
@@ -124,21 +127,35 @@ fn stop_signal() -> impl Future<Output = ()> {
     }
 }
 
-/// On an empty database, for the first process that asks: a verified sandbox merchant with money in its wallets.
+/// On an empty database, for the first process that asks: a verified sandbox merchant.
+///
+/// # Errors
+/// When the database cannot be opened or written: then the next process that asks makes one.
+pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
+    let mut sql = place.open()?;
+    if !installation::claim_first_merchant(sql.as_mut())? {
+        return Ok(None);
+    }
+    match merchant::create(place, "Sandbox merchant", MerchantType::Organization, None, true) {
+        Ok(created) => Ok(Some(created)),
+        Err(error) => {
+            installation::give_back_first_merchant(sql.as_mut())?;
+            Err(error)
+        }
+    }
+}
+
+/// Puts money into the wallets of the first merchant.
 ///
 /// # Errors
 /// When the database cannot be opened or written.
-pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
-    if !installation::claim_first_merchant(place.open()?.as_mut())? {
-        return Ok(None);
-    }
-    let created = merchant::create(place, "Sandbox merchant", MerchantType::Organization, None, true)?;
+pub fn fund(place: &Place, created: &Created) -> anyhow::Result<()> {
     for (id, currency) in &created.wallets {
         let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).and_then(|(_, amount)| Decimal::parse(amount));
         let funds = funds.and_then(|amount| amount.to_money(*currency).ok()).unwrap_or(Money::new(0, *currency));
         place.run_once(domain::command::Command::FundWallet(*id, funds))?;
     }
-    Ok(Some(created))
+    Ok(())
 }
 
 fn introduce(created: &Created, address: SocketAddr) {

@@ -3,7 +3,7 @@
 use uuid::{Builder, Uuid};
 
 use super::StoreError;
-use super::sql::{OwnedRow, Sql, params};
+use super::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
 use crate::clock;
 use crate::hex::{hex, unhex};
 
@@ -40,11 +40,24 @@ pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
     Ok(id)
 }
 
-/// Retires the signing keys older than `id`: tokens that they signed are refused from then on.
+/// Draws a new signing key and retires the older ones, if that is asked for. Answers its id, and how many were retired.
 ///
 /// # Errors
-/// [`StoreError`].
-pub fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Result<u64, StoreError> {
+/// [`StoreError`]: then nothing was changed.
+pub fn rotate_signing_keys(sql: &mut dyn Sql, retire: bool, now: i64) -> Result<(i64, u64), StoreError> {
+    transaction(sql, Purpose::Write, |sql| {
+        if sql.dialect() == Dialect::Postgres {
+            // Two at once would draw one number.
+            sql.script("LOCK TABLE signing_keys IN EXCLUSIVE MODE")?;
+        }
+        let id = add_signing_key(sql, now)?;
+        let retired = if retire { retire_signing_keys_before(sql, id, now)? } else { 0 };
+        Ok((id, retired))
+    })
+}
+
+/// Tokens that the older keys signed are refused from then on.
+fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Result<u64, StoreError> {
     let retire = "UPDATE signing_keys SET retired_at = :now WHERE id < :id AND retired_at IS NULL";
     sql.execute(retire, &params!["id" = id, "now" = now])
 }
@@ -56,6 +69,14 @@ pub fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Resul
 pub fn claim_first_merchant(sql: &mut dyn Sql) -> Result<bool, StoreError> {
     let claim = "UPDATE installation SET greeted = 1 WHERE greeted = 0 AND NOT EXISTS (SELECT 1 FROM merchants)";
     Ok(sql.execute(claim, &vec![])? == 1)
+}
+
+/// Where the merchant could not be made.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn give_back_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    sql.execute("UPDATE installation SET greeted = 0", &vec![]).map(|_| ())
 }
 
 /// Reads the signing keys that verify, oldest first: for [`signing_keys`].

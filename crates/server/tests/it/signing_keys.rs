@@ -1,6 +1,6 @@
 //! Keys that sign access tokens: rotated beside servers that run.
 
-use crate::support::{Api, Merchant, Server, open, wait_for};
+use crate::support::{Api, Merchant, Server, all_at_once, open, wait_for};
 
 /// What a server answers to this token.
 fn status(api: &Api, token: &str) -> u16 {
@@ -42,6 +42,15 @@ fn tokens_of_a_retired_key_are_refused() {
     let new = token(&server, &shop);
     assert_ne!(key_of(&new), key_of(&old));
     assert_eq!(status(&server.api, &new), 200);
+}
+
+#[test]
+fn rotations_at_once_draw_a_key_each() {
+    let (server, _shop) = open();
+    for rotated in all_at_once(&[(); 8], |()| server.kola(&["keys", "rotate"])) {
+        rotated.ok();
+    }
+    assert_eq!(server.database.value("SELECT count(*) FROM signing_keys"), "9");
 }
 
 #[test]

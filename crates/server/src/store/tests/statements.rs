@@ -92,10 +92,12 @@ fn every_check_of_the_ledger_is_understood() {
 fn what_the_command_line_writes_is_understood() {
     for mut stage in Stage::both() {
         let sql = stage.sql.as_mut();
-        assert_eq!(installation::add_signing_key(sql, 1).unwrap(), 2);
-        assert_eq!(installation::retire_signing_keys_before(sql, 2, 3).unwrap(), 1);
+        assert_eq!(installation::rotate_signing_keys(sql, false, 1).unwrap(), (2, 0));
+        assert_eq!(installation::rotate_signing_keys(sql, true, 3).unwrap(), (3, 2));
         assert!(installation::claim_first_merchant(sql).unwrap());
         assert!(!installation::claim_first_merchant(sql).unwrap());
+        installation::give_back_first_merchant(sql).unwrap();
+        assert!(installation::claim_first_merchant(sql).unwrap());
         assert_eq!(stage.ask(async |q| q.signing_keys().await.unwrap()).len(), 1);
     }
 }
