@@ -416,7 +416,11 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
             let engine = engine.clone();
             async move { engine.submit(merchant("231770000001")).await }
         });
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let waiting = || QUEUE - engine.doors[0].queue.capacity();
+        tokio::task::yield_now().await;
+        while waiting() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
         let second = engine.submit(merchant("231770000002")).await;
         assert_eq!(second, Err(Failure::Overloaded));
         drop(blocker);

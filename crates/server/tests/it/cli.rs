@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::process::Credentials;
-use crate::support::{Database, Server, json, open, wait_for};
+use crate::support::{Database, Server, json, open, straight, wait_for};
 
 fn kola(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_kola")).args(arguments).stdin(Stdio::null()).output().expect("kola runs")
@@ -218,7 +218,7 @@ fn a_first_server_prints_a_curl_that_works() {
     let real = path.split(':').map(|d| format!("{d}/curl")).find(|p| std::path::Path::new(p).exists()).expect("curl");
     std::fs::write(&shim, format!("#!/bin/sh\nexec {real} -w '%{{stderr}}HTTP %{{http_code}}\\n' \"$@\"\n")).expect("a file");
     std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).expect("permissions");
-    let mut sh = Command::new("sh");
+    let mut sh = straight("sh");
     sh.args(["-c", &command]).env("PATH", format!("{}:{path}", shims.path().display()));
     let output = sh.output().expect("sh runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, assert_fields, assert_money, instant, json, open, soon};
+use crate::support::{Merchant, Server, assert_fields, assert_money, instant, json, open, soon, straight};
 
 /// Fragments of one language, and how to make programs of them.
 struct Language {
@@ -134,11 +134,8 @@ fn filled(program: &str, server: &Server, shop: &Merchant, values: &Values) -> S
 
 fn command(line: &[&str]) -> Command {
     let (program, arguments) = line.split_first().expect("a program");
-    let mut command = Command::new(program);
-    command.args(arguments);
-    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "JAVA_TOOL_OPTIONS"] {
-        command.env_remove(proxy);
-    }
+    let mut command = straight(program);
+    command.args(arguments).env_remove("JAVA_TOOL_OPTIONS");
     command
 }
 

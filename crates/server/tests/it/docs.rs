@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::support::shop::Merchant;
-use super::support::{Database, Server, open_with};
+use super::support::{Database, Server, open_with, straight};
 
 const QUICK_START: &str = include_str!("../../../../docs/quick-start.md");
 
@@ -24,7 +24,7 @@ fn run(program: &str, arguments: &[&str]) -> Option<(Server, Merchant, String)> 
     }
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
     server.fund(&shop, "USD", "1000.00");
-    let output = Command::new(program)
+    let output = straight(program)
         .args(arguments)
         .env("BASE", format!("http://{}", server.api.address))
         .env("CLIENT_ID", &shop.credentials.client_id)

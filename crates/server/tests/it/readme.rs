@@ -1,8 +1,6 @@
 //! What the README tells a new user to type, typed.
 
-use std::process::Command;
-
-use super::support::{Database, open_with};
+use super::support::{Database, open_with, straight};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -22,7 +20,7 @@ fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
     let script = format!("set -eu\n{}", examples.concat().replace("sleep 2; ", ""));
     // Funded 10,000; each time +100 collected, -507.50 paid out, -25 transferred, -40 refunded.
     for balance in ["9527.50", "9055.00"] {
-        let run = Command::new("sh")
+        let run = straight("sh")
             .args(["-c", &script])
             .env("BASE", format!("http://{}", server.api.address))
             .env("CLIENT_ID", &shop.credentials.client_id)

@@ -1,5 +1,7 @@
 //! `kola ledger verify` beside a server that works: it sees one point in time, at which every rule holds.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use crate::crash::Load;
 use crate::support::{Server, open_with, wait_for};
 
@@ -24,19 +26,22 @@ fn a_ledger_that_is_being_written_is_seen_at_one_point_in_time() {
         for kind in ["payout", "collection", "payout", "collection"] {
             scope.spawn(move || load.run(shop, kind));
         }
-        let mut looks = vec![look(&server)];
-        for _ in 0..8 {
-            // The next look is at a state in which more is done, while more is under way.
-            let (_, seen) = looks[looks.len() - 1];
-            wait_for("another execution", || {
-                let there = server.database.value("SELECT count(*) FROM executions");
-                (there.parse::<i64>().expect("a count") > seen).then_some(())
-            });
-            looks.push(look(&server));
-        }
-        // The load ends with the server.
+        let looks = catch_unwind(AssertUnwindSafe(|| {
+            let mut looks = vec![look(&server)];
+            for _ in 0..8 {
+                // The next look is at a state in which more is done, while more is under way.
+                let (_, seen) = looks[looks.len() - 1];
+                wait_for("another execution", || {
+                    let there = server.database.value("SELECT count(*) FROM executions");
+                    (there.parse::<i64>().expect("a count") > seen).then_some(())
+                });
+                looks.push(look(&server));
+            }
+            looks
+        }));
+        // The load ends with the server: also when a look failed, which else would never be told.
         server.kill();
-        looks
+        looks.unwrap_or_else(|failure| resume_unwind(failure))
     });
     for pair in looks.windows(2) {
         // A collection that has just begun has no entries yet.

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub(crate) use database::Database;
 pub(crate) use http::{Api, Reply};
-pub(crate) use process::Server;
+pub(crate) use process::{Server, straight};
 pub(crate) use serde_json::json;
 pub(crate) use shop::{Merchant, open, open_two, open_with};
 

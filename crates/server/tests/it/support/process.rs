@@ -73,6 +73,15 @@ impl Database {
     }
 }
 
+/// A program that reaches the server directly, whatever proxy the environment names.
+pub(crate) fn straight(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env_remove(proxy);
+    }
+    command
+}
+
 fn run(mut command: Command, input: &str) -> Run {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("kola starts");
