@@ -41,7 +41,7 @@ payload! {
 
     /// Which counterparties.
     pub struct ListCounterparties {
-        /// Part of the party's name, whatever the case.
+        /// Part of the party's name, whatever the case of the letters A to Z.
         fullname: Option<Text<255>>,
         /// Only of this kind.
         relationship_type: Option<Relationship>,

@@ -35,7 +35,7 @@ payload! {
 
     /// Which parties.
     pub struct ListParties {
-        /// Part of the name, whatever the case.
+        /// Part of the name, whatever the case of the letters A to Z.
         fullname: Option<Text<255>>,
         /// At most so many.
         limit: Option<Limit>,
