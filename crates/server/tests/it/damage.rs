@@ -19,11 +19,11 @@ const DAMAGE: &[(&str, &str)] = &[
     ("account balance differs from its entries", "UPDATE accounts SET balance_minor = balance_minor + 1"),
     ("entry on an account that is not there", "UPDATE entries SET account_id = -1 WHERE bucket = 'SYSTEM'"),
     (
-        "balance after an entry that no order of entries gives",
+        "balances after the entries do not lead to the last one",
         "UPDATE entries SET balance_minor = balance_minor + 1 WHERE bucket = 'HELD'",
     ),
     (
-        "balance after an entry that no order of entries gives",
+        "balances after the entries do not lead to the last one",
         "UPDATE entries SET balance_minor = balance_minor + 1 WHERE id = (SELECT max(id) FROM entries WHERE bucket = 'SYSTEM')",
     ),
     ("broken chain of a wallet's entries", "UPDATE entries SET previous_entry_id = -1 WHERE previous_entry_id IS NOT NULL"),
