@@ -52,6 +52,7 @@ mod reviews;
 mod sandbox;
 mod session_refusals;
 mod sessions;
+mod settings;
 mod signing_keys;
 mod sources;
 mod sqlite;
