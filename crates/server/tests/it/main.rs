@@ -40,6 +40,7 @@ mod lists;
 mod log;
 mod market;
 mod markets;
+mod merchants;
 mod parties;
 mod passcode;
 mod predictions;
