@@ -99,7 +99,7 @@ pub struct Checkout {
     pub party: Party,
 }
 
-/// Makes a checkout; its payer bears the fees.
+/// Makes a checkout. Who bears the fees is the merchant's setting.
 ///
 /// # Errors
 /// [`Rejection::ExpiryPast`], [`Rejection::ExpiryFar`], [`Rejection::Unknown`] and [`Rejection::PhoneMismatch`] on
@@ -111,7 +111,8 @@ pub fn create(
     world: &mut World,
     now: Timestamp,
 ) -> Result<Checkout, Halt> {
-    let time = world.must::<Merchant>(merchant_id)?.time(now);
+    let merchant = world.must::<Merchant>(merchant_id)?;
+    let time = merchant.time(now);
     let mut refusals = Refusals::default();
     if let Some(expires_at) = new.expires_at {
         refusals.take(session::check_expiry(expires_at, time, lifetimes));
@@ -125,7 +126,7 @@ pub fn create(
     refusals.finish()?;
 
     let (counterparty, party) = payer(merchant_id, new, given, world, time)?;
-    let source = source::create(merchant_id, &new_source(new, counterparty.id), world, time)?;
+    let source = source::create(merchant_id, &new_source(new, counterparty.id, merchant.fee_bearer), world, time)?;
     let which = SourceRef { merchant_id, kind: source.kind, id: source.id };
     for item in &new.items {
         source::add_item(which, item, world, time)?;
@@ -174,13 +175,13 @@ fn payer(
     }
 }
 
-fn new_source(new: &NewCheckout, counterparty_id: CounterpartyId) -> NewSource {
+fn new_source(new: &NewCheckout, counterparty_id: CounterpartyId, fee_bearer: FeeBearer) -> NewSource {
     NewSource {
         kind: new.kind,
         counterparty_id,
         currency: new.currency,
         note: new.note.clone(),
-        fee_bearer: FeeBearer::Payer,
+        fee_bearer,
         as_payment_link: new.mode == HOSTED,
         reference_id: new.reference_id.clone(),
         due_date: new.due_date,

@@ -9,7 +9,7 @@ use crate::execution::{Execution, Job, Patience, Word};
 use crate::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, WalletId,
 };
-use crate::merchant::{self, ApiKey, Merchant, NewMerchant};
+use crate::merchant::{self, ApiKey, Merchant, MerchantChanges, NewMerchant};
 use crate::money::Money;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
 use crate::rejection::Rejection;
@@ -35,6 +35,8 @@ pub struct Settings {
 pub enum Command {
     /// Make a merchant.
     CreateMerchant(NewMerchant),
+    /// Change a merchant: the operator may.
+    UpdateMerchant(MerchantId, MerchantChanges),
     /// Add an API key: its client id, and the SHA-256 of its secret.
     CreateKey(MerchantId, String, String),
     /// Revoke an API key.
@@ -110,6 +112,8 @@ pub enum Answer {
     Changed(bool),
     /// A merchant and its wallets.
     Merchant(Merchant, Vec<(WalletId, Currency)>),
+    /// A merchant that was changed.
+    UpdatedMerchant(Merchant),
     /// An API key.
     ApiKey(ApiKey),
     /// The passcode hash to compare with; `None` when none is set.
@@ -150,7 +154,8 @@ impl Command {
     #[must_use]
     pub const fn merchant(&self) -> Option<MerchantId> {
         match self {
-            Self::CreateKey(id, ..)
+            Self::UpdateMerchant(id, _)
+            | Self::CreateKey(id, ..)
             | Self::RevokeKey(id, _)
             | Self::SetPasscode(id, _)
             | Self::ReserveChange(id)
@@ -267,6 +272,7 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             let (merchant, wallets) = merchant::create(new, world, now)?;
             Answer::Merchant(merchant, wallets)
         }
+        Command::UpdateMerchant(id, changes) => Answer::UpdatedMerchant(merchant::change(*id, changes, world, now)?),
         Command::CreateKey(id, client_id, secret_hash) => {
             Answer::ApiKey(merchant::create_key(*id, client_id, secret_hash, world, now)?)
         }

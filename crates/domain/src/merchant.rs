@@ -4,7 +4,7 @@ use crate::api_enum;
 use crate::currency::Currency;
 use crate::ids::{ApiKeyId, MerchantId, WalletId};
 use crate::mutant;
-use crate::names::Mode;
+use crate::names::{FeeBearer, Mode};
 use crate::rejection::Rejection;
 use crate::time::{Timestamp, minutes, seconds};
 use crate::wallet::{self, Owner};
@@ -39,6 +39,10 @@ pub struct Merchant {
     pub verified: bool,
     /// The name of its fee tier.
     pub fee_tier: String,
+    /// Server time at which it was given that tier; `None` for the one that it came with.
+    pub fee_tier_assigned_at: Option<Timestamp>,
+    /// Who bears the fees of its checkouts.
+    pub fee_bearer: FeeBearer,
     /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
     pub clock_offset_us: i64,
     /// Server time.
@@ -177,6 +181,8 @@ pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(M
         email: new.email.clone(),
         verified: new.verified,
         fee_tier: world.book.default_tier().to_owned(),
+        fee_tier_assigned_at: None,
+        fee_bearer: FeeBearer::Payer,
         clock_offset_us: 0,
         created_at: now,
         updated_at: now,
@@ -189,6 +195,38 @@ pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(M
     }
     add_key(world, merchant.id, &new.client_id, &new.secret_hash, now)?;
     Ok((merchant, wallets))
+}
+
+/// What an operator sets of a merchant. `None` leaves it as it is.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct MerchantChanges {
+    /// Whether it may pay out, transfer and refund.
+    pub verified: Option<bool>,
+    /// The name of its fee tier.
+    pub fee_tier: Option<String>,
+    /// Who bears the fees of its checkouts.
+    pub fee_bearer: Option<FeeBearer>,
+}
+
+/// Changes a merchant. It holds for what is decided from now on; what is under way ends as it began.
+///
+/// # Errors
+/// [`Rejection::NotFound`], [`Rejection::NoTier`].
+pub fn change(id: MerchantId, changes: &MerchantChanges, world: &mut World, now: Timestamp) -> Result<Merchant, Halt> {
+    let mut merchant = (*world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?).clone();
+    if let Some(tier) = changes.fee_tier.as_ref().filter(|tier| **tier != merchant.fee_tier) {
+        if world.book.tier(tier).is_none() {
+            return Err(Rejection::NoTier.into());
+        }
+        merchant.fee_tier.clone_from(tier);
+        merchant.fee_tier_assigned_at = Some(now);
+    }
+    merchant.verified = changes.verified.unwrap_or(merchant.verified);
+    merchant.fee_bearer = changes.fee_bearer.unwrap_or(merchant.fee_bearer);
+    // Written be it the same: a row that another process changes meanwhile is then locked, and read again.
+    merchant.updated_at = now;
+    world.put(merchant.clone());
+    Ok(merchant)
 }
 
 /// Adds an API key to a merchant.

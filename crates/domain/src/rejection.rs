@@ -122,6 +122,8 @@ pub enum Rejection {
         /// So many years it may be.
         years: i64,
     },
+    /// No fee tier has this name.
+    NoTier,
     /// The counterparty has no party behind it.
     CounterpartyWithoutParty,
     /// The counterparty's party has another phone than the request.
@@ -236,6 +238,7 @@ impl Rejection {
             Self::NoPhone => "insensitive_account_number",
             Self::NoCard => "payment_method_id",
             Self::ClockFar { .. } => "seconds",
+            Self::NoTier => "fee_tier",
             Self::NotSandbox | Self::WalletNotEmpty => "wallet_id",
         }
     }
@@ -261,6 +264,7 @@ impl Rejection {
             Self::NoOperator | Self::NoPhone => "value_error.phone",
             Self::NoCard => "value_error.card",
             Self::ClockFar { .. } => "value_error.clock",
+            Self::NoTier => "value_error.fee_tier",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
@@ -303,6 +307,7 @@ impl std::fmt::Display for Rejection {
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
             ),
             Self::ClockFar { years } => write!(f, "the sandbox clock would be more than {years} years ahead"),
+            Self::NoTier => f.write_str("no fee tier has this name"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
@@ -353,6 +358,7 @@ impl Rejection {
             Self::NoPhone,
             Self::NoCard,
             Self::ClockFar { years: 100 },
+            Self::NoTier,
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,
             Self::TransferToSelf,
@@ -420,7 +426,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 39;
+    const VARIANTS: usize = 40;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -10,7 +10,7 @@ use domain::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
     WalletId,
 };
-use domain::merchant::{MerchantType, NewMerchant};
+use domain::merchant::{MerchantChanges, MerchantType, NewMerchant};
 use domain::money::{Decimal, Money};
 use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::party::{NewParty, Relationship};
@@ -26,7 +26,7 @@ use crate::rng::Rng;
 
 /// How often each kind of request is made.
 const WEIGHTS: &[u32] = &[
-    3, 2, 1, 5, 1, // party, counterparty, its change, account, its end
+    3, 2, 1, 5, 1, // party, counterparty, its change, account, its end or what is set of a merchant
     4, 6, 2, 1, 1, 4, 1, // source, item, its change, its end, source's change, publish, cancel
     10, 1, // checkout, page
     12, 10, 8, 10, 2, // declare four kinds, cancel
@@ -98,6 +98,7 @@ impl Clients<'_> {
             4 if self.rng.chance(300) => {
                 Command::DeactivateAccount(merchant, PaymentAccountId(self.some(id, |m| &m.accounts)?))
             }
+            4 => Command::UpdateMerchant(merchant, self.merchant_changes()),
             5 => Command::CreateSource(merchant, self.source(id)?),
             6 => Command::AddItem(self.which(id)?, self.line()?),
             7 => {
@@ -420,6 +421,15 @@ impl Clients<'_> {
             _ => self.rng.between(1, 60),
         };
         Command::AdvanceClock(merchant, by)
+    }
+
+    /// Mostly verified, so that there is something to pay out.
+    fn merchant_changes(&mut self) -> MerchantChanges {
+        MerchantChanges {
+            verified: if self.rng.chance(300) { Some(self.rng.chance(800)) } else { None },
+            fee_tier: if self.rng.chance(100) { self.rng.pick(&["default", "gold"]).map(str::to_owned) } else { None },
+            fee_bearer: if self.rng.chance(700) { self.rng.pick(FeeBearer::ALL) } else { None },
+        }
     }
 
     fn passcode(&mut self, id: i64) -> Command {

@@ -8,6 +8,7 @@ use domain::execute::Executed;
 use domain::execution::Execution;
 use domain::ids::{ExecutionId, MerchantId};
 use domain::ledger::{Account, AccountKind};
+use domain::names::FeeBearer;
 use domain::review::ReviewKind;
 use domain::settle::Settled;
 use domain::wallet::{Owner, Wallet};
@@ -91,6 +92,11 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
             .is_some_and(|known| (known.amount, known.currency, known.open) == (row.amount.minor, row.amount.currency, open));
         rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;
     }
+    for row in last(commits, |commit| &commit.changes.merchants, |row| row.id.0) {
+        let known = books.merchants.get(&row.id.0).map(|known| (known.verified, known.payee_bears, known.offset));
+        let stored = (row.verified, row.fee_bearer == FeeBearer::Payee, row.clock_offset_us);
+        rule(known == Some(stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
+    }
     for row in last(commits, |commit| &commit.changes.passcodes, |row| row.merchant_id.0) {
         let known = books.merchants.get(&row.merchant_id.0).and_then(|known| known.passcode.clone());
         let stored = (row.hash.clone(), row.attempts, row.locked_until.map(|at| at.0));
@@ -143,7 +149,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> Checked {
         Answer::Counterparty(row) => rows.counterparties.get(row.id).is_some(),
         Answer::Account(row) => rows.payment_accounts.get(row.id).is_some(),
         Answer::Wallet(row) => rows.wallets.get(row.id).is_some(),
-        Answer::Merchant(row, _) => rows.merchants.get(row.id).is_some(),
+        Answer::Merchant(row, _) | Answer::UpdatedMerchant(row) => rows.merchants.get(row.id).is_some(),
         Answer::ApiKey(row) => rows.api_keys.get(row.id).is_some(),
         Answer::Checkout(made) => rows.sources.get(made.source.id).is_some(),
         Answer::Page(row) => rows.checkout_configs.get(row.id).is_some(),

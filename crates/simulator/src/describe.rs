@@ -4,6 +4,7 @@ use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
 use domain::execution::{Execution, Word};
+use domain::merchant::MerchantChanges;
 use domain::session::Declare;
 use kola::engine::{Failure, Outcome};
 
@@ -44,6 +45,7 @@ pub const KINDS: &[&str] = &[
     "Hear",
     "Authenticate",
     "ResolveReview",
+    "UpdateMerchant",
 ];
 
 /// Which kind a command is, as an index of [`KINDS`]. A new variant does not compile without one.
@@ -82,6 +84,7 @@ pub const fn kind(command: &Command) -> usize {
         Command::Hear(..) => 30,
         Command::Authenticate(..) => 31,
         Command::ResolveReview(..) => 32,
+        Command::UpdateMerchant(..) => 33,
     }
 }
 
@@ -90,6 +93,7 @@ pub fn command(command: &Command) -> String {
     let name = KINDS.get(kind(command)).copied().unwrap_or_default();
     let what = match command {
         Command::CreateMerchant(new) => format!("verified {}, {} currencies", new.verified, new.currencies.len()),
+        Command::UpdateMerchant(_, changes) => changed(changes),
         Command::AdvanceClock(_, by) => format!("by {by} s"),
         Command::FundWallet(id, money) => format!("{id} with {money} {}", money.currency),
         Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
@@ -130,6 +134,13 @@ pub fn command(command: &Command) -> String {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
         None => format!("{name} {what}"),
     }
+}
+
+fn changed(changes: &MerchantChanges) -> String {
+    let verified = changes.verified.map(|verified| format!("verified {verified}"));
+    let bearer = changes.fee_bearer.map(|bearer| format!("{bearer} bears"));
+    let tier = changes.fee_tier.as_ref().map(|tier| format!("tier {tier}"));
+    [verified, bearer, tier].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn optional(id: Option<i64>) -> String {
@@ -206,6 +217,7 @@ fn answered(answer: &Answer) -> String {
             let wallets: Vec<String> = wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
             format!("merchant {}, wallets {}", row.id, wallets.join(", "))
         }
+        Answer::UpdatedMerchant(row) => format!("merchant {}", row.id),
         Answer::ApiKey(row) => format!("key {}", row.id),
         Answer::Passcode(hash) => format!("passcode set: {}", hash.is_some()),
         Answer::Time(time) => time.to_string(),

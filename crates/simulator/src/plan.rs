@@ -209,6 +209,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::Claim(id) | Command::Hear(id, _) => visit(&mut id.0),
         Command::ResolveReview(id, ..) => visit(&mut id.0),
         Command::CreateMerchant(_)
+        | Command::UpdateMerchant(..)
         | Command::CreateKey(..)
         | Command::SetPasscode(..)
         | Command::ReserveChange(_)
@@ -248,7 +249,8 @@ fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
 /// The merchant that a command names, but for requests to execute.
 fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
     match command {
-        Command::CreateKey(id, ..)
+        Command::UpdateMerchant(id, _)
+        | Command::CreateKey(id, ..)
         | Command::RevokeKey(id, _)
         | Command::SetPasscode(id, _)
         | Command::ReserveChange(id)

@@ -71,7 +71,8 @@ impl Raw {
         let payer = Balance { wallet: PAYER, minor: 100_000_000_000, last_entry: None };
         let receiver = Balance { wallet: RECEIVER, minor: 0, last_entry: None };
         connection.execute(
-            "INSERT INTO merchants VALUES (1, 'Raw', 'ORGANIZATION', 'SANDBOX', NULL, NULL, 1, 'default', 0, 0, 0)",
+            "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) \
+             VALUES (1, 'Raw', 'ORGANIZATION', 'SANDBOX', 1, 'default', 0, 0, 0)",
             [],
         )?;
         for (balance, owner_type, owner) in [(payer, "MERCHANT", 1), (receiver, "PARTY", 2)] {

@@ -3,6 +3,8 @@
 use crate::stage::{Stage, currency, usd};
 use domain::checkout::{MAX_ITEMS, NewCheckout};
 use domain::command::{Answer, Command};
+use domain::merchant::MerchantChanges;
+use domain::names::FeeBearer;
 use domain::party::{NewParty, Relationship};
 use domain::source::{NewItem, SourceRef, SourceStatus, SourceType};
 use domain::world::IDS_PER_COMMAND;
@@ -51,4 +53,16 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
     let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
     let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
     assert_eq!(page, first.config, "a source has one page");
+}
+
+#[test]
+fn who_bears_the_fees_of_a_checkout_is_the_merchants_setting() {
+    let mut stage = Stage::new();
+    for bearer in [FeeBearer::Payer, FeeBearer::Payee, FeeBearer::Payer] {
+        let changes = MerchantChanges { fee_bearer: Some(bearer), ..MerchantChanges::default() };
+        stage.decide(&Command::UpdateMerchant(stage.merchant, changes)).unwrap();
+        let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)));
+        let Ok(Answer::Checkout(made)) = answer else { panic!("{answer:?}") };
+        assert_eq!(made.source.fee_bearer, bearer);
+    }
 }

@@ -1,9 +1,11 @@
-//! A merchant's passcode and keys.
+//! A merchant's passcode and keys, and what an operator sets.
 
 use crate::stage::Stage;
 use domain::command::{Answer, Command};
 use domain::execute::{Execute, Terms};
 use domain::ids::{MerchantId, SessionId};
+use domain::merchant::{Merchant, MerchantChanges};
+use domain::names::FeeBearer;
 use domain::rejection::Rejection;
 use domain::time::minutes;
 
@@ -60,4 +62,31 @@ fn a_key_is_revoked_once_and_by_its_merchant() {
     assert_eq!(stage.decide(&revoke).unwrap(), first);
     let lost = Command::CreateKey(MerchantId(999), "d".into(), "h".into());
     assert_eq!(stage.decide(&lost), Err(vec![Rejection::NotFound]));
+}
+
+#[test]
+fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
+    let mut stage = Stage::new();
+    stage.now = stage.now.plus(minutes(1));
+    let update = |stage: &mut Stage, id: MerchantId, changes: &MerchantChanges| {
+        stage.decide(&Command::UpdateMerchant(id, changes.clone())).map(|answer| match answer {
+            Answer::UpdatedMerchant(merchant) => merchant,
+            other => panic!("{other:?}"),
+        })
+    };
+    let id = stage.merchant;
+    let nothing = MerchantChanges { fee_tier: Some("default".into()), verified: Some(true), fee_bearer: None };
+    let before = update(&mut stage, id, &nothing).unwrap();
+    assert_eq!((before.updated_at, before.fee_bearer, before.fee_tier_assigned_at), (stage.now, FeeBearer::Payer, None));
+
+    let bearer = MerchantChanges { fee_bearer: Some(FeeBearer::Payee), ..MerchantChanges::default() };
+    let expected = Merchant { fee_bearer: FeeBearer::Payee, ..before };
+    assert_eq!(update(&mut stage, id, &bearer), Ok(expected.clone()));
+    let unverified = MerchantChanges { verified: Some(false), ..MerchantChanges::default() };
+    assert_eq!(update(&mut stage, id, &unverified), Ok(Merchant { verified: false, ..expected }));
+
+    let no_tier = MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
+    assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Rejection::NoTier]));
+    assert!(!stage.world.get::<Merchant>(id).unwrap().unwrap().verified, "refused is refused as a whole");
+    assert_eq!(update(&mut stage, MerchantId(999), &bearer), Err(vec![Rejection::NotFound]));
 }

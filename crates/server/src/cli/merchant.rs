@@ -3,12 +3,12 @@
 use std::io::Read;
 
 use anyhow::{Context, bail};
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{MerchantId, WalletId};
-use domain::merchant::{Merchant as MerchantRow, MerchantType, NewMerchant};
-use domain::names::Mode;
+use domain::merchant::{Merchant as MerchantRow, MerchantChanges, MerchantType, NewMerchant};
+use domain::names::{FeeBearer, Mode};
 use serde_json::json;
 
 use super::{Place, print_json};
@@ -48,6 +48,22 @@ pub enum Merchant {
         #[arg(long)]
         json: bool,
     },
+    /// Change a merchant; a running server takes it up at once. What is not given stays as it is.
+    #[command(group(ArgGroup::new("what").required(true).multiple(true)))]
+    Set {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
+        /// Whether it may pay out, transfer and refund.
+        #[arg(long, group = "what", value_name = "true|false")]
+        verified: Option<bool>,
+        /// The name of its fee tier.
+        #[arg(long, group = "what", value_name = "NAME")]
+        fee_tier: Option<String>,
+        /// Who bears the fees of its checkouts: PAYER or PAYEE.
+        #[arg(long, group = "what", value_name = "PAYER|PAYEE", value_parser = fee_bearer)]
+        fee_bearer: Option<FeeBearer>,
+    },
     /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown only here.
     CreateKey {
         /// The merchant's id.
@@ -67,6 +83,10 @@ pub enum Merchant {
 
 fn merchant_type(text: &str) -> Result<MerchantType, String> {
     MerchantType::parse(text).ok_or_else(|| "use ORGANIZATION or MICRO_ORGANIZATION".to_owned())
+}
+
+fn fee_bearer(text: &str) -> Result<FeeBearer, String> {
+    FeeBearer::parse(text).ok_or_else(|| "use PAYER or PAYEE".to_owned())
 }
 
 fn phone(text: &str) -> Result<String, String> {
@@ -107,6 +127,9 @@ impl Merchant {
                 Ok(())
             }
             Self::List { json } => list(place, json),
+            Self::Set { merchant, verified, fee_tier, fee_bearer } => {
+                set(place, MerchantId(merchant), MerchantChanges { verified, fee_tier, fee_bearer })
+            }
             Self::CreateKey { merchant, json } => create_key(place, merchant, json),
             Self::SetPasscode { merchant } => set_passcode(place, merchant),
         }
@@ -171,6 +194,8 @@ fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
                 "type": merchant.kind.as_str(),
                 "mode": merchant.mode.as_str(),
                 "verified": merchant.verified,
+                "fee_tier": merchant.fee_tier,
+                "fee_bearer": merchant.fee_bearer.as_str(),
                 "phone": merchant.phone,
                 "created_at": format!("{:.6}", merchant.created_at),
             })
@@ -178,14 +203,22 @@ fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
         print_json(&rows.collect());
         return Ok(());
     }
-    println!("{:>6}  {:<18}  {:<7}  {:<8}  {:<15}  name", "id", "type", "mode", "verified", "phone");
+    println!(
+        "{:>6}  {:<18}  {:<7}  {:<8}  {:<10}  {:<6}  {:<15}  name",
+        "id", "type", "mode", "verified", "tier", "fees", "phone"
+    );
     for merchant in merchants {
-        let verified = if merchant.verified { "yes" } else { "no" };
+        let verified = yes_or_no(merchant.verified);
         let phone = merchant.phone.as_deref().unwrap_or("-");
         let (id, kind, mode) = (merchant.id.0, merchant.kind.as_str(), merchant.mode.as_str());
-        println!("{id:>6}  {kind:<18}  {mode:<7}  {verified:<8}  {phone:<15}  {}", merchant.name);
+        let (tier, bearer) = (merchant.fee_tier, merchant.fee_bearer.as_str());
+        println!("{id:>6}  {kind:<18}  {mode:<7}  {verified:<8}  {tier:<10}  {bearer:<6}  {phone:<15}  {}", merchant.name);
     }
     Ok(())
+}
+
+const fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }
 
 /// Every merchant, oldest first.
@@ -204,6 +237,20 @@ pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
             found.extend(more);
         }
     })
+}
+
+fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
+    drop(place.open_existing()?);
+    match place.run_once(Command::UpdateMerchant(id, changes)).with_context(|| format!("merchant {id}"))? {
+        Answer::UpdatedMerchant(merchant) => {
+            println!("merchant    {id}");
+            println!("verified    {}", yes_or_no(merchant.verified));
+            println!("fee tier    {}", merchant.fee_tier);
+            println!("fee bearer  {}", merchant.fee_bearer);
+        }
+        other => bail!("unexpected answer {other:?}"),
+    }
+    Ok(())
 }
 
 fn create_key(place: &Place, merchant: i64, json: bool) -> anyhow::Result<()> {

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use domain::command::{Answer, Command};
+use domain::command::{Answer, Command, Settings};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock;
-use crate::config::Config;
 use crate::engine::Lane;
 use crate::store::queries::Queries;
 use crate::store::sql::Sql;
@@ -236,7 +235,9 @@ impl Place {
 
     /// Runs one command on its own lane, on a database that is up to date; works beside a running server.
     fn run_once(&self, command: Command) -> anyhow::Result<Answer> {
-        let mut lane = Lane::new(self.database.store()?, Config::default().settings, Arc::new(clock::now)).short_lived();
+        // Only what clients and workers ask for depends on what is set for a server.
+        let settings = Settings::default();
+        let mut lane = Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
         let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
         Ok(outcome?)
     }

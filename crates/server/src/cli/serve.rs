@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use domain::command::{Command, Settings};
+use domain::execution::Patience;
 use domain::merchant::MerchantType;
 use domain::money::{Decimal, Money};
+use domain::session::Lifetimes;
+use domain::time::minutes;
 
 use super::Place;
 use super::merchant::{self, Created};
@@ -43,6 +47,33 @@ pub struct Serve {
     #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_seconds: u64,
+    /// How far ahead the `expires_at` of a session or a page may be, in days.
+    #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
+        value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    expiry_max_days: i64,
+    // At most a day, the least that `expiry_max_days` can be: a lifetime that nobody asked for is never too long.
+    /// How long a checkout session lives, in minutes.
+    #[arg(long, env = "KOLA_CHECKOUT_MINUTES", default_value_t = 30, value_name = "MINUTES",
+        value_parser = clap::value_parser!(i64).range(1..=1_440))]
+    checkout_minutes: i64,
+    /// How long a payout session lives whose caller gives no `expires_at`, in minutes.
+    #[arg(long, env = "KOLA_PAYOUT_MINUTES", default_value_t = 15, value_name = "MINUTES",
+        value_parser = clap::value_parser!(i64).range(1..=1_440))]
+    payout_minutes: i64,
+    /// How long an execution call waits for the first outcome at the provider before it answers what is known, in
+    /// milliseconds.
+    // No longer than a provider is waited for (`dispatch::CALL`).
+    #[arg(long, env = "KOLA_ANSWER_WITHIN_MS", default_value_t = 2_000, value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    answer_within_ms: u64,
+    /// How long a payer may take to confirm a card payment (3-D Secure) before it is canceled, in minutes.
+    #[arg(long, env = "KOLA_ACTION_MINUTES", default_value_t = 30, value_name = "MINUTES",
+        value_parser = clap::value_parser!(i64).range(1..=1_440))]
+    action_minutes: i64,
+    /// How long a payment may be without a final word of its provider before it is listed for review, in hours.
+    #[arg(long, env = "KOLA_REVIEW_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
+        value_parser = clap::value_parser!(i64).range(1..=720))]
+    review_after_hours: i64,
     /// The most commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -73,8 +104,20 @@ impl Default for Serve {
 }
 
 impl Serve {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
-        let mut config = Config {
+    /// All that was set, but where people reach the server: that may follow from the address.
+    fn config(&self) -> Config {
+        let lifetimes = Lifetimes {
+            checkout_us: minutes(self.checkout_minutes),
+            payout_us: minutes(self.payout_minutes),
+            max_days: self.expiry_max_days,
+        };
+        let patience = Patience {
+            deadline_us: minutes(self.review_after_hours.saturating_mul(60)),
+            action_us: minutes(self.action_minutes),
+        };
+        Config {
+            settings: Settings { lifetimes, patience },
+            answer_within: Duration::from_millis(self.answer_within_ms),
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
             rate_limit: self.rate_limit,
@@ -82,7 +125,11 @@ impl Serve {
             idle_max: Duration::from_secs(self.idle_seconds),
             bench_routes: self.bench_routes,
             ..Config::default()
-        };
+        }
+    }
+
+    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+        let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(async { listen::bind(self.listen) });
@@ -153,7 +200,7 @@ pub fn fund(place: &Place, created: &Created) -> anyhow::Result<()> {
     for (id, currency) in &created.wallets {
         let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).and_then(|(_, amount)| Decimal::parse(amount));
         let funds = funds.and_then(|amount| amount.to_money(*currency).ok()).unwrap_or(Money::new(0, *currency));
-        place.run_once(domain::command::Command::FundWallet(*id, funds))?;
+        place.run_once(Command::FundWallet(*id, funds))?;
     }
     Ok(())
 }
@@ -178,4 +225,17 @@ fn introduce(created: &Created, address: SocketAddr) {
     let program = std::env::args().next().unwrap_or_else(|| "kola".to_owned());
     println!("See all four sessions at work: {program} demo");
     println!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_sets_is_the_same_for_a_server_and_for_a_demo() {
+        let (typed, default) = (Serve::default().config(), Config::default());
+        assert_eq!(typed.settings, default.settings);
+        assert_eq!((typed.answer_within, typed.sandbox_delay), (default.answer_within, default.sandbox_delay));
+        assert_eq!((typed.idle_max, typed.batch_max), (default.idle_max, default.batch_max));
+    }
 }

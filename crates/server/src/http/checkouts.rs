@@ -211,7 +211,8 @@ pub fn routes() -> Routes {
         "mode": "HOSTED", "source_kind": "ORDER", "party_phone": "231880000001", "currency": "USD",
         "items": [{ "name": "Rice, 25 kg", "currency": "USD", "amount": 30.00 }],
     });
-    let said = op("create_checkout_source", "Make a published invoice or order, with its payer and page");
+    let bearer = "The payer bears the fees, unless the operator has set the merchant to bear them.";
+    let said = op("create_checkout_source", "Make a published invoice or order, with its payer and page").details(bearer);
     Routes::new().post("/v1/checkouts/create", create, said.example(example))
 }
 

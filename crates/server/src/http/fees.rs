@@ -197,7 +197,7 @@ pub struct MerchantTierAnswer {
     owner_type: &'static str,
     owner_id: i64,
     assigned_at: Time,
-    /// The tier comes with the merchant: nobody assigned it.
+    /// Nobody's name is kept: a tier comes with the merchant, or the operator gives it another.
     assigned_by: Option<String>,
     tier: Option<TierAnswer>,
 }
@@ -230,7 +230,7 @@ async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Que
         id: merchant.id.0,
         owner_type: merchant.kind.as_str(),
         owner_id: merchant.id.0,
-        assigned_at: Time(merchant.created_at),
+        assigned_at: Time(merchant.fee_tier_assigned_at.unwrap_or(merchant.created_at)),
         assigned_by: None,
         tier: book.tier(&merchant.fee_tier).map(Into::into),
     }))

@@ -45,6 +45,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola counts otherwise what is with the payers of contradicted payments.
         oldest: RECOUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0005_merchants.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0005_merchants.sql"),
+        // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
+        oldest: RECOUNTED,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.

@@ -6,7 +6,10 @@ use super::record::{Column, Reader, Record, Statements, record, types_of};
 
 record!(domain::merchant::Merchant, "merchants",
     fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }
-    changing { verified: "verified", fee_tier: "fee_tier", clock_offset_us: "clock_offset_us", updated_at: "updated_at" }
+    changing {
+        verified: "verified", fee_tier: "fee_tier", fee_tier_assigned_at: "fee_tier_assigned_at", fee_bearer: "fee_bearer",
+        clock_offset_us: "clock_offset_us", updated_at: "updated_at",
+    }
     name { "mode" "phone" });
 
 record!(domain::merchant::ApiKey, "api_keys",

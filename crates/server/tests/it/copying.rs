@@ -46,6 +46,8 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
         "items": [{"name": "Reis, 25 kg – “süß” 🍚", "currency": "USD", "amount": 19, "qty": 1}]});
     shop.api.post("/v1/checkouts/create", &checkout).ok();
     server.kola(&["rates", "set", "USD", "LRD", "193"]).ok();
+    let merchant = shop.credentials.merchant_id.to_string();
+    server.kola(&["merchant", "set", "--merchant", &merchant, "--fee-bearer", "PAYEE"]).ok();
     let pending = shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00");
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": "482913"})).ok();
     (paid, pending)
@@ -68,6 +70,8 @@ fn goes_on(server: &Server, shop: &Merchant, (paid, pending): &(Value, Value)) {
     server
         .kola(&["fees", "set", "gateway", "--method", "MTN_MOMO_LBR", "--operation", "COLLECTION", "--percentage", "2.5"])
         .ok();
+    let set = format!("SELECT fee_bearer FROM merchants WHERE id = {}", shop.credentials.merchant_id);
+    assert_eq!(server.database.value(&set), "PAYEE");
     let another = server.database.merchant("Another Shop");
     server.sign_in(&another).api.get("/v1/wallets/list").ok();
     server.verify_ledger();

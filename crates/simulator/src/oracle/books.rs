@@ -18,6 +18,8 @@ use crate::db::Map;
 #[derive(Clone, Default)]
 pub struct Merchant {
     pub verified: bool,
+    /// Of the fees of its checkouts.
+    pub payee_bears: bool,
     pub phone: String,
     pub offset: i64,
     pub passcode: Option<(String, i64, Option<i64>)>,

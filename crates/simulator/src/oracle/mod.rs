@@ -87,6 +87,7 @@ impl Books {
     pub fn told(&mut self, command: &Command, told: Told<'_>) -> Result<(), Wrong> {
         match command {
             Command::CreateMerchant(new) => self.merchant_created(new, told),
+            Command::UpdateMerchant(id, changes) => self.merchant_updated(id.0, changes, told),
             Command::CreateKey(id, ..) => self.key_created(id.0, told),
             Command::RevokeKey(id, which) => self.key_revoked(id.0, which.0, told),
             Command::SetPasscode(id, hash) => self.passcode_set(id.0, hash, told),

@@ -6,8 +6,9 @@ use domain::command::Answer;
 use domain::currency::Currency;
 use domain::ids::SourceId;
 use domain::ledger::AccountKind;
-use domain::merchant::NewMerchant;
+use domain::merchant::{MerchantChanges, NewMerchant};
 use domain::money::Money;
+use domain::names::FeeBearer;
 use domain::party::NewParty;
 use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceStatus};
 use domain::time::Timestamp;
@@ -33,6 +34,17 @@ impl Books {
         self.soft += 1;
         for (wallet, currency) in wallets {
             self.add_wallet(wallet.0, id, None, currency);
+        }
+        Ok(())
+    }
+
+    pub(super) fn merchant_updated(&mut self, id: i64, changes: &MerchantChanges, told: Told<'_>) -> Result<(), Wrong> {
+        let no_tier = changes.fee_tier.as_ref().is_some_and(|tier| tier != "default");
+        if told.accepted(reasons(&[(no_tier, "fee_tier")]))? {
+            let known = self.merchant(id);
+            known.verified = changes.verified.unwrap_or(known.verified);
+            known.payee_bears = changes.fee_bearer.map_or(known.payee_bears, |bearer| bearer == FeeBearer::Payee);
+            self.soft += 1;
         }
         Ok(())
     }
@@ -388,6 +400,10 @@ impl Books {
             Some(id) => {
                 self.counterparties.entry(id).and_modify(|(_, known)| *known = known.or(Some(party)));
             }
+        }
+        let bearer = if self.merchant(merchant).payee_bears { FeeBearer::Payee } else { FeeBearer::Payer };
+        if made.source.fee_bearer != bearer && !told.lenient {
+            return Err(format!("{} bears the fees instead of {bearer}", made.source.fee_bearer));
         }
         self.next_number(merchant, &made.source, told)?;
         self.add_source(&made.source);

@@ -123,7 +123,8 @@ const UNTIL: &str = "2027-01-01T00:00:00Z";
 
 /// What a caller must know of a payout's two forms.
 const DIALECTS: &str = "In either of two forms: with `wallet_id`, `payment_account_id` and `expires_at`, or with \
-    `payout_account_id` alone, for which the server takes the merchant's wallet of the currency and a quarter of an hour.";
+    `payout_account_id` alone, for which the server takes the merchant's wallet of the currency and a quarter of an hour, \
+    if its operator has not set another time.";
 
 /// Declaring, reading, listing and withdrawing intents.
 #[must_use]

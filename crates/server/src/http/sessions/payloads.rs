@@ -46,7 +46,7 @@ payload! {
         currency: Currency,
         /// The wallet to debit; the merchant's wallet of the currency where there is none.
         wallet_id: Option<Id>,
-        /// Until when; a quarter of an hour where it is not said.
+        /// Until when; where it is not said, for as long as the operator has set: a quarter of an hour by default.
         expires_at: Option<Expiry>,
     }
 

@@ -216,6 +216,8 @@ pub mod samples {
             email: None,
             verified: true,
             fee_tier: "default".to_owned(),
+            fee_tier_assigned_at: None,
+            fee_bearer: FeeBearer::Payer,
             clock_offset_us: 0,
             created_at: AT,
             updated_at: AT,
