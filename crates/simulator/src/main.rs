@@ -158,7 +158,11 @@ fn fail(seed: u64, args: &Args) {
     let Some(found) = &report.found else { return };
     let when = if found.at_end { "when all was quiet after step" } else { "in step" };
     println!("FOUND by seed {seed} {when} {}, after {} commands: {}", found.step, found.commands, found.violation.check);
-    let again = format!("simulator --seed {seed} --steps {}", found.step);
+    #[cfg(feature = "mutants")]
+    let with = if args.mutant > 0 { format!("--features mutants -- --mutant {} ", args.mutant) } else { "-- ".to_owned() };
+    #[cfg(not(feature = "mutants"))]
+    let with = "-- ";
+    let again = format!("cargo run --release -p simulator {with}--seed {seed} --steps {}", found.step);
     if args.whole {
         show_history(&report.history, args.history);
         println!("\n{}: {}\n\nAgain: {again} --whole", found.violation.check, cut(&found.violation.what));

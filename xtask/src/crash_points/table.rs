@@ -32,13 +32,13 @@ impl Row {
 fn cell(outcome: &Result<Tally, String>) -> String {
     match outcome {
         Ok(Tally { kills: 0, .. }) => "not passed".to_owned(),
-        Ok(Tally { kills, executions }) => format!("{kills} kills, {executions} of {executions} executions once"),
+        Ok(Tally { kills, executions }) => format!("{kills} / {executions}"),
         Err(error) => format!("**FAILED**: {}", error.replace(['\n', '|'], " ")),
     }
 }
 
 pub fn markdown(rows: &[Row]) -> String {
-    let mut text = String::from("| the server ended | SQLite | PostgreSQL |\n|---|---|---|\n");
+    let mut text = String::from("| the server ended | SQLite: kills / executions | PostgreSQL |\n|---|---|---|\n");
     for Row { point, outcomes: [sqlite, postgres] } in rows {
         let point = point.replacen('-', " `", 1);
         text.push_str(&format!("| {point}` | {} | {} |\n", cell(sqlite), cell(postgres)));
@@ -85,6 +85,6 @@ mod tests {
         assert!(row(1).is_good() && !row(0).is_good());
         let failed = Row { outcomes: [Ok(Tally { kills: 1, executions: 5 }), Err("a|b\nc".to_owned())], ..row(1) };
         assert!(!failed.is_good());
-        assert!(markdown(&[failed]).contains("| before `open` | 1 kills, 5 of 5 executions once | **FAILED**: a b c |"));
+        assert!(markdown(&[failed]).contains("| before `open` | 1 / 5 | **FAILED**: a b c |"));
     }
 }
