@@ -210,15 +210,14 @@ impl Command {
                 Ok(Some(session)) => session.points_at(),
                 _ => vec![],
             },
-            Self::Claim(id) => match world.get::<Execution>(*id) {
-                Ok(Some(execution)) => execution.points_at(),
-                _ => vec![],
-            },
-            Self::Hear(id, _) => match world.get::<Execution>(*id) {
+            Self::Claim(id) | Self::Hear(id, _) => match world.get::<Execution>(*id) {
                 Ok(Some(execution)) => {
-                    // What is final may have been contradicted before; what becomes final may be past its deadline.
-                    let kinds: &[ReviewKind] =
-                        if execution.status.is_final() { &contradiction::KINDS } else { &[ReviewKind::DeadlinePassed] };
+                    // A word to what is final may contradict an earlier one; what it makes final may be past its deadline.
+                    let kinds: &[ReviewKind] = match self {
+                        Self::Hear(..) if execution.status.is_final() => &contradiction::KINDS,
+                        Self::Hear(..) => &[ReviewKind::DeadlinePassed],
+                        _ => &[],
+                    };
                     let mut keys = execution.points_at();
                     keys.extend(kinds.iter().map(|kind| Key::Review(Lookup::Name((*id, *kind)))));
                     keys

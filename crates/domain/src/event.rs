@@ -89,14 +89,14 @@ impl Event {
     pub fn told(&self) -> Option<&str> {
         let note = self.note.as_deref()?;
         match self.kind {
-            EventType::ReviewResolved => Some(note.split_once(NOTE_AND_EVIDENCE).map_or(note, |(resolution, _)| resolution)),
+            EventType::ReviewResolved => Some(note.split_once(BEFORE_EVIDENCE).map_or(note, |(resolution, _)| resolution)),
             _ => Some(note),
         }
     }
 }
 
 /// Stands between a resolution and the evidence for it.
-pub const NOTE_AND_EVIDENCE: &str = ": ";
+pub const BEFORE_EVIDENCE: &str = ": ";
 
 /// Records that `kind` happened to a subject.
 ///

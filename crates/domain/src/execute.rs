@@ -135,7 +135,7 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
     let found = world
         .get::<Session>(request.session_id)?
         .filter(|session| session.merchant_id == merchant.id && session.kind.operation() == operation);
-    let Some(session) = found else { return Err(unknown_session(request, merchant.id, world)?) };
+    let Some(session) = found else { return Err(unknown_session(request, merchant.id, world)?.into()) };
     let used = session.after(SessionInput::Execute, time)?;
 
     let case = Case { request, merchant: &merchant, session: &session, patience, time, now };
@@ -151,14 +151,14 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
     Ok(executed)
 }
 
-/// Without its session; and the account may be wrong as well.
-fn unknown_session(request: &Execute, merchant_id: MerchantId, world: &World) -> Result<Halt, Halt> {
+/// What is wrong with a request without its session: the account may be, too.
+fn unknown_session(request: &Execute, merchant_id: MerchantId, world: &World) -> Result<Vec<Rejection>, Halt> {
     let mut refusals = vec![Rejection::Unknown { field: "session_id", what: "a session" }];
     if let Terms::Collection { account_id, .. } = request.terms {
         let account = account::usable(merchant_id, account_id, Operation::Collection, "payment_account_id", world)?;
         refusals.extend(account.err());
     }
-    Ok(refusals.into())
+    Ok(refusals)
 }
 
 /// One execution being decided.

@@ -226,7 +226,7 @@ fn resolved(review: Review, resolution: &str, evidence: &str, world: &mut World,
     };
     world.put(review.clone());
     // The evidence is kept with the event, since a review that opens again forgets it; the merchant reads the rest.
-    let note = Some([resolution, evidence].join(event::NOTE_AND_EVIDENCE));
+    let note = Some([resolution, evidence].join(event::BEFORE_EVIDENCE));
     event::record(world, review.merchant_id, EventType::ReviewResolved, (Subject::Review, review.id.0), note, now)?;
     Ok(review)
 }

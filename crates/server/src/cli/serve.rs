@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use domain::command::{Command, Settings};
+use domain::currency::Currency;
 use domain::execution::Patience;
 use domain::merchant::MerchantType;
 use domain::money::{Decimal, Money};
@@ -192,14 +193,19 @@ pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
     }
 }
 
+/// What a wallet of the first merchant starts with, in major units.
+fn funds(currency: Currency) -> &'static str {
+    FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, amount)| amount)
+}
+
 /// Puts money into the wallets of the first merchant.
 ///
 /// # Errors
 /// When the database cannot be opened or written.
 pub fn fund(place: &Place, created: &Created) -> anyhow::Result<()> {
     for (id, currency) in &created.wallets {
-        let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).and_then(|(_, amount)| Decimal::parse(amount));
-        let funds = funds.and_then(|amount| amount.to_money(*currency).ok()).unwrap_or(Money::new(0, *currency));
+        let funds = Decimal::parse(funds(*currency)).and_then(|amount| amount.to_money(*currency).ok());
+        let funds = funds.unwrap_or(Money::new(0, *currency));
         place.run_once(Command::FundWallet(*id, funds))?;
     }
     Ok(())
@@ -213,8 +219,7 @@ fn introduce(created: &Created, address: SocketAddr) {
     println!("  client_id      {client_id}");
     println!("  client_secret  {client_secret}");
     for (id, currency) in wallets {
-        let funds = FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, amount)| amount);
-        println!("  wallet         {id}: {funds} {currency}");
+        println!("  wallet         {id}: {} {currency}", funds(*currency));
     }
     println!();
     println!("Get a token:");

@@ -87,15 +87,11 @@ pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, Store
 fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
-        match connection.pragma_update(None, "journal_mode", "WAL") {
-            Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => std::thread::sleep(Duration::from_millis(10)),
-            done => return Ok(done?),
+        match connection.pragma_update(None, "journal_mode", "WAL").map_err(StoreError::from) {
+            Err(error) if error.is_busy() && begun.elapsed() < BUSY_TIMEOUT => std::thread::sleep(Duration::from_millis(10)),
+            done => return done,
         }
     }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 /// Opens a database file that is there, and leaves its schema and settings as they are.
