@@ -157,7 +157,7 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
         recount::run(sql)?;
     }
     if sql.dialect() == Dialect::Sqlite {
-        sql.script(&format!("PRAGMA user_version = {}", known()))?;
+        sql.script(&format!("PRAGMA user_version = {}", migrations.len()))?;
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ fn fees_that_an_older_database_lacks_are_written_as_zero() {
     let after = server.database.rows(count);
     assert_eq!([number(&after, 0) - number(&before, 0), number(&after, 1) - number(&before, 1)], [2, 1]);
     let zero = shop.api.get("/v1/fees/gateway?payment_method=ORANGE_MONEY_LBR&operation_type=COLLECTION").ok();
-    assert_fields(&zero, &[("percentage", "0"), ("effective_from", "1970-01-01T00:00:00Z")]);
+    assert_fields(&zero, &[("percentage", "0"), ("effective_from", "1970-01-01T00:00:00.000000Z")]);
     // Of 100.00 the platform takes 1.00, and of a payout MTN takes 1.5 %.
     let orange = shop.account(shop.party(), "COLLECTION", "ORANGE_MONEY_LBR", Some("231770000001"));
     assert_eq!(shown(&shop.take(orange, "USD", "100.00"), "payer_amount"), "101.00");
