@@ -195,6 +195,9 @@ impl Case<'_> {
             gateway_fee_minor: quote.gateway_fee,
             fx_fee_minor: quote.fx_fee,
             rate: quote.rate,
+            rules: fees::RULES,
+            platform_fee_id: quote.platform_fee_id,
+            gateway_fee_id: quote.gateway_fee_id,
             refunded_minor: 0,
             refunded_total_minor: 0,
             over_refunded_minor: 0,
@@ -358,6 +361,8 @@ impl Case<'_> {
             gateway_fee: 0,
             fx_fee: 0,
             rate: original.rate,
+            platform_fee_id: None,
+            gateway_fee_id: None,
         };
         let draft = self.draft(&quote, (original.provider, original.method), world)?;
         let mut execution = Execution { payment_account_id: original.payment_account_id, wallet_id: Some(wallet_id), ..draft };

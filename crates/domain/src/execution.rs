@@ -200,6 +200,12 @@ pub struct Execution {
     pub fx_fee_minor: i64,
     /// Units of the payer's currency (refund: of the payee's) for one unit of the source's or wallet's.
     pub rate: Ratio,
+    /// The version of the rules by which its amounts were rounded: [`RULES`](crate::fees::RULES), or that of its time.
+    pub rules: i64,
+    /// The row of the platform's fee, where there was one.
+    pub platform_fee_id: Option<i64>,
+    /// The row of the network's fee, where there was one.
+    pub gateway_fee_id: Option<i64>,
     /// Collection: what of it refunds have taken or hold, and its provider took back, in the payer's currency,
     pub refunded_minor: i64,
     /// and in the wallet's.

@@ -1,6 +1,7 @@
-//! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion rounded once.
+//! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion rounded once. Nothing is rounded
+//! in favour of who pays: many small payments would come to less than one large one.
 
-use crate::book::{Book, Fee};
+use crate::book::{Book, Fee, GatewayFee, PlatformFee};
 use crate::currency::Currency;
 use crate::money::{MAX_MINOR, Money, Ratio};
 use crate::mutant;
@@ -12,6 +13,10 @@ const MILLION: i64 = 1_000_000;
 /// An exchange may not come to more minor units: a currency of small units would otherwise soon be more than fits into an
 /// account.
 const MOST_CONVERTED: i64 = 2 * MAX_MINOR;
+
+/// The version of the rules by which amounts are rounded; an execution keeps the one that it was made by. The first rounded an
+/// exchange half up, took no fee of less than half a minor unit, and none where there was no row of it.
+pub const RULES: i64 = 2;
 
 /// Who pays through what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +48,10 @@ pub struct Quote {
     pub fx_fee: i64,
     /// Units of P for one unit of S.
     pub rate: Ratio,
+    /// The row of the platform's fee.
+    pub platform_fee_id: Option<i64>,
+    /// The row of the network's fee.
+    pub gateway_fee_id: Option<i64>,
 }
 
 impl Quote {
@@ -59,13 +68,16 @@ pub fn minor_rate(rate: Ratio, from: Currency, to: Currency) -> Option<Ratio> {
     rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major())?)
 }
 
-/// `money` in another currency at `rate` (major units), rounded once, half away from zero.
+/// What pays for `money` in another currency at `rate` (major units): rounded once, and up, so that there and back never
+/// leaves more than there was.
 #[must_use]
 pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
-    minor_rate(rate, money.currency, to)?.of(money.minor).map(|minor| Money::new(minor, to))
+    let rate = minor_rate(rate, money.currency, to)?;
+    let minor = if mutant!(HalfRounding) { rate.of(money.minor) } else { rate.of_rounded_up(money.minor) };
+    minor.map(|minor| Money::new(minor, to))
 }
 
-/// `base × percentage + fixed`, in the base's currency, rounded once.
+/// `base × percentage + fixed`, in the base's currency, rounded once; what is above zero is a minor unit at least.
 fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rejection> {
     let too_large = Rejection::AmountTooLarge { field: "session_id" };
     let (fixed_num, fixed_den) = match fee.fixed {
@@ -83,22 +95,52 @@ fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rej
         let whole = i128::from(MILLION).checked_mul(fixed_den)?;
         let sum = share.checked_mul(fixed_den)?.checked_add(fixed_num.checked_mul(MILLION.into())?)?;
         let half = if mutant!(WrongRounding) { 0 } else { whole };
-        i64::try_from(sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).ok()
+        let least = i128::from(sum > 0 && !mutant!(FreeFee));
+        i64::try_from((sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).max(least)).ok()
     };
     round().ok_or(too_large)
 }
 
-fn platform_and_gateway(base: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<(i64, i64), Rejection> {
-    let platform = book.platform_fee(route.tier, route.operation, now).map_or(Fee::NONE, |row| row.fee);
-    let gateway = book.gateway_fee(route.provider, route.method, route.operation, now).map_or(Fee::NONE, |row| row.fee);
-    let times = if mutant!(DoubleFee) { 2 } else { 1 };
-    Ok((fee_on(base, platform, book, now)? * times, fee_on(base, gateway, book, now)?))
+/// The rows that a payment's fees are of.
+struct Rows<'a> {
+    platform: Option<&'a PlatformFee>,
+    gateway: Option<&'a GatewayFee>,
+}
+
+impl<'a> Rows<'a> {
+    /// Those that hold. A collection or payout needs both, be they of zero: it is never free because one is missing.
+    fn find(route: Route<'_>, book: &'a Book, now: Timestamp) -> Result<Self, Rejection> {
+        let Route { tier, operation, provider, method } = route;
+        let platform = book.platform_fee(tier, operation, now);
+        let gateway = book.gateway_fee(provider, method, operation, now);
+        let field = match operation {
+            Operation::Collection => "payment_account_id",
+            Operation::Payout => "session_id",
+            Operation::Transfer | Operation::Refund => return Ok(Self { platform, gateway }),
+        };
+        let missing = |what, of: &str| Rejection::NoFee { field, what, of: of.to_owned(), operation: operation.as_str() };
+        if platform.is_none() {
+            return Err(missing("platform", tier));
+        }
+        if gateway.is_none() {
+            return Err(missing("gateway", method.as_str()));
+        }
+        Ok(Self { platform, gateway })
+    }
+
+    /// The platform's fee and the network's.
+    fn fees(&self, base: Money, book: &Book, now: Timestamp) -> Result<(i64, i64), Rejection> {
+        let platform = self.platform.map_or(Fee::NONE, |row| row.fee);
+        let gateway = self.gateway.map_or(Fee::NONE, |row| row.fee);
+        let times = if mutant!(DoubleFee) { 2 } else { 1 };
+        Ok((fee_on(base, platform, book, now)? * times, fee_on(base, gateway, book, now)?))
+    }
 }
 
 /// The figures of a collection of `base` (in S), paid in `payer_currency`.
 ///
 /// # Errors
-/// [`Rejection::NoRate`] on `currency`; [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`].
+/// [`Rejection::NoRate`] on `currency`; [`Rejection::NoFee`], [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`].
 pub fn collection(
     base: Money,
     payer_currency: Currency,
@@ -107,10 +149,11 @@ pub fn collection(
     book: &Book,
     now: Timestamp,
 ) -> Result<Quote, Rejection> {
-    let (platform_fee, gateway_fee) = platform_and_gateway(base, route, book, now)?;
+    let rows = Rows::find(route, book, now)?;
+    let (platform_fee, gateway_fee) = rows.fees(base, book, now)?;
     let rate =
         book.rate(base.currency, payer_currency, now).ok_or(Rejection::NoRate { from: base.currency, to: payer_currency })?;
-    let fx_ppm = book.platform_fee(route.tier, route.operation, now).map_or(0, |row| row.fx_percentage_ppm);
+    let fx_ppm = rows.platform.map_or(0, |row| row.fx_percentage_ppm);
     let fx = Fee { percentage_ppm: if payer_currency == base.currency { 0 } else { fx_ppm }, fixed: None };
     let fx_fee = fee_on(base, fx, book, now)?;
 
@@ -126,21 +169,42 @@ pub fn collection(
     if payer.minor <= 0 || payee <= 0 {
         return Err(Rejection::AmountTooSmall { field: "session_id" });
     }
-    Ok(Quote { payer, payee: Money::new(payee, base.currency), total, platform_fee, gateway_fee, fx_fee, rate })
+    Ok(Quote {
+        payer,
+        payee: Money::new(payee, base.currency),
+        total,
+        platform_fee,
+        gateway_fee,
+        fx_fee,
+        rate,
+        platform_fee_id: rows.platform.map(|row| row.id),
+        gateway_fee_id: rows.gateway.map(|row| row.id),
+    })
 }
 
 /// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is no exchange.
 ///
 /// # Errors
-/// [`Rejection::AmountTooLarge`] on `session_id`.
+/// [`Rejection::NoFee`] of a payout, [`Rejection::AmountTooLarge`] on `session_id`.
 pub fn outgoing(amount: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
-    let (platform_fee, gateway_fee) = platform_and_gateway(amount, route, book, now)?;
+    let rows = Rows::find(route, book, now)?;
+    let (platform_fee, gateway_fee) = rows.fees(amount, book, now)?;
     let total = platform_fee
         .checked_add(gateway_fee)
         .and_then(|fees| fees.checked_add(amount.minor))
         .ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
     let payer = Money::new(total, amount.currency);
-    Ok(Quote { payer, payee: amount, total, platform_fee, gateway_fee, fx_fee: 0, rate: Ratio::ONE })
+    Ok(Quote {
+        payer,
+        payee: amount,
+        total,
+        platform_fee,
+        gateway_fee,
+        fx_fee: 0,
+        rate: Ratio::ONE,
+        platform_fee_id: rows.platform.map(|row| row.id),
+        gateway_fee_id: rows.gateway.map(|row| row.id),
+    })
 }
 
 /// What is asked of a prediction.
@@ -206,6 +270,8 @@ pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Qu
             gateway_fee: 0,
             fx_fee: 0,
             rate: Ratio::ONE,
+            platform_fee_id: None,
+            gateway_fee_id: None,
         }),
     }
 }
@@ -246,7 +312,7 @@ mod tests {
             created_at: Timestamp(0),
         };
         let gateway = |provider, method, operation, ppm, fixed| GatewayFee {
-            id: 1,
+            id: 2,
             provider,
             method,
             operation,
@@ -265,6 +331,7 @@ mod tests {
                 gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Collection, 20_000, None),
                 gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Payout, 10_000, None),
                 gateway(Provider::Stripe, Method::CreditCard, Operation::Collection, 29_000, Some((30, currency("USD")))),
+                gateway(Provider::Platform, Method::Wallet, Operation::Collection, 0, None),
             ],
             rates: vec![rate("LRD", 192), rate("RWF", 1_440)],
             ..Book::default()
@@ -275,6 +342,7 @@ mod tests {
         Route { tier: "default", operation: Operation::Collection, provider: Provider::PawaPay, method: Method::MtnMomoLbr };
     const CARD: Route<'_> = Route { provider: Provider::Stripe, method: Method::CreditCard, ..MOMO };
     const PAYOUT: Route<'_> = Route { operation: Operation::Payout, ..MOMO };
+    const WALLET: Route<'_> = Route { provider: Provider::Platform, method: Method::Wallet, ..MOMO };
     const NOW: Timestamp = Timestamp(1);
 
     fn usd(minor: i64) -> Money {
@@ -341,7 +409,85 @@ mod tests {
         assert_eq!((quote.payer, quote.payee, quote.fees()), (usd(50_750), usd(50_000), 750));
     }
 
+    #[test]
+    fn an_order_of_a_cents_worth_is_no_bargain() {
+        let order = |minor, code| Money::new(minor, currency(code));
+        let pays = |order, code| collection(order, currency(code), FeeBearer::Payer, WALLET, &book(), NOW).unwrap();
+        // 21 RWF and two fees of 0.21, each a franc: 23 are 0.01597 USD. A cent and two fees of a cent: 43.2 RWF.
+        let francs = pays(order(21, "RWF"), "USD");
+        assert_eq!((francs.platform_fee, francs.gateway_fee, francs.fx_fee), (1, 0, 1));
+        assert_eq!(francs.payer, usd(2));
+        assert_eq!(pays(usd(1), "RWF").payer, order(44, "RWF"));
+        assert_eq!((francs.platform_fee_id, francs.gateway_fee_id), (Some(1), Some(2)));
+    }
+
+    #[test]
+    fn a_fee_above_zero_is_a_minor_unit_at_least() {
+        let fee = |ppm, fixed: Option<i64>| Fee { percentage_ppm: ppm, fixed: fixed.map(|minor| (minor, currency("LRD"))) };
+        let on = |fee| fee_on(usd(1), fee, &book(), NOW).unwrap();
+        assert_eq!([on(fee(1, None)), on(fee(0, Some(1))), on(fee(0, Some(0))), on(fee(0, None))], [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_missing_row_is_no_fee_of_zero() {
+        let refused = |book: &Book, route: Route<'_>| match route.operation {
+            Operation::Collection => collection(usd(100), currency("USD"), FeeBearer::Payer, route, book, NOW),
+            _ => outgoing(usd(100), route, book, NOW),
+        };
+        let missing = |field, what, of: &str, operation| Err(Rejection::NoFee { field, what, of: of.to_owned(), operation });
+        let (both, tierless) = (book(), Route { tier: "gold", ..MOMO });
+        assert_eq!(refused(&both, tierless), missing("payment_account_id", "platform", "gold", "COLLECTION"));
+        let later = |mut book: Book| {
+            book.platform_fees.iter_mut().for_each(|row| row.effective.from = Timestamp(2));
+            book
+        };
+        assert_eq!(refused(&later(book()), MOMO), missing("payment_account_id", "platform", "default", "COLLECTION"));
+        assert_eq!(refused(&later(book()), PAYOUT), missing("session_id", "platform", "default", "PAYOUT"));
+        let bare = Book { gateway_fees: vec![], ..book() };
+        assert_eq!(refused(&bare, MOMO), missing("payment_account_id", "gateway", "MTN_MOMO_LBR", "COLLECTION"));
+        assert_eq!(refused(&bare, PAYOUT), missing("session_id", "gateway", "MTN_MOMO_LBR", "PAYOUT"));
+        // What stays in the house needs no row, and has its fee where there is one.
+        let transfer = Route { operation: Operation::Transfer, ..WALLET };
+        let free = refused(&Book::default(), transfer).unwrap();
+        assert_eq!((free.payer, free.platform_fee_id, free.gateway_fee_id), (usd(100), None, None));
+    }
+
     proptest! {
+        #[test]
+        fn there_and_back_leaves_no_more_than_there_was(
+            minor in 1..=1_000_000_000_i64,
+            num in 1..=1_000_000_i64,
+            den in 1..=1_000_000_i64,
+            codes in prop::sample::select(vec![("USD", "RWF"), ("RWF", "USD"), ("USD", "LRD"), ("KWD", "RWF")]),
+        ) {
+            let (rate, from, to) = (Ratio::new(num, den).unwrap(), currency(codes.0), currency(codes.1));
+            let paid = convert(Money::new(minor, from), rate, to).unwrap();
+            let back = convert(paid, rate.inverse().unwrap(), from).unwrap();
+            prop_assert!(back.minor >= minor, "{} for {}, which is {} for {}", paid, minor, back, paid);
+        }
+
+        #[test]
+        fn payments_in_parts_cost_no_less_than_one(
+            parts in prop::collection::vec(1..=10_000_i64, 2..8),
+            payer in any::<bool>(),
+            route in prop::sample::select(vec![MOMO, CARD, WALLET]),
+            fx in any::<bool>(),
+        ) {
+            let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };
+            let paid_in = currency(if fx { "RWF" } else { "USD" });
+            let figures = |minor| collection(usd(minor), paid_in, bearer, route, &book(), NOW);
+            let quotes: Result<Vec<Quote>, _> = parts.iter().map(|part| figures(*part)).collect();
+            let (Ok(quotes), Ok(whole)) = (quotes, figures(parts.iter().sum())) else { return Ok(()) };
+            let slack = i64::try_from(parts.len()).unwrap();
+            let all = |of: fn(&Quote) -> i64| quotes.iter().map(of).sum::<i64>();
+            prop_assert!(all(|quote| quote.fees()) + 3 * slack >= whole.fees());
+            // No part is worth more than is paid for it.
+            for quote in &quotes {
+                prop_assert!(minor_rate(quote.rate, currency("USD"), paid_in).unwrap().of_rounded_down(quote.total).unwrap() <= quote.payer.minor);
+                prop_assert!(quote.platform_fee >= 1 && (!fx || quote.fx_fee >= 1));
+            }
+        }
+
         #[test]
         fn total_is_payee_plus_fees(minor in 1_000..=1_000_000_000_000_i64, payer in any::<bool>(), fx in any::<bool>(), card in any::<bool>()) {
             let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };

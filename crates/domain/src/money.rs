@@ -253,15 +253,64 @@ impl Ratio {
         i64::try_from(product.div_euclid(i128::from(self.den))).ok()
     }
 
-    /// The number as a decimal text of at most `places` decimals, rounded half away from zero, without trailing zeros.
+    /// The number as a decimal text of at most `places` decimals, rounded half away from zero, without trailing zeros; of
+    /// no less than zero.
     #[must_use]
     pub fn to_text(self, places: u32) -> String {
-        let unit = 10_i128.pow(places.min(12));
-        let scaled = (i128::from(self.num) * unit * 2 + i128::from(self.den)) / (i128::from(self.den) * 2);
-        let width = usize::try_from(places.min(12)).unwrap_or(0);
-        let text = format!("{}.{:0width$}", scaled / unit, scaled % unit);
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        let (mut digits, rest) = self.digits(places);
+        if rest * 2 >= i128::from(self.den) {
+            // One more in the last place: nines become zeros, and the digit before them is raised.
+            let kept = digits.trim_end_matches('9').len();
+            let (head, nines) = digits.split_at(kept);
+            let last = head.chars().last().and_then(|digit| digit.to_digit(10)).unwrap_or(0);
+            let head = head.get(..head.len().saturating_sub(1)).unwrap_or("");
+            digits = format!("{head}{}{}", last + 1, "0".repeat(nines.len()));
+        }
+        with_point(&digits, places)
     }
+
+    /// The number as a decimal text of so many decimals that `minor` units of `from`, multiplied by it and rounded up to a
+    /// unit of `to`, are what the exact number makes of them: eight at most where these do, and more where they do not.
+    #[must_use]
+    pub fn to_text_for(self, minor: i64, (from, to): (Currency, Currency)) -> String {
+        let enough = |places: &u32| {
+            let (_, rest) = self.digits(*places);
+            // What is cut off, multiplied out, must be less than what the exact product is above the unit below it:
+            // minor × rest / (den × 10^places) × 10^to / 10^from < over / (den × 10^from).
+            let scaled = i128::from(minor).checked_mul(to.minor_per_major().into()).zip(10_i128.checked_pow(*places));
+            let Some((scaled, power)) = scaled else { return true };
+            let whole = i128::from(self.den).saturating_mul(from.minor_per_major().into());
+            let over = scaled.checked_mul(self.num.into()).map_or(1, |product| match product % whole {
+                0 => whole,
+                over => over,
+            });
+            scaled.checked_mul(rest).is_some_and(|lost| lost < over.saturating_mul(power))
+        };
+        let places = (8..MOST_PLACES).find(enough).unwrap_or(MOST_PLACES);
+        let (digits, _) = self.digits(places);
+        with_point(&digits, places)
+    }
+
+    /// The number's digits until `places` after the point, without the point, and what is left, in parts of the denominator.
+    fn digits(self, places: u32) -> (String, i128) {
+        let (num, den) = (i128::from(self.num), i128::from(self.den));
+        let (mut digits, mut rest) = ((num / den).to_string(), num % den);
+        for _ in 0..places {
+            rest *= 10;
+            digits.push_str(&(rest / den).to_string());
+            rest %= den;
+        }
+        (digits, rest)
+    }
+}
+
+/// No number of ours needs more decimals.
+const MOST_PLACES: u32 = 38;
+
+/// Digits with the point before the last `places` of them, without zeros at the end.
+fn with_point(digits: &str, places: u32) -> String {
+    let (whole, fraction) = digits.split_at(digits.len() - usize::try_from(places).unwrap_or(0).min(digits.len()));
+    format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn gcd(a: u128, b: u128) -> u128 {
@@ -350,6 +399,11 @@ mod tests {
     fn writes_rates_as_text() {
         let text = |num, den| Ratio::new(num, den).unwrap().to_text(8);
         assert_eq!([text(192, 1), text(1, 192), text(15, 2), text(2, 3)], ["192", "0.00520833", "7.5", "0.66666667"]);
+        let thousandths = |num, den| Ratio::new(num, den).unwrap().to_text(3);
+        assert_eq!([thousandths(1_999_999, 1_000_000), thousandths(99_996, 10)], ["2", "9999.6"]);
+        assert_eq!([thousandths(99_999, 100_000), thousandths(1_234_567, 10_000)], ["1", "123.457"]);
+        assert_eq!(Ratio::new(1, 1_000_000_000).unwrap().to_text(27), "0.000000001");
+        assert_eq!(Ratio::new(1, 9).unwrap().to_text(0), "0");
     }
 
     proptest! {
@@ -376,6 +430,36 @@ mod tests {
             // Half a unit there, carried back, and one unit of rounding up.
             let bound = den / (num * 2) + 2;
             prop_assert!((back - minor).abs() <= bound, "{minor} -> {there} -> {back}");
+        }
+
+        #[test]
+        fn a_written_rate_has_enough_digits_to_multiply_out(
+            minor in 1..=2 * MAX_MINOR,
+            num in 1..=1_000_000_000_000_i64,
+            den in 1..=1_000_000_000_000_i64,
+            codes in prop::sample::select(vec![("USD", "RWF"), ("RWF", "USD"), ("USD", "LRD"), ("RWF", "KWD"), ("KWD", "RWF")]),
+        ) {
+            let (rate, from, to) = (Ratio::new(num, den).unwrap(), currency(codes.0), currency(codes.1));
+            let exact = rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major()).unwrap());
+            let Some(expected) = exact.and_then(|exact| exact.of_rounded_up(minor)) else { return Ok(()) };
+            // Multiplied out digit by digit, as a person would, in parts that an i128 does not hold.
+            let text = rate.to_text_for(minor, (from, to));
+            let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+            let factor = i128::from(minor) * i128::from(to.minor_per_major());
+            let (mut product, mut carry) = (vec![], 0);
+            for digit in format!("{whole}{fraction}").bytes().rev() {
+                let sum = factor * i128::from(digit - b'0') + carry;
+                product.push(sum % 10);
+                carry = sum / 10;
+            }
+            let places = fraction.len() + from.minor_per_major().to_string().len() - 1;
+            while product.len() <= places + 40 {
+                product.push(carry % 10);
+                carry /= 10;
+            }
+            let whole = product[places..].iter().rev().fold(0_i128, |sum, digit| sum * 10 + digit);
+            let up = i128::from(product[..places].iter().any(|digit| *digit != 0));
+            prop_assert_eq!(whole + up, i128::from(expected), "{} of {}", text, minor);
         }
 
         #[test]

@@ -51,6 +51,8 @@ mutants! {
     ForgetEarlier = "a second contradiction forgets what the first one found",
     RateOneWay = "of a pair of currencies the newer rate is overlooked when it was written the other way round",
     AnyRate = "money of a third currency is taken at the payment's rate",
+    HalfRounding = "an exchange is rounded half up, not up",
+    FreeFee = "a fee of less than half a minor unit is not taken",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -157,6 +157,17 @@ pub enum Rejection {
         /// The field to change.
         field: &'static str,
     },
+    /// The book has no row for a fee that every such payment has, be it of zero.
+    NoFee {
+        /// The field to change.
+        field: &'static str,
+        /// Whose fee: platform, gateway.
+        what: &'static str,
+        /// Of which tier or method.
+        of: String,
+        /// For which operation.
+        operation: &'static str,
+    },
     /// More decimals than the currency has.
     TooManyDecimals {
         /// The field.
@@ -223,6 +234,7 @@ impl Rejection {
             | Self::CurrencyNotTaken { field, .. }
             | Self::AmountTooSmall { field }
             | Self::AmountTooLarge { field }
+            | Self::NoFee { field, .. }
             | Self::TooManyDecimals { field, .. } => field,
             Self::Empty { .. } | Self::NoActionNeeded | Self::ReviewNotOpen { .. } | Self::ReviewInsufficient => "",
             Self::SessionExpired { .. } => "session_id",
@@ -271,6 +283,7 @@ impl Rejection {
             Self::RefundExceeds { .. } => "value_error.refund",
             Self::ReviewInsufficient => "value_error.balance",
             Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } => "value_error.amount",
+            Self::NoFee { .. } => "value_error.fee",
             Self::TooManyDecimals { .. } => "value_error.decimal.max_places",
         }
     }
@@ -316,6 +329,12 @@ impl std::fmt::Display for Rejection {
             Self::RefundExceeds { left } => write!(f, "more than is left to refund: {left}"),
             Self::AmountTooSmall { .. } => f.write_str("after fees and exchange nothing is left to pay"),
             Self::AmountTooLarge { .. } => f.write_str("the total is too large"),
+            Self::NoFee { what, of, operation, .. } => {
+                write!(
+                    f,
+                    "no {what} fee is set for {operation} by {of}: the operator sets one, be it zero, before it is offered"
+                )
+            }
             Self::TooManyDecimals { allowed, .. } => write!(f, "ensure that there are no more than {allowed} decimal places"),
             Self::PhoneTaken => f.write_str("another merchant has this phone"),
             Self::NotSandbox => f.write_str("only a sandbox merchant's wallet can be funded"),
@@ -367,6 +386,12 @@ impl Rejection {
             Self::RefundExceeds { left: "3.00 USD".to_owned() },
             Self::AmountTooSmall { field: "session_id" },
             Self::AmountTooLarge { field: "amount" },
+            Self::NoFee {
+                field: "payment_account_id",
+                what: "gateway",
+                of: "MTN_MOMO_LBR".to_owned(),
+                operation: "COLLECTION",
+            },
             Self::TooManyDecimals { field: "amount", allowed: 2 },
             Self::PhoneTaken,
             Self::NotSandbox,
@@ -426,7 +451,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 40;
+    const VARIANTS: usize = 41;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

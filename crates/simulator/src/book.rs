@@ -51,6 +51,9 @@ pub fn shipped() -> Book {
         book.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Collection, 20_000, 0));
         book.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Payout, 10_000, 0));
     }
+    for operation in [Operation::Collection, Operation::Payout] {
+        book.gateway_fees.push(gateway(Provider::Platform, Method::Wallet, operation, 0, 0));
+    }
     for (code, units) in [("LRD", 192), ("RWF", 1_440)] {
         if let (Some(from), Some(to), Some(rate)) = (Currency::parse("USD"), Currency::parse(code), Ratio::new(units, 1)) {
             book.rates.push(Rate { id: 1, from, to, rate, effective: ALWAYS });

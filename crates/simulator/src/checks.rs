@@ -15,6 +15,8 @@ use domain::wallet::Wallet;
 
 use crate::db::{Commit, Committed, Map};
 
+mod circles;
+
 /// A rule that is broken: which, and where.
 #[derive(Clone, Default, Debug)]
 pub struct Violation {
@@ -45,6 +47,7 @@ pub struct Checks {
     /// Collections of a source that are open, and that completed.
     collections: Map<SourceId, (i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
+    circles: circles::Circles,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -55,6 +58,7 @@ impl Checks {
     /// Takes a commit in.
     pub fn observe(&mut self, commit: Commit, rows: &Committed) -> Checked {
         self.entries_balance(&commit.entries)?;
+        self.circles.observe(&commit)?;
         for (before, after) in &commit.changes.reviews {
             self.review(before.as_deref(), after);
         }

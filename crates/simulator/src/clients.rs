@@ -24,6 +24,8 @@ use crate::item::{Item, Origin};
 use crate::oracle::Books;
 use crate::rng::Rng;
 
+mod circles;
+
 /// How often each kind of request is made.
 const WEIGHTS: &[u32] = &[
     3, 2, 1, 5, 1, // party, counterparty, its change, account, its end or what is set of a merchant
@@ -32,7 +34,8 @@ const WEIGHTS: &[u32] = &[
     12, 10, 8, 10, 2, // declare four kinds, cancel
     48, 5, 3, // execute, again, again with another body
     6, 2, 1, // fund, wallet status, clock
-    1, 5, 4, 1, // passcode, review, payer, keys
+    1, 5, 4, 1,  // passcode, review, payer, keys
+    12, // a circle of small orders
 ];
 
 /// A customer's phone: few, so that they are the same; some are merchants' own.
@@ -139,6 +142,7 @@ impl Clients<'_> {
             28 if self.rng.chance(500) => Command::RevokeKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
             28 if self.rng.chance(50) && self.merchants.len() < 5 => return Some(new_merchant(self.merchants.len(), self.rng)),
             28 => Command::CreateKey(merchant, format!("client-{}", self.rng.next()), String::new()),
+            29 => return self.circle(id),
             _ => return None,
         };
         Some(Item::asked(command))

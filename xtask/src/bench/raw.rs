@@ -165,8 +165,13 @@ impl<'a> Rows<'a> {
         Ok(Self {
             session: connection.prepare_cached("UPDATE sessions SET status = ?, updated_at = ? WHERE id = ?")?,
             execution: connection.prepare_cached(
-                "INSERT INTO executions VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', NULL, NULL, NULL, 11, 12, 1, 'USD', 1, 'USD', \
-                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, ?, ?, ?, ?, 0, 0)",
+                // The rest is as it is where nothing is said.
+                "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, other_wallet_id, \
+                 payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
+                 fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, provider, method, provider_request_id, \
+                 requires_action, cancel_asked, disputed, attempts, deadline_at, completed_at, created_at, updated_at, rules) \
+                 VALUES (?, 1, ?, 'TRANSFER', ?, 'COMPLETED', 11, 12, 1, 'USD', 1, 'USD', \
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PLATFORM', 'WALLET', ?, 0, 0, 0, 0, ?, ?, ?, ?, 2)",
             )?,
             event: connection
                 .prepare_cached("INSERT INTO events VALUES (?, 1, 'transfer.completed', 'execution', ?, NULL, ?)")?,

@@ -70,7 +70,7 @@ pub struct NewFee {
     fixed_currency: Option<Currency>,
 }
 
-fn percentage(text: &str) -> Result<Percentage, String> {
+pub fn percentage(text: &str) -> Result<Percentage, String> {
     Percentage::parse(text).ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
 }
 
@@ -89,15 +89,20 @@ impl NewFee {
         if self.operation == Operation::Refund {
             bail!("{NO_REFUND_FEES}");
         }
-        let fixed = match (&self.fixed, self.fixed_currency) {
-            (Some(amount), Some(currency)) => {
-                let amount = Decimal::parse(amount).context("--fixed is not a number")?;
-                Some(Fixed::new(amount, currency).minor().map_err(anyhow::Error::msg)?)
-            }
-            _ => None,
-        };
-        Ok(Fee { percentage_ppm: self.percentage.ppm, fixed })
+        fee_of(self.percentage, self.fixed.as_deref(), self.fixed_currency)
     }
+}
+
+/// A fee as it is said on the command line.
+pub fn fee_of(percentage: Percentage, fixed: Option<&str>, currency: Option<Currency>) -> anyhow::Result<Fee> {
+    let fixed = match (fixed, currency) {
+        (Some(amount), Some(currency)) => {
+            let amount = Decimal::parse(amount).context("--fixed is not a number")?;
+            Some(Fixed::new(amount, currency).minor().map_err(anyhow::Error::msg)?)
+        }
+        _ => None,
+    };
+    Ok(Fee { percentage_ppm: percentage.ppm, fixed })
 }
 
 fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: &NewFee) -> anyhow::Result<()> {
@@ -134,7 +139,8 @@ pub fn percent(ppm: i64) -> String {
     Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
 }
 
-fn shown(fee: Fee) -> String {
+/// A fee, for a person.
+pub fn shown(fee: Fee) -> String {
     let share = percent(fee.percentage_ppm);
     match fee.fixed {
         Some((minor, currency)) => format!("{share} + {} {currency}", Money::new(minor, currency)),

@@ -3,30 +3,62 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use domain::currency::Currency;
+use domain::money::{Decimal, Money};
 
 use super::{Place, fail};
 use crate::store::verify::{self, Report};
 
+/// All is well but for a position that is beyond its limit.
+const BEYOND_LIMIT: u8 = 3;
+
 #[derive(Subcommand)]
 pub enum Ledger {
     /// Recompute everything from the entries and name each violation; works beside a running server.
-    Verify,
+    Verify {
+        /// End with 3 where exchange has come to more than this in a currency, above or below zero: USD=1000.00. May be given for
+        /// several currencies, with commas between them.
+        #[arg(
+            long = "position-limit",
+            env = "KOLA_POSITION_LIMIT",
+            value_name = "CURRENCY=AMOUNT",
+            value_delimiter = ',',
+            value_parser = limit
+        )]
+        limits: Vec<Money>,
+    },
+}
+
+/// A limit, which may be zero.
+fn limit(text: &str) -> Result<Money, String> {
+    let wrong = || "use a currency and an amount in it: USD=1000.00".to_owned();
+    let (code, amount) = text.split_once('=').ok_or_else(wrong)?;
+    let currency = Currency::parse(code.trim()).ok_or_else(wrong)?;
+    let amount = Decimal::parse(amount).ok_or_else(wrong)?;
+    match amount.to_ratio().map(|ratio| ratio.num()) {
+        Some(0) => Ok(Money::new(0, currency)),
+        _ => amount.to_money(currency).map_err(|_| wrong()),
+    }
 }
 
 impl Ledger {
-    /// 0 when all is well, 1 with a list of what is not.
+    /// 0 when all is well, 1 with a list of what is not, 3 when only a position is beyond its limit.
     pub fn run(self, place: &Place) -> ExitCode {
-        let Self::Verify = self;
+        let Self::Verify { limits } = self;
         match place.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
-            Ok(report) => tell(&report),
+            Ok(report) => tell(&report, &limits),
             Err(error) => fail(&error),
         }
     }
 }
 
-fn tell(report: &Report) -> ExitCode {
+fn tell(report: &Report, limits: &[Money]) -> ExitCode {
     for (name, place) in &report.violations {
         println!("{name}: {place}");
+    }
+    if !report.positions.is_empty() {
+        let positions = report.positions.iter().map(|sum| format!("{sum} {}", sum.currency));
+        println!("exchange positions: {}", positions.collect::<Vec<_>>().join(", "));
     }
     let open = match report.open_reviews {
         0 => String::new(),
@@ -40,5 +72,38 @@ fn tell(report: &Report) -> ExitCode {
         report.checks,
         report.violations.len()
     );
-    if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let beyond = beyond(report, limits);
+    for (position, limit) in &beyond {
+        let currency = limit.currency;
+        eprintln!("kola: the exchange position is {position} {currency}, beyond its limit of {limit} {currency}");
+    }
+    match (report.violations.is_empty(), beyond.is_empty()) {
+        (false, _) => ExitCode::FAILURE,
+        (true, false) => ExitCode::from(BEYOND_LIMIT),
+        (true, true) => ExitCode::SUCCESS,
+    }
+}
+
+/// Positions that are further from zero than their limit.
+fn beyond(report: &Report, limits: &[Money]) -> Vec<(Money, Money)> {
+    let of = |limit: &Money| {
+        let position = report.positions.iter().find(|position| position.currency == limit.currency)?;
+        (position.minor.unsigned_abs() > limit.minor.unsigned_abs()).then_some((*position, *limit))
+    };
+    limits.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_an_amount_of_a_currency() {
+        let minor = |text| limit(text).map(|money| (money.minor, money.currency.to_string()));
+        assert_eq!(minor("USD=1000.00"), Ok((100_000, "USD".to_owned())));
+        assert_eq!([minor("RWF=0"), minor("RWF=5e3")], [Ok((0, "RWF".to_owned())), Ok((5_000, "RWF".to_owned()))]);
+        for text in ["USD", "USD=", "USD=-1", "USD=0.001", "XXX=1", "=1"] {
+            limit(text).unwrap_err();
+        }
+    }
 }

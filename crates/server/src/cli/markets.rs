@@ -2,16 +2,17 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::book::{Book, Market};
+use domain::book::{Book, Fee, Market};
 use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
 use serde_json::json;
 
 use super::arguments::{country, currency, dated, is_over, method, operation, period, provider};
+use super::fees::{fee_of, percentage};
 use super::{Place, print_json};
 use crate::clock;
-use crate::market::Country;
+use crate::market::{Country, Percentage};
 use crate::store::book::{self, NewMarket};
 
 #[derive(Subcommand)]
@@ -35,6 +36,8 @@ pub enum Markets {
         /// Two letters of ISO 3166; without it, what it was before, or the method's.
         #[arg(long, value_parser = country)]
         country: Option<Country>,
+        #[command(flatten)]
+        price: Price,
     },
     /// Close a market from now on: it takes no payment any more, be it declared already. What is with the provider goes on,
     /// and what was collected can be refunded.
@@ -57,6 +60,27 @@ pub struct Which {
     currency: Currency,
 }
 
+/// What the network takes of the operation, in whatever currency; without it, what it does already.
+#[derive(Args)]
+pub struct Price {
+    /// The network's share from now on, in percent: 2.9. Needed where it has no fee for the operation yet; 0 takes nothing.
+    #[arg(long, value_name = "PERCENT", value_parser = percentage)]
+    percentage: Option<Percentage>,
+    /// A fixed part on top: 0.30.
+    #[arg(long, value_name = "AMOUNT", requires_all = ["percentage", "fixed_currency"])]
+    fixed: Option<String>,
+    /// The currency of the fixed part.
+    #[arg(long, value_name = "CURRENCY", requires = "fixed", value_parser = currency)]
+    fixed_currency: Option<Currency>,
+}
+
+impl Price {
+    fn fee(&self) -> anyhow::Result<Option<Fee>> {
+        let fee = |percentage| fee_of(percentage, self.fixed.as_deref(), self.fixed_currency);
+        self.percentage.map(fee).transpose()
+    }
+}
+
 impl Which {
     fn is(self, row: &Market) -> bool {
         (row.method, row.operation, row.currency) == (self.method, self.operation, self.currency)
@@ -67,7 +91,7 @@ impl Markets {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::List { all, json } => list(place, all, json),
-            Self::Open { which, provider, country } => open(place, which, provider, country),
+            Self::Open { which, provider, country, price } => open(place, which, provider, country, &price),
             Self::Close { which } => close(place, which),
         }
     }
@@ -109,7 +133,14 @@ pub fn latest(book: &Book, method: Method, now: Timestamp) -> Option<&Market> {
     rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
 }
 
-fn open(place: &Place, which: Which, provider: Option<Provider>, country: Option<Country>) -> anyhow::Result<()> {
+fn open(
+    place: &Place,
+    which: Which,
+    provider: Option<Provider>,
+    country: Option<Country>,
+    price: &Price,
+) -> anyhow::Result<()> {
+    let fee = price.fee()?;
     let mut sql = place.open_existing()?;
     let Which { method, operation, currency } = which;
     if !matches!(operation, Operation::Collection | Operation::Payout) {
@@ -124,12 +155,12 @@ fn open(place: &Place, which: Which, provider: Option<Provider>, country: Option
     let country = country.or(before.or(known).map(|row| Country(row.country.clone())));
     let country = country.with_context(|| format!("{method} is new: say --country"))?;
     let same = |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
-    if let Some(row) = book.markets.iter().filter(|row| row.effective.at(now)).find(same) {
+    if let Some(row) = book.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same) {
         println!("{}  {}: it is open already", shown(row), period(row.effective));
         return Ok(());
     }
     let new = NewMarket { method, provider, operation, currency, country };
-    let effective = book::open_market(sql.as_mut(), &new, now)?;
+    let effective = book::open_market(sql.as_mut(), &new, fee, now)?;
     let row = Market { method, provider, operation, currency, country: new.country.0, effective };
     println!("{}  {}", shown(&row), period(effective));
     Ok(())

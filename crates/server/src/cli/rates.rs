@@ -1,6 +1,6 @@
 //! `kola rates`: what currencies exchange for. A change is a new row that holds from now on.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
 use domain::currency::Currency;
 use domain::money::Decimal;
@@ -11,8 +11,8 @@ use super::{Place, print_json};
 use crate::clock;
 use crate::store::book::{self, NewRate};
 
-/// So many decimals of a rate are printed.
-const PLACES: u32 = 8;
+/// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has 18 digits.
+const PLACES: u32 = 27;
 
 #[derive(Subcommand)]
 pub enum Rates {
@@ -68,9 +68,6 @@ fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
 
 fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
-    if from == to {
-        bail!("a rate is between two currencies");
-    }
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
     let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
     book::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;

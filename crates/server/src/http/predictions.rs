@@ -159,7 +159,7 @@ fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
 /// A refusal on the field of the query that it is about; `amount` names the one that says how much.
 fn refused(rejection: Rejection, amount: &'static str) -> ApiError {
     let field = match rejection {
-        Rejection::NoMarket { .. } => "payment_method",
+        Rejection::NoMarket { .. } | Rejection::NoFee { .. } => "payment_method",
         Rejection::AmountTooSmall { .. } | Rejection::AmountTooLarge { .. } => amount,
         _ => "target_currency",
     };

@@ -1,9 +1,10 @@
 //! What holds between the rows of the file.
 
 use domain::names::{Method, Operation, Provider};
+use domain::rates::{self, Quoted};
 use domain::time::Timestamp;
 
-use super::{Fixed, MarketEntry, MarketFile, Word};
+use super::{Fixed, GatewayEntry, MarketEntry, MarketFile, RateEntry, TierEntry, Word};
 
 impl MarketFile {
     /// What holds between the rows.
@@ -17,6 +18,7 @@ impl MarketFile {
             return Err(format!("a platform fee is of tier \"{}\", which is not there", fee.tier));
         }
         self.check_markets()?;
+        self.check_fees()?;
         let refund_costs = |operation: Operation, ppm: i64, fixed: &Option<Fixed>| {
             operation == Operation::Refund && (ppm != 0 || fixed.is_some())
         };
@@ -34,16 +36,45 @@ impl MarketFile {
         for fixed in fixed.chain(self.gateway_fees.iter().filter_map(|fee| fee.fixed)) {
             fixed.minor()?;
         }
-        if self.rates.iter().any(|rate| rate.rate.0.to_ratio().is_none_or(|ratio| ratio.num() <= 0)) {
-            return Err("a rate is above zero and has at most 18 digits".to_owned());
-        }
-        if self.rates.iter().any(|rate| rate.from_currency == rate.to_currency) {
-            return Err("a rate is between two currencies".to_owned());
-        }
+        self.check_rates()?;
         if self.phones.iter().any(|phone| !(8..=15).contains(&phone.digits)) {
             return Err("a phone number has 8 to 15 digits".to_owned());
         }
         self.check_phones()
+    }
+
+    /// A payment whose fee has no row is refused.
+    fn check_fees(&self) -> Result<(), String> {
+        for operation in [Operation::Collection, Operation::Payout] {
+            let markets = self.markets.iter().filter(|entry| entry.operations.iter().any(|word| word.0 == operation));
+            let priced = |method: Method| {
+                let of = |fee: &&GatewayEntry| fee.operation.0 == operation && fee.methods.iter().any(|word| word.0 == method);
+                self.gateway_fees.iter().find(of).is_some()
+            };
+            if let Some(entry) = markets.clone().find(|entry| !priced(entry.method.0)) {
+                let method = entry.method.0;
+                return Err(format!("{method} has no gateway fee for {operation}: one of 0 says that it takes nothing"));
+            }
+            let asked =
+                |tier: &&TierEntry| self.platform_fees.iter().any(|fee| fee.tier == tier.name && fee.operation.0 == operation);
+            if let Some(tier) = self.tiers.iter().find(|tier| !asked(tier)).filter(|_| markets.count() > 0) {
+                let tier = &tier.name;
+                return Err(format!(
+                    "the tier \"{tier}\" has no platform fee for {operation}: one of 0 says that it pays nothing"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_rates(&self) -> Result<(), String> {
+        let quoted = |entry: &RateEntry| {
+            let rate = entry.rate.0.to_ratio().filter(|ratio| ratio.num() > 0);
+            let rate = rate.ok_or("a rate is above zero and has at most 18 digits")?;
+            Ok::<_, String>(Quoted { from: entry.from_currency.0, to: entry.to_currency.0, rate })
+        };
+        let all = self.rates.iter().map(quoted).collect::<Result<Vec<_>, _>>()?;
+        all.iter().try_for_each(|new| rates::check(*new, &all)).map_err(|fault| fault.to_string())
     }
 
     fn check_markets(&self) -> Result<(), String> {
@@ -79,8 +110,7 @@ impl MarketFile {
     }
 }
 
-/// From, inclusive, to, exclusive. A row without `from` holds since the first start, which is not known yet: it counts as
-/// having held always.
+/// From, inclusive, to, exclusive. A row without `from` has always held.
 type Period = (Option<Word<Timestamp>>, Option<Word<Timestamp>>);
 
 const fn period(entry: &MarketEntry) -> Period {

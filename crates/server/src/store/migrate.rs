@@ -51,6 +51,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0007_tariff.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0007_tariff.sql"),
+        // An older kola goes on by the rules before, and its rows say so.
+        oldest: RECOUNTED,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.
@@ -151,7 +157,7 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
         recount::run(sql)?;
     }
     if sql.dialect() == Dialect::Sqlite {
-        sql.script(&format!("PRAGMA user_version = {}", known()))?;
+        sql.script(&format!("PRAGMA user_version = {}", migrations.len()))?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod book;
 pub mod cell;
 pub mod copy;
+mod fairness;
 pub mod installation;
 pub mod migrate;
 pub mod postgres;

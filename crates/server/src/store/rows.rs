@@ -87,7 +87,8 @@ record!(domain::execution::Execution, "executions",
         source_id: "source_id", payment_account_id: "payment_account_id", original_execution_id: "original_execution_id",
         other_wallet_id: "other_wallet_id", payer: "payer_minor" "payer_currency", payee: "payee_minor" "payee_currency",
         total_minor: "total_minor", platform_fee_minor: "platform_fee_minor", gateway_fee_minor: "gateway_fee_minor",
-        fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", provider: "provider", method: "method",
+        fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", rules: "rules", platform_fee_id: "platform_fee_id",
+        gateway_fee_id: "gateway_fee_id", provider: "provider", method: "method",
         provider_request_id: "provider_request_id", deadline_at: "deadline_at", created_at: "created_at",
     }
     changing {

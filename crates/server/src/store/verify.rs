@@ -1,12 +1,18 @@
 //! `kola ledger verify`: recomputes everything from the entries and holds it against what is stored.
 //!
 //! Each check is one query that finds violations; none of them uses a decision's own code, so that it is a second opinion.
-//! All run in one read transaction, so that a live database is seen at one point in time.
+//! All run in one read transaction, so that a live database is seen at one point in time. What payments cost is computed once
+//! more beside these queries.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::StoreError;
+use domain::currency::Currency;
+use domain::money::Money;
+
+use super::record::{Column, Reader};
 use super::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use super::{StoreError, fairness};
 
 /// A rule, and the query that finds what breaks it: its first column says which row, as a text.
 struct Check {
@@ -274,7 +280,7 @@ const CHECKS: &[Check] = &[
 
 /// The names of the rules, in the order in which they are checked.
 pub fn rules() -> impl Iterator<Item = &'static str> {
-    CHECKS.iter().map(|check| check.name)
+    CHECKS.iter().map(|check| check.name).chain([fairness::PAYER, fairness::FEE])
 }
 
 /// The most violations of one kind that are named.
@@ -291,6 +297,8 @@ pub struct Report {
     pub wallets: i64,
     /// Reviews that wait for a human.
     pub open_reviews: i64,
+    /// What exchange has come to, by currency: above zero where more of it came in than is owed, below where more is owed.
+    pub positions: Vec<Money>,
     /// How many rules were checked.
     pub checks: usize,
     /// Each violation: the rule that is broken, and where.
@@ -323,7 +331,8 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
         executions: count("executions")?,
         wallets: count("wallets")?,
         open_reviews: count("reviews WHERE status = 'OPEN'")?,
-        checks: CHECKS.len(),
+        positions: positions(sql)?,
+        checks: rules().count(),
         violations: vec![],
     };
     for check in CHECKS {
@@ -336,5 +345,21 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
             report.violations.push((check.name, "and more".to_owned()));
         }
     }
+    let begun = Instant::now();
+    report.violations.extend(fairness::check(sql, NAMED)?);
+    tracing::debug!(check = "fairness", ms = begun.elapsed().as_millis(), "checked");
     Ok(report)
+}
+
+/// The exchange accounts of all merchants together.
+fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
+    let accounts = "SELECT currency, balance_minor FROM accounts WHERE kind = 'POSITION' AND balance_minor <> 0";
+    let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+    for row in sql.rows(accounts, &vec![])? {
+        let mut reader = Reader::new(&row, "accounts", 0);
+        let (currency, minor): (Currency, i64) = (Column::take(&mut reader)?, Column::take(&mut reader)?);
+        *sums.entry(currency).or_default() += i128::from(minor);
+    }
+    let clamped = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
+    Ok(sums.into_iter().map(|(currency, sum)| Money::new(clamped(sum), currency)).collect())
 }

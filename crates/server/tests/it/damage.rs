@@ -119,6 +119,26 @@ const DAMAGE: &[(&str, &str)] = &[
         "INSERT INTO phone_prefixes (id, prefix, digits, carrier, country, method)
             SELECT id + 1000, prefix, digits, carrier, country, method FROM phone_prefixes",
     ),
+    (
+        "payer's amount is not the total at its rate, rounded up",
+        "UPDATE executions SET rate_num = 101, rate_den = 100 WHERE operation = 'COLLECTION'",
+    ),
+    (
+        "payer's amount is not the total at its rate, rounded up",
+        "UPDATE sources SET fee_bearer = 'PAYEE' WHERE status = 'PAID'",
+    ),
+    (
+        "fee is not what its row comes to",
+        "UPDATE executions SET gateway_fee_minor = gateway_fee_minor + 1, platform_fee_minor = platform_fee_minor - 1
+            WHERE operation = 'PAYOUT'",
+    ),
+    (
+        "fee is not what its row comes to",
+        "UPDATE executions SET fx_fee_minor = fx_fee_minor + 1 WHERE operation = 'COLLECTION'",
+    ),
+    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = NULL WHERE operation = 'COLLECTION'"),
+    ("fee is not what its row comes to", "UPDATE executions SET gateway_fee_id = 2 WHERE operation = 'PAYOUT'"),
+    ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 
 /// What keeps the tables as they are is out of the way until the transaction ends: triggers, references, checks.

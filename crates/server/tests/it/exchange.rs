@@ -1,7 +1,7 @@
 //! Payments in another currency than the source's, at 1 USD = 192 LRD = 1,440 RWF.
 
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, assert_fields, assert_money, json, key, open};
+use crate::support::{Merchant, assert_fields, assert_money, json, key, open, shown};
 use serde_json::Value;
 
 fn collect(shop: &Merchant, account: i64, source: (&str, &str, &str), payer: &str) -> Value {
@@ -53,15 +53,15 @@ fn dollars_paid_in_rwandan_francs() {
     server.verify_ledger();
 }
 
-/// The card's 0.30 USD are 432 RWF: 290 + 432 gateway, 100 platform, 100 exchange. 10,922 ÷ 1,440 = 7.5847.
+/// The card's 0.30 USD are 432 RWF: 290 + 432 gateway, 100 platform, 100 exchange. 10,922 ÷ 1,440 = 7.5847: the next cent.
 #[test]
 fn rwandan_francs_paid_by_card_in_dollars() {
     let (server, shop) = open();
     let done = collect(&shop, card(&shop), ("PAYER", "RWF", "10000"), "USD");
-    assert_money(&done, &[("payer_amount", "7.58"), ("payee_amount", "10000")]);
+    assert_money(&done, &[("payer_amount", "7.59"), ("payee_amount", "10000")]);
     let done = collect(&shop, card(&shop), ("PAYEE", "RWF", "10000"), "USD");
     // 10,000 ÷ 1,440 = 6.944
-    assert_money(&done, &[("payer_amount", "6.94"), ("payee_amount", "9078")]);
+    assert_money(&done, &[("payer_amount", "6.95"), ("payee_amount", "9078")]);
     shop.assert_balance("RWF", "19078", "0");
     server.verify_ledger();
 }
@@ -93,11 +93,14 @@ fn fees_are_rounded_before_the_one_conversion() {
     server.verify_ledger();
 }
 
-/// 1 RWF is less than half a cent.
+/// 1 RWF is less than half a cent, and costs a whole one. Of its three fees each is a franc, which a payee of one has not got.
 #[test]
-fn a_payment_that_converts_to_nothing_is_refused() {
-    let (_server, shop) = open();
-    let invoice = shop.invoice("RWF", "1");
+fn a_payment_that_leaves_nothing_is_refused() {
+    let (server, shop) = open();
+    let done = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "RWF", "1"), "USD");
+    assert_money(&done, &[("payer_amount", "0.01"), ("payee_amount", "1")]);
+    server.verify_ledger();
+    let invoice = shop.source("invoices", "RWF", "PAYEE", "1");
     let session = shop.checkout(invoice);
     shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).refused(422);
     assert_eq!(shop.source_status("invoices", invoice), "ACTIVE");
@@ -128,7 +131,23 @@ fn the_receipt_shows_the_exchange() {
     let mut currencies = [receipt["fx_currency_from"].clone(), receipt["fx_currency_to"].clone()];
     currencies.sort_by_key(Value::to_string);
     assert_eq!(currencies, [json!("LRD"), json!("USD")]);
-    assert!(receipt["fx_rate"].is_string(), "{receipt}");
+    assert_eq!(receipt["fx_rate"], "192");
+}
+
+/// A rate of eight decimals would be wrong by 54.87 USD here.
+#[test]
+fn the_rate_of_a_receipt_has_enough_digits_to_multiply_out() {
+    let (server, shop) = open();
+    let invoice = shop.source("invoices", "RWF", "PAYEE", "12345678901");
+    let paid = shop.collect(shop.checkout(invoice), card(&shop), "USD", &key()).ok();
+    let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+    let rate = receipt["fx_rate"].as_str().expect("a text").strip_prefix("0.").expect("less than a dollar");
+    let parts = 10_i128.pow(u32::try_from(rate.len()).expect("a length"));
+    // In cents, rounded up.
+    let dollars = 12_345_678_901 * rate.parse::<i128>().expect("digits") * 100;
+    let expected = (dollars + parts - 1) / parts;
+    assert_eq!(shown(&paid, "payer_amount").replace('.', ""), expected.to_string(), "{receipt}");
+    server.verify_ledger();
 }
 
 /// The collection took 19,968.00 LRD for 104.00 USD, of which the wallet got 100.00.

@@ -58,6 +58,7 @@ mod signing_keys;
 mod sources;
 mod sqlite;
 mod support;
+mod tariff;
 mod transfers;
 mod upgrades;
 mod verify;

@@ -138,6 +138,16 @@ fn what_cannot_be_set_is_refused_in_words() {
     fee(&["platform", "--tier", "gold", "--operation", "PAYOUT", "--percentage", "1"]);
     fee(&["platform", "--operation", "PAYOUT", "--percentage", "1", "--fixed", "0.005", "--fixed-currency", "USD"]);
     fee(&["platform", "--operation", "PAYOUT", "--percentage", "1", "--fixed", "1"]);
+    let rate = |words: [&str; 3]| server.kola(&[&["rates", "set"][..], &words].concat());
+    let said = rate(["USD", "LRD", "1e18"]).refused();
+    assert!(said.contains("1 USD = 1000000000000000000 LRD is out of bounds: a rate is from 0.000000001 to"), "{said}");
+    rate(["USD", "LRD", "0.0000000009"]).refused();
+    // With the franc's 1,440 this one can be computed, with one of as many digits it cannot.
+    rate(["USD", "LRD", "192.123456789012345"]).ok();
+    let said = rate(["RWF", "USD", "0.000694444444444441"]).refused();
+    assert!(said.contains("between RWF and LRD, which goes through USD"), "{said}");
+    rate(["USD", "LRD", "0.000000001"]).ok();
+    assert!(server.kola(&["rates", "list"]).ok().contains("1 USD = 0.000000001 LRD"));
     for rate in [["USD", "USD", "1"], ["USD", "LRD", "0"], ["USD", "LRD", "x"], ["USD", "XXX", "1"]] {
         server.kola(&[&["rates", "set"][..], &rate[..]].concat()).refused();
     }

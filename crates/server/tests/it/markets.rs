@@ -130,6 +130,30 @@ fn a_market_that_contradicts_others_is_refused_in_words() {
 }
 
 #[test]
+fn a_market_opens_with_a_fee() {
+    let (server, shop) = open();
+    let card = |more: &[&str]| server.kola(&[&["markets", "open", "CREDIT_CARD", "PAYOUT", "USD"], more].concat());
+    let said = card(&[]).refused();
+    assert!(said.contains("CREDIT_CARD has no fee for PAYOUT by STRIPE yet: say --percentage"), "{said}");
+    card(&["--fixed", "0.10", "--fixed-currency", "USD"]).refused();
+    let fee = || {
+        let path = "/v1/predictions/amount-and-fees?base_amount=100&base_currency=USD&target_currency=USD\
+                    &payment_method=CREDIT_CARD&provider=STRIPE&operation_type=PAYOUT&fee_bearer=PAYER";
+        shown(&shop.api.get(path).ok(), "gateway_fee")
+    };
+    shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=PAYOUT").refused(404);
+    card(&["--percentage", "0"]).ok();
+    assert_eq!(fee(), "0.00");
+    card(&["--percentage", "1.5", "--fixed", "0.10", "--fixed-currency", "USD"]).ok();
+    assert_eq!(fee(), "1.60");
+    // It stays with what it has.
+    server.kola(&["markets", "close", "CREDIT_CARD", "PAYOUT", "USD"]).ok();
+    card(&[]).ok();
+    assert_eq!(fee(), "1.60");
+    server.verify_ledger();
+}
+
+#[test]
 fn rows_of_a_market_follow_each_other_in_time() {
     let (server, shop) = open();
     // From 2099 on the card is of another network, and takes euros.

@@ -150,7 +150,7 @@ fn what_cannot_be_paid_is_not_predicted() {
     ask(usd, "EUR", ("CREDIT_CARD", "STRIPE"), "COLLECTION").state_fault("query.target_currency");
     ask(usd, "USD", ("CREDIT_CARD", "STRIPE"), "PAYOUT").state_fault("query.payment_method");
     ask(usd, "USD", momo, "TRANSFER").state_fault("query.payment_method");
-    ask(("RWF", "1"), "USD", momo, "COLLECTION").state_fault("query.base_amount");
+    amount_of(&shop, ("RWF", "1"), "USD", momo, "COLLECTION", "PAYEE").state_fault("query.base_amount");
     ask(("RWF", "0.5"), "RWF", momo, "COLLECTION").fault("query.base_amount");
     assert_eq!(ask(usd, "USD", ("MTN_MOMO_LBR", "AIRTEL_RWA"), "COLLECTION").fault("query.provider").kind, "type_error.enum");
     ask(usd, "USD", ("MTN_MOMO_LBR", "STRIPE"), "COLLECTION").state_fault("query.payment_method");

@@ -17,9 +17,13 @@ const AGO_S: i64 = 120;
 
 /// A database of the first schema, and its first merchant.
 fn first_schema() -> (Database, Credentials) {
+    schema_of(FIRST_SCHEMA)
+}
+
+fn schema_of(dump: &str) -> (Database, Credentials) {
     let database = Database::new();
     let now = Timestamp::now().as_microsecond() - AGO_S * 1_000_000;
-    database.sql(&FIRST_SCHEMA.replace("@now", &now.to_string()));
+    database.sql(&dump.replace("@now", &now.to_string()));
     let line = |name: &str| {
         let found = FIRST_SCHEMA.lines().find_map(|line| line.strip_prefix("-- ")?.strip_prefix(name));
         found.expect("a line with credentials").trim().to_owned()
@@ -156,6 +160,50 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     ] {
         assert!(!shop.api.get(&format!("/v1/{list}/list")).rows().is_empty(), "{list}");
     }
+    server.verify_ledger();
+}
+
+/// What the kola before took no fee of goes on free of it, and says so.
+#[test]
+fn fees_that_an_older_database_lacks_are_written_as_zero() {
+    on_sqlite_only!();
+    let (database, credentials) = first_schema();
+    database.sql(
+        "DELETE FROM gateway_fees WHERE method = 'ORANGE_MONEY_LBR'; DELETE FROM platform_fees WHERE operation = 'PAYOUT'",
+    );
+    let count = "SELECT (SELECT count(*) FROM gateway_fees), (SELECT count(*) FROM platform_fees)";
+    let before = database.rows(count);
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    let number = |row: &[Vec<String>], at: usize| row[0][at].parse::<i64>().expect("a count");
+    let after = server.database.rows(count);
+    assert_eq!([number(&after, 0) - number(&before, 0), number(&after, 1) - number(&before, 1)], [2, 1]);
+    let zero = shop.api.get("/v1/fees/gateway?payment_method=ORANGE_MONEY_LBR&operation_type=COLLECTION").ok();
+    assert_fields(&zero, &[("percentage", "0"), ("effective_from", "1970-01-01T00:00:00.000000Z")]);
+    // Of 100.00 the platform takes 1.00, and of a payout MTN takes 1.5 %.
+    let orange = shop.account(shop.party(), "COLLECTION", "ORANGE_MONEY_LBR", Some("231770000001"));
+    assert_eq!(shown(&shop.take(orange, "USD", "100.00"), "payer_amount"), "101.00");
+    server.fund(&shop, "USD", "500.00");
+    assert_eq!(shown(&shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00"), "payer_amount"), "101.50");
+    server.verify_ledger();
+}
+
+/// What the first start wrote began when its clock said, which may be tomorrow.
+#[test]
+fn a_tariff_that_was_to_come_holds_after_an_upgrade() {
+    on_sqlite_only!();
+    let tables = ["fee_tiers", "platform_fees", "gateway_fees", "rates"].map(|table| format!("INSERT INTO {table} "));
+    let ahead = |line: &str| {
+        let of_tariff = tables.iter().any(|start| line.starts_with(start));
+        if of_tariff { line.replace("@now-5940745", "@now+864000000000") } else { line.to_owned() }
+    };
+    let ahead = FIRST_SCHEMA.lines().map(ahead).collect::<Vec<_>>().join("\n");
+    let (database, credentials) = schema_of(&ahead);
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    let paid = shop.collect(shop.checkout(shop.invoice("USD", "100.00")), shop.momo("COLLECTION", GOOD), "LRD", &key()).ok();
+    // 104.00 × 190, the rate that was set later.
+    assert_eq!(shown(&paid, "payer_amount"), "19760.00");
     server.verify_ledger();
 }
 

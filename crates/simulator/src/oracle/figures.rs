@@ -51,6 +51,11 @@ fn nearest(n: i128, d: i128) -> i64 {
     i64::try_from((2 * n + d) / (2 * d)).unwrap_or(i64::MAX)
 }
 
+/// `n / d` rounded up.
+fn up(n: i128, d: i128) -> i64 {
+    i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX)
+}
+
 /// Percentage in hundredths of a percent and US cents: the platform's, the network's.
 fn tariff(prices: &Prices, method: Method, operation: Operation) -> [(i128, i128); 2] {
     let platform = match operation {
@@ -68,8 +73,9 @@ fn tariff(prices: &Prices, method: Method, operation: Operation) -> [(i128, i128
 }
 
 fn fee(prices: &Prices, base: i64, currency: Currency, (hundredths, cents): (i128, i128)) -> i64 {
-    // base × h / 10 000 + cents × per / 10
-    nearest(i128::from(base) * hundredths + cents * prices.per_cent(currency) * 1_000, 10_000)
+    // base × h / 10 000 + cents × per / 10; a fee is nothing only where nothing is asked for.
+    let parts = i128::from(base) * hundredths + cents * prices.per_cent(currency) * 1_000;
+    nearest(parts, 10_000).max(i64::from(parts > 0))
 }
 
 /// The figures of a payment.
@@ -96,7 +102,7 @@ pub fn collection(
         FeeBearer::Payer => (base + all, base),
         FeeBearer::Payee => (base, base - all),
     };
-    let payer = if s == p { total } else { nearest(i128::from(total) * prices.per_cent(p), prices.per_cent(s)) };
+    let payer = if s == p { total } else { up(i128::from(total) * prices.per_cent(p), prices.per_cent(s)) };
     (payer > 0 && payee > 0).then_some(Figures { payer, payee, total, fees: [platform, network, exchange] })
 }
 
@@ -109,8 +115,7 @@ pub fn outgoing(prices: &Prices, amount: i64, currency: Currency, method: Method
 
 /// What giving back `r` outside takes from a wallet inside when `left` is left of the total.
 pub fn giving_back(r: i64, worth: Worth, left: i64) -> i64 {
-    let (n, d) = (i128::from(r) * worth.inside, worth.outside);
-    i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX).min(left)
+    up(i128::from(r) * worth.inside, worth.outside).min(left)
 }
 
 /// What `r` outside is worth inside, without parts of a unit.

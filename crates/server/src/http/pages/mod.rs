@@ -17,7 +17,7 @@ use super::error::ApiError;
 use super::extract::Words;
 use super::links::receipt_path;
 use super::routes::Routes;
-use super::sources::RATE_PLACES;
+use super::sources::rate_text;
 use crate::app::App;
 use crate::clock;
 
@@ -163,7 +163,7 @@ impl View {
         let mut rows =
             vec![("Platform fee", fee(paid.platform_fee_minor)), ("Payment method fee", fee(paid.gateway_fee_minor))];
         if exchanged {
-            let rate = format!("1 {currency} = {} {}", paid.rate.to_text(RATE_PLACES), paid.payer.currency);
+            let rate = format!("1 {currency} = {} {}", rate_text(paid), paid.payer.currency);
             rows.extend([("Exchange fee", fee(paid.fx_fee_minor)), ("Exchange rate", rate)]);
         }
         let rows: String = rows.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=n>{value}")).collect();

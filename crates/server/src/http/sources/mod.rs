@@ -5,7 +5,7 @@ mod items;
 mod receipts;
 
 pub use items::{AddItem, UpdateItem};
-pub use receipts::RATE_PLACES;
+pub use receipts::rate_text;
 
 use axum::Json;
 use axum::extract::State;

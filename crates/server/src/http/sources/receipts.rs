@@ -21,8 +21,11 @@ use crate::http::extract::{Ids, Words};
 use crate::http::fields::{Always, Code, Name};
 use crate::http::tenant::Tenant;
 
-/// So many decimals of an exchange rate are written.
-pub const RATE_PLACES: u32 = 8;
+/// What one unit of the source's currency was in the payer's: with enough digits that the source's total with its fees,
+/// multiplied by it and rounded up, is what was paid.
+pub fn rate_text(paid: &Execution) -> String {
+    paid.rate.to_text_for(paid.total_minor, (paid.wallet_currency(), paid.payer.currency))
+}
 
 #[derive(Serialize, JsonSchema)]
 struct ReceiptItem {
@@ -83,7 +86,7 @@ impl Payment {
             gateway_currency: Some(Code(currency)),
             fx_fee: fee(paid.fx_fee_minor).filter(|_| exchanged),
             // Units of the payer's currency for one of the source's.
-            fx_rate: exchanged.then(|| paid.rate.to_text(RATE_PLACES)),
+            fx_rate: exchanged.then(|| rate_text(&paid)),
             fx_currency_from: exchanged.then_some(Code(currency)),
             fx_currency_to: exchanged.then_some(Code(paid.payer.currency)),
             payment_provider: Some(Name(paid.provider)),

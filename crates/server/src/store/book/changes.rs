@@ -4,10 +4,12 @@ use domain::book::{Effective, Fee};
 use domain::currency::Currency;
 use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
+use domain::rates::{self, Quoted};
 use domain::time::Timestamp;
 
 use crate::store::StoreError;
-use crate::store::sql::{Purpose, Sql, params, transaction};
+use crate::store::record::{Column, Reader};
+use crate::store::sql::{OwnedRow, Purpose, Sql, params, transaction};
 
 /// A platform fee to set.
 #[derive(Clone, Debug)]
@@ -151,29 +153,33 @@ pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp)
 /// # Errors
 /// [`StoreError`].
 pub fn set_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
-    change(sql, |sql| {
-        sql.execute(
-            &format!(
-                "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \
-                 WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS}"
-            ),
-            &params![
-                "now" = now.0,
-                "provider" = new.provider.as_str(),
-                "method" = new.method.as_str(),
-                "operation" = new.operation.as_str(),
-            ],
-        )?;
-        insert_gateway_fee(sql, new, from_now_on(now), now)
-    })
+    change(sql, |sql| replace_gateway_fee(sql, new, now))
+}
+
+pub(super) fn replace_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+    sql.execute(
+        &format!(
+            "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \
+             WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS}"
+        ),
+        &params![
+            "now" = now.0,
+            "provider" = new.provider.as_str(),
+            "method" = new.method.as_str(),
+            "operation" = new.operation.as_str(),
+        ],
+    )?;
+    insert_gateway_fee(sql, new, from_now_on(now), now)
 }
 
 /// Sets an exchange rate from `now` on, and with it the way back: what held between the two, in either direction, ends.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`]; [`StoreError::Market`] for a rate that cannot be used, alone or beside those that hold or are to come.
 pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
     change(sql, |sql| {
+        let quoted = Quoted { from: new.from, to: new.to, rate: new.rate };
+        rates::check(quoted, &rates_from(sql, now)?).map_err(|fault| StoreError::Market(fault.to_string()))?;
         sql.execute(
             &format!(
                 "UPDATE rates SET effective_to = :now WHERE {HOLDS} AND \
@@ -183,4 +189,17 @@ pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), 
         )?;
         insert_rate(sql, new, from_now_on(now), now)
     })
+}
+
+/// The rates that hold at `now` or later.
+fn rates_from(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<Quoted>, StoreError> {
+    let rows = sql.rows(
+        "SELECT from_currency, to_currency, num, den FROM rates WHERE effective_to IS NULL OR effective_to > :now",
+        &params!["now" = now.0],
+    )?;
+    let quoted = |row: &OwnedRow| {
+        let mut reader = Reader::new(row, "rates", 0);
+        Ok(Quoted { from: Column::take(&mut reader)?, to: Column::take(&mut reader)?, rate: Column::take(&mut reader)? })
+    };
+    rows.iter().map(quoted).collect()
 }

@@ -1,11 +1,11 @@
 //! Markets and phone prefixes: as with fees a change is a new row, but of one of them no two rows hold at once.
 
-use domain::book::Effective;
+use domain::book::{Effective, Fee};
 use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
 
-use super::changes::{HOLDS, change};
+use super::changes::{HOLDS, NewGatewayFee, change, replace_gateway_fee};
 use crate::market::{Country, Digits};
 use crate::store::StoreError;
 use crate::store::record::{Column, Reader};
@@ -81,12 +81,12 @@ fn next(sql: &mut dyn Sql, query: &str, params: &Params<'_>) -> Result<Option<Ti
     rows.first().map_or(Ok(None), |row| <Option<Timestamp> as Column>::take(&mut Reader::new(row, "book", 0)))
 }
 
-/// Opens a market from `now` on: until a row takes over that begins later, of this market or with another network. Answers
-/// when it is open.
+/// Opens a market from `now` on: until a row takes over that begins later, of this market or with another network. A fee that
+/// is given is what the network takes from then on; no market opens without one. Answers when it is open.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] while the method is on another network.
-pub fn open_market(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result<Effective, StoreError> {
+/// [`StoreError`]; [`StoreError::Market`] while the method is on another network, or where it has no fee.
+pub fn open_market(sql: &mut dyn Sql, new: &NewMarket, fee: Option<Fee>, now: Timestamp) -> Result<Effective, StoreError> {
     let (method, provider) = (new.method.as_str(), new.provider.as_str());
     let (operation, currency) = (new.operation.as_str(), new.currency.code());
     change(sql, |sql| {
@@ -95,6 +95,13 @@ pub fn open_market(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result
         let others = sql.rows(&elsewhere, &params!["method" = method, "provider" = provider, "now" = now.0])?;
         if let Some(other) = others.first().and_then(|row| row.text(0)) {
             return Err(StoreError::Market(format!("{method} is carried by {other}, and a method has one network")));
+        }
+        match fee {
+            Some(fee) => {
+                let new = NewGatewayFee { provider: new.provider, method: new.method, operation: new.operation, fee };
+                replace_gateway_fee(sql, &new, now)?;
+            }
+            None => has_fee(sql, new, now)?,
         }
         close(sql, new.method, new.operation, new.currency, now)?;
         let to = next(
@@ -107,6 +114,21 @@ pub fn open_market(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result
         insert_market(sql, new, effective)?;
         Ok(effective)
     })
+}
+
+/// Payments through a method that has no fee would be refused, all of them.
+fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result<(), StoreError> {
+    let (method, provider, operation) = (new.method.as_str(), new.provider.as_str(), new.operation.as_str());
+    let held = format!(
+        "SELECT id FROM gateway_fees WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS} LIMIT 1"
+    );
+    let rows = sql.rows(&held, &params!["provider" = provider, "method" = method, "operation" = operation, "now" = now.0])?;
+    if rows.is_empty() {
+        return Err(StoreError::Market(format!(
+            "{method} has no fee for {operation} by {provider} yet: say --percentage, 0 where the network takes nothing"
+        )));
+    }
+    Ok(())
 }
 
 /// Closes a market from `now` on. A row that begins later still opens it when its time comes: answers when.

@@ -10,13 +10,16 @@ use crate::market::{Fixed, MarketFile, Percentage, Word};
 use crate::store::StoreError;
 use crate::store::sql::{Sql, params};
 
+/// Since when a row of the file holds that does not say it: since ever, so that nothing depends on the clock of the first start.
+const EVER: Timestamp = Timestamp(0);
+
 /// Writes a market as the book of a new database.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
     let effective = |from: Option<Word<Timestamp>>, to: Option<Word<Timestamp>>| Effective {
-        from: from.map_or(now, |from| from.0),
+        from: from.map_or(EVER, |from| from.0),
         to: to.map(|to| to.0),
     };
     for tier in &market.tiers {

@@ -18,6 +18,7 @@ use crate::hex::hex;
 mod lists;
 mod schema;
 mod statements;
+mod tariff;
 
 thread_local! {
     static ASKED: RefCell<Vec<(String, Params<'static>)>> = const { RefCell::new(Vec::new()) };
