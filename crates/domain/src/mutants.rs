@@ -51,6 +51,9 @@ mutants! {
     ForgetEarlier = "a second contradiction forgets what the first one found",
     RateOneWay = "of a pair of currencies the newer rate is overlooked when it was written the other way round",
     AnyRate = "money of a third currency is taken at the payment's rate",
+    CappedTogether = "what a refund holds is capped by what others under way leave of the total",
+    HoldTaken = "a refund takes all that it holds although less is due",
+    BounceAlone = "what a review finds given back or returned is rounded by itself",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);
