@@ -6,9 +6,7 @@
 use crate::account::{self, PaymentAccount};
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{
-    Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Task, provider_request_id,
-};
+use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Task, provider_request_id};
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};

@@ -14,7 +14,7 @@ use domain::rejection::Rejection;
 use domain::review::{Resolution, ReviewKind, ReviewStatus};
 use domain::session::Declare;
 use domain::time::minutes;
-use domain::wallet::Owner;
+use domain::wallet::{Owner, Wallet};
 use proptest::prelude::*;
 
 #[test]
@@ -143,6 +143,32 @@ fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest()
     stage.check_books();
 }
 
+#[test]
+fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
+    let (mut stage, execution) = exchanged(1_000);
+    // One that holds nothing, since others held all when it began: it takes nothing.
+    let refund = stage.refund(execution.id, "1000").unwrap();
+    let wallet = stage.wallet(Owner::Merchant(stage.merchant), "USD");
+    stage.world.put(Execution { payer: usd(0), total_minor: 0, ..refund.clone() });
+    stage.world.put(Wallet { available_minor: wallet.available_minor + 70, held_minor: 0, ..wallet });
+    stage.world.keep();
+    assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
+    let payment = stage.world.must::<Execution>(execution.id).unwrap();
+    assert_eq!((payment.given_back_minor, payment.cost_so_far().unwrap()), (1_000, 0));
+    // The next one makes up for it, as far as it holds.
+    let next = stage.refund(execution.id, "10").unwrap();
+    assert_eq!((next.payer, stage.hear(next.id, paid("r")).paid()), (usd(1), usd(1)));
+    // Where more was paid than what is back is worth, the next one takes less.
+    let payment = stage.world.must::<Execution>(execution.id).unwrap();
+    stage.world.put(payment.with_given_back(1_010, 100).unwrap());
+    stage.world.keep();
+    for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
+        let refund = stage.refund(execution.id, francs).unwrap();
+        assert_eq!((refund.payer, stage.hear(refund.id, paid("r")).paid()), (usd(holds), usd(takes)));
+    }
+    assert_eq!(stage.mine("USD").1, 0);
+}
+
 /// Sends a party money from the merchant's wallet, which may be given it first.
 fn send(stage: &mut Stage, party: PartyId, amount: Money) {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), amount.currency.code()).id;
@@ -196,7 +222,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the wallet has paid the share of
     /// what its payer really has back, rounded up once, and for the whole payment no more than its total.
@@ -254,10 +280,9 @@ proptest! {
             let row = stage.world.must::<Execution>(payment.id).unwrap();
             let usual = model.taken_back >= 0 && model.refunds.values().all(|(_, back)| *back >= 0);
             let (back, cost) = model.expected(&payment);
-            stage.check_books();
             if !usual {
                 // Money that was recovered outside and came again.
-                return Ok(());
+                break;
             }
             prop_assert_eq!(row.given_back_minor, back);
             let paid_so_far = row.cost_so_far().unwrap();
@@ -270,5 +295,6 @@ proptest! {
             let (available, held) = stage.mine("USD");
             prop_assert_eq!(before - available - held, paid_so_far, "the wallet paid what the payment says");
         }
+        stage.check_books();
     }
 }

@@ -55,7 +55,9 @@ fn counted(payment: &Execution, all: &[&Execution], reviews: &[Arc<Review>]) -> 
         let own: Vec<Arc<Review>> = reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
         let back = contradiction::given_back(execution, &own)?.unwrap_or(0).max(0);
         let cost = sum(counted.cost_so_far()?, cost_alone(execution, back)?)?;
-        counted.recounted(0, contradiction::counts(execution, &own)?)?.with_given_back(sum(counted.given_back_minor, back)?, cost)
+        counted
+            .recounted(0, contradiction::counts(execution, &own)?)?
+            .with_given_back(sum(counted.given_back_minor, back)?, cost)
     })
 }
 

@@ -59,10 +59,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "UPDATE executions SET refunded_total_minor = refunded_total_minor - 1
             WHERE refunded_total_minor > 0 AND payer_currency = payee_currency",
     ),
-    (
-        "figures of an execution that do not add up",
-        "UPDATE executions SET released_minor = 1 WHERE operation = 'PAYOUT'",
-    ),
+    ("figures of an execution that do not add up", "UPDATE executions SET released_minor = 1 WHERE operation = 'PAYOUT'"),
     (
         "figures of an execution that do not add up",
         "UPDATE executions SET platform_fee_minor = platform_fee_minor + 1 WHERE operation = 'PAYOUT'",

@@ -1,7 +1,7 @@
 //! Payments in another currency than the source's, at 1 USD = 192 LRD = 1,440 RWF.
 
-use crate::support::shop::GOOD;
 use crate::reviews;
+use crate::support::shop::GOOD;
 use crate::support::{Merchant, after, assert_fields, assert_money, cents, id, json, key, open, shown, wait_for};
 use serde_json::Value;
 

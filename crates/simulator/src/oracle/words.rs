@@ -289,7 +289,9 @@ impl Books {
         } else {
             let (wallet, share) = self.share(id, own, review);
             if let Some((back, cost, _)) = self.given_back(id, own, review) {
-                self.executions.entry(own.original.unwrap_or(id)).and_modify(|payment| (payment.back, payment.cost) = (back, cost));
+                self.executions
+                    .entry(own.original.unwrap_or(id))
+                    .and_modify(|payment| (payment.back, payment.cost) = (back, cost));
                 self.executions.entry(id).and_modify(|known| known.gone -= amount);
             }
             let wallet = match wallet {
