@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus, Refunded, Word};
-use crate::fees;
+use crate::execution::{Execution, ExecutionStatus, Word};
 use crate::ids::ExecutionId;
 use crate::ledger::{self, AccountKind};
 use crate::money::Money;
@@ -57,7 +56,7 @@ pub fn take_in(
     }
     let clearing = AccountKind::clearing(execution.provider)
         .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
-    let counted = given_back(&execution, world)?;
+    let counted = room_taken(&execution, world)?;
     let said = describe(word, execution.outside_amount());
     let reason = format!("the execution is {}; the provider says: {said}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
@@ -148,26 +147,23 @@ fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Halt> {
 ///
 /// # Errors
 /// [`Halt::Broken`] for sums that do not fit.
-pub fn given_back(execution: &Execution, world: &World) -> Result<Refunded, Halt> {
-    match execution.operation {
-        Operation::Collection | Operation::Refund => counts(execution, &reviews(execution.id, world)?),
-        Operation::Payout | Operation::Transfer => Ok(Refunded::default()),
+pub fn room_taken(execution: &Execution, world: &World) -> Result<i64, Halt> {
+    if gave(execution).is_none() {
+        return Ok(0);
     }
+    counts(execution, &reviews(execution.id, world)?)
 }
 
 /// The same, of an execution with all reviews that are about its money.
 ///
 /// # Errors
 /// [`Halt::Broken`] for sums that do not fit.
-pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<Refunded, Halt> {
-    let completed = execution.status == ExecutionStatus::Completed;
-    let refund = match execution.operation {
-        Operation::Collection if completed => false,
-        Operation::Refund => true,
-        Operation::Collection | Operation::Payout | Operation::Transfer => return Ok(Refunded::default()),
-    };
+pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Halt> {
+    let Some(gave) = gave(execution) else { return Ok(0) };
+    let refund = execution.operation == Operation::Refund;
     let asked = execution.outside_amount();
-    let open = !execution.status.is_final() || completed && known.iter().any(|review| review.status == ReviewStatus::Open);
+    let disputed = known.iter().any(|review| review.status == ReviewStatus::Open);
+    let open = !execution.status.is_final() || execution.status == ExecutionStatus::Completed && disputed;
     let mut kept = vec![Money::new(0, asked.currency)];
     for review in known.iter().filter(|review| !mutant!(MovedNotCounted) || review.kind != ReviewKind::AmountMismatch) {
         add(&mut kept, Money::new(review.kept_minor()?, review.amount.currency))?;
@@ -176,24 +172,37 @@ pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<Refunded, 
     // What another currency is worth in the payment's nobody has agreed on.
     let elsewhere = kept.iter().any(|money| !of_own(&money) && money.minor != 0);
     let at_least = if refund && (open || elsewhere) { asked.minor } else { 0 };
-    let settled = if refund && completed { asked.minor } else { 0 };
-    let has = difference(settled, kept.iter().find(of_own).map_or(0, |money| money.minor))?;
-    let minor = has.max(at_least);
-    if minor == asked.minor {
-        return Ok(Refunded { minor, total_minor: execution.total_minor });
+    let has = difference(gave, kept.iter().find(of_own).map_or(0, |money| money.minor))?;
+    Ok(has.max(at_least))
+}
+
+/// What was given back of a payment by this execution as it was settled; `None` for what has to do with no refund.
+const fn gave(execution: &Execution) -> Option<i64> {
+    match (execution.operation, execution.status) {
+        (Operation::Refund, ExecutionStatus::Completed) => Some(execution.payee.minor),
+        (Operation::Refund, _) | (Operation::Collection, ExecutionStatus::Completed) => Some(0),
+        (Operation::Collection | Operation::Payout | Operation::Transfer, _) => None,
     }
-    let money = Money::new(minor, asked.currency);
-    let total_minor = fees::refund_share(money, execution.rate, execution.wallet_currency(), i64::MAX)
-        .ok_or_else(|| Halt::Broken(format!("{money} {} of execution {} has no worth", money.currency, execution.id)))?;
-    Ok(Refunded { minor, total_minor })
+}
+
+/// What of a payment was given back for good because of this execution: settled, or found by reviews and taken from the wallet;
+/// less what reviews gave to the wallet. Below zero where the payer paid more than was asked for. `None` for what has to do with
+/// no refund.
+///
+/// # Errors
+/// [`Halt::Broken`] for sums that do not fit.
+pub fn given_back(execution: &Execution, known: &[Arc<Review>]) -> Result<Option<i64>, Halt> {
+    let Some(gave) = gave(execution) else { return Ok(None) };
+    let own = known.iter().filter(|review| review.amount.currency == execution.outside_amount().currency);
+    own.into_iter().try_fold(gave, |back, review| difference(back, review.booked_minor()?)).map(Some)
 }
 
 /// Counts an execution in the room of its payment as it is now; `before` is what it counted for.
 ///
 /// # Errors
 /// [`Halt::Broken`] for sums that do not fit.
-pub fn recount(execution: Execution, before: Refunded, world: &mut World) -> Result<Execution, Halt> {
-    let after = given_back(&execution, world)?;
+pub fn recount(execution: Execution, before: i64, world: &mut World) -> Result<Execution, Halt> {
+    let after = room_taken(&execution, world)?;
     if after == before {
         return Ok(execution);
     }

@@ -6,9 +6,7 @@
 use crate::account::{self, PaymentAccount};
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{
-    Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Refunded, Task, provider_request_id,
-};
+use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Task, provider_request_id};
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};
@@ -16,6 +14,7 @@ use crate::merchant::{self, Merchant};
 use crate::money::Money;
 use crate::mutant;
 use crate::names::{Method, Operation, Provider};
+use crate::refund;
 use crate::rejection::Rejection;
 use crate::session::{self, Session, SessionInput};
 use crate::settle;
@@ -199,9 +198,11 @@ impl Case<'_> {
             platform_fee_id: quote.platform_fee_id,
             gateway_fee_id: quote.gateway_fee_id,
             refunded_minor: 0,
-            refunded_total_minor: 0,
             over_refunded_minor: 0,
+            given_back_minor: 0,
+            refunded_total_minor: 0,
             over_refunded_total_minor: 0,
+            released_minor: 0,
             provider,
             method,
             provider_request_id: provider_request_id(&world.installation, id, operation),
@@ -348,11 +349,10 @@ impl Case<'_> {
             return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
         }
         let room = session::check_refund_room(&original, amount);
-        // One without room shows what it would have taken.
-        let total_left =
-            if room.is_ok() { ledger::left(original.total_minor, original.refunded_total_minor)? } else { i64::MAX };
-        let share = fees::refund_share(amount, original.rate, wallet.currency, total_left)
-            .ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
+        let holds = refund::hold(&original, amount).ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
+        // What is final at once holds nothing: it takes what is due.
+        let at_once = original.provider == Provider::Platform && room.is_ok();
+        let share = if at_once { refund::takes(&original, amount, holds)? } else { holds };
         let quote = Quote {
             payer: Money::new(share, wallet.currency),
             payee: amount,
@@ -383,7 +383,7 @@ impl Case<'_> {
             execution.other_wallet_id = Some(payer_id);
         }
         let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
-        world.put(original.recounted(Refunded::default(), Refunded { minor, total_minor: share })?);
+        world.put(original.recounted(0, minor)?);
         if original.provider == Provider::Platform {
             return self.complete(execution, world);
         }

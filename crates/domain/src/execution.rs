@@ -152,15 +152,6 @@ impl Default for Patience {
     }
 }
 
-/// What counts against the room that a payment has for refunds.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Refunded {
-    /// In the payer's currency.
-    pub minor: i64,
-    /// In the wallet's currency.
-    pub total_minor: i64,
-}
-
 /// A session carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Execution {
@@ -206,14 +197,19 @@ pub struct Execution {
     pub platform_fee_id: Option<i64>,
     /// The row of the network's fee, where there was one.
     pub gateway_fee_id: Option<i64>,
-    /// Collection: what of it refunds have taken or hold, and its provider took back, in the payer's currency,
+    /// Collection: what counts against its room for refunds, in the payer's currency: what refunds have taken or are under way to
+    /// take, and what its provider took back.
     pub refunded_minor: i64,
-    /// and in the wallet's.
-    pub refunded_total_minor: i64,
-    /// Collection: what of the same goes beyond what was paid, in the payer's currency,
+    /// Collection: what of the same goes beyond what was paid.
     pub over_refunded_minor: i64,
-    /// and in the wallet's.
+    /// Collection: what its payer has back for good, in the payer's currency; see [`crate::refund`].
+    pub given_back_minor: i64,
+    /// Collection: what the wallet has paid for that, without holds, up to `total_minor`,
+    pub refunded_total_minor: i64,
+    /// and beyond.
     pub over_refunded_total_minor: i64,
+    /// Refund: what of its hold was released when it completed, because less was due.
+    pub released_minor: i64,
     /// The network.
     pub provider: Provider,
     /// The method.
@@ -298,35 +294,27 @@ impl Execution {
         }
     }
 
-    /// What a refund takes of its payment as it was asked for.
+    /// What the payer pays; of a refund what it holds while it is under way, and what it took once it completed.
     #[must_use]
-    pub const fn refunds(&self) -> Refunded {
-        Refunded { minor: self.payee.minor, total_minor: self.total_minor }
+    pub const fn paid(&self) -> Money {
+        Money::new(self.payer.minor.saturating_sub(self.released_minor), self.payer.currency)
     }
 
-    /// This payment, of which a refund, or what its provider took back, counts as `after` instead of `before`. What there is no
-    /// room for is counted apart, so that room that another refund gives back is not given to a third: the payer is never
-    /// given back more than was paid.
+    /// This payment, of whose room a refund, or what its provider took back, takes `after` instead of `before`. What there is no
+    /// room for is counted apart, so that room that another refund gives back is not given to a third: no refund is begun of
+    /// what the payer has already.
     ///
     /// # Errors
     /// [`Halt::Broken`] for sums that do not fit.
-    pub fn recounted(&self, before: Refunded, after: Refunded) -> Result<Self, Halt> {
-        let counted = |own: i64, over: i64, before: i64, after: i64| difference(sum(sum(own, over)?, after)?, before);
-        let taken = counted(self.refunded_minor, self.over_refunded_minor, before.minor, after.minor)?;
-        let total = counted(self.refunded_total_minor, self.over_refunded_total_minor, before.total_minor, after.total_minor)?;
-        if taken < 0 || total < 0 {
+    pub fn recounted(&self, before: i64, after: i64) -> Result<Self, Halt> {
+        let taken = difference(sum(sum(self.refunded_minor, self.over_refunded_minor)?, after)?, before)?;
+        if taken < 0 {
             return Err(Halt::Broken(format!("of payment {} less than nothing would be refunded", self.id)));
         }
-        let (refunded_minor, refunded_total_minor) = (taken.min(self.payer.minor), total.min(self.total_minor));
-        let (over, over_total) = (difference(taken, refunded_minor)?, difference(total, refunded_total_minor)?);
-        let forgotten = mutant!(ForgetOverRefund);
-        Ok(Self {
-            refunded_minor,
-            refunded_total_minor,
-            over_refunded_minor: if forgotten { 0 } else { over },
-            over_refunded_total_minor: if forgotten { 0 } else { over_total },
-            ..self.clone()
-        })
+        let refunded_minor = taken.min(self.payer.minor);
+        let over = difference(taken, refunded_minor)?;
+        let over_refunded_minor = if mutant!(ForgetOverRefund) { 0 } else { over };
+        Ok(Self { refunded_minor, over_refunded_minor, ..self.clone() })
     }
 
     /// What it holds of its wallet while it is under way; `None` for those that hold nothing.
@@ -354,8 +342,9 @@ impl Execution {
             wallet: self.wallet_id.ok_or_else(|| broken("wallet"))?,
             outside,
             outside_amount: self.outside_amount(),
-            wallet_amount: if self.operation == Operation::Collection { self.payee } else { self.payer },
-            total: self.total_minor,
+            wallet_amount: if self.operation == Operation::Collection { self.payee } else { self.paid() },
+            total: difference(self.total_minor, self.released_minor)?,
+            released: self.released_minor,
             platform_fee: self.platform_fee_minor,
             gateway_fee: self.gateway_fee_minor,
             fx_fee: self.fx_fee_minor,

@@ -12,7 +12,7 @@ use crate::mutant;
 use crate::names::Provider;
 use crate::time::Timestamp;
 use crate::wallet::Wallet;
-use crate::world::{Halt, Row, World, difference, sum};
+use crate::world::{Halt, Row, World, sum};
 
 api_enum! {
     /// The system accounts. Each exists per merchant and currency, so that no row is shared by all merchants.
@@ -200,6 +200,8 @@ pub struct Figures {
     pub wallet_amount: Money,
     /// T: the worth in S of what crosses the border.
     pub total: i64,
+    /// What an outgoing payment held more than it takes, in S.
+    pub released: i64,
     /// The platform's fee, in S.
     pub platform_fee: i64,
     /// The network's fee, in S.
@@ -295,6 +297,11 @@ pub enum From {
 /// | debit | wallet w\[S\]; position\[P\] r |
 /// | credit | position\[S\] w; outside\[P\] r |
 ///
+/// | refund completes for less than it holds | |
+/// |---|---|
+/// | debit, also | held, the rest |
+/// | credit, also | available, the rest |
+///
 /// # Errors
 /// [`Halt::Broken`] when the figures do not balance.
 pub fn outgoing_completes(f: &Figures, from: From) -> Result<Postings, Halt> {
@@ -306,6 +313,9 @@ pub fn outgoing_completes(f: &Figures, from: From) -> Result<Postings, Halt> {
     legs.extend(f.position(-1));
     legs.push(f.outside(1));
     legs.extend(f.fees());
+    if from == From::Held {
+        legs.extend([Leg::held(f.wallet, -f.released, currency), Leg::available(f.wallet, f.released, currency)]);
+    }
     Postings::balanced(legs)
 }
 
@@ -425,15 +435,6 @@ const fn entry(
     }
 }
 
-/// What is left of `total` after `taken`.
-///
-/// # Errors
-/// [`Halt::Broken`] when more was taken than there is.
-pub fn left(total: i64, taken: i64) -> Result<i64, Halt> {
-    difference(total, taken)
-        .and_then(|left| if left < 0 { Err(Halt::Broken(format!("{taken} of {total} taken"))) } else { Ok(left) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,6 +452,7 @@ mod tests {
             outside_amount: outside,
             wallet_amount: wallet,
             total: if outside.currency == wallet.currency { outside.minor } else { wallet.minor + fees.iter().sum::<i64>() },
+            released: 0,
             platform_fee: fees[0],
             gateway_fee: fees[1],
             fx_fee: fees[2],
@@ -495,6 +497,8 @@ mod tests {
             let given_back = Money::new(if exchange { outside } else { payee }, paid.currency);
             let refund = Figures { total: payee, ..figures(given_back, Money::new(payee, usd), [0; 3]) };
             prop_assert!(outgoing_completes(&refund, From::Available).is_ok());
+            let for_less = Figures { released: all, ..refund };
+            prop_assert!(outgoing_completes(&for_less, From::Held).is_ok());
             prop_assert!(hold(WalletId(1), Money::new(payee, usd)).is_ok());
             prop_assert!(release(WalletId(1), Money::new(payee, usd)).is_ok());
         }

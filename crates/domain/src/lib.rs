@@ -22,6 +22,7 @@ pub mod mutants;
 pub mod names;
 pub mod party;
 pub mod rates;
+pub mod refund;
 pub mod rejection;
 pub mod review;
 pub mod session;

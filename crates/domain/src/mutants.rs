@@ -53,6 +53,9 @@ mutants! {
     AnyRate = "money of a third currency is taken at the payment's rate",
     HalfRounding = "an exchange is rounded half up, not up",
     FreeFee = "a fee of less than half a minor unit is not taken",
+    CappedTogether = "what a refund holds is capped by what others under way leave of the total",
+    HoldTaken = "a refund takes all that it holds although less is due",
+    BounceAlone = "what a review finds given back or returned is rounded by itself",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -11,6 +11,7 @@ use crate::merchant::Merchant;
 use crate::money::Money;
 use crate::mutant;
 use crate::names::Provider;
+use crate::refund;
 use crate::rejection::Rejection;
 use crate::settle;
 use crate::time::Timestamp;
@@ -87,6 +88,15 @@ impl Review {
     /// [`Halt::Broken`] for sums that do not fit.
     pub fn kept_minor(&self) -> Result<i64, Halt> {
         difference(self.all_minor()?, self.returned_minor()?)
+    }
+
+    /// What of it was decided to be the wallet's: the same without what is open.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] for sums that do not fit.
+    pub fn booked_minor(&self) -> Result<i64, Halt> {
+        let open = if self.status == ReviewStatus::Open { self.amount.minor } else { 0 };
+        difference(self.kept_minor()?, open)
     }
 
     fn returned_minor(&self) -> Result<i64, Halt> {
@@ -252,10 +262,11 @@ pub fn resolve(id: ReviewId, how: Resolution, evidence: &str, world: &mut World,
             resolved(review, how.as_str(), evidence, world, now)
         }
         ReviewKind::SuccessAfterFailure | ReviewKind::FailureAfterSuccess | ReviewKind::AmountMismatch => {
-            let counted = contradiction::given_back(&execution, world)?;
-            let execution = resolve_suspense(&review, execution, how, time, world, now)?;
+            let counted = contradiction::room_taken(&execution, world)?;
+            let id = execution.id;
+            resolve_suspense(&review, execution, how, time, world, now)?;
             let review = resolved(review, how.as_str(), evidence, world, now)?;
-            let execution = contradiction::recount(execution, counted, world)?;
+            let execution = contradiction::recount((*world.must::<Execution>(id)?).clone(), counted, world)?;
             let disputed = contradiction::reviews(execution.id, world)?.iter().any(|other| other.status == ReviewStatus::Open);
             world.put(Execution { disputed, ..execution });
             Ok(review)
@@ -298,7 +309,7 @@ fn resolve_suspense(
     time: Timestamp,
     world: &mut World,
     now: Timestamp,
-) -> Result<Execution, Halt> {
+) -> Result<(), Halt> {
     if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
         return Err(Rejection::ReviewNotOpen { needs: "money is in suspense; say --to wallet or --to payer" }.into());
     }
@@ -308,8 +319,7 @@ fn resolve_suspense(
     } else {
         settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?
     };
-    move_out_of_suspense(review, &execution, how, world, now)?;
-    Ok(execution)
+    move_out_of_suspense(review, &execution, how, world, now)
 }
 
 fn move_out_of_suspense(
@@ -340,7 +350,12 @@ fn move_out_of_suspense(
 fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Vec<Leg>, Halt> {
     let found = review.amount;
     let wallet = review_wallet(review, execution, world, now)?;
-    let share = worth(review, execution, &wallet)?;
+    let share = match given_back(review, execution, world)? {
+        Some((before, after)) => {
+            refund::correct(execution.original_execution_id.unwrap_or(execution.id), before, after, world)?
+        }
+        None => worth(review, execution, &wallet)?,
+    };
     if wallet.status == WalletStatus::Closed {
         return Err(Rejection::WalletState { field: "", state: wallet.status.as_str() }.into());
     }
@@ -369,8 +384,19 @@ fn review_wallet(review: &Review, execution: &Execution, world: &mut World, now:
     wallet::open(world, execution.merchant_id, owner, review.amount.currency, now)
 }
 
-/// What the money in suspense is worth in the wallet's currency, at the execution's stored rate: all of the payment what all of it
-/// was, a part rounded to the disadvantage of the wallet.
+/// What was given back of a payment because of this execution, before what is in suspense goes to the wallet and after it; `None`
+/// for what is no refund and of no refunded payment, and for money of another currency, whose worth nobody has agreed on.
+fn given_back(review: &Review, execution: &Execution, world: &World) -> Result<Option<(i64, i64)>, Halt> {
+    let found = review.amount;
+    if found.currency != execution.outside_amount().currency {
+        return Ok(None);
+    }
+    let before = contradiction::given_back(execution, &contradiction::reviews(execution.id, world)?)?;
+    before.map(|before| Ok((before, difference(before, found.minor)?))).transpose()
+}
+
+/// What other money in suspense is worth in the wallet's currency, at the execution's stored rate: all of the payment what all of
+/// it was, a part rounded to the disadvantage of the wallet.
 fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64, Halt> {
     let found = review.amount;
     if wallet.currency == found.currency {
@@ -381,7 +407,7 @@ fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64,
         return Ok(found.minor.signum() * execution.total_minor);
     }
     let share = if found.minor < 0 {
-        fees::refund_share(size, execution.rate, wallet.currency, i64::MAX).map(|share| -share)
+        fees::refund_share(size, execution.rate, wallet.currency).map(|share| -share)
     } else {
         fees::whole_worth(size, execution.rate, wallet.currency)
     };

@@ -5,13 +5,14 @@ use crate::contradiction;
 use crate::event::{self, EventType, Subject};
 use crate::execute;
 use crate::execution::{
-    Execution, ExecutionStatus, Input, Job, LEASE_US, NEVER_SEEN_US, Patience, Refunded, STRIPE_RESEND_US, Step, Task, Word,
+    Execution, ExecutionStatus, Input, Job, LEASE_US, NEVER_SEEN_US, Patience, STRIPE_RESEND_US, Step, Task, Word,
 };
 use crate::ids::{ExecutionId, MerchantId};
 use crate::ledger::{self, From};
 use crate::merchant::Merchant;
 use crate::mutant;
 use crate::names::{Mode, Operation, Provider};
+use crate::refund;
 use crate::rejection::Rejection;
 use crate::review;
 use crate::source::{Source, SourceInput, SourceStatus};
@@ -165,6 +166,9 @@ pub fn complete(
         let wallet = wallet::open(world, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
         execution.wallet_id = Some(wallet.id);
     }
+    if let Some(payment) = execution.original_execution_id {
+        execution.released_minor = refund::complete(&execution, payment, world)?;
+    }
     let figures = execution.figures()?;
     let postings = match execution.operation {
         Operation::Collection => ledger::collection_completes(&figures)?,
@@ -219,7 +223,7 @@ pub fn fail(
     }
     // What a disputed one counts for is for its review to say.
     if let Some(original) = execution.original_execution_id.filter(|_| !execution.disputed && !mutant!(RoomKept)) {
-        let original = world.must::<Execution>(original)?.recounted(execution.refunds(), Refunded::default())?;
+        let original = world.must::<Execution>(original)?.recounted(execution.payee.minor, 0)?;
         world.put(original);
     }
     let execution = Execution { status: ExecutionStatus::Failed, gateway_message: Some(message), ..finished(execution, time) };

@@ -346,6 +346,7 @@ impl Checks {
         let mut taken: Map<ExecutionId, i64> = Map::default();
         for execution in rows.executions.by_id.values() {
             self.figures(execution)?;
+            Self::share(execution)?;
             let payment = execution.original_execution_id.unwrap_or(execution.id);
             *taken.entry(payment).or_default() += self.taken_by(execution);
         }
@@ -359,6 +360,17 @@ impl Checks {
         Ok(())
     }
 
+    /// Whatever became of the refunds of a payment, its wallet has paid the share of what is back, rounded up once.
+    fn share(row: &Execution) -> Checked {
+        let inside = i128::from(row.rate.den()) * i128::from(row.wallet_currency().minor_per_major());
+        let outside = i128::from(row.rate.num()) * i128::from(row.payer.currency.minor_per_major());
+        let share = (i128::from(row.given_back_minor) * inside + outside - 1) / outside;
+        let cost = i128::from(row.refunded_total_minor) + i128::from(row.over_refunded_total_minor);
+        let usual = row.operation == Operation::Collection && row.given_back_minor <= row.payer.minor;
+        let fair = !usual || cost == share.min(row.total_minor.into());
+        rule(fair, "refunds that did not cost their share", || format!("{share}: {row:?}"))
+    }
+
     fn figures(&self, row: &Arc<Execution>) -> Checked {
         let fees = row.platform_fee_minor + row.gateway_fee_minor + row.fx_fee_minor;
         let between = match row.operation {
@@ -366,7 +378,8 @@ impl Checks {
             Operation::Refund => 0,
             Operation::Payout | Operation::Transfer => row.payer.minor - row.payee.minor,
         };
-        rule(fees == between, "figures that do not add up", || format!("{row:?}"))?;
+        let released = row.operation == Operation::Refund && row.status == ExecutionStatus::Completed;
+        rule(fees == between && (released || row.released_minor == 0), "figures that do not add up", || format!("{row:?}"))?;
         let recorded = self.session_of.get(&row.session_id) == Some(&row.id);
         rule(recorded, "a session was executed twice", || format!("{row:?}"))
     }

@@ -317,16 +317,18 @@ impl Clients<'_> {
             if let Some((original, found)) =
                 found.original.filter(|_| self.rng.chance(300)).and_then(|id| Some((id, self.books.executions.get(&id)?)))
             {
-                chosen = Some((original, (found.figures.payer - found.refunded.0).max(0), found.outside));
+                chosen = Some((original, (found.figures.payer - found.refunded).max(0), found.outside));
             }
             if found.operation == Operation::Collection && (found.status == ExecutionStatus::Completed || self.rng.chance(40)) {
-                chosen = Some((execution, (found.figures.payer - found.refunded.0).max(0), found.outside));
+                chosen = Some((execution, (found.figures.payer - found.refunded).max(0), found.outside));
             }
         }
         let (original, left, currency) = chosen?;
-        let amount = match self.rng.below(5) {
-            0 | 4 => left.max(1),
-            1 => left + 1,
+        let amount = match self.rng.below(8) {
+            0 | 1 => left.max(1),
+            2 => left + 1,
+            // So little that it is worth less than a unit of the wallet.
+            3 | 4 => self.rng.between(1, left.clamp(1, 5)),
             _ => self.rng.between(1, left.max(1)),
         };
         let amount = Decimal::parse(&Money::new(amount, currency).to_string())?;

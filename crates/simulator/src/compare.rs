@@ -68,10 +68,13 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
     }
     for row in last(commits, |commit| &commit.changes.executions, |row| row.id.0) {
         let known = books.executions.get(&row.id.0);
-        let refunded = (row.refunded_minor + row.over_refunded_minor, row.refunded_total_minor + row.over_refunded_total_minor);
+        let refunded = row.refunded_minor + row.over_refunded_minor;
+        let cost = row.refunded_total_minor + row.over_refunded_total_minor;
+        let stored = (refunded, row.given_back_minor, cost, row.released_minor);
         let same = known.is_some_and(|known| {
-            let status = (known.status, known.disputed, known.refunded) == (row.status, row.disputed, refunded);
-            status && known.acts == row.requires_action && known.reference == row.reference_id
+            let status = (known.status, known.disputed) == (row.status, row.disputed);
+            let refunds = (known.refunded, known.back, known.cost, known.spare) == stored;
+            status && refunds && known.acts == row.requires_action && known.reference == row.reference_id
         });
         rule(same, STORED, || format!("{row:?}"))?;
     }

@@ -1,14 +1,21 @@
 //! Refunds: never more than was paid, at the rate of the payment.
 
+use std::collections::BTreeMap;
+
 use crate::stage::{Stage, currency, declined, paid, usd};
+use domain::command::Command;
 use domain::execute::Terms;
-use domain::execution::ExecutionStatus;
+use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::ids::{ExecutionId, PartyId};
 use domain::ledger::AccountKind;
 use domain::money::{Decimal, Money};
 use domain::names::{FeeBearer, Method, Operation};
 use domain::rejection::Rejection;
+use domain::review::{Resolution, ReviewKind, ReviewStatus};
 use domain::session::Declare;
 use domain::time::minutes;
+use domain::wallet::{Owner, Wallet};
+use proptest::prelude::*;
 
 #[test]
 fn refunds_never_exceed_their_payment() {
@@ -39,25 +46,255 @@ fn refunds_never_exceed_their_payment() {
     stage.check_books();
 }
 
-#[test]
-fn a_refund_of_an_exchanged_payment_takes_the_stored_rate() {
+/// A collection of so many cents, paid in francs at 14.4 for a cent; and a wallet with enough.
+fn exchanged(total: i64) -> (Stage, Execution) {
     let mut stage = Stage::new();
-    let source = stage.invoice(10_000, FeeBearer::Payee);
+    let source = stage.invoice(total, FeeBearer::Payee);
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     let execution = stage.collect(source, account, "RWF").unwrap();
-    assert_eq!((execution.payer.minor, execution.payee.minor), (144_000, 9_600));
-    stage.hear(execution.id, paid("t"));
+    let execution = stage.hear(execution.id, paid("t"));
     stage.fund(100_000);
+    (stage, execution)
+}
+
+/// What is on hand and what is held, since the wallet had so much.
+fn spent(stage: &Stage, before: i64) -> (i64, i64) {
+    let (available, held) = stage.mine("USD");
+    (before - available, held)
+}
+
+#[test]
+fn a_refund_of_an_exchanged_payment_takes_the_stored_rate() {
+    let (mut stage, execution) = exchanged(10_000);
+    assert_eq!((execution.payer.minor, execution.payee.minor), (144_000, 9_600));
     let refund = stage.refund(execution.id, "1000").unwrap();
     // 1000 / 1440 USD is 0.6944…, rounded up.
     assert_eq!((refund.payer, refund.payee), (usd(70), Money::new(1_000, currency("RWF"))));
     stage.hear(refund.id, paid("r"));
     let rest = stage.refund(execution.id, "143000").unwrap();
-    assert_eq!(rest.payer, usd(9_930), "all refunds together take T");
-    stage.hear(rest.id, paid("r2"));
+    assert_eq!(rest.payer, usd(9_931), "it holds its own share");
+    let rest = stage.hear(rest.id, paid("r2"));
+    assert_eq!(rest.paid(), usd(9_930), "all refunds together take T");
     assert_eq!(stage.system(AccountKind::ClearingPawaPay, "RWF"), 0);
     assert_eq!(stage.system(AccountKind::Position, "RWF"), 0);
     assert_eq!(stage.system(AccountKind::Position, "USD"), 0);
+    assert_eq!(stage.mine("USD").1, 0, "what was held and not due is released");
     stage.check_books();
+}
+
+#[test]
+fn a_large_refund_costs_its_share_however_many_small_ones_are_under_way() {
+    let (mut stage, execution) = exchanged(1_000);
+    let before = stage.mine("USD").0;
+    let small: Vec<_> = (0..1_000).map(|_| stage.refund(execution.id, "1").unwrap().id).collect();
+    assert_eq!(spent(&stage, before), (1_000, 1_000), "each holds its own cent");
+    let large = stage.refund(execution.id, "13400").unwrap();
+    // 13,400 / 14.4 is 930.5…
+    assert_eq!(large.payer, usd(931));
+    let large = stage.hear(large.id, paid("large"));
+    assert_eq!(large.paid(), usd(931));
+    for id in small {
+        stage.hear(id, declined());
+    }
+    assert_eq!(spent(&stage, before), (931, 0));
+    let rest = stage.refund(execution.id, "1000").unwrap();
+    stage.hear(rest.id, paid("rest"));
+    assert_eq!(spent(&stage, before), (1_000, 0), "the whole payment costs its total");
+    assert_eq!(stage.system(AccountKind::Position, "USD"), 0);
+    stage.check_books();
+}
+
+#[test]
+fn many_small_refunds_are_rounded_once_over_all() {
+    let (mut stage, execution) = exchanged(1_000);
+    let before = stage.mine("USD").0;
+    // A franc is 0.0694 cents: the first costs a cent, and then each fourteenth or fifteenth.
+    for (count, cost) in [(14, 1), (1, 2), (13, 2), (1, 3), (71, 7)] {
+        for _ in 0..count {
+            let refund = stage.refund(execution.id, "1").unwrap();
+            assert_eq!(refund.payer, usd(1));
+            let refund = stage.hear(refund.id, paid("small"));
+            assert!(refund.paid().minor <= 1);
+        }
+        assert_eq!(spent(&stage, before), (cost, 0));
+    }
+    stage.check_books();
+}
+
+#[test]
+fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest() {
+    let (mut stage, execution) = exchanged(1_000);
+    let before = stage.mine("USD").0;
+    // 100 francs are 6.94 cents, 105 are 7.29.
+    let (first, second) = (stage.refund(execution.id, "100").unwrap(), stage.refund(execution.id, "5").unwrap());
+    stage.hear(first.id, paid("r"));
+    assert_eq!(stage.hear(second.id, paid("r")).paid(), usd(1));
+    stage.hear(first.id, declined());
+    assert_eq!(spent(&stage, before), (8, 0));
+    let review = stage.review(first.id, ReviewKind::FailureAfterSuccess);
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!(spent(&stage, before), (1, 0), "5 francs cost a cent");
+    // It was paid after all, and for good.
+    stage.hear(first.id, paid("r"));
+    let review = stage.review(first.id, ReviewKind::SuccessAfterFailure);
+    stage.resolve(review.id, Resolution::ToWallet).unwrap();
+    assert_eq!(spent(&stage, before), (8, 0));
+    stage.check_books();
+}
+
+#[test]
+fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
+    let (mut stage, execution) = exchanged(1_000);
+    // One that holds nothing, since others held all when it began: it takes nothing.
+    let refund = stage.refund(execution.id, "1000").unwrap();
+    let wallet = stage.wallet(Owner::Merchant(stage.merchant), "USD");
+    stage.world.put(Execution { payer: usd(0), total_minor: 0, ..refund.clone() });
+    stage.world.put(Wallet { available_minor: wallet.available_minor + 70, held_minor: 0, ..wallet });
+    stage.world.keep();
+    assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
+    let payment = stage.world.must::<Execution>(execution.id).unwrap();
+    assert_eq!((payment.given_back_minor, payment.cost_so_far().unwrap()), (1_000, 0));
+    // The next one makes up for it, as far as it holds.
+    let next = stage.refund(execution.id, "10").unwrap();
+    assert_eq!((next.payer, stage.hear(next.id, paid("r")).paid()), (usd(1), usd(1)));
+    // Where more was paid than what is back is worth, the next one takes less.
+    let payment = stage.world.must::<Execution>(execution.id).unwrap();
+    stage.world.put(payment.with_given_back(1_010, 100).unwrap());
+    stage.world.keep();
+    for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
+        let refund = stage.refund(execution.id, francs).unwrap();
+        assert_eq!((refund.payer, stage.hear(refund.id, paid("r")).paid()), (usd(holds), usd(takes)));
+    }
+    assert_eq!(stage.mine("USD").1, 0);
+}
+
+/// Sends a party money from the merchant's wallet, which may be given it first.
+fn send(stage: &mut Stage, party: PartyId, amount: Money) {
+    let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), amount.currency.code()).id;
+    if amount.currency != currency("USD") {
+        stage.decide(&Command::FundWallet(wallet_id, amount)).unwrap();
+    }
+    let counterparty_id = stage.counterparty(party);
+    let expires_at = stage.now.plus(minutes(5));
+    let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount, expires_at }).unwrap();
+    assert_eq!(stage.execute(session, Terms::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+}
+
+#[test]
+fn a_refund_without_a_network_needs_what_it_takes_and_no_more() {
+    let mut stage = Stage::new();
+    let party = stage.party("231880000003");
+    let wallet = stage.account(party, Method::Wallet, Operation::Collection);
+    send(&mut stage, party, Money::new(100_000, currency("RWF")));
+    let source = stage.invoice(1_000, FeeBearer::Payee);
+    let execution = stage.collect(source, wallet, "RWF").unwrap();
+    assert_eq!((execution.status, execution.payer.minor), (ExecutionStatus::Completed, 14_400));
+    let first = stage.refund(execution.id, "1").unwrap();
+    assert_eq!((first.status, first.paid()), (ExecutionStatus::Completed, usd(1)));
+    let rest = stage.mine("USD").0;
+    send(&mut stage, party, usd(rest));
+    let second = stage.refund(execution.id, "1").unwrap();
+    assert_eq!((second.status, second.payer), (ExecutionStatus::Completed, usd(0)), "the first cent pays for 14 francs");
+    let third = stage.refund(execution.id, "13").unwrap();
+    assert_eq!((third.status, third.payer), (ExecutionStatus::Failed, usd(1)));
+    stage.check_books();
+}
+
+/// What refunds of a payment come to, reckoned once more.
+#[derive(Default)]
+struct Model {
+    /// By refund: asked for, and with the payer for good.
+    refunds: BTreeMap<ExecutionId, (i64, i64)>,
+    /// Taken back of the payment itself.
+    taken_back: i64,
+}
+
+impl Model {
+    /// C and F(C), at 14.4 francs for a cent.
+    fn expected(&self, payment: &Execution) -> (i64, i64) {
+        let back = self.taken_back + self.refunds.values().map(|(_, back)| back).sum::<i64>();
+        let share = |francs: i64| (francs * 10 + 143) / 144;
+        let (paid, total) = (payment.payer.minor, payment.total_minor);
+        let within = share(back.min(paid)).min(total);
+        (back, within + if back > paid { share(back) - share(paid) } else { 0 })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the wallet has paid the share of
+    /// what its payer really has back, rounded up once, and for the whole payment no more than its total.
+    #[test]
+    fn what_was_really_given_back_costs_its_share(
+        total in 3..=2_000_i64,
+        steps in prop::collection::vec((0..10_u8, 0..8_usize, 1..=100_i64), 1..80),
+    ) {
+        let (mut stage, payment) = exchanged(total);
+        let before = stage.mine("USD").0;
+        let mut model = Model::default();
+        let mut began = vec![];
+        for (step, pick, percent) in steps {
+            let picked: Option<ExecutionId> = began.get(pick % began.len().max(1)).copied();
+            match (step, picked) {
+                (0..=3, _) => {
+                    // Mostly small ones.
+                    let asked = if percent > 90 { payment.payer.minor * percent / 200 } else { percent };
+                    let Ok(refund) = stage.refund(payment.id, &asked.max(1).to_string()) else { continue };
+                    if refund.status == ExecutionStatus::Pending {
+                        model.refunds.insert(refund.id, (asked.max(1), 0));
+                        began.push(refund.id);
+                    }
+                }
+                (4..=8, Some(id)) => {
+                    let amount = Money::new((model.refunds[&id].0 * percent / 50).max(1), currency("RWF"));
+                    let word = match step {
+                        7 => declined(),
+                        8 => Word::Succeeded { transaction_id: "t".into(), amount: Some(amount) },
+                        _ => paid("r"),
+                    };
+                    let before = stage.world.must::<Execution>(id).unwrap().status;
+                    let after = stage.hear(id, word).status;
+                    if before != after && after == ExecutionStatus::Completed {
+                        let refund = model.refunds.get_mut(&id).unwrap();
+                        refund.1 = refund.0;
+                    }
+                }
+                (9, _) => {
+                    stage.hear(payment.id, if percent > 50 { paid("t") } else { declined() });
+                }
+                _ => {}
+            }
+            for id in began.iter().chain([&payment.id]) {
+                for review in stage.reviews(*id).into_iter().filter(|review| review.status == ReviewStatus::Open) {
+                    let how = if percent % 4 == 0 { Resolution::ToPayer } else { Resolution::ToWallet };
+                    prop_assert!(stage.resolve(review.id, how).is_ok());
+                    if how == Resolution::ToWallet && *id == payment.id {
+                        model.taken_back -= review.amount.minor;
+                    } else if how == Resolution::ToWallet {
+                        model.refunds.get_mut(id).unwrap().1 -= review.amount.minor;
+                    }
+                }
+            }
+            let row = stage.world.must::<Execution>(payment.id).unwrap();
+            let usual = model.taken_back >= 0 && model.refunds.values().all(|(_, back)| *back >= 0);
+            let (back, cost) = model.expected(&payment);
+            if !usual {
+                // Money that was recovered outside and came again.
+                break;
+            }
+            prop_assert_eq!(row.given_back_minor, back);
+            let paid_so_far = row.cost_so_far().unwrap();
+            if back <= payment.payer.minor {
+                prop_assert_eq!(paid_so_far, cost);
+                prop_assert!(paid_so_far <= payment.total_minor);
+            } else {
+                prop_assert!(paid_so_far <= cost, "more than its share");
+            }
+            let (available, held) = stage.mine("USD");
+            prop_assert_eq!(before - available - held, paid_so_far, "the wallet paid what the payment says");
+        }
+        stage.check_books();
+    }
 }

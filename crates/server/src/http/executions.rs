@@ -67,6 +67,7 @@ payload! {
 pub struct ExecutionAnswer {
     reference_id: String,
     status: Name<ExecutionStatus>,
+    /// Of a refund what it holds while it is under way, and what it took of the wallet once it is completed.
     payer_amount: Amount,
     payer_currency: Code,
     payee_currency: Code,
@@ -92,6 +93,7 @@ struct Waiting {
 
 impl From<Execution> for ExecutionAnswer {
     fn from(execution: Execution) -> Self {
+        let paid = execution.paid();
         let waiting = Waiting {
             waiting_for: execution.waiting_for,
             next_check_at: execution.next_check_at.map(Time),
@@ -100,8 +102,8 @@ impl From<Execution> for ExecutionAnswer {
         Self {
             reference_id: execution.reference_id,
             status: Name(execution.status),
-            payer_amount: Amount(execution.payer),
-            payer_currency: Code(execution.payer.currency),
+            payer_amount: Amount(paid),
+            payer_currency: Code(paid.currency),
             payee_currency: Code(execution.payee.currency),
             payee_amount: Amount(execution.payee),
             operation_type: Name(execution.operation),

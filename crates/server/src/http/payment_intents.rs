@@ -50,7 +50,7 @@ pub struct PaymentIntentAnswer {
     gateway_fee: Amount,
     fx_fee: Amount,
     fee_currency: Code,
-    /// Collections: what refunds of it have taken or hold, in the payer's currency.
+    /// Collections: what of it is refunded or under way to be, in the payer's currency; the rest can be refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
     completed_at: Option<Time>,

@@ -21,6 +21,8 @@ struct Migration {
 
 /// From this version on what counts against a payment's refunds follows what its provider moved.
 const RECOUNTED: i64 = 4;
+/// From this version on what refunds cost is rounded once over all of their payment.
+const ROUNDED_ONCE: i64 = 6;
 
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
@@ -50,6 +52,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0005_merchants.sql"),
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0006_refunds.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0006_refunds.sql"),
+        // An older kola rounds each refund by itself, and takes what was paid for them for what they hold, too.
+        oldest: ROUNDED_ONCE,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0007_tariff.sql"),
@@ -153,7 +161,7 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
     }
     if found == 0 {
         first_run(sql, &read_market(market)?)?;
-    } else if found < RECOUNTED {
+    } else if found < ROUNDED_ONCE {
         recount::run(sql)?;
     }
     if sql.dialect() == Dialect::Sqlite {

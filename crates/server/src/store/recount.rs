@@ -1,13 +1,16 @@
-//! What counts against the room of payments for refunds, counted anew: before schema 4 it did not follow what a provider moved
-//! when that was another amount than asked for, nor what it took back.
+//! The refunds of payments, counted anew where a provider contradicted itself: before schema 4 what counts against their room did
+//! not follow what a provider moved when that was another amount than asked for, nor what it took back; before schema 6 nobody
+//! counted what was given back for good.
 
 use std::sync::Arc;
 
 use domain::contradiction;
-use domain::execution::{Execution, Refunded};
+use domain::execution::Execution;
+use domain::fees;
+use domain::money::Money;
 use domain::names::Operation;
 use domain::review::{Review, ReviewKind};
-use domain::world::Halt;
+use domain::world::{Halt, sum};
 
 use super::StoreError;
 use super::record::Record;
@@ -46,28 +49,38 @@ fn rows<R: Record>(sql: &mut dyn Sql, condition: &str) -> Result<Vec<R>, StoreEr
 }
 
 fn counted(payment: &Execution, all: &[&Execution], reviews: &[Arc<Review>]) -> Result<Execution, Halt> {
-    let nothing = Execution {
-        refunded_minor: 0,
-        refunded_total_minor: 0,
-        over_refunded_minor: 0,
-        over_refunded_total_minor: 0,
-        ..payment.clone()
-    };
+    let nothing = Execution { refunded_minor: 0, over_refunded_minor: 0, ..payment.clone() };
+    let nothing = nothing.with_given_back(0, 0)?;
     all.iter().try_fold(nothing, |counted, execution| {
         let own: Vec<Arc<Review>> = reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
-        counted.recounted(Refunded::default(), contradiction::counts(execution, &own)?)
+        let back = contradiction::given_back(execution, &own)?.unwrap_or(0).max(0);
+        let cost = sum(counted.cost_so_far()?, cost_alone(execution, back)?)?;
+        counted
+            .recounted(0, contradiction::counts(execution, &own)?)?
+            .with_given_back(sum(counted.given_back_minor, back)?, cost)
     })
+}
+
+/// What so much given back because of one execution has cost: each was rounded by itself.
+fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Halt> {
+    let asked = execution.outside_amount();
+    if back == asked.minor {
+        return Ok(execution.total_minor);
+    }
+    fees::refund_share(Money::new(back, asked.currency), execution.rate, execution.wallet_currency())
+        .ok_or_else(|| Halt::Broken(format!("{back} of execution {} has no worth", execution.id)))
 }
 
 fn write(sql: &mut dyn Sql, payment: &Execution) -> Result<(), StoreError> {
     let row = params![
         "id" = payment.id.0,
         "refunded" = payment.refunded_minor,
-        "total" = payment.refunded_total_minor,
         "over" = payment.over_refunded_minor,
+        "given" = payment.given_back_minor,
+        "total" = payment.refunded_total_minor,
         "over_total" = payment.over_refunded_total_minor
     ];
-    let text = "UPDATE executions SET refunded_minor = :refunded, refunded_total_minor = :total, over_refunded_minor = :over, \
-                over_refunded_total_minor = :over_total WHERE id = :id";
+    let text = "UPDATE executions SET refunded_minor = :refunded, over_refunded_minor = :over, given_back_minor = :given, \
+                refunded_total_minor = :total, over_refunded_total_minor = :over_total, rounded_once = 0 WHERE id = :id";
     sql.execute(text, &row).map(|_| ())
 }

@@ -92,9 +92,10 @@ record!(domain::execution::Execution, "executions",
         provider_request_id: "provider_request_id", deadline_at: "deadline_at", created_at: "created_at",
     }
     changing {
-        status: "status", wallet_id: "wallet_id", refunded_minor: "refunded_minor",
-        refunded_total_minor: "refunded_total_minor", over_refunded_minor: "over_refunded_minor",
-        over_refunded_total_minor: "over_refunded_total_minor", provider_transaction_id: "provider_transaction_id",
+        status: "status", wallet_id: "wallet_id", refunded_minor: "refunded_minor", over_refunded_minor: "over_refunded_minor",
+        given_back_minor: "given_back_minor", refunded_total_minor: "refunded_total_minor",
+        over_refunded_total_minor: "over_refunded_total_minor", released_minor: "released_minor",
+        provider_transaction_id: "provider_transaction_id",
         gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
         requires_action: "requires_action", cancel_asked: "cancel_asked", disputed: "disputed", attempts: "attempts", sent_at: "sent_at",
         waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",

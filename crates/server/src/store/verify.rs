@@ -4,6 +4,8 @@
 //! All run in one read transaction, so that a live database is seen at one point in time. What payments cost is computed once
 //! more beside these queries.
 
+mod shares;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -104,16 +106,11 @@ const CHECKS: &[Check] = &[
     },
     Check {
         // Of a refund counts what its payer has of it, and while it is open no less than was asked for; of the payment itself what
-        // its provider took back. What another amount is worth in the wallet's currency is not computed here. The CAST gives the
-        // id a type in SQLite, without which it is not looked up but sought in all rows.
+        // its provider took back. The CAST gives the id a type in SQLite, without which it is not looked up but sought in all rows.
         name: "refunds differ from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
-              LEFT JOIN (SELECT id, sum(p) AS p, sum(CASE WHEN p = 0 THEN 0 WHEN p = asked THEN total WHEN same = 1 THEN p END) AS t, \
-              sum(CASE WHEN p = 0 OR p = asked OR same = 1 THEN 0 ELSE 1 END) AS unsure \
-              FROM (SELECT id, asked, total, same, CASE WHEN has > at_least THEN has ELSE at_least END AS p FROM ( \
-              SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, e.total_minor AS total, \
-              CASE e.operation WHEN 'REFUND' THEN e.payee_minor ELSE e.payer_minor END AS asked, \
-              CASE WHEN e.payer_currency = e.payee_currency THEN 1 ELSE 0 END AS same, \
+              LEFT JOIN (SELECT id, sum(CASE WHEN has > at_least THEN has ELSE at_least END) AS p FROM ( \
+              SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
               CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor ELSE 0 END \
               - CASE WHEN e.operation = 'REFUND' OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED') \
               THEN coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
@@ -126,17 +123,43 @@ const CHECKS: &[Check] = &[
               sum(earlier_minor - earlier_returned_minor + CASE WHEN resolution = 'to payer' THEN 0 ELSE amount_minor END) AS kept \
               FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency \
               ) AS v ON v.execution_id = e.id \
-              WHERE e.operation = 'REFUND' OR e.id IN (SELECT execution_id FROM reviews) GROUP BY e.id) AS one) AS two GROUP BY id) \
+              WHERE e.operation = 'REFUND' OR e.id IN (SELECT execution_id FROM reviews) GROUP BY e.id) AS one GROUP BY id) \
               AS r ON r.id = c.id \
               WHERE c.refunded_minor <> CASE WHEN coalesce(r.p, 0) < c.payer_minor THEN coalesce(r.p, 0) ELSE c.payer_minor END \
-              OR c.refunded_minor + c.over_refunded_minor <> coalesce(r.p, 0) \
-              OR (coalesce(r.unsure, 0) = 0 AND (c.refunded_total_minor + c.over_refunded_total_minor <> coalesce(r.t, 0) \
-              OR c.refunded_total_minor <> CASE WHEN coalesce(r.t, 0) < c.total_minor THEN coalesce(r.t, 0) ELSE c.total_minor END))",
+              OR c.refunded_minor + c.over_refunded_minor <> coalesce(r.p, 0)",
+    },
+    Check {
+        // For good: completed, and what resolved reviews took from the wallet or gave to it.
+        name: "what was given back differs from what its payment says",
+        sql: "SELECT 'execution ' || c.id || ' says ' || c.given_back_minor || ', its refunds ' || coalesce(r.back, 0) \
+              FROM executions AS c LEFT JOIN (SELECT id, sum(CASE WHEN has > 0 THEN has ELSE 0 END) AS back FROM ( \
+              SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
+              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor ELSE 0 END \
+              - coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
+              ELSE e.payer_currency END THEN v.booked ELSE 0 END), 0) AS has \
+              FROM executions AS e LEFT JOIN (SELECT execution_id, currency, sum(earlier_minor - earlier_returned_minor \
+              + CASE WHEN status = 'OPEN' OR resolution = 'to payer' THEN 0 ELSE amount_minor END) AS booked \
+              FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency) AS v ON v.execution_id = e.id \
+              WHERE e.operation = 'REFUND' OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED' \
+              AND e.id IN (SELECT execution_id FROM reviews)) GROUP BY e.id) AS one GROUP BY id) AS r ON r.id = c.id \
+              WHERE c.given_back_minor <> coalesce(r.back, 0)",
+    },
+    Check {
+        // What reviews took and gave besides is held against the shares of payments, below.
+        name: "what refunds took differs from what their payment says",
+        sql: "SELECT 'execution ' || c.id || ' says ' || (c.refunded_total_minor + c.over_refunded_total_minor) || ', its refunds ' \
+              || coalesce(r.took, 0) FROM executions AS c LEFT JOIN (SELECT original_execution_id AS id, \
+              sum(CASE status WHEN 'COMPLETED' THEN payer_minor - released_minor ELSE 0 END) AS took \
+              FROM executions WHERE operation = 'REFUND' GROUP BY original_execution_id) AS r ON r.id = c.id \
+              WHERE c.refunded_total_minor + c.over_refunded_total_minor <> coalesce(r.took, 0) AND c.id NOT IN ( \
+              SELECT coalesce(e.original_execution_id, e.id) FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
+              WHERE v.kind <> 'DEADLINE_PASSED')",
     },
     Check {
         name: "figures of an execution that do not add up",
         sql: "SELECT 'execution ' || id FROM executions WHERE platform_fee_minor + gateway_fee_minor + fx_fee_minor <> \
-              CASE operation WHEN 'COLLECTION' THEN total_minor - payee_minor WHEN 'REFUND' THEN 0 ELSE payer_minor - payee_minor END",
+              CASE operation WHEN 'COLLECTION' THEN total_minor - payee_minor WHEN 'REFUND' THEN 0 ELSE payer_minor - payee_minor END \
+              OR (released_minor <> 0 AND NOT (operation = 'REFUND' AND status = 'COMPLETED'))",
     },
     Check {
         name: "fees settled differ from the execution",
@@ -229,11 +252,12 @@ const CHECKS: &[Check] = &[
               GROUP BY subject_id HAVING count(*) > 1",
     },
     Check {
+        // What a refund held more than it took is released in the same transaction, and cancels out.
         name: "settled amount differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
               AND v.type = 'execution.completed' LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
-              WHERE n.id IS NULL AND e.payer_minor > 0 AND e.payee_minor > 0 OR n.amount_minor <> \
-              CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE -e.payer_minor END",
+              AND n.bucket <> 'SYSTEM' GROUP BY e.id HAVING coalesce(sum(n.amount_minor), 0) <> \
+              CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE e.released_minor - e.payer_minor END",
     },
     Check {
         name: "amount on the second wallet differs from the execution",
@@ -280,7 +304,7 @@ const CHECKS: &[Check] = &[
 
 /// The names of the rules, in the order in which they are checked.
 pub fn rules() -> impl Iterator<Item = &'static str> {
-    CHECKS.iter().map(|check| check.name).chain([fairness::PAYER, fairness::FEE])
+    CHECKS.iter().map(|check| check.name).chain([fairness::PAYER, fairness::FEE, shares::RULE])
 }
 
 /// The most violations of one kind that are named.
@@ -303,6 +327,17 @@ pub struct Report {
     pub checks: usize,
     /// Each violation: the rule that is broken, and where.
     pub violations: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    /// Names the places in which a rule is broken, as far as there are not too many.
+    fn name(&mut self, rule: &'static str, places: impl ExactSizeIterator<Item = String>) {
+        let more = places.len() > NAMED;
+        self.violations.extend(places.take(NAMED).map(|place| (rule, place)));
+        if more {
+            self.violations.push((rule, "and more".to_owned()));
+        }
+    }
 }
 
 /// Checks every rule on one snapshot of the database.
@@ -340,14 +375,12 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
         let found = sql.rows(&format!("{} LIMIT {}", check.sql, NAMED + 1), &vec![])?;
         tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
         let places = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
-        report.violations.extend(places.take(NAMED).map(|place| (check.name, place)));
-        if found.len() > NAMED {
-            report.violations.push((check.name, "and more".to_owned()));
-        }
+        report.name(check.name, places);
     }
     let begun = Instant::now();
     report.violations.extend(fairness::check(sql, NAMED)?);
     tracing::debug!(check = "fairness", ms = begun.elapsed().as_millis(), "checked");
+    report.name(shares::RULE, shares::wrong(sql)?.into_iter());
     Ok(report)
 }
 

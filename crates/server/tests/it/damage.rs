@@ -4,7 +4,7 @@ use kola::store::sql::{Dialect, Sql};
 use kola::store::verify;
 
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Server, open};
+use crate::support::{Server, key, open};
 
 /// For each rule, what breaks it in a house in which it holds.
 const DAMAGE: &[(&str, &str)] = &[
@@ -41,6 +41,25 @@ const DAMAGE: &[(&str, &str)] = &[
         "refunds differ from what their payment says",
         "UPDATE executions SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0",
     ),
+    (
+        "what was given back differs from what its payment says",
+        "UPDATE executions SET given_back_minor = given_back_minor + 1 WHERE given_back_minor > 0",
+    ),
+    (
+        "what refunds took differs from what their payment says",
+        "UPDATE executions SET released_minor = released_minor + 1 WHERE operation = 'REFUND' AND payer_currency <> payee_currency",
+    ),
+    (
+        "refunds that did not cost their share",
+        "UPDATE executions SET refunded_total_minor = refunded_total_minor + 1
+            WHERE refunded_total_minor > 0 AND payer_currency <> payee_currency",
+    ),
+    (
+        "refunds that did not cost their share",
+        "UPDATE executions SET refunded_total_minor = refunded_total_minor - 1
+            WHERE refunded_total_minor > 0 AND payer_currency = payee_currency",
+    ),
+    ("figures of an execution that do not add up", "UPDATE executions SET released_minor = 1 WHERE operation = 'PAYOUT'"),
     (
         "figures of an execution that do not add up",
         "UPDATE executions SET platform_fee_minor = platform_fee_minor + 1 WHERE operation = 'PAYOUT'",
@@ -92,6 +111,10 @@ const DAMAGE: &[(&str, &str)] = &[
     (
         "settled amount differs from the execution",
         "UPDATE executions SET payee_minor = payee_minor - 1 WHERE operation = 'COLLECTION' AND status = 'COMPLETED'",
+    ),
+    (
+        "settled amount differs from the execution",
+        "UPDATE executions SET released_minor = released_minor + 1 WHERE operation = 'REFUND' AND payer_currency <> payee_currency",
     ),
     (
         "amount on the second wallet differs from the execution",
@@ -156,6 +179,10 @@ fn traded() -> Server {
     let (mut server, shop) = open();
     let paid = shop.paid_hundred();
     shop.refund(&paid, "10.00");
+    let rwandan = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
+    let exchanged = shop.collect(shop.checkout(shop.invoice("USD", "10.00")), rwandan, "RWF", &key()).ok();
+    shop.refund(&exchanged, "100");
+    shop.refund(&exchanged, "5");
     shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
     assert_eq!(shop.transfer(shop.customer(), "USD", "5.00")["status"], "COMPLETED");
     assert_eq!(shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00")["status"], "PROCESSING");

@@ -1,7 +1,8 @@
 //! Payments in another currency than the source's, at 1 USD = 192 LRD = 1,440 RWF.
 
+use crate::reviews;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, assert_fields, assert_money, json, key, open, shown};
+use crate::support::{Merchant, after, assert_fields, assert_money, cents, id, json, key, open, shown, wait_for};
 use serde_json::Value;
 
 fn collect(shop: &Merchant, account: i64, source: (&str, &str, &str), payer: &str) -> Value {
@@ -169,14 +170,81 @@ fn a_refund_is_taken_at_the_collections_own_rate() {
     server.verify_ledger();
 }
 
-/// 1.00 LRD ÷ 192 = 0.0052 USD.
+/// 1.00 LRD is 0.0052 USD, 2.92 LRD are 0.0152, 4.85 LRD are 0.0253: rounded up over all.
 #[test]
 fn a_refund_costs_the_wallet_the_next_whole_cent() {
     let (server, shop) = open();
     let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "USD", "100.00"), "LRD");
-    for (back, cost) in [("1.00", "0.01"), ("1.92", "0.01"), ("1.93", "0.02")] {
+    for (back, cost) in [("1.00", "0.01"), ("1.92", "0.01"), ("1.93", "0.01"), ("0.91", "0.00"), ("0.01", "0.01")] {
         assert_money(&shop.refund(&paid, back), &[("payer_amount", cost), ("payee_amount", back)]);
     }
+    shop.assert_balance("USD", "99.96", "0.00");
+    server.verify_ledger();
+}
+
+/// Together they are 1.00 LRD: 0.0052 USD.
+#[test]
+fn a_hundred_small_refunds_cost_what_one_of_all_would() {
+    let (server, shop) = open();
+    let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "USD", "100.00"), "LRD");
+    for _ in 0..100 {
+        assert_eq!(shop.refund(&paid, "0.01")["status"], "COMPLETED");
+    }
+    shop.assert_balance("USD", "99.99", "0.00");
+    let wallet = shop.wallet("USD");
+    let entries = shop.api.get(&format!("/v1/wallets/{wallet}/entries")).rows();
+    assert!(entries.iter().all(|entry| entry["amount"] != json!(0)), "{entries:?}");
+    server.verify_ledger();
+}
+
+/// What the wallet has, and what it holds.
+fn cents_in(shop: &Merchant, currency: &str) -> (i64, i64) {
+    let (available, held) = shop.money_in(shop.wallet(currency));
+    (cents(&available), cents(&held))
+}
+
+/// Ten cents are 144 francs, and 134 francs are 9.3 cents. Small refunds hold ten cents while the large one is begun, and then
+/// do not take place.
+#[test]
+fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
+    let (mut server, shop) = open();
+    server.fund(&shop, "USD", "10.00");
+    let paid = collect(&shop, rwandan(&shop), ("PAYEE", "USD", "0.10"), "RWF");
+    assert_money(&paid, &[("payer_amount", "144")]);
+    // From here on the provider takes a week.
+    assert_eq!(server.terminate(), Some(0));
+    server.restart(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
+    let shop = server.sign_in(&shop.credentials);
+    let (before, _) = cents_in(&shop, "USD");
+    let mut refunds: Vec<(Value, &str)> = (0..10).map(|_| (shop.refund(&paid, "1"), "failed")).collect();
+    refunds.push((shop.refund(&paid, "134"), "completed"));
+    let large = refunds[10].0.clone();
+    assert_fields(&large, &[("status", "PROCESSING")]);
+    assert_money(&large, &[("payer_amount", "0.10"), ("payee_amount", "134")]);
+    assert_eq!(cents_in(&shop, "USD"), (before - 20, 20), "each holds its own share");
+    let intent = format!("/v1/payment-intents/retrieve/{}", paid["payment_intent_id"]);
+    assert_money(&shop.api.get(&intent).ok(), &[("refunded_amount", "144")]);
+
+    shop.advance(25 * 3600);
+    for (refund, outcome) in &refunds {
+        let review = wait_for("the review", || reviews::find(&server, &shown(refund, "reference_id")));
+        reviews::resolve(&server, &review, &["--outcome", outcome, "--evidence", "statement"]).ok();
+        assert_eq!(shop.settled("refund", refund)["status"], outcome.to_uppercase());
+    }
+    assert_eq!(cents_in(&shop, "USD"), (before - 10, 0), "it costs its share");
+    assert_money(&shop.settled("refund", &large), &[("payer_amount", "0.10")]);
+    assert_money(&shop.api.get(&intent).ok(), &[("refunded_amount", "134")]);
+    server.verify_ledger();
+
+    // The total was taken already.
+    assert_eq!(server.terminate(), Some(0));
+    server.restart(&[]);
+    let shop = server.sign_in(&shop.credentials);
+    let body = json!({"original_payment_intent_id": paid["payment_intent_id"], "amount": 10, "expires_at": after(48 * 3600)});
+    let session = id(&shop.api.post("/v1/sessions/refund", &body).ok());
+    let rest = shop.execute("refund", session, &key()).ok();
+    assert_money(&rest, &[("payer_amount", "0.00"), ("payee_amount", "10")]);
+    assert_eq!(cents_in(&shop, "USD"), (before - 10, 0), "the whole payment costs its total");
     server.verify_ledger();
 }
 

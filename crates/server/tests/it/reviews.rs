@@ -9,7 +9,7 @@ fn list(server: &Server) -> Vec<Value> {
     serde_json::from_str(&printed).unwrap_or_else(|e| panic!("not a JSON array: {e}: {printed}"))
 }
 
-fn find(server: &Server, reference: &str) -> Option<Value> {
+pub(crate) fn find(server: &Server, reference: &str) -> Option<Value> {
     list(server).into_iter().find(|r| r["reference_id"] == json!(reference))
 }
 
@@ -36,7 +36,7 @@ fn overdue(kind: &str) -> (Server, Merchant, Value, Value) {
     (server, shop, first, review)
 }
 
-fn resolve(server: &Server, review: &Value, how: &[&str]) -> crate::support::process::Run {
+pub(crate) fn resolve(server: &Server, review: &Value, how: &[&str]) -> crate::support::process::Run {
     let number = id(review).to_string();
     let mut arguments = vec!["review", "resolve", &number];
     arguments.extend(how);

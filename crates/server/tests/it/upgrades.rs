@@ -366,3 +366,36 @@ fn what_was_taken_back_of_an_exchanged_payment_is_counted_at_its_rate() {
     assert_eq!(refund["status"], "COMPLETED");
     assert_ne!(shown(&refund, "payer_amount"), "0.00");
 }
+
+/// What the sixth migration does to rows.
+const ROUNDED_ONCE: &str = include_str!("../../../../migrations/postgres/0006_refunds.sql");
+
+#[test]
+fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_is_due() {
+    let (mut server, shop) = open();
+    server.fund(&shop, "USD", "10.00");
+    let account = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
+    let paid = shop.collect(shop.checkout(shop.source("invoices", "USD", "PAYEE", "10.00")), account, "RWF", &key()).ok();
+    // At 14.4 francs for a cent; rounded each by itself these cost as much.
+    assert_fields(&shop.refund(&paid, "100"), &[("payer_amount", "0.07")]);
+    assert_fields(&shop.refund(&paid, "1"), &[("payer_amount", "0.01")]);
+    assert_eq!(server.terminate(), Some(0));
+    server.restart(&[("KOLA_SANDBOX_DELAY_MS", "3600000")]);
+    let shop = server.sign_in(&shop.credentials);
+    let under_way = shop.refund(&paid, "100");
+    assert_fields(&under_way, &[("status", "PROCESSING"), ("payer_amount", "0.07")]);
+    // As before the migration: nobody counted what was given back, and what is held was counted as paid.
+    server.database.sql("UPDATE executions SET given_back_minor = 0, refunded_total_minor = 15 WHERE operation = 'COLLECTION'");
+    assert!(server.kola(&["ledger", "verify"]).refused().contains("refunds that did not cost their share"));
+    server.database.sql(update_of(ROUNDED_ONCE));
+    let figures = "SELECT given_back_minor, refunded_total_minor, over_refunded_total_minor, rounded_once FROM executions \
+                   WHERE operation = 'COLLECTION'";
+    assert_eq!(server.database.rows(figures), [["101", "8", "0", "0"]]);
+    server.verify_ledger();
+    shop.advance(3700);
+    let done = shop.settled("refund", &under_way);
+    // 201 francs are 13.96 cents, of which eight are paid.
+    assert_fields(&done, &[("status", "COMPLETED"), ("payer_amount", "0.06"), ("payee_amount", "100")]);
+    assert_eq!(server.database.rows(figures), [["201", "14", "0", "0"]]);
+    server.verify_ledger();
+}

@@ -1,5 +1,6 @@
 //! The oracle's own books: plain maps of what clients and providers were told.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use domain::currency::Currency;
@@ -11,7 +12,7 @@ use domain::session::{SessionKind, SessionStatus};
 use domain::source::{SourceStatus, SourceType};
 use domain::wallet::WalletStatus;
 
-use super::figures::{Figures, Prices, Worth, giving_back};
+use super::figures::{Figures, Prices, Worth, cost_of, whole};
 use crate::db::Map;
 
 /// A merchant.
@@ -100,8 +101,15 @@ pub struct Execution {
     pub wallet: Option<i64>,
     pub other: Option<i64>,
     pub original: Option<i64>,
-    /// What its payer has of it, or is to have: in the payer's currency, in the wallet's.
-    pub refunded: (i64, i64),
+    /// A payment: what its payer has of it, or is to have.
+    pub refunded: i64,
+    /// A payment: what its payer has of it for good, and what that has cost the wallet.
+    pub back: i64,
+    pub cost: i64,
+    /// What its payer has of a payment for good because of this; below zero what was paid in beyond it.
+    pub gone: i64,
+    /// A refund: what it held and did not need.
+    pub spare: i64,
     /// What its provider holds for us because of it, as far as its words were taken in: by currency, its own first.
     pub said: Vec<(Currency, i64)>,
     /// Of that what went back, or was recovered, outside.
@@ -126,24 +134,51 @@ impl Execution {
 
     /// What of a payment is with its payer because of this: of a refund what the payer has, and no less than was asked for
     /// while that is open, or in another currency; of the payment itself what its provider took back.
-    pub fn counts(&self) -> (i64, i64) {
+    pub fn counts(&self) -> i64 {
         let completed = self.status == ExecutionStatus::Completed;
         let net = |currency: Currency| sum_of(&self.said, currency) - sum_of(&self.undone, currency);
-        let (asked, total, has) = match self.operation {
-            Operation::Collection if completed && self.provider != Provider::Platform => {
-                (self.figures.payer, self.figures.total, self.figures.payer - net(self.outside))
-            }
-            Operation::Refund if completed && self.provider == Provider::Platform => {
-                (self.figures.payee, self.figures.payer, self.figures.payee)
-            }
-            Operation::Refund => (self.figures.payee, self.figures.payer, -net(self.outside)),
-            Operation::Collection | Operation::Payout | Operation::Transfer => return (0, 0),
+        let has = match self.operation {
+            Operation::Collection if completed && self.provider != Provider::Platform => self.figures.payer - net(self.outside),
+            Operation::Refund if completed && self.provider == Provider::Platform => self.figures.payee,
+            Operation::Refund => -net(self.outside),
+            Operation::Collection | Operation::Payout | Operation::Transfer => return 0,
         };
         let elsewhere = self.said.iter().any(|(currency, _)| *currency != self.outside && net(*currency) != 0);
         let open = !self.is_final() || completed && self.disputed;
-        let least = if self.operation == Operation::Refund && (open || elsewhere) { asked } else { 0 };
-        let amount = has.max(least);
-        if amount == asked { (asked, total) } else { (amount, giving_back(amount, self.worth, i64::MAX)) }
+        let least = if self.operation == Operation::Refund && (open || elsewhere) { self.figures.payee } else { 0 };
+        has.max(least)
+    }
+
+    /// Whether what reviews decide about it is about what a payer has of a payment.
+    pub const fn gives_back(&self) -> bool {
+        match self.operation {
+            Operation::Refund => true,
+            Operation::Collection => matches!(self.status, ExecutionStatus::Completed),
+            Operation::Payout | Operation::Transfer => false,
+        }
+    }
+
+    /// A payment of which so much is back for good: what that costs.
+    pub fn cost_of(&self, back: i64) -> i64 {
+        cost_of(back, self.figures.payer, self.figures.total, self.worth)
+    }
+
+    /// A payment: what a refund of `r` that holds `held` takes.
+    pub fn takes(&self, r: i64, held: i64) -> i64 {
+        (self.cost_of(self.back + r) - self.cost).clamp(0, held)
+    }
+
+    /// A payment, once `gone` of it is with the payer because of one execution, instead of `before`: how much is back then, what
+    /// that has cost, and what the wallet gets.
+    pub fn corrected(&self, before: i64, gone: i64) -> (i64, i64, i64) {
+        let back = self.back + gone.max(0) - before.max(0);
+        let cost = match back.cmp(&self.back) {
+            Ordering::Greater => self.cost.max(self.cost_of(back)),
+            Ordering::Less => self.cost.min(self.cost_of(back)),
+            Ordering::Equal => self.cost,
+        };
+        let beyond = |gone: i64| whole((-gone).max(0), self.worth);
+        (back, cost, beyond(gone) - beyond(before) + self.cost - cost)
     }
 
     pub const fn is_final(&self) -> bool {
@@ -295,8 +330,7 @@ impl Books {
         change(own);
         let (after, payment) = (own.counts(), own.original.unwrap_or(id));
         if let Some(payment) = self.executions.get_mut(&payment) {
-            payment.refunded.0 += after.0 - before.0;
-            payment.refunded.1 += after.1 - before.1;
+            payment.refunded += after - before;
         }
     }
 

@@ -113,9 +113,19 @@ pub fn outgoing(prices: &Prices, amount: i64, currency: Currency, method: Method
     Figures { payer: total, payee: amount, total, fees: [platform, network, 0] }
 }
 
-/// What giving back `r` outside takes from a wallet inside when `left` is left of the total.
-pub fn giving_back(r: i64, worth: Worth, left: i64) -> i64 {
-    up(i128::from(r) * worth.inside, worth.outside).min(left)
+/// What giving back `r` outside is worth inside, up to a whole unit.
+pub fn giving_back(r: i64, worth: Worth) -> i64 {
+    let (n, d) = (i128::from(r) * worth.inside, worth.outside);
+    i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX)
+}
+
+/// What `back` of a payment costs that came to `paid` outside and `total` inside: up to a whole unit, once, and the whole
+/// payment no more than its total; what goes beyond it, besides.
+pub fn cost_of(back: i64, paid: i64, total: i64, worth: Worth) -> i64 {
+    if back <= paid {
+        return giving_back(back, worth).min(total);
+    }
+    giving_back(paid, worth).min(total) + giving_back(back, worth) - giving_back(paid, worth)
 }
 
 /// What `r` outside is worth inside, without parts of a unit.

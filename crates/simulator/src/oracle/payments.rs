@@ -201,9 +201,11 @@ impl Books {
                 figures::collection(&prices, source.total, (inside, outside), source.bearer, method).unwrap_or_default()
             }
             (Operation::Refund, Some(original), _) => {
-                let fits = original.refunded.0 + session.amount <= original.figures.payer;
-                let left = if fits { (original.figures.total - original.refunded.1).max(0) } else { i64::MAX };
-                let taken = figures::giving_back(session.amount, worth, left);
+                let held = figures::giving_back(session.amount, worth).min(original.figures.total);
+                // What is over at once holds nothing.
+                let fits = original.refunded + session.amount <= original.figures.payer;
+                let at_once = fits && provider == Provider::Platform;
+                let taken = if at_once { original.takes(session.amount, held) } else { held };
                 Figures { payer: taken, payee: session.amount, total: taken, fees: [0; 3] }
             }
             _ => figures::outgoing(&prices, session.amount, inside, method, operation),
@@ -225,7 +227,11 @@ impl Books {
             wallet: session.wallet.or_else(|| original.and_then(|original| original.wallet)),
             other: None,
             original: session.original,
-            refunded: (0, 0),
+            refunded: 0,
+            back: 0,
+            cost: 0,
+            gone: 0,
+            spare: 0,
             said: vec![],
             undone: vec![],
             disputed: false,
@@ -356,7 +362,7 @@ impl Books {
             Ok((_, enough)) => enough,
             Err(fate) => return fate,
         };
-        if original.refunded.0 + own.figures.payee > original.figures.payer || !enough {
+        if original.refunded + own.figures.payee > original.figures.payer || !enough {
             return ends(ExecutionStatus::Failed);
         }
         if own.provider != Provider::Platform {
@@ -383,8 +389,7 @@ impl Books {
         }
         if status != ExecutionStatus::Failed {
             if let Some(original) = execution.original.and_then(|id| self.executions.get_mut(&id)) {
-                original.refunded.0 += execution.figures.payee;
-                original.refunded.1 += execution.figures.payer;
+                original.refunded += execution.figures.payee;
             }
             self.set_source_status(execution.source, SourceStatus::Processing);
         }
@@ -430,6 +435,7 @@ impl Books {
     pub(super) fn complete(&mut self, id: i64, held: bool) -> Result<(), Wrong> {
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
         let (s, p, f) = (own.inside, own.outside, own.figures);
+        let spare = self.refund_is_over(&own);
         let collects = own.operation == Operation::Collection;
         let sign = if collects { 1 } else { -1 };
         let wallet = match own.wallet {
@@ -442,14 +448,14 @@ impl Books {
         }
         if s != p {
             self.credit(own.merchant, AccountKind::Position, p, sign * own.crossing());
-            self.credit(own.merchant, AccountKind::Position, s, -sign * f.total);
+            self.credit(own.merchant, AccountKind::Position, s, -sign * (f.total - spare));
         }
         if collects {
             self.add(wallet, f.payee, 0)?;
         } else if held {
-            self.add(wallet, 0, -f.payer)?;
+            self.add(wallet, spare, -f.payer)?;
         } else {
-            self.add(wallet, -f.payer, 0)?;
+            self.add(wallet, spare - f.payer, 0)?;
         }
         for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx].into_iter().zip(f.fees) {
             self.credit(own.merchant, kind, s, fee);
@@ -460,9 +466,20 @@ impl Books {
             known.wallet = Some(wallet);
             known.acts = false;
             known.said = vec![(p, sign * own.crossing())];
+            known.gone = if own.operation == Operation::Refund { f.payee } else { 0 };
+            known.spare = spare;
         });
         self.soft += 1;
         Ok(())
+    }
+
+    /// Counts a refund that went through as given back; what of its hold it does not need.
+    fn refund_is_over(&mut self, own: &Execution) -> i64 {
+        let Some(payment) = own.original.and_then(|id| self.executions.get_mut(&id)) else { return 0 };
+        let takes = payment.takes(own.figures.payee, own.figures.payer);
+        payment.back += own.figures.payee;
+        payment.cost += takes;
+        own.figures.payer - takes
     }
 
     /// Books a payment that did not go through after all.

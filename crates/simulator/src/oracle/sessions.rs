@@ -157,7 +157,7 @@ impl Books {
             None => refused,
             Some(found) => {
                 let asked = amount.to_money(found.outside).map_or(0, |money| money.minor);
-                reasons(&[(asked > found.figures.payer - found.refunded.0, "refund")])
+                reasons(&[(asked > found.figures.payer - found.refunded, "refund")])
             }
         }
     }

@@ -222,7 +222,7 @@ impl Books {
         let wrong_way = of_money != about_money || (!about_money && own.disputed);
         let mut refused = first(&[(!review.open || wrong_way, "state")]);
         if refused.is_empty() && how == Resolution::ToWallet {
-            refused.extend(self.against_taking(&own, review));
+            refused.extend(self.against_taking(id, &own, review));
         }
         if !told.accepted(refused)? {
             return Ok(());
@@ -239,30 +239,40 @@ impl Books {
     }
 
     /// The wallet that takes what is in suspense, and its share.
-    fn share(&self, own: &Execution, review: Review) -> (Option<i64>, i64) {
+    fn share(&self, id: i64, own: &Execution, review: Review) -> (Option<i64>, i64) {
         let known = own.wallet.and_then(|id| Some((id, *self.wallets.get(&id)?)));
         // There is a rate only between the payment's own two currencies.
         let has_rate = review.currency == own.outside;
         let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || has_rate);
         let found = own_wallet.or_else(|| self.own_wallet(own.merchant, review.currency));
         let same = found.is_none_or(|(_, wallet)| wallet.currency == review.currency);
-        let share = if same {
+        let share = if let Some((_, _, share)) = self.given_back(id, own, review) {
+            share
+        } else if same {
             review.amount
         } else if review.amount.abs() == own.crossing() {
             own.figures.total * review.amount.signum()
         } else if review.amount < 0 {
-            -figures::giving_back(-review.amount, own.worth, i64::MAX)
+            -figures::giving_back(-review.amount, own.worth)
         } else {
             figures::whole(review.amount, own.worth)
         };
         (found.map(|(id, _)| id), share)
     }
 
-    fn against_taking(&self, own: &Execution, review: Review) -> Vec<&'static str> {
-        let (id, share) = self.share(own, review);
-        let Some(wallet) = id.and_then(|id| self.wallets.get(&id)) else { return first(&[(share < 0, "balance")]) };
+    /// What the payment's payer has back once it is decided that this is the wallet's, what that has cost, and what the wallet
+    /// gets.
+    fn given_back(&self, id: i64, own: &Execution, review: Review) -> Option<(i64, i64, i64)> {
+        let payment = self.executions.get(&own.original.unwrap_or(id))?;
+        let counts = own.gives_back() && review.currency == own.outside;
+        counts.then(|| payment.corrected(own.gone, own.gone - review.amount))
+    }
+
+    fn against_taking(&self, id: i64, own: &Execution, review: Review) -> Vec<&'static str> {
+        let (taker, share) = self.share(id, own, review);
+        let Some(wallet) = taker.and_then(|id| self.wallets.get(&id)) else { return first(&[(share < 0, "balance")]) };
         let released =
-            if own.is_final() || own.operation == Operation::Collection || own.wallet != id { 0 } else { own.figures.payer };
+            if own.is_final() || own.operation == Operation::Collection || own.wallet != taker { 0 } else { own.figures.payer };
         first(&[(wallet.status == WalletStatus::Closed, "wallet"), (wallet.available + released + share < 0, "balance")])
     }
 
@@ -277,7 +287,13 @@ impl Books {
             let clearing = AccountKind::clearing(own.provider).ok_or("no clearing account")?;
             self.credit(own.merchant, clearing, currency, amount);
         } else {
-            let (wallet, share) = self.share(own, review);
+            let (wallet, share) = self.share(id, own, review);
+            if let Some((back, cost, _)) = self.given_back(id, own, review) {
+                self.executions
+                    .entry(own.original.unwrap_or(id))
+                    .and_modify(|payment| (payment.back, payment.cost) = (back, cost));
+                self.executions.entry(id).and_modify(|known| known.gone -= amount);
+            }
             let wallet = match wallet {
                 Some(wallet) => wallet,
                 None => self.open_wallet(own.merchant, None, currency)?,
