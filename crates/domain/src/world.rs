@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crate::book::Book;
 use crate::event::Event;
-use crate::ids::MerchantId;
 use crate::ledger::Entry;
 use crate::rejection::Rejection;
 
@@ -336,18 +335,6 @@ pub struct IdBlock {
 /// The most ids that one command takes.
 pub const IDS_PER_COMMAND: i64 = 64;
 
-/// A change of many rows at once that no decision reads: it is written after the rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bulk {
-    /// Pending executions of a merchant fall due earlier, because its sandbox clock was advanced.
-    PullChecks {
-        /// Whose.
-        merchant: MerchantId,
-        /// By how much, in microseconds.
-        by_us: i64,
-    },
-}
-
 /// The rows of one batch of commands, and what its commands changed.
 #[derive(Debug)]
 pub struct World {
@@ -363,8 +350,6 @@ pub struct World {
     pub events: Vec<Event>,
     /// New ledger entries.
     pub entries: Vec<Entry>,
-    /// Changes of many rows.
-    pub bulk: Vec<Bulk>,
     first_id: i64,
     kept: Mark,
 }
@@ -374,12 +359,11 @@ struct Mark {
     next_id: i64,
     events: usize,
     entries: usize,
-    bulk: usize,
 }
 
 impl Mark {
     const fn at(next_id: i64) -> Self {
-        Self { next_id, events: 0, entries: 0, bulk: 0 }
+        Self { next_id, events: 0, entries: 0 }
     }
 }
 
@@ -396,7 +380,6 @@ impl World {
             ids,
             events: vec![],
             entries: vec![],
-            bulk: vec![],
             kept,
         }
     }
@@ -445,8 +428,7 @@ impl World {
     /// Accepts what the last command changed.
     pub fn keep(&mut self) {
         self.tables.keep();
-        self.kept =
-            Mark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len(), bulk: self.bulk.len() };
+        self.kept = Mark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len() };
     }
 
     /// Forgets what the last command changed.
@@ -455,7 +437,6 @@ impl World {
         self.ids.next = self.kept.next_id;
         self.events.truncate(self.kept.events);
         self.entries.truncate(self.kept.entries);
-        self.bulk.truncate(self.kept.bulk);
     }
 
     /// Forgets what all commands so far changed, so that they can be decided again; what was loaded stays. Only for a world
@@ -499,6 +480,7 @@ pub fn difference(a: i64, b: i64) -> Result<i64, Halt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::MerchantId;
     use crate::ids::{ExecutionId, PartyId};
     use crate::party::Party;
     use crate::review::{Review, ReviewKind};

@@ -22,6 +22,9 @@ struct Migration {
 /// From this version on what counts against a payment's refunds follows what its provider moved.
 const RECOUNTED: i64 = 4;
 
+/// From this version on what waits of a sandbox merchant is looked at by the merchant's clock.
+const BY_MERCHANT_TIME: i64 = 9;
+
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -50,6 +53,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0005_merchants.sql"),
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0009_merchant_time.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0009_merchant_time.sql"),
+        // An older kola would take the merchant's time of the next look for the server's.
+        oldest: BY_MERCHANT_TIME,
     },
 ];
 
