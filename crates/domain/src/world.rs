@@ -237,12 +237,17 @@ fn first_of<'a, R: Row>(rows: impl Iterator<Item = &'a Arc<R>>, name: &R::Name) 
     rows.filter(|row| row.name().as_ref() == Some(name)).map(|row| row.id()).min()
 }
 
-/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each, in an
-/// order in which a row comes after those it points at.
+/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each. Every
+/// transaction locks in this order. What commands are about comes first, since it is locked before anything is read, and has no
+/// foreign keys; of the rest a row comes after those it points at.
 #[macro_export]
 macro_rules! each_table {
     ($macro:ident) => {
         $macro! {
+            /// Sessions.
+            sessions: Session = $crate::session::Session,
+            /// Executions, by merchant and reference too.
+            executions: Execution = $crate::execution::Execution,
             /// Merchants, by phone within their mode too.
             merchants: Merchant = $crate::merchant::Merchant,
             /// API keys, by client id too.
@@ -263,10 +268,6 @@ macro_rules! each_table {
             items: Item = $crate::source::Item,
             /// Pages of invoices and orders, by those too.
             checkout_configs: CheckoutConfig = $crate::checkout::CheckoutConfig,
-            /// Sessions.
-            sessions: Session = $crate::session::Session,
-            /// Executions, by merchant and reference too.
-            executions: Execution = $crate::execution::Execution,
             /// Reviews, by execution and kind too.
             reviews: Review = $crate::review::Review,
             /// Wallets, by owner and currency too.

@@ -2,7 +2,7 @@
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
-    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with, shown, soon, with_status, year,
+    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with, shown, soon, with_status,
 };
 use serde_json::Value;
 
@@ -156,11 +156,11 @@ fn only_one_of_many_open_sessions_collects_a_source() {
 #[test]
 fn numbers_have_no_gap_and_no_repeat() {
     let (_server, shop) = open();
-    let customer = shop.customer();
+    let (customer, year) = (shop.customer(), shop.year());
     let body = source_for(customer);
     let mut numbers = all_at_once(&[(); 24], |()| shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number"));
     numbers.sort();
-    let expected: Vec<String> = (1..=24).map(|n| format!("INV-{}-{n:05}", year())).collect();
+    let expected: Vec<String> = (1..=24).map(|n| format!("INV-{year}-{n:05}")).collect();
     assert_eq!(numbers, expected);
 }
 

@@ -61,4 +61,5 @@ mod support;
 mod transfers;
 mod upgrades;
 mod verify;
+mod waiting;
 mod wallets;

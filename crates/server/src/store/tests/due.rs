@@ -5,10 +5,12 @@ use domain::ids::{ExecutionId, MerchantId, SessionId};
 use domain::names::Mode;
 use domain::time::{Timestamp, minutes, seconds};
 
-use super::Stage;
 use super::lists::fill;
+use super::{Own, Stage, superuser};
+use crate::store::cell::Cell;
 use crate::store::record::Record as _;
-use crate::store::sql::params;
+use crate::store::sql::{Sql, params};
+use crate::store::{Database, migrate, sqlite};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not in the sandbox.
@@ -127,5 +129,58 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         }
         assert!(expected.len() > 50 && expected.len() < 250, "{}", expected.len());
         assert_eq!(found, expected);
+    }
+}
+
+/// An empty database with the schema from before what waits went by the merchant's clock.
+fn before_merchant_time() -> Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kola.db");
+    sqlite::create_new(&path).unwrap();
+    let mut sql = Database::Sqlite(path).open_as_it_is().unwrap();
+    migrate::tests::run_to(5, sql.as_mut());
+    sql.script("PRAGMA user_version = 5").unwrap();
+    let mut all: Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> = vec![(sql, Box::new(directory))];
+    if let Some(admin) = superuser() {
+        let (own, place) = Own::create(&admin);
+        let mut sql = place.open_as_it_is().unwrap();
+        migrate::tests::run_to(5, sql.as_mut());
+        all.push((sql, Box::new(own)));
+    }
+    all
+}
+
+#[test]
+fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
+    for (mut sql, _home) in before_merchant_time() {
+        sql.script(
+            "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) VALUES \
+             (1, 'A', 'ORGANIZATION', 'SANDBOX', 1, 'default', 0, 0, 0), \
+             (2, 'B', 'ORGANIZATION', 'SANDBOX', 1, 'default', 5000, 0, 0)",
+        )
+        .unwrap();
+        let columns = "id, merchant_id, reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, \
+                       payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, \
+                       refunded_minor, refunded_total_minor, provider, method, provider_request_id, requires_action, \
+                       cancel_asked, disputed, attempts, next_check_at, lease_until, deadline_at, completed_at, created_at, updated_at";
+        for (id, merchant, at) in [(11, 1, "70"), (21, 2, "70"), (22, 2, "NULL")] {
+            let (status, lease, completed) =
+                if at == "NULL" { ("COMPLETED", "NULL", "1") } else { ("PROCESSING", "80", "NULL") };
+            sql.script(&format!(
+                "INSERT INTO executions ({columns}) VALUES ({id}, {merchant}, 'r{id}', 'PAYOUT', {id}, '{status}', 1, 'USD', 1, 'USD', \
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', 0, 0, 0, 1, {at}, {lease}, 9, {completed}, 1, 1)"
+            ))
+            .unwrap();
+        }
+        migrate::run(sql.as_mut(), None).unwrap();
+        let rows = sql.rows("SELECT id, next_check_at, lease_until, updated_at FROM executions ORDER BY id", &vec![]).unwrap();
+        let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.cells())).collect();
+        let cells = |id, at, lease| format!("{:?}", [id, at, lease, Cell::Int(1)]);
+        let expected = [
+            cells(Cell::Int(11), Cell::Int(70), Cell::Int(80)),
+            cells(Cell::Int(21), Cell::Int(5_070), Cell::Int(80)),
+            cells(Cell::Int(22), Cell::Null, Cell::Null),
+        ];
+        assert_eq!(rows, expected);
     }
 }
