@@ -373,16 +373,7 @@ impl World {
     #[must_use]
     pub fn new(book: Arc<Book>, installation: [u8; 16], ids: IdBlock) -> Self {
         let kept = Mark::at(ids.next);
-        Self {
-            first_id: ids.next,
-            tables: Tables::default(),
-            book,
-            installation,
-            ids,
-            events: vec![],
-            entries: vec![],
-            kept,
-        }
+        Self { first_id: ids.next, tables: Tables::default(), book, installation, ids, events: vec![], entries: vec![], kept }
     }
 
     /// The row of that id; `None` when there is none.

@@ -11,9 +11,7 @@ use domain::book::Book;
 use domain::checkout::CheckoutConfig;
 use domain::currency::Currency;
 use domain::event::{Event, EventType, Subject};
-use domain::execution::{
-    CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US,
-};
+use domain::execution::{CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US};
 use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
 use domain::ledger::{AccountKind, Entry};
 use domain::merchant::{ApiKey, Merchant};
@@ -703,11 +701,12 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn executions_put_off(&self, now: Timestamp, limit: u32) -> Result<Vec<(ExecutionId, MerchantId)>, StoreError> {
+        // A cross join is made in this order on SQLite.
         let sql = format!(
             "WITH RECURSIVE {}, waits AS (SELECT executions.id, executions.merchant_id, executions.next_check_at AS at, \
              executions.lease_until, merchants.mode, :now + merchants.clock_offset_us AS time, executions.created_at \
-             FROM found JOIN merchants ON merchants.id = found.id JOIN executions ON executions.merchant_id = merchants.id \
-             AND executions.next_check_at > :now + merchants.clock_offset_us) \
+             FROM found CROSS JOIN merchants CROSS JOIN executions WHERE merchants.id = found.id \
+             AND executions.merchant_id = merchants.id AND executions.next_check_at > :now + merchants.clock_offset_us) \
              SELECT id, merchant_id FROM waits WHERE CASE WHEN lease_until > :now THEN lease_until > :mad \
              ELSE at - time > :apart + CASE WHEN time - created_at < 2 * :shortest THEN :shortest \
              WHEN mode = 'SANDBOX' AND time - created_at > 2 * :sandbox THEN :sandbox \
@@ -724,10 +723,8 @@ impl Queries {
             "longest" = LONGEST_WAIT_US,
             "limit" = limit
         ];
-        self.rows(&sql, &params, |row| {
-            <(ExecutionId, MerchantId) as Column>::take(&mut Reader::new(row, "executions", 0))
-        })
-        .await
+        self.rows(&sql, &params, |row| <(ExecutionId, MerchantId) as Column>::take(&mut Reader::new(row, "executions", 0)))
+            .await
     }
 
     /// The merchants of the lowest ids above `after` that have active sessions, at most `limit`, each with one whose time is
@@ -749,12 +746,7 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_sessions(
-        &self,
-        merchant: MerchantId,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    pub async fn due_sessions(&self, merchant: MerchantId, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
         let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
         self.due("sessions", (OPEN_SESSION, DUE_SESSION, "expires_at"), &params).await
     }

@@ -81,7 +81,8 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
 fn sessions_are_swept_at_each_ones_clock() {
     for mut stage in Stage::both() {
         merchants(&mut stage);
-        for (id, merchant, left) in [(100_i64, 1_i64, 0_i64), (101, 1, 1), (200, 2, -1), (201, 2, 0), (202, 2, 1), (300, 3, 1)] {
+        for (id, merchant, left) in [(100_i64, 1_i64, 0_i64), (101, 1, 1), (200, 2, -1), (201, 2, 0), (202, 2, 1), (300, 3, 1)]
+        {
             let expires = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()] + left).0;
             let sql = "UPDATE sessions SET status = 'ACTIVE', merchant_id = :merchant, expires_at = :expires WHERE id = :id";
             stage.sql.execute(sql, &params!["merchant" = merchant, "expires" = expires, "id" = id]).unwrap();
@@ -117,7 +118,8 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         let mut found = stage.ask(async |q| q.executions_put_off(NOW, 1_000).await.unwrap());
         found.sort_unstable();
         let mut expected = vec![];
-        let sql = format!("SELECT {} FROM executions WHERE next_check_at IS NOT NULL ORDER BY id", Execution::statements().columns);
+        let sql =
+            format!("SELECT {} FROM executions WHERE next_check_at IS NOT NULL ORDER BY id", Execution::statements().columns);
         for row in stage.sql.rows(&sql, &vec![]).unwrap() {
             let row = Execution::from_row(&row, 0).unwrap();
             assert_eq!(row.status, ExecutionStatus::Processing);
