@@ -124,7 +124,7 @@ fn payouts_never_take_more_than_there_is() {
 
 #[test]
 fn held_money_is_not_spent_twice() {
-    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "100.00");
     let account = shop.momo("PAYOUT", GOOD);
     let sessions: Vec<i64> = (0..12).map(|_| id(&shop.open_payout(account, "USD", "40.00").ok())).collect();
@@ -150,7 +150,7 @@ fn race_for_a_source(delay: &str) -> (usize, String) {
 #[test]
 fn only_one_of_many_open_sessions_collects_a_source() {
     assert_eq!(race_for_a_source("0"), (1, "PAID".to_owned()));
-    assert_eq!(race_for_a_source("60000"), (1, "PROCESSING".to_owned()));
+    assert_eq!(race_for_a_source("604800000"), (1, "PROCESSING".to_owned()));
 }
 
 #[test]

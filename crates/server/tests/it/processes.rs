@@ -164,7 +164,7 @@ fn payouts_at_every_process_never_take_more_than_there_is() {
 #[test]
 fn only_one_process_collects_a_source() {
     on_postgres_only!();
-    let fleet = Fleet::start(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let fleet = Fleet::start(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let (invoice, account) = (fleet.shop(0).invoice("USD", "100.00"), fleet.shop(0).momo("COLLECTION", GOOD));
     let sessions: Vec<i64> = (0..12).map(|turn| fleet.shop(turn).checkout(invoice)).collect();
     let replies = fleet.crowd(12, |turn, shop| shop.collect(sessions[turn], account, "USD", &key()));

@@ -137,7 +137,7 @@ fn a_source_is_canceled_from_idle_or_active() {
 
 #[test]
 fn a_source_in_payment_is_neither_edited_nor_canceled() {
-    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let invoice = shop.draft("invoices", "USD", "PAYER");
     let item = id(&shop.add_item("invoices", invoice, "USD", 1, "5.00"));
     publish(&shop, "invoices", invoice).ok();
