@@ -423,7 +423,7 @@ impl Case<'_> {
             attempts: 1,
             sent_at: Some(self.time),
             waiting_for: Some("the provider's answer".to_owned()),
-            next_check_at: Some(lease),
+            next_check_at: Some(self.time.plus(LEASE_US)),
             lease_until: Some(lease),
             ..execution
         };

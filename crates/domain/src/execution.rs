@@ -132,6 +132,16 @@ impl ExecutionStatus {
 
 /// A lease on a provider call, in microseconds: longer than any provider's time-out.
 pub const LEASE_US: i64 = seconds(15);
+/// Clocks of two processes differ by less. What is further ahead than anything that is written now could be was written by a
+/// clock that has been set back since.
+pub const CLOCKS_APART_US: i64 = seconds(30);
+/// Between two looks at an execution at least.
+pub const SHORTEST_WAIT_US: i64 = seconds(1);
+/// Between two looks at an execution in the sandbox, whose provider is at hand, at most: an answer that crosses an advance of
+/// the clock does not wait for longer.
+pub const LONGEST_WAIT_SANDBOX_US: i64 = seconds(10);
+/// The same where it is not.
+pub const LONGEST_WAIT_US: i64 = minutes(15);
 /// A request that is never seen is given up so long after it was last sent, and not before its deadline.
 pub const NEVER_SEEN_US: i64 = minutes(15);
 /// Stripe forgets idempotency keys after 24 hours: an older request is not sent again.
@@ -236,7 +246,7 @@ pub struct Execution {
     pub sent_at: Option<Timestamp>,
     /// Why it is not final.
     pub waiting_for: Option<String>,
-    /// When it is looked at again, server time; `None` when final.
+    /// When it is looked at again, merchant time; `None` when final.
     pub next_check_at: Option<Timestamp>,
     /// Until when one process alone may call the provider for it, server time.
     pub lease_until: Option<Timestamp>,
@@ -351,18 +361,51 @@ impl Execution {
         })
     }
 
-    /// When to look again after waiting since `created_at`: soon at first, then in steps of half the time waited, a
-    /// quarter of an hour at most, and not past the deadline. In the sandbox, whose provider is at hand, ten seconds at
-    /// most, so that an answer that crosses an advance of the clock does not wait by the time before it.
-    #[must_use]
-    pub fn next_check(&self, mode: Mode, time: Timestamp, now: Timestamp) -> Timestamp {
+    /// How long to wait for the next look after waiting since `created_at`: not for long at first, then half the time waited,
+    /// up to an end, and not past the deadline.
+    fn wait(&self, mode: Mode, time: Timestamp) -> i64 {
         let longest = match mode {
-            Mode::Sandbox => seconds(10),
-            Mode::Live => minutes(15),
+            Mode::Sandbox => LONGEST_WAIT_SANDBOX_US,
+            Mode::Live => LONGEST_WAIT_US,
         };
         let to_deadline = self.deadline_at.since(time);
-        let longest = if to_deadline > 0 { longest.min(to_deadline.max(seconds(1))) } else { longest };
-        now.plus((time.since(self.created_at) / 2).clamp(seconds(1), longest))
+        let longest = if to_deadline > 0 { longest.min(to_deadline.max(SHORTEST_WAIT_US)) } else { longest };
+        (time.since(self.created_at) / 2).clamp(SHORTEST_WAIT_US, longest)
+    }
+
+    /// When to look again.
+    #[must_use]
+    pub fn next_check(&self, mode: Mode, time: Timestamp) -> Timestamp {
+        time.plus(self.wait(mode, time))
+    }
+
+    /// Whether it is to be looked at, at a merchant's `time` and at server time `now`: its time has come and nobody holds its
+    /// lease, or a clock that was ahead has put it off. The later a look, the later the next, so that one which is further away
+    /// than from now was put off by a later time.
+    #[must_use]
+    pub fn is_due(&self, mode: Mode, time: Timestamp, now: Timestamp) -> bool {
+        let Some(at) = self.next_check_at else { return false };
+        match self.lease_until.filter(|until| now < *until && !mutant!(LeaseIgnored)) {
+            Some(until) => until.since(now) > LEASE_US + CLOCKS_APART_US,
+            None => at <= time || at.since(time) > self.wait(mode, time) + CLOCKS_APART_US,
+        }
+    }
+
+    /// This execution as it is written after `before`: its last change was now if a caller sees one. When it is looked at, and by
+    /// whom, is none.
+    #[must_use]
+    pub fn dated(self, before: &Self, time: Timestamp) -> Self {
+        let unseen = Self {
+            cancel_asked: before.cancel_asked,
+            attempts: before.attempts,
+            sent_at: before.sent_at,
+            next_check_at: before.next_check_at,
+            lease_until: before.lease_until,
+            updated_at: before.updated_at,
+            ..self.clone()
+        };
+        let updated_at = if unseen == *before { before.updated_at } else { time };
+        Self { updated_at, ..self }
     }
 }
 

@@ -147,6 +147,16 @@ impl Session {
         }
     }
 
+    /// When what is seen of it at a merchant's `time` changed last: an active session expired at `expires_at`, swept or not.
+    #[must_use]
+    pub fn updated_at_as_of(&self, time: Timestamp) -> Timestamp {
+        if self.status == SessionStatus::Active && self.status_at(time) == SessionStatus::Expired {
+            self.expires_at
+        } else {
+            self.updated_at
+        }
+    }
+
     /// This session, used up by `input` at a merchant's `time`.
     ///
     /// # Errors
@@ -551,7 +561,8 @@ pub fn expire(id: SessionId, world: &mut World, now: Timestamp) -> Result<bool, 
     if session.status != SessionStatus::Active || time < session.expires_at {
         return Ok(false);
     }
-    let session = session.after(SessionInput::Expire, time)?;
+    // Seen by everybody since then; that it is written down is no news.
+    let session = session.after(SessionInput::Expire, session.expires_at)?;
     event::record(world, session.merchant_id, EventType::SessionExpired, (Subject::Session, id.0), None, now)?;
     world.put(session);
     Ok(true)

@@ -101,15 +101,15 @@ pub(crate) fn processing(
         event::record(world, execution.merchant_id, EventType::ExecutionProcessing, subject, note, now)?;
     }
     let mode = world.must::<Merchant>(execution.merchant_id)?.mode;
-    let next_check_at = Some(execution.next_check(mode, time, now));
-    Ok(Execution {
+    let next_check_at = Some(execution.next_check(mode, time));
+    let after = Execution {
         status: ExecutionStatus::Processing,
         waiting_for: Some(waiting_for.to_owned()),
         next_check_at,
         lease_until: None,
-        updated_at: time,
-        ..execution
-    })
+        ..execution.clone()
+    };
+    Ok(after.dated(&execution, time))
 }
 
 fn wait(execution: Execution, input: Input, time: Timestamp, world: &mut World, now: Timestamp) -> Result<Execution, Halt> {
@@ -117,12 +117,13 @@ fn wait(execution: Execution, input: Input, time: Timestamp, world: &mut World, 
         Input::Unknown => "the provider did not answer; it is asked again",
         _ => "the provider's result",
     };
+    let before = execution.clone();
     let execution = match input {
         // The provider has what it needs: the payer has acted.
         Input::Accepted => Execution { requires_action: false, client_secret: None, ..execution },
         _ => execution,
     };
-    let execution = processing(execution, waiting_for, time, world, now)?;
+    let execution = processing(execution, waiting_for, time, world, now)?.dated(&before, time);
     world.put(execution.clone());
     Ok(execution)
 }
@@ -137,13 +138,14 @@ fn wait_for_action(
     let Word::NeedsAction { client_secret } = word else {
         return Err(Halt::Broken("an action without a secret".to_owned()));
     };
-    let first = !execution.requires_action;
+    let before = execution.clone();
     let execution = processing(execution, "the payer's authentication", time, world, now)?;
-    if first {
+    if !before.requires_action {
         let subject = (Subject::Execution, execution.id.0);
         event::record(world, execution.merchant_id, EventType::ExecutionRequiresAction, subject, None, now)?;
     }
     let execution = Execution { requires_action: true, client_secret: Some(client_secret.clone()), ..execution };
+    let execution = execution.dated(&before, time);
     world.put(execution.clone());
     Ok(execution)
 }
@@ -272,16 +274,15 @@ fn resend(execution: Execution, time: Timestamp, world: &mut World, now: Timesta
         world.put(execution.clone());
         return Ok(Settled { execution, job: None });
     }
-    let lease = now.plus(LEASE_US);
-    let execution = Execution {
+    let sent = Execution {
         attempts: execution.attempts.saturating_add(1),
         sent_at: Some(time),
         waiting_for: Some("the provider's answer; it was sent again".to_owned()),
-        next_check_at: Some(lease),
-        lease_until: Some(lease),
-        updated_at: time,
-        ..execution
+        next_check_at: Some(time.plus(LEASE_US)),
+        lease_until: Some(now.plus(LEASE_US)),
+        ..execution.clone()
     };
+    let execution = sent.dated(&execution, time);
     world.put(execution.clone());
     let mut job = execute::job(&execution, None, Task::Send, world, now)?;
     if mutant!(ResendAsNew) {
@@ -297,12 +298,11 @@ fn resend(execution: Execution, time: Timestamp, world: &mut World, now: Timesta
 /// [`Halt::Broken`] when the execution is not there.
 pub fn claim(id: ExecutionId, patience: Patience, world: &mut World, now: Timestamp) -> Result<Option<Job>, Halt> {
     let execution = (*world.must::<Execution>(id)?).clone();
-    let due = execution.next_check_at.is_some_and(|at| at <= now)
-        && execution.lease_until.is_none_or(|until| until <= now || mutant!(LeaseIgnored));
-    if execution.status.is_final() || !due {
+    let merchant = world.must::<Merchant>(execution.merchant_id)?;
+    let time = merchant.time(now);
+    if execution.status.is_final() || !execution.is_due(merchant.mode, time, now) {
         return Ok(None);
     }
-    let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
     if time >= execution.deadline_at && !mutant!(OverdueIgnored) {
         review::open_deadline(&execution, "no final word from the provider before the deadline", world, now)?;
     }
@@ -310,11 +310,10 @@ pub fn claim(id: ExecutionId, patience: Patience, world: &mut World, now: Timest
         execution.requires_action && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= patience.action_us;
     // A cancellation that got lost is asked for again: it moves no money, and only the status is believed.
     let task = if unanswered { Task::Cancel } else { Task::Ask };
-    let lease = now.plus(LEASE_US);
     let execution = Execution {
         cancel_asked: execution.cancel_asked || task == Task::Cancel,
-        next_check_at: Some(lease),
-        lease_until: Some(lease),
+        next_check_at: Some(time.plus(LEASE_US)),
+        lease_until: Some(now.plus(LEASE_US)),
         ..execution
     };
     let job = execute::job(&execution, None, task, world, now)?;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crate::book::Book;
 use crate::event::Event;
-use crate::ids::MerchantId;
 use crate::ledger::Entry;
 use crate::rejection::Rejection;
 
@@ -238,12 +237,17 @@ fn first_of<'a, R: Row>(rows: impl Iterator<Item = &'a Arc<R>>, name: &R::Name) 
     rows.filter(|row| row.name().as_ref() == Some(name)).map(|row| row.id()).min()
 }
 
-/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each, in an
-/// order in which a row comes after those it points at.
+/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each. Every
+/// transaction locks in this order. What commands are about comes first, since it is locked before anything is read, and has no
+/// foreign keys; of the rest a row comes after those it points at.
 #[macro_export]
 macro_rules! each_table {
     ($macro:ident) => {
         $macro! {
+            /// Sessions.
+            sessions: Session = $crate::session::Session,
+            /// Executions, by merchant and reference too.
+            executions: Execution = $crate::execution::Execution,
             /// Merchants, by phone within their mode too.
             merchants: Merchant = $crate::merchant::Merchant,
             /// API keys, by client id too.
@@ -264,10 +268,6 @@ macro_rules! each_table {
             items: Item = $crate::source::Item,
             /// Pages of invoices and orders, by those too.
             checkout_configs: CheckoutConfig = $crate::checkout::CheckoutConfig,
-            /// Sessions.
-            sessions: Session = $crate::session::Session,
-            /// Executions, by merchant and reference too.
-            executions: Execution = $crate::execution::Execution,
             /// Reviews, by execution and kind too.
             reviews: Review = $crate::review::Review,
             /// Wallets, by owner and currency too.
@@ -336,18 +336,6 @@ pub struct IdBlock {
 /// The most ids that one command takes.
 pub const IDS_PER_COMMAND: i64 = 64;
 
-/// A change of many rows at once that no decision reads: it is written after the rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bulk {
-    /// Pending executions of a merchant fall due earlier, because its sandbox clock was advanced.
-    PullChecks {
-        /// Whose.
-        merchant: MerchantId,
-        /// By how much, in microseconds.
-        by_us: i64,
-    },
-}
-
 /// The rows of one batch of commands, and what its commands changed.
 #[derive(Debug)]
 pub struct World {
@@ -363,8 +351,6 @@ pub struct World {
     pub events: Vec<Event>,
     /// New ledger entries.
     pub entries: Vec<Entry>,
-    /// Changes of many rows.
-    pub bulk: Vec<Bulk>,
     first_id: i64,
     kept: Mark,
 }
@@ -374,12 +360,11 @@ struct Mark {
     next_id: i64,
     events: usize,
     entries: usize,
-    bulk: usize,
 }
 
 impl Mark {
     const fn at(next_id: i64) -> Self {
-        Self { next_id, events: 0, entries: 0, bulk: 0 }
+        Self { next_id, events: 0, entries: 0 }
     }
 }
 
@@ -388,17 +373,7 @@ impl World {
     #[must_use]
     pub fn new(book: Arc<Book>, installation: [u8; 16], ids: IdBlock) -> Self {
         let kept = Mark::at(ids.next);
-        Self {
-            first_id: ids.next,
-            tables: Tables::default(),
-            book,
-            installation,
-            ids,
-            events: vec![],
-            entries: vec![],
-            bulk: vec![],
-            kept,
-        }
+        Self { first_id: ids.next, tables: Tables::default(), book, installation, ids, events: vec![], entries: vec![], kept }
     }
 
     /// The row of that id; `None` when there is none.
@@ -445,8 +420,7 @@ impl World {
     /// Accepts what the last command changed.
     pub fn keep(&mut self) {
         self.tables.keep();
-        self.kept =
-            Mark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len(), bulk: self.bulk.len() };
+        self.kept = Mark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len() };
     }
 
     /// Forgets what the last command changed.
@@ -455,7 +429,6 @@ impl World {
         self.ids.next = self.kept.next_id;
         self.events.truncate(self.kept.events);
         self.entries.truncate(self.kept.entries);
-        self.bulk.truncate(self.kept.bulk);
     }
 
     /// Forgets what all commands so far changed, so that they can be decided again; what was loaded stays. Only for a world
@@ -499,6 +472,7 @@ pub fn difference(a: i64, b: i64) -> Result<i64, Halt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::MerchantId;
     use crate::ids::{ExecutionId, PartyId};
     use crate::party::Party;
     use crate::review::{Review, ReviewKind};

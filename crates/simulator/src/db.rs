@@ -2,7 +2,7 @@
 //! committed), rows are locked until the end of a transaction, keys are unique, and a transaction takes place as a whole or
 //! not at all.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use domain::each_table;
@@ -11,7 +11,8 @@ use domain::execution::Execution;
 use domain::ids::{ExecutionId, MerchantId, SessionId};
 use domain::ledger::Entry;
 use domain::session::{Session, SessionStatus};
-use domain::world::{Bulk, Change, Key, Loaded, Lookup, LookupOf, Row, Table, Tables, World};
+use domain::time::Timestamp;
+use domain::world::{Change, Key, Loaded, Lookup, LookupOf, Row, Table, Tables, World};
 use kola::store::StoreError;
 
 /// A map that is iterated in the same order in every run.
@@ -144,7 +145,6 @@ struct Open {
     draft: Draft,
     events: Vec<Event>,
     entries: Vec<Entry>,
-    pulls: Vec<(ExecutionId, i64)>,
 }
 
 /// A commit that took place.
@@ -162,10 +162,8 @@ pub struct Database {
     next_id: i64,
     locks: Map<Key, usize>,
     open: Map<usize, Open>,
-    /// Executions that are not final, by when they are looked at.
-    due: BTreeSet<(i64, ExecutionId)>,
-    /// Executions that are not final, by merchant: what an advance of the clock touches.
-    pending: Map<MerchantId, BTreeSet<ExecutionId>>,
+    /// Executions that are not final, by merchant and when they are looked at by its clock.
+    waiting: BTreeMap<MerchantId, BTreeSet<(i64, ExecutionId)>>,
     executed: Map<SessionId, ExecutionId>,
     pub active_sessions: BTreeSet<(i64, SessionId)>,
     pub commits: Vec<Commit>,
@@ -237,22 +235,7 @@ impl Database {
         if self.clashes(by) {
             return Err(postgres("23505", "duplicate key value violates unique constraint"));
         }
-        let mut pulls = vec![];
-        for Bulk::PullChecks { merchant, by_us } in &world.bulk {
-            for id in self.pending.get(merchant).cloned().unwrap_or_default() {
-                self.lock(by, &Key::Execution(Lookup::Id(id)))?;
-                pulls.push((id, *by_us));
-            }
-            // What the batch itself made is pulled too: the statement comes after the rows.
-            let draft = self.open.get(&by).map(|open| &open.draft.executions.rows);
-            for (new, row) in draft.into_iter().flatten() {
-                if *new && row.merchant_id == *merchant && row.next_check_at.is_some() {
-                    pulls.push((row.id, *by_us));
-                }
-            }
-        }
         let open = self.open.entry(by).or_default();
-        open.pulls = pulls;
         open.events.clone_from(&world.events);
         open.entries.clone_from(&world.entries);
         Ok(())
@@ -278,10 +261,7 @@ impl Database {
         for key in &open.locks {
             self.locks.remove(key);
         }
-        let mut changes = self.rows.apply(open.draft);
-        for (id, by_us) in open.pulls {
-            self.pull(id, by_us, &mut changes);
-        }
+        let changes = self.rows.apply(open.draft);
         for (before, after) in &changes.executions {
             self.index(before.as_deref(), after);
         }
@@ -292,31 +272,14 @@ impl Database {
         Ok(())
     }
 
-    fn pull(&mut self, id: ExecutionId, by_us: i64, changes: &mut Changes) {
-        let Some(row) = self.rows.executions.get(id).map(|row| (**row).clone()) else { return };
-        let Some(at) = row.next_check_at else { return };
-        let row = Arc::new(Execution { next_check_at: Some(at.plus(-by_us)), ..row });
-        let before = self.rows.executions.put(Arc::clone(&row));
-        match changes.executions.iter_mut().find(|(_, after)| after.id == id) {
-            Some((_, after)) => *after = row,
-            None => changes.executions.push((before, row)),
-        }
-    }
-
     fn index(&mut self, before: Option<&Execution>, after: &Execution) {
-        if let Some(at) = before.and_then(|row| row.next_check_at) {
-            self.due.remove(&(at.0, after.id));
-        }
         self.executed.insert(after.session_id, after.id);
-        let pending = self.pending.entry(after.merchant_id).or_default();
-        match after.next_check_at {
-            Some(at) => {
-                self.due.insert((at.0, after.id));
-                pending.insert(after.id);
-            }
-            None => {
-                pending.remove(&after.id);
-            }
+        let waiting = self.waiting.entry(after.merchant_id).or_default();
+        if let Some(at) = before.and_then(|row| row.next_check_at) {
+            waiting.remove(&(at.0, after.id));
+        }
+        if let Some(at) = after.next_check_at {
+            waiting.insert((at.0, after.id));
         }
     }
 
@@ -336,16 +299,28 @@ impl Database {
         }
     }
 
-    /// The executions that the product's query finds due.
+    /// The executions that the product's worker finds due: merchant by merchant, of each its share.
     pub fn due_executions(&self, now: i64, limit: usize) -> Vec<(ExecutionId, MerchantId)> {
-        let rows = self.due.iter().take_while(|(at, _)| *at <= now).filter_map(|(_, id)| self.rows.executions.get(*id));
-        let free = rows.filter(|row| row.lease_until.is_none_or(|until| until.0 <= now));
-        free.take(limit).map(|row| (row.id, row.merchant_id)).collect()
+        let now = Timestamp(now);
+        let mut due: Vec<Vec<(ExecutionId, MerchantId)>> = vec![];
+        for (merchant, waiting) in &self.waiting {
+            let Some(merchant) = self.rows.merchants.get(*merchant) else { continue };
+            let rows = waiting.iter().filter_map(|(_, id)| self.rows.executions.get(*id));
+            let of_this = rows.filter(|row| row.is_due(merchant.mode, merchant.time(now), now));
+            due.push(of_this.take(limit).map(|row| (row.id, row.merchant_id)).collect());
+        }
+        due.retain(|of_one| !of_one.is_empty());
+        let share = limit.div_ceil(due.len().max(1));
+        due.into_iter().flat_map(|of_one| of_one.into_iter().take(share)).take(limit).collect()
     }
 
     /// When the next execution falls due.
     pub fn next_due(&self) -> Option<i64> {
-        self.due.first().map(|(at, _)| *at)
+        let first = |(merchant, waiting): (&MerchantId, &BTreeSet<(i64, ExecutionId)>)| {
+            let (at, _) = waiting.first()?;
+            Some(at - self.rows.merchants.get(*merchant)?.clock_offset_us)
+        };
+        self.waiting.iter().filter_map(first).min()
     }
 
     /// The sessions that the product's query finds due.

@@ -53,7 +53,7 @@ impl Sim {
             }
             let over = batches.iter().all(Vec::is_empty) && idle;
             self.run(batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect())?;
-            if over && self.net.db.borrow().due_executions(i64::MAX, 1).is_empty() {
+            if over && self.net.db.borrow().next_due().is_none() {
                 break;
             }
         }

@@ -146,7 +146,7 @@ impl<'a> Trial<'a> {
 /// Whether the server is gone, because of its point.
 fn crashed(server: &mut Server) -> anyhow::Result<bool> {
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(3) {
+    while begun.elapsed() < PATIENCE {
         if let Some(status) = server.ended()? {
             ensure!(server.log().contains(MARK), "the server ended with {status}, and not at its point:\n{}", server.log());
             return Ok(true);

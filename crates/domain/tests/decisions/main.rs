@@ -13,3 +13,4 @@ mod refunds;
 mod reviews;
 mod stage;
 mod transfers;
+mod waiting;

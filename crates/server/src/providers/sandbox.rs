@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use domain::execution::{ProviderRequest, Word};
+use domain::execution::{CLOCKS_APART_US, ProviderRequest, Word};
 use domain::ids::{ExecutionId, MerchantId};
 use domain::names::{Method, Operation};
 use domain::time::minutes;
@@ -53,8 +53,7 @@ impl Sandbox {
 
     /// Whether the delay is over on the merchant's clock.
     fn is_due(&self, request: &ProviderRequest) -> bool {
-        let delay_us = i64::try_from(self.delay.as_micros()).unwrap_or(i64::MAX);
-        request.time.since(request.sent_at) >= delay_us
+        age(request) >= i64::try_from(self.delay.as_micros()).unwrap_or(i64::MAX)
     }
 
     fn begin(&self, request: &ProviderRequest) -> Word {
@@ -83,7 +82,7 @@ impl Sandbox {
     fn became(&self, request: &ProviderRequest) -> Word {
         let (play, end) = script(request);
         match play {
-            Play::Stuck if request.time.since(request.sent_at) < minutes(15) => Word::Accepted,
+            Play::Stuck if age(request) < minutes(15) => Word::Accepted,
             Play::SilentAndLost if request.attempts <= 1 => Word::NeverSeen,
             Play::SilentButTaken | Play::Stuck => end,
             Play::Authentication if request.cancel_asked => {
@@ -115,6 +114,13 @@ impl Provider for Sandbox {
     fn cancel<'a>(&'a self, _: &'a ProviderRequest) -> Reply<'a> {
         Box::pin(std::future::ready(Word::Accepted))
     }
+}
+
+/// How long ago a request was sent. What a clock that was ahead has sent was sent at some time before, and is not waited for
+/// until that time comes.
+fn age(request: &ProviderRequest) -> i64 {
+    let age = request.time.since(request.sent_at);
+    if age < -CLOCKS_APART_US { i64::MAX } else { age }
 }
 
 /// How the sandbox plays a number.

@@ -24,6 +24,9 @@ const RECOUNTED: i64 = 4;
 /// From this version on what refunds cost is rounded once over all of their payment.
 const ROUNDED_ONCE: i64 = 6;
 
+/// From this version on what waits of a sandbox merchant is looked at by the merchant's clock.
+const BY_MERCHANT_TIME: i64 = 9;
+
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -64,6 +67,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0007_tariff.sql"),
         // An older kola goes on by the rules before, and its rows say so.
         oldest: RECOUNTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0009_merchant_time.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0009_merchant_time.sql"),
+        // An older kola would take the merchant's time of the next look for the server's.
+        oldest: BY_MERCHANT_TIME,
     },
 ];
 

@@ -11,7 +11,7 @@ use domain::book::Book;
 use domain::checkout::CheckoutConfig;
 use domain::currency::Currency;
 use domain::event::{Event, EventType, Subject};
-use domain::execution::Execution;
+use domain::execution::{CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US};
 use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
 use domain::ledger::{AccountKind, Entry};
 use domain::merchant::{ApiKey, Merchant};
@@ -94,6 +94,33 @@ pub struct SourceFilter {
     pub currency: Option<Currency>,
     /// Only in this state.
     pub status: Option<SourceStatus>,
+}
+
+/// What is true of an execution that is not final; the condition of the index in which what waits is found.
+const OPEN_EXECUTION: &str = "next_check_at IS NOT NULL";
+/// That it is due: nobody holds its lease. A clock that was ahead may have given one for longer than anybody has it now.
+const DUE_EXECUTION: &str =
+    "next_check_at <= :now + merchants.clock_offset_us AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :mad)";
+/// The same of sessions.
+const OPEN_SESSION: &str = "status = 'ACTIVE'";
+const DUE_SESSION: &str = "expires_at <= :now + merchants.clock_offset_us";
+
+/// No lease that is given now ends as late.
+fn mad_lease(now: Timestamp) -> i64 {
+    now.plus(LEASE_US + CLOCKS_APART_US).0
+}
+
+/// The table `found` of the merchants above `:after` that have open rows: from one to the next in an index that begins with the
+/// merchant, however many rows each has.
+fn found(table: &str, open: &str, end: &str) -> String {
+    let next = |after: &str| {
+        format!("(SELECT merchant_id FROM {table} WHERE {open} AND merchant_id > {after} ORDER BY merchant_id LIMIT 1)")
+    };
+    format!(
+        "found(id, nth) AS (SELECT {}, 1 UNION ALL SELECT {}, nth + 1 FROM found WHERE found.id IS NOT NULL {end})",
+        next(":after"),
+        next("found.id")
+    )
 }
 
 /// A reader. Cheap to clone.
@@ -639,34 +666,119 @@ impl Queries {
         self.rows(&sql, &params!["start" = start, "limit" = page.limit], |row| Entry::from_row(row, 0)).await
     }
 
-    /// Executions whose time to be looked at has come, with their merchants, at most `limit`.
+    /// The merchants of the lowest ids above `after` that have executions which are not final, at most `limit`, each with one
+    /// that is due, if one is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_executions(&self, now: Timestamp, limit: u32) -> Result<Vec<(ExecutionId, MerchantId)>, StoreError> {
-        let sql = "SELECT id, merchant_id FROM executions WHERE next_check_at <= :now \
-                   AND (lease_until IS NULL OR lease_until <= :now) ORDER BY next_check_at LIMIT :limit";
-        self.rows(sql, &params!["now" = now.0, "limit" = limit], |row| {
-            <(ExecutionId, MerchantId) as Column>::take(&mut Reader::new(row, "executions", 0))
-        })
-        .await
+    pub async fn merchants_with_executions(
+        &self,
+        after: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
+        let params = params!["after" = after.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
+        self.merchants_with("executions", OPEN_EXECUTION, DUE_EXECUTION, &params).await
     }
 
-    /// Sessions whose time is over at their merchant's clock and that are not written down as expired, with their merchants,
-    /// at most `limit`.
+    /// A merchant's executions that are due, at most `limit`: first those that have been for longest.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_sessions(&self, now: Timestamp, limit: u32) -> Result<Vec<(SessionId, MerchantId)>, StoreError> {
-        // The furthest sandbox clock bounds the part of the index that is read; without sandbox clocks it is exact.
-        let sql = "SELECT sessions.id, sessions.merchant_id FROM sessions JOIN merchants ON merchants.id = sessions.merchant_id \
-                   WHERE sessions.status = 'ACTIVE' \
-                   AND sessions.expires_at <= :now + (SELECT coalesce(max(clock_offset_us), 0) FROM merchants) \
-                   AND sessions.expires_at <= :now + merchants.clock_offset_us ORDER BY sessions.expires_at LIMIT :limit";
-        self.rows(sql, &params!["now" = now.0, "limit" = limit], |row| {
-            <(SessionId, MerchantId) as Column>::take(&mut Reader::new(row, "sessions", 0))
-        })
-        .await
+    pub async fn due_executions(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        let params = params!["merchant" = merchant.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
+        self.due("executions", (OPEN_EXECUTION, DUE_EXECUTION, "next_check_at"), &params).await
+    }
+
+    /// Executions, with their merchants, that a clock which was ahead has put off for longer than any is now, at most `limit`:
+    /// see [`Execution::is_due`]. This reads all that wait.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn executions_put_off(&self, now: Timestamp, limit: u32) -> Result<Vec<(ExecutionId, MerchantId)>, StoreError> {
+        // A cross join is made in this order on SQLite.
+        let sql = format!(
+            "WITH RECURSIVE {}, waits AS (SELECT executions.id, executions.merchant_id, executions.next_check_at AS at, \
+             executions.lease_until, merchants.mode, :now + merchants.clock_offset_us AS time, executions.created_at \
+             FROM found CROSS JOIN merchants CROSS JOIN executions WHERE merchants.id = found.id \
+             AND executions.merchant_id = merchants.id AND executions.next_check_at > :now + merchants.clock_offset_us) \
+             SELECT id, merchant_id FROM waits WHERE CASE WHEN lease_until > :now THEN lease_until > :mad \
+             ELSE at - time > :apart + CASE WHEN time - created_at < 2 * :shortest THEN :shortest \
+             WHEN mode = 'SANDBOX' AND time - created_at > 2 * :sandbox THEN :sandbox \
+             WHEN time - created_at > 2 * :longest THEN :longest ELSE (time - created_at) / 2 END END LIMIT :limit",
+            found("executions", OPEN_EXECUTION, "")
+        );
+        let params = params![
+            "after" = 0_i64,
+            "now" = now.0,
+            "mad" = mad_lease(now),
+            "apart" = CLOCKS_APART_US,
+            "shortest" = SHORTEST_WAIT_US,
+            "sandbox" = LONGEST_WAIT_SANDBOX_US,
+            "longest" = LONGEST_WAIT_US,
+            "limit" = limit
+        ];
+        self.rows(&sql, &params, |row| <(ExecutionId, MerchantId) as Column>::take(&mut Reader::new(row, "executions", 0)))
+            .await
+    }
+
+    /// The merchants of the lowest ids above `after` that have active sessions, at most `limit`, each with one whose time is
+    /// over at the merchant's clock, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn merchants_with_sessions(
+        &self,
+        after: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, Option<SessionId>)>, StoreError> {
+        let params = params!["after" = after.0, "now" = now.0, "limit" = limit];
+        self.merchants_with("sessions", OPEN_SESSION, DUE_SESSION, &params).await
+    }
+
+    /// A merchant's active sessions whose time is over at its clock, at most `limit`: first those that ended first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_sessions(&self, merchant: MerchantId, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
+        self.due("sessions", (OPEN_SESSION, DUE_SESSION, "expires_at"), &params).await
+    }
+
+    /// Merchants with rows of a table that are `open`, each with the id of one that is `due`.
+    async fn merchants_with<Id: Column>(
+        &self,
+        table: &'static str,
+        open: &str,
+        due: &str,
+        params: &Params<'_>,
+    ) -> Result<Vec<(MerchantId, Option<Id>)>, StoreError> {
+        let sql = format!(
+            "WITH RECURSIVE {} SELECT merchants.id, (SELECT id FROM {table} WHERE merchant_id = merchants.id AND {open} AND {due} \
+             LIMIT 1) FROM found JOIN merchants ON merchants.id = found.id ORDER BY found.nth",
+            found(table, open, "AND nth < :limit")
+        );
+        self.rows(&sql, params, |row| <(MerchantId, Option<Id>) as Column>::take(&mut Reader::new(row, table, 0))).await
+    }
+
+    /// Rows of a merchant that are open and due, in order.
+    async fn due<Id: Column>(
+        &self,
+        table: &'static str,
+        (open, due, order): (&str, &str, &str),
+        params: &Params<'_>,
+    ) -> Result<Vec<Id>, StoreError> {
+        let sql = format!(
+            "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
+             WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
+        );
+        self.rows(&sql, params, |row| Id::take(&mut Reader::new(row, table, 0))).await
     }
 
     /// Open reviews with their executions, oldest first.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use domain::book::Book;
 use domain::each_table;
-use domain::world::{Bulk, Change, IdBlock, Key, Loaded, Lookup, LookupOf, Table, Tables, World};
+use domain::world::{Change, IdBlock, Key, Loaded, Lookup, LookupOf, Table, Tables, World};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
@@ -312,16 +312,6 @@ impl SqliteStore {
         }
         Ok(())
     }
-
-    fn change_many(&self, bulk: &Bulk) -> Result<(), StoreError> {
-        match bulk {
-            Bulk::PullChecks { merchant, by_us } => {
-                let sql = "UPDATE executions SET next_check_at = next_check_at - ? WHERE merchant_id = ? AND next_check_at IS NOT NULL";
-                self.connection.prepare_cached(sql)?.execute([*by_us, merchant.0])?;
-            }
-        }
-        Ok(())
-    }
 }
 
 fn execute(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>]) -> Result<usize, StoreError> {
@@ -384,9 +374,6 @@ impl Store for SqliteStore {
         self.write_all(&world.tables)?;
         self.append(&world.events)?;
         self.append(&world.entries)?;
-        for bulk in &world.bulk {
-            self.change_many(bulk)?;
-        }
         Ok(())
     }
 

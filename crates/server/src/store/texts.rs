@@ -47,7 +47,8 @@ impl Texts {
                 changes().map(|(column, _)| *column).collect::<Vec<_>>().join(", "),
             ),
             by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
-            lock: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR UPDATE"),
+            // Ids are for ever: whoever writes a row that points at a locked one does not wait for it, nor it for them.
+            lock: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR NO KEY UPDATE"),
             by_names: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
             first_by_names: format!(
                 "SELECT {qualified} FROM {asked} CROSS JOIN LATERAL \

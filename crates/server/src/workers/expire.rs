@@ -3,26 +3,55 @@
 use domain::command::Command;
 use domain::ids::{MerchantId, SessionId};
 
-use super::PAGE;
+use super::turns::{MERCHANTS, Turns};
+use super::{PAGE, TICK};
 use crate::app::App;
 use crate::clock;
 
-/// Sweeps one page; answers how many sessions it found.
-pub async fn page(app: App) -> usize {
-    let due = match app.queries.due_sessions(clock::now(), PAGE).await {
+/// Sweeps for ever.
+pub async fn run(app: App) {
+    let mut turns = Turns::new();
+    loop {
+        if !round(&app, &mut turns).await {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+}
+
+/// Sweeps what some merchants have; answers whether there is more.
+async fn round(app: &App, turns: &mut Turns) -> bool {
+    let seen = match app.queries.merchants_with_sessions(turns.after(), clock::now(), MERCHANTS).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            tracing::warn!(%error, "merchants with sessions could not be read");
+            return false;
+        }
+    };
+    let served = turns.deal(&seen, PAGE);
+    let sweep = |merchant: &MerchantId| tokio::spawn(share(app.clone(), *merchant, served.share));
+    let sweeps: Vec<_> = served.merchants.iter().map(sweep).collect();
+    let mut more = false;
+    for sweep in sweeps {
+        more |= sweep.await.unwrap_or(false);
+    }
+    more
+}
+
+/// Sweeps a merchant's share; answers whether that was all swept and there may be more.
+async fn share(app: App, merchant: MerchantId, share: u32) -> bool {
+    let due = match app.queries.due_sessions(merchant, clock::now(), share).await {
         Ok(due) => due,
         Err(error) => {
             tracing::warn!(%error, "due sessions could not be read");
-            return 0;
+            return false;
         }
     };
-    let start = |(id, merchant): &(SessionId, MerchantId)| tokio::spawn(expire(app.clone(), *merchant, *id));
-    let sweeps: Vec<_> = due.iter().map(start).collect();
-    let mut found = 0;
+    let sweeps: Vec<_> = due.into_iter().map(|id| tokio::spawn(expire(app.clone(), merchant, id))).collect();
+    let mut swept = 0;
     for sweep in sweeps {
-        found += usize::from(sweep.await.unwrap_or(false));
+        swept += u32::from(sweep.await.unwrap_or(false));
     }
-    found
+    swept >= share
 }
 
 /// What is handed in for a session whose time is over.

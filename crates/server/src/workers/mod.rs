@@ -1,6 +1,5 @@
 //! What falls due. Pending work is found in the payments' own rows; after a crash nothing has to be rebuilt.
 
-use std::future::Future;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -11,12 +10,13 @@ pub mod errand;
 pub mod expire;
 pub mod keys;
 pub mod reconcile;
+pub mod turns;
 
 use crate::app::App;
 
-/// A worker looks for what is due so often, and again at once while it finds a full page.
+/// A worker looks for what is due so often, and again at once while somebody has more than a share of it.
 pub const TICK: Duration = Duration::from_millis(250);
-/// A page of due work.
+/// So much is worked off in one go.
 pub const PAGE: u32 = 100;
 
 /// Starts the workers. They end when the set is dropped.
@@ -24,17 +24,7 @@ pub const PAGE: u32 = 100;
 pub fn start(app: &App, inbox: tokio::sync::mpsc::Receiver<crate::providers::sandbox::Callback>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     workers.spawn(callbacks::run(app.engine.clone(), inbox));
-    workers.spawn(every_tick(app.clone(), reconcile::page));
-    workers.spawn(every_tick(app.clone(), expire::page));
+    workers.spawn(reconcile::run(app.clone()));
+    workers.spawn(expire::run(app.clone()));
     workers
-}
-
-/// Works off pages of what is due, for ever. A page answers how much it found.
-async fn every_tick<F: Future<Output = usize>>(app: App, page: impl Fn(App) -> F) {
-    loop {
-        let found = page(app.clone()).await;
-        if found < usize::try_from(PAGE).unwrap_or(usize::MAX) {
-            tokio::time::sleep(TICK).await;
-        }
-    }
 }

@@ -1,14 +1,20 @@
 //! Finds executions that are due: asks their provider, sends again what it never saw, cancels what nobody confirms, and puts
 //! on the review list what is past its deadline.
 
+use std::time::{Duration, Instant};
+
 use domain::command::{Answer, Command};
 use domain::execution::Job;
 use domain::ids::{ExecutionId, MerchantId};
 
-use super::PAGE;
+use super::turns::{MERCHANTS, Turns};
+use super::{PAGE, TICK};
 use crate::app::App;
 use crate::clock;
 use crate::engine::{Failure, Outcome};
+
+/// What a clock that was ahead has put off is searched for so often, among all that waits.
+const SEARCH_EVERY: Duration = Duration::from_secs(20);
 
 /// How many may be claimed. No more than can be called at once: a claim that waits for its call would outlive its lease.
 #[must_use]
@@ -33,20 +39,75 @@ pub fn granted(outcome: Outcome) -> Result<Option<Job>, Failure> {
     }
 }
 
-/// Works off one page; answers how many it could claim.
-pub async fn page(app: App) -> usize {
-    let limit = limit(app.dispatcher.free_places());
-    let due = match app.queries.due_executions(clock::now(), limit).await {
-        Ok(due) => due,
+/// Works off what is due, for ever.
+pub async fn run(app: App) {
+    let mut turns = Turns::new();
+    let mut searched: Option<Instant> = None;
+    loop {
+        let mut more = round(&app, &mut turns).await;
+        if searched.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
+            let rest = put_off(&app).await;
+            searched = (!rest).then(Instant::now);
+            more |= rest;
+        }
+        if !more {
+            tokio::time::sleep(TICK).await;
+        }
+    }
+}
+
+/// Works off what some merchants have; answers whether there is more.
+async fn round(app: &App, turns: &mut Turns) -> bool {
+    let seen = match app.queries.merchants_with_executions(turns.after(), clock::now(), MERCHANTS).await {
+        Ok(seen) => seen,
         Err(error) => {
-            tracing::warn!(%error, "due executions could not be read");
-            return 0;
+            tracing::warn!(%error, "merchants with due executions could not be read");
+            return false;
         }
     };
-    let checks: Vec<_> = due.into_iter().map(|(id, merchant)| tokio::spawn(check(app.clone(), id, merchant))).collect();
+    let served = turns.deal(&seen, limit(app.dispatcher.free_places()));
+    let work = |merchant: &MerchantId| tokio::spawn(share(app.clone(), *merchant, served.share));
+    let works: Vec<_> = served.merchants.iter().map(work).collect();
+    let mut more = false;
+    for work in works {
+        more |= work.await.unwrap_or(false);
+    }
+    more
+}
+
+/// Works off a merchant's share; answers whether all of it was claimed and there may be more.
+async fn share(app: App, merchant: MerchantId, share: u32) -> bool {
+    match app.queries.due_executions(merchant, clock::now(), share).await {
+        Ok(due) => claim_all(&app, due.into_iter().map(|id| (id, merchant))).await >= share,
+        Err(error) => {
+            tracing::warn!(%error, "due executions could not be read");
+            false
+        }
+    }
+}
+
+/// Works off what a clock that was ahead has put off; answers whether there is more.
+async fn put_off(app: &App) -> bool {
+    let limit = limit(app.dispatcher.free_places());
+    match app.queries.executions_put_off(clock::now(), limit).await {
+        Ok(found) if found.is_empty() => false,
+        Ok(found) => {
+            tracing::warn!(found = found.len(), "payments were put off by a clock that was ahead: they are looked at now");
+            claim_all(app, found.into_iter()).await >= limit.max(1)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what was put off by a clock that was ahead could not be read");
+            false
+        }
+    }
+}
+
+/// Claims executions and has their providers asked; answers how many could be claimed.
+async fn claim_all(app: &App, due: impl Iterator<Item = (ExecutionId, MerchantId)>) -> u32 {
+    let checks: Vec<_> = due.map(|(id, merchant)| tokio::spawn(check(app.clone(), id, merchant))).collect();
     let mut claimed = 0;
     for check in checks {
-        claimed += usize::from(check.await.unwrap_or(false));
+        claimed += u32::from(check.await.unwrap_or(false));
     }
     claimed
 }

@@ -2,7 +2,7 @@
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
-    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with, shown, soon, with_status, year,
+    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with, shown, soon, with_status,
 };
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ fn payouts_never_take_more_than_there_is() {
 
 #[test]
 fn held_money_is_not_spent_twice() {
-    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "100.00");
     let account = shop.momo("PAYOUT", GOOD);
     let sessions: Vec<i64> = (0..12).map(|_| id(&shop.open_payout(account, "USD", "40.00").ok())).collect();
@@ -150,17 +150,17 @@ fn race_for_a_source(delay: &str) -> (usize, String) {
 #[test]
 fn only_one_of_many_open_sessions_collects_a_source() {
     assert_eq!(race_for_a_source("0"), (1, "PAID".to_owned()));
-    assert_eq!(race_for_a_source("60000"), (1, "PROCESSING".to_owned()));
+    assert_eq!(race_for_a_source("604800000"), (1, "PROCESSING".to_owned()));
 }
 
 #[test]
 fn numbers_have_no_gap_and_no_repeat() {
     let (_server, shop) = open();
-    let customer = shop.customer();
+    let (customer, year) = (shop.customer(), shop.year());
     let body = source_for(customer);
     let mut numbers = all_at_once(&[(); 24], |()| shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number"));
     numbers.sort();
-    let expected: Vec<String> = (1..=24).map(|n| format!("INV-{}-{n:05}", year())).collect();
+    let expected: Vec<String> = (1..=24).map(|n| format!("INV-{year}-{n:05}")).collect();
     assert_eq!(numbers, expected);
 }
 

@@ -143,7 +143,7 @@ fn the_newer_words_execute_a_payout_too() {
 
 #[test]
 fn a_payout_in_flight_holds_amount_and_fees() {
-    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "1000.00");
     let pending = shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00");
     assert_fields(&pending, &[("status", "PROCESSING"), ("payer_amount", "101.50")]);
@@ -204,7 +204,7 @@ fn a_payment_intent_tells_its_story() {
 
 #[test]
 fn an_execution_in_flight_shows_its_next_check_and_deadline() {
-    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let pending = shop.take(shop.momo("COLLECTION", GOOD), "USD", "5.00");
     let intent = shop.api.get(&format!("/v1/payment-intents/retrieve/{}", pending["payment_intent_id"])).ok();
     let shown = format!("{pending}{intent}");
@@ -213,7 +213,7 @@ fn an_execution_in_flight_shows_its_next_check_and_deadline() {
 
 #[test]
 fn a_delayed_execution_is_taken_first_and_finished_later() {
-    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "300")]);
+    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "4000")]);
     let invoice = shop.invoice("USD", "100.00");
     let reference = key();
     let first = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &reference).ok();

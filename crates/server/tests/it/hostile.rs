@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, Server, json, open, open_with, wait_for};
+use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Whoever is kept out waits until the others' connections are closed, which takes much longer.
-const SOON: Duration = Duration::from_secs(5);
+/// Whoever is kept out waits until the others' connections are closed, which takes much longer, on a slow machine too.
+const SOON: Duration = Duration::from_secs(40);
 const IDLE: usize = 10_000;
 /// What so few take cannot be told from what a server takes anyway.
 const FEWEST: usize = 1_000;
@@ -30,7 +30,7 @@ fn serves(shop: &Merchant) {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(&server.api.address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_secs(15))).expect("a timeout");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream
 }
 
@@ -106,7 +106,7 @@ fn idle_connections_make_room_for_others() {
     let idle: Vec<TcpStream> = (0..8).map(|_| connect(&server)).collect();
     let start = Instant::now();
     shop.api.get("/v1/parties/list").ok();
-    assert!(start.elapsed() < 15 * SECOND, "{:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
     for stream in idle {
         assert_eq!(heard(stream), "");
     }
@@ -130,14 +130,14 @@ fn who_does_not_read_its_answers_makes_room_for_others() {
         })
         .collect();
     wait_for("a place", || answers(connect(&server)).then_some(()));
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < 3 * PATIENCE, "{:?}", begun.elapsed());
     drop(strangers);
     serves(&shop);
 }
 
-/// Whether the server answers on this connection within two seconds.
+/// Whether the server answers on this connection within ten seconds.
 fn answers(mut stream: TcpStream) -> bool {
-    let asked = stream.set_read_timeout(Some(2 * SECOND)).and_then(|()| stream.write_all(get("/healthz", "").as_bytes()));
+    let asked = stream.set_read_timeout(Some(10 * SECOND)).and_then(|()| stream.write_all(get("/healthz", "").as_bytes()));
     asked.is_ok() && stream.read(&mut [0; 12]).is_ok_and(|read| read > 0)
 }
 
@@ -265,7 +265,7 @@ fn another_protocol_is_refused_at_once() {
         let answered = statuses(&server, opening);
         assert!(answered.iter().all(|status| *status == 400 || *status == 505), "{answered:?}");
     }
-    assert!(start.elapsed() < 10 * SECOND);
+    assert!(start.elapsed() < PATIENCE);
     serves(&shop);
 }
 

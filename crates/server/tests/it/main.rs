@@ -62,4 +62,5 @@ mod tariff;
 mod transfers;
 mod upgrades;
 mod verify;
+mod waiting;
 mod wallets;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::crash::{Load, completed_of_each};
-use crate::support::shop::{GOOD, source_for};
+use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{
     Database, Merchant, PATIENCE, Reply, Server, all_at_once, cents, id, json, key, on_postgres_only, one_of_many, open_with,
-    shown, wait_for, with_status, year,
+    shown, wait_for, with_status,
 };
 use serde_json::Value;
 
@@ -164,7 +164,7 @@ fn payouts_at_every_process_never_take_more_than_there_is() {
 #[test]
 fn only_one_process_collects_a_source() {
     on_postgres_only!();
-    let fleet = Fleet::start(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let fleet = Fleet::start(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let (invoice, account) = (fleet.shop(0).invoice("USD", "100.00"), fleet.shop(0).momo("COLLECTION", GOOD));
     let sessions: Vec<i64> = (0..12).map(|turn| fleet.shop(turn).checkout(invoice)).collect();
     let replies = fleet.crowd(12, |turn, shop| shop.collect(sessions[turn], account, "USD", &key()));
@@ -182,11 +182,12 @@ fn processes_share_numbers_and_names() {
     on_postgres_only!();
     let fleet = Fleet::start(&[]);
     fleet.fund("USD", "100.00");
+    let year = fleet.shop(0).year();
     let body = source_for(fleet.shop(0).customer());
     let invoice = |_, shop: &Merchant| shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number");
     let mut numbers = fleet.crowd(24, invoice);
     numbers.sort();
-    let expected: Vec<String> = (1..=24).map(|n| format!("INV-{}-{n:05}", year())).collect();
+    let expected: Vec<String> = (1..=24).map(|n| format!("INV-{year}-{n:05}")).collect();
     assert_eq!(numbers, expected);
     let party = fleet.shop(0).party();
     let counterparty = fleet.shop(0).counterparty(party);
@@ -201,6 +202,51 @@ fn processes_share_numbers_and_names() {
     fleet.crowd(15, |_, shop| shop.api.post("/v1/checkouts/create", &checkout).ok());
     assert_eq!(fleet.shop(0).api.get("/v1/parties/list").rows().len(), before + 1, "a crowd with one phone makes one party");
     fleet.balances("USD", "85.00", "0.00");
+}
+
+/// Whoever advances the clock waits for nobody who pays, and the other way round.
+#[test]
+fn the_clock_is_advanced_at_one_process_while_others_pay() {
+    on_postgres_only!();
+    let fleet = Fleet::start(&[("KOLA_SANDBOX_DELAY_MS", "200")]);
+    fleet.fund("USD", "100000.00");
+    let shop = fleet.shop(0);
+    let (payee, payer) = (shop.momo("PAYOUT", GOOD), shop.momo("COLLECTION", GOOD));
+    let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
+    let party = || json!({"fullname": "Ama", "phone": new_phone(), "country_code": "LR"});
+    // Each process does each thing, in the same moment as the others do another.
+    let ended: Vec<Option<(&str, Value)>> = fleet
+        .crowd(30, |turn, shop| {
+            let one = |round: usize| match (turn / PROCESSES + round) % 5 {
+                0 => {
+                    shop.advance(1);
+                    None
+                }
+                1 => Some(("payout", shop.send(payee, "USD", "10.00"))),
+                2 => Some(("collection", shop.take(payer, "USD", "10.00"))),
+                3 => {
+                    let waits = shop.take(card, "USD", "10.00");
+                    let path = format!("/v1/sandbox/executions/{}/authenticate", shown(&waits, "reference_id"));
+                    shop.api.post(&path, &json!({"success": true})).ok();
+                    Some(("collection", waits))
+                }
+                _ => {
+                    shop.api.post("/v1/parties/create", &party()).ok();
+                    None
+                }
+            };
+            (0..5).map(one).collect::<Vec<_>>()
+        })
+        .concat();
+    for (kind, execution) in ended.into_iter().flatten() {
+        assert_eq!(fleet.shop(1).settled(kind, &execution)["status"], "COMPLETED");
+    }
+    for server in &fleet.servers {
+        let log = server.log();
+        assert!(!log.contains("deadlock detected"), "{log}");
+    }
+    // 30 payouts of 10.15, and 60 collections.
+    fleet.balances("USD", "100295.50", "0.00");
 }
 
 /// Two of three processes die under load, one after the other; the third answers for what they had acknowledged, and takes

@@ -48,7 +48,7 @@ fn a_checkout_needs_a_published_source() {
 
 #[test]
 fn a_checkout_of_a_source_in_payment_or_paid_is_refused() {
-    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let invoice = shop.invoice("USD", "5.00");
     shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     assert_eq!(shop.source_status("invoices", invoice), "PROCESSING");
@@ -204,7 +204,7 @@ fn a_refund_needs_a_completed_collection() {
 
 #[test]
 fn a_refund_of_a_payment_in_flight_is_refused() {
-    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let pending = shop.take(shop.momo("COLLECTION", GOOD), "USD", "5.00");
     assert_eq!(pending["status"], "PROCESSING");
     shop.open_refund(&pending["payment_intent_id"], "1.00").state_fault("body.original_payment_intent_id");

@@ -52,8 +52,8 @@ fn an_execution_call_waits_as_long_as_is_set() {
     let (_patient, shop) = open_with(&[]);
     assert_eq!(slow(&shop)["status"], "COMPLETED");
     let (server, shop) = open_with(&[("KOLA_ANSWER_WITHIN_MS", "5")]);
-    let first = slow(&shop);
-    assert_eq!(first["status"], "PENDING");
+    // A machine that sleeps through both sees the answer.
+    let first = (0..20).map(|_| slow(&shop)).find(|first| first["status"] == "PENDING").expect("a call that did not wait");
     assert_eq!(shop.settled("collection", &first)["status"], "COMPLETED");
     server.verify_ledger();
 }

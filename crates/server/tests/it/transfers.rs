@@ -130,7 +130,7 @@ fn a_merchants_phone_is_unique() {
 /// The sandbox delay is the provider's; money between wallets has no provider.
 #[test]
 fn a_transfer_is_final_at_once() {
-    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "100.00");
     assert_eq!(shop.transfer(shop.customer(), "USD", "10.00")["status"], "COMPLETED");
     shop.assert_balance("USD", "90.00", "0.00");

@@ -32,7 +32,7 @@ fn wallets_are_listed_by_owner_and_currency() {
 /// The platform's 1 % only: 50.00 + 0.50.
 #[test]
 fn a_partys_wallet_pays_an_invoice() {
-    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "200.00");
     let (party, wallet) = shop.party_with_money("USD", "200.00");
     let account = shop.account(party, "COLLECTION", "WALLET", None);
@@ -148,7 +148,7 @@ fn only_an_empty_wallet_is_closed() {
 
 #[test]
 fn a_wallet_with_money_on_its_way_is_not_closed() {
-    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let pending = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
     assert_eq!(pending["status"], "PROCESSING");
     server.kola(&["wallet", "status", "--wallet", &shop.wallet("USD").to_string(), "--set", "CLOSED"]).refused();

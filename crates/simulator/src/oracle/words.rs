@@ -89,8 +89,19 @@ impl Books {
     /// after 23 hours.
     fn never_seen(&mut self, id: i64, own: &Execution, told: Told<'_>) -> Result<bool, Wrong> {
         let time = match told.outcome {
-            // The merchant's clock may have been advanced in the middle of it: the answer says when it was decided.
-            Ok(Answer::Settled(seen)) if told.overlapped => seen.execution.updated_at.0,
+            // The merchant's clock may have been advanced in the middle of it: the answer says when it was decided,
+            Ok(Answer::Settled(seen)) if told.overlapped => match (&seen.job, seen.execution.sent_at) {
+                (Some(_), Some(sent)) => sent.0,
+                _ if seen.execution.status == ExecutionStatus::Failed => seen.execution.updated_at.0,
+                // or only what.
+                _ => {
+                    self.stays_open(id);
+                    if seen.execution.waiting_for.as_ref().is_some_and(|why| why.contains("older than 23 hours")) {
+                        self.open_deadline(id, own);
+                    }
+                    return Ok(false);
+                }
+            },
             _ => self.time(own.merchant, told.now),
         };
         let late = time >= own.created + DEADLINE;

@@ -101,11 +101,11 @@ struct Times {
 }
 
 impl Times {
-    const fn of(session: &Session) -> Self {
+    fn of(session: &Session, time: Timestamp) -> Self {
         Self {
             expires_at: Time(session.expires_at),
             created_at: Time(session.created_at),
-            updated_at: Time(session.updated_at),
+            updated_at: Time(session.updated_at_as_of(time)),
         }
     }
 }
@@ -118,7 +118,7 @@ impl SessionView for CheckoutSessionAnswer {
             source_type: Always(source_type.map(Name)),
             status: Name(session.status_at(time)),
             payment_account_id: session.payment_account_id.map(|id| id.0),
-            times: Times::of(&session),
+            times: Times::of(&session, time),
         }
     }
 }
@@ -133,7 +133,7 @@ impl SessionView for PayoutSessionAnswer {
             payout_account_id: account,
             money: Price::of(&session),
             status: Name(session.status_at(time)),
-            times: Times::of(&session),
+            times: Times::of(&session, time),
         }
     }
 }
@@ -146,7 +146,7 @@ impl SessionView for TransferSessionAnswer {
             to_counterparty_id: Always(session.counterparty_id.map(|id| id.0)),
             money: Price::of(&session),
             status: Name(session.status_at(time)),
-            times: Times::of(&session),
+            times: Times::of(&session, time),
         }
     }
 }
@@ -158,7 +158,7 @@ impl SessionView for RefundSessionAnswer {
             original_payment_intent_id: Always(session.original_execution_id.map(|id| id.0)),
             money: Price::of(&session),
             status: Name(session.status_at(time)),
-            times: Times::of(&session),
+            times: Times::of(&session, time),
             reason: session.reason,
         }
     }

@@ -11,7 +11,7 @@ use domain::book::Book;
 use domain::each_table;
 use domain::ids::MerchantId;
 use domain::wallet::Owner;
-use domain::world::{Bulk, Change, IdBlock, Key, Loaded, Lookup, LookupOf, Row as DomainRow, Table, Tables, World};
+use domain::world::{Change, IdBlock, Key, Loaded, Lookup, LookupOf, Row as DomainRow, Table, Tables, World};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
@@ -47,13 +47,11 @@ const WRITE_BATCH: &str = "UPDATE lanes SET batch = $2, seen_at = (extract(epoch
 const READ_BATCH: &str = "SELECT batch FROM lanes WHERE id = $1 FOR UPDATE";
 const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURNING next_id";
 const BOOK_VERSION: &str = "SELECT book_version FROM installation";
-const PULL_CHECKS: &str = "UPDATE executions SET next_check_at = next_check_at - $1 WHERE id IN \
-     (SELECT id FROM executions WHERE merchant_id = $2 AND next_check_at IS NOT NULL ORDER BY id FOR UPDATE)";
 
 /// What a lane sends beside the statements of tables: a test has PostgreSQL read them.
 #[cfg(test)]
-pub(in crate::store) const STATEMENTS: [&str; 8] =
-    [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION, PULL_CHECKS];
+pub(in crate::store) const STATEMENTS: [&str; 7] =
+    [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION];
 
 /// A connection with what was prepared on it.
 struct Link {
@@ -583,10 +581,6 @@ impl Store for PostgresStore {
         all_writes(&world.tables, &mut asks)?;
         append(&world.events, &mut asks)?;
         append(&world.entries, &mut asks)?;
-        for bulk in &world.bulk {
-            let Bulk::PullChecks { merchant, by_us } = bulk;
-            asks.push(Ask::new(PULL_CHECKS, vec![Param::Int(*by_us), Param::Int(merchant.0)]));
-        }
         self.run(asks)?;
         self.remember(&world.tables);
         Ok(())

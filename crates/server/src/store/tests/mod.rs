@@ -15,6 +15,7 @@ use super::{Database, StoreError};
 use crate::clock;
 use crate::hex::hex;
 
+mod due;
 mod lists;
 mod schema;
 mod statements;

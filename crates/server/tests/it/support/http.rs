@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::Value;
+
+use super::PATIENCE;
 
 /// A client with (or without) a token.
 #[derive(Clone)]
@@ -71,7 +72,7 @@ impl Api {
 /// Sends a head (without its empty line) and a body as they are. The answer may come before all of it is read.
 pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_read_timeout(Some(2 * PATIENCE))?;
     stream.set_nodelay(true)?;
     let mut request = head.to_vec();
     request.extend_from_slice(b"\r\n");

@@ -22,7 +22,7 @@ pub(crate) use serde_json::json;
 pub(crate) use shop::{Merchant, open, open_two, open_with};
 
 /// How long a test waits for something that must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends a test that is about PostgreSQL, when this run is on SQLite.
 macro_rules! on_postgres_only {
@@ -128,11 +128,6 @@ pub(crate) fn cents(text: &str) -> i64 {
     let (whole, part) = text.split_once('.').unwrap_or_else(|| panic!("no decimals in {text}"));
     assert_eq!(part.len(), 2, "two decimals in {text}");
     format!("{whole}{part}").parse().unwrap_or_else(|e| panic!("{text}: {e}"))
-}
-
-/// The calendar year in UTC.
-pub(crate) fn year() -> i16 {
-    Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year()
 }
 
 /// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the items' order.

@@ -131,7 +131,8 @@ impl Credentials {
 }
 
 impl Server {
-    /// Serves `database`, with these environment variables besides a sandbox without delay.
+    /// Serves `database`, with these environment variables besides a sandbox without delay, whose word is waited for on a slow
+    /// machine, too.
     #[track_caller]
     pub(crate) fn start(database: Database, environment: &[(&str, &str)]) -> Self {
         let url = database.url();
@@ -262,7 +263,7 @@ const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
 
 fn spawn(mut command: Command, log: &Path, environment: &[(&str, &str)]) -> (Child, Arc<Mutex<String>>) {
     let log = File::options().create(true).append(true).open(log).expect("a log");
-    command.env("KOLA_SANDBOX_DELAY_MS", "0").envs(environment.iter().copied());
+    command.env("KOLA_SANDBOX_DELAY_MS", "0").env("KOLA_ANSWER_WITHIN_MS", "10000").envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().expect("kola starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe"));
