@@ -74,9 +74,11 @@ pub fn catalogue() -> String {
     let mut text = HEAD.to_owned();
     for rejection in Rejection::catalogue() {
         let status = match rejection.class() {
+            Class::Unauthenticated => 401,
             Class::Forbidden => 403,
             Class::NotFound => 404,
             Class::Invalid => 422,
+            Class::TooMany => 429,
         };
         let field = match rejection.field() {
             "" => String::new(),

@@ -22,6 +22,9 @@ struct Migration {
 /// From this version on what counts against a payment's refunds follows what its provider moved.
 const RECOUNTED: i64 = 4;
 
+/// From this version on wrong passcodes are counted in a window.
+const TRIES_COUNTED: i64 = 10;
+
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -50,6 +53,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0005_merchants.sql"),
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0010_passcode_tries.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0010_passcode_tries.sql"),
+        // An older kola ends the lock of a merchant at the next right passcode, and takes a removed one for a broken one.
+        oldest: TRIES_COUNTED,
     },
 ];
 
