@@ -313,21 +313,21 @@ impl std::fmt::Display for Rejection {
             Self::SigningKeyRetired => f.write_str("the key that signed this access token was retired: obtain a new token"),
             Self::TokenExpired => f.write_str("the access token expired: obtain a new one"),
             Self::NotVerified => {
-                f.write_str("merchant not verified: an operator sets it with `kola merchant set --verified true`")
+                f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")
             }
             Self::PasscodeRequired => f.write_str(
                 "passcode required: payouts of this merchant need it as `passcode.token.code`, and a change of it as `current`",
             ),
             Self::PasscodeInvalid => {
-                f.write_str("passcode invalid: an operator sets another with `kola merchant set-passcode`")
+                f.write_str("passcode invalid: an operator sets another with `kola merchant set-passcode --merchant ID`")
             }
             Self::PasscodeLocked { .. } => f.write_str(
                 "passcode locked for this API key: 5 wrong passcodes in 15 minutes; try again after `Retry-After`, \
-                 or have an operator lift it with `kola merchant passcode --unlock`",
+                 or have an operator lift it with `kola merchant passcode --merchant ID --unlock`",
             ),
             Self::PasscodeLockedForAll => f.write_str(
                 "passcode locked for this merchant: 20 wrong passcodes in a day; \
-                 an operator lifts it with `kola merchant passcode --unlock`",
+                 an operator lifts it with `kola merchant passcode --merchant ID --unlock`",
             ),
             Self::PasscodeBusy => f.write_str("too many passcodes are being compared, try again"),
             Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
@@ -346,7 +346,7 @@ impl std::fmt::Display for Rejection {
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
-            Self::NoPhone => f.write_str("not a phone number: 8 to 15 digits with the country code, without a plus sign"),
+            Self::NoPhone => f.write_str("not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001"),
             Self::NoCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",

@@ -303,12 +303,12 @@ fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
 fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result<()> {
     let id = MerchantId(merchant);
     let (command, done) = if remove {
-        (Command::SetPasscode(id, None), "need no passcode")
+        (Command::SetPasscode(id, None), "need no passcode from now on")
     } else {
-        (Command::UnlockPasscode(id), "may be tried again, by all of its API keys,")
+        (Command::UnlockPasscode(id), "are not locked any more")
     };
     drop(place.open_existing()?);
     place.run_once(command).with_context(|| format!("merchant {merchant}"))?;
-    println!("payouts of merchant {merchant} {done} from now on");
+    println!("payouts of merchant {merchant} {done}");
     Ok(())
 }

@@ -442,6 +442,6 @@ mod tests {
     fn who_may_not_know_learns_nothing_more() {
         let unknown = Rejection::Unknown { field: "party_id", what: "a party" };
         assert_eq!(refused(vec![unknown.clone(), Rejection::NotFound]), ApiError::NotFound);
-        assert_eq!(refused(vec![unknown, Rejection::NotVerified]), ApiError::Forbidden("merchant not verified".to_owned()));
+        assert_eq!(refused(vec![unknown, Rejection::NotVerified]), ApiError::Forbidden(Rejection::NotVerified.to_string()));
     }
 }
