@@ -255,7 +255,7 @@ mod tests {
         let hashing = Hashing::with_blocks(2);
         for n in 0..6 {
             let mut place = hashing.place(MerchantId(n)).await.unwrap();
-            assert_eq!(place.apart(|_| n).await, Some(n));
+            assert_eq!(place.apart(move |_| n).await, Some(n));
         }
         let pool = hashing.pool();
         assert_eq!((pool.free.len(), pool.unmade, pool.held.len(), pool.waiting.len()), (1, 1, 0, 0));

@@ -2,7 +2,9 @@
 
 use super::estate::{Estate, Own};
 use super::{body_probes, path_probes};
-use crate::support::{on_postgres_only, open_two};
+use crate::support::process::Credentials;
+use crate::support::shop::GOOD;
+use crate::support::{id, key, on_postgres_only, open, open_two, shown, wait_for};
 
 /// Tables whose rows belong to a merchant.
 const TABLES: [&str; 12] = [
@@ -42,4 +44,38 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
         let reply = stranger.api.call(probe.method, &probe.path, probe.body.as_ref());
         assert_eq!(reply.status, probe.status, "{} {} {:?}: {}", probe.method, probe.path, probe.body, reply.body);
     }
+}
+
+/// The permission is looked at once more when the locks are there.
+#[test]
+fn a_key_that_is_revoked_while_its_payout_waits_for_a_lock_pays_nothing() {
+    on_postgres_only!();
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let made = shop.api.call("POST", "/v1/api-keys/create", None).ok();
+    let (client_id, client_secret) = (shown(&made, "client_id"), shown(&made, "client_secret"));
+    let other = server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
+    let session = id(&shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "10.00").ok());
+    let (database, api_key, wallet) = (&server.database, id(&made), shop.wallet("USD"));
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let reply = loop {
+        database.sql(&format!("UPDATE api_keys SET revoked_at = NULL WHERE id = {api_key}"));
+        let mut holder = database.postgres().connect();
+        let mut transaction = holder.transaction().expect("a transaction");
+        transaction.query(&format!("SELECT id FROM wallets WHERE id = {wallet} FOR UPDATE"), &[]).expect("a lock");
+        let reply = std::thread::scope(|scope| {
+            let paying = scope.spawn(|| other.execute("payout", session, &key()));
+            wait_for("the payout to wait", || (database.value(waiting) != "0").then_some(()));
+            database.sql(&format!("UPDATE api_keys SET revoked_at = 1 WHERE id = {api_key}"));
+            transaction.rollback().expect("the end of the lock");
+            paying.join().expect("an answer")
+        });
+        // A machine so slow that the payout gave up waiting shows nothing.
+        if reply.status != 503 {
+            break reply;
+        }
+    };
+    assert_eq!(reply.refused_in_words(401), "Could not validate credentials");
+    shop.assert_balance("USD", "100.00", "0.00");
+    assert_eq!(shop.session_status("payout", session), "ACTIVE");
 }
