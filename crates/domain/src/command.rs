@@ -8,7 +8,8 @@ use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
 use crate::execution::{Execution, Job, Patience, Word};
 use crate::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PasscodeTryId, PaymentAccountId, ReviewId, SessionId, WalletId,
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PasscodeTryId, PaymentAccountId, ReviewId, SessionId,
+    WalletId,
 };
 use crate::merchant::{self, ApiKey, Merchant, MerchantChanges, NewMerchant};
 use crate::money::Money;

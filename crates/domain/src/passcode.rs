@@ -53,8 +53,7 @@ pub struct Tries(pub Vec<Try>);
 impl Tries {
     /// When the wrong ones became so, in the order of time.
     fn wrong<'a>(&'a self, now: Timestamp, is_one: impl Fn(&Try) -> bool + 'a) -> Vec<Timestamp> {
-        let mut times: Vec<Timestamp> =
-            self.0.iter().filter(|one| is_one(one)).filter_map(|one| one.wrong_at(now)).collect();
+        let mut times: Vec<Timestamp> = self.0.iter().filter(|one| is_one(one)).filter_map(|one| one.wrong_at(now)).collect();
         times.sort_unstable();
         times
     }

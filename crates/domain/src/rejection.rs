@@ -346,7 +346,9 @@ impl std::fmt::Display for Rejection {
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
-            Self::NoPhone => f.write_str("not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001"),
+            Self::NoPhone => {
+                f.write_str("not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001")
+            }
             Self::NoCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",

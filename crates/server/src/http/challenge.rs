@@ -43,7 +43,9 @@ impl Challenge {
                  obtain one with POST /v1/jwt/client/obtain/token"
             }
             Self::Expired => "the access token expired: obtain another with POST /v1/jwt/client/obtain/token",
-            Self::KeyRevoked => "the API key was revoked: use another one, or have an operator make one with kola merchant create-key",
+            Self::KeyRevoked => {
+                "the API key was revoked: use another one, or have an operator make one with kola merchant create-key"
+            }
             Self::WrongSecret => {
                 "unknown client_id or wrong client_secret: both are shown once, when the key is made; \
                  an operator makes another with kola merchant create-key"
@@ -85,8 +87,7 @@ mod tests {
 
     #[test]
     fn every_challenge_fits_into_its_field_and_names_a_next_step() {
-        let all =
-            [Challenge::NoBearer, Challenge::Invalid, Challenge::Expired, Challenge::KeyRevoked, Challenge::WrongSecret];
+        let all = [Challenge::NoBearer, Challenge::Invalid, Challenge::Expired, Challenge::KeyRevoked, Challenge::WrongSecret];
         for challenge in all {
             let said = challenge.description();
             // RFC 6750, section 3: %x20-21 / %x23-5B / %x5D-7E.

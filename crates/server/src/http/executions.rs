@@ -134,12 +134,7 @@ async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Executio
     Ok(first_outcome(app, executed.execution, executed.job).await)
 }
 
-async fn execute_payout(
-    app: &App,
-    caller: Caller,
-    request: Execute,
-    code: Option<String>,
-) -> Result<Execution, ApiError> {
+async fn execute_payout(app: &App, caller: Caller, request: Execute, code: Option<String>) -> Result<Execution, ApiError> {
     let Some(code) = code else { return execute(app, caller, request).await };
     let reserve = Command::ReserveAttempt(request.clone(), caller.api_key_id);
     match try_code(app, caller, &reserve, &code).await? {

@@ -157,12 +157,7 @@ async fn change(app: App, caller: Caller, current: Option<String>, new: Option<S
 }
 
 /// In a task of its own: a client that goes away leaves no try behind that is never ended.
-async fn change_to_the_end(
-    app: App,
-    caller: Caller,
-    current: Option<String>,
-    new: Option<String>,
-) -> Answered<PasscodeAnswer> {
+async fn change_to_the_end(app: App, caller: Caller, current: Option<String>, new: Option<String>) -> Answered<PasscodeAnswer> {
     let done = tokio::spawn(change(app, caller, current, new)).await;
     done.map_err(|_| ApiError::internal("the task of a passcode panicked"))?
 }
@@ -185,7 +180,9 @@ pub fn routes() -> Routes {
          lifts it.",
     );
     let remove_it = op("remove_passcode", "Remove the passcode: payouts need none any more");
-    Routes::new()
-        .post("/v1/merchants/passcode/set", set, set_it.example(json!({ "passcode": "246810" })).or(403))
-        .post("/v1/merchants/passcode/remove", remove, remove_it.example(json!({ "current": "246810" })).or(403))
+    Routes::new().post("/v1/merchants/passcode/set", set, set_it.example(json!({ "passcode": "246810" })).or(403)).post(
+        "/v1/merchants/passcode/remove",
+        remove,
+        remove_it.example(json!({ "current": "246810" })).or(403),
+    )
 }

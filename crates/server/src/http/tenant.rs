@@ -70,8 +70,7 @@ async fn identify(token: &str, app: &App, now: Timestamp) -> Result<(Caller, Mer
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
     let found = app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());
     let (key, merchant) = found.ok_or(ApiError::BadCredentials(Challenge::KeyRevoked))?;
-    let caller =
-        Caller { merchant_id: merchant.id, api_key_id: key.id, signing_key_id: token.signing_key, until: token.until };
+    let caller = Caller { merchant_id: merchant.id, api_key_id: key.id, signing_key_id: token.signing_key, until: token.until };
     Ok((caller, merchant))
 }
 

@@ -150,7 +150,8 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
         })?;
         // The first schema on SQLite had no such table.
         if version > 1 || sql.dialect() == Dialect::Postgres {
-            let row = params!["version" = version, "oldest" = migration.oldest, "now" = now.0];
+            // No step shuts out a kola that has it.
+            let row = params!["version" = version, "oldest" = migration.oldest.min(version), "now" = now.0];
             sql.execute("INSERT INTO schema_versions (version, oldest, applied_at) VALUES (:version, :oldest, :now)", &row)?;
         }
     }

@@ -234,10 +234,12 @@ fn right_ones_at_once_at_three_processes_do_not_lock() {
     let others = [server.beside(&[]), server.beside(&[])];
     let doors = [shop.at(&server), shop.at(&others[0]), shop.at(&others[1])];
     let sessions: Vec<(usize, i64)> = (0..12).map(|n| (n % 3, session(&shop, account))).collect();
-    let replies = all_at_once(&sessions, |(door, session)| loop {
-        let reply = pay(&doors[*door], *session, &key(), RIGHT);
-        if reply.status != 429 {
-            return reply;
+    let replies = all_at_once(&sessions, |(door, session)| {
+        loop {
+            let reply = pay(&doors[*door], *session, &key(), RIGHT);
+            if reply.status != 429 {
+                return reply;
+            }
         }
     });
     for reply in replies {

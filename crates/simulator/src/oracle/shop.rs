@@ -34,7 +34,8 @@ fn no_try_left(tries: &[(i64, i64, i64, bool)], key: i64, now: i64) -> bool {
     own.sort_unstable();
     let locks = |times: &[i64], span: i64| times.last().zip(times.first()).is_some_and(|(last, first)| last - first < span);
     let day = all.windows(20).any(|times| locks(times, DAY));
-    let quarter = own.windows(5).any(|times| locks(times, QUARTER_HOUR) && now < times.iter().max().unwrap_or(&0) + QUARTER_HOUR);
+    let quarter =
+        own.windows(5).any(|times| locks(times, QUARTER_HOUR) && now < times.iter().max().unwrap_or(&0) + QUARTER_HOUR);
     let counted = |one: &&(i64, i64, i64, bool), span: i64| wrong_since(one, now).is_none_or(|at| now < at + span);
     let crowd = tries.iter().filter(|one| counted(one, DAY)).count() >= 20;
     day || quarter || crowd || tries.iter().filter(of_key).filter(|one| counted(one, QUARTER_HOUR)).count() >= 5
@@ -130,7 +131,8 @@ impl Books {
             return Ok(());
         }
         let attempt = taken!(told, Answer::Passcode(attempt) => attempt);
-        let (hash, expected) = (attempt.as_ref().map(|attempt| &attempt.hash), known.as_ref().and_then(|known| known.hash.as_ref()));
+        let (hash, expected) =
+            (attempt.as_ref().map(|attempt| &attempt.hash), known.as_ref().and_then(|known| known.hash.as_ref()));
         if hash != expected && !told.lenient {
             return Err(format!("the passcode of merchant {merchant} is another"));
         }

@@ -32,8 +32,7 @@ impl Stage {
     /// Every call with a body, of things that are the caller's own.
     fn calls(&self) -> Vec<(&'static str, String, Value)> {
         let probes = path_probes(&self.estate).into_iter().chain(body_probes(&self.estate, &self.own));
-        let mut calls: Vec<_> =
-            probes.filter_map(|probe| probe.body.map(|body| (probe.method, probe.path, body))).collect();
+        let mut calls: Vec<_> = probes.filter_map(|probe| probe.body.map(|body| (probe.method, probe.path, body))).collect();
         calls.push(("POST", "/v1/parties/create".to_owned(), json!({"fullname": "Late", "phone": GOOD})));
         calls.push(("POST", "/v1/merchants/passcode/set".to_owned(), json!({"passcode": "482913"})));
         calls.push(("POST", "/v1/merchants/passcode/remove".to_owned(), json!({"current": "482913"})));

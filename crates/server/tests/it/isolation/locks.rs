@@ -38,7 +38,8 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
         transaction.query(&lock, &[]).unwrap_or_else(|error| panic!("{error:?}: {table}"));
     }
     // A payment that waits for its payer is looked after by workers, who would wait here.
-    let lock = format!("SELECT id FROM executions WHERE merchant_id = {merchant} AND status IN ('COMPLETED', 'FAILED') FOR UPDATE");
+    let lock =
+        format!("SELECT id FROM executions WHERE merchant_id = {merchant} AND status IN ('COMPLETED', 'FAILED') FOR UPDATE");
     assert!(!transaction.query(&lock, &[]).expect("locks").is_empty());
     for probe in path_probes(&theirs).into_iter().chain(body_probes(&theirs, &own)) {
         let reply = stranger.api.call(probe.method, &probe.path, probe.body.as_ref());
