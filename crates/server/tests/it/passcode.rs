@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown};
+use crate::support::{Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, wait_for};
 
 const RIGHT: &str = "482913";
 const WRONG: &str = "000000";
@@ -211,6 +211,41 @@ fn what_a_process_that_died_had_reserved_counts_as_wrong() {
     assert_eq!(pay(&shop, session(&shop, account), &key(), RIGHT).ok()["status"], "COMPLETED");
     pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
     assert!(pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+}
+
+/// The reservation is on disk before anything is compared: a process that is killed in between forgives no guess.
+#[test]
+fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
+    let (mut server, shop, account) = guarded();
+    let session = session(&shop, account);
+    let database = server.database.clone();
+    let tries = || database.value("SELECT tries FROM passcodes");
+    loop {
+        let guess = json!({"session_id": session, "reference_id": key(),
+            "passcode": {"token": {"code": WRONG, "user_id": null, "phone": null}, "device": null}});
+        let api = server.api.with_token(server.sign_in(&shop.credentials).api.token.as_deref());
+        std::thread::scope(|scope| {
+            let guessing = scope.spawn(move || api.try_call("POST", "/v1/executions/payout", Some(&guess)));
+            wait_for("the guess", || (tries().contains("reserved") || guessing.is_finished()).then_some(()));
+            server.kill();
+        });
+        server.restart(&[]);
+        if tries().contains("reserved") {
+            break;
+        }
+        // It had been compared already.
+        server.database.sql("UPDATE passcodes SET tries = ''");
+    }
+    let shop = server.sign_in(&shop.credentials);
+    let left = tries();
+    let words: Vec<&str> = left.split(' ').collect();
+    let at: i64 = words[2].parse().expect("a time");
+    let aged = format!("{} {} {} {}", words[0], words[1], at - 30_000_000, words[3]);
+    database.sql(&format!("UPDATE passcodes SET tries = '{aged}'"));
+    for _ in 0..4 {
+        assert!(pay(&shop, session, &key(), WRONG).refused_in_words(403).starts_with("passcode invalid"));
+    }
+    assert!(pay(&shop, session, &key(), RIGHT).refused_in_words(403).contains("locked"));
 }
 
 /// A reservation is on disk before anything is compared, and of a right one nothing stays.
