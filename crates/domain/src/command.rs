@@ -1,17 +1,20 @@
 //! Every way to change something, and the one function that decides it.
 
 use crate::account::{self, NewAccount, PaymentAccount};
+use crate::caller::Caller;
 use crate::checkout::{self, Checkout, CheckoutConfig, NewCheckout};
 use crate::contradiction;
 use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
 use crate::execution::{Execution, Job, Patience, Word};
 use crate::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, WalletId,
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PasscodeTryId, PaymentAccountId, ReviewId, SessionId,
+    WalletId,
 };
 use crate::merchant::{self, ApiKey, Merchant, MerchantChanges, NewMerchant};
 use crate::money::Money;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
+use crate::passcode::{self, Attempt};
 use crate::rejection::Rejection;
 use crate::review::{self, Resolution, Review, ReviewKind};
 use crate::session::{self, Declare, Lifetimes, Session, SessionKind};
@@ -33,6 +36,8 @@ pub struct Settings {
 /// A request to change something. Each is decided in one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
+    /// A command of a caller, refused unless its credentials hold in the moment in which it is decided.
+    By(Caller, Box<Command>),
     /// Make a merchant.
     CreateMerchant(NewMerchant),
     /// Change a merchant: the operator may.
@@ -41,16 +46,18 @@ pub enum Command {
     CreateKey(MerchantId, String, String),
     /// Revoke an API key.
     RevokeKey(MerchantId, ApiKeyId),
-    /// Set a merchant's passcode to an argon2id hash, whatever was set before: the operator may.
-    SetPasscode(MerchantId, String),
-    /// Count a try of the passcode that is to be replaced, before it is compared.
-    ReserveChange(MerchantId),
-    /// Set the passcode in place of the one with the first hash, or where there was none.
-    ReplacePasscode(MerchantId, Option<String>, String),
-    /// Count a try of a payout's passcode before it is compared.
-    ReserveAttempt(Execute),
-    /// The passcode that was compared is right: reset the count.
-    ConfirmAttempt(MerchantId),
+    /// Set a merchant's passcode to an argon2id hash, or remove it, whatever was set before: the operator may.
+    SetPasscode(MerchantId, Option<String>),
+    /// Lift the locks that wrong passcodes brought about.
+    UnlockPasscode(MerchantId),
+    /// Reserve a try of an API key at the passcode that is to be replaced or removed, before it is compared.
+    ReserveChange(MerchantId, ApiKeyId),
+    /// Set the passcode in place of the one with the first hash, or where there was none; without a second, remove it.
+    ReplacePasscode(MerchantId, Option<String>, Option<String>),
+    /// Reserve a try of an API key at a payout's passcode before it is compared.
+    ReserveAttempt(Execute, ApiKeyId),
+    /// A passcode was compared; whether it is right.
+    EndAttempt(MerchantId, PasscodeTryId, bool),
     /// Move a merchant's sandbox clock forward by seconds.
     AdvanceClock(MerchantId, i64),
     /// Put sandbox money into a wallet.
@@ -116,8 +123,8 @@ pub enum Answer {
     UpdatedMerchant(Merchant),
     /// An API key.
     ApiKey(ApiKey),
-    /// The passcode hash to compare with; `None` when none is set.
-    Passcode(Option<String>),
+    /// The try of a passcode that was reserved; `None` when none is set.
+    Passcode(Option<Attempt>),
     /// The merchant's time now.
     Time(Timestamp),
     /// A wallet.
@@ -148,19 +155,30 @@ pub enum Answer {
     Review(Review),
 }
 
+/// The row that a command is about.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Subject {
+    /// Where it is to be found.
+    pub key: Key,
+    /// Whose it must be, where a caller named it: another's row is left alone, and not kept from its owner for a moment.
+    pub owner: Option<MerchantId>,
+}
+
 impl Command {
     /// The merchant whose rows it is mostly about, where the command says so: what is decided for one merchant at one time
     /// had better be decided together.
     #[must_use]
     pub const fn merchant(&self) -> Option<MerchantId> {
         match self {
+            Self::By(caller, _) => Some(caller.merchant_id),
             Self::UpdateMerchant(id, _)
             | Self::CreateKey(id, ..)
             | Self::RevokeKey(id, _)
             | Self::SetPasscode(id, _)
-            | Self::ReserveChange(id)
+            | Self::UnlockPasscode(id)
+            | Self::ReserveChange(id, _)
             | Self::ReplacePasscode(id, ..)
-            | Self::ConfirmAttempt(id)
+            | Self::EndAttempt(id, ..)
             | Self::AdvanceClock(id, _)
             | Self::CreateParty(id, _)
             | Self::CreateCounterparty(id, ..)
@@ -179,7 +197,7 @@ impl Command {
             | Self::UpdateItem(which, ..)
             | Self::RemoveItem(which, _)
             | Self::OpenPage(which, _) => Some(which.merchant_id),
-            Self::Execute(request) | Self::ReserveAttempt(request) => Some(request.merchant_id),
+            Self::Execute(request) | Self::ReserveAttempt(request, _) => Some(request.merchant_id),
             Self::CreateMerchant(_)
             | Self::FundWallet(..)
             | Self::SetWalletStatus(..)
@@ -193,19 +211,23 @@ impl Command {
     /// The row that the command is about, when it changes that row whenever it is accepted. Where rows are locked it is locked
     /// before anything is read, so that of two processes with one command the second sees all that the first did.
     #[must_use]
-    pub const fn subject(&self) -> Option<Key> {
-        match self {
-            Self::Execute(request) => Some(Key::Session(Lookup::Id(request.session_id))),
-            Self::CancelSession(_, _, id) | Self::ExpireSession(id) => Some(Key::Session(Lookup::Id(*id))),
-            Self::Claim(id) | Self::Hear(id, _) => Some(Key::Execution(Lookup::Id(*id))),
-            _ => None,
-        }
+    pub fn subject(&self) -> Option<Subject> {
+        let (key, owner) = match self {
+            Self::By(_, command) => return command.subject(),
+            Self::Execute(request) => (Key::Session(Lookup::Id(request.session_id)), Some(request.merchant_id)),
+            Self::CancelSession(owner, _, id) => (Key::Session(Lookup::Id(*id)), Some(*owner)),
+            Self::ExpireSession(id) => (Key::Session(Lookup::Id(*id)), None),
+            Self::Claim(id) | Self::Hear(id, _) => (Key::Execution(Lookup::Id(*id)), None),
+            _ => return None,
+        };
+        Some(Subject { key, owner })
     }
 
     /// Keys that the decision will likely ask for, as far as the rows that are loaded tell.
     #[must_use]
     pub fn follows(&self, world: &World) -> Vec<Key> {
         match self {
+            Self::By(_, command) => command.follows(world),
             Self::Execute(request) => match world.get::<Session>(request.session_id) {
                 Ok(Some(session)) => session.points_at(),
                 _ => vec![],
@@ -232,7 +254,12 @@ impl Command {
     #[must_use]
     pub fn hints(&self) -> Vec<Key> {
         match self {
-            Self::Execute(request) | Self::ReserveAttempt(request) => {
+            Self::By(caller, command) => {
+                let mut keys = command.hints();
+                keys.extend(caller.keys());
+                keys
+            }
+            Self::Execute(request) | Self::ReserveAttempt(request, _) => {
                 let mut keys = vec![
                     Key::Execution(Lookup::Name((request.merchant_id, request.reference_id.clone()))),
                     Key::Merchant(Lookup::Id(request.merchant_id)),
@@ -267,6 +294,10 @@ impl Command {
 pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
     let time = |merchant: &MerchantId, world: &World| world.must::<Merchant>(*merchant).map(|merchant| merchant.time(now));
     Ok(match command {
+        Command::By(caller, command) => {
+            caller.check(world, now)?;
+            decide(command, settings, world, now)?
+        }
         Command::CreateMerchant(new) => {
             let (merchant, wallets) = merchant::create(new, world, now)?;
             Answer::Merchant(merchant, wallets)
@@ -276,18 +307,22 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             Answer::ApiKey(merchant::create_key(*id, client_id, secret_hash, world, now)?)
         }
         Command::RevokeKey(id, which) => Answer::ApiKey(merchant::revoke_key(*id, *which, world, now)?),
-        Command::ReserveChange(id) => Answer::Passcode(merchant::reserve_attempt(*id, world, now)?),
+        Command::ReserveChange(id, key) => Answer::Passcode(passcode::reserve(*id, *key, world, now)?),
         Command::ReplacePasscode(id, replaces, hash) => {
-            merchant::replace_passcode(*id, replaces.as_deref(), hash, world, now)?;
+            passcode::replace(*id, replaces.as_deref(), hash.as_deref(), world, now)?;
             Answer::Done
         }
         Command::SetPasscode(id, hash) => {
-            merchant::set_passcode(*id, hash, world, now)?;
+            passcode::set(*id, hash.as_deref(), world, now)?;
             Answer::Done
         }
-        Command::ReserveAttempt(request) => reserve_attempt(request, world, now)?,
-        Command::ConfirmAttempt(id) => {
-            merchant::confirm_attempt(*id, world, now)?;
+        Command::UnlockPasscode(id) => {
+            passcode::unlock(*id, world, now)?;
+            Answer::Done
+        }
+        Command::ReserveAttempt(request, key) => reserve_attempt(request, *key, world, now)?,
+        Command::EndAttempt(id, which, right) => {
+            passcode::end(*id, *which, *right, world, now)?;
             Answer::Done
         }
         Command::AdvanceClock(id, by_seconds) => Answer::Time(merchant::advance_clock(*id, *by_seconds, world, now)?),
@@ -335,12 +370,12 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
 }
 
 /// A replay needs no passcode, and an unverified merchant gets to no comparison: neither counts as a try.
-fn reserve_attempt(request: &Execute, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
+fn reserve_attempt(request: &Execute, key: ApiKeyId, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
     if let Some(execution) = execute::replay(request, world)? {
         return Ok(Answer::Executed(Box::new(Executed { execution, replayed: true, job: None })));
     }
     if !world.must::<Merchant>(request.merchant_id)?.verified {
         return Err(Rejection::NotVerified.into());
     }
-    Ok(Answer::Passcode(merchant::reserve_attempt(request.merchant_id, world, now)?))
+    Ok(Answer::Passcode(passcode::reserve(request.merchant_id, key, world, now)?))
 }

@@ -10,10 +10,11 @@ use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, Patience, Prov
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};
-use crate::merchant::{self, Merchant};
+use crate::merchant::Merchant;
 use crate::money::Money;
 use crate::mutant;
 use crate::names::{Method, Operation, Provider};
+use crate::passcode;
 use crate::refund;
 use crate::rejection::Rejection;
 use crate::session::{self, Session, SessionInput};
@@ -128,7 +129,7 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
         return Err(Rejection::NotVerified.into());
     }
     if let Terms::Payout { passcode_verified, .. } = request.terms {
-        merchant::check_passcode(merchant.id, passcode_verified, world)?;
+        passcode::check(merchant.id, passcode_verified, world)?;
     }
     let time = merchant.time(now);
     let found = world

@@ -19,6 +19,10 @@ ids! {
     MerchantId
     /// A pair of client id and client secret.
     ApiKeyId
+    /// A try of a passcode.
+    PasscodeTryId
+    /// A key that signs access tokens.
+    SigningKeyId
     /// A person or firm that a merchant deals with.
     PartyId
     /// The relation of a merchant to a party.

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod book;
+pub mod caller;
 pub mod checkout;
 pub mod command;
 pub mod contradiction;
@@ -21,6 +22,7 @@ pub mod money;
 pub mod mutants;
 pub mod names;
 pub mod party;
+pub mod passcode;
 pub mod rates;
 pub mod refund;
 pub mod rejection;

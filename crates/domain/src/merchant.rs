@@ -1,14 +1,13 @@
-//! Merchants, their API keys, their passcode and the sandbox clock.
+//! Merchants, their API keys and the sandbox clock.
 
 use crate::api_enum;
 use crate::currency::Currency;
 use crate::ids::{ApiKeyId, MerchantId, WalletId};
-use crate::mutant;
 use crate::names::{FeeBearer, Mode};
 use crate::rejection::Rejection;
-use crate::time::{Timestamp, minutes, seconds};
+use crate::time::{Timestamp, seconds};
 use crate::wallet::{self, Owner};
-use crate::world::{Halt, NoName, Row, World};
+use crate::world::{Halt, Row, World};
 
 api_enum! {
     /// The legal form of a merchant.
@@ -92,6 +91,7 @@ pub struct ApiKey {
 impl Row for ApiKey {
     type Id = ApiKeyId;
     type Name = String;
+    const PERMITS: bool = true;
 
     fn id(&self) -> ApiKeyId {
         self.id
@@ -102,38 +102,6 @@ impl Row for ApiKey {
     }
 }
 
-/// The passcode that a merchant's payouts need, and the count of wrong tries.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Passcode {
-    /// Whose it is.
-    pub merchant_id: MerchantId,
-    /// An argon2id hash in PHC format.
-    pub hash: String,
-    /// Tries since the last right one.
-    pub attempts: i64,
-    /// Server time until which no try is allowed.
-    pub locked_until: Option<Timestamp>,
-    /// Server time.
-    pub updated_at: Timestamp,
-}
-
-impl Row for Passcode {
-    type Id = MerchantId;
-    type Name = NoName;
-
-    fn id(&self) -> MerchantId {
-        self.merchant_id
-    }
-
-    fn name(&self) -> Option<NoName> {
-        None
-    }
-}
-
-/// So many wrong passcodes in a row lock payouts,
-pub const PASSCODE_ATTEMPTS: i64 = 5;
-/// for so long, in microseconds.
-pub const PASSCODE_LOCK_US: i64 = minutes(15);
 /// The most that the sandbox clock moves in one call, in seconds: 366 days.
 pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
 /// The most that it is ahead in all: times of requests end in the year 9999, and queries add to it.
@@ -278,83 +246,6 @@ fn add_key(
     };
     world.put(key.clone());
     Ok(key)
-}
-
-/// Sets or replaces the passcode. The lock, if there is one, falls with the old passcode.
-///
-/// # Errors
-/// [`Rejection::NotFound`].
-pub fn set_passcode(id: MerchantId, hash: &str, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
-    world.get::<Passcode>(merchant.id)?;
-    world.put(Passcode { merchant_id: merchant.id, hash: hash.to_owned(), attempts: 0, locked_until: None, updated_at: now });
-    Ok(())
-}
-
-/// Sets the passcode in place of the one whose hash was compared, or where there was none: what was decided by an older one
-/// must not overwrite a newer.
-///
-/// # Errors
-/// [`Rejection::PasscodeRequired`], [`Rejection::PasscodeInvalid`].
-pub fn replace_passcode(
-    id: MerchantId,
-    replaces: Option<&str>,
-    hash: &str,
-    world: &mut World,
-    now: Timestamp,
-) -> Result<(), Halt> {
-    let stored = world.get::<Passcode>(id)?;
-    match (stored.as_ref().map(|passcode| passcode.hash.as_str()), replaces) {
-        (Some(_), None) => Err(Rejection::PasscodeRequired.into()),
-        (stored, replaces) if stored != replaces => Err(Rejection::PasscodeInvalid.into()),
-        _ => set_passcode(id, hash, world, now),
-    }
-}
-
-/// Counts a try before the passcode is compared, so that parallel guesses cannot outrun the counter. The try that reaches
-/// the limit locks at once; if it turns out right, the lock falls with the count.
-///
-/// The answer is the hash to compare with; `None` when no passcode is set.
-///
-/// # Errors
-/// [`Rejection::PasscodeLocked`].
-pub fn reserve_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Result<Option<String>, Halt> {
-    let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(None) };
-    if let Some(until) = passcode.locked_until.filter(|until| now < *until) {
-        // A part of a second is a second, so that the next try is not a moment too early.
-        return Err(Rejection::PasscodeLocked { seconds: until.plus(seconds(1) - 1).since(now) / seconds(1) }.into());
-    }
-    let attempts = if passcode.locked_until.is_some() {
-        1
-    } else {
-        passcode.attempts.saturating_add(i64::from(!mutant!(TriesNotCounted)))
-    };
-    let locked_until = (attempts >= PASSCODE_ATTEMPTS).then(|| now.plus(PASSCODE_LOCK_US));
-    world.put(Passcode { attempts, locked_until, updated_at: now, ..(*passcode).clone() });
-    Ok(Some(passcode.hash.clone()))
-}
-
-/// The counted try was right: resets the count. A command of its own, so that the count falls even where the payout is then
-/// refused for another reason.
-///
-/// # Errors
-/// None of its own.
-pub fn confirm_attempt(id: MerchantId, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    if let Some(passcode) = world.get::<Passcode>(id)? {
-        world.put(Passcode { attempts: 0, locked_until: None, updated_at: now, ..(*passcode).clone() });
-    }
-    Ok(())
-}
-
-/// Demands that the passcode, where one is set, was compared and found right.
-///
-/// # Errors
-/// [`Rejection::PasscodeRequired`].
-pub fn check_passcode(id: MerchantId, verified: bool, world: &World) -> Result<(), Halt> {
-    match world.get::<Passcode>(id)? {
-        Some(_) if !verified => Err(Rejection::PasscodeRequired.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Moves the sandbox clock forward. What waits for a provider waits by that clock, so that nothing else has to be written.

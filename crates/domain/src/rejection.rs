@@ -9,17 +9,27 @@ use crate::time::Timestamp;
 pub enum Rejection {
     /// The id in the path is not one of this merchant's.
     NotFound,
+    /// The API key of the access token was revoked.
+    KeyRevoked,
+    /// The key that signed the access token was retired.
+    SigningKeyRetired,
+    /// The access token expired.
+    TokenExpired,
     /// Payouts, transfers, refunds and links are for verified merchants.
     NotVerified,
     /// The merchant has set a passcode, and the request has none.
     PasscodeRequired,
     /// The passcode is wrong.
     PasscodeInvalid,
-    /// Too many wrong passcodes in a row.
+    /// Too many wrong passcodes of one API key in a short time.
     PasscodeLocked {
         /// Until then.
         seconds: i64,
     },
+    /// Too many wrong passcodes of all keys in a day.
+    PasscodeLockedForAll,
+    /// As many passcodes are being compared as wrong ones would lock.
+    PasscodeBusy,
     /// The `reference_id` was used with other contents.
     DuplicateReference,
     /// An id in the body that is not one of this merchant's.
@@ -192,15 +202,19 @@ pub enum Rejection {
     NoActionNeeded,
 }
 
-/// The three kinds of answer that a refusal gives.
+/// The kinds of answer that a refusal gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
+    /// HTTP 401.
+    Unauthenticated,
     /// HTTP 403.
     Forbidden,
     /// HTTP 404.
     NotFound,
     /// HTTP 422, on a field.
     Invalid,
+    /// HTTP 429.
+    TooMany,
 }
 
 impl Rejection {
@@ -208,10 +222,14 @@ impl Rejection {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
+            Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => Class::Unauthenticated,
             Self::NotFound => Class::NotFound,
-            Self::NotVerified | Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked { .. } => {
-                Class::Forbidden
-            }
+            Self::NotVerified
+            | Self::PasscodeRequired
+            | Self::PasscodeInvalid
+            | Self::PasscodeLocked { .. }
+            | Self::PasscodeLockedForAll => Class::Forbidden,
+            Self::PasscodeBusy => Class::TooMany,
             _ => Class::Invalid,
         }
     }
@@ -221,10 +239,15 @@ impl Rejection {
     pub const fn field(&self) -> &'static str {
         match self {
             Self::NotFound
+            | Self::KeyRevoked
+            | Self::SigningKeyRetired
+            | Self::TokenExpired
             | Self::NotVerified
             | Self::PasscodeRequired
             | Self::PasscodeInvalid
-            | Self::PasscodeLocked { .. } => "",
+            | Self::PasscodeLocked { .. }
+            | Self::PasscodeLockedForAll
+            | Self::PasscodeBusy => "",
             Self::DuplicateReference => "reference_id",
             Self::Unknown { field, .. }
             | Self::State { field, .. }
@@ -260,8 +283,13 @@ impl Rejection {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::NotFound | Self::Unknown { .. } => "value_error.not_found",
+            Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => "value_error.credentials",
             Self::NotVerified => "value_error.not_verified",
-            Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked { .. } => "value_error.passcode",
+            Self::PasscodeRequired
+            | Self::PasscodeInvalid
+            | Self::PasscodeLocked { .. }
+            | Self::PasscodeLockedForAll
+            | Self::PasscodeBusy => "value_error.passcode",
             Self::DuplicateReference | Self::PhoneTaken => "value_error.duplicate",
             Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
                 "value_error.state"
@@ -294,10 +322,27 @@ impl std::fmt::Display for Rejection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotFound => f.write_str("Not found"),
-            Self::NotVerified => f.write_str("merchant not verified"),
-            Self::PasscodeRequired => f.write_str("passcode required"),
-            Self::PasscodeInvalid => f.write_str("passcode invalid"),
-            Self::PasscodeLocked { .. } => f.write_str("passcode locked: too many wrong passcodes, try again in 15 minutes"),
+            Self::KeyRevoked => f.write_str("the API key of this access token was revoked"),
+            Self::SigningKeyRetired => f.write_str("the key that signed this access token was retired: obtain a new token"),
+            Self::TokenExpired => f.write_str("the access token expired: obtain a new one"),
+            Self::NotVerified => {
+                f.write_str("merchant not verified: an operator sets it with `kola merchant set --merchant ID --verified true`")
+            }
+            Self::PasscodeRequired => f.write_str(
+                "passcode required: payouts of this merchant need it as `passcode.token.code`, and a change of it as `current`",
+            ),
+            Self::PasscodeInvalid => {
+                f.write_str("passcode invalid: an operator sets another with `kola merchant set-passcode --merchant ID`")
+            }
+            Self::PasscodeLocked { .. } => f.write_str(
+                "passcode locked for this API key: 5 wrong passcodes in 15 minutes; try again after `Retry-After`, \
+                 or have an operator lift it with `kola merchant passcode --merchant ID --unlock`",
+            ),
+            Self::PasscodeLockedForAll => f.write_str(
+                "passcode locked for this merchant: 20 wrong passcodes in a day; \
+                 an operator lifts it with `kola merchant passcode --merchant ID --unlock`",
+            ),
+            Self::PasscodeBusy => f.write_str("too many passcodes are being compared, try again"),
             Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
@@ -314,7 +359,9 @@ impl std::fmt::Display for Rejection {
             Self::AccountMismatch => f.write_str("not the payment account of the session"),
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
-            Self::NoPhone => f.write_str("not a phone number: 8 to 15 digits with the country code, without a plus sign"),
+            Self::NoPhone => {
+                f.write_str("not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001")
+            }
             Self::NoCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
@@ -354,10 +401,15 @@ impl Rejection {
         let at = Timestamp(1_795_500_000_000_000);
         vec![
             Self::NotFound,
+            Self::KeyRevoked,
+            Self::SigningKeyRetired,
+            Self::TokenExpired,
             Self::NotVerified,
             Self::PasscodeRequired,
             Self::PasscodeInvalid,
             Self::PasscodeLocked { seconds: 900 },
+            Self::PasscodeLockedForAll,
+            Self::PasscodeBusy,
             Self::DuplicateReference,
             Self::Unknown { field: "wallet_id", what: "a wallet" },
             Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
@@ -451,7 +503,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 41;
+    const VARIANTS: usize = 46;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -47,6 +47,9 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// Whether decisions depend on such rows without changing them, so that they are read again when another process has
     /// interfered with what is changed.
     const READ_AGAIN: bool = false;
+    /// Whether such rows permit what is decided: they are looked at once more when all that changes is locked, so that a
+    /// permission which was withdrawn while a batch waited for its locks is seen.
+    const PERMITS: bool = false;
 
     /// The primary key of this row.
     fn id(&self) -> Self::Id;
@@ -185,7 +188,12 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    /// Takes in a row that was locked. Answers whether it is as it was loaded; if not, what was decided on it must be
+    /// The rows that were found in the store.
+    pub fn stored(&self) -> impl Iterator<Item = R::Id> + '_ {
+        self.slots.iter().filter(|(_, slot)| slot.stored.is_some()).map(|(id, _)| *id)
+    }
+
+    /// Takes in a row that was locked, or looked at again. Answers whether it is as it was loaded; if not, what was decided on it must be
     /// decided again, after [`World::restart`].
     pub fn confirm(&mut self, locked: R) -> bool {
         let slot = self.slots.entry(locked.id()).or_insert(Slot::loaded(None));
@@ -248,12 +256,14 @@ macro_rules! each_table {
             sessions: Session = $crate::session::Session,
             /// Executions, by merchant and reference too.
             executions: Execution = $crate::execution::Execution,
+            /// Keys that sign access tokens.
+            signing_keys: SigningKey = $crate::caller::SigningKey,
             /// Merchants, by phone within their mode too.
             merchants: Merchant = $crate::merchant::Merchant,
             /// API keys, by client id too.
             api_keys: ApiKey = $crate::merchant::ApiKey,
             /// Passcodes, by their merchant.
-            passcodes: Passcode = $crate::merchant::Passcode,
+            passcodes: Passcode = $crate::passcode::Passcode,
             /// Parties, by merchant and phone too: the first of them.
             parties: Party = $crate::party::Party,
             /// Counterparties.

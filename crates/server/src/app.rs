@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::hashing::Hashing;
 use crate::limits::Limits;
 use crate::store::queries::Queries;
 use crate::tokens::Tokens;
@@ -18,6 +19,8 @@ pub struct App {
     pub queries: Queries,
     /// Issues and checks access tokens.
     pub tokens: Arc<Tokens>,
+    /// Memory to hash passcodes in.
+    pub hashing: Hashing,
     /// Calls providers.
     pub dispatcher: Dispatcher,
     /// Rate limits, when they are on.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
+use domain::command::Subject;
 use domain::execution::{ProviderRequest, Word};
 use domain::world::{IdBlock, Key, Tables, World};
 
@@ -93,7 +94,7 @@ impl Store for Crashing<Box<dyn Store + Send>> {
         self.plan.around("reserve_ids", || self.inner.reserve_ids(count))
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
         self.plan.around("open", || self.inner.open(ids, subjects, keys))
     }
 

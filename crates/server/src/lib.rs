@@ -10,6 +10,7 @@ pub mod config;
 #[cfg(feature = "crash-points")]
 pub mod crash;
 pub mod engine;
+pub mod hashing;
 pub mod hex;
 pub mod http;
 pub mod limits;

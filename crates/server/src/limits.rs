@@ -1,4 +1,4 @@
-//! Rate limits: so many requests of a merchant, and so many tokens for a client's address.
+//! Rate limits: so many requests of a merchant, and so many tokens for, and bad ones from, a client's address.
 //!
 //! A token bucket needs one instant a caller: when its bucket is full again. The table of them has an end, which is why this is
 //! not a library's: theirs grow with the number of addresses that call.
@@ -101,16 +101,18 @@ pub struct Limits {
     start: Instant,
     merchants: Buckets<MerchantId>,
     addresses: Buckets<IpAddr>,
+    bad_tokens: Buckets<IpAddr>,
 }
 
 impl Limits {
-    /// The same limit for each merchant, and for each address that asks for tokens.
+    /// The same limit for each merchant, and for each address that asks for tokens or sends bad ones.
     #[must_use]
     pub fn new(limit: RateLimit) -> Self {
         Self {
             start: Instant::now(),
             merchants: Buckets::new("merchant", limit, CALLERS_MAX),
             addresses: Buckets::new("address", limit, CALLERS_MAX),
+            bad_tokens: Buckets::new("bad-tokens", limit, CALLERS_MAX),
         }
     }
 
@@ -134,6 +136,13 @@ impl Limits {
     #[must_use]
     pub fn take_from(&self, address: IpAddr) -> (bool, Standing) {
         self.addresses.take(address, self.now())
+    }
+
+    /// Counts a request with a token that is not good, by the client's address. Apart from requests for tokens: a client whose
+    /// token expired in the middle of a crowd of requests must get the next one.
+    #[must_use]
+    pub fn take_bad(&self, address: IpAddr) -> (bool, Standing) {
+        self.bad_tokens.take(address, self.now())
     }
 
     /// How an address stands.

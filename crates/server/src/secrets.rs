@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::clock;
 use crate::hex::hex;
@@ -38,35 +38,85 @@ impl NewKey {
     }
 }
 
-/// The argon2id hash of a passcode. It takes 19 MiB and some 20 ms of a core.
-///
-/// # Errors
-/// What the library says.
-pub fn hash_passcode(passcode: &str) -> Result<String, String> {
-    let hash = Argon2::default().hash_password(passcode.as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| error.to_string())
+/// The memory of one hash: 19 MiB, written over by the next.
+pub struct Scratch(Vec<Block>);
+
+impl Scratch {
+    /// Takes it from the system.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(vec![Block::new(); Params::DEFAULT.block_count()])
+    }
 }
 
-/// Whether the hash is that of the passcode; `None` for a hash that is broken. It takes as long as to make one.
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The argon2id hash of a passcode. It takes some 20 ms of a core.
+///
+/// # Errors
+/// What the library says, or the operating system without random numbers.
+pub fn hash_passcode(passcode: &str, scratch: &mut Scratch) -> Result<String, String> {
+    let salt = clock::random::<16>().map_err(|error| error.to_string())?;
+    let argon2 = Argon2::default();
+    let output = digest(&argon2, passcode, &salt, scratch).ok_or("the memory is too small for the hash")?;
+    let broken = |error: argon2::password_hash::Error| error.to_string();
+    let hash = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params()).map_err(broken)?,
+        salt: Some(Salt::new(&salt).map_err(|error| error.to_string())?),
+        hash: Some(Output::new(&output).map_err(|error| error.to_string())?),
+    };
+    Ok(hash.to_string())
+}
+
+/// Whether the hash is that of the passcode; `None` for a hash that is broken, or needs more memory than ours do. It takes as
+/// long as to make one.
 #[must_use]
-pub fn is_passcode(passcode: &str, hash: &str) -> Option<bool> {
+pub fn is_passcode(passcode: &str, hash: &str, scratch: &mut Scratch) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
-    Some(Argon2::default().verify_password(passcode.as_bytes(), &hash).is_ok())
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+    let version = Version::try_from(hash.version?).ok()?;
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
+    let output = digest(&argon2, passcode, hash.salt?.as_ref(), scratch)?;
+    Some(output.as_slice().ct_eq(hash.hash?.as_bytes()).into())
+}
+
+/// The raw hash, computed in memory that is used again.
+fn digest(argon2: &Argon2<'_>, passcode: &str, salt: &[u8], scratch: &mut Scratch) -> Option<[u8; Params::DEFAULT_OUTPUT_LEN]> {
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2.hash_password_into_with_memory(passcode.as_bytes(), salt, &mut output, &mut scratch.0).ok()?;
+    Some(output)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     #[test]
     fn a_passcode_is_known_by_its_hash() {
-        let hash = hash_passcode("1234").unwrap();
+        let mut scratch = Scratch::new();
+        let hash = hash_passcode("1234", &mut scratch).unwrap();
         // OWASP's least for argon2id: 19 MiB, two passes. A library that lowers its defaults must not do so here.
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, hash_passcode("1234").unwrap(), "each hash has its own salt");
-        assert_eq!(is_passcode("1234", &hash), Some(true));
-        assert_eq!(is_passcode("1235", &hash), Some(false));
-        assert_eq!(is_passcode("1234", "nonsense"), None);
+        assert_ne!(hash, hash_passcode("1234", &mut scratch).unwrap(), "each hash has its own salt");
+        // In memory that others have written to, and in fresh memory.
+        for scratch in [&mut scratch, &mut Scratch::new()] {
+            assert_eq!(is_passcode("1234", &hash, scratch), Some(true));
+            assert_eq!(is_passcode("1235", &hash, scratch), Some(false));
+            assert_eq!(is_passcode("1234", "nonsense", scratch), None);
+        }
+        let library = Argon2::default().verify_password(b"1234", &PasswordHash::new(&hash).unwrap());
+        assert_eq!(library, Ok(()), "it is what the library itself makes");
+        let theirs = Argon2::default().hash_password(b"1234").unwrap().to_string();
+        assert_eq!(is_passcode("1234", &theirs, &mut scratch), Some(true), "as hashes of before were made");
+        let larger = theirs.replace("m=19456", "m=194560");
+        assert_eq!(is_passcode("1234", &larger, &mut scratch), None, "no hash takes more than its place");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::clock;
 use crate::config::Config;
 use crate::engine::{Engine, Options};
+use crate::hashing::Hashing;
 use crate::limits::Limits;
 use crate::providers::sandbox::Sandbox;
 use crate::providers::{Provider, Providers};
@@ -53,6 +54,7 @@ impl Server {
             engine,
             queries,
             tokens: Arc::new(tokens),
+            hashing: Hashing::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
             config: Arc::new(config),
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use domain::ids::ApiKeyId;
+use domain::ids::{ApiKeyId, SigningKeyId};
 use domain::time::{Timestamp, minutes, seconds};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -33,10 +33,24 @@ struct Claims {
     exp: i64,
 }
 
-#[derive(Clone, Copy)]
-struct Checked {
-    key: ApiKeyId,
-    until: Timestamp,
+/// What a token that is good says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Token {
+    /// The API key that it was issued for.
+    pub api_key: ApiKeyId,
+    /// The key that signed it.
+    pub signing_key: SigningKeyId,
+    /// When it expires.
+    pub until: Timestamp,
+}
+
+/// Why a token is not good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BadToken {
+    /// It is none, or not signed by a key that is in use.
+    Invalid,
+    /// It was good.
+    Expired,
 }
 
 /// The keys in use.
@@ -79,7 +93,7 @@ pub struct Tokens {
     /// When a token last had the keys read anew.
     looked: Mutex<Timestamp>,
     /// By SHA-256 of the token: a lookup instead of a signature, and no token is kept.
-    checked: RwLock<HashMap<[u8; 32], Checked>>,
+    checked: RwLock<HashMap<[u8; 32], Token>>,
 }
 
 impl Tokens {
@@ -129,22 +143,23 @@ impl Tokens {
         Ok(jsonwebtoken::encode(&header, claims, secret)?)
     }
 
-    /// The API key that a token was issued for, while it is good.
-    fn check(&self, token: &str, now: Timestamp) -> Option<ApiKeyId> {
+    /// What a token says, while it is good.
+    fn check(&self, token: &str, now: Timestamp) -> Result<Token, BadToken> {
         if token.len() > TOKEN_MAX_BYTES {
-            return None;
+            return Err(BadToken::Invalid);
         }
+        let in_time = |token: Token| if now < token.until { Ok(token) } else { Err(BadToken::Expired) };
         let hash: [u8; 32] = Sha256::digest(token).into();
         let known = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
         if let Some(checked) = known {
-            return (now < checked.until).then_some(checked.key);
+            return in_time(checked);
         }
         // Held until it is remembered: a key that is retired meanwhile is forgotten with all that it signed.
         let keys = self.keys();
-        let checked = self.verify(token, &keys).filter(|checked| now < checked.until)?;
+        let checked = in_time(self.verify(token, &keys).ok_or(BadToken::Invalid)?)?;
         self.remember(hash, checked);
         drop(keys);
-        Some(checked.key)
+        Ok(checked)
     }
 
     /// Whether a token names a key newer than all that are known, as after a rotation that another process already knows of.
@@ -159,9 +174,14 @@ impl Tokens {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn check_or_look(&self, token: &str, now: Timestamp, queries: &Queries) -> Result<Option<ApiKeyId>, StoreError> {
+    pub async fn check_or_look(
+        &self,
+        token: &str,
+        now: Timestamp,
+        queries: &Queries,
+    ) -> Result<Result<Token, BadToken>, StoreError> {
         let known = self.check(token, now);
-        if known.is_some() || !self.is_by_a_newer_key(token) {
+        if known.is_ok() || !self.is_by_a_newer_key(token) {
             return Ok(known);
         }
         let mut looked = self.looked.lock().await;
@@ -173,14 +193,14 @@ impl Tokens {
         Ok(self.check(token, now))
     }
 
-    fn verify(&self, token: &str, keys: &Keys) -> Option<Checked> {
+    fn verify(&self, token: &str, keys: &Keys) -> Option<Token> {
         let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
         let claims = jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation).ok()?.claims;
         let until = Timestamp(claims.exp.checked_mul(1_000_000)?);
-        Some(Checked { key: ApiKeyId(claims.sub.parse().ok()?), until })
+        Some(Token { api_key: ApiKeyId(claims.sub.parse().ok()?), signing_key: SigningKeyId(kid.parse().ok()?), until })
     }
 
-    fn remember(&self, hash: [u8; 32], token: Checked) {
+    fn remember(&self, hash: [u8; 32], token: Token) {
         let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
         if checked.len() >= CACHE_MAX {
             checked.clear();
@@ -195,6 +215,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
+    /// The API key of a token that is good.
+    fn of(checked: Result<Token, BadToken>) -> Option<ApiKeyId> {
+        checked.ok().map(|token| token.api_key)
+    }
+
     fn key(id: i64) -> SigningKey {
         SigningKey { id, secret: [u8::try_from(id).unwrap(); 32] }
     }
@@ -205,18 +230,18 @@ mod tests {
         let token = tokens.issue(ApiKeyId(7), NOW).unwrap();
         // Twice: by its signature, and from memory.
         for _ in 0..2 {
-            assert_eq!(tokens.check(&token, NOW), Some(ApiKeyId(7)));
+            assert_eq!(of(tokens.check(&token, NOW)), Some(ApiKeyId(7)));
         }
-        assert_eq!(tokens.check(&token, NOW.plus(minutes(60) - 1)), Some(ApiKeyId(7)));
-        assert_eq!(tokens.check(&token, NOW.plus(minutes(60))), None);
-        assert_eq!(Tokens::new(&[key(1)]).check(&token, NOW.plus(minutes(60))), None);
+        assert_eq!(of(tokens.check(&token, NOW.plus(minutes(60) - 1))), Some(ApiKeyId(7)));
+        assert_eq!(tokens.check(&token, NOW.plus(minutes(60))), Err(BadToken::Expired));
+        assert_eq!(Tokens::new(&[key(1)]).check(&token, NOW.plus(minutes(60))), Err(BadToken::Expired));
     }
 
     #[test]
     fn the_newest_key_signs_and_all_verify() {
         let old = Tokens::new(&[key(1)]).issue(ApiKeyId(7), NOW).unwrap();
         let tokens = Tokens::new(&[key(2), key(1)]);
-        assert_eq!(tokens.check(&old, NOW), Some(ApiKeyId(7)));
+        assert_eq!(of(tokens.check(&old, NOW)), Some(ApiKeyId(7)));
         let new = tokens.issue(ApiKeyId(7), NOW).unwrap();
         assert_eq!(jsonwebtoken::decode_header(&new).unwrap().kid.as_deref(), Some("2"));
         assert!(Tokens::new(&[]).issue(ApiKeyId(7), NOW).is_err());
@@ -230,13 +255,13 @@ mod tests {
         assert!(!tokens.is_by_a_newer_key(&by(2)) && !tokens.is_by_a_newer_key(&by(1)), "an older one was retired");
         assert!(!tokens.is_by_a_newer_key("a.b.c") && !tokens.is_by_a_newer_key(&"x".repeat(5_000)));
         tokens.replace(&[key(2), key(3)]);
-        assert_eq!(tokens.check(&by(3), NOW), Some(ApiKeyId(7)));
+        assert_eq!(of(tokens.check(&by(3), NOW)), Some(ApiKeyId(7)));
     }
 
     #[test]
     fn the_same_keys_again_forget_nothing() {
         let tokens = Tokens::new(&[key(1)]);
-        tokens.check(&tokens.issue(ApiKeyId(7), NOW).unwrap(), NOW);
+        assert!(tokens.check(&tokens.issue(ApiKeyId(7), NOW).unwrap(), NOW).is_ok());
         tokens.replace(&[key(1)]);
         assert_eq!(tokens.checked.read().unwrap().len(), 1);
         tokens.replace(&[key(2)]);
@@ -252,7 +277,7 @@ mod tests {
         let other = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&[1; 32])).unwrap();
         let unsigned = "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9.eyJzdWIiOiI3IiwiaWF0IjowLCJleHAiOjQwMDAwMDAwMDB9.";
         for token in [foreign.as_str(), other.as_str(), unsigned, "", "a.b.c", &"x".repeat(5_000)] {
-            assert_eq!(tokens.check(token, NOW), None, "{token}");
+            assert_eq!(tokens.check(token, NOW), Err(BadToken::Invalid), "{token}");
         }
     }
 
@@ -266,7 +291,7 @@ mod tests {
             jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap()
         };
         let ours = by(Algorithm::HS256, Some("1"));
-        assert_eq!(tokens.check(&ours, NOW), Some(ApiKeyId(7)));
+        assert_eq!(of(tokens.check(&ours, NOW)), Some(ApiKeyId(7)));
         for (algorithm, kid) in [
             (Algorithm::HS512, Some("1")),
             (Algorithm::HS384, Some("1")),
@@ -277,7 +302,7 @@ mod tests {
             (Algorithm::HS256, Some("")),
             (Algorithm::HS256, None),
         ] {
-            assert_eq!(tokens.check(&by(algorithm, kid), NOW), None, "{algorithm:?} {kid:?}");
+            assert_eq!(tokens.check(&by(algorithm, kid), NOW), Err(BadToken::Invalid), "{algorithm:?} {kid:?}");
         }
         // The same claims under another header: {"alg":"none","kid":"1"}, with our signature and without one; RS256; HS256 in
         // small letters.
@@ -287,7 +312,7 @@ mod tests {
             ["eyJhbGciOiJub25lIiwia2lkIjoiMSJ9", "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ", "eyJhbGciOiJoczI1NiIsImtpZCI6IjEifQ"]
         {
             for signature in ["", signature] {
-                assert_eq!(tokens.check(&format!("{header}.{payload}.{signature}"), NOW), None, "{header}");
+                assert_eq!(tokens.check(&format!("{header}.{payload}.{signature}"), NOW), Err(BadToken::Invalid), "{header}");
             }
         }
     }
@@ -298,7 +323,7 @@ mod tests {
         for n in 0..=CACHE_MAX {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&u64::try_from(n).unwrap().to_be_bytes());
-            tokens.remember(hash, Checked { key: ApiKeyId(1), until: NOW });
+            tokens.remember(hash, Token { api_key: ApiKeyId(1), signing_key: SigningKeyId(1), until: NOW });
         }
         assert_eq!(tokens.checked.read().unwrap().len(), 1);
     }

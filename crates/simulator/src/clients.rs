@@ -377,10 +377,11 @@ impl Clients<'_> {
 
     /// A payout's passcode is tried first, where one is set.
     fn with_passcode(&mut self, request: Execute) -> Item {
-        let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode.is_some());
+        let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode_hash().is_some());
         if matches!(request.terms, Terms::Payout { .. }) && set && self.rng.chance(900) {
             let right = self.rng.chance(700);
-            return Item::untagged(Command::ReserveAttempt(request.clone()), Origin::Try(request, right));
+            let key = self.api_key();
+            return Item::untagged(Command::ReserveAttempt(request.clone(), key), Origin::Try(request, right));
         }
         Item::asked(Command::Execute(request))
     }
@@ -438,14 +439,20 @@ impl Clients<'_> {
         }
     }
 
+    /// One of few, so that now and then one is locked out.
+    fn api_key(&mut self) -> ApiKeyId {
+        ApiKeyId(self.rng.between(1, 3))
+    }
+
     fn passcode(&mut self, id: i64) -> Command {
         let merchant = MerchantId(id);
-        let hash = format!("hash-{}", self.rng.below(3));
-        let stored = self.books.merchants.get(&id).and_then(|known| known.passcode.as_ref()).map(|(hash, ..)| hash.clone());
-        match self.rng.below(4) {
+        let hash = Some(format!("hash-{}", self.rng.below(3))).filter(|_| self.rng.chance(800));
+        let stored = self.books.merchants.get(&id).and_then(|known| known.passcode_hash());
+        match self.rng.below(5) {
             0 if id % 2 == 0 => Command::SetPasscode(merchant, hash),
-            1 => Command::ReserveChange(merchant),
+            1 => Command::ReserveChange(merchant, self.api_key()),
             2 if stored.is_some() => Command::ReplacePasscode(merchant, stored, hash),
+            3 => Command::UnlockPasscode(merchant),
             _ => Command::ReplacePasscode(merchant, Some("another".to_owned()), hash),
         }
     }

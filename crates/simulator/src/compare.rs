@@ -17,6 +17,7 @@ use kola::engine::{Failure, Outcome};
 use crate::checks::{Checked, rule};
 use crate::db::{Changed, Commit, Committed, Map};
 use crate::oracle::Books;
+use crate::oracle::books::Passcode;
 
 const STORED: &str = "oracle: rows";
 
@@ -102,7 +103,8 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
     }
     for row in last(commits, |commit| &commit.changes.passcodes, |row| row.merchant_id.0) {
         let known = books.merchants.get(&row.merchant_id.0).and_then(|known| known.passcode.clone());
-        let stored = (row.hash.clone(), row.attempts, row.locked_until.map(|at| at.0));
+        let tries = row.tries.0.iter().map(|one| (one.id.0, one.key.0, one.at.0, one.wrong)).collect();
+        let stored = Passcode { hash: row.hash().map(str::to_owned), tries };
         rule(known.as_ref() == Some(&stored), STORED, || format!("{row:?}, {known:?} was expected"))?;
     }
     Ok(())

@@ -138,6 +138,17 @@ macro_rules! database {
 }
 each_table!(database);
 
+impl Committed {
+    /// Whether a row that commands can be about is this merchant's.
+    pub fn is_of(&self, key: &Key, owner: MerchantId) -> bool {
+        match key {
+            Key::Session(lookup) => self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner),
+            Key::Execution(lookup) => self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner),
+            _ => false,
+        }
+    }
+}
+
 /// A transaction under way.
 #[derive(Default)]
 struct Open {

@@ -19,7 +19,7 @@ pub const KINDS: &[&str] = &[
     "ReserveChange",
     "ReplacePasscode",
     "ReserveAttempt",
-    "ConfirmAttempt",
+    "EndAttempt",
     "AdvanceClock",
     "FundWallet",
     "SetWalletStatus",
@@ -46,19 +46,21 @@ pub const KINDS: &[&str] = &[
     "Authenticate",
     "ResolveReview",
     "UpdateMerchant",
+    "UnlockPasscode",
 ];
 
 /// Which kind a command is, as an index of [`KINDS`]. A new variant does not compile without one.
-pub const fn kind(command: &Command) -> usize {
+pub fn kind(command: &Command) -> usize {
     match command {
+        Command::By(_, command) => kind(command),
         Command::CreateMerchant(_) => 0,
         Command::CreateKey(..) => 1,
         Command::RevokeKey(..) => 2,
         Command::SetPasscode(..) => 3,
-        Command::ReserveChange(_) => 4,
+        Command::ReserveChange(..) => 4,
         Command::ReplacePasscode(..) => 5,
-        Command::ReserveAttempt(_) => 6,
-        Command::ConfirmAttempt(_) => 7,
+        Command::ReserveAttempt(..) => 6,
+        Command::EndAttempt(..) => 7,
         Command::AdvanceClock(..) => 8,
         Command::FundWallet(..) => 9,
         Command::SetWalletStatus(..) => 10,
@@ -85,6 +87,7 @@ pub const fn kind(command: &Command) -> usize {
         Command::Authenticate(..) => 31,
         Command::ResolveReview(..) => 32,
         Command::UpdateMerchant(..) => 33,
+        Command::UnlockPasscode(_) => 34,
     }
 }
 
@@ -92,6 +95,7 @@ pub const fn kind(command: &Command) -> usize {
 pub fn command(command: &Command) -> String {
     let name = KINDS.get(kind(command)).copied().unwrap_or_default();
     let what = match command {
+        Command::By(caller, command) => return format!("{} by key {}", self::command(command), caller.api_key_id),
         Command::CreateMerchant(new) => format!("verified {}, {} currencies", new.verified, new.currencies.len()),
         Command::UpdateMerchant(_, changes) => changed(changes),
         Command::AdvanceClock(_, by) => format!("by {by} s"),
@@ -119,16 +123,17 @@ pub fn command(command: &Command) -> String {
         }
         Command::Declare(_, request) => declaration(request),
         Command::CancelSession(_, _, id) | Command::ExpireSession(id) => format!("session {id}"),
-        Command::Execute(request) | Command::ReserveAttempt(request) => execution(request),
+        Command::Execute(request) | Command::ReserveAttempt(request, _) => execution(request),
+        Command::EndAttempt(_, id, right) => format!("{id}, right: {right}"),
         Command::Claim(id) => format!("execution {id}"),
         Command::Hear(id, said) => format!("execution {id}: {}", word(said)),
         Command::Authenticate(_, reference, success) => format!("key {}: {success}", short(reference)),
         Command::ResolveReview(id, how, _) => format!("{id} {how:?}"),
         Command::CreateKey(..)
         | Command::SetPasscode(..)
-        | Command::ReserveChange(_)
-        | Command::ReplacePasscode(..)
-        | Command::ConfirmAttempt(_) => String::new(),
+        | Command::UnlockPasscode(_)
+        | Command::ReserveChange(..)
+        | Command::ReplacePasscode(..) => String::new(),
     };
     match command.merchant() {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
@@ -219,7 +224,7 @@ fn answered(answer: &Answer) -> String {
         }
         Answer::UpdatedMerchant(row) => format!("merchant {}", row.id),
         Answer::ApiKey(row) => format!("key {}", row.id),
-        Answer::Passcode(hash) => format!("passcode set: {}", hash.is_some()),
+        Answer::Passcode(attempt) => format!("passcode set: {}", attempt.is_some()),
         Answer::Time(time) => time.to_string(),
         Answer::Wallet(row) => format!("wallet {} {}, {} {} available", row.id, row.status, row.available(), row.currency),
         Answer::Party(row) => format!("party {}", row.id),

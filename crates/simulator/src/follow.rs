@@ -176,12 +176,18 @@ impl Sim {
         }
     }
 
+    /// A try was reserved: it is compared, and what came of it written down. Now and then the process dies before.
     fn tried(&mut self, request: Execute, right: bool, tag: u64, outcome: &Outcome) {
         match outcome {
             Ok(Answer::Passcode(None)) => self.give(Command::Execute(request), tag),
-            Ok(Answer::Passcode(Some(_))) if right => {
-                let command = Command::ConfirmAttempt(request.merchant_id);
-                self.later(0, Later::Give(Box::new(Item { command, origin: Origin::Right(request), tag })));
+            Ok(Answer::Passcode(Some(attempt))) => {
+                if self.numbers_of(attempt.id.0).chance(50) {
+                    self.tally.fault("process dies while it compares a passcode", 1);
+                    return;
+                }
+                let command = Command::EndAttempt(request.merchant_id, attempt.id, right);
+                let origin = if right { Origin::Right(request) } else { Origin::Client(0) };
+                self.later(0, Later::Give(Box::new(Item { command, origin, tag })));
             }
             _ => {}
         }
@@ -262,8 +268,8 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::ResolveReview(..) => "oracle: review",
         Command::Authenticate(..) => "oracle: authenticate",
         Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
-        Command::ReserveAttempt(_) | Command::ConfirmAttempt(_) | Command::ReserveChange(_) => "oracle: passcode",
-        Command::ReplacePasscode(..) | Command::SetPasscode(..) => "oracle: passcode",
+        Command::ReserveAttempt(..) | Command::EndAttempt(..) | Command::ReserveChange(..) => "oracle: passcode",
+        Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => "oracle: passcode",
         _ => "oracle: shop",
     }
 }

@@ -20,7 +20,7 @@ pub enum Origin {
     Sweep,
     /// A payout's passcode is to be compared; whether it is right.
     Try(Execute, bool),
-    /// A right passcode resets the count, then the payout follows.
+    /// That a passcode was right is written down, then the payout follows.
     Right(Execute),
     /// A card's payer acts.
     Payer(ExecutionId),

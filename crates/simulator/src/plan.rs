@@ -205,16 +205,18 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         }
         Command::Declare(_, request) => ids_of_declaration(request, visit),
         Command::CancelSession(_, _, id) | Command::ExpireSession(id) => visit(&mut id.0),
-        Command::Execute(request) | Command::ReserveAttempt(request) => ids_of_request(request, visit),
+        Command::By(_, command) => ids(command, visit),
+        Command::Execute(request) | Command::ReserveAttempt(request, _) => ids_of_request(request, visit),
         Command::Claim(id) | Command::Hear(id, _) => visit(&mut id.0),
         Command::ResolveReview(id, ..) => visit(&mut id.0),
         Command::CreateMerchant(_)
         | Command::UpdateMerchant(..)
         | Command::CreateKey(..)
         | Command::SetPasscode(..)
-        | Command::ReserveChange(_)
+        | Command::UnlockPasscode(_)
+        | Command::ReserveChange(..)
         | Command::ReplacePasscode(..)
-        | Command::ConfirmAttempt(_)
+        | Command::EndAttempt(..)
         | Command::AdvanceClock(..)
         | Command::CreateParty(..)
         | Command::CreateCounterparty(..)
@@ -249,13 +251,15 @@ fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
 /// The merchant that a command names, but for requests to execute.
 fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
     match command {
+        Command::By(_, command) => merchant_of(command),
         Command::UpdateMerchant(id, _)
         | Command::CreateKey(id, ..)
         | Command::RevokeKey(id, _)
         | Command::SetPasscode(id, _)
-        | Command::ReserveChange(id)
+        | Command::UnlockPasscode(id)
+        | Command::ReserveChange(id, _)
         | Command::ReplacePasscode(id, ..)
-        | Command::ConfirmAttempt(id)
+        | Command::EndAttempt(id, ..)
         | Command::AdvanceClock(id, _)
         | Command::CreateParty(id, _)
         | Command::CreateCounterparty(id, ..)
@@ -275,7 +279,7 @@ fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::RemoveItem(which, _)
         | Command::OpenPage(which, _) => Some(&mut which.merchant_id),
         Command::Execute(_)
-        | Command::ReserveAttempt(_)
+        | Command::ReserveAttempt(..)
         | Command::CreateMerchant(_)
         | Command::FundWallet(..)
         | Command::SetWalletStatus(..)

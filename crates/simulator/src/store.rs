@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use domain::command::Subject;
 use domain::world::{IdBlock, Key, Tables, World};
 use kola::store::{Store, StoreError};
 
@@ -101,16 +102,18 @@ impl Store for SimStore {
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
         self.set(|state| state.opens += 1);
         self.call(Call::Open)?;
         let mut world = World::new(Arc::clone(&self.net.book.borrow()), [7; 16], ids);
         let mut db = self.net.db.borrow_mut();
-        for key in subjects {
-            db.lock(self.process, key)?;
-            db.rows.load(key, &mut world.tables);
+        for Subject { key, owner } in subjects {
+            if owner.is_none_or(|owner| db.rows.is_of(key, owner)) {
+                db.lock(self.process, key)?;
+                db.rows.load(key, &mut world.tables);
+            }
         }
-        for key in keys.iter().filter(|key| !subjects.contains(key)) {
+        for key in keys.iter().filter(|key| subjects.iter().all(|subject| subject.key != **key)) {
             db.rows.load(key, &mut world.tables);
         }
         Ok(world)

@@ -1,52 +1,191 @@
 //! A merchant's passcode and keys, and what an operator sets.
 
 use crate::stage::Stage;
+use domain::caller::{Caller, SigningKey};
 use domain::command::{Answer, Command};
 use domain::execute::{Execute, Terms};
-use domain::ids::{MerchantId, SessionId};
+use domain::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
 use domain::merchant::{Merchant, MerchantChanges};
 use domain::names::FeeBearer;
 use domain::rejection::Rejection;
-use domain::time::minutes;
+use domain::time::{minutes, seconds};
+use domain::world::Lookup;
+
+const KEY: ApiKeyId = ApiKeyId(7);
+const OTHER: ApiKeyId = ApiKeyId(8);
+
+/// A merchant with a passcode.
+fn guarded() -> Stage {
+    let mut stage = Stage::new();
+    stage.decide(&Command::SetPasscode(stage.merchant, Some("hash".into()))).unwrap();
+    stage
+}
+
+fn payout(stage: &Stage) -> Execute {
+    let terms = Terms::Payout { account_id: None, passcode_verified: true };
+    Execute { merchant_id: stage.merchant, reference_id: "r".into(), session_id: SessionId(999), terms }
+}
+
+fn reserve(stage: &mut Stage, key: ApiKeyId) -> Result<PasscodeTryId, Rejection> {
+    match stage.decide(&Command::ReserveAttempt(payout(stage), key)) {
+        Ok(Answer::Passcode(Some(attempt))) => Ok(attempt.id),
+        Ok(other) => panic!("{other:?}"),
+        Err(reasons) => Err(reasons[0].clone()),
+    }
+}
+
+fn end(stage: &mut Stage, which: PasscodeTryId, right: bool) {
+    stage.decide(&Command::EndAttempt(stage.merchant, which, right)).unwrap();
+}
+
+fn guess(stage: &mut Stage, key: ApiKeyId) -> Result<(), Rejection> {
+    let which = reserve(stage, key)?;
+    end(stage, which, false);
+    Ok(())
+}
+
+#[test]
+fn guesses_between_right_ones_add_up() {
+    let mut stage = guarded();
+    for _ in 0..5 {
+        guess(&mut stage, KEY).unwrap();
+        if let Ok(right) = reserve(&mut stage, KEY) {
+            end(&mut stage, right, true);
+        }
+    }
+    assert_eq!(guess(&mut stage, KEY), Err(Rejection::PasscodeLocked { seconds: 900 }));
+    assert_eq!(guess(&mut stage, OTHER), Ok(()), "another key is not locked");
+    stage.now = stage.now.plus(minutes(15));
+    assert_eq!(guess(&mut stage, KEY), Ok(()), "the lock has an end");
+}
 
 #[test]
 fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
-    let mut stage = Stage::new();
-    stage.decide(&Command::SetPasscode(stage.merchant, "hash".into())).unwrap();
-    let terms = Terms::Payout { account_id: None, passcode_verified: true };
-    let request = Execute { merchant_id: stage.merchant, reference_id: "r".into(), session_id: SessionId(999), terms };
-    for _ in 0..10 {
-        assert!(matches!(stage.decide(&Command::ReserveAttempt(request.clone())), Ok(Answer::Passcode(Some(_)))));
-        stage.decide(&Command::ConfirmAttempt(stage.merchant)).unwrap();
-        assert!(matches!(stage.decide(&Command::Execute(request.clone())).unwrap_err()[0], Rejection::Unknown { .. }));
+    let mut stage = guarded();
+    for _ in 0..30 {
+        let right = reserve(&mut stage, KEY).unwrap();
+        end(&mut stage, right, true);
+        let request = payout(&stage);
+        assert!(matches!(stage.decide(&Command::Execute(request)).unwrap_err()[0], Rejection::Unknown { .. }));
     }
-    for _ in 0..5 {
-        stage.decide(&Command::ReserveAttempt(request.clone())).unwrap();
+}
+
+#[test]
+fn right_ones_at_once_wait_and_do_not_lock() {
+    let mut stage = guarded();
+    for _ in 0..3 {
+        guess(&mut stage, KEY).unwrap();
     }
-    assert_eq!(stage.decide(&Command::ReserveAttempt(request.clone())), Err(vec![Rejection::PasscodeLocked { seconds: 900 }]));
-    stage.now = stage.now.plus(minutes(15));
-    assert!(stage.decide(&Command::ReserveAttempt(request)).is_ok());
+    let under_way = [reserve(&mut stage, KEY).unwrap(), reserve(&mut stage, KEY).unwrap()];
+    assert_eq!(reserve(&mut stage, KEY), Err(Rejection::PasscodeBusy), "with the wrong ones they would lock");
+    for which in under_way {
+        end(&mut stage, which, true);
+    }
+    assert!(reserve(&mut stage, KEY).is_ok());
+}
+
+#[test]
+fn one_that_nobody_ends_counts_as_wrong_after_half_a_minute() {
+    let mut stage = guarded();
+    for _ in 0..4 {
+        guess(&mut stage, KEY).unwrap();
+    }
+    let lost = reserve(&mut stage, KEY).unwrap();
+    stage.now = stage.now.plus(seconds(29));
+    assert_eq!(reserve(&mut stage, KEY), Err(Rejection::PasscodeBusy));
+    stage.now = stage.now.plus(seconds(1));
+    assert_eq!(reserve(&mut stage, KEY), Err(Rejection::PasscodeLocked { seconds: 900 }));
+    // Its process was only slow, and it was right.
+    end(&mut stage, lost, true);
+    assert!(reserve(&mut stage, KEY).is_ok());
+}
+
+#[test]
+fn twenty_of_all_keys_lock_until_the_operator_lifts_it() {
+    let mut stage = guarded();
+    for key in 1..=5 {
+        for _ in 0..4 {
+            guess(&mut stage, ApiKeyId(key)).unwrap();
+        }
+    }
+    for later in [0, 3 * 24 * 60] {
+        stage.now = stage.now.plus(minutes(later));
+        assert_eq!(guess(&mut stage, ApiKeyId(9)), Err(Rejection::PasscodeLockedForAll));
+        let change = stage.decide(&Command::ReserveChange(stage.merchant, ApiKeyId(9)));
+        assert_eq!(change, Err(vec![Rejection::PasscodeLockedForAll]), "a change is a try, too");
+    }
+    stage.decide(&Command::UnlockPasscode(stage.merchant)).unwrap();
+    assert_eq!(guess(&mut stage, ApiKeyId(1)), Ok(()));
+    assert_eq!(stage.decide(&Command::UnlockPasscode(MerchantId(987))), Err(vec![Rejection::NotFound]));
 }
 
 #[test]
 fn a_passcode_replaces_only_the_one_that_was_compared() {
     let mut stage = Stage::new();
-    let replace = |replaces: Option<&str>, hash: &str| {
-        Command::ReplacePasscode(MerchantId(1), replaces.map(str::to_owned), hash.to_owned())
+    let replace = |replaces: Option<&str>, hash: Option<&str>| {
+        Command::ReplacePasscode(MerchantId(1), replaces.map(str::to_owned), hash.map(str::to_owned))
     };
     assert_eq!(stage.merchant, MerchantId(1));
-    stage.decide(&replace(None, "first")).unwrap();
-    assert_eq!(stage.decide(&replace(None, "late")), Err(vec![Rejection::PasscodeRequired]));
-    assert_eq!(stage.decide(&replace(Some("other"), "late")), Err(vec![Rejection::PasscodeInvalid]));
+    stage.decide(&replace(None, Some("first"))).unwrap();
+    assert_eq!(stage.decide(&replace(None, Some("late"))), Err(vec![Rejection::PasscodeRequired]));
+    assert_eq!(stage.decide(&replace(Some("other"), Some("late"))), Err(vec![Rejection::PasscodeInvalid]));
+    assert_eq!(stage.decide(&replace(Some("other"), None)), Err(vec![Rejection::PasscodeInvalid]));
     for _ in 0..4 {
-        stage.decide(&Command::ReserveChange(stage.merchant)).unwrap();
+        guess(&mut stage, KEY).unwrap();
     }
-    stage.decide(&replace(Some("first"), "second")).unwrap();
-    for _ in 0..5 {
-        let hash = stage.decide(&Command::ReserveChange(stage.merchant)).unwrap();
-        assert_eq!(hash, Answer::Passcode(Some("second".into())), "the new one began a new count");
+    stage.decide(&replace(Some("first"), Some("second"))).unwrap();
+    guess(&mut stage, KEY).unwrap();
+    assert!(matches!(guess(&mut stage, KEY), Err(Rejection::PasscodeLocked { .. })), "the count goes on");
+}
+
+#[test]
+fn a_passcode_is_removed_and_its_count_is_not() {
+    let mut stage = guarded();
+    for _ in 0..4 {
+        guess(&mut stage, KEY).unwrap();
     }
-    assert_eq!(stage.decide(&Command::ReserveChange(stage.merchant)), Err(vec![Rejection::PasscodeLocked { seconds: 900 }]));
+    let remove = Command::ReplacePasscode(stage.merchant, Some("hash".into()), None);
+    stage.decide(&remove).unwrap();
+    assert_eq!(stage.decide(&Command::ReserveAttempt(payout(&stage), KEY)), Ok(Answer::Passcode(None)));
+    let unguarded = Execute { terms: Terms::Payout { account_id: None, passcode_verified: false }, ..payout(&stage) };
+    assert!(matches!(stage.decide(&Command::Execute(unguarded)).unwrap_err()[0], Rejection::Unknown { .. }));
+    stage.decide(&Command::ReplacePasscode(stage.merchant, None, Some("new".into()))).unwrap();
+    guess(&mut stage, KEY).unwrap();
+    assert!(matches!(guess(&mut stage, KEY), Err(Rejection::PasscodeLocked { .. })));
+    stage.decide(&Command::SetPasscode(stage.merchant, None)).unwrap();
+    stage.decide(&Command::SetPasscode(stage.merchant, Some("newer".into()))).unwrap();
+    assert_eq!(guess(&mut stage, KEY), Ok(()), "what the operator sets begins a new count");
+}
+
+/// Every command of a caller, and those that are refused for another reason too.
+#[test]
+fn nothing_is_decided_for_credentials_that_do_not_hold() {
+    let mut stage = Stage::new();
+    let Answer::ApiKey(key) = stage.decide(&Command::CreateKey(stage.merchant, "c".into(), "h".into())).unwrap() else {
+        panic!("no key")
+    };
+    let signed_by = SigningKey { id: SigningKeyId(1), retired_at: None };
+    stage.world.tables.signing_keys.load(Lookup::Id(signed_by.id), Some(signed_by.clone()));
+    let retired = SigningKey { id: SigningKeyId(2), retired_at: Some(stage.now) };
+    stage.world.tables.signing_keys.load(Lookup::Id(retired.id), Some(retired.clone()));
+    let until = stage.now.plus(minutes(60));
+    let good = Caller { merchant_id: stage.merchant, api_key_id: key.id, signing_key_id: signed_by.id, until };
+    let add = || Command::CreateKey(MerchantId(1), "d".into(), "h".into());
+    for (caller, reason) in [
+        (Caller { signing_key_id: retired.id, ..good }, Rejection::SigningKeyRetired),
+        (Caller { signing_key_id: SigningKeyId(3), ..good }, Rejection::SigningKeyRetired),
+        (Caller { api_key_id: ApiKeyId(987), ..good }, Rejection::KeyRevoked),
+        (Caller { merchant_id: MerchantId(987), ..good }, Rejection::KeyRevoked),
+        (Caller { until: stage.now, ..good }, Rejection::TokenExpired),
+    ] {
+        assert_eq!(stage.decide(&caller.asks(add())), Err(vec![reason]));
+    }
+    assert!(stage.decide(&good.asks(add())).is_ok());
+    stage.decide(&Command::RevokeKey(stage.merchant, key.id)).unwrap();
+    let request = payout(&stage);
+    for command in [Command::Execute(request.clone()), Command::ReserveAttempt(request, key.id), add()] {
+        assert_eq!(stage.decide(&good.asks(command)), Err(vec![Rejection::KeyRevoked]));
+    }
 }
 
 #[test]

@@ -117,6 +117,7 @@ impl Stage {
     pub(crate) fn absent(&mut self, key: Key) {
         let tables = &mut self.world.tables;
         match key {
+            Key::SigningKey(lookup) => tables.signing_keys.load(lookup, None),
             Key::Merchant(lookup) => tables.merchants.load(lookup, None),
             Key::ApiKey(lookup) => tables.api_keys.load(lookup, None),
             Key::Passcode(lookup) => tables.passcodes.load(lookup, None),

@@ -29,17 +29,49 @@ A call that is refused with a 4xx records nothing: session and `reference_id` ar
 | HTTP | when | what to do |
 |---|---|---|
 | 400, 431 | what is no HTTP; a head over 16 KiB or of more than 100 lines; the body is empty | mend the client |
-| 401 | no token, or one that is bad, expired or of a revoked key; a wrong client secret | obtain a token |
+| 401 | no token, or one that is bad, expired or of a revoked key; a wrong client secret | see below: `WWW-Authenticate` says which |
 | 403 | the merchant is not verified, or the passcode is missing, wrong or locked | see below; a lock ends after `Retry-After`, \
-or when the operator sets a passcode with `kola merchant set-passcode` |
+or when the operator lifts it with `kola merchant passcode --merchant ID --unlock` |
 | 404 | an unknown path, or an id in the path that is not yours | |
 | 405, 413, 415 | another method; a body over 64 KiB; a body that is not JSON | |
 | 408 | the body did not arrive within 30 seconds | send the same again |
 | 422 | the request is at fault, or the state of what it names | see below |
-| 429 | too many requests | wait as long as `Retry-After` says |
+| 429 | too many requests, too many bad tokens from one address, or too many passcodes that are being compared | wait as long as `Retry-After` says |
 | 500 | a fault of ours; the detail has a request id that the log has too | tell the operator |
 | 503 | overload, or the database is away; where it went away in the middle of a commit, the call may have been done | \
 wait as long as `Retry-After` says, send the same again: an execution with the same `reference_id` then tells what was done and does nothing twice; what has no such key, look up first |
+
+## Credentials
+
+A 401 answers `{\"detail\": \"Not authenticated\"}` where there is no `Authorization`, and `{\"detail\": \"Could not validate \
+credentials\"}` else. `WWW-Authenticate` tells which it is and what helps, in the words of RFC 6750; so does the log at `info`.
+What counts is the moment in which a call is decided: a key that is revoked, or a token that expires, while the body is still
+on its way pays no more.
+
+| `error` | when | what to do |
+|---|---|---|
+| none | no `Authorization` | `POST /v1/jwt/client/obtain/token`, then `Authorization: Bearer <access_token>` |
+| `invalid_request` | `Authorization` without `Bearer` | put it before the token |
+| `invalid_token`, \"... expired ...\" | the token is older than an hour | obtain another |
+| `invalid_token`, \"... revoked ...\" | its API key was revoked | use another key; `kola merchant create-key` makes one |
+| `invalid_token`, \"... is not one of this server ...\" | a token of another server, a broken one, or signed by a key that was retired | obtain another |
+| `invalid_client` | an unknown `client_id` or a wrong `client_secret` | both were shown once; `kola merchant create-key` makes others |
+
+## Passcodes
+
+Where a merchant has set a passcode, its payouts need it (`passcode.token.code`), and so does to replace or remove it (`current`).
+Each try is reserved before it is compared. Wrong ones are counted in a window: 5 of an API key in 15 minutes lock the key's
+payouts and changes for 15 minutes (403 with `Retry-After`), 20 of all keys in a day lock the merchant's until an operator lifts
+it. A right one takes back nothing but itself. Where those that are being compared would lock together with the wrong ones, a
+call waits up to 2 seconds for its turn, and then gets a 429. A try that a process which died left behind counts as wrong after
+30 seconds.
+
+| to | the merchant | the operator |
+|---|---|---|
+| set it | `POST /v1/merchants/passcode/set {\"passcode\": \"482913\"}` | `kola merchant set-passcode --merchant ID` |
+| replace it | the same with `\"current\": \"...\"` | the same, without knowing it; locks fall |
+| remove it | `POST /v1/merchants/passcode/remove {\"current\": \"...\"}` | `kola merchant passcode --merchant ID --remove` |
+| lift a lock | | `kola merchant passcode --merchant ID --unlock` |
 
 ## Faults of a body or query
 
@@ -57,7 +89,7 @@ wait as long as `Retry-After` says, send the same again: an execution with the s
 | `value_error.decimal.max_places` | ensure that there are no more than 2 decimal places |
 | `value_error.any_str.min_length`, `.max_length` | ensure this value has at least 1 characters, ... |
 | `value_error.list.min_items`, `.max_items` | ensure this value has at least 1 items, ... |
-| `value_error.str.regex` | string does not match regex ... |
+| `value_error.str.regex` | string does not match regex ...; for a phone with an example |
 | `value_error.str.control` | control characters are not allowed |
 | `value_error.jsondecode` | where the JSON is broken |
 
@@ -74,9 +106,11 @@ pub fn catalogue() -> String {
     let mut text = HEAD.to_owned();
     for rejection in Rejection::catalogue() {
         let status = match rejection.class() {
+            Class::Unauthenticated => 401,
             Class::Forbidden => 403,
             Class::NotFound => 404,
             Class::Invalid => 422,
+            Class::TooMany => 429,
         };
         let field = match rejection.field() {
             "" => String::new(),
@@ -115,6 +149,7 @@ mod tests {
             FaultKind::NotAtMost(0),
             FaultKind::TooManyDecimals(2),
             FaultKind::Pattern(""),
+            FaultKind::NotPhone,
             FaultKind::ControlCharacter,
             FaultKind::NotEmail,
             FaultKind::NotUuid,

@@ -12,7 +12,7 @@ use domain::names::{FeeBearer, Mode};
 use serde_json::json;
 
 use super::{Place, print_json};
-use crate::secrets::{NewKey, PASSCODE_CHARS, hash_passcode};
+use crate::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
@@ -79,6 +79,19 @@ pub enum Merchant {
         #[arg(long)]
         merchant: i64,
     },
+    /// Lift the locks that wrong passcodes brought about, or remove the passcode. A running server takes it up at once.
+    #[command(group(ArgGroup::new("deed").required(true)))]
+    Passcode {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: i64,
+        /// Forget the wrong ones: its API keys may try again at once.
+        #[arg(long, group = "deed")]
+        unlock: bool,
+        /// Its payouts need no passcode any more.
+        #[arg(long, group = "deed")]
+        remove: bool,
+    },
 }
 
 fn merchant_type(text: &str) -> Result<MerchantType, String> {
@@ -132,6 +145,7 @@ impl Merchant {
             }
             Self::CreateKey { merchant, json } => create_key(place, merchant, json),
             Self::SetPasscode { merchant } => set_passcode(place, merchant),
+            Self::Passcode { merchant, remove, .. } => change_passcode(place, merchant, remove),
         }
     }
 }
@@ -279,9 +293,22 @@ fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
     if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control) {
         bail!("a passcode has 4 to 128 characters");
     }
-    let hash = hash_passcode(passcode).map_err(|error| anyhow::anyhow!(error))?;
+    let hash = hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
     drop(place.open_existing()?);
-    place.run_once(Command::SetPasscode(MerchantId(merchant), hash)).with_context(|| format!("merchant {merchant}"))?;
+    place.run_once(Command::SetPasscode(MerchantId(merchant), Some(hash))).with_context(|| format!("merchant {merchant}"))?;
     println!("payouts of merchant {merchant} need the passcode from now on");
+    Ok(())
+}
+
+fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result<()> {
+    let id = MerchantId(merchant);
+    let (command, done) = if remove {
+        (Command::SetPasscode(id, None), "need no passcode from now on")
+    } else {
+        (Command::UnlockPasscode(id), "are not locked any more")
+    };
+    drop(place.open_existing()?);
+    place.run_once(command).with_context(|| format!("merchant {merchant}"))?;
+    println!("payouts of merchant {merchant} {done}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::{Command, Settings, decide};
+use domain::command::{Command, Settings, Subject, decide};
 use domain::time::Timestamp;
 use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, Key, World};
 
@@ -148,7 +148,7 @@ impl<S: Store> Lane<S> {
 
     fn transact(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
         self.reserve(commands.len())?;
-        let subjects: Vec<Key> = commands.iter().filter_map(Command::subject).collect();
+        let subjects: Vec<Subject> = commands.iter().filter_map(Command::subject).collect();
         let hints: Vec<Key> = commands.iter().flat_map(Command::hints).collect();
         let mut world = self.store.open(self.ids, &subjects, &hints)?;
         let outcomes =

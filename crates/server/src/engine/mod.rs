@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use domain::caller::Caller;
 use domain::command::{Answer, Command, Settings};
 use domain::ids::MerchantId;
 use domain::rejection::Rejection;
@@ -143,17 +144,16 @@ impl Engine {
         Ok((Self { doors: doors.into() }, threads))
     }
 
-    /// Hands a command in and waits until it is decided and on disk.
+    /// Hands a caller's command in and waits until it is decided, while the caller's credentials hold, and on disk.
     ///
     /// # Errors
     /// See [`Failure`]. A caller that stops waiting does not stop the command.
-    pub async fn submit(&self, command: Command) -> Outcome {
-        let merchant = command.merchant();
-        self.hand_in(merchant, command).await
+    pub async fn submit(&self, caller: Caller, command: Command) -> Outcome {
+        self.hand_in(Some(caller.merchant_id), caller.asks(command)).await
     }
 
-    /// The same for a command about a merchant's row that does not name the merchant: it is decided where the merchant's
-    /// other commands are, so that they need not wait for each other's locks.
+    /// The same for what follows from a merchant's commands, whose credentials do not matter any more. It is decided where
+    /// the merchant's other commands are, so that they need not wait for each other's locks.
     ///
     /// # Errors
     /// See [`Engine::submit`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::account::NewAccount;
 use domain::checkout::NewCheckout;
-use domain::command::{Answer, Command, Settings};
+use domain::command::{Answer, Command, Settings, Subject};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
 use domain::execution::Word;
@@ -154,8 +154,8 @@ impl Store for Faulty {
         self.at_hand
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
-        let panics = |key: &Key| matches!(key, Key::Session(Lookup::Id(id)) if Some(*id) == self.panic_on);
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
+        let panics = |subject: &Subject| matches!(subject.key, Key::Session(Lookup::Id(id)) if Some(id) == self.panic_on);
         assert!(!subjects.iter().any(panics), "told to panic");
         let mut world = self.store.open(ids, subjects, keys)?;
         if let Some(torn) = self.torn.take() {
@@ -415,14 +415,14 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
         // The first is in the lane's hands and waits for the lock; the second waits in the queue for too long.
         let first = tokio::spawn({
             let engine = engine.clone();
-            async move { engine.submit(merchant("231770000001")).await }
+            async move { engine.hand_in(None, merchant("231770000001")).await }
         });
         let waiting = || QUEUE - engine.doors[0].queue.capacity();
         tokio::task::yield_now().await;
         while waiting() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let second = engine.submit(merchant("231770000002")).await;
+        let second = engine.hand_in(None, merchant("231770000002")).await;
         assert_eq!(second, Err(Failure::Overloaded));
         drop(blocker);
         // On a slow machine the lane has waited for the lock for too long.
@@ -449,7 +449,7 @@ fn a_full_queue_answers_at_once() {
         // One batch is in the lane's hands, a full queue waits, and a few are too many.
         for n in 0..QUEUE + 256 + 8 {
             let engine = engine.clone();
-            waiting.spawn(async move { engine.submit(merchant(&format!("23177{n:07}"))).await });
+            waiting.spawn(async move { engine.hand_in(None, merchant(&format!("23177{n:07}"))).await });
         }
         let first = waiting.join_next().await.unwrap().unwrap();
         assert_eq!(first, Err(Failure::Overloaded), "refused while the others still wait");

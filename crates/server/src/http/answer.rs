@@ -34,10 +34,10 @@ impl<T> IntoResponse for Rows<T> {
     }
 }
 
-/// Submits a command and takes out the one kind of answer that it gives.
+/// Submits a caller's command and takes out the one kind of answer that it gives.
 macro_rules! submit {
-    ($app:expr, $command:expr, $variant:path) => {
-        match $app.engine.submit($command).await? {
+    ($app:expr, $caller:expr, $command:expr, $variant:path) => {
+        match $app.engine.submit($caller, $command).await? {
             $variant(answer) => answer,
             _ => return Err($crate::http::error::ApiError::another_answer()),
         }

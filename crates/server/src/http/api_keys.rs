@@ -59,7 +59,7 @@ async fn create(
     tenant: Tenant,
 ) -> Result<([(HeaderName, &'static str); 1], Json<NewApiKeyAnswer>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
-    let key = submit!(app, Command::CreateKey(tenant.id(), new.client_id, new.secret_hash), Answer::ApiKey);
+    let key = submit!(app, tenant.caller, Command::CreateKey(tenant.id(), new.client_id, new.secret_hash), Answer::ApiKey);
     let answer = NewApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
@@ -71,7 +71,7 @@ async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query)
 }
 
 async fn revoke(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ApiKeyAnswer> {
-    Ok(Json(submit!(app, Command::RevokeKey(tenant.id(), ApiKeyId(id)), Answer::ApiKey).into()))
+    Ok(Json(submit!(app, tenant.caller, Command::RevokeKey(tenant.id(), ApiKeyId(id)), Answer::ApiKey).into()))
 }
 
 /// Making, listing and revoking API keys.

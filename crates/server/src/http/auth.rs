@@ -9,6 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::challenge::Challenge;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
@@ -55,7 +56,10 @@ async fn obtain_token(
     let key = app.queries.api_key(&payload.client_id.0).await?;
     let stored = key.as_ref().map_or(NO_HASH, |key| key.secret_hash.as_str());
     let right = is_secret(&payload.client_secret.0, stored);
-    let key = key.filter(|key| right && key.revoked_at.is_none()).ok_or(ApiError::BadCredentials)?;
+    let key = key.filter(|_| right).ok_or(ApiError::BadCredentials(Challenge::WrongSecret))?;
+    if key.revoked_at.is_some() {
+        return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
+    }
     let access_token = app.tokens.issue(key.id, clock::now())?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES })))
 }

@@ -200,7 +200,7 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
         return Err(ApiError::Invalid(faults));
     }
     let command = Command::CreateCheckout(tenant.id(), new_checkout(payload, draw_token()?));
-    let checkout = submit!(app, command, Answer::Checkout);
+    let checkout = submit!(app, tenant.caller, command, Answer::Checkout);
     Ok(Json(CheckoutAnswer::new(*checkout, &app.config.public_url)))
 }
 

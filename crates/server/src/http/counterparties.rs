@@ -106,7 +106,7 @@ async fn create(
     Body(payload): Body<CreateCounterparty>,
 ) -> Answered<CounterpartyAnswer> {
     let command = Command::CreateCounterparty(tenant.id(), payload.relationship_type, party_id(payload.party_id));
-    let row = submit!(app, command, Answer::Counterparty);
+    let row = submit!(app, tenant.caller, command, Answer::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
 }
 
@@ -118,7 +118,7 @@ async fn update(
 ) -> Answered<CounterpartyAnswer> {
     let (relationship, party) = (payload.relationship_type, party_id(payload.party_id));
     let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
-    let row = submit!(app, command, Answer::Counterparty);
+    let row = submit!(app, tenant.caller, command, Answer::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
 }
 

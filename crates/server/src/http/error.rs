@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::challenge::Challenge;
 use super::fields::{Fault, FaultKind, Part, Schemas};
 use crate::clock;
 use crate::engine::Failure;
@@ -19,6 +20,8 @@ use crate::tokens::SigningError;
 
 /// After so many seconds a caller may try again when we were overloaded or the database was gone.
 const RETRY_AFTER_S: u64 = 1;
+/// Where an operator has to lift a lock.
+const DAY_S: u64 = 86_400;
 pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Why a call is not answered with 200.
@@ -27,7 +30,7 @@ pub enum ApiError {
     /// 401: no token.
     NotAuthenticated,
     /// 401: a token or secret that is not right, or not any more.
-    BadCredentials,
+    BadCredentials(Challenge),
     /// 403.
     Forbidden(String),
     /// 403 until these seconds have passed.
@@ -85,16 +88,25 @@ impl ApiError {
         }
     }
 
-    /// Not found goes before forbidden, forbidden before the rest: who may not know or do must not learn more.
+    /// Credentials go before all else, not found before forbidden, forbidden before the rest: who may not know or do must
+    /// not learn more.
     fn refused(rejections: Vec<Rejection>, on_path: bool) -> Self {
+        if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Unauthenticated) {
+            return Self::BadCredentials(rejection.into());
+        }
         if rejections.iter().any(|rejection| rejection.class() == Class::NotFound) {
             return Self::NotFound;
         }
         if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Forbidden) {
             return match rejection {
                 Rejection::PasscodeLocked { seconds } => Self::Locked(rejection.to_string(), seconds.unsigned_abs()),
+                // It has no end of its own: who does not hear from the operator asks again tomorrow.
+                Rejection::PasscodeLockedForAll => Self::Locked(rejection.to_string(), DAY_S),
                 _ => Self::Forbidden(rejection.to_string()),
             };
+        }
+        if rejections.iter().any(|rejection| rejection.class() == Class::TooMany) {
+            return Self::TooMany(RETRY_AFTER_S);
         }
         if on_path || rejections.iter().any(|rejection| rejection.field().is_empty()) {
             return Self::State(rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
@@ -104,7 +116,7 @@ impl ApiError {
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::NotAuthenticated | Self::BadCredentials => StatusCode::UNAUTHORIZED,
+            Self::NotAuthenticated | Self::BadCredentials(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Locked(..) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -121,7 +133,7 @@ impl ApiError {
     fn detail(&self) -> Detail<'_> {
         Detail::Text(match self {
             Self::NotAuthenticated => "Not authenticated",
-            Self::BadCredentials => "Could not validate credentials",
+            Self::BadCredentials(_) => "Could not validate credentials",
             Self::Forbidden(text) | Self::Locked(text, _) | Self::State(text) => text,
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
@@ -148,8 +160,11 @@ impl ApiError {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         match self {
-            Self::NotAuthenticated | Self::BadCredentials => {
+            Self::NotAuthenticated => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::BadCredentials(challenge) => {
+                headers.insert(WWW_AUTHENTICATE, challenge.header());
             }
             Self::TooMany(seconds) | Self::Locked(_, seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
@@ -248,7 +263,10 @@ pub(super) fn responses(schemas: &mut Schemas) -> Value {
         let mut response = json!({ "description": description, "content": { "application/json": { "schema": schema } } });
         let header = |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
         match status {
-            401 => response["headers"] = json!({ "WWW-Authenticate": header("`Bearer`", "string") }),
+            401 => {
+                let description = "`Bearer`, with `error` and `error_description` where credentials were given";
+                response["headers"] = json!({ "WWW-Authenticate": header(description, "string") });
+            }
             403 => {
                 response["headers"] =
                     json!({ "Retry-After": header("Seconds to wait, where the passcode is locked", "integer") })
@@ -276,6 +294,9 @@ pub(super) fn draw_request_id() -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, mut headers) = (self.status(), self.headers());
+        if let Self::BadCredentials(challenge) = &self {
+            tracing::info!(error = challenge.error(), cause = challenge.description(), "credentials were refused");
+        }
         let request_id = self.cause().map(|cause| {
             let request_id = draw_request_id();
             tracing::error!(request_id, status = status.as_u16(), cause, "a request failed");
@@ -353,7 +374,7 @@ mod tests {
         let text = |text: &str| json!({ "detail": text });
         for (error, status, body) in [
             (ApiError::NotAuthenticated, 401, text("Not authenticated")),
-            (ApiError::BadCredentials, 401, text("Could not validate credentials")),
+            (ApiError::BadCredentials(Challenge::Expired), 401, text("Could not validate credentials")),
             (ApiError::Forbidden("merchant not verified".to_owned()), 403, text("merchant not verified")),
             (ApiError::NotFound, 404, text("Not found")),
             (ApiError::MethodNotAllowed, 405, text("Method not allowed")),
@@ -421,6 +442,6 @@ mod tests {
     fn who_may_not_know_learns_nothing_more() {
         let unknown = Rejection::Unknown { field: "party_id", what: "a party" };
         assert_eq!(refused(vec![unknown.clone(), Rejection::NotFound]), ApiError::NotFound);
-        assert_eq!(refused(vec![unknown, Rejection::NotVerified]), ApiError::Forbidden("merchant not verified".to_owned()));
+        assert_eq!(refused(vec![unknown, Rejection::NotVerified]), ApiError::Forbidden(Rejection::NotVerified.to_string()));
     }
 }

@@ -6,6 +6,7 @@ mod tests;
 
 use axum::Json;
 use axum::extract::State;
+use domain::caller::Caller;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
@@ -22,6 +23,7 @@ use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{Code, Fault, Given, Id, Name, Part, Reference};
+use super::passcode::{Tried, try_code};
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -129,21 +131,23 @@ pub async fn first_outcome(app: &App, committed: Execution, job: Option<Job>) ->
     }
 }
 
-async fn execute(app: &App, request: Execute) -> Result<Execution, ApiError> {
-    let executed = submit!(app, Command::Execute(request), Answer::Executed);
+async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Execution, ApiError> {
+    let executed = submit!(app, caller, Command::Execute(request), Answer::Executed);
     Ok(first_outcome(app, executed.execution, executed.job).await)
 }
 
-async fn execute_payout(app: &App, request: Execute, code: Option<String>) -> Result<Execution, ApiError> {
-    let Some(code) = code else { return execute(app, request).await };
-    match passcode::try_code(app, &request, code).await? {
-        passcode::Tried::Replayed(execution) => Ok(*execution),
-        passcode::Tried::Compared(verified) => {
+async fn execute_payout(app: &App, caller: Caller, request: Execute, code: Option<String>) -> Result<Execution, ApiError> {
+    let Some(code) = code else { return execute(app, caller, request).await };
+    let reserve = Command::ReserveAttempt(request.clone(), caller.api_key_id);
+    match try_code(app, caller, &reserve, &code).await? {
+        Tried::Replayed(execution) => Ok(*execution),
+        Tried::NotSet => execute(app, caller, request).await,
+        Tried::Right(_) => {
             let terms = match request.terms {
-                Terms::Payout { account_id, .. } => Terms::Payout { account_id, passcode_verified: verified },
+                Terms::Payout { account_id, .. } => Terms::Payout { account_id, passcode_verified: true },
                 other => other,
             };
-            execute(app, Execute { terms, ..request }).await
+            execute(app, caller, Execute { terms, ..request }).await
         }
     }
 }
@@ -167,7 +171,7 @@ async fn collection(
     let account_id = PaymentAccountId(payload.payment_account_id.0);
     let terms = Terms::Collection { account_id, currency: payload.currency };
     let request = request(&tenant, payload.session_id, payload.reference_id, terms);
-    to_the_end(async move { execute(&app, request).await }).await
+    to_the_end(async move { execute(&app, tenant.caller, request).await }).await
 }
 
 async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecutePayout>) -> Answered<ExecutionAnswer> {
@@ -179,7 +183,7 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
         Err(kind) => (None, Some(kind)),
     };
     to_the_end(async move {
-        let done = execute_payout(&app, request, code).await;
+        let done = execute_payout(&app, tenant.caller, request, code).await;
         match (done, malformed) {
             // One was given, and only its shape is wrong. A merchant who has set none may send what it likes.
             (Err(ApiError::Forbidden(said)), Some(kind)) if said == Rejection::PasscodeRequired.to_string() => {
@@ -195,12 +199,12 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
 async fn transfer(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
     let request = request(&tenant, payload.session_id, payload.reference_id, Terms::Transfer);
     // Final in its commit: nothing follows that a client who goes away could stop.
-    Ok(Json(execute(&app, request).await?.into()))
+    Ok(Json(execute(&app, tenant.caller, request).await?.into()))
 }
 
 async fn refund(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
     let request = request(&tenant, payload.session_id, payload.reference_id, Terms::Refund);
-    to_the_end(async move { execute(&app, request).await }).await
+    to_the_end(async move { execute(&app, tenant.caller, request).await }).await
 }
 
 /// What a caller must know of every execution.

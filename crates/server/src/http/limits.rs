@@ -27,6 +27,18 @@ pub fn count(limits: &Limits, merchant: MerchantId, extensions: &Extensions) -> 
     note(limits.take(merchant), extensions)
 }
 
+/// Counts a request whose token is not good, by the client's address: whoever tries tokens out is slowed down, and others
+/// at the same address are not.
+///
+/// # Errors
+/// 429.
+pub fn count_bad(limits: &Limits, extensions: &Extensions) -> Result<(), ApiError> {
+    match extensions.get() {
+        Some(Call { address, .. }) => note(limits.take_bad(*address), extensions),
+        None => Ok(()),
+    }
+}
+
 /// Leaves a standing for the answer's fields.
 fn note((fits, standing): (bool, Standing), extensions: &Extensions) -> Result<(), ApiError> {
     if let Some(Call { counted, .. }) = extensions.get() {

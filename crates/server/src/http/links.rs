@@ -59,12 +59,12 @@ pub fn draw_token() -> Result<String, StoreError> {
 }
 
 /// The page of a source. The first who asks for its link makes it.
-async fn page_of(app: &App, source: &Source) -> Result<CheckoutConfig, ApiError> {
+async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
     if let Some(page) = app.queries.page_of(source.id).await? {
         return Ok(page);
     }
     let which = SourceRef { merchant_id: source.merchant_id, kind: source.kind, id: source.id };
-    Ok(submit!(app, Command::OpenPage(which, draw_token()?), Answer::Page))
+    Ok(submit!(app, tenant.caller, Command::OpenPage(which, draw_token()?), Answer::Page))
 }
 
 async fn link(app: &App, tenant: &Tenant, query: WhichNumber, path: fn(&str) -> String) -> Answered<LinkAnswer> {
@@ -73,7 +73,7 @@ async fn link(app: &App, tenant: &Tenant, query: WhichNumber, path: fn(&str) -> 
     }
     let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
     let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;
-    let page = page_of(app, &source.ok_or(ApiError::NotFound)?).await?;
+    let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
     Ok(Json(LinkAnswer { url: format!("{}{}", app.config.public_url, path(&page.token)) }))
 }
 

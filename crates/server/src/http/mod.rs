@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod api_keys;
 pub mod auth;
+pub mod challenge;
 pub mod checkouts;
 pub mod counterparties;
 pub mod describe;

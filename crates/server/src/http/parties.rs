@@ -77,7 +77,7 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
         email: payload.email.map(|email| email.0),
         country_code: payload.country_code.map(|code| code.0),
     };
-    let party = submit!(app, Command::CreateParty(tenant.id(), new), Answer::Party);
+    let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Answer::Party);
     Ok(Json(party.into()))
 }
 

@@ -1,15 +1,21 @@
-//! The passcode: set by whoever knows the one before, counted before it is compared, and compared outside the engine.
+//! The passcode: set and removed by whoever knows the one before; each try reserved before it is compared, and compared
+//! outside the engine.
+
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
+use domain::caller::Caller;
 use domain::command::{Answer, Command};
+use domain::execution::Execution;
+use domain::ids::{MerchantId, PasscodeTryId};
+use domain::passcode::Attempt;
 use domain::rejection::Rejection;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::answer::{Answered, submit};
+use super::answer::Answered;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
@@ -17,10 +23,16 @@ use super::fields::Text;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
+use crate::engine::Failure;
+use crate::hashing::Place;
 use crate::{payload, secrets};
 
-/// A hash takes 19 MiB and a core: so many at a time, and fewer than the wrong tries that lock.
-static HASHES: Semaphore = Semaphore::const_new(4);
+/// A call waits so long until its try can be reserved, because others are being compared.
+const WAIT: Duration = Duration::from_secs(2);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How a try went is told to a database that is away for so long; then the try counts as wrong in any case.
+const TELL_FOR: u32 = 30;
 
 payload! {
     /// A passcode to set.
@@ -30,6 +42,12 @@ payload! {
         /// The one before, where there is one.
         current: Option<Text<128>>,
     }
+
+    /// A passcode to remove.
+    pub struct RemovePasscode {
+        /// The one that is set.
+        current: Text<128>,
+    }
 }
 
 /// Whether payouts need a passcode.
@@ -38,70 +56,133 @@ pub struct PasscodeAnswer {
     has_passcode: bool,
 }
 
-/// A place to compare in. Taken before a try is counted and kept until a right one is uncounted: fewer tries are under way
-/// than lock, so that right passcodes at the same time do not lock each other out.
+/// What came of a try.
+pub enum Tried {
+    /// The call was made before: it needs no passcode.
+    Replayed(Box<Execution>),
+    /// None is set.
+    NotSet,
+    /// It was compared and found right; the hash that it was compared with.
+    Right(String),
+}
+
+fn crowded() -> ApiError {
+    ApiError::TooMany(1)
+}
+
+/// Reserves a try by `reserve`, compares the code and writes down what came of it.
 ///
 /// # Errors
-/// None, as long as the server runs.
-pub async fn place() -> Result<SemaphorePermit<'static>, ApiError> {
-    HASHES.acquire().await.map_err(|error| ApiError::internal(error.to_string()))
-}
-
-/// Hashes on a thread that serves no requests.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, ApiError> + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(error.to_string()))?
-}
-
-/// Whether the hash is that of the code. Only within a [`place`].
-///
-/// # Errors
-/// For a hash that is broken.
-pub async fn is_code(hash: String, code: String) -> Result<bool, ApiError> {
-    apart(move || secrets::is_passcode(&code, &hash).ok_or_else(|| ApiError::internal("a stored passcode hash is broken")))
-        .await
-}
-
-/// Counts a try of the passcode that is to be replaced, and compares it. Answers its hash; `None` where none is set.
-async fn compared(app: &App, tenant: &Tenant, current: String) -> Result<Option<String>, ApiError> {
-    let Some(hash) = submit!(app, Command::ReserveChange(tenant.id()), Answer::Passcode) else { return Ok(None) };
-    if is_code(hash.clone(), current).await? {
-        Ok(Some(hash))
-    } else {
-        Err(ApiError::Forbidden(Rejection::PasscodeInvalid.to_string()))
+/// 403 when it is wrong or locked; 429 when too many are compared at once; what the engine refuses.
+pub async fn try_code(app: &App, caller: Caller, reserve: &Command, code: &str) -> Result<Tried, ApiError> {
+    let mut waiting_since = None;
+    loop {
+        // Memory first: a try that is reserved does not wait for it, and keeps no other out meanwhile.
+        let mut place = app.hashing.place(caller.merchant_id).await.ok_or_else(crowded)?;
+        match app.engine.submit(caller, reserve.clone()).await {
+            Ok(Answer::Executed(executed)) => return Ok(Tried::Replayed(Box::new(executed.execution))),
+            Ok(Answer::Passcode(None)) => return Ok(Tried::NotSet),
+            Ok(Answer::Passcode(Some(attempt))) => return compare(app, caller.merchant_id, attempt, code, &mut place).await,
+            Ok(_) => return Err(ApiError::another_answer()),
+            Err(Failure::Rejected(reasons)) if reasons.contains(&Rejection::PasscodeBusy) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        drop(place);
+        if waiting_since.get_or_insert_with(Instant::now).elapsed() >= WAIT {
+            return Err(crowded());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-async fn set(State(app): State<App>, tenant: Tenant, Body(payload): Body<SetPasscode>) -> Answered<PasscodeAnswer> {
-    let _place = place().await?;
-    let replaces = match payload.current {
-        Some(current) => compared(&app, &tenant, current.0).await?,
+async fn compare(app: &App, merchant: MerchantId, attempt: Attempt, code: &str, place: &mut Place) -> Result<Tried, ApiError> {
+    let (hash, code) = (attempt.hash.clone(), code.to_owned());
+    let compared = place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
+    // A hash that is broken is no wrong guess.
+    end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
+    match compared {
+        Some(true) => Ok(Tried::Right(attempt.hash)),
+        Some(false) => Err(ApiError::Forbidden(Rejection::PasscodeInvalid.to_string())),
+        None => Err(ApiError::internal("a stored passcode hash is broken")),
+    }
+}
+
+/// Writes down how a try went. Where the database is away that is tried again behind the caller's back: what stays open
+/// would count as wrong.
+async fn end(app: &App, merchant: MerchantId, which: PasscodeTryId, right: bool) -> Result<(), ApiError> {
+    let command = Command::EndAttempt(merchant, which, right);
+    let Err(failure) = app.engine.submit_for(merchant, command.clone()).await else { return Ok(()) };
+    let engine = app.engine.clone();
+    tokio::spawn(async move {
+        for _ in 0..TELL_FOR {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if engine.submit_for(merchant, command.clone()).await.is_ok() {
+                return;
+            }
+        }
+    });
+    Err(failure.into())
+}
+
+/// The hash of the passcode that is to be replaced, if the current one was given and is right; `None` where none is set, or
+/// none was given.
+async fn compared(app: &App, caller: Caller, current: Option<String>) -> Result<Option<String>, ApiError> {
+    let Some(current) = current else { return Ok(None) };
+    let reserve = Command::ReserveChange(caller.merchant_id, caller.api_key_id);
+    match try_code(app, caller, &reserve, &current).await? {
+        Tried::Right(hash) => Ok(Some(hash)),
+        Tried::NotSet => Ok(None),
+        Tried::Replayed(_) => Err(ApiError::another_answer()),
+    }
+}
+
+async fn hashed(app: &App, merchant: MerchantId, passcode: String) -> Result<String, ApiError> {
+    let mut place = app.hashing.place(merchant).await.ok_or_else(crowded)?;
+    let hash = place.apart(move |scratch| secrets::hash_passcode(&passcode, scratch)).await;
+    hash.ok_or_else(|| ApiError::internal("a hash was not finished"))?.map_err(ApiError::internal)
+}
+
+/// Puts a passcode, or none, in the place of the current one.
+async fn change(app: App, caller: Caller, current: Option<String>, new: Option<String>) -> Answered<PasscodeAnswer> {
+    let replaces = compared(&app, caller, current).await?;
+    let hash = match new {
+        Some(passcode) => Some(hashed(&app, caller.merchant_id, passcode).await?),
         None => None,
     };
-    let passcode = payload.passcode.0;
-    let hash = apart(move || secrets::hash_passcode(&passcode).map_err(ApiError::internal)).await?;
-    // The new one resets the count.
-    match app.engine.submit(Command::ReplacePasscode(tenant.id(), replaces, hash)).await? {
-        Answer::Done => Ok(Json(PasscodeAnswer { has_passcode: true })),
+    let has_passcode = hash.is_some();
+    match app.engine.submit(caller, Command::ReplacePasscode(caller.merchant_id, replaces, hash)).await? {
+        Answer::Done => Ok(Json(PasscodeAnswer { has_passcode })),
         _ => Err(ApiError::another_answer()),
     }
 }
 
-/// Setting the passcode.
-#[must_use]
-pub fn routes() -> Routes {
-    let said = op("set_passcode", "Set the passcode that payouts need").example(json!({ "passcode": "246810" })).or(403);
-    Routes::new().post("/v1/merchants/passcode/set", set, said)
+/// In a task of its own: a client that goes away leaves no try behind that is never ended.
+async fn change_to_the_end(app: App, caller: Caller, current: Option<String>, new: Option<String>) -> Answered<PasscodeAnswer> {
+    let done = tokio::spawn(change(app, caller, current, new)).await;
+    done.map_err(|_| ApiError::internal("the task of a passcode panicked"))?
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+async fn set(State(app): State<App>, tenant: Tenant, Body(payload): Body<SetPasscode>) -> Answered<PasscodeAnswer> {
+    let current = payload.current.map(|current| current.0);
+    change_to_the_end(app, tenant.caller, current, Some(payload.passcode.0)).await
+}
 
-    #[tokio::test]
-    async fn a_code_is_compared_with_its_hash() {
-        let hash = secrets::hash_passcode("1234").unwrap();
-        assert_eq!(is_code(hash.clone(), "1234".to_owned()).await, Ok(true));
-        assert_eq!(is_code(hash, "1235".to_owned()).await, Ok(false));
-        assert!(is_code("nonsense".to_owned(), "1234".to_owned()).await.is_err());
-    }
+async fn remove(State(app): State<App>, tenant: Tenant, Body(payload): Body<RemovePasscode>) -> Answered<PasscodeAnswer> {
+    change_to_the_end(app, tenant.caller, Some(payload.current.0), None).await
+}
+
+/// Setting and removing the passcode.
+#[must_use]
+pub fn routes() -> Routes {
+    let set_it = op("set_passcode", "Set the passcode that payouts need").details(
+        "`current` is the one before, where one is set. Wrong ones count as those of payouts do: 5 of an API key in 15 minutes \
+         lock the key's payouts and changes for 15 minutes, 20 of all keys in a day those of the merchant until an operator \
+         lifts it.",
+    );
+    let remove_it = op("remove_passcode", "Remove the passcode: payouts need none any more");
+    Routes::new().post("/v1/merchants/passcode/set", set, set_it.example(json!({ "passcode": "246810" })).or(403)).post(
+        "/v1/merchants/passcode/remove",
+        remove,
+        remove_it.example(json!({ "current": "246810" })).or(403),
+    )
 }

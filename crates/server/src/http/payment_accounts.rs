@@ -140,7 +140,7 @@ async fn create(
         country_code: payload.country_code.map(|code| code.0),
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
-    let account = submit!(app, Command::CreateAccount(tenant.id(), new), Answer::Account);
+    let account = submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Answer::Account);
     Ok(Json(account.into()))
 }
 
@@ -169,7 +169,7 @@ async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> 
 
 async fn deactivate(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {
     let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
-    Ok(Json(submit!(app, command, Answer::Account).into()))
+    Ok(Json(submit!(app, tenant.caller, command, Answer::Account).into()))
 }
 
 /// Making, listing, reading and deactivating payment accounts.

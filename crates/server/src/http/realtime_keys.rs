@@ -73,6 +73,7 @@ async fn collection(
     tenant: Tenant,
     Body(payload): Body<CollectionRealtimeKey>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<RealtimeTokenAnswer>), ApiError> {
+    tenant.holds(&app).await?;
     let id = SessionId(payload.session_id.0);
     let session = app.queries.session(tenant.id(), SessionKind::Checkout, id).await?;
     let session = session.ok_or_else(|| unknown("session_id", "a checkout session"))?;

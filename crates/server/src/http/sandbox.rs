@@ -40,7 +40,7 @@ pub struct ClockAnswer {
 }
 
 async fn advance(State(app): State<App>, tenant: Tenant, Body(payload): Body<AdvanceClock>) -> Answered<ClockAnswer> {
-    let now = submit!(app, Command::AdvanceClock(tenant.id(), payload.seconds.0), Answer::Time);
+    let now = submit!(app, tenant.caller, Command::AdvanceClock(tenant.id(), payload.seconds.0), Answer::Time);
     Ok(Json(ClockAnswer { now: Time(now) }))
 }
 
@@ -51,7 +51,7 @@ async fn authenticate(
     Body(payload): Body<Authenticate>,
 ) -> Answered<ExecutionAnswer> {
     let command = Command::Authenticate(tenant.id(), reference.0, payload.success);
-    let settled = submit!(app, command, Answer::Settled);
+    let settled = submit!(app, tenant.caller, command, Answer::Settled);
     Ok(Json(first_outcome(&app, settled.execution, settled.job).await.into()))
 }
 

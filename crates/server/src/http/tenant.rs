@@ -4,10 +4,12 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use domain::caller::Caller;
 use domain::ids::MerchantId;
 use domain::merchant::Merchant;
 use domain::time::Timestamp;
 
+use super::challenge::Challenge;
 use super::error::ApiError;
 use super::extract::MerchantTime;
 use super::limits;
@@ -18,6 +20,8 @@ use crate::clock;
 pub struct Tenant {
     /// The merchant.
     pub merchant: Merchant,
+    /// By which credentials: what it writes is decided only while they hold.
+    pub caller: Caller,
     /// Server time of the request.
     pub now: Timestamp,
 }
@@ -27,6 +31,22 @@ impl Tenant {
     #[must_use]
     pub const fn id(&self) -> MerchantId {
         self.merchant.id
+    }
+
+    /// Demands that the credentials hold still, where nothing is written that would ask for it: a body may come long after
+    /// its head.
+    ///
+    /// # Errors
+    /// 401.
+    pub async fn holds(&self, app: &App) -> Result<(), ApiError> {
+        let (key, signing_keys) = (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
+        if key.is_none_or(|(key, _)| key.revoked_at.is_some()) {
+            return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
+        }
+        if signing_keys.iter().all(|key| key.id != self.caller.signing_key_id.0) {
+            return Err(ApiError::BadCredentials(Challenge::Invalid));
+        }
+        Ok(())
     }
 
     /// The merchant's own time.
@@ -39,8 +59,19 @@ impl Tenant {
 /// The token of an `Authorization: Bearer` header.
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let value = headers.get(AUTHORIZATION).ok_or(ApiError::NotAuthenticated)?;
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(ApiError::BadCredentials)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(ApiError::BadCredentials) }
+    let no_bearer = || ApiError::BadCredentials(Challenge::NoBearer);
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(no_bearer)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(no_bearer()) }
+}
+
+/// The caller and its merchant, if the token is good.
+async fn identify(token: &str, app: &App, now: Timestamp) -> Result<(Caller, Merchant), ApiError> {
+    let checked = app.tokens.check_or_look(token, now, &app.queries).await?;
+    let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
+    let found = app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());
+    let (key, merchant) = found.ok_or(ApiError::BadCredentials(Challenge::KeyRevoked))?;
+    let caller = Caller { merchant_id: merchant.id, api_key_id: key.id, signing_key_id: token.signing_key, until: token.until };
+    Ok((caller, merchant))
 }
 
 impl FromRequestParts<App> for Tenant {
@@ -48,14 +79,19 @@ impl FromRequestParts<App> for Tenant {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let now = clock::now();
-        let id = app.tokens.check_or_look(bearer(&parts.headers)?, now, &app.queries).await?.ok_or(ApiError::BadCredentials)?;
-        let found = app.queries.tenant(id).await?.filter(|(key, _)| key.revoked_at.is_none());
-        let (_, merchant) = found.ok_or(ApiError::BadCredentials)?;
+        let found = match bearer(&parts.headers) {
+            Ok(token) => identify(token, app, now).await,
+            Err(error) => Err(error),
+        };
+        if let (Err(ApiError::BadCredentials(_)), Some(limits)) = (&found, &app.limits) {
+            limits::count_bad(limits, &parts.extensions)?;
+        }
+        let (caller, merchant) = found?;
         if let Some(limits) = &app.limits {
             limits::count(limits, merchant.id, &parts.extensions)?;
         }
         parts.extensions.insert(MerchantTime(merchant.time(now)));
-        Ok(Self { merchant, now })
+        Ok(Self { merchant, caller, now })
     }
 }
 
@@ -72,8 +108,8 @@ mod tests {
         };
         assert_eq!(with("Bearer abc"), Ok("abc".to_owned()));
         assert_eq!(with("bearer abc"), Ok("abc".to_owned()));
-        assert_eq!(with("Basic abc"), Err(ApiError::BadCredentials));
-        assert_eq!(with("abc"), Err(ApiError::BadCredentials));
+        assert_eq!(with("Basic abc"), Err(ApiError::BadCredentials(Challenge::NoBearer)));
+        assert_eq!(with("abc"), Err(ApiError::BadCredentials(Challenge::NoBearer)));
         assert_eq!(bearer(&HeaderMap::new()), Err(ApiError::NotAuthenticated));
     }
 }

@@ -27,6 +27,9 @@ const ROUNDED_ONCE: i64 = 6;
 /// From this version on what waits of a sandbox merchant is looked at by the merchant's clock.
 const BY_MERCHANT_TIME: i64 = 9;
 
+/// From this version on wrong passcodes are counted in a window.
+const TRIES_COUNTED: i64 = 10;
+
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -73,6 +76,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../../migrations/postgres/0009_merchant_time.sql"),
         // An older kola would take the merchant's time of the next look for the server's.
         oldest: BY_MERCHANT_TIME,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0010_passcode_tries.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0010_passcode_tries.sql"),
+        // An older kola ends the lock of a merchant at the next right passcode, and takes a removed one for a broken one.
+        oldest: TRIES_COUNTED,
     },
 ];
 
@@ -164,7 +173,8 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
         })?;
         // The first schema on SQLite had no such table.
         if version > 1 || sql.dialect() == Dialect::Postgres {
-            let row = params!["version" = version, "oldest" = migration.oldest, "now" = now.0];
+            // No step shuts out a kola that has it.
+            let row = params!["version" = version, "oldest" = migration.oldest.min(version), "now" = now.0];
             sql.execute("INSERT INTO schema_versions (version, oldest, applied_at) VALUES (:version, :oldest, :now)", &row)?;
         }
     }

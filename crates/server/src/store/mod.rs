@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::command::Subject;
 use domain::world::{IdBlock, Key, Tables, World};
 
 pub mod backup;
@@ -151,11 +152,11 @@ pub trait Store {
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError>;
 
     /// Starts a transaction that will write: a world with the book as it is now, the rows of `subjects`, locked where rows
-    /// are locked, and then those of `keys`.
+    /// are locked and they are their owners', and then those of `keys`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError>;
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError>;
 
     /// Looks rows up.
     ///
@@ -201,7 +202,7 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).reserve_ids(count)
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
         (**self).open(ids, subjects, keys)
     }
 

@@ -297,6 +297,7 @@ macro_rules! id_columns {
 id_columns!(
     MerchantId,
     ApiKeyId,
+    SigningKeyId,
     PartyId,
     CounterpartyId,
     PaymentAccountId,

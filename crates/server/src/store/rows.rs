@@ -1,8 +1,20 @@
 //! The columns of every row type.
 
+use std::borrow::Cow;
+
+use domain::ids::{ApiKeyId, PasscodeTryId};
+use domain::passcode::{Tries, Try};
+use domain::time::Timestamp;
+
 use super::StoreError;
-use super::cell::Cell;
+use super::cell::{Cell, Type};
 use super::record::{Column, Reader, Record, Statements, record, types_of};
+
+// Made and retired by the command line; its secret is for none who decides.
+record!(domain::caller::SigningKey, "signing_keys",
+    fixed { id: "id" }
+    changing { retired_at: "retired_at" }
+    name {});
 
 record!(domain::merchant::Merchant, "merchants",
     fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }
@@ -17,10 +29,52 @@ record!(domain::merchant::ApiKey, "api_keys",
     changing { revoked_at: "revoked_at" }
     name { "client_id" });
 
-record!(domain::merchant::Passcode, "passcodes",
+record!(domain::passcode::Passcode, "passcodes",
     fixed { merchant_id: "merchant_id" }
-    changing { hash: "hash", attempts: "attempts", locked_until: "locked_until", updated_at: "updated_at" }
+    changing {
+        hash: "hash", attempts: "attempts", locked_until: "locked_until", tries: "tries", removed_at: "removed_at",
+        updated_at: "updated_at",
+    }
     name {});
+
+/// What follows a try that was found wrong, and one that is still compared.
+const WRONG: &str = "wrong";
+const RESERVED: &str = "reserved";
+
+/// One text: the tries of a passcode are read and written together, and there are never more than some twenty. Each is its id,
+/// its API key, its time and a word.
+impl Column for Tries {
+    fn types(types: &mut Vec<Type>) {
+        types.push(Type::Text);
+    }
+
+    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        let one = |one: &Try| format!("{} {} {} {}", one.id, one.key, one.at.0, if one.wrong { WRONG } else { RESERVED });
+        cells.push(Cell::Text(Cow::Owned(self.0.iter().map(one).collect::<Vec<_>>().join(", "))));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+        let text = String::take(reader)?;
+        let tries = text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(one_try).collect::<Option<_>>();
+        tries.map(Self).ok_or_else(|| StoreError::Broken {
+            table: "passcodes",
+            id: 0,
+            what: format!("{text:?} are no tries of a passcode"),
+        })
+    }
+}
+
+fn one_try(text: &str) -> Option<Try> {
+    let mut words = text.split(' ');
+    let mut number = || words.next()?.parse::<i64>().ok();
+    let (id, key, at) = (PasscodeTryId(number()?), ApiKeyId(number()?), Timestamp(number()?));
+    let wrong = match (words.next()?, words.next()) {
+        (WRONG, None) => true,
+        (RESERVED, None) => false,
+        _ => return None,
+    };
+    Some(Try { id, key, at, wrong })
+}
 
 record!(domain::party::Party, "parties",
     fixed { id: "id", merchant_id: "merchant_id", phone: "phone", created_at: "created_at" }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::book::Book;
+use domain::command::Subject;
 use domain::each_table;
 use domain::world::{Change, IdBlock, Key, Loaded, Lookup, LookupOf, Table, Tables, World};
 use rusqlite::config::DbConfig;
@@ -348,10 +349,12 @@ impl Store for SqliteStore {
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
         self.begin()?;
         let mut world = World::new(Arc::clone(&self.book), self.installation, ids);
-        self.load(subjects, &mut world.tables)?;
+        for Subject { key, .. } in subjects {
+            self.load(std::slice::from_ref(key), &mut world.tables)?;
+        }
         self.load(keys, &mut world.tables)?;
         Ok(world)
     }

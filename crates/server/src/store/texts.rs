@@ -15,6 +15,9 @@ pub struct Texts {
     /// The same, and keeps others from changing them until the transaction ends; in the order of the ids, so that two
     /// transactions never wait for each other in a circle.
     pub lock: String,
+    /// The same for rows that somebody named: only those that are their owner's, where one is given beside the id. Another's
+    /// row is neither answered nor locked.
+    pub lock_owned: String,
     /// Finds rows by their other key: an array a column.
     pub by_names: String,
     /// The same for a key that several rows may share: the first of each.
@@ -36,6 +39,8 @@ impl Texts {
         let wanted: Vec<&str> = name.to_vec();
         let matches: Vec<String> = name.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
         let matches = matches.join(" AND ");
+        // A row without the column belongs to nobody but itself.
+        let owner = if names.contains(&"merchant_id") { "merchant_id" } else { id };
         let asked =
             format!("{} AS wanted ({})", arrays(name.iter().filter_map(|n| key().find(|(c, _)| c == n))), wanted.join(", "));
         Self {
@@ -49,6 +54,11 @@ impl Texts {
             by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
             // Ids are for ever: whoever writes a row that points at a locked one does not wait for it, nor it for them.
             lock: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR NO KEY UPDATE"),
+            lock_owned: format!(
+                "SELECT {qualified} FROM UNNEST($1::bigint[], $2::bigint[]) AS wanted (id, owner) \
+                 JOIN {table} ON {table}.{id} = wanted.id AND coalesce(wanted.owner, {table}.{owner}) = {table}.{owner} \
+                 ORDER BY {table}.{id} FOR NO KEY UPDATE OF {table}"
+            ),
             by_names: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
             first_by_names: format!(
                 "SELECT {qualified} FROM {asked} CROSS JOIN LATERAL \

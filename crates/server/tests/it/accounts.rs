@@ -22,7 +22,10 @@ fn a_number_is_one_that_the_method_has() {
     for number in ["+231880000001", "0880000001", "2318800", "2318800000011111", "23188000000a"] {
         let reply = shop.create_account(party, "PAYOUT", "MTN_MOMO_LBR", Some(number));
         let fault = reply.fault("body.insensitive_account_number");
-        fault.says("not a phone number: 8 to 15 digits with the country code, without a plus sign", "value_error.phone");
+        fault.says(
+            "not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001",
+            "value_error.phone",
+        );
     }
     assert!(shop.api.get("/v1/payment-accounts/list").rows().is_empty());
     shop.account(party, "COLLECTION", "CREDIT_CARD", None);

@@ -78,13 +78,28 @@ fn tokens_are_counted_by_the_address_that_asks() {
 }
 
 #[test]
+fn bad_tokens_are_counted_by_the_address_that_sends_them() {
+    let (server, shop) = open_with(FIVE);
+    let guess = |token: &str| shop.api.with_token(Some(token)).get("/v1/parties/list");
+    for n in (0..5).rev() {
+        let reply = guess(&format!("guess {n}"));
+        assert_eq!(reply.header("ratelimit-policy"), Some("\"bad-tokens\";q=5;w=50000"));
+        assert!(left(&reply).starts_with(&format!("\"bad-tokens\";r={n};")), "{}", left(&reply));
+        reply.refused(401);
+    }
+    let reply = guess("one too many");
+    reply.refused_in_words(429);
+    assert!(reply.header("retry-after").is_some());
+    shop.api.get("/v1/parties/list").ok();
+    server.sign_in(&shop.credentials).api.get("/v1/parties/list").ok();
+}
+
+#[test]
 fn every_answer_says_how_its_caller_stands() {
     let (server, shop) = open_with(FIVE);
-    let stranger = Merchant { credentials: shop.credentials.clone(), api: shop.api.with_token(Some("x")) };
     for (reply, status) in [
         (server.api.get("/healthz"), 200),
         (server.api.get("/v1/parties/list"), 401),
-        (stranger.api.get("/v1/parties/list"), 401),
         (server.api.get("/nowhere"), 404),
         (server.api.post("/healthz", &json!({})), 405),
     ] {

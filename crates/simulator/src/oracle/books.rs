@@ -23,7 +23,7 @@ pub struct Merchant {
     pub payee_bears: bool,
     pub phone: String,
     pub offset: i64,
-    pub passcode: Option<(String, i64, Option<i64>)>,
+    pub passcode: Option<Passcode>,
     pub parties: Vec<i64>,
     pub counterparties: Vec<i64>,
     pub accounts: Vec<i64>,
@@ -32,6 +32,21 @@ pub struct Merchant {
     pub executions: Vec<i64>,
     pub wallets: Vec<i64>,
     pub keys: Vec<i64>,
+}
+
+impl Merchant {
+    /// What payouts are compared with, where a passcode is set.
+    pub fn passcode_hash(&self) -> Option<String> {
+        self.passcode.as_ref().and_then(|passcode| passcode.hash.clone())
+    }
+}
+
+/// A passcode that is set or was, and its tries.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Passcode {
+    pub hash: Option<String>,
+    /// The id of each, its API key, its time, and whether it was found wrong.
+    pub tries: Vec<(i64, i64, i64, bool)>,
 }
 
 /// A payment account.

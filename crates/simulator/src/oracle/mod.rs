@@ -90,11 +90,15 @@ impl Books {
             Command::UpdateMerchant(id, changes) => self.merchant_updated(id.0, changes, told),
             Command::CreateKey(id, ..) => self.key_created(id.0, told),
             Command::RevokeKey(id, which) => self.key_revoked(id.0, which.0, told),
-            Command::SetPasscode(id, hash) => self.passcode_set(id.0, hash, told),
-            Command::ReserveChange(id) => self.attempt_reserved(id.0, told),
-            Command::ReplacePasscode(id, replaces, hash) => self.passcode_replaced(id.0, replaces.as_deref(), hash, told),
-            Command::ReserveAttempt(request) => self.attempt_of(request, told),
-            Command::ConfirmAttempt(id) => self.attempt_confirmed(id.0, told),
+            Command::By(_, command) => self.told(command, told),
+            Command::SetPasscode(id, hash) => self.passcode_set(id.0, hash.as_deref(), told),
+            Command::UnlockPasscode(id) => self.passcode_unlocked(id.0, told),
+            Command::ReserveChange(id, key) => self.attempt_reserved(id.0, key.0, told),
+            Command::ReplacePasscode(id, replaces, hash) => {
+                self.passcode_replaced(id.0, replaces.as_deref(), hash.as_deref(), told)
+            }
+            Command::ReserveAttempt(request, key) => self.attempt_of(request, key.0, told),
+            Command::EndAttempt(id, which, right) => self.attempt_ended(id.0, which.0, *right, told),
             Command::AdvanceClock(id, by) => self.clock_advanced(id.0, *by, told),
             Command::FundWallet(id, amount) => self.wallet_funded(id.0, amount.minor, amount.currency, told),
             Command::SetWalletStatus(id, status, open) => self.wallet_status(id.0, *status, *open, told),

@@ -142,7 +142,7 @@ impl Books {
     }
 
     /// A try of a passcode: a replay needs none, and an unverified merchant gets to none.
-    pub(super) fn attempt_of(&mut self, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn attempt_of(&mut self, request: &Execute, key: i64, told: Told<'_>) -> Result<(), Wrong> {
         let merchant = request.merchant_id.0;
         if let Some(id) = self.references.get(&(merchant, request.reference_id.clone())) {
             return self.replayed(*id, request, told);
@@ -151,7 +151,7 @@ impl Books {
             return Ok(());
         }
         // Verified, or it was when the try was counted, before another batch in the middle said otherwise.
-        self.attempt_reserved(merchant, told)
+        self.attempt_reserved(merchant, key, told)
     }
 
     /// What speaks against a request before its session is looked at.
@@ -162,7 +162,7 @@ impl Books {
             return Some("not_verified");
         }
         match request.terms {
-            Terms::Payout { passcode_verified: false, .. } if merchant.passcode.is_some() => Some("passcode"),
+            Terms::Payout { passcode_verified: false, .. } if merchant.passcode_hash().is_some() => Some("passcode"),
             _ => None,
         }
     }

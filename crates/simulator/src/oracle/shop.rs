@@ -14,10 +14,32 @@ use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, 
 use domain::time::Timestamp;
 use domain::wallet::WalletStatus;
 
-use super::books::{Account, Books, Item, Source, Wrong};
+use super::books::{Account, Books, Item, Passcode, Source, Wrong};
 use super::{Told, figures, first, reasons, taken};
 
+const HALF_A_MINUTE: i64 = 30 * 1_000_000;
 const QUARTER_HOUR: i64 = 15 * 60 * 1_000_000;
+const DAY: i64 = 24 * 3_600 * 1_000_000;
+
+/// From when on a try of a passcode is a wrong one.
+fn wrong_since((_, _, at, wrong): &(i64, i64, i64, bool), now: i64) -> Option<i64> {
+    if *wrong { Some(*at) } else { Some(at + HALF_A_MINUTE).filter(|at| now >= *at) }
+}
+
+fn no_try_left(tries: &[(i64, i64, i64, bool)], key: i64, now: i64) -> bool {
+    let of_key = |one: &&(i64, i64, i64, bool)| one.1 == key;
+    let mut all: Vec<i64> = tries.iter().filter_map(|one| wrong_since(one, now)).collect();
+    let mut own: Vec<i64> = tries.iter().filter(of_key).filter_map(|one| wrong_since(one, now)).collect();
+    all.sort_unstable();
+    own.sort_unstable();
+    let locks = |times: &[i64], span: i64| times.last().zip(times.first()).is_some_and(|(last, first)| last - first < span);
+    let day = all.windows(20).any(|times| locks(times, DAY));
+    let quarter =
+        own.windows(5).any(|times| locks(times, QUARTER_HOUR) && now < times.iter().max().unwrap_or(&0) + QUARTER_HOUR);
+    let counted = |one: &&(i64, i64, i64, bool), span: i64| wrong_since(one, now).is_none_or(|at| now < at + span);
+    let crowd = tries.iter().filter(|one| counted(one, DAY)).count() >= 20;
+    day || quarter || crowd || tries.iter().filter(of_key).filter(|one| counted(one, QUARTER_HOUR)).count() >= 5
+}
 
 impl Books {
     pub(super) fn merchant_created(&mut self, new: &NewMerchant, told: Told<'_>) -> Result<(), Wrong> {
@@ -62,10 +84,22 @@ impl Books {
         told.accepted(reasons(&[(!known, "not_found")])).map(|_| ())
     }
 
-    pub(super) fn passcode_set(&mut self, merchant: i64, hash: &str, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn passcode_set(&mut self, merchant: i64, hash: Option<&str>, told: Told<'_>) -> Result<(), Wrong> {
         if told.accepted(vec![])? {
-            self.merchant(merchant).passcode = Some((hash.to_owned(), 0, None));
+            let known = self.merchant(merchant);
+            if hash.is_some() || known.passcode.is_some() {
+                known.passcode = Some(Passcode { hash: hash.map(str::to_owned), tries: vec![] });
+            }
             self.soft += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn passcode_unlocked(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
+        if told.accepted(vec![])?
+            && let Some(passcode) = &mut self.merchant(merchant).passcode
+        {
+            passcode.tries.retain(|(_, _, at, wrong)| !wrong && told.now < at + HALF_A_MINUTE);
         }
         Ok(())
     }
@@ -74,41 +108,52 @@ impl Books {
         &mut self,
         merchant: i64,
         replaces: Option<&str>,
-        hash: &str,
+        hash: Option<&str>,
         told: Told<'_>,
     ) -> Result<(), Wrong> {
-        let stored = self.merchant(merchant).passcode.as_ref().map(|(hash, ..)| hash.clone());
+        let stored = self.merchant(merchant).passcode_hash();
         if told.accepted(reasons(&[(stored.as_deref() != replaces, "passcode")]))? {
-            self.merchant(merchant).passcode = Some((hash.to_owned(), 0, None));
+            if hash.is_some() || stored.is_some() {
+                self.merchant(merchant).passcode.get_or_insert_default().hash = hash.map(str::to_owned);
+            }
             self.soft += 1;
         }
         Ok(())
     }
 
-    /// Five in a row lock for a quarter of an hour; each is counted before it is compared.
-    pub(super) fn attempt_reserved(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
-        let passcode = self.merchant(merchant).passcode.clone();
-        let locked = passcode.as_ref().is_some_and(|(_, _, until)| until.is_some_and(|until| told.now < until));
-        if !told.accepted(reasons(&[(locked, "passcode")]))? {
+    /// Five wrong ones of a key in a quarter of an hour lock it for as long, twenty of all keys in a day all of them until that
+    /// is lifted. One that nobody has spoken of for half a minute is a wrong one; wrong ones and open ones together are never
+    /// more than lock.
+    pub(super) fn attempt_reserved(&mut self, merchant: i64, key: i64, told: Told<'_>) -> Result<(), Wrong> {
+        let known = self.merchant(merchant).passcode.clone().filter(|passcode| passcode.hash.is_some());
+        let refused = known.as_ref().is_some_and(|passcode| no_try_left(&passcode.tries, key, told.now));
+        if !told.accepted(reasons(&[(refused, "passcode")]))? {
             return Ok(());
         }
-        let hash = taken!(told, Answer::Passcode(hash) => hash);
-        if hash != passcode.as_ref().map(|(hash, ..)| hash.clone()) && !told.lenient {
+        let attempt = taken!(told, Answer::Passcode(attempt) => attempt);
+        let (hash, expected) =
+            (attempt.as_ref().map(|attempt| &attempt.hash), known.as_ref().and_then(|known| known.hash.as_ref()));
+        if hash != expected && !told.lenient {
             return Err(format!("the passcode of merchant {merchant} is another"));
         }
         // Where none was set yet when it was looked for, nothing was counted.
-        if let Some((hash, tries, until)) = passcode.filter(|_| hash.is_some()) {
-            let tries = if until.is_some() { 1 } else { tries + 1 };
-            self.merchant(merchant).passcode = Some((hash, tries, (tries >= 5).then_some(told.now + QUARTER_HOUR)));
+        if let (Some(attempt), Some(passcode)) = (attempt, &mut self.merchant(merchant).passcode) {
+            passcode.tries.retain(|one| wrong_since(one, told.now).is_none_or(|at| told.now < at + DAY));
+            passcode.tries.push((attempt.id.0, key, told.now, false));
         }
         Ok(())
     }
 
-    pub(super) fn attempt_confirmed(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn attempt_ended(&mut self, merchant: i64, id: i64, right: bool, told: Told<'_>) -> Result<(), Wrong> {
         if told.accepted(vec![])?
             && let Some(passcode) = &mut self.merchant(merchant).passcode
+            && let Some(place) = passcode.tries.iter().position(|one| one.0 == id)
         {
-            (passcode.1, passcode.2) = (0, None);
+            if right {
+                passcode.tries.remove(place);
+            } else if let Some(one) = passcode.tries.get_mut(place) {
+                (one.2, one.3) = (wrong_since(one, told.now).unwrap_or(told.now), true);
+            }
         }
         Ok(())
     }

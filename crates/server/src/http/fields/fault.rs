@@ -25,6 +25,9 @@ impl Serialize for Part {
     }
 }
 
+/// The digits of a phone number.
+const PHONE: &str = r"^[1-9]\d{7,14}$";
+
 /// What is wrong with a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FaultKind {
@@ -66,6 +69,8 @@ pub enum FaultKind {
     TooManyDecimals(u32),
     /// It does not match this pattern.
     Pattern(&'static str),
+    /// Not the digits of a phone number.
+    NotPhone,
     /// A text with control characters.
     ControlCharacter,
     /// Not an email address.
@@ -115,6 +120,9 @@ impl FaultKind {
             Self::NotAtMost(n) => format!("ensure this value is less than or equal to {n}"),
             Self::TooManyDecimals(n) => format!("ensure that there are no more than {n} decimal places"),
             Self::Pattern(pattern) => format!("string does not match regex \"{pattern}\""),
+            Self::NotPhone => {
+                format!("string does not match regex \"{PHONE}\": digits with the country code, such as 231770000001")
+            }
             Self::ControlCharacter => "control characters are not allowed".to_owned(),
             Self::NotEmail => "value is not a valid email address".to_owned(),
             Self::NotUuid => "invalid uuid".to_owned(),
@@ -147,7 +155,7 @@ impl FaultKind {
             Self::NotAtLeast(_) => "value_error.number.not_ge",
             Self::NotAtMost(_) => "value_error.number.not_le",
             Self::TooManyDecimals(_) => "value_error.decimal.max_places",
-            Self::Pattern(_) => "value_error.str.regex",
+            Self::Pattern(_) | Self::NotPhone => "value_error.str.regex",
             Self::ControlCharacter => "value_error.str.control",
             Self::NotEmail => "value_error.email",
             Self::NotUuid => "value_error.uuid",
@@ -168,6 +176,7 @@ impl FaultKind {
             Self::NotGreater(n) | Self::NotAtLeast(n) | Self::NotAtMost(n) => Some(json!({ "limit_value": n })),
             Self::TooManyDecimals(n) => Some(json!({ "decimal_places": n })),
             Self::Pattern(pattern) => Some(json!({ "pattern": pattern })),
+            Self::NotPhone => Some(json!({ "pattern": PHONE })),
             Self::NotJson { line, column, .. } => Some(json!({ "lineno": line, "colno": column })),
             _ => None,
         }

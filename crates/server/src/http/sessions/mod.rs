@@ -60,7 +60,7 @@ async fn create<P: Declares>(State(app): State<App>, tenant: Tenant, Body(payloa
         Declare::Checkout { kind, .. } => Some(*kind),
         Declare::Payout { .. } | Declare::Transfer { .. } | Declare::Refund { .. } => None,
     };
-    let session = submit!(app, Command::Declare(tenant.id(), request), Answer::Session);
+    let session = submit!(app, tenant.caller, Command::Declare(tenant.id(), request), Answer::Session);
     Ok(Json(P::Answer::new(session, source_type, tenant.time())))
 }
 
@@ -112,7 +112,7 @@ async fn cancel(
     WordAndId(kind, id): WordAndId<SessionKind>,
 ) -> Answered<SessionAnswer> {
     let command = Command::CancelSession(tenant.id(), kind, SessionId(id));
-    match app.engine.submit(command).await.map_err(ApiError::on_path)? {
+    match app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path)? {
         Answer::Session(session) => Ok(Json(answer(&app, &tenant, session).await?)),
         _ => Err(ApiError::another_answer()),
     }

@@ -58,7 +58,7 @@ pub async fn add<K: Kind>(
     Body(payload): Body<AddItem>,
 ) -> Answered<ItemAnswer> {
     let new = NewItem { name: payload.name.0, currency: payload.currency, qty: payload.qty.0, amount: payload.amount };
-    let item = submit!(app, Command::AddItem(named::<K>(&tenant, id), new), Answer::Item);
+    let item = submit!(app, tenant.caller, Command::AddItem(named::<K>(&tenant, id), new), Answer::Item);
     Ok(Json(item.into()))
 }
 
@@ -70,12 +70,12 @@ pub async fn update<K: Kind>(
 ) -> Answered<ItemAnswer> {
     let changes =
         ItemChanges { name: payload.name.map(|name| name.0), qty: payload.qty.map(|qty| qty.0), amount: payload.amount };
-    let item = submit!(app, Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes), Answer::Item);
+    let item = submit!(app, tenant.caller, Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes), Answer::Item);
     Ok(Json(item.into()))
 }
 
 pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Removed> {
-    match app.engine.submit(Command::RemoveItem(named::<K>(&tenant, id), ItemId(item))).await? {
+    match app.engine.submit(tenant.caller, Command::RemoveItem(named::<K>(&tenant, id), ItemId(item))).await? {
         Answer::Done => Ok(Json(Removed {})),
         _ => Err(ApiError::another_answer()),
     }

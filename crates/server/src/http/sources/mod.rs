@@ -208,7 +208,7 @@ async fn create<K: Kind>(
     tenant: Tenant,
     Body(payload): Body<K::Create>,
 ) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, Command::CreateSource(tenant.id(), payload.into()), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::CreateSource(tenant.id(), payload.into()), Answer::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
@@ -262,17 +262,17 @@ async fn update<K: Kind>(
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
 ) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, Command::UpdateSource(named::<K>(&tenant, id), payload.into()), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::UpdateSource(named::<K>(&tenant, id), payload.into()), Answer::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
 async fn publish<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, Command::PublishSource(named::<K>(&tenant, id)), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::PublishSource(named::<K>(&tenant, id)), Answer::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
 async fn cancel<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, Command::CancelSource(named::<K>(&tenant, id)), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::CancelSource(named::<K>(&tenant, id)), Answer::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 

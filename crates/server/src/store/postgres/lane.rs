@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use domain::book::Book;
+use domain::command::Subject;
 use domain::each_table;
 use domain::ids::MerchantId;
 use domain::wallet::Owner;
@@ -333,6 +334,10 @@ struct Wanted<R: Loaded> {
 }
 
 impl<R: Loaded + KeyedRecord> Wanted<R> {
+    const fn of(ids: Vec<R::Id>) -> Self {
+        Self { ids, names: vec![] }
+    }
+
     fn new(lookups: impl Iterator<Item = LookupOf<R>>) -> Self {
         let mut wanted = Self { ids: vec![], names: vec![] };
         for lookup in lookups {
@@ -388,6 +393,33 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
         }
         Ok(())
     }
+}
+
+/// Locks the rows that commands are about, as far as they are their owners'.
+fn lock_subjects<R: KeyedRecord>(subjects: &[(R::Id, Option<MerchantId>)]) -> Option<Ask<'static>> {
+    let owners = subjects.iter().map(|(_, owner)| owner.map(|owner| owner.0)).collect();
+    let mut params = ids::<R>(subjects.iter().map(|(id, _)| *id));
+    params.push(Param::Ints(owners));
+    (!subjects.is_empty()).then(|| Ask::new(&R::statements().many.lock_owned, params))
+}
+
+/// Takes in what was locked. What was not found is not known to be absent: it may be somebody else's.
+fn take_in_subjects<R: Loaded + KeyedRecord>(
+    subjects: &[(R::Id, Option<MerchantId>)],
+    answers: &mut impl Iterator<Item = Answered>,
+    table: &mut Table<R>,
+    locked: &mut HashSet<Key>,
+) -> Result<(), StoreError> {
+    if subjects.is_empty() {
+        return Ok(());
+    }
+    for row in &answers.next().map(|answer| answer.rows).unwrap_or_default() {
+        let row = R::from_row(row, 0)?;
+        let id = Lookup::Id(DomainRow::id(&row));
+        locked.insert(R::key(id.clone()));
+        table.load(id, Some(row));
+    }
+    Ok(())
 }
 
 fn owned(cells: Vec<Cell<'_>>) -> Vec<Cell<'static>> {
@@ -479,16 +511,57 @@ macro_rules! by_table {
 
         /// The rows that are changed and not locked, table by table: the order in which every transaction locks.
         fn to_lock(tables: &Tables, locked: &HashSet<Key>) -> Wants {
-            Wants { $($field: Wanted { ids: unlocked(&tables.$field, locked), names: vec![] }),+ }
+            Wants { $($field: Wanted::of(unlocked(&tables.$field, locked))),+ }
         }
 
-        impl Wants {
-            /// Takes in locked rows; answers whether all are as they were read.
-            fn confirm(
-                self,
+        /// The rows that permit what was decided.
+        fn permissions(tables: &Tables) -> Wants {
+            Wants { $($field: Wanted::of(
+                if <$row as DomainRow>::PERMITS { tables.$field.stored().collect() } else { vec![] }
+            )),+ }
+        }
+
+        /// The rows that commands are about, table by table.
+        struct Subjects { $($field: Vec<(<$row as DomainRow>::Id, Option<MerchantId>)>),+ }
+
+        impl Subjects {
+            fn new(subjects: &[Subject]) -> Self {
+                let mut all = Self { $($field: vec![]),+ };
+                for Subject { key, owner } in subjects {
+                    match key {
+                        $(Key::$variant(Lookup::Id(id)) => all.$field.push((*id, *owner)),)+
+                        // No command is about a row that it knows by a name only.
+                        $(Key::$variant(Lookup::Name(_)) => {})+
+                    }
+                }
+                $(all.$field.sort_unstable();
+                all.$field.dedup();)+
+                all
+            }
+
+            fn asks(&self) -> Vec<Ask<'static>> {
+                let mut asks = vec![];
+                $(asks.extend(lock_subjects::<$row>(&self.$field));)+
+                asks
+            }
+
+            fn take_in(
+                &self,
                 answers: &mut impl Iterator<Item = Answered>,
                 tables: &mut Tables,
                 locked: &mut HashSet<Key>,
+            ) -> Result<(), StoreError> {
+                $(take_in_subjects(&self.$field, answers, &mut tables.$field, locked)?;)+
+                Ok(())
+            }
+        }
+
+        impl Wants {
+            /// Takes in rows that were read again; answers whether all are as they were read first.
+            fn confirm(
+                &self,
+                answers: &mut impl Iterator<Item = Answered>,
+                tables: &mut Tables,
             ) -> Result<bool, StoreError> {
                 let mut same = true;
                 $(if !self.$field.ids.is_empty() {
@@ -500,9 +573,15 @@ macro_rules! by_table {
                     for row in &rows {
                         same &= tables.$field.confirm(<$row as Record>::from_row(row, 0)?);
                     }
-                    locked.extend(self.$field.ids.iter().map(|id| Key::$variant(Lookup::Id(*id))));
                 })+
                 Ok(same)
+            }
+
+            /// The keys of the ids.
+            fn keys(&self) -> Vec<Key> {
+                let mut keys = vec![];
+                $(keys.extend(self.$field.ids.iter().map(|id| Key::$variant(Lookup::Id(*id))));)+
+                keys
             }
         }
 
@@ -529,8 +608,8 @@ impl Store for PostgresStore {
         Ok(IdBlock { next: end.saturating_sub(count), end })
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Key], keys: &[Key]) -> Result<World, StoreError> {
-        let known = subjects.iter().collect::<HashSet<_>>();
+    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
+        let known = subjects.iter().map(|subject| &subject.key).collect::<HashSet<_>>();
         let mut wanted: Vec<Key> = keys.iter().filter(|key| !known.contains(key)).cloned().collect();
         for key in keys {
             if let Key::Merchant(Lookup::Id(merchant)) = key {
@@ -538,8 +617,8 @@ impl Store for PostgresStore {
             }
         }
         // What is locked is locked first: what is read afterwards is at least as new.
-        let (lock, read) = (Wants::new(subjects), Wants::new(&wanted));
-        let mut asks = lock.asks(true)?;
+        let (lock, read) = (Subjects::new(subjects), Wants::new(&wanted));
+        let mut asks = lock.asks();
         asks.push(Ask::new(BOOK_VERSION, vec![]));
         let locks = asks.len() - 1;
         asks.extend(read.asks(false)?);
@@ -549,9 +628,8 @@ impl Store for PostgresStore {
         self.renew_book(integer(version)?)?;
         let mut world = World::new(Arc::clone(&self.book), self.installation, ids);
         let mut answers = answers.into_iter();
-        lock.take_in(&mut answers, &mut world.tables)?;
+        lock.take_in(&mut answers, &mut world.tables, &mut self.locked)?;
         read.take_in(&mut answers, &mut world.tables)?;
-        self.locked.extend(subjects.iter().cloned());
         Ok(world)
     }
 
@@ -562,13 +640,17 @@ impl Store for PostgresStore {
     }
 
     fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
-        let wants = to_lock(tables, &self.locked);
-        let asks = wants.asks(true)?;
+        let (lock, permissions) = (to_lock(tables, &self.locked), permissions(tables));
+        let mut asks = lock.asks(true)?;
         if asks.is_empty() {
             return Ok(true);
         }
-        let answers = self.run(asks)?;
-        wants.confirm(&mut answers.into_iter(), tables, &mut self.locked)
+        // Read when the locks are there: whoever waited for one is not let through by what held before.
+        asks.extend(permissions.asks(false)?);
+        let mut answers = self.run(asks)?.into_iter();
+        let same = lock.confirm(&mut answers, tables)?;
+        self.locked.extend(lock.keys());
+        Ok(permissions.confirm(&mut answers, tables)? && same)
     }
 
     fn persist(&mut self, world: &World) -> Result<(), StoreError> {

@@ -48,8 +48,14 @@ impl Stage {
             (&statements.by_name, named),
         ];
         let by_names = if shares_names { &many.first_by_names } else { &many.by_names };
-        let of_postgres =
-            [(&many.insert, true), (&many.update, changes), (&many.by_ids, true), (&many.lock, true), (by_names, named)];
+        let of_postgres = [
+            (&many.insert, true),
+            (&many.update, changes),
+            (&many.by_ids, true),
+            (&many.lock, true),
+            (&many.lock_owned, true),
+            (by_names, named),
+        ];
         let all = match self.sql.dialect() {
             Dialect::Sqlite => of_sqlite.to_vec(),
             Dialect::Postgres => of_postgres.to_vec(),

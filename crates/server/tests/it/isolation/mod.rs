@@ -2,6 +2,8 @@
 //! its body, is called with the ids of somebody else.
 
 mod estate;
+mod late;
+mod locks;
 
 use serde_json::Value;
 
@@ -264,10 +266,11 @@ const WITH_IDS: [(&str, &str); 20] = [
 ];
 
 /// Routes that write and take no id of anybody.
-const WITHOUT_IDS: [(&str, &str); 5] = [
+const WITHOUT_IDS: [(&str, &str); 6] = [
     ("POST", "/v1/jwt/client/obtain/token"),
     ("POST", "/v1/api-keys/create"),
     ("POST", "/v1/merchants/passcode/set"),
+    ("POST", "/v1/merchants/passcode/remove"),
     ("POST", "/v1/parties/create"),
     ("POST", "/v1/sandbox/clock/advance"),
 ];

@@ -69,6 +69,50 @@ impl Api {
     }
 }
 
+/// A request whose head the server has read, and whose body is still to come.
+pub(crate) struct Begun {
+    stream: TcpStream,
+    body: Vec<u8>,
+}
+
+impl Api {
+    /// Sends the head of a request and waits until the server asks for the body: by then it has looked at the token.
+    #[track_caller]
+    pub(crate) fn begin(&self, method: &str, path: &str, body: &Value) -> Begun {
+        let body = body.to_string().into_bytes();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            self.address,
+            self.token.as_deref().unwrap_or_default(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.write_all(head.as_bytes()).expect("a head is sent");
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("an interim answer");
+            asked.extend(byte);
+        }
+        let asked = String::from_utf8_lossy(&asked).into_owned();
+        assert!(asked.starts_with("HTTP/1.1 100 "), "{method} {path} is answered before its body: {asked}");
+        Begun { stream, body }
+    }
+}
+
+impl Begun {
+    /// Sends the body.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Reply {
+        self.stream.write_all(&self.body).expect("a body is sent");
+        let mut answer = Vec::new();
+        self.stream.read_to_end(&mut answer).expect("an answer");
+        Reply::parse(&answer).expect("an answer of HTTP")
+    }
+}
+
 /// Sends a head (without its empty line) and a body as they are. The answer may come before all of it is read.
 pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;

@@ -167,6 +167,15 @@ impl Server {
         server
     }
 
+    /// The most memory that the process ever had.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Another process on the same database.
     #[track_caller]
     pub(crate) fn beside(&self, environment: &[(&str, &str)]) -> Self {
