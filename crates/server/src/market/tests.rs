@@ -35,11 +35,13 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
-fn what_is_offered_has_its_fees_in_the_file() {
-    let said = refused("operation = \"PAYOUT\"\npercentage = \"0.5\"", "operation = \"TRANSFER\"\npercentage = \"0.5\"");
-    assert_eq!(said, "the tier \"default\" has no platform fee for PAYOUT: one of 0 says that it pays nothing");
-    let said = refused("methods = [\"CREDIT_CARD\"]\noperation = \"COLLECTION\"", "methods = []\noperation = \"COLLECTION\"");
-    assert_eq!(said, "CREDIT_CARD has no gateway fee for COLLECTION: one of 0 says that it takes nothing");
+fn what_is_shipped_has_all_its_fees() {
+    let file = MarketFile::shipped().unwrap();
+    for (entry, operation) in file.markets.iter().flat_map(|entry| entry.operations.iter().map(move |word| (entry, word.0))) {
+        let of_method = |fee: &GatewayEntry| fee.methods.contains(&entry.method) && fee.operation.0 == operation;
+        assert!(file.gateway_fees.iter().any(of_method), "{} {operation}", entry.method.0);
+        assert!(file.platform_fees.iter().any(|fee| fee.operation.0 == operation), "{operation}");
+    }
 }
 
 /// The shipped file with more rows.
