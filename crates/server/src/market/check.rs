@@ -4,7 +4,7 @@ use domain::names::{Method, Operation, Provider};
 use domain::rates::{self, Quoted};
 use domain::time::Timestamp;
 
-use super::{Fixed, GatewayEntry, MarketEntry, MarketFile, RateEntry, TierEntry, Word};
+use super::{Fixed, MarketEntry, MarketFile, RateEntry, Word};
 
 impl MarketFile {
     /// What holds between the rows.
@@ -18,7 +18,6 @@ impl MarketFile {
             return Err(format!("a platform fee is of tier \"{}\", which is not there", fee.tier));
         }
         self.check_markets()?;
-        self.check_fees()?;
         let refund_costs = |operation: Operation, ppm: i64, fixed: &Option<Fixed>| {
             operation == Operation::Refund && (ppm != 0 || fixed.is_some())
         };
@@ -41,30 +40,6 @@ impl MarketFile {
             return Err("a phone number has 8 to 15 digits".to_owned());
         }
         self.check_phones()
-    }
-
-    /// A payment whose fee has no row is refused.
-    fn check_fees(&self) -> Result<(), String> {
-        for operation in [Operation::Collection, Operation::Payout] {
-            let markets = self.markets.iter().filter(|entry| entry.operations.iter().any(|word| word.0 == operation));
-            let priced = |method: Method| {
-                let of = |fee: &&GatewayEntry| fee.operation.0 == operation && fee.methods.iter().any(|word| word.0 == method);
-                self.gateway_fees.iter().find(of).is_some()
-            };
-            if let Some(entry) = markets.clone().find(|entry| !priced(entry.method.0)) {
-                let method = entry.method.0;
-                return Err(format!("{method} has no gateway fee for {operation}: one of 0 says that it takes nothing"));
-            }
-            let asked =
-                |tier: &&TierEntry| self.platform_fees.iter().any(|fee| fee.tier == tier.name && fee.operation.0 == operation);
-            if let Some(tier) = self.tiers.iter().find(|tier| !asked(tier)).filter(|_| markets.count() > 0) {
-                let tier = &tier.name;
-                return Err(format!(
-                    "the tier \"{tier}\" has no platform fee for {operation}: one of 0 says that it pays nothing"
-                ));
-            }
-        }
-        Ok(())
     }
 
     fn check_rates(&self) -> Result<(), String> {

@@ -39,7 +39,7 @@ fn a_collection_takes_the_fees_from_the_payee() {
     server.verify_ledger();
 }
 
-/// Each fee is rounded by itself, half away from zero: 1 % platform and 2 % mobile money.
+/// Each fee is rounded by itself, half away from zero and never to nothing: 1 % platform and 2 % mobile money.
 #[test]
 fn each_fee_is_rounded_once_half_away_from_zero() {
     let (server, shop) = open();
@@ -48,11 +48,11 @@ fn each_fee_is_rounded_once_half_away_from_zero() {
     for (account, currency, amount, payer) in [
         (liberian, "USD", "33.33", "34.33"),     // 0.3333 → 0.33, 0.6666 → 0.67
         (liberian, "USD", "0.50", "0.52"),       // 0.005 → 0.01, 0.010 → 0.01
-        (liberian, "USD", "0.01", "0.01"),       // 0.0001 → 0, 0.0002 → 0
-        (liberian, "USD", "0.25", "0.26"),       // 0.0025 → 0, 0.005 → 0.01
+        (liberian, "USD", "0.01", "0.03"),       // 0.0001 → 0.01, 0.0002 → 0.01
+        (liberian, "USD", "0.25", "0.27"),       // 0.0025 → 0.01, 0.005 → 0.01
         (liberian, "LRD", "1250.50", "1288.02"), // 12.505 → 12.51, 25.01
         (rwandan, "RWF", "50", "52"),            // 0.5 → 1, 1.0 → 1
-        (rwandan, "RWF", "49", "50"),            // 0.49 → 0, 0.98 → 1
+        (rwandan, "RWF", "49", "51"),            // 0.49 → 1, 0.98 → 1
         (rwandan, "RWF", "12345", "12715"),      // 123.45 → 123, 246.9 → 247
     ] {
         let done = shop.take(account, currency, amount);
@@ -111,17 +111,17 @@ fn the_fees_of_a_payout_are_rounded_too() {
     let rwandan = shop.account(shop.party(), "PAYOUT", "MTN_MOMO_RWA", Some("250780000001"));
     for (account, currency, amount, payer) in [
         (liberian, "USD", "33.33", "33.83"), // 0.16665 → 0.17, 0.3333 → 0.33
-        (liberian, "USD", "0.01", "0.01"),
-        (liberian, "USD", "1.00", "1.02"), // 0.005 → 0.01, 0.01
+        (liberian, "USD", "0.01", "0.03"),   // 0.00005 → 0.01, 0.0001 → 0.01
+        (liberian, "USD", "1.00", "1.02"),   // 0.005 → 0.01, 0.01
         (liberian, "LRD", "1000.00", "1015.00"),
-        (rwandan, "RWF", "99", "100"),  // 0.495 → 0, 0.99 → 1
+        (rwandan, "RWF", "99", "101"),  // 0.495 → 1, 0.99 → 1
         (rwandan, "RWF", "100", "102"), // 0.5 → 1, 1
     ] {
         assert_money(&shop.send(account, currency, amount), &[("payer_amount", payer), ("payee_amount", amount)]);
     }
-    shop.assert_balance("USD", "99965.14", "0.00");
+    shop.assert_balance("USD", "99965.12", "0.00");
     shop.assert_balance("LRD", "98985.00", "0.00");
-    shop.assert_balance("RWF", "99798", "0");
+    shop.assert_balance("RWF", "99797", "0");
     server.verify_ledger();
 }
 

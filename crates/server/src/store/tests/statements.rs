@@ -127,7 +127,7 @@ fn changed(stage: &mut Stage) -> Book {
         book::set_platform_fee(sql, &new, now).unwrap();
         book::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now).unwrap();
         book::set_rate(sql, &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE }, now).unwrap();
-        assert_eq!(book::open_market(sql, &market, now).unwrap().to, None);
+        assert_eq!(book::open_market(sql, &market, None, now).unwrap().to, None);
         assert_eq!(book::add_prefix(sql, &numbers, now).unwrap().to, None);
     }
     assert_eq!(book::close_market(sql, (method, operation, usd), FIRST).unwrap(), Some(SECOND));
