@@ -69,7 +69,7 @@ payload! {
 pub struct ExecutionAnswer {
     reference_id: String,
     status: Name<ExecutionStatus>,
-    /// Of a refund what it holds while it is under way, and what it took of the wallet once it is completed.
+    // Of a refund what it holds while it is under way, and what it took of the wallet once it is completed.
     payer_amount: Amount,
     payer_currency: Code,
     payee_currency: Code,
