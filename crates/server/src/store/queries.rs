@@ -96,14 +96,42 @@ pub struct SourceFilter {
     pub status: Option<SourceStatus>,
 }
 
-/// What is true of an execution that is not final; the condition of the index in which what waits is found.
-const OPEN_EXECUTION: &str = "next_check_at IS NOT NULL";
-/// That it is due: nobody holds its lease. A clock that was ahead may have given one for longer than anybody has it now.
-const DUE_EXECUTION: &str =
-    "next_check_at <= :now + merchants.clock_offset_us AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :mad)";
-/// The same of sessions.
-const OPEN_SESSION: &str = "status = 'ACTIVE'";
-const DUE_SESSION: &str = "expires_at <= :now + merchants.clock_offset_us";
+/// Rows that fall due.
+struct Falling {
+    table: &'static str,
+    /// What is true of those that are not over: the condition of the index in which they are found.
+    open: &'static str,
+    /// That they are due, at their merchant's clock.
+    due: &'static str,
+    /// By what they are ordered.
+    order: &'static str,
+}
+
+const EXECUTIONS: Falling = Falling {
+    table: "executions",
+    open: "next_check_at IS NOT NULL",
+    // Nobody holds the lease. A clock that was ahead may have given one for longer than anybody has it now.
+    due: "next_check_at <= :now + merchants.clock_offset_us \
+          AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :mad)",
+    order: "next_check_at",
+};
+
+const PUT_OFF: Falling = Falling {
+    due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :mad \
+          ELSE next_check_at - :now - clock_offset_us > :apart \
+          + CASE WHEN :now + clock_offset_us - executions.created_at < 2 * :shortest THEN :shortest \
+          WHEN mode = 'SANDBOX' AND :now + clock_offset_us - executions.created_at > 2 * :sandbox THEN :sandbox \
+          WHEN :now + clock_offset_us - executions.created_at > 2 * :longest THEN :longest \
+          ELSE (:now + clock_offset_us - executions.created_at) / 2 END END",
+    ..EXECUTIONS
+};
+
+const SESSIONS: Falling = Falling {
+    table: "sessions",
+    open: "status = 'ACTIVE'",
+    due: "expires_at <= :now + merchants.clock_offset_us",
+    order: "expires_at",
+};
 
 /// No lease that is given now ends as late.
 fn mad_lease(now: Timestamp) -> i64 {
@@ -112,12 +140,13 @@ fn mad_lease(now: Timestamp) -> i64 {
 
 /// The table `found` of the merchants above `:after` that have open rows: from one to the next in an index that begins with the
 /// merchant, however many rows each has.
-fn found(table: &str, open: &str, end: &str) -> String {
+fn found(what: &Falling) -> String {
+    let Falling { table, open, .. } = what;
     let next = |after: &str| {
         format!("(SELECT merchant_id FROM {table} WHERE {open} AND merchant_id > {after} ORDER BY merchant_id LIMIT 1)")
     };
     format!(
-        "found(id, nth) AS (SELECT {}, 1 UNION ALL SELECT {}, nth + 1 FROM found WHERE found.id IS NOT NULL {end})",
+        "found(id, nth) AS (SELECT {}, 1 UNION ALL SELECT {}, nth + 1 FROM found WHERE found.id IS NOT NULL AND nth < :limit)",
         next(":after"),
         next("found.id")
     )
@@ -678,7 +707,7 @@ impl Queries {
         limit: u32,
     ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
         let params = params!["after" = after.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
-        self.merchants_with("executions", OPEN_EXECUTION, DUE_EXECUTION, &params).await
+        self.merchants_with(&EXECUTIONS, &params).await
     }
 
     /// A merchant's executions that are due, at most `limit`: first those that have been for longest.
@@ -692,29 +721,22 @@ impl Queries {
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
         let params = params!["merchant" = merchant.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
-        self.due("executions", (OPEN_EXECUTION, DUE_EXECUTION, "next_check_at"), &params).await
+        self.due(&EXECUTIONS, &params).await
     }
 
-    /// Executions, with their merchants, that a clock which was ahead has put off for longer than any is now, at most `limit`:
-    /// see [`Execution::is_due`]. This reads all that wait.
+    /// A merchant's executions that a clock which was ahead has put off for longer than any is now, at most `limit`: see
+    /// [`Execution::is_due`]. This reads all of the merchant's that wait.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn executions_put_off(&self, now: Timestamp, limit: u32) -> Result<Vec<(ExecutionId, MerchantId)>, StoreError> {
-        // A cross join is made in this order on SQLite.
-        let sql = format!(
-            "WITH RECURSIVE {}, waits AS (SELECT executions.id, executions.merchant_id, executions.next_check_at AS at, \
-             executions.lease_until, merchants.mode, :now + merchants.clock_offset_us AS time, executions.created_at \
-             FROM found CROSS JOIN merchants CROSS JOIN executions WHERE merchants.id = found.id \
-             AND executions.merchant_id = merchants.id AND executions.next_check_at > :now + merchants.clock_offset_us) \
-             SELECT id, merchant_id FROM waits WHERE CASE WHEN lease_until > :now THEN lease_until > :mad \
-             ELSE at - time > :apart + CASE WHEN time - created_at < 2 * :shortest THEN :shortest \
-             WHEN mode = 'SANDBOX' AND time - created_at > 2 * :sandbox THEN :sandbox \
-             WHEN time - created_at > 2 * :longest THEN :longest ELSE (time - created_at) / 2 END END LIMIT :limit",
-            found("executions", OPEN_EXECUTION, "")
-        );
+    pub async fn executions_put_off(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
         let params = params![
-            "after" = 0_i64,
+            "merchant" = merchant.0,
             "now" = now.0,
             "mad" = mad_lease(now),
             "apart" = CLOCKS_APART_US,
@@ -723,8 +745,7 @@ impl Queries {
             "longest" = LONGEST_WAIT_US,
             "limit" = limit
         ];
-        self.rows(&sql, &params, |row| <(ExecutionId, MerchantId) as Column>::take(&mut Reader::new(row, "executions", 0)))
-            .await
+        self.due(&PUT_OFF, &params).await
     }
 
     /// The merchants of the lowest ids above `after` that have active sessions, at most `limit`, each with one whose time is
@@ -739,7 +760,7 @@ impl Queries {
         limit: u32,
     ) -> Result<Vec<(MerchantId, Option<SessionId>)>, StoreError> {
         let params = params!["after" = after.0, "now" = now.0, "limit" = limit];
-        self.merchants_with("sessions", OPEN_SESSION, DUE_SESSION, &params).await
+        self.merchants_with(&SESSIONS, &params).await
     }
 
     /// A merchant's active sessions whose time is over at its clock, at most `limit`: first those that ended first.
@@ -748,32 +769,28 @@ impl Queries {
     /// [`StoreError`].
     pub async fn due_sessions(&self, merchant: MerchantId, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
         let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
-        self.due("sessions", (OPEN_SESSION, DUE_SESSION, "expires_at"), &params).await
+        self.due(&SESSIONS, &params).await
     }
 
-    /// Merchants with rows of a table that are `open`, each with the id of one that is `due`.
+    /// Merchants with open rows, each with the id of one that is due.
     async fn merchants_with<Id: Column>(
         &self,
-        table: &'static str,
-        open: &str,
-        due: &str,
+        what: &Falling,
         params: &Params<'_>,
     ) -> Result<Vec<(MerchantId, Option<Id>)>, StoreError> {
+        let Falling { table, open, due, order } = *what;
         let sql = format!(
-            "WITH RECURSIVE {} SELECT merchants.id, (SELECT id FROM {table} WHERE merchant_id = merchants.id AND {open} AND {due} \
-             LIMIT 1) FROM found JOIN merchants ON merchants.id = found.id ORDER BY found.nth",
-            found(table, open, "AND nth < :limit")
+            "WITH RECURSIVE {} SELECT found.id, (SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
+             WHERE merchants.id = found.id AND {open} AND {due} ORDER BY {order} LIMIT 1) \
+             FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
+            found(what)
         );
         self.rows(&sql, params, |row| <(MerchantId, Option<Id>) as Column>::take(&mut Reader::new(row, table, 0))).await
     }
 
     /// Rows of a merchant that are open and due, in order.
-    async fn due<Id: Column>(
-        &self,
-        table: &'static str,
-        (open, due, order): (&str, &str, &str),
-        params: &Params<'_>,
-    ) -> Result<Vec<Id>, StoreError> {
+    async fn due<Id: Column>(&self, what: &Falling, params: &Params<'_>) -> Result<Vec<Id>, StoreError> {
+        let Falling { table, open, due, order } = *what;
         let sql = format!(
             "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
              WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"

@@ -25,6 +25,7 @@ pub fn start(app: &App, inbox: tokio::sync::mpsc::Receiver<crate::providers::san
     let mut workers = JoinSet::new();
     workers.spawn(callbacks::run(app.engine.clone(), inbox));
     workers.spawn(reconcile::run(app.clone()));
+    workers.spawn(reconcile::search(app.clone()));
     workers.spawn(expire::run(app.clone()));
     workers
 }

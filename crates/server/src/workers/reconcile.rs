@@ -1,7 +1,7 @@
 //! Finds executions that are due: asks their provider, sends again what it never saw, cancels what nobody confirms, and puts
 //! on the review list what is past its deadline.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::command::{Answer, Command};
 use domain::execution::Job;
@@ -12,6 +12,7 @@ use super::{PAGE, TICK};
 use crate::app::App;
 use crate::clock;
 use crate::engine::{Failure, Outcome};
+use crate::store::StoreError;
 
 /// What a clock that was ahead has put off is searched for so often, among all that waits.
 const SEARCH_EVERY: Duration = Duration::from_secs(20);
@@ -42,18 +43,47 @@ pub fn granted(outcome: Outcome) -> Result<Option<Job>, Failure> {
 /// Works off what is due, for ever.
 pub async fn run(app: App) {
     let mut turns = Turns::new();
-    let mut searched: Option<Instant> = None;
     loop {
-        let mut more = round(&app, &mut turns).await;
-        if searched.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
-            let rest = put_off(&app).await;
-            searched = (!rest).then(Instant::now);
-            more |= rest;
-        }
-        if !more {
+        if !round(&app, &mut turns).await {
             tokio::time::sleep(TICK).await;
         }
     }
+}
+
+/// Searches for what a clock that was ahead has put off, for ever.
+pub async fn search(app: App) {
+    loop {
+        if let Err(error) = search_once(&app).await {
+            tracing::warn!(%error, "what was put off by a clock that was ahead could not be read");
+        }
+        tokio::time::sleep(SEARCH_EVERY).await;
+    }
+}
+
+/// Comes to each merchant with something that waits.
+async fn search_once(app: &App) -> Result<(), StoreError> {
+    let mut after = MerchantId(0);
+    loop {
+        let seen = app.queries.merchants_with_executions(after, clock::now(), MERCHANTS).await?;
+        for (merchant, _) in &seen {
+            while put_off(app, *merchant).await? {}
+            after = *merchant;
+        }
+        if seen.len() < usize::try_from(MERCHANTS).unwrap_or(usize::MAX) {
+            return Ok(());
+        }
+    }
+}
+
+/// Works off what was put off of a merchant's; answers whether there may be more.
+async fn put_off(app: &App, merchant: MerchantId) -> Result<bool, StoreError> {
+    let limit = limit(app.dispatcher.free_places());
+    let found = app.queries.executions_put_off(merchant, clock::now(), limit).await?;
+    if found.is_empty() {
+        return Ok(false);
+    }
+    tracing::warn!(found = found.len(), "payments were put off by a clock that was ahead: they are looked at now");
+    Ok(claim_all(app, found.into_iter().map(|id| (id, merchant))).await >= limit)
 }
 
 /// Works off what some merchants have; answers whether there is more.
@@ -81,22 +111,6 @@ async fn share(app: App, merchant: MerchantId, share: u32) -> bool {
         Ok(due) => claim_all(&app, due.into_iter().map(|id| (id, merchant))).await >= share,
         Err(error) => {
             tracing::warn!(%error, "due executions could not be read");
-            false
-        }
-    }
-}
-
-/// Works off what a clock that was ahead has put off; answers whether there is more.
-async fn put_off(app: &App) -> bool {
-    let limit = limit(app.dispatcher.free_places());
-    match app.queries.executions_put_off(clock::now(), limit).await {
-        Ok(found) if found.is_empty() => false,
-        Ok(found) => {
-            tracing::warn!(found = found.len(), "payments were put off by a clock that was ahead: they are looked at now");
-            claim_all(app, found.into_iter()).await >= limit.max(1)
-        }
-        Err(error) => {
-            tracing::warn!(%error, "what was put off by a clock that was ahead could not be read");
             false
         }
     }

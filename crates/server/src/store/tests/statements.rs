@@ -205,7 +205,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         wallets(MINE, WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
         wallets(MINE, WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), merchants_after(MINE, 10), wallet_entries(&wallet, PAGE),
         wallet_entries(&wallet, Page { limit: 10, after_id: Some(12) }),
-        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10), executions_put_off(NOW, 10),
+        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10), executions_put_off(MINE, NOW, 10),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         open_reviews(), any_wallet(WalletId(10)), has_open_credits(&wallet), signing_keys(), ping(),
     }
