@@ -65,11 +65,11 @@ impl Caller {
     /// [`Rejection::KeyRevoked`], [`Rejection::SigningKeyRetired`], [`Rejection::TokenExpired`].
     pub fn check(&self, world: &World, now: Timestamp) -> Result<(), Halt> {
         let key = world.get::<ApiKey>(self.api_key_id)?;
-        if !key.is_some_and(|key| key.merchant_id == self.merchant_id && key.revoked_at.is_none()) {
+        if key.is_none_or(|key| key.merchant_id != self.merchant_id || key.revoked_at.is_some()) {
             return Err(Rejection::KeyRevoked.into());
         }
         let signed_by = world.get::<SigningKey>(self.signing_key_id)?;
-        if !signed_by.is_some_and(|key| key.retired_at.is_none()) {
+        if signed_by.is_none_or(|key| key.retired_at.is_some()) {
             return Err(Rejection::SigningKeyRetired.into());
         }
         if now >= self.until {

@@ -20,6 +20,7 @@ use crate::net::Done;
 use crate::networks::Outside;
 use crate::oracle::Told;
 use crate::plan::Fault;
+use crate::rng::name_of;
 use crate::sim::{Later, Sim};
 
 impl Sim {
@@ -181,7 +182,7 @@ impl Sim {
         match outcome {
             Ok(Answer::Passcode(None)) => self.give(Command::Execute(request), tag),
             Ok(Answer::Passcode(Some(attempt))) => {
-                if self.numbers_of(attempt.id.0).chance(50) {
+                if self.numbers_after(name_of(&request.reference_id), 0).chance(50) {
                     self.tally.fault("process dies while it compares a passcode", 1);
                     return;
                 }
