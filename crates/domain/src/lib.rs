@@ -21,6 +21,7 @@ pub mod money;
 pub mod mutants;
 pub mod names;
 pub mod party;
+pub mod recipient;
 pub mod rejection;
 pub mod review;
 pub mod session;

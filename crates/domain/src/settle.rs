@@ -165,6 +165,9 @@ pub fn complete(
         let wallet = wallet::open(world, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
         execution.wallet_id = Some(wallet.id);
     }
+    if let Some(money) = execution.incoming() {
+        wallet::end_collection(world, merchant, money, now)?;
+    }
     let figures = execution.figures()?;
     let postings = match execution.operation {
         Operation::Collection => ledger::collection_completes(&figures)?,
@@ -209,6 +212,9 @@ pub fn fail(
         if mutant!(ReleaseTwice) {
             ledger::post(world, event, Some(execution.id), &ledger::release(wallet, money)?, now)?;
         }
+    }
+    if let Some(money) = execution.incoming().filter(|_| !mutant!(IncomingKept)) {
+        wallet::end_collection(world, merchant, money, now)?;
     }
     if let Some(source) = execution.source_id {
         let source = world.must::<Source>(source)?;

@@ -76,6 +76,7 @@ pub fn catalogue() -> String {
         let status = match rejection.class() {
             Class::Forbidden => 403,
             Class::NotFound => 404,
+            Class::TooMany => 429,
             Class::Invalid => 422,
         };
         let field = match rejection.field() {

@@ -51,6 +51,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0008_room.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0008_room.sql"),
+        // An older kola begins collections that no wallet awaits, and does not count the rounds of a balance.
+        oldest: 8,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.

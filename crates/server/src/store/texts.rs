@@ -17,8 +17,6 @@ pub struct Texts {
     pub lock: String,
     /// Finds rows by their other key: an array a column.
     pub by_names: String,
-    /// The same for a key that several rows may share: the first of each.
-    pub first_by_names: String,
 }
 
 impl Texts {
@@ -49,10 +47,6 @@ impl Texts {
             by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
             lock: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR UPDATE"),
             by_names: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
-            first_by_names: format!(
-                "SELECT {qualified} FROM {asked} CROSS JOIN LATERAL \
-                 (SELECT * FROM {table} WHERE {matches} ORDER BY {id} LIMIT 1) AS {table}"
-            ),
         }
     }
 }
