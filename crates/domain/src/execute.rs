@@ -7,9 +7,7 @@ use crate::account::{self, PaymentAccount};
 use crate::command::Settings;
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{
-    Execution, ExecutionStatus, Job, LEASE_US, ProviderRequest, Refunded, Task, provider_request_id,
-};
+use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, ProviderRequest, Refunded, Task, provider_request_id};
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};

@@ -328,7 +328,9 @@ impl std::fmt::Display for Rejection {
             Self::NoTier => f.write_str("no fee tier has this name"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
-            Self::OtherRecipient => f.write_str("another would receive it than when it was declared: declare the transfer again"),
+            Self::OtherRecipient => {
+                f.write_str("another would receive it than when it was declared: declare the transfer again")
+            }
             Self::TooManyRecipients { seconds } => {
                 write!(f, "transfers to too many new recipients: try again in {seconds} seconds")
             }

@@ -108,7 +108,8 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
 fn wallet(books: &Books, row: &Wallet) -> Checked {
     let known = books.wallets.get(&row.id.0);
     let stored = (row.available_minor, row.held_minor, row.incoming_minor, row.status, row.currency);
-    let own = |known: &crate::oracle::books::Wallet| (known.available, known.held, known.incoming, known.status, known.currency);
+    let own =
+        |known: &crate::oracle::books::Wallet| (known.available, known.held, known.incoming, known.status, known.currency);
     let expected = known.map(own);
     let same = expected == Some(stored);
     rule(same, STORED, || format!("{row:?}, {expected:?} was expected"))

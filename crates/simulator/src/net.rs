@@ -175,10 +175,8 @@ impl Net {
     fn lane(self: &Rc<Self>, process: usize, now: &Arc<AtomicI64>) -> Lane<SimStore> {
         let now = Arc::clone(now);
         let clock = Arc::new(move || Timestamp(now.load(Ordering::Relaxed)));
-        let settings = Settings {
-            transfers: TransferLimits { fill_minor: FILL, ..TransferLimits::default() },
-            ..Settings::default()
-        };
+        let settings =
+            Settings { transfers: TransferLimits { fill_minor: FILL, ..TransferLimits::default() }, ..Settings::default() };
         Lane::new(SimStore::new(Rc::clone(self), process), settings, clock).pausing(Arc::new(Virtual::default()))
     }
 

@@ -126,10 +126,8 @@ impl Serve {
             deadline_us: minutes(self.review_after_hours.saturating_mul(60)),
             action_us: minutes(self.action_minutes),
         };
-        let transfers = TransferLimits {
-            fill_minor: self.transfer_fill_max,
-            recipients_per_hour: self.transfer_recipients_per_hour,
-        };
+        let transfers =
+            TransferLimits { fill_minor: self.transfer_fill_max, recipients_per_hour: self.transfer_recipients_per_hour };
         Config {
             settings: Settings { lifetimes, patience, transfers },
             answer_within: Duration::from_millis(self.answer_within_ms),

@@ -7,7 +7,9 @@ use kola::store::sql::{Purpose, transaction};
 
 use crate::support::process::Credentials;
 use crate::support::shop::{GOOD, ending, new_phone};
-use crate::support::{Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, open_two, shown, wait_for};
+use crate::support::{
+    Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, open_two, shown, wait_for,
+};
 use serde_json::Value;
 
 /// What the kola of the first released schema wrote and left behind, with the credentials of its first merchant at the top.
@@ -244,7 +246,8 @@ fn what_is_on_its_way_in_is_known_in_old_rows_too() {
     shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "100.00");
     shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "20.00");
     shop.take(shop.momo("COLLECTION", &ending("129")), "LRD", "50.00");
-    let incoming = "SELECT currency, incoming_minor FROM wallets WHERE owner_type = 'MERCHANT' AND incoming_minor > 0 ORDER BY 1";
+    let incoming =
+        "SELECT currency, incoming_minor FROM wallets WHERE owner_type = 'MERCHANT' AND incoming_minor > 0 ORDER BY 1";
     let right = server.database.rows(incoming);
     assert_eq!(right, [["LRD", "5000"], ["USD", "12000"]]);
     // As it was before: nobody counted, and the wallet of a currency was opened by the first payment that completed.
@@ -275,7 +278,8 @@ fn who_receives_and_who_is_found_is_known_in_old_rows_too() {
     for shop in [&shop, &other, &shop] {
         shop.party_with_phone(&doubled);
     }
-    let recipients = "SELECT id, recipient_type, recipient_id, recipient_name FROM sessions WHERE status = 'ACTIVE' ORDER BY id";
+    let recipients =
+        "SELECT id, recipient_type, recipient_id, recipient_name FROM sessions WHERE status = 'ACTIVE' ORDER BY id";
     let found = "SELECT id, coalesce(found_by, 'not found') FROM parties ORDER BY id";
     let right = (server.database.rows(recipients), server.database.rows(found));
     assert_eq!(right.0.len(), 2);
