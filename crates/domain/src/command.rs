@@ -15,6 +15,7 @@ use crate::merchant::{self, ApiKey, Merchant, MerchantChanges, NewMerchant};
 use crate::money::Money;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
 use crate::passcode::{self, Attempt};
+use crate::recipient::TransferLimits;
 use crate::rejection::Rejection;
 use crate::review::{self, Resolution, Review, ReviewKind};
 use crate::session::{self, Declare, Lifetimes, Session, SessionKind};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// How long executions may take.
     pub patience: Patience,
+    /// What merchants may do to each other by transfers.
+    pub transfers: TransferLimits,
 }
 
 /// A request to change something. Each is decided in one transaction.
@@ -356,10 +359,10 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             Answer::Checkout(Box::new(checkout::create(*id, new, settings.lifetimes, world, now)?))
         }
         Command::OpenPage(which, token) => Answer::Page(checkout::open_page(*which, token, world, now)?),
-        Command::Declare(id, request) => Answer::Session(session::declare(*id, request, settings.lifetimes, world, now)?),
+        Command::Declare(id, request) => Answer::Session(session::declare(*id, request, settings, world, now)?),
         Command::CancelSession(id, kind, which) => Answer::Session(session::cancel(*id, *kind, *which, world, now)?),
         Command::ExpireSession(id) => Answer::Changed(session::expire(*id, world, now)?),
-        Command::Execute(request) => Answer::Executed(Box::new(execute::execute(request, settings.patience, world, now)?)),
+        Command::Execute(request) => Answer::Executed(Box::new(execute::execute(request, settings, world, now)?)),
         Command::Claim(id) => Answer::Claimed(settle::claim(*id, settings.patience, world, now)?.map(Box::new)),
         Command::Hear(id, word) => Answer::Settled(Box::new(settle::hear(*id, word, world, now)?)),
         Command::Authenticate(id, reference, success) => {

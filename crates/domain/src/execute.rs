@@ -4,9 +4,10 @@
 //! and too little room for a refund are recorded as `FAILED`; every other refusal leaves session and key as they were.
 
 use crate::account::{self, PaymentAccount};
+use crate::command::Settings;
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, Patience, ProviderRequest, Task, provider_request_id};
+use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, ProviderRequest, Task, provider_request_id};
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
 use crate::ledger::{self, From};
@@ -15,6 +16,7 @@ use crate::money::Money;
 use crate::mutant;
 use crate::names::{Method, Operation, Provider};
 use crate::passcode;
+use crate::recipient;
 use crate::refund;
 use crate::rejection::Rejection;
 use crate::session::{self, Session, SessionInput};
@@ -119,7 +121,7 @@ pub fn replay(request: &Execute, world: &World) -> Result<Option<Execution>, Hal
 ///
 /// # Errors
 /// Every refusal of an execution.
-pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Timestamp) -> Result<Executed, Halt> {
+pub fn execute(request: &Execute, settings: &Settings, world: &mut World, now: Timestamp) -> Result<Executed, Halt> {
     if let Some(execution) = replay(request, world)? {
         return Ok(Executed { execution, replayed: true, job: None });
     }
@@ -138,7 +140,7 @@ pub fn execute(request: &Execute, patience: Patience, world: &mut World, now: Ti
     let Some(session) = found else { return Err(unknown_session(request, merchant.id, world)?.into()) };
     let used = session.after(SessionInput::Execute, time)?;
 
-    let case = Case { request, merchant: &merchant, session: &session, patience, time, now };
+    let case = Case { request, merchant: &merchant, session: &session, settings, time, now };
     let executed = match request.terms {
         Terms::Collection { account_id, currency } => case.collection(account_id, currency, world)?,
         Terms::Payout { account_id, .. } => case.payout(account_id, world)?,
@@ -166,7 +168,7 @@ struct Case<'a> {
     request: &'a Execute,
     merchant: &'a Merchant,
     session: &'a Session,
-    patience: Patience,
+    settings: &'a Settings,
     time: Timestamp,
     now: Timestamp,
 }
@@ -219,7 +221,7 @@ impl Case<'_> {
             waiting_for: None,
             next_check_at: None,
             lease_until: None,
-            deadline_at: self.time.plus(self.patience.deadline_us),
+            deadline_at: self.time.plus(self.settings.patience.deadline_us),
             completed_at: None,
             created_at: self.time,
             updated_at: self.time,
@@ -243,11 +245,9 @@ impl Case<'_> {
         if !world.book.takes(account.method, account.provider, Operation::Collection, currency, self.now) {
             return Err(Rejection::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
         }
-        if let Some(wallet) = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))? {
-            if !wallet.status.allows_credit() {
-                return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
-            }
-            not_full(&wallet)?;
+        let wallet = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
+        if let Some(wallet) = wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
+            return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
         }
         let route = self.route(account.provider, account.method);
         let quote = fees::collection(source.total(), currency, source.fee_bearer, route, &world.book, self.now)?;
@@ -255,6 +255,9 @@ impl Case<'_> {
         let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
 
         if account.provider == Provider::Platform {
+            if let Some(wallet) = &wallet {
+                check_room(wallet, execution.payee, wallet::ROOM_MINOR)?;
+            }
             let payer = world.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
             if let Some(payer) = payer.as_deref().filter(|payer| !payer.status.allows_debit()) {
                 return Err(Rejection::WalletState { field: "payment_account_id", state: payer.status.as_str() }.into());
@@ -305,7 +308,7 @@ impl Case<'_> {
             if !payee.status.allows_credit() {
                 return Err(Rejection::WalletState { field: "session_id", state: payee.status.as_str() }.into());
             }
-            not_full(&payee)?;
+            check_room(&payee, amount, wallet::ROOM_MINOR)?;
             execution.other_wallet_id = Some(payee.id);
             return self.complete(execution, world);
         }
@@ -315,9 +318,7 @@ impl Case<'_> {
     fn transfer(&self, world: &mut World) -> Result<Executed, Halt> {
         let amount = self.amount()?;
         let wallet = session::recheck_wallet(self.session, amount, world)?;
-        let party_id =
-            self.session.party_id.ok_or_else(|| Halt::Broken(format!("session {} has no party", self.session.id)))?;
-        let target = session::transfer_target(self.merchant, party_id, amount.currency, world)?;
+        let target = recipient::target(self.merchant, self.session, amount.currency, world)?;
         if target.owner == wallet.owner() {
             return Err(Rejection::WalletState { field: "session_id", state: "the receiver's own" }.into());
         }
@@ -331,7 +332,8 @@ impl Case<'_> {
             return self.fail(too_little(execution, Some(&wallet)), world);
         }
         let receiver = wallet::open(world, target.merchant_id, target.owner, amount.currency, self.now)?;
-        not_full(&receiver)?;
+        let from_outside = target.merchant_id != self.merchant.id;
+        check_room(&receiver, amount, if from_outside { self.settings.transfers.fill_minor } else { wallet::ROOM_MINOR })?;
         execution.other_wallet_id = Some(receiver.id);
         self.complete(execution, world)
     }
@@ -381,6 +383,7 @@ impl Case<'_> {
             if !payer.status.allows_credit() {
                 return Err(Rejection::WalletState { field: "session_id", state: payer.status.as_str() }.into());
             }
+            check_room(&payer, amount, wallet::ROOM_MINOR)?;
             execution.other_wallet_id = Some(payer_id);
         }
         let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
@@ -430,6 +433,9 @@ impl Case<'_> {
         };
         let subject = (Subject::Execution, execution.id.0);
         let event = event::record(world, self.merchant.id, EventType::ExecutionPending, subject, None, self.now)?;
+        if let Some(money) = execution.incoming() {
+            wallet::await_collection(world, self.merchant.id, money, self.now)?;
+        }
         if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
             ledger::post(world, event, Some(execution.id), &ledger::hold(wallet, money)?, self.now)?;
         }
@@ -492,8 +498,8 @@ fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::ids::Walle
         .map(|wallet| wallet.id)
 }
 
-fn not_full(wallet: &Wallet) -> Result<(), Rejection> {
-    if wallet.is_full() { Err(Rejection::AmountTooLarge { field: "session_id" }) } else { Ok(()) }
+fn check_room(wallet: &Wallet, amount: Money, most: i64) -> Result<(), Rejection> {
+    if wallet.has_room(amount.minor, most) { Ok(()) } else { Err(Rejection::NoRoom { field: "session_id" }) }
 }
 
 fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {

@@ -10,6 +10,7 @@ use crate::money::{Money, Ratio};
 use crate::mutant;
 use crate::names::{Method, Mode, Operation, Provider};
 use crate::time::{Timestamp, minutes, seconds};
+use crate::wallet::Owner;
 use crate::world::{Halt, Key, Lookup, Row, difference, sum};
 
 api_enum! {
@@ -280,6 +281,8 @@ impl Execution {
         let mut keys = vec![Key::Merchant(Lookup::Id(self.merchant_id))];
         keys.extend(self.source_id.map(|id| Key::Source(Lookup::Id(id))));
         keys.extend(self.wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
+        let awaiting = |money: Money| (Owner::Merchant(self.merchant_id), money.currency);
+        keys.extend(self.incoming().map(|money| Key::Wallet(Lookup::Name(awaiting(money)))));
         keys.extend(self.other_wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
         keys.extend(self.payment_account_id.map(|id| Key::PaymentAccount(Lookup::Id(id))));
         keys.extend(self.original_execution_id.map(|id| Key::Execution(Lookup::Id(id))));
@@ -332,6 +335,15 @@ impl Execution {
     pub const fn hold(&self) -> Option<(WalletId, Money)> {
         match (self.operation, self.wallet_id) {
             (Operation::Payout | Operation::Transfer | Operation::Refund, Some(wallet)) => Some((wallet, self.payer)),
+            _ => None,
+        }
+    }
+
+    /// What its merchant's wallet awaits of it while it is under way; `None` for those that bring nothing in from outside.
+    #[must_use]
+    pub const fn incoming(&self) -> Option<Money> {
+        match (self.operation, self.provider) {
+            (Operation::Collection, Provider::PawaPay | Provider::Stripe) => Some(self.payee),
             _ => None,
         }
     }

@@ -59,12 +59,38 @@ pub struct Account {
     pub kind: AccountKind,
     /// Its currency.
     pub currency: Currency,
-    /// Credits less debits.
+    /// Credits less debits, beyond whole [`ROUND`]s.
     pub balance_minor: i64,
+    /// How many whole [`ROUND`]s the balance has, below zero for debits. Clearing is gross and positions are never squared, so
+    /// that no number of 64 bits is large enough for ever; and what a network reports must always be booked.
+    pub balance_rounds: i64,
     /// Server time.
     pub created_at: Timestamp,
     /// Server time.
     pub updated_at: Timestamp,
+}
+
+/// A round of a system account's balance, in minor units. It is a multiple of the number by which `ledger verify` divides
+/// balances, for which a round more or less is the same.
+pub const ROUND: i64 = 4_000_012_000_000_000_000;
+
+impl Account {
+    /// Credits less debits.
+    #[must_use]
+    pub fn balance(&self) -> i128 {
+        i128::from(self.balance_rounds) * i128::from(ROUND) + i128::from(self.balance_minor)
+    }
+
+    /// The account with so much more.
+    ///
+    /// # Errors
+    /// [`Halt::Broken`] for more rounds than anybody can count to.
+    fn credited(self, minor: i64) -> Result<Self, Halt> {
+        let whole = self.balance() + i128::from(minor);
+        let part = |part: i128| i64::try_from(part).map_err(|_| Halt::Broken(format!("account {} overflows", self.id)));
+        let round = i128::from(ROUND);
+        Ok(Self { balance_minor: part(whole % round)?, balance_rounds: part(whole / round)?, ..self })
+    }
 }
 
 impl Row for Account {
@@ -111,7 +137,7 @@ pub struct Entry {
     pub amount_minor: i64,
     /// The currency.
     pub currency: Currency,
-    /// The balance after this entry.
+    /// The balance after this entry; of a system account beyond whole [`ROUND`]s.
     pub balance_minor: i64,
     /// The wallet's entry before this one.
     pub previous_entry_id: Option<EntryId>,
@@ -390,7 +416,7 @@ fn on_account(
     money: Money,
     now: Timestamp,
 ) -> Result<Entry, Halt> {
-    let mut account = match world.find::<Account>(&(merchant, kind, money.currency))? {
+    let account = match world.find::<Account>(&(merchant, kind, money.currency))? {
         Some(account) => (*account).clone(),
         None => Account {
             id: AccountId(world.new_id()?),
@@ -398,12 +424,12 @@ fn on_account(
             kind,
             currency: money.currency,
             balance_minor: 0,
+            balance_rounds: 0,
             created_at: now,
             updated_at: now,
         },
     };
-    account.balance_minor = sum(account.balance_minor, money.minor)?;
-    account.updated_at = now;
+    let account = Account { updated_at: now, ..account.credited(money.minor)? };
     let (account_id, balance_minor) = (account.id.0, account.balance_minor);
     world.put(account);
     Ok(entry(id, merchant, account_id, Bucket::System, money, balance_minor, None, now))

@@ -25,6 +25,7 @@ pub mod party;
 pub mod passcode;
 pub mod rates;
 pub mod refund;
+pub mod recipient;
 pub mod rejection;
 pub mod review;
 pub mod session;

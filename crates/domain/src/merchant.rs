@@ -42,6 +42,8 @@ pub struct Merchant {
     pub fee_tier_assigned_at: Option<Timestamp>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: FeeBearer,
+    /// Server time from which it may be told of as many recipients of transfers as ever.
+    pub recipients_full_at: Option<Timestamp>,
     /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
     pub clock_offset_us: i64,
     /// Server time.
@@ -151,6 +153,7 @@ pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(M
         fee_tier: world.book.default_tier().to_owned(),
         fee_tier_assigned_at: None,
         fee_bearer: FeeBearer::Payer,
+        recipients_full_at: None,
         clock_offset_us: 0,
         created_at: now,
         updated_at: now,

@@ -50,6 +50,8 @@ mutants! {
     MovedNotCounted = "a refund of another amount counts as it was asked for",
     ForgetEarlier = "a second contradiction forgets what the first one found",
     RateOneWay = "of a pair of currencies the newer rate is overlooked when it was written the other way round",
+    IncomingKept = "a wallet goes on to await a collection that failed",
+    AnyRecipient = "a transfer goes to whoever has the phone by then",
     AnyRate = "money of a third currency is taken at the payment's rate",
     HalfRounding = "an exchange is rounded half up, not up",
     FreeFee = "a fee of less than half a minor unit is not taken",

@@ -47,10 +47,15 @@ pub struct Party {
     pub fullname: String,
     /// Its phone: digits with the country code, no plus sign.
     pub phone: String,
+    /// The same where it is the one that is found by it: several parties of a merchant may have one phone, but not be found by
+    /// one, so that of two processes that find none and make one the second is refused by a key.
+    pub found_by: Option<String>,
     /// Its email.
     pub email: Option<String>,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
+    /// Server time at which its merchant was first told who receives a transfer to it.
+    pub recipient_told_at: Option<Timestamp>,
     /// Merchant time.
     pub created_at: Timestamp,
     /// Merchant time.
@@ -59,16 +64,14 @@ pub struct Party {
 
 impl Row for Party {
     type Id = PartyId;
-    /// Several parties of a merchant may have one phone: the name finds the first.
     type Name = (MerchantId, String);
-    const SHARED_NAMES: bool = true;
 
     fn id(&self) -> PartyId {
         self.id
     }
 
     fn name(&self) -> Option<(MerchantId, String)> {
-        Some((self.merchant_id, self.phone.clone()))
+        self.found_by.clone().map(|phone| (self.merchant_id, phone))
     }
 }
 
@@ -115,18 +118,21 @@ pub struct NewParty {
     pub country_code: Option<String>,
 }
 
-/// Makes a party.
+/// Makes a party. The first with a phone is the one that is found by it.
 ///
 /// # Errors
 /// None of its own.
 pub fn create(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: Timestamp) -> Result<Party, Halt> {
+    let first = world.find::<Party>(&(merchant_id, new.phone.clone()))?.is_none();
     let party = Party {
         id: PartyId(world.new_id()?),
         merchant_id,
         fullname: new.fullname.clone(),
         phone: new.phone.clone(),
+        found_by: first.then(|| new.phone.clone()),
         email: new.email.clone(),
         country_code: new.country_code.clone(),
+        recipient_told_at: None,
         created_at: time,
         updated_at: time,
     };

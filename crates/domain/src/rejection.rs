@@ -140,6 +140,13 @@ pub enum Rejection {
     PhoneMismatch,
     /// Sender and receiver are the same wallet.
     TransferToSelf,
+    /// Another than when the transfer was declared would receive it.
+    OtherRecipient,
+    /// The merchant was told who receives transfers to too many parties.
+    TooManyRecipients {
+        /// Until then.
+        seconds: i64,
+    },
     /// The wallet is closed to this movement.
     WalletState {
         /// The field that names it.
@@ -177,6 +184,11 @@ pub enum Rejection {
         of: String,
         /// For which operation.
         operation: &'static str,
+    },
+    /// The wallet that is to be credited would have more than it may.
+    NoRoom {
+        /// The field that names it, or what credits it.
+        field: &'static str,
     },
     /// More decimals than the currency has.
     TooManyDecimals {
@@ -229,7 +241,7 @@ impl Rejection {
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll => Class::Forbidden,
-            Self::PasscodeBusy => Class::TooMany,
+            Self::PasscodeBusy | Self::TooManyRecipients { .. } => Class::TooMany,
             _ => Class::Invalid,
         }
     }
@@ -247,7 +259,8 @@ impl Rejection {
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll
-            | Self::PasscodeBusy => "",
+            | Self::PasscodeBusy
+            | Self::TooManyRecipients { .. } => "",
             Self::DuplicateReference => "reference_id",
             Self::Unknown { field, .. }
             | Self::State { field, .. }
@@ -258,9 +271,10 @@ impl Rejection {
             | Self::AmountTooSmall { field }
             | Self::AmountTooLarge { field }
             | Self::NoFee { field, .. }
+            | Self::NoRoom { field }
             | Self::TooManyDecimals { field, .. } => field,
             Self::Empty { .. } | Self::NoActionNeeded | Self::ReviewNotOpen { .. } | Self::ReviewInsufficient => "",
-            Self::SessionExpired { .. } => "session_id",
+            Self::SessionExpired { .. } | Self::OtherRecipient => "session_id",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
             Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",
             Self::AccountMismatch => "payout_account_id",
@@ -307,10 +321,11 @@ impl Rejection {
             Self::NoTier => "value_error.fee_tier",
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
+            Self::OtherRecipient | Self::TooManyRecipients { .. } => "value_error.recipient",
             Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
             Self::RefundExceeds { .. } => "value_error.refund",
             Self::ReviewInsufficient => "value_error.balance",
-            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } => "value_error.amount",
+            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } | Self::NoRoom { .. } => "value_error.amount",
             Self::NoFee { .. } => "value_error.fee",
             Self::TooManyDecimals { .. } => "value_error.decimal.max_places",
         }
@@ -370,6 +385,12 @@ impl std::fmt::Display for Rejection {
             Self::NoTier => f.write_str("no fee tier has this name"),
             Self::CounterpartyWithoutParty => f.write_str("the counterparty has no party"),
             Self::PhoneMismatch => f.write_str("the counterparty's party has another phone"),
+            Self::OtherRecipient => {
+                f.write_str("another would receive it than when it was declared: declare the transfer again")
+            }
+            Self::TooManyRecipients { seconds } => {
+                write!(f, "transfers to too many new recipients: try again in {seconds} seconds")
+            }
             Self::TransferToSelf => f.write_str("the receiving wallet is the sending wallet"),
             Self::WalletState { state, .. } => write!(f, "the wallet is {state}"),
             Self::NotRefundable { state } => write!(f, "only a COMPLETED collection can be refunded; this one is {state}"),
@@ -382,6 +403,7 @@ impl std::fmt::Display for Rejection {
                     "no {what} fee is set for {operation} by {of}: the operator sets one, be it zero, before it is offered"
                 )
             }
+            Self::NoRoom { .. } => f.write_str("the wallet to be credited has no room for so much"),
             Self::TooManyDecimals { allowed, .. } => write!(f, "ensure that there are no more than {allowed} decimal places"),
             Self::PhoneTaken => f.write_str("another merchant has this phone"),
             Self::NotSandbox => f.write_str("only a sandbox merchant's wallet can be funded"),
@@ -433,6 +455,8 @@ impl Rejection {
             Self::CounterpartyWithoutParty,
             Self::PhoneMismatch,
             Self::TransferToSelf,
+            Self::OtherRecipient,
+            Self::TooManyRecipients { seconds: 4 },
             Self::WalletState { field: "from_wallet_id", state: "FROZEN" },
             Self::NotRefundable { state: "PROCESSING" },
             Self::RefundExceeds { left: "3.00 USD".to_owned() },
@@ -444,6 +468,7 @@ impl Rejection {
                 of: "MTN_MOMO_LBR".to_owned(),
                 operation: "COLLECTION",
             },
+            Self::NoRoom { field: "session_id" },
             Self::TooManyDecimals { field: "amount", allowed: 2 },
             Self::PhoneTaken,
             Self::NotSandbox,
@@ -503,7 +528,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 46;
+    const VARIANTS: usize = 49;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

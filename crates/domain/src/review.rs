@@ -359,8 +359,12 @@ fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: T
     if wallet.status == WalletStatus::Closed {
         return Err(Rejection::WalletState { field: "", state: wallet.status.as_str() }.into());
     }
-    if sum(wallet.available_minor, share)? < 0 {
+    if wallet.available_minor.saturating_add(share) < 0 {
         return Err(Rejection::ReviewInsufficient.into());
+    }
+    // What is under way must still fit beside it.
+    if share > 0 && !wallet.has_room(share, i64::MAX) {
+        return Err(Rejection::ReviewNotOpen { needs: "the wallet has no room for it; say --to payer" }.into());
     }
     let mut legs = vec![Leg::available(wallet.id, share, wallet.currency)];
     if wallet.currency != found.currency {

@@ -2,7 +2,7 @@
 
 use crate::account;
 use crate::api_enum;
-use crate::currency::Currency;
+use crate::command::Settings;
 use crate::event::{self, EventType, Subject};
 use crate::execution::{Execution, ExecutionStatus};
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
@@ -10,7 +10,8 @@ use crate::merchant::Merchant;
 use crate::money::{Decimal, Money};
 use crate::mutant;
 use crate::names::{Operation, Provider};
-use crate::party::{self, Party};
+use crate::party;
+use crate::recipient::{self, Recipient};
 use crate::rejection::{self, Refusals, Rejection};
 use crate::source::{SourceInput, SourceRef, SourceType};
 use crate::time::{Timestamp, minutes, seconds};
@@ -111,6 +112,8 @@ pub struct Session {
     pub counterparty_id: Option<CounterpartyId>,
     /// Transfer: the party behind the counterparty when the session was made.
     pub party_id: Option<PartyId>,
+    /// Transfer: who receives; `None` in those that were used up before it was written down.
+    pub recipient: Option<Recipient>,
     /// Refund: the collection to give back.
     pub original_execution_id: Option<ExecutionId>,
     /// How much; a checkout's is its source's total.
@@ -272,10 +275,11 @@ pub fn check_expiry(expires_at: Timestamp, time: Timestamp, lifetimes: Lifetimes
 pub fn declare(
     merchant_id: MerchantId,
     request: &Declare,
-    lifetimes: Lifetimes,
+    settings: &Settings,
     world: &mut World,
     now: Timestamp,
 ) -> Result<Session, Halt> {
+    let lifetimes = settings.lifetimes;
     let merchant = world.must::<Merchant>(merchant_id)?;
     let time = merchant.time(now);
     if !merchant.verified && !matches!(request, Declare::Checkout { .. }) {
@@ -291,6 +295,7 @@ pub fn declare(
         payment_account_id: None,
         counterparty_id: None,
         party_id: None,
+        recipient: None,
         original_execution_id: None,
         amount: None,
         reason: None,
@@ -328,17 +333,21 @@ pub fn declare(
             if counterparty.is_some() && party_id.is_none() {
                 refusals.add(Rejection::CounterpartyWithoutParty);
             }
-            if let (Some(wallet), Some(party_id)) = (&wallet, party_id) {
-                let target = transfer_target(&merchant, party_id, amount.currency, world)?;
-                refusals.unless(target.owner != wallet.owner(), Rejection::TransferToSelf);
+            let recipient = party_id.map(|party_id| recipient::of(&merchant, party_id, world)).transpose()?;
+            if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
+                refusals.unless(recipient.owner != wallet.owner(), Rejection::TransferToSelf);
             }
             refusals.take(check_expiry(*expires_at, time, lifetimes));
             refusals.finish()?;
+            if let Some(party_id) = party_id {
+                recipient::tell(&merchant, party_id, settings.transfers, world, now)?;
+            }
             Session {
                 kind: SessionKind::Transfer,
                 wallet_id: Some(*wallet_id),
                 counterparty_id: Some(*counterparty_id),
                 party_id,
+                recipient,
                 amount: Some(*amount),
                 expires_at: *expires_at,
                 ..blank
@@ -444,31 +453,6 @@ fn payout_wallet(
         );
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))
-}
-
-/// Where a transfer goes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Target {
-    /// The merchant under which the receiving wallet is.
-    pub merchant_id: MerchantId,
-    /// Its owner.
-    pub owner: Owner,
-    /// The wallet, if it was opened before.
-    pub wallet: Option<Wallet>,
-}
-
-/// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the party itself.
-///
-/// # Errors
-/// [`Halt::Missing`], [`Halt::Broken`].
-pub fn transfer_target(sender: &Merchant, party_id: PartyId, currency: Currency, world: &World) -> Result<Target, Halt> {
-    let party = world.must::<Party>(party_id)?;
-    let (merchant_id, owner) = match world.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
-        Some(receiver) => (receiver.id, Owner::Merchant(receiver.id)),
-        None => (sender.id, Owner::Party(party_id)),
-    };
-    let wallet = world.find::<Wallet>(&(owner, currency))?.map(|wallet| (*wallet).clone());
-    Ok(Target { merchant_id, owner, wallet })
 }
 
 /// The completed collection of that id.
@@ -597,6 +581,7 @@ mod tests {
             payment_account_id: None,
             counterparty_id: None,
             party_id: None,
+            recipient: None,
             original_execution_id: None,
             amount: None,
             reason: None,

@@ -171,6 +171,9 @@ pub fn complete(
     if let Some(payment) = execution.original_execution_id {
         execution.released_minor = refund::complete(&execution, payment, world)?;
     }
+    if let Some(money) = execution.incoming() {
+        wallet::end_collection(world, merchant, money, now)?;
+    }
     let figures = execution.figures()?;
     let postings = match execution.operation {
         Operation::Collection => ledger::collection_completes(&figures)?,
@@ -215,6 +218,9 @@ pub fn fail(
         if mutant!(ReleaseTwice) {
             ledger::post(world, event, Some(execution.id), &ledger::release(wallet, money)?, now)?;
         }
+    }
+    if let Some(money) = execution.incoming().filter(|_| !mutant!(IncomingKept)) {
+        wallet::end_collection(world, merchant, money, now)?;
     }
     if let Some(source) = execution.source_id {
         let source = world.must::<Source>(source)?;

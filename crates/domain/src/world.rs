@@ -41,9 +41,6 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     type Id: Copy + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
     /// The other key; [`NoName`] where there is none.
     type Name: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
-    /// Whether several rows may have one name. A lookup by it then means the first of them, that of the lowest id, be it
-    /// stored or made earlier in the batch: whoever finds none and makes one is found by the next.
-    const SHARED_NAMES: bool = false;
     /// Whether decisions depend on such rows without changing them, so that they are read again when another process has
     /// interfered with what is changed.
     const READ_AGAIN: bool = false;
@@ -118,16 +115,11 @@ impl<R: Loaded> Table<R> {
     }
 
     fn find(&self, name: &R::Name) -> Result<Option<Arc<R>>, Halt> {
-        let drafted = first_of(self.draft.iter(), name);
-        if let (Some(id), false) = (drafted, R::SHARED_NAMES) {
-            return self.get(id);
+        if let Some(row) = self.draft.iter().find(|row| row.name().as_ref() == Some(name)) {
+            return Ok(Some(Arc::clone(row)));
         }
-        // A shared name may be that of an older row too, which is not in the draft.
         let known = self.names.get(name).ok_or_else(|| Halt::Missing(R::key(Lookup::Name(name.clone()))))?;
-        match known.current.into_iter().chain(drafted).min() {
-            None => Ok(None),
-            Some(id) => self.get(id),
-        }
+        known.current.map_or(Ok(None), |id| self.get(id))
     }
 
     fn put(&mut self, row: R) {
@@ -141,13 +133,8 @@ impl<R: Loaded> Table<R> {
     fn keep(&mut self) {
         for row in self.draft.drain(..) {
             let id = row.id();
-            match row.name() {
-                // Unknown stays unknown: the store may have an older row of the name.
-                Some(name) if R::SHARED_NAMES => {
-                    self.names.entry(name).and_modify(|slot| slot.current = slot.current.into_iter().chain([id]).min());
-                }
-                Some(name) => self.names.entry(name).or_insert(Slot::loaded(None)).current = Some(id),
-                None => {}
+            if let Some(name) = row.name() {
+                self.names.entry(name).or_insert(Slot::loaded(None)).current = Some(id);
             }
             self.slots.entry(id).or_insert(Slot::loaded(None)).current = Some(row);
         }
@@ -166,11 +153,6 @@ impl<R: Loaded> Table<R> {
     pub fn load(&mut self, lookup: LookupOf<R>, found: Option<R>) {
         let id = found.as_ref().map(Row::id);
         match lookup {
-            Lookup::Name(name) if R::SHARED_NAMES => {
-                // Rows that the batch made before the name was asked for are not in the store yet.
-                let made = first_of(self.slots.values().filter_map(|slot| slot.current.as_ref()), &name);
-                self.names.insert(name, Slot { stored: id, current: made.into_iter().chain(id).min() });
-            }
             Lookup::Name(name) => {
                 self.names.insert(name, Slot::loaded(id));
             }
@@ -178,7 +160,7 @@ impl<R: Loaded> Table<R> {
                 self.slots.entry(absent).or_insert(Slot::loaded(None));
             }
             Lookup::Id(_) => {
-                if let Some(name) = found.as_ref().and_then(Row::name).filter(|_| !R::SHARED_NAMES) {
+                if let Some(name) = found.as_ref().and_then(Row::name) {
                     self.names.entry(name).or_insert(Slot::loaded(id));
                 }
             }
@@ -204,15 +186,11 @@ impl<R: Loaded> Table<R> {
         same
     }
 
-    /// Forgets that no row was found under a name which several may share: another process may have made one since, and no
-    /// unique key would tell. And forgets all that is read again. Nothing is changed when this is called.
+    /// Forgets all that is read again. Nothing is changed when this is called.
     fn doubt(&mut self) {
         if R::READ_AGAIN {
             self.slots.clear();
             self.names.clear();
-        }
-        if R::SHARED_NAMES {
-            self.names.retain(|_, slot| slot.stored.is_some());
         }
     }
 
@@ -240,11 +218,6 @@ impl<R: Loaded> Table<R> {
     }
 }
 
-/// The lowest id of the rows of a name.
-fn first_of<'a, R: Row>(rows: impl Iterator<Item = &'a Arc<R>>, name: &R::Name) -> Option<R::Id> {
-    rows.filter(|row| row.name().as_ref() == Some(name)).map(|row| row.id()).min()
-}
-
 /// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each. Every
 /// transaction locks in this order. What commands are about comes first, since it is locked before anything is read, and has no
 /// foreign keys; of the rest a row comes after those it points at.
@@ -264,7 +237,7 @@ macro_rules! each_table {
             api_keys: ApiKey = $crate::merchant::ApiKey,
             /// Passcodes, by their merchant.
             passcodes: Passcode = $crate::passcode::Passcode,
-            /// Parties, by merchant and phone too: the first of them.
+            /// Parties, by merchant and phone too: the one that is found by it.
             parties: Party = $crate::party::Party,
             /// Counterparties.
             counterparties: Counterparty = $crate::party::Counterparty,
@@ -449,8 +422,7 @@ impl World {
         self.forget();
     }
 
-    /// The same after others have changed something meanwhile: what was found missing before, and nothing guards, is looked
-    /// for again.
+    /// The same after others have changed something meanwhile: what decisions depend on without changing it is read again.
     pub fn restart_in_doubt(&mut self) {
         self.restart();
         self.tables.doubt();
@@ -494,8 +466,10 @@ mod tests {
             merchant_id: MerchantId(1),
             fullname: "P".into(),
             phone: "231770000001".into(),
+            found_by: Some("231770000001".into()),
             email: None,
             country_code: None,
+            recipient_told_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
         }
@@ -507,44 +481,6 @@ mod tests {
 
     fn found(table: &Table<Party>) -> Option<i64> {
         table.find(&name()).unwrap().map(|row| row.id.0)
-    }
-
-    #[test]
-    fn a_shared_name_is_that_of_the_first_row_wherever_it_is() {
-        let mut table = Table::<Party>::default();
-        // Made in the batch, before anybody asks for the name: the store may have an older one.
-        table.put(party(7));
-        assert!(matches!(table.find(&name()), Err(Halt::Missing(Key::Party(Lookup::Name(_))))));
-        table.keep();
-        assert!(matches!(table.find(&name()), Err(Halt::Missing(_))));
-        table.load(Lookup::Name(name()), None);
-        assert_eq!(found(&table), Some(7));
-        // Later ones change nothing, an earlier one does.
-        table.put(party(9));
-        assert_eq!(found(&table), Some(7));
-        table.keep();
-        table.load(Lookup::Id(PartyId(8)), Some(party(8)));
-        assert_eq!(found(&table), Some(7));
-        let mut table = Table::<Party>::default();
-        table.put(party(7));
-        table.keep();
-        table.load(Lookup::Name(name()), Some(party(3)));
-        assert_eq!(found(&table), Some(3));
-    }
-
-    #[test]
-    fn a_shared_name_that_was_absent_is_doubted_when_others_were_at_work() {
-        let mut table = Table::<Party>::default();
-        table.load(Lookup::Name(name()), None);
-        table.put(party(5));
-        table.keep();
-        table.restart();
-        assert_eq!(found(&table), None, "what was made is forgotten, what was loaded is not");
-        table.doubt();
-        assert!(matches!(table.find(&name()), Err(Halt::Missing(_))));
-        table.load(Lookup::Name(name()), Some(party(3)));
-        table.doubt();
-        assert_eq!(found(&table), Some(3));
     }
 
     #[test]

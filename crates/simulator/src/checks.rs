@@ -7,11 +7,11 @@ use domain::event::{EventType, Subject};
 use domain::execution::{Execution, ExecutionStatus};
 use domain::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
 use domain::ledger::{Account, AccountKind, Bucket, Entry};
-use domain::names::Operation;
+use domain::names::{Operation, Provider};
 use domain::review::{Review, ReviewKind, ReviewStatus};
 use domain::session::SessionStatus;
 use domain::source::SourceStatus;
-use domain::wallet::Wallet;
+use domain::wallet::{Owner, Wallet};
 
 use crate::db::{Commit, Committed, Map};
 
@@ -39,6 +39,8 @@ pub struct Checks {
     last: Map<i64, i64>,
     session_of: Map<SessionId, ExecutionId>,
     held: Map<WalletId, i64>,
+    /// What open collections will bring, by merchant and currency.
+    incoming: Map<(MerchantId, Currency), i64>,
     /// The reviews that are about money.
     reviews: Map<(ExecutionId, ReviewKind), Arc<Review>>,
     /// What a refund takes of its payment, as long as its provider has not contradicted itself; and together, by payment.
@@ -154,6 +156,12 @@ impl Checks {
         rule(stored.0 >= 0 && stored.1 >= 0, "a wallet below zero", || format!("{wallet:?}"))?;
         let held = self.held.get(&wallet.id).copied().unwrap_or(0);
         rule(held == stored.1, "held money that no open execution holds", || format!("{held}: {wallet:?}"))?;
+        let brought = match wallet.owner() {
+            Owner::Merchant(merchant) => self.incoming.get(&(merchant, wallet.currency)).copied().unwrap_or(0),
+            Owner::Party(_) => 0,
+        };
+        let awaits = wallet.incoming_minor;
+        rule(brought == awaits, "money on its way in that no open collection brings", || format!("{brought}: {wallet:?}"))?;
         let closed = wallet.status == domain::wallet::WalletStatus::Closed;
         rule(!closed || stored == (0, 0), "a closed wallet with money", || format!("{wallet:?}"))
     }
@@ -269,6 +277,9 @@ impl Checks {
             (open, row.operation, row.wallet_id)
         {
             *self.held.entry(wallet).or_default() += sign * row.payer.minor;
+        }
+        if let (true, Operation::Collection, Provider::PawaPay | Provider::Stripe) = (open, row.operation, row.provider) {
+            *self.incoming.entry((row.merchant_id, row.payee.currency)).or_default() += sign * row.payee.minor;
         }
         if let (Some(source), Operation::Collection) = (row.source_id, row.operation) {
             let counts = self.collections.entry(source).or_default();

@@ -15,13 +15,14 @@ use domain::money::{Decimal, Money};
 use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::party::{NewParty, Relationship};
 use domain::review::{Resolution, ReviewKind};
-use domain::session::{Declare, SessionKind};
+use domain::session::{Declare, SessionKind, SessionStatus};
 use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceType};
 use domain::time::{Timestamp, minutes, seconds};
 use domain::wallet::WalletStatus;
 
 use crate::item::{Item, Origin};
 use crate::oracle::Books;
+use crate::oracle::books::Recipient;
 use crate::rng::Rng;
 
 mod circles;
@@ -43,15 +44,25 @@ fn phone(rng: &mut Rng) -> String {
     if rng.chance(250) { format!("23177000000{}", rng.below(4)) } else { format!("2318800000{:02}", rng.below(12)) }
 }
 
+/// A merchant's own phone.
+fn own_phone(index: usize) -> String {
+    format!("23177000000{index}")
+}
+
+/// A merchant of those that are there from the beginning.
+pub fn first_merchant(index: usize, rng: &mut Rng) -> Item {
+    new_merchant(index, own_phone(index), rng)
+}
+
 /// A merchant. Some lack a wallet that is opened when it is needed.
-pub fn new_merchant(index: usize, rng: &mut Rng) -> Item {
+fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> Item {
     let codes = ["USD", "LRD", "RWF"].iter().enumerate();
     let chosen: Vec<&str> = codes.filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600)).map(|(_, code)| *code).collect();
     Item::asked(Command::CreateMerchant(NewMerchant {
         name: "M".to_owned(),
         kind: MerchantType::Organization,
         mode: Mode::Sandbox,
-        phone: Some(format!("23177000000{index}")),
+        phone: Some(phone),
         email: None,
         verified: index < 3,
         client_id: format!("client-{index}-{}", rng.next()),
@@ -140,12 +151,24 @@ impl Clients<'_> {
             26 => self.resolve()?,
             27 => return self.authenticate(id),
             28 if self.rng.chance(500) => Command::RevokeKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
-            28 if self.rng.chance(50) && self.merchants.len() < 5 => return Some(new_merchant(self.merchants.len(), self.rng)),
+            28 if self.rng.chance(150) && self.merchants.len() < 7 => return Some(self.newcomer(id)),
             28 => Command::CreateKey(merchant, format!("client-{}", self.rng.next()), String::new()),
             29 => return self.circle(id),
             _ => return None,
         };
         Some(Item::asked(command))
+    }
+
+    /// A merchant that appears meanwhile: often with the phone of somebody to whom another has declared a transfer.
+    fn newcomer(&mut self, other: i64) -> Item {
+        let sessions = self.books.merchants.get(&other).into_iter().flat_map(|merchant| merchant.sessions.iter().rev());
+        let mut waiting = sessions.filter_map(|id| self.books.sessions.get(id)).filter(|session| {
+            session.status == SessionStatus::Active && matches!(session.recipient, Some(Recipient::Party(_)))
+        });
+        let party = waiting.next().and_then(|session| self.books.parties.get(&session.party?));
+        let awaited = party.map(|(_, phone)| phone.clone()).filter(|_| self.rng.chance(700));
+        let index = self.merchants.len();
+        new_merchant(index, awaited.unwrap_or_else(|| own_phone(index)), self.rng)
     }
 
     fn some(&mut self, merchant: i64, list: impl Fn(&crate::oracle::books::Merchant) -> &Vec<i64>) -> Option<i64> {

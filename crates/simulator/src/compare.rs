@@ -112,9 +112,11 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
 
 fn wallet(books: &Books, row: &Wallet) -> Checked {
     let known = books.wallets.get(&row.id.0);
-    let stored = (row.available_minor, row.held_minor, row.status, row.currency);
-    let same = known.is_some_and(|known| (known.available, known.held, known.status, known.currency) == stored);
-    let expected = known.map(|known| (known.available, known.held, known.status));
+    let stored = (row.available_minor, row.held_minor, row.incoming_minor, row.status, row.currency);
+    let own =
+        |known: &crate::oracle::books::Wallet| (known.available, known.held, known.incoming, known.status, known.currency);
+    let expected = known.map(own);
+    let same = expected == Some(stored);
     rule(same, STORED, || format!("{row:?}, {expected:?} was expected"))
 }
 
@@ -191,6 +193,7 @@ pub fn settled(rows: &Committed) -> Checked {
     }
     for row in rows.wallets.by_id.values() {
         rule(row.held_minor == 0, "a hold that is never settled", || format!("{row:?}"))?;
+        rule(row.incoming_minor == 0, "a wallet that waits for ever", || format!("{row:?}"))?;
     }
     for row in rows.accounts.by_id.values() {
         let fine = row.kind != AccountKind::Suspense || row.balance_minor == 0;

@@ -49,13 +49,12 @@ impl<R: Loaded> Rows<R> {
     /// Whether a new row has the id of another, or its name.
     fn is_taken(&self, row: &R) -> bool {
         self.by_id.contains_key(&row.id())
-            || !R::SHARED_NAMES && row.name().is_some_and(|name| self.by_name.get(&name).is_some_and(|id| *id != row.id()))
+            || row.name().is_some_and(|name| self.by_name.get(&name).is_some_and(|id| *id != row.id()))
     }
 
     fn put(&mut self, row: Arc<R>) -> Option<Arc<R>> {
         if let Some(name) = row.name() {
-            let first = self.by_name.entry(name).or_insert_with(|| row.id());
-            *first = (*first).min(row.id());
+            self.by_name.insert(name, row.id());
         }
         self.by_id.insert(row.id(), row)
     }

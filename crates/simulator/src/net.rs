@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use domain::book::Book;
 use domain::command::{Command, Settings};
+use domain::recipient::TransferLimits;
 use domain::time::Timestamp;
 use kola::engine::{Failure, Lane, Outcome, Pause};
 
 use crate::db::{Commit, Database};
 use crate::item::Item;
+use crate::oracle::FILL;
 use crate::plan::{Call, Fault, Spot};
 use crate::rng::Rng;
 use crate::store::SimStore;
@@ -173,7 +175,9 @@ impl Net {
     fn lane(self: &Rc<Self>, process: usize, now: &Arc<AtomicI64>) -> Lane<SimStore> {
         let now = Arc::clone(now);
         let clock = Arc::new(move || Timestamp(now.load(Ordering::Relaxed)));
-        Lane::new(SimStore::new(Rc::clone(self), process), Settings::default(), clock).pausing(Arc::new(Virtual::default()))
+        let settings =
+            Settings { transfers: TransferLimits { fill_minor: FILL, ..TransferLimits::default() }, ..Settings::default() };
+        Lane::new(SimStore::new(Rc::clone(self), process), settings, clock).pausing(Arc::new(Virtual::default()))
     }
 
     pub fn processes(&self) -> usize {

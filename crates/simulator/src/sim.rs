@@ -16,7 +16,7 @@ use kola::workers::{expire, reconcile};
 
 use crate::book;
 use crate::checks::{Checked, Checks, Violation};
-use crate::clients::{Clients, new_merchant};
+use crate::clients::{Clients, first_merchant};
 use crate::compare;
 use crate::db::Map;
 use crate::describe;
@@ -161,7 +161,7 @@ impl Sim {
         self.begin();
         let merchants = 2 + rng.below(2);
         let made =
-            |index| Item { tag: name(&[part::SET_UP, u64::try_from(index).unwrap_or(0)]), ..new_merchant(index, &mut rng) };
+            |index| Item { tag: name(&[part::SET_UP, u64::try_from(index).unwrap_or(0)]), ..first_merchant(index, &mut rng) };
         let items: Vec<Item> = (0..merchants).map(made).collect();
         self.run(vec![(0, items)])?;
         self.net.faults.set(self.faults);

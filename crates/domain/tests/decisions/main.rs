@@ -11,6 +11,7 @@ mod payouts;
 mod providers;
 mod refunds;
 mod reviews;
+mod room;
 mod stage;
 mod transfers;
 mod waiting;

@@ -137,16 +137,28 @@ impl Stage {
     }
 
     pub(crate) fn new_merchant(&mut self, phone: &str) -> MerchantId {
+        self.new_merchant_with(phone, &["USD", "RWF"])
+    }
+
+    pub(crate) fn new_merchant_with(&mut self, phone: &str, currencies: &[&str]) -> MerchantId {
+        self.make_merchant(phone, Mode::Sandbox, currencies)
+    }
+
+    pub(crate) fn new_live_merchant(&mut self, phone: &str) -> MerchantId {
+        self.make_merchant(phone, Mode::Live, &["USD"])
+    }
+
+    fn make_merchant(&mut self, phone: &str, mode: Mode, currencies: &[&str]) -> MerchantId {
         let new = NewMerchant {
             name: "M".into(),
             kind: MerchantType::Organization,
-            mode: Mode::Sandbox,
+            mode,
             phone: Some(phone.into()),
             email: None,
             verified: true,
             client_id: phone.into(),
             secret_hash: String::new(),
-            currencies: vec![currency("USD"), currency("RWF")],
+            currencies: currencies.iter().map(|code| currency(code)).collect(),
         };
         match self.decide(&Command::CreateMerchant(new)) {
             Ok(Answer::Merchant(merchant, _)) => merchant.id,

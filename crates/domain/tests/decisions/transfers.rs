@@ -1,15 +1,16 @@
 //! Transfers, and wallets of parties.
 
 use crate::stage::{Stage, usd};
-use domain::command::Command;
 use domain::execute::Terms;
 use domain::execution::ExecutionStatus;
+use domain::ids::SessionId;
 use domain::names::{FeeBearer, Method, Operation};
+use domain::recipient::TransferLimits;
 use domain::rejection::Rejection;
-use domain::session::Declare;
+use domain::session::{Declare, Session};
 use domain::source::SourceStatus;
 use domain::time::minutes;
-use domain::wallet::{Owner, Wallet};
+use domain::wallet::Owner;
 
 #[test]
 fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
@@ -33,22 +34,75 @@ fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
     stage.check_books();
 }
 
-#[test]
-fn a_full_wallet_takes_no_more() {
-    let mut stage = Stage::new();
-    let wallet_id = stage.fund(10_000);
-    let other = stage.new_merchant("231770000002");
-    let theirs = stage.wallet(Owner::Merchant(other), "USD");
-    // Nobody has so much; but what was sent must be taken in, so what cannot be is refused before.
-    stage.world.put(Wallet { available_minor: i64::MAX / 2, ..theirs.clone() });
-    stage.world.keep();
-    let party = stage.party("231770000002");
+/// A transfer of 1.00 USD that is declared to the party with this phone.
+fn declared(stage: &mut Stage, phone: &str) -> SessionId {
+    let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), "USD").id;
+    let party = stage.party(phone);
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));
-    let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1_000), expires_at }).unwrap();
-    let too_large = |field| vec![Rejection::AmountTooLarge { field }];
-    assert_eq!(stage.execute(session, Terms::Transfer).unwrap_err(), too_large("session_id"));
-    assert_eq!(stage.decide(&Command::FundWallet(theirs.id, usd(1))).unwrap_err(), too_large("wallet_id"));
+    stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at }).unwrap()
+}
+
+fn recipient(stage: &Stage, session: SessionId) -> Owner {
+    stage.world.get::<Session>(session).unwrap().unwrap().recipient.as_ref().unwrap().owner
+}
+
+#[test]
+fn who_receives_is_fixed_when_a_transfer_is_declared() {
+    let mut stage = Stage::new();
+    stage.fund(10_000);
+    let phone = "231880000009";
+    let session = declared(&mut stage, phone);
+    assert!(matches!(recipient(&stage, session), Owner::Party(_)));
+    let newcomer = stage.new_merchant(phone);
+    for _ in 0..2 {
+        // The session is as it was: it is refused again, and again.
+        assert_eq!(stage.execute(session, Terms::Transfer).unwrap_err(), [Rejection::OtherRecipient]);
+    }
+    assert_eq!(stage.mine("USD"), (10_000, 0));
+    let again = declared(&mut stage, phone);
+    assert_eq!(recipient(&stage, again), Owner::Merchant(newcomer));
+    assert_eq!(stage.execute(again, Terms::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+    assert_eq!(stage.wallet(Owner::Merchant(newcomer), "USD").available_minor, 100);
+}
+
+#[test]
+fn only_a_merchant_of_the_same_mode_receives_for_its_phone() {
+    let mut stage = Stage::new();
+    stage.fund(10_000);
+    let phone = "231880000009";
+    stage.new_live_merchant(phone);
+    let session = declared(&mut stage, phone);
+    assert!(matches!(recipient(&stage, session), Owner::Party(_)));
+}
+
+#[test]
+fn phones_cannot_be_sounded_out() {
+    let mut stage = Stage::new();
+    stage.fund(10_000);
+    let most = TransferLimits::default().recipients_per_hour;
+    let known = declared(&mut stage, "231880000000");
+    for n in 1..most {
+        declared(&mut stage, &format!("23188{n:07}"));
+    }
+    let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), "USD").id;
+    let declare = |stage: &mut Stage, party| {
+        let counterparty_id = stage.counterparty(party);
+        let expires_at = stage.now.plus(minutes(5));
+        stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at })
+    };
+    let stranger = stage.party("231990000000");
+    let refused = declare(&mut stage, stranger).unwrap_err();
+    assert_eq!(refused, [Rejection::TooManyRecipients { seconds: 4 }]);
+    // Whoever it was told of before is told of again, and what is declared is carried out.
+    let party = stage.world.get::<Session>(known).unwrap().unwrap().party_id.unwrap();
+    declare(&mut stage, party).unwrap();
+    stage.execute(known, Terms::Transfer).unwrap();
+    stage.now = stage.now.plus(minutes(60) / most);
+    let session = declare(&mut stage, stranger).unwrap();
+    assert_eq!(stage.world.get::<Session>(session).unwrap().unwrap().party_id, Some(stranger));
+    let stranger = stage.party("231990000001");
+    assert!(declare(&mut stage, stranger).is_err(), "one more an interval");
 }
 
 #[test]

@@ -10,8 +10,10 @@ use domain::currency::Currency;
 use domain::execution::Patience;
 use domain::merchant::MerchantType;
 use domain::money::{Decimal, Money};
+use domain::recipient::TransferLimits;
 use domain::session::Lifetimes;
 use domain::time::minutes;
+use domain::wallet;
 
 use super::Place;
 use super::merchant::{self, Created};
@@ -75,6 +77,14 @@ pub struct Serve {
     #[arg(long, env = "KOLA_REVIEW_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=720))]
     review_after_hours: i64,
+    /// The most that a wallet may have, hold and await after a transfer from another merchant, in minor units of its currency.
+    #[arg(long, env = "KOLA_TRANSFER_FILL_MAX", default_value_t = 100_000_000_000_000_000, value_name = "MINOR",
+        value_parser = clap::value_parser!(i64).range(1..=wallet::ROOM_MINOR))]
+    transfer_fill_max: i64,
+    /// Of how many parties an hour, of which it was not told before, a merchant is told who receives a transfer to them.
+    #[arg(long, env = "KOLA_TRANSFER_RECIPIENTS_PER_HOUR", default_value_t = 1_000, value_name = "N",
+        value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    transfer_recipients_per_hour: i64,
     /// The most commands in one transaction.
     #[arg(long, env = "KOLA_BATCH_MAX", default_value_t = 256, hide = true)]
     batch_max: usize,
@@ -116,8 +126,10 @@ impl Serve {
             deadline_us: minutes(self.review_after_hours.saturating_mul(60)),
             action_us: minutes(self.action_minutes),
         };
+        let transfers =
+            TransferLimits { fill_minor: self.transfer_fill_max, recipients_per_hour: self.transfer_recipients_per_hour };
         Config {
-            settings: Settings { lifetimes, patience },
+            settings: Settings { lifetimes, patience, transfers },
             answer_within: Duration::from_millis(self.answer_within_ms),
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,

@@ -88,6 +88,7 @@ fn list(place: &Place, only: Option<MerchantId>, as_json: bool) -> anyhow::Resul
                 "currency": wallet.currency.code(),
                 "available": wallet.available().to_string(),
                 "held": held(wallet).to_string(),
+                "incoming": Money::new(wallet.incoming_minor, wallet.currency).to_string(),
                 "status": wallet.status.as_str(),
             })
         });

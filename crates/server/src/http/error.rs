@@ -51,6 +51,8 @@ pub enum ApiError {
     State(String),
     /// 429, with the seconds to wait.
     TooMany(u64),
+    /// The same of one thing, and why.
+    TooManyOf(String, u64),
     /// 500, with what the log is to say.
     Internal(String),
     /// 503: the queue is full.
@@ -105,8 +107,11 @@ impl ApiError {
                 _ => Self::Forbidden(rejection.to_string()),
             };
         }
-        if rejections.iter().any(|rejection| rejection.class() == Class::TooMany) {
-            return Self::TooMany(RETRY_AFTER_S);
+        if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::TooMany) {
+            return match rejection {
+                Rejection::TooManyRecipients { seconds } => Self::TooManyOf(rejection.to_string(), seconds.unsigned_abs()),
+                _ => Self::TooMany(RETRY_AFTER_S),
+            };
         }
         if on_path || rejections.iter().any(|rejection| rejection.field().is_empty()) {
             return Self::State(rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
@@ -124,7 +129,7 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::State(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::TooManyOf(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -134,7 +139,7 @@ impl ApiError {
         Detail::Text(match self {
             Self::NotAuthenticated => "Not authenticated",
             Self::BadCredentials(_) => "Could not validate credentials",
-            Self::Forbidden(text) | Self::Locked(text, _) | Self::State(text) => text,
+            Self::Forbidden(text) | Self::Locked(text, _) | Self::TooManyOf(text, _) | Self::State(text) => text,
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::TooSlow => "The request body did not arrive in time",
@@ -166,7 +171,7 @@ impl ApiError {
             Self::BadCredentials(challenge) => {
                 headers.insert(WWW_AUTHENTICATE, challenge.header());
             }
-            Self::TooMany(seconds) | Self::Locked(_, seconds) => {
+            Self::TooMany(seconds) | Self::TooManyOf(_, seconds) | Self::Locked(_, seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             Self::Overloaded | Self::Unavailable(_) => {

@@ -55,6 +55,8 @@ pub struct WalletAnswer {
     currency: Code,
     available: Amount,
     held: Amount,
+    /// What collections under way will add to `available`.
+    incoming: Amount,
     status: Name<WalletStatus>,
     created_at: Time,
     updated_at: Time,
@@ -69,6 +71,7 @@ impl From<Wallet> for WalletAnswer {
             currency: Code(wallet.currency),
             available: Amount(wallet.available()),
             held: Amount(Money::new(wallet.held_minor, wallet.currency)),
+            incoming: Amount(Money::new(wallet.incoming_minor, wallet.currency)),
             status: Name(wallet.status),
             created_at: Time(wallet.created_at),
             updated_at: Time(wallet.updated_at),

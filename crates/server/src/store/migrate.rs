@@ -72,6 +72,12 @@ const MIGRATIONS: &[Migration] = &[
         oldest: RECOUNTED,
     },
     Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0008_room.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0008_room.sql"),
+        // An older kola begins collections that no wallet awaits, and does not count the rounds of a balance.
+        oldest: 8,
+    },
+    Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0009_merchant_time.sql"),
         postgres: include_str!("../../../../migrations/postgres/0009_merchant_time.sql"),
         // An older kola would take the merchant's time of the next look for the server's.

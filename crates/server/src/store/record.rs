@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use domain::currency::Currency;
 use domain::money::{Money, Ratio};
+use domain::recipient::Recipient;
 use domain::time::Timestamp;
 use domain::wallet::{Owner, OwnerType};
 use domain::world::{NoName, Row};
@@ -201,6 +202,24 @@ impl Column for Owner {
     }
 }
 
+impl Column for Recipient {
+    const WIDTH: usize = 3;
+
+    fn types(types: &mut Vec<Type>) {
+        Owner::types(types);
+        String::types(types);
+    }
+
+    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        self.owner.put(cells);
+        self.name.put(cells);
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { owner: Owner::take(reader)?, name: String::take(reader)? })
+    }
+}
+
 impl<T: Column> Column for Option<T> {
     const WIDTH: usize = T::WIDTH;
 
@@ -373,7 +392,7 @@ pub struct Statements {
     pub update: String,
     /// Finds a row by its id.
     pub by_id: String,
-    /// Finds a row by its other key; the first, where several share it.
+    /// Finds a row by its other key.
     pub by_name: String,
     /// All columns, as a list, prefixed by the table's name.
     pub columns: String,
@@ -407,7 +426,7 @@ impl Statements {
             insert: format!("INSERT INTO {table} ({list}) VALUES ({marks})"),
             update: format!("UPDATE {table} SET {} WHERE {id} = ?", set.join(", ")),
             by_id: format!("SELECT {list} FROM {table} WHERE {id} = ?"),
-            by_name: format!("SELECT {list} FROM {table} WHERE {} ORDER BY {id} LIMIT 1", by.join(" AND ")),
+            by_name: format!("SELECT {list} FROM {table} WHERE {}", by.join(" AND ")),
             columns: prefixed(table, &columns),
         }
     }

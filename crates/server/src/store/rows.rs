@@ -20,6 +20,7 @@ record!(domain::merchant::Merchant, "merchants",
     fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }
     changing {
         verified: "verified", fee_tier: "fee_tier", fee_tier_assigned_at: "fee_tier_assigned_at", fee_bearer: "fee_bearer",
+        recipients_full_at: "recipients_full_at",
         clock_offset_us: "clock_offset_us", updated_at: "updated_at",
     }
     name { "mode" "phone" });
@@ -77,9 +78,12 @@ fn one_try(text: &str) -> Option<Try> {
 }
 
 record!(domain::party::Party, "parties",
-    fixed { id: "id", merchant_id: "merchant_id", phone: "phone", created_at: "created_at" }
-    changing { fullname: "fullname", email: "email", country_code: "country_code", updated_at: "updated_at" }
-    name { "merchant_id" "phone" });
+    fixed { id: "id", merchant_id: "merchant_id", phone: "phone", found_by: "found_by", created_at: "created_at" }
+    changing {
+        fullname: "fullname", email: "email", country_code: "country_code", recipient_told_at: "recipient_told_at",
+        updated_at: "updated_at",
+    }
+    name { "merchant_id" "found_by" });
 
 record!(domain::party::Counterparty, "counterparties",
     fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
@@ -129,7 +133,8 @@ record!(domain::checkout::CheckoutConfig, "checkout_configs",
 record!(domain::session::Session, "sessions",
     fixed {
         id: "id", merchant_id: "merchant_id", kind: "kind", source_id: "source_id", wallet_id: "wallet_id",
-        counterparty_id: "counterparty_id", party_id: "party_id", original_execution_id: "original_execution_id",
+        counterparty_id: "counterparty_id", party_id: "party_id",
+        recipient: "recipient_type" "recipient_id" "recipient_name", original_execution_id: "original_execution_id",
         amount: "amount_minor" "currency", reason: "reason", expires_at: "expires_at", created_at: "created_at",
     }
     changing { status: "status", payment_account_id: "payment_account_id", updated_at: "updated_at" }
@@ -163,14 +168,14 @@ record!(domain::wallet::Wallet, "wallets",
         created_at: "created_at",
     }
     changing {
-        available_minor: "available_minor", held_minor: "held_minor", status: "status", last_entry_id: "last_entry_id",
-        updated_at: "updated_at",
+        available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor", status: "status",
+        last_entry_id: "last_entry_id", updated_at: "updated_at",
     }
     name { "owner_type" "owner_id" "currency" });
 
 record!(domain::ledger::Account, "accounts",
     fixed { id: "id", merchant_id: "merchant_id", kind: "kind", currency: "currency", created_at: "created_at" }
-    changing { balance_minor: "balance_minor", updated_at: "updated_at" }
+    changing { balance_minor: "balance_minor", balance_rounds: "balance_rounds", updated_at: "updated_at" }
     name { "merchant_id" "kind" "currency" });
 
 record!(domain::review::Review, "reviews",

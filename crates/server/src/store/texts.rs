@@ -20,8 +20,6 @@ pub struct Texts {
     pub lock_owned: String,
     /// Finds rows by their other key: an array a column.
     pub by_names: String,
-    /// The same for a key that several rows may share: the first of each.
-    pub first_by_names: String,
 }
 
 impl Texts {
@@ -60,10 +58,6 @@ impl Texts {
                  ORDER BY {table}.{id} FOR NO KEY UPDATE OF {table}"
             ),
             by_names: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
-            first_by_names: format!(
-                "SELECT {qualified} FROM {asked} CROSS JOIN LATERAL \
-                 (SELECT * FROM {table} WHERE {matches} ORDER BY {id} LIMIT 1) AS {table}"
-            ),
         }
     }
 }

@@ -44,10 +44,14 @@ const CHECKS: &[Check] = &[
     Check { name: "wallet below zero", sql: "SELECT 'wallet ' || id FROM wallets WHERE available_minor < 0 OR held_minor < 0" },
     Check {
         name: "account balance differs from its entries",
+        // A balance has rounds of 4,000,012,000 milliards, and no sum of 64 bits has room for it: milliards and what is beyond
+        // them are added up apart.
         sql: "SELECT 'account ' || accounts.id || ' ' || kind || ' ' || accounts.currency || ' has ' || balance_minor \
-              || ', its entries say ' || coalesce(s, 0) FROM accounts LEFT JOIN \
-              (SELECT account_id, sum(amount_minor) AS s FROM entries WHERE bucket = 'SYSTEM' GROUP BY account_id) AS f \
-              ON f.account_id = accounts.id WHERE balance_minor <> coalesce(s, 0)",
+              || ' and ' || balance_rounds || ' rounds, its entries say ' || coalesce(h, 0) || ' milliards and ' || coalesce(l, 0) \
+              FROM accounts LEFT JOIN (SELECT account_id, sum(amount_minor / 1000000000) AS h, sum(amount_minor % 1000000000) AS l \
+              FROM entries WHERE bucket = 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = accounts.id \
+              WHERE (coalesce(h, 0) - balance_minor / 1000000000 - balance_rounds * 4000012000) * 1000000000 \
+              + coalesce(l, 0) - balance_minor % 1000000000 <> 0",
     },
     Check {
         name: "entry on an account that is not there",
@@ -59,17 +63,19 @@ const CHECKS: &[Check] = &[
     Check {
         // Each entry takes a balance to the next, so that in whatever order they came, the steps between the squares add up to
         // the square of the last. Squares of remainders, so that they fit: one in half a million wrong balances has the same.
+        // A round more or less leaves the remainder as it is, as long as that is not below zero.
         // Ids do not tell the order on PostgreSQL, where every process has a block of them.
         name: "balances after the entries do not lead to the last one",
         sql: "SELECT CASE s.bucket WHEN 'SYSTEM' THEN 'account ' ELSE 'wallet ' END || s.account_id || ' ' || s.bucket \
-              FROM (SELECT account_id, bucket, sum((balance_minor % 1000003) * (balance_minor % 1000003) \
-              - ((balance_minor - amount_minor) % 1000003) * ((balance_minor - amount_minor) % 1000003)) AS steps \
-              FROM entries GROUP BY account_id, bucket) AS s \
+              FROM (SELECT account_id, bucket, sum(after * after - before * before) AS steps FROM (SELECT account_id, bucket, \
+              (balance_minor % 1000003 + 1000003) % 1000003 AS after, \
+              ((balance_minor - amount_minor) % 1000003 + 1000003) % 1000003 AS before FROM entries) AS e \
+              GROUP BY account_id, bucket) AS s \
               LEFT JOIN wallets AS w ON s.bucket <> 'SYSTEM' AND w.id = s.account_id \
               LEFT JOIN accounts AS a ON s.bucket = 'SYSTEM' AND a.id = s.account_id \
               WHERE s.steps <> CASE s.bucket WHEN 'AVAILABLE' THEN (w.available_minor % 1000003) * (w.available_minor % 1000003) \
               WHEN 'HELD' THEN (w.held_minor % 1000003) * (w.held_minor % 1000003) \
-              ELSE (a.balance_minor % 1000003) * (a.balance_minor % 1000003) END",
+              ELSE ((a.balance_minor % 1000003 + 1000003) % 1000003) * ((a.balance_minor % 1000003 + 1000003) % 1000003) END",
     },
     Check {
         name: "broken chain of a wallet's entries",
@@ -91,12 +97,29 @@ const CHECKS: &[Check] = &[
               ON o.wallet_id = w.id WHERE w.held_minor <> coalesce(o.s, 0)",
     },
     Check {
+        name: "money on its way in that no open collection brings",
+        sql: "SELECT 'wallet ' || w.id || ' awaits ' || w.incoming_minor || ', open collections ' || coalesce(o.s, 0) \
+              FROM wallets AS w LEFT JOIN (SELECT merchant_id, payee_currency, sum(payee_minor) AS s FROM executions \
+              WHERE status IN ('PENDING', 'PROCESSING') AND operation = 'COLLECTION' AND provider <> 'PLATFORM' \
+              GROUP BY merchant_id, payee_currency) AS o ON w.owner_type = 'MERCHANT' AND o.merchant_id = w.owner_id \
+              AND o.payee_currency = w.currency WHERE w.incoming_minor <> coalesce(o.s, 0)",
+    },
+    Check {
+        name: "open collection without the wallet that awaits it",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN wallets AS w ON w.owner_type = 'MERCHANT' \
+              AND w.owner_id = e.merchant_id AND w.currency = e.payee_currency \
+              WHERE e.status IN ('PENDING', 'PROCESSING') AND e.operation = 'COLLECTION' AND e.provider <> 'PLATFORM' AND w.id IS NULL",
+    },
+    Check {
+        // In milliards and beyond, as above.
         name: "suspense differs from the open reviews",
-        sql: "SELECT 'merchant ' || a.merchant_id || ' ' || a.currency || ' has ' || a.balance_minor || ' in suspense, open reviews say ' \
-              || coalesce(r.s, 0) FROM accounts AS a LEFT JOIN (SELECT merchant_id, currency, sum(amount_minor) AS s FROM reviews \
-              WHERE status = 'OPEN' GROUP BY merchant_id, currency) AS r \
-              ON r.merchant_id = a.merchant_id AND r.currency = a.currency \
-              WHERE a.kind = 'SUSPENSE' AND a.balance_minor <> coalesce(r.s, 0)",
+        sql: "SELECT 'merchant ' || a.merchant_id || ' ' || a.currency || ' has ' || a.balance_minor || ' and ' || a.balance_rounds \
+              || ' rounds in suspense, open reviews say ' || coalesce(r.h, 0) || ' milliards and ' || coalesce(r.l, 0) \
+              FROM accounts AS a LEFT JOIN (SELECT merchant_id, currency, sum(amount_minor / 1000000000) AS h, \
+              sum(amount_minor % 1000000000) AS l FROM reviews WHERE status = 'OPEN' GROUP BY merchant_id, currency) AS r \
+              ON r.merchant_id = a.merchant_id AND r.currency = a.currency WHERE a.kind = 'SUSPENSE' \
+              AND (coalesce(r.h, 0) - a.balance_minor / 1000000000 - a.balance_rounds * 4000012000) * 1000000000 \
+              + coalesce(r.l, 0) - a.balance_minor % 1000000000 <> 0",
     },
     Check {
         name: "open review without its suspense account",
@@ -206,7 +229,8 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "closed wallet with money",
-        sql: "SELECT 'wallet ' || id FROM wallets WHERE status = 'CLOSED' AND (available_minor <> 0 OR held_minor <> 0)",
+        sql: "SELECT 'wallet ' || id FROM wallets WHERE status = 'CLOSED' \
+              AND (available_minor <> 0 OR held_minor <> 0 OR incoming_minor <> 0)",
     },
     Check {
         name: "last entry of a wallet is not the end of its chain",

@@ -17,6 +17,7 @@ const DAMAGE: &[(&str, &str)] = &[
     ("wallet balance differs from its entries", "UPDATE wallets SET available_minor = available_minor + 1"),
     ("wallet below zero", "UPDATE wallets SET available_minor = -1"),
     ("account balance differs from its entries", "UPDATE accounts SET balance_minor = balance_minor + 1"),
+    ("account balance differs from its entries", "UPDATE accounts SET balance_rounds = balance_rounds - 1"),
     ("entry on an account that is not there", "UPDATE entries SET account_id = -1 WHERE bucket = 'SYSTEM'"),
     (
         "balances after the entries do not lead to the last one",
@@ -35,7 +36,17 @@ const DAMAGE: &[(&str, &str)] = &[
         "held money that no open execution holds",
         "UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE status = 'PROCESSING' AND operation = 'PAYOUT'",
     ),
+    ("money on its way in that no open collection brings", "UPDATE wallets SET incoming_minor = incoming_minor + 1"),
+    (
+        "money on its way in that no open collection brings",
+        "UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE status = 'PROCESSING' AND operation = 'COLLECTION'",
+    ),
+    (
+        "open collection without the wallet that awaits it",
+        "UPDATE wallets SET currency = 'EUR' WHERE incoming_minor > 0 AND owner_type = 'MERCHANT'",
+    ),
     ("suspense differs from the open reviews", "UPDATE reviews SET amount_minor = amount_minor + 1"),
+    ("suspense differs from the open reviews", "UPDATE accounts SET balance_rounds = 1 WHERE kind = 'SUSPENSE'"),
     ("open review without its suspense account", "DELETE FROM accounts WHERE kind = 'SUSPENSE'"),
     (
         "refunds differ from what their payment says",

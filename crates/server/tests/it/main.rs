@@ -50,6 +50,7 @@ mod realtime_keys;
 mod receipts;
 mod refunds;
 mod reviews;
+mod room;
 mod sandbox;
 mod session_refusals;
 mod sessions;

@@ -249,6 +249,30 @@ fn the_clock_is_advanced_at_one_process_while_others_pay() {
     fleet.balances("USD", "100295.50", "0.00");
 }
 
+/// An order and an invoice have no number in common that one would wait for.
+#[test]
+fn processes_make_one_party_of_one_phone_for_whatever_kind_of_checkout() {
+    on_postgres_only!();
+    let fleet = Fleet::start(&[]);
+    for round in 0..20 {
+        let phone = format!("23177088{round:04}");
+        let make = |turn: usize, shop: &Merchant| {
+            let kind = if turn.is_multiple_of(2) { "ORDER" } else { "INVOICE" };
+            let checkout = json!({"mode": "HOSTED", "source_kind": kind, "party_phone": phone, "currency": "USD",
+                "note": "Rice", "items": [{"name": "Rice, 25 kg", "currency": "USD", "amount": 19, "qty": 1}]});
+            shop.api.post("/v1/checkouts/create", &checkout).ok();
+        };
+        fleet.crowd(6, make);
+        let made = format!("SELECT count(*) FROM parties WHERE phone = '{phone}'");
+        assert_eq!(fleet.servers[0].database.value(&made), "1", "in round {round}");
+    }
+    // Whoever is made on purpose is another one, and the first is found.
+    let parties = fleet.crowd(6, |_, shop| shop.party_with_phone("231770889999"));
+    assert_eq!(parties.len(), 6);
+    let found = "SELECT count(*), count(found_by) FROM parties WHERE phone = '231770889999'";
+    assert_eq!(fleet.servers[0].database.rows(found), [["6", "1"]]);
+}
+
 /// Two of three processes die under load, one after the other; the third answers for what they had acknowledged, and takes
 /// their leases over.
 #[test]

@@ -98,6 +98,8 @@ fn nonsense_is_not_set() {
         ("--answer-within-ms", 10_000),
         ("--action-minutes", 1_440),
         ("--review-after-hours", 720),
+        ("--transfer-fill-max", 4_000_000_000_000_000_000_i64),
+        ("--transfer-recipients-per-hour", 1_000_000),
     ] {
         for value in ["0", "-1", "1.5", "soon", &(most + 1).to_string()] {
             let said = database.kola(&["serve", "--listen", "127.0.0.1:0", flag, value]).refused();

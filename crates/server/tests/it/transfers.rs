@@ -1,7 +1,7 @@
 //! Transfers: to another merchant by phone, or to the party's own wallet under the sender.
 
 use crate::support::shop::new_phone;
-use crate::support::{Database, Merchant, Server, assert_fields, assert_money, id, key, open, open_with};
+use crate::support::{Database, Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with};
 
 /// Two merchants, of which the second has a phone; the first has a counterparty with that phone and 500.00 USD.
 fn neighbours() -> (Server, Merchant, Merchant, i64) {
@@ -45,6 +45,60 @@ fn a_transfer_to_another_party_opens_a_wallet_under_the_sender() {
     assert_eq!(shop.money_in(wallet), ("1500".to_owned(), "0".to_owned()));
     shop.assert_balance("RWF", "3500", "0");
     server.verify_ledger();
+}
+
+#[test]
+fn who_receives_is_told_when_a_transfer_is_declared() {
+    let (_server, shop, _other, counterparty) = neighbours();
+    let told = [(counterparty, "MERCHANT", "Second Shop"), (shop.customer(), "PARTY", "Amara Kollie")];
+    for (counterparty, kind, name) in told {
+        let recipient = json!({"type": kind, "name": name});
+        let session = shop.open_transfer(counterparty, "USD", "1.00").ok();
+        assert_eq!(session["recipient"], recipient);
+        let retrieved = shop.api.get(&format!("/v1/sessions/transfer/retrieve/{}", session["id"])).ok();
+        assert_eq!(retrieved["recipient"], recipient);
+        assert_eq!(shop.api.get("/v1/sessions/transfer/list").rows()[0]["recipient"], recipient);
+        let canceled = shop.api.post(&format!("/v1/sessions/transfer/cancel/{}", session["id"]), &json!({})).ok();
+        assert_eq!(canceled["recipient"], recipient);
+    }
+}
+
+#[test]
+fn a_merchant_who_is_made_meanwhile_does_not_get_what_was_declared_for_another() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let phone = new_phone();
+    let counterparty = shop.counterparty(shop.party_with_phone(&phone));
+    let session = id(&shop.open_transfer(counterparty, "USD", "10.00").ok());
+    let newcomer = server.sign_in(&server.database.merchant_with("Newcomer", &["--verified", "--phone", &phone]));
+    let words = "another would receive it than when it was declared: declare the transfer again";
+    shop.execute("transfer", session, &key()).fault("body.session_id").says(words, "value_error.recipient");
+    assert_eq!(shop.session_status("transfer", session), "ACTIVE");
+    shop.assert_balance("USD", "100.00", "0.00");
+    let again = shop.open_transfer(counterparty, "USD", "10.00").ok();
+    assert_eq!(again["recipient"], json!({"type": "MERCHANT", "name": "Newcomer"}));
+    assert_eq!(shop.execute("transfer", id(&again), &key()).ok()["status"], "COMPLETED");
+    newcomer.assert_balance("USD", "10.00", "0.00");
+    server.verify_ledger();
+}
+
+#[test]
+fn phones_cannot_be_sounded_out() {
+    let (_server, shop) = open_with(&[("KOLA_TRANSFER_RECIPIENTS_PER_HOUR", "2")]);
+    let [first, second, third] = [(); 3].map(|()| shop.customer());
+    shop.open_transfer(first, "USD", "1.00").ok();
+    // What is refused tells nothing and counts for nothing.
+    shop.open_transfer(second, "USD", "0").refused(422);
+    shop.open_transfer(second, "USD", "1.00").ok();
+    let refused = shop.open_transfer(third, "USD", "1.00");
+    let words = refused.refused_in_words(429).to_owned();
+    assert!(words.starts_with("transfers to too many new recipients"), "{words}");
+    let wait: u64 = refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
+    assert!((1..=1_800).contains(&wait), "{wait}");
+    // Whoever it was told of before is no news.
+    for known in [first, second] {
+        shop.open_transfer(known, "USD", "1.00").ok();
+    }
 }
 
 #[test]

@@ -6,8 +6,10 @@ use kola::store::recount;
 use kola::store::sql::{Purpose, transaction};
 
 use crate::support::process::Credentials;
-use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, shown, wait_for};
+use crate::support::shop::{GOOD, ending, new_phone};
+use crate::support::{
+    Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, open_two, shown, wait_for,
+};
 use serde_json::Value;
 
 /// What the kola of the first released schema wrote and left behind, with the credentials of its first merchant at the top.
@@ -271,6 +273,80 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
     other.paid_hundred();
     assert_eq!(other.api.get("/v1/payment-intents/list").rows(), shop.api.get("/v1/payment-intents/list").rows());
     assert_eq!(server.database.value("SELECT count(*) FROM executions WHERE colour = 'blue'"), "5");
+    server.verify_ledger();
+}
+
+/// What the migration that keeps room does to rows, from one of its statements up to another.
+fn room_between(from: &str, to: &str) -> String {
+    let text = match crate::support::database::postgres() {
+        Some(_) => include_str!("../../../../migrations/postgres/0008_room.sql"),
+        None => include_str!("../../../../migrations/sqlite/0008_room.sql"),
+    };
+    let begin = text.find(from).unwrap_or_else(|| panic!("{from}"));
+    let end = text[begin..].find(to).map_or(text.len(), |end| begin + end);
+    text[begin..end].to_owned()
+}
+
+#[test]
+fn what_is_on_its_way_in_is_known_in_old_rows_too() {
+    let (server, shop) = open();
+    shop.paid_hundred();
+    shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "100.00");
+    shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "20.00");
+    shop.take(shop.momo("COLLECTION", &ending("129")), "LRD", "50.00");
+    let incoming =
+        "SELECT currency, incoming_minor FROM wallets WHERE owner_type = 'MERCHANT' AND incoming_minor > 0 ORDER BY 1";
+    let right = server.database.rows(incoming);
+    assert_eq!(right, [["LRD", "5000"], ["USD", "12000"]]);
+    // As it was before: nobody counted, and the wallet of a currency was opened by the first payment that completed.
+    server.database.sql("UPDATE wallets SET incoming_minor = 0; DELETE FROM wallets WHERE currency = 'LRD'");
+    let said = server.kola(&["ledger", "verify"]).refused();
+    assert!(said.contains("open collection without the wallet that awaits it"), "{said}");
+    server.database.sql(&room_between("INSERT INTO wallets", "-- Of a system account"));
+    assert_eq!(server.database.rows(incoming), right);
+    server.verify_ledger();
+    // The new wallet's id is given to nothing else.
+    let above = "SELECT count(*) FROM installation, wallets WHERE wallets.id >= installation.next_id";
+    assert_eq!(server.database.value(above), "0");
+    shop.paid_hundred();
+    server.verify_ledger();
+}
+
+#[test]
+fn who_receives_and_who_is_found_is_known_in_old_rows_too() {
+    let (server, shop, other) = open_two();
+    server.fund(&shop, "USD", "100.00");
+    let phone = new_phone();
+    server.database.merchant_with("Receiver", &["--verified", "--phone", &phone]);
+    let to_merchant = shop.counterparty(shop.party_with_phone(&phone));
+    let to_party = shop.customer();
+    shop.transfer(to_party, "USD", "1.00");
+    let waiting = [to_merchant, to_party].map(|counterparty| id(&shop.open_transfer(counterparty, "USD", "1.00").ok()));
+    let doubled = new_phone();
+    for shop in [&shop, &other, &shop] {
+        shop.party_with_phone(&doubled);
+    }
+    let recipients =
+        "SELECT id, recipient_type, recipient_id, recipient_name FROM sessions WHERE status = 'ACTIVE' ORDER BY id";
+    let found = "SELECT id, coalesce(found_by, 'not found') FROM parties ORDER BY id";
+    let right = (server.database.rows(recipients), server.database.rows(found));
+    assert_eq!(right.0.len(), 2);
+    assert_eq!(right.1.iter().filter(|row| row[1] == "not found").count(), 1, "{:?}", right.1);
+    server.database.sql(
+        "UPDATE sessions SET recipient_type = NULL, recipient_id = NULL, recipient_name = NULL; \
+         UPDATE parties SET found_by = NULL",
+    );
+    server.database.sql(&room_between("UPDATE sessions", "-- How many"));
+    server.database.sql(&room_between("UPDATE parties", "CREATE UNIQUE"));
+    assert_eq!((server.database.rows(recipients), server.database.rows(found)), right);
+    // What was used up before stays without.
+    let used = "SELECT count(*) FROM sessions WHERE status = 'EXECUTED' AND recipient_type IS NOT NULL";
+    assert_eq!(server.database.value(used), "0");
+    for session in waiting {
+        assert_eq!(shop.execute("transfer", session, &key()).ok()["status"], "COMPLETED");
+    }
+    let old = shop.api.get("/v1/sessions/transfer/list").rows();
+    assert!(old.iter().any(|row| row["recipient"].is_null()), "{old:?}");
     server.verify_ledger();
 }
 

@@ -81,6 +81,13 @@ pub struct Item {
     pub removed: bool,
 }
 
+/// Who receives a transfer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recipient {
+    Merchant(i64),
+    Party(i64),
+}
+
 /// A session.
 #[derive(Clone, Copy)]
 pub struct Session {
@@ -92,6 +99,8 @@ pub struct Session {
     pub wallet: Option<i64>,
     pub account: Option<i64>,
     pub party: Option<i64>,
+    /// Who receives a transfer: a merchant, or the party.
+    pub recipient: Option<Recipient>,
     pub original: Option<i64>,
     pub amount: i64,
     pub currency: Option<Currency>,
@@ -196,6 +205,11 @@ impl Execution {
         (back, cost, beyond(gone) - beyond(before) + self.cost - cost)
     }
 
+    /// Whether it is money that a network brings in.
+    pub fn comes_in(&self) -> bool {
+        self.operation == Operation::Collection && self.provider != Provider::Platform
+    }
+
     pub const fn is_final(&self) -> bool {
         matches!(self.status, ExecutionStatus::Completed | ExecutionStatus::Failed)
     }
@@ -209,7 +223,16 @@ pub struct Wallet {
     pub currency: Currency,
     pub available: i64,
     pub held: i64,
+    /// What collections under way will bring.
+    pub incoming: i64,
     pub status: WalletStatus,
+}
+
+impl Wallet {
+    /// Whether a payment of so much that is about to begin would fill it beyond `most`.
+    pub const fn is_filled_by(&self, amount: i64, most: i64) -> bool {
+        self.available + self.held + self.incoming + amount > most
+    }
 }
 
 /// A review.
@@ -303,7 +326,7 @@ impl Books {
     }
 
     pub fn add_wallet(&mut self, id: i64, merchant: i64, party: Option<i64>, currency: Currency) {
-        let wallet = Wallet { merchant, party, currency, available: 0, held: 0, status: WalletStatus::Active };
+        let wallet = Wallet { merchant, party, currency, available: 0, held: 0, incoming: 0, status: WalletStatus::Active };
         self.wallets.insert(id, wallet);
         self.wallet_of.insert((party.is_some(), party.unwrap_or(merchant), currency), id);
         self.merchant(merchant).wallets.push(id);
@@ -329,6 +352,13 @@ impl Books {
         if found.available < 0 || found.held < 0 {
             return Err(format!("wallet {wallet} fell to {} and {} held", found.available, found.held));
         }
+        Ok(())
+    }
+
+    /// Adds to what is on its way to the wallet of a collection's merchant.
+    pub fn await_more(&mut self, own: &Execution, amount: i64) -> Result<(), Wrong> {
+        let wallet = self.open_wallet(own.merchant, None, own.inside)?;
+        self.wallets.entry(wallet).and_modify(|wallet| wallet.incoming += amount);
         Ok(())
     }
 

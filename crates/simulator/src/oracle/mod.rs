@@ -13,6 +13,7 @@ use domain::ids::SourceId;
 use kola::engine::{Failure, Outcome};
 
 pub use books::{Books, Wrong};
+pub use payments::FILL;
 
 /// How a command's outcome is held against the books.
 #[derive(Clone, Copy)]

@@ -12,9 +12,14 @@ use domain::source::SourceStatus;
 use domain::time::Timestamp;
 use domain::wallet::WalletStatus;
 
-use super::books::{Account, Books, Execution, Session, Wallet, Wrong};
+use super::books::{Account, Books, Execution, Recipient, Session, Wallet, Wrong};
 use super::figures::{self, Figures};
 use super::{Told, taken};
+
+/// What a wallet may have, hold and await when a payment to it begins.
+const ROOM: i64 = 4_000_000_000_000_000_000;
+/// The same when the payment is a transfer from another merchant. It is set so low that wallets are filled.
+pub const FILL: i64 = 2_000;
 
 /// What must become of a request.
 struct Fate {
@@ -94,8 +99,6 @@ impl Books {
         if told.overlapped {
             // The merchant's clock may have been advanced in the middle of it.
             (case.execution.created, case.execution.sent) = (seen.created_at.0, seen.created_at.0);
-            // And a merchant may have been made who has the phone of the receiver of a transfer.
-            case.execution.other = seen.other_wallet_id.filter(|_| seen.operation == Operation::Transfer).map(|id| id.0);
         } else if seen.created_at.0 != case.execution.created {
             return Err(format!("created at {} instead of {}", seen.created_at, Timestamp(case.execution.created)));
         }
@@ -275,6 +278,10 @@ impl Books {
         if own.figures == Figures::default() {
             return refuse("amount");
         }
+        let wallet = self.own_wallet(own.merchant, own.inside);
+        if wallet.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, ROOM)) {
+            return refuse("amount");
+        }
         if account.provider != Provider::Platform {
             return ends(ExecutionStatus::Pending);
         }
@@ -323,15 +330,12 @@ impl Books {
     }
 
     /// The owner of the wallet that a transfer credits: a merchant, or a party under the sender.
-    fn transfer_owner(&self, own: &Execution, session: &Session) -> (i64, Option<i64>) {
-        let party = session.party.unwrap_or(0);
-        // Where it went, if that was looked at: to the party's wallet, which may be new?
-        let key = (true, party, own.inside);
-        let partys = self.wallet_of.get(&key).or_else(|| self.fresh.get(&key)).copied();
-        if own.other.is_some() && own.other == partys {
-            return (own.merchant, Some(party));
+    const fn transfer_owner(own: &Execution, session: &Session) -> (i64, Option<i64>) {
+        match session.recipient {
+            Some(Recipient::Merchant(merchant)) => (merchant, None),
+            Some(Recipient::Party(party)) => (own.merchant, Some(party)),
+            None => (own.merchant, session.party),
         }
-        self.receiver(party).map_or((own.merchant, Some(party)), |merchant| (merchant, None))
     }
 
     fn fate_of_transfer(&self, case: &Case) -> Fate {
@@ -340,7 +344,10 @@ impl Books {
             Ok(found) => found,
             Err(fate) => return fate,
         };
-        let (merchant, party) = self.transfer_owner(own, &case.session);
+        if case.session.party.is_some_and(|party| case.session.recipient != Some(self.recipient(party))) {
+            return refuse("recipient");
+        }
+        let (merchant, party) = Self::transfer_owner(own, &case.session);
         if party.is_none() && wallet.party.is_none() && merchant == wallet.merchant {
             return refuse("wallet");
         }
@@ -349,6 +356,10 @@ impl Books {
             None => self.own_wallet(merchant, own.inside),
         };
         let closed = receiver.is_some_and(|(_, wallet)| !takes_credit(wallet.status));
+        let most = if merchant == own.merchant { ROOM } else { FILL };
+        if !closed && enough && receiver.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, most)) {
+            return refuse("amount");
+        }
         ends(if closed || !enough { ExecutionStatus::Failed } else { ExecutionStatus::Completed })
     }
 
@@ -393,6 +404,9 @@ impl Books {
             }
             self.set_source_status(execution.source, SourceStatus::Processing);
         }
+        if status == ExecutionStatus::Pending && execution.comes_in() {
+            self.await_more(&execution, execution.figures.payee)?;
+        }
         if status == ExecutionStatus::Pending && execution.operation != Operation::Collection {
             let amount = execution.figures.payer;
             self.add(execution.wallet.unwrap_or(0), -amount, amount)?;
@@ -415,7 +429,7 @@ impl Books {
             Operation::Collection => self.open_wallet(own.merchant, party_of(self), own.outside),
             Operation::Payout => self.open_wallet(own.merchant, party_of(self), own.inside),
             Operation::Transfer => {
-                let (merchant, party) = self.transfer_owner(own, session);
+                let (merchant, party) = Self::transfer_owner(own, session);
                 self.open_wallet(merchant, party, own.inside)
             }
             Operation::Refund => {
@@ -436,6 +450,9 @@ impl Books {
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
         let (s, p, f) = (own.inside, own.outside, own.figures);
         let spare = self.refund_is_over(&own);
+        if own.comes_in() {
+            self.await_more(&own, -f.payee)?;
+        }
         let collects = own.operation == Operation::Collection;
         let sign = if collects { 1 } else { -1 };
         let wallet = match own.wallet {
@@ -487,6 +504,9 @@ impl Books {
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
         if own.operation != Operation::Collection {
             self.add(own.wallet.unwrap_or(0), own.figures.payer, -own.figures.payer)?;
+        }
+        if own.comes_in() {
+            self.await_more(&own, -own.figures.payee)?;
         }
         self.set_source_status(own.source, SourceStatus::Active);
         self.change(id, |known| {

@@ -7,9 +7,9 @@ use domain::names::{Operation, Provider};
 use domain::session::{Declare, SessionKind, SessionStatus};
 use domain::source::{SourceRef, SourceStatus};
 use domain::time::Timestamp;
-use domain::wallet::WalletStatus;
+use domain::wallet::{Owner, WalletStatus};
 
-use super::books::{Books, Session, Wallet, Wrong};
+use super::books::{Books, Recipient, Session, Wallet, Wrong};
 use super::{Told, figures, reasons, taken};
 
 const DAY: i64 = 86_400_000_000;
@@ -49,6 +49,13 @@ impl Books {
         if made.expires_at.0 != expires && !told.lenient {
             return Err(format!("session {} expires at {} instead of {}", made.id, made.expires_at, Timestamp(expires)));
         }
+        if let Declare::Transfer { counterparty_id, .. } = request {
+            let party = self.counterparties.get(&counterparty_id.0).and_then(|(_, party)| *party);
+            let expected = party.map(|party| self.recipient(party));
+            if told_recipient(&made) != expected && !told.lenient {
+                return Err(format!("{:?} receives instead of {expected:?}", made.recipient));
+            }
+        }
         self.add_session(merchant, request, &made);
         Ok(())
     }
@@ -63,6 +70,7 @@ impl Books {
             wallet: None,
             account: None,
             party: None,
+            recipient: None,
             original: None,
             amount: made.amount.map_or(0, |amount| amount.minor),
             currency: made.amount.map(|amount| amount.currency),
@@ -75,9 +83,13 @@ impl Books {
                 account: Some(account_id.0),
                 ..blank
             },
-            Declare::Transfer { wallet_id, .. } => {
-                Session { kind: SessionKind::Transfer, wallet: Some(wallet_id.0), party: made.party_id.map(|id| id.0), ..blank }
-            }
+            Declare::Transfer { wallet_id, .. } => Session {
+                kind: SessionKind::Transfer,
+                wallet: Some(wallet_id.0),
+                party: made.party_id.map(|id| id.0),
+                recipient: told_recipient(made),
+                ..blank
+            },
             Declare::Refund { original_id, .. } => {
                 let wallet = self.executions.get(&original_id.0).and_then(|original| original.wallet);
                 Session { kind: SessionKind::Refund, wallet, original: Some(original_id.0), ..blank }
@@ -129,16 +141,17 @@ impl Books {
             None => refused.push("not_found"),
             Some((_, None)) => refused.push("party"),
             Some((_, Some(party))) => {
-                let own = wallet.is_some() && self.receiver(*party) == Some(merchant);
+                let own = wallet.is_some() && self.recipient(*party) == Recipient::Merchant(merchant);
                 refused.extend(reasons(&[(own, "self_transfer")]));
             }
         }
         refused
     }
 
-    /// The merchant who has the party's phone.
-    pub(super) fn receiver(&self, party: i64) -> Option<i64> {
-        self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied()
+    /// Who receives a transfer that is declared now: the merchant who has the party's phone, else the party.
+    pub(super) fn recipient(&self, party: i64) -> Recipient {
+        let merchant = self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied();
+        merchant.map_or(Recipient::Party(party), Recipient::Merchant)
     }
 
     /// A refund needs a completed collection whose provider stands by it.
@@ -202,6 +215,14 @@ impl Books {
         }
         Ok(())
     }
+}
+
+/// Who receives a transfer, as its merchant was told.
+fn told_recipient(made: &domain::session::Session) -> Option<Recipient> {
+    made.recipient.as_ref().map(|recipient| match recipient.owner {
+        Owner::Merchant(id) => Recipient::Merchant(id.0),
+        Owner::Party(id) => Recipient::Party(id.0),
+    })
 }
 
 /// The expiry that a request gives, and how long it lives where it gives none.

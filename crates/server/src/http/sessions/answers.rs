@@ -1,8 +1,10 @@
 //! What calls on sessions answer.
 
+use domain::recipient::Recipient;
 use domain::session::{Session, SessionKind, SessionStatus};
 use domain::source::SourceType;
 use domain::time::Timestamp;
+use domain::wallet::OwnerType;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -58,11 +60,28 @@ pub struct TransferSessionAnswer {
     id: i64,
     from_wallet_id: Always<i64>,
     to_counterparty_id: Always<i64>,
+    /// Who receives; null where it was carried out, withdrawn or expired before this was written down.
+    recipient: Option<RecipientAnswer>,
     #[serde(flatten)]
     money: Price,
     status: Name<SessionStatus>,
     #[serde(flatten)]
     times: Times,
+}
+
+/// Who receives a transfer. It is fixed when the transfer is declared.
+#[derive(Serialize, JsonSchema)]
+struct RecipientAnswer {
+    /// `MERCHANT` where a merchant has the party's phone, else `PARTY`.
+    #[serde(rename = "type")]
+    kind: Name<OwnerType>,
+    name: String,
+}
+
+impl From<Recipient> for RecipientAnswer {
+    fn from(recipient: Recipient) -> Self {
+        Self { kind: Name(recipient.owner.parts().0), name: recipient.name }
+    }
 }
 
 /// An intent to give back.
@@ -147,6 +166,7 @@ impl SessionView for TransferSessionAnswer {
             money: Price::of(&session),
             status: Name(session.status_at(time)),
             times: Times::of(&session, time),
+            recipient: session.recipient.map(Into::into),
         }
     }
 }
@@ -193,6 +213,7 @@ mod tests {
     use domain::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
     use domain::money::Money;
     use domain::time::minutes;
+    use domain::wallet::Owner;
 
     const AT: Timestamp = Timestamp(1_795_348_800_000_000);
     const TIMES: &str = r#""expires_at":"2026-11-22T12:30:00.000000Z","created_at":"2026-11-22T12:00:00.000000Z","updated_at":"2026-11-22T12:00:00.000000Z"}"#;
@@ -208,6 +229,7 @@ mod tests {
             payment_account_id: Some(PaymentAccountId(18)),
             counterparty_id: Some(CounterpartyId(5)),
             party_id: None,
+            recipient: Some(Recipient { owner: Owner::Merchant(MerchantId(2)), name: "Shop".to_owned() }),
             original_execution_id: Some(ExecutionId(9)),
             amount: Some(Money::new(50_000, Currency::parse("USD").unwrap())),
             reason: None,
@@ -232,7 +254,7 @@ mod tests {
         );
         assert_eq!(
             written(SessionKind::Transfer, AT),
-            r#"{"id":7,"from_wallet_id":3,"to_counterparty_id":5,"amount":500.00,"currency":"USD","status":"ACTIVE","#
+            r#"{"id":7,"from_wallet_id":3,"to_counterparty_id":5,"recipient":{"type":"MERCHANT","name":"Shop"},"amount":500.00,"currency":"USD","status":"ACTIVE","#
         );
         assert_eq!(
             written(SessionKind::Refund, AT),

@@ -218,6 +218,7 @@ pub mod samples {
             fee_tier: "default".to_owned(),
             fee_tier_assigned_at: None,
             fee_bearer: FeeBearer::Payer,
+            recipients_full_at: None,
             clock_offset_us: 0,
             created_at: AT,
             updated_at: AT,

@@ -362,11 +362,10 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
             asks.push(Ask::new(sql, ids::<R>(self.ids.iter().copied())));
         }
         if !self.names.is_empty() {
-            let sql = if R::SHARED_NAMES { &statements.many.first_by_names } else { &statements.many.by_names };
             let mut types = vec![];
             R::Name::types(&mut types);
             let rows: Vec<Vec<Cell<'static>>> = self.names.iter().map(|name| owned(cells(name))).collect();
-            asks.push(Ask::new(sql, arrays(types.into_iter(), &rows)?));
+            asks.push(Ask::new(&statements.many.by_names, arrays(types.into_iter(), &rows)?));
         }
         Ok(asks)
     }

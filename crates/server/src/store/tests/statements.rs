@@ -14,7 +14,6 @@ use domain::session::SessionKind;
 use domain::source::SourceType;
 use domain::time::Timestamp;
 use domain::wallet::OwnerType;
-use domain::world::Row;
 
 use super::Stage;
 use super::lists::fill;
@@ -37,7 +36,7 @@ impl Stage {
     }
 
     /// The statements of a table that this database is sent: one row at a time, or many.
-    fn prepare_all(&mut self, statements: &Statements, shares_names: bool) {
+    fn prepare_all(&mut self, statements: &Statements) {
         let changes = statements.fixed < statements.all.len();
         let named = !statements.name.is_empty();
         let many = &statements.many;
@@ -47,14 +46,13 @@ impl Stage {
             (&statements.by_id, true),
             (&statements.by_name, named),
         ];
-        let by_names = if shares_names { &many.first_by_names } else { &many.by_names };
         let of_postgres = [
             (&many.insert, true),
             (&many.update, changes),
             (&many.by_ids, true),
             (&many.lock, true),
             (&many.lock_owned, true),
-            (by_names, named),
+            (&many.by_names, named),
         ];
         let all = match self.sql.dialect() {
             Dialect::Sqlite => of_sqlite.to_vec(),
@@ -71,15 +69,15 @@ fn the_statements_of_every_table_are_understood() {
     macro_rules! all {
         ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
             fn all(stage: &mut Stage) {
-                $(stage.prepare_all(<$row as Record>::statements(), <$row as Row>::SHARED_NAMES);)+
+                $(stage.prepare_all(<$row as Record>::statements());)+
             }
         };
     }
     each_table!(all);
     for mut stage in Stage::both() {
         all(&mut stage);
-        stage.prepare_all(domain::event::Event::statements(), false);
-        stage.prepare_all(domain::ledger::Entry::statements(), false);
+        stage.prepare_all(domain::event::Event::statements());
+        stage.prepare_all(domain::ledger::Entry::statements());
         if stage.sql.dialect() == Dialect::Postgres {
             lane::STATEMENTS.iter().for_each(|sql| stage.prepare(sql));
         }

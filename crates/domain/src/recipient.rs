@@ -1,0 +1,107 @@
+//! Who receives a transfer, and what strangers may do to a merchant by transferring to it.
+
+use crate::currency::Currency;
+use crate::ids::{MerchantId, PartyId};
+use crate::merchant::Merchant;
+use crate::mutant;
+use crate::party::Party;
+use crate::rejection::Rejection;
+use crate::session::Session;
+use crate::time::{Timestamp, minutes, seconds};
+use crate::wallet::{self, Owner, Wallet};
+use crate::world::{Halt, World};
+
+/// What merchants may do to each other by transfers, where an operator has not set it otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TransferLimits {
+    /// The most minor units that a wallet may have, hold and await after a transfer from another merchant: far less than its
+    /// [room](wallet::ROOM_MINOR), so that no stranger fills it until its own collections are refused.
+    pub fill_minor: i64,
+    /// Of so many parties an hour a merchant may be told who receives a transfer to them: it says whose phone is a merchant's.
+    /// Parties that it was told of before do not count.
+    pub recipients_per_hour: i64,
+}
+
+impl Default for TransferLimits {
+    fn default() -> Self {
+        Self { fill_minor: wallet::ROOM_MINOR / 40, recipients_per_hour: 1_000 }
+    }
+}
+
+/// Who receives a transfer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recipient {
+    /// The owner of the wallet.
+    pub owner: Owner,
+    /// The owner's name when the transfer was declared.
+    pub name: String,
+}
+
+/// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the party itself.
+///
+/// # Errors
+/// [`Halt::Missing`], [`Halt::Broken`].
+pub fn of(sender: &Merchant, party_id: PartyId, world: &World) -> Result<Recipient, Halt> {
+    let party = world.must::<Party>(party_id)?;
+    Ok(match world.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
+        Some(receiver) => Recipient { owner: Owner::Merchant(receiver.id), name: receiver.name.clone() },
+        None => Recipient { owner: Owner::Party(party_id), name: party.fullname.clone() },
+    })
+}
+
+/// Counts a party that a merchant is told the recipient of for the first time. As with a bucket that fills steadily, one instant
+/// is enough: when it is full again.
+///
+/// # Errors
+/// [`Rejection::TooManyRecipients`].
+pub fn tell(
+    merchant: &Merchant,
+    party_id: PartyId,
+    limits: TransferLimits,
+    world: &mut World,
+    now: Timestamp,
+) -> Result<(), Halt> {
+    let party = world.must::<Party>(party_id)?;
+    if party.recipient_told_at.is_some() {
+        return Ok(());
+    }
+    let hour = minutes(60);
+    let full_at = merchant.recipients_full_at.unwrap_or(now).max(now).plus(hour / limits.recipients_per_hour.max(1));
+    let late_us = full_at.since(now) - hour;
+    if late_us > 0 {
+        return Err(Rejection::TooManyRecipients { seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1) }.into());
+    }
+    world.put(Merchant { recipients_full_at: Some(full_at), ..merchant.clone() });
+    world.put(Party { recipient_told_at: Some(now), ..(*party).clone() });
+    Ok(())
+}
+
+/// Where a transfer goes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The merchant under which the receiving wallet is.
+    pub merchant_id: MerchantId,
+    /// Its owner.
+    pub owner: Owner,
+    /// The wallet, if it was opened before.
+    pub wallet: Option<Wallet>,
+}
+
+/// Where a declared transfer goes: to whom its merchant was told that it goes, if that is so still.
+///
+/// # Errors
+/// [`Rejection::OtherRecipient`].
+pub fn target(sender: &Merchant, session: &Session, currency: Currency, world: &World) -> Result<Target, Halt> {
+    let party_id = session.party_id.ok_or_else(|| Halt::Broken(format!("session {} has no party", session.id)))?;
+    let owner = of(sender, party_id, world)?.owner;
+    let other = session.recipient.as_ref().is_some_and(|declared| declared.owner != owner);
+    if other && !mutant!(AnyRecipient) {
+        return Err(Rejection::OtherRecipient.into());
+    }
+    let merchant_id = match owner {
+        Owner::Merchant(id) => id,
+        Owner::Party(_) => sender.id,
+    };
+    let wallet = world.find::<Wallet>(&(owner, currency))?.map(|wallet| (*wallet).clone());
+    Ok(Target { merchant_id, owner, wallet })
+}
