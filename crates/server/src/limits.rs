@@ -101,16 +101,18 @@ pub struct Limits {
     start: Instant,
     merchants: Buckets<MerchantId>,
     addresses: Buckets<IpAddr>,
+    pages: Buckets<IpAddr>,
 }
 
 impl Limits {
-    /// The same limit for each merchant, and for each address that asks for tokens.
+    /// The same limit for each merchant, for each address that asks for tokens, and for each that reads pages.
     #[must_use]
     pub fn new(limit: RateLimit) -> Self {
         Self {
             start: Instant::now(),
             merchants: Buckets::new("merchant", limit, CALLERS_MAX),
             addresses: Buckets::new("address", limit, CALLERS_MAX),
+            pages: Buckets::new("page", limit, CALLERS_MAX),
         }
     }
 
@@ -134,6 +136,12 @@ impl Limits {
     #[must_use]
     pub fn take_from(&self, address: IpAddr) -> (bool, Standing) {
         self.addresses.take(address, self.now())
+    }
+
+    /// Counts a page that is read, by the client's address.
+    #[must_use]
+    pub fn take_page(&self, address: IpAddr) -> (bool, Standing) {
+        self.pages.take(address, self.now())
     }
 
     /// How an address stands.

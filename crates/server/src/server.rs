@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::limits::Limits;
+use crate::places::{self, Places};
 use crate::providers::sandbox::Sandbox;
 use crate::providers::{Provider, Providers};
 use crate::store::{Database, Store};
@@ -54,6 +55,8 @@ impl Server {
             queries,
             tokens: Arc::new(tokens),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
+            lists: Places::new(http::listing::UNDER_WAY, places::WAIT),
+            pages: Places::new(http::pages::UNDER_WAY, places::WAIT),
             config: Arc::new(config),
         };
         let mut workers = workers::start(&app, inbox);

@@ -11,5 +11,6 @@ mod payouts;
 mod providers;
 mod refunds;
 mod reviews;
+mod sources;
 mod stage;
 mod transfers;

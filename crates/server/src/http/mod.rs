@@ -7,6 +7,7 @@ pub mod answer;
 pub mod api_keys;
 pub mod auth;
 pub mod checkouts;
+pub mod cors;
 pub mod counterparties;
 pub mod describe;
 pub mod docs;
@@ -15,11 +16,13 @@ pub mod events;
 pub mod executions;
 pub mod extract;
 pub mod fees;
+pub mod forwarded;
 pub mod fields;
 pub mod health;
 pub mod limits;
 pub mod links;
 pub mod listen;
+pub mod listing;
 pub mod log;
 pub mod merchants;
 pub mod names;
@@ -37,9 +40,10 @@ pub mod sessions;
 pub mod sources;
 pub mod status;
 pub mod tenant;
+pub mod unread;
 pub mod wallets;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::app::App;
 use routes::Routes;
@@ -84,10 +88,15 @@ pub fn route_list() -> Vec<(String, String)> {
 /// The API of a server.
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
-    match app.limits.clone() {
-        Some(limits) => routes.build(app).layer(from_fn_with_state(limits, limits::show)),
-        None => routes.build(app),
+    let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
+    let mut router = routes.build(app);
+    if let Some(limits) = limits {
+        router = router.layer(from_fn_with_state(limits, limits::show));
     }
+    if !origins.is_empty() {
+        router = router.layer(cors::layer(&origins));
+    }
+    router.layer(from_fn(unread::drop_rest))
 }
 
 #[cfg(test)]

@@ -51,6 +51,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0011_lists.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0011_lists.sql"),
+        // An older kola adds items without counting them: of what it adds to, the limit comes later.
+        oldest: RECOUNTED,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.

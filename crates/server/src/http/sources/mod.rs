@@ -9,7 +9,6 @@ pub use receipts::RATE_PLACES;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, SourceId};
@@ -18,16 +17,17 @@ use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, 
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Limit, Listed, list, page, submit};
+use super::answer::{Answered, Limit, Listed, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
 use super::fields::{Id, Payload, Text};
+use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::queries::SourceFilter;
+use crate::store::lists::SourceFilter;
 use answers::{Of, SourceAnswer, SourceDetailAnswer};
 
 payload! {
@@ -93,6 +93,8 @@ payload! {
         currency: Option<Currency>,
         /// Only in this state.
         status: Option<SourceStatus>,
+        /// Only with this reference of the merchant's own.
+        reference_id: Option<Text<255>>,
         /// At most so many.
         limit: Option<Limit>,
         /// Continue after this one.
@@ -214,16 +216,15 @@ async fn create<K: Kind>(
 
 async fn list_all<K: Kind>(
     State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
+    listing: Listing,
     Query(query): Query<ListSources>,
 ) -> Listed<Of<K, SourceAnswer>> {
     let page = page(query.limit, query.after_id);
-    let filter = SourceFilter { currency: query.currency, status: query.status };
-    let found = app.queries.sources(tenant.id(), K::TYPE, filter, page).await?;
-    let rows: Vec<Of<K, SourceAnswer>> =
-        found.into_iter().map(|source| Of::new(SourceAnswer::new(source, &tenant.merchant))).collect();
-    Ok(list(&uri, page, &rows, Of::id))
+    let reference = query.reference_id.map(|text| text.0);
+    let filter = SourceFilter { currency: query.currency, status: query.status, reference };
+    let found = app.queries.sources(listing.tenant.id(), K::TYPE, filter, page).await?;
+    let merchant = listing.tenant.merchant.clone();
+    listing.answer(page, found, |source| Of::new(SourceAnswer::new(source, &merchant)), Of::id)
 }
 
 /// This merchant's source of that id.
@@ -237,7 +238,7 @@ async fn by_number<K: Kind>(app: &App, tenant: &Tenant, number: &str) -> Result<
 }
 
 async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, SourceDetailAnswer>> {
-    let items = app.queries.items(source.id).await?;
+    let items = app.queries.items(source.id, None).await?;
     let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
     Ok(Json(Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant))))
 }

@@ -183,7 +183,7 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
 }
 
 async fn written<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, ReceiptAnswer>> {
-    let items = app.queries.items(source.id).await?;
+    let items = app.queries.items(source.id, None).await?;
     let (counterparty, party) = app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
