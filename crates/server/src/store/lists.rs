@@ -154,7 +154,7 @@ impl Queries {
     }
 
     /// Reads rows without keeping a thread that serves requests.
-    async fn rows_apart<T: Send + 'static>(
+    pub(super) async fn rows_apart<T: Send + 'static>(
         &self,
         sql: String,
         params: Params<'static>,

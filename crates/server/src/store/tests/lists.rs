@@ -104,7 +104,7 @@ const fn first(dialect: Dialect) -> Page {
 }
 
 impl Stage {
-    fn fill(&mut self, sql: &str) {
+    pub(super) fn fill(&mut self, sql: &str) {
         let unchecked = match self.sql.dialect() {
             Dialect::Sqlite => "PRAGMA foreign_keys = OFF",
             Dialect::Postgres => "SET session_replication_role = replica",
@@ -275,6 +275,25 @@ fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
             }
         }
         assert_eq!((pages, found), (3, vec![1_000_007]));
+    }
+}
+
+#[test]
+fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
+    for stage in Stage::both() {
+        if stage.sql.dialect() == Dialect::Sqlite {
+            let read_on = |_: &dyn crate::store::cell::Found| Ok(std::thread::current().id());
+            let threads = stage.ask(async |q| q.rows_apart("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
+            assert_ne!(threads, [std::thread::current().id()]);
+        }
+        stage.ask(async |q| {
+            let turns = u32::try_from(q.lists.available_permits()).unwrap();
+            let all = q.lists.acquire_many(turns).await.unwrap();
+            assert!(matches!(q.executions(MINE, first(Dialect::Sqlite)).await, Err(StoreError::Pool(_))));
+            assert!(q.merchant(MINE).await.unwrap().is_none());
+            drop(all);
+            assert!(q.executions(MINE, first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
+        });
     }
 }
 

@@ -15,6 +15,7 @@ use super::{Database, StoreError};
 use crate::clock;
 use crate::hex::hex;
 
+mod counts;
 mod lists;
 mod schema;
 mod statements;
@@ -84,6 +85,7 @@ struct Stage {
     queries: Queries,
     runtime: Runtime,
     sql: Box<dyn Sql>,
+    place: Database,
     _home: Home,
 }
 
@@ -92,7 +94,7 @@ impl Stage {
         let sql = place.open(None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let queries = runtime.block_on(async { place.queries().unwrap() });
-        Self { queries, runtime, sql, _home: home }
+        Self { queries, runtime, sql, place: place.clone(), _home: home }
     }
 
     fn sqlite() -> Self {
