@@ -231,7 +231,11 @@ impl Rejection {
             | Self::AmountTooSmall { field }
             | Self::AmountTooLarge { field }
             | Self::TooManyDecimals { field, .. } => field,
-            Self::Empty { .. } | Self::TooManyItems { .. } | Self::NoActionNeeded | Self::ReviewNotOpen { .. } | Self::ReviewInsufficient => "",
+            Self::Empty { .. }
+            | Self::TooManyItems { .. }
+            | Self::NoActionNeeded
+            | Self::ReviewNotOpen { .. }
+            | Self::ReviewInsufficient => "",
             Self::SessionExpired { .. } => "session_id",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
             Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",

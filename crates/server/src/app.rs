@@ -25,6 +25,8 @@ pub struct App {
     pub limits: Option<Arc<Limits>>,
     /// Places for lists that are being answered.
     pub lists: Arc<Places>,
+    /// Places for invoices, orders and receipts with their items.
+    pub details: Arc<Places>,
     /// Places for pages that are being answered.
     pub pages: Arc<Places>,
     /// The settings.

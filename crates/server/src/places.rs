@@ -10,6 +10,8 @@ use axum::body::Bytes;
 use domain::ids::MerchantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// What is no larger gives its place back at once: a connection may hold as much of a request's body.
+const SMALL: usize = 64 * 1024;
 /// A place that does not become free for so long is not waited for.
 pub const WAIT: Duration = Duration::from_secs(2);
 
@@ -80,6 +82,12 @@ impl Place {
     pub fn keep(self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Kept { bytes, _place: self })
     }
+
+    /// These bytes, which keep the place where they are many.
+    #[must_use]
+    pub fn keep_if_large(self, bytes: Vec<u8>) -> Bytes {
+        if bytes.len() > SMALL { self.keep(bytes) } else { bytes.into() }
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +110,11 @@ mod tests {
         drop(part);
         let again = places.take(ONE).await.unwrap();
         drop((first, again));
+        let small = places.take(ONE).await.unwrap().keep_if_large(vec![0; SMALL]);
+        assert!(places.merchants.lock().unwrap().is_empty());
+        let large = places.take(ONE).await.unwrap().keep_if_large(vec![0; SMALL + 1]);
+        assert!(places.merchants.lock().unwrap().contains_key(&ONE));
+        drop((small, large));
         assert!(places.merchants.lock().unwrap().is_empty());
     }
 

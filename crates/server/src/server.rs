@@ -56,6 +56,7 @@ impl Server {
             tokens: Arc::new(tokens),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
             lists: Places::new(http::listing::UNDER_WAY, places::WAIT),
+            details: Places::new(http::sources::UNDER_WAY, places::WAIT),
             pages: Places::new(http::pages::UNDER_WAY, places::WAIT),
             config: Arc::new(config),
         };

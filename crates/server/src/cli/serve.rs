@@ -177,7 +177,9 @@ fn stop_signal() -> impl Future<Output = ()> {
                     if has_terminal() {
                         return;
                     }
-                    tracing::info!("SIGHUP does nothing without a terminal: settings are read at the start, and the log is not kept open");
+                    tracing::info!(
+                        "SIGHUP does nothing without a terminal: settings are read at the start, and the log is not kept open"
+                    );
                 }
                 // There will be none.
                 std::future::pending::<()>().await;

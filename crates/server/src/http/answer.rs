@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use axum::Json;
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use domain::money::Money;
 use domain::time::Timestamp;
@@ -11,14 +14,16 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
+use super::error::ApiError;
 use super::fields::{Id, Int, Schemas};
+use crate::places::Place;
 use crate::store::lists::Page;
 
 /// What a handler answers.
-pub type Answered<T> = Result<Json<T>, super::error::ApiError>;
+pub type Answered<T> = Result<Json<T>, ApiError>;
 
 /// What a handler of a list answers.
-pub type Listed<T> = Result<Rows<T>, super::error::ApiError>;
+pub type Listed<T> = Result<Rows<T>, ApiError>;
 
 /// A page of a list, written.
 pub struct Rows<T> {
@@ -35,6 +40,32 @@ impl<T> Rows<T> {
 }
 
 impl<T> IntoResponse for Rows<T> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
+/// A thing with all its parts, written: it may be large.
+pub struct Whole<T> {
+    response: Response,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize> Whole<T> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`ApiError`] for what cannot be written.
+    pub fn new(place: Place, thing: &T) -> Result<Self, ApiError> {
+        let mut text = serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
+        text.push(b'\n');
+        let mut response = Response::new(Body::from(place.keep_if_large(text)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(Self { response, of: PhantomData })
+    }
+}
+
+impl<T> IntoResponse for Whole<T> {
     fn into_response(self) -> Response {
         self.response
     }

@@ -16,8 +16,7 @@ const ASKED_AGAIN: Duration = Duration::from_secs(600);
 
 /// Lets pages of these origins call, and read what the fields of an answer say.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
-    let exposed: [HeaderName; 6] =
-        [LINK, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID.clone(), POLICY.clone(), STANDING.clone()];
+    let exposed: [HeaderName; 6] = [LINK, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID.clone(), POLICY.clone(), STANDING.clone()];
     CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
@@ -54,8 +53,17 @@ mod tests {
         ] {
             assert_eq!(origin(text).unwrap(), read);
         }
-        for text in ["", "*", "https://*", "null", "shop.example", "https://", "https://shop.example/x", "https://Shop.example", "https://a@b"]
-        {
+        for text in [
+            "",
+            "*",
+            "https://*",
+            "null",
+            "shop.example",
+            "https://",
+            "https://shop.example/x",
+            "https://Shop.example",
+            "https://a@b",
+        ] {
             assert!(origin(text).is_err(), "{text}");
         }
     }

@@ -8,7 +8,7 @@ use axum::http::header::HeaderName;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::answer::Rows;
+use super::answer::{Rows, Whole};
 use super::error::ApiError;
 use super::extract::{Body, Ids, PathWord, Query, QueryAndBody, Word, WordAndId, Words};
 use super::fields::{self, Fault, Payload, Schemas};
@@ -240,6 +240,12 @@ impl<T: PathWord> Takes for WordAndId<T> {
 }
 
 impl<T: JsonSchema> Gives for Json<T> {
+    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
+        draft.answer = schemas.subschema_for::<T>();
+    }
+}
+
+impl<T: JsonSchema> Gives for Whole<T> {
     fn describe(draft: &mut Draft, schemas: &mut Schemas) {
         draft.answer = schemas.subschema_for::<T>();
     }

@@ -83,7 +83,8 @@ mod tests {
         ] {
             assert_eq!(said(&[("x-forwarded-for", text)]), address, "{text}");
         }
-        for text in ["", "nonsense", "unknown", "203.0.113.9:", "203.0.113.9:x", "[203.0.113.9]x", "203.0.113", "198.51.100.1,"] {
+        for text in ["", "nonsense", "unknown", "203.0.113.9:", "203.0.113.9:x", "[203.0.113.9]x", "203.0.113", "198.51.100.1,"]
+        {
             assert_eq!(said(&[("x-forwarded-for", text)]), "Nothing", "{text}");
         }
         assert_eq!(said(&[]), "Nothing");

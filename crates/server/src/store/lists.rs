@@ -213,8 +213,7 @@ impl Queries {
         }
         params.extend(list.filter_params);
         params.extend(params!["limit" = page.limit]);
-        let sql =
-            format!("{select} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit");
+        let sql = format!("{select} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit");
         let rows = self.rows_apart(sql, params, take).await?;
         if rows.is_empty() && end.is_none() {
             self.ended::<R>(&page, &list.params).await?;
@@ -287,9 +286,7 @@ impl Queries {
         let list = match filter.party {
             None => List::new("merchant_id = :merchant", merchant, vec![]),
             // A party's are found by its own index: `+` keeps the merchant's, which gives the same order, from being chosen.
-            Some(party) => {
-                List::new("party_id = :party AND +merchant_id = :merchant", merchant, params!["party" = party.0])
-            }
+            Some(party) => List::new("party_id = :party AND +merchant_id = :merchant", merchant, params!["party" = party.0]),
         };
         let list = list
             .only("method = :method", ":method", filter.method.map(Method::as_str))
@@ -382,9 +379,11 @@ impl Queries {
                 List::new("subject_id = :subject_id AND +merchant_id = :merchant", merchant, params!["subject_id" = id])
             }
         };
-        let list = list
-            .only("type = :type", ":type", filter.kind.map(EventType::as_str))
-            .only("subject_type = :subject", ":subject", filter.subject.map(Subject::as_str));
+        let list = list.only("type = :type", ":type", filter.kind.map(EventType::as_str)).only(
+            "subject_type = :subject",
+            ":subject",
+            filter.subject.map(Subject::as_str),
+        );
         self.list(list, page).await
     }
 

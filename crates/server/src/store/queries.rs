@@ -92,7 +92,9 @@ impl Queries {
         #[cfg(test)]
         super::tests::note(sql, params);
         match &self.rows {
-            Rows::Sqlite { at_once, .. } => sqlite::read(&*at_once.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take),
+            Rows::Sqlite { at_once, .. } => {
+                sqlite::read(&*at_once.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take)
+            }
             Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
         }
     }

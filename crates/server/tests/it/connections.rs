@@ -60,7 +60,8 @@ impl Line {
             }
         }
         let lower = head.to_ascii_lowercase();
-        let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok()).unwrap_or(0);
+        let length =
+            lower.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).ok()?;
         let status = head.get(9..12)?.parse().ok()?;
@@ -191,7 +192,7 @@ fn one_connection_hears_all_kinds_of_answers() {
 
 #[test]
 fn a_hangup_ends_nothing_where_there_is_no_terminal() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = open_with(&[("KOLA_LOG", "info")]);
     let sent = std::process::Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().expect("kill");
     assert!(sent.success());
     wait_for("a line about it", || server.log().contains("SIGHUP does nothing without a terminal").then_some(()));

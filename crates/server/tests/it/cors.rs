@@ -49,9 +49,12 @@ fn pages_of_named_origins_may_call_and_read_what_they_need() {
         assert_eq!(asks(&server, origin).header("access-control-allow-origin"), None, "{origin}");
     }
     let token = shop.api.token.as_deref();
-    for (path, token, status) in
-        [("/v1/parties/list", token, 200), ("/v1/parties/list", None, 401), ("/nowhere", token, 404), ("/v1/parties/create", token, 405)]
-    {
+    for (path, token, status) in [
+        ("/v1/parties/list", token, 200),
+        ("/v1/parties/list", None, 401),
+        ("/nowhere", token, 404),
+        ("/v1/parties/create", token, 405),
+    ] {
         let reply = calls(&server, token, path, SHOP);
         assert_eq!((reply.status, reply.header("access-control-allow-origin")), (status, Some(SHOP)), "{path}");
         assert!(words(&reply, "vary").contains(&"origin".to_owned()), "{path}");

@@ -14,7 +14,7 @@ fn orders(server: &Server, shop: &Merchant, count: u32, note: &str) {
          as_payment_link, reference_id, created_at, updated_at) \
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
          SELECT 900000000 + i, {merchant}, 'ORDER', 'ORD-1999-' || i, {counterparty}, 'USD', 100, 'ACTIVE', {note}, 'PAYER', 0, \
-         'cart ' || i % 1000, i, i FROM n"
+         'cart ' || (i % 1000), i, i FROM n"
     ));
 }
 
@@ -178,7 +178,9 @@ fn answers_end_with_a_newline() {
     };
     let token = shop.api.token.as_deref();
     let party = shop.party();
-    for path in ["/v1/parties/list", "/v1/orders/list", &format!("/v1/parties/retrieve/{party}"), "/v1/parties/retrieve/x", "/nowhere"] {
+    for path in
+        ["/v1/parties/list", "/v1/orders/list", &format!("/v1/parties/retrieve/{party}"), "/v1/parties/retrieve/x", "/nowhere"]
+    {
         ends(path, token);
         ends(path, None);
     }

@@ -31,8 +31,6 @@ const STYLE: &str = include_str!("style.css");
 const LINES_MAX: usize = 200;
 /// Pages of one merchant that are under way at once.
 pub const UNDER_WAY: usize = 64;
-/// A page up to this size gives its place back at once: a connection may hold as much of a request's body.
-const SMALL: usize = 64 * 1024;
 
 static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
@@ -149,7 +147,8 @@ impl View {
             )
         };
         let rows: String = self.items.iter().take(LINES_MAX).map(row).collect();
-        let more = if self.items.len() > LINES_MAX { "<tr><td colspan=4>There are more items than are shown here." } else { "" };
+        let more =
+            if self.items.len() > LINES_MAX { "<tr><td colspan=4>There are more items than are shown here." } else { "" };
         format!(
             "<table><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}{more}\
              <tfoot><tr class=sum><th colspan=3>Total<td class=n>{}</table>",
@@ -246,8 +245,8 @@ fn whole(status: StatusCode, title: &str, body: &str, place: Option<Place>) -> R
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
     );
-    let body = match place.filter(|_| text.len() > SMALL) {
-        Some(place) => Body::from(place.keep(text.into_bytes())),
+    let body = match place {
+        Some(place) => Body::from(place.keep_if_large(text.into_bytes())),
         None => Body::from(text),
     };
     Ok((status, headers, body).into_response())

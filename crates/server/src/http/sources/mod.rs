@@ -17,7 +17,7 @@ use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, 
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Limit, Listed, page, submit};
+use super::answer::{Answered, Limit, Listed, Whole, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
@@ -27,8 +27,12 @@ use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
+use crate::places::Place;
 use crate::store::lists::SourceFilter;
 use answers::{Of, SourceAnswer, SourceDetailAnswer};
+
+/// Invoices and orders of one merchant that are being answered at once with all their items.
+pub const UNDER_WAY: usize = 8;
 
 payload! {
     /// An invoice to make.
@@ -237,13 +241,22 @@ async fn by_number<K: Kind>(app: &App, tenant: &Tenant, number: &str) -> Result<
     app.queries.source_by_number(tenant.id(), K::TYPE, number).await?.ok_or(ApiError::NotFound)
 }
 
-async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, SourceDetailAnswer>> {
-    let items = app.queries.items(source.id, None).await?;
-    let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
-    Ok(Json(Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant))))
+/// An invoice or order with its items.
+type Detailed<T> = Result<Whole<T>, ApiError>;
+
+/// A place for what has items.
+async fn place(app: &App, tenant: &Tenant) -> Result<Place, ApiError> {
+    app.details.take(tenant.id()).await.ok_or(ApiError::TooMany(1))
 }
 
-async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceDetailAnswer>> {
+async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Detailed<Of<K, SourceDetailAnswer>> {
+    let place = place(app, tenant).await?;
+    let items = app.queries.items(source.id, None).await?;
+    let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
+    Whole::new(place, &Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)))
+}
+
+async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Detailed<Of<K, SourceDetailAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     detail(&app, &tenant, source).await
 }
@@ -252,7 +265,7 @@ async fn retrieve_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Words([number]): Words<1>,
-) -> Answered<Of<K, SourceDetailAnswer>> {
+) -> Detailed<Of<K, SourceDetailAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     detail(&app, &tenant, source).await
 }

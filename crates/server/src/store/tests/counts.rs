@@ -40,7 +40,8 @@ fn api(stage: &Stage) -> (Router, String) {
     let dispatcher = Dispatcher::new(engine.clone(), Providers::new(Arc::new(Sandbox::new(Duration::ZERO, callbacks))));
     let queries = stage.queries.clone();
     let config = Arc::new(config);
-    let app = App { engine, queries, tokens, dispatcher, limits: None, lists: places(), pages: places(), config };
+    let app =
+        App { engine, queries, tokens, dispatcher, limits: None, lists: places(), details: places(), pages: places(), config };
     (crate::http::router(app), token)
 }
 
