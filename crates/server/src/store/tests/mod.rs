@@ -8,6 +8,7 @@ use std::io::Write as _;
 
 use tokio::runtime::Runtime;
 
+use super::postgres::readers::IN_ORDER;
 use super::postgres::{Address, PostgresSql};
 use super::queries::Queries;
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
@@ -140,6 +141,7 @@ impl Stage {
             Dialect::Postgres => {
                 let (types, values): (Vec<_>, Vec<_>) = params.iter().map(|(_, value)| literal(value)).unzip();
                 let (types, values) = (list(&types), list(&values));
+                self.sql.script(IN_ORDER).unwrap();
                 self.sql.script(&format!("PREPARE often {types} AS {}", numbered(sql, params))).unwrap();
                 let mut run = || told(self.sql.rows(&format!("EXPLAIN EXECUTE often {values}"), &vec![]).unwrap(), 0);
                 let (at_first, later) = (run(), (0..6).map(|_| run()).last().unwrap());
