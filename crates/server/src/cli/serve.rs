@@ -169,12 +169,15 @@ fn stop_signal() -> impl Future<Output = ()> {
         use tokio::signal::unix::{SignalKind, signal};
         signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::hangup())?)))
     };
+    // Asked now: a terminal that has hung up is none any more.
+    #[cfg(unix)]
+    let at_a_terminal = has_terminal();
     async move {
         #[cfg(unix)]
         if let Ok((mut terminate, mut hangup)) = signals {
             let hung_up = async {
                 while hangup.recv().await.is_some() {
-                    if has_terminal() {
+                    if at_a_terminal {
                         return;
                     }
                     tracing::info!(

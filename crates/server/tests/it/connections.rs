@@ -199,3 +199,25 @@ fn a_hangup_ends_nothing_where_there_is_no_terminal() {
     shop.party();
     assert_eq!(server.terminate(), Some(0));
 }
+
+/// `script` runs a program at a terminal of its own.
+#[test]
+fn a_hangup_ends_a_server_at_a_terminal_in_peace() {
+    use std::process::{Command, Stdio};
+    let database = crate::support::Database::new();
+    let serve = format!("exec {} serve --listen 127.0.0.1:0 --database '{}'", env!("CARGO_BIN_EXE_kola"), database.url());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &serve, "/dev/null"]);
+    let started = terminal.env("KOLA_LOG", "info").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let Ok(mut terminal) = started else { return crate::support::skipped(module_path!(), "terminals") };
+    let mut printed = BufReader::new(terminal.stdout.take().expect("a pipe"));
+    let mut said = String::new();
+    while !said.contains("kola listening on") {
+        assert_ne!(printed.read_line(&mut said).expect("a line"), 0, "{said}");
+    }
+    let hung_up = Command::new("pkill").args(["-HUP", "--parent", &terminal.id().to_string()]).status().expect("pkill");
+    assert!(hung_up.success());
+    printed.read_to_string(&mut said).expect("its last words");
+    assert_eq!(terminal.wait().expect("its end").code(), Some(0), "{said}");
+    assert!(said.contains("told to stop"), "{said}");
+}
