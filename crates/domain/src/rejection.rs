@@ -55,6 +55,13 @@ pub enum Rejection {
         /// "invoice" or "order".
         what: &'static str,
     },
+    /// An invoice or order has as many items as it can have.
+    TooManyItems {
+        /// "invoice" or "order".
+        what: &'static str,
+        /// The most.
+        most: i64,
+    },
     /// The session's time is over.
     SessionExpired {
         /// When it was over.
@@ -273,7 +280,11 @@ impl Rejection {
             | Self::NoFee { field, .. }
             | Self::NoRoom { field }
             | Self::TooManyDecimals { field, .. } => field,
-            Self::Empty { .. } | Self::NoActionNeeded | Self::ReviewNotOpen { .. } | Self::ReviewInsufficient => "",
+            Self::Empty { .. }
+            | Self::TooManyItems { .. }
+            | Self::NoActionNeeded
+            | Self::ReviewNotOpen { .. }
+            | Self::ReviewInsufficient => "",
             Self::SessionExpired { .. } | Self::OtherRecipient => "session_id",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
             Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",
@@ -309,6 +320,7 @@ impl Rejection {
                 "value_error.state"
             }
             Self::Empty { .. } => "value_error.empty",
+            Self::TooManyItems { .. } => "value_error.list.max_items",
             Self::SessionExpired { .. } => "value_error.expired",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "value_error.expires_at",
             Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoWallet { .. } => "value_error.currency",
@@ -362,6 +374,7 @@ impl std::fmt::Display for Rejection {
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
             Self::Empty { what } => write!(f, "the {what} has no items"),
+            Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
             Self::ExpiryPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
             Self::ExpiryFar { days } => write!(f, "expires_at is more than {days} days ahead"),
@@ -436,6 +449,7 @@ impl Rejection {
             Self::Unknown { field: "wallet_id", what: "a wallet" },
             Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
             Self::Empty { what: "invoice" },
+            Self::TooManyItems { what: "invoice", most: 200 },
             Self::SessionExpired { at },
             Self::ExpiryPast { now: at },
             Self::ExpiryFar { days: 366 },
@@ -528,7 +542,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 49;
+    const VARIANTS: usize = 50;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -13,6 +13,9 @@ use crate::rejection::{self, Rejection};
 use crate::time::Timestamp;
 use crate::world::{Halt, NoName, Row, World};
 
+/// The most items of a source: whoever reads it, on a page too, reads all of them.
+pub const MAX_ITEMS: i64 = 200;
+
 api_enum! {
     /// What a source is.
     SourceType {
@@ -119,6 +122,8 @@ pub struct Source {
     pub currency: Currency,
     /// Σ qty × amount of its items, in minor units.
     pub total_minor: i64,
+    /// How many items it has, while it is `IDLE`: afterwards it gets no more.
+    pub item_count: i64,
     /// Where it is in its life.
     pub status: SourceStatus,
     /// What it is for.
@@ -360,6 +365,7 @@ pub fn create(merchant_id: MerchantId, new: &NewSource, world: &mut World, time:
         counterparty_id: new.counterparty_id,
         currency: new.currency,
         total_minor: 0,
+        item_count: 0,
         status: SourceStatus::Idle,
         note: new.note.clone(),
         fee_bearer: new.fee_bearer,
@@ -418,12 +424,17 @@ pub fn cancel(which: SourceRef, world: &mut World, now: Timestamp) -> Result<Sou
 /// Adds an item to a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::CurrencyMismatch`], [`Rejection::AmountTooLarge`].
+/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::CurrencyMismatch`], [`Rejection::TooManyItems`],
+/// [`Rejection::AmountTooLarge`].
 pub fn add_item(which: SourceRef, new: &NewItem, world: &mut World, time: Timestamp) -> Result<Item, Halt> {
-    let source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
+    let mut source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
     if new.currency != source.currency {
         return Err(Rejection::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into());
     }
+    if source.item_count >= MAX_ITEMS {
+        return Err(Rejection::TooManyItems { what: source.kind.word(), most: MAX_ITEMS }.into());
+    }
+    source.item_count = source.item_count.saturating_add(1);
     let item = Item {
         id: ItemId(world.new_id()?),
         merchant_id: which.merchant_id,
@@ -493,7 +504,8 @@ pub fn update_item(
 pub fn remove_item(which: SourceRef, id: ItemId, world: &mut World, time: Timestamp) -> Result<(), Halt> {
     let source = which.in_path(world)?;
     let item = item_of(which, id, world)?;
-    let source = source.after(SourceInput::Edit, "", time)?;
+    let mut source = source.after(SourceInput::Edit, "", time)?;
+    source.item_count = source.item_count.saturating_sub(1).max(0);
     replace_line(source, item.line_total().unwrap_or(0), Some(0), world)?;
     world.put(Item { removed: true, updated_at: time, ..item });
     Ok(())

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::hashing::Hashing;
 use crate::limits::Limits;
+use crate::places::Places;
 use crate::store::queries::Queries;
 use crate::tokens::Tokens;
 use crate::workers::dispatch::Dispatcher;
@@ -25,6 +26,12 @@ pub struct App {
     pub dispatcher: Dispatcher,
     /// Rate limits, when they are on.
     pub limits: Option<Arc<Limits>>,
+    /// Places for lists that are being answered.
+    pub lists: Arc<Places>,
+    /// Places for invoices, orders and receipts with their items.
+    pub details: Arc<Places>,
+    /// Places for pages that are being answered.
+    pub pages: Arc<Places>,
     /// The settings.
     pub config: Arc<Config>,
 }

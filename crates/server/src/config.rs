@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use domain::command::Settings;
 
 /// So many requests in so many seconds.
@@ -45,6 +46,8 @@ pub struct Config {
     pub connections_max: usize,
     /// A connection on which no whole request head arrives for so long is closed.
     pub idle_max: Duration,
+    /// Whose pages may call this server from a browser: `https://shop.example`. Nobody's, where there is none.
+    pub cors_origins: Vec<HeaderValue>,
     /// Whether `POST /v1/noop` is there, as a yardstick for benchmarks.
     pub bench_routes: bool,
 }
@@ -60,6 +63,7 @@ impl Default for Config {
             rate_limit: None,
             connections_max: 16_384,
             idle_max: Duration::from_secs(75),
+            cors_origins: vec![],
             bench_routes: false,
         }
     }

@@ -15,6 +15,7 @@ pub mod hex;
 pub mod http;
 pub mod limits;
 pub mod market;
+pub mod places;
 pub mod providers;
 pub mod secrets;
 pub mod server;

@@ -102,10 +102,11 @@ pub struct Limits {
     merchants: Buckets<MerchantId>,
     addresses: Buckets<IpAddr>,
     bad_tokens: Buckets<IpAddr>,
+    pages: Buckets<IpAddr>,
 }
 
 impl Limits {
-    /// The same limit for each merchant, and for each address that asks for tokens or sends bad ones.
+    /// The same limit for each merchant, for each address that asks for tokens or sends bad ones, and for each that reads pages.
     #[must_use]
     pub fn new(limit: RateLimit) -> Self {
         Self {
@@ -113,6 +114,7 @@ impl Limits {
             merchants: Buckets::new("merchant", limit, CALLERS_MAX),
             addresses: Buckets::new("address", limit, CALLERS_MAX),
             bad_tokens: Buckets::new("bad-tokens", limit, CALLERS_MAX),
+            pages: Buckets::new("page", limit, CALLERS_MAX),
         }
     }
 
@@ -143,6 +145,12 @@ impl Limits {
     #[must_use]
     pub fn take_bad(&self, address: IpAddr) -> (bool, Standing) {
         self.bad_tokens.take(address, self.now())
+    }
+
+    /// Counts a page that is read, by the client's address.
+    #[must_use]
+    pub fn take_page(&self, address: IpAddr) -> (bool, Standing) {
+        self.pages.take(address, self.now())
     }
 
     /// How an address stands.

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::hashing::Hashing;
 use crate::limits::Limits;
+use crate::places::{self, Places};
 use crate::providers::sandbox::Sandbox;
 use crate::providers::{Provider, Providers};
 use crate::store::{Database, Store};
@@ -56,6 +57,9 @@ impl Server {
             tokens: Arc::new(tokens),
             hashing: Hashing::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
+            lists: Places::new(http::listing::UNDER_WAY, places::WAIT),
+            details: Places::new(http::sources::UNDER_WAY, places::WAIT),
+            pages: Places::new(http::pages::UNDER_WAY, places::WAIT),
             config: Arc::new(config),
         };
         let mut workers = workers::start(&app, inbox);

@@ -12,6 +12,7 @@ mod providers;
 mod refunds;
 mod reviews;
 mod room;
+mod sources;
 mod stage;
 mod transfers;
 mod waiting;

@@ -60,6 +60,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Group {
     /// Run the server. This is also what happens without a command.
+    ///
+    /// SIGTERM and SIGINT let requests end first. SIGHUP does the same where there is a terminal, and nothing where there is none.
     Serve(serve::Serve),
     /// Play all four sessions over HTTP and show the ledger.
     Demo(demo::Demo),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::http::HeaderValue;
 use clap::Args;
 use domain::command::{Command, Settings};
 use domain::currency::Currency;
@@ -18,7 +19,7 @@ use domain::wallet;
 use super::Place;
 use super::merchant::{self, Created};
 use crate::config::{Config, RateLimit};
-use crate::http::listen;
+use crate::http::{cors, listen};
 use crate::server::Server;
 use crate::store::installation;
 
@@ -50,6 +51,10 @@ pub struct Serve {
     #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_seconds: u64,
+    /// Origins whose pages may call this server from a browser, with commas between them: https://shop.example. None if not
+    /// given.
+    #[arg(long, env = "KOLA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = cors::origin)]
+    cors_origins: Vec<HeaderValue>,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
@@ -136,6 +141,7 @@ impl Serve {
             rate_limit: self.rate_limit,
             connections_max: listen::within_open_files(self.connections_max),
             idle_max: Duration::from_secs(self.idle_seconds),
+            cors_origins: self.cors_origins.clone(),
             bench_routes: self.bench_routes,
             ..Config::default()
         }
@@ -171,20 +177,44 @@ impl Serve {
 /// stop it.
 fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    let terminate = {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate())
+        signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::hangup())?)))
     };
+    // Asked now: a terminal that has hung up is none any more.
+    #[cfg(unix)]
+    let at_a_terminal = has_terminal();
     async move {
         #[cfg(unix)]
-        if let Ok(mut terminate) = terminate {
+        if let Ok((mut terminate, mut hangup)) = signals {
+            let hung_up = async {
+                while hangup.recv().await.is_some() {
+                    if at_a_terminal {
+                        return;
+                    }
+                    tracing::info!(
+                        "SIGHUP does nothing without a terminal: settings are read at the start, and the log is not kept open"
+                    );
+                }
+                // There will be none.
+                std::future::pending::<()>().await;
+            };
             tokio::select! {
                 _ = terminate.recv() => return,
+                () = hung_up => return,
                 _ = tokio::signal::ctrl_c() => return,
             }
         }
         let _ = tokio::signal::ctrl_c().await;
     }
+}
+
+/// Whether somebody started this process at a terminal, whose end SIGHUP is then. A service has none, nor has what `nohup`
+/// keeps running.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
 }
 
 /// On an empty database, for the first process that asks: a verified sandbox merchant.

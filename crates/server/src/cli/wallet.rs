@@ -9,7 +9,7 @@ use domain::wallet::WalletStatus;
 use serde_json::json;
 
 use super::{Place, merchant, print_json};
-use crate::store::queries::{Page, WalletFilter};
+use crate::store::lists::{Page, WalletFilter};
 
 #[derive(Subcommand)]
 pub enum Wallet {
@@ -114,7 +114,7 @@ fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::wall
         let mut found: Vec<domain::wallet::Wallet> = vec![];
         loop {
             let page = Page { limit: merchant::LIST_STEP, after_id: found.last().map(|wallet| wallet.id.0) };
-            let more = queries.wallets(id, WalletFilter::default(), page).await?;
+            let more = queries.wallets(id, WalletFilter::default(), page).await?.rows;
             if more.is_empty() {
                 return Ok(found);
             }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use axum::Json;
-use axum::http::header::LINK;
-use axum::http::{HeaderValue, Uri};
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use domain::money::Money;
 use domain::time::Timestamp;
@@ -13,14 +14,16 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
+use super::error::ApiError;
 use super::fields::{Id, Int, Schemas};
-use crate::store::queries::Page;
+use crate::places::Place;
+use crate::store::lists::Page;
 
 /// What a handler answers.
-pub type Answered<T> = Result<Json<T>, super::error::ApiError>;
+pub type Answered<T> = Result<Json<T>, ApiError>;
 
 /// What a handler of a list answers.
-pub type Listed<T> = Result<Rows<T>, super::error::ApiError>;
+pub type Listed<T> = Result<Rows<T>, ApiError>;
 
 /// A page of a list, written.
 pub struct Rows<T> {
@@ -28,7 +31,41 @@ pub struct Rows<T> {
     of: PhantomData<fn() -> T>,
 }
 
+impl<T> Rows<T> {
+    /// Of what was written.
+    #[must_use]
+    pub const fn new(response: Response) -> Self {
+        Self { response, of: PhantomData }
+    }
+}
+
 impl<T> IntoResponse for Rows<T> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
+/// A thing with all its parts, written: it may be large.
+pub struct Whole<T> {
+    response: Response,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize> Whole<T> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`ApiError`] for what cannot be written.
+    pub fn new(place: Place, thing: &T) -> Result<Self, ApiError> {
+        let mut text = serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
+        text.push(b'\n');
+        let mut response = Response::new(Body::from(place.keep_if_large(text)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(Self { response, of: PhantomData })
+    }
+}
+
+impl<T> IntoResponse for Whole<T> {
     fn into_response(self) -> Response {
         self.response
     }
@@ -105,23 +142,6 @@ pub fn page(limit: Option<Limit>, after_id: Option<Id>) -> Page {
     Page { limit, after_id: after_id.map(|id| id.0) }
 }
 
-/// A list: a bare array, with a link to the next page when this one is full.
-pub fn list<T: Serialize>(uri: &Uri, page: Page, rows: &[T], id: impl Fn(&T) -> i64) -> Rows<T> {
-    let last = rows.last().filter(|_| u32::try_from(rows.len()).is_ok_and(|len| len >= page.limit));
-    let link = last.and_then(|row| HeaderValue::try_from(next_link(uri, id(row))).ok());
-    let response = match link {
-        Some(link) => ([(LINK, link)], Json(rows)).into_response(),
-        None => Json(rows).into_response(),
-    };
-    Rows { response, of: PhantomData }
-}
-
-fn next_link(uri: &Uri, after_id: i64) -> String {
-    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after_id="));
-    let query: Vec<String> = kept.map(str::to_owned).chain([format!("after_id={after_id}")]).collect();
-    format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,16 +162,5 @@ mod tests {
         ] {
             assert_eq!(text(minor, code), (expected.to_owned(), expected.to_owned()));
         }
-    }
-
-    #[test]
-    fn a_full_page_links_to_the_next() {
-        let uri = Uri::from_static("/v1/parties/list?limit=2&after_id=9&fullname=a%20b");
-        let page = page(Some(Int(2)), Some(Id(9)));
-        let list = |rows: &[i64]| list(&uri, page, rows, |id| *id).into_response();
-        let full = list(&[8, 7]);
-        assert_eq!(full.headers()[LINK], "</v1/parties/list?limit=2&fullname=a%20b&after_id=7>; rel=\"next\"");
-        assert!(!list(&[8]).headers().contains_key(LINK));
-        assert!(!list(&[]).headers().contains_key(LINK));
     }
 }

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use domain::command::{Answer, Command};
 use domain::ids::ApiKeyId;
@@ -10,11 +9,12 @@ use domain::merchant::ApiKey;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
 use super::fields::Id;
+use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -64,10 +64,10 @@ async fn create(
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListApiKeys>) -> Listed<ApiKeyAnswer> {
+async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListApiKeys>) -> Listed<ApiKeyAnswer> {
     let page = page(query.limit, query.after_id);
-    let rows: Vec<ApiKeyAnswer> = app.queries.api_keys(tenant.id(), page).await?.into_iter().map(Into::into).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    let found = app.queries.api_keys(listing.tenant.id(), page).await?;
+    listing.answer(page, found, ApiKeyAnswer::from, |row| row.id)
 }
 
 async fn revoke(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ApiKeyAnswer> {

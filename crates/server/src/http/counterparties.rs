@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::command::{Answer, Command};
 use domain::ids::{CounterpartyId, PartyId};
 use domain::merchant::{Merchant, MerchantType};
@@ -11,11 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query};
 use super::fields::{Id, Name, Text};
+use super::listing::Listing;
 use super::parties::PartyAnswer;
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -124,16 +124,15 @@ async fn update(
 
 async fn list_all(
     State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
+    listing: Listing,
     Query(query): Query<ListCounterparties>,
 ) -> Listed<CounterpartyWithPartyAnswer> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let found = app.queries.counterparties(tenant.id(), fullname, query.relationship_type, page).await?;
-    let answer = |(row, party)| CounterpartyWithPartyAnswer::new(&row, party, &tenant.merchant);
-    let rows: Vec<_> = found.into_iter().map(answer).collect();
-    Ok(list(&uri, page, &rows, |row| row.counterparty.id))
+    let found = app.queries.counterparties(listing.tenant.id(), fullname, query.relationship_type, page).await?;
+    let merchant = listing.tenant.merchant.clone();
+    let answer = |(row, party)| CounterpartyWithPartyAnswer::new(&row, party, &merchant);
+    listing.answer(page, found, answer, |row| row.counterparty.id)
 }
 
 async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<CounterpartyWithPartyAnswer> {

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use axum::http::header::HeaderName;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::answer::Rows;
+use super::answer::{Rows, Whole};
 use super::error::ApiError;
 use super::extract::{Body, Ids, PathWord, Query, QueryAndBody, Word, WordAndId, Words};
 use super::fields::{self, Fault, Payload, Schemas};
 use super::limits::ByAddress;
+use super::listing::Listing;
 use super::tenant::Tenant;
 
 /// What a person says of a route; all the rest is in its handler's types.
@@ -170,10 +170,6 @@ impl<S> Takes for State<S> {
     fn describe(_: &mut Draft, _: &mut Schemas) {}
 }
 
-impl Takes for Uri {
-    fn describe(_: &mut Draft, _: &mut Schemas) {}
-}
-
 impl Takes for ByAddress {
     fn describe(_: &mut Draft, _: &mut Schemas) {}
 }
@@ -182,6 +178,12 @@ impl Takes for Tenant {
     fn describe(draft: &mut Draft, _: &mut Schemas) {
         draft.needs_token = true;
         draft.errors.insert(401);
+    }
+}
+
+impl Takes for Listing {
+    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
+        Tenant::describe(draft, schemas);
     }
 }
 
@@ -238,6 +240,12 @@ impl<T: PathWord> Takes for WordAndId<T> {
 }
 
 impl<T: JsonSchema> Gives for Json<T> {
+    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
+        draft.answer = schemas.subschema_for::<T>();
+    }
+}
+
+impl<T: JsonSchema> Gives for Whole<T> {
     fn describe(draft: &mut Draft, schemas: &mut Schemas) {
         draft.answer = schemas.subschema_for::<T>();
     }

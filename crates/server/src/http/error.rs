@@ -53,6 +53,8 @@ pub enum ApiError {
     TooMany(u64),
     /// The same of one thing, and why.
     TooManyOf(String, u64),
+    /// 429: as many lists of the merchant as may be are being answered.
+    TooManyLists,
     /// 500, with what the log is to say.
     Internal(String),
     /// 503: the queue is full.
@@ -129,7 +131,7 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::State(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooMany(_) | Self::TooManyOf(..) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -147,6 +149,7 @@ impl ApiError {
             Self::NotJson => "The request body must be application/json",
             Self::Invalid(faults) => return Detail::Faults(faults),
             Self::TooMany(_) => "Too many requests",
+            Self::TooManyLists => "Too many lists of this merchant are being answered",
             Self::Internal(_) => "Internal server error",
             Self::Overloaded => "The server is overloaded, try again",
             Self::Unavailable(_) => "The service is unavailable, try again",
@@ -174,7 +177,7 @@ impl ApiError {
             Self::TooMany(seconds) | Self::TooManyOf(_, seconds) | Self::Locked(_, seconds) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
-            Self::Overloaded | Self::Unavailable(_) => {
+            Self::Overloaded | Self::Unavailable(_) | Self::TooManyLists => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
             _ => {}
@@ -389,6 +392,7 @@ mod tests {
             (ApiError::State("the invoice is PAID".to_owned()), 422, text("the invoice is PAID")),
             (ApiError::Locked("passcode locked".to_owned(), 7), 403, text("passcode locked")),
             (ApiError::TooMany(7), 429, text("Too many requests")),
+            (ApiError::TooManyLists, 429, text("Too many lists of this merchant are being answered")),
         ] {
             let (got, headers, value) = answer(error).await;
             let waits = status == 429 || value["detail"] == "passcode locked";

@@ -2,21 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::event::{EventType, Subject};
 use domain::ids::EventId;
 
-use super::answer::{Answered, Limit, Listed, list, page};
+use super::answer::{Answered, Limit, Listed, page};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
 use super::fields::Id;
-use super::payment_intents::{EventAnswer, event};
+use super::listing::Listing;
+use super::payment_intents::{EventAnswer, Transactions};
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::queries::EventFilter;
+use crate::store::lists::EventFilter;
 
 payload! {
     /// Which events.
@@ -34,19 +34,18 @@ payload! {
     }
 }
 
-async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListEvents>) -> Listed<EventAnswer> {
+async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListEvents>) -> Listed<EventAnswer> {
     let page = page(query.limit, query.after_id);
     let filter = EventFilter { kind: query.r#type, subject: query.subject_type, subject_id: query.subject_id.map(|id| id.0) };
-    let mut rows = vec![];
-    for found in app.queries.events(tenant.id(), filter, page).await? {
-        rows.push(event(&app, &tenant, found).await?);
-    }
-    Ok(list(&uri, page, &rows, EventAnswer::id))
+    let found = app.queries.events(listing.tenant.id(), filter, page).await?;
+    let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;
+    listing.answer(page, found, |event| transactions.answer(event), EventAnswer::id)
 }
 
 async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<EventAnswer> {
     let found = app.queries.event(tenant.id(), EventId(id)).await?.ok_or(ApiError::NotFound)?;
-    Ok(Json(event(&app, &tenant, found).await?))
+    let transactions = Transactions::read(&app, &tenant, std::slice::from_ref(&found)).await?;
+    Ok(Json(transactions.answer(found)))
 }
 
 /// Reading events.

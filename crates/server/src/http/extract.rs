@@ -355,13 +355,13 @@ mod tests {
         let router = routes.build(());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),
-            ("/a/7/items/x", 404, r#"{"detail":"Not found"}"#),
+            ("/a/7/items/x", 404, "{\"detail\":\"Not found\"}\n"),
             ("/b/payout/x/9", 200, "PAYOUT 9"),
-            ("/b/PAYOUT/x/9", 404, r#"{"detail":"Not found"}"#),
-            ("/b/payout/x/0", 404, r#"{"detail":"Not found"}"#),
+            ("/b/PAYOUT/x/9", 404, "{\"detail\":\"Not found\"}\n"),
+            ("/b/payout/x/0", 404, "{\"detail\":\"Not found\"}\n"),
             ("/c/INV%2D2026", 200, "INV-2026"),
-            ("/c/INV%00", 404, r#"{"detail":"Not found"}"#),
-            ("/c/%FF", 404, r#"{"detail":"Not found"}"#),
+            ("/c/INV%00", 404, "{\"detail\":\"Not found\"}\n"),
+            ("/c/%FF", 404, "{\"detail\":\"Not found\"}\n"),
         ] {
             let request = Request::builder().uri(path).body(axum::body::Body::empty()).unwrap();
             let response = router.clone().oneshot(request).await.unwrap();

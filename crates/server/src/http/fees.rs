@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::book::{Book, Fee, GatewayFee, PlatformFee, Tier};
 use domain::money::{Money, Ratio};
 use domain::names::{Method, Operation, Provider};
@@ -10,16 +9,18 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
-use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
+use super::answer::{Amount, Answered, Limit, Listed, Time, page};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
 use super::fields::{Id, Schemas, Text};
+use super::listing::Listing;
 use super::names::OwnerKind;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
+use crate::store::lists::Part;
 
 payload! {
     /// Which gateway fee.
@@ -236,7 +237,7 @@ async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Que
     }))
 }
 
-async fn tiers(State(app): State<App>, _: Tenant, uri: Uri, Query(query): Query<ListTiers>) -> Listed<TierAnswer> {
+async fn tiers(State(app): State<App>, listing: Listing, Query(query): Query<ListTiers>) -> Listed<TierAnswer> {
     let page = page(query.limit, query.after_id);
     let book = app.queries.book().await?;
     let mut tiers: Vec<&Tier> = book.tiers.iter().collect();
@@ -244,8 +245,8 @@ async fn tiers(State(app): State<App>, _: Tenant, uri: Uri, Query(query): Query<
     let after = |id| tiers.iter().position(|tier| tier.id == id).map(|at| at + 1).ok_or_else(ApiError::no_place);
     let start = page.after_id.map_or(Ok(0), after)?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let rows: Vec<TierAnswer> = tiers.into_iter().skip(start).take(limit).map(Into::into).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    let found = Part { rows: tiers.into_iter().skip(start).take(limit).collect(), looked_to: None };
+    listing.answer(page, found, TierAnswer::from, |row| row.id)
 }
 
 /// Asking what payments cost.

@@ -11,13 +11,13 @@ use axum::response::Response;
 use domain::ids::MerchantId;
 
 use super::error::ApiError;
+use super::forwarded::{self, Said};
 use crate::app::App;
 use crate::config::RateLimit;
 use crate::limits::{Limits, Standing};
 
-static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-static STANDING: HeaderName = HeaderName::from_static("ratelimit");
-static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) static STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Counts a request of a merchant.
 ///
@@ -69,13 +69,34 @@ impl FromRequestParts<App> for ByAddress {
     }
 }
 
-/// The address that a client is counted by. A proxy on this machine is believed whom it speaks for: the last address that it
-/// names is the one that it has seen itself. Of an IPv6 address, the network counts: a client has the rest to itself.
+/// Counts a request for a page by the client's address.
+pub struct OfPage;
+
+impl FromRequestParts<App> for OfPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if let (Some(limits), Some(Call { address, .. })) = (&app.limits, parts.extensions.get()) {
+            note(limits.take_page(*address), &parts.extensions)?;
+        }
+        Ok(Self)
+    }
+}
+
+/// Whom all are counted as whose address cannot be known.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// The address that a client is counted by. A proxy on this machine is believed whom it speaks for. Of an IPv6 address, the
+/// network counts: a client has the rest to itself.
 fn address_of(peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let forwarded = headers.get_all(&FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|address| address.trim().parse::<IpAddr>().ok());
-    match last.map(|address| address.to_canonical()).filter(|_| peer.is_loopback()).unwrap_or(peer) {
+    let peer = peer.unwrap_or(NOBODY).to_canonical();
+    let client = match forwarded::client(headers) {
+        _ if !peer.is_loopback() => peer,
+        Said::By(address) => address,
+        Said::Nothing => peer,
+        Said::Both => NOBODY,
+    };
+    match client {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
         address @ IpAddr::V4(_) => address,
     }
@@ -113,10 +134,14 @@ mod tests {
         assert_eq!(of("203.0.113.7", &headers), "203.0.113.7");
         assert_eq!(of("::ffff:203.0.113.7", &headers), "203.0.113.7");
         assert_eq!(of("2001:db8:1:2:3:4:5:6", &headers), "2001:db8:1:2::");
-        headers.insert(FORWARDED_FOR.clone(), HeaderValue::from_static("198.51.100.1, 198.51.100.2"));
+        headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1, 198.51.100.2"));
         assert_eq!(of("203.0.113.7", &headers), "203.0.113.7", "a stranger is not believed");
         assert_eq!(of("127.0.0.1", &headers), "198.51.100.2", "what the client wrote before is not");
-        headers.append(FORWARDED_FOR.clone(), HeaderValue::from_static("nonsense"));
+        headers.append("x-forwarded-for", HeaderValue::from_static("nonsense"));
         assert_eq!(of("127.0.0.1", &headers), "127.0.0.1");
+        headers.append("x-forwarded-for", HeaderValue::from_static("[2001:db8:1:2::9]:80"));
+        assert_eq!(of("127.0.0.1", &headers), "2001:db8:1:2::");
+        headers.insert("forwarded", HeaderValue::from_static("for=192.0.2.1"));
+        assert_eq!(of("127.0.0.1", &headers), "0.0.0.0", "who writes a field of its own is counted with all who do");
     }
 }

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod auth;
 pub mod challenge;
 pub mod checkouts;
+pub mod cors;
 pub mod counterparties;
 pub mod describe;
 pub mod docs;
@@ -17,10 +18,12 @@ pub mod executions;
 pub mod extract;
 pub mod fees;
 pub mod fields;
+pub mod forwarded;
 pub mod health;
 pub mod limits;
 pub mod links;
 pub mod listen;
+pub mod listing;
 pub mod log;
 pub mod merchants;
 pub mod names;
@@ -38,9 +41,10 @@ pub mod sessions;
 pub mod sources;
 pub mod status;
 pub mod tenant;
+pub mod unread;
 pub mod wallets;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::app::App;
 use routes::Routes;
@@ -85,10 +89,15 @@ pub fn route_list() -> Vec<(String, String)> {
 /// The API of a server.
 pub fn router(app: App) -> axum::Router {
     let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
-    match app.limits.clone() {
-        Some(limits) => routes.build(app).layer(from_fn_with_state(limits, limits::show)),
-        None => routes.build(app),
+    let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
+    let mut router = routes.build(app);
+    if let Some(limits) = limits {
+        router = router.layer(from_fn_with_state(limits, limits::show));
     }
+    if !origins.is_empty() {
+        router = router.layer(cors::layer(&origins));
+    }
+    router.layer(from_fn(unread::drop_rest))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::command::{Answer, Command};
 use domain::ids::PartyId;
 use domain::party::{NewParty, Party};
@@ -10,11 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query};
 use super::fields::{CountryCode, Email, Id, Phone, Text};
+use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -81,11 +81,11 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
     Ok(Json(party.into()))
 }
 
-async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListParties>) -> Listed<PartyAnswer> {
+async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListParties>) -> Listed<PartyAnswer> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let rows: Vec<PartyAnswer> = app.queries.parties(tenant.id(), fullname, page).await?.into_iter().map(Into::into).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    let found = app.queries.parties(listing.tenant.id(), fullname, page).await?;
+    listing.answer(page, found, PartyAnswer::from, |row| row.id)
 }
 
 async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PartyAnswer> {

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::account::{NewAccount, PaymentAccount};
 use domain::command::{Answer, Command};
 use domain::ids::{PartyId, PaymentAccountId};
@@ -12,17 +11,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Limit, Listed, Time, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Time, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query, QueryAndBody};
 use super::fields::{CountryCode, Fault, FaultKind, FromValue, Id, Name, Network, Part, Phone, Text};
+use super::listing::Listing;
 use super::predictions::test_card;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::queries::AccountFilter;
+use crate::store::lists::AccountFilter;
 
 payload! {
     /// A payment account to make.
@@ -146,8 +146,7 @@ async fn create(
 
 async fn list_all(
     State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
+    listing: Listing,
     Query(query): Query<ListPaymentAccounts>,
 ) -> Listed<PaymentAccountAnswer> {
     let page = page(query.limit, query.after_id);
@@ -157,9 +156,8 @@ async fn list_all(
         operation: query.operation_type,
         is_active: query.is_active,
     };
-    let found = app.queries.payment_accounts(tenant.id(), filter, page).await?;
-    let rows: Vec<PaymentAccountAnswer> = found.into_iter().map(Into::into).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    let found = app.queries.payment_accounts(listing.tenant.id(), filter, page).await?;
+    listing.answer(page, found, PaymentAccountAnswer::from, |row| row.id)
 }
 
 async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {

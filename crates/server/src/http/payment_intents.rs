@@ -1,23 +1,26 @@
 //! Payment intents: executions with all that happened to them, down to the ledger.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::event::{Event, EventType, Subject};
 use domain::execution::Execution;
-use domain::ids::ExecutionId;
+use domain::ids::{EventId, ExecutionId};
+use domain::ledger::{AccountKind, Entry};
 use domain::money::Money;
 use domain::names::{Method, Provider};
 use domain::session::SessionKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
+use super::answer::{Amount, Answered, Limit, Listed, Time, page};
 use super::describe::op;
 use super::error::ApiError;
 use super::executions::ExecutionAnswer;
 use super::extract::{Ids, Query};
 use super::fields::{Code, Id, Name};
+use super::listing::Listing;
 use super::routes::Routes;
 use super::sessions::{self, SessionAnswer};
 use super::tenant::Tenant;
@@ -122,33 +125,45 @@ fn kind_of(execution: &Execution) -> SessionKind {
     kind.copied().unwrap_or(SessionKind::Checkout)
 }
 
-/// An event with its entries.
-///
-/// # Errors
-/// [`ApiError`].
-pub(super) async fn event(app: &App, tenant: &Tenant, event: Event) -> Result<EventAnswer, ApiError> {
-    let entries = app.queries.entries_of(tenant.id(), event.id).await?;
-    let note = event.told().map(str::to_owned);
-    Ok(EventAnswer {
-        id: event.id.0,
-        r#type: Name(event.kind),
-        subject_type: Name(event.subject),
-        subject_id: event.subject_id,
-        note,
-        created_at: Time(event.created_at),
-        entries: entries.into_iter().map(Into::into).collect(),
-    })
+/// The ledger transactions of some events: their entries, by the event that caused them.
+pub(super) struct Transactions(HashMap<EventId, Vec<(Entry, Option<AccountKind>)>>);
+
+impl Transactions {
+    /// Reads them, however many, with one statement.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub(super) async fn read(app: &App, tenant: &Tenant, events: &[Event]) -> Result<Self, ApiError> {
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let mut transactions: HashMap<EventId, Vec<_>> = HashMap::new();
+        for (entry, kind) in app.queries.entries_of(tenant.id(), &ids).await? {
+            transactions.entry(entry.transaction_id).or_default().push((entry, kind));
+        }
+        Ok(Self(transactions))
+    }
+
+    /// An event with its entries.
+    pub(super) fn answer(&self, event: Event) -> EventAnswer {
+        let entries = self.0.get(&event.id).into_iter().flatten();
+        let note = event.told().map(str::to_owned);
+        EventAnswer {
+            id: event.id.0,
+            r#type: Name(event.kind),
+            subject_type: Name(event.subject),
+            subject_id: event.subject_id,
+            note,
+            created_at: Time(event.created_at),
+            entries: entries.cloned().map(Into::into).collect(),
+        }
+    }
 }
 
 async fn timeline(app: &App, tenant: &Tenant, execution: &Execution) -> Result<Vec<EventAnswer>, ApiError> {
     let mut events = app.queries.events_of(tenant.id(), execution.session_id.0).await?;
     events.extend(app.queries.events_of(tenant.id(), execution.id.0).await?);
     events.sort_by_key(|event| (event.created_at, event.id));
-    let mut timeline = Vec::with_capacity(events.len());
-    for row in events {
-        timeline.push(event(app, tenant, row).await?);
-    }
-    Ok(timeline)
+    let transactions = Transactions::read(app, tenant, &events).await?;
+    Ok(events.into_iter().map(|event| transactions.answer(event)).collect())
 }
 
 async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentIntentDetailAnswer> {
@@ -163,14 +178,12 @@ async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> 
 
 async fn list_all(
     State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
+    listing: Listing,
     Query(query): Query<ListPaymentIntents>,
 ) -> Listed<PaymentIntentAnswer> {
     let page = page(query.limit, query.after_id);
-    let found = app.queries.executions(tenant.id(), page).await?;
-    let rows: Vec<PaymentIntentAnswer> = found.into_iter().map(Into::into).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    let found = app.queries.executions(listing.tenant.id(), page).await?;
+    listing.answer(page, found, PaymentIntentAnswer::from, |row| row.id)
 }
 
 /// Reading payment intents.

@@ -7,10 +7,11 @@ use std::pin::pin;
 use std::task::Poll;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -93,7 +94,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 /// all are somebody's payments.
 async fn guard(request: Request, next: Next) -> Response {
     let line = Line::begin(&request);
-    let mut response = caught(request, next).await;
+    let mut response = with_a_last_line(caught(request, next).await).await;
     if let Some(line) = line {
         line.end(&mut response);
     }
@@ -101,6 +102,27 @@ async fn guard(request: Request, next: Next) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Ends JSON with a newline, so that a terminal's prompt does not stand behind it.
+async fn with_a_last_line(response: Response) -> Response {
+    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !is_json {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // It is in memory as a whole, and in one piece, which is not copied.
+    let text = match to_bytes(body, usize::MAX).await {
+        Ok(text) => text,
+        Err(error) => return ApiError::internal(error.to_string()).into_response(),
+    };
+    if text.ends_with(b"\n") {
+        return Response::from_parts(parts, Body::from(text));
+    }
+    let mut line = Vec::with_capacity(text.len().saturating_add(1));
+    line.extend_from_slice(&text);
+    line.push(b'\n');
+    Response::from_parts(parts, Body::from(line))
 }
 
 async fn caught(request: Request, next: Next) -> Response {
@@ -117,7 +139,6 @@ async fn caught(request: Request, next: Next) -> Response {
 mod tests {
     use super::super::describe::op;
     use super::*;
-    use axum::body::{Body, to_bytes};
     use tower::ServiceExt;
 
     async fn broken() -> &'static str {
@@ -139,9 +160,9 @@ mod tests {
     #[tokio::test]
     async fn whatever_comes_is_answered_with_json() {
         assert_eq!(call("GET", "/fine").await, (200, String::new(), "fine".to_owned()));
-        assert_eq!(call("GET", "/other").await, (404, String::new(), r#"{"detail":"Not found"}"#.to_owned()));
+        assert_eq!(call("GET", "/other").await, (404, String::new(), "{\"detail\":\"Not found\"}\n".to_owned()));
         let (status, allow, body) = call("POST", "/fine").await;
-        assert_eq!((status, body.as_str()), (405, r#"{"detail":"Method not allowed"}"#));
+        assert_eq!((status, body.as_str()), (405, "{\"detail\":\"Method not allowed\"}\n"));
         assert!(allow.contains("GET") && allow.contains("PUT"), "{allow}");
     }
 

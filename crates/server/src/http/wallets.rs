@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::currency::Currency;
 use domain::ids::{PartyId, WalletId};
 use domain::ledger::{AccountKind, Bucket, Entry};
@@ -11,16 +10,17 @@ use domain::wallet::{OwnerType, Wallet, WalletStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::{Amount, Answered, Limit, Listed, Time, list, page};
+use super::answer::{Amount, Answered, Limit, Listed, Time, page};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query};
 use super::fields::{Code, Id, Name};
+use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::queries::WalletFilter;
+use crate::store::lists::WalletFilter;
 
 payload! {
     /// Which wallets.
@@ -113,13 +113,12 @@ impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
     }
 }
 
-async fn list_all(State(app): State<App>, tenant: Tenant, uri: Uri, Query(query): Query<ListWallets>) -> Listed<WalletAnswer> {
+async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListWallets>) -> Listed<WalletAnswer> {
     let page = page(query.limit, query.after_id);
     let filter =
         WalletFilter { party: query.party_id.map(|id| PartyId(id.0)), owner: query.owner_type, currency: query.currency };
-    let found = app.queries.wallets(tenant.id(), filter, page).await?;
-    let rows: Vec<WalletAnswer> = found.into_iter().map(Into::into).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    let found = app.queries.wallets(listing.tenant.id(), filter, page).await?;
+    listing.answer(page, found, WalletAnswer::from, |row| row.id)
 }
 
 async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<WalletAnswer> {
@@ -129,16 +128,14 @@ async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> 
 
 async fn entries(
     State(app): State<App>,
-    tenant: Tenant,
+    listing: Listing,
     Ids([id]): Ids<1>,
-    uri: Uri,
     Query(query): Query<ListEntries>,
 ) -> Listed<EntryAnswer> {
     let page = page(query.limit, query.after_id);
-    let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let wallet = app.queries.wallet(listing.tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = app.queries.wallet_entries(&wallet, page).await?;
-    let rows: Vec<EntryAnswer> = found.into_iter().map(|entry| (entry, None).into()).collect();
-    Ok(list(&uri, page, &rows, |row| row.id))
+    listing.answer(page, found, |entry| EntryAnswer::from((entry, None)), |row| row.id)
 }
 
 /// Reading wallets.

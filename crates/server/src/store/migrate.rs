@@ -89,6 +89,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola ends the lock of a merchant at the next right passcode, and takes a removed one for a broken one.
         oldest: TRIES_COUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0011_lists.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0011_lists.sql"),
+        // An older kola adds items without counting them: of what it adds to, the limit comes later.
+        oldest: RECOUNTED,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.

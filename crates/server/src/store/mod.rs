@@ -13,6 +13,7 @@ pub mod cell;
 pub mod copy;
 mod fairness;
 pub mod installation;
+pub mod lists;
 pub mod migrate;
 pub mod postgres;
 pub mod queries;
@@ -274,6 +275,16 @@ const POSTGRES_LANES: usize = 2;
 const READERS: usize = 4;
 /// On PostgreSQL a read waits for the network.
 const POSTGRES_READERS: usize = 8;
+/// Of these, lists have half: what reads one row never waits for them.
+const POSTGRES_LISTS: usize = POSTGRES_READERS / 2;
+/// The most connections that read lists on SQLite.
+const LISTS_MAX: usize = 4;
+
+/// On SQLite a list that is read keeps a processor busy: half of them may be.
+fn lists_at_once() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (processors / 2).clamp(1, LISTS_MAX)
+}
 
 impl Database {
     /// What it runs on.
@@ -351,8 +362,8 @@ impl Database {
     /// [`StoreError`].
     pub fn queries(&self) -> Result<queries::Queries, StoreError> {
         match self {
-            Self::Sqlite(path) => queries::Queries::sqlite(path, READERS),
-            Self::Postgres(address) => queries::Queries::postgres(address, POSTGRES_READERS),
+            Self::Sqlite(path) => queries::Queries::sqlite(path, READERS, lists_at_once()),
+            Self::Postgres(address) => queries::Queries::postgres(address, POSTGRES_READERS, POSTGRES_LISTS),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Reading, for routes that change nothing. A read sees what was committed before it began.
 //!
-//! On SQLite a read is some microseconds on a connection of the pool, so it is made where it is asked for. A statement is
-//! written once, in what both databases understand; its names become places on PostgreSQL.
+//! On SQLite a read of one row is some microseconds on a connection of the pool, so it is made where it is asked for; what may
+//! take longer is made apart (`lists.rs`). A statement is written once, in what both databases understand; its names become
+//! places on PostgreSQL.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,20 +10,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use domain::account::PaymentAccount;
 use domain::book::Book;
 use domain::checkout::CheckoutConfig;
-use domain::currency::Currency;
-use domain::event::{Event, EventType, Subject};
+use domain::event::Event;
 use domain::execution::{CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US};
 use domain::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
-use domain::ledger::{AccountKind, Entry};
 use domain::merchant::{ApiKey, Merchant};
-use domain::names::{Method, Operation};
-use domain::party::{Counterparty, Party, Relationship};
+use domain::names::Operation;
+use domain::party::{Counterparty, Party};
 use domain::review::Review;
 use domain::session::{Session, SessionKind};
-use domain::source::{Item, Source, SourceStatus, SourceType};
+use domain::source::{Item, Source, SourceType};
 use domain::time::Timestamp;
-use domain::wallet::{OwnerType, Wallet};
-use domain::world::IDS_PER_COMMAND;
+use domain::wallet::Wallet;
+use tokio::sync::Semaphore;
 
 use super::cell::Found;
 use super::installation::SigningKey;
@@ -32,69 +31,6 @@ use super::record::{Column, Reader, Record};
 use super::sql::{Dialect, OwnedRow, Params, integer, params};
 use super::sqlite::{self, Readers};
 use super::{StoreError, book, installation};
-
-/// Which part of a list: rows are ordered by creation time and id, newest first.
-#[derive(Clone, Copy, Debug)]
-pub struct Page {
-    /// At most so many rows, 1 to 1000.
-    pub limit: u32,
-    /// Continue after the row of this id.
-    pub after_id: Option<i64>,
-}
-
-impl Page {
-    /// The parameters that [`after`] and a limit need.
-    fn put(&self, params: &mut Params<'_>) {
-        if self.after_id.is_some() {
-            params.push((":after", self.after_id.into()));
-        }
-        params.push((":limit", self.limit.into()));
-    }
-}
-
-/// Filters of a list of payment accounts.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct AccountFilter {
-    /// Only of this party.
-    pub party: Option<PartyId>,
-    /// Only of this method.
-    pub method: Option<Method>,
-    /// Only made for this.
-    pub operation: Option<Operation>,
-    /// Only those in use, or only those that are not.
-    pub is_active: Option<bool>,
-}
-
-/// Filters of a list of wallets.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct WalletFilter {
-    /// Only of this party.
-    pub party: Option<PartyId>,
-    /// Only of such an owner.
-    pub owner: Option<OwnerType>,
-    /// Only in this currency.
-    pub currency: Option<Currency>,
-}
-
-/// Filters of a list of events.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct EventFilter {
-    /// Only those of this type.
-    pub kind: Option<EventType>,
-    /// Only about this kind of thing.
-    pub subject: Option<Subject>,
-    /// Only about this one.
-    pub subject_id: Option<i64>,
-}
-
-/// Filters of a list of invoices or orders.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct SourceFilter {
-    /// Only in this currency.
-    pub currency: Option<Currency>,
-    /// Only in this state.
-    pub status: Option<SourceStatus>,
-}
 
 /// Rows that fall due.
 struct Falling {
@@ -155,43 +91,55 @@ fn found(what: &Falling) -> String {
 /// A reader. Cheap to clone.
 #[derive(Clone)]
 pub struct Queries {
-    rows: Rows,
+    pub(super) rows: Rows,
+    /// Lists that are read at once: whoever reads little never waits for them.
+    pub(super) lists: Arc<Semaphore>,
     book: Arc<RwLock<Arc<Book>>>,
 }
 
 /// Where rows are read.
 #[derive(Clone)]
-enum Rows {
-    Sqlite(Arc<Readers>),
+pub(super) enum Rows {
+    Sqlite {
+        /// For what takes some microseconds.
+        at_once: Arc<Readers>,
+        /// For lists.
+        apart: Arc<Readers>,
+    },
     Postgres(PostgresReaders),
 }
 
 impl Queries {
-    /// `count` readers of a database file.
+    /// `count` readers of a database file, and `lists` more that read lists.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
-    pub fn sqlite(path: &Path, count: usize) -> Result<Self, StoreError> {
-        // Version 0 is no book's: the first question reads it.
-        Ok(Self { rows: Rows::Sqlite(Arc::new(Readers::open(path, count)?)), book: Arc::default() })
+    pub fn sqlite(path: &Path, count: usize, lists: usize) -> Result<Self, StoreError> {
+        let open = |count| Readers::open(path, count).map(Arc::new);
+        Ok(Self::new(Rows::Sqlite { at_once: open(count)?, apart: open(lists)? }, lists))
     }
 
-    /// At most `count` connections to a server. Within a runtime.
+    /// At most `count` connections to a server, of which `lists` may read lists. Within a runtime.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn postgres(address: &Address, count: usize) -> Result<Self, StoreError> {
-        Ok(Self { rows: Rows::Postgres(PostgresReaders::open(address, count)?), book: Arc::default() })
+    pub fn postgres(address: &Address, count: usize, lists: usize) -> Result<Self, StoreError> {
+        Ok(Self::new(Rows::Postgres(PostgresReaders::open(address, count)?), lists))
     }
 
-    const fn dialect(&self) -> Dialect {
+    /// Version 0 is no book's: the first question reads it.
+    fn new(rows: Rows, lists: usize) -> Self {
+        Self { rows, lists: Arc::new(Semaphore::new(lists)), book: Arc::default() }
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
         match self.rows {
-            Rows::Sqlite(_) => Dialect::Sqlite,
+            Rows::Sqlite { .. } => Dialect::Sqlite,
             Rows::Postgres(_) => Dialect::Postgres,
         }
     }
 
-    async fn rows<T>(
+    pub(super) async fn rows<T>(
         &self,
         sql: &str,
         params: &Params<'_>,
@@ -200,12 +148,14 @@ impl Queries {
         #[cfg(test)]
         super::tests::note(sql, params);
         match &self.rows {
-            Rows::Sqlite(readers) => sqlite::read(&*readers.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take),
+            Rows::Sqlite { at_once, .. } => {
+                sqlite::read(&*at_once.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take)
+            }
             Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
         }
     }
 
-    async fn one<R: Record>(&self, condition: &str, params: &Params<'_>) -> Result<Option<R>, StoreError> {
+    pub(super) async fn one<R: Record>(&self, condition: &str, params: &Params<'_>) -> Result<Option<R>, StoreError> {
         let sql = format!("SELECT {} FROM {} WHERE {condition} LIMIT 1", R::statements().columns, R::TABLE);
         Ok(self.rows(&sql, params, |row| R::from_row(row, 0)).await?.pop())
     }
@@ -213,35 +163,6 @@ impl Queries {
     async fn many<R: Record>(&self, condition: &str, order: &str, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
         let sql = format!("SELECT {} FROM {} WHERE {condition} ORDER BY {order}", R::statements().columns, R::TABLE);
         self.rows(&sql, params, |row| R::from_row(row, 0)).await
-    }
-
-    /// A page of a list. The row to continue after gives the place, so that rows created meanwhile move nothing. That the
-    /// merchant's id is above zero opens indexes to it that are for lists only.
-    async fn page<R: Record>(&self, condition: &str, page: &Page, mut params: Params<'_>) -> Result<Vec<R>, StoreError> {
-        let table = R::TABLE;
-        let sql = format!(
-            "SELECT {columns} FROM {table} WHERE {condition} AND {table}.merchant_id > 0 AND {after} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
-            columns = R::statements().columns,
-            after = after(table, page),
-        );
-        page.put(&mut params);
-        let rows = self.rows(&sql, &params, |row| R::from_row(row, 0)).await?;
-        self.ended::<R>(rows.is_empty(), page, &params).await?;
-        Ok(rows)
-    }
-
-    /// A page without rows is the end of the list, where the row that it continues after is there.
-    async fn ended<R: Record>(&self, is_empty: bool, page: &Page, params: &Params<'_>) -> Result<(), StoreError> {
-        let Some(id) = page.after_id.filter(|_| is_empty) else { return Ok(()) };
-        let mut place = params!["id" = id];
-        place.extend(params.iter().filter(|(name, _)| *name == ":merchant").cloned());
-        let found: Option<R> = self.one("id = :id AND merchant_id = :merchant", &place).await?;
-        found.map(|_| ()).ok_or(StoreError::NoPlace)
-    }
-
-    /// The condition that a name contains a text; it holds for every row when its parameter is null.
-    fn name_filter(&self) -> String {
-        format!("(:fullname IS NULL OR parties.fullname {} :fullname ESCAPE '\\')", self.dialect().like())
     }
 
     /// The API key of that client id.
@@ -288,7 +209,7 @@ impl Queries {
     /// The version is read first: what is changed while the tables are read is read again at the next question.
     async fn read_book(&self) -> Result<Book, StoreError> {
         match &self.rows {
-            Rows::Sqlite(readers) => sqlite::read_book(&*readers.get().ok_or(rusqlite::Error::InvalidQuery)?),
+            Rows::Sqlite { at_once, .. } => sqlite::read_book(&*at_once.get().ok_or(rusqlite::Error::InvalidQuery)?),
             Rows::Postgres(readers) => {
                 let mut tables = Vec::with_capacity(book::QUERIES.len());
                 for sql in book::QUERIES {
@@ -336,16 +257,6 @@ impl Queries {
         self.one("id = :id AND merchant_id = :merchant", &params!["id" = id.0, "merchant" = merchant.0]).await
     }
 
-    /// This merchant's parties whose name contains `fullname`, whatever the case.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn parties(&self, merchant: MerchantId, fullname: Option<&str>, page: Page) -> Result<Vec<Party>, StoreError> {
-        let fullname = fullname.map(contains);
-        let params = params!["merchant" = merchant.0, "fullname" = fullname];
-        self.page(&format!("merchant_id = :merchant AND {}", self.name_filter()), &page, params).await
-    }
-
     /// This merchant's counterparty with its party.
     ///
     /// # Errors
@@ -355,35 +266,8 @@ impl Queries {
         merchant: MerchantId,
         id: CounterpartyId,
     ) -> Result<Option<(Counterparty, Option<Party>)>, StoreError> {
-        let sql = with_party("counterparties.id = :id AND counterparties.merchant_id = :merchant");
+        let sql = format!("{} WHERE counterparties.id = :id AND counterparties.merchant_id = :merchant", with_party());
         Ok(self.rows(&sql, &params!["id" = id.0, "merchant" = merchant.0], counterparty_with_party).await?.pop())
-    }
-
-    /// This merchant's counterparties, with their parties.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn counterparties(
-        &self,
-        merchant: MerchantId,
-        fullname: Option<&str>,
-        relationship: Option<Relationship>,
-        page: Page,
-    ) -> Result<Vec<(Counterparty, Option<Party>)>, StoreError> {
-        let table = "counterparties";
-        let sql = with_party(&format!(
-            "{table}.merchant_id = :merchant AND {filter} \
-             AND (:relationship IS NULL OR {table}.relationship_type = :relationship) AND {after} \
-             ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit",
-            filter = self.name_filter(),
-            after = after(table, &page),
-        ));
-        let (fullname, relationship) = (fullname.map(contains), relationship.map(Relationship::as_str));
-        let mut params = params!["merchant" = merchant.0, "fullname" = fullname, "relationship" = relationship];
-        page.put(&mut params);
-        let rows = self.rows(&sql, &params, counterparty_with_party).await?;
-        self.ended::<Counterparty>(rows.is_empty(), &page, &params).await?;
-        Ok(rows)
     }
 
     /// This merchant's payment account.
@@ -400,40 +284,6 @@ impl Queries {
     /// [`StoreError`].
     pub async fn merchants_after(&self, last: MerchantId, limit: u32) -> Result<Vec<Merchant>, StoreError> {
         self.many("id > :last", "id LIMIT :limit", &params!["last" = last.0, "limit" = limit]).await
-    }
-
-    /// This merchant's payment accounts.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn payment_accounts(
-        &self,
-        merchant: MerchantId,
-        filter: AccountFilter,
-        page: Page,
-    ) -> Result<Vec<PaymentAccount>, StoreError> {
-        let party = filter.party.map(|party| party.0);
-        let (method, operation) = (filter.method.map(Method::as_str), filter.operation.map(Operation::as_str));
-        // A party's are found by its own index: `+` keeps the merchant's, which gives the same order, from being chosen.
-        let whose = if party.is_some() { "party_id = :party AND +merchant_id = :merchant" } else { "merchant_id = :merchant" };
-        let condition = format!(
-            "{whose} AND (:method IS NULL OR method = :method) AND (:operation IS NULL OR operation_type = :operation) \
-             AND (:active IS NULL OR is_active = :active)"
-        );
-        let mut params =
-            params!["merchant" = merchant.0, "method" = method, "operation" = operation, "active" = filter.is_active,];
-        if let Some(party) = party {
-            params.extend(params!["party" = party]);
-        }
-        self.page(&condition, &page, params).await
-    }
-
-    /// This merchant's API keys, revoked ones too.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn api_keys(&self, merchant: MerchantId, page: Page) -> Result<Vec<ApiKey>, StoreError> {
-        self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await
     }
 
     /// This merchant's invoice or order.
@@ -461,53 +311,14 @@ impl Queries {
         self.one("merchant_id = :merchant AND type = :kind AND number = :number", &params).await
     }
 
-    /// This merchant's invoices or orders.
+    /// The items of a source, without those taken out, oldest first, at most `limit`: there are sources of before items had a
+    /// limit.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sources(
-        &self,
-        merchant: MerchantId,
-        kind: SourceType,
-        filter: SourceFilter,
-        page: Page,
-    ) -> Result<Vec<Source>, StoreError> {
-        let (kind, status) = (kind.as_str(), filter.status.map(SourceStatus::as_str));
-        let currency = filter.currency.map(|currency| currency.code().to_owned());
-        let condition = "merchant_id = :merchant AND type = :kind AND (:currency IS NULL OR currency = :currency) \
-                         AND (:status IS NULL OR status = :status)";
-        let params = params!["merchant" = merchant.0, "kind" = kind, "currency" = currency, "status" = status];
-        self.page(condition, &page, params).await
-    }
-
-    /// Which of these sources of this merchant is what, in no order.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn source_types(
-        &self,
-        merchant: MerchantId,
-        ids: &[SourceId],
-    ) -> Result<Vec<(SourceId, SourceType)>, StoreError> {
-        if ids.is_empty() {
-            return Ok(vec![]);
-        }
-        let list: Vec<String> = ids.iter().map(SourceId::to_string).collect();
-        // The plus keeps SQLite from walking all sources of the merchant instead of these few.
-        let condition = format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
-        let sql = format!("SELECT id, type FROM sources WHERE {condition}");
-        self.rows(&sql, &params!["ids" = list.join(","), "merchant" = merchant.0], |row| {
-            <(SourceId, SourceType) as Column>::take(&mut Reader::new(row, "sources", 0))
-        })
-        .await
-    }
-
-    /// The items of a source, without those taken out, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn items(&self, source: SourceId) -> Result<Vec<Item>, StoreError> {
-        self.many("source_id = :source AND removed = 0", "id", &params!["source" = source.0]).await
+    pub async fn items(&self, source: SourceId, limit: Option<u32>) -> Result<Vec<Item>, StoreError> {
+        let params = params!["source" = source.0, "limit" = i64::from(limit.unwrap_or(u32::MAX))];
+        self.many("source_id = :source AND removed = 0", "id LIMIT :limit", &params).await
     }
 
     /// The completed collection of a source.
@@ -525,15 +336,6 @@ impl Queries {
     pub async fn session(&self, merchant: MerchantId, kind: SessionKind, id: SessionId) -> Result<Option<Session>, StoreError> {
         let found: Option<Session> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|session| session.merchant_id == merchant && session.kind == kind))
-    }
-
-    /// This merchant's sessions of that kind.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn sessions(&self, merchant: MerchantId, kind: SessionKind, page: Page) -> Result<Vec<Session>, StoreError> {
-        let kind = kind.as_str();
-        self.page("merchant_id = :merchant AND kind = :kind", &page, params!["merchant" = merchant.0, "kind" = kind]).await
     }
 
     /// This merchant's execution of that operation under that reference.
@@ -566,14 +368,6 @@ impl Queries {
         Ok(found.filter(|execution| execution.merchant_id == merchant))
     }
 
-    /// This merchant's executions.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn executions(&self, merchant: MerchantId, page: Page) -> Result<Vec<Execution>, StoreError> {
-        self.page("merchant_id = :merchant", &page, params!["merchant" = merchant.0]).await
-    }
-
     /// The events of a session, execution or source, oldest first.
     ///
     /// # Errors
@@ -591,51 +385,6 @@ impl Queries {
         self.one("id = :id AND merchant_id = :merchant", &params!["id" = id.0, "merchant" = merchant.0]).await
     }
 
-    /// This merchant's events.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn events(&self, merchant: MerchantId, filter: EventFilter, page: Page) -> Result<Vec<Event>, StoreError> {
-        let (kind, subject) = (filter.kind.map(EventType::as_str), filter.subject.map(Subject::as_str));
-        let condition = "merchant_id = :merchant AND (:type IS NULL OR type = :type) \
-                         AND (:subject IS NULL OR subject_type = :subject)";
-        let mut params = params!["merchant" = merchant.0, "type" = kind, "subject" = subject];
-        match &filter.subject_id {
-            None => self.page(condition, &page, params).await,
-            Some(id) => {
-                params.push((":subject_id", (*id).into()));
-                // The plus keeps SQLite from walking all events of the merchant instead of the subject's few.
-                self.page(&format!("subject_id = :subject_id AND +{condition}"), &page, params).await
-            }
-        }
-    }
-
-    /// The entries of a transaction on this merchant's wallets and accounts, with the kind of a system account. They were
-    /// written by one command, whose ids are contiguous, so no index is needed to find them.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn entries_of(
-        &self,
-        merchant: MerchantId,
-        transaction: EventId,
-    ) -> Result<Vec<(Entry, Option<AccountKind>)>, StoreError> {
-        let end = transaction.0.saturating_add(IDS_PER_COMMAND);
-        let params = params!["event" = transaction.0, "end" = end, "merchant" = merchant.0];
-        let sql = format!(
-            "SELECT {}, accounts.kind FROM entries LEFT JOIN accounts \
-             ON entries.bucket = 'SYSTEM' AND accounts.id = entries.account_id \
-             WHERE entries.id > :event AND entries.id < :end AND transaction_id = :event AND entries.merchant_id = :merchant \
-             ORDER BY entries.id",
-            Entry::statements().columns
-        );
-        self.rows(&sql, &params, |row| {
-            let kind = <Option<AccountKind> as Column>::take(&mut Reader::new(row, Entry::TABLE, Entry::WIDTH))?;
-            Ok((Entry::from_row(row, 0)?, kind))
-        })
-        .await
-    }
-
     /// This merchant's wallet, its own or a party's.
     ///
     /// # Errors
@@ -643,56 +392,6 @@ impl Queries {
     pub async fn wallet(&self, merchant: MerchantId, id: WalletId) -> Result<Option<Wallet>, StoreError> {
         let found: Option<Wallet> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|wallet| wallet.merchant_id == merchant))
-    }
-
-    /// This merchant's wallets, or those of one of its parties.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn wallets(&self, merchant: MerchantId, filter: WalletFilter, page: Page) -> Result<Vec<Wallet>, StoreError> {
-        let mut params = params!["merchant" = merchant.0];
-        let (owner, condition) = match (filter.party, filter.owner) {
-            (None, None) => (None, "merchant_id = :merchant"),
-            (None, Some(OwnerType::Party)) => (None, "merchant_id = :merchant AND owner_type = 'PARTY'"),
-            // It has few, and its parties may have very many.
-            (None, Some(OwnerType::Merchant)) => {
-                (Some(merchant.0), "owner_type = 'MERCHANT' AND owner_id = :owner AND merchant_id = :merchant")
-            }
-            (Some(_), Some(OwnerType::Merchant)) => return Ok(vec![]),
-            (Some(party), None | Some(OwnerType::Party)) => {
-                (Some(party.0), "owner_type = 'PARTY' AND owner_id = :owner AND merchant_id = :merchant")
-            }
-        };
-        if let Some(owner) = owner {
-            params.push((":owner", owner.into()));
-        }
-        let Some(currency) = filter.currency else { return self.page(condition, &page, params).await };
-        params.push((":currency", currency.code().into()));
-        self.page(&format!("{condition} AND currency = :currency"), &page, params).await
-    }
-
-    /// A wallet's entries, newest first: each knows the one before.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn wallet_entries(&self, wallet: &Wallet, page: Page) -> Result<Vec<Entry>, StoreError> {
-        let start = match page.after_id {
-            None => wallet.last_entry_id,
-            Some(id) => {
-                let params = params!["id" = id, "wallet" = wallet.id.0];
-                let place = self.one::<Entry>("id = :id AND account_id = :wallet", &params).await?;
-                place.ok_or(StoreError::NoPlace)?.previous_entry_id
-            }
-        };
-        let sql = format!(
-            "WITH RECURSIVE chain(id, depth) AS (SELECT :start, 1 UNION ALL \
-             SELECT entries.previous_entry_id, depth + 1 FROM chain JOIN entries ON entries.id = chain.id \
-             WHERE depth < :limit AND entries.previous_entry_id IS NOT NULL) \
-             SELECT {} FROM chain JOIN entries ON entries.id = chain.id ORDER BY depth",
-            Entry::statements().columns
-        );
-        let start = start.map(|entry| entry.0);
-        self.rows(&sql, &params!["start" = start, "limit" = page.limit], |row| Entry::from_row(row, 0)).await
     }
 
     /// The merchants of the lowest ids above `after` that have executions which are not final, at most `limit`, each with one
@@ -857,33 +556,17 @@ impl Queries {
     }
 }
 
-/// The condition of rows after the one of `:after` in the order of lists. It is left out where there is none, so that an
-/// index is entered at the place instead of being read up to it.
-fn after(table: &str, page: &Page) -> String {
-    match page.after_id {
-        None => "TRUE".to_owned(),
-        Some(_) => format!(
-            "({table}.created_at, {table}.id) < (SELECT place.created_at, place.id FROM {table} AS place \
-             WHERE place.id = :after AND place.merchant_id = :merchant)"
-        ),
-    }
-}
-
-/// A LIKE pattern for texts that contain `part` literally.
-fn contains(part: &str) -> String {
-    let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
-}
-
-fn with_party(condition: &str) -> String {
+/// Reads counterparties with their parties, under a condition that follows.
+pub(super) fn with_party() -> String {
     format!(
-        "SELECT {}, {} FROM counterparties LEFT JOIN parties ON parties.id = counterparties.party_id WHERE {condition}",
+        "SELECT {}, {} FROM counterparties LEFT JOIN parties ON parties.id = counterparties.party_id",
         Counterparty::statements().columns,
         Party::statements().columns
     )
 }
 
-fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Party>), StoreError> {
+/// What [`with_party`] reads.
+pub(super) fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Party>), StoreError> {
     let counterparty = Counterparty::from_row(row, 0)?;
     let party = match counterparty.party_id {
         Some(_) => Some(Party::from_row(row, Counterparty::WIDTH)?),

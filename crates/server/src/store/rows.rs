@@ -110,7 +110,7 @@ record!(domain::source::Source, "sources",
         currency: "currency", as_payment_link: "as_payment_link", created_at: "created_at",
     }
     changing {
-        total_minor: "total_minor", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
+        total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
         due_date: "due_date", paid_at: "paid_at", updated_at: "updated_at",
     }
     name {});

@@ -221,6 +221,22 @@ fn an_item_has_the_sources_currency_and_at_least_one_piece() {
 }
 
 #[test]
+fn a_source_has_two_hundred_items_at_most() {
+    let (server, shop) = open();
+    let source = shop.draft("orders", "USD", "PAYER");
+    let item = shop.add_item("orders", source, "USD", 1, "1");
+    // As if 198 more had been added.
+    server.database.sql(&format!("UPDATE sources SET item_count = 199 WHERE id = {source}"));
+    shop.add_item("orders", source, "USD", 1, "1");
+    let more = json!({"name": "Rice", "currency": "USD", "qty": 1, "amount": 1});
+    let path = format!("/v1/orders/{source}/items/add");
+    assert!(shop.api.post(&path, &more).refused(422).to_string().contains("200 items"));
+    shop.api.call("DELETE", &format!("/v1/orders/{source}/items/{}/remove", id(&item)), None).ok();
+    shop.api.post(&path, &more).ok();
+    shop.api.post(&path, &more).refused(422);
+}
+
+#[test]
 fn a_total_that_overflows_is_refused() {
     let (_server, shop) = open();
     let source = shop.draft("invoices", "USD", "PAYER");

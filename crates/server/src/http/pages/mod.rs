@@ -1,5 +1,6 @@
 //! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -15,14 +16,21 @@ use domain::time::Timestamp;
 use super::docs::nonce;
 use super::error::ApiError;
 use super::extract::Words;
+use super::limits::OfPage;
 use super::links::receipt_path;
 use super::routes::Routes;
 use super::sources::rate_text;
 use crate::app::App;
 use crate::clock;
+use crate::places::Place;
 
 /// How the pages look: no font, image or script from anywhere.
 const STYLE: &str = include_str!("style.css");
+
+/// As many lines as an invoice or order can have; there are some of before that was so.
+const LINES_MAX: usize = 200;
+/// Pages of one merchant that are under way at once.
+pub const UNDER_WAY: usize = 64;
 
 static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
@@ -138,9 +146,11 @@ impl View {
                 of(line)
             )
         };
-        let rows: String = self.items.iter().map(row).collect();
+        let rows: String = self.items.iter().take(LINES_MAX).map(row).collect();
+        let more =
+            if self.items.len() > LINES_MAX { "<tr><td colspan=4>There are more items than are shown here." } else { "" };
         format!(
-            "<table><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}\
+            "<table><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}{more}\
              <tfoot><tr class=sum><th colspan=3>Total<td class=n>{}</table>",
             money(self.source.total())
         )
@@ -220,7 +230,7 @@ impl View {
 }
 
 /// A whole page, under a policy that lets through its own style and nothing else.
-fn whole(status: StatusCode, title: &str, body: &str) -> Result<Response, ApiError> {
+fn whole(status: StatusCode, title: &str, body: &str, place: Option<Place>) -> Result<Response, ApiError> {
     let nonce = nonce()?;
     let policy =
         format!("default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
@@ -235,33 +245,38 @@ fn whole(status: StatusCode, title: &str, body: &str) -> Result<Response, ApiErr
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
     );
-    Ok((status, headers, text).into_response())
+    let body = match place {
+        Some(place) => Body::from(place.keep_if_large(text.into_bytes())),
+        None => Body::from(text),
+    };
+    Ok((status, headers, body).into_response())
 }
 
 /// Who mistyped a link reads so, and no JSON.
 fn no_page() -> Result<Response, ApiError> {
     let body = "<h1>No such page</h1><p>This link leads nowhere. Was all of it copied? Whoever sent it can send it again.";
-    whole(StatusCode::NOT_FOUND, "No such page", body)
+    whole(StatusCode::NOT_FOUND, "No such page", body, None)
 }
 
 async fn show(app: &App, what: What, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
     let Ok(Words([token])) = token else { return no_page() };
     let Some((page, merchant, source)) = app.queries.page_by_token(&token).await? else { return no_page() };
-    let items = app.queries.items(source.id).await?;
+    let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };
+    let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
     let paid = match what {
         What::Pay => None,
         What::Receipt => app.queries.collection_of(source.id).await?,
     };
     let time = merchant.time(clock::now());
     let view = View { what, page, merchant, source, items, paid, time };
-    whole(StatusCode::OK, &view.title(), &view.html())
+    whole(StatusCode::OK, &view.title(), &view.html(), Some(place))
 }
 
-async fn pay(State(app): State<App>, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
+async fn pay(State(app): State<App>, _: OfPage, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
     show(&app, What::Pay, token).await
 }
 
-async fn receipt(State(app): State<App>, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
+async fn receipt(State(app): State<App>, _: OfPage, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
     show(&app, What::Receipt, token).await
 }
 

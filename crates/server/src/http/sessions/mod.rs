@@ -15,18 +15,19 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::command::{Answer, Command};
 use domain::ids::{SessionId, SourceId};
 use domain::session::{Declare, Session, SessionKind};
 use domain::source::SourceType;
+use domain::time::Timestamp;
 use serde_json::json;
 
-use super::answer::{Answered, Listed, list, page, submit};
+use super::answer::{Answered, Listed, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Body, Query, Word, WordAndId};
 use super::fields::Payload;
+use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -72,15 +73,15 @@ async fn source_types(app: &App, tenant: &Tenant, of: &[Session]) -> Result<Hash
     Ok(app.queries.source_types(tenant.id(), &sources).await?.into_iter().collect())
 }
 
-fn answer_with(types: &HashMap<SourceId, SourceType>, tenant: &Tenant, session: Session) -> SessionAnswer {
+fn answer_with(types: &HashMap<SourceId, SourceType>, session: Session, time: Timestamp) -> SessionAnswer {
     let source_type = session.source_id.and_then(|id| types.get(&id).copied());
-    SessionAnswer::new(session, source_type, tenant.time())
+    SessionAnswer::new(session, source_type, time)
 }
 
 /// A stored session as an answer.
 pub(super) async fn answer(app: &App, tenant: &Tenant, session: Session) -> Result<SessionAnswer, ApiError> {
     let types = source_types(app, tenant, std::slice::from_ref(&session)).await?;
-    Ok(answer_with(&types, tenant, session))
+    Ok(answer_with(&types, session, tenant.time()))
 }
 
 async fn retrieve(
@@ -94,16 +95,15 @@ async fn retrieve(
 
 async fn list_all(
     State(app): State<App>,
-    tenant: Tenant,
+    listing: Listing,
     Word(kind): Word<SessionKind>,
-    uri: Uri,
     Query(query): Query<ListSessions>,
 ) -> Listed<SessionAnswer> {
     let page = page(query.limit, query.after_id);
-    let found = app.queries.sessions(tenant.id(), kind, page).await?;
-    let types = source_types(&app, &tenant, &found).await?;
-    let rows: Vec<_> = found.into_iter().map(|session| answer_with(&types, &tenant, session)).collect();
-    Ok(list(&uri, page, &rows, SessionAnswer::id))
+    let found = app.queries.sessions(listing.tenant.id(), kind, page).await?;
+    let types = source_types(&app, &listing.tenant, &found.rows).await?;
+    let time = listing.tenant.time();
+    listing.answer(page, found, |session| answer_with(&types, session, time), SessionAnswer::id)
 }
 
 async fn cancel(

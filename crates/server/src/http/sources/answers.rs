@@ -234,6 +234,7 @@ pub mod samples {
             counterparty_id: CounterpartyId(5),
             currency: Currency::parse("USD").unwrap(),
             total_minor: 50_000,
+            item_count: 1,
             status: SourceStatus::Active,
             note: "n".to_owned(),
             fee_bearer: FeeBearer::Payer,

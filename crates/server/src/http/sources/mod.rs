@@ -9,7 +9,6 @@ pub use receipts::rate_text;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, SourceId};
@@ -18,17 +17,22 @@ use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, 
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Limit, Listed, list, page, submit};
+use super::answer::{Answered, Limit, Listed, Whole, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
 use super::fields::{Id, Payload, Text};
+use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::queries::SourceFilter;
+use crate::places::Place;
+use crate::store::lists::SourceFilter;
 use answers::{Of, SourceAnswer, SourceDetailAnswer};
+
+/// Invoices and orders of one merchant that are being answered at once with all their items.
+pub const UNDER_WAY: usize = 8;
 
 payload! {
     /// An invoice to make.
@@ -93,6 +97,8 @@ payload! {
         currency: Option<Currency>,
         /// Only in this state.
         status: Option<SourceStatus>,
+        /// Only with this reference of the merchant's own.
+        reference_id: Option<Text<255>>,
         /// At most so many.
         limit: Option<Limit>,
         /// Continue after this one.
@@ -214,16 +220,15 @@ async fn create<K: Kind>(
 
 async fn list_all<K: Kind>(
     State(app): State<App>,
-    tenant: Tenant,
-    uri: Uri,
+    listing: Listing,
     Query(query): Query<ListSources>,
 ) -> Listed<Of<K, SourceAnswer>> {
     let page = page(query.limit, query.after_id);
-    let filter = SourceFilter { currency: query.currency, status: query.status };
-    let found = app.queries.sources(tenant.id(), K::TYPE, filter, page).await?;
-    let rows: Vec<Of<K, SourceAnswer>> =
-        found.into_iter().map(|source| Of::new(SourceAnswer::new(source, &tenant.merchant))).collect();
-    Ok(list(&uri, page, &rows, Of::id))
+    let reference = query.reference_id.map(|text| text.0);
+    let filter = SourceFilter { currency: query.currency, status: query.status, reference };
+    let found = app.queries.sources(listing.tenant.id(), K::TYPE, filter, page).await?;
+    let merchant = listing.tenant.merchant.clone();
+    listing.answer(page, found, |source| Of::new(SourceAnswer::new(source, &merchant)), Of::id)
 }
 
 /// This merchant's source of that id.
@@ -236,13 +241,22 @@ async fn by_number<K: Kind>(app: &App, tenant: &Tenant, number: &str) -> Result<
     app.queries.source_by_number(tenant.id(), K::TYPE, number).await?.ok_or(ApiError::NotFound)
 }
 
-async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, SourceDetailAnswer>> {
-    let items = app.queries.items(source.id).await?;
-    let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
-    Ok(Json(Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant))))
+/// An invoice or order with its items.
+type Detailed<T> = Result<Whole<T>, ApiError>;
+
+/// A place for what has items.
+async fn place(app: &App, tenant: &Tenant) -> Result<Place, ApiError> {
+    app.details.take(tenant.id()).await.ok_or(ApiError::TooMany(1))
 }
 
-async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceDetailAnswer>> {
+async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Detailed<Of<K, SourceDetailAnswer>> {
+    let place = place(app, tenant).await?;
+    let items = app.queries.items(source.id, None).await?;
+    let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
+    Whole::new(place, &Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)))
+}
+
+async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Detailed<Of<K, SourceDetailAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     detail(&app, &tenant, source).await
 }
@@ -251,7 +265,7 @@ async fn retrieve_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Words([number]): Words<1>,
-) -> Answered<Of<K, SourceDetailAnswer>> {
+) -> Detailed<Of<K, SourceDetailAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     detail(&app, &tenant, source).await
 }

@@ -1,6 +1,5 @@
 //! Receipts: an invoice or order with how it was paid. An unpaid one answers with the payment's fields null.
 
-use axum::Json;
 use axum::extract::State;
 use domain::account::PaymentAccount;
 use domain::execution::Execution;
@@ -13,9 +12,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::{Either, Of};
-use super::{Kind, by_id, by_number};
+use super::{Detailed, Kind, by_id, by_number, place};
 use crate::app::App;
-use crate::http::answer::{Amount, Answered, Time};
+use crate::http::answer::{Amount, Time, Whole};
 use crate::http::error::ApiError;
 use crate::http::extract::{Ids, Words};
 use crate::http::fields::{Always, Code, Name};
@@ -185,15 +184,16 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
     Ok(Payment::new(paid, account))
 }
 
-async fn written<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Answered<Of<K, ReceiptAnswer>> {
-    let items = app.queries.items(source.id).await?;
+async fn written<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Detailed<Of<K, ReceiptAnswer>> {
+    let place = place(app, tenant).await?;
+    let items = app.queries.items(source.id, None).await?;
     let (counterparty, party) = app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
-    Ok(Json(Of::new(ReceiptAnswer::new(parts, &tenant.merchant))))
+    Whole::new(place, &Of::new(ReceiptAnswer::new(parts, &tenant.merchant)))
 }
 
-pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, ReceiptAnswer>> {
+pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Detailed<Of<K, ReceiptAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     written(&app, &tenant, source).await
 }
@@ -202,7 +202,7 @@ pub async fn receipt_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Words([number]): Words<1>,
-) -> Answered<Of<K, ReceiptAnswer>> {
+) -> Detailed<Of<K, ReceiptAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     written(&app, &tenant, source).await
 }

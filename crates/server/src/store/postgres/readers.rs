@@ -26,6 +26,9 @@ const WAIT: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(6);
 /// To be on the safe side, what reads cannot write.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
+/// A list is read along the index that has its order. Rows that are gathered in another order have to be sorted: all of a
+/// merchant's, where a plan was made for merchants that have few.
+pub(in crate::store) const IN_ORDER: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off";
 /// Questions for tenants that wait at once.
 const ASKING: usize = 8_192;
 /// Tenants read with one statement.
@@ -75,7 +78,8 @@ impl PostgresReaders {
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(async move {
                 client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
-                client.batch_execute(READ_ONLY).await.map_err(HookError::Backend)
+                client.batch_execute(READ_ONLY).await.map_err(HookError::Backend)?;
+                client.batch_execute(IN_ORDER).await.map_err(HookError::Backend)
             })
         });
         let pool = Pool::builder(manager)

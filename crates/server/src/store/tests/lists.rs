@@ -9,10 +9,12 @@ use domain::names::{Method, Operation};
 use domain::party::Relationship;
 use domain::session::SessionKind;
 use domain::source::{SourceStatus, SourceType};
+use domain::wallet::OwnerType;
 
 use super::Stage;
 use crate::store::StoreError;
-use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter, WalletFilter};
+use crate::store::lists::{AccountFilter, EventFilter, LOOKED_AT, Page, Part, SourceFilter, WalletFilter};
+use crate::store::queries::Queries;
 use crate::store::sql::Dialect;
 
 const ROWS: i64 = 1_500;
@@ -47,8 +49,9 @@ pub(super) fn fill(stage: &mut Stage) {
     );
     insert(
         "sources",
-        "type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, as_payment_link, created_at, updated_at",
-        "'INVOICE', 'INV-' || id, id, 'USD', 0, 'IDLE', '', 'PAYER', 0, at, at",
+        "type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, as_payment_link, reference_id, created_at, \
+         updated_at",
+        "'INVOICE', 'INV-' || id, id, 'USD', 0, 'IDLE', '', 'PAYER', 0, 'x' || id, at, at",
     );
     insert(
         "sessions",
@@ -101,7 +104,7 @@ const fn first(dialect: Dialect) -> Page {
 }
 
 impl Stage {
-    fn fill(&mut self, sql: &str) {
+    pub(super) fn fill(&mut self, sql: &str) {
         let unchecked = match self.sql.dialect() {
             Dialect::Sqlite => "PRAGMA foreign_keys = OFF",
             Dialect::Postgres => "SET session_replication_role = replica",
@@ -116,7 +119,7 @@ impl Stage {
         &mut self,
         what: &str,
         sorts: bool,
-        read: impl AsyncFn(&Queries, Page) -> Vec<T>,
+        read: impl AsyncFn(&Queries, Page) -> Part<T>,
         id: impl Fn(&T) -> i64,
     ) {
         let mut ids: Vec<i64> = vec![];
@@ -124,7 +127,8 @@ impl Stage {
         let mut reads = 0;
         loop {
             reads += 1;
-            let rows = self.ask(async |queries| read(queries, page).await);
+            let Part { rows, looked_to } = self.ask(async |queries| read(queries, page).await);
+            assert_eq!(looked_to, None, "{what} has no filter");
             ids.extend(rows.iter().map(&id));
             // That a page is empty because the list ended is looked at once more.
             reads += usize::from(rows.is_empty() && page.after_id.is_some());
@@ -164,7 +168,7 @@ fn every_list_is_read_by_an_index() {
         stage.assert_list("parties", false, async |q, page| q.parties(MINE, None, page).await.unwrap(), |row| row.id.0);
         let read = async |q: &Queries, page| q.counterparties(MINE, None, None, page).await.unwrap();
         stage.assert_list("counterparties", false, read, |row| row.0.id.0);
-        stage.assert_list("API keys", true, async |q, page| q.api_keys(MINE, page).await.unwrap(), |row| row.id.0);
+        stage.assert_list("API keys", false, async |q, page| q.api_keys(MINE, page).await.unwrap(), |row| row.id.0);
         let read = async |q: &Queries, page| q.payment_accounts(MINE, AccountFilter::default(), page).await.unwrap();
         stage.assert_list("payment accounts", false, read, |row| row.id.0);
         stage.assert_list(
@@ -173,8 +177,8 @@ fn every_list_is_read_by_an_index() {
             async |q, page| q.wallets(MINE, WalletFilter::default(), page).await.unwrap(),
             |row| row.id.0,
         );
-        let (invoice, none) = (SourceType::Invoice, SourceFilter::default());
-        let read = async |q: &Queries, page| q.sources(MINE, invoice, none, page).await.unwrap();
+        let invoice = SourceType::Invoice;
+        let read = async |q: &Queries, page| q.sources(MINE, invoice, SourceFilter::default(), page).await.unwrap();
         stage.assert_list("invoices", false, read, |row| row.id.0);
         let read = async |q: &Queries, page| q.sessions(MINE, SessionKind::Payout, page).await.unwrap();
         stage.assert_list("sessions", false, read, |row| row.id.0);
@@ -200,32 +204,97 @@ fn told(plans: &[(String, Vec<String>)]) -> String {
     plans.iter().flat_map(|(_, plans)| plans.clone()).collect()
 }
 
+/// A list with a filter is read twice: how far it looks, and what it finds there.
+const FILTERED: usize = 2;
+
 fn filters(stage: &mut Stage, page: Page) {
     let (usd, party) = (Currency::parse("USD"), Some(PartyId(18)));
     stage.ask(async |q| q.parties(MINE, Some("ma"), page).await.unwrap());
-    stage.assert_plans("parties", 1, false);
+    stage.assert_plans("parties", FILTERED, false);
     stage.ask(async |q| q.counterparties(MINE, Some("ma"), Some(Relationship::Customer), page).await.unwrap());
-    stage.assert_plans("counterparties", 1, false);
+    stage.assert_plans("counterparties", FILTERED, false);
     let (method, operation, is_active) = (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
     let filter = AccountFilter { party, method, operation, is_active };
     let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.rows.len(), 1);
     // One account: PostgreSQL reads those of the merchant and sorts what is left.
-    stage.assert_plans("payment accounts", 1, stage.sql.dialect() == Dialect::Postgres);
+    stage.assert_plans("payment accounts", FILTERED, stage.sql.dialect() == Dialect::Postgres);
+    let filter = AccountFilter { party: None, ..filter };
+    stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
+    stage.assert_plans("payment accounts of all", FILTERED, false);
     let found = stage.ask(async |q| q.wallets(MINE, WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap());
-    assert_eq!(found.len(), 1);
-    stage.assert_plans("wallets", 1, true);
-    let filter = SourceFilter { currency: usd, status: Some(SourceStatus::Idle) };
+    assert_eq!(found.rows.len(), 1);
+    stage.assert_plans("wallets of a party", 1, true);
+    let filter = WalletFilter { party: None, owner: Some(OwnerType::Party), currency: usd };
+    stage.ask(async |q| q.wallets(MINE, filter, page).await.unwrap());
+    stage.assert_plans("wallets", FILTERED, false);
+    let filter = SourceFilter { currency: usd, status: Some(SourceStatus::Idle), reference: None };
     stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter, page).await.unwrap());
-    stage.assert_plans("invoices", 1, false);
+    stage.assert_plans("invoices", FILTERED, false);
+    let filter = SourceFilter { reference: Some("x18".to_owned()), ..SourceFilter::default() };
+    let found = stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter.clone(), page).await.unwrap());
+    // Of one source at most: a page that begins after it finds none, and looks whether its beginning is there.
+    assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
+    let plans = stage.plans();
+    assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
     let (kind, subject) = (Some(EventType::ExecutionCompleted), Some(Subject::Execution));
     let filter = EventFilter { kind, subject, subject_id: None };
     stage.ask(async |q| q.events(MINE, filter, page).await.unwrap());
-    stage.assert_plans("events", 1, false);
+    stage.assert_plans("events", FILTERED, false);
     let about = EventFilter { subject_id: Some(18), ..filter };
-    assert_eq!(stage.ask(async |q| q.events(MINE, about, page).await.unwrap()).len(), 1);
+    assert_eq!(stage.ask(async |q| q.events(MINE, about, page).await.unwrap()).rows.len(), 1);
     let plans = stage.plans();
-    assert!(plans.len() == 1 && told(&plans).contains("events_of_subject"), "{plans:?}");
+    assert!(plans.len() == FILTERED && told(&plans).contains("events_of_subject"), "{plans:?}");
+}
+
+/// More rows than are looked at for a page; one of the first made is as the filter wants it.
+#[test]
+fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let rows = LOOKED_AT * 2 + 100;
+        stage.fill(&format!(
+            "INSERT INTO sources (id, merchant_id, type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, \
+             as_payment_link, created_at, updated_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+             SELECT 1000000 + i, 1, 'ORDER', 'ORD-' || i, 10, 'USD', 0, CASE WHEN i = 7 THEN 'ACTIVE' ELSE 'IDLE' END, '', 'PAYER', 0, \
+             i / 16, 0 FROM n"
+        ));
+        let (mut page, mut found, mut pages) = (Page { limit: 10, after_id: None }, vec![], 0);
+        loop {
+            let filter = SourceFilter { status: Some(SourceStatus::Active), ..SourceFilter::default() };
+            let part = stage.ask(async |q| q.sources(MINE, SourceType::Order, filter, page).await.unwrap());
+            stage.assert_plans("orders", FILTERED, false);
+            pages += 1;
+            found.extend(part.rows.iter().map(|row| row.id.0));
+            match part.looked_to {
+                Some(id) => {
+                    assert_eq!(id, 1_000_000 + rows - LOOKED_AT * pages + 1, "each page goes on where the one before ended");
+                    page.after_id = Some(id);
+                }
+                None => break,
+            }
+        }
+        assert_eq!((pages, found), (3, vec![1_000_007]));
+    }
+}
+
+#[test]
+fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
+    for stage in Stage::both() {
+        if stage.sql.dialect() == Dialect::Sqlite {
+            let read_on = |_: &dyn crate::store::cell::Found| Ok(std::thread::current().id());
+            let threads = stage.ask(async |q| q.rows_apart("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
+            assert_ne!(threads, [std::thread::current().id()]);
+        }
+        stage.ask(async |q| {
+            let turns = u32::try_from(q.lists.available_permits()).unwrap();
+            let all = q.lists.acquire_many(turns).await.unwrap();
+            assert!(matches!(q.executions(MINE, first(Dialect::Sqlite)).await, Err(StoreError::Pool(_))));
+            assert!(q.merchant(MINE).await.unwrap().is_none());
+            drop(all);
+            assert!(q.executions(MINE, first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
+        });
+    }
 }
 
 #[test]
@@ -238,7 +307,7 @@ fn a_place_that_is_another_merchants_is_no_place() {
         assert!(no_place(stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())));
         assert!(no_place(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap_err())));
         let events = stage.ask(async |q| q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap());
-        let seen: BTreeSet<i64> = events.iter().map(|event| event.merchant_id.0).collect();
+        let seen: BTreeSet<i64> = events.rows.iter().map(|event| event.merchant_id.0).collect();
         assert_eq!(seen, BTreeSet::from([1]));
     }
 }

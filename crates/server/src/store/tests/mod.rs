@@ -8,6 +8,7 @@ use std::io::Write as _;
 
 use tokio::runtime::Runtime;
 
+use super::postgres::readers::IN_ORDER;
 use super::postgres::{Address, PostgresSql};
 use super::queries::Queries;
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
@@ -15,6 +16,7 @@ use super::{Database, StoreError};
 use crate::clock;
 use crate::hex::hex;
 
+mod counts;
 mod due;
 mod lists;
 mod schema;
@@ -86,6 +88,7 @@ struct Stage {
     queries: Queries,
     runtime: Runtime,
     sql: Box<dyn Sql>,
+    place: Database,
     _home: Home,
 }
 
@@ -94,7 +97,7 @@ impl Stage {
         let sql = place.open(None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let queries = runtime.block_on(async { place.queries().unwrap() });
-        Self { queries, runtime, sql, _home: home }
+        Self { queries, runtime, sql, place: place.clone(), _home: home }
     }
 
     fn sqlite() -> Self {
@@ -140,6 +143,7 @@ impl Stage {
             Dialect::Postgres => {
                 let (types, values): (Vec<_>, Vec<_>) = params.iter().map(|(_, value)| literal(value)).unzip();
                 let (types, values) = (list(&types), list(&values));
+                self.sql.script(IN_ORDER).unwrap();
                 self.sql.script(&format!("PREPARE often {types} AS {}", numbered(sql, params))).unwrap();
                 let mut run = || told(self.sql.rows(&format!("EXPLAIN EXECUTE often {values}"), &vec![]).unwrap(), 0);
                 let (at_first, later) = (run(), (0..6).map(|_| run()).last().unwrap());

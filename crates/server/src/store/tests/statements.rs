@@ -11,7 +11,7 @@ use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
 use domain::party::Relationship;
 use domain::session::SessionKind;
-use domain::source::SourceType;
+use domain::source::{SourceStatus, SourceType};
 use domain::time::Timestamp;
 use domain::wallet::OwnerType;
 
@@ -19,8 +19,9 @@ use super::Stage;
 use super::lists::fill;
 use crate::market::{Country, Digits, FromWord};
 use crate::store::book::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
+use crate::store::lists::{AccountFilter, EventFilter, Page, SourceFilter, WalletFilter};
 use crate::store::postgres::lane;
-use crate::store::queries::{AccountFilter, EventFilter, Page, Queries, SourceFilter, WalletFilter};
+use crate::store::queries::Queries;
 use crate::store::record::{Record, Statements};
 use crate::store::sql::Dialect;
 use crate::store::{installation, verify};
@@ -181,6 +182,8 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let (kind, id) = (SourceType::Invoice, SourceId(10));
     let (accounts, sources, wallets) = (AccountFilter::default(), SourceFilter::default(), WalletFilter::default());
     let of_party = AccountFilter { party: Some(PartyId(10)), ..accounts };
+    let referred = SourceFilter { reference: Some("x18".to_owned()), status: Some(SourceStatus::Idle), ..sources.clone() };
+    let many: Vec<EventId> = (1..50).map(EventId).collect();
     let events = EventFilter::default();
     let about = EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
     let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
@@ -193,12 +196,13 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), payment_accounts(MINE, of_party, AFTER),
         api_keys(MINE, PAGE),
         api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
-        sources(MINE, kind, sources, PAGE), sources(MINE, kind, sources, AFTER), source_types(MINE, &[id, SourceId(18)]), items(id), collection_of(id),
+        sources(MINE, kind, sources.clone(), PAGE), sources(MINE, kind, sources, AFTER), sources(MINE, kind, referred, AFTER),
+        source_types(MINE, &[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
         session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),
         sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
         execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),
         event(MINE, EventId(10)), events(MINE, events, PAGE), events(MINE, events, AFTER), events(MINE, about, PAGE),
-        events(MINE, about, AFTER), entries_of(MINE, EventId(10)), wallet(MINE, WalletId(10)), wallets(MINE, wallets, PAGE),
+        events(MINE, about, AFTER), entries_of(MINE, &[EventId(10)]), entries_of(MINE, &many), wallet(MINE, WalletId(10)), wallets(MINE, wallets, PAGE),
         wallets(MINE, wallets, AFTER), wallets(MINE, WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
         wallets(MINE, WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
         wallets(MINE, WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), merchants_after(MINE, 10), wallet_entries(&wallet, PAGE),
@@ -211,7 +215,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
 
 /// The line of a plan that reads a whole table which grows with payments or merchants.
 fn read_whole(plan: &str) -> Option<&str> {
-    const SMALL: [&str; 6] = ["installation", "signing_keys", "chain", "found", "json_each", "CONSTANT"];
+    const SMALL: [&str; 7] = ["installation", "signing_keys", "chain", "found", "json_each", "wanted", "CONSTANT"];
     let table = |line: &'_ str| {
         let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
@@ -237,9 +241,10 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
 
 #[test]
 fn every_read_is_understood_and_finds_its_rows_by_an_index() {
-    let source = include_str!("../queries.rs");
-    let declared = source.split("pub async fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-    let declared: BTreeSet<&str> = declared.collect();
+    let sources = [include_str!("../queries.rs"), include_str!("../lists.rs")];
+    let named = |rest: &'static str| rest.split(['(', '<']).next();
+    let declared: BTreeSet<&str> =
+        sources.iter().flat_map(|source| source.split("pub async fn ").skip(1)).filter_map(named).collect();
     for mut stage in Stage::both() {
         fill(&mut stage);
         let open = [
