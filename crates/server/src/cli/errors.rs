@@ -8,21 +8,18 @@ const HEAD: &str = "\
 # Errors
 
 Every answer that is not a 200 is JSON with a `detail`, but for what the HTTP layer refuses before it is a request (400 and
-431 below). `detail` is a sentence, or for a 422 a list with one entry for each fault of the request: `loc` says where, `msg`
-why, `type` what kind for a program. All faults of a request come at once.
+431 below). `detail` is a sentence, but for a 422 always a list with one entry for each fault of the request: `loc` says where,
+`msg` why, `type` what kind for a program. All faults of a request come at once.
 
 ```json
 {\"detail\": [{\"loc\": [\"body\", \"currency\"], \"msg\": \"field required\", \"type\": \"value_error.missing\"}]}
 ```
 
-Some 422 have a sentence, too: those about the state of what the path names, for which no field of the body is to blame.
+Where the path names what is in a state that does not allow the call, `loc` is that parameter of the path.
 
 ```json
-{\"detail\": \"the invoice is PAID and must be IDLE\"}
+{\"detail\": [{\"loc\": [\"path\", \"id\"], \"msg\": \"the invoice is PAID and must be IDLE\", \"type\": \"value_error.state\"}]}
 ```
-
-They are: an invoice or order, or its items, changed, published or canceled in a state that does not allow it; an empty one
-published; a session canceled that is not active any more; an execution authenticated that does not wait for it.
 
 A call that is refused with a 4xx records nothing: session and `reference_id` are as they were.
 

@@ -34,10 +34,14 @@ impl<T> IntoResponse for Rows<T> {
     }
 }
 
-/// Submits a command and takes out the one kind of answer that it gives.
+/// Submits a command and takes out the one kind of answer that it gives. `$refused` says where refusals stand, if not on a field
+/// or on the path's `id`.
 macro_rules! submit {
     ($app:expr, $command:expr, $variant:path) => {
-        match $app.engine.submit($command).await? {
+        submit!($app, $command, $variant, $crate::http::error::ApiError::from)
+    };
+    ($app:expr, $command:expr, $variant:path, $refused:expr) => {
+        match $app.engine.submit($command).await.map_err($refused)? {
             $variant(answer) => answer,
             _ => return Err($crate::http::error::ApiError::another_answer()),
         }
