@@ -8,6 +8,7 @@ pub mod book;
 pub mod checkout;
 pub mod command;
 pub mod contradiction;
+pub mod country;
 pub mod currency;
 pub mod event;
 pub mod execute;
