@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod book;
+pub mod change;
 pub mod checkout;
 pub mod command;
 pub mod contradiction;

@@ -50,6 +50,11 @@ pub enum Rejection {
         /// When it was over.
         at: Timestamp,
     },
+    /// The checkout's time is over, and nobody has asked for a link since.
+    CheckoutExpired {
+        /// When it was over.
+        at: Timestamp,
+    },
     /// `expires_at` is not in the future.
     ExpiryPast {
         /// The merchant's time.
@@ -115,6 +120,13 @@ pub enum Rejection {
     NoOperator,
     /// The number of a mobile-money account that is no phone's.
     NoPhone,
+    /// A mobile-money number of another country than the method's.
+    PhoneCountry {
+        /// The method.
+        method: &'static str,
+        /// What numbers of its country begin with.
+        code: &'static str,
+    },
     /// No card is known by this name.
     NoCard,
     /// The sandbox clock would be further ahead than it may.
@@ -235,7 +247,8 @@ impl Rejection {
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
             Self::PhoneTaken | Self::NoOperator => "phone",
-            Self::NoPhone => "insensitive_account_number",
+            Self::NoPhone | Self::PhoneCountry { .. } => "insensitive_account_number",
+            Self::CheckoutExpired { .. } => "source_id",
             Self::NoCard => "payment_method_id",
             Self::ClockFar { .. } => "seconds",
             Self::NoTier => "fee_tier",
@@ -255,13 +268,13 @@ impl Rejection {
                 "value_error.state"
             }
             Self::Empty { .. } => "value_error.empty",
-            Self::SessionExpired { .. } => "value_error.expired",
+            Self::SessionExpired { .. } | Self::CheckoutExpired { .. } => "value_error.expired",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "value_error.expires_at",
             Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoWallet { .. } => "value_error.currency",
             Self::NoRate { .. } => "value_error.rate",
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
-            Self::NoOperator | Self::NoPhone => "value_error.phone",
+            Self::NoOperator | Self::NoPhone | Self::PhoneCountry { .. } => "value_error.phone",
             Self::NoCard => "value_error.card",
             Self::ClockFar { .. } => "value_error.clock",
             Self::NoTier => "value_error.fee_tier",
@@ -290,6 +303,7 @@ impl std::fmt::Display for Rejection {
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
             Self::Empty { what } => write!(f, "the {what} has no items"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
+            Self::CheckoutExpired { at } => write!(f, "the checkout expired at {at}; a link asked for now can be paid again"),
             Self::ExpiryPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
             Self::ExpiryFar { days } => write!(f, "expires_at is more than {days} days ahead"),
             Self::CurrencyMismatch { what, has } => write!(f, "the {what} is in {has}"),
@@ -302,6 +316,9 @@ impl std::fmt::Display for Rejection {
             Self::NoMarket { method, provider, operation } => write!(f, "{method} through {provider} does no {operation}"),
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
             Self::NoPhone => f.write_str("not a phone number: 8 to 15 digits with the country code, without a plus sign"),
+            Self::PhoneCountry { method, code } => {
+                write!(f, "a number of another country: those that {method} serves begin with {code}")
+            }
             Self::NoCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
                  pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, ...",
@@ -344,6 +361,7 @@ impl Rejection {
             Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
             Self::Empty { what: "invoice" },
             Self::SessionExpired { at },
+            Self::CheckoutExpired { at },
             Self::ExpiryPast { now: at },
             Self::ExpiryFar { days: 366 },
             Self::CurrencyMismatch { what: "wallet", has: lrd },
@@ -356,6 +374,7 @@ impl Rejection {
             Self::NoMarket { method: "CREDIT_CARD", provider: "PAWAPAY", operation: "COLLECTION" },
             Self::NoOperator,
             Self::NoPhone,
+            Self::PhoneCountry { method: "MTN_MOMO_LBR", code: "231" },
             Self::NoCard,
             Self::ClockFar { years: 100 },
             Self::NoTier,
@@ -426,7 +445,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 40;
+    const VARIANTS: usize = 42;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -50,6 +50,7 @@ wait as long as `Retry-After` says, send the same again: an execution with the s
 | `value_error.uuid` | invalid uuid |
 | `value_error.email` | value is not a valid email address |
 | `value_error.currency` | not a currency of ISO 4217 |
+| `value_error.country` | not a country of ISO 3166: two letters or three |
 | `value_error.number.not_gt`, `.not_ge`, `.not_le` | ensure this value is greater than 0, ... |
 | `value_error.decimal.max_places` | ensure that there are no more than 2 decimal places |
 | `value_error.any_str.min_length`, `.max_length` | ensure this value has at least 1 characters, ... |
@@ -116,6 +117,7 @@ mod tests {
             FaultKind::NotEmail,
             FaultKind::NotUuid,
             FaultKind::NotCurrency,
+            FaultKind::NotCountry,
             FaultKind::NotJson { msg: String::new(), line: 1, column: 1 },
         ] {
             let (group, last) = kind.kind().rsplit_once('.').unwrap_or_default();

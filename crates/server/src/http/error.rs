@@ -417,7 +417,8 @@ mod tests {
     #[tokio::test]
     async fn what_the_path_names_is_a_fault_of_the_path() {
         let paid = |field| Rejection::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
-        let fault = |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
+        let fault =
+            |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
         let large = Rejection::AmountTooLarge { field: "amount" };
         let (status, _, body) = answer(refused(vec![paid("")])).await;
         assert_eq!((status, body), (422, json!({"detail": [fault(&["path", "id"])]})));

@@ -51,6 +51,12 @@ const MIGRATIONS: &[Migration] = &[
         // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
         oldest: RECOUNTED,
     },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0012_links.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0012_links.sql"),
+        // An older kola does not find the page of such a link, and goes on rightly otherwise.
+        oldest: RECOUNTED,
+    },
 ];
 
 /// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.

@@ -257,8 +257,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn page_by_token(&self, token: &str) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
-        let page: Option<CheckoutConfig> = self.one("token = :token", &params!["token" = token]).await?;
-        let Some(page) = page else { return Ok(None) };
+        let page: Option<CheckoutConfig> = self.one("token = :token OR link_token = :token", &params!["token" = token]).await?;
+        let Some(page) = page.map(|page| page.seen_by(token)) else { return Ok(None) };
         let merchant = self.merchant(page.merchant_id).await?;
         let source: Option<Source> = self.one("id = :id", &params!["id" = page.source_id.0]).await?;
         Ok(merchant.zip(source).map(|(merchant, source)| (page, merchant, source)))

@@ -13,6 +13,7 @@ mod authentication;
 mod backups;
 mod checkouts;
 mod cli;
+mod clients;
 mod concurrency;
 mod conformance;
 mod copying;

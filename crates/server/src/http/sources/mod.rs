@@ -10,19 +10,19 @@ pub use receipts::RATE_PLACES;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
+use domain::change::Change;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, SourceId};
 use domain::names::FeeBearer;
 use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, SourceType};
-use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer::{Answered, Limit, Listed, list, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
-use super::fields::{Id, Payload, Text};
+use super::fields::{Day, Id, Note, Payload, Text};
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -37,16 +37,16 @@ payload! {
         counterparty_id: Id,
         /// Its currency.
         currency: Currency,
-        /// What it is for.
-        note: Text<2000>,
+        /// What it is for; nothing, where it is absent.
+        note: Option<Note>,
         /// Who bears the fees.
         fee_bearer: FeeBearer,
         /// Whether it is shown as a payment link.
         as_payment_link: bool,
         /// The merchant's own reference.
         reference_id: Option<Text<255>>,
-        /// When it is due.
-        due_date: Option<Timestamp>,
+        /// The day on which it is due: a date, or any time of it.
+        due_date: Option<Day>,
     }
 
     /// An order to make.
@@ -55,8 +55,8 @@ payload! {
         counterparty_id: Id,
         /// Its currency.
         currency: Currency,
-        /// What it is for.
-        note: Text<2000>,
+        /// What it is for; nothing, where it is absent.
+        note: Option<Note>,
         /// Who bears the fees.
         fee_bearer: FeeBearer,
         /// Whether it is shown as a payment link.
@@ -65,24 +65,24 @@ payload! {
         reference_id: Option<Text<255>>,
     }
 
-    /// Changes to an invoice; what is absent stays.
+    /// Changes to an invoice; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateInvoice {
-        /// The merchant's own reference.
-        reference_id: Option<Text<255>>,
-        /// What it is for.
-        note: Option<Text<2000>>,
+        /// The merchant's own reference; none, where it is `null`.
+        reference_id: Change<Text<255>>,
+        /// What it is for; nothing, where it is `null`.
+        note: Change<Note>,
         /// Who bears the fees.
         fee_bearer: Option<FeeBearer>,
-        /// When it is due.
-        due_date: Option<Timestamp>,
+        /// The day on which it is due: a date, or any time of it; none, where it is `null`.
+        due_date: Change<Day>,
     }
 
-    /// Changes to an order; what is absent stays.
+    /// Changes to an order; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateOrder {
-        /// The merchant's own reference.
-        reference_id: Option<Text<255>>,
-        /// What it is for.
-        note: Option<Text<2000>>,
+        /// The merchant's own reference; none, where it is `null`.
+        reference_id: Change<Text<255>>,
+        /// What it is for; nothing, where it is `null`.
+        note: Change<Note>,
         /// Who bears the fees.
         fee_bearer: Option<FeeBearer>,
     }
@@ -152,11 +152,11 @@ impl From<CreateInvoice> for NewSource {
             kind: SourceType::Invoice,
             counterparty_id: CounterpartyId(payload.counterparty_id.0),
             currency: payload.currency,
-            note: payload.note.0,
+            note: payload.note.map(|note| note.0).unwrap_or_default(),
             fee_bearer: payload.fee_bearer,
             as_payment_link: payload.as_payment_link,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: payload.due_date,
+            due_date: payload.due_date.map(|day| day.0),
         }
     }
 }
@@ -167,7 +167,7 @@ impl From<CreateOrder> for NewSource {
             kind: SourceType::Order,
             counterparty_id: CounterpartyId(payload.counterparty_id.0),
             currency: payload.currency,
-            note: payload.note.0,
+            note: payload.note.map(|note| note.0).unwrap_or_default(),
             fee_bearer: payload.fee_bearer,
             as_payment_link: payload.as_payment_link,
             reference_id: payload.reference_id.map(|text| text.0),
@@ -179,10 +179,10 @@ impl From<CreateOrder> for NewSource {
 impl From<UpdateInvoice> for SourceChanges {
     fn from(payload: UpdateInvoice) -> Self {
         Self {
-            note: payload.note.map(|text| text.0),
+            note: payload.note.map(|note| note.0),
             fee_bearer: payload.fee_bearer,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: payload.due_date,
+            due_date: payload.due_date.map(|day| day.0),
         }
     }
 }
@@ -190,10 +190,10 @@ impl From<UpdateInvoice> for SourceChanges {
 impl From<UpdateOrder> for SourceChanges {
     fn from(payload: UpdateOrder) -> Self {
         Self {
-            note: payload.note.map(|text| text.0),
+            note: payload.note.map(|note| note.0),
             fee_bearer: payload.fee_bearer,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: None,
+            due_date: Change::Keep,
         }
     }
 }

@@ -154,7 +154,7 @@ impl ReceiptAnswer {
             total_amount: Amount(Money::new(source.total_minor, source.currency)),
             status: Name(source.status),
             note: source.note,
-            due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
+            due_date: Either::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
             as_payment_link: source.as_payment_link,
             fee_bearer: Name(source.fee_bearer),
             owner_id: merchant.id.0,
