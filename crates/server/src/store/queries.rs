@@ -33,6 +33,9 @@ use super::sql::{Dialect, OwnedRow, Params, integer, params};
 use super::sqlite::{self, Readers};
 use super::{StoreError, book, installation};
 
+/// So many refunds of a payment are read at most: each may be of a minor unit.
+const REFUNDS_SHOWN: u32 = 200;
+
 /// Which part of a list: rows are ordered by creation time and id, newest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
@@ -460,6 +463,24 @@ impl Queries {
     /// [`StoreError`].
     pub async fn collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
         self.one("source_id = :source AND status = 'COMPLETED'", &params!["source" = source.0]).await
+    }
+
+    /// The collection of a source that was begun last, whatever became of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
+        let order = "created_at DESC, id DESC LIMIT 1";
+        Ok(self.many("source_id = :source", order, &params!["source" = source.0]).await?.pop())
+    }
+
+    /// The refunds of a payment that did not fail, oldest first; of very many the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refunds_of(&self, paid: ExecutionId) -> Result<Vec<Execution>, StoreError> {
+        let condition = "original_execution_id = :paid AND status <> 'FAILED'";
+        self.many(condition, &format!("created_at, id LIMIT {REFUNDS_SHOWN}"), &params!["paid" = paid.0]).await
     }
 
     /// This merchant's session of that kind.

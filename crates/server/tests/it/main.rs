@@ -42,6 +42,7 @@ mod log;
 mod market;
 mod markets;
 mod merchants;
+mod pages;
 mod parties;
 mod passcode;
 mod predictions;

@@ -5,7 +5,7 @@ mod items;
 mod receipts;
 
 pub use items::{AddItem, UpdateItem};
-pub use receipts::RATE_PLACES;
+pub use receipts::{RATE_PLACES, refundable};
 
 use axum::Json;
 use axum::extract::State;
