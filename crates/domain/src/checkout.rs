@@ -79,7 +79,7 @@ impl CheckoutConfig {
     #[must_use]
     pub fn seen_by(self, token: &str) -> Self {
         if self.link_token.as_deref() == Some(token) {
-            Self { expires_at: None, cancel_url: None, token: token.to_owned(), ..self }
+            Self { expires_at: None, success_url: None, cancel_url: None, token: token.to_owned(), ..self }
         } else {
             self
         }
