@@ -273,7 +273,7 @@ def _is_beyond_a_schema(fault, case):
         # method beside it.
         (kind == "value_error.number.not_le" and field in ("amount", "base_amount") and _is_too_much(fault, case))
         or (kind == "type_error.enum" and field == "provider")
-        # To JSON Schema 5.0 is an integer. Not here: an id is written without a point.
+        # To JSON Schema 1e16 is an integer. Not here: one is written without an exponent.
         or (kind == "type_error.integer" and isinstance(_sent(case, fault["loc"]), float))
     )
 

@@ -1,5 +1,6 @@
 //! Payment accounts: where money is taken from or sent to.
 
+use crate::country;
 use crate::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::merchant::Merchant;
 use crate::names::{Method, Operation, Provider};
@@ -69,10 +70,12 @@ pub struct NewAccount {
     pub account_number: Option<String>,
 }
 
-/// Makes a payment account.
+/// Makes a payment account. A mobile-money number must be of the method's country; of which operator it is only the network knows,
+/// for numbers are ported.
 ///
 /// # Errors
-/// [`Rejection::Unknown`] on `party_id`, [`Rejection::NoMarket`] on `method`.
+/// [`Rejection::Unknown`] on `party_id`, [`Rejection::NoMarket`] on `method`, [`Rejection::PhoneCountry`] on
+/// `insensitive_account_number`.
 pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, now: Timestamp) -> Result<PaymentAccount, Halt> {
     let time = world.must::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();
@@ -82,8 +85,15 @@ pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, now:
         world.book.has_market(method, provider, operation, now),
         Rejection::NoMarket { method: method.as_str(), provider: provider.as_str(), operation: operation.as_str() },
     );
-    refusals.finish()?;
     let phone = party.filter(|_| method.is_mobile_money()).map(|party| party.phone);
+    let number = new.account_number.clone().or(phone);
+    if let Some(number) = number.as_deref().filter(|_| method.is_mobile_money()) {
+        let country = world.book.country_of(method, provider, operation, now);
+        if let Some(code) = country.and_then(country::calling_code).filter(|code| !number.starts_with(code)) {
+            refusals.add(Rejection::PhoneCountry { method: method.as_str(), code });
+        }
+    }
+    refusals.finish()?;
     let account = PaymentAccount {
         id: PaymentAccountId(world.new_id()?),
         merchant_id,
@@ -93,7 +103,7 @@ pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, now:
         method,
         operation,
         country_code: new.country_code.clone(),
-        account_number: new.account_number.clone().or(phone),
+        account_number: number,
         is_active: true,
         created_at: time,
         updated_at: time,

@@ -201,6 +201,12 @@ impl Book {
         rows.filter(|row| row.effective.at(now)).max_by_key(|row| row.prefix.len())
     }
 
+    /// The country in which a method does an operation at `now`.
+    #[must_use]
+    pub fn country_of(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Option<&str> {
+        self.markets_of(method, provider, operation).find(|row| row.effective.at(now)).map(|row| row.country.as_str())
+    }
+
     /// Whether the method does the operation in any currency.
     #[must_use]
     pub fn has_market(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> bool {

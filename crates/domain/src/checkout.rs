@@ -1,5 +1,7 @@
 //! Checkouts: an invoice or order with who is to pay and the page on which it is shown, made in one call.
 
+use crate::api_enum;
+use crate::change::Change;
 use crate::currency::Currency;
 use crate::ids::{CheckoutConfigId, CounterpartyId, MerchantId, SourceId};
 use crate::merchant::Merchant;
@@ -12,8 +14,18 @@ use crate::source::{self, NewItem, NewSource, Source, SourceRef, SourceType};
 use crate::time::Timestamp;
 use crate::world::{Halt, Row, World};
 
+api_enum! {
+    /// Who shows a checkout to the payer.
+    PageMode {
+        /// kola's own page.
+        Hosted = "HOSTED",
+        /// A page of the merchant's.
+        Direct = "DIRECT",
+    }
+}
+
 /// The mode of a page that nobody configured.
-pub const HOSTED: &str = "HOSTED";
+pub const HOSTED: &str = PageMode::Hosted.as_str();
 /// The most items of a checkout: the ids of one command are fewer than [`IDS_PER_COMMAND`](crate::world::IDS_PER_COMMAND).
 pub const MAX_ITEMS: usize = 50;
 
@@ -26,7 +38,7 @@ pub struct CheckoutConfig {
     pub merchant_id: MerchantId,
     /// Of which invoice or order.
     pub source_id: SourceId,
-    /// `HOSTED`, `DIRECT` or what else the caller said.
+    /// `HOSTED` or `DIRECT`; earlier versions took any text.
     pub mode: String,
     /// Where the payer is sent when it is paid.
     pub success_url: Option<String>,
@@ -38,6 +50,40 @@ pub struct CheckoutConfig {
     pub token: String,
     /// Merchant time.
     pub created_at: Timestamp,
+    /// The token of the page that was made when a link was asked for after this one's time: it takes payments without an end.
+    pub link_token: Option<String>,
+    /// When that was; merchant time.
+    pub linked_at: Option<Timestamp>,
+}
+
+impl CheckoutConfig {
+    /// The merchant time that still binds what is declared for the source.
+    #[must_use]
+    pub const fn ends_at(&self) -> Option<Timestamp> {
+        if self.link_token.is_some() { None } else { self.expires_at }
+    }
+
+    /// Whether nothing can be paid any more on the pages that there are.
+    #[must_use]
+    pub fn is_over(&self, time: Timestamp) -> bool {
+        self.ends_at().is_some_and(|end| end <= time)
+    }
+
+    /// The token that a link leads to.
+    #[must_use]
+    pub fn current_token(&self) -> &str {
+        self.link_token.as_deref().unwrap_or(&self.token)
+    }
+
+    /// This page as who comes by `token` sees it: the link's has no end and leads nowhere else.
+    #[must_use]
+    pub fn seen_by(self, token: &str) -> Self {
+        if self.link_token.as_deref() == Some(token) {
+            Self { expires_at: None, success_url: None, cancel_url: None, token: token.to_owned(), ..self }
+        } else {
+            self
+        }
+    }
 }
 
 impl Row for CheckoutConfig {
@@ -74,8 +120,8 @@ pub struct NewCheckout {
     pub due_date: Option<Timestamp>,
     /// Its lines, at most [`MAX_ITEMS`].
     pub items: Vec<NewItem>,
-    /// `HOSTED`, `DIRECT` or what else the caller says.
-    pub mode: String,
+    /// Who shows it to the payer.
+    pub mode: PageMode,
     /// Where the payer is sent when it is paid.
     pub success_url: Option<String>,
     /// Where the payer is sent when they give up.
@@ -137,12 +183,14 @@ pub fn create(
             id: CheckoutConfigId(world.new_id()?),
             merchant_id,
             source_id: source.id,
-            mode: new.mode.clone(),
+            mode: new.mode.as_str().to_owned(),
             success_url: new.success_url.clone(),
             cancel_url: new.cancel_url.clone(),
             expires_at: new.expires_at,
             token: new.token.clone(),
             created_at: time,
+            link_token: None,
+            linked_at: None,
         },
         world,
     )?;
@@ -165,7 +213,8 @@ fn payer(
     match counterparty.party_id {
         None => {
             let party = party::by_phone(merchant_id, &new.party, world, time)?;
-            let counterparty = party::update_counterparty(merchant_id, counterparty.id, None, Some(party.id), world, time)?;
+            let counterparty =
+                party::update_counterparty(merchant_id, counterparty.id, None, Change::Set(party.id), world, time)?;
             Ok((counterparty, party))
         }
         Some(id) => {
@@ -182,7 +231,7 @@ fn new_source(new: &NewCheckout, counterparty_id: CounterpartyId, fee_bearer: Fe
         currency: new.currency,
         note: new.note.clone(),
         fee_bearer,
-        as_payment_link: new.mode == HOSTED,
+        as_payment_link: new.mode == PageMode::Hosted,
         reference_id: new.reference_id.clone(),
         due_date: new.due_date,
     }
@@ -197,13 +246,22 @@ fn put_page(config: CheckoutConfig, world: &mut World) -> Result<CheckoutConfig,
     Ok(config)
 }
 
-/// The page of a source; one without further settings is made when there is none.
+/// The page of a source. One without further settings is made when there is none, or when the checkout's time is over while it
+/// could still be paid: the checkout's own page goes on to say that it expired.
 ///
 /// # Errors
 /// [`Rejection::NotFound`].
 pub fn open_page(which: SourceRef, token: &str, world: &mut World, now: Timestamp) -> Result<CheckoutConfig, Halt> {
     let source = which.in_path(world)?;
     let time = world.must::<Merchant>(which.merchant_id)?.time(now);
+    if let Some(there) = world.find::<CheckoutConfig>(&source.id)?
+        && there.is_over(time)
+        && !source.status.is_final()
+    {
+        let again = CheckoutConfig { link_token: Some(token.to_owned()), linked_at: Some(time), ..(*there).clone() };
+        world.put(again.clone());
+        return Ok(again);
+    }
     let id = CheckoutConfigId(world.new_id()?);
     put_page(
         CheckoutConfig {
@@ -216,6 +274,8 @@ pub fn open_page(which: SourceRef, token: &str, world: &mut World, now: Timestam
             expires_at: None,
             token: token.to_owned(),
             created_at: time,
+            link_token: None,
+            linked_at: None,
         },
         world,
     )

@@ -2,6 +2,7 @@
 
 use crate::account::{self, NewAccount, PaymentAccount};
 use crate::caller::Caller;
+use crate::change::Change;
 use crate::checkout::{self, Checkout, CheckoutConfig, NewCheckout};
 use crate::contradiction;
 use crate::currency::Currency;
@@ -72,7 +73,7 @@ pub enum Command {
     /// Make a counterparty.
     CreateCounterparty(MerchantId, Relationship, Option<PartyId>),
     /// Change a counterparty.
-    UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Option<PartyId>),
+    UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Change<PartyId>),
     /// Make a payment account.
     CreateAccount(MerchantId, NewAccount),
     /// Take a payment account out of use.
@@ -93,7 +94,7 @@ pub enum Command {
     RemoveItem(SourceRef, ItemId),
     /// Make a checkout: an invoice or order, published, with its page and who is to pay.
     CreateCheckout(MerchantId, NewCheckout),
-    /// Make a page for an invoice or order that has none, under this token.
+    /// Make a page for an invoice or order that has none which could be paid on, under this token.
     OpenPage(SourceRef, String),
     /// Declare an intent.
     Declare(MerchantId, Declare),
@@ -274,12 +275,14 @@ impl Command {
             Self::Claim(id) | Self::Hear(id, _) => vec![Key::Execution(Lookup::Id(*id))],
             Self::Declare(merchant, request) => {
                 let mut keys = vec![Key::Merchant(Lookup::Id(*merchant))];
-                keys.extend(match request {
-                    Declare::Checkout { source_id, .. } => Some(Key::Source(Lookup::Id(*source_id))),
-                    Declare::Payout { account_id, .. } => Some(Key::PaymentAccount(Lookup::Id(*account_id))),
-                    Declare::Transfer { counterparty_id, .. } => Some(Key::Counterparty(Lookup::Id(*counterparty_id))),
-                    Declare::Refund { original_id, .. } => Some(Key::Execution(Lookup::Id(*original_id))),
-                });
+                match request {
+                    Declare::Checkout { source_id, .. } => {
+                        keys.extend([Key::Source(Lookup::Id(*source_id)), Key::CheckoutConfig(Lookup::Name(*source_id))]);
+                    }
+                    Declare::Payout { account_id, .. } => keys.push(Key::PaymentAccount(Lookup::Id(*account_id))),
+                    Declare::Transfer { counterparty_id, .. } => keys.push(Key::Counterparty(Lookup::Id(*counterparty_id))),
+                    Declare::Refund { original_id, .. } => keys.push(Key::Execution(Lookup::Id(*original_id))),
+                }
                 keys
             }
             Self::CreateCheckout(merchant, new) => {

@@ -479,6 +479,7 @@ pub fn job(
             request_id: execution.provider_request_id.clone(),
             original_request_id,
             method: execution.method,
+            operator: account_number.as_deref().and_then(|number| world.book.operator(number, now)).map(|row| row.method),
             account_number,
             amount: execution.outside_amount(),
             attempts: execution.attempts,

@@ -470,6 +470,9 @@ pub struct ProviderRequest {
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,
+    /// The method of the operator that the number is given to by the book, where it knows one. The sandbox goes by it; a real
+    /// network knows better, for numbers are ported.
+    pub operator: Option<Method>,
     /// How much is moved outside.
     pub amount: Money,
     /// How often it was sent, this time included.

@@ -6,9 +6,11 @@
 pub mod account;
 pub mod book;
 pub mod caller;
+pub mod change;
 pub mod checkout;
 pub mod command;
 pub mod contradiction;
+pub mod country;
 pub mod currency;
 pub mod event;
 pub mod execute;

@@ -1,6 +1,7 @@
 //! Parties, and a merchant's relations to them.
 
 use crate::api_enum;
+use crate::change::Change;
 use crate::ids::{CounterpartyId, MerchantId, PartyId};
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
@@ -191,7 +192,7 @@ pub fn create_counterparty(
     Ok(counterparty)
 }
 
-/// Changes a counterparty; what is `None` stays.
+/// Changes a counterparty; a relationship that is `None` stays.
 ///
 /// # Errors
 /// [`Rejection::NotFound`], [`Rejection::Unknown`] on `party_id`.
@@ -199,17 +200,17 @@ pub fn update_counterparty(
     merchant_id: MerchantId,
     id: CounterpartyId,
     relationship: Option<Relationship>,
-    party_id: Option<PartyId>,
+    party_id: Change<PartyId>,
     world: &mut World,
     time: Timestamp,
 ) -> Result<Counterparty, Halt> {
     let found = world.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id).ok_or(Rejection::NotFound)?;
-    if let Some(id) = party_id {
+    if let Change::Set(id) = party_id {
         owned(merchant_id, id, "party_id", world)??;
     }
     let counterparty = Counterparty {
         relationship: relationship.unwrap_or(found.relationship),
-        party_id: party_id.or(found.party_id),
+        party_id: party_id.of(found.party_id),
         updated_at: time,
         ..(*found).clone()
     };

@@ -67,6 +67,11 @@ pub enum Rejection {
         /// When it was over.
         at: Timestamp,
     },
+    /// The checkout's time is over, and nobody has asked for a link since.
+    CheckoutExpired {
+        /// When it was over.
+        at: Timestamp,
+    },
     /// `expires_at` is not in the future.
     ExpiryPast {
         /// The merchant's time.
@@ -132,6 +137,13 @@ pub enum Rejection {
     NoOperator,
     /// The number of a mobile-money account that is no phone's.
     NoPhone,
+    /// A mobile-money number of another country than the method's.
+    PhoneCountry {
+        /// The method.
+        method: &'static str,
+        /// What numbers of its country begin with.
+        code: &'static str,
+    },
     /// No card is known by this name.
     NoCard,
     /// The sandbox clock would be further ahead than it may.
@@ -295,7 +307,8 @@ impl Rejection {
             Self::NotRefundable { .. } => "original_payment_intent_id",
             Self::RefundExceeds { .. } => "amount",
             Self::PhoneTaken | Self::NoOperator => "phone",
-            Self::NoPhone => "insensitive_account_number",
+            Self::NoPhone | Self::PhoneCountry { .. } => "insensitive_account_number",
+            Self::CheckoutExpired { .. } => "source_id",
             Self::NoCard => "payment_method_id",
             Self::ClockFar { .. } => "seconds",
             Self::NoTier => "fee_tier",
@@ -321,13 +334,13 @@ impl Rejection {
             }
             Self::Empty { .. } => "value_error.empty",
             Self::TooManyItems { .. } => "value_error.list.max_items",
-            Self::SessionExpired { .. } => "value_error.expired",
+            Self::SessionExpired { .. } | Self::CheckoutExpired { .. } => "value_error.expired",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "value_error.expires_at",
             Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoWallet { .. } => "value_error.currency",
             Self::NoRate { .. } => "value_error.rate",
             Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
             Self::NoMarket { .. } => "value_error.market",
-            Self::NoOperator | Self::NoPhone => "value_error.phone",
+            Self::NoOperator | Self::NoPhone | Self::PhoneCountry { .. } => "value_error.phone",
             Self::NoCard => "value_error.card",
             Self::ClockFar { .. } => "value_error.clock",
             Self::NoTier => "value_error.fee_tier",
@@ -376,6 +389,7 @@ impl std::fmt::Display for Rejection {
             Self::Empty { what } => write!(f, "the {what} has no items"),
             Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
+            Self::CheckoutExpired { at } => write!(f, "the checkout expired at {at}; a link asked for now can be paid again"),
             Self::ExpiryPast { now } => write!(f, "expires_at is in the past: it is {now} now"),
             Self::ExpiryFar { days } => write!(f, "expires_at is more than {days} days ahead"),
             Self::CurrencyMismatch { what, has } => write!(f, "the {what} is in {has}"),
@@ -389,6 +403,9 @@ impl std::fmt::Display for Rejection {
             Self::NoOperator => f.write_str("no mobile-money operator is known for this number"),
             Self::NoPhone => {
                 f.write_str("not a phone number: 8 to 15 digits with the country code and no plus sign, such as 231770000001")
+            }
+            Self::PhoneCountry { method, code } => {
+                write!(f, "a number of another country: those that {method} serves begin with {code}")
             }
             Self::NoCard => f.write_str(
                 "no card is known by this name; the sandbox takes the names of Stripe's test payment methods: \
@@ -451,6 +468,7 @@ impl Rejection {
             Self::Empty { what: "invoice" },
             Self::TooManyItems { what: "invoice", most: 200 },
             Self::SessionExpired { at },
+            Self::CheckoutExpired { at },
             Self::ExpiryPast { now: at },
             Self::ExpiryFar { days: 366 },
             Self::CurrencyMismatch { what: "wallet", has: lrd },
@@ -463,6 +481,7 @@ impl Rejection {
             Self::NoMarket { method: "CREDIT_CARD", provider: "PAWAPAY", operation: "COLLECTION" },
             Self::NoOperator,
             Self::NoPhone,
+            Self::PhoneCountry { method: "MTN_MOMO_LBR", code: "231" },
             Self::NoCard,
             Self::ClockFar { years: 100 },
             Self::NoTier,
@@ -542,7 +561,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 50;
+    const VARIANTS: usize = 52;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

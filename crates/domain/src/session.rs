@@ -2,7 +2,9 @@
 
 use crate::account;
 use crate::api_enum;
+use crate::checkout::CheckoutConfig;
 use crate::command::Settings;
+use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
 use crate::execution::{Execution, ExecutionStatus};
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
@@ -306,7 +308,8 @@ pub fn declare(
     let session = match request {
         Declare::Checkout { kind, source_id } => {
             check_source(merchant_id, *kind, *source_id, world)?;
-            Session { source_id: Some(*source_id), ..blank }
+            let expires_at = within_checkout(*source_id, blank.expires_at, time, world)?;
+            Session { source_id: Some(*source_id), expires_at, ..blank }
         }
         Declare::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
@@ -390,6 +393,16 @@ fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, world: 
         return Err(Rejection::AmountTooSmall { field: "source_id" }.into());
     }
     Ok(())
+}
+
+/// Until when a session may be used for a source: the end of its checkout binds it, and through it the payment.
+fn within_checkout(id: SourceId, expires_at: Timestamp, time: Timestamp, world: &World) -> Result<Timestamp, Halt> {
+    let page = world.find::<CheckoutConfig>(&id)?;
+    match page.and_then(|page| page.ends_at()) {
+        Some(at) if at <= time => Err(Rejection::CheckoutExpired { at }.into()),
+        Some(at) => Ok(at.min(expires_at)),
+        None => Ok(expires_at),
+    }
 }
 
 /// The merchant's wallet of that id, of the amount's currency, from which a debit may start.

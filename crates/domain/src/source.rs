@@ -1,6 +1,7 @@
 //! Invoices and orders: what a checkout session collects for.
 
 use crate::api_enum;
+use crate::change::Change;
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
 use crate::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
@@ -84,6 +85,12 @@ impl SourceInput {
 }
 
 impl SourceStatus {
+    /// Whether nothing can happen to it any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Paid | Self::Canceled)
+    }
+
     /// The state after `input`.
     ///
     /// # Errors
@@ -134,7 +141,7 @@ pub struct Source {
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
-    /// When it is due.
+    /// The day on which it is due: its midnight in UTC.
     pub due_date: Option<Timestamp>,
     /// Merchant time of the payment.
     pub paid_at: Option<Timestamp>,
@@ -268,21 +275,21 @@ pub struct NewSource {
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
-    /// When it is due.
+    /// The day on which it is due: its midnight in UTC.
     pub due_date: Option<Timestamp>,
 }
 
 /// Changes to a source; what is `None` stays.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct SourceChanges {
-    /// What it is for.
-    pub note: Option<String>,
+    /// What it is for; no text where it is cleared.
+    pub note: Change<String>,
     /// Who bears the fees.
     pub fee_bearer: Option<FeeBearer>,
     /// The merchant's own reference.
-    pub reference_id: Option<String>,
-    /// When it is due.
-    pub due_date: Option<Timestamp>,
+    pub reference_id: Change<String>,
+    /// The day on which it is due.
+    pub due_date: Change<Timestamp>,
 }
 
 /// A new line.
@@ -386,10 +393,10 @@ pub fn create(merchant_id: MerchantId, new: &NewSource, world: &mut World, time:
 /// [`Rejection::NotFound`], [`Rejection::State`].
 pub fn update(which: SourceRef, changes: &SourceChanges, world: &mut World, time: Timestamp) -> Result<Source, Halt> {
     let mut source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
-    source.note = changes.note.clone().unwrap_or(source.note);
+    source.note = changes.note.clone().of(Some(source.note)).unwrap_or_default();
     source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);
-    source.reference_id = changes.reference_id.clone().or(source.reference_id);
-    source.due_date = changes.due_date.or(source.due_date);
+    source.reference_id = changes.reference_id.clone().of(source.reference_id);
+    source.due_date = changes.due_date.of(source.due_date);
     world.put(source.clone());
     Ok(source)
 }

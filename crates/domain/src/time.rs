@@ -42,7 +42,8 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Reads ISO 8601. A time without an offset is UTC, a bare date is its midnight.
+    /// Reads ISO 8601. A time without an offset is UTC, a bare date is its midnight. A time zone in brackets behind it says
+    /// nothing more: it must have the offset that is written before it.
     ///
     /// # Errors
     /// `None` for anything else, and for years outside 1970 to 9999.
@@ -50,20 +51,38 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         static PARSER: DateTimeParser = DateTimeParser::new();
         let text = text.trim();
-        pieces(text)?;
+        let pieces = pieces(text)?;
         let instant = PARSER
             .parse_timestamp(text)
             .or_else(|_| PARSER.parse_datetime(text).and_then(utc))
             .or_else(|_| PARSER.parse_date(text).and_then(|date: Date| utc(date.into())))
-            .ok()?;
+            .ok()
+            .filter(|instant| zone_agrees(&pieces, *instant))?;
         (instant.as_microsecond() >= 0).then(|| Self(instant.as_microsecond()))
+    }
+
+    /// The day that a date or a time of that day is written with: its midnight in UTC, wherever the writer was.
+    ///
+    /// # Errors
+    /// `None` for what is no time.
+    #[must_use]
+    pub fn parse_day(text: &str) -> Option<Self> {
+        Self::parse(text)?;
+        let midnight = utc(pieces(text.trim())?.date().into()).ok()?.as_microsecond();
+        (midnight >= 0).then_some(Self(midnight))
+    }
+
+    /// The midnight, in UTC, at which the day of this time began.
+    #[must_use]
+    pub const fn day(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(seconds(86_400)))
     }
 
     /// Whether a text is a time of the calendar's last two days, whose last hours are after all that is held.
     #[must_use]
     pub fn is_at_the_end(text: &str) -> bool {
         let last_days = |date: Date| date.year() == 9999 && date.month() == 12 && date.day() >= 30;
-        pieces(text.trim()).is_some_and(|pieces| last_days(pieces.date()))
+        pieces(text.trim()).is_some_and(|pieces| pieces.time_zone_annotation().is_none() && last_days(pieces.date()))
     }
 
     /// The calendar year in UTC.
@@ -81,6 +100,15 @@ impl Timestamp {
 fn pieces(text: &str) -> Option<Pieces<'_>> {
     let offset = |pieces: &Pieces<'_>| pieces.to_numeric_offset().map_or(0, |offset| offset.seconds());
     Pieces::parse(text).ok().filter(|pieces| offset(pieces).abs() < DAY_SECONDS)
+}
+
+/// Whether a time zone that is written behind a time, if any is, has the time's offset at that time. `Z` is the offset zero.
+fn zone_agrees(pieces: &Pieces<'_>, instant: jiff::Timestamp) -> bool {
+    if pieces.time_zone_annotation().is_none() {
+        return true;
+    }
+    let zone = pieces.to_time_zone().ok().flatten();
+    zone.is_some_and(|zone| pieces.to_numeric_offset() == Some(zone.to_offset(instant)))
 }
 
 fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
@@ -124,6 +152,44 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_zone_must_have_the_offset_that_is_written() {
+        let plain = Timestamp::parse("2026-11-22T12:00:00Z");
+        for text in [
+            "2026-11-22T14:00:00+02:00[Africa/Kigali]",
+            "2026-11-22T12:00:00Z[UTC]",
+            "2026-11-22T12:00:00Z[Africa/Monrovia]",
+            "2026-11-22T12:00:00+00:00[!Etc/UTC]",
+            "2026-11-22T14:00:00+02:00[+02:00]",
+            "2026-11-22T12:00:00Z[u-ca=iso8601]",
+        ] {
+            assert_eq!(Timestamp::parse(text), plain, "{text}");
+        }
+        for text in [
+            "2026-11-22T12:00:00Z[Africa/Kigali]",
+            "2026-11-22T12:00:00+01:00[Africa/Kigali]",
+            "2026-11-22T12:00:00[Africa/Kigali]",
+            "2026-11-22T12:00:00[UTC]",
+            "2026-11-22[Africa/Kigali]",
+            "2026-11-22T12:00:00Z[Nowhere/City]",
+            "2026-11-22T12:00:00+02:00[Europe/Berlin]",
+            "9999-12-31T23:59:59Z[Africa/Kigali]",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+            assert!(!Timestamp::is_at_the_end(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_the_one_that_is_written() {
+        let day = Timestamp::parse("2026-12-31");
+        for text in ["2026-12-31", "2026-12-31T00:00:00+02:00", "2026-12-31T23:59:00-05:00", "2026-12-31T12:00:00"] {
+            assert_eq!(Timestamp::parse_day(text), day, "{text}");
+        }
+        assert_eq!([Timestamp::parse_day("2026-02-30"), Timestamp::parse_day("1969-12-31T23:59:00-05:00")], [None, None]);
+        assert_eq!(day.map(|day| day.plus(seconds(86_400) - 1).day()), day);
     }
 
     #[test]

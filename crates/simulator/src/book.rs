@@ -62,7 +62,7 @@ pub fn shipped() -> Book {
     for (method, provider, operations, codes) in MARKETS {
         for operation in *operations {
             for currency in codes.iter().filter_map(|code| Currency::parse(code)) {
-                let country = "LR".to_owned();
+                let country = if *method == Method::MtnMomoRwa { "RW" } else { "LR" }.to_owned();
                 book.markets.push(Market {
                     method: *method,
                     provider: *provider,

@@ -1,7 +1,8 @@
 //! What clients and operators ask for: mostly what makes sense, on things made lately, so that they meet.
 
 use domain::account::NewAccount;
-use domain::checkout::NewCheckout;
+use domain::change::Change;
+use domain::checkout::{NewCheckout, PageMode};
 use domain::command::Command;
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
@@ -107,7 +108,14 @@ impl Clients<'_> {
                 let party = if self.rng.chance(900) { self.recent_party(id) } else { None };
                 Command::CreateCounterparty(merchant, Relationship::Customer, party)
             }
-            2 => Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, self.recent_party(id)),
+            2 => {
+                let party = match self.recent_party(id) {
+                    Some(party) if self.rng.chance(950) => Change::Set(party),
+                    Some(_) => Change::Clear,
+                    None => Change::Keep,
+                };
+                Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, party)
+            }
             3 => Command::CreateAccount(merchant, self.account(id)?),
             4 if self.rng.chance(300) => {
                 Command::DeactivateAccount(merchant, PaymentAccountId(self.some(id, |m| &m.accounts)?))
@@ -201,7 +209,10 @@ impl Clients<'_> {
         let operation = if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
         let account_name = "A".to_owned();
         let party_id = self.recent_party(id)?;
-        Some(NewAccount { party_id, account_name, provider, method, operation, country_code: None, account_number: None })
+        // Now and then the number is the party's phone, which is of another country.
+        let rwandan = method == Method::MtnMomoRwa && self.rng.chance(950);
+        let account_number = rwandan.then(|| "250780000001".to_owned());
+        Some(NewAccount { party_id, account_name, provider, method, operation, country_code: None, account_number })
     }
 
     fn kind(&mut self) -> SourceType {
@@ -259,7 +270,7 @@ impl Clients<'_> {
 
     fn source_changes(&mut self) -> SourceChanges {
         let fee_bearer = if self.rng.chance(500) { Some(FeeBearer::Payee) } else { None };
-        SourceChanges { fee_bearer, note: Some("N".to_owned()), ..SourceChanges::default() }
+        SourceChanges { fee_bearer, note: Change::Set("N".to_owned()), ..SourceChanges::default() }
     }
 
     fn checkout(&mut self, id: i64) -> Option<NewCheckout> {
@@ -267,6 +278,7 @@ impl Clients<'_> {
         let line = |rng: &mut Rng| NewItem { name: "I".to_owned(), currency, qty: 1, amount: money(currency, rng) };
         let items = (0..self.rng.between(1, 2)).map(|_| line(self.rng)).collect();
         let counterparty_id = if self.rng.chance(200) { self.counterparty(id) } else { None };
+        let expires_at = if self.rng.chance(200) { Some(self.expiry(id)) } else { None };
         Some(NewCheckout {
             party: self.party(),
             relationship: Relationship::Customer,
@@ -277,10 +289,10 @@ impl Clients<'_> {
             reference_id: None,
             due_date: None,
             items,
-            mode: "HOSTED".to_owned(),
+            mode: PageMode::Hosted,
             success_url: None,
             cancel_url: None,
-            expires_at: None,
+            expires_at,
             token: format!("token-{}", self.rng.next()),
         })
     }

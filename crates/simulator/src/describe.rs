@@ -103,7 +103,7 @@ pub fn command(command: &Command) -> String {
         Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
         Command::CreateParty(_, new) => format!("phone {}", new.phone),
         Command::CreateCounterparty(_, _, party) => format!("party {}", optional(party.map(|id| id.0))),
-        Command::UpdateCounterparty(_, id, _, party) => format!("{id} party {}", optional(party.map(|id| id.0))),
+        Command::UpdateCounterparty(_, id, _, party) => format!("{id} party {}", optional(party.set().map(|id| id.0))),
         Command::CreateAccount(_, new) => format!("party {}, {} {}", new.party_id, new.operation, new.method),
         Command::RevokeKey(_, id) => id.to_string(),
         Command::DeactivateAccount(_, id) => id.to_string(),

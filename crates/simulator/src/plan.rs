@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use domain::change::Change;
 use domain::command::{Answer, Command};
 use domain::execute::{Execute, Terms};
 use domain::ids::MerchantId;
@@ -188,7 +189,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateCounterparty(_, _, Some(party)) => visit(&mut party.0),
         Command::UpdateCounterparty(_, id, _, party) => {
             visit(&mut id.0);
-            party.iter_mut().for_each(|party| visit(&mut party.0));
+            if let Change::Set(party) = party {
+                visit(&mut party.0);
+            }
         }
         Command::CreateAccount(_, new) => visit(&mut new.party_id.0),
         Command::DeactivateAccount(_, id) => visit(&mut id.0),

@@ -1,12 +1,15 @@
 //! Checkouts: a source with its payer and its page, in one call.
 
 use crate::stage::{Stage, currency, usd};
-use domain::checkout::{MAX_ITEMS, NewCheckout};
+use domain::checkout::{MAX_ITEMS, NewCheckout, PageMode};
 use domain::command::{Answer, Command};
 use domain::merchant::MerchantChanges;
 use domain::names::FeeBearer;
 use domain::party::{NewParty, Relationship};
+use domain::rejection::Rejection;
+use domain::session::Declare;
 use domain::source::{NewItem, SourceRef, SourceStatus, SourceType};
+use domain::time::minutes;
 use domain::world::IDS_PER_COMMAND;
 
 fn checkout(phone: &str, items: usize) -> NewCheckout {
@@ -21,7 +24,7 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
         reference_id: None,
         due_date: None,
         items: vec![item; items],
-        mode: "HOSTED".into(),
+        mode: PageMode::Hosted,
         success_url: None,
         cancel_url: None,
         expires_at: None,
@@ -53,6 +56,50 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
     let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
     let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
     assert_eq!(page, first.config, "a source has one page");
+}
+
+/// Its end binds the sessions for it; a page that a link makes afterwards sets them free.
+#[test]
+fn the_end_of_a_checkout_binds_its_sessions() {
+    let mut stage = Stage::new();
+    let (begun, end) = (stage.now, stage.now.plus(minutes(40)));
+    let bound = NewCheckout { expires_at: Some(end), ..checkout("231880000009", 1) };
+    let Ok(Answer::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
+    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
+    let declare = Command::Declare(stage.merchant, Declare::Checkout { kind: SourceType::Order, source_id: made.source.id });
+    let until = |stage: &mut Stage| match stage.decide(&declare) {
+        Ok(Answer::Session(session)) => Ok(session.expires_at),
+        Err(refused) => Err(refused),
+        other => panic!("{other:?}"),
+    };
+    let open = |stage: &mut Stage, token: &str| match stage.decide(&Command::OpenPage(which, token.into())) {
+        Ok(Answer::Page(page)) => page,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(until(&mut stage), Ok(begun.plus(minutes(30))));
+    stage.now = begun.plus(minutes(20));
+    assert_eq!(until(&mut stage), Ok(end));
+    assert_eq!(open(&mut stage, "early"), made.config, "a checkout that can be paid has its page");
+    stage.now = end;
+    assert_eq!(until(&mut stage), Err(vec![Rejection::CheckoutExpired { at: end }]));
+    let page = open(&mut stage, "link");
+    assert_eq!((page.current_token(), page.token.as_str(), page.is_over(end)), ("link", "t", false));
+    assert_eq!(open(&mut stage, "later"), page, "the link's page has no end");
+    assert_eq!(until(&mut stage), Ok(end.plus(minutes(30))));
+    assert_eq!(page.clone().seen_by("t").expires_at, Some(end), "the checkout's own page still says that it expired");
+    assert_eq!(page.seen_by("link").expires_at, None);
+}
+
+#[test]
+fn what_cannot_be_paid_any_more_gets_no_new_page() {
+    let mut stage = Stage::new();
+    let bound = NewCheckout { expires_at: Some(stage.now.plus(1)), ..checkout("231880000009", 1) };
+    let Ok(Answer::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
+    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
+    stage.decide(&Command::CancelSource(which)).unwrap();
+    stage.now = stage.now.plus(minutes(1));
+    let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
+    assert_eq!(page, made.config);
 }
 
 #[test]

@@ -8,21 +8,18 @@ const HEAD: &str = "\
 # Errors
 
 Every answer that is not a 200 is JSON with a `detail`, but for what the HTTP layer refuses before it is a request (400 and
-431 below). `detail` is a sentence, or for a 422 a list with one entry for each fault of the request: `loc` says where, `msg`
-why, `type` what kind for a program. All faults of a request come at once.
+431 below). `detail` is a sentence, but for a 422 always a list with one entry for each fault of the request: `loc` says where,
+`msg` why, `type` what kind for a program. All faults of a request come at once.
 
 ```json
 {\"detail\": [{\"loc\": [\"body\", \"currency\"], \"msg\": \"field required\", \"type\": \"value_error.missing\"}]}
 ```
 
-Some 422 have a sentence, too: those about the state of what the path names, for which no field of the body is to blame.
+Where the path names what is in a state that does not allow the call, `loc` is that parameter of the path.
 
 ```json
-{\"detail\": \"the invoice is PAID and must be IDLE\"}
+{\"detail\": [{\"loc\": [\"path\", \"id\"], \"msg\": \"the invoice is PAID and must be IDLE\", \"type\": \"value_error.state\"}]}
 ```
-
-They are: an invoice or order, or its items, changed, published or canceled in a state that does not allow it; an empty one
-published; a 201st item; a session canceled that is not active any more; an execution authenticated that does not wait for it.
 
 A call that is refused with a 4xx records nothing: session and `reference_id` are as they were.
 
@@ -85,6 +82,7 @@ call waits up to 2 seconds for its turn, and then gets a 429. A try that a proce
 | `value_error.uuid` | invalid uuid |
 | `value_error.email` | value is not a valid email address |
 | `value_error.currency` | not a currency of ISO 4217 |
+| `value_error.country` | not a country of ISO 3166: two letters or three |
 | `value_error.number.not_gt`, `.not_ge`, `.not_le` | ensure this value is greater than 0, ... |
 | `value_error.decimal.max_places` | ensure that there are no more than 2 decimal places |
 | `value_error.any_str.min_length`, `.max_length` | ensure this value has at least 1 characters, ... |
@@ -154,6 +152,7 @@ mod tests {
             FaultKind::NotEmail,
             FaultKind::NotUuid,
             FaultKind::NotCurrency,
+            FaultKind::NotCountry,
             FaultKind::NotJson { msg: String::new(), line: 1, column: 1 },
         ] {
             let (group, last) = kind.kind().rsplit_once('.').unwrap_or_default();

@@ -33,7 +33,7 @@ pub enum Markets {
         /// PAWAPAY, STRIPE or PLATFORM; without it, the one that carries the method.
         #[arg(long, value_parser = provider)]
         provider: Option<Provider>,
-        /// Two letters of ISO 3166; without it, what it was before, or the method's.
+        /// Two letters of ISO 3166, or three; without it, what it was before, or the method's.
         #[arg(long, value_parser = country)]
         country: Option<Country>,
         #[command(flatten)]

@@ -12,6 +12,7 @@ use domain::names::{FeeBearer, Mode};
 use serde_json::json;
 
 use super::{Place, print_json};
+use crate::http::fields::{FromValue, Text};
 use crate::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
 
 /// The currencies in which a new merchant gets wallets.
@@ -155,13 +156,12 @@ impl Merchant {
 /// # Errors
 /// When the phone is taken, or the database cannot be written.
 pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
-        bail!("a name has 1 to 255 characters");
-    }
+    let Ok(Text(name)) = Text::<255>::read(&json!(name)) else {
+        bail!("a name has 1 to 255 characters, and one that can be seen");
+    };
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = NewMerchant {
-        name: name.to_owned(),
+        name,
         kind,
         mode: Mode::Sandbox,
         phone,

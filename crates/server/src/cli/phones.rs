@@ -30,7 +30,7 @@ pub enum Phones {
         /// The operator, by the name that people know.
         #[arg(long, value_name = "NAME")]
         carrier: String,
-        /// Two letters of ISO 3166.
+        /// Two letters of ISO 3166, or three.
         #[arg(long, value_parser = country)]
         country: Country,
         /// The operator's method: MTN_MOMO_LBR, ...

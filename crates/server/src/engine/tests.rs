@@ -324,7 +324,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             reference_id: None,
             due_date: None,
             items: vec![NewItem { name: "I".into(), currency: usd(0).currency, qty: 1, amount: usd(1_000) }],
-            mode: "HOSTED".into(),
+            mode: domain::checkout::PageMode::Hosted,
             success_url: None,
             cancel_url: None,
             expires_at: None,

@@ -71,10 +71,14 @@ impl<T> IntoResponse for Whole<T> {
     }
 }
 
-/// Submits a caller's command and takes out the one kind of answer that it gives.
+/// Submits a caller's command and takes out the one kind of answer that it gives. `$refused` says where refusals stand, if not
+/// on a field or on the path's `id`.
 macro_rules! submit {
     ($app:expr, $caller:expr, $command:expr, $variant:path) => {
-        match $app.engine.submit($caller, $command).await? {
+        submit!($app, $caller, $command, $variant, $crate::http::error::ApiError::from)
+    };
+    ($app:expr, $caller:expr, $command:expr, $variant:path, $refused:expr) => {
+        match $app.engine.submit($caller, $command).await.map_err($refused)? {
             $variant(answer) => answer,
             _ => return Err($crate::http::error::ApiError::another_answer()),
         }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::checkout::{Checkout, HOSTED, MAX_ITEMS, NewCheckout};
+use domain::checkout::{Checkout, HOSTED, MAX_ITEMS, NewCheckout, PageMode};
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::CounterpartyId;
@@ -10,7 +10,6 @@ use domain::money::Money;
 use domain::party::{NewParty, Relationship};
 use domain::rejection::Rejection;
 use domain::source::{NewItem, SourceType};
-use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +18,9 @@ use super::answer::{Amount, Answered, Time, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
-use super::fields::{Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Part, Phone, Schemas, Text};
+use super::fields::{
+    ApiName, Day, Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Note, Part, Phone, Schemas, Text,
+};
 use super::links::{draw_token, pay_path};
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -49,6 +50,23 @@ impl FromValue for WebUrl {
     }
 }
 
+crate::api_names! { PageMode }
+
+/// Who shows the checkout, whatever the case of the letters: clients write it in several.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mode(pub PageMode);
+
+impl FromValue for Mode {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let known = value.as_str().and_then(|text| PageMode::parse(&text.trim().to_ascii_uppercase()));
+        known.map(Self).ok_or_else(|| FaultKind::NotEnum(PageMode::names()))
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        <PageMode as FromValue>::schema(schemas)
+    }
+}
+
 payload! {
     /// A line of a checkout.
     pub struct CheckoutItem {
@@ -64,8 +82,8 @@ payload! {
 
     /// A checkout to make.
     pub struct CreateCheckout {
-        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own.
-        mode: Text<64>,
+        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own. In any case.
+        mode: Mode,
         /// Invoice or order.
         source_kind: SourceType,
         /// The payer's phone: a party with it is found, else made.
@@ -83,14 +101,14 @@ payload! {
         /// The merchant's own reference.
         reference_id: Option<Text<255>>,
         /// What it is for.
-        note: Option<Text<2000>>,
-        /// When it is due.
-        due_date: Option<Timestamp>,
+        note: Option<Note>,
+        /// The day on which it is due: a date, or any time of it.
+        due_date: Option<Day>,
         /// Where the payer is sent when it is paid.
         success_url: Option<WebUrl>,
         /// Where the payer is sent when they give up.
         cancel_url: Option<WebUrl>,
-        /// When the page ends to take payments.
+        /// When the page ends to take payments, and with it every session for it.
         expires_at: Option<Expiry>,
         /// The counterparty, where there is one already.
         counterparty_id: Option<Id>,
@@ -141,7 +159,7 @@ impl CheckoutAnswer {
             hosted_path_or_token: if config.mode == HOSTED { path } else { config.token },
             mode: config.mode,
             reference_id: source.reference_id,
-            due_date: source.due_date.map(Time),
+            due_date: source.due_date.map(|at| Time(at.day())),
             expires_at: config.expires_at.map(Time),
             success_url: config.success_url,
             cancel_url: config.cancel_url,
@@ -184,7 +202,7 @@ fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
         currency: payload.currency,
         note: payload.note.map(|note| note.0).unwrap_or_default(),
         reference_id: payload.reference_id.map(|text| text.0),
-        due_date: payload.due_date,
+        due_date: payload.due_date.map(|day| day.0),
         items: payload.items.0.into_iter().map(item).collect(),
         mode: payload.mode.0,
         success_url: payload.success_url.map(|url| url.0),
@@ -219,6 +237,17 @@ pub fn routes() -> Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_is_one_of_two_in_any_case() {
+        for text in ["HOSTED", "hosted", "Hosted"] {
+            assert_eq!(Mode::read(&json!(text)), Ok(Mode(PageMode::Hosted)), "{text}");
+        }
+        assert_eq!(Mode::read(&json!("direct")), Ok(Mode(PageMode::Direct)));
+        for value in [json!("online"), json!(""), json!(1)] {
+            assert_eq!(Mode::read(&value), Err(FaultKind::NotEnum(vec!["HOSTED", "DIRECT"])), "{value}");
+        }
+    }
 
     #[test]
     fn only_the_web_is_an_address() {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::change::Change;
 use domain::command::{Answer, Command};
 use domain::ids::{CounterpartyId, PartyId};
 use domain::merchant::{Merchant, MerchantType};
@@ -31,12 +32,12 @@ payload! {
         party_id: Option<Id>,
     }
 
-    /// Changes to a counterparty; what is absent stays.
+    /// Changes to a counterparty; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateCounterparty {
         /// What it is to the merchant.
         relationship_type: Option<Relationship>,
-        /// The party behind it.
-        party_id: Option<Id>,
+        /// The party behind it; none, where it is `null`.
+        party_id: Change<Id>,
     }
 
     /// Which counterparties.
@@ -116,7 +117,7 @@ async fn update(
     Ids([id]): Ids<1>,
     Body(payload): Body<UpdateCounterparty>,
 ) -> Answered<CounterpartyAnswer> {
-    let (relationship, party) = (payload.relationship_type, party_id(payload.party_id));
+    let (relationship, party) = (payload.relationship_type, payload.party_id.map(|id| PartyId(id.0)));
     let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
     let row = submit!(app, tenant.caller, command, Answer::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))

@@ -47,8 +47,6 @@ pub enum ApiError {
     NotJson,
     /// 422: these fields.
     Invalid(Vec<Fault>),
-    /// 422: the object that the path names is in a state that does not allow the call.
-    State(String),
     /// 429, with the seconds to wait.
     TooMany(u64),
     /// The same of one thing, and why.
@@ -83,18 +81,30 @@ impl ApiError {
         Self::Internal(what.into())
     }
 
-    /// The answer to refusals of an object that the path names: no field of the body is to blame.
+    /// The answer to refusals of an object that the path names by its id: no field of a body is to blame.
     #[must_use]
     pub fn on_path(failure: Failure) -> Self {
+        Self::placed(failure, |_| in_path(ID))
+    }
+
+    /// The answer to refusals, where the path names their object by this parameter: what no field is to blame for stands there.
+    pub fn beside_path(parameter: &'static str) -> impl Fn(Failure) -> Self {
+        move |failure| Self::placed(failure, |rejection| in_body_or(parameter, rejection))
+    }
+
+    fn placed(failure: Failure, place: impl Fn(&Rejection) -> [Part; 2]) -> Self {
         match failure {
-            Failure::Rejected(rejections) => Self::refused(rejections, true),
-            other => other.into(),
+            Failure::Rejected(rejections) => Self::refused(rejections, place),
+            Failure::Overloaded => Self::Overloaded,
+            Failure::Unavailable(what) => Self::Unavailable(what),
+            Failure::Unknown => Self::Unavailable(failure.to_string()),
+            Failure::Internal(what) => Self::Internal(what),
         }
     }
 
     /// Credentials go before all else, not found before forbidden, forbidden before the rest: who may not know or do must
     /// not learn more.
-    fn refused(rejections: Vec<Rejection>, on_path: bool) -> Self {
+    fn refused(rejections: Vec<Rejection>, place: impl Fn(&Rejection) -> [Part; 2]) -> Self {
         if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Unauthenticated) {
             return Self::BadCredentials(rejection.into());
         }
@@ -115,10 +125,8 @@ impl ApiError {
                 _ => Self::TooMany(RETRY_AFTER_S),
             };
         }
-        if on_path || rejections.iter().any(|rejection| rejection.field().is_empty()) {
-            return Self::State(rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-        }
-        Self::Invalid(rejections.into_iter().map(on_body).collect())
+        let fault = |rejection: Rejection| Fault::at(&place(&rejection), FaultKind::Refused(rejection));
+        Self::Invalid(rejections.into_iter().map(fault).collect())
     }
 
     const fn status(&self) -> StatusCode {
@@ -130,7 +138,7 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Invalid(_) | Self::State(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -141,7 +149,7 @@ impl ApiError {
         Detail::Text(match self {
             Self::NotAuthenticated => "Not authenticated",
             Self::BadCredentials(_) => "Could not validate credentials",
-            Self::Forbidden(text) | Self::Locked(text, _) | Self::TooManyOf(text, _) | Self::State(text) => text,
+            Self::Forbidden(text) | Self::Locked(text, _) | Self::TooManyOf(text, _) => text,
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::TooSlow => "The request body did not arrive in time",
@@ -186,9 +194,17 @@ impl ApiError {
     }
 }
 
-/// A refusal on a field of the body.
-fn on_body(rejection: Rejection) -> Fault {
-    Fault::at(&[Part::Name("body"), Part::Name(rejection.field())], FaultKind::Refused(rejection))
+/// What nearly all paths call the object that they name.
+const ID: &str = "id";
+
+const fn in_path(parameter: &'static str) -> [Part; 2] {
+    [Part::Name("path"), Part::Name(parameter)]
+}
+
+/// The field of the body that a refusal stands on, or the parameter of the path.
+const fn in_body_or(parameter: &'static str, rejection: &Rejection) -> [Part; 2] {
+    let field = rejection.field();
+    if field.is_empty() { in_path(parameter) } else { [Part::Name("body"), Part::Name(field)] }
 }
 
 #[derive(Serialize)]
@@ -236,13 +252,10 @@ impl JsonSchema for Refused {
     fn json_schema(schemas: &mut Schemas) -> Schema {
         json_schema!({
             "type": "object",
-            "properties": { "detail": { "anyOf": [
-                {
-                    "type": "array", "minItems": 1, "items": schemas.subschema_for::<Fault>(),
-                    "description": "Every fault of the request",
-                },
-                { "type": "string", "description": "The object that the path names is in a state that does not allow the call" },
-            ] } },
+            "properties": { "detail": {
+                "type": "array", "minItems": 1, "items": schemas.subschema_for::<Fault>(),
+                "description": "Every fault of the request",
+            } },
             "required": ["detail"],
         })
     }
@@ -325,13 +338,7 @@ impl From<Vec<Fault>> for ApiError {
 
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Rejected(rejections) => Self::refused(rejections, false),
-            Failure::Overloaded => Self::Overloaded,
-            Failure::Unavailable(what) => Self::Unavailable(what),
-            Failure::Unknown => Self::Unavailable(failure.to_string()),
-            Failure::Internal(what) => Self::Internal(what),
-        }
+        Self::beside_path(ID)(failure)
     }
 }
 
@@ -389,7 +396,6 @@ mod tests {
             (ApiError::TooSlow, 408, text("The request body did not arrive in time")),
             (ApiError::TooLarge, 413, text("The request body is larger than 64 KiB")),
             (ApiError::NotJson, 415, text("The request body must be application/json")),
-            (ApiError::State("the invoice is PAID".to_owned()), 422, text("the invoice is PAID")),
             (ApiError::Locked("passcode locked".to_owned(), 7), 403, text("passcode locked")),
             (ApiError::TooMany(7), 429, text("Too many requests")),
             (ApiError::TooManyLists, 429, text("Too many lists of this merchant are being answered")),
@@ -438,12 +444,20 @@ mod tests {
         );
     }
 
-    #[test]
-    fn what_the_path_names_is_answered_with_a_sentence() {
+    #[tokio::test]
+    async fn what_the_path_names_is_a_fault_of_the_path() {
         let paid = |field| Rejection::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
-        let sentence = ApiError::State("the invoice is PAID and must be IDLE".to_owned());
-        assert_eq!(refused(vec![paid("")]), sentence);
-        assert_eq!(ApiError::on_path(Failure::Rejected(vec![paid("session_id")])), sentence);
+        let fault =
+            |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
+        let large = Rejection::AmountTooLarge { field: "amount" };
+        let (status, _, body) = answer(refused(vec![paid("")])).await;
+        assert_eq!((status, body), (422, json!({"detail": [fault(&["path", "id"])]})));
+        let (_, _, body) = answer(ApiError::on_path(Failure::Rejected(vec![paid("session_id")]))).await;
+        assert_eq!(body, json!({"detail": [fault(&["path", "id"])]}));
+        let both = Failure::Rejected(vec![paid(""), large]);
+        let (_, _, body) = answer(ApiError::beside_path("invoice_id")(both)).await;
+        assert_eq!(body["detail"][0], fault(&["path", "invoice_id"]));
+        assert_eq!(body["detail"][1]["loc"], json!(["body", "amount"]));
         assert_eq!(ApiError::on_path(Failure::Overloaded), ApiError::Overloaded);
     }
 

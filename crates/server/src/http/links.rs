@@ -6,6 +6,7 @@ use domain::checkout::CheckoutConfig;
 use domain::command::{Answer, Command};
 use domain::rejection::Rejection;
 use domain::source::{Source, SourceRef};
+use domain::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -58,9 +59,10 @@ pub fn draw_token() -> Result<String, StoreError> {
     Ok(hex(&clock::random::<16>()?))
 }
 
-/// The page of a source. The first who asks for its link makes it.
+/// The page of a source. The first who asks for its link makes it, and so does the first who asks when a checkout's time is over.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
-    if let Some(page) = app.queries.page_of(source.id).await? {
+    let found = app.queries.page_of(source.id).await?;
+    if let Some(page) = found.filter(|page| source.status.is_final() || !page.is_over(tenant.time())) {
         return Ok(page);
     }
     let which = SourceRef { merchant_id: source.merchant_id, kind: source.kind, id: source.id };
@@ -74,7 +76,7 @@ async fn link(app: &App, tenant: &Tenant, query: WhichNumber, path: fn(&str) -> 
     let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
     let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;
     let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
-    Ok(Json(LinkAnswer { url: format!("{}{}", app.config.public_url, path(&page.token)) }))
+    Ok(Json(LinkAnswer { url: format!("{}{}", app.config.public_url, path(page.current_token())) }))
 }
 
 async fn pay(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichNumber>) -> Answered<LinkAnswer> {

@@ -29,8 +29,8 @@ payload! {
         phone: Phone,
         /// Its email.
         email: Option<Email>,
-        /// ISO 3166, two letters.
-        country_code: Option<CountryCode>,
+        /// ISO 3166, two letters or three, in any case; answered as two.
+        country_code: CountryCode,
     }
 
     /// Which parties.
@@ -75,7 +75,7 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
         fullname: payload.fullname.0,
         phone: payload.phone.0,
         email: payload.email.map(|email| email.0),
-        country_code: payload.country_code.map(|code| code.0),
+        country_code: payload.country_code.0,
     };
     let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Answer::Party);
     Ok(Json(party.into()))

@@ -35,8 +35,8 @@ payload! {
         method: Method,
         /// The party that holds it.
         party_id: Id,
-        /// ISO 3166, two letters.
-        country_code: Option<CountryCode>,
+        /// ISO 3166, two letters or three, in any case; answered as two.
+        country_code: CountryCode,
         /// The number of the phone, without a plus sign; for a card the provider's name for it, in the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
     }
@@ -137,7 +137,7 @@ async fn create(
         provider: payload.provider.0,
         method: payload.method,
         operation: purpose.operation_type,
-        country_code: payload.country_code.map(|code| code.0),
+        country_code: payload.country_code.0,
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
     let account = submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Answer::Account);

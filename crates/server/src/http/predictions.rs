@@ -138,6 +138,7 @@ pub struct PhoneAnswer {
     currencies: Vec<String>,
     phone: String,
     payment_method: &'static str,
+    /// The method's own name: clients send it back as `method` and as `provider`, and both calls take it.
     gateway_provider: &'static str,
     operation_type: &'static str,
 }
@@ -229,7 +230,7 @@ async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<Predi
         currencies: currencies(&app, (operator.method, provider), query.operation_type, tenant.now).await?,
         phone: query.phone.0,
         payment_method: operator.method.as_str(),
-        gateway_provider: provider.as_str(),
+        gateway_provider: operator.method.as_str(),
         operation_type: query.operation_type.as_str(),
     }))
 }

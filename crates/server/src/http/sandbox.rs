@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::answer::{Answered, Time, submit};
 use super::describe::op;
+use super::error::ApiError;
 use super::executions::{ExecutionAnswer, first_outcome};
 use super::extract::{Body, Word};
 use super::fields::{Int, Reference};
@@ -51,7 +52,7 @@ async fn authenticate(
     Body(payload): Body<Authenticate>,
 ) -> Answered<ExecutionAnswer> {
     let command = Command::Authenticate(tenant.id(), reference.0, payload.success);
-    let settled = submit!(app, tenant.caller, command, Answer::Settled);
+    let settled = submit!(app, tenant.caller, command, Answer::Settled, ApiError::beside_path("reference_id"));
     Ok(Json(first_outcome(&app, settled.execution, settled.job).await.into()))
 }
 

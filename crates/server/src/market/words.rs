@@ -1,5 +1,6 @@
 //! What stands in the file as a text: names, times and exact decimals.
 
+use domain::country::alpha2;
 use domain::currency::Currency;
 use domain::money::{Decimal, MAX_MINOR};
 use domain::names::{Method, Operation, Provider};
@@ -46,7 +47,7 @@ words! {
     Timestamp, "a time like 2027-01-01T00:00:00Z", Self::parse;
     Decimal, "a number", Self::parse;
     Percentage, "a percentage from 0 to 100 with at most four decimals", Self::parse;
-    Country, "a country of ISO 3166, two letters", Self::parse;
+    Country, "a country of ISO 3166, two letters or three", Self::parse;
     Digits, "the first digits of a number, without plus sign", Self::parse;
 }
 
@@ -75,7 +76,7 @@ pub struct Country(pub String);
 
 impl Country {
     fn parse(text: &str) -> Option<Self> {
-        (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())).then(|| Self(text.to_owned()))
+        alpha2(text).map(Self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The built-in provider: it plays pawaPay and Stripe, and never moves money.
 //!
-//! What it does is decided by the last three digits of the number (or the card's test name), by how often the request was
-//! sent, and by how long ago on the merchant's sandbox clock. It remembers nothing, so that a crash changes nothing.
+//! What it does is decided by whose number it is by the book, by the number's last three digits (or the card's test name), by how
+//! often the request was sent, and by how long ago on the merchant's sandbox clock. It remembers nothing, so that a crash changes nothing.
 
 use std::time::Duration;
 
@@ -144,6 +144,15 @@ enum Play {
     Authentication,
 }
 
+const PAYER_NOT_FOUND: &str = "PAYER_NOT_FOUND: the number has no account with this operator";
+const RECIPIENT_NOT_FOUND: &str = "RECIPIENT_NOT_FOUND: the number has no account with this operator";
+
+/// Whether the number belongs to another operator than the one that is asked. What goes back goes where it came from.
+fn is_another_operators(request: &ProviderRequest) -> bool {
+    let known = request.operator.filter(|_| request.method.is_mobile_money() && request.operation != Operation::Refund);
+    known.is_some_and(|operator| operator != request.method)
+}
+
 /// How a request is played and how it ends.
 fn script(request: &ProviderRequest) -> (Play, Word) {
     let number = request.account_number.as_deref().unwrap_or("");
@@ -153,13 +162,16 @@ fn script(request: &ProviderRequest) -> (Play, Word) {
     let suffix = number.len().checked_sub(3).and_then(|start| number.get(start..)).unwrap_or("");
     let collection = request.operation == Operation::Collection;
     let declined = |message: &str| (Play::Plain, Word::Declined { message: message.to_owned() });
+    if is_another_operators(request) {
+        return declined(if collection { PAYER_NOT_FOUND } else { RECIPIENT_NOT_FOUND });
+    }
     match (suffix, collection) {
         ("019", true) => declined("PAYER_LIMIT_REACHED: the payer has reached a limit"),
-        ("029", true) => declined("PAYER_NOT_FOUND: the number has no account with this operator"),
+        ("029", true) => declined(PAYER_NOT_FOUND),
         ("039", true) => declined("PAYMENT_NOT_APPROVED: the payer did not approve the payment"),
         ("049", true) => declined("INSUFFICIENT_BALANCE: the payer has not enough money"),
         ("069", true) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
-        ("089", false) => declined("RECIPIENT_NOT_FOUND: the number has no account with this operator"),
+        ("089", false) => declined(RECIPIENT_NOT_FOUND),
         ("099", false) => declined("WALLET_LIMIT_REACHED: the recipient's account cannot take the amount"),
         ("119", false) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
         ("129", _) => (Play::Stuck, success(request)),
@@ -223,6 +235,7 @@ mod tests {
             original_request_id: None,
             method: if number.starts_with("pm_") { Method::CreditCard } else { Method::MtnMomoLbr },
             account_number: Some(number.to_owned()),
+            operator: None,
             amount: Money::new(100, Currency::parse("USD").unwrap()),
             attempts: 1,
             sent_at: Timestamp(0),
@@ -280,6 +293,23 @@ mod tests {
             request.time = Timestamp(seconds(1));
             assert_eq!(kind(&sandbox.became(&request)), status, "{number} {operation}, asked");
         }
+    }
+
+    #[test]
+    fn a_number_of_another_operator_has_no_account() {
+        let (sandbox, _inbox) = sandbox(0);
+        let with = |operator, operation| {
+            let request = ProviderRequest { operator, ..request("231770000001", operation) };
+            match sandbox.begin(&request) {
+                Word::Declined { message } => message.split(':').next().unwrap_or_default().to_owned(),
+                other => kind(&other).to_owned(),
+            }
+        };
+        let orange = Some(Method::OrangeMoneyLbr);
+        assert_eq!(with(orange, Operation::Collection), "PAYER_NOT_FOUND");
+        assert_eq!(with(orange, Operation::Payout), "RECIPIENT_NOT_FOUND");
+        assert_eq!(with(orange, Operation::Refund), "ok");
+        assert_eq!([with(None, Operation::Collection), with(Some(Method::MtnMomoLbr), Operation::Payout)], ["ok", "ok"]);
     }
 
     #[test]

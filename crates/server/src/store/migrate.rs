@@ -92,7 +92,13 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0011_lists.sql"),
         postgres: include_str!("../../../../migrations/postgres/0011_lists.sql"),
-        // An older kola adds items without counting them: of what it adds to, the limit comes later.
+        // FIXME
+        oldest: FIXME,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0012_links.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0012_links.sql"),
+        // An older kola does not find the page of such a link, and goes on rightly otherwise.
         oldest: RECOUNTED,
     },
 ];

@@ -32,6 +32,9 @@ use super::sql::{Dialect, OwnedRow, Params, integer, params};
 use super::sqlite::{self, Readers};
 use super::{StoreError, book, installation};
 
+/// So many refunds of a payment are read at most: each may be of a minor unit.
+const REFUNDS_SHOWN: u32 = 200;
+
 /// Rows that fall due.
 struct Falling {
     table: &'static str,
@@ -234,8 +237,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn page_by_token(&self, token: &str) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
-        let page: Option<CheckoutConfig> = self.one("token = :token", &params!["token" = token]).await?;
-        let Some(page) = page else { return Ok(None) };
+        let page: Option<CheckoutConfig> = self.one("token = :token OR link_token = :token", &params!["token" = token]).await?;
+        let Some(page) = page.map(|page| page.seen_by(token)) else { return Ok(None) };
         let merchant = self.merchant(page.merchant_id).await?;
         let source: Option<Source> = self.one("id = :id", &params!["id" = page.source_id.0]).await?;
         Ok(merchant.zip(source).map(|(merchant, source)| (page, merchant, source)))
@@ -327,6 +330,24 @@ impl Queries {
     /// [`StoreError`].
     pub async fn collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
         self.one("source_id = :source AND status = 'COMPLETED'", &params!["source" = source.0]).await
+    }
+
+    /// The collection of a source that was begun last, whatever became of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
+        let order = "created_at DESC, id DESC LIMIT 1";
+        Ok(self.many("source_id = :source", order, &params!["source" = source.0]).await?.pop())
+    }
+
+    /// The refunds of a payment that did not fail, oldest first; of very many the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn refunds_of(&self, paid: ExecutionId) -> Result<Vec<Execution>, StoreError> {
+        let condition = "original_execution_id = :paid AND status <> 'FAILED'";
+        self.many(condition, &format!("created_at, id LIMIT {REFUNDS_SHOWN}"), &params!["paid" = paid.0]).await
     }
 
     /// This merchant's session of that kind.

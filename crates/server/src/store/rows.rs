@@ -127,7 +127,7 @@ record!(domain::checkout::CheckoutConfig, "checkout_configs",
         id: "id", merchant_id: "merchant_id", source_id: "source_id", mode: "mode", success_url: "success_url",
         cancel_url: "cancel_url", expires_at: "expires_at", token: "token", created_at: "created_at",
     }
-    changing {}
+    changing { link_token: "link_token", linked_at: "linked_at" }
     name { "source_id" });
 
 record!(domain::session::Session, "sessions",

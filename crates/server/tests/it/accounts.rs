@@ -103,12 +103,47 @@ fn an_account_needs_a_known_party() {
     shop.api.post("/v1/payment-accounts/create?operation_type=PAYOUT", &body).state_fault("body.party_id");
 }
 
+/// Numbers are ported, so an account may be made; the network knows whose they are, and the sandbox goes by the table.
 #[test]
-fn the_operator_of_a_number_is_not_forced() {
+fn a_number_of_another_operator_is_declined_when_it_is_used() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    let (orange, mtn) = ("231770000001", "231880000001");
+    for (method, number, message) in [
+        ("ORANGE_MONEY_LBR", mtn, Some("NOT_FOUND: the number has no account with this operator")),
+        ("MTN_MOMO_LBR", orange, Some("NOT_FOUND: the number has no account with this operator")),
+        ("ORANGE_MONEY_LBR", orange, None),
+        // No operator is known for it.
+        ("MTN_MOMO_LBR", "231990000001", None),
+    ] {
+        let account = |operation| shop.account(shop.party(), operation, method, Some(number));
+        let taken = shop.take(account("COLLECTION"), "USD", "5.00");
+        let sent = shop.send(account("PAYOUT"), "USD", "5.00");
+        for (execution, who) in [(taken, "PAYER"), (sent, "RECIPIENT")] {
+            let status = if message.is_some() { "FAILED" } else { "COMPLETED" };
+            assert_eq!(execution["status"], status, "{method} {number}: {execution}");
+            let message = message.map(|message| format!("{who}_{message}"));
+            assert_eq!(execution["gateway_message"], json!(message), "{method} {number}");
+        }
+    }
+}
+
+#[test]
+fn a_number_of_another_country_is_refused() {
     let (_server, shop) = open();
-    let body = json!({"account_name": "Amara", "provider": "PAWAPAY", "method": "ORANGE_MONEY_LBR", "party_id": shop.party(),
-        "insensitive_account_number": "231880000001"});
-    shop.api.post("/v1/payment-accounts/create?operation_type=PAYOUT", &body).ok();
+    for (method, number, code) in
+        [("MTN_MOMO_LBR", "491701234567", "231"), ("MTN_MOMO_LBR", "250780000001", "231"), ("AIRTEL_RWA", GOOD, "250")]
+    {
+        let reply = shop.create_account(shop.party(), "PAYOUT", method, Some(number));
+        let fault = reply.fault("body.insensitive_account_number");
+        assert_eq!(fault.kind, "value_error.phone");
+        assert!(fault.msg.ends_with(&format!("those that {method} serves begin with {code}")), "{}", fault.msg);
+    }
+    let german = shop.party_with_phone("491701234567");
+    shop.create_account(german, "COLLECTION", "MTN_MOMO_LBR", None).fault("body.insensitive_account_number");
+    shop.account(german, "COLLECTION", "CREDIT_CARD", None);
+    shop.account(german, "COLLECTION", "WALLET", None);
+    shop.account(german, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
 }
 
 #[test]

@@ -160,6 +160,7 @@ fn a_merchants_particulars_are_checked() {
     create("Shop", "BANK", "231770000001").refused();
     create("Shop", "ORGANIZATION", "+0").refused();
     create(" ", "ORGANIZATION", "231770000001").refused();
+    create("\u{200b}\u{200f}", "ORGANIZATION", "231770000001").refused();
     database.kola(&["merchant", "create"]).refused();
     create("Shop", "ORGANIZATION", "231770000001").ok();
 }

@@ -54,8 +54,14 @@ fn email_and_country_are_checked() {
     for email in ["amara", "amara@", "@example.com", "a b@example.com"] {
         create(&shop, &json!({"email": email})).faults_are_at(&["body.email"]);
     }
-    for country in ["12", "Liberia the Republic", "ZZZZ"] {
+    for country in ["12", "Liberia the Republic", "ZZZZ", "ZZZ"] {
         create(&shop, &json!({"country_code": country})).faults_are_at(&["body.country_code"]);
+    }
+    for country in ["LR", "lr", "LBR", "Lbr"] {
+        assert_eq!(create(&shop, &json!({"country_code": country})).ok()["country_code"], "LR", "{country}");
+    }
+    for country in [json!(""), json!(null)] {
+        assert_eq!(create(&shop, &json!({"country_code": country})).ok()["country_code"], json!(null));
     }
 }
 
@@ -64,7 +70,7 @@ fn a_name_is_trimmed_and_has_1_to_255_characters() {
     let (_server, shop) = open();
     assert_eq!(create(&shop, &json!({"fullname": "  Amara  "})).ok()["fullname"], "Amara");
     assert_eq!(create(&shop, &json!({"fullname": "é".repeat(255)})).ok()["fullname"], json!("é".repeat(255)));
-    for name in [String::new(), "   ".to_owned(), "é".repeat(256)] {
+    for name in [String::new(), "   ".to_owned(), "\u{200b}\u{200f}".to_owned(), "é".repeat(256)] {
         let fault = create(&shop, &json!({"fullname": name})).fault("body.fullname");
         assert!(fault.kind.starts_with("value_error."), "{fault:?}");
     }

@@ -2,7 +2,7 @@
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
-    Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown, soon,
+    Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown, soon, year,
 };
 use serde_json::Value;
 
@@ -26,8 +26,10 @@ fn cancel(shop: &Merchant, kind: &str, source: i64) -> Reply {
 
 #[track_caller]
 fn names_the_state(reply: &Reply, state: &str) {
-    let detail = reply.refused(422).to_string();
-    assert!(detail.contains(state), "does not name {state}: {detail}");
+    let [fault] = reply.faults().try_into().expect("one fault");
+    assert!(fault.msg.contains(state), "does not name {state}: {fault:?}");
+    assert!(fault.loc.starts_with("path."), "{fault:?}");
+    assert_eq!(fault.kind, "value_error.state");
 }
 
 /// Every way to change a source, none of which may work in this state.
@@ -105,7 +107,7 @@ fn an_empty_source_is_not_published() {
     let (_server, shop) = open();
     for kind in KINDS {
         let source = shop.draft(kind, "USD", "PAYER");
-        publish(&shop, kind, source).refused(422);
+        assert_eq!(publish(&shop, kind, source).fault("path.id").kind, "value_error.empty");
         assert_eq!(shop.source_status(kind, source), "IDLE");
     }
 }
@@ -250,7 +252,9 @@ fn a_source_names_all_its_faults() {
     let (_server, shop) = open();
     let fields = ["body.counterparty_id", "body.currency", "body.note", "body.fee_bearer", "body.as_payment_link"];
     for kind in KINDS {
-        shop.api.post(&format!("/v1/{kind}/create"), &json!({})).faults_are_at(&fields);
+        // Guides leave the note out: nothing is written then.
+        let needed = fields.into_iter().filter(|field| *field != "body.note").collect::<Vec<_>>();
+        shop.api.post(&format!("/v1/{kind}/create"), &json!({})).faults_are_at(&needed);
         let body =
             json!({"counterparty_id": "x", "currency": "ZZZ", "note": "", "fee_bearer": "BANK", "as_payment_link": "perhaps"});
         let reply = shop.api.post(&format!("/v1/{kind}/create"), &body);
@@ -290,9 +294,11 @@ fn a_note_has_at_most_2000_characters() {
 fn an_invoice_may_have_a_due_date() {
     let (_server, shop) = open();
     let mut body = source_for(shop.customer());
-    body["due_date"] = json!(soon());
-    let invoice = shop.api.post("/v1/invoices/create", &body).ok();
-    assert_eq!(instant(&invoice["due_date"]), instant(&body["due_date"]));
+    for due in ["2030-02-03", "2030-02-03T23:59:00Z", "2030-02-03T00:00:00+02:00", "2030-02-03T23:30:00-05:00"] {
+        body["due_date"] = json!(due);
+        let invoice = shop.api.post("/v1/invoices/create", &body).ok();
+        assert_eq!(invoice["due_date"], "2030-02-03T00:00:00.000000Z", "the day that is written: {due}");
+    }
     body["due_date"] = json!("next week");
     let fault = shop.api.post("/v1/invoices/create", &body).fault("body.due_date");
     fault.says("invalid datetime format", "value_error.datetime");

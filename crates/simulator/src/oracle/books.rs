@@ -256,6 +256,8 @@ pub struct Books {
     pub items: Map<i64, Item>,
     pub numbers: Map<(i64, SourceType, i64), i64>,
     pub pages: Map<i64, i64>,
+    /// When the time of a source's checkout is over, as long as that binds.
+    pub page_ends: Map<i64, i64>,
     pub sessions: Map<i64, Session>,
     pub executions: Map<i64, Execution>,
     pub references: Map<(i64, String), i64>,

@@ -133,6 +133,15 @@ pub fn whole(r: i64, worth: Worth) -> i64 {
     i64::try_from(i128::from(r) * worth.inside / worth.outside).unwrap_or(i64::MAX)
 }
 
+/// What the numbers of a method's country begin with.
+pub const fn code(method: Method) -> Option<&'static str> {
+    match method {
+        Method::MtnMomoLbr | Method::OrangeMoneyLbr => Some("231"),
+        Method::MtnMomoRwa | Method::AirtelRwa | Method::OrangeMoneyRwa => Some("250"),
+        Method::CreditCard | Method::Wallet => None,
+    }
+}
+
 /// Methods, and the currencies that they take.
 pub fn takes(method: Method, operation: Operation, currency: Currency) -> bool {
     let codes: &[&str] = match (method, operation) {

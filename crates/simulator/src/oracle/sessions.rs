@@ -26,6 +26,7 @@ impl Books {
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
                     Some(source) if source.status != SourceStatus::Active => vec!["state"],
+                    Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => vec!["expired"],
                     Some(_) => vec![],
                 }
             }
@@ -39,6 +40,13 @@ impl Books {
         };
         let (given, default) = expiry(request);
         let expires = given.map_or(time + default, |at| at.0);
+        let expires = match request {
+            // The end of its checkout binds a session, too. One that is refused for it is not judged by its time.
+            Declare::Checkout { source_id, .. } if refused.is_empty() => {
+                self.page_ends.get(&source_id.0).map_or(expires, |end| expires.min(*end))
+            }
+            _ => expires,
+        };
         if verified || matches!(request, Declare::Checkout { .. }) {
             refused.extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
         }

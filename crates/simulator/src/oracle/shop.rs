@@ -1,6 +1,7 @@
 //! Merchants, parties, accounts, wallets, invoices and orders.
 
 use domain::account::NewAccount;
+use domain::change::Change;
 use domain::checkout::NewCheckout;
 use domain::command::Answer;
 use domain::currency::Currency;
@@ -19,7 +20,8 @@ use super::{Told, figures, first, reasons, taken};
 
 const HALF_A_MINUTE: i64 = 30 * 1_000_000;
 const QUARTER_HOUR: i64 = 15 * 60 * 1_000_000;
-const DAY: i64 = 24 * 3_600 * 1_000_000;
+const DAY: i64 = 96 * QUARTER_HOUR;
+
 
 /// From when on a try of a passcode is a wrong one.
 fn wrong_since((_, _, at, wrong): &(i64, i64, i64, bool), now: i64) -> Option<i64> {
@@ -235,15 +237,15 @@ impl Books {
         &mut self,
         merchant: i64,
         id: i64,
-        party: Option<i64>,
+        party: Change<i64>,
         told: Told<'_>,
     ) -> Result<(), Wrong> {
         let known = self.counterparties.get(&id).is_some_and(|(owner, _)| *owner == merchant);
-        let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
+        let foreign = party.set().is_some_and(|party| !self.owns_party(merchant, party));
         if told.accepted(first(&[(!known, "not_found"), (foreign, "not_found")]))?
             && let Some(found) = self.counterparties.get_mut(&id)
         {
-            found.1 = party.or(found.1);
+            found.1 = party.of(found.1);
             self.soft += 1;
         }
         Ok(())
@@ -253,7 +255,10 @@ impl Books {
         let open = ["USD", "LRD", "RWF"].iter().filter_map(|code| Currency::parse(code));
         let market = open.into_iter().any(|currency| figures::takes(new.method, new.operation, currency));
         let foreign = !self.owns_party(merchant, new.party_id.0);
-        if told.accepted(reasons(&[(foreign, "not_found"), (!market, "market")]))? {
+        let phone = self.parties.get(&new.party_id.0).filter(|_| !foreign).map(|(_, phone)| phone.clone());
+        let number = new.account_number.clone().or(phone);
+        let abroad = market && figures::code(new.method).zip(number).is_some_and(|(code, number)| !number.starts_with(code));
+        if told.accepted(reasons(&[(foreign, "not_found"), (!market, "market"), (abroad, "phone")]))? {
             let made = taken!(told, Answer::Account(made) => made);
             let account = Account {
                 merchant,
@@ -427,7 +432,13 @@ impl Books {
         let known = given.and_then(|id| self.counterparties.get(&id)).filter(|(owner, _)| *owner == merchant).copied();
         let phone_of = |party: i64| self.parties.get(&party).map(|(_, phone)| phone.clone());
         let other = known.and_then(|(_, party)| party).is_some_and(|id| phone_of(id).as_ref() != Some(&new.party.phone));
-        if !told.accepted(first(&[(given.is_some() && known.is_none(), "not_found"), (other, "party")]))? {
+        let (time, end) = (self.time(merchant, told.now), new.expires_at.map(|end| end.0));
+        let bad_end = end.is_some_and(|end| end <= time || end > time + 366 * DAY);
+        let mut refused = reasons(&[(bad_end, "expires_at"), (given.is_some() && known.is_none(), "not_found")]);
+        if refused.is_empty() && other {
+            refused.push("party");
+        }
+        if !told.accepted(refused)? {
             return Ok(());
         }
         let made = taken!(told, Answer::Checkout(made) => made);
@@ -457,6 +468,9 @@ impl Books {
             source.status = SourceStatus::Active;
             source.total = total;
         });
+        if let Some(end) = end {
+            self.page_ends.insert(made.source.id.0, end);
+        }
         self.page(made.source.id, made.config.id.0)
     }
 
@@ -464,6 +478,15 @@ impl Books {
         if told.accepted(reasons(&[(self.source_at(which).is_none(), "not_found")]))? {
             let page = taken!(told, Answer::Page(page) => page);
             self.page(which.id, page.id.0)?;
+            let payable = self.source_at(which).is_some_and(|source| !source.status.is_final());
+            let time = self.time(which.merchant_id.0, told.now);
+            if payable && self.page_ends.get(&which.id.0).is_some_and(|end| *end <= time) {
+                self.page_ends.remove(&which.id.0);
+            }
+            let bound = self.page_ends.contains_key(&which.id.0);
+            if page.ends_at().is_some() != bound && !told.lenient {
+                return Err(format!("the page of source {} has the end {:?}", which.id, page.ends_at()));
+            }
         }
         Ok(())
     }

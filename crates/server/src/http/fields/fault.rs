@@ -79,6 +79,8 @@ pub enum FaultKind {
     NotUuid,
     /// Three letters that ISO 4217 does not list.
     NotCurrency,
+    /// Letters of no country of ISO 3166.
+    NotCountry,
     /// The body is not JSON.
     NotJson {
         /// Why, with the place.
@@ -127,6 +129,7 @@ impl FaultKind {
             Self::NotEmail => "value is not a valid email address".to_owned(),
             Self::NotUuid => "invalid uuid".to_owned(),
             Self::NotCurrency => "not a currency of ISO 4217".to_owned(),
+            Self::NotCountry => "not a country of ISO 3166: two letters or three".to_owned(),
             Self::NotJson { msg, .. } => msg.clone(),
             Self::Refused(rejection) => rejection.to_string(),
             Self::Inside(_) => String::new(),
@@ -160,6 +163,7 @@ impl FaultKind {
             Self::NotEmail => "value_error.email",
             Self::NotUuid => "value_error.uuid",
             Self::NotCurrency => "value_error.currency",
+            Self::NotCountry => "value_error.country",
             Self::NotJson { .. } => "value_error.jsondecode",
             Self::Refused(rejection) => rejection.kind(),
             Self::Inside(_) => "value_error",

@@ -13,13 +13,14 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas};
+use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas, Text};
 use crate::http::fields::Fault;
 
-/// A whole number, as a JSON integer or a string of digits; never `55.0` or `true`.
+/// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of one kind an integer is written
+/// `55.0`, too: with nothing but zeros behind the point it is the same number.
 fn integer(value: &Value) -> Result<i64, FaultKind> {
     let text = match value {
-        Value::Number(number) => number.as_str(),
+        Value::Number(number) => whole(number.as_str()),
         Value::String(text) => text.trim(),
         _ => return Err(FaultKind::NotInteger),
     };
@@ -31,7 +32,12 @@ fn integer(value: &Value) -> Result<i64, FaultKind> {
     text.parse().map_err(|_| beyond)
 }
 
-fn string(value: &Value) -> Result<&str, FaultKind> {
+/// A number without its decimals, if they are zeros.
+fn whole(number: &str) -> &str {
+    number.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0')).map_or(number, |(whole, _)| whole)
+}
+
+pub(super) fn string(value: &Value) -> Result<&str, FaultKind> {
     value.as_str().ok_or(FaultKind::NotStr)
 }
 
@@ -108,38 +114,6 @@ impl FromValue for bool {
     }
 }
 
-/// A pattern of texts without control characters that have `min` characters or more without the blanks around them.
-fn plain_text(min: usize) -> String {
-    let (any, solid) = (r"[^\x00-\x1f\x7f-\x9f]", r"[^\s\x00-\x1f\x7f-\x9f]");
-    match min.checked_sub(2) {
-        Some(between) => format!("^{any}*{solid}{any}{{{between},}}{solid}{any}*$"),
-        None => format!("^{any}*{solid}{any}*$"),
-    }
-}
-
-/// A text of `MIN` to `MAX` characters, without the blanks around it and without control characters.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Text<const MAX: usize, const MIN: usize = 1>(pub String);
-
-impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
-    fn read(value: &Value) -> Result<Self, FaultKind> {
-        let text = string(value)?.trim();
-        if text.chars().take(MIN).count() < MIN {
-            Err(FaultKind::TooShort(MIN))
-        } else if text.chars().nth(MAX).is_some() {
-            Err(FaultKind::TooLong(MAX))
-        } else if text.chars().any(char::is_control) {
-            Err(FaultKind::ControlCharacter)
-        } else {
-            Ok(Self(text.to_owned()))
-        }
-    }
-
-    fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": plain_text(MIN) })
-    }
-}
-
 /// Whether a text is `LEN` upper-case letters.
 fn is_code<const LEN: usize>(text: &str) -> bool {
     text.len() == LEN && text.bytes().all(|byte| byte.is_ascii_uppercase())
@@ -156,21 +130,6 @@ impl FromValue for Currency {
 
     fn schema(schemas: &mut Schemas) -> Schema {
         schemas.subschema_for::<Code>()
-    }
-}
-
-/// A country: two letters of ISO 3166.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CountryCode(pub String);
-
-impl FromValue for CountryCode {
-    fn read(value: &Value) -> Result<Self, FaultKind> {
-        let text = string(value)?;
-        if is_code::<2>(text) { Ok(Self(text.to_owned())) } else { Err(FaultKind::Pattern("^[A-Z]{2}$")) }
-    }
-
-    fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Z]{2}$" })
     }
 }
 
@@ -299,6 +258,20 @@ impl FromValue for Timestamp {
 
     fn schema(_: &mut Schemas) -> Schema {
         json_schema!({ "type": "string", "format": "date-time", "pattern": TIME })
+    }
+}
+
+/// A day, as a date or as any time of it: the day that is written counts, wherever the writer was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Day(pub Timestamp);
+
+impl FromValue for Day {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        value.as_str().and_then(Timestamp::parse_day).map(Self).ok_or(FaultKind::NotDatetime)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        <Timestamp as FromValue>::schema(schemas)
     }
 }
 

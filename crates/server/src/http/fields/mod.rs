@@ -6,13 +6,14 @@
 mod fault;
 mod kinds;
 mod schema;
+mod text;
 
 pub use fault::{Fault, FaultKind, Part};
-pub use kinds::{
-    Anything, CountryCode, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference, Secret, Text,
-};
+pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference, Secret};
 pub use schema::{Always, ApiName, Code, FieldSchema, Name, Schemas, nullable, object};
+pub use text::{CountryCode, Note, Text};
 
+use domain::change::Change;
 use domain::session::Lifetimes;
 use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema};
@@ -39,6 +40,12 @@ impl Fields<'_> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether a field is there and says `null`.
+    #[must_use]
+    pub fn is_null(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(Value::is_null)
     }
 
     /// What another field says, if it is right. Its own reading reports its faults.
@@ -106,6 +113,23 @@ impl<T: Field> Field for Option<T> {
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         if fields.get(name).is_none() { Some(None) } else { T::take(fields, name).map(Some) }
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        nullable(T::schema(schemas))
+    }
+}
+
+impl<T: Field> Field for Change<T> {
+    const REQUIRED: bool = false;
+
+    /// In an update, what is absent stays and `null` empties the field.
+    fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
+        if fields.is_null(name) {
+            return Some(Self::Clear);
+        }
+        let given = <Option<T> as Field>::take(fields, name)?;
+        Some(given.map_or(Self::Keep, Self::Set))
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {

@@ -1,5 +1,8 @@
 //! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
 
+mod payment;
+mod text;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
@@ -9,7 +12,7 @@ use domain::checkout::CheckoutConfig;
 use domain::execution::Execution;
 use domain::merchant::Merchant;
 use domain::money::Money;
-use domain::names::{FeeBearer, Method, Mode};
+use domain::names::{FeeBearer, Mode};
 use domain::source::{Item, Source, SourceStatus, SourceType};
 use domain::time::Timestamp;
 
@@ -19,10 +22,10 @@ use super::extract::Words;
 use super::limits::OfPage;
 use super::links::receipt_path;
 use super::routes::Routes;
-use super::sources::rate_text;
 use crate::app::App;
 use crate::clock;
 use crate::places::Place;
+use text::{date, day, escape, money, note};
 
 /// How the pages look: no font, image or script from anywhere.
 const STYLE: &str = include_str!("style.css");
@@ -33,54 +36,6 @@ const LINES_MAX: usize = 200;
 pub const UNDER_WAY: usize = 64;
 
 static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
-
-/// A text inside an element.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
-/// A day and an hour as people write them, in UTC.
-fn date(at: Timestamp) -> String {
-    let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::MAX);
-    instant.strftime("%-d %B %Y, %H:%M UTC").to_string()
-}
-
-/// An amount with its currency; the digits of large ones stand in groups.
-fn money(amount: Money) -> String {
-    let text = amount.to_string();
-    let (whole, decimals) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut grouped = String::with_capacity(text.len() + text.len() / 3);
-    for (place, digit) in whole.char_indices() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{grouped}{decimals} {}", amount.currency)
-}
-
-const fn method(method: Method) -> &'static str {
-    match method {
-        Method::MtnMomoLbr => "MTN Mobile Money, Liberia",
-        Method::OrangeMoneyLbr => "Orange Money, Liberia",
-        Method::AirtelRwa => "Airtel Money, Rwanda",
-        Method::MtnMomoRwa => "MTN Mobile Money, Rwanda",
-        Method::OrangeMoneyRwa => "Orange Money, Rwanda",
-        Method::CreditCard => "Card",
-        Method::Wallet => "Wallet",
-    }
-}
 
 /// The two pages of an invoice or order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,8 +51,10 @@ struct View {
     merchant: Merchant,
     source: Source,
     items: Vec<Item>,
-    /// How it was paid; on a receipt.
-    paid: Option<Execution>,
+    /// How it was paid, or the last attempt to pay it.
+    attempt: Option<Execution>,
+    /// What was given back since, or is about to be.
+    refunds: Vec<Execution>,
     time: Timestamp,
 }
 
@@ -107,11 +64,14 @@ impl View {
         match self.source.status {
             SourceStatus::Idle => "Not open for payment yet".to_owned(),
             SourceStatus::Active => match self.page.expires_at {
-                Some(at) if at <= self.time => format!("This link expired on {}", date(at)),
+                Some(at) if self.is_over() => format!("This link expired on {}", date(at)),
                 Some(at) => format!("To be paid by {}", date(at)),
                 None => "To be paid".to_owned(),
             },
-            SourceStatus::Processing => "A payment is being processed".to_owned(),
+            SourceStatus::Processing => match &self.attempt {
+                Some(attempt) if attempt.requires_action => "A payment waits for you to confirm it".to_owned(),
+                _ => "A payment is being processed".to_owned(),
+            },
             SourceStatus::Paid => match self.source.paid_at {
                 Some(at) => format!("Paid on {}", date(at)),
                 None => "Paid".to_owned(),
@@ -120,8 +80,13 @@ impl View {
         }
     }
 
-    const fn is_open(&self) -> bool {
-        matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active)
+    fn is_over(&self) -> bool {
+        self.page.expires_at.is_some_and(|at| at <= self.time)
+    }
+
+    /// Whether it can be paid here, now or once it is published.
+    fn is_open(&self) -> bool {
+        matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active) && !self.is_over()
     }
 
     fn title(&self) -> String {
@@ -139,7 +104,7 @@ impl View {
             // The source's total is the sum of these, and was checked for overflow.
             let line = item.amount_minor.saturating_mul(item.qty);
             format!(
-                "<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}",
+                "<tr><td dir=auto>{}<td class=n>{}<td class=n>{}<td class=n>{}",
                 escape(&item.name),
                 item.qty,
                 of(item.amount_minor),
@@ -150,7 +115,7 @@ impl View {
         let more =
             if self.items.len() > LINES_MAX { "<tr><td colspan=4>There are more items than are shown here." } else { "" };
         format!(
-            "<table><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}{more}\
+            "<table class=items><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}{more}\
              <tfoot><tr class=sum><th colspan=3>Total<td class=n>{}</table>",
             money(self.source.total())
         )
@@ -163,33 +128,6 @@ impl View {
         } else {
             ""
         }
-    }
-
-    fn payment(&self) -> String {
-        let Some(paid) = &self.paid else { return String::new() };
-        let currency = paid.wallet_currency();
-        let fee = |minor| money(Money::new(minor, currency));
-        let exchanged = paid.payer.currency != currency;
-        let mut rows =
-            vec![("Platform fee", fee(paid.platform_fee_minor)), ("Payment method fee", fee(paid.gateway_fee_minor))];
-        if exchanged {
-            let rate = format!("1 {currency} = {} {}", rate_text(paid), paid.payer.currency);
-            rows.extend([("Exchange fee", fee(paid.fx_fee_minor)), ("Exchange rate", rate)]);
-        }
-        let rows: String = rows.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=n>{value}")).collect();
-        let borne = match self.source.fee_bearer {
-            FeeBearer::Payer => "The fees were added to the total.",
-            FeeBearer::Payee => "The seller bears the fees: they are part of the total.",
-        };
-        let mut facts = vec![("Paid with", method(paid.method).to_owned())];
-        facts.extend(paid.completed_at.map(|at| ("Confirmed on", date(at))));
-        facts.extend(paid.provider_transaction_id.as_deref().map(|id| ("Transaction", escape(id))));
-        let facts: String = facts.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=fact>{value}")).collect();
-        format!(
-            "<h3>Payment</h3><table><tbody>{rows}<tr class=sum><th>Paid<td class=n>{}</table>\
-             <p class=aside>{borne}<table><tbody>{facts}</table>",
-            money(paid.payer)
-        )
     }
 
     /// Back to where the payer came from, and on to the receipt.
@@ -209,18 +147,37 @@ impl View {
         ways
     }
 
+    /// What a payment that is under way waits for, or why the last attempt failed.
+    fn attempt(&self) -> String {
+        match (&self.attempt, self.source.status) {
+            (Some(attempt), SourceStatus::Processing) => payment::waits_for(attempt),
+            (Some(attempt), SourceStatus::Active) if self.what == What::Pay => payment::failed(attempt),
+            _ => String::new(),
+        }
+    }
+
+    fn payment(&self) -> String {
+        match &self.attempt {
+            Some(paid) if self.source.status == SourceStatus::Paid => {
+                payment::figures(paid, self.source.fee_bearer) + &payment::given_back(paid, &self.refunds)
+            }
+            _ => String::new(),
+        }
+    }
+
     fn html(&self) -> String {
-        let due = self.source.due_date.map(|at| format!("<p>Due on {}", date(at))).unwrap_or_default();
-        let note = if self.source.note.is_empty() { String::new() } else { format!("<p>{}", escape(&self.source.note)) };
+        let due = self.source.due_date.map(|at| format!("<p>Due on {}", day(at))).unwrap_or_default();
         let sandbox = match self.merchant.mode {
             Mode::Sandbox => "<p class=aside>Sandbox: no real money moves here.",
             Mode::Live => "",
         };
         format!(
-            "<h1>{merchant}</h1><h2>{title}</h2><p class=state>{state}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
+            "<h1 dir=auto>{merchant}</h1><h2>{title}</h2><p class=state>{state}{attempt}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
             merchant = escape(&self.merchant.name),
             title = self.title(),
             state = self.state(),
+            attempt = self.attempt(),
+            note = note(&self.source.note),
             lines = self.lines(),
             fees = self.fees_to_come(),
             payment = self.payment(),
@@ -263,12 +220,17 @@ async fn show(app: &App, what: What, token: Result<Words<1>, ApiError>) -> Resul
     let Some((page, merchant, source)) = app.queries.page_by_token(&token).await? else { return no_page() };
     let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };
     let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
-    let paid = match what {
-        What::Pay => None,
-        What::Receipt => app.queries.collection_of(source.id).await?,
+    let attempt = match source.status {
+        SourceStatus::Paid => app.queries.collection_of(source.id).await?,
+        SourceStatus::Active | SourceStatus::Processing => app.queries.last_collection_of(source.id).await?,
+        SourceStatus::Idle | SourceStatus::Canceled => None,
+    };
+    let refunds = match &attempt {
+        Some(paid) if source.status == SourceStatus::Paid => app.queries.refunds_of(paid.id).await?,
+        _ => vec![],
     };
     let time = merchant.time(clock::now());
-    let view = View { what, page, merchant, source, items, paid, time };
+    let view = View { what, page, merchant, source, items, attempt, refunds, time };
     whole(StatusCode::OK, &view.title(), &view.html(), Some(place))
 }
 
@@ -284,29 +246,4 @@ async fn receipt(State(app): State<App>, _: OfPage, token: Result<Words<1>, ApiE
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().page("/pay/{token}", pay).page("/receipt/{token}", receipt)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::currency::Currency;
-
-    #[test]
-    fn large_amounts_are_grouped() {
-        let of = |minor, code| money(Money::new(minor, Currency::parse(code).unwrap()));
-        assert_eq!(of(99, "USD"), "0.99 USD");
-        assert_eq!(of(10_000, "USD"), "100.00 USD");
-        assert_eq!(of(123_456_789, "USD"), "1,234,567.89 USD");
-        assert_eq!(of(1_000, "RWF"), "1,000 RWF");
-    }
-
-    #[test]
-    fn dates_are_written_for_people() {
-        assert_eq!(date(Timestamp::parse("2026-11-06T07:05:59.9Z").unwrap()), "6 November 2026, 07:05 UTC");
-    }
-
-    #[test]
-    fn what_a_merchant_writes_stays_text() {
-        assert_eq!(escape("<b a='\"'>&"), "&lt;b a=&#39;&quot;&#39;&gt;&amp;");
-    }
 }

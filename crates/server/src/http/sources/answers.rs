@@ -129,7 +129,7 @@ impl SourceAnswer {
             status: Name(source.status),
             note: source.note,
             fee_bearer: Name(source.fee_bearer),
-            due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
+            due_date: Either::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
             as_payment_link: source.as_payment_link,
             owner_id: merchant.id.0,
             owner_type: Name(merchant.kind),

@@ -6,13 +6,14 @@ use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::ItemId;
 use domain::money::{Decimal, Money};
-use domain::source::{ItemChanges, NewItem};
+use domain::source::{ItemChanges, NewItem, SourceType};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::ItemAnswer;
 use super::{Kind, named};
 use crate::app::App;
+use crate::engine::Failure;
 use crate::http::answer::{Answered, submit};
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, Ids};
@@ -51,6 +52,14 @@ payload! {
 #[derive(Serialize, JsonSchema)]
 pub struct Removed {}
 
+/// The state that does not allow a change is that of the invoice or order, which the path names beside the item.
+fn refused<K: Kind>() -> impl Fn(Failure) -> ApiError {
+    ApiError::beside_path(match K::TYPE {
+        SourceType::Invoice => "invoice_id",
+        SourceType::Order => "order_id",
+    })
+}
+
 pub async fn add<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
@@ -58,7 +67,7 @@ pub async fn add<K: Kind>(
     Body(payload): Body<AddItem>,
 ) -> Answered<ItemAnswer> {
     let new = NewItem { name: payload.name.0, currency: payload.currency, qty: payload.qty.0, amount: payload.amount };
-    let item = submit!(app, tenant.caller, Command::AddItem(named::<K>(&tenant, id), new), Answer::Item);
+    let item = submit!(app, tenant.caller, Command::AddItem(named::<K>(&tenant, id), new), Answer::Item, refused::<K>());
     Ok(Json(item.into()))
 }
 
@@ -70,12 +79,14 @@ pub async fn update<K: Kind>(
 ) -> Answered<ItemAnswer> {
     let changes =
         ItemChanges { name: payload.name.map(|name| name.0), qty: payload.qty.map(|qty| qty.0), amount: payload.amount };
-    let item = submit!(app, tenant.caller, Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes), Answer::Item);
+    let command = Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes);
+    let item = submit!(app, tenant.caller, command, Answer::Item, refused::<K>());
     Ok(Json(item.into()))
 }
 
 pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Removed> {
-    match app.engine.submit(tenant.caller, Command::RemoveItem(named::<K>(&tenant, id), ItemId(item))).await? {
+    let command = Command::RemoveItem(named::<K>(&tenant, id), ItemId(item));
+    match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
         Answer::Done => Ok(Json(Removed {})),
         _ => Err(ApiError::another_answer()),
     }

@@ -5,23 +5,23 @@ mod items;
 mod receipts;
 
 pub use items::{AddItem, UpdateItem};
-pub use receipts::rate_text;
+pub use receipts::{rate_text, refundable};
 
 use axum::Json;
 use axum::extract::State;
+use domain::change::Change;
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, SourceId};
 use domain::names::FeeBearer;
 use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, SourceType};
-use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer::{Answered, Limit, Listed, Whole, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
 use super::extract::{Body, Ids, Query, Words};
-use super::fields::{Id, Payload, Text};
+use super::fields::{Day, Id, Note, Payload, Text};
 use super::listing::Listing;
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -41,16 +41,16 @@ payload! {
         counterparty_id: Id,
         /// Its currency.
         currency: Currency,
-        /// What it is for.
-        note: Text<2000>,
+        /// What it is for; nothing, where it is absent.
+        note: Option<Note>,
         /// Who bears the fees.
         fee_bearer: FeeBearer,
         /// Whether it is shown as a payment link.
         as_payment_link: bool,
         /// The merchant's own reference.
         reference_id: Option<Text<255>>,
-        /// When it is due.
-        due_date: Option<Timestamp>,
+        /// The day on which it is due: a date, or any time of it.
+        due_date: Option<Day>,
     }
 
     /// An order to make.
@@ -59,8 +59,8 @@ payload! {
         counterparty_id: Id,
         /// Its currency.
         currency: Currency,
-        /// What it is for.
-        note: Text<2000>,
+        /// What it is for; nothing, where it is absent.
+        note: Option<Note>,
         /// Who bears the fees.
         fee_bearer: FeeBearer,
         /// Whether it is shown as a payment link.
@@ -69,24 +69,24 @@ payload! {
         reference_id: Option<Text<255>>,
     }
 
-    /// Changes to an invoice; what is absent stays.
+    /// Changes to an invoice; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateInvoice {
-        /// The merchant's own reference.
-        reference_id: Option<Text<255>>,
-        /// What it is for.
-        note: Option<Text<2000>>,
+        /// The merchant's own reference; none, where it is `null`.
+        reference_id: Change<Text<255>>,
+        /// What it is for; nothing, where it is `null`.
+        note: Change<Note>,
         /// Who bears the fees.
         fee_bearer: Option<FeeBearer>,
-        /// When it is due.
-        due_date: Option<Timestamp>,
+        /// The day on which it is due: a date, or any time of it; none, where it is `null`.
+        due_date: Change<Day>,
     }
 
-    /// Changes to an order; what is absent stays.
+    /// Changes to an order; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateOrder {
-        /// The merchant's own reference.
-        reference_id: Option<Text<255>>,
-        /// What it is for.
-        note: Option<Text<2000>>,
+        /// The merchant's own reference; none, where it is `null`.
+        reference_id: Change<Text<255>>,
+        /// What it is for; nothing, where it is `null`.
+        note: Change<Note>,
         /// Who bears the fees.
         fee_bearer: Option<FeeBearer>,
     }
@@ -158,11 +158,11 @@ impl From<CreateInvoice> for NewSource {
             kind: SourceType::Invoice,
             counterparty_id: CounterpartyId(payload.counterparty_id.0),
             currency: payload.currency,
-            note: payload.note.0,
+            note: payload.note.map(|note| note.0).unwrap_or_default(),
             fee_bearer: payload.fee_bearer,
             as_payment_link: payload.as_payment_link,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: payload.due_date,
+            due_date: payload.due_date.map(|day| day.0),
         }
     }
 }
@@ -173,7 +173,7 @@ impl From<CreateOrder> for NewSource {
             kind: SourceType::Order,
             counterparty_id: CounterpartyId(payload.counterparty_id.0),
             currency: payload.currency,
-            note: payload.note.0,
+            note: payload.note.map(|note| note.0).unwrap_or_default(),
             fee_bearer: payload.fee_bearer,
             as_payment_link: payload.as_payment_link,
             reference_id: payload.reference_id.map(|text| text.0),
@@ -185,10 +185,10 @@ impl From<CreateOrder> for NewSource {
 impl From<UpdateInvoice> for SourceChanges {
     fn from(payload: UpdateInvoice) -> Self {
         Self {
-            note: payload.note.map(|text| text.0),
+            note: payload.note.map(|note| note.0),
             fee_bearer: payload.fee_bearer,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: payload.due_date,
+            due_date: payload.due_date.map(|day| day.0),
         }
     }
 }
@@ -196,10 +196,10 @@ impl From<UpdateInvoice> for SourceChanges {
 impl From<UpdateOrder> for SourceChanges {
     fn from(payload: UpdateOrder) -> Self {
         Self {
-            note: payload.note.map(|text| text.0),
+            note: payload.note.map(|note| note.0),
             fee_bearer: payload.fee_bearer,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: None,
+            due_date: Change::Keep,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::account::PaymentAccount;
-use domain::execution::Execution;
+use domain::execution::{Execution, ExecutionStatus};
 use domain::merchant::{Merchant, MerchantType};
 use domain::money::Money;
 use domain::names::{FeeBearer, Method, Provider};
@@ -47,6 +47,39 @@ impl From<Item> for ReceiptItem {
     }
 }
 
+/// Money of a payment that was given back, or is about to be.
+#[derive(Serialize, JsonSchema)]
+struct ReceiptRefund {
+    /// Its payment intent.
+    payment_intent_id: i64,
+    reference_id: String,
+    status: Name<ExecutionStatus>,
+    amount: Amount,
+    currency: Code,
+    created_at: Time,
+    completed_at: Option<Time>,
+}
+
+impl From<Execution> for ReceiptRefund {
+    fn from(refund: Execution) -> Self {
+        Self {
+            payment_intent_id: refund.id.0,
+            reference_id: refund.reference_id,
+            status: Name(refund.status),
+            amount: Amount(refund.payee),
+            currency: Code(refund.payee.currency),
+            created_at: Time(refund.created_at),
+            completed_at: refund.completed_at.map(Time),
+        }
+    }
+}
+
+/// What can still be given back of a payment.
+#[must_use]
+pub fn refundable(paid: &Execution) -> Money {
+    Money::new(paid.payer.minor.saturating_sub(paid.refunded_minor).max(0), paid.payer.currency)
+}
+
 /// How it was paid.
 #[derive(Serialize, JsonSchema, Default)]
 struct Payment {
@@ -67,10 +100,14 @@ struct Payment {
     account_name: Option<String>,
     gateway_confirmed_at: Option<Time>,
     provider_transaction_id: Option<String>,
+    /// What can still be given back of `payer_amount`, refunds under way counted.
+    refundable_amount: Option<Amount>,
+    /// The refunds that did not fail, in `payer_currency`, oldest first.
+    refunds: Vec<ReceiptRefund>,
 }
 
 impl Payment {
-    fn new(paid: Execution, account: Option<PaymentAccount>) -> Self {
+    fn new(paid: Execution, account: Option<PaymentAccount>, refunds: Vec<Execution>) -> Self {
         let currency = paid.wallet_currency();
         let fee = |minor| Some(Amount(Money::new(minor, currency)));
         let exchanged = paid.payer.currency != paid.payee.currency;
@@ -91,6 +128,8 @@ impl Payment {
             payment_provider: Some(Name(paid.provider)),
             payment_method: Some(Name(paid.method)),
             account_name: account.map(|account| account.account_name),
+            refundable_amount: Some(Amount(refundable(&paid))),
+            refunds: refunds.into_iter().map(Into::into).collect(),
             gateway_confirmed_at: paid.completed_at.map(Time),
             provider_transaction_id: paid.provider_transaction_id,
         }
@@ -156,7 +195,7 @@ impl ReceiptAnswer {
             total_amount: Amount(Money::new(source.total_minor, source.currency)),
             status: Name(source.status),
             note: source.note,
-            due_date: Either::new(source.kind, source.due_date.map(Time)).invoice,
+            due_date: Either::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
             as_payment_link: source.as_payment_link,
             fee_bearer: Name(source.fee_bearer),
             owner_id: merchant.id.0,
@@ -181,7 +220,8 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
         Some(id) => app.queries.payment_account(tenant.id(), id.0).await?,
         None => None,
     };
-    Ok(Payment::new(paid, account))
+    let refunds = app.queries.refunds_of(paid.id).await?;
+    Ok(Payment::new(paid, account, refunds))
 }
 
 async fn written<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Detailed<Of<K, ReceiptAnswer>> {
@@ -220,6 +260,6 @@ mod tests {
         let value = serde_json::to_value(ReceiptAnswer::new(parts, &samples::merchant())).unwrap();
         assert_eq!(value["order_id"], 101);
         assert!(value["payer_amount"].is_null() && value["fx_rate"].is_null() && value.get("invoice_id").is_none());
-        assert_eq!(value.as_object().unwrap().len(), 18 + 17 + 1);
+        assert_eq!(value.as_object().unwrap().len(), 18 + 19 + 1);
     }
 }

@@ -198,6 +198,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
         sources(MINE, kind, sources.clone(), PAGE), sources(MINE, kind, sources, AFTER), sources(MINE, kind, referred, AFTER),
         source_types(MINE, &[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
+        last_collection_of(id), refunds_of(ExecutionId(10)),
         session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),
         sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
         execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),

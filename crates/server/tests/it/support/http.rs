@@ -194,6 +194,8 @@ impl Reply {
         self.assert_json();
         let detail = &self.body["detail"];
         assert!(!detail.is_null(), "no detail in {}", self.body);
+        // Typed clients of the public API read the detail of a 422 as a list, and that of any other error as a text.
+        assert_eq!(detail.is_array(), status == 422, "a {status} with {}", self.body);
         detail
     }
 

@@ -12,10 +12,12 @@ fn kind<T: FromValue>(text: &str) -> &'static str {
 
 #[test]
 fn ids_are_integers_or_strings_of_digits() {
-    for text in ["55", r#""55""#, r#"" 55 ""#] {
+    for text in ["55", r#""55""#, r#"" 55 ""#, "55.0", "55.000"] {
         assert_eq!(Id::read(&value(text)), Ok(Id(55)), "{text}");
     }
-    for text in ["55.0", "5e1", "true", r#""5_5""#, r#""0x1""#, r#""""#, "[]", "{}", r#""-""#, r#""+5""#] {
+    for text in
+        ["55.5", "55.01", "5e1", "5.5e1", r#""55.0""#, "true", r#""5_5""#, r#""0x1""#, r#""""#, "[]", "{}", r#""-""#, r#""+5""#]
+    {
         assert_eq!(Id::read(&value(text)), Err(FaultKind::NotInteger), "{text}");
     }
     assert_eq!(Id::read(&value("0")), Err(FaultKind::NotGreater(0)));
@@ -28,6 +30,8 @@ fn ids_are_integers_or_strings_of_digits() {
 fn integers_have_bounds() {
     type Small = Int<1, 9>;
     assert_eq!(Small::read(&json!(9)), Ok(Int(9)));
+    assert_eq!(Small::read(&value("2.0")), Ok(Int(2)));
+    assert_eq!(Small::read(&value("10.0")), Err(FaultKind::NotAtMost(9)));
     assert_eq!(Small::read(&json!(0)), Err(FaultKind::NotAtLeast(1)));
     assert_eq!(Small::read(&json!("10")), Err(FaultKind::NotAtMost(9)));
     assert_eq!(Small::read(&json!(1.5)), Err(FaultKind::NotInteger));
@@ -47,22 +51,11 @@ fn truth_has_many_words() {
 }
 
 #[test]
-fn texts_are_trimmed_and_bounded() {
-    assert_eq!(Text::<3>::read(&json!("  äöü ")).map(|text| text.0), Ok("äöü".to_owned()));
-    assert_eq!(kind::<Text<3>>(r#""   ""#), "value_error.any_str.min_length");
-    assert_eq!(kind::<Text<3>>(r#""abcd""#), "value_error.any_str.max_length");
-    assert_eq!(kind::<Text<3>>(r#""a\u0000b""#), "value_error.str.control");
-    assert_eq!(kind::<Text<3>>("12"), "type_error.str");
-}
-
-#[test]
 fn codes_phones_and_emails() {
     assert_eq!(kind::<Currency>(r#""LRD""#), "fine");
     assert_eq!(kind::<Currency>(r#""lrd""#), "value_error.str.regex");
     assert_eq!(kind::<Currency>(r#""XXX""#), "value_error.currency");
     assert_eq!(kind::<Currency>("1"), "type_error.str");
-    assert_eq!(kind::<CountryCode>(r#""LR""#), "fine");
-    assert_eq!(kind::<CountryCode>(r#""LBR""#), "value_error.str.regex");
     assert_eq!(kind::<Phone>(r#""231770000001""#), "fine");
     for phone in [r#""+231770000001""#, r#""0770000001""#, r#""1234567""#, r#""1234567890123456""#, r#""12345678a""#] {
         assert_eq!(kind::<Phone>(phone), "value_error.str.regex", "{phone}");
@@ -99,6 +92,8 @@ fn times_and_uuids() {
     assert_eq!(kind::<Timestamp>(r#""2026-06-15T18:00:00""#), "fine");
     assert_eq!(kind::<Timestamp>(r#""soon""#), "value_error.datetime");
     assert_eq!(kind::<Timestamp>("1750010400"), "value_error.datetime");
+    assert_eq!(kind::<Timestamp>(r#""2026-06-15T18:00:00Z[Africa/Kigali]""#), "value_error.datetime");
+    assert_eq!(Day::read(&value(r#""2026-06-15T23:59:00-05:00""#)).ok().map(|day| day.0), Timestamp::parse("2026-06-15"));
     assert_eq!(
         Reference::read(&json!("7F3D2A10-9C4B-4E8A-B1C2-0123456789AB")),
         Ok(Reference("7f3d2a10-9c4b-4e8a-b1c2-0123456789ab".to_owned()))

@@ -1,0 +1,155 @@
+//! What pages for people tell of a payment, and that the receipt of the API tells the same.
+
+use serde_json::Value;
+
+use crate::support::shop::{GOOD, ending, source_for};
+use crate::support::{Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with, shown};
+
+/// The text of a page of an invoice.
+#[track_caller]
+fn page(server: &Server, shop: &Merchant, what: &str, invoice: i64) -> String {
+    let number = shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
+    let url = shown(&shop.api.get(&format!("/v1/links/{what}?source_type=INVOICE&source_number={number}")).ok(), "url");
+    let reply = server.api.get(url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address"));
+    assert_eq!(reply.status, 200);
+    reply.body.as_str().expect("a page").to_owned()
+}
+
+#[track_caller]
+fn tells(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part}: {text}");
+    }
+}
+
+/// Pays an invoice and answers it with its execution.
+#[track_caller]
+fn paid(shop: &Merchant, currency: &str, amount: &str) -> (i64, Value) {
+    let invoice = shop.invoice(currency, amount);
+    let execution = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), currency, &key()).ok();
+    (invoice, execution)
+}
+
+#[test]
+fn what_was_paid_stands_on_both_pages() {
+    let (server, shop) = open();
+    let (invoice, _) = paid(&shop, "USD", "100.00");
+    for what in ["pay", "receipt"] {
+        let text = page(&server, &shop, what, invoice);
+        tells(
+            &text,
+            &["Total<td class=n>100.00 USD", "Paid<td class=n>103.00 USD", "Platform fee", "MTN Mobile Money, Liberia"],
+        );
+        assert!(!text.contains("Refund"), "{text}");
+    }
+}
+
+#[test]
+fn refunds_are_told_each_and_what_is_left() {
+    let (server, shop) = open();
+    let (invoice, collection) = paid(&shop, "USD", "100.00");
+    let receipt = || shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+    assert_money(&receipt(), &[("refundable_amount", "103.00")]);
+    assert_eq!(receipt()["refunds"], json!([]));
+    for amount in ["10.00", "2.50"] {
+        assert_eq!(shop.refund(&collection, amount)["status"], "COMPLETED");
+    }
+    let told = receipt();
+    assert_money(&told, &[("refundable_amount", "90.50"), ("payer_amount", "103.00")]);
+    let refunds = told["refunds"].as_array().expect("refunds");
+    assert_eq!(refunds.len(), 2);
+    for (refund, amount) in refunds.iter().zip(["10.00", "2.50"]) {
+        assert_money(refund, &[("amount", amount)]);
+        assert_fields(refund, &[("status", "COMPLETED"), ("currency", "USD")]);
+        shop.status("refund", &shown(refund, "reference_id"));
+    }
+    for what in ["pay", "receipt"] {
+        let text = page(&server, &shop, what, invoice);
+        tells(
+            &text,
+            &["Refunded on", "<td class=n>10.00 USD", "<td class=n>2.50 USD", "Left of the payment<td class=n>90.50 USD"],
+        );
+    }
+    // The receipt of what was never paid has none.
+    let other = shop.invoice("USD", "5.00");
+    let unpaid = shop.api.get(&format!("/v1/invoices/receipt/{other}")).ok();
+    assert_eq!([&unpaid["refunds"], &unpaid["refundable_amount"]], [&json!([]), &json!(null)]);
+}
+
+#[test]
+fn a_refund_under_way_and_one_that_failed() {
+    let (server, shop) = open();
+    // Refunds to the first number fail; those to the second stay under way. Collections of both complete in time.
+    for (digits, status, said) in [("089", "FAILED", None), ("129", "PROCESSING", Some("Refund under way since"))] {
+        let invoice = shop.invoice("USD", "100.00");
+        let begun = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending(digits)), "USD", &key()).ok();
+        if digits == "129" {
+            tells(&page(&server, &shop, "pay", invoice), &["A payment is being processed", "Do not pay again"]);
+            shop.advance(15 * 60);
+        }
+        let collection = shop.settled("collection", &begun);
+        assert_eq!(collection["status"], "COMPLETED", "{collection}");
+        assert_eq!(shop.refund(&collection, "10.00")["status"], status);
+        let told = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
+        let text = page(&server, &shop, "receipt", invoice);
+        match said {
+            Some(said) => {
+                assert_money(&told, &[("refundable_amount", "93.00")]);
+                assert_fields(&told["refunds"][0], &[("status", "PROCESSING"), ("completed_at", "null")]);
+                tells(&text, &[said, "Left of the payment<td class=n>93.00 USD"]);
+            }
+            None => {
+                assert_eq!(told["refunds"], json!([]));
+                assert!(!text.contains("Refund"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failed_attempt_is_told_until_it_is_paid() {
+    let (server, shop) = open();
+    let invoice = shop.invoice("USD", "100.00");
+    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending("049")), "USD", &key()).ok();
+    let text = page(&server, &shop, "pay", invoice);
+    tells(&text, &["To be paid", "The last attempt to pay, on ", "failed: <bdi>the payer has not enough money</bdi>."]);
+    // How much is in a wallet is nobody's business who has the link.
+    let party = shop.party();
+    let wallet = shop.account(party, "COLLECTION", "WALLET", None);
+    assert_eq!(shop.collect(shop.checkout(invoice), wallet, "USD", &key()).ok()["status"], "FAILED");
+    let text = page(&server, &shop, "pay", invoice);
+    tells(&text, &["failed: <bdi>there was not enough money in the wallet</bdi>"]);
+    assert!(!text.contains("available") && !text.contains("needed"), "{text}");
+    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    assert!(!page(&server, &shop, "pay", invoice).contains("attempt"));
+}
+
+#[test]
+fn what_the_payer_has_to_do_is_told() {
+    let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "60000")]);
+    let by = |method: &str, number: &str| {
+        let invoice = shop.invoice("USD", "100.00");
+        let account = shop.account(shop.party(), "COLLECTION", method, Some(number));
+        shop.collect(shop.checkout(invoice), account, "USD", &key()).ok();
+        page(&server, &shop, "pay", invoice)
+    };
+    tells(
+        &by("CREDIT_CARD", "pm_card_authenticationRequired"),
+        &["A payment waits for you to confirm it", "Your bank asks you"],
+    );
+    tells(&by("MTN_MOMO_LBR", GOOD), &["A payment is being processed", "If your phone asks you to approve it"]);
+}
+
+#[test]
+fn a_long_note_is_folded_and_a_short_one_keeps_its_lines() {
+    let (server, shop) = open();
+    let with = |note: &str| {
+        let mut body = source_for(shop.customer());
+        body["note"] = json!(note);
+        let invoice = id(&shop.api.post("/v1/invoices/create", &body).ok());
+        page(&server, &shop, "pay", invoice)
+    };
+    tells(&with("first\nsecond <b>"), &["<p class=note dir=auto>first\nsecond &lt;b&gt;"]);
+    let long = "rice and beans ".repeat(100);
+    tells(&with(&long), &["<details class=note><summary", "…</summary><p class=note", long.trim()]);
+}
