@@ -4,7 +4,6 @@ use crate::account;
 use crate::api_enum;
 use crate::checkout::CheckoutConfig;
 use crate::command::Settings;
-use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
 use crate::execution::{Execution, ExecutionStatus};
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};

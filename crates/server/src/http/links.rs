@@ -6,7 +6,6 @@ use domain::checkout::CheckoutConfig;
 use domain::command::{Answer, Command};
 use domain::rejection::Rejection;
 use domain::source::{Source, SourceRef};
-use domain::time::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 

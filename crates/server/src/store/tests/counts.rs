@@ -16,6 +16,7 @@ use super::lists::fill;
 use super::{ASKED, Stage};
 use crate::app::App;
 use crate::clock;
+use crate::hashing::Hashing;
 use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::http::openapi::DOCUMENT;
@@ -40,8 +41,18 @@ fn api(stage: &Stage) -> (Router, String) {
     let dispatcher = Dispatcher::new(engine.clone(), Providers::new(Arc::new(Sandbox::new(Duration::ZERO, callbacks))));
     let queries = stage.queries.clone();
     let config = Arc::new(config);
-    let app =
-        App { engine, queries, tokens, dispatcher, limits: None, lists: places(), details: places(), pages: places(), config };
+    let app = App {
+        engine,
+        queries,
+        tokens,
+        hashing: Hashing::new(),
+        dispatcher,
+        limits: None,
+        lists: places(),
+        details: places(),
+        pages: places(),
+        config,
+    };
     (crate::http::router(app), token)
 }
 
