@@ -10,7 +10,7 @@ use crate::clock;
 
 /// Sweeps for ever.
 pub async fn run(app: App) {
-    let mut turns = Turns::new();
+    let mut turns = Turns::default();
     loop {
         if !round(&app, &mut turns).await {
             tokio::time::sleep(TICK).await;

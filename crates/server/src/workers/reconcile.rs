@@ -42,7 +42,7 @@ pub fn granted(outcome: Outcome) -> Result<Option<Job>, Failure> {
 
 /// Works off what is due, for ever.
 pub async fn run(app: App) {
-    let mut turns = Turns::new();
+    let mut turns = Turns::default();
     loop {
         if !round(&app, &mut turns).await {
             tokio::time::sleep(TICK).await;

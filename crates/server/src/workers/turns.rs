@@ -20,13 +20,14 @@ pub struct Served {
     pub share: u32,
 }
 
-impl Turns {
+impl Default for Turns {
     /// From the first merchant on.
-    #[must_use]
-    pub const fn new() -> Self {
+    fn default() -> Self {
         Self { after: MerchantId(0) }
     }
+}
 
+impl Turns {
     /// Those above this are to be looked at, [`MERCHANTS`] of them.
     #[must_use]
     pub const fn after(&self) -> MerchantId {
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_has_its_share() {
-        let mut turns = Turns::new();
+        let mut turns = Turns::default();
         assert_eq!(turns.deal(&seen(&[]), 100), served([], 100));
         assert_eq!(turns.deal(&seen(&[true]), 100), served([1], 100));
         assert_eq!(turns.deal(&seen(&[true, false, true, true]), 100), served([1, 3, 4], 33));
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn who_finds_no_place_is_served_next() {
-        let mut turns = Turns::new();
+        let mut turns = Turns::default();
         let all = [true; 5];
         assert_eq!(turns.deal(&seen(&all), 2), served([1, 2], 1));
         let mut left = seen(&all);
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_look_comes_to_all_merchants() {
-        let mut turns = Turns::new();
+        let mut turns = Turns::default();
         let many = usize::try_from(MERCHANTS).unwrap();
         turns.deal(&seen(&vec![false; many]), 100);
         assert_eq!(turns.after(), MerchantId(MERCHANTS.into()));
