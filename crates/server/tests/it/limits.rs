@@ -1,6 +1,6 @@
 //! Rate limits: off unless asked for; then per merchant, and per address where tokens are obtained.
 
-use crate::support::{Database, Merchant, Reply, Server, json, open, open_with, wait_for};
+use crate::support::{Database, Reply, Server, json, open, open_with, wait_for};
 
 /// So few in so long that none comes back while a test runs.
 const FIVE: &[(&str, &str)] = &[("KOLA_RATE_LIMIT", "5/50000")];

@@ -2,7 +2,7 @@
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
-    Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown, soon, year,
+    Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown,
 };
 use serde_json::Value;
 

@@ -88,7 +88,7 @@ impl Api {
             body.len()
         );
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(head.as_bytes()).expect("a head is sent");
         let mut asked = Vec::new();
         while !asked.ends_with(b"\r\n\r\n") {
