@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod errand;
 pub mod expire;
 pub mod keys;
+pub mod place;
 pub mod reconcile;
 
 use crate::app::App;
