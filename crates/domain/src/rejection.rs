@@ -22,6 +22,8 @@ pub enum Rejection {
     },
     /// The `reference_id` was used with other contents.
     DuplicateReference,
+    /// The key of a funding was used with another wallet or amount.
+    DuplicateFunding,
     /// An id in the body that is not one of this merchant's.
     Unknown {
         /// The field that holds the id.
@@ -215,6 +217,7 @@ impl Rejection {
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. } => "",
             Self::DuplicateReference => "reference_id",
+            Self::DuplicateFunding => "key",
             Self::Unknown { field, .. }
             | Self::State { field, .. }
             | Self::AccountInactive { field }
@@ -250,7 +253,7 @@ impl Rejection {
             Self::NotFound | Self::Unknown { .. } => "value_error.not_found",
             Self::NotVerified => "value_error.not_verified",
             Self::PasscodeRequired | Self::PasscodeInvalid | Self::PasscodeLocked { .. } => "value_error.passcode",
-            Self::DuplicateReference | Self::PhoneTaken => "value_error.duplicate",
+            Self::DuplicateReference | Self::DuplicateFunding | Self::PhoneTaken => "value_error.duplicate",
             Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
                 "value_error.state"
             }
@@ -286,6 +289,7 @@ impl std::fmt::Display for Rejection {
             Self::PasscodeInvalid => f.write_str("passcode invalid"),
             Self::PasscodeLocked { .. } => f.write_str("passcode locked: too many wrong passcodes, try again in 15 minutes"),
             Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
+            Self::DuplicateFunding => f.write_str("this key was used before for another wallet or amount"),
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
             Self::Empty { what } => write!(f, "the {what} has no items"),

@@ -48,7 +48,7 @@ fn a_full_wallet_takes_no_more() {
     let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1_000), expires_at }).unwrap();
     let too_large = |field| vec![Rejection::AmountTooLarge { field }];
     assert_eq!(stage.execute(session, Terms::Transfer).unwrap_err(), too_large("session_id"));
-    assert_eq!(stage.decide(&Command::FundWallet(theirs.id, usd(1))).unwrap_err(), too_large("wallet_id"));
+    assert_eq!(stage.decide(&Command::FundWallet(theirs.id, usd(1), None)).unwrap_err(), too_large("wallet_id"));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use serde_json::json;
 
-use super::{Place, fail};
+use super::{Place, fail, output};
 use crate::store::verify::{self, Report};
 
 #[derive(Subcommand)]
@@ -25,20 +26,31 @@ impl Ledger {
 }
 
 fn tell(report: &Report) -> ExitCode {
-    for (name, place) in &report.violations {
-        println!("{name}: {place}");
-    }
+    let violations = report.violations.iter().map(|(name, place)| json!({ "rule": name, "place": place }));
+    let json = json!({
+        "entries": report.entries,
+        "executions": report.executions,
+        "wallets": report.wallets,
+        "rules": report.checks,
+        "open_reviews": report.open_reviews,
+        "violations": violations.collect::<Vec<_>>(),
+    });
     let open = match report.open_reviews {
         0 => String::new(),
         n => format!("; {n} open reviews"),
     };
-    println!(
+    let mut lines: Vec<String> = report.violations.iter().map(|(name, place)| format!("{name}: {place}")).collect();
+    lines.push(format!(
         "{} entries, {} executions, {} wallets; {} rules checked, {} violations{open}",
         report.entries,
         report.executions,
         report.wallets,
         report.checks,
         report.violations.len()
-    );
-    if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ));
+    match output::tell(&json, &lines.join("\n")) {
+        Err(error) if report.violations.is_empty() => fail(&error),
+        _ if report.violations.is_empty() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }

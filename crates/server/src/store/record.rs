@@ -302,6 +302,7 @@ id_columns!(
     PaymentAccountId,
     SourceId,
     CheckoutConfigId,
+    FundingId,
     ItemId,
     SessionId,
     ExecutionId,
