@@ -64,8 +64,8 @@ pub enum Command {
     EndAttempt(MerchantId, PasscodeTryId, bool),
     /// Move a merchant's sandbox clock forward by seconds.
     AdvanceClock(MerchantId, i64),
-    /// Put sandbox money into a wallet.
-    FundWallet(WalletId, Money),
+    /// Put sandbox money into a wallet; under one key it happens once.
+    FundWallet(WalletId, Money, Option<String>),
     /// Change what may be started on a wallet; the last says whether something could still credit it.
     SetWalletStatus(WalletId, WalletStatus, bool),
     /// Make a party.
@@ -332,7 +332,7 @@ pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Ti
             Answer::Done
         }
         Command::AdvanceClock(id, by_seconds) => Answer::Time(merchant::advance_clock(*id, *by_seconds, world, now)?),
-        Command::FundWallet(id, amount) => Answer::Wallet(wallet::fund(*id, *amount, world, now)?),
+        Command::FundWallet(id, amount, key) => Answer::Wallet(wallet::fund(*id, *amount, key.as_deref(), world, now)?),
         Command::SetWalletStatus(id, status, open) => Answer::Wallet(wallet::set_status(*id, *status, *open, world, now)?),
         Command::CreateParty(id, new) => Answer::Party(party::create(*id, new, world, time(id, world)?)?),
         Command::CreateCounterparty(id, relationship, party) => {

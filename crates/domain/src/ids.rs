@@ -41,6 +41,8 @@ ids! {
     ExecutionId
     /// A balance of a merchant or of a party under a merchant.
     WalletId
+    /// Sandbox money that was put into a wallet under a key.
+    FundingId
     /// A system account of the ledger.
     AccountId
     /// One line of a ledger transaction.

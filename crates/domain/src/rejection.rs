@@ -32,6 +32,8 @@ pub enum Rejection {
     PasscodeBusy,
     /// The `reference_id` was used with other contents.
     DuplicateReference,
+    /// The key of a funding was used with another wallet or amount.
+    DuplicateFunding,
     /// An id in the body that is not one of this merchant's.
     Unknown {
         /// The field that holds the id.
@@ -281,6 +283,7 @@ impl Rejection {
             | Self::PasscodeBusy
             | Self::TooManyRecipients { .. } => "",
             Self::DuplicateReference => "reference_id",
+            Self::DuplicateFunding => "key",
             Self::Unknown { field, .. }
             | Self::State { field, .. }
             | Self::AccountInactive { field }
@@ -328,7 +331,7 @@ impl Rejection {
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll
             | Self::PasscodeBusy => "value_error.passcode",
-            Self::DuplicateReference | Self::PhoneTaken => "value_error.duplicate",
+            Self::DuplicateReference | Self::DuplicateFunding | Self::PhoneTaken => "value_error.duplicate",
             Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
                 "value_error.state"
             }
@@ -384,6 +387,7 @@ impl std::fmt::Display for Rejection {
             ),
             Self::PasscodeBusy => f.write_str("too many passcodes are being compared, try again"),
             Self::DuplicateReference => f.write_str("this reference_id was used before with other values"),
+            Self::DuplicateFunding => f.write_str("this key was used before for another wallet or amount"),
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
             Self::Empty { what } => write!(f, "the {what} has no items"),
@@ -561,7 +565,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 52;
+    const VARIANTS: usize = 53;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

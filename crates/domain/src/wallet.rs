@@ -3,7 +3,7 @@
 use crate::api_enum;
 use crate::currency::Currency;
 use crate::event::{self, EventType, Subject};
-use crate::ids::{EntryId, MerchantId, PartyId, WalletId};
+use crate::ids::{EntryId, FundingId, MerchantId, PartyId, WalletId};
 use crate::ledger::{self, AccountKind, Leg, Postings};
 use crate::merchant::Merchant;
 use crate::money::Money;
@@ -153,6 +153,36 @@ impl Row for Wallet {
     }
 }
 
+/// Sandbox money that was put into a wallet under a key. Whoever does not know whether it was does the same again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Funding {
+    /// Its id.
+    pub id: FundingId,
+    /// Whose wallet it is.
+    pub merchant_id: MerchantId,
+    /// Which wallet.
+    pub wallet_id: WalletId,
+    /// The key, of an installation's whole life.
+    pub key: String,
+    /// How much.
+    pub amount: Money,
+    /// Server time.
+    pub created_at: Timestamp,
+}
+
+impl Row for Funding {
+    type Id = FundingId;
+    type Name = String;
+
+    fn id(&self) -> FundingId {
+        self.id
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.key.clone())
+    }
+}
+
 /// The owner's wallet of that currency; opens it when there is none.
 ///
 /// # Errors
@@ -211,12 +241,19 @@ pub fn end_collection(world: &mut World, merchant_id: MerchantId, amount: Money,
     Ok(())
 }
 
-/// Puts sandbox money into a wallet of a sandbox merchant.
+/// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is not done again.
 ///
 /// # Errors
-/// [`Rejection::Unknown`], [`Rejection::NotSandbox`], [`Rejection::WalletState`] and [`Rejection::NoRoom`] on `wallet_id`.
-pub fn fund(id: WalletId, amount: Money, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
+/// [`Rejection::Unknown`], [`Rejection::NotSandbox`], [`Rejection::WalletState`] and [`Rejection::NoRoom`] on
+/// `wallet_id`; [`Rejection::DuplicateFunding`].
+pub fn fund(id: WalletId, amount: Money, key: Option<&str>, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
     let wallet = world.get::<Wallet>(id)?.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" })?;
+    if let Some(key) = key
+        && let Some(before) = world.find::<Funding>(&key.to_owned())?
+    {
+        let same = (before.wallet_id, before.amount) == (id, amount);
+        return if same { Ok((*wallet).clone()) } else { Err(Rejection::DuplicateFunding.into()) };
+    }
     let merchant = world.must::<Merchant>(wallet.merchant_id)?;
     if merchant.mode != Mode::Sandbox {
         return Err(Rejection::NotSandbox.into());
@@ -234,6 +271,11 @@ pub fn fund(id: WalletId, amount: Money, world: &mut World, now: Timestamp) -> R
         Leg::available(id, amount.minor, amount.currency),
     ])?;
     ledger::post(world, event, None, &postings, now)?;
+    if let Some(key) = key {
+        let id = FundingId(world.new_id()?);
+        let (merchant_id, key) = (merchant.id, key.to_owned());
+        world.put(Funding { id, merchant_id, wallet_id: wallet.id, key, amount, created_at: now });
+    }
     Ok((*world.must::<Wallet>(id)?).clone())
 }
 

@@ -255,6 +255,8 @@ macro_rules! each_table {
             reviews: Review = $crate::review::Review,
             /// Wallets, by owner and currency too.
             wallets: Wallet = $crate::wallet::Wallet,
+            /// Sandbox money that was given under a key, by that too.
+            fundings: Funding = $crate::wallet::Funding,
             /// System accounts, by merchant, kind and currency too.
             accounts: Account = $crate::ledger::Account,
         }

@@ -63,6 +63,7 @@ impl Server {
             config: Arc::new(config),
         };
         let mut workers = workers::start(&app, inbox);
+        workers.spawn(workers::place::run(app.queries.clone()));
         workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, workers, lanes })
     }

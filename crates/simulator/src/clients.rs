@@ -151,7 +151,7 @@ impl Clients<'_> {
                 let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
                 let wallet = own.filter(|_| self.rng.chance(600)).or_else(|| self.some(id, |m| &m.wallets))?;
                 let currency = self.books.wallets.get(&wallet)?.currency;
-                Command::FundWallet(WalletId(wallet), money(currency, self.rng))
+                Command::FundWallet(WalletId(wallet), money(currency, self.rng), None)
             }
             23 => self.wallet_status(id)?,
             24 => self.advance(merchant),

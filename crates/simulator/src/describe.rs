@@ -99,7 +99,7 @@ pub fn command(command: &Command) -> String {
         Command::CreateMerchant(new) => format!("verified {}, {} currencies", new.verified, new.currencies.len()),
         Command::UpdateMerchant(_, changes) => changed(changes),
         Command::AdvanceClock(_, by) => format!("by {by} s"),
-        Command::FundWallet(id, money) => format!("{id} with {money} {}", money.currency),
+        Command::FundWallet(id, money, _) => format!("{id} with {money} {}", money.currency),
         Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
         Command::CreateParty(_, new) => format!("phone {}", new.phone),
         Command::CreateCounterparty(_, _, party) => format!("party {}", optional(party.map(|id| id.0))),

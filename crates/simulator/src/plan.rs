@@ -185,7 +185,7 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
     }
     match command {
         Command::RevokeKey(_, id) => visit(&mut id.0),
-        Command::FundWallet(id, _) | Command::SetWalletStatus(id, ..) => visit(&mut id.0),
+        Command::FundWallet(id, ..) | Command::SetWalletStatus(id, ..) => visit(&mut id.0),
         Command::CreateCounterparty(_, _, Some(party)) => visit(&mut party.0),
         Command::UpdateCounterparty(_, id, _, party) => {
             visit(&mut id.0);

@@ -25,7 +25,7 @@ pub struct Kola {
 
 impl Kola {
     pub fn merchant_create(&self, place: &Place, name: &str) -> anyhow::Result<serde_json::Value> {
-        let arguments = ["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--verified", "--json"];
+        let arguments = ["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--verified", "--empty", "--json"];
         Ok(serde_json::from_str(&self.output(place, &arguments)?)?)
     }
 

@@ -1,6 +1,6 @@
 //! A merchant's passcode and keys, and what an operator sets.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, usd};
 use domain::caller::{Caller, SigningKey};
 use domain::command::{Answer, Command};
 use domain::execute::{Execute, Terms};
@@ -228,4 +228,20 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
     assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Rejection::NoTier]));
     assert!(!stage.world.get::<Merchant>(id).unwrap().unwrap().verified, "refused is refused as a whole");
     assert_eq!(update(&mut stage, MerchantId(999), &bearer), Err(vec![Rejection::NotFound]));
+}
+
+#[test]
+fn money_is_given_once_under_a_key() {
+    let mut stage = Stage::new();
+    let wallet = stage.fund(100);
+    let give = |minor: i64, key: Option<&str>| Command::FundWallet(wallet, usd(minor), key.map(str::to_owned));
+    let available = |answer| match answer {
+        Ok(Answer::Wallet(wallet)) => wallet.available_minor,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(available(stage.decide(&give(50, Some("a")))), 150);
+    assert_eq!(available(stage.decide(&give(50, Some("a")))), 150);
+    assert_eq!(stage.decide(&give(60, Some("a"))).unwrap_err(), vec![Rejection::DuplicateFunding]);
+    assert_eq!(available(stage.decide(&give(50, Some("b")))), 200);
+    assert_eq!(available(stage.decide(&give(50, None))), 250);
 }

@@ -125,6 +125,7 @@ impl Stage {
             Key::Counterparty(lookup) => tables.counterparties.load(lookup, None),
             Key::PaymentAccount(lookup) => tables.payment_accounts.load(lookup, None),
             Key::Counter(lookup) => tables.counters.load(lookup, None),
+            Key::Funding(lookup) => tables.fundings.load(lookup, None),
             Key::Source(lookup) => tables.sources.load(lookup, None),
             Key::Item(lookup) => tables.items.load(lookup, None),
             Key::Session(lookup) => tables.sessions.load(lookup, None),
@@ -284,7 +285,7 @@ impl Stage {
 
     pub(crate) fn fund(&mut self, minor: i64) -> WalletId {
         let wallet = self.wallet(Owner::Merchant(self.merchant), "USD").id;
-        self.decide(&Command::FundWallet(wallet, usd(minor))).unwrap();
+        self.decide(&Command::FundWallet(wallet, usd(minor), None)).unwrap();
         wallet
     }
 

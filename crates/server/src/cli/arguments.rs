@@ -6,6 +6,7 @@ use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::output::moment;
 use crate::market::{Country, Digits, FromWord};
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
@@ -43,8 +44,14 @@ pub fn is_over(effective: Effective, now: Timestamp) -> bool {
 
 /// When a row holds.
 pub fn period(effective: Effective) -> String {
-    let until = effective.to.map(|to| format!(" until {to}")).unwrap_or_default();
-    format!("since {}{until}", effective.from)
+    let [since, until] = columns(effective);
+    if effective.to.is_some() { format!("since {since} until {until}") } else { format!("since {since}") }
+}
+
+/// The same in two columns of a list.
+pub fn columns(effective: Effective) -> [String; 2] {
+    let since = if effective.from.0 <= 0 { "ever".to_owned() } else { moment(effective.from) };
+    [since, effective.to.map_or_else(|| "-".to_owned(), moment)]
 }
 
 /// The same, for a program.

@@ -4,21 +4,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use serde_json::json;
 
-use super::Place;
+use super::{Place, output};
+use crate::store::backup::{self, Restored};
 use crate::store::copy::{self, Copied};
-use crate::store::{Database, backup};
+use crate::store::{Database, file};
 
 #[derive(Subcommand)]
 pub enum Db {
     /// Move an installation whose servers are stopped into a new database, of either kind. The source is left as it is.
     Copy {
+        // Read after clap, which would show a URL that it refuses: a password may be in it.
         /// The database to read.
-        #[arg(long, value_name = "URL")]
-        from: Database,
+        #[arg(long, value_name = "URL", env = "KOLA_COPY_FROM", hide_env_values = true)]
+        from: String,
         /// A database without merchants; a new file is made.
-        #[arg(long, value_name = "URL")]
-        to: Database,
+        #[arg(long, value_name = "URL", env = "KOLA_COPY_TO", hide_env_values = true)]
+        to: String,
+    },
+    /// Put a backup of a SQLite database in its place, while no server runs. The database that was there is kept beside it.
+    Restore {
+        /// The backup.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
     /// Copy a SQLite database into a new file, beside a running server.
     Backup {
@@ -32,7 +41,11 @@ impl Db {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::Backup { file } => backup(&place.database, &file),
-            Self::Copy { from, to } => copy(&from, &to),
+            Self::Restore { file } => restore(&file, &place.database),
+            Self::Copy { from, to } => {
+                let read = |url: &str, name| url.parse::<Database>().map_err(|error| anyhow::Error::msg(error).context(name));
+                copy(&read(&from, "--from, or KOLA_COPY_FROM")?, &read(&to, "--to, or KOLA_COPY_TO")?)
+            }
         }
     }
 }
@@ -43,8 +56,34 @@ fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
     };
     let bytes =
         backup::sqlite(path, file).with_context(|| format!("{} was not copied to {}", path.display(), file.display()))?;
-    println!("{}: {bytes} bytes, on disk and checked", file.display());
-    Ok(())
+    let json = json!({ "file": file.display().to_string(), "bytes": bytes });
+    output::done(&json, &format!("{}: {bytes} bytes, on disk and checked", file.display()))
+}
+
+fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
+    let Database::Sqlite(path) = database else {
+        bail!("PostgreSQL is restored by its own programs: pg_restore, or the copy of pg_basebackup");
+    };
+    let restored = backup::restore(file, path);
+    let Restored { report, before } = restored.with_context(|| format!("{} was not restored", file.display()))?;
+    let before = before.map(|before| before.display().to_string());
+    let json = json!({
+        "database": path.display().to_string(), "before": before, "entries": report.entries, "executions": report.executions,
+        "wallets": report.wallets, "rules": report.checks,
+    });
+    let mut text = format!(
+        "{} is {} now: {} entries, {} executions, {} wallets; {} rules checked, 0 violations",
+        path.display(),
+        file.display(),
+        report.entries,
+        report.executions,
+        report.wallets,
+        report.checks
+    );
+    if let Some(before) = before {
+        text.push_str(&format!("\nwhat was there before is {before}"));
+    }
+    output::done(&json, &text)
 }
 
 fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
@@ -52,15 +91,23 @@ fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
         bail!("--from and --to are the same database: {from}");
     }
     if let Database::Sqlite(path) = from
-        && !path.exists()
+        && file::is_there(path)?
     {
-        bail!("there is no database at {from}");
+        // Only now: the lock falls when this process closes the file.
+        drop(file::alone(path)?);
     }
+    let new_file = match to {
+        Database::Sqlite(path) if !file::is_there(path)? => Some(path),
+        _ => None,
+    };
     let mut source = from.open_as_it_is().with_context(|| format!("cannot open {from}"))?;
     let mut target = to.open(None).with_context(|| format!("cannot open {to}"))?;
-    let copied = copy::copy(source.as_mut(), target.as_mut()).with_context(|| format!("{from} was not copied to {to}"))?;
-    tell(&copied);
-    Ok(())
+    let copied = copy::copy(source.as_mut(), target.as_mut()).with_context(|| format!("{from} was not copied to {to}"));
+    drop(target);
+    if let (Err(_), Some(path)) = (&copied, new_file) {
+        file::remove(path);
+    }
+    tell(&copied?)
 }
 
 fn is_same(from: &Database, to: &Database) -> bool {
@@ -73,19 +120,23 @@ fn is_same(from: &Database, to: &Database) -> bool {
     }
 }
 
-fn tell(copied: &Copied) {
-    println!("{:<16}  {:>12}  checksum", "table", "rows");
-    for moved in &copied.tables {
-        println!("{:<16}  {:>12}  {}", moved.table, moved.rows, moved.checksum);
-    }
-    println!(
-        "rows and checksums are the same at both ends; {} rules of the ledger checked at both, 0 violations",
+fn tell(copied: &Copied) -> anyhow::Result<()> {
+    let tables =
+        copied.tables.iter().map(|moved| json!({ "table": moved.table, "rows": moved.rows, "checksum": moved.checksum }));
+    let json = json!({
+        "tables": tables.collect::<Vec<_>>(), "rules": copied.report.checks, "lanes_left": copied.lanes,
+    });
+    let cells = copied.tables.iter().map(|moved| [moved.table.to_owned(), moved.rows.to_string(), moved.checksum.clone()]);
+    let text = format!(
+        "{}rows and checksums are the same at both ends; {} rules of the ledger checked at both, 0 violations",
+        output::table(["table", "rows", "checksum"], &cells.collect::<Vec<_>>()),
         copied.report.checks
     );
     if copied.lanes > 0 {
-        eprintln!(
-            "kola: {} lanes at the source did not say that they ended: make sure that no server runs there",
+        output::warn(&format!(
+            "{} lanes at the source did not say that they ended: make sure that no server runs there",
             copied.lanes
-        );
+        ));
     }
+    output::done(&json, &text)
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Place;
-use super::serve::{first_merchant, fund};
+use super::output;
+use super::serve::first_merchant;
 use crate::clock;
 use crate::config::Config;
 use crate::server::Server;
@@ -29,7 +30,8 @@ pub struct Demo {
     #[arg(long, requires = "url")]
     client_id: Option<String>,
     /// The client secret that the server printed.
-    #[arg(long, requires = "url", env = "KOLA_CLIENT_SECRET", hide_env_values = true)]
+    // The environment may have it for other commands: without a URL it is not used.
+    #[arg(long, env = "KOLA_CLIENT_SECRET", hide_env_values = true)]
     client_secret: Option<String>,
     /// The sandbox delay of the demo's own server, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
@@ -44,7 +46,7 @@ impl Demo {
         let folder = OwnFolder::new()?;
         let place = Place::file(folder.0.join("demo.db"));
         let merchant = first_merchant(&place)?.context("the demo's database is not empty")?;
-        fund(&place, &merchant)?;
+        merchant.fund(&place)?;
         let config = Config { sandbox_delay: Duration::from_millis(self.sandbox_delay_ms), ..Config::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
@@ -52,8 +54,9 @@ impl Demo {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = runtime.block_on(Server::start(&place.database, place.database.stores()?, config))?;
         let serving = runtime.spawn(server.run(listener, async { drop(stopped.await) }, Duration::from_secs(1)));
-        println!("a server of its own on {url}");
-        let played = Client::new(&url, &merchant.client_id, &merchant.client_secret).and_then(|client| play(&client));
+        let said = output::line(&format!("a server of its own on {url}"));
+        let client = said.and_then(|()| Client::new(&url, &merchant.client_id, &merchant.client_secret));
+        let played = client.and_then(|client| play(&client));
         let _ = stop.send(());
         runtime.block_on(serving)??;
         played?;
@@ -61,8 +64,7 @@ impl Demo {
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }
-        println!("ledger verify: {} rules checked on {} entries, no violations", report.checks, report.entries);
-        Ok(())
+        output::line(&format!("ledger verify: {} rules checked on {} entries, no violations", report.checks, report.entries))
     }
 }
 
@@ -153,7 +155,7 @@ fn play(client: &Client) -> anyhow::Result<()> {
     let wallet = id(wallets.get(0).context("this merchant has no USD wallet")?)?;
     let invoice = invoice(client, counterparty)?;
 
-    let mut table = Steps::new();
+    let mut table = Steps::begin()?;
     let session = json!({"source_id": invoice, "source_type": "INVOICE"});
     let mut body = json!({"payment_account_id": pays_from, "currency": "USD"});
     let collection = table.session(client, ("checkout", "collection"), &session, &mut body)?;
@@ -168,8 +170,7 @@ fn play(client: &Client) -> anyhow::Result<()> {
     table.session(client, ("refund", "refund"), &session, &mut json!({}))?;
 
     let source = client.get(&format!("/status/source?source_type=INVOICE&source_id={invoice}"))?;
-    println!();
-    println!("invoice {} is {}", text(&source, "source_number")?, text(&source, "status")?);
+    output::line(&format!("\ninvoice {} is {}", text(&source, "source_number")?, text(&source, "status")?))?;
     table.ledger(client)
 }
 
@@ -189,13 +190,12 @@ struct Steps {
 }
 
 impl Steps {
-    fn new() -> Self {
-        println!();
-        println!(
-            "{:<10} {:>8}  {:<36}  {:<10} {:>10} {:>10} {:>8}",
+    fn begin() -> anyhow::Result<Self> {
+        output::line(&format!(
+            "\n{:<10} {:>8}  {:<36}  {:<10} {:>10} {:>10} {:>8}",
             "session", "id", "reference_id", "status", "paid", "received", "fees"
-        );
-        Self { intents: vec![] }
+        ))?;
+        Ok(Self { intents: vec![] })
     }
 
     /// Declares a session, executes it, waits until it is settled, prints the line; answers the payment intent's id.
@@ -222,12 +222,12 @@ impl Steps {
         let (paid, received) = (money(&execution, "payer")?, money(&execution, "payee")?);
         let fees = paid.minor.checked_sub(received.minor).filter(|_| paid.currency == received.currency);
         let fees = fees.map_or_else(|| "-".to_owned(), |minor| Money::new(minor, paid.currency).to_string());
-        println!(
+        output::line(&format!(
             "{kind:<10} {session:>8}  {reference}  {:<10} {:>10} {:>10} {fees:>8}",
             text(&execution, "status")?,
             paid.to_string(),
             received.to_string(),
-        );
+        ))?;
         if execution["status"] != "COMPLETED" {
             bail!("the {operation} failed: {} {}", execution["gateway_message"], execution["wallet_message"]);
         }
@@ -250,20 +250,20 @@ impl Steps {
                 if amount < 0 { *debits -= amount } else { *credits += amount }
             }
         }
-        println!();
-        println!("{:<34} {:<8} {:>12} {:>12} {:>12}", "ledger account", "currency", "debits", "credits", "balance");
+        let head = ["ledger account", "currency", "debits", "credits", "balance"];
+        output::line(&format!("\n{:<34} {:<8} {:>12} {:>12} {:>12}", head[0], head[1], head[2], head[3], head[4]))?;
         let mut total = (0, 0);
         for ((code, account), (debits, credits)) in &accounts {
             let show =
                 |minor: i64| Currency::parse(code).map(|currency| Money::new(minor, currency).to_string()).unwrap_or_default();
-            println!("{account:<34} {code:<8} {:>12} {:>12} {:>12}", show(*debits), show(*credits), show(credits - debits));
+            let (paid_in, paid_out, left) = (show(*debits), show(*credits), show(credits - debits));
+            output::line(&format!("{account:<34} {code:<8} {paid_in:>12} {paid_out:>12} {left:>12}"))?;
             total = (total.0 + debits, total.1 + credits);
         }
         if total.0 != total.1 {
             bail!("debits and credits differ");
         }
-        println!("debits and credits are equal");
-        Ok(())
+        output::line("debits and credits are equal")
     }
 }
 

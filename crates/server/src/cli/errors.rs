@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use domain::rejection::{Class, Rejection};
+use serde_json::{Value, json};
 
 const HEAD: &str = "\
 # Errors
@@ -99,17 +100,28 @@ The field is that of the usual call; the same refusal stands on the field that n
 |---|---|---|---|
 ";
 
+fn status(rejection: &Rejection) -> u16 {
+    match rejection.class() {
+        Class::Forbidden => 403,
+        Class::NotFound => 404,
+        Class::Invalid => 422,
+    }
+}
+
+/// The refusals, for a program.
+pub fn as_json() -> Value {
+    let row = |rejection: Rejection| {
+        let (status, msg) = (status(&rejection), rejection.to_string());
+        json!({ "status": status, "field": rejection.field(), "type": rejection.kind(), "msg": msg })
+    };
+    Rejection::catalogue().into_iter().map(row).collect()
+}
+
 /// The catalogue in Markdown.
 pub fn catalogue() -> String {
     let mut text = HEAD.to_owned();
     for rejection in Rejection::catalogue() {
-        let status = match rejection.class() {
-            Class::Unauthenticated => 401,
-            Class::Forbidden => 403,
-            Class::NotFound => 404,
-            Class::Invalid => 422,
-            Class::TooMany => 429,
-        };
+        let status = status(&rejection);
         let field = match rejection.field() {
             "" => String::new(),
             field => format!("`{field}`"),

@@ -7,10 +7,10 @@ use domain::currency::Currency;
 use domain::money::{Decimal, Money, Ratio};
 use domain::names::{Method, Operation};
 use domain::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::arguments::{currency, dated, is_over, method, operation, period};
-use super::{Place, print_json};
+use super::arguments::{columns, currency, dated, is_over, method, operation};
+use super::{Place, output};
 use crate::clock;
 use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
 use crate::store::book::{self, NewGatewayFee, NewPlatformFee};
@@ -22,9 +22,6 @@ pub enum Fees {
         /// Those that held once, too.
         #[arg(long)]
         all: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Set a fee from now on; a running server takes it up at once.
     #[command(subcommand)]
@@ -77,7 +74,7 @@ pub fn percentage(text: &str) -> Result<Percentage, String> {
 impl Fees {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { all, json } => list(place, all, json),
+            Self::List { all } => list(place, all),
             Self::Set(Set::Platform { tier, exchange_percentage, new }) => set_platform(place, tier, exchange_percentage, &new),
             Self::Set(Set::Gateway { method, new }) => set_gateway(place, method, &new),
         }
@@ -117,8 +114,13 @@ fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: 
     let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
     let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
     book::set_platform_fee(sql.as_mut(), &row, now)?;
-    println!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
-    Ok(())
+    let text =
+        format!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
+    let mut json = fee_json(row.fee);
+    json["tier"] = json!(row.tier);
+    json["operation_type"] = json!(row.operation.as_str());
+    json["exchange_percentage"] = percent_json(fx_percentage_ppm);
+    output::done(&json, &text)
 }
 
 fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()> {
@@ -130,8 +132,10 @@ fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()
     let market = super::markets::latest(&book, method, now).with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
     book::set_gateway_fee(sql.as_mut(), &row, now)?;
-    println!("gateway  {}  {}  {}", row.method, row.operation, shown(row.fee));
-    Ok(())
+    let mut json = fee_json(row.fee);
+    json["payment_method"] = json!(row.method.as_str());
+    json["operation_type"] = json!(row.operation.as_str());
+    output::done(&json, &format!("gateway  {}  {}  {}", row.method, row.operation, shown(row.fee)))
 }
 
 /// A share in percent.
@@ -148,44 +152,45 @@ pub fn shown(fee: Fee) -> String {
     }
 }
 
-fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let book = place.read(async |queries| queries.book().await)?;
     let now = clock::now();
-    if as_json {
-        print_json(&json_of(&book, all, now));
-        return Ok(());
-    }
-    for row in book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)) {
+    let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
         let exchange = percent(row.fx_percentage_ppm);
-        let (tier, fee) = (&row.tier, shown(row.fee));
-        println!(
-            "platform  {tier}  {:<10}  {fee:<18} exchange {exchange:<8} {}",
-            row.operation.as_str(),
-            period(row.effective)
-        );
-    }
-    for row in book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)) {
-        let (method, fee) = (row.method.as_str(), shown(row.fee));
-        println!("gateway  {method:<16}  {:<10}  {fee:<18} {}", row.operation.as_str(), period(row.effective));
-    }
-    Ok(())
+        cells(("platform", &row.tier, row.operation), row.fee, &exchange, row.effective)
+    });
+    let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now));
+    let gateway = gateway.map(|row| cells(("gateway", row.method.as_str(), row.operation), row.fee, "-", row.effective));
+    let head = ["whose", "tier or method", "operation", "fee", "exchange", "since", "until"];
+    let text = output::table(head, &platform.chain(gateway).collect::<Vec<_>>());
+    output::tell(&json_of(&book, all, now), &text)
 }
 
-fn json_of(book: &Book, all: bool, now: Timestamp) -> serde_json::Value {
-    let fee = |fee: Fee, effective: Effective| {
-        let fields = json!({
-            "percentage": Ratio::new(fee.percentage_ppm, 10_000).map(|percent| percent.to_text(4)),
-            "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),
-            "fixed_fee_currency": fee.fixed.map(|(_, currency)| currency.code().to_owned()),
-        });
-        dated(fields, effective)
-    };
+fn cells((whose, of, operation): (&str, &str, Operation), fee: Fee, exchange: &str, effective: Effective) -> [String; 7] {
+    let [since, until] = columns(effective);
+    [whose, of, operation.as_str(), &shown(fee), exchange, &since, &until].map(str::to_owned)
+}
+
+fn percent_json(ppm: i64) -> Value {
+    json!(Ratio::new(ppm, 10_000).map(|percent| percent.to_text(4)))
+}
+
+fn fee_json(fee: Fee) -> Value {
+    json!({
+        "percentage": percent_json(fee.percentage_ppm),
+        "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),
+        "fixed_fee_currency": fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+    })
+}
+
+fn json_of(book: &Book, all: bool, now: Timestamp) -> Value {
+    let fee = |fee: Fee, effective: Effective| dated(fee_json(fee), effective);
     let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
         let mut value = fee(row.fee, row.effective);
         value["tier"] = json!(row.tier);
         value["operation_type"] = json!(row.operation.as_str());
-        value["exchange_percentage"] = json!(Ratio::new(row.fx_percentage_ppm, 10_000).map(|percent| percent.to_text(4)));
+        value["exchange_percentage"] = percent_json(row.fx_percentage_ppm);
         value
     });
     let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {

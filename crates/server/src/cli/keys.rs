@@ -1,8 +1,9 @@
 //! `kola keys`: rotation of the keys that sign access tokens.
 
 use clap::Subcommand;
+use serde_json::json;
 
-use super::Place;
+use super::{Place, output};
 use crate::clock;
 use crate::store::installation;
 
@@ -22,10 +23,10 @@ impl Keys {
         let Self::Rotate { retire } = self;
         let mut sql = place.open_existing()?;
         let (id, retired) = installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
-        println!("key {id} signs from now on");
+        let mut text = format!("key {id} signs from now on");
         if retire {
-            println!("{retired} older keys are retired: their tokens are refused");
+            text.push_str(&format!("\n{retired} older keys are retired: their tokens are refused"));
         }
-        Ok(())
+        output::done(&json!({ "key": id, "retired": retired }), &text)
     }
 }

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use domain::currency::Currency;
 use domain::money::{Decimal, Money};
+use serde_json::json;
 
-use super::{Place, fail};
+use super::{Place, fail, output};
 use crate::store::verify::{self, Report};
 
 /// All is well but for a position that is beyond its limit.
@@ -53,34 +54,45 @@ impl Ledger {
 }
 
 fn tell(report: &Report, limits: &[Money]) -> ExitCode {
-    for (name, place) in &report.violations {
-        println!("{name}: {place}");
-    }
-    if !report.positions.is_empty() {
-        let positions = report.positions.iter().map(|sum| format!("{sum} {}", sum.currency));
-        println!("exchange positions: {}", positions.collect::<Vec<_>>().join(", "));
-    }
+    let violations = report.violations.iter().map(|(name, place)| json!({ "rule": name, "place": place }));
+    let positions = report.positions.iter().map(|sum| json!({ "currency": sum.currency.code(), "amount": sum.to_string() }));
+    let json = json!({
+        "entries": report.entries,
+        "executions": report.executions,
+        "wallets": report.wallets,
+        "rules": report.checks,
+        "open_reviews": report.open_reviews,
+        "positions": positions.collect::<Vec<_>>(),
+        "violations": violations.collect::<Vec<_>>(),
+    });
     let open = match report.open_reviews {
         0 => String::new(),
         n => format!("; {n} open reviews"),
     };
-    println!(
+    let mut lines: Vec<String> = report.violations.iter().map(|(name, place)| format!("{name}: {place}")).collect();
+    if !report.positions.is_empty() {
+        let positions = report.positions.iter().map(|sum| format!("{sum} {}", sum.currency));
+        lines.push(format!("exchange positions: {}", positions.collect::<Vec<_>>().join(", ")));
+    }
+    lines.push(format!(
         "{} entries, {} executions, {} wallets; {} rules checked, {} violations{open}",
         report.entries,
         report.executions,
         report.wallets,
         report.checks,
         report.violations.len()
-    );
+    ));
     let beyond = beyond(report, limits);
     for (position, limit) in &beyond {
         let currency = limit.currency;
-        eprintln!("kola: the exchange position is {position} {currency}, beyond its limit of {limit} {currency}");
+        output::warn(&format!("the exchange position is {position} {currency}, beyond its limit of {limit} {currency}"));
     }
-    match (report.violations.is_empty(), beyond.is_empty()) {
+    let told = output::tell(&json, &lines.join("\n"));
+    match (report.violations.is_empty(), told) {
         (false, _) => ExitCode::FAILURE,
-        (true, false) => ExitCode::from(BEYOND_LIMIT),
-        (true, true) => ExitCode::SUCCESS,
+        (true, Err(error)) => fail(&error),
+        (true, Ok(())) if !beyond.is_empty() => ExitCode::from(BEYOND_LIMIT),
+        (true, Ok(())) => ExitCode::SUCCESS,
     }
 }
 

@@ -6,11 +6,12 @@ use domain::book::{Book, Fee, Market};
 use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::arguments::{country, currency, dated, is_over, method, operation, period, provider};
+use super::Place;
+use super::arguments::{columns, country, currency, dated, is_over, method, operation, period, provider};
 use super::fees::{fee_of, percentage};
-use super::{Place, print_json};
+use super::output::{self, moment};
 use crate::clock;
 use crate::market::{Country, Percentage};
 use crate::store::book::{self, NewMarket};
@@ -22,9 +23,6 @@ pub enum Markets {
         /// Those that were open once, too.
         #[arg(long)]
         all: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Open a market from now on; a running server takes it up at once.
     Open {
@@ -90,36 +88,38 @@ impl Which {
 impl Markets {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { all, json } => list(place, all, json),
+            Self::List { all } => list(place, all),
             Self::Open { which, provider, country, price } => open(place, which, provider, country, &price),
             Self::Close { which } => close(place, which),
         }
     }
 }
 
-fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let book = place.read(async |queries| queries.book().await)?;
     let now = clock::now();
-    let rows = book.markets.iter().filter(|row| all || !is_over(row.effective, now));
-    if as_json {
-        let row = |row: &Market| {
-            let fields = json!({
-                "payment_method": row.method.as_str(),
-                "operation_type": row.operation.as_str(),
-                "currency": row.currency.code(),
-                "provider": row.provider.as_str(),
-                "country": row.country,
-            });
-            dated(fields, row.effective)
-        };
-        print_json(&rows.map(row).collect());
-        return Ok(());
-    }
-    for row in rows {
-        println!("{}  {}", shown(row), period(row.effective));
-    }
-    Ok(())
+    let rows: Vec<_> = book.markets.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let cells = rows.iter().map(|row| {
+        let [since, until] = columns(row.effective);
+        let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
+        let words = [method, operation, row.currency.code(), provider, &row.country, &since, &until];
+        words.map(str::to_owned)
+    });
+    let head = ["method", "operation", "currency", "provider", "country", "since", "until"];
+    let text = output::table(head, &cells.collect::<Vec<_>>());
+    output::tell(&rows.iter().map(|row| as_json(row)).collect(), &text)
+}
+
+fn as_json(row: &Market) -> Value {
+    let fields = json!({
+        "payment_method": row.method.as_str(),
+        "operation_type": row.operation.as_str(),
+        "currency": row.currency.code(),
+        "provider": row.provider.as_str(),
+        "country": row.country,
+    });
+    dated(fields, row.effective)
 }
 
 fn shown(row: &Market) -> String {
@@ -156,21 +156,22 @@ fn open(
     let country = country.with_context(|| format!("{method} is new: say --country"))?;
     let same = |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
     if let Some(row) = book.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same) {
-        println!("{}  {}: it is open already", shown(row), period(row.effective));
-        return Ok(());
+        return output::tell(&as_json(row), &format!("{}  {}: it is open already", shown(row), period(row.effective)));
     }
     let new = NewMarket { method, provider, operation, currency, country };
     let effective = book::open_market(sql.as_mut(), &new, fee, now)?;
     let row = Market { method, provider, operation, currency, country: new.country.0, effective };
-    println!("{}  {}", shown(&row), period(effective));
-    Ok(())
+    output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
 }
 
 fn close(place: &Place, which: Which) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
     let Which { method, operation, currency } = which;
     let again = book::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
-    let again = again.map(|from| format!(" until {from}")).unwrap_or_default();
-    println!("{method}  {operation}  {currency}  closed{again}");
-    Ok(())
+    let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
+    let json = json!({
+        "payment_method": method.as_str(), "operation_type": operation.as_str(), "currency": currency.code(),
+        "effective_again": again.map(|from| format!("{from:.6}")),
+    });
+    output::done(&json, &format!("{method}  {operation}  {currency}  closed{until}"))
 }

@@ -1,19 +1,20 @@
 //! `kola merchant`: merchants and their credentials.
 
-use std::io::Read;
-
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
 use domain::command::{Answer, Command};
 use domain::currency::Currency;
 use domain::ids::{MerchantId, WalletId};
 use domain::merchant::{Merchant as MerchantRow, MerchantChanges, MerchantType, NewMerchant};
+use domain::money::{Decimal, Money};
 use domain::names::{FeeBearer, Mode};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Place, print_json};
+use super::output::{self, moment};
+use super::{Place, input};
 use crate::http::fields::{FromValue, Text};
 use crate::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
+use crate::store::installation;
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
@@ -22,7 +23,8 @@ pub const LIST_STEP: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Merchant {
-    /// Make a sandbox merchant with wallets in USD, LRD and RWF. Its secret is shown only here.
+    /// Make a sandbox merchant that can be tried at once: verified, with money in wallets of USD, LRD and RWF. Its secret is shown
+    /// only here.
     Create {
         /// Its name.
         #[arg(long)]
@@ -33,22 +35,21 @@ pub enum Merchant {
         /// Its phone, digits with the country code: transfers to a party with this phone reach it.
         #[arg(long, value_parser = phone)]
         phone: Option<String>,
-        /// It may pay out, transfer and refund.
-        #[arg(long)]
+        /// It may pay out, transfer and refund. This is also what happens without the option.
+        #[arg(long, hide = true)]
         verified: bool,
+        /// It may not pay out, transfer, refund or make links until `kola merchant set --verified true`.
+        #[arg(long, conflicts_with = "verified")]
+        unverified: bool,
+        /// Its wallets have no money until `kola wallet fund`.
+        #[arg(long)]
+        empty: bool,
         /// Its money is real. Refused as long as no live provider is configured.
         #[arg(long)]
         live: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// The merchants, oldest first.
-    List {
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Change a merchant; a running server takes it up at once. What is not given stays as it is.
     #[command(group(ArgGroup::new("what").required(true).multiple(true)))]
     Set {
@@ -70,9 +71,6 @@ pub enum Merchant {
         /// The merchant's id.
         #[arg(long)]
         merchant: i64,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Set the passcode that payouts of a merchant need. It is read from standard input.
     SetPasscode {
@@ -130,21 +128,17 @@ impl Merchant {
             Self::Create { live: true, .. } => {
                 bail!("no live provider is configured: a live merchant's payments would never be carried out")
             }
-            Self::Create { name, kind, phone, verified, live: false, json } => {
+            Self::Create { name, kind, phone, verified: _, unverified, empty, live: false } => {
                 drop(place.open()?);
-                let created = create(place, &name, kind, phone, verified)?;
-                if json {
-                    print_json(&as_json(&created))
-                } else {
-                    print(&created)
-                }
-                Ok(())
+                let created = create(place, &name, kind, phone, !unverified)?;
+                created.show_or_undo(place, &created.as_json(empty), &created.as_text(empty))?;
+                if empty { Ok(()) } else { created.fund(place) }
             }
-            Self::List { json } => list(place, json),
+            Self::List => list(place),
             Self::Set { merchant, verified, fee_tier, fee_bearer } => {
                 set(place, MerchantId(merchant), MerchantChanges { verified, fee_tier, fee_bearer })
             }
-            Self::CreateKey { merchant, json } => create_key(place, merchant, json),
+            Self::CreateKey { merchant } => create_key(place, MerchantId(merchant)),
             Self::SetPasscode { merchant } => set_passcode(place, merchant),
             Self::Passcode { merchant, remove, .. } => change_passcode(place, merchant, remove),
         }
@@ -177,58 +171,112 @@ pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<Strin
     }
 }
 
-fn as_json(created: &Created) -> serde_json::Value {
-    let wallets: Vec<_> =
-        created.wallets.iter().map(|(id, currency)| json!({"id": id.0, "currency": currency.code()})).collect();
-    json!({
-        "merchant_id": created.merchant.id.0,
-        "client_id": created.client_id,
-        "client_secret": created.client_secret,
-        "wallets": wallets,
-    })
+/// Money that a sandbox merchant starts with, in major units, by currency.
+const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
+
+/// What a wallet of a new merchant starts with.
+pub fn opening_balance(currency: Currency) -> Money {
+    let units = FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, units)| units);
+    let amount = Decimal::parse(units).and_then(|units| units.to_money(currency).ok());
+    amount.unwrap_or(Money::new(0, currency))
 }
 
-fn print(created: &Created) {
-    println!("merchant       {}", created.merchant.id);
-    println!("client_id      {}", created.client_id);
-    println!("client_secret  {}   (shown only now)", created.client_secret);
-    for (id, currency) in &created.wallets {
-        println!("wallet         {id} {currency}");
+impl Created {
+    /// Shows the secret, which is nowhere else, or takes the merchant back: nobody could use it.
+    ///
+    /// # Errors
+    /// When it cannot be shown; then there is no such merchant.
+    pub fn show_or_undo(&self, place: &Place, json: &Value, text: &str) -> anyhow::Result<()> {
+        let Err(error) = output::show(json, text) else { return Ok(()) };
+        let id = self.merchant.id;
+        match installation::take_back_merchant(place.open()?.as_mut(), id.0) {
+            Ok(true) => bail!("no merchant was made: its secret cannot be shown: {error}"),
+            Ok(false) => {
+                bail!("the secret of merchant {id} cannot be shown: {error}; `kola merchant create-key` makes another")
+            }
+            Err(undo) => bail!("the secret of merchant {id} cannot be shown: {error}; and it could not be taken back: {undo}"),
+        }
+    }
+
+    /// Puts money into its wallets, each once however often this is called.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn fund(&self, place: &Place) -> anyhow::Result<()> {
+        for (id, currency) in &self.wallets {
+            let key = format!("opening-balance-{id}");
+            let funded = place.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
+            funded.with_context(|| format!("wallet {id} is not filled: that is left to `kola wallet fund`"))?;
+        }
+        Ok(())
+    }
+
+    /// For a program.
+    pub fn as_json(&self, empty: bool) -> Value {
+        let wallet = |(id, currency): &(WalletId, Currency)| {
+            let available = if empty { Money::new(0, *currency) } else { opening_balance(*currency) };
+            json!({ "id": id.0, "currency": currency.code(), "available": available.to_string() })
+        };
+        json!({
+            "merchant_id": self.merchant.id.0,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "verified": self.merchant.verified,
+            "wallets": self.wallets.iter().map(wallet).collect::<Vec<_>>(),
+        })
+    }
+
+    fn as_text(&self, empty: bool) -> String {
+        let mut lines = vec![
+            format!("merchant       {}", self.merchant.id),
+            format!("client_id      {}", self.client_id),
+            format!("client_secret  {}   (shown only now)", self.client_secret),
+        ];
+        for (id, currency) in &self.wallets {
+            let money = if empty { "empty".to_owned() } else { opening_balance(*currency).to_string() };
+            lines.push(format!("wallet         {id}: {money} {currency}"));
+        }
+        if !self.merchant.verified {
+            let command = format!("kola merchant set --merchant {} --verified true", self.merchant.id);
+            lines.push(format!("It is not verified: it may not pay out, transfer, refund or make links until `{command}`."));
+        }
+        if empty {
+            lines.push(
+                "Its wallets are empty: `kola wallet fund --wallet ID --amount 1000` puts sandbox money into them.".to_owned(),
+            );
+        }
+        lines.join("\n")
     }
 }
 
-fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let merchants = all(place)?;
-    if as_json {
-        let rows = merchants.iter().map(|merchant| {
-            json!({
-                "id": merchant.id.0,
-                "name": merchant.name,
-                "type": merchant.kind.as_str(),
-                "mode": merchant.mode.as_str(),
-                "verified": merchant.verified,
-                "fee_tier": merchant.fee_tier,
-                "fee_bearer": merchant.fee_bearer.as_str(),
-                "phone": merchant.phone,
-                "created_at": format!("{:.6}", merchant.created_at),
-            })
-        });
-        print_json(&rows.collect());
-        return Ok(());
-    }
-    println!(
-        "{:>6}  {:<18}  {:<7}  {:<8}  {:<10}  {:<6}  {:<15}  name",
-        "id", "type", "mode", "verified", "tier", "fees", "phone"
-    );
-    for merchant in merchants {
-        let verified = yes_or_no(merchant.verified);
-        let phone = merchant.phone.as_deref().unwrap_or("-");
-        let (id, kind, mode) = (merchant.id.0, merchant.kind.as_str(), merchant.mode.as_str());
-        let (tier, bearer) = (merchant.fee_tier, merchant.fee_bearer.as_str());
-        println!("{id:>6}  {kind:<18}  {mode:<7}  {verified:<8}  {tier:<10}  {bearer:<6}  {phone:<15}  {}", merchant.name);
-    }
-    Ok(())
+    let cells = merchants.iter().map(|merchant| {
+        let phone = merchant.phone.clone().unwrap_or_else(|| "-".to_owned());
+        let (kind, mode, verified) = (merchant.kind.as_str(), merchant.mode.as_str(), yes_or_no(merchant.verified));
+        let (since, bearer) = (moment(merchant.created_at), merchant.fee_bearer.as_str());
+        let words = [kind, mode, verified, &merchant.fee_tier, bearer, &phone, &since, &merchant.name];
+        let [kind, mode, verified, tier, bearer, phone, since, name] = words.map(str::to_owned);
+        [merchant.id.to_string(), kind, mode, verified, tier, bearer, phone, since, name]
+    });
+    let head = ["id", "type", "mode", "verified", "tier", "fees", "phone", "since", "name"];
+    let text = output::table(head, &cells.collect::<Vec<_>>());
+    output::tell(&merchants.iter().map(row_as_json).collect(), &text)
+}
+
+fn row_as_json(merchant: &MerchantRow) -> Value {
+    json!({
+        "id": merchant.id.0,
+        "name": merchant.name,
+        "type": merchant.kind.as_str(),
+        "mode": merchant.mode.as_str(),
+        "verified": merchant.verified,
+        "fee_tier": merchant.fee_tier,
+        "fee_bearer": merchant.fee_bearer.as_str(),
+        "phone": merchant.phone,
+        "created_at": format!("{:.6}", merchant.created_at),
+    })
 }
 
 const fn yes_or_no(is_so: bool) -> &'static str {
@@ -257,58 +305,60 @@ fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Resul
     drop(place.open_existing()?);
     match place.run_once(Command::UpdateMerchant(id, changes)).with_context(|| format!("merchant {id}"))? {
         Answer::UpdatedMerchant(merchant) => {
-            println!("merchant    {id}");
-            println!("verified    {}", yes_or_no(merchant.verified));
-            println!("fee tier    {}", merchant.fee_tier);
-            println!("fee bearer  {}", merchant.fee_bearer);
+            let lines = [
+                format!("merchant    {id}"),
+                format!("verified    {}", yes_or_no(merchant.verified)),
+                format!("fee tier    {}", merchant.fee_tier),
+                format!("fee bearer  {}", merchant.fee_bearer),
+            ];
+            output::done(&row_as_json(&merchant), &lines.join("\n"))
         }
         other => bail!("unexpected answer {other:?}"),
     }
-    Ok(())
 }
 
-fn create_key(place: &Place, merchant: i64, json: bool) -> anyhow::Result<()> {
+fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
-    let command = Command::CreateKey(MerchantId(merchant), client_id.clone(), secret_hash);
+    let command = Command::CreateKey(merchant, client_id.clone(), secret_hash);
     drop(place.open_existing()?);
-    match place.run_once(command).with_context(|| format!("merchant {merchant}"))? {
-        Answer::ApiKey(key) if json => {
-            print_json(&json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret}));
-        }
-        Answer::ApiKey(key) => {
-            println!("api key        {}", key.id);
-            println!("client_id      {client_id}");
-            println!("client_secret  {client_secret}   (shown only now)");
-        }
+    let key = match place.run_once(command).with_context(|| format!("merchant {merchant}"))? {
+        Answer::ApiKey(key) => key,
         other => bail!("unexpected answer {other:?}"),
+    };
+    let json = json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret});
+    let lines = [
+        format!("api key        {}", key.id),
+        format!("client_id      {client_id}"),
+        format!("client_secret  {client_secret}   (shown only now)"),
+    ];
+    if let Err(error) = output::show(&json, &lines.join("\n")) {
+        place.run_once(Command::RevokeKey(merchant, key.id)).with_context(|| format!("key {} cannot be revoked", key.id))?;
+        bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
     }
     Ok(())
 }
 
 fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
-    let mut passcode = String::new();
-    std::io::stdin().take(1_024).read_to_string(&mut passcode).context("no passcode on standard input")?;
     // As a request's passcode is read: a blank or a control character that it cannot have would lock every payout out.
-    let passcode = passcode.trim();
+    let passcode = &input::secret("passcode")?;
     if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control) {
         bail!("a passcode has 4 to 128 characters");
     }
     let hash = hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
     drop(place.open_existing()?);
     place.run_once(Command::SetPasscode(MerchantId(merchant), Some(hash))).with_context(|| format!("merchant {merchant}"))?;
-    println!("payouts of merchant {merchant} need the passcode from now on");
-    Ok(())
+    let json = json!({ "merchant_id": merchant, "passcode": "set" });
+    output::done(&json, &format!("payouts of merchant {merchant} need the passcode from now on"))
 }
 
 fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result<()> {
     let id = MerchantId(merchant);
-    let (command, done) = if remove {
-        (Command::SetPasscode(id, None), "need no passcode from now on")
+    let (command, state, done) = if remove {
+        (Command::SetPasscode(id, None), "removed", "need no passcode from now on")
     } else {
-        (Command::UnlockPasscode(id), "are not locked any more")
+        (Command::UnlockPasscode(id), "unlocked", "are not locked any more")
     };
     drop(place.open_existing()?);
     place.run_once(command).with_context(|| format!("merchant {merchant}"))?;
-    println!("payouts of merchant {merchant} {done}");
-    Ok(())
+    output::done(&json!({ "merchant_id": merchant, "passcode": state }), &format!("payouts of merchant {merchant} {done}"))
 }

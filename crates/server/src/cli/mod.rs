@@ -1,12 +1,13 @@
 //! The command line: one file a group of commands.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::command::{Answer, Command, Settings};
 use tracing_subscriber::Layer;
@@ -18,22 +19,26 @@ use crate::clock;
 use crate::engine::Lane;
 use crate::store::queries::Queries;
 use crate::store::sql::Sql;
-use crate::store::{Database, StoreError, migrate};
+use crate::store::{Database, StoreError, file, migrate};
 
 mod arguments;
 mod db;
 mod demo;
 mod errors;
 mod fees;
+mod input;
 mod keys;
 mod ledger;
 mod markets;
 mod merchant;
+mod output;
 mod phones;
 mod rates;
 mod review;
 mod serve;
 mod wallet;
+
+use output::{NobodyReads, warn};
 
 /// Payment sessions, executions and a double-entry ledger in one self-hosted binary.
 #[derive(Parser)]
@@ -55,6 +60,9 @@ struct Cli {
     /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
+    /// Answer in JSON: one document on standard output.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -76,7 +84,7 @@ enum Group {
     Ledger(ledger::Ledger),
     /// Cases that only a human can decide.
     #[command(subcommand)]
-    Review(review::Review),
+    Review(review::Reviews),
     /// What payments cost.
     #[command(subcommand)]
     Fees(fees::Fees),
@@ -105,8 +113,14 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::from_arg_matches(&with_negative_numbers(Cli::command()).get_matches());
-    let cli = cli.unwrap_or_else(|error| error.exit());
+    let cli = prepared(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    if cli.json {
+        output::answer_in_json();
+    }
     let database = match cli.database.parse() {
         Ok(database) => database,
         Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
@@ -128,14 +142,8 @@ pub fn main() -> ExitCode {
         Group::Phones(command) => command.run(&place),
         Group::Keys(command) => command.run(&place),
         Group::Db(command) => command.run(&place),
-        Group::Errors => {
-            print!("{}", errors::catalogue());
-            Ok(())
-        }
-        Group::Openapi => {
-            print!("{}", *crate::http::openapi::DOCUMENT);
-            Ok(())
-        }
+        Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
+        Group::Openapi => output::write(&crate::http::openapi::DOCUMENT).context("the document cannot be written"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -143,17 +151,62 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A number below zero is a value, so that its own message comes and not one about an unknown option.
-fn with_negative_numbers(command: clap::Command) -> clap::Command {
-    let takes = |argument: clap::Arg| {
+/// The commands as they are typed, in an environment that may have anything.
+fn prepared(mut command: clap::Command) -> clap::Command {
+    // Only then each has the options that all have.
+    command.build();
+    adapted(command, "")
+}
+
+/// A number below zero is a value, so that its own message comes and not one about an unknown option. An empty variable of the
+/// environment is none. What a command does not use is not in its help.
+fn adapted(command: clap::Command, path: &str) -> clap::Command {
+    let adapt = |argument: clap::Arg| {
         let takes_values = argument.get_action().takes_values();
-        argument.allow_negative_numbers(takes_values)
+        let is_empty = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+        let is_shown = is_used(path, argument.get_id().as_str());
+        let argument = argument.allow_negative_numbers(takes_values);
+        let argument = if is_empty { argument.env(None::<&str>) } else { argument };
+        if is_shown { argument } else { argument.hide(true) }
     };
-    command.mut_args(takes).mut_subcommands(with_negative_numbers)
+    let beneath = |command: clap::Command| {
+        let path = format!("{path} {}", command.get_name());
+        adapted(command, path.trim_start())
+    };
+    command.mut_args(adapt).mut_subcommands(beneath)
+}
+
+/// Whether a command uses an option that all of them take.
+fn is_used(path: &str, option: &str) -> bool {
+    match option {
+        "database" => !matches!(path, "demo" | "db copy" | "errors" | "openapi"),
+        "market" => matches!(path, "" | "serve" | "merchant create"),
+        "json" => !matches!(path, "" | "serve" | "demo" | "openapi"),
+        _ => true,
+    }
+}
+
+/// What clap has to say: help, or what was typed wrong. A URL that it would show may have a password.
+fn explain(error: &clap::Error) -> ExitCode {
+    let (mut text, is_mistake) = (error.render().to_string(), error.use_stderr());
+    for typed in std::env::args() {
+        if let Some(start) = typed.find("postgres://").or_else(|| typed.find("postgresql://")) {
+            text = text.replace(typed.get(start..).unwrap_or_default(), "URL");
+        }
+    }
+    let written = if is_mistake { std::io::stderr().write_all(text.as_bytes()) } else { output::write(&text) };
+    match error.kind() {
+        _ if written.is_err() => ExitCode::FAILURE,
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    }
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("kola: {error:#}");
+    if error.is::<NobodyReads>() {
+        return ExitCode::SUCCESS;
+    }
+    warn(&format!("{error:#}"));
     ExitCode::FAILURE
 }
 
@@ -176,7 +229,8 @@ fn start_log() -> anyhow::Result<()> {
     // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
     let said = Targets::new().with_default(level).with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    // A line that cannot be written is lost: to complain about it there would be a panic.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
     tracing_subscriber::registry().with(lines.with_filter(said)).init();
     Ok(())
 }
@@ -196,30 +250,35 @@ impl Place {
     }
 
     /// Whether the database is there and has a schema.
-    fn is_made(&self) -> bool {
+    fn is_made(&self) -> Result<bool, StoreError> {
+        if let Database::Sqlite(path) = &self.database
+            && !file::is_there(path)?
+        {
+            return Ok(false);
+        }
         let version = self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
-        version.is_ok_and(|version| version > 0)
+        Ok(version? > 0)
     }
 
     /// A connection to the database; makes it, or brings it up to date.
     fn open(&self) -> anyhow::Result<Box<dyn Sql>> {
-        let has_market = self.market.is_some() && self.is_made();
-        let sql = self.database.open(self.market.as_deref()).with_context(|| format!("cannot open {}", self.database))?;
-        if has_market {
-            eprintln!(
-                "kola: --market is for a new database, and {} has a market: `kola fees`, `rates`, `markets` and `phones` change it",
+        let cannot = || format!("cannot open {}", self.database);
+        let is_ignored = self.market.is_some() && self.is_made().with_context(cannot)?;
+        let market = self.market.as_deref().filter(|_| !is_ignored);
+        let sql = self.database.open(market).with_context(cannot)?;
+        if is_ignored {
+            warn(&format!(
+                "--market is for a new database, and {} has a market: `kola fees`, `rates`, `markets` and `phones` change it",
                 self.database
-            );
+            ));
         }
         Ok(sql)
     }
 
     /// A connection to a database that must be there already.
     fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
-        if let Database::Sqlite(path) = &self.database
-            && !path.exists()
-        {
-            bail!("there is no database at {}; `kola serve` or `kola merchant create` makes one", path.display());
+        if !self.is_made().with_context(|| format!("cannot open {}", self.database))? {
+            bail!("there is no database of kola's at {}; `kola serve` or `kola merchant create` makes one", self.database);
         }
         self.open()
     }
@@ -243,9 +302,4 @@ impl Place {
         let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
         Ok(outcome?)
     }
-}
-
-/// Prints JSON on one line.
-fn print_json(value: &serde_json::Value) {
-    println!("{value}");
 }

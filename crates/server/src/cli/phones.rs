@@ -4,10 +4,11 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::book::PhonePrefix;
 use domain::names::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::arguments::{country, dated, is_over, method, period, prefix};
-use super::{Place, print_json};
+use super::Place;
+use super::arguments::{columns, country, dated, is_over, method, period, prefix};
+use super::output::{self, moment};
 use crate::clock;
 use crate::market::{Country, Digits};
 use crate::store::book::{self, NewPrefix};
@@ -19,9 +20,6 @@ pub enum Phones {
         /// Those that were an operator's once, too.
         #[arg(long)]
         all: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Give first digits to an operator from now on; whose they were before loses them.
     Add {
@@ -57,7 +55,7 @@ pub struct Which {
 impl Phones {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { all, json } => list(place, all, json),
+            Self::List { all } => list(place, all),
             Self::Add { which, carrier, country, method } => {
                 let Which { prefix, digits } = which;
                 add(place, NewPrefix { prefix, digits, carrier: carrier.trim().to_owned(), country, method })
@@ -67,29 +65,30 @@ impl Phones {
     }
 }
 
-fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let book = place.read(async |queries| queries.book().await)?;
     let now = clock::now();
-    let rows = book.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now));
-    if as_json {
-        let row = |row: &PhonePrefix| {
-            let fields = json!({
-                "prefix": row.prefix,
-                "digits": row.digits,
-                "carrier": row.carrier,
-                "country": row.country,
-                "payment_method": row.method.as_str(),
-            });
-            dated(fields, row.effective)
-        };
-        print_json(&rows.map(row).collect());
-        return Ok(());
-    }
-    for row in rows {
-        println!("{}  {}", shown(row), period(row.effective));
-    }
-    Ok(())
+    let rows: Vec<_> = book.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let cells = rows.iter().map(|row| {
+        let [since, until] = columns(row.effective);
+        let (method, digits) = (row.method.as_str().to_owned(), row.digits.to_string());
+        [row.prefix.clone(), digits, method, row.country.clone(), since, until, row.carrier.clone()]
+    });
+    let head = ["prefix", "digits", "method", "country", "since", "until", "carrier"];
+    let text = output::table(head, &cells.collect::<Vec<_>>());
+    output::tell(&rows.iter().map(|row| as_json(row)).collect(), &text)
+}
+
+fn as_json(row: &PhonePrefix) -> Value {
+    let fields = json!({
+        "prefix": row.prefix,
+        "digits": row.digits,
+        "carrier": row.carrier,
+        "country": row.country,
+        "payment_method": row.method.as_str(),
+    });
+    dated(fields, row.effective)
 }
 
 fn shown(row: &PhonePrefix) -> String {
@@ -108,14 +107,13 @@ fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
     let effective = book::add_prefix(sql.as_mut(), &new, clock::now())?;
     let (digits, method) = (new.digits.into(), new.method);
     let row = PhonePrefix { prefix: new.prefix.0, digits, carrier: new.carrier, country: new.country.0, method, effective };
-    println!("{}  {}", shown(&row), period(effective));
-    Ok(())
+    output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
 }
 
 fn end(place: &Place, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
     let again = book::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
-    let again = again.map(|from| format!(" until {from}")).unwrap_or_default();
-    println!("{}  {digits} digits  nobody's{again}", prefix.0);
-    Ok(())
+    let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
+    let json = json!({ "prefix": prefix.0, "digits": digits, "effective_again": again.map(|from| format!("{from:.6}")) });
+    output::done(&json, &format!("{}  {digits} digits  nobody's{until}", prefix.0))
 }

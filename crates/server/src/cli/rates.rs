@@ -6,8 +6,8 @@ use domain::currency::Currency;
 use domain::money::Decimal;
 use serde_json::json;
 
-use super::arguments::{currency, dated, is_over, period};
-use super::{Place, print_json};
+use super::arguments::{columns, currency, dated, is_over};
+use super::{Place, output};
 use crate::clock;
 use crate::store::book::{self, NewRate};
 
@@ -21,9 +21,6 @@ pub enum Rates {
         /// Those that held once, too.
         #[arg(long)]
         all: bool,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Set a rate and the way back from now on; a running server takes it up at once.
     Set {
@@ -41,29 +38,27 @@ pub enum Rates {
 impl Rates {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { all, json } => list(place, all, json),
+            Self::List { all } => list(place, all),
             Self::Set { from, to, rate } => set(place, from, to, &rate),
         }
     }
 }
 
-fn list(place: &Place, all: bool, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let book = place.read(async |queries| queries.book().await)?;
     let now = clock::now();
-    let rows = book.rates.iter().filter(|row| all || !is_over(row.effective, now));
-    if as_json {
-        let rows = rows.map(|row| {
-            let fields = json!({ "from": row.from.code(), "to": row.to.code(), "rate": row.rate.to_text(PLACES) });
-            dated(fields, row.effective)
-        });
-        print_json(&rows.collect());
-        return Ok(());
-    }
-    for row in rows {
-        println!("1 {} = {} {}  {}", row.from, row.rate.to_text(PLACES), row.to, period(row.effective));
-    }
-    Ok(())
+    let rows: Vec<_> = book.rates.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let json = rows.iter().map(|row| {
+        let fields = json!({ "from": row.from.code(), "to": row.to.code(), "rate": row.rate.to_text(PLACES) });
+        dated(fields, row.effective)
+    });
+    let cells = rows.iter().map(|row| {
+        let [since, until] = columns(row.effective);
+        [format!("1 {} = {} {}", row.from, row.rate.to_text(PLACES), row.to), since, until]
+    });
+    let text = output::table(["rate", "since", "until"], &cells.collect::<Vec<_>>());
+    output::tell(&json.collect(), &text)
 }
 
 fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
@@ -71,6 +66,6 @@ fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Resul
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
     let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
     book::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
-    println!("1 {from} = {} {to}", rate.to_text(PLACES));
-    Ok(())
+    let json = json!({ "from": from.code(), "to": to.code(), "rate": rate.to_text(PLACES) });
+    output::done(&json, &format!("1 {from} = {} {to}", rate.to_text(PLACES)))
 }

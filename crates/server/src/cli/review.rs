@@ -4,19 +4,16 @@ use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand, ValueEnum};
 use domain::command::{Answer, Command};
 use domain::ids::ReviewId;
-use domain::review::Resolution;
+use domain::review::{Resolution, Review};
 use serde_json::json;
 
-use super::{Place, print_json};
+use super::Place;
+use super::output::{self, moment};
 
 #[derive(Subcommand)]
-pub enum Review {
+pub enum Reviews {
     /// The open reviews, oldest first.
-    List {
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Resolve one. It acts as the provider's word.
     #[command(group(ArgGroup::new("how").required(true)))]
     Resolve {
@@ -46,45 +43,42 @@ pub enum To {
     Payer,
 }
 
-impl Review {
+impl Reviews {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::List { json } => list(place, json),
+            Self::List => list(place),
             Self::Resolve { id, outcome, to, evidence } => resolve(place, ReviewId(id), outcome, to, evidence.trim()),
         }
     }
 }
 
-fn list(place: &Place, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let reviews = place.read(async |queries| queries.open_reviews().await)?;
-    if as_json {
-        let rows = reviews.iter().map(|(review, execution)| {
-            json!({
-                "id": review.id.0,
-                "merchant_id": review.merchant_id.0,
-                "execution_id": execution.id.0,
-                "reference_id": execution.reference_id,
-                "kind": review.kind.as_str(),
-                "status": review.status.as_str(),
-                "amount": review.amount.to_string(),
-                "currency": review.amount.currency.code(),
-                "reason": review.reason,
-                "created_at": format!("{:.6}", review.created_at),
-            })
-        });
-        print_json(&rows.collect());
-        return Ok(());
-    }
-    if reviews.is_empty() {
-        println!("no open reviews");
-    }
-    for (review, execution) in reviews {
-        println!("{}  {}  {} {}  in suspense", review.id, review.kind, review.amount, review.amount.currency);
-        println!("    {} {} of merchant {}", execution.operation, execution.reference_id, review.merchant_id);
-        println!("    {}", review.reason);
-    }
-    Ok(())
+    let json = reviews.iter().map(|(review, execution)| {
+        json!({
+            "id": review.id.0,
+            "merchant_id": review.merchant_id.0,
+            "execution_id": execution.id.0,
+            "reference_id": execution.reference_id,
+            "kind": review.kind.as_str(),
+            "status": review.status.as_str(),
+            "amount": review.amount.to_string(),
+            "currency": review.amount.currency.code(),
+            "reason": review.reason,
+            "created_at": format!("{:.6}", review.created_at),
+        })
+    });
+    let cells = reviews.iter().map(|(review, execution)| {
+        let Review { id, merchant_id, kind, amount, reason, created_at, .. } = review;
+        let suspense = format!("{amount} {}", amount.currency);
+        let operation = execution.operation.as_str().to_owned();
+        let (id, merchant, reference) = (id.to_string(), merchant_id.to_string(), execution.reference_id.clone());
+        [id, merchant, moment(*created_at), kind.as_str().to_owned(), suspense, operation, reference, reason.clone()]
+    });
+    let head = ["id", "merchant", "since", "kind", "in suspense", "operation", "reference_id", "reason"];
+    let text = output::table(head, &cells.collect::<Vec<_>>());
+    output::tell(&json.collect(), if reviews.is_empty() { "no open reviews" } else { &text })
 }
 
 fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>, evidence: &str) -> anyhow::Result<()> {
@@ -100,8 +94,11 @@ fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>
     };
     drop(place.open_existing()?);
     match place.run_once(Command::ResolveReview(id, how, evidence.to_owned())).with_context(|| format!("review {id}"))? {
-        Answer::Review(review) => println!("review {} is resolved: {}", review.id, review.resolution.unwrap_or_default()),
+        Answer::Review(review) => {
+            let resolution = review.resolution.unwrap_or_default();
+            let json = json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });
+            output::done(&json, &format!("review {} is resolved: {resolution}", review.id))
+        }
         other => bail!("unexpected answer {other:?}"),
     }
-    Ok(())
 }

@@ -1,38 +1,42 @@
 //! `kola serve`: the server.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use clap::Args;
-use domain::command::{Command, Settings};
+use domain::checkout::{HOSTED, NewCheckout};
+use domain::command::{Answer, Command, Settings};
 use domain::currency::Currency;
 use domain::execution::Patience;
+use domain::ids::MerchantId;
 use domain::merchant::MerchantType;
 use domain::money::{Decimal, Money};
+use domain::party::{NewParty, Relationship};
 use domain::recipient::TransferLimits;
 use domain::session::Lifetimes;
+use domain::source::{NewItem, SourceType};
 use domain::time::minutes;
 use domain::wallet;
+use tokio::net::TcpListener;
 
-use super::Place;
-use super::merchant::{self, Created};
+use super::merchant::{self, Created, opening_balance};
+use super::{Place, output};
 use crate::config::{Config, RateLimit};
+use crate::http::links::{draw_token, pay_path};
 use crate::http::{cors, listen};
 use crate::server::Server;
-use crate::store::installation;
+use crate::store::{Database, installation};
 
-/// Money that the first sandbox merchant starts with, in major units, by currency.
-const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", "15000000")];
 /// Requests that are being answered when the server is told to stop have so long to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub struct Serve {
-    /// Address and port; port 0 takes a free one.
-    #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
-    listen: SocketAddr,
+    /// Address or name, and port; port 0 takes a free one, `:8080` listens on all IPv4 addresses of the machine.
+    #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_on)]
+    listen: Listen,
     /// Where people reach this server, for links; without it, the address that it listens on.
     #[arg(long, env = "KOLA_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
@@ -98,6 +102,52 @@ pub struct Serve {
     bench_routes: bool,
 }
 
+/// Where to listen, as it was written and what it means.
+#[derive(Clone, Debug)]
+struct Listen {
+    written: String,
+    addresses: Vec<SocketAddr>,
+}
+
+fn listen_on(text: &str) -> Result<Listen, String> {
+    let text = text.trim();
+    let complete = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let addresses = complete
+        .to_socket_addrs()
+        .map_err(|error| format!("use an address or a name, and a port, like 127.0.0.1:8080: {error}"))?;
+    let mut addresses: Vec<SocketAddr> = addresses.collect();
+    // Clients that are given 127.0.0.1 for `localhost` find it, too.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    if addresses.is_empty() {
+        Err("this name has no address".to_owned())
+    } else {
+        Ok(Listen { written: text.to_owned(), addresses })
+    }
+}
+
+impl Listen {
+    /// Listens on the first address that can be had.
+    fn bind(&self) -> anyhow::Result<TcpListener> {
+        let mut refused = None;
+        for address in &self.addresses {
+            match listen::bind(*address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => refused = Some(refused.unwrap_or(error)),
+            }
+        }
+        let error = refused.map_or_else(|| anyhow::anyhow!("no address"), anyhow::Error::from);
+        Err(error.context(format!("cannot listen on {}", self.written)))
+    }
+}
+
+/// Where this machine reaches a server that listens there.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
+}
+
 fn public_url(text: &str) -> Result<String, String> {
     let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '"' | '<' | '>');
@@ -115,7 +165,8 @@ impl Default for Serve {
             #[command(flatten)]
             serve: Serve,
         }
-        <Alone as clap::Parser>::parse_from(["kola"]).serve
+        let matches = super::prepared(<Alone as clap::CommandFactory>::command()).get_matches_from(["kola"]);
+        <Alone as clap::FromArgMatches>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).serve
     }
 }
 
@@ -151,22 +202,18 @@ impl Serve {
         let mut config = self.config();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let listener = runtime.block_on(async { listen::bind(self.listen) });
-        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let listener = runtime.block_on(async { self.listen.bind() })?;
         let address = listener.local_addr()?;
-        if let Some(created) = first_merchant(place)? {
-            // Its secret is shown once: before anything else can fail.
-            introduce(&created, address);
-            if let Err(error) = fund(place, &created) {
-                println!("The wallets are not filled ({error:#}): that is left to `kola wallet fund`.");
-            }
-        }
+        config.public_url = self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
+        let welcome = welcome(place, reachable(address), &config.public_url)?;
         let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
         runtime.block_on(async {
-            config.public_url = self.public_url.unwrap_or_else(|| format!("http://{address}"));
             let server = Server::start(&place.database, stores, config).await?;
             let stop = stop_signal();
-            println!("kola listening on http://{address}");
+            // It serves, whether or not anybody reads that it does.
+            if let Err(error) = output::write(&format!("{welcome}kola listening on http://{address}\n")) {
+                tracing::warn!(%error, %address, "listening; standard output cannot be written");
+            }
             tracing::info!(%address, public_url = server.app().config.public_url, "listening");
             server.run(listener, stop, DRAIN).await
         })
@@ -217,6 +264,25 @@ fn has_terminal() -> bool {
     std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
 }
 
+/// What a start says, once the first merchant of an empty database is made and its secret shown.
+fn welcome(place: &Place, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
+    let program = program(place);
+    let docs = format!("Read and try the API: {public_url}/docs\n");
+    let Some(created) = first_merchant(place)? else {
+        return Ok(format!("{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"));
+    };
+    // Its secret is shown once: before anything else can fail.
+    if let Err(error) = created.show_or_undo(place, &created.as_json(false), &introduction(&created, address, &program)) {
+        installation::give_back_first_merchant(place.open()?.as_mut())?;
+        return Err(error);
+    }
+    let page = created.fund(place).and_then(|()| sample_page(place, created.merchant.id));
+    Ok(match page {
+        Ok(token) => format!("{docs}A payment page: {public_url}{}\n\n", pay_path(&token)),
+        Err(error) => format!("{docs}The merchant has no money or payment page yet: {error:#}\n\n"),
+    })
+}
+
 /// On an empty database, for the first process that asks: a verified sandbox merchant.
 ///
 /// # Errors
@@ -235,43 +301,63 @@ pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
     }
 }
 
-/// What a wallet of the first merchant starts with, in major units.
-fn funds(currency: Currency) -> &'static str {
-    FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, amount)| amount)
-}
-
-/// Puts money into the wallets of the first merchant.
-///
-/// # Errors
-/// When the database cannot be opened or written.
-pub fn fund(place: &Place, created: &Created) -> anyhow::Result<()> {
-    for (id, currency) in &created.wallets {
-        let funds = Decimal::parse(funds(*currency)).and_then(|amount| amount.to_money(*currency).ok());
-        let funds = funds.unwrap_or(Money::new(0, *currency));
-        place.run_once(Command::FundWallet(*id, funds))?;
+/// How the rest of the command line is reached from here, as it can be typed.
+fn program(place: &Place) -> String {
+    let program = std::env::current_exe().map_or_else(|_| "kola".to_owned(), |path| path.display().to_string());
+    // Another database's URL may have a password.
+    match &place.database {
+        Database::Sqlite(path) if path.as_os_str() != "kola.db" => format!("{program} --database sqlite:{}", path.display()),
+        _ => program,
     }
-    Ok(())
 }
 
-fn introduce(created: &Created, address: SocketAddr) {
+/// A page for a payer to look at, of the new merchant. Answers its token.
+fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
+    let currency = Currency::parse("USD").context("USD is no currency")?;
+    let amount = Decimal::parse("19.50").and_then(|amount| amount.to_money(currency).ok()).context("19.50 is no amount")?;
+    let new = NewCheckout {
+        party: NewParty { fullname: "Ama Kollie".into(), phone: "231880000001".into(), email: None, country_code: None },
+        relationship: Relationship::Customer,
+        counterparty_id: None,
+        kind: SourceType::Order,
+        currency,
+        note: String::new(),
+        reference_id: None,
+        due_date: None,
+        items: vec![NewItem { name: "Rice, 25 kg".into(), currency, qty: 2, amount }],
+        mode: HOSTED.to_owned(),
+        success_url: None,
+        cancel_url: None,
+        expires_at: None,
+        token: draw_token()?,
+    };
+    match place.run_once(Command::CreateCheckout(merchant, new))? {
+        Answer::Checkout(checkout) => Ok(checkout.config.token),
+        other => bail!("unexpected answer {other:?}"),
+    }
+}
+
+fn introduction(created: &Created, address: SocketAddr, program: &str) -> String {
     let Created { merchant, client_id, client_secret, wallets } = created;
-    println!("The database was empty, so here is a sandbox merchant. Its secret is shown only now:");
-    println!();
-    println!("  merchant       {}", merchant.id);
-    println!("  client_id      {client_id}");
-    println!("  client_secret  {client_secret}");
-    for (id, currency) in wallets {
-        println!("  wallet         {id}: {} {currency}", funds(*currency));
-    }
-    println!();
-    println!("Get a token:");
-    println!();
-    println!("  curl -s http://{address}/v1/jwt/client/obtain/token -H 'Content-Type: application/json' \\");
-    println!("    -d '{{\"client_id\":\"{client_id}\",\"client_secret\":\"{client_secret}\"}}'");
-    println!();
-    let program = std::env::args().next().unwrap_or_else(|| "kola".to_owned());
-    println!("See all four sessions at work: {program} demo");
-    println!();
+    let wallets =
+        wallets.iter().map(|(id, currency)| format!("  wallet         {id}: {} {currency}\n", opening_balance(*currency)));
+    format!(
+        "The database was empty, so here is a sandbox merchant. Its secret is shown only now:
+
+  merchant       {}
+  client_id      {client_id}
+  client_secret  {client_secret}
+{}
+Get a token:
+
+  curl -s http://{address}/v1/jwt/client/obtain/token -H 'Content-Type: application/json' \\
+    -d '{{\"client_id\":\"{client_id}\",\"client_secret\":\"{client_secret}\"}}'
+
+See all four sessions at work: {program} demo
+",
+        merchant.id,
+        wallets.collect::<String>()
+    )
 }
 
 #[cfg(test)]

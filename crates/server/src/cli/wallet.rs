@@ -6,9 +6,10 @@ use domain::command::{Answer, Command};
 use domain::ids::{MerchantId, WalletId};
 use domain::money::{AmountFault, Decimal, Money};
 use domain::wallet::WalletStatus;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Place, merchant, print_json};
+use super::{Place, merchant, output};
+use crate::clock;
 use crate::store::lists::{Page, WalletFilter};
 
 #[derive(Subcommand)]
@@ -21,15 +22,15 @@ pub enum Wallet {
         /// How much, in the wallet's currency: 1000.00.
         #[arg(long)]
         amount: String,
+        /// Names this funding: under one key it happens once, however often it is tried. Without it one is drawn and told.
+        #[arg(long, value_name = "KEY", value_parser = key)]
+        key: Option<String>,
     },
     /// The wallets of merchants and their parties.
     List {
         /// Only those of this merchant.
         #[arg(long, value_name = "ID")]
         merchant: Option<i64>,
-        /// Answer in JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Change what may be started on a wallet.
     Status {
@@ -42,6 +43,12 @@ pub enum Wallet {
     },
 }
 
+fn key(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let plain = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if plain { Ok(text.to_owned()) } else { Err("use 1 to 64 letters, digits and signs, without blanks".to_owned()) }
+}
+
 fn status(text: &str) -> Result<WalletStatus, String> {
     WalletStatus::parse(text).ok_or_else(|| "use ACTIVE, RESTRICTED, FROZEN or CLOSED".to_owned())
 }
@@ -49,23 +56,43 @@ fn status(text: &str) -> Result<WalletStatus, String> {
 impl Wallet {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
-            Self::Fund { wallet, amount } => fund(place, WalletId(wallet), &amount),
-            Self::List { merchant, json } => list(place, merchant.map(MerchantId), json),
+            Self::Fund { wallet, amount, key } => fund(place, WalletId(wallet), &amount, key),
+            Self::List { merchant } => list(place, merchant.map(MerchantId)),
             Self::Status { wallet, status } => set_status(place, WalletId(wallet), status),
         }
     }
 }
 
-fn fund(place: &Place, id: WalletId, amount: &str) -> anyhow::Result<()> {
+fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyhow::Result<()> {
     let wallet = find(place, id)?;
     let amount = Decimal::parse(amount).context("--amount is not a number")?;
     let amount = amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
-    let wallet = expect_wallet(place.run_once(Command::FundWallet(id, amount))?)?;
-    println!("wallet {id} has {} {} available", wallet.available(), wallet.currency);
-    Ok(())
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let key = uuid::Builder::from_random_bytes(clock::random()?).into_uuid().to_string();
+            // Before it is done, so that whoever sees no answer has the key.
+            output::warn(&format!("the key of this funding is {key}"));
+            key
+        }
+    };
+    let funded = place.run_once(Command::FundWallet(id, amount, Some(key.clone()))).with_context(|| {
+        format!("to try the same again, be it that the money arrived after all, say `--key {key}`: it is given once")
+    });
+    let wallet = expect_wallet(funded?)?;
+    let json = json!({
+        "id": id.0,
+        "currency": wallet.currency.code(),
+        "available": wallet.available().to_string(),
+        "held": held(&wallet).to_string(),
+        "key": key,
+    });
+    let text =
+        format!("wallet {id} has {} {} available; the key of this funding is {key}", wallet.available(), wallet.currency);
+    output::done(&json, &text)
 }
 
-fn list(place: &Place, only: Option<MerchantId>, as_json: bool) -> anyhow::Result<()> {
+fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let merchants = match only {
         Some(id) => {
@@ -78,34 +105,29 @@ fn list(place: &Place, only: Option<MerchantId>, as_json: bool) -> anyhow::Resul
     for id in merchants {
         wallets.extend(of_merchant(place, id)?);
     }
-    if as_json {
-        let rows = wallets.iter().map(|wallet| {
-            json!({
-                "id": wallet.id.0,
-                "merchant_id": wallet.merchant_id.0,
-                "owner_type": wallet.owner_type.as_str(),
-                "owner_id": wallet.owner_id,
-                "currency": wallet.currency.code(),
-                "available": wallet.available().to_string(),
-                "held": held(wallet).to_string(),
-                "incoming": Money::new(wallet.incoming_minor, wallet.currency).to_string(),
-                "status": wallet.status.as_str(),
-            })
-        });
-        print_json(&rows.collect());
-        return Ok(());
-    }
-    println!(
-        "{:>6}  {:>8}  {:<16}  {:<10}  {:>20}  {:>16}  currency",
-        "id", "merchant", "owner", "status", "available", "held"
-    );
-    for wallet in wallets {
+    let cells = wallets.iter().map(|wallet| {
         let owner = format!("{} {}", wallet.owner_type.as_str(), wallet.owner_id);
-        let (id, merchant, status) = (wallet.id.0, wallet.merchant_id.0, wallet.status.as_str());
-        let (available, held) = (wallet.available().to_string(), held(&wallet).to_string());
-        println!("{id:>6}  {merchant:>8}  {owner:<16}  {status:<10}  {available:>20}  {held:>16}  {}", wallet.currency);
-    }
-    Ok(())
+        let (id, merchant, status) = (wallet.id.to_string(), wallet.merchant_id.to_string(), wallet.status.as_str().to_owned());
+        let (available, held) = (wallet.available().to_string(), held(wallet).to_string());
+        [id, merchant, owner, status, available, held, wallet.currency.code().to_owned()]
+    });
+    let head = ["id", "merchant", "owner", "status", "available", "held", "currency"];
+    let text = output::table(head, &cells.collect::<Vec<_>>());
+    output::tell(&wallets.iter().map(as_json).collect(), &text)
+}
+
+fn as_json(wallet: &domain::wallet::Wallet) -> Value {
+    json!({
+        "id": wallet.id.0,
+        "merchant_id": wallet.merchant_id.0,
+        "owner_type": wallet.owner_type.as_str(),
+        "owner_id": wallet.owner_id,
+        "currency": wallet.currency.code(),
+        "available": wallet.available().to_string(),
+        "held": held(wallet).to_string(),
+        "incoming": Money::new(wallet.incoming_minor, wallet.currency).to_string(),
+        "status": wallet.status.as_str(),
+    })
 }
 
 /// A merchant's wallets and those of its parties, oldest first.
@@ -143,28 +165,24 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
 }
 
 fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
-    let wallet = find(place, id)?;
-    // Frozen first, and what had read it before is given the time to end: nothing that could credit it can be started between
-    // the look and the closing.
+    let before = find(place, id)?;
+    let has_open_credits = || place.read(async |queries| queries.has_open_credits(&before).await);
     let set = |status, open_credits| place.run_once(Command::SetWalletStatus(id, status, open_credits));
-    let close = || {
+    // Closed in one step, so that whoever interrupts this finds the wallet closed or as it was.
+    let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
+    let wallet = expect_wallet(set(status, is_closing && has_open_credits()?)?)?;
+    if is_closing {
+        // What had read that it was open is given the time to end. Where that began something that could credit it, it is open
+        // again.
         std::thread::sleep(place.longest_batch());
-        set(status, place.read(async |queries| queries.has_open_credits(&wallet).await)?)
-    };
-    let done = if status == WalletStatus::Closed {
-        set(WalletStatus::Frozen, false)?;
-        let closed = close();
-        if closed.is_err() {
-            set(wallet.status, false).with_context(|| format!("wallet {id} is FROZEN and could not be set back"))?;
+        if has_open_credits()? {
+            set(before.status, false).with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
+            bail!("wallet {id} is {} as before: a payment that may credit it was begun at the same moment", before.status);
         }
-        closed?
-    } else {
-        set(status, false)?
-    };
-    let wallet = expect_wallet(done)?;
+    }
     let held = held(&wallet);
-    println!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
-    Ok(())
+    let text = format!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
+    output::done(&as_json(&wallet), &text)
 }
 
 fn expect_wallet(answer: Answer) -> anyhow::Result<domain::wallet::Wallet> {

@@ -82,6 +82,10 @@ impl<S: Store> Lane<S> {
                 Ok(Done::Committed(outcomes)) => return self.sure(commands, outcomes),
                 Ok(Done::Unknown) => return all(&Failure::Unknown),
                 Err(error) => {
+                    if matches!(error, StoreError::Misplaced { .. }) {
+                        // Whoever looks after the file says so.
+                        return all(&Failure::Unavailable(error.to_string()));
+                    }
                     tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back");
                     if error.is_busy() {
                         // It waited long already; so would each command by itself.

@@ -61,7 +61,7 @@ fn one(lane: &mut Lane<impl Store>, command: Command) -> Answer {
 fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, WalletId, Vec<SessionId>) {
     let Answer::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
     let wallet = wallets[0].0;
-    one(lane, Command::FundWallet(wallet, usd(1_000)));
+    one(lane, Command::FundWallet(wallet, usd(1_000), None));
     let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
     let Answer::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else { panic!("no party") };
     let counterparty = Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
@@ -265,7 +265,7 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let path = folder.path().join("kola.db");
     let mut writer = lane(store(&path));
     let (id, wallet, sessions) = sessions(&mut writer, &[980, 20]);
-    let stored = one(&mut writer, Command::FundWallet(wallet, usd(0)));
+    let stored = one(&mut writer, Command::FundWallet(wallet, usd(0), None));
     let Answer::Wallet(wallet) = stored else { panic!("no wallet") };
     let mut lane = lane(Faulty { at_hand: false, confirms: vec![wallet], ..Faulty::new(&path) });
     // 1000 when it was read, 950 when it was locked: the first does not fit any more.
@@ -395,7 +395,7 @@ fn two_processes_may_write_in_turn() {
     let mut second = lane(store(&path)).short_lived();
     let (id, wallet, sessions) = sessions(&mut first, &[900, 900]);
     assert_eq!(executed(&first.run(&[execute(id, sessions[0], "a")])[0]), (false, "COMPLETED"));
-    one(&mut second, Command::FundWallet(wallet, usd(900)));
+    one(&mut second, Command::FundWallet(wallet, usd(900), None));
     assert_eq!(executed(&second.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
     assert_eq!(executed(&first.run(&[execute(id, sessions[1], "b")])[0]), (false, "COMPLETED"));
     assert_sound(&path, 2);

@@ -357,6 +357,7 @@ impl From<StoreError> for ApiError {
             | StoreError::Silent
             | StoreError::Pool(_)
             | StoreError::Unknown(_)
+            | StoreError::Misplaced { .. }
             | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
             StoreError::Broken { .. }
             | StoreError::Newer { .. }

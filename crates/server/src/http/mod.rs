@@ -112,7 +112,10 @@ mod tests {
         let distinct: HashSet<_> = list.iter().collect();
         assert_eq!(distinct.len(), list.len());
         assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
-        assert!(list.iter().all(|(_, path)| path.starts_with("/v1/")
-            || ["/healthz", "/readyz", "/openapi.json", "/docs", "/pay/{token}", "/receipt/{token}"].contains(&path.as_str())));
+        assert!(list.iter().all(|(_, path)| {
+            path.starts_with("/v1/")
+                || ["/", "/healthz", "/readyz", "/openapi.json", "/docs", "/pay/{token}", "/receipt/{token}"]
+                    .contains(&path.as_str())
+        }));
     }
 }

@@ -79,6 +79,28 @@ pub fn give_back_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
     sql.execute("UPDATE installation SET greeted = 0", &vec![]).map(|_| ())
 }
 
+/// Takes a merchant back whose secret nobody has seen, as long as nothing has happened to it. Answers whether it is gone.
+///
+/// # Errors
+/// [`StoreError`]: then nothing was changed.
+pub fn take_back_merchant(sql: &mut dyn Sql, id: i64) -> Result<bool, StoreError> {
+    let mine = |id| params!["id" = id];
+    let untouched = "SELECT 1 FROM wallets WHERE merchant_id = :id AND last_entry_id IS NOT NULL \
+                     UNION ALL SELECT 1 FROM events WHERE merchant_id = :id \
+                     UNION ALL SELECT 1 FROM parties WHERE merchant_id = :id LIMIT 1";
+    transaction(sql, Purpose::Write, |sql| {
+        // Whoever pays to it at this moment waits for its wallets, or is waited for.
+        sql.execute("UPDATE wallets SET updated_at = updated_at WHERE merchant_id = :id", &mine(id))?;
+        if !sql.rows(untouched, &mine(id))?.is_empty() {
+            return Ok(false);
+        }
+        for table in ["wallets", "api_keys"] {
+            sql.execute(&format!("DELETE FROM {table} WHERE merchant_id = :id"), &mine(id))?;
+        }
+        Ok(sql.execute("DELETE FROM merchants WHERE id = :id", &mine(id))? == 1)
+    })
+}
+
 /// Reads the signing keys that verify, oldest first: for [`signing_keys`].
 pub const SIGNING_KEYS: &str = "SELECT id, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY id";
 

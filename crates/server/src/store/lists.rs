@@ -165,7 +165,7 @@ impl Queries {
         super::tests::note(&sql, &params);
         let readers = Arc::clone(apart);
         let read = tokio::task::spawn_blocking(move || {
-            let reader = readers.get().ok_or(rusqlite::Error::InvalidQuery)?;
+            let reader = readers.get()?;
             sqlite::read(&reader, &sql, &params, take)
         });
         read.await.map_err(|_| StoreError::Panicked)?

@@ -12,6 +12,7 @@ pub mod book;
 pub mod cell;
 pub mod copy;
 mod fairness;
+pub mod file;
 pub mod installation;
 pub mod lists;
 pub mod migrate;
@@ -63,6 +64,15 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// The file that is open has its name no more: what would be written into it nobody would find again.
+    #[error(
+        "{path} was removed, moved or replaced while this process had it open. Nothing is acknowledged until it is back; to go on with \
+         another file, start kola again"
+    )]
+    Misplaced {
+        /// The name that it had.
+        path: PathBuf,
     },
     /// The database was changed by a newer version in a way that this one would not understand.
     #[error("the database has schema {found}, this version of kola knows {known}: use the newer kola")]
@@ -252,6 +262,9 @@ impl FromStr for Database {
             return Err("a database URL looks like sqlite:kola.db or postgres://user:password@host/database".to_owned());
         };
         let path = path.strip_prefix("//").unwrap_or(path);
+        if path.starts_with("file:") {
+            return Err("sqlite: takes a path and no URI: sqlite:kola.db, or sqlite:./file:kola.db".to_owned());
+        }
         if path.is_empty() || path.starts_with(":memory:") {
             return Err("sqlite: needs the path of a file: what is acknowledged is kept on disk".to_owned());
         }
@@ -339,11 +352,14 @@ impl Database {
     /// # Errors
     /// [`StoreError`].
     pub fn stores(&self) -> Result<Vec<Box<dyn Store + Send>>, StoreError> {
-        let lanes = match self {
-            Self::Sqlite(_) => 1,
-            Self::Postgres(_) => POSTGRES_LANES,
-        };
-        (0..lanes).map(|_| self.store()).collect()
+        match self {
+            Self::Sqlite(path) => {
+                let connection = sqlite::open(path)?;
+                file::renew(&connection)?;
+                Ok(vec![Box::new(sqlite::SqliteStore::new(connection)?)])
+            }
+            Self::Postgres(_) => (0..POSTGRES_LANES).map(|_| self.store()).collect(),
+        }
     }
 
     /// After so long a batch has been written that decided on what it had read, or never will be. On SQLite nobody else writes

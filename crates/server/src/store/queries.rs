@@ -151,9 +151,7 @@ impl Queries {
         #[cfg(test)]
         super::tests::note(sql, params);
         match &self.rows {
-            Rows::Sqlite { at_once, .. } => {
-                sqlite::read(&*at_once.get().ok_or(rusqlite::Error::InvalidQuery)?, sql, params, take)
-            }
+            Rows::Sqlite { at_once, .. } => sqlite::read(&*at_once.get()?, sql, params, take),
             Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
         }
     }
@@ -212,7 +210,7 @@ impl Queries {
     /// The version is read first: what is changed while the tables are read is read again at the next question.
     async fn read_book(&self) -> Result<Book, StoreError> {
         match &self.rows {
-            Rows::Sqlite { at_once, .. } => sqlite::read_book(&*at_once.get().ok_or(rusqlite::Error::InvalidQuery)?),
+            Rows::Sqlite { at_once, .. } => sqlite::read_book(&*at_once.get()?),
             Rows::Postgres(readers) => {
                 let mut tables = Vec::with_capacity(book::QUERIES.len());
                 for sql in book::QUERIES {
@@ -566,6 +564,17 @@ impl Queries {
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
         let rows = self.rows(installation::SIGNING_KEYS, &vec![], |row| OwnedRow::read(row, 2)).await?;
         installation::signing_keys(&rows)
+    }
+
+    /// Whether the database is where it was opened; elsewhere than in a file it always is.
+    ///
+    /// # Errors
+    /// [`StoreError::Misplaced`].
+    pub fn look(&self) -> Result<(), StoreError> {
+        match &self.rows {
+            Rows::Sqlite(readers) => readers.look(),
+            Rows::Postgres(_) => Ok(()),
+        }
     }
 
     /// Whether the database answers.

@@ -322,6 +322,7 @@ id_columns!(
     PaymentAccountId,
     SourceId,
     CheckoutConfigId,
+    FundingId,
     ItemId,
     SessionId,
     ExecutionId,

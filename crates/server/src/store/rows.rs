@@ -173,6 +173,14 @@ record!(domain::wallet::Wallet, "wallets",
     }
     name { "owner_type" "owner_id" "currency" });
 
+record!(domain::wallet::Funding, "fundings",
+    fixed {
+        id: "id", merchant_id: "merchant_id", wallet_id: "wallet_id", key: "funding_key", amount: "amount_minor" "currency",
+        created_at: "created_at",
+    }
+    changing {}
+    name { "funding_key" });
+
 record!(domain::ledger::Account, "accounts",
     fixed { id: "id", merchant_id: "merchant_id", kind: "kind", currency: "currency", created_at: "created_at" }
     changing { balance_minor: "balance_minor", balance_rounds: "balance_rounds", updated_at: "updated_at" }

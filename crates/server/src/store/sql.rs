@@ -15,12 +15,13 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The operator of patterns that takes no notice of the case.
+    /// The operator of patterns that takes no notice of the case of the 26 letters: the same in every database, whatever the locale
+    /// that it was made with makes of others.
     #[must_use]
     pub const fn like(self) -> &'static str {
         match self {
             Self::Sqlite => "LIKE",
-            Self::Postgres => "ILIKE",
+            Self::Postgres => "COLLATE \"C\" ILIKE",
         }
     }
 

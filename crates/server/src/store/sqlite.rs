@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use super::cell::{Cell, Found, Type};
 use super::record::{Column, KeyedRecord, Record};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value};
-use super::{Store, StoreError, book, installation, migrate};
+use super::{Store, StoreError, book, file, installation, migrate};
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,9 +67,37 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
 /// # Errors
 /// See [`open`]; [`StoreError::Market`].
 pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, StoreError> {
-    restrict(path)?;
-    let connection = Connection::open(path)?;
-    prepare(&connection)?;
+    if !file::is_there(path)? {
+        make(path, market)?;
+    }
+    let connection = open_as_it_is(path)?;
+    up_to_date(connection, market)
+}
+
+/// Makes a database under another name, and gives it its own when it is whole: of what fails or is interrupted nothing is left
+/// that could be taken for a database. Another process may be quicker.
+fn make(path: &Path, market: Option<&Path>) -> Result<(), StoreError> {
+    let failed = |error| StoreError::Open { path: path.to_owned(), error };
+    let aside = file::aside(path, "new")?;
+    file::create_new(&aside).map_err(failed)?;
+    let made = connect(&aside).and_then(|connection| up_to_date(connection, market)).map(drop);
+    match made.and_then(|()| file::publish(&aside, path).map_err(failed)) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            file::remove(&aside);
+            match error {
+                StoreError::Open { error, .. } if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                error => Err(error),
+            }
+        }
+    }
+}
+
+fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connection, StoreError> {
+    if connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))? == file::UNOPENED {
+        // From now on a log beside it is its own. Before there is one, so that the file itself says so.
+        connection.pragma_update(None, "application_id", 0)?;
+    }
     keep_a_log(&connection)?;
     // What was acknowledged is on disk: every commit waits for the log to be synced.
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -100,6 +129,18 @@ fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    if !file::is_there(path)? {
+        return Err(StoreError::Refused(format!("there is no database at {}", path.display())));
+    }
+    let connection = connect(path)?;
+    let is_ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('installation', 'signing_keys')";
+    if connection.query_row(is_ours, [], |row| row.get::<_, i64>(0))? < 2 {
+        return Err(StoreError::Refused(format!("{} is another program's database", path.display())));
+    }
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     prepare(&connection)?;
     Ok(connection)
@@ -112,28 +153,6 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     // Else SQLite compiles a statement anew at each run, to look at the parameters: that took half of a read's time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
-}
-
-/// Makes the file readable for its owner alone before anything is in it. SQLite gives its side files the same mode.
-fn restrict(path: &Path) -> Result<(), StoreError> {
-    match create_new(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(StoreError::Open { path: path.to_owned(), error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Makes an empty file that only its owner may read, where there is none.
-///
-/// # Errors
-/// When there is one, or it cannot be made.
-pub fn create_new(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 impl ToSql for Value<'_> {
@@ -232,6 +251,7 @@ pub fn book_version(connection: &Connection) -> Result<i64, StoreError> {
 /// The lane's own connection.
 pub struct SqliteStore {
     connection: Connection,
+    opened: file::Opened,
     installation: [u8; 16],
     book: Arc<Book>,
 }
@@ -245,10 +265,13 @@ impl SqliteStore {
         let uuid = read(&connection, installation::UUID, &vec![], |row| OwnedRow::read(row, 1))?;
         let installation = installation::uuid(uuid.first())?;
         let book = Arc::new(read_book(&connection)?);
-        Ok(Self { connection, installation, book })
+        let opened = file::Opened::of(&connection);
+        Ok(Self { connection, opened, installation, book })
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
+        // Some microseconds, beside a commit that waits for the disk.
+        self.opened.check()?;
         // Another process may write too: take the write lock before reading, so that what is read stays true.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
         if book_version(&self.connection)? != self.book.version {
@@ -402,6 +425,9 @@ impl Store for SqliteStore {
 /// Connections that read.
 pub struct Readers {
     connections: Vec<Mutex<Connection>>,
+    opened: file::Opened,
+    /// Whether the file was elsewhere at the last look.
+    misplaced: AtomicBool,
 }
 
 impl Readers {
@@ -410,20 +436,41 @@ impl Readers {
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
     pub fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
-        let reader = || -> Result<Mutex<Connection>, StoreError> {
+        let reader = || -> Result<Connection, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
             prepare(&connection)?;
             connection.pragma_update(None, "query_only", true)?;
-            Ok(Mutex::new(connection))
+            // A connection has the file and its log open from its first read on.
+            connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
+            Ok(connection)
         };
-        Ok(Self { connections: (0..count).map(|_| reader()).collect::<Result<_, _>>()? })
+        let connections = (0..count).map(|_| reader()).collect::<Result<Vec<_>, StoreError>>()?;
+        let opened = connections.first().map(file::Opened::of).ok_or(StoreError::Odd("no reader"))?;
+        Ok(Self { connections: connections.into_iter().map(Mutex::new).collect(), opened, misplaced: AtomicBool::new(false) })
+    }
+
+    /// Looks whether the file is where it was opened. Until it is, nothing is read from it.
+    ///
+    /// # Errors
+    /// [`StoreError::Misplaced`].
+    pub fn look(&self) -> Result<(), StoreError> {
+        let looked = self.opened.check();
+        self.misplaced.store(looked.is_err(), Ordering::Relaxed);
+        looked
     }
 
     /// A reader that is free, or the first to become so.
-    pub fn get(&self) -> Option<MutexGuard<'_, Connection>> {
+    ///
+    /// # Errors
+    /// [`StoreError::Misplaced`].
+    pub fn get(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
+        if self.misplaced.load(Ordering::Relaxed) {
+            self.look()?;
+        }
         let free = self.connections.iter().find_map(|connection| connection.try_lock().ok());
         // A panic while reading leaves nothing half done: the connection is as good as before.
-        free.or_else(|| self.connections.first().map(|first| first.lock().unwrap_or_else(PoisonError::into_inner)))
+        let first = || self.connections.first().map(|first| first.lock().unwrap_or_else(PoisonError::into_inner));
+        free.or_else(first).ok_or(StoreError::Odd("no reader"))
     }
 }

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod errand;
 pub mod expire;
 pub mod keys;
+pub mod place;
 pub mod reconcile;
 pub mod turns;
 

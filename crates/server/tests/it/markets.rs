@@ -166,9 +166,9 @@ fn rows_of_a_market_follow_each_other_in_time() {
     server.verify_ledger();
     server.kola(&["markets", "close", "CREDIT_CARD", "COLLECTION", "USD"]).ok();
     let printed = server.kola(&["markets", "open", "CREDIT_CARD", "COLLECTION", "USD"]).ok();
-    assert!(printed.contains("STRIPE") && printed.contains("until 2099-01-01T00:00:00Z"), "{printed}");
+    assert!(printed.contains("STRIPE") && printed.contains("until 2099-01-01 00:00:00 UTC"), "{printed}");
     let printed = server.kola(&["markets", "close", "CREDIT_CARD", "COLLECTION", "EUR"]).ok();
-    assert!(printed.contains("closed until 2099-01-01T00:00:00Z"), "{printed}");
+    assert!(printed.contains("closed until 2099-01-01 00:00:00 UTC"), "{printed}");
     shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=COLLECTION").ok();
     server.verify_ledger();
 }
@@ -193,7 +193,9 @@ fn first_digits_change_hands_at_once() {
     rows.retain(|row| row["prefix"] == "23188");
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0]["effective_to"], rows[1]["effective_from"]);
-    assert!(server.kola(&["phones", "list"]).ok().contains("231880      12 digits  ORANGE_MONEY_LBR"));
+    let printed = server.kola(&["phones", "list"]).ok();
+    let words = |line: &str| line.split_whitespace().take(3).map(str::to_owned).collect::<Vec<_>>();
+    assert!(printed.lines().any(|line| words(line) == ["231880", "12", "ORANGE_MONEY_LBR"]), "{printed}");
     for (prefix, more) in [
         ("023", &["--digits", "12"][..]),
         ("23188", &["--digits", "16"]),

@@ -68,7 +68,7 @@ fn who_bears_the_fees_of_checkouts_is_set_for_a_merchant() {
         // An invoice says for itself who bears them.
         shop.paid_hundred();
     }
-    assert!(server.kola(&["merchant", "list"]).ok().contains("default     PAYER"));
+    assert!(server.kola(&["merchant", "list"]).ok().contains("default  PAYER"));
     server.verify_ledger();
 }
 

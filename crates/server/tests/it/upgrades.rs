@@ -141,7 +141,7 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     let fee = shop.api.get("/v1/fees/gateway?payment_method=MTN_MOMO_LBR&operation_type=PAYOUT").ok();
     assert_fields(&fee, &[("percentage", "1.5")]);
     assert!(server.kola(&["rates", "list"]).ok().contains("1 USD = 190 LRD"));
-    assert!(server.kola(&["markets", "list"]).ok().contains("since 1970-01-01T00:00:00Z"));
+    assert!(server.kola(&["markets", "list"]).ok().contains("ever"));
     server.kola(&["markets", "close", "MTN_MOMO_LBR", "COLLECTION", "USD"]).ok();
     server.kola(&["phones", "end", "23188", "--digits", "12"]).ok();
     // The review is still there to be decided.

@@ -101,7 +101,7 @@ impl Books {
             Command::ReserveAttempt(request, key) => self.attempt_of(request, key.0, told),
             Command::EndAttempt(id, which, right) => self.attempt_ended(id.0, which.0, *right, told),
             Command::AdvanceClock(id, by) => self.clock_advanced(id.0, *by, told),
-            Command::FundWallet(id, amount) => self.wallet_funded(id.0, amount.minor, amount.currency, told),
+            Command::FundWallet(id, amount, _) => self.wallet_funded(id.0, amount.minor, amount.currency, told),
             Command::SetWalletStatus(id, status, open) => self.wallet_status(id.0, *status, *open, told),
             Command::CreateParty(id, new) => self.party_created(id.0, new, told),
             Command::CreateCounterparty(id, _, party) => self.counterparty_created(id.0, party.map(|id| id.0), told),

@@ -4,6 +4,8 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 
+use axum::response::Redirect;
+
 use super::error::ApiError;
 use super::routes::Routes;
 use crate::clock;
@@ -41,10 +43,15 @@ async fn docs() -> Result<Page, ApiError> {
     Ok((headers, PAGE.replace("{nonce}", &nonce)))
 }
 
+/// Whoever opens the server's address in a browser is shown what it is.
+async fn home() -> Redirect {
+    Redirect::temporary("/docs")
+}
+
 /// The page.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().page("/docs", docs)
+    Routes::new().page("/docs", docs).page("/", home)
 }
 
 #[cfg(test)]

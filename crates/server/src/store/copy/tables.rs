@@ -24,7 +24,7 @@ const fn filled(name: &'static str) -> Table {
 }
 
 /// All that belong to an installation. No row refers to one of a later table.
-pub const TABLES: [Table; 25] = [
+pub const TABLES: [Table; 26] = [
     seeded("installation"),
     seeded("signing_keys"),
     seeded("fee_tiers"),
@@ -40,6 +40,7 @@ pub const TABLES: [Table; 25] = [
     filled("counterparties"),
     filled("payment_accounts"),
     filled("wallets"),
+    filled("fundings"),
     filled("sources"),
     filled("source_items"),
     filled("counters"),

@@ -50,14 +50,34 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// What is said of a URL that cannot be read. None of it is repeated: where one character is not encoded, any part of it may be
+/// the password.
+const UNREADABLE: &str = "a URL of PostgreSQL is postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE, with a port that is a \
+     number and options of the driver's";
+/// What is most often wrong.
+const ENCODE: &str = "in user and password what is no letter or digit has to be percent-encoded: @ is %40, / %2F, : %3A, # %23, \
+     ? %3F, & %26, % itself %25";
+
+/// Whether user and password end where they should, and what is encoded can be decoded.
+fn is_clear(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let decodes = |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    let one_at_most = rest.matches('@').count() <= 1 && authority.matches('@').count() == rest.matches('@').count();
+    one_at_most && !rest.contains('#') && rest.split('%').skip(1).all(decodes)
+}
+
 impl Address {
     /// Reads a URL: `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`. With
     /// `sslmode=require` (or `verify-full`) the connection is encrypted and the server's certificate checked, name and all,
     /// against those of the operating system or of the file of `sslrootcert`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with it, without any part of it that may be a password.
     pub fn parse(url: &str) -> Result<Self, String> {
+        if !is_clear(url) {
+            return Err(ENCODE.to_owned());
+        }
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut mode, mut roots, mut rest) = ("disable", None, vec![]);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -68,7 +88,7 @@ impl Address {
             }
         }
         let url = if rest.is_empty() { address.to_owned() } else { format!("{address}?{}", rest.join("&")) };
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| super::describe(&error))?;
+        let mut config: Config = url.parse().map_err(|_| format!("{UNREADABLE}; {ENCODE}"))?;
         if config.get_dbname().is_none() {
             return Err("a database is missing at the end: postgres://user@host/kola".to_owned());
         }
@@ -136,9 +156,33 @@ mod tests {
             ("postgres://kola@db/pay?sslmode=prefer", "use disable, require or verify-full"),
             ("postgres://kola@db/pay?sslmode=require&sslrootcert=/nowhere", "sslrootcert=/nowhere"),
             ("postgres://kola@db", "a database is missing"),
-            ("postgres://kola@db:port/pay", "port"),
+            ("postgres://kola@db:port/pay", "a port that is a number"),
         ] {
             assert!(Address::parse(url).unwrap_err().contains(said), "{url}");
         }
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_told() {
+        for url in [
+            "postgres://kola:se@cret@db/pay",
+            "postgres://kola:se/cret@db/pay",
+            "postgres://kola:se#cret@db/pay",
+            "postgres://kola:se?cret@db/pay",
+            "postgres://kola:cret%@db/pay",
+            "postgres://kola:cret%zz@db/pay",
+            "postgres://kola:cret@",
+            "postgres://kola:cret",
+            "postgres://kola:cret/pay",
+            "postgres://db/pay?password=se&cret",
+            "postgres://db/pay?password=cret@x",
+            "postgres://kola:se?sslmode=cret@db/pay",
+        ] {
+            let said = Address::parse(url).map(|address| address.to_string()).unwrap_or_else(|error| error);
+            assert!(!said.contains("cret"), "{url}: {said}");
+            assert!(said.contains("percent-encoded") || said.contains("a database is missing"), "{url}: {said}");
+        }
+        let encoded = Address::parse("postgres://kola:se%40%2F%23%25cret@db/pay").unwrap();
+        assert_eq!(encoded.config.get_password(), Some(b"se@/#%cret".as_slice()));
     }
 }

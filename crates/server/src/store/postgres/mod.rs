@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What every connection sets. A statement ends after five seconds and a wait for another process's transaction after three;
 /// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
-/// server's default says otherwise.
-const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
+/// server's default says otherwise. What a statement means does not depend on the settings of the server, database or user.
+const SESSION: &str = "SET standard_conforming_strings = on; SET transform_null_equals = off; \
+     SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
+     SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
      SET jit = off; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 

@@ -120,6 +120,10 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
         let held = database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}"));
         let expected = if run.code == Some(0) || cut == Cut::AfterCommit { "500" } else { "0" };
         assert_eq!(held, expected, "{cut:?}: {:?} {} {}", run.code, run.out, run.err);
+        // With the key that was told the same again gives it once.
+        let key = run.err.split("the key of this funding is ").nth(1).and_then(|rest| rest.lines().next()).expect("a key");
+        database.kola(&["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", "5.00", "--key", key]).ok();
+        assert_eq!(database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}")), "500", "{cut:?}");
         database.kola(&["ledger", "verify"]).ok();
     }
 }

@@ -59,16 +59,20 @@ impl Database {
         run(self.command_at(&self.url(), arguments), input)
     }
 
-    /// A merchant that may pay out, without a phone.
+    /// A merchant that may pay out, without a phone and without money.
     #[track_caller]
     pub(crate) fn merchant(&self, name: &str) -> Credentials {
         self.merchant_with(name, &["--verified"])
     }
 
+    /// A merchant without money; without `--verified` among `more` it may not pay out.
     #[track_caller]
     pub(crate) fn merchant_with(&self, name: &str, more: &[&str]) -> Credentials {
-        let mut arguments = vec!["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--json"];
+        let mut arguments = vec!["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--empty", "--json"];
         arguments.extend(more);
+        if !more.contains(&"--verified") {
+            arguments.push("--unverified");
+        }
         Credentials::read(&self.kola(&arguments).ok())
     }
 }
@@ -157,6 +161,14 @@ impl Server {
         Self::start_as(command, database, url, &[])
     }
 
+    /// One that is told to listen there.
+    #[track_caller]
+    pub(crate) fn start_listening(database: Database, listen: &str) -> Self {
+        let url = database.url();
+        let command = database.command_at(&url, &["serve", "--listen", listen]);
+        Self::start_as(command, database, url, &[])
+    }
+
     #[track_caller]
     fn start_as(command: Command, database: Database, url: String, environment: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -242,6 +254,13 @@ impl Server {
 
     pub(crate) fn kola(&self, arguments: &[&str]) -> Run {
         self.database.kola(arguments)
+    }
+
+    /// Runs a command with a variable in its environment.
+    pub(crate) fn kola_with(&self, name: &str, value: &str, arguments: &[&str]) -> Run {
+        let mut command = self.database.command_at(&self.url, arguments);
+        command.env(name, value);
+        run(command, "")
     }
 
     /// The books must balance.

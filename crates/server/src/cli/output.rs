@@ -1,0 +1,130 @@
+//! What a command answers: text for people, with `--json` one document for a program. Either is written whole, or it is told
+//! that it was not; nothing here panics.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::time::Timestamp;
+use serde_json::Value;
+
+/// Whether `--json` was given: like standard output itself, the process has it once.
+static IN_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on answers are JSON.
+pub fn answer_in_json() {
+    IN_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whoever read the answer went away, which is no failure: the pipe of `kola wallet list | head -1`.
+#[derive(thiserror::Error, Debug)]
+#[error("nobody reads the answer")]
+pub struct NobodyReads;
+
+/// Writes to standard output, and sees to it that it arrives.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn chosen(json: &Value, text: &str) -> String {
+    let chosen = if IN_JSON.load(Ordering::Relaxed) { &json.to_string() } else { text };
+    format!("{}\n", chosen.trim_end_matches('\n'))
+}
+
+/// Answers what was asked, when nothing was changed.
+///
+/// # Errors
+/// When it cannot be written; [`NobodyReads`].
+pub fn tell(json: &Value, text: &str) -> anyhow::Result<()> {
+    line(chosen(json, text).trim_end_matches('\n'))
+}
+
+/// Says a line while something is going on.
+///
+/// # Errors
+/// See [`tell`].
+pub fn line(text: &str) -> anyhow::Result<()> {
+    match write(&format!("{text}\n")) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
+        Err(error) => Err(anyhow::anyhow!("the answer cannot be written: {error}")),
+    }
+}
+
+/// Says what was done.
+///
+/// # Errors
+/// When it cannot be written: what was done stands, so the error says it.
+pub fn done(json: &Value, text: &str) -> anyhow::Result<()> {
+    let answer = chosen(json, text);
+    write(&answer)
+        .map_err(|error| anyhow::anyhow!("it was done, but the answer cannot be written ({error}): {}", answer.trim_end()))
+}
+
+/// Shows a secret that is nowhere else.
+///
+/// # Errors
+/// When it cannot be written: whoever asked for it has to undo what it belongs to.
+pub fn show(json: &Value, text: &str) -> io::Result<()> {
+    write(&chosen(json, text))
+}
+
+/// Says something on standard error. Where that is closed or full, nobody would read that either.
+pub fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "kola: {text}");
+}
+
+/// Rows in columns under their headings, each as wide as it needs to be. What begins with a digit stands to the right.
+pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let widths = std::array::from_fn::<usize, N, _>(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
+    });
+    let numbers = std::array::from_fn::<bool, N, _>(|column| {
+        let is_number =
+            |text: &String| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+        !rows.is_empty() && rows.iter().all(|row| is_number(&row[column]))
+    });
+    let mut text = String::new();
+    for cells in std::iter::once(head.map(str::to_owned)).chain(rows.iter().cloned()) {
+        let mut line = String::new();
+        for ((cell, width), number) in cells.iter().zip(widths).zip(numbers) {
+            // Writing to a string cannot fail.
+            let _ = if number { write!(line, "{cell:>width$}  ") } else { write!(line, "{cell:<width$}  ") };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A point in time for people: to the second, in UTC.
+pub fn moment(time: Timestamp) -> String {
+    let text = time.to_string();
+    match text.split_once('T') {
+        Some((date, hours)) => format!("{date} {} UTC", hours.trim_end_matches('Z').split('.').next().unwrap_or_default()),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_its_headings_above_its_columns() {
+        let rows = [["7".to_owned(), "Shop".to_owned()], ["1234".to_owned(), "A".to_owned()]];
+        assert_eq!(table(["id", "name"], &rows), "  id  name\n   7  Shop\n1234  A\n");
+        assert_eq!(table(["id", "name"], &[]), "id  name\n");
+    }
+
+    #[test]
+    fn a_time_is_for_people() {
+        assert_eq!(moment(Timestamp(1_764_306_581_250_000)), "2025-11-28 05:09:41 UTC");
+    }
+}
