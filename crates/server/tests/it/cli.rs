@@ -127,7 +127,7 @@ fn an_operator_finds_merchants_and_wallets() {
     assert_eq!(mine.len(), 4);
     let of_party = mine.iter().find(|row| row["id"] == wallet).expect("the party's wallet");
     let expected = json!({"id": wallet, "merchant_id": ids[0], "owner_type": "PARTY", "owner_id": party, "currency": "USD",
-        "available": "25.00", "held": "0.00", "status": "ACTIVE"});
+        "available": "25.00", "held": "0.00", "incoming": "0.00", "status": "ACTIVE"});
     assert_eq!(of_party, &expected);
     assert_eq!(rows(&["wallet", "list", "--json"]).len(), 7);
     let printed = server.kola(&["wallet", "list"]).ok();

@@ -357,7 +357,10 @@ impl Books {
         };
         let closed = receiver.is_some_and(|(_, wallet)| !takes_credit(wallet.status));
         let most = if merchant == own.merchant { ROOM } else { FILL };
-        if !closed && enough && receiver.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, most)) {
+        let amount = own.figures.payee;
+        // A wallet that is opened for it may be too small, too.
+        let full = receiver.map_or(amount > most, |(_, wallet)| wallet.is_filled_by(amount, most));
+        if !closed && enough && full {
             return refuse("amount");
         }
         ends(if closed || !enough { ExecutionStatus::Failed } else { ExecutionStatus::Completed })

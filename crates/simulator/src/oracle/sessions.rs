@@ -4,10 +4,12 @@ use domain::command::Answer;
 use domain::execution::ExecutionStatus;
 use domain::money::{Decimal, Money};
 use domain::names::{Operation, Provider};
+use domain::rejection::Rejection;
 use domain::session::{Declare, SessionKind, SessionStatus};
 use domain::source::{SourceRef, SourceStatus};
 use domain::time::Timestamp;
 use domain::wallet::{Owner, WalletStatus};
+use kola::engine::Failure;
 
 use super::books::{Books, Recipient, Session, Wallet, Wrong};
 use super::{Told, figures, reasons, taken};
@@ -49,6 +51,12 @@ impl Books {
         };
         if verified || matches!(request, Declare::Checkout { .. }) {
             refused.extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
+        }
+        // Nobody here is told of a thousand recipients an hour; but a clock that was an hour ahead may seem to have been.
+        if let Err(Failure::Rejected(refusals)) = told.outcome
+            && let [Rejection::TooManyRecipients { seconds: ..=64 }] = refusals[..]
+        {
+            return Ok(());
         }
         if !told.accepted(refused)? {
             return Ok(());
