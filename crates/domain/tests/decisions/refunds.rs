@@ -173,7 +173,7 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
 fn send(stage: &mut Stage, party: PartyId, amount: Money) {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), amount.currency.code()).id;
     if amount.currency != currency("USD") {
-        stage.decide(&Command::FundWallet(wallet_id, amount)).unwrap();
+        stage.decide(&Command::FundWallet(wallet_id, amount, None)).unwrap();
     }
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));

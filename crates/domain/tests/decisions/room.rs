@@ -155,7 +155,7 @@ fn strangers_do_not_fill_a_wallet() {
     }
     let theirs = stage.wallet(Owner::Merchant(other), "USD").id;
     give(&mut stage, Owner::Merchant(other), ROOM_MINOR);
-    assert_eq!(stage.decide(&Command::FundWallet(theirs, usd(1))).unwrap_err(), no_room("wallet_id"));
+    assert_eq!(stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(), no_room("wallet_id"));
 }
 
 /// Clearing is gross and positions are never squared: they grow for as long as a merchant trades.

@@ -102,9 +102,11 @@ The field is that of the usual call; the same refusal stands on the field that n
 
 fn status(rejection: &Rejection) -> u16 {
     match rejection.class() {
+        Class::Unauthenticated => 401,
         Class::Forbidden => 403,
         Class::NotFound => 404,
         Class::Invalid => 422,
+        Class::TooMany => 429,
     }
 }
 

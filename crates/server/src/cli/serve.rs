@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use clap::Args;
-use domain::checkout::{HOSTED, NewCheckout};
+use domain::checkout::{NewCheckout, PageMode};
 use domain::command::{Answer, Command, Settings};
 use domain::currency::Currency;
 use domain::execution::Patience;
 use domain::ids::MerchantId;
 use domain::merchant::MerchantType;
-use domain::money::{Decimal, Money};
+use domain::money::Decimal;
 use domain::party::{NewParty, Relationship};
 use domain::recipient::TransferLimits;
 use domain::session::Lifetimes;
@@ -325,7 +325,7 @@ fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
         reference_id: None,
         due_date: None,
         items: vec![NewItem { name: "Rice, 25 kg".into(), currency, qty: 2, amount }],
-        mode: HOSTED.to_owned(),
+        mode: PageMode::Hosted,
         success_url: None,
         cancel_url: None,
         expires_at: None,

@@ -24,6 +24,9 @@ const RECOUNTED: i64 = 4;
 /// From this version on what refunds cost is rounded once over all of their payment.
 const ROUNDED_ONCE: i64 = 6;
 
+/// From this version on wallets know what is on its way in, and transfers who receives them.
+const ROOM_KEPT: i64 = 8;
+
 /// From this version on what waits of a sandbox merchant is looked at by the merchant's clock.
 const BY_MERCHANT_TIME: i64 = 9;
 
@@ -69,13 +72,13 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../../migrations/sqlite/0007_tariff.sql"),
         postgres: include_str!("../../../../migrations/postgres/0007_tariff.sql"),
         // An older kola goes on by the rules before, and its rows say so.
-        oldest: RECOUNTED,
+        oldest: ROUNDED_ONCE,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0008_room.sql"),
         postgres: include_str!("../../../../migrations/postgres/0008_room.sql"),
         // An older kola begins collections that no wallet awaits, and does not count the rounds of a balance.
-        oldest: 8,
+        oldest: ROOM_KEPT,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0009_merchant_time.sql"),
@@ -98,13 +101,13 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0012_links.sql"),
         postgres: include_str!("../../../../migrations/postgres/0012_links.sql"),
-        // FIXME
-        oldest: FIXME,
+        // An older kola does not find the page of such a link, and goes on rightly otherwise.
+        oldest: TRIES_COUNTED,
     },
     Migration {
         sqlite: include_str!("../../../../migrations/sqlite/0013_fundings.sql"),
         postgres: include_str!("../../../../migrations/postgres/0013_fundings.sql"),
-        oldest: RECOUNTED,
+        oldest: TRIES_COUNTED,
     },
 ];
 

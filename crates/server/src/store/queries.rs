@@ -572,7 +572,7 @@ impl Queries {
     /// [`StoreError::Misplaced`].
     pub fn look(&self) -> Result<(), StoreError> {
         match &self.rows {
-            Rows::Sqlite(readers) => readers.look(),
+            Rows::Sqlite { at_once, .. } => at_once.look(),
             Rows::Postgres(_) => Ok(()),
         }
     }

@@ -89,7 +89,7 @@ impl Clients<'_> {
         let merchant = MerchantId(id);
         match self.books.party_wallet(party, currency) {
             Some((_, wallet)) if wallet.available >= PURSE => None,
-            Some((wallet, _)) => Some(Command::FundWallet(WalletId(wallet), Money::new(PURSE, currency))),
+            Some((wallet, _)) => Some(Command::FundWallet(WalletId(wallet), Money::new(PURSE, currency), None)),
             None => {
                 let (wallet, _) = self.books.own_wallet(id, currency)?;
                 let known = &self.books.merchants.get(&id)?.counterparties;
