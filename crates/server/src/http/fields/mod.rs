@@ -11,7 +11,7 @@ pub use fault::{Fault, FaultKind, Part};
 pub use kinds::{
     Anything, CountryCode, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference, Secret, Text,
 };
-pub use schema::{Always, ApiName, Code, FieldSchema, Name, Schemas, nullable, object};
+pub use schema::{Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object};
 
 use domain::session::Lifetimes;
 use domain::time::Timestamp;
