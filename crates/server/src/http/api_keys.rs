@@ -42,7 +42,7 @@ pub struct ApiKeyAnswer {
 
 /// A new API key. Its secret is answered only here.
 #[derive(Serialize, JsonSchema)]
-pub struct NewApiKeyAnswer {
+pub struct CreatedApiKeyAnswer {
     #[serde(flatten)]
     key: ApiKeyAnswer,
     client_secret: String,
@@ -57,10 +57,10 @@ impl From<ApiKey> for ApiKeyAnswer {
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
-) -> Result<([(HeaderName, &'static str); 1], Json<NewApiKeyAnswer>), ApiError> {
+) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyAnswer>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
     let key = submit!(app, tenant.caller, Command::CreateKey(tenant.id(), new.client_id, new.secret_hash), Answer::ApiKey);
-    let answer = NewApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
+    let answer = CreatedApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 

@@ -72,7 +72,7 @@ const OBTAINING: &str = "The id and secret are printed when the server starts fo
 #[must_use]
 pub fn routes() -> Routes {
     let example = json!({ "client_id": "<client id>", "client_secret": "<client secret>" });
-    let said = op("client_obtain_token", "Obtain a token").details(OBTAINING).example(example).or(401);
+    let said = op("obtain_client_token", "Obtain a token").details(OBTAINING).example(example).or(401);
     Routes::new().post("/v1/jwt/client/obtain/token", obtain_token, said)
 }
 

@@ -9,7 +9,7 @@ use domain::ids::CounterpartyId;
 use domain::money::Money;
 use domain::party::{NewParty, Relationship};
 use domain::rejection::Rejection;
-use domain::source::{NewItem, SourceType};
+use domain::source::{NewItem, SourceStatus, SourceType};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{
-    ApiName, Day, Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Note, Part, Phone, Schemas, Text,
+    ApiName, Code, Day, Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Name, Note, Part, Phone, Schemas, Text,
 };
 use super::links::{draw_token, pay_path};
 use super::routes::Routes;
@@ -121,13 +121,13 @@ pub struct CheckoutAnswer {
     /// The page's id, as `source_checkout_config_id`.
     id: i64,
     mode: String,
-    source_type: &'static str,
+    source_type: Name<SourceType>,
     source_id: i64,
     source_number: String,
-    source_status: &'static str,
+    source_status: Name<SourceStatus>,
     counterparty_id: i64,
     party_id: i64,
-    currency: String,
+    currency: Code,
     total_amount: Amount,
     source_checkout_config_id: i64,
     url: String,
@@ -146,14 +146,14 @@ impl CheckoutAnswer {
         let path = pay_path(&config.token);
         Self {
             id: config.id.0,
-            source_type: source.kind.as_str(),
+            source_type: Name(source.kind),
             source_id: source.id.0,
             total_amount: Amount(source.total()),
             source_number: source.number,
-            source_status: source.status.as_str(),
+            source_status: Name(source.status),
             counterparty_id: counterparty.id.0,
             party_id: party.id.0,
-            currency: source.currency.to_string(),
+            currency: Code(source.currency),
             source_checkout_config_id: config.id.0,
             url: format!("{public_url}{path}"),
             hosted_path_or_token: if config.mode == HOSTED { path } else { config.token },
@@ -230,7 +230,7 @@ pub fn routes() -> Routes {
         "items": [{ "name": "Rice, 25 kg", "currency": "USD", "amount": 30.00 }],
     });
     let bearer = "The payer bears the fees, unless the operator has set the merchant to bear them.";
-    let said = op("create_checkout_source", "Make a published invoice or order, with its payer and page").details(bearer);
+    let said = op("create_checkout", "Make a published invoice or order, with its payer and page").details(bearer);
     Routes::new().post("/v1/checkouts/create", create, said.example(example))
 }
 

@@ -152,7 +152,7 @@ pub fn routes() -> Routes {
             op("create_counterparty", "Make a counterparty").example(json!({ "relationship_type": "CUSTOMER", "party_id": 1 })),
         )
         .get("/v1/counterparties/list", list_all, op("list_counterparties", "List counterparties"))
-        .get("/v1/counterparties/retrieve/{id}", retrieve, op("retrieve_counterparties", "Read a counterparty"))
+        .get("/v1/counterparties/retrieve/{id}", retrieve, op("retrieve_counterparty", "Read a counterparty"))
         .put(
             "/v1/counterparties/update/{id}",
             update,

@@ -207,7 +207,7 @@ impl<Q: Payload, P: Payload> Takes for QueryAndBody<Q, P> {
 }
 
 fn id_in_path() -> Schema {
-    schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": i64::MAX })
+    schemars::json_schema!({ "type": "integer", "format": "int64", "minimum": 1 })
 }
 
 impl<const N: usize> Takes for Ids<N> {

@@ -222,14 +222,14 @@ pub fn routes() -> Routes {
         .post(
             "/v1/executions/collection",
             collection,
-            op("collect", "Collect for a checkout session").details(ONCE).example(json!({
+            op("execute_collection", "Collect for a checkout session").details(ONCE).example(json!({
                 "session_id": 1, "payment_account_id": 1, "currency": "USD", "reference_id": KEY,
             })),
         )
         .post(
             "/v1/executions/payout",
             payout,
-            op("payout", "Carry out a payout session")
+            op("execute_payout", "Carry out a payout session")
                 .details(ONCE)
                 .example(json!({ "session_id": 1, "reference_id": KEY }))
                 .or(403),
@@ -237,7 +237,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/executions/transfer",
             transfer,
-            op("transfer", "Carry out a transfer session")
+            op("execute_transfer", "Carry out a transfer session")
                 .details(ONCE)
                 .example(json!({ "session_id": 1, "reference_id": KEY }))
                 .or(403),
@@ -245,7 +245,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/executions/refund",
             refund,
-            op("refund", "Carry out a refund session")
+            op("execute_refund", "Carry out a refund session")
                 .details(ONCE)
                 .example(json!({ "session_id": 1, "reference_id": KEY }))
                 .or(403),

@@ -187,7 +187,7 @@ impl PathWord for Reference {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": "string", "format": "uuid", "pattern": Self::PATTERN })
+        json_schema!({ "type": "string", "format": "uuid" })
     }
 }
 

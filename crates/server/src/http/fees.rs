@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::book::{Book, Fee, GatewayFee, PlatformFee, Tier};
+use domain::merchant::MerchantType;
 use domain::money::{Money, Ratio};
 use domain::names::{Method, Operation, Provider};
 use schemars::{JsonSchema, Schema, json_schema};
@@ -13,7 +14,7 @@ use super::answer::{Amount, Answered, Limit, Listed, Time, page};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
-use super::fields::{Id, Schemas, Text};
+use super::fields::{Code, Id, Name, Schemas, Text};
 use super::listing::Listing;
 use super::names::OwnerKind;
 use super::routes::Routes;
@@ -85,8 +86,8 @@ impl JsonSchema for Percent {
     }
 }
 
-fn fixed(fee: Fee) -> (Option<Amount>, Option<String>) {
-    fee.fixed.map(|(minor, currency)| (Amount(Money::new(minor, currency)), currency.to_string())).unzip()
+fn fixed(fee: Fee) -> (Option<Amount>, Option<Code>) {
+    fee.fixed.map(|(minor, currency)| (Amount(Money::new(minor, currency)), Code(currency))).unzip()
 }
 
 /// What the network of a method takes.
@@ -94,11 +95,11 @@ fn fixed(fee: Fee) -> (Option<Amount>, Option<String>) {
 pub struct GatewayFeeAnswer {
     id: i64,
     provider_id: i64,
-    operation_type: &'static str,
-    payment_method: &'static str,
+    operation_type: Name<Operation>,
+    payment_method: Name<Method>,
     percentage: Percent,
     fixed_fee: Option<Amount>,
-    fixed_fee_currency: Option<String>,
+    fixed_fee_currency: Option<Code>,
     effective_from: Time,
     effective_to: Option<Time>,
     created_at: Time,
@@ -120,8 +121,8 @@ impl From<&GatewayFee> for GatewayFeeAnswer {
         Self {
             id: row.id,
             provider_id: provider_id(row.provider),
-            operation_type: row.operation.as_str(),
-            payment_method: row.method.as_str(),
+            operation_type: Name(row.operation),
+            payment_method: Name(row.method),
             percentage: Percent(row.fee.percentage_ppm),
             fixed_fee,
             fixed_fee_currency,
@@ -159,13 +160,13 @@ impl From<&Tier> for TierAnswer {
 #[derive(Serialize, JsonSchema)]
 pub struct PlatformFeeAnswer {
     id: i64,
-    operation_type: &'static str,
+    operation_type: Name<Operation>,
     /// The platform asks no method: one fee for all.
-    payment_method: Option<&'static str>,
+    payment_method: Option<Name<Method>>,
     percentage: String,
     fx_percentage: String,
     fixed_fee: Option<Amount>,
-    fixed_fee_currency: Option<String>,
+    fixed_fee_currency: Option<Code>,
     effective_from: Time,
     effective_to: Option<Time>,
     created_at: Time,
@@ -177,7 +178,7 @@ impl PlatformFeeAnswer {
         let (fixed_fee, fixed_fee_currency) = fixed(row.fee);
         Self {
             id: row.id,
-            operation_type: row.operation.as_str(),
+            operation_type: Name(row.operation),
             payment_method: None,
             percentage: percent(row.fee.percentage_ppm),
             fx_percentage: percent(row.fx_percentage_ppm),
@@ -195,7 +196,7 @@ impl PlatformFeeAnswer {
 #[derive(Serialize, JsonSchema)]
 pub struct MerchantTierAnswer {
     id: i64,
-    owner_type: &'static str,
+    owner_type: Name<MerchantType>,
     owner_id: i64,
     assigned_at: Time,
     /// Nobody's name is kept: a tier comes with the merchant, or the operator gives it another.
@@ -229,7 +230,7 @@ async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Que
     let book = app.queries.book().await?;
     Ok(Json(MerchantTierAnswer {
         id: merchant.id.0,
-        owner_type: merchant.kind.as_str(),
+        owner_type: Name(merchant.kind),
         owner_id: merchant.id.0,
         assigned_at: Time(merchant.fee_tier_assigned_at.unwrap_or(merchant.created_at)),
         assigned_by: None,
@@ -253,10 +254,10 @@ async fn tiers(State(app): State<App>, listing: Listing, Query(query): Query<Lis
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/v1/fees/gateway", gateway, op("get_gateway_fees", "Read what the network of a method takes").or(404))
-        .get("/v1/fees/platform", platform, op("get_platform_fees", "Read what a tier pays").or(404))
+        .get("/v1/fees/gateway", gateway, op("get_gateway_fee", "Read what the network of a method takes").or(404))
+        .get("/v1/fees/platform", platform, op("get_platform_fee", "Read what a tier pays").or(404))
         .get("/v1/fees/merchant-tier", merchant_tier, op("get_merchant_fee_tier", "Read the tier of a merchant").or(404))
-        .get("/v1/fees/tiers", tiers, op("list_fee_tier", "List fee tiers"))
+        .get("/v1/fees/tiers", tiers, op("list_fee_tiers", "List fee tiers"))
 }
 
 #[cfg(test)]

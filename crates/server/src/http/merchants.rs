@@ -10,7 +10,7 @@ use super::answer::Answered;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
-use super::fields::Id;
+use super::fields::{Id, Name};
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
@@ -31,7 +31,7 @@ payload! {
 pub struct MerchantInfoAnswer {
     id: i64,
     name: String,
-    r#type: &'static str,
+    r#type: Name<MerchantType>,
     email: Option<String>,
     phone: Option<String>,
 }
@@ -44,7 +44,7 @@ async fn info(State(_): State<App>, tenant: Tenant, Query(query): Query<WhichMer
     Ok(Json(MerchantInfoAnswer {
         id: merchant.id.0,
         name: merchant.name,
-        r#type: merchant.kind.as_str(),
+        r#type: Name(merchant.kind),
         email: merchant.email,
         phone: merchant.phone,
     }))

@@ -3,10 +3,10 @@
 use domain::api_enum;
 use domain::merchant::MerchantType;
 use domain::names::{Method, Provider};
-use schemars::{Schema, json_schema};
+use schemars::Schema;
 use serde_json::Value;
 
-use super::fields::{FaultKind, FromValue, Schemas};
+use super::fields::{FaultKind, FromValue, Networks, Schemas};
 
 api_enum! {
     /// Who owns something.
@@ -69,8 +69,8 @@ impl FromValue for NetworkName {
         value.as_str().and_then(Self::parse).ok_or_else(|| FaultKind::NotEnum(Self::names()))
     }
 
-    fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "enum": Self::names() })
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<Networks>()
     }
 }
 

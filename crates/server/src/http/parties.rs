@@ -103,5 +103,5 @@ pub fn routes() -> Routes {
             op("create_party", "Make a party").example(json!({ "fullname": "Ama Kollie", "phone": "231880000001" })),
         )
         .get("/v1/parties/list", list_all, op("list_parties", "List parties"))
-        .get("/v1/parties/retrieve/{id}", retrieve, op("retrieve_parties", "Read a party"))
+        .get("/v1/parties/retrieve/{id}", retrieve, op("retrieve_party", "Read a party"))
 }

@@ -18,7 +18,7 @@ use super::answer::Answered;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
-use super::fields::{Fault, FaultKind, FromValue, Id, Part, PaymentSource, Phone, Schemas, Text};
+use super::fields::{Code, Fault, FaultKind, FromValue, Id, Name, Part, PaymentSource, Phone, Schemas, Text};
 use super::names::{NetworkName, OwnerKind};
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -101,14 +101,14 @@ impl FromValue for AnyPhone {
 #[derive(Serialize, JsonSchema)]
 pub struct PredictionAnswer {
     payer_amount: String,
-    payer_currency: String,
+    payer_currency: Code,
     payee_amount: String,
-    payee_currency: String,
+    payee_currency: Code,
     platform_fee: String,
-    platform_currency: String,
+    platform_currency: Code,
     fx_fee: Option<String>,
     gateway_fee: String,
-    gateway_currency: String,
+    gateway_currency: Code,
 }
 
 impl From<Quote> for PredictionAnswer {
@@ -118,14 +118,14 @@ impl From<Quote> for PredictionAnswer {
         let fee = |minor| Money::new(minor, currency).to_string();
         Self {
             payer_amount: quote.payer.to_string(),
-            payer_currency: quote.payer.currency.to_string(),
+            payer_currency: Code(quote.payer.currency),
             payee_amount: quote.payee.to_string(),
-            payee_currency: currency.to_string(),
+            payee_currency: Code(currency),
             platform_fee: fee(quote.platform_fee),
-            platform_currency: currency.to_string(),
+            platform_currency: Code(currency),
             fx_fee: (quote.payer.currency != currency).then(|| fee(quote.fx_fee)),
             gateway_fee: fee(quote.gateway_fee),
-            gateway_currency: currency.to_string(),
+            gateway_currency: Code(currency),
         }
     }
 }
@@ -135,12 +135,12 @@ impl From<Quote> for PredictionAnswer {
 pub struct PhoneAnswer {
     carrier: String,
     country: String,
-    currencies: Vec<String>,
+    currencies: Vec<Code>,
     phone: String,
-    payment_method: &'static str,
+    payment_method: Name<Method>,
     /// The method's own name: clients send it back as `method` and as `provider`, and both calls take it.
-    gateway_provider: &'static str,
-    operation_type: &'static str,
+    gateway_provider: Name<Method>,
+    operation_type: Name<Operation>,
 }
 
 /// What a card is and does.
@@ -148,9 +148,9 @@ pub struct PhoneAnswer {
 pub struct CardAnswer {
     brand: &'static str,
     country: String,
-    currencies: Vec<String>,
-    payment_method: &'static str,
-    gateway_provider: &'static str,
+    currencies: Vec<Code>,
+    payment_method: Name<Method>,
+    gateway_provider: Name<Provider>,
 }
 
 fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
@@ -210,13 +210,13 @@ async fn currencies(
     (method, provider): (Method, Provider),
     operation: Operation,
     now: Timestamp,
-) -> Result<Vec<String>, ApiError> {
+) -> Result<Vec<Code>, ApiError> {
     let found = fees::currencies(&*app.queries.book().await?, method, provider, operation, now);
     if found.is_empty() {
         let (method, provider, operation) = (method.as_str(), provider.as_str(), operation.as_str());
         return Err(on_query("operation_type", FaultKind::Refused(Rejection::NoMarket { method, provider, operation })));
     }
-    Ok(found.iter().map(Currency::to_string).collect())
+    Ok(found.into_iter().map(Code).collect())
 }
 
 async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictPhone>) -> Answered<PhoneAnswer> {
@@ -229,9 +229,9 @@ async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<Predi
         country: operator.country.clone(),
         currencies: currencies(&app, (operator.method, provider), query.operation_type, tenant.now).await?,
         phone: query.phone.0,
-        payment_method: operator.method.as_str(),
-        gateway_provider: operator.method.as_str(),
-        operation_type: query.operation_type.as_str(),
+        payment_method: Name(operator.method),
+        gateway_provider: Name(operator.method),
+        operation_type: Name(query.operation_type),
     }))
 }
 
@@ -268,8 +268,8 @@ async fn card(State(app): State<App>, tenant: Tenant, Query(query): Query<Predic
         brand,
         country,
         currencies: currencies(&app, (method, provider), query.operation_type, tenant.now).await?,
-        payment_method: method.as_str(),
-        gateway_provider: provider.as_str(),
+        payment_method: Name(method),
+        gateway_provider: Name(provider),
     }))
 }
 
@@ -280,12 +280,12 @@ pub fn routes() -> Routes {
         .get(
             "/v1/predictions/amount-and-fees",
             amount,
-            op("predict_amount_and_fee", "Predict what a payment would cost").or(404),
+            op("predict_amount_and_fees", "Predict what a payment would cost").or(404),
         )
         .get(
             "/v1/predictions/payment-source/amount-and-fees",
             source,
-            op("predict_payment_source_amount_and_fee", "Predict how an invoice or order would be paid").or(404),
+            op("predict_payment_source_amount_and_fees", "Predict how an invoice or order would be paid").or(404),
         )
         .get(
             "/v1/predictions/mmo-provider-info",

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use domain::currency::Currency;
+use domain::ledger::ROUND;
 use domain::money::Money;
 
 use super::record::{Column, Reader};
@@ -410,12 +411,14 @@ pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
 
 /// The exchange accounts of all merchants together.
 fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
-    let accounts = "SELECT currency, balance_minor FROM accounts WHERE kind = 'POSITION' AND balance_minor <> 0";
+    let accounts = "SELECT currency, balance_rounds, balance_minor FROM accounts WHERE kind = 'POSITION' \
+                    AND (balance_minor <> 0 OR balance_rounds <> 0)";
     let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
     for row in sql.rows(accounts, &vec![])? {
         let mut reader = Reader::new(&row, "accounts", 0);
-        let (currency, minor): (Currency, i64) = (Column::take(&mut reader)?, Column::take(&mut reader)?);
-        *sums.entry(currency).or_default() += i128::from(minor);
+        let (currency, rounds): (Currency, i64) = (Column::take(&mut reader)?, Column::take(&mut reader)?);
+        let minor: i64 = Column::take(&mut reader)?;
+        *sums.entry(currency).or_default() += i128::from(rounds) * i128::from(ROUND) + i128::from(minor);
     }
     let clamped = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
     Ok(sums.into_iter().map(|(currency, sum)| Money::new(clamped(sum), currency)).collect())

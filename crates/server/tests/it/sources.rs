@@ -1,9 +1,7 @@
 //! Invoices and orders: their life, items, numbers and receipts. What holds for one kind holds for the other.
 
 use crate::support::shop::{GOOD, source_for};
-use crate::support::{
-    Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown,
-};
+use crate::support::{Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown};
 use serde_json::Value;
 
 const KINDS: [&str; 2] = ["invoices", "orders"];

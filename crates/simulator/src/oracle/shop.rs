@@ -22,7 +22,6 @@ const HALF_A_MINUTE: i64 = 30 * 1_000_000;
 const QUARTER_HOUR: i64 = 15 * 60 * 1_000_000;
 const DAY: i64 = 96 * QUARTER_HOUR;
 
-
 /// From when on a try of a passcode is a wrong one.
 fn wrong_since((_, _, at, wrong): &(i64, i64, i64, bool), now: i64) -> Option<i64> {
     if *wrong { Some(*at) } else { Some(at + HALF_A_MINUTE).filter(|at| now >= *at) }

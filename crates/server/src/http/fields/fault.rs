@@ -197,8 +197,8 @@ impl JsonSchema for Fault {
             "type": "object",
             "properties": {
                 "loc": {
-                    "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
-                    "description": "The way to the field: `body`, `items`, 0, `name`",
+                    "type": "array", "items": {},
+                    "description": "The way to the field, of names and of places in a list: `body`, `items`, 0, `name`",
                 },
                 "msg": { "type": "string", "description": "What is wrong" },
                 "type": { "type": "string", "description": "The same for a machine: `value_error.missing`" },

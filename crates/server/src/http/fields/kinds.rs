@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas, Text};
+use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part, Schemas, Text};
 use crate::http::fields::Fault;
 
 /// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of one kind an integer is written
@@ -52,17 +52,8 @@ impl FromValue for Id {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 1, "maximum": i64::MAX },
-            { "type": "string", "pattern": "^0*[1-9][0-9]{0,17}$" },
-        ] })
+        json_schema!({ "type": "integer", "format": "int64", "minimum": 1 })
     }
-}
-
-/// A pattern of the numbers in this range that have fewer digits than its end.
-fn digits(min: i64, max: i64) -> String {
-    let fewer = max.unsigned_abs().max(10).ilog10();
-    if min > 0 { format!("^0*[1-9][0-9]{{0,{}}}$", fewer - 1) } else { format!("^[0-9]{{1,{fewer}}}$") }
 }
 
 /// A whole number from `MIN` to `MAX`.
@@ -79,15 +70,9 @@ impl<const MIN: i64, const MAX: i64> FromValue for Int<MIN, MAX> {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": MIN, "maximum": MAX },
-            { "type": "string", "description": "the same number in digits", "pattern": digits(MIN, MAX) },
-        ] })
+        json_schema!({ "type": "integer", "format": "int64", "minimum": MIN, "maximum": MAX })
     }
 }
-
-/// The words for `true` and `false`, in any case.
-const BOOL_WORDS: &str = "^([01TtFfYyNn]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Oo][Nn]|[Oo][Ff][Ff]|[Yy][Ee][Ss]|[Nn][Oo])$";
 
 impl FromValue for bool {
     /// `true`, `false`, and the words for them that pydantic v1 knows.
@@ -106,11 +91,7 @@ impl FromValue for bool {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "boolean" },
-            { "type": "integer", "enum": [0, 1] },
-            { "type": "string", "pattern": BOOL_WORDS },
-        ] })
+        json_schema!({ "type": "boolean" })
     }
 }
 
@@ -154,11 +135,6 @@ impl FromValue for Phone {
 pub struct Email(pub String);
 
 impl Email {
-    const PATTERN: &'static str = concat!(
-        r"^(?=.{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*",
-        r"@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$"
-    );
-
     fn is_user(text: &str) -> bool {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte);
         text.len() <= 64 && text.split('.').all(|word| !word.is_empty() && word.bytes().all(known))
@@ -184,7 +160,7 @@ impl FromValue for Email {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "format": "email", "maxLength": 254, "pattern": Self::PATTERN })
+        json_schema!({ "type": "string", "format": "email", "maxLength": 254 })
     }
 }
 
@@ -198,13 +174,9 @@ impl JsonSchema for RequestAmount {
 
     fn json_schema(_: &mut Schemas) -> Schema {
         json_schema!({
-            "description": "An amount above zero in major units, with at most as many decimals as its currency has, \
-                            as a JSON number or the same in a string. It is read exactly as it is written. \
-                            At most 10^15 minor units.",
-            "anyOf": [
-                { "type": "number", "exclusiveMinimum": 0, "maximum": MAX_MINOR },
-                { "type": "string", "pattern": r"^(?=[0-9.]*[1-9])[0-9]{1,20}(\.[0-9]{1,8})?([eE][+-]?[0-9]{1,2})?$" },
-            ],
+            "description": "An amount above zero in major units, with at most as many decimals as its currency has. \
+                            It is read exactly as it is written. At most 10^15 minor units.",
+            "type": "number", "format": "double", "exclusiveMinimum": 0, "maximum": MAX_MINOR,
         })
     }
 }
@@ -248,16 +220,13 @@ impl Field for Money {
     }
 }
 
-/// Times in years that are read whatever the offset, no finer than a nanosecond.
-const TIME: &str = r"^(19[89][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2})-[^.]*(\.[0-9]{1,9}[^.]*)?$";
-
 impl FromValue for Timestamp {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         value.as_str().and_then(Self::parse).ok_or(FaultKind::NotDatetime)
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "format": "date-time", "pattern": TIME })
+        json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 
@@ -299,11 +268,6 @@ impl FromValue for Expiry {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reference(pub String);
 
-impl Reference {
-    /// A UUID of version 4, in any case.
-    pub const PATTERN: &'static str = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$";
-}
-
 impl FromValue for Reference {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         value
@@ -316,7 +280,7 @@ impl FromValue for Reference {
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "format": "uuid", "pattern": Self::PATTERN })
+        json_schema!({ "type": "string", "format": "uuid" })
     }
 }
 
@@ -403,8 +367,8 @@ impl Field for Network {
         fields.note(name, network)
     }
 
-    fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "enum": Self::names(Method::ALL) })
+    fn schema(schemas: &mut Schemas) -> Schema {
+        schemas.subschema_for::<Networks>()
     }
 }
 
@@ -447,7 +411,7 @@ impl<T: FromValue> Field for Given<T> {
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
-        json_schema!({ "anyOf": [T::schema(schemas), { "description": "anything else, where it is not needed" }] })
+        T::schema(schemas)
     }
 }
 
@@ -459,8 +423,9 @@ impl FromValue for Anything {
         Ok(Self)
     }
 
+    /// What callers send there.
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({})
+        json_schema!({ "type": "string" })
     }
 }
 

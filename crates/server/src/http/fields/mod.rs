@@ -10,7 +10,7 @@ mod text;
 
 pub use fault::{Fault, FaultKind, Part};
 pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference, Secret};
-pub use schema::{Always, ApiName, Code, FieldSchema, Name, Schemas, nullable, object};
+pub use schema::{Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object};
 pub use text::{CountryCode, Note, Text};
 
 use domain::change::Change;

@@ -16,6 +16,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::http::names::NetworkName;
+
 /// The schemas of a document under construction.
 pub type Schemas = SchemaGenerator;
 
@@ -54,6 +56,24 @@ pub fn object<const N: usize>(doc: &'static str, fields: [FieldSchema; N]) -> Sc
         schema.insert("required".to_owned(), required.into());
     }
     schema
+}
+
+/// One object that has the fields of several forms of it. What all forms require is required.
+#[must_use]
+pub fn one_object(doc: &str, forms: &[Schema]) -> Schema {
+    let mut properties = Map::new();
+    let mut required: Option<Vec<Value>> = None;
+    for form in forms {
+        for (name, field) in form.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            properties.entry(name.clone()).or_insert_with(|| field.clone());
+        }
+        let of_form = form.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+        required = Some(match required {
+            Some(names) => names.into_iter().filter(|name| of_form.contains(name)).collect(),
+            None => of_form,
+        });
+    }
+    json_schema!({ "type": "object", "description": doc, "properties": properties, "required": required })
 }
 
 /// The schema of what may also be `null`.
@@ -109,6 +129,28 @@ api_names! {
     SessionStatus SourceStatus SourceType Subject WalletStatus
 }
 
+/// What generated clients call the members: with the name of their set, since in Go all of a package share one scope.
+fn variables<T: ApiName>() -> Vec<String> {
+    let word = |word: &str| {
+        word.get(..1).unwrap_or_default().to_ascii_uppercase() + &word.get(1..).unwrap_or_default().to_ascii_lowercase()
+    };
+    let words = |name: &str| name.split(['_', '.', '-']).map(word).collect::<String>();
+    T::names().iter().map(|name| format!("{}{}", T::NAME, words(name))).collect()
+}
+
+/// The networks, by their own names or by those of the mobile-money methods that they carry.
+pub struct Networks;
+
+impl JsonSchema for Networks {
+    fn schema_name() -> Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "enum": NetworkName::names() })
+    }
+}
+
 /// A name of a closed set, in an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<T>(pub T);
@@ -125,7 +167,7 @@ impl<T: ApiName> JsonSchema for Name<T> {
     }
 
     fn json_schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "enum": T::names() })
+        json_schema!({ "type": "string", "enum": T::names(), "x-enum-varnames": variables::<T>() })
     }
 }
 

@@ -1,15 +1,17 @@
 //! What calls on sessions answer.
 
+use std::borrow::Cow;
+
 use domain::recipient::Recipient;
 use domain::session::{Session, SessionKind, SessionStatus};
 use domain::source::SourceType;
 use domain::time::Timestamp;
 use domain::wallet::OwnerType;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
 use crate::http::answer::{Amount, Time};
-use crate::http::fields::{Always, Code, Name};
+use crate::http::fields::{Always, Code, Name, Schemas, one_object};
 
 /// What a session is as an answer: one of a kind, or any.
 pub trait SessionView: Serialize + JsonSchema + Sized + Send + 'static {
@@ -18,13 +20,29 @@ pub trait SessionView: Serialize + JsonSchema + Sized + Send + 'static {
 }
 
 /// A session of any kind.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub enum SessionAnswer {
     Checkout(CheckoutSessionAnswer),
     Payout(PayoutSessionAnswer),
     Transfer(TransferSessionAnswer),
     Refund(RefundSessionAnswer),
+}
+
+impl JsonSchema for SessionAnswer {
+    fn schema_name() -> Cow<'static, str> {
+        "SessionAnswer".into()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        let forms = [
+            CheckoutSessionAnswer::json_schema(schemas),
+            PayoutSessionAnswer::json_schema(schemas),
+            TransferSessionAnswer::json_schema(schemas),
+            RefundSessionAnswer::json_schema(schemas),
+        ];
+        one_object("A session of any kind: it has the fields of its kind.", &forms)
+    }
 }
 
 /// An intent to collect. The customer's document has this table, field for field.

@@ -7,10 +7,10 @@ use domain::ids::{CounterpartyId, ExecutionId, PaymentAccountId, SourceId, Walle
 use domain::money::{Decimal, Money};
 use domain::session::Declare;
 use domain::source::SourceType;
-use schemars::{JsonSchema, Schema, json_schema};
+use schemars::{JsonSchema, Schema};
 
 use crate::http::answer::Limit;
-use crate::http::fields::{Expiry, Fields, Id, Payload, Schemas, Text};
+use crate::http::fields::{Expiry, Fields, Id, Payload, Schemas, Text, one_object};
 use crate::payload;
 
 payload! {
@@ -106,14 +106,17 @@ impl Payload for AnyPayoutSession {
 
 impl JsonSchema for AnyPayoutSession {
     fn schema_name() -> Cow<'static, str> {
-        "AnyPayoutSession".into()
+        "CreatePayoutSession".into()
     }
 
+    /// One object with the fields of both: generators make one type of it, and of a choice between two none that works.
     fn json_schema(schemas: &mut Schemas) -> Schema {
-        let mut document = schemas.subschema_for::<CreatePayoutSession>();
-        document.insert("properties".to_owned(), serde_json::json!({ "payout_account_id": { "type": "null" } }));
-        let reference = schemas.subschema_for::<CreatePayoutSessionToAccount>();
-        json_schema!({ "description": "A payout session in either dialect", "anyOf": [document, reference] })
+        let forms = [CreatePayoutSession::json_schema(schemas), CreatePayoutSessionToAccount::json_schema(schemas)];
+        one_object(
+            "To pay out: `payout_account_id`, or `payment_account_id` with `wallet_id` and `expires_at`. Both name the account to \
+             pay to.",
+            &forms,
+        )
     }
 }
 

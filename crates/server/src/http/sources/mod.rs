@@ -299,8 +299,8 @@ pub fn routes<K: Kind>() -> Routes {
     let by = |does: &str, with: &str, about: String| -> Op { op(format!("{does}_{word}{with}"), about) };
     Routes::new()
         .post(format!("/v1/{kind}/create"), create::<K>, said("create", &format!("Make {one}")).example(K::example()))
-        .get(format!("/v1/{kind}/list"), list_all::<K>, said("list", &format!("List {kind}")))
-        .get(format!("/v1/{kind}/retrieve/{{id}}"), retrieve::<K>, by("retrieve", "_by_id", format!("Read {one}")))
+        .get(format!("/v1/{kind}/list"), list_all::<K>, op(format!("list_{kind}"), format!("List {kind}")))
+        .get(format!("/v1/{kind}/retrieve/{{id}}"), retrieve::<K>, by("retrieve", "", format!("Read {one}")))
         .get(
             format!("/v1/{kind}/retrieve/number/{{{word}_number}}"),
             retrieve_by_number::<K>,
@@ -316,7 +316,7 @@ pub fn routes<K: Kind>() -> Routes {
         .get(
             format!("/v1/{kind}/receipt/{{id}}"),
             receipts::receipt::<K>,
-            by("retrieve", "_receipt_by_id", format!("Read the receipt of {one}")),
+            by("retrieve", "_receipt", format!("Read the receipt of {one}")),
         )
         .get(
             format!("/v1/{kind}/receipt/number/{{{word}_number}}"),

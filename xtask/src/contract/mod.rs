@@ -1,4 +1,7 @@
-//! `cargo xtask test --contract`: Schemathesis, the property-based tester of APIs, against the served document.
+//! `cargo xtask test --contract`: Schemathesis, the property-based tester of APIs, against the served document; and clients
+//! that generators make of it.
+
+mod clients;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +19,9 @@ const SCHEMATHESIS: &str = "4.32.5";
 const EXAMPLES: &str = "60";
 /// Replaced by `what_the_document_allows_is_not_malformed` of `checks.py`: here a well-formed request may be refused with 422
 /// for what is stored.
-const REPLACED: &str = "positive_data_acceptance";
+///
+/// And by `what_the_document_forbids_is_refused`: the server reads more than the document says, as its description tells.
+const REPLACED: &str = "positive_data_acceptance,negative_data_rejection";
 /// What the sandbox merchant has to spend.
 const FUNDS: &str = "1000000000.00";
 
@@ -58,6 +63,7 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
     let merchants = [("MERCHANT", merchant(&kola, &database, "Contract")?), ("ASIDE", merchant(&kola, &database, "Aside")?)];
     let server = kola.serve(&database, 0, &[])?;
     let url = format!("http://{}", server.address);
+    let played = clients::run(&target.join("contract/clients"), &clients::Server { url: &url, merchant: &merchants[0].1 });
     let mut tester = tester(&schemathesis, &format!("{url}/openapi.json"), seed);
     tester.env("KOLA_URL", &url).envs(merchants);
     let status = tester.current_dir(&directory).stdin(Stdio::null()).status().context("schemathesis")?;
@@ -65,6 +71,7 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
     println!("executions made: {}", database.executions()?);
     server.stop()?;
     kola.ledger_verify(&database).context("the ledger after the run")?;
+    played?;
     Ok(status.success())
 }
 
@@ -91,22 +98,27 @@ fn tester(schemathesis: &Path, document: &str, seed: Seed) -> Command {
 }
 
 /// The program of a virtual environment of its own.
-fn installed(environment: &Path) -> anyhow::Result<PathBuf> {
-    let program = environment.join("bin/schemathesis");
-    let version = Command::new(&program).arg("--version").output();
-    if version.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim().ends_with(SCHEMATHESIS)) {
-        return Ok(program);
+fn installed(directory: &Path) -> anyhow::Result<PathBuf> {
+    Ok(environment(directory, &[&format!("schemathesis=={SCHEMATHESIS}")])?.join("bin/schemathesis"))
+}
+
+/// A virtual environment of Python with these packages. What is installed is written in it, so that it is made once.
+fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let (list, wanted) = (directory.join("packages.txt"), packages.join("\n"));
+    if std::fs::read_to_string(&list).is_ok_and(|installed| installed == wanted) {
+        return Ok(directory.to_owned());
     }
-    println!("installing Schemathesis {SCHEMATHESIS}");
+    println!("installing {}", packages.join(", "));
     if !crate::test::quiet(&["python3", "-c", "import ensurepip, venv"]) {
         crate::test::apt_install(&["python3-venv"]);
     }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment).status().context("python3")?;
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(directory).status().context("python3")?;
     ensure!(made.success(), "python3 -m venv failed");
-    let mut pip = Command::new(environment.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", &format!("schemathesis=={SCHEMATHESIS}")]);
-    ensure!(pip.status().context("pip")?.success(), "Schemathesis could not be installed");
-    Ok(program)
+    let mut pip = Command::new(directory.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    ensure!(pip.status().context("pip")?.success(), "{} could not be installed", packages.join(", "));
+    std::fs::write(&list, wanted)?;
+    Ok(directory.to_owned())
 }
 
 fn built(target: &Path) -> anyhow::Result<PathBuf> {

@@ -1,0 +1,177 @@
+//! Clients that generators make of the document: each is generated, compiled, and plays the four flows.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+use super::environment;
+use crate::test::{apt_install, quiet};
+
+/// For clients in Rust and Go; it runs on Java.
+const OPENAPI_GENERATOR: &str = "openapi-generator-cli==7.26.0";
+/// For clients in Python.
+const PYTHON_GENERATOR: &str = "openapi-python-client==0.29.1";
+/// For types in TypeScript, with the client that uses them, the compiler, and the types of Node itself.
+const TYPESCRIPT: [&str; 4] = ["openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25"];
+
+/// What the clients are told of the server.
+pub struct Server<'a> {
+    pub url: &'a str,
+    /// A merchant with money, as the command line prints it.
+    pub merchant: &'a str,
+}
+
+/// Generates a client of each kind and plays the flows with it. A language that is not on this machine is passed over,
+/// loudly.
+pub fn run(directory: &Path, server: &Server<'_>) -> anyhow::Result<()> {
+    let tools = environment(&directory.join("tools"), &[OPENAPI_GENERATOR, PYTHON_GENERATOR])?;
+    let clients = Clients { directory, tools: tools.join("bin"), server };
+    clients.python().context("the client in Python")?;
+    if quiet(&["npm", "--version"]) {
+        clients.typescript().context("the client in TypeScript")?
+    } else {
+        skipped("npm")
+    }
+    if !quiet(&["java", "-version"]) {
+        skipped("java");
+        return Ok(());
+    }
+    clients.rust().context("the client in Rust")?;
+    if !quiet(&["go", "version"]) {
+        apt_install(&["golang-go"]);
+    }
+    if quiet(&["go", "version"]) {
+        clients.go().context("the client in Go")?
+    } else {
+        skipped("go")
+    }
+    Ok(())
+}
+
+fn skipped(program: &str) {
+    eprintln!("xtask: !!! {program} is not on this machine: its generated client is SKIPPED !!!");
+}
+
+struct Clients<'a> {
+    directory: &'a Path,
+    /// The folder of the generators' programs.
+    tools: PathBuf,
+    server: &'a Server<'a>,
+}
+
+impl Clients<'_> {
+    fn python(&self) -> anyhow::Result<()> {
+        let place = self.fresh("python")?;
+        self.tool("openapi-python-client", &place)
+            .args(["generate", "--meta", "none", "--output-path", "kola_client", "--path"])
+            .arg(document())
+            .silent()?;
+        copy("flows.py", &place.join("flows.py"))?;
+        self.play(self.tool("python3", &place).arg("flows.py"), "Python")
+    }
+
+    fn typescript(&self) -> anyhow::Result<()> {
+        let place = self.fresh("typescript")?;
+        std::fs::write(place.join("package.json"), r#"{"private": true, "type": "module"}"#)?;
+        run_in(&place, "npm").args(["install", "--silent", "--no-audit", "--no-fund"]).args(TYPESCRIPT).silent()?;
+        let program = |name: &str| run_in(&place, &place.join("node_modules/.bin").join(name).to_string_lossy());
+        program("openapi-typescript").arg(document()).args(["--output", "kola.d.ts"]).silent()?;
+        copy("flows.ts", &place.join("flows.ts"))?;
+        program("tsc")
+            .args(["--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "flows.ts"])
+            .silent()?;
+        self.play(run_in(&place, "node").arg("flows.js"), "TypeScript")
+    }
+
+    fn rust(&self) -> anyhow::Result<()> {
+        let place = self.generated("rust", "packageName=kola,supportAsync=false")?;
+        std::fs::create_dir_all(place.join("examples"))?;
+        copy("flows.rs", &place.join("examples/flows.rs"))?;
+        // A workspace of its own, and no TLS: the server is on this machine.
+        let manifest = place.join("Cargo.toml");
+        std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + "\n[workspace]\n")?;
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let built = self.directory.join("built");
+        let mut build = run_in(&place, &cargo);
+        build.args(["build", "--quiet", "--example", "flows", "--no-default-features"]).env("CARGO_TARGET_DIR", &built);
+        build.env("RUSTFLAGS", "--allow warnings").silent()?;
+        self.play(&mut run_in(&place, &built.join("debug/examples/flows").to_string_lossy()), "Rust")
+    }
+
+    fn go(&self) -> anyhow::Result<()> {
+        let place = self.generated("go", "packageName=kola,withGoMod=false")?;
+        std::fs::remove_dir_all(place.join("test"))?;
+        std::fs::write(place.join("go.mod"), "module example.test/kola\n\ngo 1.18\n")?;
+        std::fs::create_dir_all(place.join("flows"))?;
+        copy("flows.go", &place.join("flows/main.go"))?;
+        run_in(&place, "go").args(["build", "-o", "play", "./flows"]).silent()?;
+        self.play(&mut run_in(&place, &place.join("play").to_string_lossy()), "Go")
+    }
+
+    /// The client of openapi-generator, with options that any of its users may have.
+    fn generated(&self, language: &str, properties: &str) -> anyhow::Result<PathBuf> {
+        let place = self.fresh(language)?;
+        self.tool("openapi-generator-cli", &place)
+            .args(["generate", "--generator-name", language, "--output", ".", "--additional-properties", properties])
+            .arg("--input-spec")
+            .arg(document())
+            .silent()?;
+        Ok(place)
+    }
+
+    fn fresh(&self, language: &str) -> anyhow::Result<PathBuf> {
+        let place = self.directory.join(language);
+        if place.exists() {
+            std::fs::remove_dir_all(&place)?;
+        }
+        std::fs::create_dir_all(&place)?;
+        Ok(place)
+    }
+
+    fn tool(&self, name: &str, place: &Path) -> Command {
+        run_in(place, &self.tools.join(name).to_string_lossy())
+    }
+
+    fn play(&self, command: &mut Command, language: &str) -> anyhow::Result<()> {
+        command.env("KOLA_URL", self.server.url).env("MERCHANT", self.server.merchant).silent()?;
+        println!("a generated client in {language} played the four flows");
+        Ok(())
+    }
+}
+
+fn document() -> PathBuf {
+    crate::root().join("openapi.json")
+}
+
+fn copy(name: &str, to: &Path) -> anyhow::Result<()> {
+    std::fs::copy(crate::root().join("xtask/contract/clients").join(name), to).with_context(|| name.to_owned())?;
+    Ok(())
+}
+
+fn run_in(place: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(place).stdin(Stdio::null());
+    command
+}
+
+trait Silent {
+    /// Runs it; what it says is shown where it fails.
+    fn silent(&mut self) -> anyhow::Result<()>;
+}
+
+impl Silent for Command {
+    fn silent(&mut self) -> anyhow::Result<()> {
+        let output = self.output().with_context(|| format!("{}", self.get_program().to_string_lossy()))?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        ensure!(
+            output.status.success(),
+            "{} ended with {}:\n{}{}",
+            self.get_program().to_string_lossy(),
+            output.status,
+            said(&output.stdout),
+            said(&output.stderr)
+        );
+        Ok(())
+    }
+}
