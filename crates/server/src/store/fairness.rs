@@ -233,9 +233,10 @@ impl Book {
         let mut rates = direct(from, to);
         // A direct rate that has ended is one of them, too, and where it has, the others are those through the dollar.
         let ended = |row: &RateRow| row.until.is_some_and(|until| until <= at);
-        let holds = self.rates.iter().any(|row| {
-            row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to))
-        });
+        let holds = self
+            .rates
+            .iter()
+            .any(|row| row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to)));
         if let (false, Some(usd)) = (holds, Currency::parse("USD")) {
             let back = direct(usd, to);
             let crossed = |there: Part| back.iter().map(move |back| reduced(there.0 * back.0, there.1 * back.1));
