@@ -180,7 +180,7 @@ impl Checks {
             rule(!last || before.status == after.status, "a final state changed", || format!("{before:?} -> {after:?}"))?;
             let fixed = |row: &Execution| (row.payer, row.payee, row.total_minor, row.session_id, row.deadline_at, row.rate);
             rule(fixed(before) == fixed(after), "an execution's figures changed", || format!("{before:?} -> {after:?}"))?;
-            self.lease(before, after)?;
+            Self::lease(before, after, commit)?;
         } else {
             let other = self.session_of.insert(after.session_id, after.id);
             rule(other.is_none(), "a session was executed twice", || format!("{other:?} and {after:?}"))?;
@@ -258,13 +258,18 @@ impl Checks {
     }
 
     /// A lease is taken only from who has none any more; who has it may send again.
-    fn lease(&self, before: &Execution, after: &Execution) -> Checked {
+    fn lease(before: &Execution, after: &Execution, commit: &Commit) -> Checked {
         let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
         let taken_at = new.plus(-domain::execution::LEASE_US);
         let resent = after.attempts != before.attempts;
         // Nobody believes a lease of a clock that is far ahead.
         let mad = old.since(taken_at) > domain::execution::LEASE_US + domain::execution::CLOCKS_APART_US;
-        rule(old == new || resent || mad || taken_at >= old, "a lease was taken from its holder", || {
+        // A word ends a lease, and the next look is at once where the same commit advances the merchant's clock.
+        let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {
+            let offset = merchant.as_ref().map(|merchant| merchant.clock_offset_us);
+            now.id == after.merchant_id && offset.is_some_and(|offset| offset < now.clock_offset_us)
+        });
+        rule(old == new || resent || mad || advanced || taken_at >= old, "a lease was taken from its holder", || {
             format!("{before:?} -> {after:?}")
         })
     }

@@ -60,6 +60,49 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     stage.check_books();
 }
 
+/// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays as it is.
+#[test]
+fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
+    let late = minutes(25 * 60);
+    let mismatch = || Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
+    let deadline = ReviewKind::DeadlinePassed;
+    // Words, then how the reviews that they or a passed deadline open are resolved.
+    let ends: [(&[Word], Option<(ReviewKind, Resolution)>); 10] = [
+        (&[paid("t")], None),
+        (&[declined()], None),
+        (&[Word::Accepted, paid("t"), paid("t")], None),
+        (&[Word::NeverSeen], None),
+        (&[Word::Unknown], Some((deadline, Resolution::Completed))),
+        (&[Word::Unknown], Some((deadline, Resolution::Failed))),
+        (&[mismatch()], Some((ReviewKind::AmountMismatch, Resolution::ToWallet))),
+        (&[mismatch()], Some((ReviewKind::AmountMismatch, Resolution::ToPayer))),
+        (&[declined(), paid("t")], Some((ReviewKind::SuccessAfterFailure, Resolution::ToWallet))),
+        (&[paid("t"), declined()], Some((ReviewKind::FailureAfterSuccess, Resolution::ToWallet))),
+    ];
+    for (words, resolved) in ends {
+        let mut stage = Stage::new();
+        let account = momo(&mut stage);
+        stage.fund(1_000_000);
+        let own = begin(&mut stage, account, 10_000).unwrap();
+        begin(&mut stage, account, 2_000).unwrap();
+        assert_eq!(incoming(&stage), 9_700 + 1_940);
+        if words == [Word::NeverSeen] || matches!(resolved, Some((ReviewKind::DeadlinePassed, _))) {
+            stage.now = stage.now.plus(late);
+        }
+        for word in words {
+            stage.hear(own.id, word.clone());
+        }
+        if let Some((kind, how)) = resolved {
+            stage.now = stage.now.plus(late);
+            stage.decide(&Command::Claim(own.id)).unwrap();
+            let review = stage.review(own.id, kind);
+            stage.resolve(review.id, how).unwrap();
+        }
+        assert_eq!(incoming(&stage), 1_940, "{words:?}, {resolved:?}");
+        stage.check_books();
+    }
+}
+
 #[test]
 fn a_wallet_opens_when_the_first_collection_in_its_currency_begins() {
     let mut stage = Stage::new();

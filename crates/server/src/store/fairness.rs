@@ -231,10 +231,16 @@ impl Book {
             either.collect()
         };
         let mut rates = direct(from, to);
-        if let (true, Some(usd)) = (rates.is_empty(), Currency::parse("USD")) {
+        // A direct rate that has ended is one of them, too, and where it has, the others are those through the dollar.
+        let ended = |row: &RateRow| row.until.is_some_and(|until| until <= at);
+        let holds = self
+            .rates
+            .iter()
+            .any(|row| row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to)));
+        if let (false, Some(usd)) = (holds, Currency::parse("USD")) {
             let back = direct(usd, to);
             let crossed = |there: Part| back.iter().map(move |back| reduced(there.0 * back.0, there.1 * back.1));
-            rates = direct(from, usd).into_iter().flat_map(crossed).collect();
+            rates.extend(direct(from, usd).into_iter().flat_map(crossed));
         }
         let minor = |currency: Currency| i128::from(currency.minor_per_major());
         let of_minor = |(num, den): Part| Some(reduced(num.checked_mul(minor(to))?, den.checked_mul(minor(from))?));
@@ -298,5 +304,18 @@ mod tests {
         assert_eq!(book.rates_between(lrd, usd, 4 * SLACK), [(1, 200)]);
         // 1,440 francs are 192 dollars of 100 cents each.
         assert_eq!(book.rates_between(lrd, rwf, 10), [(3, 40)]);
+    }
+
+    #[test]
+    fn a_rate_that_has_just_ended_leaves_the_way_through_the_dollar() {
+        let currency = |code| Currency::parse(code).unwrap();
+        let (usd, lrd, rwf) = (currency("USD"), currency("LRD"), currency("RWF"));
+        let rate = |from, to, num, until| RateRow { from, to, num, den: 1, since: 0, until };
+        let rates = vec![rate(usd, lrd, 192, None), rate(usd, rwf, 1_440, None), rate(lrd, rwf, 8, Some(SLACK))];
+        let book = Book { platform: HashMap::new(), gateway: HashMap::new(), rates };
+        // Eight francs for 100 cents, then 7.5, which a process whose clock is right takes at once.
+        assert_eq!(book.rates_between(lrd, rwf, SLACK - 1), [(2, 25)]);
+        assert_eq!(book.rates_between(lrd, rwf, SLACK), [(2, 25), (3, 40)]);
+        assert_eq!(book.rates_between(lrd, rwf, 3 * SLACK), [(3, 40)]);
     }
 }
