@@ -467,6 +467,7 @@ impl Rejection {
             Self::PasscodeLockedForAll,
             Self::PasscodeBusy,
             Self::DuplicateReference,
+            Self::DuplicateFunding,
             Self::Unknown { field: "wallet_id", what: "a wallet" },
             Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
             Self::Empty { what: "invoice" },

@@ -77,7 +77,8 @@ impl Raw {
         )?;
         for (balance, owner_type, owner) in [(payer, "MERCHANT", 1), (receiver, "PARTY", 2)] {
             connection.execute(
-                "INSERT INTO wallets VALUES (?, 1, ?, ?, 'USD', ?, 0, 'ACTIVE', NULL, 0, 0)",
+                "INSERT INTO wallets (id, merchant_id, owner_type, owner_id, currency, available_minor, held_minor, status, created_at, \
+                 updated_at) VALUES (?, 1, ?, ?, 'USD', ?, 0, 'ACTIVE', 0, 0)",
                 params![balance.wallet, owner_type, owner, balance.minor],
             )?;
         }
@@ -113,7 +114,8 @@ impl Raw {
         let ids: Vec<i64> = (0..count).map(|_| self.id()).collect();
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut insert = self.connection.prepare(
-            "INSERT INTO sessions VALUES (?, 1, 'TRANSFER', 'ACTIVE', NULL, 11, NULL, 21, 2, NULL, 1, 'USD', NULL, ?, ?, ?)",
+            "INSERT INTO sessions (id, merchant_id, kind, status, wallet_id, counterparty_id, party_id, amount_minor, currency, \
+             expires_at, created_at, updated_at) VALUES (?, 1, 'TRANSFER', 'ACTIVE', 11, 21, 2, 1, 'USD', ?, ?, ?)",
         )?;
         for id in &ids {
             insert.execute(params![id, self.now + 3_600_000_000, self.now, self.now])?;

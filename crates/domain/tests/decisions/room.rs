@@ -83,7 +83,7 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     let no_room = vec![Rejection::NoRoom { field: "session_id" }];
     assert_eq!(begin(&mut stage, account, 101).unwrap_err(), no_room);
     let last = begin(&mut stage, account, 100).unwrap();
-    assert_eq!(begin(&mut stage, account, 2).unwrap_err(), no_room);
+    assert_eq!(begin(&mut stage, account, 4).unwrap_err(), no_room);
     // One that fails gives its room back.
     stage.hear(last.id, declined());
     let last = begin(&mut stage, account, 100).unwrap();

@@ -82,7 +82,7 @@ impl JsonSchema for Percent {
     }
 
     fn json_schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "number" })
+        json_schema!({ "type": "number", "format": "double" })
     }
 }
 

@@ -155,6 +155,75 @@ mod tests {
         }
     }
 
+    /// Every object of the document but its examples, with the way to it.
+    fn objects(value: &Value, way: &str, all: &mut Vec<(String, Map<String, Value>)>) {
+        match value {
+            Value::Object(object) => {
+                all.push((way.to_owned(), object.clone()));
+                for (name, value) in object.iter().filter(|(name, _)| *name != "example") {
+                    objects(value, &format!("{way}/{name}"), all);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| objects(value, way, all)),
+            _ => {}
+        }
+    }
+
+    /// Generators of clients make no type, or one that does not work, of whatever is not so plain.
+    #[test]
+    fn everything_has_one_plain_type() {
+        let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
+        let mut all = vec![];
+        objects(&document["paths"], "", &mut all);
+        objects(&document["components"]["schemas"], "", &mut all);
+        let is = |object: &Map<String, Value>, name: &str| match object.get("type") {
+            Some(Value::String(of)) => of == name,
+            Some(Value::Array(of)) => of.iter().any(|of| of == name),
+            _ => false,
+        };
+        for (way, object) in &all {
+            let choices = object.get("anyOf").and_then(Value::as_array).map_or(1, |choices| {
+                choices
+                    .iter()
+                    .filter(|choice| choice["type"] != "null")
+                    .filter(|choice| choice.as_object() != Some(&Map::new()))
+                    .count()
+            });
+            assert_eq!(choices, 1, "{way} is one of several things");
+            assert!(!object.contains_key("oneOf") && !object.contains_key("allOf"), "{way}");
+            assert!(!object.contains_key("$ref") || !object.contains_key("properties"), "{way} is a reference and more");
+            assert!(!is(object, "integer") || object.get("format").is_some_and(|format| format == "int64"), "{way}");
+            assert!(!is(object, "number") || object.get("format").is_some_and(|format| format == "double"), "{way}");
+            let values = object.get("enum").and_then(Value::as_array);
+            assert!(values.is_none() || !way.contains("/properties/"), "{way} has values and no name");
+        }
+    }
+
+    #[test]
+    fn no_two_schemas_are_one_type_in_some_language() {
+        let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
+        let names: Vec<&String> = document["components"]["schemas"].as_object().unwrap().keys().collect();
+        let small: HashSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        assert_eq!(small.len(), names.len(), "two differ by case alone");
+        // What makes an `X` in Go is called `NewX`.
+        let made = |name: &&String| names.iter().any(|other| **other == format!("New{name}"));
+        assert_eq!(names.iter().find(|name| made(name)), None);
+    }
+
+    #[test]
+    fn operations_are_called_by_what_they_do_to_what() {
+        let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
+        for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()) {
+            let id = operation["operationId"].as_str().unwrap();
+            let words: Vec<&str> = id.split('_').collect();
+            let plain = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+            assert!(words.len() > 1 && words.iter().all(plain), "{id}");
+            let lists = operation["responses"]["200"]["content"]["application/json"]["schema"]["type"] == "array";
+            assert_eq!(words[0] == "list", lists, "{id}");
+            assert!(!lists || id.ends_with('s') || id.ends_with("ies"), "{id} is of several");
+        }
+    }
+
     #[test]
     fn every_body_has_an_example_that_is_read() {
         for route in super::super::api().list() {

@@ -235,7 +235,12 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn page_by_token(&self, token: &str) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
-        let page: Option<CheckoutConfig> = self.one("token = :token OR link_token = :token", &params!["token" = token]).await?;
+        let params = params!["token" = token];
+        // Two statements: of one with two ways PostgreSQL may make a look through the whole table.
+        let mut page: Option<CheckoutConfig> = self.one("token = :token", &params).await?;
+        if page.is_none() {
+            page = self.one("link_token = :token", &params).await?;
+        }
         let Some(page) = page.map(|page| page.seen_by(token)) else { return Ok(None) };
         let merchant = self.merchant(page.merchant_id).await?;
         let source: Option<Source> = self.one("id = :id", &params!["id" = page.source_id.0]).await?;

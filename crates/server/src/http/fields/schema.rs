@@ -230,11 +230,11 @@ mod tests {
 
     #[test]
     fn what_is_optional_may_be_null() {
-        assert_eq!(of::<Option<Int<1, 9>>>()["anyOf"].as_array().map(Vec::len), Some(3));
+        assert_eq!(of::<Option<Int<1, 9>>>()["type"], json!(["integer", "null"]));
         assert_eq!(of::<Option<Text<5>>>()["type"], json!(["string", "null"]));
         let relationship = of::<Option<Relationship>>();
         assert_eq!(relationship["anyOf"][1], json!({ "type": "null" }));
-        assert_eq!(of::<Id>()["anyOf"][0]["minimum"], json!(1));
+        assert_eq!(of::<Id>()["minimum"], json!(1));
     }
 
     #[test]

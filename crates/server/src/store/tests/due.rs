@@ -6,11 +6,11 @@ use domain::names::Mode;
 use domain::time::{Timestamp, minutes, seconds};
 
 use super::lists::fill;
-use super::{Own, Stage, superuser};
+use super::{Own, Stage, bare, superuser};
 use crate::store::cell::Cell;
+use crate::store::migrate;
 use crate::store::record::Record as _;
 use crate::store::sql::{Sql, params};
-use crate::store::{Database, file, migrate};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not in the sandbox.
@@ -141,8 +141,7 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
 fn before_merchant_time() -> Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kola.db");
-    file::create_new(&path).unwrap();
-    let mut sql = Database::Sqlite(path).open_as_it_is().unwrap();
+    let mut sql = bare(&path);
     migrate::tests::run_to(5, sql.as_mut());
     sql.script("PRAGMA user_version = 5").unwrap();
     let mut all: Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> = vec![(sql, Box::new(directory))];

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Write as _;
+use std::path::Path;
 
 use tokio::runtime::Runtime;
 
@@ -12,6 +13,7 @@ use super::postgres::readers::IN_ORDER;
 use super::postgres::{Address, PostgresSql};
 use super::queries::Queries;
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
+use super::sqlite::SqliteSql;
 use super::{Database, StoreError};
 use crate::clock;
 use crate::hex::hex;
@@ -35,6 +37,11 @@ pub(super) fn note(sql: &str, params: &Params<'_>) {
     };
     let params = params.iter().map(|(name, value)| (*name, owned(value))).collect();
     ASKED.with_borrow_mut(|asked| asked.push((sql.to_owned(), params)));
+}
+
+/// A SQLite database without a schema, as a start makes one before it gives it its name.
+fn bare(path: &Path) -> Box<dyn Sql> {
+    Box::new(SqliteSql(rusqlite::Connection::open(path).unwrap()))
 }
 
 /// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test runner does not swallow it.

@@ -5,10 +5,10 @@ use domain::book::Book;
 use domain::names::{Method, Operation, Provider};
 use domain::time::{Timestamp, minutes};
 
-use super::{Home, Own, superuser};
+use super::{Home, Own, bare, superuser};
 use crate::clock;
 use crate::store::sql::Sql;
-use crate::store::{Database, book, migrate};
+use crate::store::{book, migrate};
 
 /// The last schema in which a missing row was a fee of zero.
 const BEFORE: usize = 5;
@@ -17,8 +17,7 @@ const BEFORE: usize = 5;
 fn empty() -> Vec<(Box<dyn Sql>, Home)> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kola.db");
-    std::fs::File::create(&path).unwrap();
-    let sqlite = (Database::Sqlite(path).open_as_it_is().unwrap(), Home::Sqlite(directory));
+    let sqlite = (bare(&path), Home::Sqlite(directory));
     let postgres = superuser().map(|admin| {
         let (own, place) = Own::create(&admin);
         (place.open_as_it_is().unwrap(), Home::Postgres(own))
