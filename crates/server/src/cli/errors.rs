@@ -34,7 +34,7 @@ or when the operator lifts it with `kola merchant passcode --merchant ID --unloc
 | 405, 413, 415 | another method; a body over 64 KiB; a body that is not JSON | |
 | 408 | the body did not arrive within 30 seconds | send the same again |
 | 422 | the request is at fault, or the state of what it names | see below |
-| 429 | too many requests, too many bad tokens from one address, transfers to too many new recipients, too many lists of this merchant that are being answered, or too many passcodes that are being compared | wait as long as `Retry-After` says; read the answers that you asked for |
+| 429 | too many requests, too many bad tokens from one address, transfers to too many new recipients, too many lists, pages, or invoices, orders and receipts of one merchant that are being answered, or too many passcodes that are being compared | wait as long as `Retry-After` says; read the answers that you asked for |
 | 500 | a fault of ours; the detail has a request id that the log has too | tell the operator |
 | 503 | overload, or the database is away; where it went away in the middle of a commit, the call may have been done | \
 wait as long as `Retry-After` says, send the same again: an execution with the same `reference_id` then tells what was done and does nothing twice; what has no such key, look up first |

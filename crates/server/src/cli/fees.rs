@@ -176,7 +176,8 @@ fn percent_json(ppm: i64) -> Value {
     json!(Ratio::new(ppm, 10_000).map(|percent| percent.to_text(4)))
 }
 
-fn fee_json(fee: Fee) -> Value {
+/// A fee, for a program.
+pub fn fee_json(fee: Fee) -> Value {
     json!({
         "percentage": percent_json(fee.percentage_ppm),
         "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),

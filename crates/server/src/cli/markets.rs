@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Place;
 use super::arguments::{columns, country, currency, dated, is_over, method, operation, period, provider};
-use super::fees::{fee_of, percentage};
+use super::fees::{self, fee_json, fee_of, percentage};
 use super::output::{self, moment};
 use crate::clock;
 use crate::market::{Country, Percentage};
@@ -161,7 +161,14 @@ fn open(
     let new = NewMarket { method, provider, operation, currency, country };
     let effective = book::open_market(sql.as_mut(), &new, fee, now)?;
     let row = Market { method, provider, operation, currency, country: new.country.0, effective };
-    output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
+    let (mut json, mut text) = (as_json(&row), format!("{}  {}", shown(&row), period(effective)));
+    if let Some(fee) = fee {
+        text.push_str(&format!(", fee {}", fees::shown(fee)));
+        if let (Some(fields), Value::Object(of_fee)) = (json.as_object_mut(), fee_json(fee)) {
+            fields.extend(of_fee);
+        }
+    }
+    output::done(&json, &text)
 }
 
 fn close(place: &Place, which: Which) -> anyhow::Result<()> {

@@ -143,7 +143,7 @@ pub fn main() -> ExitCode {
         Group::Keys(command) => command.run(&place),
         Group::Db(command) => command.run(&place),
         Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
-        Group::Openapi => output::write(&crate::http::openapi::DOCUMENT).context("the document cannot be written"),
+        Group::Openapi => output::line(crate::http::openapi::DOCUMENT.trim_end()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

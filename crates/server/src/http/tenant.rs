@@ -6,7 +6,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::caller::Caller;
 use domain::ids::MerchantId;
-use domain::merchant::Merchant;
+use domain::merchant::{ApiKey, Merchant};
 use domain::time::Timestamp;
 
 use super::challenge::Challenge;
@@ -15,6 +15,7 @@ use super::extract::MerchantTime;
 use super::limits;
 use crate::app::App;
 use crate::clock;
+use crate::store::installation::SigningKey;
 
 /// The merchant that calls. A handler without it cannot read a row.
 pub struct Tenant {
@@ -40,13 +41,8 @@ impl Tenant {
     /// 401.
     pub async fn holds(&self, app: &App) -> Result<(), ApiError> {
         let (key, signing_keys) = (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
-        if key.is_none_or(|(key, _)| key.revoked_at.is_some()) {
-            return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
-        }
-        if signing_keys.iter().all(|key| key.id != self.caller.signing_key_id.0) {
-            return Err(ApiError::BadCredentials(Challenge::Invalid));
-        }
-        Ok(())
+        let key = key.map(|(key, _)| key);
+        held(&self.caller, key.as_ref(), &signing_keys, clock::now()).map_err(ApiError::BadCredentials)
     }
 
     /// The merchant's own time.
@@ -54,6 +50,17 @@ impl Tenant {
     pub const fn time(&self) -> Timestamp {
         self.merchant.time(self.now)
     }
+}
+
+/// Whether credentials that were good hold at `now`, by the API key and the signing keys that there are.
+fn held(caller: &Caller, key: Option<&ApiKey>, signing_keys: &[SigningKey], now: Timestamp) -> Result<(), Challenge> {
+    if key.is_none_or(|key| key.revoked_at.is_some()) {
+        return Err(Challenge::KeyRevoked);
+    }
+    if signing_keys.iter().all(|key| key.id != caller.signing_key_id.0) {
+        return Err(Challenge::Invalid);
+    }
+    if now < caller.until { Ok(()) } else { Err(Challenge::Expired) }
 }
 
 /// The token of an `Authorization: Bearer` header.
@@ -111,5 +118,27 @@ mod tests {
         assert_eq!(with("Basic abc"), Err(ApiError::BadCredentials(Challenge::NoBearer)));
         assert_eq!(with("abc"), Err(ApiError::BadCredentials(Challenge::NoBearer)));
         assert_eq!(bearer(&HeaderMap::new()), Err(ApiError::NotAuthenticated));
+    }
+
+    #[test]
+    fn credentials_hold_until_they_are_taken_away_or_expire() {
+        use domain::ids::{ApiKeyId, SigningKeyId};
+        let (until, at) = (Timestamp(100), Timestamp(99));
+        let caller = Caller { merchant_id: MerchantId(1), api_key_id: ApiKeyId(2), signing_key_id: SigningKeyId(3), until };
+        let key = ApiKey {
+            id: ApiKeyId(2),
+            merchant_id: MerchantId(1),
+            client_id: String::new(),
+            secret_hash: String::new(),
+            created_at: Timestamp(0),
+            revoked_at: None,
+        };
+        let revoked = ApiKey { revoked_at: Some(at), ..key.clone() };
+        let signing = |id| [SigningKey { id, secret: [0; 32] }];
+        assert_eq!(held(&caller, Some(&key), &signing(3), at), Ok(()));
+        assert_eq!(held(&caller, Some(&key), &signing(3), until), Err(Challenge::Expired));
+        assert_eq!(held(&caller, Some(&key), &signing(4), at), Err(Challenge::Invalid));
+        assert_eq!(held(&caller, Some(&revoked), &signing(3), at), Err(Challenge::KeyRevoked));
+        assert_eq!(held(&caller, None, &signing(3), at), Err(Challenge::KeyRevoked));
     }
 }

@@ -1,7 +1,8 @@
 //! The built-in provider: it plays pawaPay and Stripe, and never moves money.
 //!
 //! What it does is decided by whose number it is by the book, by the number's last three digits (or the card's test name), by how
-//! often the request was sent, and by how long ago on the merchant's sandbox clock. It remembers nothing, so that a crash changes nothing.
+//! often the request was sent, and by how long ago on the merchant's sandbox clock. It remembers nothing, so that a crash changes
+//! nothing.
 
 use std::time::Duration;
 

@@ -23,13 +23,10 @@ struct Migration {
 const RECOUNTED: i64 = 4;
 /// From this version on what refunds cost is rounded once over all of their payment.
 const ROUNDED_ONCE: i64 = 6;
-
 /// From this version on wallets know what is on its way in, and transfers who receives them.
 const ROOM_KEPT: i64 = 8;
-
 /// From this version on what waits of a sandbox merchant is looked at by the merchant's clock.
 const BY_MERCHANT_TIME: i64 = 9;
-
 /// From this version on wrong passcodes are counted in a window.
 const TRIES_COUNTED: i64 = 10;
 

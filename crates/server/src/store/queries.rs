@@ -577,7 +577,11 @@ impl Queries {
     /// [`StoreError::Misplaced`].
     pub fn look(&self) -> Result<(), StoreError> {
         match &self.rows {
-            Rows::Sqlite { at_once, .. } => at_once.look(),
+            Rows::Sqlite { at_once, apart } => {
+                // Each remembers what it saw, so both have to look.
+                let (at_once, apart) = (at_once.look(), apart.look());
+                at_once.and(apart)
+            }
             Rows::Postgres(_) => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ fn shell(database: &Database, line: &str) -> std::process::Output {
 }
 
 /// Runs kola with its output into a pipe at whose other end nobody is.
-fn unread(database: &Database, arguments: &[&str]) -> std::process::Output {
+pub(crate) fn unread(database: &Database, arguments: &[&str]) -> std::process::Output {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let mut kola = Command::new(env!("CARGO_BIN_EXE_kola"));
@@ -82,7 +82,9 @@ fn what_was_done_is_told_where_the_answer_cannot_be() {
         assert!(!output.status.success() && said(&output).contains("cannot be written"), "{line}: {output:?}");
     }
     // Who reads no further is not complained to.
-    for list in [&["errors"][..], &["markets", "list"], &["ledger", "verify"], &["demo", "--sandbox-delay-ms", "0"]] {
+    for list in
+        [&["errors"][..], &["openapi"], &["markets", "list"], &["ledger", "verify"], &["demo", "--sandbox-delay-ms", "0"]]
+    {
         let output = unread(&database, list);
         assert!(output.status.success() && said(&output).is_empty(), "{list:?}: {output:?}");
     }

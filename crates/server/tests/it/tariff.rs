@@ -1,7 +1,8 @@
 //! What payments cost is never less than the book says: not by rounding, not because a row is missing, not by a clock.
 
+use crate::operator::unread;
 use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Reply, Server, assert_fields, assert_money, id, key, open, shown};
+use crate::support::{Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown};
 
 /// What all wallets of a currency have together.
 fn in_wallets(server: &Server, currency: &str) -> i64 {
@@ -57,10 +58,26 @@ fn positions_are_told_and_may_have_a_limit() {
     assert_eq!((run.code, run.out.contains(" 0 violations")), (Some(3), true), "{} {}", run.out, run.err);
     assert_eq!(run.err, "kola: the exchange position is -104.00 USD, beyond its limit of 103.99 USD\n");
     assert_eq!(verify(&["LRD=0"]).code, Some(3));
+    let nobody_reads = unread(&server.database, &["ledger", "verify", "--position-limit", "LRD=0"]);
+    assert_eq!(nobody_reads.status.code(), Some(3), "{nobody_reads:?}");
     assert_eq!(verify(&["USD"]).code, Some(2));
     // What is broken is worse.
     server.database.damage("UPDATE wallets SET available_minor = available_minor + 1 WHERE available_minor > 0");
     assert_eq!(verify(&["USD=1"]).code, Some(1));
+}
+
+#[test]
+fn a_market_that_is_opened_tells_the_fee_that_was_set_with_it() {
+    let (server, _shop) = open();
+    let market = ["markets", "open", "CREDIT_CARD", "COLLECTION", "EUR"];
+    let told = |more: &[&str]| server.kola(&[&market, more].concat()).ok();
+    let fee = ["--percentage", "2.5", "--fixed", "0.20", "--fixed-currency", "EUR"];
+    assert!(told(&fee).contains("fee 2.5 % + 0.20 EUR"));
+    let answer: serde_json::Value = serde_json::from_str(&told(&["--percentage", "3", "--json"])).expect("JSON");
+    assert_fields(&answer, &[("currency", "EUR"), ("percentage", "3"), ("fixed_fee", "null"), ("fixed_fee_currency", "null")]);
+    // It was not spoken of.
+    let answer: serde_json::Value = serde_json::from_str(&told(&["--json"])).expect("JSON");
+    assert_eq!(answer["percentage"], json!(null));
 }
 
 fn predicted(shop: &Merchant, operation: &str) -> Reply {

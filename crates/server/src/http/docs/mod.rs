@@ -3,7 +3,6 @@
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-
 use axum::response::Redirect;
 
 use super::error::ApiError;

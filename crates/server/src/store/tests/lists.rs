@@ -12,10 +12,10 @@ use domain::source::{SourceStatus, SourceType};
 use domain::wallet::OwnerType;
 
 use super::Stage;
-use crate::store::StoreError;
 use crate::store::lists::{AccountFilter, EventFilter, LOOKED_AT, Page, Part, SourceFilter, WalletFilter};
 use crate::store::queries::Queries;
 use crate::store::sql::Dialect;
+use crate::store::{Database, StoreError};
 
 const ROWS: i64 = 1_500;
 const MERCHANTS: i64 = 8;
@@ -275,6 +275,21 @@ fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
             }
         }
         assert_eq!((pages, found), (3, vec![1_000_007]));
+    }
+}
+
+#[test]
+fn no_list_is_read_from_a_file_without_its_name() {
+    for stage in Stage::both() {
+        let Database::Sqlite(path) = &stage.place else { continue };
+        let away = path.with_extension("away");
+        std::fs::rename(path, &away).unwrap();
+        assert!(matches!(stage.queries.look(), Err(StoreError::Misplaced { .. })));
+        let read = || stage.ask(async |q| q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows));
+        assert!(matches!(read(), Err(StoreError::Misplaced { .. })), "{:?}", read());
+        std::fs::rename(&away, path).unwrap();
+        stage.queries.look().unwrap();
+        assert_eq!(read().unwrap(), []);
     }
 }
 
