@@ -184,7 +184,7 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
                 complain("is required".to_owned());
             }
             // That an id may be written in a string, too, is said in words: generators make no type of a choice.
-            let in_words = |name: &str| name == "string" && theirs.contains("integer");
+            let in_words = |name: &str| name == "string" && said.types.contains("integer");
             let missing = |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
             for name in theirs.iter().filter(missing) {
                 complain(format!("does not take {name}"));
