@@ -266,13 +266,13 @@ fn has_terminal() -> bool {
 
 /// What a start says, once the first merchant of an empty database is made and its secret shown.
 fn welcome(place: &Place, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
-    let program = program(place);
     let docs = format!("Read and try the API: {public_url}/docs\n");
     let Some(created) = first_merchant(place)? else {
+        let program = program_on(place);
         return Ok(format!("{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"));
     };
     // Its secret is shown once: before anything else can fail.
-    if let Err(error) = created.show_or_undo(place, &created.as_json(false), &introduction(&created, address, &program)) {
+    if let Err(error) = created.show_or_undo(place, &created.as_json(false), &introduction(&created, address, &program())) {
         installation::give_back_first_merchant(place.open()?.as_mut())?;
         return Err(error);
     }
@@ -302,12 +302,18 @@ pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
 }
 
 /// How the rest of the command line is reached from here, as it can be typed.
-fn program(place: &Place) -> String {
-    let program = std::env::current_exe().map_or_else(|_| "kola".to_owned(), |path| path.display().to_string());
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "kola".to_owned(), |path| path.display().to_string())
+}
+
+/// The same for what is about this database.
+fn program_on(place: &Place) -> String {
     // Another database's URL may have a password.
     match &place.database {
-        Database::Sqlite(path) if path.as_os_str() != "kola.db" => format!("{program} --database sqlite:{}", path.display()),
-        _ => program,
+        Database::Sqlite(path) if path.as_os_str() != "kola.db" => {
+            format!("{} --database sqlite:{}", program(), path.display())
+        }
+        _ => program(),
     }
 }
 

@@ -7,7 +7,7 @@
 //! What is not finished has a name of its own: an interrupted copy is never taken for a whole one.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -105,15 +105,48 @@ fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
     if alone.is_some() {
         fs::rename(to, &before).map_err(failed)?;
     }
-    // The index of a log is made anew from it.
-    for (ending, kept) in [("-wal", Some(file::beside(&before, "-wal"))), ("-shm", None)] {
-        let path = file::beside(to, ending);
-        let moved = kept.map_or_else(|| fs::remove_file(&path), |kept| fs::rename(&path, kept));
-        match moved {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+    let done = move_log(to, &before).map_err(failed).and_then(|()| publish(aside, to));
+    match done {
+        Ok(_) => Ok(alone.map(|_| before)),
+        Err(error) => {
+            move_back(&before, to);
+            Err(error)
         }
     }
-    publish(aside, to)?;
-    Ok(alone.map(|_| before))
+}
+
+/// Moves the log of a database beside its new name. The index of a log is made anew from it.
+fn move_log(from: &Path, to: &Path) -> io::Result<()> {
+    if_there(fs::rename(file::beside(from, "-wal"), file::beside(to, "-wal")))?;
+    if_there(fs::remove_file(file::beside(from, "-shm")))
+}
+
+fn if_there(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Gives what was there its name again, the log first.
+fn move_back(before: &Path, to: &Path) {
+    let back = move_log(before, to).and_then(|()| if_there(fs::rename(before, to)));
+    if let Err(error) = back {
+        tracing::error!(%error, database = %before.display(), "the database that was there could not be given its name again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_exchanged_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (to, nothing) = (folder.path().join("kola.db"), folder.path().join("nothing"));
+        let log = file::beside(&to, "-wal");
+        for (path, text) in [(&to, "database"), (&log, "log")] {
+            fs::write(path, text).unwrap();
+        }
+        exchange(&nothing, &to).unwrap_err();
+        assert_eq!([fs::read_to_string(&to).unwrap(), fs::read_to_string(&log).unwrap()], ["database", "log"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }
