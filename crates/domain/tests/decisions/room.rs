@@ -63,11 +63,13 @@ fn a_wallet_knows_what_is_on_its_way_in() {
 /// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays as it is.
 #[test]
 fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
+    /// How the review is resolved that the words or a passed deadline open.
+    type Resolved = Option<(ReviewKind, Resolution)>;
+
     let late = minutes(25 * 60);
     let mismatch = || Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
     let deadline = ReviewKind::DeadlinePassed;
-    // Words, then how the reviews that they or a passed deadline open are resolved.
-    let ends: [(&[Word], Option<(ReviewKind, Resolution)>); 10] = [
+    let ends: [(&[Word], Resolved); 10] = [
         (&[paid("t")], None),
         (&[declined()], None),
         (&[Word::Accepted, paid("t"), paid("t")], None),
