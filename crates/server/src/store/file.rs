@@ -39,15 +39,22 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// The ends of the names of SQLite's own files beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// A name in the same folder for what is not finished.
 ///
 /// # Errors
-/// When the path has no file name, or SQLite would read it as a URI.
+/// When the path has no file name, SQLite would read it as a URI, or take the file for one of its own: a copy of `kola.db` that is
+/// named `kola.db-journal` keeps others from opening `kola.db`, and is removed with the next start.
 pub fn aside(path: &Path, ending: &str) -> Result<PathBuf, StoreError> {
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| refused(format!("{} is no name for a file, or not UTF-8", path.display())))?;
     if path.to_str().is_none_or(|path| path.starts_with("file:")) {
         return Err(refused(format!("{} looks like a URI: write a path, like ./{name}", path.display())));
+    }
+    if BESIDE.iter().any(|ending| name.ends_with(ending)) {
+        return Err(refused(format!("{}: SQLite gives such names to its own files beside a database", path.display())));
     }
     Ok(path.with_file_name(format!(".{name}.{}.{ending}", hex(&clock::random::<6>()?))))
 }
@@ -94,7 +101,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Removes a database file that nobody needs, and what lies beside it.
 pub fn remove(path: &Path) {
-    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal")] {
+    for path in std::iter::once(path.to_owned()).chain(BESIDE.map(|ending| beside(path, ending))) {
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != ErrorKind::NotFound
         {
@@ -369,6 +376,8 @@ mod tests {
         publish(&aside, &path).unwrap();
         create_new(&aside).unwrap();
         assert_eq!(publish(&aside, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
-        assert!(super::aside(Path::new("file:x"), "new").is_err() && super::aside(Path::new(".."), "new").is_err());
+        for name in ["file:x", "..", "kola.db-wal", "kola.db-shm", "kola.db-journal"] {
+            assert!(super::aside(Path::new(name), "new").is_err(), "{name}");
+        }
     }
 }
