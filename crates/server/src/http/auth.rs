@@ -60,6 +60,8 @@ async fn obtain_token(
     if key.revoked_at.is_some() {
         return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
     }
+    // One that was retired a moment ago would sign a token that is good for nothing.
+    app.tokens.replace(&app.queries.signing_keys().await?);
     let access_token = app.tokens.issue(key.id, clock::now())?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES })))
 }

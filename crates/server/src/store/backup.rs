@@ -91,6 +91,14 @@ fn prepare(from: &Path, aside: &Path) -> Result<Report, StoreError> {
     }
 }
 
+/// A name for what was there, which nothing has: another database may have been put away in the same second.
+fn kept_as(to: &Path, now: &str) -> PathBuf {
+    let first = file::beside(to, &format!(".before-{now}"));
+    let others = (2_u32..).map(|n| file::beside(&first, &format!("-{n}")));
+    let is_free = |path: &PathBuf| [path, &file::beside(path, "-wal")].iter().all(|path| fs::symlink_metadata(path).is_err());
+    std::iter::once(first.clone()).chain(others).find(is_free).unwrap_or_else(|| first.clone())
+}
+
 /// Moves what is there out of the way, the database before its log: a log without its database is noticed, a database without
 /// its log is not.
 fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
@@ -101,7 +109,7 @@ fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
         Err(error) => return Err(error),
     };
     let now = clock::now().to_string().replace(':', "");
-    let before = file::beside(to, &format!(".before-{}", now.split(['.', 'Z']).next().unwrap_or_default()));
+    let before = kept_as(to, now.split(['.', 'Z']).next().unwrap_or_default());
     if alone.is_some() {
         fs::rename(to, &before).map_err(failed)?;
     }
@@ -148,5 +156,23 @@ mod tests {
         exchange(&nothing, &to).unwrap_err();
         assert_eq!([fs::read_to_string(&to).unwrap(), fs::read_to_string(&log).unwrap()], ["database", "log"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_away_in_the_same_second_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kola.db");
+        let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let kept = || kept_as(&path, "2026-01-02T030405");
+        assert_eq!(name(kept()), "kola.db.before-2026-01-02T030405");
+        fs::write(kept(), "a database").unwrap();
+        assert_eq!(name(kept()), "kola.db.before-2026-01-02T030405-2");
+        fs::write(file::beside(&kept(), "-wal"), "a log").unwrap();
+        assert_eq!(name(kept()), "kola.db.before-2026-01-02T030405-3");
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::StoreError;
 use crate::clock;
@@ -17,6 +18,8 @@ use crate::hex::hex;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// Where its header has the number that says whose file it is.
 const APPLICATION: std::ops::Range<usize> = 68..72;
+/// The end of the name of a log's index.
+const INDEX: &str = "-shm";
 /// That number of a backup which nobody has opened: it has no log, so that a log beside it is another file's.
 pub const UNOPENED: i32 = i32::from_be_bytes(*b"kolc");
 
@@ -36,15 +39,22 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// The ends of the names of SQLite's own files beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// A name in the same folder for what is not finished.
 ///
 /// # Errors
-/// When the path has no file name, or SQLite would read it as a URI.
+/// When the path has no file name, SQLite would read it as a URI, or take the file for one of its own: a copy of `kola.db` that is
+/// named `kola.db-journal` keeps others from opening `kola.db`, and is removed with the next start.
 pub fn aside(path: &Path, ending: &str) -> Result<PathBuf, StoreError> {
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| refused(format!("{} is no name for a file, or not UTF-8", path.display())))?;
     if path.to_str().is_none_or(|path| path.starts_with("file:")) {
         return Err(refused(format!("{} looks like a URI: write a path, like ./{name}", path.display())));
+    }
+    if BESIDE.iter().any(|ending| name.ends_with(ending)) {
+        return Err(refused(format!("{}: SQLite gives such names to its own files beside a database", path.display())));
     }
     Ok(path.with_file_name(format!(".{name}.{}.{ending}", hex(&clock::random::<6>()?))))
 }
@@ -91,7 +101,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Removes a database file that nobody needs, and what lies beside it.
 pub fn remove(path: &Path) {
-    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal")] {
+    for path in std::iter::once(path.to_owned()).chain(BESIDE.map(|ending| beside(path, ending))) {
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != ErrorKind::NotFound
         {
@@ -262,7 +272,8 @@ fn identity(path: &Path) -> Option<Identity> {
     }
 }
 
-/// The files that a connection has open: the database and its log.
+/// The files that a connection has open: the database, its log, and the index of its log. The index has the locks, too: beside
+/// one without a name another process makes its own, and both write over what the other has appended to the log.
 #[derive(Debug)]
 pub struct Opened(Vec<(PathBuf, Identity)>);
 
@@ -271,7 +282,11 @@ impl Opened {
     #[must_use]
     pub fn of(connection: &Connection) -> Self {
         let path = connection.path().filter(|path| !path.is_empty()).map(PathBuf::from);
-        let files = path.map(|path| [beside(&path, "-wal"), path]).into_iter().flatten();
+        let files = path.map(|path| {
+            let (log, index) = (beside(&path, "-wal"), beside(&path, INDEX));
+            [path, log, index]
+        });
+        let files = files.into_iter().flatten();
         Self(files.filter_map(|path| identity(&path).map(|found| (path, found))).collect())
     }
 
@@ -284,6 +299,17 @@ impl Opened {
         match self.0.iter().find(|(path, opened)| identity(path) != Some(*opened)) {
             None => Ok(()),
             Some((path, _)) => Err(StoreError::Misplaced { path: path.clone() }),
+        }
+    }
+
+    /// Before a connection is closed: where only the index was removed or replaced, the log is left to whoever opens the
+    /// database next, who makes the index anew. By the old one it would be written back and removed without what other
+    /// processes have appended since.
+    pub fn leave_log(&self, connection: &Connection) {
+        let is_index = |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX.as_bytes());
+        let only_index = matches!(self.check(), Err(StoreError::Misplaced { path }) if is_index(&path));
+        if only_index && let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "the log of the database cannot be left as it is");
         }
     }
 }
@@ -350,6 +376,8 @@ mod tests {
         publish(&aside, &path).unwrap();
         create_new(&aside).unwrap();
         assert_eq!(publish(&aside, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
-        assert!(super::aside(Path::new("file:x"), "new").is_err() && super::aside(Path::new(".."), "new").is_err());
+        for name in ["file:x", "..", "kola.db-wal", "kola.db-shm", "kola.db-journal"] {
+            assert!(super::aside(Path::new(name), "new").is_err(), "{name}");
+        }
     }
 }

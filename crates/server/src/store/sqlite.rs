@@ -256,6 +256,12 @@ pub struct SqliteStore {
     book: Arc<Book>,
 }
 
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.opened.leave_log(&self.connection);
+    }
+}
+
 impl SqliteStore {
     /// A store on an opened database.
     ///
@@ -428,6 +434,14 @@ pub struct Readers {
     opened: file::Opened,
     /// Whether the file was elsewhere at the last look.
     misplaced: AtomicBool,
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        for connection in &mut self.connections {
+            self.opened.leave_log(connection.get_mut().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
 }
 
 impl Readers {

@@ -27,7 +27,7 @@ fn is_refused(server: &Server, shop: &Merchant) {
 #[test]
 fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
     on_sqlite_only!();
-    for name in ["kola.db", "kola.db-wal"] {
+    for name in ["kola.db", "kola.db-wal", "kola.db-shm"] {
         let (server, shop) = open();
         let (there, away) = (file(&server.database, name), file(&server.database, "away"));
         shop.party();
@@ -43,6 +43,23 @@ fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
         shop.party();
         server.verify_ledger();
     }
+}
+
+#[test]
+fn what_others_write_beside_an_index_that_is_gone_is_kept() {
+    on_sqlite_only!();
+    let (mut server, shop) = open();
+    server.fund(&shop, "USD", "100.00");
+    fs::remove_file(file(&server.database, "kola.db-shm")).expect("an index");
+    is_refused(&server, &shop);
+    // Another process makes a new index, in which it does not see the server.
+    let wallets: serde_json::Value = serde_json::from_str(&server.kola(&["wallet", "list", "--json"]).ok()).expect("JSON");
+    let usd = wallets.as_array().expect("rows").iter().find(|row| row["currency"] == "USD").expect("a wallet");
+    server.kola(&["wallet", "fund", "--wallet", &usd["id"].to_string(), "--amount", "1.00"]).ok();
+    server.terminate();
+    server.restart(&[]);
+    shop.at(&server).assert_balance("USD", "101.00", "0.00");
+    server.verify_ledger();
 }
 
 /// A server with a payment, a backup of it, and a payment after the backup; then the server is killed.
