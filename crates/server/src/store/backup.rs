@@ -91,6 +91,21 @@ fn prepare(from: &Path, aside: &Path) -> Result<Report, StoreError> {
     }
 }
 
+/// Where a database is kept that another takes the place of. What was kept by an earlier restoring, in the same second even, or
+/// is left of one that was interrupted, is not written over.
+fn free_name(to: &Path) -> PathBuf {
+    let now = clock::now().to_string().replace(':', "");
+    let first = format!(".before-{}", now.split(['.', 'Z']).next().unwrap_or_default());
+    let is_free = |path: &PathBuf| ["", "-wal"].iter().all(|ending| fs::symlink_metadata(file::beside(path, ending)).is_err());
+    let mut before = file::beside(to, &first);
+    let mut count = 1;
+    while !is_free(&before) {
+        count += 1;
+        before = file::beside(to, &format!("{first}-{count}"));
+    }
+    before
+}
+
 /// Moves what is there out of the way, the database before its log: a log without its database is noticed, a database without
 /// its log is not.
 fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
@@ -100,8 +115,7 @@ fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
         Err(StoreError::Open { error, .. }) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let now = clock::now().to_string().replace(':', "");
-    let before = file::beside(to, &format!(".before-{}", now.split(['.', 'Z']).next().unwrap_or_default()));
+    let before = free_name(to);
     if alone.is_some() {
         fs::rename(to, &before).map_err(failed)?;
     }
