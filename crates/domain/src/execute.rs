@@ -155,7 +155,14 @@ pub fn execute(request: &Execute, settings: &Settings, world: &mut World, now: T
 
 /// What is wrong with a request without its session: the account may be, too.
 fn unknown_session(request: &Execute, merchant_id: MerchantId, world: &World) -> Result<Vec<Rejection>, Halt> {
-    let mut refusals = vec![Rejection::Unknown { field: "session_id", what: "a session" }];
+    // Another kind of session has an id of this merchant's, too.
+    let what = match request.terms.operation() {
+        Operation::Collection => "a checkout session",
+        Operation::Payout => "a payout session",
+        Operation::Transfer => "a transfer session",
+        Operation::Refund => "a refund session",
+    };
+    let mut refusals = vec![Rejection::Unknown { field: "session_id", what }];
     if let Terms::Collection { account_id, .. } = request.terms {
         let account = account::usable(merchant_id, account_id, Operation::Collection, "payment_account_id", world)?;
         refusals.extend(account.err());

@@ -42,7 +42,7 @@ wait as long as `Retry-After` says, send the same again: an execution with the s
 ## Credentials
 
 A 401 answers `{\"detail\": \"Not authenticated\"}` where there is no `Authorization`, and `{\"detail\": \"Could not validate \
-credentials\"}` else. `WWW-Authenticate` tells which it is and what helps, in the words of RFC 6750; so does the log at `info`.
+credentials\"}` otherwise. `WWW-Authenticate` tells which it is and what helps, in the words of RFC 6750; so does the log at `info`.
 What counts is the moment in which a call is decided: a key that is revoked, or a token that expires, while the body is still
 on its way pays no more.
 

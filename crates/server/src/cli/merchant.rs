@@ -303,7 +303,7 @@ pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
 
 fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
     drop(place.open_existing()?);
-    match place.run_once(Command::UpdateMerchant(id, changes)).with_context(|| format!("merchant {id}"))? {
+    match place.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
         Answer::UpdatedMerchant(merchant) => {
             let lines = [
                 format!("merchant    {id}"),
@@ -321,7 +321,7 @@ fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let command = Command::CreateKey(merchant, client_id.clone(), secret_hash);
     drop(place.open_existing()?);
-    let key = match place.run_once(command).with_context(|| format!("merchant {merchant}"))? {
+    let key = match place.run_on("merchant", merchant, command)? {
         Answer::ApiKey(key) => key,
         other => bail!("unexpected answer {other:?}"),
     };
@@ -346,7 +346,7 @@ fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
     }
     let hash = hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
     drop(place.open_existing()?);
-    place.run_once(Command::SetPasscode(MerchantId(merchant), Some(hash))).with_context(|| format!("merchant {merchant}"))?;
+    place.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
     let json = json!({ "merchant_id": merchant, "passcode": "set" });
     output::done(&json, &format!("payouts of merchant {merchant} need the passcode from now on"))
 }
@@ -359,6 +359,6 @@ fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result
         (Command::UnlockPasscode(id), "unlocked", "are not locked any more")
     };
     drop(place.open_existing()?);
-    place.run_once(command).with_context(|| format!("merchant {merchant}"))?;
+    place.run_on("merchant", merchant, command)?;
     output::done(&json!({ "merchant_id": merchant, "passcode": state }), &format!("payouts of merchant {merchant} {done}"))
 }

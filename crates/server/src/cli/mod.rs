@@ -1,5 +1,6 @@
 //! The command line: one file a group of commands.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,13 +11,14 @@ use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use domain::command::{Answer, Command, Settings};
+use domain::rejection::Rejection;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock;
-use crate::engine::Lane;
+use crate::engine::{Failure, Lane};
 use crate::store::queries::Queries;
 use crate::store::sql::Sql;
 use crate::store::{Database, StoreError, file, migrate};
@@ -158,6 +160,9 @@ fn prepared(mut command: clap::Command) -> clap::Command {
     adapted(command, "")
 }
 
+/// Behind any number of options that a command has, and before `--help`.
+const COMMON_OPTIONS: usize = 900;
+
 /// A number below zero is a value, so that its own message comes and not one about an unknown option. An empty variable of the
 /// environment is none. What a command does not use is not in its help.
 fn adapted(command: clap::Command, path: &str) -> clap::Command {
@@ -166,6 +171,8 @@ fn adapted(command: clap::Command, path: &str) -> clap::Command {
         let is_empty = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
         let is_shown = is_used(path, argument.get_id().as_str());
         let argument = argument.allow_negative_numbers(takes_values);
+        // What all commands have comes after what is the command's own.
+        let argument = if argument.is_global_set() { argument.display_order(COMMON_OPTIONS) } else { argument };
         let argument = if is_empty { argument.env(None::<&str>) } else { argument };
         if is_shown { argument } else { argument.hide(true) }
     };
@@ -302,4 +309,17 @@ impl Place {
         let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
         Ok(outcome?)
     }
+
+    /// As [`Place::run_once`], for what has an id: where there is no such thing it says so, and else what the error is about.
+    fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Answer> {
+        self.run_once(command).map_err(|error| match error.downcast_ref::<Failure>() {
+            Some(Failure::Rejected(reasons)) if reasons.contains(&Rejection::NotFound) => anyhow::anyhow!(none(what, id)),
+            _ => error.context(format!("{what} {id}")),
+        })
+    }
+}
+
+/// That there is no such thing, and where to look for its id.
+fn none(what: &str, id: impl Display) -> String {
+    format!("there is no {what} {id}: `kola {what} list` has their ids")
 }

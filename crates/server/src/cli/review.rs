@@ -1,6 +1,6 @@
 //! `kola review`: a provider contradicted itself, or never gave a final word, and a human decides.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
 use domain::command::{Answer, Command};
 use domain::ids::ReviewId;
@@ -93,7 +93,7 @@ fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>
         (None, None) => bail!("say --outcome or --to"),
     };
     drop(place.open_existing()?);
-    match place.run_once(Command::ResolveReview(id, how, evidence.to_owned())).with_context(|| format!("review {id}"))? {
+    match place.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
         Answer::Review(review) => {
             let resolution = review.resolution.unwrap_or_default();
             let json = json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Place, merchant, output};
 use crate::clock;
+use crate::engine::Failure;
 use crate::store::lists::{Page, WalletFilter};
 
 #[derive(Subcommand)]
@@ -76,8 +77,14 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
             key
         }
     };
-    let funded = place.run_once(Command::FundWallet(id, amount, Some(key.clone()))).with_context(|| {
-        format!("to try the same again, be it that the money arrived after all, say `--key {key}`: it is given once")
+    let funded = place.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
+        match error.downcast_ref::<Failure>() {
+            // It is known that nothing was done, and the same would be refused again.
+            Some(Failure::Rejected(_)) => error,
+            _ => error.context(format!(
+                "to try the same again, be it that the money arrived after all, say `--key {key}`: it is given once"
+            )),
+        }
     });
     let wallet = expect_wallet(funded?)?;
     let json = json!({
@@ -97,7 +104,7 @@ fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     let merchants = match only {
         Some(id) => {
             let found = place.read(async |queries| queries.merchant(id).await)?;
-            vec![found.with_context(|| format!("there is no merchant {id}"))?.id]
+            vec![found.with_context(|| super::none("merchant", id))?.id]
         }
         None => merchant::all(place)?.into_iter().map(|merchant| merchant.id).collect(),
     };
@@ -153,7 +160,7 @@ const fn held(wallet: &domain::wallet::Wallet) -> Money {
 
 fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::wallet::Wallet> {
     drop(place.open_existing()?);
-    place.read(async |queries| queries.any_wallet(id).await)?.with_context(|| format!("there is no wallet {id}"))
+    place.read(async |queries| queries.any_wallet(id).await)?.with_context(|| super::none("wallet", id))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {

@@ -11,7 +11,7 @@ use super::error;
 use super::routes::Routes;
 
 /// What the resources are, in the order in which a newcomer needs them.
-const TAGS: [(&str, &str, &str); 21] = [
+const TAGS: [(&str, &str, &str); 22] = [
     ("jwt", "Tokens", "A client shows its id and secret for an access token, and the token with every other call."),
     ("parties", "Parties", "The persons and firms that a merchant deals with."),
     ("counterparties", "Counterparties", "What a party is to the merchant: a customer, a supplier, a friend."),
@@ -37,6 +37,7 @@ const TAGS: [(&str, &str, &str); 21] = [
     ("realtime-keys", "Realtime keys", "Tokens that let a payer's page listen to one payment."),
     ("sandbox", "Sandbox", "A clock that can be moved, and a payer who can be told what to do."),
     ("healthz", "Health", "Whether the server lives."),
+    ("readyz", "Readiness", "Whether the server can take requests."),
 ];
 
 const DESCRIPTION: &str = "Declare what is to be paid as a session, then execute it. Obtain a token with \

@@ -26,7 +26,7 @@ pub fn sqlite(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let aside = file::aside(to, "partial")?;
     // Whatever it is, be it a link to nothing.
     if fs::symlink_metadata(to).is_ok() {
-        return Err(StoreError::Open { path: to.to_owned(), error: ErrorKind::AlreadyExists.into() });
+        return Err(StoreError::Refused("it exists, and nothing is written over: give another name".to_owned()));
     }
     let whole = copy(&source, &aside).and_then(|()| publish(&aside, to));
     whole.inspect_err(|_| file::remove(&aside))

@@ -96,7 +96,7 @@ pub enum StoreError {
         what: String,
     },
     /// The market file of a new database cannot be read or contradicts itself, or a change of the market does.
-    #[error("the market: {0}")]
+    #[error("{0}")]
     Market(String),
     /// An installation cannot be copied or backed up as it is.
     #[error("{0}")]

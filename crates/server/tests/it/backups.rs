@@ -56,7 +56,8 @@ fn a_file_that_is_there_is_not_written_over() {
     assert!(said.contains("exists"), "{said}");
     assert_eq!(std::fs::read_to_string(&file).expect("a file"), "dear");
     database.kola(&["db", "backup", "new.db"]).ok();
-    database.kola(&["db", "backup", "new.db"]).refused();
+    let said = database.kola(&["db", "backup", "new.db"]).refused();
+    assert!(said.contains("it exists, and nothing is written over: give another name"), "{said}");
 }
 
 #[test]

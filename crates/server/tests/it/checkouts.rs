@@ -222,7 +222,12 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
     assert_eq!(instant(&session["expires_at"]), instant(&made["expires_at"]), "half an hour would be longer");
     shop.advance(600);
     let expired = text_of(&path);
-    assert!(expired.contains("This link expired on") && !expired.contains("Fees are added"), "{expired}");
+    assert!(
+        expired.contains("This link expired on")
+            && expired.contains("can send a new one")
+            && !expired.contains("Fees are added"),
+        "{expired}"
+    );
     shop.collect(id(&session), shop.momo("COLLECTION", GOOD), "USD", &key()).state_fault("body.session_id");
     let reply = shop.api.post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": "INVOICE"}));
     assert_eq!(reply.fault("body.source_id").kind, "value_error.expired");

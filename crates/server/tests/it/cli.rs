@@ -102,9 +102,9 @@ fn what_is_not_found_is_named() {
     let database = Database::new();
     database.merchant("Shop");
     let resolve = ["review", "resolve", "99", "--to", "wallet", "--evidence", "a call"];
-    assert!(database.kola(&resolve).refused().contains("review 99: Not found"));
+    assert!(database.kola(&resolve).refused().contains("there is no review 99"));
     let passcode = database.kola_with_input(&["merchant", "set-passcode", "--merchant", "77"], "4829\n");
-    assert!(passcode.refused().contains("merchant 77: Not found"));
+    assert!(passcode.refused().contains("there is no merchant 77"));
     assert!(database.kola(&["wallet", "list", "--merchant", "77"]).refused().contains("no merchant 77"));
 }
 

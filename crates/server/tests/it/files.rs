@@ -152,6 +152,23 @@ fn a_backup_is_restored_and_what_was_there_is_kept() {
 }
 
 #[test]
+fn restoring_again_within_a_second_keeps_what_was_there() {
+    on_sqlite_only!();
+    let (server, _) = with_a_backup();
+    let database = server.database.clone();
+    let mut kept: Vec<String> = vec![];
+    for _ in 0..8 {
+        let restored: serde_json::Value =
+            serde_json::from_str(&database.kola(&["db", "restore", "backup.db", "--json"]).ok()).expect("JSON");
+        kept.push(restored["before"].as_str().expect("what was there").to_owned());
+    }
+    kept.sort_unstable();
+    kept.dedup();
+    assert_eq!(kept.len(), 8, "{kept:?}");
+    assert!(kept.iter().all(|path| fs::exists(path).expect("a folder")), "{kept:?}");
+}
+
+#[test]
 fn what_is_in_use_or_no_whole_backup_is_not_restored() {
     on_sqlite_only!();
     let (server, shop) = open();

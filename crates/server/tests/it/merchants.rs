@@ -109,6 +109,6 @@ fn what_cannot_be_set_of_a_merchant_is_told() {
         assert!(said.contains(why), "{said}");
     }
     let unknown = server.kola(&["merchant", "set", "--merchant", "987654", "--verified", "true"]);
-    assert!(unknown.refused().contains("merchant 987654: Not found"));
+    assert!(unknown.refused().contains("there is no merchant 987654: `kola merchant list` has their ids"));
     assert_eq!(listed(&server), before);
 }

@@ -89,13 +89,20 @@ impl View {
         matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active) && !self.is_over()
     }
 
-    fn title(&self) -> String {
+    fn kind(&self) -> String {
         let kind = match self.source.kind {
             SourceType::Invoice => "Invoice",
             SourceType::Order => "Order",
         };
-        let receipt = if self.what == What::Receipt { "Receipt: " } else { "" };
-        format!("{receipt}{kind} {}", escape(&self.source.number))
+        match self.what {
+            What::Pay => kind.to_owned(),
+            What::Receipt => format!("Receipt: {kind}"),
+        }
+    }
+
+    /// What an expired link leaves to do.
+    fn renewal(&self) -> &'static str {
+        if self.source.status == SourceStatus::Active && self.is_over() { "<p>Whoever sent it can send a new one." } else { "" }
     }
 
     fn lines(&self) -> String {
@@ -172,10 +179,12 @@ impl View {
             Mode::Live => "",
         };
         format!(
-            "<h1 dir=auto>{merchant}</h1><h2>{title}</h2><p class=state>{state}{attempt}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
+            "<h1 dir=auto>{merchant}</h1><h2>{kind} <span class=n>{number}</span></h2><p class=state>{state}{renewal}{attempt}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
             merchant = escape(&self.merchant.name),
-            title = self.title(),
+            kind = self.kind(),
+            number = escape(&self.source.number),
             state = self.state(),
+            renewal = self.renewal(),
             attempt = self.attempt(),
             note = note(&self.source.note),
             lines = self.lines(),
@@ -231,7 +240,8 @@ async fn show(app: &App, what: What, token: Result<Words<1>, ApiError>) -> Resul
     };
     let time = merchant.time(clock::now());
     let view = View { what, page, merchant, source, items, attempt, refunds, time };
-    whole(StatusCode::OK, &view.title(), &view.html(), Some(place))
+    let title = format!("{} {}", view.kind(), escape(&view.source.number));
+    whole(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
 async fn pay(State(app): State<App>, _: OfPage, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
