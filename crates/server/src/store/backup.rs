@@ -157,11 +157,6 @@ mod tests {
         assert_eq!([fs::read_to_string(&to).unwrap(), fs::read_to_string(&log).unwrap()], ["database", "log"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn what_was_put_away_in_the_same_second_is_kept() {
