@@ -77,7 +77,9 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
             let refunds = (known.refunded, known.back, known.cost, known.spare) == stored;
             status && refunds && known.acts == row.requires_action && known.reference == row.reference_id
         });
-        rule(same, STORED, || format!("{row:?}"))?;
+        let expected = known
+            .map(|known| (known.status, known.disputed, known.acts, (known.refunded, known.back, known.cost, known.spare)));
+        rule(same, STORED, || format!("{expected:?} was expected: {row:?}"))?;
     }
     for row in last(commits, |commit| &commit.changes.sessions, |row| row.id.0) {
         let same = books.sessions.get(&row.id.0).is_some_and(|known| known.status == row.status && known.kind == row.kind);

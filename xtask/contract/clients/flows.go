@@ -89,7 +89,7 @@ func main() {
 	usd, tomorrow := kola.USD, time.Now().Add(24*time.Hour)
 
 	item := *kola.NewCheckoutItem("Coffee", usd, 12.5)
-	newCheckout := *kola.NewCreateCheckout("HOSTED", kola.SourceTypeOrder, phone, usd, []kola.CheckoutItem{item})
+	newCheckout := *kola.NewCreateCheckout(kola.PageModeHosted, kola.SourceTypeOrder, phone, usd, []kola.CheckoutItem{item})
 	checkout := must(api.CheckoutsAPI.CreateCheckout(ctx).CreateCheckout(newCheckout).Execute())
 	newSession := *kola.NewCreateCheckoutSession(checkout.SourceId, kola.SourceTypeOrder)
 	checkoutSession := must(api.SessionsAPI.CreateCheckoutSession(ctx).CreateCheckoutSession(newSession).Execute())

@@ -39,6 +39,7 @@ from kola_client.models import (
     Method,
     Network,
     Operation,
+    PageMode,
     Relationship,
     SourceType,
 )
@@ -92,7 +93,7 @@ tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
 checkout = sent(
     create_checkout,
     body=CreateCheckout(
-        mode="HOSTED",
+        mode=PageMode("HOSTED"),
         source_kind=SourceType("ORDER"),
         party_phone=PHONE,
         currency=usd,

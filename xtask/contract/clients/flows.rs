@@ -51,7 +51,7 @@ fn main() {
 
     let item = models::CheckoutItem::new("Coffee".to_owned(), usd, 12.5);
     let order = SourceType::SourceTypeOrder;
-    let checkout = models::CreateCheckout::new("HOSTED".to_owned(), order, PHONE.to_owned(), usd, vec![item]);
+    let checkout = models::CreateCheckout::new(models::PageMode::PageModeHosted, order, PHONE.to_owned(), usd, vec![item]);
     let checkout = checkouts_api::create_checkout(kola, checkout).expect("a checkout");
     let session = models::CreateCheckoutSession::new(checkout.source_id, order);
     let session = sessions_api::create_checkout_session(kola, session).expect("a session");

@@ -482,6 +482,10 @@ impl Books {
             if payable && self.page_ends.get(&which.id.0).is_some_and(|end| *end <= time) {
                 self.page_ends.remove(&which.id.0);
             }
+            // Another process may have ended the source in the middle of it: then the page is as if it had come a moment earlier.
+            if told.overlapped && page.ends_at().is_none() {
+                self.page_ends.remove(&which.id.0);
+            }
             let bound = self.page_ends.contains_key(&which.id.0);
             if page.ends_at().is_some() != bound && !told.lenient {
                 return Err(format!("the page of source {} has the end {:?}", which.id, page.ends_at()));

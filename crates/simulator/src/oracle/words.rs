@@ -93,7 +93,13 @@ impl Books {
             Ok(Answer::Settled(seen)) if told.overlapped => match (&seen.job, seen.execution.sent_at) {
                 (Some(_), Some(sent)) => sent.0,
                 _ if seen.execution.status == ExecutionStatus::Failed => seen.execution.updated_at.0,
-                // or only what.
+                // or only what: that one which no provider had is sent again and waits as before,
+                _ if seen.execution.status == ExecutionStatus::Pending => {
+                    let sent = seen.execution.sent_at.map_or(own.sent, |sent| sent.0);
+                    self.executions.entry(id).and_modify(|known| known.sent = sent);
+                    return Ok(false);
+                }
+                // or that it waits for something else.
                 _ => {
                     self.stays_open(id);
                     if seen.execution.waiting_for.as_ref().is_some_and(|why| why.contains("older than 23 hours")) {
