@@ -70,13 +70,16 @@ fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, Str
 fn wait(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
-    let (many, unit) = match seconds {
-        0..=1 => return "in a moment".to_owned(),
-        ..=MINUTE => (seconds, "second"),
-        ..=HOUR => (seconds.div_ceil(MINUTE), "minute"),
-        _ => (seconds.div_ceil(HOUR), "hour"),
-    };
-    format!("in {many} {unit}{}", if many == 1 { "" } else { "s" })
+    // None of them is ever one.
+    if seconds <= 1 {
+        "in a moment".to_owned()
+    } else if seconds <= MINUTE {
+        format!("in {seconds} seconds")
+    } else if seconds <= HOUR {
+        format!("in {} minutes", seconds.div_ceil(MINUTE))
+    } else {
+        format!("in {} hours", seconds.div_ceil(HOUR))
+    }
 }
 
 #[cfg(test)]
