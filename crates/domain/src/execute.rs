@@ -1,7 +1,8 @@
 //! Carrying a session out: one decision, in which every check of the session's creation is made again.
 //!
-//! Order: a replay is answered; then verification, passcode, the session's state, the object's state. Only too little money
-//! and too little room for a refund are recorded as `FAILED`; every other refusal leaves session and key as they were.
+//! Order: a replay is answered; then verification, passcode, the session's state, the object's state. Only too little money,
+//! too little room for a refund and a receiver's wallet that takes nothing are recorded as `FAILED`; every other refusal leaves
+//! session and key as they were.
 
 use crate::account::{self, PaymentAccount};
 use crate::command::Settings;
@@ -313,7 +314,7 @@ impl Case<'_> {
                 return Err(Rejection::WalletState { field: "session_id", state: "the payee's own" }.into());
             }
             if !payee.status.allows_credit() {
-                return Err(Rejection::WalletState { field: "session_id", state: payee.status.as_str() }.into());
+                return self.fail(self.closed_to_credit(execution, &payee), world);
             }
             check_room(&payee, amount, wallet::ROOM_MINOR)?;
             execution.other_wallet_id = Some(payee.id);
@@ -388,7 +389,7 @@ impl Case<'_> {
                 original.other_wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no payer")))?;
             let payer = world.must::<Wallet>(payer_id)?;
             if !payer.status.allows_credit() {
-                return Err(Rejection::WalletState { field: "session_id", state: payer.status.as_str() }.into());
+                return self.fail(self.closed_to_credit(execution, &payer), world);
             }
             check_room(&payer, amount, wallet::ROOM_MINOR)?;
             execution.other_wallet_id = Some(payer_id);

@@ -84,6 +84,23 @@ pub fn check(new: Quoted, others: &[Quoted]) -> Result<(), RateFault> {
     Ok(())
 }
 
+/// A currency that the fixed part of a fee cannot be converted into though the fee is taken in it (`taken_in`): every such payment
+/// would be refused. Its own currency needs no rate. One that has no rate to any other is in use by itself at most, so that beside
+/// others it does not count. Where there are several, the dollar is told: through it a rate leads to the others.
+#[must_use]
+pub fn out_of_reach(fixed: Currency, taken_in: &[Currency], rates: &[Quoted]) -> Option<Currency> {
+    let usd = Currency::parse("USD");
+    let quoted = |one, other| rates.iter().any(|row| [(one, other), (other, one)].contains(&(row.from, row.to)));
+    let is_reached =
+        |to: Currency| to == fixed || quoted(fixed, to) || usd.is_some_and(|usd| quoted(fixed, usd) && quoted(usd, to));
+    let is_exchanged = |currency: Currency| rates.iter().any(|row| row.from == currency || row.to == currency);
+    let none_is_reached = !taken_in.iter().any(|to| is_reached(*to));
+    let mut missing =
+        taken_in.iter().copied().filter(|to| !is_reached(*to) && (none_is_reached || is_exchanged(*to))).collect::<Vec<_>>();
+    missing.sort_unstable_by_key(|to| (Some(*to) != usd, !is_exchanged(*to), *to));
+    missing.first().copied()
+}
+
 /// The other currency of a rate that is of the dollar, and what one of it is in dollars.
 fn against(usd: Currency, Quoted { from, to, rate }: Quoted) -> Option<(Currency, Option<Ratio>)> {
     match (from == usd, to == usd) {
@@ -144,6 +161,37 @@ mod tests {
         // Francs have no hundredths, and dinars have thousandths.
         let said = check(quoted("KWD", "RWF", "0.000123456789012347"), &[]).unwrap_err().to_string();
         assert_eq!(said, "between KWD and RWF nothing could be computed exactly: give the rate with fewer digits");
+    }
+
+    #[test]
+    fn a_fixed_part_reaches_what_its_fee_is_taken_in() {
+        let currency = |code: &str| Currency::parse(code).unwrap();
+        let rates = [quoted("USD", "LRD", "192"), quoted("RWF", "USD", "0.0007"), quoted("KWD", "BHD", "1.2")];
+        let lacks = |fixed: &str, taken_in: &[&str], rates: &[Quoted]| {
+            let taken_in: Vec<Currency> = taken_in.iter().map(|code| currency(code)).collect();
+            out_of_reach(currency(fixed), &taken_in, rates).map(|currency| currency.code().to_owned())
+        };
+        for (fixed, taken_in, missing) in [
+            // Its own, one with a rate whichever way round, and one by way of the dollar.
+            ("USD", &["USD"][..], None),
+            ("USD", &["LRD", "RWF"], None),
+            ("LRD", &["RWF"], None),
+            ("EUR", &["LRD", "USD", "RWF"], Some("USD")),
+            ("EUR", &["RWF", "LRD"], Some("LRD")),
+            // Euros have no rate: where they are taken, too, that was so before.
+            ("USD", &["USD", "LRD", "EUR"], None),
+            ("EUR", &["USD", "LRD", "EUR"], Some("USD")),
+            ("USD", &["EUR"], Some("EUR")),
+            // A rate that does not lead there.
+            ("KWD", &["USD"], Some("USD")),
+            ("KWD", &["BHD", "LRD"], Some("LRD")),
+            // Nothing is open yet.
+            ("EUR", &[], None),
+        ] {
+            assert_eq!(lacks(fixed, taken_in, &rates).as_deref(), missing, "{fixed} {taken_in:?}");
+        }
+        assert_eq!([lacks("EUR", &["EUR", "USD"], &[]), lacks("USD", &["USD"], &[])], [None, None]);
+        assert_eq!(lacks("EUR", &["LRD", "RWF"], &[]).as_deref(), Some("LRD"));
     }
 
     proptest! {

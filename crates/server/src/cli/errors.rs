@@ -9,7 +9,7 @@ const HEAD: &str = "\
 # Errors
 
 Every answer that is not a 200 is JSON with a `detail`, but for what the HTTP layer refuses before it is a request (400 and
-431 below). `detail` is a sentence, but for a 422 always a list with one entry for each fault of the request: `loc` says where,
+431 without a body), and below `/pay` and `/receipt`, where who follows a link reads a page. `detail` is a sentence, but for a 422 always a list with one entry for each fault of the request: `loc` says where,
 `msg` why, `type` what kind for a program. All faults of a request come at once.
 
 ```json
@@ -26,7 +26,8 @@ A call that is refused with a 4xx records nothing: session and `reference_id` ar
 
 | HTTP | when | what to do |
 |---|---|---|
-| 400, 431 | what is no HTTP; a head over 16 KiB or of more than 100 lines; the body is empty | mend the client |
+| 400 | a body that ended early, or whose chunks are not in their format | send the same again, whole |
+| 400, 431 | what is no HTTP; a head over 16 KiB or of more than 100 lines; the answer has no body | mend the client |
 | 401 | no token, or one that is bad, expired or of a revoked key; a wrong client secret | see below: `WWW-Authenticate` says which |
 | 403 | the merchant is not verified, or the passcode is missing, wrong or locked | see below; a lock ends after `Retry-After`, \
 or when the operator lifts it with `kola merchant passcode --merchant ID --unlock` |

@@ -151,7 +151,7 @@ impl Merchant {
 /// When the phone is taken, or the database cannot be written.
 pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
     let Ok(Text(name)) = Text::<255>::read(&json!(name)) else {
-        bail!("a name has 1 to 255 characters, and one that can be seen");
+        bail!("a name has 1 to 255 characters, one of which can be seen, and none that turns the direction of the others");
     };
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = NewMerchant {

@@ -10,6 +10,7 @@ use super::Place;
 use super::arguments::{columns, country, dated, is_over, method, period, prefix};
 use super::output::{self, moment};
 use crate::clock;
+use crate::http::fields::{FromValue, Text};
 use crate::market::{Country, Digits};
 use crate::store::book::{self, NewPrefix};
 
@@ -98,9 +99,11 @@ fn shown(row: &PhonePrefix) -> String {
 
 fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
-    if new.carrier.is_empty() || new.carrier.chars().count() > 255 || new.carrier.chars().any(char::is_control) {
-        bail!("a carrier's name has 1 to 255 characters");
-    }
+    // As a request's names are: payers read it.
+    let Ok(Text(carrier)) = Text::<255>::read(&json!(new.carrier)) else {
+        bail!("a carrier's name has 1 to 255 characters that can be read as they are written");
+    };
+    let new = NewPrefix { carrier, ..new };
     if new.prefix.0.len() > new.digits.into() {
         bail!("numbers of {} digits cannot begin with {}", new.digits, new.prefix.0);
     }

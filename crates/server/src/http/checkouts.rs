@@ -33,8 +33,11 @@ pub struct WebUrl(pub String);
 
 /// The longest address.
 const URL_MAX: usize = 2_000;
-/// An address with a host, without blanks and control characters.
-const URL: &str = r"^https?://[^\s/?#\x00-\x1f\x7f-\x9f][^\s\x00-\x1f\x7f-\x9f]*$";
+/// An address with a host, without blanks, control characters and what turns the direction of a text.
+const URL: &str = concat!(
+    r"^https?://[^\s/?#\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]",
+    r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]*$"
+);
 
 impl FromValue for WebUrl {
     fn read(value: &Value) -> Result<Self, FaultKind> {

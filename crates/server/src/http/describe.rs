@@ -101,7 +101,7 @@ impl Draft {
     fn in_body<P: Payload>(&mut self, schemas: &mut Schemas) {
         self.body = Some(schemas.subschema_for::<P>());
         self.check = Some(|object| fields::read::<P>(object, None).map(|_| ()));
-        self.errors.extend([408, 413, 415, 422]);
+        self.errors.extend([400, 408, 413, 415, 422]);
     }
 }
 

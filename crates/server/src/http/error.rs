@@ -1,4 +1,4 @@
-//! Every answer that is not 200: always JSON, always with `detail`.
+//! Every answer that is not 200: always JSON, always with `detail`. Who asked for a page is shown one instead ([`super::pages`]).
 
 use std::borrow::Cow;
 
@@ -27,6 +27,8 @@ pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id
 /// Why a call is not answered with 200.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ApiError {
+    /// 400: the body broke off, or its chunks are none.
+    BrokenBody,
     /// 401: no token.
     NotAuthenticated,
     /// 401: a token or secret that is not right, or not any more.
@@ -131,6 +133,7 @@ impl ApiError {
 
     const fn status(&self) -> StatusCode {
         match self {
+            Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::NotAuthenticated | Self::BadCredentials(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::Locked(..) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -147,6 +150,7 @@ impl ApiError {
 
     fn detail(&self) -> Detail<'_> {
         Detail::Text(match self {
+            Self::BrokenBody => "The request body is broken: it ended early, or its chunks are not in their format",
             Self::NotAuthenticated => "Not authenticated",
             Self::BadCredentials(_) => "Could not validate credentials",
             Self::Forbidden(text) | Self::Locked(text, _) | Self::TooManyOf(text, _) => text,
@@ -262,7 +266,8 @@ impl JsonSchema for Refused {
 }
 
 /// The errors, as the document has them.
-const ERRORS: [(u16, &str); 11] = [
+const ERRORS: [(u16, &str); 12] = [
+    (400, "The body ended early, or its chunks are not in their format"),
     (401, "No token, or one that is not good"),
     (403, "The merchant may not do this, or the passcode is missing, wrong or locked"),
     (404, "Not there, or not this merchant's"),
@@ -389,6 +394,11 @@ mod tests {
     async fn every_error_is_json_with_a_detail() {
         let text = |text: &str| json!({ "detail": text });
         for (error, status, body) in [
+            (
+                ApiError::BrokenBody,
+                400,
+                text("The request body is broken: it ended early, or its chunks are not in their format"),
+            ),
             (ApiError::NotAuthenticated, 401, text("Not authenticated")),
             (ApiError::BadCredentials(Challenge::Expired), 401, text("Could not validate credentials")),
             (ApiError::Forbidden("merchant not verified".to_owned()), 403, text("merchant not verified")),

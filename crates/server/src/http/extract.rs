@@ -1,5 +1,6 @@
 //! What a handler takes from a request: ids of the path, the query, the body.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
@@ -9,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use domain::session::SessionKind;
 use domain::time::Timestamp;
+use http_body_util::LengthLimitError;
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
@@ -60,10 +62,13 @@ fn foresight(extensions: &Extensions, app: &App) -> Option<Foresight> {
     Some(Foresight { time, lifetimes: app.config.settings.lifetimes })
 }
 
-/// The whole body, if it is not too large and not too slow.
+/// The whole body, if it is not too large, not too slow and not broken.
 async fn bytes_of(body: axum::body::Body) -> Result<Bytes, ApiError> {
     let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_MAX)).await;
-    read.map_err(|_| ApiError::TooSlow)?.map_err(|_| ApiError::TooLarge)
+    read.map_err(|_| ApiError::TooSlow)?.map_err(|error| {
+        let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
+        if is_too_large { ApiError::TooLarge } else { ApiError::BrokenBody }
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -262,6 +267,10 @@ mod tests {
     use crate::http::describe::op;
     use crate::http::fields::{Id, Text};
     use crate::http::routes::Routes;
+    use axum::body::HttpBody;
+    use hyper::body::Frame;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
     use tower::ServiceExt;
 
     crate::payload! { struct Sample { id: Id, name: Text<5> } }
@@ -328,6 +337,20 @@ mod tests {
     async fn a_body_has_a_largest_size() {
         assert_eq!(bytes_of(vec![b' '; BODY_MAX].into()).await.map(|bytes| bytes.len()), Ok(BODY_MAX));
         assert_eq!(bytes_of(vec![b' '; BODY_MAX + 1].into()).await, Err(ApiError::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_large_one() {
+        struct Broken;
+        impl HttpBody for Broken {
+            type Data = Bytes;
+            type Error = std::io::Error;
+
+            fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+                Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())))
+            }
+        }
+        assert_eq!(bytes_of(axum::body::Body::new(Broken)).await, Err(ApiError::BrokenBody));
     }
 
     #[test]

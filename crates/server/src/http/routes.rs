@@ -19,6 +19,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use super::describe::{Described, Op, Route};
 use super::error::ApiError;
 use super::log::Line;
+use super::pages::refusal;
 use crate::app::App;
 
 /// A router under construction, and what is in it.
@@ -79,7 +80,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.list
     }
 
-    /// The router, which answers JSON to whatever comes.
+    /// The router, which answers JSON to whatever comes, but a page where one was asked for.
     pub fn build(self, state: S) -> Router {
         self.router
             .fallback(async || ApiError::NotFound)
@@ -94,7 +95,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 /// all are somebody's payments.
 async fn guard(request: Request, next: Next) -> Response {
     let line = Line::begin(&request);
-    let mut response = with_a_last_line(caught(request, next).await).await;
+    let is_for_people = refusal::is_meant(request.uri().path());
+    let response = caught(request, next).await;
+    let mut response = if is_for_people { refusal::shown(response) } else { with_a_last_line(response).await };
     if let Some(line) = line {
         line.end(&mut response);
     }

@@ -1,10 +1,11 @@
 //! What holds between the rows of the file.
 
+use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::rates::{self, Quoted};
 use domain::time::Timestamp;
 
-use super::{Fixed, MarketEntry, MarketFile, RateEntry, Word};
+use super::{Fixed, GatewayEntry, MarketEntry, MarketFile, RateEntry, Word};
 
 impl MarketFile {
     /// What holds between the rows.
@@ -35,21 +36,47 @@ impl MarketFile {
         for fixed in fixed.chain(self.gateway_fees.iter().filter_map(|fee| fee.fixed)) {
             fixed.minor()?;
         }
-        self.check_rates()?;
+        let rates = self.check_rates()?;
+        self.check_fixed(&rates)?;
         if self.phones.iter().any(|phone| !(8..=15).contains(&phone.digits)) {
             return Err("a phone number has 8 to 15 digits".to_owned());
         }
         self.check_phones()
     }
 
-    fn check_rates(&self) -> Result<(), String> {
+    /// A fixed part can be converted into what its fee is taken in, whenever both hold.
+    fn check_fixed(&self, rates: &[Quoted]) -> Result<(), String> {
+        let done_in = |operation: Operation, method: Option<Method>| -> Vec<Currency> {
+            let stays = matches!(operation, Operation::Transfer | Operation::Refund);
+            let of_method = |entry: &&MarketEntry| stays || method.is_none_or(|method| entry.method.0 == method);
+            let pairs = self.markets.iter().filter(of_method).flat_map(MarketEntry::pairs);
+            pairs.filter(|(does, _)| stays || *does == operation).map(|(_, currency)| currency).collect()
+        };
+        let platform = self.platform_fees.iter().map(|fee| (fee.fixed, fee.operation.0, None));
+        let of_methods = |fee: &GatewayEntry| {
+            let (fixed, operation) = (fee.fixed, fee.operation.0);
+            fee.methods.iter().map(move |method| (fixed, operation, Some(method.0))).collect::<Vec<_>>()
+        };
+        for (fixed, operation, method) in platform.chain(self.gateway_fees.iter().flat_map(of_methods)) {
+            let Some((_, currency)) = fixed.map(Fixed::minor).transpose()? else { continue };
+            if let Some(to) = rates::out_of_reach(currency, &done_in(operation, method), rates) {
+                return Err(format!(
+                    "a fixed fee in {currency} needs a rate between {currency} and {to}, in which it is taken"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_rates(&self) -> Result<Vec<Quoted>, String> {
         let quoted = |entry: &RateEntry| {
             let rate = entry.rate.0.to_ratio().filter(|ratio| ratio.num() > 0);
             let rate = rate.ok_or("a rate is above zero and has at most 18 digits")?;
             Ok::<_, String>(Quoted { from: entry.from_currency.0, to: entry.to_currency.0, rate })
         };
         let all = self.rates.iter().map(quoted).collect::<Result<Vec<_>, _>>()?;
-        all.iter().try_for_each(|new| rates::check(*new, &all)).map_err(|fault| fault.to_string())
+        all.iter().try_for_each(|new| rates::check(*new, &all)).map_err(|fault| fault.to_string())?;
+        Ok(all)
     }
 
     fn check_markets(&self) -> Result<(), String> {

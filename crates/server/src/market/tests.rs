@@ -35,6 +35,18 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
+fn a_fixed_part_has_a_rate_to_what_it_is_taken_of() {
+    let said = refused("currency = \"USD\" }\n\n[[gateway_fee]]", "currency = \"EUR\" }\n\n[[gateway_fee]]");
+    assert!(said.contains("fixed fee in EUR") && said.contains("between EUR and USD"), "{said}");
+    let platform = "percentage = \"1\"\nexchange_percentage = \"1\"";
+    let fixed = |currency: &str| format!("{platform}\nfixed = {{ amount = \"1\", currency = \"{currency}\" }}");
+    assert!(refused(platform, &fixed("EUR")).contains("between EUR and USD"));
+    MarketFile::read(&SHIPPED.replacen(platform, &fixed("RWF"), 1)).unwrap();
+    let rate = "[[rate]]\nfrom_currency = \"EUR\"\nto_currency = \"USD\"\nrate = \"1.25\"\n";
+    MarketFile::read(&format!("{}\n{rate}", SHIPPED.replacen(platform, &fixed("EUR"), 1))).unwrap();
+}
+
+#[test]
 fn what_is_shipped_has_all_its_fees() {
     let file = MarketFile::shipped().unwrap();
     for (entry, operation) in file.markets.iter().flat_map(|entry| entry.operations.iter().map(move |word| (entry, word.0))) {

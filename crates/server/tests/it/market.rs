@@ -153,6 +153,42 @@ fn what_cannot_be_set_is_refused_in_words() {
     }
 }
 
+#[test]
+fn a_fixed_part_that_no_rate_leads_from_is_refused_when_it_is_set() {
+    let (server, shop) = open();
+    let set = |whose: &[&str], operation: &str, currency: &str| {
+        let fee = ["--operation", operation, "--percentage", "1", "--fixed", "1", "--fixed-currency", currency];
+        server.kola(&[&["fees", "set"], whose, &fee].concat())
+    };
+    let [platform, momo, card] =
+        [&["platform"][..], &["gateway", "--method", "MTN_MOMO_LBR"], &["gateway", "--method", "CREDIT_CARD"]];
+    let rwandan = ["gateway", "--method", "MTN_MOMO_RWA"];
+    for whose in [platform, momo, card] {
+        let said = set(whose, "COLLECTION", "EUR").refused();
+        assert!(said.contains("no rate between EUR and USD") && said.contains("`kola rates set EUR USD RATE`"), "{said}");
+    }
+    for operation in ["PAYOUT", "TRANSFER"] {
+        assert!(set(platform, operation, "EUR").refused().contains("`kola rates set EUR USD RATE`"));
+    }
+    assert!(set(&rwandan, "PAYOUT", "EUR").refused().contains("`kola rates set EUR RWF RATE`"));
+    let opened =
+        ["markets", "open", "MTN_MOMO_RWA", "PAYOUT", "RWF", "--percentage", "1", "--fixed", "1", "--fixed-currency", "EUR"];
+    assert!(server.kola(&opened).refused().contains("`kola rates set EUR RWF RATE`"));
+    // Nothing of it was written.
+    assert_fields(&predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "USD"), &[("payer_amount", "103.00")]);
+    // What leads there by way of the dollar does, and a currency that has no rate at all is no reason to refuse the others.
+    set(&rwandan, "PAYOUT", "LRD").ok();
+    set(card, "COLLECTION", "RWF").ok();
+    server.kola(&["rates", "set", "EUR", "USD", "1.25"]).ok();
+    for whose in [platform, momo, card] {
+        set(whose, "COLLECTION", "EUR").ok();
+    }
+    server.kola(&opened).ok();
+    // 100 + 1 + 1.25 + 1 + 1.25
+    assert_fields(&predicted(&shop, ("MTN_MOMO_LBR", "PAWAPAY"), "USD"), &[("payer_amount", "104.50")]);
+    server.verify_ledger();
+}
+
 /// The shipped file with one line changed.
 fn market(from: &str, to: &str) -> String {
     let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config.default.toml")).expect("the file");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::shop::{GOOD, ending, source_for};
-use crate::support::{Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with, shown};
+use crate::support::{Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, open_with, shown};
 
 /// The text of a page of an invoice.
 #[track_caller]
@@ -152,4 +152,44 @@ fn a_long_note_is_folded_and_a_short_one_keeps_its_lines() {
     tells(&with("first\nsecond <b>"), &["<p class=note dir=auto>first\nsecond &lt;b&gt;"]);
     let long = "rice and beans ".repeat(100);
     tells(&with(&long), &["<details class=note><summary", "…</summary><p class=note", long.trim()]);
+}
+
+/// Who opens a link reads a page, whatever the answer is.
+#[test]
+fn a_payer_reads_no_json() {
+    let (server, shop) = open_with(&[("KOLA_RATE_LIMIT", "5/50000")]);
+    let other_address = |path: &str, method: &str| server.api.with_token(None).call(method, path, None);
+    for (path, method, status, said) in [
+        ("/pay/nothing", "GET", 404, "No such page"),
+        ("/receipt/nothing", "GET", 404, "No such page"),
+        ("/pay/%00", "GET", 404, "No such page"),
+        ("/pay/", "GET", 404, "No such page"),
+        ("/receipt/a/b", "GET", 404, "No such page"),
+        ("/pay/nothing", "POST", 405, "only be read"),
+        ("/receipt/nothing", "DELETE", 405, "only be read"),
+    ] {
+        is_a_page(&other_address(path, method), status, said);
+    }
+    while server.api.get("/pay/nothing").status == 404 {}
+    for path in ["/pay/nothing", "/receipt/nothing"] {
+        let refused = server.api.get(path);
+        is_a_page(&refused, 429, "Try again in 3 hours");
+        let wait: u64 = refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
+        assert!((9_900..=10_000).contains(&wait), "{wait}");
+        assert!(refused.header("ratelimit").is_some());
+    }
+    // Programs hear JSON.
+    server.api.get("/v1/pay/nothing").refused(404);
+    shop.api.get("/v1/links/pay?source_type=INVOICE&source_number=none").refused(404);
+}
+
+/// In the look of the pages, under their policy, with the status of the refusal.
+#[track_caller]
+fn is_a_page(reply: &Reply, status: u16, said: &str) {
+    assert_eq!(reply.status, status, "{}", reply.body);
+    assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{}", reply.body);
+    assert!(reply.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
+    assert_eq!([reply.header("cache-control"), reply.header("x-robots-tag")], [Some("no-store"), Some("noindex")]);
+    assert_eq!(reply.header("allow").is_some(), status == 405);
+    tells(reply.body.as_str().expect("a page"), &["<h1>", said, "<style nonce="]);
 }

@@ -140,6 +140,30 @@ fn a_merchant_reads_why_a_wallet_of_its_own_receives_nothing() {
     assert_eq!(failed["wallet_message"], "the receiving wallet is FROZEN");
 }
 
+/// A transfer, a payout and a refund into one wallet that takes nothing end alike.
+#[test]
+fn whatever_goes_into_a_frozen_wallet_fails() {
+    let (server, shop) = open();
+    server.fund(&shop, "USD", "500.00");
+    let (party, _) = shop.party_with_money("USD", "50.00");
+    let account = shop.account(party, "PAYOUT", "WALLET", None);
+    let spent = shop.take(shop.account(party, "COLLECTION", "WALLET", None), "USD", "10.00");
+    server.set_wallet(shop.wallet_of(party, "USD"), "FROZEN");
+    let counterparty = shop.counterparty(party);
+    for failed in [shop.transfer(counterparty, "USD", "1.00"), shop.send(account, "USD", "1.00"), shop.refund(&spent, "1.00")] {
+        assert_fields(&failed, &[("status", "FAILED"), ("wallet_message", "the receiving wallet is FROZEN")]);
+    }
+    let session = id(&shop.open_payout(account, "USD", "1.00").ok());
+    assert_eq!(shop.execute("payout", session, &key()).ok()["status"], "FAILED");
+    assert_ne!(shop.session_status("payout", session), "ACTIVE");
+    shop.assert_balance("USD", "460.00", "0.00");
+    server.set_wallet(shop.wallet_of(party, "USD"), "ACTIVE");
+    assert_eq!(shop.send(account, "USD", "1.00")["status"], "COMPLETED");
+    // What failed took nothing of the payment's room.
+    assert_eq!(shop.refund(&spent, "10.00")["status"], "COMPLETED");
+    server.verify_ledger();
+}
+
 #[test]
 fn a_restricted_wallet_still_receives() {
     let (server, shop, other, counterparty) = neighbours();

@@ -324,7 +324,8 @@ impl Books {
             return ends(ExecutionStatus::Pending);
         }
         match self.party_wallet(account.party, own.inside) {
-            Some((id, wallet)) if Some(id) == own.wallet || !takes_credit(wallet.status) => refuse("wallet"),
+            Some((id, _)) if Some(id) == own.wallet => refuse("wallet"),
+            Some((_, wallet)) if !takes_credit(wallet.status) => ends(ExecutionStatus::Failed),
             _ => ends(ExecutionStatus::Completed),
         }
     }
@@ -384,7 +385,7 @@ impl Books {
         }
         let payer = original.other.and_then(|id| self.wallets.get(&id));
         match payer {
-            Some(wallet) if !takes_credit(wallet.status) => refuse("wallet"),
+            Some(wallet) if !takes_credit(wallet.status) => ends(ExecutionStatus::Failed),
             _ => ends(ExecutionStatus::Completed),
         }
     }

@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part, Schemas, Text};
+use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part, Schemas};
 use crate::http::fields::Fault;
 
 /// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of one kind an integer is written
@@ -317,23 +317,6 @@ impl PaymentSource {
             Self::Order => Some(SourceType::Order),
             Self::Subscription => None,
         }
-    }
-}
-
-/// A text that is not to be shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl FromValue for Secret {
-    fn read(value: &Value) -> Result<Self, FaultKind> {
-        Text::<255>::read(value).map(|text| Self(text.0))
-    }
-
-    fn schema(schemas: &mut Schemas) -> Schema {
-        let mut schema = <Text<255> as FromValue>::schema(schemas);
-        schema.insert("format".to_owned(), "password".into());
-        schema.insert("writeOnly".to_owned(), true.into());
-        schema
     }
 }
 

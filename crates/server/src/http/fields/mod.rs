@@ -9,9 +9,9 @@ mod schema;
 mod text;
 
 pub use fault::{Fault, FaultKind, Part};
-pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference, Secret};
+pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference};
 pub use schema::{Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object};
-pub use text::{CountryCode, Note, Text};
+pub use text::{CountryCode, Note, Secret, Text};
 
 use domain::change::Change;
 use domain::session::Lifetimes;

@@ -32,6 +32,24 @@ const INVISIBLE: [RangeInclusive<char>; 18] = [
     '\u{e0000}'..='\u{e0fff}',
 ];
 
+/// Characters that turn the direction of what follows, deprecated ones that shape it otherwise, and the marks of annotations: a
+/// page shows a text with them as another one than is stored. The marks that names and emoji need are none of them.
+const TURNING: [RangeInclusive<char>; 3] = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
+
+fn is_turning(c: char) -> bool {
+    TURNING.iter().any(|range| range.contains(&c))
+}
+
+/// What no text has that is one line.
+fn is_refused_in_line(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_turning(c)
+}
+
+/// What no text has.
+fn is_refused_in_lines(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\r')) || is_turning(c)
+}
+
 fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !INVISIBLE.iter().any(|range| range.contains(&c))
 }
@@ -52,8 +70,10 @@ fn read(value: &Value, (min, max): (usize, usize), is_refused: fn(char) -> bool)
 
 /// Control characters, as a pattern has them.
 const CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
-/// The same without line breaks.
-const CONTROLS_IN_LINES: &str = r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f";
+/// What is refused in one line.
+const REFUSED_IN_LINE: &str = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb";
+/// What is refused where there may be several.
+const REFUSED_IN_LINES: &str = r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb";
 
 /// A pattern of texts without these characters that have `min` characters or more without the blanks around them, and one that can
 /// be seen. Characters beyond 16 bits, which not every dialect of patterns can name, are not in it.
@@ -68,17 +88,17 @@ fn plain_text(min: usize, refused: &str) -> String {
     }
 }
 
-/// A text of `MIN` to `MAX` characters, without the blanks around it and without control characters.
+/// A text of `MIN` to `MAX` characters, without the blanks around it, without control characters and what turns its direction.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text<const MAX: usize, const MIN: usize = 1>(pub String);
 
 impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        read(value, (MIN, MAX), char::is_control).map(|text| Self(text.to_owned()))
+        read(value, (MIN, MAX), is_refused_in_line).map(|text| Self(text.to_owned()))
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": plain_text(MIN, CONTROLS) })
+        json_schema!({ "type": "string", "minLength": MIN, "maxLength": MAX, "pattern": plain_text(MIN, REFUSED_IN_LINE) })
     }
 }
 
@@ -91,12 +111,31 @@ pub struct Note(pub String);
 
 impl FromValue for Note {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        let is_refused = |c: char| c.is_control() && !matches!(c, '\n' | '\r');
-        read(value, (1, NOTE_MAX), is_refused).map(|text| Self(text.to_owned()))
+        read(value, (1, NOTE_MAX), is_refused_in_lines).map(|text| Self(text.to_owned()))
     }
 
     fn schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "minLength": 1, "maxLength": NOTE_MAX, "pattern": plain_text(1, CONTROLS_IN_LINES) })
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": NOTE_MAX, "pattern": plain_text(1, REFUSED_IN_LINES) })
+    }
+}
+
+/// A text that is not to be shown: whatever somebody's is already, it is not refused for how it would look.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+/// The longest secret.
+const SECRET_MAX: usize = 255;
+
+impl FromValue for Secret {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        read(value, (1, SECRET_MAX), char::is_control).map(|text| Self(text.to_owned()))
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({
+            "type": "string", "minLength": 1, "maxLength": SECRET_MAX, "pattern": plain_text(1, CONTROLS),
+            "format": "password", "writeOnly": true,
+        })
     }
 }
 
@@ -135,6 +174,7 @@ impl Field for CountryCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::fields::Secret;
     use serde_json::json;
 
     fn kind<T: FromValue>(value: &Value) -> &'static str {
@@ -160,6 +200,31 @@ mod tests {
         for seen in ["می\u{200c}خواهم", "👨\u{200d}👩\u{200d}👧", "\u{200f}عمرو", "❤\u{fe0f}", "."] {
             assert_eq!(kind::<Text<255>>(&json!(seen)), "fine", "{seen:?}");
         }
+    }
+
+    #[test]
+    fn a_text_is_read_as_it_is_stored() {
+        for turned in
+            ["Shop \u{202e}DSU 001", "\u{202a}x\u{202c}", "a\u{2066}b\u{2069}", "a\u{206e}b", "\u{fff9}a\u{fffa}b\u{fffb}"]
+        {
+            assert_eq!(kind::<Text<255>>(&json!(turned)), "value_error.str.control", "{turned:?}");
+            assert_eq!(kind::<Note>(&json!(turned)), "value_error.str.control", "{turned:?}");
+        }
+        // Line breaks are for notes, whatever character they are.
+        for broken in ["a\u{2028}b", "a\u{2029}b"] {
+            assert_eq!(kind::<Text<255>>(&json!(broken)), "value_error.str.control", "{broken:?}");
+            assert_eq!(kind::<Note>(&json!(broken)), "fine", "{broken:?}");
+        }
+        for kept in ["a\u{200e}b", "\u{200f}عمرو (1)\u{200f}", "می\u{200c}خواهم", "ක්\u{200d}ෂ", "ខ្ញុំ\u{200b}ទៅ", "a\u{ad}b"]
+        {
+            assert_eq!([kind::<Text<255>>(&json!(kept)), kind::<Note>(&json!(kept))], ["fine"; 2], "{kept:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_uses_already_opens_still() {
+        assert_eq!(kind::<Secret>(&json!("pass\u{2066}code")), "fine");
+        assert_eq!(kind::<Secret>(&json!("pass\ncode")), "value_error.str.control");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
 
 mod payment;
+pub(super) mod refusal;
 mod text;
 
 use axum::body::Body;
@@ -218,15 +219,8 @@ fn whole(status: StatusCode, title: &str, body: &str, place: Option<Place>) -> R
     Ok((status, headers, body).into_response())
 }
 
-/// Who mistyped a link reads so, and no JSON.
-fn no_page() -> Result<Response, ApiError> {
-    let body = "<h1>No such page</h1><p>This link leads nowhere. Was all of it copied? Whoever sent it can send it again.";
-    whole(StatusCode::NOT_FOUND, "No such page", body, None)
-}
-
-async fn show(app: &App, what: What, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
-    let Ok(Words([token])) = token else { return no_page() };
-    let Some((page, merchant, source)) = app.queries.page_by_token(&token).await? else { return no_page() };
+async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> {
+    let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else { return Err(ApiError::NotFound) };
     let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };
     let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
     let attempt = match source.status {
@@ -244,12 +238,12 @@ async fn show(app: &App, what: What, token: Result<Words<1>, ApiError>) -> Resul
     whole(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
-async fn pay(State(app): State<App>, _: OfPage, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
-    show(&app, What::Pay, token).await
+async fn pay(State(app): State<App>, _: OfPage, Words([token]): Words<1>) -> Result<Response, ApiError> {
+    show(&app, What::Pay, &token).await
 }
 
-async fn receipt(State(app): State<App>, _: OfPage, token: Result<Words<1>, ApiError>) -> Result<Response, ApiError> {
-    show(&app, What::Receipt, token).await
+async fn receipt(State(app): State<App>, _: OfPage, Words([token]): Words<1>) -> Result<Response, ApiError> {
+    show(&app, What::Receipt, &token).await
 }
 
 /// The pages behind links.

@@ -1,12 +1,13 @@
 //! How a row of the book is changed: the one that holds ends, and the next one begins.
 
-use domain::book::{Effective, Fee};
+use domain::book::{Book, Effective, Fee, Market};
 use domain::currency::Currency;
 use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
 use domain::rates::{self, Quoted};
 use domain::time::Timestamp;
 
+use super::{QUERIES, build};
 use crate::store::StoreError;
 use crate::store::record::{Column, Reader};
 use crate::store::sql::{OwnedRow, Purpose, Sql, params, transaction};
@@ -134,12 +135,45 @@ pub(super) fn change<T>(
     })
 }
 
+/// The currencies in which an operation is done at `now`, by the open markets that a fee is for. What stays in the house needs no
+/// market of its own, and is done in whatever is paid in or out.
+fn done_in(book: &Book, operation: Operation, is_for: impl Fn(&Market) -> bool, now: Timestamp) -> Vec<Currency> {
+    let is_of = |row: &Market| match operation {
+        Operation::Collection | Operation::Payout => row.operation == operation && is_for(row),
+        Operation::Transfer | Operation::Refund => true,
+    };
+    book.markets.iter().filter(|row| row.effective.at(now) && is_of(row)).map(|row| row.currency).collect()
+}
+
+/// The fixed part of a fee can be converted into what the fee is taken in: else every such payment would be refused.
+fn check_fixed(fee: Fee, taken_in: &[Currency], rates: &[Quoted]) -> Result<(), StoreError> {
+    let Some((_, fixed)) = fee.fixed else { return Ok(()) };
+    rates::out_of_reach(fixed, taken_in, rates).map_or(Ok(()), |currency| {
+        Err(StoreError::Market(format!(
+            "there is no rate between {fixed} and {currency}, in which the fee is taken: every such payment would be refused. Set \
+             the rate first, with `kola rates set {fixed} {currency} RATE`, or give the fixed part in another currency"
+        )))
+    })
+}
+
+/// The book within the transaction that changes it.
+fn book_of(sql: &mut dyn Sql) -> Result<Book, StoreError> {
+    build(&QUERIES.iter().map(|query| sql.rows(query, &vec![])).collect::<Result<Vec<_>, _>>()?)
+}
+
+fn rates_at(book: &Book, now: Timestamp) -> Vec<Quoted> {
+    let holding = book.rates.iter().filter(|row| row.effective.at(now));
+    holding.map(|row| Quoted { from: row.from, to: row.to, rate: row.rate }).collect()
+}
+
 /// Sets a platform fee from `now` on. A row that begins later still takes over when its time comes.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee is taken in.
 pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
     change(sql, |sql| {
+        let book = book_of(sql)?;
+        check_fixed(new.fee, &done_in(&book, new.operation, |_| true, now), &rates_at(&book, now))?;
         sql.execute(
             &format!("UPDATE platform_fees SET effective_to = :now WHERE tier = :tier AND operation = :operation AND {HOLDS}"),
             &params!["now" = now.0, "tier" = new.tier.as_str(), "operation" = new.operation.as_str()],
@@ -151,12 +185,28 @@ pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp)
 /// Sets a gateway fee from `now` on. A row that begins later still takes over when its time comes.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee is taken in.
 pub fn set_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
-    change(sql, |sql| replace_gateway_fee(sql, new, now))
+    change(sql, |sql| {
+        let book = book_of(sql)?;
+        let is_for = |row: &Market| (row.method, row.provider) == (new.method, new.provider);
+        check_fixed(new.fee, &done_in(&book, new.operation, is_for, now), &rates_at(&book, now))?;
+        replace_gateway_fee(sql, new, now)
+    })
 }
 
-pub(super) fn replace_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+/// Sets the gateway fee that a market in `currency` opens with: it must do for that market.
+pub(super) fn open_with_fee(
+    sql: &mut dyn Sql,
+    new: &NewGatewayFee,
+    currency: Currency,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    check_fixed(new.fee, &[currency], &rates_at(&book_of(sql)?, now))?;
+    replace_gateway_fee(sql, new, now)
+}
+
+fn replace_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
     sql.execute(
         &format!(
             "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \

@@ -5,7 +5,7 @@ use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
 
-use super::changes::{HOLDS, NewGatewayFee, change, replace_gateway_fee};
+use super::changes::{HOLDS, NewGatewayFee, change, open_with_fee};
 use crate::market::{Country, Digits};
 use crate::store::StoreError;
 use crate::store::record::{Column, Reader};
@@ -85,7 +85,8 @@ fn next(sql: &mut dyn Sql, query: &str, params: &Params<'_>) -> Result<Option<Ti
 /// is given is what the network takes from then on; no market opens without one. Answers when it is open.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] while the method is on another network, or where it has no fee.
+/// [`StoreError`]; [`StoreError::Market`] while the method is on another network, where it has no fee, or one whose fixed part has
+/// no rate to the market's currency.
 pub fn open_market(sql: &mut dyn Sql, new: &NewMarket, fee: Option<Fee>, now: Timestamp) -> Result<Effective, StoreError> {
     let (method, provider) = (new.method.as_str(), new.provider.as_str());
     let (operation, currency) = (new.operation.as_str(), new.currency.code());
@@ -98,8 +99,8 @@ pub fn open_market(sql: &mut dyn Sql, new: &NewMarket, fee: Option<Fee>, now: Ti
         }
         match fee {
             Some(fee) => {
-                let new = NewGatewayFee { provider: new.provider, method: new.method, operation: new.operation, fee };
-                replace_gateway_fee(sql, &new, now)?;
+                let NewMarket { method, provider, operation, currency, .. } = *new;
+                open_with_fee(sql, &NewGatewayFee { provider, method, operation, fee }, currency, now)?;
             }
             None => has_fee(sql, new, now)?,
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::fields::Text;
 use serde_json::json;
 
 /// A value from its text, as a body has it.
