@@ -354,7 +354,7 @@ impl Clients<'_> {
             {
                 chosen = Some((original, (found.figures.payer - found.refunded).max(0), found.outside));
             }
-            if found.operation == Operation::Collection && (found.status == ExecutionStatus::Completed || self.rng.chance(40)) {
+            if found.operation == Operation::Collection && (found.stands() || self.rng.chance(40)) {
                 chosen = Some((execution, (found.figures.payer - found.refunded).max(0), found.outside));
             }
         }
