@@ -3,8 +3,8 @@
 use kola::store::sql::{Dialect, Sql};
 use kola::store::verify;
 
-use crate::support::shop::{GOOD, ending};
 use crate::reviews;
+use crate::support::shop::{GOOD, ending};
 use crate::support::{Server, key, open, shown, wait_for};
 
 /// For each rule, what breaks it in a house in which it holds.
@@ -131,10 +131,7 @@ const DAMAGE: &[(&str, &str)] = &[
         "paid source without the collection that paid it",
         "UPDATE executions SET settled_by_review_at = NULL WHERE settled_by_review_at IS NOT NULL",
     ),
-    (
-        "paid source without the collection that paid it",
-        "UPDATE sources SET status = 'PAID' WHERE status = 'ACTIVE'",
-    ),
+    ("paid source without the collection that paid it", "UPDATE sources SET status = 'PAID' WHERE status = 'ACTIVE'"),
     ("open reviews differ from what their source says", "UPDATE sources SET open_reviews = 0 WHERE open_reviews = 1"),
     (
         "collection settled by a review without exactly one settlement",
