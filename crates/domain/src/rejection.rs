@@ -400,10 +400,7 @@ impl std::fmt::Display for Rejection {
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
             Self::InReview { what, .. } => {
-                write!(
-                    f,
-                    "an earlier payment of this {what} is in review: it can be paid once the review is resolved, if it is not paid"
-                )
+                write!(f, "a review of an earlier payment of this {what} is open: it cannot be paid before that is resolved")
             }
             Self::Empty { what } => write!(f, "the {what} has no items"),
             Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),

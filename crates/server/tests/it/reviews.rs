@@ -128,7 +128,7 @@ fn an_invoice_in_review_is_not_collected_for() {
     ] {
         let fault = reply.state_fault(field);
         assert_eq!(fault.kind, "value_error.review");
-        assert!(fault.msg.contains("an earlier payment of this invoice is in review"), "{}", fault.msg);
+        assert!(fault.msg.contains("a review of an earlier payment of this invoice is open"), "{}", fault.msg);
     }
     assert_eq!(shop.session_status("checkout", declared), "ACTIVE");
     let number = shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
