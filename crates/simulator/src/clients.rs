@@ -6,7 +6,6 @@ use domain::checkout::{NewCheckout, PageMode};
 use domain::command::Command;
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
-use domain::execution::ExecutionStatus;
 use domain::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
     WalletId,
