@@ -176,8 +176,12 @@ pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Halt>
     Ok(has.max(at_least))
 }
 
-/// What was given back of a payment by this execution as it was settled; `None` for what has to do with no refund.
+/// What was given back of a payment by this execution as it was settled, without its reviews; `None` for what has to do with no
+/// refund. A collection that a review settled has its money by that: without it the payer would have it all.
 const fn gave(execution: &Execution) -> Option<i64> {
+    if execution.settled_by_review_at.is_some() {
+        return Some(execution.payer.minor);
+    }
     match (execution.operation, execution.status) {
         (Operation::Refund, ExecutionStatus::Completed) => Some(execution.payee.minor),
         (Operation::Refund, _) | (Operation::Collection, ExecutionStatus::Completed) => Some(0),

@@ -41,6 +41,8 @@ api_enum! {
         ExecutionCompleted = "execution.completed",
         /// No money moved; a hold was released.
         ExecutionFailed = "execution.failed",
+        /// A review gave the wallet the money of a collection that had failed, as if it had completed.
+        ExecutionSettled = "execution.settled_by_review",
         /// An invoice or order can be paid.
         SourcePublished = "source.published",
         /// A collection for it was started.

@@ -231,6 +231,7 @@ impl Case<'_> {
             lease_until: None,
             deadline_at: self.time.plus(self.settings.patience.deadline_us),
             completed_at: None,
+            settled_by_review_at: None,
             created_at: self.time,
             updated_at: self.time,
         })

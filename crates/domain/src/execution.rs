@@ -255,6 +255,8 @@ pub struct Execution {
     pub deadline_at: Timestamp,
     /// When it completed, merchant time.
     pub completed_at: Option<Timestamp>,
+    /// Collection: when a review settled it although it is `FAILED`, merchant time.
+    pub settled_by_review_at: Option<Timestamp>,
     /// Merchant time.
     pub created_at: Timestamp,
     /// Merchant time.
@@ -305,6 +307,18 @@ impl Execution {
             Operation::Collection => self.payer,
             Operation::Payout | Operation::Transfer | Operation::Refund => self.payee,
         }
+    }
+
+    /// Whether its money is where it was to go: it completed, or a review found that it had although it is `FAILED`.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        matches!(self.status, ExecutionStatus::Completed) || self.settled_by_review_at.is_some()
+    }
+
+    /// When its money was settled, merchant time.
+    #[must_use]
+    pub fn settled_at(&self) -> Option<Timestamp> {
+        self.completed_at.or(self.settled_by_review_at)
     }
 
     /// What the payer pays; of a refund what it holds while it is under way, and what it took once it completed.

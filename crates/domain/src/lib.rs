@@ -17,6 +17,7 @@ pub mod execute;
 pub mod execution;
 pub mod fees;
 pub mod ids;
+mod late;
 pub mod ledger;
 pub mod merchant;
 pub mod money;

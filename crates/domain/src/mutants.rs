@@ -58,6 +58,9 @@ mutants! {
     CappedTogether = "what a refund holds is capped by what others under way leave of the total",
     HoldTaken = "a refund takes all that it holds although less is due",
     BounceAlone = "what a review finds given back or returned is rounded by itself",
+    CollectInReview = "an invoice is collected for while a review says that it may be paid",
+    SettledUnpaid = "a late success that a review settles does not pay its invoice",
+    SettledWithoutFees = "a late success that a review settles has no fees",
 }
 
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);

@@ -52,6 +52,13 @@ pub enum Rejection {
         /// What the call needs: "ACTIVE".
         needs: &'static str,
     },
+    /// A review of an earlier payment of the invoice or order is open: it may have been paid.
+    InReview {
+        /// The field that names the object.
+        field: &'static str,
+        /// "invoice" or "order".
+        what: &'static str,
+    },
     /// An invoice or order without items cannot be published.
     Empty {
         /// "invoice" or "order".
@@ -286,6 +293,7 @@ impl Rejection {
             Self::DuplicateFunding => "key",
             Self::Unknown { field, .. }
             | Self::State { field, .. }
+            | Self::InReview { field, .. }
             | Self::AccountInactive { field }
             | Self::AccountPurpose { field, .. }
             | Self::WalletState { field, .. }
@@ -335,6 +343,7 @@ impl Rejection {
             Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
                 "value_error.state"
             }
+            Self::InReview { .. } => "value_error.review",
             Self::Empty { .. } => "value_error.empty",
             Self::TooManyItems { .. } => "value_error.list.max_items",
             Self::SessionExpired { .. } | Self::CheckoutExpired { .. } => "value_error.expired",
@@ -390,6 +399,9 @@ impl std::fmt::Display for Rejection {
             Self::DuplicateFunding => f.write_str("this key was used before for another wallet or amount"),
             Self::Unknown { what, .. } => write!(f, "not the id of {what} of this merchant"),
             Self::State { what, state, needs, .. } => write!(f, "the {what} is {state} and must be {needs}"),
+            Self::InReview { what, .. } => {
+                write!(f, "a review of an earlier payment of this {what} is open: it cannot be paid before that is resolved")
+            }
             Self::Empty { what } => write!(f, "the {what} has no items"),
             Self::TooManyItems { what, most } => write!(f, "the {what} has {most} items, and cannot have more"),
             Self::SessionExpired { at } => write!(f, "the session expired at {at}"),
@@ -470,6 +482,7 @@ impl Rejection {
             Self::DuplicateFunding,
             Self::Unknown { field: "wallet_id", what: "a wallet" },
             Self::State { field: "session_id", what: "invoice", state: "PAID", needs: "ACTIVE" },
+            Self::InReview { field: "source_id", what: "invoice" },
             Self::Empty { what: "invoice" },
             Self::TooManyItems { what: "invoice", most: 200 },
             Self::SessionExpired { at },
@@ -566,7 +579,7 @@ mod tests {
     use super::*;
 
     /// How many refusals there are: a new one goes into the catalogue too.
-    const VARIANTS: usize = 53;
+    const VARIANTS: usize = 54;
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {

@@ -6,6 +6,7 @@ use crate::event::{self, EventType, Subject};
 use crate::execution::Execution;
 use crate::fees;
 use crate::ids::{ExecutionId, MerchantId, ReviewId};
+use crate::late;
 use crate::ledger::{self, AccountKind, From, Leg, Postings};
 use crate::merchant::Merchant;
 use crate::money::Money;
@@ -14,6 +15,7 @@ use crate::names::Provider;
 use crate::refund;
 use crate::rejection::Rejection;
 use crate::settle;
+use crate::source::Source;
 use crate::time::Timestamp;
 use crate::wallet::{self, Owner, Wallet, WalletStatus};
 use crate::world::{Halt, Row, World, difference, sum};
@@ -190,8 +192,22 @@ pub(crate) fn open(
             resolved_at: None,
         },
     };
+    count_on_source(&review, 1, world)?;
     world.put(review.clone());
     Ok(review.id)
+}
+
+/// Counts a review that opens, or is resolved, on what its execution collects for. What waits for its deadline is under way
+/// anyway.
+fn count_on_source(review: &Review, by: i64, world: &mut World) -> Result<(), Halt> {
+    if review.kind == ReviewKind::DeadlinePassed {
+        return Ok(());
+    }
+    if let Some(id) = world.must::<Execution>(review.execution_id)?.source_id {
+        let source = world.must::<Source>(id)?;
+        world.put(Source { open_reviews: sum(source.open_reviews, by)?, ..(*source).clone() });
+    }
+    Ok(())
 }
 
 /// Puts an execution past its deadline on the list, once.
@@ -234,6 +250,7 @@ fn resolved(review: Review, resolution: &str, evidence: &str, world: &mut World,
         resolved_at: Some(now),
         ..review
     };
+    count_on_source(&review, -1, world)?;
     world.put(review.clone());
     // The evidence is kept with the event, since a review that opens again forgets it; the merchant reads the rest.
     let note = Some([resolution, evidence].join(event::BEFORE_EVIDENCE));
@@ -319,6 +336,9 @@ fn resolve_suspense(
     } else {
         settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?
     };
+    if how == Resolution::ToWallet && late::is_in_full(review, &execution, world)? {
+        return late::settle(execution, time, world, now);
+    }
     move_out_of_suspense(review, &execution, how, world, now)
 }
 
@@ -356,22 +376,31 @@ fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: T
         }
         None => worth(review, execution, &wallet)?,
     };
-    if wallet.status == WalletStatus::Closed {
-        return Err(Rejection::WalletState { field: "", state: wallet.status.as_str() }.into());
-    }
-    if wallet.available_minor.saturating_add(share) < 0 {
-        return Err(Rejection::ReviewInsufficient.into());
-    }
-    // What is under way must still fit beside it.
-    if share > 0 && !wallet.has_room(share, i64::MAX) {
-        return Err(Rejection::ReviewNotOpen { needs: "the wallet has no room for it; say --to payer" }.into());
-    }
+    check_wallet(&wallet, share)?;
     let mut legs = vec![Leg::available(wallet.id, share, wallet.currency)];
     if wallet.currency != found.currency {
         legs.push(Leg::system(AccountKind::Position, execution.merchant_id, found.minor, found.currency));
         legs.push(Leg::system(AccountKind::Position, execution.merchant_id, -share, wallet.currency));
     }
     Ok(legs)
+}
+
+/// Whether a wallet can take so much, or give it where it is below zero.
+///
+/// # Errors
+/// [`Rejection::WalletState`], [`Rejection::ReviewInsufficient`], [`Rejection::ReviewNotOpen`].
+pub(crate) fn check_wallet(wallet: &Wallet, share: i64) -> Result<(), Rejection> {
+    if wallet.status == WalletStatus::Closed {
+        return Err(Rejection::WalletState { field: "", state: wallet.status.as_str() });
+    }
+    if wallet.available_minor.saturating_add(share) < 0 {
+        return Err(Rejection::ReviewInsufficient);
+    }
+    // What is under way must still fit beside it.
+    if share > 0 && !wallet.has_room(share, i64::MAX) {
+        return Err(Rejection::ReviewNotOpen { needs: "the wallet has no room for it; say --to payer" });
+    }
+    Ok(())
 }
 
 /// The wallet that takes what is in suspense: the execution's own where the currency fits or the payment has a rate for it, so

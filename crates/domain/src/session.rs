@@ -5,7 +5,7 @@ use crate::api_enum;
 use crate::checkout::CheckoutConfig;
 use crate::command::Settings;
 use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus};
+use crate::execution::Execution;
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::merchant::Merchant;
 use crate::money::{Decimal, Money};
@@ -467,7 +467,7 @@ fn payout_wallet(
     Ok(wallet.map(|wallet| (*wallet).clone()))
 }
 
-/// The completed collection of that id.
+/// The completed collection of that id, or the one that a review settled.
 ///
 /// # Errors
 /// [`Rejection::Unknown`], [`Rejection::NotRefundable`] on `original_payment_intent_id`.
@@ -477,7 +477,7 @@ pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Re
         .filter(|execution| execution.merchant_id == merchant_id && execution.operation == Operation::Collection);
     Ok(match found {
         None => Err(Rejection::Unknown { field: "original_payment_intent_id", what: "a collection" }),
-        Some(original) if original.status != ExecutionStatus::Completed && !mutant!(RefundOfPending) => {
+        Some(original) if !original.is_settled() && !mutant!(RefundOfPending) => {
             Err(Rejection::NotRefundable { state: original.status.as_str() })
         }
         Some(original) if original.disputed => Err(Rejection::NotRefundable { state: "disputed by its provider" }),
@@ -490,10 +490,12 @@ pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Re
 /// # Errors
 /// [`Rejection::State`] on `session_id`.
 pub fn recheck_original(original: &Execution) -> Result<(), Rejection> {
-    let state = match original.status {
-        ExecutionStatus::Completed if original.disputed && !mutant!(RefundOfDisputed) => "disputed by its provider",
-        ExecutionStatus::Completed => return Ok(()),
-        other => other.as_str(),
+    let state = if !original.is_settled() {
+        original.status.as_str()
+    } else if original.disputed && !mutant!(RefundOfDisputed) {
+        "disputed by its provider"
+    } else {
+        return Ok(());
     };
     Err(Rejection::State { field: "session_id", what: "payment", state, needs: "COMPLETED and undisputed" })
 }

@@ -76,12 +76,14 @@ pub enum SourceInput {
     Collected,
     /// That collection failed.
     CollectionFailed,
+    /// A review found that a collection which had failed was paid all the same.
+    Settled,
 }
 
 impl SourceInput {
     /// Every input.
     pub const ALL: &'static [Self] =
-        &[Self::Edit, Self::Publish, Self::Cancel, Self::Collect, Self::Collected, Self::CollectionFailed];
+        &[Self::Edit, Self::Publish, Self::Cancel, Self::Collect, Self::Collected, Self::CollectionFailed, Self::Settled];
 }
 
 impl SourceStatus {
@@ -96,17 +98,17 @@ impl SourceStatus {
     /// # Errors
     /// The states that the input needs, as a text for a message.
     pub const fn on(self, input: SourceInput) -> Result<Self, &'static str> {
-        use SourceInput::{Cancel, Collect, Collected, CollectionFailed, Edit, Publish};
+        use SourceInput::{Cancel, Collect, Collected, CollectionFailed, Edit, Publish, Settled};
         match (self, input) {
             (Self::Idle, Edit) => Ok(Self::Idle),
             (Self::Idle, Publish) => Ok(Self::Active),
             (Self::Idle | Self::Active, Cancel) => Ok(Self::Canceled),
             (Self::Active, Collect) => Ok(Self::Processing),
-            (Self::Processing, Collected) => Ok(Self::Paid),
+            (Self::Processing, Collected) | (Self::Active, Settled) => Ok(Self::Paid),
             (Self::Processing, CollectionFailed) => Ok(Self::Active),
             (Self::Active | Self::Processing | Self::Paid | Self::Canceled, Edit | Publish) => Err("IDLE"),
             (Self::Processing | Self::Paid | Self::Canceled, Cancel) => Err("IDLE or ACTIVE"),
-            (Self::Idle | Self::Processing | Self::Paid | Self::Canceled, Collect) => Err("ACTIVE"),
+            (Self::Idle | Self::Processing | Self::Paid | Self::Canceled, Collect | Settled) => Err("ACTIVE"),
             (Self::Idle | Self::Active | Self::Paid | Self::Canceled, Collected | CollectionFailed) => Err("PROCESSING"),
         }
     }
@@ -145,6 +147,8 @@ pub struct Source {
     pub due_date: Option<Timestamp>,
     /// Merchant time of the payment.
     pub paid_at: Option<Timestamp>,
+    /// How many open reviews there are of money of its collections: while there is one it may have been paid already.
+    pub open_reviews: i64,
     /// Merchant time.
     pub created_at: Timestamp,
     /// Merchant time.
@@ -161,7 +165,7 @@ impl Source {
     /// This source after `input`.
     ///
     /// # Errors
-    /// [`Rejection::State`] on `field`.
+    /// [`Rejection::State`], [`Rejection::InReview`] on `field`.
     pub fn after(&self, input: SourceInput, field: &'static str, time: Timestamp) -> Result<Self, Rejection> {
         let status = self.status.on(input).map_err(|needs| Rejection::State {
             field,
@@ -169,6 +173,9 @@ impl Source {
             state: self.status.as_str(),
             needs,
         })?;
+        if input == SourceInput::Collect && self.open_reviews > 0 && !mutant!(CollectInReview) {
+            return Err(Rejection::InReview { field, what: self.kind.word() });
+        }
         Ok(Self { status, updated_at: time, ..self.clone() })
     }
 }
@@ -380,6 +387,7 @@ pub fn create(merchant_id: MerchantId, new: &NewSource, world: &mut World, time:
         reference_id: new.reference_id.clone(),
         due_date: new.due_date,
         paid_at: None,
+        open_reviews: 0,
         created_at: time,
         updated_at: time,
     };
@@ -526,12 +534,12 @@ mod tests {
     #[test]
     fn the_life_of_a_source() {
         let table = "
-            |            | Edit | Publish | Cancel   | Collect    | Collected | CollectionFailed |
-            | IDLE       | IDLE | ACTIVE  | CANCELED | .          | .         | .                |
-            | ACTIVE     | .    | .       | CANCELED | PROCESSING | .         | .                |
-            | PROCESSING | .    | .       | .        | .          | PAID      | ACTIVE           |
-            | PAID       | .    | .       | .        | .          | .         | .                |
-            | CANCELED   | .    | .       | .        | .          | .         | .                |";
+            |            | Edit | Publish | Cancel   | Collect    | Collected | CollectionFailed | Settled |
+            | IDLE       | IDLE | ACTIVE  | CANCELED | .          | .         | .                | .       |
+            | ACTIVE     | .    | .       | CANCELED | PROCESSING | .         | .                | PAID    |
+            | PROCESSING | .    | .       | .        | .          | PAID      | ACTIVE           | .       |
+            | PAID       | .    | .       | .        | .          | .         | .                | .       |
+            | CANCELED   | .    | .       | .        | .          | .         | .                | .       |";
         let mut rows = table
             .lines()
             .filter(|line| line.contains('|'))

@@ -46,8 +46,8 @@ pub struct Checks {
     /// What a refund takes of its payment, as long as its provider has not contradicted itself; and together, by payment.
     plain: Map<ExecutionId, i64>,
     refunded: Map<ExecutionId, i64>,
-    /// Collections of a source that are open, and that completed.
-    collections: Map<SourceId, (i64, i64)>,
+    /// Collections of a source that are open, that completed, and that reviews settled.
+    collections: Map<SourceId, (i64, i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
     circles: circles::Circles,
 }
@@ -99,12 +99,14 @@ impl Checks {
 
     fn sources(&self, commit: &Commit) -> Checked {
         for (before, after) in &commit.changes.sources {
-            let (open, done) = self.collections.get(&after.id).copied().unwrap_or_default();
-            rule(
-                (after.status == SourceStatus::Paid) == (done == 1) && done <= 1,
-                "paid without exactly one completed collection",
-                || format!("{done} of {after:?}"),
-            )?;
+            let (open, done, late) = self.collections.get(&after.id).copied().unwrap_or_default();
+            let paid = after.status == SourceStatus::Paid;
+            // What was canceled, or paid already, may have late successes too.
+            let pays = if paid { done + late > 0 } else { done == 0 };
+            let is_told = late == 0 || paid || after.status == SourceStatus::Canceled;
+            rule(pays && is_told && done <= 1, "paid without a collection, or a collection that does not pay", || {
+                format!("{done} and {late} of {after:?}")
+            })?;
             let fits = (after.status == SourceStatus::Processing) == (open == 1) && open <= 1;
             rule(fits, "in process without exactly one open collection", || format!("{open} of {after:?}"))?;
             let same = before.as_ref().is_some_and(|row| row.status == after.status);
@@ -118,8 +120,9 @@ impl Checks {
         }
         for (_, execution) in &commit.changes.executions {
             if let Some(source) = execution.source_id {
-                let (open, done) = self.collections.get(&source).copied().unwrap_or_default();
-                rule(open + done <= 1, "a source is collected for twice", || format!("{open} + {done} of {source}"))?;
+                let (open, done, late) = self.collections.get(&source).copied().unwrap_or_default();
+                let once = open + done <= 1 && (open == 0 || late == 0);
+                rule(once, "a source is collected for twice", || format!("{open} + {done}, {late} of {source}"))?;
             }
         }
         Ok(())
@@ -212,6 +215,14 @@ impl Checks {
             ExecutionStatus::Completed => Some(EventType::ExecutionCompleted),
             ExecutionStatus::Failed => Some(EventType::ExecutionFailed),
         };
+        let settled = after.settled_by_review_at;
+        let was_settled = before.and_then(|before| before.settled_by_review_at);
+        rule(was_settled.is_none() || settled == was_settled, "a settlement was taken back", || format!("{after:?}"))?;
+        if settled != was_settled {
+            let fits = after.operation == Operation::Collection && after.status == ExecutionStatus::Failed;
+            rule(fits, "settled by a review, and no collection that failed", || format!("{after:?}"))?;
+            has_event(commit, Some(EventType::ExecutionSettled), Subject::Execution, after.id.0)?;
+        }
         has_event(commit, kind, Subject::Execution, after.id.0)
     }
 
@@ -236,7 +247,8 @@ impl Checks {
         let reviews: Vec<_> = self.reviews_of(row.id).collect();
         let is_refund = row.operation == Operation::Refund;
         let completed = row.status == ExecutionStatus::Completed;
-        let was_paid = completed && row.operation == Operation::Collection;
+        let late = row.settled_by_review_at.is_some();
+        let was_paid = (completed || late) && row.operation == Operation::Collection;
         if !is_refund && !was_paid {
             return 0;
         }
@@ -250,7 +262,7 @@ impl Checks {
             *sums.entry(review.amount.currency).or_default() += kept(review);
         }
         let own = sums.remove(&asked.currency).unwrap_or(0);
-        let has = if is_refund && completed { asked.minor } else { 0 } - own;
+        let has = if (is_refund && completed) || late { asked.minor } else { 0 } - own;
         let open = completed && reviews.iter().any(|review| review.status == ReviewStatus::Open);
         let fixed = is_refund && (open || is_open(row.status) || sums.values().any(|sum| *sum != 0));
         let least = if fixed { asked.minor } else { 0 };
@@ -290,6 +302,7 @@ impl Checks {
             let counts = self.collections.entry(source).or_default();
             counts.0 += if open { sign } else { 0 };
             counts.1 += if row.status == ExecutionStatus::Completed { sign } else { 0 };
+            counts.2 += if row.settled_by_review_at.is_some() { sign } else { 0 };
         }
     }
 

@@ -6,7 +6,6 @@ use domain::checkout::{NewCheckout, PageMode};
 use domain::command::Command;
 use domain::currency::Currency;
 use domain::execute::{Execute, Terms};
-use domain::execution::ExecutionStatus;
 use domain::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
     WalletId,
@@ -354,7 +353,7 @@ impl Clients<'_> {
             {
                 chosen = Some((original, (found.figures.payer - found.refunded).max(0), found.outside));
             }
-            if found.operation == Operation::Collection && (found.status == ExecutionStatus::Completed || self.rng.chance(40)) {
+            if found.operation == Operation::Collection && (found.stands() || self.rng.chance(40)) {
                 chosen = Some((execution, (found.figures.payer - found.refunded).max(0), found.outside));
             }
         }

@@ -73,7 +73,8 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
         let cost = row.refunded_total_minor + row.over_refunded_total_minor;
         let stored = (refunded, row.given_back_minor, cost, row.released_minor);
         let same = known.is_some_and(|known| {
-            let status = (known.status, known.disputed) == (row.status, row.disputed);
+            let late = row.settled_by_review_at.is_some();
+            let status = (known.status, known.disputed, known.late) == (row.status, row.disputed, late);
             let refunds = (known.refunded, known.back, known.cost, known.spare) == stored;
             status && refunds && known.acts == row.requires_action && known.reference == row.reference_id
         });
@@ -89,6 +90,7 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
         let known = books.sources.get(&row.id.0);
         let same = known
             .is_some_and(|known| (known.status, known.total, known.bearer) == (row.status, row.total_minor, row.fee_bearer));
+        let same = same && usize::try_from(row.open_reviews) == Ok(books.in_review(row.id.0));
         rule(same, STORED, || format!("{row:?}, {:?} was expected", known.map(|known| (known.status, known.total))))?;
     }
     for row in last(commits, |commit| &commit.changes.reviews, |row| row.id.0) {
@@ -137,7 +139,7 @@ pub fn everything(books: &Books, rows: &Committed) -> Checked {
     }
     for (id, known) in &books.executions {
         let row = rows.executions.by_id.get(&ExecutionId(*id));
-        let same = row.is_some_and(|row| row.status == known.status);
+        let same = row.is_some_and(|row| row.status == known.status && row.settled_by_review_at.is_some() == known.late);
         rule(same, STORED, || format!("execution {id} is {row:?}, {} was expected", known.status))?;
     }
     let counts = (rows.executions.by_id.len(), rows.sessions.by_id.len(), rows.wallets.by_id.len(), rows.reviews.by_id.len());

@@ -5,6 +5,7 @@ mod checkouts;
 mod collections;
 mod histories;
 mod idempotency;
+mod late;
 mod markets;
 mod merchants;
 mod payouts;

@@ -162,12 +162,12 @@ fn a_review_gives_a_wallet_no_more_than_fits_beside_what_is_under_way() {
     stage.hear(failed.id, paid("late"));
     let open = begin(&mut stage, account, 100).unwrap();
     let owner = Owner::Merchant(stage.merchant);
-    give(&mut stage, owner, i64::MAX - 97 - 9_999);
+    give(&mut stage, owner, i64::MAX - 97 - 9_699);
     let review = stage.review(failed.id, ReviewKind::SuccessAfterFailure).id;
     let refused = stage.resolve(review, Resolution::ToWallet).unwrap_err();
     assert!(matches!(refused[0], Rejection::ReviewNotOpen { .. }), "{refused:?}");
     stage.hear(open.id, paid("t"));
-    assert_eq!(stage.mine("USD"), (i64::MAX - 9_999, 0));
+    assert_eq!(stage.mine("USD"), (i64::MAX - 9_699, 0));
     stage.resolve(review, Resolution::ToPayer).unwrap();
 }
 

@@ -22,7 +22,8 @@ pub enum Reviews {
         /// The payment completed or failed: for one without a final word.
         #[arg(long, group = "how", value_enum)]
         outcome: Option<Outcome>,
-        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside.
+        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside. A collection that failed and
+        /// was paid in full all the same is settled by the former, with its fees, and its invoice or order is paid.
         #[arg(long, group = "how", value_enum)]
         to: Option<To>,
         /// What shows it: a statement, a ticket, a call.

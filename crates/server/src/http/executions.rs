@@ -81,6 +81,10 @@ pub struct ExecutionAnswer {
     client_secret: Option<String>,
     requires_action: bool,
     payment_intent_id: i64,
+    /// Only where it is so: a collection that failed, of which a review found that it was paid all the same. It counts as
+    /// completed: its invoice or order is paid, and it can be refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_by_review: Option<bool>,
     /// Why it is not final, when it is looked at again, and when a person looks at it.
     #[serde(flatten)]
     waiting: Option<Waiting>,
@@ -115,6 +119,7 @@ impl From<Execution> for ExecutionAnswer {
             client_secret: execution.client_secret,
             requires_action: execution.requires_action,
             payment_intent_id: execution.id.0,
+            settled_by_review: execution.settled_by_review_at.map(|_| true),
             waiting: Some(waiting).filter(|_| !execution.status.is_final()),
         }
     }

@@ -57,6 +57,9 @@ pub struct PaymentIntentAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
     completed_at: Option<Time>,
+    /// When a review settled it, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_by_review_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
     #[serde(flatten)]
@@ -83,6 +86,7 @@ impl From<Execution> for PaymentIntentAnswer {
             fee_currency: Code(currency),
             refunded_amount: Some(refunded).filter(|_| kind_of(&execution) == SessionKind::Checkout),
             completed_at: execution.completed_at.map(Time),
+            settled_by_review_at: execution.settled_by_review_at.map(Time),
             created_at: Time(execution.created_at),
             updated_at: Time(execution.updated_at),
             execution: execution.into(),

@@ -30,6 +30,9 @@ const BY_MERCHANT_TIME: i64 = 9;
 /// From this version on wrong passcodes are counted in a window.
 const TRIES_COUNTED: i64 = 10;
 
+/// From this version on nothing is collected for what a review may show to be paid.
+const LATE_SUCCESSES: i64 = 14;
+
 /// The migrations, in order; a database's version is how many of them it has.
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -105,6 +108,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../../migrations/sqlite/0013_fundings.sql"),
         postgres: include_str!("../../../../migrations/postgres/0013_fundings.sql"),
         oldest: TRIES_COUNTED,
+    },
+    Migration {
+        sqlite: include_str!("../../../../migrations/sqlite/0014_late_successes.sql"),
+        postgres: include_str!("../../../../migrations/postgres/0014_late_successes.sql"),
+        // An older kola collects for what is in review, does not count reviews, and gives what is found to the wallet without fees.
+        oldest: LATE_SUCCESSES,
     },
 ];
 

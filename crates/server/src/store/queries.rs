@@ -327,12 +327,14 @@ impl Queries {
         self.many("source_id = :source AND removed = 0", "id LIMIT :limit", &params).await
     }
 
-    /// The completed collection of a source.
+    /// The collection that paid a source: it completed, or a review settled it. Later ones are of a payer who paid twice.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
-        self.one("source_id = :source AND status = 'COMPLETED'", &params!["source" = source.0]).await
+        let condition = "source_id = :source AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL)";
+        let order = "coalesce(completed_at, settled_by_review_at), id LIMIT 1";
+        Ok(self.many(condition, order, &params!["source" = source.0]).await?.pop())
     }
 
     /// The collection of a source that was begun last, whatever became of it.

@@ -111,7 +111,7 @@ record!(domain::source::Source, "sources",
     }
     changing {
         total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
-        due_date: "due_date", paid_at: "paid_at", updated_at: "updated_at",
+        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", updated_at: "updated_at",
     }
     name {});
 
@@ -158,7 +158,7 @@ record!(domain::execution::Execution, "executions",
         gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
         requires_action: "requires_action", cancel_asked: "cancel_asked", disputed: "disputed", attempts: "attempts", sent_at: "sent_at",
         waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
-        updated_at: "updated_at",
+        settled_by_review_at: "settled_by_review_at", updated_at: "updated_at",
     }
     name { "merchant_id" "reference_id" });
 

@@ -130,14 +130,15 @@ const CHECKS: &[Check] = &[
     },
     Check {
         // Of a refund counts what its payer has of it, and while it is open no less than was asked for; of the payment itself what
-        // its provider took back. The CAST gives the id a type in SQLite, without which it is not looked up but sought in all rows.
+        // its provider took back; what a review settled is the review's money. The CAST gives the id a type in SQLite, without which it is not looked up but sought in all rows.
         name: "refunds differ from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
               LEFT JOIN (SELECT id, sum(CASE WHEN has > at_least THEN has ELSE at_least END) AS p FROM ( \
               SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
-              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor ELSE 0 END \
-              - CASE WHEN e.operation = 'REFUND' OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED') \
-              THEN coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
+              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor \
+              WHEN e.settled_by_review_at IS NOT NULL THEN e.payer_minor ELSE 0 END \
+              - CASE WHEN e.operation = 'REFUND' OR e.settled_by_review_at IS NOT NULL \
+              OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED') THEN coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
               ELSE e.payer_currency END THEN v.kept ELSE 0 END), 0) ELSE 0 END AS has, \
               max(CASE WHEN e.operation = 'REFUND' AND (e.status IN ('PENDING', 'PROCESSING') \
               OR (e.status = 'COMPLETED' AND v.open = 1) OR (v.currency <> e.payee_currency AND v.kept <> 0)) \
@@ -158,14 +159,15 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || c.id || ' says ' || c.given_back_minor || ', its refunds ' || coalesce(r.back, 0) \
               FROM executions AS c LEFT JOIN (SELECT id, sum(CASE WHEN has > 0 THEN has ELSE 0 END) AS back FROM ( \
               SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
-              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor ELSE 0 END \
+              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor \
+              WHEN e.settled_by_review_at IS NOT NULL THEN e.payer_minor ELSE 0 END \
               - coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
               ELSE e.payer_currency END THEN v.booked ELSE 0 END), 0) AS has \
               FROM executions AS e LEFT JOIN (SELECT execution_id, currency, sum(earlier_minor - earlier_returned_minor \
               + CASE WHEN status = 'OPEN' OR resolution = 'to payer' THEN 0 ELSE amount_minor END) AS booked \
               FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency) AS v ON v.execution_id = e.id \
-              WHERE e.operation = 'REFUND' OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED' \
-              AND e.id IN (SELECT execution_id FROM reviews)) GROUP BY e.id) AS one GROUP BY id) AS r ON r.id = c.id \
+              WHERE e.operation = 'REFUND' OR (e.operation = 'COLLECTION' \
+              AND (e.status = 'COMPLETED' OR e.settled_by_review_at IS NOT NULL) AND e.id IN (SELECT execution_id FROM reviews)) GROUP BY e.id) AS one GROUP BY id) AS r ON r.id = c.id \
               WHERE c.given_back_minor <> coalesce(r.back, 0)",
     },
     Check {
@@ -190,7 +192,7 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN (SELECT n.execution_id, sum(n.amount_minor) AS s \
               FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
               WHERE a.kind IN ('FEE_PLATFORM', 'FEE_GATEWAY', 'FEE_FX') GROUP BY n.execution_id) AS f ON f.execution_id = e.id \
-              WHERE coalesce(f.s, 0) <> CASE e.status WHEN 'COMPLETED' \
+              WHERE coalesce(f.s, 0) <> CASE WHEN e.status = 'COMPLETED' OR e.settled_by_review_at IS NOT NULL \
               THEN e.platform_fee_minor + e.gateway_fee_minor + e.fx_fee_minor ELSE 0 END",
     },
     Check {
@@ -244,10 +246,21 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || id FROM executions WHERE refunded_minor > payer_minor OR refunded_total_minor > total_minor",
     },
     Check {
-        name: "paid source without exactly one completed collection",
-        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM executions \
-              WHERE operation = 'COLLECTION' AND status = 'COMPLETED' GROUP BY source_id) AS c ON c.source_id = s.id \
-              WHERE (s.status = 'PAID') <> (coalesce(c.n, 0) = 1) OR coalesce(c.n, 0) > 1",
+        // Also what a review settled pays, unless the source was canceled or paid before; so there may be several of those.
+        name: "paid source without the collection that paid it",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, \
+              sum(CASE status WHEN 'COMPLETED' THEN 1 ELSE 0 END) AS n, count(settled_by_review_at) AS late FROM executions \
+              WHERE operation = 'COLLECTION' AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL) \
+              GROUP BY source_id) AS c ON c.source_id = s.id \
+              WHERE (s.status = 'PAID' AND c.source_id IS NULL) OR (s.status <> 'PAID' AND c.n > 0) OR c.n > 1 \
+              OR (s.status NOT IN ('PAID', 'CANCELED') AND c.late > 0)",
+    },
+    Check {
+        name: "open reviews differ from what their source says",
+        sql: "SELECT 'source ' || s.id || ' says ' || s.open_reviews || ', its collections ' || coalesce(r.n, 0) \
+              FROM sources AS s LEFT JOIN (SELECT e.source_id, count(*) AS n FROM reviews AS v \
+              JOIN executions AS e ON e.id = v.execution_id WHERE v.status = 'OPEN' AND v.kind <> 'DEADLINE_PASSED' \
+              GROUP BY e.source_id) AS r ON r.source_id = s.id WHERE s.open_reviews <> coalesce(r.n, 0)",
     },
     Check {
         name: "source in PROCESSING without exactly one open collection",
@@ -272,6 +285,21 @@ const CHECKS: &[Check] = &[
               WHERE (e.status = 'COMPLETED') <> (coalesce(v.n, 0) = 1) OR coalesce(v.n, 0) > 1",
     },
     Check {
+        name: "collection settled by a review without exactly one settlement",
+        sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
+              FROM events WHERE type = 'execution.settled_by_review' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              WHERE coalesce(v.n, 0) <> CASE WHEN e.settled_by_review_at IS NULL THEN 0 ELSE 1 END \
+              OR (e.settled_by_review_at IS NOT NULL AND (e.operation <> 'COLLECTION' OR e.status <> 'FAILED'))",
+    },
+    Check {
+        name: "amount from suspense differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.settled_by_review' LEFT JOIN (SELECT n.transaction_id, n.currency, sum(n.amount_minor) AS s \
+              FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id WHERE a.kind = 'SUSPENSE' \
+              GROUP BY n.transaction_id, n.currency) AS c ON c.transaction_id = v.id AND c.currency = e.payer_currency \
+              WHERE coalesce(c.s, 0) <> -e.payer_minor",
+    },
+    Check {
         name: "execution with two finals",
         sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ('execution.completed', 'execution.failed') \
               GROUP BY subject_id HAVING count(*) > 1",
@@ -280,7 +308,8 @@ const CHECKS: &[Check] = &[
         // What a refund held more than it took is released in the same transaction, and cancels out.
         name: "settled amount differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
-              AND v.type = 'execution.completed' LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
+              AND v.type IN ('execution.completed', 'execution.settled_by_review') \
+              LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
               AND n.bucket <> 'SYSTEM' GROUP BY e.id HAVING coalesce(sum(n.amount_minor), 0) <> \
               CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE e.released_minor - e.payer_minor END",
     },

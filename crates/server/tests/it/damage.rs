@@ -3,8 +3,9 @@
 use kola::store::sql::{Dialect, Sql};
 use kola::store::verify;
 
+use crate::reviews;
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Server, key, open};
+use crate::support::{Server, key, open, shown, wait_for};
 
 /// For each rule, what breaks it in a house in which it holds.
 const DAMAGE: &[(&str, &str)] = &[
@@ -80,6 +81,24 @@ const DAMAGE: &[(&str, &str)] = &[
         "DELETE FROM entries WHERE account_id IN (SELECT id FROM accounts WHERE kind = 'FEE_PLATFORM')",
     ),
     (
+        "fees settled differ from the execution",
+        "UPDATE entries SET amount_minor = amount_minor + 1
+            WHERE execution_id = (SELECT id FROM executions WHERE settled_by_review_at IS NOT NULL)
+            AND account_id = (SELECT id FROM accounts WHERE kind = 'FEE_GATEWAY' AND currency = 'USD')",
+    ),
+    (
+        "settled amount differs from the execution",
+        "UPDATE executions SET payee_minor = payee_minor - 1 WHERE settled_by_review_at IS NOT NULL",
+    ),
+    (
+        "refunds differ from what their payment says",
+        "UPDATE executions SET refunded_minor = 1 WHERE settled_by_review_at IS NOT NULL",
+    ),
+    (
+        "what was given back differs from what its payment says",
+        "UPDATE executions SET given_back_minor = 1 WHERE settled_by_review_at IS NOT NULL",
+    ),
+    (
         "amount at the provider differs from the execution",
         "UPDATE entries SET amount_minor = amount_minor - 1
             WHERE account_id IN (SELECT id FROM accounts WHERE kind = 'CLEARING_PAWAPAY')",
@@ -100,8 +119,31 @@ const DAMAGE: &[(&str, &str)] = &[
     ),
     ("refunds exceed their payment", "UPDATE executions SET refunded_minor = payer_minor + 1 WHERE operation = 'COLLECTION'"),
     (
-        "paid source without exactly one completed collection",
+        "paid source without the collection that paid it",
         "UPDATE sources SET status = 'ACTIVE', paid_at = NULL WHERE status = 'PAID'",
+    ),
+    (
+        "paid source without the collection that paid it",
+        "UPDATE sources SET status = 'ACTIVE', paid_at = NULL
+            WHERE id = (SELECT source_id FROM executions WHERE settled_by_review_at IS NOT NULL)",
+    ),
+    (
+        "paid source without the collection that paid it",
+        "UPDATE executions SET settled_by_review_at = NULL WHERE settled_by_review_at IS NOT NULL",
+    ),
+    ("paid source without the collection that paid it", "UPDATE sources SET status = 'PAID' WHERE status = 'ACTIVE'"),
+    ("open reviews differ from what their source says", "UPDATE sources SET open_reviews = 0 WHERE open_reviews = 1"),
+    (
+        "collection settled by a review without exactly one settlement",
+        "DELETE FROM events WHERE type = 'execution.settled_by_review'",
+    ),
+    (
+        "collection settled by a review without exactly one settlement",
+        "UPDATE executions SET settled_by_review_at = updated_at WHERE operation = 'PAYOUT'",
+    ),
+    (
+        "amount from suspense differs from the execution",
+        "UPDATE entries SET amount_minor = amount_minor + 1 WHERE amount_minor = -4120",
     ),
     (
         "source in PROCESSING without exactly one open collection",
@@ -199,8 +241,15 @@ fn traded() -> Server {
     assert_eq!(shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00")["status"], "PROCESSING");
     let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
     assert_eq!(shop.take(card, "USD", "20.00")["status"], "PROCESSING");
-    assert_eq!(shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "30.00")["status"], "FAILED");
-    crate::support::wait_for("the review", || server.kola(&["review", "list"]).ok().contains("SUCCESS_AFTER").then_some(()));
+    // One that a review has settled, and one that waits for it.
+    for amount in ["40.00", "30.00"] {
+        let failed = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", amount);
+        assert_eq!(failed["status"], "FAILED");
+        let review = wait_for("the review", || reviews::find(&server, &shown(&failed, "reference_id")));
+        if amount == "40.00" {
+            reviews::resolve(&server, &review, &["--to", "wallet", "--evidence", "statement"]).ok();
+        }
+    }
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
     server

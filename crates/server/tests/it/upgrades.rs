@@ -149,6 +149,7 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     assert_eq!(reviews.len(), 1, "{reviews:?}");
     let review = id(&reviews[0]).to_string();
     server.kola(&["review", "resolve", &review, "--to", "payer", "--evidence", "returned by the provider"]).ok();
+    server.verify_ledger();
     for list in [
         "parties",
         "counterparties",
@@ -162,6 +163,29 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     ] {
         assert!(!shop.api.get(&format!("/v1/{list}/list")).rows().is_empty(), "{list}");
     }
+    server.verify_ledger();
+}
+
+#[test]
+fn what_is_in_review_in_the_first_schema_is_not_collected_for() {
+    on_sqlite_only!();
+    let (database, credentials) = first_schema();
+    let in_review = "SELECT executions.source_id, type, reviews.id, executions.id FROM reviews \
+                     JOIN executions ON executions.id = execution_id JOIN sources ON sources.id = executions.source_id \
+                     WHERE reviews.status = 'OPEN' AND sources.status = 'ACTIVE'";
+    let [row] = &database.rows(in_review)[..] else { panic!("not one") };
+    let [source, kind, review, intent] = &row[..] else { panic!("{row:?}") };
+    let server = Server::start(database, &[]);
+    let shop = server.sign_in(&credentials);
+    server.verify_ledger();
+    let fault =
+        shop.api.post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": kind})).fault("body.source_id");
+    assert_eq!(fault.kind, "value_error.review");
+    server.kola(&["review", "resolve", review, "--to", "wallet", "--evidence", "statement of the provider"]).ok();
+    let path = format!("/v1/{}/retrieve/{source}", if kind == "ORDER" { "orders" } else { "invoices" });
+    assert_eq!(shop.api.get(&path).ok()["status"], "PAID");
+    let paid: i64 = intent.parse().expect("an id");
+    crate::reviews::refund_late(&server, &shop, &json!({ "payment_intent_id": paid }), "1.00");
     server.verify_ledger();
 }
 
@@ -347,6 +371,27 @@ fn who_receives_and_who_is_found_is_known_in_old_rows_too() {
     }
     let old = shop.api.get("/v1/sessions/transfer/list").rows();
     assert!(old.iter().any(|row| row["recipient"].is_null()), "{old:?}");
+    server.verify_ledger();
+}
+
+#[test]
+fn what_is_in_review_is_counted_in_old_rows_too() {
+    let migration = match crate::support::database::postgres() {
+        Some(_) => include_str!("../../../../migrations/postgres/0014_late_successes.sql"),
+        None => include_str!("../../../../migrations/sqlite/0014_late_successes.sql"),
+    };
+    let count = &migration[migration.find("UPDATE sources").expect("the statement")..];
+    let (server, shop) = open();
+    shop.paid_hundred();
+    let failed = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "100.00");
+    wait_for("the review", || crate::reviews::find(&server, &shown(&failed, "reference_id")));
+    let counted = "SELECT open_reviews FROM sources ORDER BY id";
+    let right = server.database.rows(counted);
+    assert_eq!(right, [["0"], ["1"]]);
+    server.database.sql("UPDATE sources SET open_reviews = 0");
+    assert!(server.kola(&["ledger", "verify"]).refused().contains("open reviews differ from what their source says"));
+    server.database.sql(count);
+    assert_eq!(server.database.rows(counted), right);
     server.verify_ledger();
 }
 

@@ -139,6 +139,8 @@ pub struct Execution {
     /// Of that what went back, or was recovered, outside.
     pub undone: Vec<(Currency, i64)>,
     pub disputed: bool,
+    /// A collection that failed, and whose money a review gave to the wallet as if it had not.
+    pub late: bool,
     pub acts: bool,
     /// Its provider was asked to cancel it.
     pub canceled: bool,
@@ -160,9 +162,11 @@ impl Execution {
     /// while that is open, or in another currency; of the payment itself what its provider took back.
     pub fn counts(&self) -> i64 {
         let completed = self.status == ExecutionStatus::Completed;
-        let net = |currency: Currency| sum_of(&self.said, currency) - sum_of(&self.undone, currency);
+        let net = |currency: Currency| self.kept(currency);
         let has = match self.operation {
-            Operation::Collection if completed && self.provider != Provider::Platform => self.figures.payer - net(self.outside),
+            Operation::Collection if self.stands() && self.provider != Provider::Platform => {
+                self.figures.payer - net(self.outside)
+            }
             Operation::Refund if completed && self.provider == Provider::Platform => self.figures.payee,
             Operation::Refund => -net(self.outside),
             Operation::Collection | Operation::Payout | Operation::Transfer => return 0,
@@ -173,11 +177,21 @@ impl Execution {
         has.max(least)
     }
 
+    /// What its provider holds for us because of it, without what went back outside.
+    pub fn kept(&self, currency: Currency) -> i64 {
+        sum_of(&self.said, currency) - sum_of(&self.undone, currency)
+    }
+
+    /// Whether the payee has its money: it went through, at once or by a review.
+    pub const fn stands(&self) -> bool {
+        self.late || matches!(self.status, ExecutionStatus::Completed)
+    }
+
     /// Whether what reviews decide about it is about what a payer has of a payment.
     pub const fn gives_back(&self) -> bool {
         match self.operation {
             Operation::Refund => true,
-            Operation::Collection => matches!(self.status, ExecutionStatus::Completed),
+            Operation::Collection => self.stands(),
             Operation::Payout | Operation::Transfer => false,
         }
     }
@@ -344,6 +358,19 @@ impl Books {
         let id = self.fresh.remove(&key).ok_or_else(|| format!("no wallet was opened for {key:?}"))?;
         self.add_wallet(id, merchant, party, currency);
         Ok(id)
+    }
+
+    /// How many reviews are open of the money of a source's collections.
+    pub fn in_review(&self, source: i64) -> usize {
+        let Some(merchant) = self.sources.get(&source).and_then(|source| self.merchants.get(&source.merchant)) else {
+            return 0;
+        };
+        let of_source = |id: &&i64| self.executions.get(id).is_some_and(|own| own.disputed && own.source == Some(source));
+        let open = |id: &i64| {
+            let kinds = ReviewKind::ALL.iter().filter(|kind| **kind != ReviewKind::DeadlinePassed);
+            kinds.filter(|kind| self.reviews.get(&(*id, **kind)).is_some_and(|review| review.open)).count()
+        };
+        merchant.executions.iter().filter(of_source).map(open).sum()
     }
 
     /// Adds to what a wallet can spend and to what it holds.

@@ -238,6 +238,7 @@ impl Books {
             said: vec![],
             undone: vec![],
             disputed: false,
+            late: false,
             acts: false,
             canceled: false,
             created: time,
@@ -264,6 +265,9 @@ impl Books {
         let source = own.source.and_then(|id| self.sources.get(&id));
         if source.is_none_or(|source| source.status != SourceStatus::Active) {
             return refuse("state");
+        }
+        if own.source.is_some_and(|source| self.in_review(source) > 0) {
+            return refuse("review");
         }
         if let Some(reason) = self.against_account(own.merchant, account_id, Operation::Collection) {
             return refuse(reason);
@@ -370,7 +374,7 @@ impl Books {
     fn fate_of_refund(&self, case: &Case) -> Fate {
         let own = &case.execution;
         let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else { return refuse("not_found") };
-        if original.disputed || original.status != ExecutionStatus::Completed {
+        if original.disputed || !original.stands() {
             return refuse("state");
         }
         let enough = match self.debit(own) {

@@ -1,7 +1,6 @@
 //! Declaring, withdrawing and expiring.
 
 use domain::command::Answer;
-use domain::execution::ExecutionStatus;
 use domain::money::{Decimal, Money};
 use domain::names::{Operation, Provider};
 use domain::rejection::Rejection;
@@ -28,6 +27,7 @@ impl Books {
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
                     Some(source) if source.status != SourceStatus::Active => vec!["state"],
+                    Some(_) if self.in_review(source_id.0) > 0 => vec!["review"],
                     Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => vec!["expired"],
                     Some(_) => vec![],
                 }
@@ -175,7 +175,7 @@ impl Books {
         let found = self.executions.get(&original);
         match found.filter(|found| found.merchant == merchant && found.operation == Operation::Collection) {
             None => vec!["not_found"],
-            Some(found) if found.status != ExecutionStatus::Completed || found.disputed => vec!["state"],
+            Some(found) if !found.stands() || found.disputed => vec!["state"],
             Some(_) => vec![],
         }
     }

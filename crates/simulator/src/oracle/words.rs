@@ -6,6 +6,7 @@ use domain::execution::{ExecutionStatus, Task, Word};
 use domain::ledger::AccountKind;
 use domain::names::{Operation, Provider};
 use domain::review::{Resolution, ReviewKind};
+use domain::source::SourceStatus;
 use domain::wallet::WalletStatus;
 
 use super::books::{Books, Execution, Review, Wrong, sum_of};
@@ -286,11 +287,38 @@ impl Books {
     }
 
     fn against_taking(&self, id: i64, own: &Execution, review: Review) -> Vec<&'static str> {
+        if paid_late(own, review) {
+            let source = own.source.and_then(|id| self.sources.get(&id));
+            let another = source.is_none_or(|source| source.status == SourceStatus::Processing);
+            let wallet = self.own_wallet(own.merchant, own.inside);
+            let closed = wallet.is_some_and(|(_, wallet)| wallet.status == WalletStatus::Closed);
+            return first(&[(another, "state"), (closed, "wallet")]);
+        }
         let (taker, share) = self.share(id, own, review);
         let Some(wallet) = taker.and_then(|id| self.wallets.get(&id)) else { return first(&[(share < 0, "balance")]) };
         let released =
             if own.is_final() || own.operation == Operation::Collection || own.wallet != taker { 0 } else { own.figures.payer };
         first(&[(wallet.status == WalletStatus::Closed, "wallet"), (wallet.available + released + share < 0, "balance")])
+    }
+
+    /// Books a collection that failed as if it had gone through, but for what its provider holds, which is known.
+    fn settle_late(&mut self, id: i64, own: &Execution) -> Result<(), Wrong> {
+        let (s, p, f) = (own.inside, own.outside, own.figures);
+        if s != p {
+            self.credit(own.merchant, AccountKind::Position, p, f.payer);
+            self.credit(own.merchant, AccountKind::Position, s, -f.total);
+        }
+        let wallet = self.open_wallet(own.merchant, None, s)?;
+        self.add(wallet, f.payee, 0)?;
+        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx].into_iter().zip(f.fees) {
+            self.credit(own.merchant, kind, s, fee);
+        }
+        let source = own.source.and_then(|id| self.sources.get(&id)).map(|source| source.status);
+        if source == Some(SourceStatus::Active) {
+            self.set_source_status(own.source, SourceStatus::Paid);
+        }
+        self.change(id, |known| (known.late, known.wallet) = (true, Some(wallet)));
+        Ok(())
     }
 
     fn take_out(&mut self, id: i64, own: &Execution, review: Review, how: Resolution) -> Result<(), Wrong> {
@@ -300,7 +328,9 @@ impl Books {
         }
         let (amount, currency) = (review.amount, review.currency);
         self.credit(own.merchant, AccountKind::Suspense, currency, -amount);
-        if how == Resolution::ToPayer {
+        if how == Resolution::ToWallet && paid_late(own, review) {
+            self.settle_late(id, own)?;
+        } else if how == Resolution::ToPayer {
             let clearing = AccountKind::clearing(own.provider).ok_or("no clearing account")?;
             self.credit(own.merchant, clearing, currency, amount);
         } else {
@@ -332,6 +362,13 @@ impl Books {
         self.soft += 1;
         Ok(())
     }
+}
+
+/// Whether a review has found all that was asked for by a collection that failed, and nothing else is left of its money.
+fn paid_late(own: &Execution, review: Review) -> bool {
+    let failed = own.operation == Operation::Collection && own.status == ExecutionStatus::Failed && !own.late;
+    let asked = (own.crossing(), own.outside);
+    failed && (review.amount, review.currency) == asked && (own.kept(own.outside), own.outside) == asked
 }
 
 /// Whether money comes in or goes out.

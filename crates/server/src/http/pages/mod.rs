@@ -64,6 +64,7 @@ impl View {
     fn state(&self) -> String {
         match self.source.status {
             SourceStatus::Idle => "Not open for payment yet".to_owned(),
+            SourceStatus::Active if self.is_in_review() => "A payment is being looked into".to_owned(),
             SourceStatus::Active => match self.page.expires_at {
                 Some(at) if self.is_over() => format!("This link expired on {}", date(at)),
                 Some(at) => format!("To be paid by {}", date(at)),
@@ -85,9 +86,15 @@ impl View {
         self.page.expires_at.is_some_and(|at| at <= self.time)
     }
 
+    /// Whether it may have been paid: nothing is collected for it before somebody has decided.
+    const fn is_in_review(&self) -> bool {
+        matches!(self.source.status, SourceStatus::Active) && self.source.open_reviews > 0
+    }
+
     /// Whether it can be paid here, now or once it is published.
     fn is_open(&self) -> bool {
-        matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active) && !self.is_over()
+        let unpaid = matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active);
+        unpaid && !self.is_over() && !self.is_in_review()
     }
 
     fn kind(&self) -> String {
@@ -103,7 +110,11 @@ impl View {
 
     /// What an expired link leaves to do.
     fn renewal(&self) -> &'static str {
-        if self.source.status == SourceStatus::Active && self.is_over() { "<p>Whoever sent it can send a new one." } else { "" }
+        if self.source.status == SourceStatus::Active && self.is_over() && !self.is_in_review() {
+            "<p>Whoever sent it can send a new one."
+        } else {
+            ""
+        }
     }
 
     fn lines(&self) -> String {
@@ -158,6 +169,7 @@ impl View {
     /// What a payment that is under way waits for, or why the last attempt failed.
     fn attempt(&self) -> String {
         match (&self.attempt, self.source.status) {
+            _ if self.is_in_review() => "<p>Do not pay again.".to_owned(),
             (Some(attempt), SourceStatus::Processing) => payment::waits_for(attempt),
             (Some(attempt), SourceStatus::Active) if self.what == What::Pay => payment::failed(attempt),
             _ => String::new(),

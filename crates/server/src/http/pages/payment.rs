@@ -52,7 +52,7 @@ pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
         FeeBearer::Payee => "The seller bears the fees: they are part of the total.",
     };
     let mut facts = vec![("Paid with", method(paid.method).to_owned())];
-    facts.extend(paid.completed_at.map(|at| ("Confirmed on", date(at))));
+    facts.extend(paid.settled_at().map(|at| ("Confirmed on", date(at))));
     facts.extend(paid.provider_transaction_id.as_deref().map(|id| ("Transaction", escape(id))));
     let facts: String = facts.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=fact>{value}")).collect();
     format!(

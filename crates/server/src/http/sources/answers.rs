@@ -242,6 +242,7 @@ pub mod samples {
             reference_id: None,
             due_date: None,
             paid_at: None,
+            open_reviews: 0,
             created_at: AT,
             updated_at: AT,
         }

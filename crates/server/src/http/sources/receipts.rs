@@ -130,7 +130,7 @@ impl Payment {
             account_name: account.map(|account| account.account_name),
             refundable_amount: Some(Amount(refundable(&paid))),
             refunds: refunds.into_iter().map(Into::into).collect(),
-            gateway_confirmed_at: paid.completed_at.map(Time),
+            gateway_confirmed_at: paid.settled_at().map(Time),
             provider_transaction_id: paid.provider_transaction_id,
         }
     }

@@ -1,0 +1,208 @@
+//! A collection failed, and its provider says afterwards that the payer has paid.
+
+use crate::stage::{Stage, currency, declined, paid, usd};
+use domain::execute::Terms;
+use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::ids::{PaymentAccountId, SourceId};
+use domain::ledger::AccountKind;
+use domain::money::Money;
+use domain::names::{FeeBearer, Method, Operation};
+use domain::rejection::Rejection;
+use domain::review::{Resolution, ReviewKind, ReviewStatus};
+use domain::session::Declare;
+use domain::source::{SourceRef, SourceStatus, SourceType};
+
+/// An invoice, and the account that pays it.
+fn shop(stage: &mut Stage, bearer: FeeBearer) -> (SourceId, PaymentAccountId) {
+    let source = stage.invoice(10_000, bearer);
+    let party = stage.party("231880000179");
+    (source, stage.account(party, Method::MtnMomoLbr, Operation::Collection))
+}
+
+/// A collection that failed and succeeded after that.
+fn late(stage: &mut Stage, source: SourceId, account: PaymentAccountId, code: &str) -> Execution {
+    let execution = stage.collect(source, account, code).unwrap();
+    stage.hear(execution.id, declined());
+    stage.hear(execution.id, paid("late"))
+}
+
+/// Resolves the one review of an execution that is open.
+fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Rejection>> {
+    let open = stage.reviews(execution.id).into_iter().find(|review| review.status == ReviewStatus::Open).unwrap();
+    stage.resolve(open.id, how).map(|_| ())
+}
+
+fn refusal(refused: Result<impl std::fmt::Debug, Vec<Rejection>>) -> (&'static str, &'static str) {
+    let refusals = refused.unwrap_err();
+    let [one] = &refusals[..] else { panic!("{refusals:?}") };
+    (one.field(), one.kind())
+}
+
+const IN_REVIEW: &str = "value_error.review";
+
+#[test]
+fn it_is_settled_with_its_fees_and_pays_the_invoice() {
+    for (bearer, code, gets, fees, clearing) in [
+        (FeeBearer::Payer, "USD", 10_000, [100, 200, 0], -10_300),
+        (FeeBearer::Payee, "USD", 9_700, [100, 200, 0], -10_000),
+        // One cent is 14.4 francs, and an exchange costs one percent.
+        (FeeBearer::Payer, "RWF", 10_000, [100, 200, 100], -149_760),
+    ] {
+        let mut stage = Stage::new();
+        let (source, account) = shop(&mut stage, bearer);
+        let execution = late(&mut stage, source, account, code);
+        resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+        let kinds = [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx];
+        assert_eq!(kinds.map(|kind| stage.system(kind, "USD")), fees);
+        assert_eq!((stage.mine("USD"), stage.mine("RWF")), ((gets, 0), (0, 0)));
+        assert_eq!(
+            (stage.system(AccountKind::Suspense, code), stage.system(AccountKind::ClearingPawaPay, code)),
+            (0, clearing)
+        );
+        let after = stage.world.must::<Execution>(execution.id).unwrap();
+        assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Paid));
+        assert_eq!(refusal(stage.collect(source, account, code)), ("source_id", "value_error.state"), "it is paid");
+        stage.check_books();
+    }
+}
+
+#[test]
+fn nothing_is_collected_while_it_is_in_review() {
+    for (how, then) in [(Resolution::ToPayer, SourceStatus::Processing), (Resolution::ToWallet, SourceStatus::Paid)] {
+        let mut stage = Stage::new();
+        let (source, account) = shop(&mut stage, FeeBearer::Payer);
+        let declare = Declare::Checkout { kind: SourceType::Invoice, source_id: source };
+        let execution = stage.collect(source, account, "USD").unwrap();
+        stage.hear(execution.id, declined());
+        let declared = stage.declare(declare.clone()).unwrap();
+        stage.hear(execution.id, paid("late"));
+        let terms = Terms::Collection { account_id: account, currency: currency("USD") };
+        assert_eq!(refusal(stage.declare(declare)), ("source_id", IN_REVIEW));
+        assert_eq!(refusal(stage.execute(declared, terms)), ("session_id", IN_REVIEW));
+        assert_eq!(stage.source(source), SourceStatus::Active);
+        resolve(&mut stage, &execution, how).unwrap();
+        assert_eq!(stage.execute(declared, terms).is_ok(), how == Resolution::ToPayer, "the session is as it was");
+        assert_eq!(stage.source(source), then);
+    }
+}
+
+#[test]
+fn each_review_of_an_invoice_counts() {
+    let mut stage = Stage::new();
+    let (source, account) = shop(&mut stage, FeeBearer::Payer);
+    let [first, second] = [(); 2].map(|()| {
+        let execution = stage.collect(source, account, "USD").unwrap();
+        stage.hear(execution.id, declined());
+        execution
+    });
+    // The second is of another amount: also then somebody has paid.
+    stage.hear(first.id, paid("late"));
+    stage.hear(second.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    resolve(&mut stage, &first, Resolution::ToPayer).unwrap();
+    assert_eq!(refusal(stage.collect(source, account, "USD")), ("source_id", IN_REVIEW));
+    resolve(&mut stage, &second, Resolution::ToPayer).unwrap();
+    assert!(stage.collect(source, account, "USD").is_ok());
+}
+
+#[test]
+fn it_is_not_settled_while_another_collection_is_under_way() {
+    let mut stage = Stage::new();
+    let (source, account) = shop(&mut stage, FeeBearer::Payer);
+    let first = stage.collect(source, account, "USD").unwrap();
+    stage.hear(first.id, declined());
+    let second = stage.collect(source, account, "USD").unwrap();
+    stage.hear(first.id, paid("late"));
+    assert_eq!(refusal(resolve(&mut stage, &first, Resolution::ToWallet)), ("", "value_error.state"));
+    stage.hear(second.id, paid("t"));
+    // Paid twice: it stays paid, and the money that came first is the merchant's to give back.
+    resolve(&mut stage, &first, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD").0, stage.source(source)), (20_000, SourceStatus::Paid));
+    assert!(stage.refund(first.id, "103.01").is_err());
+    let refund = stage.refund(first.id, "103").unwrap();
+    stage.hear(refund.id, paid("r"));
+    assert_eq!(stage.mine("USD").0, 9_700);
+    stage.check_books();
+}
+
+#[test]
+fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
+    let mut stage = Stage::new();
+    let (source, account) = shop(&mut stage, FeeBearer::Payer);
+    let execution = late(&mut stage, source, account, "USD");
+    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Invoice, id: source };
+    stage.decide(&domain::command::Command::CancelSource(which)).unwrap();
+    assert!(stage.refund(execution.id, "1").is_err(), "nobody has said yet whose it is");
+    resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+    assert_eq!((stage.mine("USD").0, stage.source(source)), (10_000, SourceStatus::Canceled));
+    assert!(stage.refund(execution.id, "50").is_ok());
+}
+
+#[test]
+fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
+    let word = |minor, code| Word::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(minor, currency(code))) };
+    for (words, dollars, francs) in [
+        (vec![declined(), word(9_000, "USD")], 9_000, 0),
+        (vec![declined(), word(11_000, "USD")], 11_000, 0),
+        (vec![declined(), word(10_300, "RWF")], 0, 10_300),
+        // 103 of 153 dollars.
+        (vec![declined(), word(5_000, "USD"), word(15_300, "USD")], 15_300, 0),
+    ] {
+        let mut stage = Stage::new();
+        let (source, account) = shop(&mut stage, FeeBearer::Payer);
+        let execution = stage.collect(source, account, "USD").unwrap();
+        for word in &words {
+            stage.hear(execution.id, word.clone());
+            if stage.world.must::<Execution>(execution.id).unwrap().disputed {
+                resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+            }
+        }
+        assert_eq!((stage.mine("USD").0, stage.mine("RWF").0), (dollars, francs), "{words:?}");
+        assert_eq!(stage.source(source), SourceStatus::Active, "{words:?}");
+        assert!(stage.refund(execution.id, "1").is_err(), "{words:?}");
+        stage.check_books();
+    }
+}
+
+#[test]
+fn what_was_settled_can_be_taken_back_like_what_completed() {
+    for code in ["USD", "RWF"] {
+        let mut stage = Stage::new();
+        let (source, account) = shop(&mut stage, FeeBearer::Payer);
+        stage.fund(1_000);
+        let execution = late(&mut stage, source, account, code);
+        resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+        let (before, total) = (stage.mine("USD").0, execution.total_minor);
+        for _ in 0..2 {
+            // Taken back, and paid again.
+            stage.hear(execution.id, declined());
+            let review = stage.review(execution.id, ReviewKind::FailureAfterSuccess);
+            assert_eq!(review.amount, Money::new(-execution.payer.minor, execution.payer.currency));
+            assert!(stage.refund(execution.id, "1").is_err(), "its provider disputes it");
+            resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+            assert_eq!(stage.mine("USD").0, before - total, "{code}");
+            assert!(stage.refund(execution.id, "1").is_err(), "the payer has it all");
+            stage.hear(execution.id, paid("again"));
+            resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+            assert_eq!((stage.mine("USD").0, stage.source(source)), (before, SourceStatus::Paid), "{code}");
+        }
+        assert!(stage.refund(execution.id, "1").is_ok());
+        stage.check_books();
+    }
+}
+
+#[test]
+fn it_is_settled_once_it_came_back_and_was_found_again() {
+    for first in [Resolution::ToPayer, Resolution::ToWallet] {
+        let mut stage = Stage::new();
+        let (source, account) = shop(&mut stage, FeeBearer::Payer);
+        stage.fund(1_000);
+        let execution = late(&mut stage, source, account, "USD");
+        resolve(&mut stage, &execution, first).unwrap();
+        stage.hear(execution.id, declined());
+        resolve(&mut stage, &execution, first).unwrap();
+        stage.hear(execution.id, paid("again"));
+        resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
+        assert_eq!((stage.mine("USD").0, stage.source(source)), (11_000, SourceStatus::Paid), "{first:?}");
+        assert!(stage.refund(execution.id, "103").is_ok());
+    }
+}
