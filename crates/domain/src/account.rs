@@ -5,9 +5,9 @@ use crate::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::merchant::Merchant;
 use crate::names::{Method, Operation, Provider};
 use crate::party;
-use crate::rejection::{Refusals, Rejection};
+use crate::refusal::{Refusals, Refusal};
 use crate::time::Timestamp;
-use crate::world::{Halt, NoName, Row, World};
+use crate::workspace::{Stop, NoAltKey, Row, Workspace};
 
 /// A mobile-money account, card or wallet of a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,13 +40,13 @@ pub struct PaymentAccount {
 
 impl Row for PaymentAccount {
     type Id = PaymentAccountId;
-    type Name = NoName;
+    type AltKey = NoAltKey;
 
     fn id(&self) -> PaymentAccountId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -74,28 +74,28 @@ pub struct NewAccount {
 /// for numbers are ported.
 ///
 /// # Errors
-/// [`Rejection::Unknown`] on `party_id`, [`Rejection::NoMarket`] on `method`, [`Rejection::PhoneCountry`] on
+/// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`] on
 /// `insensitive_account_number`.
-pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, now: Timestamp) -> Result<PaymentAccount, Halt> {
-    let time = world.must::<Merchant>(merchant_id)?.time(now);
+pub fn create(merchant_id: MerchantId, new: &NewAccount, work: &mut Workspace, now: Timestamp) -> Result<PaymentAccount, Stop> {
+    let time = work.require::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();
-    let party = refusals.take(party::owned(merchant_id, new.party_id, "party_id", world)?);
+    let party = refusals.take(party::owned(merchant_id, new.party_id, "party_id", work)?);
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
-        world.book.has_market(method, provider, operation, now),
-        Rejection::NoMarket { method: method.as_str(), provider: provider.as_str(), operation: operation.as_str() },
+        work.tariff.has_market(method, provider, operation, now),
+        Refusal::NoMarket { method: method.as_str(), provider: provider.as_str(), operation: operation.as_str() },
     );
     let phone = party.filter(|_| method.is_mobile_money()).map(|party| party.phone);
     let number = new.account_number.clone().or(phone);
     if let Some(number) = number.as_deref().filter(|_| method.is_mobile_money()) {
-        let country = world.book.country_of(method, provider, operation, now);
+        let country = work.tariff.country_of(method, provider, operation, now);
         if let Some(code) = country.and_then(country::calling_code).filter(|code| !number.starts_with(code)) {
-            refusals.add(Rejection::PhoneCountry { method: method.as_str(), code });
+            refusals.add(Refusal::PhoneCountry { method: method.as_str(), code });
         }
     }
     refusals.finish()?;
     let account = PaymentAccount {
-        id: PaymentAccountId(world.new_id()?),
+        id: PaymentAccountId(work.new_id()?),
         merchant_id,
         party_id: new.party_id,
         account_name: new.account_name.clone(),
@@ -108,26 +108,26 @@ pub fn create(merchant_id: MerchantId, new: &NewAccount, world: &mut World, now:
         created_at: time,
         updated_at: time,
     };
-    world.put(account.clone());
+    work.put(account.clone());
     Ok(account)
 }
 
 /// Takes an account out of use, for good. What was started with it goes on. Once more changes nothing.
 ///
 /// # Errors
-/// [`Rejection::NotFound`].
+/// [`Refusal::NotFound`].
 pub fn deactivate(
     merchant_id: MerchantId,
     id: PaymentAccountId,
-    world: &mut World,
+    work: &mut Workspace,
     time: Timestamp,
-) -> Result<PaymentAccount, Halt> {
-    let found = world.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
-    let mut account = (*found.ok_or(Rejection::NotFound)?).clone();
+) -> Result<PaymentAccount, Stop> {
+    let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
+    let mut account = (*found.ok_or(Refusal::NotFound)?).clone();
     if account.is_active {
         account.is_active = false;
         account.updated_at = time;
-        world.put(account.clone());
+        work.put(account.clone());
     }
     Ok(account)
 }
@@ -135,20 +135,20 @@ pub fn deactivate(
 /// This merchant's account of that id, active and made for `operation`.
 ///
 /// # Errors
-/// [`Rejection::Unknown`], [`Rejection::AccountInactive`] or [`Rejection::AccountPurpose`] on `field`.
+/// [`Refusal::Unknown`], [`Refusal::AccountInactive`] or [`Refusal::AccountPurpose`] on `field`.
 pub fn usable(
     merchant_id: MerchantId,
     id: PaymentAccountId,
     operation: Operation,
     field: &'static str,
-    world: &World,
-) -> Result<Result<PaymentAccount, Rejection>, Halt> {
-    let found = world.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
+    work: &Workspace,
+) -> Result<Result<PaymentAccount, Refusal>, Stop> {
+    let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
     Ok(match found {
-        None => Err(Rejection::Unknown { field, what: "a payment account" }),
-        Some(account) if !account.is_active => Err(Rejection::AccountInactive { field }),
+        None => Err(Refusal::Unknown { field, what: "a payment account" }),
+        Some(account) if !account.is_active => Err(Refusal::AccountInactive { field }),
         Some(account) if account.operation != operation => {
-            Err(Rejection::AccountPurpose { field, made_for: account.operation.as_str() })
+            Err(Refusal::AccountPurpose { field, made_for: account.operation.as_str() })
         }
         Some(account) => Ok((*account).clone()),
     })

@@ -6,9 +6,9 @@
 use crate::command::Command;
 use crate::ids::{ApiKeyId, MerchantId, SigningKeyId};
 use crate::merchant::ApiKey;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::world::{Halt, Key, Lookup, NoName, Row, World};
+use crate::workspace::{Stop, RowKey, Lookup, NoAltKey, Row, Workspace};
 
 /// A key that signs access tokens, without its secret, which no decision needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,14 +21,14 @@ pub struct SigningKey {
 
 impl Row for SigningKey {
     type Id = SigningKeyId;
-    type Name = NoName;
-    const PERMITS: bool = true;
+    type AltKey = NoAltKey;
+    const AUTHORIZES: bool = true;
 
     fn id(&self) -> SigningKeyId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -50,30 +50,30 @@ impl Caller {
     /// The command, to be decided only while these credentials hold.
     #[must_use]
     pub fn asks(self, command: Command) -> Command {
-        Command::By(self, Box::new(command))
+        Command::Authenticated(self, Box::new(command))
     }
 
     /// The rows that say whether the credentials hold.
     #[must_use]
-    pub const fn keys(&self) -> [Key; 2] {
-        [Key::ApiKey(Lookup::Id(self.api_key_id)), Key::SigningKey(Lookup::Id(self.signing_key_id))]
+    pub const fn keys(&self) -> [RowKey; 2] {
+        [RowKey::ApiKey(Lookup::Id(self.api_key_id)), RowKey::SigningKey(Lookup::Id(self.signing_key_id))]
     }
 
     /// Demands that the credentials hold.
     ///
     /// # Errors
-    /// [`Rejection::KeyRevoked`], [`Rejection::SigningKeyRetired`], [`Rejection::TokenExpired`].
-    pub fn check(&self, world: &World, now: Timestamp) -> Result<(), Halt> {
-        let key = world.get::<ApiKey>(self.api_key_id)?;
+    /// [`Refusal::KeyRevoked`], [`Refusal::SigningKeyRetired`], [`Refusal::TokenExpired`].
+    pub fn check(&self, work: &Workspace, now: Timestamp) -> Result<(), Stop> {
+        let key = work.get::<ApiKey>(self.api_key_id)?;
         if key.is_none_or(|key| key.merchant_id != self.merchant_id || key.revoked_at.is_some()) {
-            return Err(Rejection::KeyRevoked.into());
+            return Err(Refusal::KeyRevoked.into());
         }
-        let signed_by = world.get::<SigningKey>(self.signing_key_id)?;
+        let signed_by = work.get::<SigningKey>(self.signing_key_id)?;
         if signed_by.is_none_or(|key| key.retired_at.is_some()) {
-            return Err(Rejection::SigningKeyRetired.into());
+            return Err(Refusal::SigningKeyRetired.into());
         }
         if now >= self.until {
-            return Err(Rejection::TokenExpired.into());
+            return Err(Refusal::TokenExpired.into());
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 /// A change of a field that may be empty.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Change<T> {
+pub enum Patch<T> {
     /// It stays.
     #[default]
     Keep,
@@ -12,7 +12,7 @@ pub enum Change<T> {
     Set(T),
 }
 
-impl<T> Change<T> {
+impl<T> Patch<T> {
     /// The field afterwards.
     #[must_use]
     pub fn of(self, before: Option<T>) -> Option<T> {
@@ -31,11 +31,11 @@ impl<T> Change<T> {
 
     /// The same change with another kind of value.
     #[must_use]
-    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Change<U> {
+    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Patch<U> {
         match self {
-            Self::Keep => Change::Keep,
-            Self::Clear => Change::Clear,
-            Self::Set(old) => Change::Set(value(old)),
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(old) => Patch::Set(value(old)),
         }
     }
 }
@@ -46,8 +46,8 @@ mod tests {
 
     #[test]
     fn a_field_stays_is_emptied_or_set() {
-        assert_eq!([Change::Keep.of(Some(1)), Change::Clear.of(Some(1)), Change::Set(2).of(Some(1))], [Some(1), None, Some(2)]);
-        assert_eq!([Change::Keep.set(), Change::Clear.set(), Change::Set(2).set()], [None, None, Some(2)]);
-        assert_eq!(Change::Set(2).map(|n: i32| n.to_string()), Change::Set("2".to_owned()));
+        assert_eq!([Patch::Keep.of(Some(1)), Patch::Clear.of(Some(1)), Patch::Set(2).of(Some(1))], [Some(1), None, Some(2)]);
+        assert_eq!([Patch::Keep.set(), Patch::Clear.set(), Patch::Set(2).set()], [None, None, Some(2)]);
+        assert_eq!(Patch::Set(2).map(|n: i32| n.to_string()), Patch::Set("2".to_owned()));
     }
 }

@@ -1,18 +1,18 @@
 //! Checkouts: an invoice or order with who is to pay and the page on which it is shown, made in one call.
 
 use crate::api_enum;
-use crate::change::Change;
+use crate::change::Patch;
 use crate::currency::Currency;
 use crate::ids::{CheckoutConfigId, CounterpartyId, MerchantId, SourceId};
 use crate::merchant::Merchant;
 use crate::money::MAX_MINOR;
 use crate::names::FeeBearer;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
-use crate::rejection::{Refusals, Rejection};
+use crate::refusal::{Refusals, Refusal};
 use crate::session::{self, Lifetimes};
 use crate::source::{self, NewItem, NewSource, Source, SourceRef, SourceType};
 use crate::time::Timestamp;
-use crate::world::{Halt, Row, World};
+use crate::workspace::{Stop, Row, Workspace};
 
 api_enum! {
     /// Who shows a checkout to the payer.
@@ -26,7 +26,7 @@ api_enum! {
 
 /// The mode of a page that nobody configured.
 pub const HOSTED: &str = PageMode::Hosted.as_str();
-/// The most items of a checkout: the ids of one command are fewer than [`IDS_PER_COMMAND`](crate::world::IDS_PER_COMMAND).
+/// The most items of a checkout: the ids of one command are fewer than [`IDS_PER_COMMAND`](crate::workspace::IDS_PER_COMMAND).
 pub const MAX_ITEMS: usize = 50;
 
 /// The page on which an invoice or order is shown and paid. A source has one at most.
@@ -88,13 +88,13 @@ impl CheckoutConfig {
 
 impl Row for CheckoutConfig {
     type Id = CheckoutConfigId;
-    type Name = SourceId;
+    type AltKey = SourceId;
 
     fn id(&self) -> CheckoutConfigId {
         self.id
     }
 
-    fn name(&self) -> Option<SourceId> {
+    fn alt_key(&self) -> Option<SourceId> {
         Some(self.source_id)
     }
 }
@@ -148,16 +148,16 @@ pub struct Checkout {
 /// Makes a checkout. Who bears the fees is the merchant's setting.
 ///
 /// # Errors
-/// [`Rejection::ExpiryPast`], [`Rejection::ExpiryFar`], [`Rejection::Unknown`] and [`Rejection::PhoneMismatch`] on
-/// `counterparty_id`, [`Rejection::CurrencyMismatch`], [`Rejection::AmountTooLarge`] on `items`.
+/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`], [`Refusal::Unknown`] and [`Refusal::PhoneMismatch`] on
+/// `counterparty_id`, [`Refusal::CurrencyMismatch`], [`Refusal::AmountTooLarge`] on `items`.
 pub fn create(
     merchant_id: MerchantId,
     new: &NewCheckout,
     lifetimes: Lifetimes,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<Checkout, Halt> {
-    let merchant = world.must::<Merchant>(merchant_id)?;
+) -> Result<Checkout, Stop> {
+    let merchant = work.require::<Merchant>(merchant_id)?;
     let time = merchant.time(now);
     let mut refusals = Refusals::default();
     if let Some(expires_at) = new.expires_at {
@@ -165,22 +165,22 @@ pub fn create(
     }
     let given = match new.counterparty_id {
         None => None,
-        Some(id) => refusals.take(party::owned_counterparty(merchant_id, id, "counterparty_id", world)?),
+        Some(id) => refusals.take(party::owned_counterparty(merchant_id, id, "counterparty_id", work)?),
     };
     let total = new.items.iter().try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?));
-    refusals.unless(total.is_some_and(|total| total <= MAX_MINOR), Rejection::AmountTooLarge { field: "items" });
+    refusals.unless(total.is_some_and(|total| total <= MAX_MINOR), Refusal::AmountTooLarge { field: "items" });
     refusals.finish()?;
 
-    let (counterparty, party) = payer(merchant_id, new, given, world, time)?;
-    let source = source::create(merchant_id, &new_source(new, counterparty.id, merchant.fee_bearer), world, time)?;
+    let (counterparty, party) = payer(merchant_id, new, given, work, time)?;
+    let source = source::create(merchant_id, &new_source(new, counterparty.id, merchant.fee_bearer), work, time)?;
     let which = SourceRef { merchant_id, kind: source.kind, id: source.id };
     for item in &new.items {
-        source::add_item(which, item, world, time)?;
+        source::add_item(which, item, work, time)?;
     }
-    let source = source::publish(which, world, now)?;
+    let source = source::publish(which, work, now)?;
     let config = put_page(
         CheckoutConfig {
-            id: CheckoutConfigId(world.new_id()?),
+            id: CheckoutConfigId(work.new_id()?),
             merchant_id,
             source_id: source.id,
             mode: new.mode.as_str().to_owned(),
@@ -192,7 +192,7 @@ pub fn create(
             link_token: None,
             linked_at: None,
         },
-        world,
+        work,
     )?;
     Ok(Checkout { config, source, counterparty, party })
 }
@@ -202,24 +202,24 @@ fn payer(
     merchant_id: MerchantId,
     new: &NewCheckout,
     given: Option<Counterparty>,
-    world: &mut World,
+    work: &mut Workspace,
     time: Timestamp,
-) -> Result<(Counterparty, Party), Halt> {
+) -> Result<(Counterparty, Party), Stop> {
     let Some(counterparty) = given else {
-        let party = party::by_phone(merchant_id, &new.party, world, time)?;
-        let counterparty = party::create_counterparty(merchant_id, new.relationship, Some(party.id), world, time)?;
+        let party = party::by_phone(merchant_id, &new.party, work, time)?;
+        let counterparty = party::create_counterparty(merchant_id, new.relationship, Some(party.id), work, time)?;
         return Ok((counterparty, party));
     };
     match counterparty.party_id {
         None => {
-            let party = party::by_phone(merchant_id, &new.party, world, time)?;
+            let party = party::by_phone(merchant_id, &new.party, work, time)?;
             let counterparty =
-                party::update_counterparty(merchant_id, counterparty.id, None, Change::Set(party.id), world, time)?;
+                party::update_counterparty(merchant_id, counterparty.id, None, Patch::Set(party.id), work, time)?;
             Ok((counterparty, party))
         }
         Some(id) => {
-            let party = (*world.must::<Party>(id)?).clone();
-            if party.phone == new.party.phone { Ok((counterparty, party)) } else { Err(Rejection::PhoneMismatch.into()) }
+            let party = (*work.require::<Party>(id)?).clone();
+            if party.phone == new.party.phone { Ok((counterparty, party)) } else { Err(Refusal::PhoneMismatch.into()) }
         }
     }
 }
@@ -238,11 +238,11 @@ fn new_source(new: &NewCheckout, counterparty_id: CounterpartyId, fee_bearer: Fe
 }
 
 /// Writes a page; a source that has one keeps it.
-fn put_page(config: CheckoutConfig, world: &mut World) -> Result<CheckoutConfig, Halt> {
-    if let Some(there) = world.find::<CheckoutConfig>(&config.source_id)? {
+fn put_page(config: CheckoutConfig, work: &mut Workspace) -> Result<CheckoutConfig, Stop> {
+    if let Some(there) = work.find::<CheckoutConfig>(&config.source_id)? {
         return Ok((*there).clone());
     }
-    world.put(config.clone());
+    work.put(config.clone());
     Ok(config)
 }
 
@@ -250,19 +250,19 @@ fn put_page(config: CheckoutConfig, world: &mut World) -> Result<CheckoutConfig,
 /// could still be paid: the checkout's own page goes on to say that it expired.
 ///
 /// # Errors
-/// [`Rejection::NotFound`].
-pub fn open_page(which: SourceRef, token: &str, world: &mut World, now: Timestamp) -> Result<CheckoutConfig, Halt> {
-    let source = which.in_path(world)?;
-    let time = world.must::<Merchant>(which.merchant_id)?.time(now);
-    if let Some(there) = world.find::<CheckoutConfig>(&source.id)?
+/// [`Refusal::NotFound`].
+pub fn open_page(which: SourceRef, token: &str, work: &mut Workspace, now: Timestamp) -> Result<CheckoutConfig, Stop> {
+    let source = which.in_path(work)?;
+    let time = work.require::<Merchant>(which.merchant_id)?.time(now);
+    if let Some(there) = work.find::<CheckoutConfig>(&source.id)?
         && there.is_over(time)
         && !source.status.is_final()
     {
         let again = CheckoutConfig { link_token: Some(token.to_owned()), linked_at: Some(time), ..(*there).clone() };
-        world.put(again.clone());
+        work.put(again.clone());
         return Ok(again);
     }
-    let id = CheckoutConfigId(world.new_id()?);
+    let id = CheckoutConfigId(work.new_id()?);
     put_page(
         CheckoutConfig {
             id,
@@ -277,6 +277,6 @@ pub fn open_page(which: SourceRef, token: &str, world: &mut World, now: Timestam
             link_token: None,
             linked_at: None,
         },
-        world,
+        work,
     )
 }

@@ -2,12 +2,12 @@
 
 use crate::account::{self, NewAccount, PaymentAccount};
 use crate::caller::Caller;
-use crate::change::Change;
+use crate::change::Patch;
 use crate::checkout::{self, Checkout, CheckoutConfig, NewCheckout};
 use crate::contradiction;
 use crate::currency::Currency;
 use crate::execute::{self, Execute, Executed};
-use crate::execution::{Execution, Job, Patience, Word};
+use crate::execution::{Execution, ProviderCall, Deadlines, ProviderOutcome};
 use crate::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PasscodeTryId, PaymentAccountId, ReviewId, SessionId,
     WalletId,
@@ -15,16 +15,16 @@ use crate::ids::{
 use crate::merchant::{self, ApiKey, Merchant, MerchantChanges, NewMerchant};
 use crate::money::Money;
 use crate::party::{self, Counterparty, NewParty, Party, Relationship};
-use crate::passcode::{self, Attempt};
+use crate::passcode::{self, PasscodeAttempt};
 use crate::recipient::TransferLimits;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::review::{self, Resolution, Review, ReviewKind};
-use crate::session::{self, Declare, Lifetimes, Session, SessionKind};
+use crate::session::{self, NewSession, Lifetimes, Session, SessionKind};
 use crate::settle::{self, Settled};
 use crate::source::{self, Item, ItemChanges, NewItem, NewSource, Source, SourceChanges, SourceRef};
 use crate::time::Timestamp;
 use crate::wallet::{self, Wallet, WalletStatus};
-use crate::world::{Halt, Key, Lookup, World};
+use crate::workspace::{Stop, RowKey, Lookup, Workspace};
 
 /// What an operator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -32,7 +32,7 @@ pub struct Settings {
     /// How long sessions live.
     pub lifetimes: Lifetimes,
     /// How long executions may take.
-    pub patience: Patience,
+    pub deadlines: Deadlines,
     /// What merchants may do to each other by transfers.
     pub transfers: TransferLimits,
 }
@@ -41,27 +41,27 @@ pub struct Settings {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// A command of a caller, refused unless its credentials hold in the moment in which it is decided.
-    By(Caller, Box<Command>),
+    Authenticated(Caller, Box<Command>),
     /// Make a merchant.
     CreateMerchant(NewMerchant),
     /// Change a merchant: the operator may.
     UpdateMerchant(MerchantId, MerchantChanges),
     /// Add an API key: its client id, and the SHA-256 of its secret.
-    CreateKey(MerchantId, String, String),
+    CreateApiKey(MerchantId, String, String),
     /// Revoke an API key.
-    RevokeKey(MerchantId, ApiKeyId),
+    RevokeApiKey(MerchantId, ApiKeyId),
     /// Set a merchant's passcode to an argon2id hash, or remove it, whatever was set before: the operator may.
     SetPasscode(MerchantId, Option<String>),
     /// Lift the locks that wrong passcodes brought about.
     UnlockPasscode(MerchantId),
     /// Reserve a try of an API key at the passcode that is to be replaced or removed, before it is compared.
-    ReserveChange(MerchantId, ApiKeyId),
+    ReservePasscodeChange(MerchantId, ApiKeyId),
     /// Set the passcode in place of the one with the first hash, or where there was none; without a second, remove it.
     ReplacePasscode(MerchantId, Option<String>, Option<String>),
     /// Reserve a try of an API key at a payout's passcode before it is compared.
-    ReserveAttempt(Execute, ApiKeyId),
+    ReservePasscodeAttempt(Execute, ApiKeyId),
     /// A passcode was compared; whether it is right.
-    EndAttempt(MerchantId, PasscodeTryId, bool),
+    FinishPasscodeAttempt(MerchantId, PasscodeTryId, bool),
     /// Move a merchant's sandbox clock forward by seconds.
     AdvanceClock(MerchantId, i64),
     /// Put sandbox money into a wallet; under one key it happens once.
@@ -73,7 +73,7 @@ pub enum Command {
     /// Make a counterparty.
     CreateCounterparty(MerchantId, Relationship, Option<PartyId>),
     /// Change a counterparty.
-    UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Change<PartyId>),
+    UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Patch<PartyId>),
     /// Make a payment account.
     CreateAccount(MerchantId, NewAccount),
     /// Take a payment account out of use.
@@ -95,9 +95,9 @@ pub enum Command {
     /// Make a checkout: an invoice or order, published, with its page and who is to pay.
     CreateCheckout(MerchantId, NewCheckout),
     /// Make a page for an invoice or order that has none which could be paid on, under this token.
-    OpenPage(SourceRef, String),
-    /// Declare an intent.
-    Declare(MerchantId, Declare),
+    OpenCheckoutPage(SourceRef, String),
+    /// NewSession an intent.
+    CreateSession(MerchantId, NewSession),
     /// Withdraw a session.
     CancelSession(MerchantId, SessionKind, SessionId),
     /// Write down that a session's time is over.
@@ -105,18 +105,18 @@ pub enum Command {
     /// Carry a session out.
     Execute(Execute),
     /// Take the lease of an execution that is due.
-    Claim(ExecutionId),
+    ClaimExecution(ExecutionId),
     /// Take in what a provider said.
-    Hear(ExecutionId, Word),
+    RecordOutcome(ExecutionId, ProviderOutcome),
     /// The payer of a sandbox card payment confirmed it, or refused to.
-    Authenticate(MerchantId, String, bool),
+    AuthenticateCard(MerchantId, String, bool),
     /// A human decided.
     ResolveReview(ReviewId, Resolution, String),
 }
 
 /// What a command answers when it is accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum Output {
     /// Nothing to say.
     Done,
     /// Whether it changed something.
@@ -128,7 +128,7 @@ pub enum Answer {
     /// An API key.
     ApiKey(ApiKey),
     /// The try of a passcode that was reserved; `None` when none is set.
-    Passcode(Option<Attempt>),
+    Passcode(Option<PasscodeAttempt>),
     /// The merchant's time now.
     Time(Timestamp),
     /// A wallet.
@@ -152,7 +152,7 @@ pub enum Answer {
     /// An execution.
     Executed(Box<Executed>),
     /// A lease, if it was to be had.
-    Claimed(Option<Box<Job>>),
+    Claimed(Option<Box<ProviderCall>>),
     /// An execution after a provider's word.
     Settled(Box<Settled>),
     /// A review.
@@ -161,9 +161,9 @@ pub enum Answer {
 
 /// The row that a command is about.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Subject {
+pub struct LockKey {
     /// Where it is to be found.
-    pub key: Key,
+    pub key: RowKey,
     /// Whose it must be, where a caller named it: another's row is left alone, and not kept from its owner for a moment.
     pub owner: Option<MerchantId>,
 }
@@ -174,15 +174,15 @@ impl Command {
     #[must_use]
     pub const fn merchant(&self) -> Option<MerchantId> {
         match self {
-            Self::By(caller, _) => Some(caller.merchant_id),
+            Self::Authenticated(caller, _) => Some(caller.merchant_id),
             Self::UpdateMerchant(id, _)
-            | Self::CreateKey(id, ..)
-            | Self::RevokeKey(id, _)
+            | Self::CreateApiKey(id, ..)
+            | Self::RevokeApiKey(id, _)
             | Self::SetPasscode(id, _)
             | Self::UnlockPasscode(id)
-            | Self::ReserveChange(id, _)
+            | Self::ReservePasscodeChange(id, _)
             | Self::ReplacePasscode(id, ..)
-            | Self::EndAttempt(id, ..)
+            | Self::FinishPasscodeAttempt(id, ..)
             | Self::AdvanceClock(id, _)
             | Self::CreateParty(id, _)
             | Self::CreateCounterparty(id, ..)
@@ -191,23 +191,23 @@ impl Command {
             | Self::DeactivateAccount(id, _)
             | Self::CreateSource(id, _)
             | Self::CreateCheckout(id, _)
-            | Self::Declare(id, _)
+            | Self::CreateSession(id, _)
             | Self::CancelSession(id, ..)
-            | Self::Authenticate(id, ..) => Some(*id),
+            | Self::AuthenticateCard(id, ..) => Some(*id),
             Self::UpdateSource(which, _)
             | Self::PublishSource(which)
             | Self::CancelSource(which)
             | Self::AddItem(which, _)
             | Self::UpdateItem(which, ..)
             | Self::RemoveItem(which, _)
-            | Self::OpenPage(which, _) => Some(which.merchant_id),
-            Self::Execute(request) | Self::ReserveAttempt(request, _) => Some(request.merchant_id),
+            | Self::OpenCheckoutPage(which, _) => Some(which.merchant_id),
+            Self::Execute(request) | Self::ReservePasscodeAttempt(request, _) => Some(request.merchant_id),
             Self::CreateMerchant(_)
             | Self::FundWallet(..)
             | Self::SetWalletStatus(..)
             | Self::ExpireSession(_)
-            | Self::Claim(_)
-            | Self::Hear(..)
+            | Self::ClaimExecution(_)
+            | Self::RecordOutcome(..)
             | Self::ResolveReview(..) => None,
         }
     }
@@ -215,37 +215,37 @@ impl Command {
     /// The row that the command is about, when it changes that row whenever it is accepted. Where rows are locked it is locked
     /// before anything is read, so that of two processes with one command the second sees all that the first did.
     #[must_use]
-    pub fn subject(&self) -> Option<Subject> {
+    pub fn lock_key(&self) -> Option<LockKey> {
         let (key, owner) = match self {
-            Self::By(_, command) => return command.subject(),
-            Self::Execute(request) => (Key::Session(Lookup::Id(request.session_id)), Some(request.merchant_id)),
-            Self::CancelSession(owner, _, id) => (Key::Session(Lookup::Id(*id)), Some(*owner)),
-            Self::ExpireSession(id) => (Key::Session(Lookup::Id(*id)), None),
-            Self::Claim(id) | Self::Hear(id, _) => (Key::Execution(Lookup::Id(*id)), None),
+            Self::Authenticated(_, command) => return command.lock_key(),
+            Self::Execute(request) => (RowKey::Session(Lookup::Id(request.session_id)), Some(request.merchant_id)),
+            Self::CancelSession(owner, _, id) => (RowKey::Session(Lookup::Id(*id)), Some(*owner)),
+            Self::ExpireSession(id) => (RowKey::Session(Lookup::Id(*id)), None),
+            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => (RowKey::Execution(Lookup::Id(*id)), None),
             _ => return None,
         };
-        Some(Subject { key, owner })
+        Some(LockKey { key, owner })
     }
 
     /// Keys that the decision will likely ask for, as far as the rows that are loaded tell.
     #[must_use]
-    pub fn follows(&self, world: &World) -> Vec<Key> {
+    pub fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
         match self {
-            Self::By(_, command) => command.follows(world),
-            Self::Execute(request) => match world.get::<Session>(request.session_id) {
-                Ok(Some(session)) => session.points_at(),
+            Self::Authenticated(_, command) => command.likely_keys(work),
+            Self::Execute(request) => match work.get::<Session>(request.session_id) {
+                Ok(Some(session)) => session.referenced_keys(),
                 _ => vec![],
             },
-            Self::Claim(id) | Self::Hear(id, _) => match world.get::<Execution>(*id) {
+            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => match work.get::<Execution>(*id) {
                 Ok(Some(execution)) => {
                     // A word to what is final may contradict an earlier one; what it makes final may be past its deadline.
                     let kinds: &[ReviewKind] = match self {
-                        Self::Hear(..) if execution.status.is_final() => &contradiction::KINDS,
-                        Self::Hear(..) => &[ReviewKind::DeadlinePassed],
+                        Self::RecordOutcome(..) if execution.status.is_final() => &contradiction::KINDS,
+                        Self::RecordOutcome(..) => &[ReviewKind::DeadlinePassed],
                         _ => &[],
                     };
-                    let mut keys = execution.points_at();
-                    keys.extend(kinds.iter().map(|kind| Key::Review(Lookup::Name((*id, *kind)))));
+                    let mut keys = execution.referenced_keys();
+                    keys.extend(kinds.iter().map(|kind| RowKey::Review(Lookup::AltKey((*id, *kind)))));
                     keys
                 }
                 _ => vec![],
@@ -256,132 +256,132 @@ impl Command {
 
     /// Keys that the decision will certainly ask for: loaded ahead, so that it rarely has to be made twice.
     #[must_use]
-    pub fn hints(&self) -> Vec<Key> {
+    pub fn hints(&self) -> Vec<RowKey> {
         match self {
-            Self::By(caller, command) => {
+            Self::Authenticated(caller, command) => {
                 let mut keys = command.hints();
                 keys.extend(caller.keys());
                 keys
             }
-            Self::Execute(request) | Self::ReserveAttempt(request, _) => {
+            Self::Execute(request) | Self::ReservePasscodeAttempt(request, _) => {
                 let mut keys = vec![
-                    Key::Execution(Lookup::Name((request.merchant_id, request.reference_id.clone()))),
-                    Key::Merchant(Lookup::Id(request.merchant_id)),
-                    Key::Session(Lookup::Id(request.session_id)),
+                    RowKey::Execution(Lookup::AltKey((request.merchant_id, request.reference_id.clone()))),
+                    RowKey::Merchant(Lookup::Id(request.merchant_id)),
+                    RowKey::Session(Lookup::Id(request.session_id)),
                 ];
-                keys.extend(request.terms.account().map(|id| Key::PaymentAccount(Lookup::Id(id))));
+                keys.extend(request.details.account().map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
                 keys
             }
-            Self::Claim(id) | Self::Hear(id, _) => vec![Key::Execution(Lookup::Id(*id))],
-            Self::Declare(merchant, request) => {
-                let mut keys = vec![Key::Merchant(Lookup::Id(*merchant))];
+            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => vec![RowKey::Execution(Lookup::Id(*id))],
+            Self::CreateSession(merchant, request) => {
+                let mut keys = vec![RowKey::Merchant(Lookup::Id(*merchant))];
                 match request {
-                    Declare::Checkout { source_id, .. } => {
-                        keys.extend([Key::Source(Lookup::Id(*source_id)), Key::CheckoutConfig(Lookup::Name(*source_id))]);
+                    NewSession::Checkout { source_id, .. } => {
+                        keys.extend([RowKey::Source(Lookup::Id(*source_id)), RowKey::CheckoutConfig(Lookup::AltKey(*source_id))]);
                     }
-                    Declare::Payout { account_id, .. } => keys.push(Key::PaymentAccount(Lookup::Id(*account_id))),
-                    Declare::Transfer { counterparty_id, .. } => keys.push(Key::Counterparty(Lookup::Id(*counterparty_id))),
-                    Declare::Refund { original_id, .. } => keys.push(Key::Execution(Lookup::Id(*original_id))),
+                    NewSession::Payout { account_id, .. } => keys.push(RowKey::PaymentAccount(Lookup::Id(*account_id))),
+                    NewSession::Transfer { counterparty_id, .. } => keys.push(RowKey::Counterparty(Lookup::Id(*counterparty_id))),
+                    NewSession::Refund { original_id, .. } => keys.push(RowKey::Execution(Lookup::Id(*original_id))),
                 }
                 keys
             }
             Self::CreateCheckout(merchant, new) => {
-                vec![Key::Merchant(Lookup::Id(*merchant)), Key::Party(Lookup::Name((*merchant, new.party.phone.clone())))]
+                vec![RowKey::Merchant(Lookup::Id(*merchant)), RowKey::Party(Lookup::AltKey((*merchant, new.party.phone.clone())))]
             }
             _ => vec![],
         }
     }
 }
 
-/// Decides a command. A refused one leaves its draft in the world, for [`World::forget`].
+/// Decides a command. A refused one leaves its draft in the workspace, for [`Workspace::discard_draft`].
 ///
 /// # Errors
-/// [`Halt::Missing`] until all is loaded that the decision reads; [`Halt::Rejected`] when it is refused.
-pub fn decide(command: &Command, settings: &Settings, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
-    let time = |merchant: &MerchantId, world: &World| world.must::<Merchant>(*merchant).map(|merchant| merchant.time(now));
+/// [`Stop::NotLoaded`] until all is loaded that the decision reads; [`Stop::Refused`] when it is refused.
+pub fn decide(command: &Command, settings: &Settings, work: &mut Workspace, now: Timestamp) -> Result<Output, Stop> {
+    let time = |merchant: &MerchantId, work: &Workspace| work.require::<Merchant>(*merchant).map(|merchant| merchant.time(now));
     Ok(match command {
-        Command::By(caller, command) => {
-            caller.check(world, now)?;
-            decide(command, settings, world, now)?
+        Command::Authenticated(caller, command) => {
+            caller.check(work, now)?;
+            decide(command, settings, work, now)?
         }
         Command::CreateMerchant(new) => {
-            let (merchant, wallets) = merchant::create(new, world, now)?;
-            Answer::Merchant(merchant, wallets)
+            let (merchant, wallets) = merchant::create(new, work, now)?;
+            Output::Merchant(merchant, wallets)
         }
-        Command::UpdateMerchant(id, changes) => Answer::UpdatedMerchant(merchant::change(*id, changes, world, now)?),
-        Command::CreateKey(id, client_id, secret_hash) => {
-            Answer::ApiKey(merchant::create_key(*id, client_id, secret_hash, world, now)?)
+        Command::UpdateMerchant(id, changes) => Output::UpdatedMerchant(merchant::change(*id, changes, work, now)?),
+        Command::CreateApiKey(id, client_id, secret_hash) => {
+            Output::ApiKey(merchant::create_key(*id, client_id, secret_hash, work, now)?)
         }
-        Command::RevokeKey(id, which) => Answer::ApiKey(merchant::revoke_key(*id, *which, world, now)?),
-        Command::ReserveChange(id, key) => Answer::Passcode(passcode::reserve(*id, *key, world, now)?),
+        Command::RevokeApiKey(id, which) => Output::ApiKey(merchant::revoke_key(*id, *which, work, now)?),
+        Command::ReservePasscodeChange(id, key) => Output::Passcode(passcode::reserve(*id, *key, work, now)?),
         Command::ReplacePasscode(id, replaces, hash) => {
-            passcode::replace(*id, replaces.as_deref(), hash.as_deref(), world, now)?;
-            Answer::Done
+            passcode::replace(*id, replaces.as_deref(), hash.as_deref(), work, now)?;
+            Output::Done
         }
         Command::SetPasscode(id, hash) => {
-            passcode::set(*id, hash.as_deref(), world, now)?;
-            Answer::Done
+            passcode::set(*id, hash.as_deref(), work, now)?;
+            Output::Done
         }
         Command::UnlockPasscode(id) => {
-            passcode::unlock(*id, world, now)?;
-            Answer::Done
+            passcode::unlock(*id, work, now)?;
+            Output::Done
         }
-        Command::ReserveAttempt(request, key) => reserve_attempt(request, *key, world, now)?,
-        Command::EndAttempt(id, which, right) => {
-            passcode::end(*id, *which, *right, world, now)?;
-            Answer::Done
+        Command::ReservePasscodeAttempt(request, key) => reserve_passcode_attempt(request, *key, work, now)?,
+        Command::FinishPasscodeAttempt(id, which, right) => {
+            passcode::end(*id, *which, *right, work, now)?;
+            Output::Done
         }
-        Command::AdvanceClock(id, by_seconds) => Answer::Time(merchant::advance_clock(*id, *by_seconds, world, now)?),
-        Command::FundWallet(id, amount, key) => Answer::Wallet(wallet::fund(*id, *amount, key.as_deref(), world, now)?),
-        Command::SetWalletStatus(id, status, open) => Answer::Wallet(wallet::set_status(*id, *status, *open, world, now)?),
-        Command::CreateParty(id, new) => Answer::Party(party::create(*id, new, world, time(id, world)?)?),
+        Command::AdvanceClock(id, by_seconds) => Output::Time(merchant::advance_clock(*id, *by_seconds, work, now)?),
+        Command::FundWallet(id, amount, key) => Output::Wallet(wallet::fund(*id, *amount, key.as_deref(), work, now)?),
+        Command::SetWalletStatus(id, status, open) => Output::Wallet(wallet::set_status(*id, *status, *open, work, now)?),
+        Command::CreateParty(id, new) => Output::Party(party::create(*id, new, work, time(id, work)?)?),
         Command::CreateCounterparty(id, relationship, party) => {
-            Answer::Counterparty(party::create_counterparty(*id, *relationship, *party, world, time(id, world)?)?)
+            Output::Counterparty(party::create_counterparty(*id, *relationship, *party, work, time(id, work)?)?)
         }
         Command::UpdateCounterparty(id, which, relationship, party) => {
-            let time = time(id, world)?;
-            Answer::Counterparty(party::update_counterparty(*id, *which, *relationship, *party, world, time)?)
+            let time = time(id, work)?;
+            Output::Counterparty(party::update_counterparty(*id, *which, *relationship, *party, work, time)?)
         }
-        Command::CreateAccount(id, new) => Answer::Account(account::create(*id, new, world, now)?),
-        Command::DeactivateAccount(id, which) => Answer::Account(account::deactivate(*id, *which, world, time(id, world)?)?),
-        Command::CreateSource(id, new) => Answer::Source(source::create(*id, new, world, time(id, world)?)?),
+        Command::CreateAccount(id, new) => Output::Account(account::create(*id, new, work, now)?),
+        Command::DeactivateAccount(id, which) => Output::Account(account::deactivate(*id, *which, work, time(id, work)?)?),
+        Command::CreateSource(id, new) => Output::Source(source::create(*id, new, work, time(id, work)?)?),
         Command::UpdateSource(which, changes) => {
-            Answer::Source(source::update(*which, changes, world, time(&which.merchant_id, world)?)?)
+            Output::Source(source::update(*which, changes, work, time(&which.merchant_id, work)?)?)
         }
-        Command::PublishSource(which) => Answer::Source(source::publish(*which, world, now)?),
-        Command::CancelSource(which) => Answer::Source(source::cancel(*which, world, now)?),
-        Command::AddItem(which, new) => Answer::Item(source::add_item(*which, new, world, time(&which.merchant_id, world)?)?),
+        Command::PublishSource(which) => Output::Source(source::publish(*which, work, now)?),
+        Command::CancelSource(which) => Output::Source(source::cancel(*which, work, now)?),
+        Command::AddItem(which, new) => Output::Item(source::add_item(*which, new, work, time(&which.merchant_id, work)?)?),
         Command::UpdateItem(which, id, changes) => {
-            Answer::Item(source::update_item(*which, *id, changes, world, time(&which.merchant_id, world)?)?)
+            Output::Item(source::update_item(*which, *id, changes, work, time(&which.merchant_id, work)?)?)
         }
         Command::RemoveItem(which, id) => {
-            source::remove_item(*which, *id, world, time(&which.merchant_id, world)?)?;
-            Answer::Done
+            source::remove_item(*which, *id, work, time(&which.merchant_id, work)?)?;
+            Output::Done
         }
         Command::CreateCheckout(id, new) => {
-            Answer::Checkout(Box::new(checkout::create(*id, new, settings.lifetimes, world, now)?))
+            Output::Checkout(Box::new(checkout::create(*id, new, settings.lifetimes, work, now)?))
         }
-        Command::OpenPage(which, token) => Answer::Page(checkout::open_page(*which, token, world, now)?),
-        Command::Declare(id, request) => Answer::Session(session::declare(*id, request, settings, world, now)?),
-        Command::CancelSession(id, kind, which) => Answer::Session(session::cancel(*id, *kind, *which, world, now)?),
-        Command::ExpireSession(id) => Answer::Changed(session::expire(*id, world, now)?),
-        Command::Execute(request) => Answer::Executed(Box::new(execute::execute(request, settings, world, now)?)),
-        Command::Claim(id) => Answer::Claimed(settle::claim(*id, settings.patience, world, now)?.map(Box::new)),
-        Command::Hear(id, word) => Answer::Settled(Box::new(settle::hear(*id, word, world, now)?)),
-        Command::Authenticate(id, reference, success) => {
-            Answer::Settled(Box::new(settle::authenticate(*id, reference, *success, world, now)?))
+        Command::OpenCheckoutPage(which, token) => Output::Page(checkout::open_page(*which, token, work, now)?),
+        Command::CreateSession(id, request) => Output::Session(session::declare(*id, request, settings, work, now)?),
+        Command::CancelSession(id, kind, which) => Output::Session(session::cancel(*id, *kind, *which, work, now)?),
+        Command::ExpireSession(id) => Output::Changed(session::expire(*id, work, now)?),
+        Command::Execute(request) => Output::Executed(Box::new(execute::execute(request, settings, work, now)?)),
+        Command::ClaimExecution(id) => Output::Claimed(settle::claim(*id, settings.deadlines, work, now)?.map(Box::new)),
+        Command::RecordOutcome(id, word) => Output::Settled(Box::new(settle::record_outcome(*id, word, work, now)?)),
+        Command::AuthenticateCard(id, reference, success) => {
+            Output::Settled(Box::new(settle::authenticate(*id, reference, *success, work, now)?))
         }
-        Command::ResolveReview(id, how, evidence) => Answer::Review(review::resolve(*id, *how, evidence, world, now)?),
+        Command::ResolveReview(id, how, evidence) => Output::Review(review::resolve(*id, *how, evidence, work, now)?),
     })
 }
 
 /// A replay needs no passcode, and an unverified merchant gets to no comparison: neither counts as a try.
-fn reserve_attempt(request: &Execute, key: ApiKeyId, world: &mut World, now: Timestamp) -> Result<Answer, Halt> {
-    if let Some(execution) = execute::replay(request, world)? {
-        return Ok(Answer::Executed(Box::new(Executed { execution, replayed: true, job: None })));
+fn reserve_passcode_attempt(request: &Execute, key: ApiKeyId, work: &mut Workspace, now: Timestamp) -> Result<Output, Stop> {
+    if let Some(execution) = execute::replay(request, work)? {
+        return Ok(Output::Executed(Box::new(Executed { execution, replayed: true, call: None })));
     }
-    if !world.must::<Merchant>(request.merchant_id)?.verified {
-        return Err(Rejection::NotVerified.into());
+    if !work.require::<Merchant>(request.merchant_id)?.verified {
+        return Err(Refusal::NotVerified.into());
     }
-    Ok(Answer::Passcode(passcode::reserve(request.merchant_id, key, world, now)?))
+    Ok(Output::Passcode(passcode::reserve(request.merchant_id, key, work, now)?))
 }

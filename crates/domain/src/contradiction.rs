@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::currency::Currency;
-use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus, Word};
+use crate::event::{self, EventEntity, EventType};
+use crate::execution::{Execution, ExecutionStatus, ProviderOutcome};
 use crate::ids::ExecutionId;
 use crate::ledger::{self, AccountKind};
 use crate::money::Money;
@@ -14,7 +14,7 @@ use crate::names::Operation;
 use crate::review::{self, Review, ReviewKind, ReviewStatus};
 use crate::settle;
 use crate::time::Timestamp;
-use crate::world::{Halt, World, difference, sum};
+use crate::workspace::{Stop, Workspace, difference, sum};
 
 /// The kinds of review that are about money. An execution has one of each at most.
 pub const KINDS: [ReviewKind; 3] =
@@ -24,41 +24,41 @@ pub const KINDS: [ReviewKind; 3] =
 ///
 /// # Errors
 /// None of its own.
-pub fn reviews(id: ExecutionId, world: &World) -> Result<Vec<Arc<Review>>, Halt> {
+pub fn reviews(id: ExecutionId, work: &Workspace) -> Result<Vec<Arc<Review>>, Stop> {
     let mut found = vec![];
     for kind in KINDS {
-        found.extend(world.find::<Review>(&(id, kind))?);
+        found.extend(work.find::<Review>(&(id, kind))?);
     }
     Ok(found)
 }
 
-/// Takes in a word about a payment that is final, or about another amount than was asked for. Where it says something else
+/// Takes in a outcome about a payment that is final, or about another amount than was asked for. Where it says something else
 /// than the books, the difference goes to suspense, and a human decides; else nothing happens.
 ///
 /// # Errors
-/// [`Halt::Broken`] for an execution without a provider.
+/// [`Stop::Inconsistent`] for an execution without a provider.
 pub fn take_in(
     execution: Execution,
-    word: &Word,
+    outcome: &ProviderOutcome,
     time: Timestamp,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<Execution, Halt> {
-    if !matches!(word, Word::Succeeded { .. } | Word::Declined { .. }) {
+) -> Result<Execution, Stop> {
+    if !matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         return Ok(execution);
     }
-    let known = reviews(execution.id, world)?;
-    let differences = differences(&execution, word, &known)?;
+    let known = reviews(execution.id, work)?;
+    let differences = differences(&execution, outcome, &known)?;
     if differences.is_empty() {
         // One that is under way was told of, even if it was told that nothing moved.
         let is_final = execution.status.is_final();
-        return if is_final { Ok(execution) } else { hear_more(execution, word, time, world, now) };
+        return if is_final { Ok(execution) } else { note_outcome(execution, outcome, time, work, now) };
     }
     let clearing = AccountKind::clearing(execution.provider)
-        .ok_or_else(|| Halt::Broken(format!("execution {} has no provider to contradict it", execution.id)))?;
-    let counted = room_taken(&execution, world)?;
-    let said = describe(word, execution.outside_amount());
-    let reason = format!("the execution is {}; the provider says: {said}", execution.status);
+        .ok_or_else(|| Stop::Inconsistent(format!("execution {} has no provider to contradict it", execution.id)))?;
+    let counted = room_taken(&execution, work)?;
+    let reported = describe(outcome, execution.outside_amount());
+    let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
     for (kind, found) in differences {
         let other = if found.minor * direction(&execution) > 0 {
@@ -73,20 +73,20 @@ pub fn take_in(
         };
         let Some(kind) = [kind, other].into_iter().chain(KINDS).find(fits) else { continue };
         opened.push(kind);
-        let id = review::open(&execution, kind, found, reason.clone(), world, now)?;
-        let subject = (Subject::Review, id.0);
-        let event = event::record(world, execution.merchant_id, EventType::ReviewOpened, subject, Some(reason.clone()), now)?;
+        let id = review::open(&execution, kind, found, reason.clone(), work, now)?;
+        let entity = (EventEntity::Review, id.0);
+        let event = event::record(work, execution.merchant_id, EventType::ReviewOpened, entity, Some(reason.clone()), now)?;
         let postings = ledger::to_suspense(execution.merchant_id, clearing, found)?;
-        ledger::post(world, event, Some(execution.id), &postings, now)?;
+        ledger::post(work, event, Some(execution.id), &postings, now)?;
     }
     if opened.is_empty() {
-        return hear_more(execution, word, time, world, now);
+        return note_outcome(execution, outcome, time, work, now);
     }
-    let execution = recount(execution, counted, world)?;
-    let execution = Execution { disputed: true, ..execution };
+    let execution = recount(execution, counted, work)?;
+    let execution = Execution { in_review: true, ..execution };
     let execution =
-        if execution.status.is_final() { execution } else { settle::processing(execution, WAITS, time, world, now)? };
-    world.put(execution.clone());
+        if execution.status.is_final() { execution } else { settle::processing(execution, WAITS, time, work, now)? };
+    work.put(execution.clone());
     Ok(execution)
 }
 
@@ -101,39 +101,39 @@ const fn direction(execution: &Execution) -> i64 {
     }
 }
 
-/// What the provider holds for us more than the books say, now that it has said `word`: money in adds, money out takes away.
+/// What the provider holds for us more than the books say, now that it has reported `outcome`: money in adds, money out takes away.
 /// The books know what was settled, and what was found before.
-fn differences(execution: &Execution, word: &Word, known: &[Arc<Review>]) -> Result<Vec<(ReviewKind, Money)>, Halt> {
+fn differences(execution: &Execution, outcome: &ProviderOutcome, known: &[Arc<Review>]) -> Result<Vec<(ReviewKind, Money)>, Stop> {
     let expected = Money::new(direction(execution) * execution.outside_amount().minor, execution.outside_amount().currency);
     let mut books = if execution.status == ExecutionStatus::Completed { vec![expected] } else { vec![] };
     for review in known.iter().filter(|_| !mutant!(ForgetEarlier)) {
         add(&mut books, Money::new(review.all_minor()?, review.amount.currency))?;
     }
     let moved = books.iter().any(|booked| booked.minor != 0);
-    let said = match word {
+    let reported = match outcome {
         // It says that money moved, not how much, and the books have it moved.
-        Word::Succeeded { amount: None, .. } if moved => return Ok(vec![]),
-        Word::Succeeded { amount: None, .. } => Some(expected),
-        Word::Succeeded { amount: Some(amount), .. } => Some(Money::new(direction(execution) * amount.minor, amount.currency)),
-        Word::Declined { .. } => None,
-        Word::Accepted | Word::NeedsAction { .. } | Word::Unknown | Word::NeverSeen => return Ok(vec![]),
+        ProviderOutcome::Succeeded { amount: None, .. } if moved => return Ok(vec![]),
+        ProviderOutcome::Succeeded { amount: None, .. } => Some(expected),
+        ProviderOutcome::Succeeded { amount: Some(amount), .. } => Some(Money::new(direction(execution) * amount.minor, amount.currency)),
+        ProviderOutcome::Declined { .. } => None,
+        ProviderOutcome::Accepted | ProviderOutcome::NeedsAction { .. } | ProviderOutcome::Unknown | ProviderOutcome::NeverSeen => return Ok(vec![]),
     };
     let booked_in =
         |currency: Currency| books.iter().find(|booked| booked.currency == currency).map_or(0, |booked| booked.minor);
     let mut all = vec![];
-    if let Some(said) = said {
-        let anew = said == expected && booked_in(said.currency) == 0;
+    if let Some(reported) = reported {
+        let anew = reported == expected && booked_in(reported.currency) == 0;
         let kind = if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
-        all.push((kind, Money::new(difference(said.minor, booked_in(said.currency))?, said.currency)));
+        all.push((kind, Money::new(difference(reported.minor, booked_in(reported.currency))?, reported.currency)));
     }
-    let elsewhere = books.iter().filter(|booked| said.is_none_or(|said| said.currency != booked.currency));
+    let elsewhere = books.iter().filter(|booked| reported.is_none_or(|reported| reported.currency != booked.currency));
     all.extend(elsewhere.map(|booked| (ReviewKind::FailureAfterSuccess, Money::new(-booked.minor, booked.currency))));
     all.retain(|(_, found)| found.minor != 0);
     Ok(all)
 }
 
 /// Adds money to what a list has of its currency.
-fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Halt> {
+fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Stop> {
     match list.iter_mut().find(|other| other.currency == money.currency) {
         Some(other) => other.minor = sum(other.minor, money.minor)?,
         None => list.push(money),
@@ -146,24 +146,24 @@ fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Halt> {
 /// returned or recovered outside is as if it had not happened.
 ///
 /// # Errors
-/// [`Halt::Broken`] for sums that do not fit.
-pub fn room_taken(execution: &Execution, world: &World) -> Result<i64, Halt> {
+/// [`Stop::Inconsistent`] for sums that do not fit.
+pub fn room_taken(execution: &Execution, work: &Workspace) -> Result<i64, Stop> {
     if gave(execution).is_none() {
         return Ok(0);
     }
-    counts(execution, &reviews(execution.id, world)?)
+    counts(execution, &reviews(execution.id, work)?)
 }
 
 /// The same, of an execution with all reviews that are about its money.
 ///
 /// # Errors
-/// [`Halt::Broken`] for sums that do not fit.
-pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Halt> {
+/// [`Stop::Inconsistent`] for sums that do not fit.
+pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Stop> {
     let Some(gave) = gave(execution) else { return Ok(0) };
     let refund = execution.operation == Operation::Refund;
     let asked = execution.outside_amount();
-    let disputed = known.iter().any(|review| review.status == ReviewStatus::Open);
-    let open = !execution.status.is_final() || execution.status == ExecutionStatus::Completed && disputed;
+    let in_review = known.iter().any(|review| review.status == ReviewStatus::Open);
+    let open = !execution.status.is_final() || execution.status == ExecutionStatus::Completed && in_review;
     let mut kept = vec![Money::new(0, asked.currency)];
     for review in known.iter().filter(|review| !mutant!(MovedNotCounted) || review.kind != ReviewKind::AmountMismatch) {
         add(&mut kept, Money::new(review.kept_minor()?, review.amount.currency))?;
@@ -194,8 +194,8 @@ const fn gave(execution: &Execution) -> Option<i64> {
 /// no refund.
 ///
 /// # Errors
-/// [`Halt::Broken`] for sums that do not fit.
-pub fn given_back(execution: &Execution, known: &[Arc<Review>]) -> Result<Option<i64>, Halt> {
+/// [`Stop::Inconsistent`] for sums that do not fit.
+pub fn given_back(execution: &Execution, known: &[Arc<Review>]) -> Result<Option<i64>, Stop> {
     let Some(gave) = gave(execution) else { return Ok(None) };
     let own = known.iter().filter(|review| review.amount.currency == execution.outside_amount().currency);
     own.into_iter().try_fold(gave, |back, review| difference(back, review.booked_minor()?)).map(Some)
@@ -204,49 +204,49 @@ pub fn given_back(execution: &Execution, known: &[Arc<Review>]) -> Result<Option
 /// Counts an execution in the room of its payment as it is now; `before` is what it counted for.
 ///
 /// # Errors
-/// [`Halt::Broken`] for sums that do not fit.
-pub fn recount(execution: Execution, before: i64, world: &mut World) -> Result<Execution, Halt> {
-    let after = room_taken(&execution, world)?;
+/// [`Stop::Inconsistent`] for sums that do not fit.
+pub fn recount(execution: Execution, before: i64, work: &mut Workspace) -> Result<Execution, Stop> {
+    let after = room_taken(&execution, work)?;
     if after == before {
         return Ok(execution);
     }
     let Some(original) = execution.original_execution_id else { return execution.recounted(before, after) };
-    let original = world.must::<Execution>(original)?.recounted(before, after)?;
-    world.put(original);
+    let original = work.require::<Execution>(original)?.recounted(before, after)?;
+    work.put(original);
     Ok(execution)
 }
 
-/// Takes in a word about an execution that is in review: nothing moves, since a human decides; but the human is told.
+/// Takes in a outcome about an execution that is in review: nothing moves, since a human decides; but the human is told.
 ///
 /// # Errors
-/// [`Halt::Broken`] when rows contradict each other.
-pub fn hear_more(
+/// [`Stop::Inconsistent`] when rows contradict each other.
+pub fn note_outcome(
     execution: Execution,
-    word: &Word,
+    outcome: &ProviderOutcome,
     time: Timestamp,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<Execution, Halt> {
-    if matches!(word, Word::Succeeded { .. } | Word::Declined { .. }) {
-        let subject = (Subject::Execution, execution.id.0);
-        let note = Some(describe(word, execution.outside_amount()));
-        event::record(world, execution.merchant_id, EventType::ReviewHeard, subject, note, now)?;
+) -> Result<Execution, Stop> {
+    if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
+        let entity = (EventEntity::Execution, execution.id.0);
+        let note = Some(describe(outcome, execution.outside_amount()));
+        event::record(work, execution.merchant_id, EventType::ReviewHeard, entity, note, now)?;
     }
     if execution.status.is_final() {
         return Ok(execution);
     }
-    let execution = settle::processing(execution, WAITS, time, world, now)?;
-    world.put(execution.clone());
+    let execution = settle::processing(execution, WAITS, time, work, now)?;
+    work.put(execution.clone());
     Ok(execution)
 }
 
-fn describe(word: &Word, expected: Money) -> String {
-    match word {
-        Word::Succeeded { transaction_id, amount } => {
+fn describe(outcome: &ProviderOutcome, expected: Money) -> String {
+    match outcome {
+        ProviderOutcome::Succeeded { transaction_id, amount } => {
             let amount = amount.unwrap_or(expected);
             format!("{amount} {} moved, transaction {transaction_id}", amount.currency)
         }
-        Word::Declined { message } => format!("failed: {message}"),
-        Word::Accepted | Word::NeedsAction { .. } | Word::Unknown | Word::NeverSeen => "nothing final".to_owned(),
+        ProviderOutcome::Declined { message } => format!("failed: {message}"),
+        ProviderOutcome::Accepted | ProviderOutcome::NeedsAction { .. } | ProviderOutcome::Unknown | ProviderOutcome::NeverSeen => "nothing final".to_owned(),
     }
 }

@@ -4,11 +4,11 @@ use crate::api_enum;
 use crate::ids::{EventId, MerchantId};
 use crate::mutant;
 use crate::time::Timestamp;
-use crate::world::{Halt, World};
+use crate::workspace::{Stop, Workspace};
 
 api_enum! {
     /// What an event is about.
-    Subject {
+    EventEntity {
         /// A session.
         Session = "SESSION",
         /// An execution.
@@ -76,9 +76,9 @@ pub struct Event {
     /// What happened.
     pub kind: EventType,
     /// To what kind of thing,
-    pub subject: Subject,
+    pub entity: EventEntity,
     /// and to which.
-    pub subject_id: i64,
+    pub entity_id: i64,
     /// What a person should know.
     pub note: Option<String>,
     /// Server time.
@@ -88,34 +88,34 @@ pub struct Event {
 impl Event {
     /// What its merchant may read of the note: the evidence for a resolution is the operator's own.
     #[must_use]
-    pub fn told(&self) -> Option<&str> {
+    pub fn public_note(&self) -> Option<&str> {
         let note = self.note.as_deref()?;
         match self.kind {
-            EventType::ReviewResolved => Some(note.split_once(BEFORE_EVIDENCE).map_or(note, |(resolution, _)| resolution)),
+            EventType::ReviewResolved => Some(note.split_once(EVIDENCE_SEPARATOR).map_or(note, |(resolution, _)| resolution)),
             _ => Some(note),
         }
     }
 }
 
 /// Stands between a resolution and the evidence for it.
-pub const BEFORE_EVIDENCE: &str = ": ";
+pub const EVIDENCE_SEPARATOR: &str = ": ";
 
-/// Records that `kind` happened to a subject.
+/// Records that `kind` happened to a entity.
 ///
 /// # Errors
-/// [`Halt::Broken`] without ids.
+/// [`Stop::Inconsistent`] without ids.
 pub fn record(
-    world: &mut World,
+    work: &mut Workspace,
     merchant_id: MerchantId,
     kind: EventType,
-    (subject, subject_id): (Subject, i64),
+    (entity, entity_id): (EventEntity, i64),
     note: Option<String>,
     now: Timestamp,
-) -> Result<EventId, Halt> {
-    let id = EventId(world.new_id()?);
+) -> Result<EventId, Stop> {
+    let id = EventId(work.new_id()?);
     if mutant!(EventMissing) && kind == EventType::SourcePaid {
         return Ok(id);
     }
-    world.events.push(Event { id, merchant_id, kind, subject, subject_id, note, created_at: now });
+    work.events.push(Event { id, merchant_id, kind, entity, entity_id, note, created_at: now });
     Ok(id)
 }

@@ -7,11 +7,11 @@
 use crate::account::{self, PaymentAccount};
 use crate::command::Settings;
 use crate::currency::Currency;
-use crate::event::{self, EventType, Subject};
-use crate::execution::{Execution, ExecutionStatus, Job, LEASE_US, ProviderRequest, Task, provider_request_id};
+use crate::event::{self, EventEntity, EventType};
+use crate::execution::{Execution, ExecutionStatus, ProviderCall, LEASE_US, ProviderRequest, CallKind, provider_request_id};
 use crate::fees::{self, Quote, Route};
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId};
-use crate::ledger::{self, From};
+use crate::ledger::{self, DebitFrom};
 use crate::merchant::Merchant;
 use crate::money::Money;
 use crate::mutant;
@@ -19,17 +19,17 @@ use crate::names::{Method, Operation, Provider};
 use crate::passcode;
 use crate::recipient;
 use crate::refund;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::session::{self, Session, SessionInput};
 use crate::settle;
 use crate::source::{Source, SourceInput};
 use crate::time::Timestamp;
 use crate::wallet::{self, Owner, Wallet};
-use crate::world::{Halt, World};
+use crate::workspace::{Stop, Workspace};
 
 /// What an execution request says, by operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Terms {
+pub enum OperationDetails {
     /// Take from this account in this currency.
     Collection {
         /// The payer's account.
@@ -50,7 +50,7 @@ pub enum Terms {
     Refund,
 }
 
-impl Terms {
+impl OperationDetails {
     /// The payment account that the request names.
     #[must_use]
     pub const fn account(self) -> Option<PaymentAccountId> {
@@ -81,7 +81,7 @@ pub struct Execute {
     /// The session.
     pub session_id: SessionId,
     /// The rest.
-    pub terms: Terms,
+    pub details: OperationDetails,
 }
 
 /// The execution, and what is to be done next.
@@ -92,80 +92,80 @@ pub struct Executed {
     /// Whether it was there before.
     pub replayed: bool,
     /// The provider call that this commit made due; this process holds the lease.
-    pub job: Option<Job>,
+    pub call: Option<ProviderCall>,
 }
 
 /// The stored execution under this key, if the request says the same.
 ///
 /// # Errors
-/// [`Rejection::DuplicateReference`].
-pub fn replay(request: &Execute, world: &World) -> Result<Option<Execution>, Halt> {
+/// [`Refusal::DuplicateReference`].
+pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<Execution>, Stop> {
     let name = (request.merchant_id, request.reference_id.clone());
     if mutant!(SkipReference) {
-        world.find::<Execution>(&name)?;
+        work.find::<Execution>(&name)?;
         return Ok(None);
     }
-    let Some(found) = world.find::<Execution>(&name)? else { return Ok(None) };
-    let same = found.operation == request.terms.operation()
+    let Some(found) = work.find::<Execution>(&name)? else { return Ok(None) };
+    let same = found.operation == request.details.operation()
         && found.session_id == request.session_id
-        && match request.terms {
-            Terms::Collection { account_id, currency } => {
+        && match request.details {
+            OperationDetails::Collection { account_id, currency } => {
                 found.payment_account_id == Some(account_id) && found.payer.currency == currency
             }
-            Terms::Payout { account_id, .. } => account_id.is_none() || found.payment_account_id == account_id,
-            Terms::Transfer | Terms::Refund => true,
+            OperationDetails::Payout { account_id, .. } => account_id.is_none() || found.payment_account_id == account_id,
+            OperationDetails::Transfer | OperationDetails::Refund => true,
         };
-    if same { Ok(Some((*found).clone())) } else { Err(Rejection::DuplicateReference.into()) }
+    if same { Ok(Some((*found).clone())) } else { Err(Refusal::DuplicateReference.into()) }
 }
 
 /// Executes a session.
 ///
 /// # Errors
 /// Every refusal of an execution.
-pub fn execute(request: &Execute, settings: &Settings, world: &mut World, now: Timestamp) -> Result<Executed, Halt> {
-    if let Some(execution) = replay(request, world)? {
-        return Ok(Executed { execution, replayed: true, job: None });
+pub fn execute(request: &Execute, settings: &Settings, work: &mut Workspace, now: Timestamp) -> Result<Executed, Stop> {
+    if let Some(execution) = replay(request, work)? {
+        return Ok(Executed { execution, replayed: true, call: None });
     }
-    let merchant = world.must::<Merchant>(request.merchant_id)?;
-    let operation = request.terms.operation();
+    let merchant = work.require::<Merchant>(request.merchant_id)?;
+    let operation = request.details.operation();
     if operation != Operation::Collection && !merchant.verified {
-        return Err(Rejection::NotVerified.into());
+        return Err(Refusal::NotVerified.into());
     }
-    if let Terms::Payout { passcode_verified, .. } = request.terms {
-        passcode::check(merchant.id, passcode_verified, world)?;
+    if let OperationDetails::Payout { passcode_verified, .. } = request.details {
+        passcode::check(merchant.id, passcode_verified, work)?;
     }
     let time = merchant.time(now);
-    let found = world
+    let found = work
         .get::<Session>(request.session_id)?
         .filter(|session| session.merchant_id == merchant.id && session.kind.operation() == operation);
-    let Some(session) = found else { return Err(unknown_session(request, merchant.id, world)?.into()) };
+    let Some(session) = found else { return Err(unknown_session(request, merchant.id, work)?.into()) };
     let used = session.after(SessionInput::Execute, time)?;
 
     let case = Case { request, merchant: &merchant, session: &session, settings, time, now };
-    let executed = match request.terms {
-        Terms::Collection { account_id, currency } => case.collection(account_id, currency, world)?,
-        Terms::Payout { account_id, .. } => case.payout(account_id, world)?,
-        Terms::Transfer => case.transfer(world)?,
-        Terms::Refund => case.refund(world)?,
+    let executed = match request.details {
+        OperationDetails::Collection { account_id, currency } => case.collection(account_id, currency, work)?,
+        OperationDetails::Payout { account_id, .. } => case.payout(account_id, work)?,
+        OperationDetails::Transfer => case.transfer(work)?,
+        OperationDetails::Refund => case.refund(work)?,
     };
     if !mutant!(SessionTwice) {
-        world.put(Session { payment_account_id: executed.execution.payment_account_id, ..used });
+        work.put(Session { payment_account_id: executed.execution.payment_account_id, ..used });
     }
     Ok(executed)
 }
 
 /// What is wrong with a request without its session: the account may be, too.
-fn unknown_session(request: &Execute, merchant_id: MerchantId, world: &World) -> Result<Vec<Rejection>, Halt> {
+fn unknown_session(request: &Execute, merchant_id: MerchantId, work: &Workspace) -> Result<Vec<Refusal>, Stop> {
     // Another kind of session has an id of this merchant's, too.
-    let what = match request.terms.operation() {
+    let what = match request.details.operation() {
         Operation::Collection => "a checkout session",
         Operation::Payout => "a payout session",
         Operation::Transfer => "a transfer session",
         Operation::Refund => "a refund session",
     };
-    let mut refusals = vec![Rejection::Unknown { field: "session_id", what }];
-    if let Terms::Collection { account_id, .. } = request.terms {
-        let account = account::usable(merchant_id, account_id, Operation::Collection, "payment_account_id", world)?;
+    let mut refusals = vec![Refusal::Unknown { field: "session_id", what }];
+    if let OperationDetails::Collection { account_id, .. } = request.details {
+        let account = account::usable(merchant_id, account_id, Operation::Collection, "payment_account_id", work)?;
         refusals.extend(account.err());
     }
     Ok(refusals)
@@ -183,9 +183,9 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// A new execution with the figures of `quote`, through `provider`.
-    fn draft(&self, quote: &Quote, (provider, method): (Provider, Method), world: &mut World) -> Result<Execution, Halt> {
-        let id = ExecutionId(world.new_id()?);
-        let operation = self.request.terms.operation();
+    fn draft(&self, quote: &Quote, (provider, method): (Provider, Method), work: &mut Workspace) -> Result<Execution, Stop> {
+        let id = ExecutionId(work.new_id()?);
+        let operation = self.request.details.operation();
         Ok(Execution {
             id,
             merchant_id: self.merchant.id,
@@ -216,20 +216,20 @@ impl Case<'_> {
             released_minor: 0,
             provider,
             method,
-            provider_request_id: provider_request_id(&world.installation, id, operation),
+            provider_request_id: provider_request_id(&work.installation, id, operation),
             provider_transaction_id: None,
             gateway_message: None,
             wallet_message: None,
             client_secret: None,
             requires_action: false,
             cancel_asked: false,
-            disputed: false,
+            in_review: false,
             attempts: 0,
             sent_at: None,
             waiting_for: None,
             next_check_at: None,
             lease_until: None,
-            deadline_at: self.time.plus(self.settings.patience.deadline_us),
+            deadline_at: self.time.plus(self.settings.deadlines.deadline_us),
             completed_at: None,
             settled_by_review_at: None,
             created_at: self.time,
@@ -237,131 +237,131 @@ impl Case<'_> {
         })
     }
 
-    fn amount(&self) -> Result<Money, Halt> {
-        self.session.amount.ok_or_else(|| Halt::Broken(format!("session {} has no amount", self.session.id)))
+    fn amount(&self) -> Result<Money, Stop> {
+        self.session.amount.ok_or_else(|| Stop::Inconsistent(format!("session {} has no amount", self.session.id)))
     }
 
     fn route(&self, provider: Provider, method: Method) -> Route<'_> {
-        Route { tier: &self.merchant.fee_tier, operation: self.request.terms.operation(), provider, method }
+        Route { tier: &self.merchant.fee_tier, operation: self.request.details.operation(), provider, method }
     }
 
-    fn collection(&self, account_id: PaymentAccountId, currency: Currency, world: &mut World) -> Result<Executed, Halt> {
+    fn collection(&self, account_id: PaymentAccountId, currency: Currency, work: &mut Workspace) -> Result<Executed, Stop> {
         let source_id =
-            self.session.source_id.ok_or_else(|| Halt::Broken(format!("session {} has no source", self.session.id)))?;
-        let source = world.must::<Source>(source_id)?;
+            self.session.source_id.ok_or_else(|| Stop::Inconsistent(format!("session {} has no source", self.session.id)))?;
+        let source = work.require::<Source>(source_id)?;
         let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
-        let account = account::usable(self.merchant.id, account_id, Operation::Collection, "payment_account_id", world)??;
-        if !world.book.takes(account.method, account.provider, Operation::Collection, currency, self.now) {
-            return Err(Rejection::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
+        let account = account::usable(self.merchant.id, account_id, Operation::Collection, "payment_account_id", work)??;
+        if !work.tariff.takes(account.method, account.provider, Operation::Collection, currency, self.now) {
+            return Err(Refusal::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
         }
-        let wallet = world.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
+        let wallet = work.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
         if let Some(wallet) = wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
-            return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+            return Err(Refusal::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
         }
         let route = self.route(account.provider, account.method);
-        let quote = fees::collection(source.total(), currency, source.fee_bearer, route, &world.book, self.now)?;
-        let draft = self.draft(&quote, (account.provider, account.method), world)?;
+        let quote = fees::collection(source.total(), currency, source.fee_bearer, route, &work.tariff, self.now)?;
+        let draft = self.draft(&quote, (account.provider, account.method), work)?;
         let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
 
         if account.provider == Provider::Platform {
             if let Some(wallet) = &wallet {
                 check_room(wallet, execution.payee, wallet::ROOM_MINOR)?;
             }
-            let payer = world.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
+            let payer = work.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
             if let Some(payer) = payer.as_deref().filter(|payer| !payer.status.allows_debit()) {
-                return Err(Rejection::WalletState { field: "payment_account_id", state: payer.status.as_str() }.into());
+                return Err(Refusal::WalletState { field: "payment_account_id", state: payer.status.as_str() }.into());
             }
             let Some(payer) = spendable(payer.as_deref(), execution.payer) else {
-                return self.fail(too_little(execution, payer.as_deref()), world);
+                return self.fail(too_little(execution, payer.as_deref()), work);
             };
             execution.other_wallet_id = Some(payer);
-            world.put(processing);
-            return self.complete(execution, world);
+            work.put(processing);
+            return self.complete(execution, work);
         }
-        world.put(processing);
-        let subject = (Subject::Source, source_id.0);
-        event::record(world, self.merchant.id, EventType::SourceProcessing, subject, None, self.now)?;
-        self.dispatch(execution, Some(&account), world)
+        work.put(processing);
+        let entity = (EventEntity::Source, source_id.0);
+        event::record(work, self.merchant.id, EventType::SourceProcessing, entity, None, self.now)?;
+        self.dispatch(execution, Some(&account), work)
     }
 
-    fn payout(&self, account_id: Option<PaymentAccountId>, world: &mut World) -> Result<Executed, Halt> {
+    fn payout(&self, account_id: Option<PaymentAccountId>, work: &mut Workspace) -> Result<Executed, Stop> {
         let amount = self.amount()?;
         let of_session = self
             .session
             .payment_account_id
-            .ok_or_else(|| Halt::Broken(format!("session {} has no account", self.session.id)))?;
+            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no account", self.session.id)))?;
         if account_id.is_some_and(|id| id != of_session) {
-            return Err(Rejection::AccountMismatch.into());
+            return Err(Refusal::AccountMismatch.into());
         }
-        let account = account::usable(self.merchant.id, of_session, Operation::Payout, "session_id", world)??;
-        if !world.book.takes(account.method, account.provider, Operation::Payout, amount.currency, self.now) {
-            return Err(Rejection::CurrencyNotTaken {
+        let account = account::usable(self.merchant.id, of_session, Operation::Payout, "session_id", work)??;
+        if !work.tariff.takes(account.method, account.provider, Operation::Payout, amount.currency, self.now) {
+            return Err(Refusal::CurrencyNotTaken {
                 field: "session_id",
                 currency: amount.currency,
                 method: account.method.as_str(),
             }
             .into());
         }
-        let wallet = session::recheck_wallet(self.session, amount, world)?;
-        let quote = fees::outgoing(amount, self.route(account.provider, account.method), &world.book, self.now)?;
-        let draft = self.draft(&quote, (account.provider, account.method), world)?;
+        let wallet = session::recheck_wallet(self.session, amount, work)?;
+        let quote = fees::outgoing(amount, self.route(account.provider, account.method), &work.tariff, self.now)?;
+        let draft = self.draft(&quote, (account.provider, account.method), work)?;
         let mut execution = Execution { payment_account_id: Some(of_session), ..draft };
         if spendable(Some(&wallet), execution.payer).is_none() {
-            return self.fail(too_little(execution, Some(&wallet)), world);
+            return self.fail(too_little(execution, Some(&wallet)), work);
         }
         if account.provider == Provider::Platform {
-            let payee = wallet::open(world, self.merchant.id, Owner::Party(account.party_id), amount.currency, self.now)?;
+            let payee = wallet::open(work, self.merchant.id, Owner::Party(account.party_id), amount.currency, self.now)?;
             if payee.id == wallet.id {
-                return Err(Rejection::WalletState { field: "session_id", state: "the payee's own" }.into());
+                return Err(Refusal::WalletState { field: "session_id", state: "the payee's own" }.into());
             }
             if !payee.status.allows_credit() {
-                return self.fail(self.closed_to_credit(execution, &payee), world);
+                return self.fail(self.closed_to_credit(execution, &payee), work);
             }
             check_room(&payee, amount, wallet::ROOM_MINOR)?;
             execution.other_wallet_id = Some(payee.id);
-            return self.complete(execution, world);
+            return self.complete(execution, work);
         }
-        self.dispatch(execution, Some(&account), world)
+        self.dispatch(execution, Some(&account), work)
     }
 
-    fn transfer(&self, world: &mut World) -> Result<Executed, Halt> {
+    fn transfer(&self, work: &mut Workspace) -> Result<Executed, Stop> {
         let amount = self.amount()?;
-        let wallet = session::recheck_wallet(self.session, amount, world)?;
-        let target = recipient::target(self.merchant, self.session, amount.currency, world)?;
+        let wallet = session::recheck_wallet(self.session, amount, work)?;
+        let target = recipient::target(self.merchant, self.session, amount.currency, work)?;
         if target.owner == wallet.owner() {
-            return Err(Rejection::WalletState { field: "session_id", state: "the receiver's own" }.into());
+            return Err(Refusal::WalletState { field: "session_id", state: "the receiver's own" }.into());
         }
         let network = (Provider::Platform, Method::Wallet);
-        let quote = fees::outgoing(amount, self.route(network.0, network.1), &world.book, self.now)?;
-        let mut execution = self.draft(&quote, network, world)?;
+        let quote = fees::outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
+        let mut execution = self.draft(&quote, network, work)?;
         if let Some(receiver) = target.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
-            return self.fail(self.closed_to_credit(execution, receiver), world);
+            return self.fail(self.closed_to_credit(execution, receiver), work);
         }
         if spendable(Some(&wallet), execution.payer).is_none() {
-            return self.fail(too_little(execution, Some(&wallet)), world);
+            return self.fail(too_little(execution, Some(&wallet)), work);
         }
-        let receiver = wallet::open(world, target.merchant_id, target.owner, amount.currency, self.now)?;
+        let receiver = wallet::open(work, target.merchant_id, target.owner, amount.currency, self.now)?;
         let from_outside = target.merchant_id != self.merchant.id;
         check_room(&receiver, amount, if from_outside { self.settings.transfers.fill_minor } else { wallet::ROOM_MINOR })?;
         execution.other_wallet_id = Some(receiver.id);
-        self.complete(execution, world)
+        self.complete(execution, work)
     }
 
-    fn refund(&self, world: &mut World) -> Result<Executed, Halt> {
+    fn refund(&self, work: &mut Workspace) -> Result<Executed, Stop> {
         let amount = self.amount()?;
         let original_id = self
             .session
             .original_execution_id
-            .ok_or_else(|| Halt::Broken(format!("session {} has no original", self.session.id)))?;
-        let original = world.must::<Execution>(original_id)?;
+            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no original", self.session.id)))?;
+        let original = work.require::<Execution>(original_id)?;
         session::recheck_original(&original)?;
-        let wallet_id = original.wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no wallet")))?;
-        let wallet = world.must::<Wallet>(wallet_id)?;
+        let wallet_id = original.wallet_id.ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no wallet")))?;
+        let wallet = work.require::<Wallet>(wallet_id)?;
         if !wallet.status.allows_debit() {
-            return Err(Rejection::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+            return Err(Refusal::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
         }
         let room = session::check_refund_room(&original, amount);
-        let holds = refund::hold(&original, amount).ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
+        let holds = refund::hold(&original, amount).ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
         // What is final at once holds nothing: it takes what is due.
         let at_once = original.provider == Provider::Platform && room.is_ok();
         let share = if at_once { refund::takes(&original, amount, holds)? } else { holds };
@@ -376,31 +376,31 @@ impl Case<'_> {
             platform_fee_id: None,
             gateway_fee_id: None,
         };
-        let draft = self.draft(&quote, (original.provider, original.method), world)?;
+        let draft = self.draft(&quote, (original.provider, original.method), work)?;
         let mut execution = Execution { payment_account_id: original.payment_account_id, wallet_id: Some(wallet_id), ..draft };
         if let Err(no_room) = room {
             execution.gateway_message = Some(no_room.to_string());
-            return self.fail(execution, world);
+            return self.fail(execution, work);
         }
         if spendable(Some(&wallet), execution.payer).is_none() {
-            return self.fail(too_little(execution, Some(&wallet)), world);
+            return self.fail(too_little(execution, Some(&wallet)), work);
         }
         if original.provider == Provider::Platform {
             let payer_id =
-                original.other_wallet_id.ok_or_else(|| Halt::Broken(format!("collection {original_id} has no payer")))?;
-            let payer = world.must::<Wallet>(payer_id)?;
+                original.other_wallet_id.ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no payer")))?;
+            let payer = work.require::<Wallet>(payer_id)?;
             if !payer.status.allows_credit() {
-                return self.fail(self.closed_to_credit(execution, &payer), world);
+                return self.fail(self.closed_to_credit(execution, &payer), work);
             }
             check_room(&payer, amount, wallet::ROOM_MINOR)?;
             execution.other_wallet_id = Some(payer_id);
         }
         let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
-        world.put(original.recounted(0, minor)?);
+        work.put(original.recounted(0, minor)?);
         if original.provider == Provider::Platform {
-            return self.complete(execution, world);
+            return self.complete(execution, work);
         }
-        self.dispatch(execution, None, world)
+        self.dispatch(execution, None, work)
     }
 
     /// What became of another merchant's wallet is not for everybody who knows their phone.
@@ -414,23 +414,23 @@ impl Case<'_> {
     }
 
     /// Records an execution that is final at once, settled from what is available.
-    fn complete(&self, execution: Execution, world: &mut World) -> Result<Executed, Halt> {
-        let execution = settle::complete(execution, From::Available, None, self.time, world, self.now)?;
-        Ok(Executed { execution, replayed: false, job: None })
+    fn complete(&self, execution: Execution, work: &mut Workspace) -> Result<Executed, Stop> {
+        let execution = settle::complete(execution, DebitFrom::Available, None, self.time, work, self.now)?;
+        Ok(Executed { execution, replayed: false, call: None })
     }
 
     /// Records an execution that cannot be carried out.
-    fn fail(&self, execution: Execution, world: &mut World) -> Result<Executed, Halt> {
+    fn fail(&self, execution: Execution, work: &mut Workspace) -> Result<Executed, Stop> {
         let execution = Execution { status: ExecutionStatus::Failed, ..execution };
         let note = execution.wallet_message.clone().or_else(|| execution.gateway_message.clone());
-        let subject = (Subject::Execution, execution.id.0);
-        event::record(world, self.merchant.id, EventType::ExecutionFailed, subject, note, self.now)?;
-        world.put(execution.clone());
-        Ok(Executed { execution, replayed: false, job: None })
+        let entity = (EventEntity::Execution, execution.id.0);
+        event::record(work, self.merchant.id, EventType::ExecutionFailed, entity, note, self.now)?;
+        work.put(execution.clone());
+        Ok(Executed { execution, replayed: false, call: None })
     }
 
     /// Records an execution for its provider, holds what it needs, and leases the first call to this process.
-    fn dispatch(&self, execution: Execution, account: Option<&PaymentAccount>, world: &mut World) -> Result<Executed, Halt> {
+    fn dispatch(&self, execution: Execution, account: Option<&PaymentAccount>, work: &mut Workspace) -> Result<Executed, Stop> {
         let lease = self.now.plus(LEASE_US);
         let execution = Execution {
             attempts: 1,
@@ -440,47 +440,47 @@ impl Case<'_> {
             lease_until: Some(lease),
             ..execution
         };
-        let subject = (Subject::Execution, execution.id.0);
-        let event = event::record(world, self.merchant.id, EventType::ExecutionPending, subject, None, self.now)?;
+        let entity = (EventEntity::Execution, execution.id.0);
+        let event = event::record(work, self.merchant.id, EventType::ExecutionPending, entity, None, self.now)?;
         if let Some(money) = execution.incoming() {
-            wallet::await_collection(world, self.merchant.id, money, self.now)?;
+            wallet::await_collection(work, self.merchant.id, money, self.now)?;
         }
         if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
-            ledger::post(world, event, Some(execution.id), &ledger::hold(wallet, money)?, self.now)?;
+            ledger::post(work, event, Some(execution.id), &ledger::hold(wallet, money)?, self.now)?;
         }
-        let job = job(&execution, account, Task::Send, world, self.now)?;
-        world.put(execution.clone());
-        Ok(Executed { execution, replayed: false, job: Some(job) })
+        let call = call(&execution, account, CallKind::Send, work, self.now)?;
+        work.put(execution.clone());
+        Ok(Executed { execution, replayed: false, call: Some(call) })
     }
 }
 
 /// The call at a provider for an execution, from its rows.
 ///
 /// # Errors
-/// [`Halt::Missing`], [`Halt::Broken`].
-pub fn job(
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub fn call(
     execution: &Execution,
     account: Option<&PaymentAccount>,
-    task: Task,
-    world: &World,
+    kind: CallKind,
+    work: &Workspace,
     now: Timestamp,
-) -> Result<Job, Halt> {
-    let merchant = world.must::<Merchant>(execution.merchant_id)?;
+) -> Result<ProviderCall, Stop> {
+    let merchant = work.require::<Merchant>(execution.merchant_id)?;
     let account_number = match (account, execution.payment_account_id) {
         (Some(account), _) => account.account_number.clone(),
-        (None, Some(id)) => world.must::<PaymentAccount>(id)?.account_number.clone(),
+        (None, Some(id)) => work.require::<PaymentAccount>(id)?.account_number.clone(),
         (None, None) => None,
     };
     let original_request_id = match execution.original_execution_id {
-        Some(id) => Some(world.must::<Execution>(id)?.provider_request_id.clone()),
+        Some(id) => Some(work.require::<Execution>(id)?.provider_request_id.clone()),
         None => None,
     };
     let time = merchant.time(now);
-    Ok(Job {
+    Ok(ProviderCall {
         provider: execution.provider,
         mode: merchant.mode,
         lease_until: execution.lease_until.unwrap_or(now),
-        task,
+        kind,
         request: ProviderRequest {
             merchant_id: execution.merchant_id,
             execution_id: execution.id,
@@ -488,7 +488,7 @@ pub fn job(
             request_id: execution.provider_request_id.clone(),
             original_request_id,
             method: execution.method,
-            operator: account_number.as_deref().and_then(|number| world.book.operator(number, now)).map(|row| row.method),
+            operator: account_number.as_deref().and_then(|number| work.tariff.operator(number, now)).map(|row| row.method),
             account_number,
             amount: execution.outside_amount(),
             attempts: execution.attempts,
@@ -508,8 +508,8 @@ fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::ids::Walle
         .map(|wallet| wallet.id)
 }
 
-fn check_room(wallet: &Wallet, amount: Money, most: i64) -> Result<(), Rejection> {
-    if wallet.has_room(amount.minor, most) { Ok(()) } else { Err(Rejection::NoRoom { field: "session_id" }) }
+fn check_room(wallet: &Wallet, amount: Money, most: i64) -> Result<(), Refusal> {
+    if wallet.has_room(amount.minor, most) { Ok(()) } else { Err(Refusal::NoRoom { field: "session_id" }) }
 }
 
 fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {

@@ -5,13 +5,13 @@ use sha2::{Digest, Sha256};
 use crate::api_enum;
 use crate::currency::Currency;
 use crate::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
-use crate::ledger::{AccountKind, Figures, Place};
+use crate::ledger::{AccountKind, PaymentAmounts, PostingTarget};
 use crate::money::{Money, Ratio};
 use crate::mutant;
 use crate::names::{Method, Mode, Operation, Provider};
 use crate::time::{Timestamp, minutes, seconds};
 use crate::wallet::Owner;
-use crate::world::{Halt, Key, Lookup, Row, difference, sum};
+use crate::workspace::{Stop, RowKey, Lookup, Row, difference, sum};
 
 api_enum! {
     /// Where an execution is in its life.
@@ -40,7 +40,7 @@ impl ExecutionStatus {
 
 /// What a provider said of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Word {
+pub enum ProviderOutcome {
     /// It has the request and will say more.
     Accepted,
     /// The payer has to act; the secret lets the payer's page do so.
@@ -66,26 +66,26 @@ pub enum Word {
     NeverSeen,
 }
 
-/// The inputs of the state machine: a [`Word`] without its contents.
+/// The inputs of the state machine: a [`ProviderOutcome`] without its contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Input {
-    /// See [`Word::Accepted`].
+pub enum OutcomeKind {
+    /// See [`ProviderOutcome::Accepted`].
     Accepted,
-    /// See [`Word::NeedsAction`].
+    /// See [`ProviderOutcome::NeedsAction`].
     NeedsAction,
-    /// [`Word::Succeeded`] with the right amount.
+    /// [`ProviderOutcome::Succeeded`] with the right amount.
     Succeeded,
-    /// [`Word::Succeeded`] with another amount or currency.
+    /// [`ProviderOutcome::Succeeded`] with another amount or currency.
     Mismatch,
-    /// See [`Word::Declined`].
+    /// See [`ProviderOutcome::Declined`].
     Declined,
-    /// See [`Word::Unknown`].
+    /// See [`ProviderOutcome::Unknown`].
     Unknown,
-    /// See [`Word::NeverSeen`].
+    /// See [`ProviderOutcome::NeverSeen`].
     NeverSeen,
 }
 
-impl Input {
+impl OutcomeKind {
     /// Every input.
     pub const ALL: &'static [Self] =
         &[Self::Accepted, Self::NeedsAction, Self::Succeeded, Self::Mismatch, Self::Declined, Self::Unknown, Self::NeverSeen];
@@ -93,7 +93,7 @@ impl Input {
 
 /// What an input does to an execution.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum Transition {
     /// Nothing that was not known.
     Unchanged,
     /// It is with the provider; it is asked again later.
@@ -113,19 +113,19 @@ pub enum Step {
 impl ExecutionStatus {
     /// What `input` does in this state.
     #[must_use]
-    pub const fn on(self, input: Input) -> Step {
+    pub const fn on(self, input: OutcomeKind) -> Transition {
         match (self, input) {
-            (Self::Pending | Self::Processing, Input::Accepted | Input::Unknown) => Step::Wait,
-            (Self::Pending | Self::Processing, Input::NeedsAction) => Step::WaitForAction,
-            (Self::Pending | Self::Processing, Input::Succeeded) => Step::Complete,
-            (Self::Pending | Self::Processing, Input::Declined) => Step::Fail,
-            (Self::Pending | Self::Processing, Input::NeverSeen) => Step::Resend,
-            (Self::Pending | Self::Processing | Self::Completed | Self::Failed, Input::Mismatch) => Step::Review,
-            (Self::Completed, Input::Declined) => Step::Review,
-            (Self::Failed, Input::Succeeded) => Step::Review,
-            (Self::Completed, Input::Succeeded) | (Self::Failed, Input::Declined) => Step::Unchanged,
-            (Self::Completed | Self::Failed, Input::Accepted | Input::NeedsAction | Input::Unknown | Input::NeverSeen) => {
-                Step::Unchanged
+            (Self::Pending | Self::Processing, OutcomeKind::Accepted | OutcomeKind::Unknown) => Transition::Wait,
+            (Self::Pending | Self::Processing, OutcomeKind::NeedsAction) => Transition::WaitForAction,
+            (Self::Pending | Self::Processing, OutcomeKind::Succeeded) => Transition::Complete,
+            (Self::Pending | Self::Processing, OutcomeKind::Declined) => Transition::Fail,
+            (Self::Pending | Self::Processing, OutcomeKind::NeverSeen) => Transition::Resend,
+            (Self::Pending | Self::Processing | Self::Completed | Self::Failed, OutcomeKind::Mismatch) => Transition::Review,
+            (Self::Completed, OutcomeKind::Declined) => Transition::Review,
+            (Self::Failed, OutcomeKind::Succeeded) => Transition::Review,
+            (Self::Completed, OutcomeKind::Succeeded) | (Self::Failed, OutcomeKind::Declined) => Transition::Unchanged,
+            (Self::Completed | Self::Failed, OutcomeKind::Accepted | OutcomeKind::NeedsAction | OutcomeKind::Unknown | OutcomeKind::NeverSeen) => {
+                Transition::Unchanged
             }
         }
     }
@@ -150,14 +150,14 @@ pub const STRIPE_RESEND_US: i64 = minutes(23 * 60);
 
 /// How long executions may take, where an operator has not set it otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Patience {
+pub struct Deadlines {
     /// After this, in microseconds of merchant time, an execution that is not final goes to review.
     pub deadline_us: i64,
     /// After this, in microseconds of merchant time, a payer who does not act is given up.
     pub action_us: i64,
 }
 
-impl Default for Patience {
+impl Default for Deadlines {
     fn default() -> Self {
         Self { deadline_us: minutes(24 * 60), action_us: minutes(30) }
     }
@@ -240,7 +240,7 @@ pub struct Execution {
     /// Whether the provider was asked to cancel it.
     pub cancel_asked: bool,
     /// Whether a word of its provider contradicts the books: an open review says what is to be decided.
-    pub disputed: bool,
+    pub in_review: bool,
     /// How often it was sent.
     pub attempts: i64,
     /// When it was last sent, merchant time.
@@ -265,13 +265,13 @@ pub struct Execution {
 
 impl Row for Execution {
     type Id = ExecutionId;
-    type Name = (MerchantId, String);
+    type AltKey = (MerchantId, String);
 
     fn id(&self) -> ExecutionId {
         self.id
     }
 
-    fn name(&self) -> Option<(MerchantId, String)> {
+    fn alt_key(&self) -> Option<(MerchantId, String)> {
         Some((self.merchant_id, self.reference_id.clone()))
     }
 }
@@ -279,15 +279,15 @@ impl Row for Execution {
 impl Execution {
     /// The rows that it refers to, and that a provider's word on it is about.
     #[must_use]
-    pub fn points_at(&self) -> Vec<Key> {
-        let mut keys = vec![Key::Merchant(Lookup::Id(self.merchant_id))];
-        keys.extend(self.source_id.map(|id| Key::Source(Lookup::Id(id))));
-        keys.extend(self.wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
+    pub fn referenced_keys(&self) -> Vec<RowKey> {
+        let mut keys = vec![RowKey::Merchant(Lookup::Id(self.merchant_id))];
+        keys.extend(self.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
+        keys.extend(self.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
         let awaiting = |money: Money| (Owner::Merchant(self.merchant_id), money.currency);
-        keys.extend(self.incoming().map(|money| Key::Wallet(Lookup::Name(awaiting(money)))));
-        keys.extend(self.other_wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
-        keys.extend(self.payment_account_id.map(|id| Key::PaymentAccount(Lookup::Id(id))));
-        keys.extend(self.original_execution_id.map(|id| Key::Execution(Lookup::Id(id))));
+        keys.extend(self.incoming().map(|money| RowKey::Wallet(Lookup::AltKey(awaiting(money)))));
+        keys.extend(self.other_wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
+        keys.extend(self.payment_account_id.map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
+        keys.extend(self.original_execution_id.map(|id| RowKey::Execution(Lookup::Id(id))));
         keys
     }
 
@@ -332,11 +332,11 @@ impl Execution {
     /// what the payer has already.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for sums that do not fit.
-    pub fn recounted(&self, before: i64, after: i64) -> Result<Self, Halt> {
+    /// [`Stop::Inconsistent`] for sums that do not fit.
+    pub fn recounted(&self, before: i64, after: i64) -> Result<Self, Stop> {
         let taken = difference(sum(sum(self.refunded_minor, self.over_refunded_minor)?, after)?, before)?;
         if taken < 0 {
-            return Err(Halt::Broken(format!("of payment {} less than nothing would be refunded", self.id)));
+            return Err(Stop::Inconsistent(format!("of payment {} less than nothing would be refunded", self.id)));
         }
         let refunded_minor = taken.min(self.payer.minor);
         let over = difference(taken, refunded_minor)?;
@@ -365,15 +365,15 @@ impl Execution {
     /// The figures for the ledger's recipes, once its wallet is known.
     ///
     /// # Errors
-    /// [`Halt::Broken`] without a wallet, or without a second one where no network is involved.
-    pub fn figures(&self) -> Result<Figures, Halt> {
-        let broken = |what: &str| Halt::Broken(format!("execution {} has no {what}", self.id));
+    /// [`Stop::Inconsistent`] without a wallet, or without a second one where no network is involved.
+    pub fn figures(&self) -> Result<PaymentAmounts, Stop> {
+        let broken = |what: &str| Stop::Inconsistent(format!("execution {} has no {what}", self.id));
         let outside = match (AccountKind::clearing(self.provider), self.other_wallet_id) {
-            (Some(clearing), _) => Place::System(self.merchant_id, clearing),
-            (None, Some(wallet)) => Place::Wallet(wallet, crate::ledger::Bucket::Available),
+            (Some(clearing), _) => PostingTarget::System(self.merchant_id, clearing),
+            (None, Some(wallet)) => PostingTarget::Wallet(wallet, crate::ledger::Bucket::Available),
             (None, None) => return Err(broken("second wallet")),
         };
-        Ok(Figures {
+        Ok(PaymentAmounts {
             merchant: self.merchant_id,
             wallet: self.wallet_id.ok_or_else(|| broken("wallet"))?,
             outside,
@@ -458,11 +458,11 @@ pub fn provider_request_id(installation: &[u8; 16], id: ExecutionId, operation: 
 
 /// What a provider is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Task {
+pub enum CallKind {
     /// Carry the request out.
     Send,
     /// Say what became of it.
-    Ask,
+    Query,
     /// Cancel it, then say what became of it.
     Cancel,
 }
@@ -484,7 +484,7 @@ pub struct ProviderRequest {
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,
-    /// The method of the operator that the number is given to by the book, where it knows one. The sandbox goes by it; a real
+    /// The method of the operator that the number is given to by the tariff, where it knows one. The sandbox goes by it; a real
     /// network knows better, for numbers are ported.
     pub operator: Option<Method>,
     /// How much is moved outside.
@@ -503,7 +503,7 @@ pub struct ProviderRequest {
 
 /// Work at a provider that a commit has made due.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Job {
+pub struct ProviderCall {
     /// At which network.
     pub provider: Provider,
     /// In which mode.
@@ -511,7 +511,7 @@ pub struct Job {
     /// Server time until which the call may be begun: from then on another process may begin one.
     pub lease_until: Timestamp,
     /// What to do.
-    pub task: Task,
+    pub kind: CallKind,
     /// For what.
     pub request: ProviderRequest,
 }
@@ -523,7 +523,7 @@ mod tests {
     /// Every (state, input) pair.
     #[test]
     fn the_life_of_an_execution() {
-        use Step::{Complete, Fail, Resend, Review, Unchanged, Wait, WaitForAction};
+        use Transition::{Complete, Fail, Resend, Review, Unchanged, Wait, WaitForAction};
         let open = [Wait, WaitForAction, Complete, Review, Fail, Wait, Resend];
         let table = [
             (ExecutionStatus::Pending, open),
@@ -533,7 +533,7 @@ mod tests {
         ];
         assert_eq!(table.len(), ExecutionStatus::ALL.len());
         for (state, steps) in table {
-            for (input, step) in Input::ALL.iter().zip(steps) {
+            for (input, step) in OutcomeKind::ALL.iter().zip(steps) {
                 assert_eq!(state.on(*input), step, "{state} on {input:?}");
             }
         }
@@ -542,7 +542,7 @@ mod tests {
     #[test]
     fn silence_is_never_failure() {
         for state in [ExecutionStatus::Pending, ExecutionStatus::Processing] {
-            assert_eq!(state.on(Input::Unknown), Step::Wait);
+            assert_eq!(state.on(OutcomeKind::Unknown), Transition::Wait);
         }
     }
 

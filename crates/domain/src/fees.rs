@@ -1,12 +1,12 @@
 //! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion rounded once. Nothing is rounded
 //! in favour of who pays: many small payments would come to less than one large one.
 
-use crate::book::{Book, Fee, GatewayFee, PlatformFee};
+use crate::tariff::{Tariff, Fee, GatewayFee, PlatformFee};
 use crate::currency::Currency;
 use crate::money::{MAX_MINOR, Money, Ratio};
 use crate::mutant;
 use crate::names::{FeeBearer, Method, Operation, Provider};
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
 const MILLION: i64 = 1_000_000;
@@ -78,13 +78,13 @@ pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
 }
 
 /// `base × percentage + fixed`, in the base's currency, rounded once; what is above zero is a minor unit at least.
-fn fee_on(base: Money, fee: Fee, book: &Book, now: Timestamp) -> Result<i64, Rejection> {
-    let too_large = Rejection::AmountTooLarge { field: "session_id" };
+fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64, Refusal> {
+    let too_large = Refusal::AmountTooLarge { field: "session_id" };
     let (fixed_num, fixed_den) = match fee.fixed {
         None => (0, 1),
         Some((minor, currency)) => {
-            let no_rate = Rejection::NoRate { from: currency, to: base.currency };
-            let rate = book.rate(currency, base.currency, now).ok_or(no_rate)?;
+            let no_rate = Refusal::NoRate { from: currency, to: base.currency };
+            let rate = tariff.rate(currency, base.currency, now).ok_or(no_rate)?;
             let rate = minor_rate(rate, currency, base.currency).ok_or(too_large.clone())?;
             (i128::from(minor) * i128::from(rate.num()), i128::from(rate.den()))
         }
@@ -109,16 +109,16 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// Those that hold. A collection or payout needs both, be they of zero: it is never free because one is missing.
-    fn find(route: Route<'_>, book: &'a Book, now: Timestamp) -> Result<Self, Rejection> {
+    fn find(route: Route<'_>, tariff: &'a Tariff, now: Timestamp) -> Result<Self, Refusal> {
         let Route { tier, operation, provider, method } = route;
-        let platform = book.platform_fee(tier, operation, now);
-        let gateway = book.gateway_fee(provider, method, operation, now);
+        let platform = tariff.platform_fee(tier, operation, now);
+        let gateway = tariff.gateway_fee(provider, method, operation, now);
         let field = match operation {
             Operation::Collection => "payment_account_id",
             Operation::Payout => "session_id",
             Operation::Transfer | Operation::Refund => return Ok(Self { platform, gateway }),
         };
-        let missing = |what, of: &str| Rejection::NoFee { field, what, of: of.to_owned(), operation: operation.as_str() };
+        let missing = |what, of: &str| Refusal::NoFee { field, what, of: of.to_owned(), operation: operation.as_str() };
         if platform.is_none() {
             return Err(missing("platform", tier));
         }
@@ -129,35 +129,35 @@ impl<'a> Rows<'a> {
     }
 
     /// The platform's fee and the network's.
-    fn fees(&self, base: Money, book: &Book, now: Timestamp) -> Result<(i64, i64), Rejection> {
+    fn fees(&self, base: Money, tariff: &Tariff, now: Timestamp) -> Result<(i64, i64), Refusal> {
         let platform = self.platform.map_or(Fee::NONE, |row| row.fee);
         let gateway = self.gateway.map_or(Fee::NONE, |row| row.fee);
         let times = if mutant!(DoubleFee) { 2 } else { 1 };
-        Ok((fee_on(base, platform, book, now)? * times, fee_on(base, gateway, book, now)?))
+        Ok((fee_on(base, platform, tariff, now)? * times, fee_on(base, gateway, tariff, now)?))
     }
 }
 
 /// The figures of a collection of `base` (in S), paid in `payer_currency`.
 ///
 /// # Errors
-/// [`Rejection::NoRate`] on `currency`; [`Rejection::NoFee`], [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`].
+/// [`Refusal::NoRate`] on `currency`; [`Refusal::NoFee`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`].
 pub fn collection(
     base: Money,
     payer_currency: Currency,
     bearer: FeeBearer,
     route: Route<'_>,
-    book: &Book,
+    tariff: &Tariff,
     now: Timestamp,
-) -> Result<Quote, Rejection> {
-    let rows = Rows::find(route, book, now)?;
-    let (platform_fee, gateway_fee) = rows.fees(base, book, now)?;
+) -> Result<Quote, Refusal> {
+    let rows = Rows::find(route, tariff, now)?;
+    let (platform_fee, gateway_fee) = rows.fees(base, tariff, now)?;
     let rate =
-        book.rate(base.currency, payer_currency, now).ok_or(Rejection::NoRate { from: base.currency, to: payer_currency })?;
+        tariff.rate(base.currency, payer_currency, now).ok_or(Refusal::NoRate { from: base.currency, to: payer_currency })?;
     let fx_ppm = rows.platform.map_or(0, |row| row.fx_percentage_ppm);
     let fx = Fee { percentage_ppm: if payer_currency == base.currency { 0 } else { fx_ppm }, fixed: None };
-    let fx_fee = fee_on(base, fx, book, now)?;
+    let fx_fee = fee_on(base, fx, tariff, now)?;
 
-    let too_large = Rejection::AmountTooLarge { field: "session_id" };
+    let too_large = Refusal::AmountTooLarge { field: "session_id" };
     let fees = platform_fee.checked_add(gateway_fee).and_then(|sum| sum.checked_add(fx_fee)).ok_or(too_large.clone())?;
     let (total, payee) = match bearer {
         FeeBearer::Payer => (base.minor.checked_add(fees).ok_or(too_large.clone())?, base.minor),
@@ -167,7 +167,7 @@ pub fn collection(
         .filter(|payer| payer.minor <= MOST_CONVERTED)
         .ok_or(too_large)?;
     if payer.minor <= 0 || payee <= 0 {
-        return Err(Rejection::AmountTooSmall { field: "session_id" });
+        return Err(Refusal::AmountTooSmall { field: "session_id" });
     }
     Ok(Quote {
         payer,
@@ -185,14 +185,14 @@ pub fn collection(
 /// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is no exchange.
 ///
 /// # Errors
-/// [`Rejection::NoFee`] of a payout, [`Rejection::AmountTooLarge`] on `session_id`.
-pub fn outgoing(amount: Money, route: Route<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
-    let rows = Rows::find(route, book, now)?;
-    let (platform_fee, gateway_fee) = rows.fees(amount, book, now)?;
+/// [`Refusal::NoFee`] of a payout, [`Refusal::AmountTooLarge`] on `session_id`.
+pub fn outgoing(amount: Money, route: Route<'_>, tariff: &Tariff, now: Timestamp) -> Result<Quote, Refusal> {
+    let rows = Rows::find(route, tariff, now)?;
+    let (platform_fee, gateway_fee) = rows.fees(amount, tariff, now)?;
     let total = platform_fee
         .checked_add(gateway_fee)
         .and_then(|fees| fees.checked_add(amount.minor))
-        .ok_or(Rejection::AmountTooLarge { field: "session_id" })?;
+        .ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
     let payer = Money::new(total, amount.currency);
     Ok(Quote {
         payer,
@@ -223,10 +223,10 @@ pub struct Question<'a> {
 /// The currencies in which a method does an operation at `now`. A refund needs no market of its own: it goes back the way of
 /// its collection, whether new collections are taken there or not.
 #[must_use]
-pub fn currencies(book: &Book, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Vec<Currency> {
+pub fn currencies(tariff: &Tariff, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Vec<Currency> {
     match operation {
-        Operation::Refund => book.refund_currencies(method, provider, now),
-        other => book.currencies(method, provider, other, now),
+        Operation::Refund => tariff.refund_currencies(method, provider, now),
+        other => tariff.currencies(method, provider, other, now),
     }
 }
 
@@ -234,8 +234,8 @@ pub fn currencies(book: &Book, method: Method, provider: Provider, operation: Op
 /// of collections; a refund has no fees.
 ///
 /// # Errors
-/// [`Rejection::NoMarket`], [`Rejection::CurrencyNotTaken`], [`Rejection::CurrencyMismatch`], and those of [`collection`].
-pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Quote, Rejection> {
+/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotTaken`], [`Refusal::CurrencyMismatch`], and those of [`collection`].
+pub fn predict(question: Question<'_>, tariff: &Tariff, now: Timestamp) -> Result<Quote, Refusal> {
     let Question { base, target, bearer, route } = question;
     let Route { operation, provider, method, .. } = route;
     let (open, takes) = match operation {
@@ -245,23 +245,23 @@ pub fn predict(question: Question<'_>, book: &Book, now: Timestamp) -> Result<Qu
             (house, house)
         }
         _ => {
-            let currencies = currencies(book, method, provider, operation, now);
+            let currencies = currencies(tariff, method, provider, operation, now);
             (!currencies.is_empty(), currencies.contains(&target))
         }
     };
     if !open {
         let (method, provider) = (method.as_str(), provider.as_str());
-        return Err(Rejection::NoMarket { method, provider, operation: operation.as_str() });
+        return Err(Refusal::NoMarket { method, provider, operation: operation.as_str() });
     }
     if operation != Operation::Collection && target != base.currency {
-        return Err(Rejection::CurrencyMismatch { what: "payment", has: base.currency });
+        return Err(Refusal::CurrencyMismatch { what: "payment", has: base.currency });
     }
     if !takes {
-        return Err(Rejection::CurrencyNotTaken { field: "target_currency", currency: target, method: method.as_str() });
+        return Err(Refusal::CurrencyNotTaken { field: "target_currency", currency: target, method: method.as_str() });
     }
     match operation {
-        Operation::Collection => collection(base, target, bearer, route, book, now),
-        Operation::Payout | Operation::Transfer => outgoing(base, route, book, now),
+        Operation::Collection => collection(base, target, bearer, route, tariff, now),
+        Operation::Payout | Operation::Transfer => outgoing(base, route, tariff, now),
         Operation::Refund => Ok(Quote {
             payer: base,
             payee: base,
@@ -292,14 +292,14 @@ pub fn whole_worth(r: Money, rate: Ratio, wallet_currency: Currency) -> Option<i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::{Effective, GatewayFee, PlatformFee, Rate};
+    use crate::tariff::{Effective, GatewayFee, PlatformFee, Rate};
     use proptest::prelude::*;
 
     fn currency(code: &str) -> Currency {
         Currency::parse(code).unwrap()
     }
 
-    fn book() -> Book {
+    fn tariff() -> Tariff {
         let effective = Effective { from: Timestamp(0), to: None };
         let platform = |operation, ppm| PlatformFee {
             id: 1,
@@ -322,7 +322,7 @@ mod tests {
         };
         let rate =
             |to, num| Rate { id: 1, from: currency("USD"), to: currency(to), rate: Ratio::new(num, 1).unwrap(), effective };
-        Book {
+        Tariff {
             version: 1,
             tiers: vec![],
             platform_fees: vec![platform(Operation::Collection, 10_000), platform(Operation::Payout, 5_000)],
@@ -333,7 +333,7 @@ mod tests {
                 gateway(Provider::Platform, Method::Wallet, Operation::Collection, 0, None),
             ],
             rates: vec![rate("LRD", 192), rate("RWF", 1_440)],
-            ..Book::default()
+            ..Tariff::default()
         }
     }
 
@@ -350,20 +350,20 @@ mod tests {
 
     #[test]
     fn the_payer_bears_the_fees_on_top() {
-        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &book(), NOW).unwrap();
+        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW).unwrap();
         assert_eq!((quote.payer, quote.payee), (usd(10_300), usd(10_000)));
         assert_eq!((quote.platform_fee, quote.gateway_fee, quote.fx_fee), (100, 200, 0));
     }
 
     #[test]
     fn the_payee_bears_the_fees_out_of_the_total() {
-        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &book(), NOW).unwrap();
+        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
         assert_eq!((quote.payer, quote.payee, quote.total), (usd(10_000), usd(9_700), 10_000));
     }
 
     #[test]
     fn exchange_converts_the_total_once_and_costs_a_share() {
-        let quote = collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &book(), NOW).unwrap();
+        let quote = collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &tariff(), NOW).unwrap();
         assert_eq!(quote.fx_fee, 100);
         assert_eq!(quote.payer, Money::new(10_400 * 192, currency("LRD")));
     }
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn cross_rates_go_through_usd_and_decimals_differ() {
         let lrd = Money::new(19_200, currency("LRD"));
-        let quote = collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &book(), NOW).unwrap();
+        let quote = collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
         assert_eq!(quote.payer, Money::new(1_440, currency("RWF")));
         assert_eq!(quote.rate, Ratio::new(15, 2).unwrap());
     }
@@ -379,39 +379,39 @@ mod tests {
     #[test]
     fn a_fixed_part_in_another_currency_is_converted_and_rounded_with_the_rest() {
         let lrd = Money::new(100_000, currency("LRD"));
-        let quote = collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &book(), NOW).unwrap();
+        let quote = collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &tariff(), NOW).unwrap();
         // 2.9 % of 1000.00 LRD is 29.00; 0.30 USD is 57.60 LRD.
         assert_eq!(quote.gateway_fee, 2_900 + 5_760);
         // 2.9 % of 1.00 USD is 0.029, with 0.30 it is 0.329: rounded once, 0.33.
-        assert_eq!(fee_on(usd(100), Fee { percentage_ppm: 29_000, fixed: Some((30, currency("USD"))) }, &book(), NOW), Ok(33));
+        assert_eq!(fee_on(usd(100), Fee { percentage_ppm: 29_000, fixed: Some((30, currency("USD"))) }, &tariff(), NOW), Ok(33));
     }
 
     #[test]
     fn nothing_left_is_refused() {
-        let refused = collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &book(), NOW);
-        assert_eq!(refused, Err(Rejection::AmountTooSmall { field: "session_id" }));
-        let refused = collection(Money::new(1, currency("RWF")), currency("USD"), FeeBearer::Payee, MOMO, &book(), NOW);
-        assert_eq!(refused, Err(Rejection::AmountTooSmall { field: "session_id" }));
+        let refused = collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &tariff(), NOW);
+        assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
+        let refused = collection(Money::new(1, currency("RWF")), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW);
+        assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
     }
 
     #[test]
     fn an_exchange_that_comes_to_too_much_is_refused() {
-        let dollars = |minor| collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &book(), NOW);
+        let dollars = |minor| collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW);
         assert!(dollars(100_000_000_000_000).is_ok());
-        assert_eq!(dollars(MAX_MINOR), Err(Rejection::AmountTooLarge { field: "session_id" }));
-        assert!(collection(usd(MAX_MINOR), currency("USD"), FeeBearer::Payer, MOMO, &book(), NOW).is_ok());
+        assert_eq!(dollars(MAX_MINOR), Err(Refusal::AmountTooLarge { field: "session_id" }));
+        assert!(collection(usd(MAX_MINOR), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW).is_ok());
     }
 
     #[test]
     fn payouts_cost_the_merchant_on_top() {
-        let quote = outgoing(usd(50_000), PAYOUT, &book(), NOW).unwrap();
+        let quote = outgoing(usd(50_000), PAYOUT, &tariff(), NOW).unwrap();
         assert_eq!((quote.payer, quote.payee, quote.fees()), (usd(50_750), usd(50_000), 750));
     }
 
     #[test]
     fn an_order_of_a_cents_worth_is_no_bargain() {
         let order = |minor, code| Money::new(minor, currency(code));
-        let pays = |order, code| collection(order, currency(code), FeeBearer::Payer, WALLET, &book(), NOW).unwrap();
+        let pays = |order, code| collection(order, currency(code), FeeBearer::Payer, WALLET, &tariff(), NOW).unwrap();
         // 21 RWF and two fees of 0.21, each a franc: 23 are 0.01597 USD. A cent and two fees of a cent: 43.2 RWF.
         let francs = pays(order(21, "RWF"), "USD");
         assert_eq!((francs.platform_fee, francs.gateway_fee, francs.fx_fee), (1, 0, 1));
@@ -423,31 +423,31 @@ mod tests {
     #[test]
     fn a_fee_above_zero_is_a_minor_unit_at_least() {
         let fee = |ppm, fixed: Option<i64>| Fee { percentage_ppm: ppm, fixed: fixed.map(|minor| (minor, currency("LRD"))) };
-        let on = |fee| fee_on(usd(1), fee, &book(), NOW).unwrap();
+        let on = |fee| fee_on(usd(1), fee, &tariff(), NOW).unwrap();
         assert_eq!([on(fee(1, None)), on(fee(0, Some(1))), on(fee(0, Some(0))), on(fee(0, None))], [1, 1, 0, 0]);
     }
 
     #[test]
     fn a_missing_row_is_no_fee_of_zero() {
-        let refused = |book: &Book, route: Route<'_>| match route.operation {
-            Operation::Collection => collection(usd(100), currency("USD"), FeeBearer::Payer, route, book, NOW),
-            _ => outgoing(usd(100), route, book, NOW),
+        let refused = |tariff: &Tariff, route: Route<'_>| match route.operation {
+            Operation::Collection => collection(usd(100), currency("USD"), FeeBearer::Payer, route, tariff, NOW),
+            _ => outgoing(usd(100), route, tariff, NOW),
         };
-        let missing = |field, what, of: &str, operation| Err(Rejection::NoFee { field, what, of: of.to_owned(), operation });
-        let (both, tierless) = (book(), Route { tier: "gold", ..MOMO });
+        let missing = |field, what, of: &str, operation| Err(Refusal::NoFee { field, what, of: of.to_owned(), operation });
+        let (both, tierless) = (tariff(), Route { tier: "gold", ..MOMO });
         assert_eq!(refused(&both, tierless), missing("payment_account_id", "platform", "gold", "COLLECTION"));
-        let later = |mut book: Book| {
-            book.platform_fees.iter_mut().for_each(|row| row.effective.from = Timestamp(2));
-            book
+        let later = |mut tariff: Tariff| {
+            tariff.platform_fees.iter_mut().for_each(|row| row.effective.from = Timestamp(2));
+            tariff
         };
-        assert_eq!(refused(&later(book()), MOMO), missing("payment_account_id", "platform", "default", "COLLECTION"));
-        assert_eq!(refused(&later(book()), PAYOUT), missing("session_id", "platform", "default", "PAYOUT"));
-        let bare = Book { gateway_fees: vec![], ..book() };
+        assert_eq!(refused(&later(tariff()), MOMO), missing("payment_account_id", "platform", "default", "COLLECTION"));
+        assert_eq!(refused(&later(tariff()), PAYOUT), missing("session_id", "platform", "default", "PAYOUT"));
+        let bare = Tariff { gateway_fees: vec![], ..tariff() };
         assert_eq!(refused(&bare, MOMO), missing("payment_account_id", "gateway", "MTN_MOMO_LBR", "COLLECTION"));
         assert_eq!(refused(&bare, PAYOUT), missing("session_id", "gateway", "MTN_MOMO_LBR", "PAYOUT"));
         // What stays in the house needs no row, and has its fee where there is one.
         let transfer = Route { operation: Operation::Transfer, ..WALLET };
-        let free = refused(&Book::default(), transfer).unwrap();
+        let free = refused(&Tariff::default(), transfer).unwrap();
         assert_eq!((free.payer, free.platform_fee_id, free.gateway_fee_id), (usd(100), None, None));
     }
 
@@ -474,7 +474,7 @@ mod tests {
         ) {
             let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };
             let paid_in = currency(if fx { "RWF" } else { "USD" });
-            let figures = |minor| collection(usd(minor), paid_in, bearer, route, &book(), NOW);
+            let figures = |minor| collection(usd(minor), paid_in, bearer, route, &tariff(), NOW);
             let quotes: Result<Vec<Quote>, _> = parts.iter().map(|part| figures(*part)).collect();
             let (Ok(quotes), Ok(whole)) = (quotes, figures(parts.iter().sum())) else { return Ok(()) };
             let slack = i64::try_from(parts.len()).unwrap();
@@ -491,7 +491,7 @@ mod tests {
         fn total_is_payee_plus_fees(minor in 1_000..=1_000_000_000_000_i64, payer in any::<bool>(), fx in any::<bool>(), card in any::<bool>()) {
             let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };
             let paid_in = currency(if fx { "RWF" } else { "USD" });
-            let quote = collection(usd(minor), paid_in, bearer, if card { CARD } else { MOMO }, &book(), NOW).unwrap();
+            let quote = collection(usd(minor), paid_in, bearer, if card { CARD } else { MOMO }, &tariff(), NOW).unwrap();
             prop_assert_eq!(quote.total, quote.payee.minor + quote.fees());
             prop_assert_eq!(if payer { quote.payee.minor } else { quote.total }, minor);
         }

@@ -3,28 +3,28 @@
 //! `FAILED`, since a final state never changes.
 
 use crate::contradiction;
-use crate::event::{self, EventType, Subject};
+use crate::event::{self, EventEntity, EventType};
 use crate::execution::{Execution, ExecutionStatus};
-use crate::ledger::{self, AccountKind, Figures, Place};
+use crate::ledger::{self, AccountKind, PaymentAmounts, PostingTarget};
 use crate::mutant;
 use crate::names::Operation;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::review::{self, Review};
 use crate::source::{Source, SourceInput, SourceStatus};
 use crate::time::Timestamp;
 use crate::wallet::{self, Owner};
-use crate::world::{Halt, World, sum};
+use crate::workspace::{Stop, Workspace, sum};
 
 /// Whether what a review found is all of a collection that failed, and nothing else of it has gone to a wallet, or come from
 /// one, before.
-pub(crate) fn is_in_full(review: &Review, execution: &Execution, world: &World) -> Result<bool, Halt> {
+pub(crate) fn is_in_full(review: &Review, execution: &Execution, work: &Workspace) -> Result<bool, Stop> {
     let failed = execution.operation == Operation::Collection && execution.status == ExecutionStatus::Failed;
     let asked = execution.outside_amount();
     if !failed || execution.is_settled() || review.amount != asked {
         return Ok(false);
     }
     let mut kept = 0;
-    for other in contradiction::reviews(execution.id, world)?.iter().filter(|other| other.amount.currency == asked.currency) {
+    for other in contradiction::reviews(execution.id, work)?.iter().filter(|other| other.amount.currency == asked.currency) {
         kept = sum(kept, other.kept_minor()?)?;
     }
     Ok(kept == asked.minor)
@@ -33,35 +33,35 @@ pub(crate) fn is_in_full(review: &Review, execution: &Execution, world: &World) 
 /// Settles it: posts the recipe of a collection from suspense, and pays the source unless that is paid or canceled already.
 ///
 /// # Errors
-/// [`Rejection::ReviewNotOpen`] while another collection of the source is under way, which could pay it too;
-/// [`Rejection::WalletState`].
-pub(crate) fn settle(execution: Execution, time: Timestamp, world: &mut World, now: Timestamp) -> Result<(), Halt> {
+/// [`Refusal::ReviewNotOpen`] while another collection of the source is under way, which could pay it too;
+/// [`Refusal::WalletState`].
+pub(crate) fn settle(execution: Execution, time: Timestamp, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
-    let source = execution.source_id.ok_or_else(|| Halt::Broken(format!("collection {} has no source", execution.id)))?;
-    let source = world.must::<Source>(source)?;
+    let source = execution.source_id.ok_or_else(|| Stop::Inconsistent(format!("collection {} has no source", execution.id)))?;
+    let source = work.require::<Source>(source)?;
     if source.status == SourceStatus::Processing {
         let needs = "another payment of the same invoice or order is under way; wait for its end, or say --to payer";
-        return Err(Rejection::ReviewNotOpen { needs }.into());
+        return Err(Refusal::ReviewNotOpen { needs }.into());
     }
-    let wallet = wallet::open(world, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
+    let wallet = wallet::open(work, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
     review::check_wallet(&wallet, execution.payee.minor)?;
     let execution = Execution { wallet_id: Some(wallet.id), settled_by_review_at: Some(time), updated_at: time, ..execution };
-    let subject = (Subject::Execution, execution.id.0);
-    let event = event::record(world, merchant, EventType::ExecutionSettled, subject, None, now)?;
+    let entity = (EventEntity::Execution, execution.id.0);
+    let event = event::record(work, merchant, EventType::ExecutionSettled, entity, None, now)?;
     let postings = ledger::collection_completes(&from_suspense(&execution)?)?;
-    ledger::post(world, event, Some(execution.id), &postings, now)?;
+    ledger::post(work, event, Some(execution.id), &postings, now)?;
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
         let paid = source.after(SourceInput::Settled, "", time)?;
-        world.put(Source { paid_at: Some(time), ..paid });
-        event::record(world, merchant, EventType::SourcePaid, (Subject::Source, source.id.0), None, now)?;
+        work.put(Source { paid_at: Some(time), ..paid });
+        event::record(work, merchant, EventType::SourcePaid, (EventEntity::Source, source.id.0), None, now)?;
     }
-    world.put(execution);
+    work.put(execution);
     Ok(())
 }
 
-fn from_suspense(execution: &Execution) -> Result<Figures, Halt> {
-    let outside = Place::System(execution.merchant_id, AccountKind::Suspense);
-    let mut figures = Figures { outside, ..execution.figures()? };
+fn from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> {
+    let outside = PostingTarget::System(execution.merchant_id, AccountKind::Suspense);
+    let mut figures = PaymentAmounts { outside, ..execution.figures()? };
     if mutant!(SettledWithoutFees) {
         figures.wallet_amount.minor += figures.platform_fee + figures.gateway_fee + figures.fx_fee;
         (figures.platform_fee, figures.gateway_fee, figures.fx_fee) = (0, 0, 0);

@@ -12,7 +12,7 @@ use crate::mutant;
 use crate::names::Provider;
 use crate::time::Timestamp;
 use crate::wallet::Wallet;
-use crate::world::{Halt, Row, World, sum};
+use crate::workspace::{Stop, Row, Workspace, sum};
 
 api_enum! {
     /// The system accounts. Each exists per merchant and currency, so that no row is shared by all merchants.
@@ -84,10 +84,10 @@ impl Account {
     /// The account with so much more.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for more rounds than anybody can count to.
-    fn credited(self, minor: i64) -> Result<Self, Halt> {
+    /// [`Stop::Inconsistent`] for more rounds than anybody can count to.
+    fn credited(self, minor: i64) -> Result<Self, Stop> {
         let whole = self.balance() + i128::from(minor);
-        let part = |part: i128| i64::try_from(part).map_err(|_| Halt::Broken(format!("account {} overflows", self.id)));
+        let part = |part: i128| i64::try_from(part).map_err(|_| Stop::Inconsistent(format!("account {} overflows", self.id)));
         let round = i128::from(ROUND);
         Ok(Self { balance_minor: part(whole % round)?, balance_rounds: part(whole / round)?, ..self })
     }
@@ -95,13 +95,13 @@ impl Account {
 
 impl Row for Account {
     type Id = AccountId;
-    type Name = (MerchantId, AccountKind, Currency);
+    type AltKey = (MerchantId, AccountKind, Currency);
 
     fn id(&self) -> AccountId {
         self.id
     }
 
-    fn name(&self) -> Option<(MerchantId, AccountKind, Currency)> {
+    fn alt_key(&self) -> Option<(MerchantId, AccountKind, Currency)> {
         Some((self.merchant_id, self.kind, self.currency))
     }
 }
@@ -147,7 +147,7 @@ pub struct Entry {
 
 /// Where a leg of a posting goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
+pub enum PostingTarget {
     /// A balance of a wallet.
     Wallet(WalletId, Bucket),
     /// A system account of a merchant.
@@ -158,7 +158,7 @@ pub enum Place {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Leg {
     /// Where it goes.
-    pub place: Place,
+    pub place: PostingTarget,
     /// How much.
     pub money: Money,
 }
@@ -167,19 +167,19 @@ impl Leg {
     /// A leg on what a wallet can spend.
     #[must_use]
     pub const fn available(wallet: WalletId, minor: i64, currency: Currency) -> Self {
-        Self { place: Place::Wallet(wallet, Bucket::Available), money: Money::new(minor, currency) }
+        Self { place: PostingTarget::Wallet(wallet, Bucket::Available), money: Money::new(minor, currency) }
     }
 
     /// A leg on what a wallet holds.
     #[must_use]
     pub const fn held(wallet: WalletId, minor: i64, currency: Currency) -> Self {
-        Self { place: Place::Wallet(wallet, Bucket::Held), money: Money::new(minor, currency) }
+        Self { place: PostingTarget::Wallet(wallet, Bucket::Held), money: Money::new(minor, currency) }
     }
 
     /// A leg on a system account.
     #[must_use]
     pub const fn system(kind: AccountKind, merchant: MerchantId, minor: i64, currency: Currency) -> Self {
-        Self { place: Place::System(merchant, kind), money: Money::new(minor, currency) }
+        Self { place: PostingTarget::System(merchant, kind), money: Money::new(minor, currency) }
     }
 }
 
@@ -191,14 +191,14 @@ impl Postings {
     /// Legs without those of zero.
     ///
     /// # Errors
-    /// [`Halt::Broken`] when a currency does not sum to zero.
-    pub fn balanced(legs: Vec<Leg>) -> Result<Self, Halt> {
+    /// [`Stop::Inconsistent`] when a currency does not sum to zero.
+    pub fn balanced(legs: Vec<Leg>) -> Result<Self, Stop> {
         let legs: Vec<Leg> = legs.into_iter().filter(|leg| leg.money.minor != 0).collect();
         for leg in &legs {
             let same = legs.iter().filter(|other| other.money.currency == leg.money.currency);
             let total: i128 = same.map(|other| i128::from(other.money.minor)).sum();
             if total != 0 {
-                return Err(Halt::Broken(format!("postings do not balance: {legs:?}")));
+                return Err(Stop::Inconsistent(format!("postings do not balance: {legs:?}")));
             }
         }
         Ok(Self(legs))
@@ -213,13 +213,13 @@ impl Postings {
 
 /// The figures that a recipe needs. S is the currency of the wallet, P that of the payer (see `fees`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Figures {
+pub struct PaymentAmounts {
     /// Whose system accounts.
     pub merchant: MerchantId,
     /// The merchant's wallet that is credited or debited.
     pub wallet: WalletId,
     /// Clearing, or the other wallet where no network is involved.
-    pub outside: Place,
+    pub outside: PostingTarget,
     /// What crosses the border to the outside, in its currency.
     pub outside_amount: Money,
     /// What the wallet gets or gives, in S; for outgoing payments with fees.
@@ -236,7 +236,7 @@ pub struct Figures {
     pub fx_fee: i64,
 }
 
-impl Figures {
+impl PaymentAmounts {
     fn fees(&self) -> [Leg; 3] {
         let s = self.wallet_amount.currency;
         [
@@ -271,8 +271,8 @@ impl Figures {
 /// | credit | position\[P\] payer amount; wallet\[S\] payee amount; each fee\[S\] |
 ///
 /// # Errors
-/// [`Halt::Broken`] when the figures do not balance.
-pub fn collection_completes(f: &Figures) -> Result<Postings, Halt> {
+/// [`Stop::Inconsistent`] when the figures do not balance.
+pub fn collection_completes(f: &PaymentAmounts) -> Result<Postings, Stop> {
     let mut legs = vec![f.outside(-1)];
     legs.extend(f.position(1));
     if mutant!(DoubleCredit) {
@@ -289,7 +289,7 @@ pub fn collection_completes(f: &Figures) -> Result<Postings, Halt> {
 ///
 /// # Errors
 /// None of its own.
-pub fn hold(wallet: WalletId, amount: Money) -> Result<Postings, Halt> {
+pub fn hold(wallet: WalletId, amount: Money) -> Result<Postings, Stop> {
     Postings::balanced(vec![
         Leg::available(wallet, -amount.minor, amount.currency),
         Leg::held(wallet, amount.minor, amount.currency),
@@ -300,13 +300,13 @@ pub fn hold(wallet: WalletId, amount: Money) -> Result<Postings, Halt> {
 ///
 /// # Errors
 /// None of its own.
-pub fn release(wallet: WalletId, amount: Money) -> Result<Postings, Halt> {
+pub fn release(wallet: WalletId, amount: Money) -> Result<Postings, Stop> {
     hold(wallet, Money::new(-amount.minor, amount.currency))
 }
 
 /// From which of the wallet's balances an outgoing payment is settled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum From {
+pub enum DebitFrom {
     /// It is final at once.
     Available,
     /// It was held before.
@@ -329,17 +329,17 @@ pub enum From {
 /// | credit, also | available, the rest |
 ///
 /// # Errors
-/// [`Halt::Broken`] when the figures do not balance.
-pub fn outgoing_completes(f: &Figures, from: From) -> Result<Postings, Halt> {
+/// [`Stop::Inconsistent`] when the figures do not balance.
+pub fn outgoing_completes(f: &PaymentAmounts, from: DebitFrom) -> Result<Postings, Stop> {
     let (minor, currency) = (-f.wallet_amount.minor, f.wallet_amount.currency);
     let mut legs = vec![match from {
-        From::Available => Leg::available(f.wallet, minor, currency),
-        From::Held => Leg::held(f.wallet, minor, currency),
+        DebitFrom::Available => Leg::available(f.wallet, minor, currency),
+        DebitFrom::Held => Leg::held(f.wallet, minor, currency),
     }];
     legs.extend(f.position(-1));
     legs.push(f.outside(1));
     legs.extend(f.fees());
-    if from == From::Held {
+    if from == DebitFrom::Held {
         legs.extend([Leg::held(f.wallet, -f.released, currency), Leg::available(f.wallet, f.released, currency)]);
     }
     Postings::balanced(legs)
@@ -350,7 +350,7 @@ pub fn outgoing_completes(f: &Figures, from: From) -> Result<Postings, Halt> {
 ///
 /// # Errors
 /// None of its own.
-pub fn to_suspense(merchant: MerchantId, clearing: AccountKind, money: Money) -> Result<Postings, Halt> {
+pub fn to_suspense(merchant: MerchantId, clearing: AccountKind, money: Money) -> Result<Postings, Stop> {
     Postings::balanced(vec![
         Leg::system(clearing, merchant, -money.minor, money.currency),
         Leg::system(AccountKind::Suspense, merchant, money.minor, money.currency),
@@ -360,66 +360,66 @@ pub fn to_suspense(merchant: MerchantId, clearing: AccountKind, money: Money) ->
 /// Writes a transaction: its entries, and the balances that they change.
 ///
 /// # Errors
-/// [`Halt::Broken`] when a wallet would fall below zero: deciders check before they post.
+/// [`Stop::Inconsistent`] when a wallet would fall below zero: deciders check before they post.
 pub fn post(
-    world: &mut World,
+    work: &mut Workspace,
     event: EventId,
     execution: Option<ExecutionId>,
     postings: &Postings,
     now: Timestamp,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     for leg in postings.legs() {
-        let id = EntryId(world.new_id()?);
+        let id = EntryId(work.new_id()?);
         let entry = match leg.place {
-            Place::Wallet(wallet, bucket) => on_wallet(world, id, wallet, bucket, leg.money, now)?,
-            Place::System(merchant, kind) => on_account(world, id, merchant, kind, leg.money, now)?,
+            PostingTarget::Wallet(wallet, bucket) => on_wallet(work, id, wallet, bucket, leg.money, now)?,
+            PostingTarget::System(merchant, kind) => on_account(work, id, merchant, kind, leg.money, now)?,
         };
-        world.entries.push(Entry { transaction_id: event, execution_id: execution, ..entry });
+        work.entries.push(Entry { transaction_id: event, execution_id: execution, ..entry });
     }
     Ok(())
 }
 
 fn on_wallet(
-    world: &mut World,
+    work: &mut Workspace,
     id: EntryId,
     wallet: WalletId,
     bucket: Bucket,
     money: Money,
     now: Timestamp,
-) -> Result<Entry, Halt> {
-    let mut wallet = (*world.must::<Wallet>(wallet)?).clone();
+) -> Result<Entry, Stop> {
+    let mut wallet = (*work.require::<Wallet>(wallet)?).clone();
     if wallet.currency != money.currency {
-        return Err(Halt::Broken(format!("{money:?} posted to {wallet:?}")));
+        return Err(Stop::Inconsistent(format!("{money:?} posted to {wallet:?}")));
     }
     let balance = match bucket {
         Bucket::Available => &mut wallet.available_minor,
         Bucket::Held => &mut wallet.held_minor,
-        Bucket::System => return Err(Halt::Broken("a wallet has no system balance".to_owned())),
+        Bucket::System => return Err(Stop::Inconsistent("a wallet has no system balance".to_owned())),
     };
     *balance = sum(*balance, money.minor)?;
     let balance_minor = *balance;
     if balance_minor < 0 && !mutant!(BelowZero) {
-        return Err(Halt::Broken(format!("wallet {} would fall below zero", wallet.id)));
+        return Err(Stop::Inconsistent(format!("wallet {} would fall below zero", wallet.id)));
     }
     let previous_entry_id = wallet.last_entry_id.replace(id);
     wallet.updated_at = now;
     let (merchant_id, account_id) = (wallet.merchant_id, wallet.id.0);
-    world.put(wallet);
+    work.put(wallet);
     Ok(entry(id, merchant_id, account_id, bucket, money, balance_minor, previous_entry_id, now))
 }
 
 fn on_account(
-    world: &mut World,
+    work: &mut Workspace,
     id: EntryId,
     merchant: MerchantId,
     kind: AccountKind,
     money: Money,
     now: Timestamp,
-) -> Result<Entry, Halt> {
-    let account = match world.find::<Account>(&(merchant, kind, money.currency))? {
+) -> Result<Entry, Stop> {
+    let account = match work.find::<Account>(&(merchant, kind, money.currency))? {
         Some(account) => (*account).clone(),
         None => Account {
-            id: AccountId(world.new_id()?),
+            id: AccountId(work.new_id()?),
             merchant_id: merchant,
             kind,
             currency: money.currency,
@@ -431,7 +431,7 @@ fn on_account(
     };
     let account = Account { updated_at: now, ..account.credited(money.minor)? };
     let (account_id, balance_minor) = (account.id.0, account.balance_minor);
-    world.put(account);
+    work.put(account);
     Ok(entry(id, merchant, account_id, Bucket::System, money, balance_minor, None, now))
 }
 
@@ -470,11 +470,11 @@ mod tests {
         Currency::parse(code).unwrap()
     }
 
-    fn figures(outside: Money, wallet: Money, fees: [i64; 3]) -> Figures {
-        Figures {
+    fn figures(outside: Money, wallet: Money, fees: [i64; 3]) -> PaymentAmounts {
+        PaymentAmounts {
             merchant: MerchantId(1),
             wallet: WalletId(2),
-            outside: Place::System(MerchantId(1), AccountKind::ClearingPawaPay),
+            outside: PostingTarget::System(MerchantId(1), AccountKind::ClearingPawaPay),
             outside_amount: outside,
             wallet_amount: wallet,
             total: if outside.currency == wallet.currency { outside.minor } else { wallet.minor + fees.iter().sum::<i64>() },
@@ -497,7 +497,7 @@ mod tests {
     fn legs_that_do_not_balance_cannot_be_posted() {
         let usd = currency("USD");
         let f = figures(Money::new(10_300, usd), Money::new(10_001, usd), [100, 200, 0]);
-        assert!(matches!(collection_completes(&f), Err(Halt::Broken(_))));
+        assert!(matches!(collection_completes(&f), Err(Stop::Inconsistent(_))));
         // In two currencies that cancel out in number only.
         let legs = vec![Leg::available(WalletId(1), 5, usd), Leg::available(WalletId(2), -5, currency("LRD"))];
         assert!(Postings::balanced(legs).is_err());
@@ -517,14 +517,14 @@ mod tests {
             let incoming = figures(paid, Money::new(payee, usd), fees);
             prop_assert!(collection_completes(&incoming).is_ok());
 
-            let sent = Figures { outside_amount: Money::new(payee, usd), ..figures(Money::new(payee, usd), Money::new(payee + all, usd), fees) };
-            prop_assert!(outgoing_completes(&sent, From::Held).is_ok());
+            let sent = PaymentAmounts { outside_amount: Money::new(payee, usd), ..figures(Money::new(payee, usd), Money::new(payee + all, usd), fees) };
+            prop_assert!(outgoing_completes(&sent, DebitFrom::Held).is_ok());
 
             let given_back = Money::new(if exchange { outside } else { payee }, paid.currency);
-            let refund = Figures { total: payee, ..figures(given_back, Money::new(payee, usd), [0; 3]) };
-            prop_assert!(outgoing_completes(&refund, From::Available).is_ok());
-            let for_less = Figures { released: all, ..refund };
-            prop_assert!(outgoing_completes(&for_less, From::Held).is_ok());
+            let refund = PaymentAmounts { total: payee, ..figures(given_back, Money::new(payee, usd), [0; 3]) };
+            prop_assert!(outgoing_completes(&refund, DebitFrom::Available).is_ok());
+            let for_less = PaymentAmounts { released: all, ..refund };
+            prop_assert!(outgoing_completes(&for_less, DebitFrom::Held).is_ok());
             prop_assert!(hold(WalletId(1), Money::new(payee, usd)).is_ok());
             prop_assert!(release(WalletId(1), Money::new(payee, usd)).is_ok());
         }

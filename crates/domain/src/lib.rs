@@ -4,7 +4,7 @@
 //! production, in the tests and in the simulator.
 
 pub mod account;
-pub mod book;
+pub mod tariff;
 pub mod caller;
 pub mod change;
 pub mod checkout;
@@ -29,14 +29,14 @@ pub mod passcode;
 pub mod rates;
 pub mod recipient;
 pub mod refund;
-pub mod rejection;
+pub mod refusal;
 pub mod review;
 pub mod session;
 pub mod settle;
 pub mod source;
 pub mod time;
 pub mod wallet;
-pub mod world;
+pub mod workspace;
 
 /// Whether a deliberate fault was chosen; see [`mutants`].
 #[cfg(feature = "mutants")]

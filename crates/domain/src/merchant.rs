@@ -4,10 +4,10 @@ use crate::api_enum;
 use crate::currency::Currency;
 use crate::ids::{ApiKeyId, MerchantId, WalletId};
 use crate::names::{FeeBearer, Mode};
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::time::{Timestamp, seconds};
 use crate::wallet::{self, Owner};
-use crate::world::{Halt, Row, World};
+use crate::workspace::{Stop, Row, Workspace};
 
 api_enum! {
     /// The legal form of a merchant.
@@ -62,13 +62,13 @@ impl Merchant {
 
 impl Row for Merchant {
     type Id = MerchantId;
-    type Name = (Mode, String);
+    type AltKey = (Mode, String);
 
     fn id(&self) -> MerchantId {
         self.id
     }
 
-    fn name(&self) -> Option<(Mode, String)> {
+    fn alt_key(&self) -> Option<(Mode, String)> {
         self.phone.clone().map(|phone| (self.mode, phone))
     }
 }
@@ -92,14 +92,14 @@ pub struct ApiKey {
 
 impl Row for ApiKey {
     type Id = ApiKeyId;
-    type Name = String;
-    const PERMITS: bool = true;
+    type AltKey = String;
+    const AUTHORIZES: bool = true;
 
     fn id(&self) -> ApiKeyId {
         self.id
     }
 
-    fn name(&self) -> Option<String> {
+    fn alt_key(&self) -> Option<String> {
         Some(self.client_id.clone())
     }
 }
@@ -135,22 +135,22 @@ pub struct NewMerchant {
 /// Makes a merchant with one API key and its wallets.
 ///
 /// # Errors
-/// [`Rejection::PhoneTaken`].
-pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(Merchant, Vec<(WalletId, Currency)>), Halt> {
+/// [`Refusal::PhoneTaken`].
+pub fn create(new: &NewMerchant, work: &mut Workspace, now: Timestamp) -> Result<(Merchant, Vec<(WalletId, Currency)>), Stop> {
     if let Some(phone) = &new.phone
-        && world.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()
+        && work.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()
     {
-        return Err(Rejection::PhoneTaken.into());
+        return Err(Refusal::PhoneTaken.into());
     }
     let merchant = Merchant {
-        id: MerchantId(world.new_id()?),
+        id: MerchantId(work.new_id()?),
         name: new.name.clone(),
         kind: new.kind,
         mode: new.mode,
         phone: new.phone.clone(),
         email: new.email.clone(),
         verified: new.verified,
-        fee_tier: world.book.default_tier().to_owned(),
+        fee_tier: work.tariff.default_tier().to_owned(),
         fee_tier_assigned_at: None,
         fee_bearer: FeeBearer::Payer,
         recipients_full_at: None,
@@ -158,13 +158,13 @@ pub fn create(new: &NewMerchant, world: &mut World, now: Timestamp) -> Result<(M
         created_at: now,
         updated_at: now,
     };
-    world.put(merchant.clone());
+    work.put(merchant.clone());
     let mut wallets = Vec::new();
     for currency in &new.currencies {
-        let wallet = wallet::open(world, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
+        let wallet = wallet::open(work, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
         wallets.push((wallet.id, *currency));
     }
-    add_key(world, merchant.id, &new.client_id, &new.secret_hash, now)?;
+    add_key(work, merchant.id, &new.client_id, &new.secret_hash, now)?;
     Ok((merchant, wallets))
 }
 
@@ -182,12 +182,12 @@ pub struct MerchantChanges {
 /// Changes a merchant. It holds for what is decided from now on; what is under way ends as it began.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::NoTier`].
-pub fn change(id: MerchantId, changes: &MerchantChanges, world: &mut World, now: Timestamp) -> Result<Merchant, Halt> {
-    let mut merchant = (*world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?).clone();
+/// [`Refusal::NotFound`], [`Refusal::NoTier`].
+pub fn change(id: MerchantId, changes: &MerchantChanges, work: &mut Workspace, now: Timestamp) -> Result<Merchant, Stop> {
+    let mut merchant = (*work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?).clone();
     if let Some(tier) = changes.fee_tier.as_ref().filter(|tier| **tier != merchant.fee_tier) {
-        if world.book.tier(tier).is_none() {
-            return Err(Rejection::NoTier.into());
+        if work.tariff.tier(tier).is_none() {
+            return Err(Refusal::NoTier.into());
         }
         merchant.fee_tier.clone_from(tier);
         merchant.fee_tier_assigned_at = Some(now);
@@ -196,77 +196,77 @@ pub fn change(id: MerchantId, changes: &MerchantChanges, world: &mut World, now:
     merchant.fee_bearer = changes.fee_bearer.unwrap_or(merchant.fee_bearer);
     // Written be it the same: a row that another process changes meanwhile is then locked, and read again.
     merchant.updated_at = now;
-    world.put(merchant.clone());
+    work.put(merchant.clone());
     Ok(merchant)
 }
 
 /// Adds an API key to a merchant.
 ///
 /// # Errors
-/// [`Rejection::NotFound`].
+/// [`Refusal::NotFound`].
 pub fn create_key(
     id: MerchantId,
     client_id: &str,
     secret_hash: &str,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<ApiKey, Halt> {
-    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
-    add_key(world, merchant.id, client_id, secret_hash, now)
+) -> Result<ApiKey, Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    add_key(work, merchant.id, client_id, secret_hash, now)
 }
 
 /// Revokes an API key, be it the merchant's last: the operator can make another. Once more changes nothing.
 ///
 /// # Errors
-/// [`Rejection::NotFound`].
-pub fn revoke_key(merchant_id: MerchantId, id: ApiKeyId, world: &mut World, now: Timestamp) -> Result<ApiKey, Halt> {
-    let found = world.get::<ApiKey>(id)?.filter(|key| key.merchant_id == merchant_id);
-    let mut key = (*found.ok_or(Rejection::NotFound)?).clone();
+/// [`Refusal::NotFound`].
+pub fn revoke_key(merchant_id: MerchantId, id: ApiKeyId, work: &mut Workspace, now: Timestamp) -> Result<ApiKey, Stop> {
+    let found = work.get::<ApiKey>(id)?.filter(|key| key.merchant_id == merchant_id);
+    let mut key = (*found.ok_or(Refusal::NotFound)?).clone();
     if key.revoked_at.is_none() {
         key.revoked_at = Some(now);
-        world.put(key.clone());
+        work.put(key.clone());
     }
     Ok(key)
 }
 
 fn add_key(
-    world: &mut World,
+    work: &mut Workspace,
     merchant_id: MerchantId,
     client_id: &str,
     secret_hash: &str,
     now: Timestamp,
-) -> Result<ApiKey, Halt> {
-    if world.find::<ApiKey>(&client_id.to_owned())?.is_some() {
-        return Err(Halt::Broken("a client id was drawn twice".to_owned()));
+) -> Result<ApiKey, Stop> {
+    if work.find::<ApiKey>(&client_id.to_owned())?.is_some() {
+        return Err(Stop::Inconsistent("a client id was drawn twice".to_owned()));
     }
     let key = ApiKey {
-        id: ApiKeyId(world.new_id()?),
+        id: ApiKeyId(work.new_id()?),
         merchant_id,
         client_id: client_id.to_owned(),
         secret_hash: secret_hash.to_owned(),
         created_at: now,
         revoked_at: None,
     };
-    world.put(key.clone());
+    work.put(key.clone());
     Ok(key)
 }
 
 /// Moves the sandbox clock forward. What waits for a provider waits by that clock, so that nothing else has to be written.
 ///
 /// # Errors
-/// [`Rejection::NotFound`] for a live merchant, [`Rejection::ClockFar`].
-pub fn advance_clock(id: MerchantId, by_seconds: i64, world: &mut World, now: Timestamp) -> Result<Timestamp, Halt> {
-    let merchant = world.must::<Merchant>(id)?;
+/// [`Refusal::NotFound`] for a live merchant, [`Refusal::ClockFar`].
+pub fn advance_clock(id: MerchantId, by_seconds: i64, work: &mut Workspace, now: Timestamp) -> Result<Timestamp, Stop> {
+    let merchant = work.require::<Merchant>(id)?;
     if merchant.mode != Mode::Sandbox {
-        return Err(Rejection::NotFound.into());
+        return Err(Refusal::NotFound.into());
     }
     let mut merchant = (*merchant).clone();
     merchant.clock_offset_us = merchant.clock_offset_us.saturating_add(seconds(by_seconds.clamp(0, MAX_ADVANCE_SECONDS)));
     if merchant.clock_offset_us > seconds(MAX_AHEAD_YEARS * MAX_ADVANCE_SECONDS) {
-        return Err(Rejection::ClockFar { years: MAX_AHEAD_YEARS }.into());
+        return Err(Refusal::ClockFar { years: MAX_AHEAD_YEARS }.into());
     }
     merchant.updated_at = now;
     let time = merchant.time(now);
-    world.put(merchant);
+    work.put(merchant);
     Ok(time)
 }

@@ -156,7 +156,7 @@ impl Decimal {
             .ok_or(AmountFault::TooLarge)
     }
 
-    /// The number as `numerator / denominator` in lowest terms, for rates and percentages.
+    /// The number as `numerator / denominator` in lowest details, for rates and percentages.
     #[must_use]
     pub fn to_ratio(self) -> Option<Ratio> {
         let power = 10_i128.checked_pow(self.scale.unsigned_abs())?;
@@ -168,7 +168,7 @@ impl Decimal {
     }
 }
 
-/// An exact rational number, in lowest terms, with a positive denominator.
+/// An exact rational number, in lowest details, with a positive denominator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ratio {
     num: i64,

@@ -1,11 +1,11 @@
 //! Parties, and a merchant's relations to them.
 
 use crate::api_enum;
-use crate::change::Change;
+use crate::change::Patch;
 use crate::ids::{CounterpartyId, MerchantId, PartyId};
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::world::{Halt, NoName, Row, World};
+use crate::workspace::{Stop, NoAltKey, Row, Workspace};
 
 api_enum! {
     /// What a counterparty is to the merchant.
@@ -65,13 +65,13 @@ pub struct Party {
 
 impl Row for Party {
     type Id = PartyId;
-    type Name = (MerchantId, String);
+    type AltKey = (MerchantId, String);
 
     fn id(&self) -> PartyId {
         self.id
     }
 
-    fn name(&self) -> Option<(MerchantId, String)> {
+    fn alt_key(&self) -> Option<(MerchantId, String)> {
         self.found_by.clone().map(|phone| (self.merchant_id, phone))
     }
 }
@@ -95,13 +95,13 @@ pub struct Counterparty {
 
 impl Row for Counterparty {
     type Id = CounterpartyId;
-    type Name = NoName;
+    type AltKey = NoAltKey;
 
     fn id(&self) -> CounterpartyId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -123,10 +123,10 @@ pub struct NewParty {
 ///
 /// # Errors
 /// None of its own.
-pub fn create(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: Timestamp) -> Result<Party, Halt> {
-    let first = world.find::<Party>(&(merchant_id, new.phone.clone()))?.is_none();
+pub fn create(merchant_id: MerchantId, new: &NewParty, work: &mut Workspace, time: Timestamp) -> Result<Party, Stop> {
+    let first = work.find::<Party>(&(merchant_id, new.phone.clone()))?.is_none();
     let party = Party {
-        id: PartyId(world.new_id()?),
+        id: PartyId(work.new_id()?),
         merchant_id,
         fullname: new.fullname.clone(),
         phone: new.phone.clone(),
@@ -137,7 +137,7 @@ pub fn create(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: 
         created_at: time,
         updated_at: time,
     };
-    world.put(party.clone());
+    work.put(party.clone());
     Ok(party)
 }
 
@@ -145,68 +145,68 @@ pub fn create(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: 
 ///
 /// # Errors
 /// None of its own.
-pub fn by_phone(merchant_id: MerchantId, new: &NewParty, world: &mut World, time: Timestamp) -> Result<Party, Halt> {
-    match world.find::<Party>(&(merchant_id, new.phone.clone()))? {
+pub fn by_phone(merchant_id: MerchantId, new: &NewParty, work: &mut Workspace, time: Timestamp) -> Result<Party, Stop> {
+    match work.find::<Party>(&(merchant_id, new.phone.clone()))? {
         Some(party) => Ok((*party).clone()),
-        None => create(merchant_id, new, world, time),
+        None => create(merchant_id, new, work, time),
     }
 }
 
 /// This merchant's party of that id.
 ///
 /// # Errors
-/// [`Rejection::Unknown`] on `field`.
+/// [`Refusal::Unknown`] on `field`.
 pub fn owned(
     merchant_id: MerchantId,
     id: PartyId,
     field: &'static str,
-    world: &World,
-) -> Result<Result<Party, Rejection>, Halt> {
-    let found = world.get::<Party>(id)?.filter(|party| party.merchant_id == merchant_id);
-    Ok(found.map(|party| (*party).clone()).ok_or(Rejection::Unknown { field, what: "a party" }))
+    work: &Workspace,
+) -> Result<Result<Party, Refusal>, Stop> {
+    let found = work.get::<Party>(id)?.filter(|party| party.merchant_id == merchant_id);
+    Ok(found.map(|party| (*party).clone()).ok_or(Refusal::Unknown { field, what: "a party" }))
 }
 
 /// Makes a counterparty.
 ///
 /// # Errors
-/// [`Rejection::Unknown`] on `party_id`.
+/// [`Refusal::Unknown`] on `party_id`.
 pub fn create_counterparty(
     merchant_id: MerchantId,
     relationship: Relationship,
     party_id: Option<PartyId>,
-    world: &mut World,
+    work: &mut Workspace,
     time: Timestamp,
-) -> Result<Counterparty, Halt> {
+) -> Result<Counterparty, Stop> {
     if let Some(id) = party_id {
-        owned(merchant_id, id, "party_id", world)??;
+        owned(merchant_id, id, "party_id", work)??;
     }
     let counterparty = Counterparty {
-        id: CounterpartyId(world.new_id()?),
+        id: CounterpartyId(work.new_id()?),
         merchant_id,
         party_id,
         relationship,
         created_at: time,
         updated_at: time,
     };
-    world.put(counterparty.clone());
+    work.put(counterparty.clone());
     Ok(counterparty)
 }
 
 /// Changes a counterparty; a relationship that is `None` stays.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::Unknown`] on `party_id`.
+/// [`Refusal::NotFound`], [`Refusal::Unknown`] on `party_id`.
 pub fn update_counterparty(
     merchant_id: MerchantId,
     id: CounterpartyId,
     relationship: Option<Relationship>,
-    party_id: Change<PartyId>,
-    world: &mut World,
+    party_id: Patch<PartyId>,
+    work: &mut Workspace,
     time: Timestamp,
-) -> Result<Counterparty, Halt> {
-    let found = world.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id).ok_or(Rejection::NotFound)?;
-    if let Change::Set(id) = party_id {
-        owned(merchant_id, id, "party_id", world)??;
+) -> Result<Counterparty, Stop> {
+    let found = work.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id).ok_or(Refusal::NotFound)?;
+    if let Patch::Set(id) = party_id {
+        owned(merchant_id, id, "party_id", work)??;
     }
     let counterparty = Counterparty {
         relationship: relationship.unwrap_or(found.relationship),
@@ -214,20 +214,20 @@ pub fn update_counterparty(
         updated_at: time,
         ..(*found).clone()
     };
-    world.put(counterparty.clone());
+    work.put(counterparty.clone());
     Ok(counterparty)
 }
 
 /// This merchant's counterparty of that id.
 ///
 /// # Errors
-/// [`Rejection::Unknown`] on `field`.
+/// [`Refusal::Unknown`] on `field`.
 pub fn owned_counterparty(
     merchant_id: MerchantId,
     id: CounterpartyId,
     field: &'static str,
-    world: &World,
-) -> Result<Result<Counterparty, Rejection>, Halt> {
-    let found = world.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id);
-    Ok(found.map(|row| (*row).clone()).ok_or(Rejection::Unknown { field, what: "a counterparty" }))
+    work: &Workspace,
+) -> Result<Result<Counterparty, Refusal>, Stop> {
+    let found = work.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id);
+    Ok(found.map(|row| (*row).clone()).ok_or(Refusal::Unknown { field, what: "a counterparty" }))
 }

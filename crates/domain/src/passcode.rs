@@ -7,9 +7,9 @@
 use crate::ids::{ApiKeyId, MerchantId, PasscodeTryId};
 use crate::merchant::Merchant;
 use crate::mutant;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::time::{Timestamp, minutes, seconds};
-use crate::world::{Halt, NoName, Row, World};
+use crate::workspace::{Stop, NoAltKey, Row, Workspace};
 
 /// So many wrong ones of an API key,
 pub const KEY_TRIES: usize = 5;
@@ -24,7 +24,7 @@ pub const ABANDONED_US: i64 = seconds(30);
 
 /// A try of a passcode: of a right one nothing stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Try {
+pub struct PasscodeTry {
     /// Its id.
     pub id: PasscodeTryId,
     /// The API key that tries.
@@ -35,7 +35,7 @@ pub struct Try {
     pub wrong: bool,
 }
 
-impl Try {
+impl PasscodeTry {
     /// When it became a wrong one, if it is one.
     fn wrong_at(&self, now: Timestamp) -> Option<Timestamp> {
         let abandoned = self.at.plus(ABANDONED_US);
@@ -48,11 +48,11 @@ impl Try {
 
 /// The tries that still count, or are still compared. There are never more than lock the merchant.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Tries(pub Vec<Try>);
+pub struct PasscodeTries(pub Vec<PasscodeTry>);
 
-impl Tries {
+impl PasscodeTries {
     /// When the wrong ones became so, in the order of time.
-    fn wrong<'a>(&'a self, now: Timestamp, is_one: impl Fn(&Try) -> bool + 'a) -> Vec<Timestamp> {
+    fn wrong<'a>(&'a self, now: Timestamp, is_one: impl Fn(&PasscodeTry) -> bool + 'a) -> Vec<Timestamp> {
         let mut times: Vec<Timestamp> = self.0.iter().filter(|one| is_one(one)).filter_map(|one| one.wrong_at(now)).collect();
         times.sort_unstable();
         times
@@ -73,7 +73,7 @@ impl Tries {
 
     /// Whether wrong ones and those that are being compared leave no place for one more.
     fn full(&self, key: ApiKeyId, now: Timestamp) -> bool {
-        let counts = |one: &&Try, window: i64| one.wrong_at(now).is_none_or(|at| now < at.plus(window));
+        let counts = |one: &&PasscodeTry, window: i64| one.wrong_at(now).is_none_or(|at| now < at.plus(window));
         let of_key = self.0.iter().filter(|one| one.key == key && counts(one, KEY_WINDOW_US)).count();
         of_key >= KEY_TRIES || self.0.iter().filter(|one| counts(one, MERCHANT_WINDOW_US)).count() >= MERCHANT_TRIES
     }
@@ -108,7 +108,7 @@ pub struct Passcode {
     /// Server time until which one of its keys was locked out when the row was written: likewise.
     pub locked_until: Option<Timestamp>,
     /// The tries that count.
-    pub tries: Tries,
+    pub tries: PasscodeTries,
     /// Server time, where it was removed and not set again.
     pub removed_at: Option<Timestamp>,
     /// Server time.
@@ -117,13 +117,13 @@ pub struct Passcode {
 
 impl Row for Passcode {
     type Id = MerchantId;
-    type Name = NoName;
+    type AltKey = NoAltKey;
 
     fn id(&self) -> MerchantId {
         self.merchant_id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -136,8 +136,8 @@ impl Passcode {
     }
 
     /// This passcode with other tries.
-    fn with(&self, tries: Tries, now: Timestamp) -> Self {
-        let locked = |one: &Try| tries.key_locked_until(one.key, now);
+    fn with(&self, tries: PasscodeTries, now: Timestamp) -> Self {
+        let locked = |one: &PasscodeTry| tries.key_locked_until(one.key, now);
         Self {
             attempts: i64::try_from(tries.wrong_ones(now)).unwrap_or(i64::MAX),
             locked_until: tries.0.iter().filter_map(locked).max(),
@@ -150,7 +150,7 @@ impl Passcode {
 
 /// A try that was reserved.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Attempt {
+pub struct PasscodeAttempt {
     /// By which it is ended.
     pub id: PasscodeTryId,
     /// What to compare with.
@@ -160,24 +160,24 @@ pub struct Attempt {
 /// Sets the passcode, or removes it, whatever was there before: the operator may. A lock falls with it.
 ///
 /// # Errors
-/// [`Rejection::NotFound`].
-pub fn set(id: MerchantId, hash: Option<&str>, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
-    let stored = world.get::<Passcode>(merchant.id)?;
+/// [`Refusal::NotFound`].
+pub fn set(id: MerchantId, hash: Option<&str>, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    let stored = work.get::<Passcode>(merchant.id)?;
     if stored.is_none() && hash.is_none() {
         return Ok(());
     }
-    world.put(written(merchant.id, hash, Tries::default(), now));
+    work.put(written(merchant.id, hash, PasscodeTries::default(), now));
     Ok(())
 }
 
-fn written(merchant_id: MerchantId, hash: Option<&str>, tries: Tries, now: Timestamp) -> Passcode {
+fn written(merchant_id: MerchantId, hash: Option<&str>, tries: PasscodeTries, now: Timestamp) -> Passcode {
     let passcode = Passcode {
         merchant_id,
         hash: hash.unwrap_or_default().to_owned(),
         attempts: 0,
         locked_until: None,
-        tries: Tries::default(),
+        tries: PasscodeTries::default(),
         removed_at: hash.is_none().then_some(now),
         updated_at: now,
     };
@@ -188,24 +188,24 @@ fn written(merchant_id: MerchantId, hash: Option<&str>, tries: Tries, now: Times
 /// an older one must not overwrite a newer. The count goes on.
 ///
 /// # Errors
-/// [`Rejection::PasscodeRequired`], [`Rejection::PasscodeInvalid`].
+/// [`Refusal::PasscodeRequired`], [`Refusal::PasscodeInvalid`].
 pub fn replace(
     id: MerchantId,
     replaces: Option<&str>,
     hash: Option<&str>,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<(), Halt> {
-    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
-    let stored = world.get::<Passcode>(merchant.id)?;
+) -> Result<(), Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    let stored = work.get::<Passcode>(merchant.id)?;
     let current = stored.as_ref().and_then(|passcode| passcode.hash());
     match (current, replaces) {
-        (Some(_), None) => Err(Rejection::PasscodeRequired.into()),
-        (current, replaces) if current != replaces => Err(Rejection::PasscodeInvalid.into()),
+        (Some(_), None) => Err(Refusal::PasscodeRequired.into()),
+        (current, replaces) if current != replaces => Err(Refusal::PasscodeInvalid.into()),
         (None, _) if hash.is_none() => Ok(()),
         _ => {
             let tries = stored.map(|stored| stored.tries.clone()).unwrap_or_default();
-            world.put(written(merchant.id, hash, tries, now));
+            work.put(written(merchant.id, hash, tries, now));
             Ok(())
         }
     }
@@ -214,12 +214,12 @@ pub fn replace(
 /// Lifts every lock: the wrong ones are forgotten, those that are being compared are not.
 ///
 /// # Errors
-/// [`Rejection::NotFound`].
-pub fn unlock(id: MerchantId, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    let merchant = world.get::<Merchant>(id)?.ok_or(Rejection::NotFound)?;
-    if let Some(passcode) = world.get::<Passcode>(merchant.id)? {
+/// [`Refusal::NotFound`].
+pub fn unlock(id: MerchantId, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    if let Some(passcode) = work.get::<Passcode>(merchant.id)? {
         let under_way = passcode.tries.0.iter().filter(|one| one.wrong_at(now).is_none());
-        world.put(passcode.with(Tries(under_way.copied().collect()), now));
+        work.put(passcode.with(PasscodeTries(under_way.copied().collect()), now));
     }
     Ok(())
 }
@@ -227,25 +227,25 @@ pub fn unlock(id: MerchantId, world: &mut World, now: Timestamp) -> Result<(), H
 /// Reserves a try before the passcode is compared. `None` when none is set.
 ///
 /// # Errors
-/// [`Rejection::PasscodeLocked`], [`Rejection::PasscodeLockedForAll`], [`Rejection::PasscodeBusy`].
-pub fn reserve(id: MerchantId, key: ApiKeyId, world: &mut World, now: Timestamp) -> Result<Option<Attempt>, Halt> {
-    let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(None) };
+/// [`Refusal::PasscodeLocked`], [`Refusal::PasscodeLockedForAll`], [`Refusal::PasscodeBusy`].
+pub fn reserve(id: MerchantId, key: ApiKeyId, work: &mut Workspace, now: Timestamp) -> Result<Option<PasscodeAttempt>, Stop> {
+    let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(None) };
     let Some(hash) = passcode.hash() else { return Ok(None) };
     let mut tries = passcode.tries.clone();
     if tries.merchant_locked(now) {
-        return Err(Rejection::PasscodeLockedForAll.into());
+        return Err(Refusal::PasscodeLockedForAll.into());
     }
     if let Some(until) = tries.key_locked_until(key, now) {
         // A part of a second is a second, so that the next try is not a moment too early.
-        return Err(Rejection::PasscodeLocked { seconds: until.plus(seconds(1) - 1).since(now) / seconds(1) }.into());
+        return Err(Refusal::PasscodeLocked { seconds: until.plus(seconds(1) - 1).since(now) / seconds(1) }.into());
     }
     tries.forget(now);
     if tries.full(key, now) {
-        return Err(Rejection::PasscodeBusy.into());
+        return Err(Refusal::PasscodeBusy.into());
     }
-    let attempt = Attempt { id: PasscodeTryId(world.new_id()?), hash: hash.to_owned() };
-    tries.0.push(Try { id: attempt.id, key, at: now, wrong: false });
-    world.put(passcode.with(tries, now));
+    let attempt = PasscodeAttempt { id: PasscodeTryId(work.new_id()?), hash: hash.to_owned() };
+    tries.0.push(PasscodeTry { id: attempt.id, key, at: now, wrong: false });
+    work.put(passcode.with(tries, now));
     Ok(Some(attempt))
 }
 
@@ -254,8 +254,8 @@ pub fn reserve(id: MerchantId, key: ApiKeyId, world: &mut World, now: Timestamp)
 ///
 /// # Errors
 /// None of its own.
-pub fn end(id: MerchantId, which: PasscodeTryId, right: bool, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    let Some(passcode) = world.get::<Passcode>(id)? else { return Ok(()) };
+pub fn end(id: MerchantId, which: PasscodeTryId, right: bool, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(()) };
     let mut tries = passcode.tries.clone();
     match tries.0.iter_mut().find(|one| one.id == which) {
         // Lifted meanwhile, or ended by the same command before.
@@ -263,18 +263,18 @@ pub fn end(id: MerchantId, which: PasscodeTryId, right: bool, world: &mut World,
         Some(_) if right || mutant!(TriesNotCounted) => tries.0.retain(|one| one.id != which),
         Some(one) => (one.at, one.wrong) = (one.wrong_at(now).unwrap_or(now), true),
     }
-    world.put(passcode.with(tries, now));
+    work.put(passcode.with(tries, now));
     Ok(())
 }
 
 /// Demands that the passcode, where one is set, was compared and found right.
 ///
 /// # Errors
-/// [`Rejection::PasscodeRequired`].
-pub fn check(id: MerchantId, verified: bool, world: &World) -> Result<(), Halt> {
-    let passcode = world.get::<Passcode>(id)?;
+/// [`Refusal::PasscodeRequired`].
+pub fn check(id: MerchantId, verified: bool, work: &Workspace) -> Result<(), Stop> {
+    let passcode = work.get::<Passcode>(id)?;
     if !verified && passcode.is_some_and(|passcode| passcode.hash().is_some()) {
-        return Err(Rejection::PasscodeRequired.into());
+        return Err(Refusal::PasscodeRequired.into());
     }
     Ok(())
 }
@@ -289,9 +289,9 @@ mod tests {
         NOW.plus(seconds(second))
     }
 
-    /// Tries of a key: each with its second, and whether it was found wrong.
-    fn tries(key: i64, list: &[(i64, bool)]) -> Vec<Try> {
-        let of = |(index, (second, wrong)): (usize, &(i64, bool))| Try {
+    /// PasscodeTries of a key: each with its second, and whether it was found wrong.
+    fn tries(key: i64, list: &[(i64, bool)]) -> Vec<PasscodeTry> {
+        let of = |(index, (second, wrong)): (usize, &(i64, bool))| PasscodeTry {
             id: PasscodeTryId(1_000 * key + i64::try_from(index).unwrap()),
             key: ApiKeyId(key),
             at: at(*second),
@@ -302,13 +302,13 @@ mod tests {
 
     #[test]
     fn five_within_a_quarter_of_an_hour_lock_their_key_for_as_long() {
-        let five = Tries(tries(7, &[(0, true), (200, true), (400, true), (600, true), (899, true)]));
+        let five = PasscodeTries(tries(7, &[(0, true), (200, true), (400, true), (600, true), (899, true)]));
         assert_eq!(five.key_locked_until(ApiKeyId(7), at(899)), Some(at(1_799)));
         assert_eq!(five.key_locked_until(ApiKeyId(8), at(899)), None);
         assert_eq!(five.key_locked_until(ApiKeyId(7), at(1_799)), None, "the lock has an end");
-        let slow = Tries(tries(7, &[(0, true), (200, true), (400, true), (600, true), (900, true)]));
+        let slow = PasscodeTries(tries(7, &[(0, true), (200, true), (400, true), (600, true), (900, true)]));
         assert_eq!(slow.key_locked_until(ApiKeyId(7), at(900)), None, "a window slides");
-        let four = Tries(tries(7, &[(0, true), (1, true), (2, true), (3, true), (20, false)]));
+        let four = PasscodeTries(tries(7, &[(0, true), (1, true), (2, true), (3, true), (20, false)]));
         assert_eq!(four.key_locked_until(ApiKeyId(7), at(20)), None, "what is being compared does not lock");
         assert!(four.full(ApiKeyId(7), at(20)) && !four.full(ApiKeyId(8), at(20)));
         assert_eq!(four.key_locked_until(ApiKeyId(7), at(50)), Some(at(950)), "what nobody ended counts as wrong");
@@ -316,14 +316,14 @@ mod tests {
 
     #[test]
     fn twenty_of_all_keys_lock_until_they_are_lifted() {
-        let mut all = Tries::default();
+        let mut all = PasscodeTries::default();
         for key in 1..=5 {
             all.0.extend(tries(key, &[(0, true), (1_000, true), (2_000, true), (3_000, true)]));
         }
         assert!(all.merchant_locked(at(4_000)) && all.merchant_locked(at(40 * 86_400)), "it has no end");
         let last = all.0.pop().unwrap();
         assert!(!all.merchant_locked(at(4_000)) && !all.full(ApiKeyId(9), at(4_000)));
-        all.0.push(Try { wrong: false, at: at(4_000), ..last });
+        all.0.push(PasscodeTry { wrong: false, at: at(4_000), ..last });
         assert!(!all.merchant_locked(at(4_010)) && all.full(ApiKeyId(9), at(4_010)));
         // A day later the first five do not count any more.
         all.0.pop();

@@ -120,7 +120,7 @@ fn goes_both_ways(from: Currency, to: Currency, rate: Option<Ratio>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::book::{Book, Effective, Rate};
+    use crate::tariff::{Tariff, Effective, Rate};
     use crate::money::Decimal;
     use crate::time::Timestamp;
     use proptest::prelude::*;
@@ -210,10 +210,10 @@ mod tests {
             }
             let effective = Effective { from: Timestamp(0), to: None };
             let rows = taken.iter().map(|row| Rate { id: 1, from: row.from, to: row.to, rate: row.rate, effective });
-            let book = Book { rates: rows.collect(), ..Book::default() };
+            let tariff = Tariff { rates: rows.collect(), ..Tariff::default() };
             let known: Vec<Currency> = taken.iter().flat_map(|row| [row.from, row.to]).collect();
             for (from, to) in known.iter().flat_map(|from| known.iter().map(move |to| (*from, *to))) {
-                let rate = book.rate(from, to, Timestamp(1));
+                let rate = tariff.rate(from, to, Timestamp(1));
                 prop_assert!(rate.and_then(|rate| minor_rate(rate, from, to)).is_some(), "{} {} {:?}", from, to, taken);
             }
         }

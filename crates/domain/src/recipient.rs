@@ -5,11 +5,11 @@ use crate::ids::{MerchantId, PartyId};
 use crate::merchant::Merchant;
 use crate::mutant;
 use crate::party::Party;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::time::{Timestamp, minutes, seconds};
 use crate::wallet::{self, Owner, Wallet};
-use crate::world::{Halt, World};
+use crate::workspace::{Stop, Workspace};
 
 /// What merchants may do to each other by transfers, where an operator has not set it otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,10 +43,10 @@ pub struct Recipient {
 /// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the party itself.
 ///
 /// # Errors
-/// [`Halt::Missing`], [`Halt::Broken`].
-pub fn of(sender: &Merchant, party_id: PartyId, world: &World) -> Result<Recipient, Halt> {
-    let party = world.must::<Party>(party_id)?;
-    Ok(match world.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
+/// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
+pub fn of(sender: &Merchant, party_id: PartyId, work: &Workspace) -> Result<Recipient, Stop> {
+    let party = work.require::<Party>(party_id)?;
+    Ok(match work.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
         Some(receiver) => Recipient { owner: Owner::Merchant(receiver.id), name: receiver.name.clone() },
         None => Recipient { owner: Owner::Party(party_id), name: party.fullname.clone() },
     })
@@ -56,15 +56,15 @@ pub fn of(sender: &Merchant, party_id: PartyId, world: &World) -> Result<Recipie
 /// is enough: when it is full again.
 ///
 /// # Errors
-/// [`Rejection::TooManyRecipients`].
+/// [`Refusal::TooManyRecipients`].
 pub fn tell(
     merchant: &Merchant,
     party_id: PartyId,
     limits: TransferLimits,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<(), Halt> {
-    let party = world.must::<Party>(party_id)?;
+) -> Result<(), Stop> {
+    let party = work.require::<Party>(party_id)?;
     if party.recipient_told_at.is_some() {
         return Ok(());
     }
@@ -74,10 +74,10 @@ pub fn tell(
     let full_at = known.unwrap_or(now).max(now).plus(hour / limits.recipients_per_hour.max(1));
     let late_us = full_at.since(now) - hour;
     if late_us > 0 {
-        return Err(Rejection::TooManyRecipients { seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1) }.into());
+        return Err(Refusal::TooManyRecipients { seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1) }.into());
     }
-    world.put(Merchant { recipients_full_at: Some(full_at), ..merchant.clone() });
-    world.put(Party { recipient_told_at: Some(now), ..(*party).clone() });
+    work.put(Merchant { recipients_full_at: Some(full_at), ..merchant.clone() });
+    work.put(Party { recipient_told_at: Some(now), ..(*party).clone() });
     Ok(())
 }
 
@@ -95,18 +95,18 @@ pub struct Target {
 /// Where a declared transfer goes: to whom its merchant was told that it goes, if that is so still.
 ///
 /// # Errors
-/// [`Rejection::OtherRecipient`].
-pub fn target(sender: &Merchant, session: &Session, currency: Currency, world: &World) -> Result<Target, Halt> {
-    let party_id = session.party_id.ok_or_else(|| Halt::Broken(format!("session {} has no party", session.id)))?;
-    let owner = of(sender, party_id, world)?.owner;
+/// [`Refusal::OtherRecipient`].
+pub fn target(sender: &Merchant, session: &Session, currency: Currency, work: &Workspace) -> Result<Target, Stop> {
+    let party_id = session.party_id.ok_or_else(|| Stop::Inconsistent(format!("session {} has no party", session.id)))?;
+    let owner = of(sender, party_id, work)?.owner;
     let other = session.recipient.as_ref().is_some_and(|declared| declared.owner != owner);
     if other && !mutant!(AnyRecipient) {
-        return Err(Rejection::OtherRecipient.into());
+        return Err(Refusal::OtherRecipient.into());
     }
     let merchant_id = match owner {
         Owner::Merchant(id) => id,
         Owner::Party(_) => sender.id,
     };
-    let wallet = world.find::<Wallet>(&(owner, currency))?.map(|wallet| (*wallet).clone());
+    let wallet = work.find::<Wallet>(&(owner, currency))?.map(|wallet| (*wallet).clone());
     Ok(Target { merchant_id, owner, wallet })
 }

@@ -11,7 +11,7 @@ use crate::fees;
 use crate::ids::ExecutionId;
 use crate::money::Money;
 use crate::mutant;
-use crate::world::{Halt, World, difference, sum};
+use crate::workspace::{Stop, Workspace, difference, sum};
 
 /// What a refund of `r` holds: its share by itself, and never more than the whole payment costs. `None` where that does not fit.
 #[must_use]
@@ -27,8 +27,8 @@ pub fn hold(payment: &Execution, r: Money) -> Option<i64> {
 /// What a refund of `r` that holds `held` takes when it completes.
 ///
 /// # Errors
-/// [`Halt::Broken`] for sums that do not fit.
-pub fn takes(payment: &Execution, r: Money, held: i64) -> Result<i64, Halt> {
+/// [`Stop::Inconsistent`] for sums that do not fit.
+pub fn takes(payment: &Execution, r: Money, held: i64) -> Result<i64, Stop> {
     let due = difference(cost(payment, sum(payment.given_back_minor, r.minor)?)?, payment.cost_so_far()?)?;
     Ok(if mutant!(HoldTaken) { held } else { due.clamp(0, held) })
 }
@@ -36,12 +36,12 @@ pub fn takes(payment: &Execution, r: Money, held: i64) -> Result<i64, Halt> {
 /// Counts a refund that completes as given back and paid for; what it takes less than it holds.
 ///
 /// # Errors
-/// [`Halt::Broken`] for rows that contradict each other.
-pub(crate) fn complete(refund: &Execution, payment: ExecutionId, world: &mut World) -> Result<i64, Halt> {
-    let payment = world.must::<Execution>(payment)?;
+/// [`Stop::Inconsistent`] for rows that contradict each other.
+pub(crate) fn complete(refund: &Execution, payment: ExecutionId, work: &mut Workspace) -> Result<i64, Stop> {
+    let payment = work.require::<Execution>(payment)?;
     let takes = takes(&payment, refund.payee, refund.payer.minor)?;
     let back = sum(payment.given_back_minor, refund.payee.minor)?;
-    world.put(payment.with_given_back(back, sum(payment.cost_so_far()?, takes)?)?);
+    work.put(payment.with_given_back(back, sum(payment.cost_so_far()?, takes)?)?);
     difference(refund.payer.minor, takes)
 }
 
@@ -50,9 +50,9 @@ pub(crate) fn complete(refund: &Execution, payment: ExecutionId, world: &mut Wor
 /// beyond the payment, and worth what it is by itself.
 ///
 /// # Errors
-/// [`Halt::Broken`] for rows that contradict each other.
-pub(crate) fn correct(payment: ExecutionId, before: i64, after: i64, world: &mut World) -> Result<i64, Halt> {
-    let payment = world.must::<Execution>(payment)?;
+/// [`Stop::Inconsistent`] for rows that contradict each other.
+pub(crate) fn correct(payment: ExecutionId, before: i64, after: i64, work: &mut Workspace) -> Result<i64, Stop> {
+    let payment = work.require::<Execution>(payment)?;
     let more = difference(after.max(0), before.max(0))?;
     let back = sum(payment.given_back_minor, more)?;
     let (due, paid) = (cost(&payment, back)?, payment.cost_so_far()?);
@@ -67,14 +67,14 @@ pub(crate) fn correct(payment: ExecutionId, before: i64, after: i64, world: &mut
         paid
     };
     let extra = difference(worth(&payment, after)?, worth(&payment, before)?)?;
-    world.put(payment.with_given_back(back, paid_now)?);
+    work.put(payment.with_given_back(back, paid_now)?);
     sum(extra, difference(paid, paid_now)?)
 }
 
 /// What so much given back costs in all: its share, and for the whole payment no more than the payment's total. What goes
 /// beyond the payment costs its share on top.
-fn cost(payment: &Execution, back: i64) -> Result<i64, Halt> {
-    let fits = |share: Option<i64>| share.ok_or_else(|| Halt::Broken(format!("{back} of payment {} has no worth", payment.id)));
+fn cost(payment: &Execution, back: i64) -> Result<i64, Stop> {
+    let fits = |share: Option<i64>| share.ok_or_else(|| Stop::Inconsistent(format!("{back} of payment {} has no worth", payment.id)));
     let paid = payment.payer.minor;
     let within = fits(share(payment, back.min(paid)))?.min(payment.total_minor);
     if back <= paid {
@@ -89,10 +89,10 @@ fn share(payment: &Execution, back: i64) -> Option<i64> {
 }
 
 /// What is below nothing given back, in the wallet's currency, rounded down.
-fn worth(payment: &Execution, back: i64) -> Result<i64, Halt> {
+fn worth(payment: &Execution, back: i64) -> Result<i64, Stop> {
     let beyond = Money::new(back.min(0).saturating_abs(), payment.payer.currency);
     fees::whole_worth(beyond, payment.rate, payment.wallet_currency())
-        .ok_or_else(|| Halt::Broken(format!("{beyond} beyond payment {} has no worth", payment.id)))
+        .ok_or_else(|| Stop::Inconsistent(format!("{beyond} beyond payment {} has no worth", payment.id)))
 }
 
 /// What all refunds hold or have taken, as it was reckoned once.
@@ -104,18 +104,18 @@ impl Execution {
     /// Collection: W, what the wallet has paid for what was given back.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for a sum that does not fit.
-    pub fn cost_so_far(&self) -> Result<i64, Halt> {
+    /// [`Stop::Inconsistent`] for a sum that does not fit.
+    pub fn cost_so_far(&self) -> Result<i64, Stop> {
         sum(self.refunded_total_minor, self.over_refunded_total_minor)
     }
 
     /// This payment, of which so much was given back for so much.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for less than nothing.
-    pub fn with_given_back(&self, given_back_minor: i64, cost: i64) -> Result<Self, Halt> {
+    /// [`Stop::Inconsistent`] for less than nothing.
+    pub fn with_given_back(&self, given_back_minor: i64, cost: i64) -> Result<Self, Stop> {
         if given_back_minor < 0 || cost < 0 {
-            return Err(Halt::Broken(format!("of payment {} less than nothing would be given back", self.id)));
+            return Err(Stop::Inconsistent(format!("of payment {} less than nothing would be given back", self.id)));
         }
         let refunded_total_minor = cost.min(self.total_minor);
         let over_refunded_total_minor = difference(cost, refunded_total_minor)?;

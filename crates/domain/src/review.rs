@@ -2,23 +2,23 @@
 
 use crate::api_enum;
 use crate::contradiction;
-use crate::event::{self, EventType, Subject};
+use crate::event::{self, EventEntity, EventType};
 use crate::execution::Execution;
 use crate::fees;
 use crate::ids::{ExecutionId, MerchantId, ReviewId};
 use crate::late;
-use crate::ledger::{self, AccountKind, From, Leg, Postings};
+use crate::ledger::{self, AccountKind, DebitFrom, Leg, Postings};
 use crate::merchant::Merchant;
 use crate::money::Money;
 use crate::mutant;
 use crate::names::Provider;
 use crate::refund;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::settle;
 use crate::source::Source;
 use crate::time::Timestamp;
 use crate::wallet::{self, Owner, Wallet, WalletStatus};
-use crate::world::{Halt, Row, World, difference, sum};
+use crate::workspace::{Stop, Row, Workspace, difference, sum};
 
 api_enum! {
     /// Why a human is needed.
@@ -79,35 +79,35 @@ impl Review {
     /// All money that it was ever about: what the books took in of the provider's words.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for sums that do not fit.
-    pub fn all_minor(&self) -> Result<i64, Halt> {
+    /// [`Stop::Inconsistent`] for sums that do not fit.
+    pub fn all_minor(&self) -> Result<i64, Stop> {
         sum(self.earlier_minor, self.amount.minor)
     }
 
     /// The same without what went back to the payer or was recovered outside.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for sums that do not fit.
-    pub fn kept_minor(&self) -> Result<i64, Halt> {
+    /// [`Stop::Inconsistent`] for sums that do not fit.
+    pub fn kept_minor(&self) -> Result<i64, Stop> {
         difference(self.all_minor()?, self.returned_minor()?)
     }
 
     /// What of it was decided to be the wallet's: the same without what is open.
     ///
     /// # Errors
-    /// [`Halt::Broken`] for sums that do not fit.
-    pub fn booked_minor(&self) -> Result<i64, Halt> {
+    /// [`Stop::Inconsistent`] for sums that do not fit.
+    pub fn booked_minor(&self) -> Result<i64, Stop> {
         let open = if self.status == ReviewStatus::Open { self.amount.minor } else { 0 };
         difference(self.kept_minor()?, open)
     }
 
-    fn returned_minor(&self) -> Result<i64, Halt> {
+    fn returned_minor(&self) -> Result<i64, Stop> {
         let returned = self.resolution.as_deref() == Some(Resolution::ToPayer.as_str());
         sum(self.earlier_returned_minor, if returned { self.amount.minor } else { 0 })
     }
 
     /// This case, opened again; its resolutions until now are events.
-    fn again(&self) -> Result<Self, Halt> {
+    fn again(&self) -> Result<Self, Stop> {
         Ok(Self {
             status: ReviewStatus::Open,
             earlier_minor: self.all_minor()?,
@@ -122,16 +122,16 @@ impl Review {
 
 impl Row for Review {
     type Id = ReviewId;
-    type Name = (ExecutionId, ReviewKind);
+    type AltKey = (ExecutionId, ReviewKind);
 
     /// Whoever opens or resolves one changes its execution too, which tells others.
-    const READ_AGAIN: bool = true;
+    const REREAD_ON_CONFLICT: bool = true;
 
     fn id(&self) -> ReviewId {
         self.id
     }
 
-    fn name(&self) -> Option<(ExecutionId, ReviewKind)> {
+    fn alt_key(&self) -> Option<(ExecutionId, ReviewKind)> {
         Some((self.execution_id, self.kind))
     }
 }
@@ -165,19 +165,19 @@ impl Resolution {
 /// Opens a case, or the resolved one of its kind again.
 ///
 /// # Errors
-/// [`Halt::Broken`] for sums that do not fit.
+/// [`Stop::Inconsistent`] for sums that do not fit.
 pub(crate) fn open(
     execution: &Execution,
     kind: ReviewKind,
     amount: Money,
     reason: String,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<ReviewId, Halt> {
-    let review = match world.find::<Review>(&(execution.id, kind))? {
+) -> Result<ReviewId, Stop> {
+    let review = match work.find::<Review>(&(execution.id, kind))? {
         Some(known) => Review { amount, reason, ..known.again()? },
         None => Review {
-            id: ReviewId(world.new_id()?),
+            id: ReviewId(work.new_id()?),
             merchant_id: execution.merchant_id,
             execution_id: execution.id,
             kind,
@@ -192,20 +192,20 @@ pub(crate) fn open(
             resolved_at: None,
         },
     };
-    count_on_source(&review, 1, world)?;
-    world.put(review.clone());
+    count_on_source(&review, 1, work)?;
+    work.put(review.clone());
     Ok(review.id)
 }
 
 /// Counts a review that opens, or is resolved, on what its execution collects for. What waits for its deadline is under way
 /// anyway.
-fn count_on_source(review: &Review, by: i64, world: &mut World) -> Result<(), Halt> {
+fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(), Stop> {
     if review.kind == ReviewKind::DeadlinePassed {
         return Ok(());
     }
-    if let Some(id) = world.must::<Execution>(review.execution_id)?.source_id {
-        let source = world.must::<Source>(id)?;
-        world.put(Source { open_reviews: sum(source.open_reviews, by)?, ..(*source).clone() });
+    if let Some(id) = work.require::<Execution>(review.execution_id)?.source_id {
+        let source = work.require::<Source>(id)?;
+        work.put(Source { open_reviews: sum(source.open_reviews, by)?, ..(*source).clone() });
     }
     Ok(())
 }
@@ -214,14 +214,14 @@ fn count_on_source(review: &Review, by: i64, world: &mut World) -> Result<(), Ha
 ///
 /// # Errors
 /// None of its own.
-pub fn open_deadline(execution: &Execution, reason: &str, world: &mut World, now: Timestamp) -> Result<(), Halt> {
-    if world.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))?.is_some() {
+pub fn open_deadline(execution: &Execution, reason: &str, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    if work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))?.is_some() {
         return Ok(());
     }
     let nothing = Money::new(0, execution.wallet_currency());
-    let id = open(execution, ReviewKind::DeadlinePassed, nothing, reason.to_owned(), world, now)?;
+    let id = open(execution, ReviewKind::DeadlinePassed, nothing, reason.to_owned(), work, now)?;
     let note = Some(reason.to_owned());
-    event::record(world, execution.merchant_id, EventType::ReviewOpened, (Subject::Review, id.0), note, now)?;
+    event::record(work, execution.merchant_id, EventType::ReviewOpened, (EventEntity::Review, id.0), note, now)?;
     Ok(())
 }
 
@@ -230,19 +230,19 @@ pub fn open_deadline(execution: &Execution, reason: &str, world: &mut World, now
 ///
 /// # Errors
 /// None of its own.
-pub fn close_deadline(execution: &Execution, world: &mut World, now: Timestamp) -> Result<(), Halt> {
+pub fn close_deadline(execution: &Execution, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
     // What needs no provider is final at once.
     if execution.provider == Provider::Platform {
         return Ok(());
     }
-    let Some(review) = world.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))? else { return Ok(()) };
+    let Some(review) = work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))? else { return Ok(()) };
     if review.status == ReviewStatus::Open {
-        resolved((*review).clone(), execution.status.as_str(), "the provider's final word", world, now)?;
+        resolved((*review).clone(), execution.status.as_str(), "the provider's final word", work, now)?;
     }
     Ok(())
 }
 
-fn resolved(review: Review, resolution: &str, evidence: &str, world: &mut World, now: Timestamp) -> Result<Review, Halt> {
+fn resolved(review: Review, resolution: &str, evidence: &str, work: &mut Workspace, now: Timestamp) -> Result<Review, Stop> {
     let review = Review {
         status: ReviewStatus::Resolved,
         resolution: Some(resolution.to_owned()),
@@ -250,11 +250,11 @@ fn resolved(review: Review, resolution: &str, evidence: &str, world: &mut World,
         resolved_at: Some(now),
         ..review
     };
-    count_on_source(&review, -1, world)?;
-    world.put(review.clone());
+    count_on_source(&review, -1, work)?;
+    work.put(review.clone());
     // The evidence is kept with the event, since a review that opens again forgets it; the merchant reads the rest.
-    let note = Some([resolution, evidence].join(event::BEFORE_EVIDENCE));
-    event::record(world, review.merchant_id, EventType::ReviewResolved, (Subject::Review, review.id.0), note, now)?;
+    let note = Some([resolution, evidence].join(event::EVIDENCE_SEPARATOR));
+    event::record(work, review.merchant_id, EventType::ReviewResolved, (EventEntity::Review, review.id.0), note, now)?;
     Ok(review)
 }
 
@@ -264,28 +264,28 @@ const BY_OPERATOR: &str = "resolved by an operator";
 /// Resolves a review as a human decided.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::ReviewNotOpen`], [`Rejection::ReviewInsufficient`], [`Rejection::WalletState`] for a
+/// [`Refusal::NotFound`], [`Refusal::ReviewNotOpen`], [`Refusal::ReviewInsufficient`], [`Refusal::WalletState`] for a
 /// closed wallet. A frozen one takes part: what is resolved was in flight before.
-pub fn resolve(id: ReviewId, how: Resolution, evidence: &str, world: &mut World, now: Timestamp) -> Result<Review, Halt> {
-    let review = (*world.get::<Review>(id)?.ok_or(Rejection::NotFound)?).clone();
+pub fn resolve(id: ReviewId, how: Resolution, evidence: &str, work: &mut Workspace, now: Timestamp) -> Result<Review, Stop> {
+    let review = (*work.get::<Review>(id)?.ok_or(Refusal::NotFound)?).clone();
     if review.status != ReviewStatus::Open {
-        return Err(Rejection::ReviewNotOpen { needs: "it was resolved before" }.into());
+        return Err(Refusal::ReviewNotOpen { needs: "it was resolved before" }.into());
     }
-    let execution = (*world.must::<Execution>(review.execution_id)?).clone();
-    let time = world.must::<Merchant>(execution.merchant_id)?.time(now);
+    let execution = (*work.require::<Execution>(review.execution_id)?).clone();
+    let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
     match review.kind {
         ReviewKind::DeadlinePassed => {
-            resolve_deadline(&review, execution, how, time, world, now)?;
-            resolved(review, how.as_str(), evidence, world, now)
+            resolve_deadline(&review, execution, how, time, work, now)?;
+            resolved(review, how.as_str(), evidence, work, now)
         }
         ReviewKind::SuccessAfterFailure | ReviewKind::FailureAfterSuccess | ReviewKind::AmountMismatch => {
-            let counted = contradiction::room_taken(&execution, world)?;
+            let counted = contradiction::room_taken(&execution, work)?;
             let id = execution.id;
-            resolve_suspense(&review, execution, how, time, world, now)?;
-            let review = resolved(review, how.as_str(), evidence, world, now)?;
-            let execution = contradiction::recount((*world.must::<Execution>(id)?).clone(), counted, world)?;
-            let disputed = contradiction::reviews(execution.id, world)?.iter().any(|other| other.status == ReviewStatus::Open);
-            world.put(Execution { disputed, ..execution });
+            resolve_suspense(&review, execution, how, time, work, now)?;
+            let review = resolved(review, how.as_str(), evidence, work, now)?;
+            let execution = contradiction::recount((*work.require::<Execution>(id)?).clone(), counted, work)?;
+            let in_review = contradiction::reviews(execution.id, work)?.iter().any(|other| other.status == ReviewStatus::Open);
+            work.put(Execution { in_review, ..execution });
             Ok(review)
         }
     }
@@ -297,24 +297,24 @@ fn resolve_deadline(
     execution: Execution,
     how: Resolution,
     time: Timestamp,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     if !matches!(how, Resolution::Completed | Resolution::Failed) {
-        return Err(Rejection::ReviewNotOpen { needs: "nothing is in suspense; say --outcome completed or failed" }.into());
+        return Err(Refusal::ReviewNotOpen { needs: "nothing is in suspense; say --outcome completed or failed" }.into());
     }
-    if execution.disputed {
-        return Err(Rejection::ReviewNotOpen { needs: "resolve the review of its amount first" }.into());
+    if execution.in_review {
+        return Err(Refusal::ReviewNotOpen { needs: "resolve the review of its amount first" }.into());
     }
     if execution.status.is_final() {
         return Ok(());
     }
     // Settling would close the review as the provider's word: it is the human's.
-    world.put(Review { status: ReviewStatus::Resolved, resolved_at: Some(now), ..review.clone() });
+    work.put(Review { status: ReviewStatus::Resolved, resolved_at: Some(now), ..review.clone() });
     if how == Resolution::Completed {
-        settle::complete(execution, From::Held, None, time, world, now)?;
+        settle::complete(execution, DebitFrom::Held, None, time, work, now)?;
     } else {
-        settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?;
+        settle::fail(execution, BY_OPERATOR.to_owned(), time, work, now)?;
     }
     Ok(())
 }
@@ -324,55 +324,55 @@ fn resolve_suspense(
     execution: Execution,
     how: Resolution,
     time: Timestamp,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
-        return Err(Rejection::ReviewNotOpen { needs: "money is in suspense; say --to wallet or --to payer" }.into());
+        return Err(Refusal::ReviewNotOpen { needs: "money is in suspense; say --to wallet or --to payer" }.into());
     }
     // What it holds is released first: that may be what its wallet needs.
     let execution = if execution.status.is_final() {
         execution
     } else {
-        settle::fail(execution, BY_OPERATOR.to_owned(), time, world, now)?
+        settle::fail(execution, BY_OPERATOR.to_owned(), time, work, now)?
     };
-    if how == Resolution::ToWallet && late::is_in_full(review, &execution, world)? {
-        return late::settle(execution, time, world, now);
+    if how == Resolution::ToWallet && late::is_in_full(review, &execution, work)? {
+        return late::settle(execution, time, work, now);
     }
-    move_out_of_suspense(review, &execution, how, world, now)
+    move_out_of_suspense(review, &execution, how, work, now)
 }
 
 fn move_out_of_suspense(
     review: &Review,
     execution: &Execution,
     how: Resolution,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
     let found = review.amount;
     let mut legs = vec![Leg::system(AccountKind::Suspense, merchant, -found.minor, found.currency)];
     if how == Resolution::ToPayer {
         let clearing = AccountKind::clearing(execution.provider)
-            .ok_or_else(|| Halt::Broken(format!("execution {} has no clearing account", execution.id)))?;
+            .ok_or_else(|| Stop::Inconsistent(format!("execution {} has no clearing account", execution.id)))?;
         legs.push(Leg::system(clearing, merchant, found.minor, found.currency));
     } else {
-        legs.extend(into_wallet(review, execution, world, now)?);
+        legs.extend(into_wallet(review, execution, work, now)?);
     }
-    let subject = (Subject::Execution, execution.id.0);
+    let entity = (EventEntity::Execution, execution.id.0);
     let note = Some(how.as_str().to_owned());
-    let event = event::record(world, merchant, EventType::ReviewResolved, subject, note, now)?;
-    ledger::post(world, event, Some(execution.id), &Postings::balanced(legs)?, now)
+    let event = event::record(work, merchant, EventType::ReviewResolved, entity, note, now)?;
+    ledger::post(work, event, Some(execution.id), &Postings::balanced(legs)?, now)
 }
 
 /// The legs that give a wallet what is in suspense, or take it from there where it is missing; exchanged where the wallet has
 /// another currency.
-fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Vec<Leg>, Halt> {
+fn into_wallet(review: &Review, execution: &Execution, work: &mut Workspace, now: Timestamp) -> Result<Vec<Leg>, Stop> {
     let found = review.amount;
-    let wallet = review_wallet(review, execution, world, now)?;
-    let share = match given_back(review, execution, world)? {
+    let wallet = review_wallet(review, execution, work, now)?;
+    let share = match given_back(review, execution, work)? {
         Some((before, after)) => {
-            refund::correct(execution.original_execution_id.unwrap_or(execution.id), before, after, world)?
+            refund::correct(execution.original_execution_id.unwrap_or(execution.id), before, after, work)?
         }
         None => worth(review, execution, &wallet)?,
     };
@@ -388,49 +388,49 @@ fn into_wallet(review: &Review, execution: &Execution, world: &mut World, now: T
 /// Whether a wallet can take so much, or give it where it is below zero.
 ///
 /// # Errors
-/// [`Rejection::WalletState`], [`Rejection::ReviewInsufficient`], [`Rejection::ReviewNotOpen`].
-pub(crate) fn check_wallet(wallet: &Wallet, share: i64) -> Result<(), Rejection> {
+/// [`Refusal::WalletState`], [`Refusal::ReviewInsufficient`], [`Refusal::ReviewNotOpen`].
+pub(crate) fn check_wallet(wallet: &Wallet, share: i64) -> Result<(), Refusal> {
     if wallet.status == WalletStatus::Closed {
-        return Err(Rejection::WalletState { field: "", state: wallet.status.as_str() });
+        return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
     }
     if wallet.available_minor.saturating_add(share) < 0 {
-        return Err(Rejection::ReviewInsufficient);
+        return Err(Refusal::ReviewInsufficient);
     }
     // What is under way must still fit beside it.
     if share > 0 && !wallet.has_room(share, i64::MAX) {
-        return Err(Rejection::ReviewNotOpen { needs: "the wallet has no room for it; say --to payer" });
+        return Err(Refusal::ReviewNotOpen { needs: "the wallet has no room for it; say --to payer" });
     }
     Ok(())
 }
 
 /// The wallet that takes what is in suspense: the execution's own where the currency fits or the payment has a rate for it, so
 /// that what goes and comes again does so in one place; else the merchant's of the money's currency.
-fn review_wallet(review: &Review, execution: &Execution, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
+fn review_wallet(review: &Review, execution: &Execution, work: &mut Workspace, now: Timestamp) -> Result<Wallet, Stop> {
     if let Some(id) = execution.wallet_id {
-        let wallet = world.must::<Wallet>(id)?;
+        let wallet = work.require::<Wallet>(id)?;
         let has_rate = review.amount.currency == execution.outside_amount().currency || mutant!(AnyRate);
         if wallet.currency == review.amount.currency || has_rate {
             return Ok((*wallet).clone());
         }
     }
     let owner = Owner::Merchant(execution.merchant_id);
-    wallet::open(world, execution.merchant_id, owner, review.amount.currency, now)
+    wallet::open(work, execution.merchant_id, owner, review.amount.currency, now)
 }
 
 /// What was given back of a payment because of this execution, before what is in suspense goes to the wallet and after it; `None`
 /// for what is no refund and of no refunded payment, and for money of another currency, whose worth nobody has agreed on.
-fn given_back(review: &Review, execution: &Execution, world: &World) -> Result<Option<(i64, i64)>, Halt> {
+fn given_back(review: &Review, execution: &Execution, work: &Workspace) -> Result<Option<(i64, i64)>, Stop> {
     let found = review.amount;
     if found.currency != execution.outside_amount().currency {
         return Ok(None);
     }
-    let before = contradiction::given_back(execution, &contradiction::reviews(execution.id, world)?)?;
+    let before = contradiction::given_back(execution, &contradiction::reviews(execution.id, work)?)?;
     before.map(|before| Ok((before, difference(before, found.minor)?))).transpose()
 }
 
 /// What other money in suspense is worth in the wallet's currency, at the execution's stored rate: all of the payment what all of
 /// it was, a part rounded to the disadvantage of the wallet.
-fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64, Halt> {
+fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64, Stop> {
     let found = review.amount;
     if wallet.currency == found.currency {
         return Ok(found.minor);
@@ -444,5 +444,5 @@ fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64,
     } else {
         fees::whole_worth(size, execution.rate, wallet.currency)
     };
-    share.ok_or_else(|| Halt::Broken(format!("review {} has no worth in {}", review.id, wallet.currency)))
+    share.ok_or_else(|| Stop::Inconsistent(format!("review {} has no worth in {}", review.id, wallet.currency)))
 }

@@ -4,7 +4,7 @@ use crate::account;
 use crate::api_enum;
 use crate::checkout::CheckoutConfig;
 use crate::command::Settings;
-use crate::event::{self, EventType, Subject};
+use crate::event::{self, EventEntity, EventType};
 use crate::execution::Execution;
 use crate::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
 use crate::merchant::Merchant;
@@ -13,11 +13,11 @@ use crate::mutant;
 use crate::names::{Operation, Provider};
 use crate::party;
 use crate::recipient::{self, Recipient};
-use crate::rejection::{self, Refusals, Rejection};
+use crate::refusal::{self, Refusals, Refusal};
 use crate::source::{SourceInput, SourceRef, SourceType};
 use crate::time::{Timestamp, minutes, seconds};
 use crate::wallet::{Owner, Wallet};
-use crate::world::{Halt, Key, Lookup, NoName, Row, World};
+use crate::workspace::{Stop, RowKey, Lookup, NoAltKey, Row, Workspace};
 
 api_enum! {
     /// What a session declares.
@@ -132,13 +132,13 @@ pub struct Session {
 impl Session {
     /// The rows that it refers to, and that carrying it out is about.
     #[must_use]
-    pub fn points_at(&self) -> Vec<Key> {
+    pub fn referenced_keys(&self) -> Vec<RowKey> {
         let mut keys = vec![];
-        keys.extend(self.source_id.map(|id| Key::Source(Lookup::Id(id))));
-        keys.extend(self.wallet_id.map(|id| Key::Wallet(Lookup::Id(id))));
-        keys.extend(self.payment_account_id.map(|id| Key::PaymentAccount(Lookup::Id(id))));
-        keys.extend(self.party_id.map(|id| Key::Party(Lookup::Id(id))));
-        keys.extend(self.original_execution_id.map(|id| Key::Execution(Lookup::Id(id))));
+        keys.extend(self.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
+        keys.extend(self.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
+        keys.extend(self.payment_account_id.map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
+        keys.extend(self.party_id.map(|id| RowKey::Party(Lookup::Id(id))));
+        keys.extend(self.original_execution_id.map(|id| RowKey::Execution(Lookup::Id(id))));
         keys
     }
 
@@ -164,29 +164,29 @@ impl Session {
     /// This session, used up by `input` at a merchant's `time`.
     ///
     /// # Errors
-    /// [`Rejection::SessionExpired`], [`Rejection::State`] on `session_id`.
-    pub fn after(&self, input: SessionInput, time: Timestamp) -> Result<Self, Rejection> {
+    /// [`Refusal::SessionExpired`], [`Refusal::State`] on `session_id`.
+    pub fn after(&self, input: SessionInput, time: Timestamp) -> Result<Self, Refusal> {
         let status = match input {
             SessionInput::Expire => self.status,
             SessionInput::Execute | SessionInput::Cancel => self.status_at(time),
         };
         match status.on(input) {
             Some(status) => Ok(Self { status, updated_at: time, ..self.clone() }),
-            None if status == SessionStatus::Expired => Err(Rejection::SessionExpired { at: self.expires_at }),
-            None => Err(Rejection::State { field: "session_id", what: "session", state: status.as_str(), needs: "ACTIVE" }),
+            None if status == SessionStatus::Expired => Err(Refusal::SessionExpired { at: self.expires_at }),
+            None => Err(Refusal::State { field: "session_id", what: "session", state: status.as_str(), needs: "ACTIVE" }),
         }
     }
 }
 
 impl Row for Session {
     type Id = SessionId;
-    type Name = NoName;
+    type AltKey = NoAltKey;
 
     fn id(&self) -> SessionId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -210,7 +210,7 @@ impl Default for Lifetimes {
 
 /// A request to declare an intent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Declare {
+pub enum NewSession {
     /// To collect for a source.
     Checkout {
         /// Its kind.
@@ -258,12 +258,12 @@ pub enum Declare {
 /// Whether `expires_at` is in the future and not too far.
 ///
 /// # Errors
-/// [`Rejection::ExpiryPast`], [`Rejection::ExpiryFar`].
-pub fn check_expiry(expires_at: Timestamp, time: Timestamp, lifetimes: Lifetimes) -> Result<Timestamp, Rejection> {
+/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`].
+pub fn check_expiry(expires_at: Timestamp, time: Timestamp, lifetimes: Lifetimes) -> Result<Timestamp, Refusal> {
     if expires_at <= time {
-        Err(Rejection::ExpiryPast { now: time })
+        Err(Refusal::ExpiryPast { now: time })
     } else if expires_at > time.plus(seconds(lifetimes.max_days.saturating_mul(86_400))) {
-        Err(Rejection::ExpiryFar { days: lifetimes.max_days })
+        Err(Refusal::ExpiryFar { days: lifetimes.max_days })
     } else {
         Ok(expires_at)
     }
@@ -275,16 +275,16 @@ pub fn check_expiry(expires_at: Timestamp, time: Timestamp, lifetimes: Lifetimes
 /// Every refusal of `behaviour` for the kind, all at once.
 pub fn declare(
     merchant_id: MerchantId,
-    request: &Declare,
+    request: &NewSession,
     settings: &Settings,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<Session, Halt> {
+) -> Result<Session, Stop> {
     let lifetimes = settings.lifetimes;
-    let merchant = world.must::<Merchant>(merchant_id)?;
+    let merchant = work.require::<Merchant>(merchant_id)?;
     let time = merchant.time(now);
-    if !merchant.verified && !matches!(request, Declare::Checkout { .. }) {
-        return Err(Rejection::NotVerified.into());
+    if !merchant.verified && !matches!(request, NewSession::Checkout { .. }) {
+        return Err(Refusal::NotVerified.into());
     }
     let blank = Session {
         id: SessionId(0),
@@ -305,16 +305,16 @@ pub fn declare(
         updated_at: time,
     };
     let session = match request {
-        Declare::Checkout { kind, source_id } => {
-            check_source(merchant_id, *kind, *source_id, world)?;
-            let expires_at = within_checkout(*source_id, blank.expires_at, time, world)?;
+        NewSession::Checkout { kind, source_id } => {
+            check_source(merchant_id, *kind, *source_id, work)?;
+            let expires_at = within_checkout(*source_id, blank.expires_at, time, work)?;
             Session { source_id: Some(*source_id), expires_at, ..blank }
         }
-        Declare::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
+        NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
             let mut refusals = Refusals::default();
             let payee = (*account_id, *account_field);
-            let wallet = payout_wallet(merchant_id, *wallet_id, payee, *amount, world, now, &mut refusals)?;
+            let wallet = payout_wallet(merchant_id, *wallet_id, payee, *amount, work, now, &mut refusals)?;
             refusals.take(check_expiry(expires_at, time, lifetimes));
             refusals.finish()?;
             Session {
@@ -326,23 +326,23 @@ pub fn declare(
                 ..blank
             }
         }
-        Declare::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
+        NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
             let mut refusals = Refusals::default();
-            let wallet = own_wallet(merchant_id, *wallet_id, "from_wallet_id", *amount, world, &mut refusals)?;
+            let wallet = own_wallet(merchant_id, *wallet_id, "from_wallet_id", *amount, work, &mut refusals)?;
             let counterparty =
-                refusals.take(party::owned_counterparty(merchant_id, *counterparty_id, "to_counterparty_id", world)?);
+                refusals.take(party::owned_counterparty(merchant_id, *counterparty_id, "to_counterparty_id", work)?);
             let party_id = counterparty.as_ref().and_then(|counterparty| counterparty.party_id);
             if counterparty.is_some() && party_id.is_none() {
-                refusals.add(Rejection::CounterpartyWithoutParty);
+                refusals.add(Refusal::CounterpartyWithoutParty);
             }
-            let recipient = party_id.map(|party_id| recipient::of(&merchant, party_id, world)).transpose()?;
+            let recipient = party_id.map(|party_id| recipient::of(&merchant, party_id, work)).transpose()?;
             if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
-                refusals.unless(recipient.owner != wallet.owner(), Rejection::TransferToSelf);
+                refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
             }
             refusals.take(check_expiry(*expires_at, time, lifetimes));
             refusals.finish()?;
             if let Some(party_id) = party_id {
-                recipient::tell(&merchant, party_id, settings.transfers, world, now)?;
+                recipient::tell(&merchant, party_id, settings.transfers, work, now)?;
             }
             Session {
                 kind: SessionKind::Transfer,
@@ -355,11 +355,11 @@ pub fn declare(
                 ..blank
             }
         }
-        Declare::Refund { original_id, amount, expires_at, reason } => {
+        NewSession::Refund { original_id, amount, expires_at, reason } => {
             let mut refusals = Refusals::default();
-            let original = refusals.take(refundable(merchant_id, *original_id, world)?);
+            let original = refusals.take(refundable(merchant_id, *original_id, work)?);
             let amount = original.as_ref().and_then(|original| {
-                let amount = refusals.take(rejection::request_amount(*amount, original.payer.currency))?;
+                let amount = refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
                 refusals.take(check_refund_room(original, amount))
             });
             refusals.take(check_expiry(*expires_at, time, lifetimes));
@@ -375,30 +375,30 @@ pub fn declare(
             }
         }
     };
-    let session = Session { id: SessionId(world.new_id()?), ..session };
-    world.put(session.clone());
-    event::record(world, merchant_id, EventType::SessionCreated, (Subject::Session, session.id.0), None, now)?;
+    let session = Session { id: SessionId(work.new_id()?), ..session };
+    work.put(session.clone());
+    event::record(work, merchant_id, EventType::SessionCreated, (EventEntity::Session, session.id.0), None, now)?;
     Ok(session)
 }
 
-fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, world: &World) -> Result<(), Halt> {
+fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, work: &Workspace) -> Result<(), Stop> {
     let what = match kind {
         SourceType::Invoice => "an invoice",
         SourceType::Order => "an order",
     };
-    let source = SourceRef { merchant_id, kind, id }.look(world)?.ok_or(Rejection::Unknown { field: "source_id", what })?;
+    let source = SourceRef { merchant_id, kind, id }.look(work)?.ok_or(Refusal::Unknown { field: "source_id", what })?;
     source.after(SourceInput::Collect, "source_id", source.updated_at)?;
     if source.total_minor <= 0 {
-        return Err(Rejection::AmountTooSmall { field: "source_id" }.into());
+        return Err(Refusal::AmountTooSmall { field: "source_id" }.into());
     }
     Ok(())
 }
 
 /// Until when a session may be used for a source: the end of its checkout binds it, and through it the payment.
-fn within_checkout(id: SourceId, expires_at: Timestamp, time: Timestamp, world: &World) -> Result<Timestamp, Halt> {
-    let page = world.find::<CheckoutConfig>(&id)?;
+fn within_checkout(id: SourceId, expires_at: Timestamp, time: Timestamp, work: &Workspace) -> Result<Timestamp, Stop> {
+    let page = work.find::<CheckoutConfig>(&id)?;
     match page.and_then(|page| page.ends_at()) {
-        Some(at) if at <= time => Err(Rejection::CheckoutExpired { at }.into()),
+        Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
         Some(at) => Ok(at.min(expires_at)),
         None => Ok(expires_at),
     }
@@ -410,19 +410,19 @@ fn own_wallet(
     id: WalletId,
     field: &'static str,
     amount: Money,
-    world: &World,
+    work: &Workspace,
     refusals: &mut Refusals,
-) -> Result<Option<Wallet>, Halt> {
-    let found = world.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
-    let Some(wallet) = refusals.take(found.ok_or(Rejection::Unknown { field, what: "a wallet" })) else { return Ok(None) };
+) -> Result<Option<Wallet>, Stop> {
+    let found = work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
+    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" })) else { return Ok(None) };
     check_debit(&wallet, field, amount, refusals);
     Ok(Some((*wallet).clone()))
 }
 
 fn check_debit(wallet: &Wallet, field: &'static str, amount: Money, refusals: &mut Refusals) {
     let fine = wallet.status.allows_debit() || mutant!(FrozenPays);
-    refusals.unless(fine, Rejection::WalletState { field, state: wallet.status.as_str() });
-    refusals.unless(wallet.currency == amount.currency, Rejection::CurrencyMismatch { what: "wallet", has: wallet.currency });
+    refusals.unless(fine, Refusal::WalletState { field, state: wallet.status.as_str() });
+    refusals.unless(wallet.currency == amount.currency, Refusal::CurrencyMismatch { what: "wallet", has: wallet.currency });
 }
 
 /// The wallet that a payout debits: the merchant's, or that of the party whose account is paid.
@@ -431,15 +431,15 @@ fn payout_wallet(
     wallet_id: Option<WalletId>,
     (account_id, account_field): (PaymentAccountId, &'static str),
     amount: Money,
-    world: &World,
+    work: &Workspace,
     now: Timestamp,
     refusals: &mut Refusals,
-) -> Result<Option<Wallet>, Halt> {
-    let account = refusals.take(account::usable(merchant_id, account_id, Operation::Payout, account_field, world)?);
+) -> Result<Option<Wallet>, Stop> {
+    let account = refusals.take(account::usable(merchant_id, account_id, Operation::Payout, account_field, work)?);
     let wallet = match wallet_id {
         None => {
-            let found = world.find::<Wallet>(&(Owner::Merchant(merchant_id), amount.currency))?;
-            refusals.take(found.ok_or(Rejection::NoWallet { currency: amount.currency }))
+            let found = work.find::<Wallet>(&(Owner::Merchant(merchant_id), amount.currency))?;
+            refusals.take(found.ok_or(Refusal::NoWallet { currency: amount.currency }))
         }
         Some(id) => {
             // Whose account it is tells whose wallet it may be; of an account that was refused nothing is known.
@@ -447,8 +447,8 @@ fn payout_wallet(
                 (Owner::Merchant(_), _) | (Owner::Party(_), None) => true,
                 (Owner::Party(owner), Some(account)) => owner == account.party_id,
             };
-            let found = world.get::<Wallet>(id)?.filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
-            refusals.take(found.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" }))
+            let found = work.get::<Wallet>(id)?.filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
+            refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
         }
     };
     if let Some(wallet) = &wallet {
@@ -457,11 +457,11 @@ fn payout_wallet(
     if let Some(account) = account {
         let own = wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
         if own && account.provider == Provider::Platform {
-            refusals.add(Rejection::WalletState { field: "wallet_id", state: "the payee's own" });
+            refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
         }
         refusals.unless(
-            world.book.takes(account.method, account.provider, Operation::Payout, amount.currency, now),
-            Rejection::CurrencyNotTaken { field: "currency", currency: amount.currency, method: account.method.as_str() },
+            work.tariff.takes(account.method, account.provider, Operation::Payout, amount.currency, now),
+            Refusal::CurrencyNotTaken { field: "currency", currency: amount.currency, method: account.method.as_str() },
         );
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))
@@ -470,17 +470,17 @@ fn payout_wallet(
 /// The completed collection of that id, or the one that a review settled.
 ///
 /// # Errors
-/// [`Rejection::Unknown`], [`Rejection::NotRefundable`] on `original_payment_intent_id`.
-pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Result<Result<Execution, Rejection>, Halt> {
-    let found = world
+/// [`Refusal::Unknown`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
+pub fn refundable(merchant_id: MerchantId, id: ExecutionId, work: &Workspace) -> Result<Result<Execution, Refusal>, Stop> {
+    let found = work
         .get::<Execution>(id)?
         .filter(|execution| execution.merchant_id == merchant_id && execution.operation == Operation::Collection);
     Ok(match found {
-        None => Err(Rejection::Unknown { field: "original_payment_intent_id", what: "a collection" }),
+        None => Err(Refusal::Unknown { field: "original_payment_intent_id", what: "a collection" }),
         Some(original) if !original.is_settled() && !mutant!(RefundOfPending) => {
-            Err(Rejection::NotRefundable { state: original.status.as_str() })
+            Err(Refusal::NotRefundable { state: original.status.as_str() })
         }
-        Some(original) if original.disputed => Err(Rejection::NotRefundable { state: "disputed by its provider" }),
+        Some(original) if original.in_review => Err(Refusal::NotRefundable { state: "disputed by its provider" }),
         Some(original) => Ok((*original).clone()),
     })
 }
@@ -488,26 +488,26 @@ pub fn refundable(merchant_id: MerchantId, id: ExecutionId, world: &World) -> Re
 /// Makes the check of a refund's creation again, at its execution: its provider may have taken the payment back meanwhile.
 ///
 /// # Errors
-/// [`Rejection::State`] on `session_id`.
-pub fn recheck_original(original: &Execution) -> Result<(), Rejection> {
+/// [`Refusal::State`] on `session_id`.
+pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     let state = if !original.is_settled() {
         original.status.as_str()
-    } else if original.disputed && !mutant!(RefundOfDisputed) {
+    } else if original.in_review && !mutant!(RefundOfDisputed) {
         "disputed by its provider"
     } else {
         return Ok(());
     };
-    Err(Rejection::State { field: "session_id", what: "payment", state, needs: "COMPLETED and undisputed" })
+    Err(Refusal::State { field: "session_id", what: "payment", state, needs: "COMPLETED and undisputed" })
 }
 
 /// Whether the refund still fits into its payment.
 ///
 /// # Errors
-/// [`Rejection::RefundExceeds`].
-pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, Rejection> {
+/// [`Refusal::RefundExceeds`].
+pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, Refusal> {
     let left = Money::new(original.payer.minor.saturating_sub(original.refunded_minor), original.payer.currency);
     if amount.minor > left.minor {
-        return Err(Rejection::RefundExceeds { left: format!("{left} {}", left.currency) });
+        return Err(Refusal::RefundExceeds { left: format!("{left} {}", left.currency) });
     }
     Ok(amount)
 }
@@ -515,10 +515,10 @@ pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, R
 /// Makes the checks of a payout's or transfer's creation again, at its execution. `field` is where they are reported.
 ///
 /// # Errors
-/// [`Halt::Rejected`] with all of them.
-pub fn recheck_wallet(session: &Session, amount: Money, world: &World) -> Result<Wallet, Halt> {
-    let id = session.wallet_id.ok_or_else(|| Halt::Broken(format!("session {} has no wallet", session.id)))?;
-    let wallet = world.must::<Wallet>(id)?;
+/// [`Stop::Refused`] with all of them.
+pub fn recheck_wallet(session: &Session, amount: Money, work: &Workspace) -> Result<Wallet, Stop> {
+    let id = session.wallet_id.ok_or_else(|| Stop::Inconsistent(format!("session {} has no wallet", session.id)))?;
+    let wallet = work.require::<Wallet>(id)?;
     let mut refusals = Refusals::default();
     check_debit(&wallet, "session_id", amount, &mut refusals);
     refusals.finish()?;
@@ -528,41 +528,41 @@ pub fn recheck_wallet(session: &Session, amount: Money, world: &World) -> Result
 /// Withdraws a session.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::SessionExpired`], [`Rejection::State`].
+/// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::State`].
 pub fn cancel(
     merchant_id: MerchantId,
     kind: SessionKind,
     id: SessionId,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<Session, Halt> {
-    let time = world.must::<Merchant>(merchant_id)?.time(now);
-    let found = world.get::<Session>(id)?.filter(|session| session.merchant_id == merchant_id && session.kind == kind);
-    let found = found.ok_or(Rejection::NotFound)?;
+) -> Result<Session, Stop> {
+    let time = work.require::<Merchant>(merchant_id)?.time(now);
+    let found = work.get::<Session>(id)?.filter(|session| session.merchant_id == merchant_id && session.kind == kind);
+    let found = found.ok_or(Refusal::NotFound)?;
     let session = if mutant!(CancelExecuted) && found.status == SessionStatus::Executed {
         Session { status: SessionStatus::Canceled, ..(*found).clone() }
     } else {
         found.after(SessionInput::Cancel, time)?
     };
-    world.put(session.clone());
-    event::record(world, merchant_id, EventType::SessionCanceled, (Subject::Session, id.0), None, now)?;
+    work.put(session.clone());
+    event::record(work, merchant_id, EventType::SessionCanceled, (EventEntity::Session, id.0), None, now)?;
     Ok(session)
 }
 
 /// Writes down that a session's time is over. Does nothing when it is not, or when the session was used up otherwise.
 ///
 /// # Errors
-/// [`Halt::Broken`] when the session is not there.
-pub fn expire(id: SessionId, world: &mut World, now: Timestamp) -> Result<bool, Halt> {
-    let session = world.must::<Session>(id)?;
-    let time = world.must::<Merchant>(session.merchant_id)?.time(now);
+/// [`Stop::Inconsistent`] when the session is not there.
+pub fn expire(id: SessionId, work: &mut Workspace, now: Timestamp) -> Result<bool, Stop> {
+    let session = work.require::<Session>(id)?;
+    let time = work.require::<Merchant>(session.merchant_id)?.time(now);
     if session.status != SessionStatus::Active || time < session.expires_at {
         return Ok(false);
     }
     // Seen by everybody since then; that it is written down is no news.
     let session = session.after(SessionInput::Expire, session.expires_at)?;
-    event::record(world, session.merchant_id, EventType::SessionExpired, (Subject::Session, id.0), None, now)?;
-    world.put(session);
+    event::record(work, session.merchant_id, EventType::SessionExpired, (EventEntity::Session, id.0), None, now)?;
+    work.put(session);
     Ok(true)
 }
 
@@ -610,11 +610,11 @@ mod tests {
         let session = session(1_000_000);
         let execute = |time| session.after(SessionInput::Execute, Timestamp(time)).map(|s| s.status);
         assert_eq!(execute(999_999), Ok(SessionStatus::Executed));
-        assert_eq!(execute(1_000_000), Err(Rejection::SessionExpired { at: Timestamp(1_000_000) }));
+        assert_eq!(execute(1_000_000), Err(Refusal::SessionExpired { at: Timestamp(1_000_000) }));
         assert_eq!(session.status_at(Timestamp(999_999)), SessionStatus::Active);
         assert_eq!(session.status_at(Timestamp(1_000_000)), SessionStatus::Expired);
         let cancel = session.after(SessionInput::Cancel, Timestamp(1_000_000));
-        assert_eq!(cancel, Err(Rejection::SessionExpired { at: Timestamp(1_000_000) }));
+        assert_eq!(cancel, Err(Refusal::SessionExpired { at: Timestamp(1_000_000) }));
     }
 
     #[test]
@@ -622,9 +622,9 @@ mod tests {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
         let check = |text| check_expiry(Timestamp::parse(text).unwrap(), now, Lifetimes::default());
         assert!(check("2026-11-22T12:00:00.000001Z").is_ok());
-        assert_eq!(check("2026-11-22T12:00:00Z"), Err(Rejection::ExpiryPast { now }));
-        assert_eq!(check("2025-06-15T18:00:00Z"), Err(Rejection::ExpiryPast { now }));
+        assert_eq!(check("2026-11-22T12:00:00Z"), Err(Refusal::ExpiryPast { now }));
+        assert_eq!(check("2025-06-15T18:00:00Z"), Err(Refusal::ExpiryPast { now }));
         assert!(check("2027-11-23T12:00:00Z").is_ok());
-        assert_eq!(check("2027-11-23T12:00:00.000001Z"), Err(Rejection::ExpiryFar { days: 366 }));
+        assert_eq!(check("2027-11-23T12:00:00.000001Z"), Err(Refusal::ExpiryFar { days: 366 }));
     }
 }

@@ -1,18 +1,18 @@
 //! Invoices and orders: what a checkout session collects for.
 
 use crate::api_enum;
-use crate::change::Change;
+use crate::change::Patch;
 use crate::currency::Currency;
-use crate::event::{self, EventType, Subject};
+use crate::event::{self, EventEntity, EventType};
 use crate::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
 use crate::merchant::Merchant;
 use crate::money::{Decimal, MAX_MINOR, Money};
 use crate::mutant;
 use crate::names::FeeBearer;
 use crate::party;
-use crate::rejection::{self, Rejection};
+use crate::refusal::{self, Refusal};
 use crate::time::Timestamp;
-use crate::world::{Halt, NoName, Row, World};
+use crate::workspace::{Stop, NoAltKey, Row, Workspace};
 
 /// The most items of a source: whoever reads it, on a page too, reads all of them.
 pub const MAX_ITEMS: i64 = 200;
@@ -165,16 +165,16 @@ impl Source {
     /// This source after `input`.
     ///
     /// # Errors
-    /// [`Rejection::State`], [`Rejection::InReview`] on `field`.
-    pub fn after(&self, input: SourceInput, field: &'static str, time: Timestamp) -> Result<Self, Rejection> {
-        let status = self.status.on(input).map_err(|needs| Rejection::State {
+    /// [`Refusal::State`], [`Refusal::InReview`] on `field`.
+    pub fn after(&self, input: SourceInput, field: &'static str, time: Timestamp) -> Result<Self, Refusal> {
+        let status = self.status.on(input).map_err(|needs| Refusal::State {
             field,
             what: self.kind.word(),
             state: self.status.as_str(),
             needs,
         })?;
         if input == SourceInput::Collect && self.open_reviews > 0 && !mutant!(CollectInReview) {
-            return Err(Rejection::InReview { field, what: self.kind.word() });
+            return Err(Refusal::InReview { field, what: self.kind.word() });
         }
         Ok(Self { status, updated_at: time, ..self.clone() })
     }
@@ -182,13 +182,13 @@ impl Source {
 
 impl Row for Source {
     type Id = SourceId;
-    type Name = NoName;
+    type AltKey = NoAltKey;
 
     fn id(&self) -> SourceId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -226,13 +226,13 @@ impl Item {
 
 impl Row for Item {
     type Id = ItemId;
-    type Name = NoName;
+    type AltKey = NoAltKey;
 
     fn id(&self) -> ItemId {
         self.id
     }
 
-    fn name(&self) -> Option<NoName> {
+    fn alt_key(&self) -> Option<NoAltKey> {
         None
     }
 }
@@ -254,13 +254,13 @@ pub struct Counter {
 
 impl Row for Counter {
     type Id = i64;
-    type Name = (MerchantId, SourceType, i64);
+    type AltKey = (MerchantId, SourceType, i64);
 
     fn id(&self) -> i64 {
         self.id
     }
 
-    fn name(&self) -> Option<(MerchantId, SourceType, i64)> {
+    fn alt_key(&self) -> Option<(MerchantId, SourceType, i64)> {
         Some((self.merchant_id, self.kind, self.year))
     }
 }
@@ -290,13 +290,13 @@ pub struct NewSource {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct SourceChanges {
     /// What it is for; no text where it is cleared.
-    pub note: Change<String>,
+    pub note: Patch<String>,
     /// Who bears the fees.
     pub fee_bearer: Option<FeeBearer>,
     /// The merchant's own reference.
-    pub reference_id: Change<String>,
+    pub reference_id: Patch<String>,
     /// The day on which it is due.
-    pub due_date: Change<Timestamp>,
+    pub due_date: Patch<Timestamp>,
 }
 
 /// A new line.
@@ -338,42 +338,42 @@ impl SourceRef {
     /// The source, named by the path of a call.
     ///
     /// # Errors
-    /// [`Rejection::NotFound`].
-    pub fn in_path(self, world: &World) -> Result<Source, Halt> {
-        Ok(self.look(world)?.ok_or(Rejection::NotFound)?)
+    /// [`Refusal::NotFound`].
+    pub fn in_path(self, work: &Workspace) -> Result<Source, Stop> {
+        Ok(self.look(work)?.ok_or(Refusal::NotFound)?)
     }
 
     /// The source; `None` when it is not this merchant's or of the other kind.
     ///
     /// # Errors
-    /// [`Halt::Missing`].
-    pub fn look(self, world: &World) -> Result<Option<Source>, Halt> {
-        let found = world.get::<Source>(self.id)?.filter(|row| row.merchant_id == self.merchant_id && row.kind == self.kind);
+    /// [`Stop::NotLoaded`].
+    pub fn look(self, work: &Workspace) -> Result<Option<Source>, Stop> {
+        let found = work.get::<Source>(self.id)?.filter(|row| row.merchant_id == self.merchant_id && row.kind == self.kind);
         Ok(found.map(|row| (*row).clone()))
     }
 }
 
-fn next_number(merchant_id: MerchantId, kind: SourceType, year: i64, world: &mut World) -> Result<String, Halt> {
-    let counter = match world.find::<Counter>(&(merchant_id, kind, year))? {
+fn next_number(merchant_id: MerchantId, kind: SourceType, year: i64, work: &mut Workspace) -> Result<String, Stop> {
+    let counter = match work.find::<Counter>(&(merchant_id, kind, year))? {
         Some(counter) => Counter { last: counter.last.saturating_add(1), ..(*counter).clone() },
-        None => Counter { id: world.new_id()?, merchant_id, kind, year, last: 1 },
+        None => Counter { id: work.new_id()?, merchant_id, kind, year, last: 1 },
     };
     let skipped = i64::from(mutant!(NumberGap) && counter.last % 7 == 0);
     let counter = Counter { last: counter.last + skipped, ..counter };
     let number = format!("{}-{year}-{:05}", kind.prefix(), counter.last);
-    world.put(counter);
+    work.put(counter);
     Ok(number)
 }
 
 /// Makes a source, `IDLE` and empty, with the next number of the merchant's year.
 ///
 /// # Errors
-/// [`Rejection::Unknown`] on `counterparty_id`.
-pub fn create(merchant_id: MerchantId, new: &NewSource, world: &mut World, time: Timestamp) -> Result<Source, Halt> {
-    party::owned_counterparty(merchant_id, new.counterparty_id, "counterparty_id", world)??;
+/// [`Refusal::Unknown`] on `counterparty_id`.
+pub fn create(merchant_id: MerchantId, new: &NewSource, work: &mut Workspace, time: Timestamp) -> Result<Source, Stop> {
+    party::owned_counterparty(merchant_id, new.counterparty_id, "counterparty_id", work)??;
     let source = Source {
-        number: next_number(merchant_id, new.kind, time.year(), world)?,
-        id: SourceId(world.new_id()?),
+        number: next_number(merchant_id, new.kind, time.year(), work)?,
+        id: SourceId(work.new_id()?),
         merchant_id,
         kind: new.kind,
         counterparty_id: new.counterparty_id,
@@ -391,67 +391,67 @@ pub fn create(merchant_id: MerchantId, new: &NewSource, world: &mut World, time:
         created_at: time,
         updated_at: time,
     };
-    world.put(source.clone());
+    work.put(source.clone());
     Ok(source)
 }
 
 /// Changes a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`].
-pub fn update(which: SourceRef, changes: &SourceChanges, world: &mut World, time: Timestamp) -> Result<Source, Halt> {
-    let mut source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
+/// [`Refusal::NotFound`], [`Refusal::State`].
+pub fn update(which: SourceRef, changes: &SourceChanges, work: &mut Workspace, time: Timestamp) -> Result<Source, Stop> {
+    let mut source = which.in_path(work)?.after(SourceInput::Edit, "", time)?;
     source.note = changes.note.clone().of(Some(source.note)).unwrap_or_default();
     source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);
     source.reference_id = changes.reference_id.clone().of(source.reference_id);
     source.due_date = changes.due_date.of(source.due_date);
-    world.put(source.clone());
+    work.put(source.clone());
     Ok(source)
 }
 
 /// Publishes a source that is `IDLE` and not empty.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::Empty`].
-pub fn publish(which: SourceRef, world: &mut World, now: Timestamp) -> Result<Source, Halt> {
-    let time = world.must::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.in_path(world)?.after(SourceInput::Publish, "", time)?;
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::Empty`].
+pub fn publish(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
+    let time = work.require::<Merchant>(which.merchant_id)?.time(now);
+    let source = which.in_path(work)?.after(SourceInput::Publish, "", time)?;
     if source.total_minor == 0 {
-        return Err(Rejection::Empty { what: source.kind.word() }.into());
+        return Err(Refusal::Empty { what: source.kind.word() }.into());
     }
-    world.put(source.clone());
-    event::record(world, which.merchant_id, EventType::SourcePublished, (Subject::Source, which.id.0), None, now)?;
+    work.put(source.clone());
+    event::record(work, which.merchant_id, EventType::SourcePublished, (EventEntity::Source, which.id.0), None, now)?;
     Ok(source)
 }
 
 /// Withdraws a source that is `IDLE` or `ACTIVE`.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`].
-pub fn cancel(which: SourceRef, world: &mut World, now: Timestamp) -> Result<Source, Halt> {
-    let time = world.must::<Merchant>(which.merchant_id)?.time(now);
-    let source = which.in_path(world)?.after(SourceInput::Cancel, "", time)?;
-    world.put(source.clone());
-    event::record(world, which.merchant_id, EventType::SourceCanceled, (Subject::Source, which.id.0), None, now)?;
+/// [`Refusal::NotFound`], [`Refusal::State`].
+pub fn cancel(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
+    let time = work.require::<Merchant>(which.merchant_id)?.time(now);
+    let source = which.in_path(work)?.after(SourceInput::Cancel, "", time)?;
+    work.put(source.clone());
+    event::record(work, which.merchant_id, EventType::SourceCanceled, (EventEntity::Source, which.id.0), None, now)?;
     Ok(source)
 }
 
 /// Adds an item to a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::CurrencyMismatch`], [`Rejection::TooManyItems`],
-/// [`Rejection::AmountTooLarge`].
-pub fn add_item(which: SourceRef, new: &NewItem, world: &mut World, time: Timestamp) -> Result<Item, Halt> {
-    let mut source = which.in_path(world)?.after(SourceInput::Edit, "", time)?;
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::CurrencyMismatch`], [`Refusal::TooManyItems`],
+/// [`Refusal::AmountTooLarge`].
+pub fn add_item(which: SourceRef, new: &NewItem, work: &mut Workspace, time: Timestamp) -> Result<Item, Stop> {
+    let mut source = which.in_path(work)?.after(SourceInput::Edit, "", time)?;
     if new.currency != source.currency {
-        return Err(Rejection::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into());
+        return Err(Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into());
     }
     if source.item_count >= MAX_ITEMS {
-        return Err(Rejection::TooManyItems { what: source.kind.word(), most: MAX_ITEMS }.into());
+        return Err(Refusal::TooManyItems { what: source.kind.word(), most: MAX_ITEMS }.into());
     }
     source.item_count = source.item_count.saturating_add(1);
     let item = Item {
-        id: ItemId(world.new_id()?),
+        id: ItemId(work.new_id()?),
         merchant_id: which.merchant_id,
         source_id: which.id,
         name: new.name.clone(),
@@ -462,43 +462,43 @@ pub fn add_item(which: SourceRef, new: &NewItem, world: &mut World, time: Timest
         created_at: time,
         updated_at: time,
     };
-    replace_line(source, 0, item.line_total(), world)?;
-    world.put(item.clone());
+    replace_line(source, 0, item.line_total(), work)?;
+    work.put(item.clone());
     Ok(item)
 }
 
-fn item_of(which: SourceRef, id: ItemId, world: &World) -> Result<Item, Halt> {
-    let found = world.get::<Item>(id)?.filter(|item| item.source_id == which.id && !item.removed);
-    Ok((*found.ok_or(Rejection::NotFound)?).clone())
+fn item_of(which: SourceRef, id: ItemId, work: &Workspace) -> Result<Item, Stop> {
+    let found = work.get::<Item>(id)?.filter(|item| item.source_id == which.id && !item.removed);
+    Ok((*found.ok_or(Refusal::NotFound)?).clone())
 }
 
 /// Writes the source's total with one line's share exchanged for another.
-fn replace_line(mut source: Source, old: i64, new: Option<i64>, world: &mut World) -> Result<(), Halt> {
+fn replace_line(mut source: Source, old: i64, new: Option<i64>, work: &mut Workspace) -> Result<(), Stop> {
     source.total_minor = new
         .and_then(|new| source.total_minor.checked_sub(old)?.checked_add(new))
         .filter(|total| *total <= MAX_MINOR)
-        .ok_or(Rejection::AmountTooLarge { field: "amount" })?;
-    world.put(source);
+        .ok_or(Refusal::AmountTooLarge { field: "amount" })?;
+    work.put(source);
     Ok(())
 }
 
 /// Changes an item of a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`], [`Rejection::TooManyDecimals`], [`Rejection::AmountTooLarge`].
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`], [`Refusal::AmountTooLarge`].
 pub fn update_item(
     which: SourceRef,
     id: ItemId,
     changes: &ItemChanges,
-    world: &mut World,
+    work: &mut Workspace,
     time: Timestamp,
-) -> Result<Item, Halt> {
-    let source = which.in_path(world)?;
-    let old = item_of(which, id, world)?;
+) -> Result<Item, Stop> {
+    let source = which.in_path(work)?;
+    let old = item_of(which, id, work)?;
     let source = source.after(SourceInput::Edit, "", time)?;
     let amount_minor = match changes.amount {
         None => old.amount_minor,
-        Some(amount) => rejection::request_amount(amount, source.currency)?.minor,
+        Some(amount) => refusal::request_amount(amount, source.currency)?.minor,
     };
     let item = Item {
         name: changes.name.clone().unwrap_or_else(|| old.name.clone()),
@@ -507,22 +507,22 @@ pub fn update_item(
         updated_at: time,
         ..old.clone()
     };
-    replace_line(source, old.line_total().unwrap_or(0), item.line_total(), world)?;
-    world.put(item.clone());
+    replace_line(source, old.line_total().unwrap_or(0), item.line_total(), work)?;
+    work.put(item.clone());
     Ok(item)
 }
 
 /// Takes an item out of a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Rejection::NotFound`], [`Rejection::State`].
-pub fn remove_item(which: SourceRef, id: ItemId, world: &mut World, time: Timestamp) -> Result<(), Halt> {
-    let source = which.in_path(world)?;
-    let item = item_of(which, id, world)?;
+/// [`Refusal::NotFound`], [`Refusal::State`].
+pub fn remove_item(which: SourceRef, id: ItemId, work: &mut Workspace, time: Timestamp) -> Result<(), Stop> {
+    let source = which.in_path(work)?;
+    let item = item_of(which, id, work)?;
     let mut source = source.after(SourceInput::Edit, "", time)?;
     source.item_count = source.item_count.saturating_sub(1).max(0);
-    replace_line(source, item.line_total().unwrap_or(0), Some(0), world)?;
-    world.put(Item { removed: true, updated_at: time, ..item });
+    replace_line(source, item.line_total().unwrap_or(0), Some(0), work)?;
+    work.put(Item { removed: true, updated_at: time, ..item });
     Ok(())
 }
 

@@ -2,15 +2,15 @@
 
 use crate::api_enum;
 use crate::currency::Currency;
-use crate::event::{self, EventType, Subject};
+use crate::event::{self, EventEntity, EventType};
 use crate::ids::{EntryId, FundingId, MerchantId, PartyId, WalletId};
 use crate::ledger::{self, AccountKind, Leg, Postings};
 use crate::merchant::Merchant;
 use crate::money::Money;
 use crate::names::Mode;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::world::{Halt, Row, World, sum};
+use crate::workspace::{Stop, Row, Workspace, sum};
 
 api_enum! {
     /// The kind of a wallet's owner.
@@ -142,13 +142,13 @@ impl Wallet {
 
 impl Row for Wallet {
     type Id = WalletId;
-    type Name = (Owner, Currency);
+    type AltKey = (Owner, Currency);
 
     fn id(&self) -> WalletId {
         self.id
     }
 
-    fn name(&self) -> Option<(Owner, Currency)> {
+    fn alt_key(&self) -> Option<(Owner, Currency)> {
         Some((self.owner(), self.currency))
     }
 }
@@ -172,13 +172,13 @@ pub struct Funding {
 
 impl Row for Funding {
     type Id = FundingId;
-    type Name = String;
+    type AltKey = String;
 
     fn id(&self) -> FundingId {
         self.id
     }
 
-    fn name(&self) -> Option<String> {
+    fn alt_key(&self) -> Option<String> {
         Some(self.key.clone())
     }
 }
@@ -188,18 +188,18 @@ impl Row for Funding {
 /// # Errors
 /// None of its own.
 pub fn open(
-    world: &mut World,
+    work: &mut Workspace,
     merchant_id: MerchantId,
     owner: Owner,
     currency: Currency,
     now: Timestamp,
-) -> Result<Wallet, Halt> {
-    if let Some(wallet) = world.find::<Wallet>(&(owner, currency))? {
+) -> Result<Wallet, Stop> {
+    if let Some(wallet) = work.find::<Wallet>(&(owner, currency))? {
         return Ok((*wallet).clone());
     }
     let (owner_type, owner_id) = owner.parts();
     let wallet = Wallet {
-        id: WalletId(world.new_id()?),
+        id: WalletId(work.new_id()?),
         merchant_id,
         owner_type,
         owner_id,
@@ -212,21 +212,21 @@ pub fn open(
         created_at: now,
         updated_at: now,
     };
-    world.put(wallet.clone());
+    work.put(wallet.clone());
     Ok(wallet)
 }
 
 /// A collection begins: opens its wallet, which from now on keeps room for it.
 ///
 /// # Errors
-/// [`Rejection::NoRoom`] on `session_id`.
-pub fn await_collection(world: &mut World, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Halt> {
-    let wallet = open(world, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+/// [`Refusal::NoRoom`] on `session_id`.
+pub fn await_collection(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Stop> {
+    let wallet = open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
     if !wallet.has_room(amount.minor, ROOM_MINOR) {
-        return Err(Rejection::NoRoom { field: "session_id" }.into());
+        return Err(Refusal::NoRoom { field: "session_id" }.into());
     }
     let incoming_minor = sum(wallet.incoming_minor, amount.minor)?;
-    world.put(Wallet { incoming_minor, updated_at: now, ..wallet });
+    work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
     Ok(())
 }
 
@@ -234,70 +234,70 @@ pub fn await_collection(world: &mut World, merchant_id: MerchantId, amount: Mone
 ///
 /// # Errors
 /// None of its own.
-pub fn end_collection(world: &mut World, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Halt> {
-    let wallet = open(world, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+pub fn end_collection(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Stop> {
+    let wallet = open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
     let incoming_minor = wallet.incoming_minor.saturating_sub(amount.minor).max(0);
-    world.put(Wallet { incoming_minor, updated_at: now, ..wallet });
+    work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
     Ok(())
 }
 
 /// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is not done again.
 ///
 /// # Errors
-/// [`Rejection::Unknown`], [`Rejection::NotSandbox`], [`Rejection::WalletState`] and [`Rejection::NoRoom`] on
-/// `wallet_id`; [`Rejection::DuplicateFunding`].
-pub fn fund(id: WalletId, amount: Money, key: Option<&str>, world: &mut World, now: Timestamp) -> Result<Wallet, Halt> {
-    let wallet = world.get::<Wallet>(id)?.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" })?;
+/// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`] on
+/// `wallet_id`; [`Refusal::DuplicateFunding`].
+pub fn fund(id: WalletId, amount: Money, key: Option<&str>, work: &mut Workspace, now: Timestamp) -> Result<Wallet, Stop> {
+    let wallet = work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
     if let Some(key) = key
-        && let Some(before) = world.find::<Funding>(&key.to_owned())?
+        && let Some(before) = work.find::<Funding>(&key.to_owned())?
     {
         let same = (before.wallet_id, before.amount) == (id, amount);
-        return if same { Ok((*wallet).clone()) } else { Err(Rejection::DuplicateFunding.into()) };
+        return if same { Ok((*wallet).clone()) } else { Err(Refusal::DuplicateFunding.into()) };
     }
-    let merchant = world.must::<Merchant>(wallet.merchant_id)?;
+    let merchant = work.require::<Merchant>(wallet.merchant_id)?;
     if merchant.mode != Mode::Sandbox {
-        return Err(Rejection::NotSandbox.into());
+        return Err(Refusal::NotSandbox.into());
     }
     if !wallet.status.allows_credit() {
-        return Err(Rejection::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into());
+        return Err(Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into());
     }
     if !wallet.has_room(amount.minor, ROOM_MINOR) {
-        return Err(Rejection::NoRoom { field: "wallet_id" }.into());
+        return Err(Refusal::NoRoom { field: "wallet_id" }.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
-    let event = event::record(world, merchant.id, EventType::WalletFunded, (Subject::Wallet, id.0), note, now)?;
+    let event = event::record(work, merchant.id, EventType::WalletFunded, (EventEntity::Wallet, id.0), note, now)?;
     let postings = Postings::balanced(vec![
         Leg::system(AccountKind::Funding, merchant.id, -amount.minor, amount.currency),
         Leg::available(id, amount.minor, amount.currency),
     ])?;
-    ledger::post(world, event, None, &postings, now)?;
+    ledger::post(work, event, None, &postings, now)?;
     if let Some(key) = key {
-        let id = FundingId(world.new_id()?);
+        let id = FundingId(work.new_id()?);
         let (merchant_id, key) = (merchant.id, key.to_owned());
-        world.put(Funding { id, merchant_id, wallet_id: wallet.id, key, amount, created_at: now });
+        work.put(Funding { id, merchant_id, wallet_id: wallet.id, key, amount, created_at: now });
     }
-    Ok((*world.must::<Wallet>(id)?).clone())
+    Ok((*work.require::<Wallet>(id)?).clone())
 }
 
 /// Changes what may be started on a wallet. `open_credits` says whether something is under way that could still credit it.
 ///
 /// # Errors
-/// [`Rejection::Unknown`], [`Rejection::WalletNotEmpty`] on `wallet_id`.
+/// [`Refusal::Unknown`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
 pub fn set_status(
     id: WalletId,
     status: WalletStatus,
     open_credits: bool,
-    world: &mut World,
+    work: &mut Workspace,
     now: Timestamp,
-) -> Result<Wallet, Halt> {
-    let wallet = world.get::<Wallet>(id)?.ok_or(Rejection::Unknown { field: "wallet_id", what: "a wallet" })?;
+) -> Result<Wallet, Stop> {
+    let wallet = work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
     let empty = wallet.available_minor == 0 && wallet.held_minor == 0 && wallet.incoming_minor == 0 && !open_credits;
     if status == WalletStatus::Closed && !empty {
-        return Err(Rejection::WalletNotEmpty.into());
+        return Err(Refusal::WalletNotEmpty.into());
     }
     let wallet = Wallet { status, updated_at: now, ..(*wallet).clone() };
-    world.put(wallet.clone());
+    work.put(wallet.clone());
     let note = Some(status.as_str().to_owned());
-    event::record(world, wallet.merchant_id, EventType::WalletStatus, (Subject::Wallet, id.0), note, now)?;
+    event::record(work, wallet.merchant_id, EventType::WalletStatus, (EventEntity::Wallet, id.0), note, now)?;
     Ok(wallet)
 }

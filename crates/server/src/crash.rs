@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
-use domain::command::Subject;
+use domain::command::LockKey;
 use domain::execution::{ProviderRequest, Word};
-use domain::world::{IdBlock, Key, Tables, World};
+use domain::workspace::{IdBlock, RowKey, Tables, Workspace};
 
 use crate::providers::{Provider, Reply};
 use crate::store::{Store, StoreError};
@@ -86,19 +86,19 @@ struct Crashing<T> {
 }
 
 impl Store for Crashing<Box<dyn Store + Send>> {
-    fn at_hand(&self) -> bool {
-        self.inner.at_hand()
+    fn is_local(&self) -> bool {
+        self.inner.is_local()
     }
 
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         self.plan.around("reserve_ids", || self.inner.reserve_ids(count))
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
-        self.plan.around("open", || self.inner.open(ids, subjects, keys))
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+        self.plan.around("open", || self.inner.open(ids, lock_keys, keys))
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         self.plan.around("load", || self.inner.load(keys, tables))
     }
 
@@ -106,8 +106,8 @@ impl Store for Crashing<Box<dyn Store + Send>> {
         self.plan.around("confirm", || self.inner.confirm(tables))
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        self.plan.around("persist", || self.inner.persist(world))
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        self.plan.around("persist", || self.inner.persist(work))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -163,7 +163,7 @@ impl Default for Hashing {
 impl Place {
     /// Hashes on a thread that serves no requests. `None` when it broke off.
     pub async fn apart<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Scratch) -> T + Send + 'static) -> Option<T> {
-        // The place moves with the work: were it left here, a caller that goes away would give it on while it is written to.
+        // The place moves with the workspace: were it left here, a caller that goes away would give it on while it is written to.
         let mut place = Self { pool: self.pool.clone(), merchant: self.merchant, scratch: self.scratch.take() };
         let worked = tokio::task::spawn_blocking(move || {
             let done = place.scratch.as_mut().map(work);

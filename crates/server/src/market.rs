@@ -6,10 +6,10 @@ use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
 
 mod check;
-mod words;
+mod parsed;
 
 pub use check::NO_REFUND_FEES;
-pub use words::{Country, Digits, Fixed, FromWord, Percentage, Word};
+pub use parsed::{Country, Digits, Fixed, FromText, Percentage, Parsed};
 
 /// The market that is shipped.
 const SHIPPED: &str = include_str!("../../../config.default.toml");
@@ -32,17 +32,17 @@ pub struct PlatformEntry {
     /// Of this tier.
     pub tier: String,
     /// For this operation.
-    pub operation: Word<Operation>,
+    pub operation: Parsed<Operation>,
     /// A share.
-    pub percentage: Word<Percentage>,
+    pub percentage: Parsed<Percentage>,
     /// And a fixed part.
     pub fixed: Option<Fixed>,
     /// And a share for exchange.
-    pub exchange_percentage: Word<Percentage>,
+    pub exchange_percentage: Parsed<Percentage>,
     /// Since then.
-    pub from: Option<Word<Timestamp>>,
+    pub from: Option<Parsed<Timestamp>>,
     /// Until then.
-    pub to: Option<Word<Timestamp>>,
+    pub to: Option<Parsed<Timestamp>>,
 }
 
 /// What the network of methods takes.
@@ -50,17 +50,17 @@ pub struct PlatformEntry {
 #[serde(deny_unknown_fields)]
 pub struct GatewayEntry {
     /// Of these methods.
-    pub methods: Vec<Word<Method>>,
+    pub methods: Vec<Parsed<Method>>,
     /// For this operation.
-    pub operation: Word<Operation>,
+    pub operation: Parsed<Operation>,
     /// A share.
-    pub percentage: Word<Percentage>,
+    pub percentage: Parsed<Percentage>,
     /// And a fixed part.
     pub fixed: Option<Fixed>,
     /// Since then.
-    pub from: Option<Word<Timestamp>>,
+    pub from: Option<Parsed<Timestamp>>,
     /// Until then.
-    pub to: Option<Word<Timestamp>>,
+    pub to: Option<Parsed<Timestamp>>,
 }
 
 /// What a method does.
@@ -68,19 +68,19 @@ pub struct GatewayEntry {
 #[serde(deny_unknown_fields)]
 pub struct MarketEntry {
     /// The method.
-    pub method: Word<Method>,
+    pub method: Parsed<Method>,
     /// Its network.
-    pub provider: Word<Provider>,
+    pub provider: Parsed<Provider>,
     /// Its country.
-    pub country: Word<Country>,
+    pub country: Parsed<Country>,
     /// Which operations it does
-    pub operations: Vec<Word<Operation>>,
+    pub operations: Vec<Parsed<Operation>>,
     /// in which currencies.
-    pub currencies: Vec<Word<Currency>>,
+    pub currencies: Vec<Parsed<Currency>>,
     /// Since then.
-    pub from: Option<Word<Timestamp>>,
+    pub from: Option<Parsed<Timestamp>>,
     /// Until then.
-    pub to: Option<Word<Timestamp>>,
+    pub to: Option<Parsed<Timestamp>>,
 }
 
 impl MarketEntry {
@@ -95,15 +95,15 @@ impl MarketEntry {
 #[serde(deny_unknown_fields)]
 pub struct RateEntry {
     /// One unit of this currency
-    pub from_currency: Word<Currency>,
+    pub from_currency: Parsed<Currency>,
     /// is in this one
-    pub to_currency: Word<Currency>,
+    pub to_currency: Parsed<Currency>,
     /// so many units.
-    pub rate: Word<Decimal>,
+    pub rate: Parsed<Decimal>,
     /// Since then.
-    pub from: Option<Word<Timestamp>>,
+    pub from: Option<Parsed<Timestamp>>,
     /// Until then.
-    pub to: Option<Word<Timestamp>>,
+    pub to: Option<Parsed<Timestamp>>,
 }
 
 /// Whose numbers begin so.
@@ -113,17 +113,17 @@ pub struct PhoneEntry {
     /// The operator.
     pub carrier: String,
     /// Its country.
-    pub country: Word<Country>,
+    pub country: Parsed<Country>,
     /// Its method.
-    pub method: Word<Method>,
+    pub method: Parsed<Method>,
     /// How many digits such a number has.
     pub digits: u8,
     /// How it begins.
-    pub prefixes: Vec<Word<Digits>>,
+    pub prefixes: Vec<Parsed<Digits>>,
     /// Since then.
-    pub from: Option<Word<Timestamp>>,
+    pub from: Option<Parsed<Timestamp>>,
     /// Until then.
-    pub to: Option<Word<Timestamp>>,
+    pub to: Option<Parsed<Timestamp>>,
 }
 
 /// All that the file says.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::currency::Currency;
-use domain::event::{EventType, Subject};
+use domain::event::{EventEntity, EventType};
 use domain::execution::{Execution, ExecutionStatus};
 use domain::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
 use domain::ledger::{Account, AccountKind, Bucket, Entry};
@@ -90,7 +90,7 @@ impl Checks {
                 (_, SessionStatus::Canceled) => Some(EventType::SessionCanceled),
                 _ => None,
             };
-            has_event(&commit, kind, Subject::Session, after.id.0)?;
+            has_event(&commit, kind, EventEntity::Session, after.id.0)?;
         }
         self.sources(&commit)?;
         self.entries.extend(commit.entries);
@@ -116,7 +116,7 @@ impl Checks {
                 SourceStatus::Canceled => Some(EventType::SourceCanceled),
                 _ => None,
             };
-            has_event(commit, kind, Subject::Source, after.id.0)?;
+            has_event(commit, kind, EventEntity::Source, after.id.0)?;
         }
         for (_, execution) in &commit.changes.executions {
             if let Some(source) = execution.source_id {
@@ -221,9 +221,9 @@ impl Checks {
         if settled != was_settled {
             let fits = after.operation == Operation::Collection && after.status == ExecutionStatus::Failed;
             rule(fits, "settled by a review, and no collection that failed", || format!("{after:?}"))?;
-            has_event(commit, Some(EventType::ExecutionSettled), Subject::Execution, after.id.0)?;
+            has_event(commit, Some(EventType::ExecutionSettled), EventEntity::Execution, after.id.0)?;
         }
-        has_event(commit, kind, Subject::Execution, after.id.0)
+        has_event(commit, kind, EventEntity::Execution, after.id.0)
     }
 
     /// A refund begins only where all refunds of its payment together are not more than it.
@@ -352,7 +352,7 @@ impl Checks {
             let over = execution.is_some_and(|row| row.status.is_final());
             let fine = !open || review.kind != ReviewKind::DeadlinePassed || !over;
             rule(fine, "a passed deadline of what is final", || format!("{review:?} of {execution:?}"))?;
-            let disputed = execution.is_some_and(|row| row.disputed) || review.kind == ReviewKind::DeadlinePassed;
+            let disputed = execution.is_some_and(|row| row.in_review) || review.kind == ReviewKind::DeadlinePassed;
             rule(!open || disputed, "an open dispute without its mark", || format!("{review:?} of {execution:?}"))?;
         }
         self.totals(rows)
@@ -416,8 +416,8 @@ impl Checks {
     }
 }
 
-fn has_event(commit: &Commit, kind: Option<EventType>, subject: Subject, id: i64) -> Checked {
+fn has_event(commit: &Commit, kind: Option<EventType>, subject: EventEntity, id: i64) -> Checked {
     let Some(kind) = kind else { return Ok(()) };
-    let found = commit.events.iter().any(|event| event.kind == kind && event.subject == subject && event.subject_id == id);
+    let found = commit.events.iter().any(|event| event.kind == kind && event.entity == subject && event.entity_id == id);
     rule(found, "an event is missing", || format!("{kind} of {id}"))
 }

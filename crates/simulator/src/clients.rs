@@ -1,11 +1,11 @@
 //! What clients and operators ask for: mostly what makes sense, on things made lately, so that they meet.
 
 use domain::account::NewAccount;
-use domain::change::Change;
+use domain::change::Patch;
 use domain::checkout::{NewCheckout, PageMode};
 use domain::command::Command;
 use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
+use domain::execute::{Execute, OperationDetails};
 use domain::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
     WalletId,
@@ -15,7 +15,7 @@ use domain::money::{Decimal, Money};
 use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::party::{NewParty, Relationship};
 use domain::review::{Resolution, ReviewKind};
-use domain::session::{Declare, SessionKind, SessionStatus};
+use domain::session::{NewSession, SessionKind, SessionStatus};
 use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceType};
 use domain::time::{Timestamp, minutes, seconds};
 use domain::wallet::WalletStatus;
@@ -109,9 +109,9 @@ impl Clients<'_> {
             }
             2 => {
                 let party = match self.recent_party(id) {
-                    Some(party) if self.rng.chance(950) => Change::Set(party),
-                    Some(_) => Change::Clear,
-                    None => Change::Keep,
+                    Some(party) if self.rng.chance(950) => Patch::Set(party),
+                    Some(_) => Patch::Clear,
+                    None => Patch::Keep,
                 };
                 Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, party)
             }
@@ -134,14 +134,14 @@ impl Clients<'_> {
             10 => Command::PublishSource(self.which(id)?),
             11 => Command::CancelSource(self.which(id)?),
             12 => Command::CreateCheckout(merchant, self.checkout(id)?),
-            13 => Command::OpenPage(self.which(id)?, format!("page-{}", self.rng.next())),
+            13 => Command::OpenCheckoutPage(self.which(id)?, format!("page-{}", self.rng.next())),
             14 => {
                 let which = self.which(id)?;
-                Command::Declare(merchant, Declare::Checkout { kind: which.kind, source_id: which.id })
+                Command::CreateSession(merchant, NewSession::Checkout { kind: which.kind, source_id: which.id })
             }
-            15 => Command::Declare(merchant, self.payout(id)?),
-            16 => Command::Declare(merchant, self.transfer(id)?),
-            17 => Command::Declare(merchant, self.refund(id)?),
+            15 => Command::CreateSession(merchant, self.payout(id)?),
+            16 => Command::CreateSession(merchant, self.transfer(id)?),
+            17 => Command::CreateSession(merchant, self.refund(id)?),
             18 => self.cancel(id)?,
             19 => return self.execute(id),
             20 => return self.again(id, false),
@@ -157,9 +157,9 @@ impl Clients<'_> {
             25 => self.passcode(id),
             26 => self.resolve()?,
             27 => return self.authenticate(id),
-            28 if self.rng.chance(500) => Command::RevokeKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
+            28 if self.rng.chance(500) => Command::RevokeApiKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
             28 if self.rng.chance(150) && self.merchants.len() < 7 => return Some(self.newcomer(id)),
-            28 => Command::CreateKey(merchant, format!("client-{}", self.rng.next()), String::new()),
+            28 => Command::CreateApiKey(merchant, format!("client-{}", self.rng.next()), String::new()),
             29 => return self.circle(id),
             _ => return None,
         };
@@ -269,7 +269,7 @@ impl Clients<'_> {
 
     fn source_changes(&mut self) -> SourceChanges {
         let fee_bearer = if self.rng.chance(500) { Some(FeeBearer::Payee) } else { None };
-        SourceChanges { fee_bearer, note: Change::Set("N".to_owned()), ..SourceChanges::default() }
+        SourceChanges { fee_bearer, note: Patch::Set("N".to_owned()), ..SourceChanges::default() }
     }
 
     fn checkout(&mut self, id: i64) -> Option<NewCheckout> {
@@ -316,7 +316,7 @@ impl Clients<'_> {
         self.some(id, |merchant| &merchant.accounts)
     }
 
-    fn payout(&mut self, id: i64) -> Option<Declare> {
+    fn payout(&mut self, id: i64) -> Option<NewSession> {
         let account = self.account_for(id, Operation::Payout)?;
         let method = self.books.accounts.get(&account)?.method;
         let currency = match method {
@@ -330,19 +330,19 @@ impl Clients<'_> {
         let expires_at = if self.rng.chance(500) { Some(self.expiry(id)) } else { None };
         let account_id = PaymentAccountId(account);
         let amount = money(currency, self.rng);
-        Some(Declare::Payout { account_field: "payment_account_id", wallet_id, account_id, amount, expires_at })
+        Some(NewSession::Payout { account_field: "payment_account_id", wallet_id, account_id, amount, expires_at })
     }
 
-    fn transfer(&mut self, id: i64) -> Option<Declare> {
+    fn transfer(&mut self, id: i64) -> Option<NewSession> {
         let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
         let wallet = own.filter(|_| self.rng.chance(900)).or_else(|| self.some(id, |merchant| &merchant.wallets))?;
         let currency = self.books.wallets.get(&wallet)?.currency;
         let counterparty_id = self.counterparty(id)?;
         let amount = money(currency, self.rng);
-        Some(Declare::Transfer { wallet_id: WalletId(wallet), counterparty_id, amount, expires_at: self.expiry(id) })
+        Some(NewSession::Transfer { wallet_id: WalletId(wallet), counterparty_id, amount, expires_at: self.expiry(id) })
     }
 
-    fn refund(&mut self, id: i64) -> Option<Declare> {
+    fn refund(&mut self, id: i64) -> Option<NewSession> {
         let mut chosen = None;
         for _ in 0..6 {
             let execution = self.some(id, |merchant| &merchant.executions)?;
@@ -366,7 +366,7 @@ impl Clients<'_> {
             _ => self.rng.between(1, left.max(1)),
         };
         let amount = Decimal::parse(&Money::new(amount, currency).to_string())?;
-        Some(Declare::Refund { original_id: ExecutionId(original), amount, expires_at: self.expiry(id), reason: None })
+        Some(NewSession::Refund { original_id: ExecutionId(original), amount, expires_at: self.expiry(id), reason: None })
     }
 
     fn cancel(&mut self, id: i64) -> Option<Command> {
@@ -375,7 +375,7 @@ impl Clients<'_> {
         Some(Command::CancelSession(MerchantId(id), kind, SessionId(session)))
     }
 
-    fn terms(&mut self, id: i64, session: i64) -> Option<Terms> {
+    fn details(&mut self, id: i64, session: i64) -> Option<OperationDetails> {
         let session = self.books.sessions.get(&session)?;
         Some(match session.kind {
             SessionKind::Checkout => {
@@ -386,25 +386,25 @@ impl Clients<'_> {
                     _ if self.rng.chance(650) => source.currency,
                     _ => currency(self.rng)?,
                 };
-                Terms::Collection { account_id: PaymentAccountId(account), currency }
+                OperationDetails::Collection { account_id: PaymentAccountId(account), currency }
             }
             SessionKind::Payout => {
                 let account_id = if self.rng.chance(500) { session.account.map(PaymentAccountId) } else { None };
-                Terms::Payout { account_id, passcode_verified: false }
+                OperationDetails::Payout { account_id, passcode_verified: false }
             }
-            SessionKind::Transfer => Terms::Transfer,
-            SessionKind::Refund => Terms::Refund,
+            SessionKind::Transfer => OperationDetails::Transfer,
+            SessionKind::Refund => OperationDetails::Refund,
         })
     }
 
     fn execute(&mut self, id: i64) -> Option<Item> {
         let session = self.some(id, |merchant| &merchant.sessions)?;
-        let terms = self.terms(id, session)?;
+        let details = self.details(id, session)?;
         let request = Execute {
             merchant_id: MerchantId(id),
             reference_id: format!("{:016x}", self.rng.next()),
             session_id: SessionId(session),
-            terms,
+            details,
         };
         Some(self.with_passcode(request))
     }
@@ -412,10 +412,10 @@ impl Clients<'_> {
     /// A payout's passcode is tried first, where one is set.
     fn with_passcode(&mut self, request: Execute) -> Item {
         let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode_hash().is_some());
-        if matches!(request.terms, Terms::Payout { .. }) && set && self.rng.chance(900) {
+        if matches!(request.details, OperationDetails::Payout { .. }) && set && self.rng.chance(900) {
             let right = self.rng.chance(700);
             let key = self.api_key();
-            return Item::untagged(Command::ReserveAttempt(request.clone(), key), Origin::Try(request, right));
+            return Item::untagged(Command::ReservePasscodeAttempt(request.clone(), key), Origin::Try(request, right));
         }
         Item::asked(Command::Execute(request))
     }
@@ -427,15 +427,15 @@ impl Clients<'_> {
         let session = if other { self.some(known.merchant, |merchant| &merchant.sessions)? } else { known.session };
         let same = match known.operation {
             Operation::Collection => {
-                Terms::Collection { account_id: PaymentAccountId(known.account?), currency: known.outside }
+                OperationDetails::Collection { account_id: PaymentAccountId(known.account?), currency: known.outside }
             }
-            Operation::Payout => Terms::Payout { account_id: None, passcode_verified: false },
-            Operation::Transfer => Terms::Transfer,
-            Operation::Refund => Terms::Refund,
+            Operation::Payout => OperationDetails::Payout { account_id: None, passcode_verified: false },
+            Operation::Transfer => OperationDetails::Transfer,
+            Operation::Refund => OperationDetails::Refund,
         };
-        let terms = if other { self.terms(known.merchant, session)? } else { same };
+        let details = if other { self.details(known.merchant, session)? } else { same };
         let merchant_id = MerchantId(known.merchant);
-        let request = Execute { merchant_id, reference_id: known.reference.clone(), session_id: SessionId(session), terms };
+        let request = Execute { merchant_id, reference_id: known.reference.clone(), session_id: SessionId(session), details };
         Some(self.with_passcode(request))
     }
 
@@ -484,7 +484,7 @@ impl Clients<'_> {
         let stored = self.books.merchants.get(&id).and_then(|known| known.passcode_hash());
         match self.rng.below(5) {
             0 if id % 2 == 0 => Command::SetPasscode(merchant, hash),
-            1 => Command::ReserveChange(merchant, self.api_key()),
+            1 => Command::ReservePasscodeChange(merchant, self.api_key()),
             2 if stored.is_some() => Command::ReplacePasscode(merchant, stored, hash),
             3 => Command::UnlockPasscode(merchant),
             _ => Command::ReplacePasscode(merchant, Some("another".to_owned()), hash),
@@ -516,7 +516,7 @@ impl Clients<'_> {
         }
         let execution = chosen?;
         let known = self.books.executions.get(&execution)?;
-        let command = Command::Authenticate(MerchantId(known.merchant), known.reference.clone(), self.rng.chance(600));
+        let command = Command::AuthenticateCard(MerchantId(known.merchant), known.reference.clone(), self.rng.chance(600));
         Some(Item::untagged(command, Origin::Payer(ExecutionId(execution))))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::currency::Currency;
 use domain::execute::Executed;
 use domain::execution::Execution;
@@ -74,7 +74,7 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
         let stored = (refunded, row.given_back_minor, cost, row.released_minor);
         let same = known.is_some_and(|known| {
             let late = row.settled_by_review_at.is_some();
-            let status = (known.status, known.disputed, known.late) == (row.status, row.disputed, late);
+            let status = (known.status, known.disputed, known.late) == (row.status, row.in_review, late);
             let refunds = (known.refunded, known.back, known.cost, known.spare) == stored;
             status && refunds && known.acts == row.requires_action && known.reference == row.reference_id
         });
@@ -151,21 +151,21 @@ pub fn everything(books: &Books, rows: &Committed) -> Checked {
 pub fn exists(outcome: &Outcome, rows: &Committed) -> Checked {
     let Ok(answer) = outcome else { return Ok(()) };
     let there = match answer {
-        Answer::Executed(done) => rows.executions.get(done.execution.id).is_some(),
-        Answer::Settled(done) => rows.executions.get(done.execution.id).is_some(),
-        Answer::Session(row) => rows.sessions.get(row.id).is_some(),
-        Answer::Source(row) => rows.sources.get(row.id).is_some(),
-        Answer::Item(row) => rows.items.get(row.id).is_some(),
-        Answer::Party(row) => rows.parties.get(row.id).is_some(),
-        Answer::Counterparty(row) => rows.counterparties.get(row.id).is_some(),
-        Answer::Account(row) => rows.payment_accounts.get(row.id).is_some(),
-        Answer::Wallet(row) => rows.wallets.get(row.id).is_some(),
-        Answer::Merchant(row, _) | Answer::UpdatedMerchant(row) => rows.merchants.get(row.id).is_some(),
-        Answer::ApiKey(row) => rows.api_keys.get(row.id).is_some(),
-        Answer::Checkout(made) => rows.sources.get(made.source.id).is_some(),
-        Answer::Page(row) => rows.checkout_configs.get(row.id).is_some(),
-        Answer::Review(row) => rows.reviews.get(row.id).is_some(),
-        Answer::Done | Answer::Changed(_) | Answer::Passcode(_) | Answer::Time(_) | Answer::Claimed(_) => true,
+        Output::Executed(done) => rows.executions.get(done.execution.id).is_some(),
+        Output::Settled(done) => rows.executions.get(done.execution.id).is_some(),
+        Output::Session(row) => rows.sessions.get(row.id).is_some(),
+        Output::Source(row) => rows.sources.get(row.id).is_some(),
+        Output::Item(row) => rows.items.get(row.id).is_some(),
+        Output::Party(row) => rows.parties.get(row.id).is_some(),
+        Output::Counterparty(row) => rows.counterparties.get(row.id).is_some(),
+        Output::Account(row) => rows.payment_accounts.get(row.id).is_some(),
+        Output::Wallet(row) => rows.wallets.get(row.id).is_some(),
+        Output::Merchant(row, _) | Output::UpdatedMerchant(row) => rows.merchants.get(row.id).is_some(),
+        Output::ApiKey(row) => rows.api_keys.get(row.id).is_some(),
+        Output::Checkout(made) => rows.sources.get(made.source.id).is_some(),
+        Output::Page(row) => rows.checkout_configs.get(row.id).is_some(),
+        Output::Review(row) => rows.reviews.get(row.id).is_some(),
+        Output::Done | Output::Changed(_) | Output::Passcode(_) | Output::Time(_) | Output::Claimed(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
 }
@@ -179,12 +179,12 @@ pub fn find_out(command: &Command, commits: &[Commit], rows: &Committed) -> Outc
             let changes = || commits.iter().flat_map(|commit| &commit.changes.executions);
             let own = |id: ExecutionId| changes().any(|(before, after)| before.is_none() && after.id == id);
             let fits = found.filter(|row| row.session_id == request.session_id && own(row.id));
-            let done = |row: &Arc<Execution>| Executed { execution: (**row).clone(), replayed: false, job: None };
-            fits.map(|row| Answer::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
+            let done = |row: &Arc<Execution>| Executed { execution: (**row).clone(), replayed: false, call: None };
+            fits.map(|row| Output::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
         }
-        Command::Hear(id, _) => {
-            let done = |row: &Arc<Execution>| Settled { execution: (**row).clone(), job: None };
-            rows.executions.get(*id).map(|row| Answer::Settled(Box::new(done(row)))).ok_or(Failure::Unknown)
+        Command::RecordOutcome(id, _) => {
+            let done = |row: &Arc<Execution>| Settled { execution: (**row).clone(), call: None };
+            rows.executions.get(*id).map(|row| Output::Settled(Box::new(done(row)))).ok_or(Failure::Unknown)
         }
         _ => Err(Failure::Unknown),
     }

@@ -12,7 +12,7 @@ use domain::ids::{ExecutionId, MerchantId, SessionId};
 use domain::ledger::Entry;
 use domain::session::{Session, SessionStatus};
 use domain::time::Timestamp;
-use domain::world::{Change, Key, Loaded, Lookup, LookupOf, Row, Table, Tables, World};
+use domain::workspace::{Change, RowKey, Loaded, Lookup, LookupOf, Row, Table, Tables, Workspace};
 use kola::store::StoreError;
 
 /// A map that is iterated in the same order in every run.
@@ -21,12 +21,12 @@ pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 /// The rows of one table.
 pub struct Rows<R: Loaded> {
     pub by_id: Map<R::Id, Arc<R>>,
-    by_name: Map<R::Name, R::Id>,
+    by_alt_key: Map<R::AltKey, R::Id>,
 }
 
 impl<R: Loaded> Default for Rows<R> {
     fn default() -> Self {
-        Self { by_id: Map::default(), by_name: Map::default() }
+        Self { by_id: Map::default(), by_alt_key: Map::default() }
     }
 }
 
@@ -35,26 +35,26 @@ impl<R: Loaded> Rows<R> {
         self.by_id.get(&id)
     }
 
-    pub fn named(&self, name: &R::Name) -> Option<&Arc<R>> {
-        self.by_name.get(name).and_then(|id| self.by_id.get(id))
+    pub fn named(&self, name: &R::AltKey) -> Option<&Arc<R>> {
+        self.by_alt_key.get(name).and_then(|id| self.by_id.get(id))
     }
 
     fn find(&self, lookup: &LookupOf<R>) -> Option<&Arc<R>> {
         match lookup {
             Lookup::Id(id) => self.get(*id),
-            Lookup::Name(name) => self.named(name),
+            Lookup::AltKey(name) => self.named(name),
         }
     }
 
     /// Whether a new row has the id of another, or its name.
     fn is_taken(&self, row: &R) -> bool {
         self.by_id.contains_key(&row.id())
-            || row.name().is_some_and(|name| self.by_name.get(&name).is_some_and(|id| *id != row.id()))
+            || row.alt_key().is_some_and(|name| self.by_alt_key.get(&name).is_some_and(|id| *id != row.id()))
     }
 
     fn put(&mut self, row: Arc<R>) -> Option<Arc<R>> {
-        if let Some(name) = row.name() {
-            self.by_name.insert(name, row.id());
+        if let Some(name) = row.alt_key() {
+            self.by_alt_key.insert(name, row.id());
         }
         self.by_id.insert(row.id(), row)
     }
@@ -89,10 +89,10 @@ macro_rules! database {
         pub struct Changes { $(pub $field: Changed<$row>),+ }
 
         impl Committed {
-            /// Reads a row for a world.
-            pub fn load(&self, key: &Key, tables: &mut Tables) {
+            /// Reads a row for a workspace.
+            pub fn load(&self, key: &RowKey, tables: &mut Tables) {
                 match key {
-                    $(Key::$variant(lookup) => tables.$field.load(lookup.clone(), self.$field.find(lookup).map(|row| (**row).clone()))),+
+                    $(RowKey::$variant(lookup) => tables.$field.load(lookup.clone(), self.$field.find(lookup).map(|row| (**row).clone()))),+
                 }
             }
 
@@ -139,10 +139,10 @@ each_table!(database);
 
 impl Committed {
     /// Whether a row that commands can be about is this merchant's.
-    pub fn is_of(&self, key: &Key, owner: MerchantId) -> bool {
+    pub fn is_of(&self, key: &RowKey, owner: MerchantId) -> bool {
         match key {
-            Key::Session(lookup) => self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner),
-            Key::Execution(lookup) => self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner),
+            RowKey::Session(lookup) => self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner),
+            RowKey::Execution(lookup) => self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner),
             _ => false,
         }
     }
@@ -151,7 +151,7 @@ impl Committed {
 /// A transaction under way.
 #[derive(Default)]
 struct Open {
-    locks: Vec<Key>,
+    locks: Vec<RowKey>,
     draft: Draft,
     events: Vec<Event>,
     entries: Vec<Entry>,
@@ -170,7 +170,7 @@ pub struct Commit {
 pub struct Database {
     pub rows: Committed,
     next_id: i64,
-    locks: Map<Key, usize>,
+    locks: Map<RowKey, usize>,
     open: Map<usize, Open>,
     /// Executions that are not final, by merchant and when they are looked at by its clock.
     waiting: BTreeMap<MerchantId, BTreeSet<(i64, ExecutionId)>>,
@@ -204,7 +204,7 @@ impl Database {
     }
 
     /// Locks a row until the end of the transaction.
-    pub fn lock(&mut self, by: usize, key: &Key) -> Result<(), StoreError> {
+    pub fn lock(&mut self, by: usize, key: &RowKey) -> Result<(), StoreError> {
         match self.locks.get(key) {
             Some(holder) if *holder == by => Ok(()),
             Some(_) => Err(busy()),
@@ -239,15 +239,15 @@ impl Database {
         Ok(same)
     }
 
-    /// Writes what a world changed, in this transaction.
-    pub fn persist(&mut self, by: usize, world: &World) -> Result<(), StoreError> {
-        self.write(by, &world.tables)?;
+    /// Writes what a workspace changed, in this transaction.
+    pub fn persist(&mut self, by: usize, work: &Workspace) -> Result<(), StoreError> {
+        self.write(by, &work.tables)?;
         if self.clashes(by) {
             return Err(postgres("23505", "duplicate key value violates unique constraint"));
         }
         let open = self.open.entry(by).or_default();
-        open.events.clone_from(&world.events);
-        open.entries.clone_from(&world.entries);
+        open.events.clone_from(&work.events);
+        open.entries.clone_from(&work.entries);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use domain::command::Command;
 use domain::ids::ExecutionId;
 use domain::review::Resolution;
 use domain::time::seconds;
-use kola::workers::reconcile;
+use kola::workers::poll;
 
 use crate::checks::{Checked, rule};
 use crate::compare;
@@ -42,7 +42,7 @@ impl Sim {
             self.take_due(&mut batches, i64::MAX);
             let now = self.net.now(0).0;
             for (id, _) in self.net.db.borrow().due_executions(now, 100) {
-                batches[0].push(Item::untagged(reconcile::claim(id), Origin::Claim));
+                batches[0].push(Item::untagged(poll::claim(id), Origin::Claim));
             }
             idle = batches.iter().all(Vec::is_empty) && self.later.is_empty();
             if idle || thorough {
@@ -91,7 +91,7 @@ impl Sim {
                 networks
                     .requests
                     .get(&id)
-                    .map(|request| Item::untagged(Command::Hear(request.execution, word), Origin::Callback)),
+                    .map(|request| Item::untagged(Command::RecordOutcome(request.execution, word), Origin::Callback)),
             );
         }
         items

@@ -1,16 +1,16 @@
 //! What comes of batches: the oracle is told, the rows are checked, and who waits goes on.
 
-use domain::command::{Answer, Command};
-use domain::execute::{Execute, Terms};
-use domain::execution::{ExecutionStatus, Word};
+use domain::command::{Output, Command};
+use domain::execute::{Execute, OperationDetails};
+use domain::execution::{ExecutionStatus, ProviderOutcome};
 use domain::ids::{ExecutionId, MerchantId};
 use domain::ledger::AccountKind;
 use domain::names::Operation;
 use domain::review::{Resolution, ReviewKind};
 use domain::time::{minutes, seconds};
 use kola::engine::{Failure, Outcome};
-use kola::workers::errand::{Errand, Next};
-use kola::workers::reconcile;
+use kola::workers::calls::{CallSequence, Next};
+use kola::workers::poll;
 
 use crate::checks::{Checked, Violation, rule};
 use crate::compare;
@@ -41,7 +41,7 @@ impl Sim {
             if read {
                 *outcome = compare::find_out(&item.command, &commits, &self.net.db.borrow().rows);
             }
-            let creates = matches!(item.command, Command::Declare(..) | Command::CreateCheckout(..));
+            let creates = matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
             let overlapped = nested > 0;
             let told =
                 Told { outcome, now: now.0, overlapped, lenient: overlapped && (creates || self.books.soft != soft), read };
@@ -56,7 +56,7 @@ impl Sim {
                 names.made(item.tag, answer);
             }
             compare::exists(outcome, &self.net.db.borrow().rows)?;
-            if let (Ok(Answer::Merchant(merchant, _)), false) = (&*outcome, self.merchants.len() > 4) {
+            if let (Ok(Output::Merchant(merchant, _)), false) = (&*outcome, self.merchants.len() > 4) {
                 self.merchants.push(merchant.id.0);
             }
         }
@@ -109,24 +109,24 @@ impl Sim {
         match item.origin {
             Origin::Client(tries) => {
                 self.try_again(item, tries, undone);
-                if let Ok(Answer::Executed(executed)) = outcome
-                    && let Some(job) = executed.job
+                if let Ok(Output::Executed(executed)) = outcome
+                    && let Some(job) = executed.call
                 {
-                    self.start(process, life, Errand::new(job));
+                    self.start(process, life, CallSequence::new(job));
                 }
             }
-            Origin::Errand(errand) => {
-                if let Next::Call(next) = errand.after(outcome) {
+            Origin::CallSequence(calls) => {
+                if let Next::Call(next) = calls.after(outcome) {
                     self.start(process, life, next);
                 }
             }
             Origin::Claim => {
-                if let Ok(Some(job)) = reconcile::granted(outcome) {
-                    self.start(process, life, Errand::new(job));
+                if let Ok(Some(job)) = poll::granted(outcome) {
+                    self.start(process, life, CallSequence::new(job));
                 }
             }
             Origin::Callback => {
-                if let (true, Command::Hear(id, _)) = (undone, &item.command) {
+                if let (true, Command::RecordOutcome(id, _)) = (undone, &item.command) {
                     self.say_again(*id);
                 }
             }
@@ -146,7 +146,7 @@ impl Sim {
         let mut rng = self.numbers_after(item.tag, tries);
         let lost = matches!(item.command, Command::Execute(_)) && rng.chance(self.faults.lost_answer);
         // A server draws a new name for each key, and an operator looks at a wallet anew.
-        let once = matches!(item.command, Command::CreateKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..));
+        let once = matches!(item.command, Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..));
         self.tally.fault("answer lost on its way to a client", u64::from(lost));
         if (lost || undone && rng.chance(700)) && tries < 3 && !once {
             self.tally.fault("client asks again", 1);
@@ -156,13 +156,13 @@ impl Sim {
     }
 
     /// Now and then a process sleeps for longer than its lease.
-    fn start(&mut self, process: usize, life: u64, errand: Errand) {
+    fn start(&mut self, process: usize, life: u64, calls: CallSequence) {
         let rate = self.faults.sleep;
-        let rng = self.numbers_of(errand.job().request.execution_id.0);
+        let rng = self.numbers_of(calls.job().request.execution_id.0);
         let sleeps = rng.chance(rate);
         let wait = if sleeps { rng.between(0, seconds(40)) } else { rng.between(0, 20_000) };
         self.tally.fault("process sleeps before it calls", u64::from(sleeps));
-        self.later(wait, Later::Start(process, life, Box::new(errand)));
+        self.later(wait, Later::Start(process, life, Box::new(calls)));
     }
 
     fn give(&mut self, command: Command, tag: u64) {
@@ -180,13 +180,13 @@ impl Sim {
     /// A try was reserved: it is compared, and what came of it written down. Now and then the process dies before.
     fn tried(&mut self, request: Execute, right: bool, tag: u64, outcome: &Outcome) {
         match outcome {
-            Ok(Answer::Passcode(None)) => self.give(Command::Execute(request), tag),
-            Ok(Answer::Passcode(Some(attempt))) => {
+            Ok(Output::Passcode(None)) => self.give(Command::Execute(request), tag),
+            Ok(Output::Passcode(Some(attempt))) => {
                 if self.numbers_after(name_of(&request.reference_id), 0).chance(50) {
                     self.tally.fault("process dies while it compares a passcode", 1);
                     return;
                 }
-                let command = Command::EndAttempt(request.merchant_id, attempt.id, right);
+                let command = Command::FinishPasscodeAttempt(request.merchant_id, attempt.id, right);
                 let origin = if right { Origin::Right(request) } else { Origin::Client(0) };
                 self.later(0, Later::Give(Box::new(Item { command, origin, tag })));
             }
@@ -197,13 +197,13 @@ impl Sim {
     /// What is worth counting apart: keys that were used again, words that came too late.
     fn tally_special(&mut self, command: &Command, outcome: &Outcome) {
         let what = match (command, outcome) {
-            (Command::Execute(_), Ok(Answer::Executed(done))) if done.replayed => "key used again, same body",
-            (Command::Execute(_), Ok(Answer::Executed(done)))
+            (Command::Execute(_), Ok(Output::Executed(done))) if done.replayed => "key used again, same body",
+            (Command::Execute(_), Ok(Output::Executed(done)))
                 if done.execution.operation == Operation::Refund && done.execution.gateway_message.is_some() =>
             {
                 "refund that has no room any more"
             }
-            (Command::Execute(_), Err(Failure::Rejected(reasons))) => {
+            (Command::Execute(_), Err(Failure::Refused(reasons))) => {
                 let is = |kind: &str| reasons.iter().any(|reason| reason.kind() == kind);
                 match (is("value_error.duplicate"), is("value_error.expired")) {
                     (true, _) => "key used again, another body",
@@ -211,7 +211,7 @@ impl Sim {
                     (false, false) => return,
                 }
             }
-            (Command::Hear(id, Word::Succeeded { .. }), Ok(Answer::Settled(done))) => {
+            (Command::RecordOutcome(id, ProviderOutcome::Succeeded { .. }), Ok(Output::Settled(done))) => {
                 let after = done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
                 match (after, self.books.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure))) {
                     (true, _) => "success after the deadline",
@@ -227,7 +227,7 @@ impl Sim {
     /// What a card's payer did holds at the provider too, unless it had decided before: then it says so.
     fn acted(&mut self, id: ExecutionId, outcome: &Outcome) {
         let row = self.net.db.borrow().rows.executions.get(id).cloned();
-        let (Ok(Answer::Settled(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else { return };
+        let (Ok(Output::Settled(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else { return };
         let mut networks = self.door.inside();
         let open = networks.requests.get(&row.provider_request_id).is_some_and(|request| request.decided.is_none());
         if open && row.status.is_final() {
@@ -242,17 +242,17 @@ impl Sim {
 
 /// The payout of a request whose passcode was right.
 fn verified(request: Execute) -> Command {
-    let terms = match request.terms {
-        Terms::Payout { account_id, .. } => Terms::Payout { account_id, passcode_verified: true },
+    let details = match request.details {
+        OperationDetails::Payout { account_id, .. } => OperationDetails::Payout { account_id, passcode_verified: true },
         other => other,
     };
-    Command::Execute(Execute { terms, ..request })
+    Command::Execute(Execute { details, ..request })
 }
 
 const fn kind_of(outcome: &Outcome) -> &'static str {
     match outcome {
         Ok(_) => "accepted",
-        Err(Failure::Rejected(_)) => "refused",
+        Err(Failure::Refused(_)) => "refused",
         Err(Failure::Unknown) => "unknown",
         Err(Failure::Unavailable(_) | Failure::Overloaded) => "unavailable",
         Err(Failure::Internal(_)) => "faults",
@@ -262,14 +262,14 @@ const fn kind_of(outcome: &Outcome) -> &'static str {
 const fn oracle_check(command: &Command) -> &'static str {
     match command {
         Command::Execute(_) => "oracle: execute",
-        Command::Hear(..) => "oracle: a provider's word",
-        Command::Claim(_) => "oracle: claim",
-        Command::Declare(..) => "oracle: declare",
+        Command::RecordOutcome(..) => "oracle: a provider's word",
+        Command::ClaimExecution(_) => "oracle: claim",
+        Command::CreateSession(..) => "oracle: declare",
         Command::CancelSession(..) | Command::ExpireSession(_) => "oracle: end of a session",
         Command::ResolveReview(..) => "oracle: review",
-        Command::Authenticate(..) => "oracle: authenticate",
+        Command::AuthenticateCard(..) => "oracle: authenticate",
         Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
-        Command::ReserveAttempt(..) | Command::EndAttempt(..) | Command::ReserveChange(..) => "oracle: passcode",
+        Command::ReservePasscodeAttempt(..) | Command::FinishPasscodeAttempt(..) | Command::ReservePasscodeChange(..) => "oracle: passcode",
         Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => "oracle: passcode",
         _ => "oracle: shop",
     }

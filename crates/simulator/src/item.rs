@@ -3,7 +3,7 @@
 use domain::command::Command;
 use domain::execute::Execute;
 use domain::ids::ExecutionId;
-use kola::workers::errand::Errand;
+use kola::workers::calls::CallSequence;
 
 /// Who waits.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub enum Origin {
     /// A client, who has asked so often.
     Client(u32),
     /// A process that has called a provider.
-    Errand(Errand),
+    CallSequence(CallSequence),
     /// A provider that calls back.
     Callback,
     /// A worker that looks for due executions.

@@ -10,7 +10,7 @@ use clap::Parser;
 use crate::plan::{Id, Plan, Script};
 use crate::tally::Tally;
 
-mod book;
+mod tariff;
 mod checks;
 mod clients;
 mod compare;
@@ -189,7 +189,7 @@ fn cut(what: &str) -> String {
     if what.chars().count() <= WRONG { what.to_owned() } else { what.chars().take(WRONG).chain("...".chars()).collect() }
 }
 
-/// The last lines of a history. Times are those of the simulated world, `p0` is the first process.
+/// The last lines of a history. Times are those of the simulated workspace, `p0` is the first process.
 fn show_history(history: &[String], most: usize) {
     let left_out = history.len().saturating_sub(most);
     if left_out > 0 {

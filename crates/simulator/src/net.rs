@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use domain::book::Book;
+use domain::tariff::Tariff;
 use domain::command::{Command, Settings};
 use domain::recipient::TransferLimits;
 use domain::time::Timestamp;
@@ -139,7 +139,7 @@ pub struct Net {
     /// Until when the database is away; true time.
     pub away_until: Cell<i64>,
     pub now: Cell<i64>,
-    pub book: RefCell<Arc<Book>>,
+    pub tariff: RefCell<Arc<Tariff>>,
     pub faults: Cell<Faults>,
     pub running: RefCell<Vec<Running>>,
     processes: RefCell<Vec<Process>>,
@@ -149,14 +149,14 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(processes: usize, book: Book) -> Rc<Self> {
+    pub fn new(processes: usize, tariff: Tariff) -> Rc<Self> {
         let net = Rc::new(Self {
             db: RefCell::new(Database::new()),
             numbers: Cell::new(0),
             script: RefCell::new(None),
             away_until: Cell::new(0),
             now: Cell::new(0),
-            book: RefCell::new(Arc::new(book)),
+            tariff: RefCell::new(Arc::new(tariff)),
             faults: Cell::new(Faults::default()),
             running: RefCell::new(vec![Running::default(); processes]),
             processes: RefCell::new(vec![]),
@@ -267,7 +267,7 @@ impl Net {
     fn run_one(self: &Rc<Self>, process: usize, items: Vec<Item>) {
         let taken = self.processes.borrow_mut().get_mut(process).and_then(|process| process.lane.take());
         let Some(mut lane) = taken else { return };
-        let may_stay_unknown = items.iter().all(|item| matches!(item.command, Command::Execute(_) | Command::Hear(..)));
+        let may_stay_unknown = items.iter().all(|item| matches!(item.command, Command::Execute(_) | Command::RecordOutcome(..)));
         self.running.borrow_mut()[process] = Running { may_stay_unknown, ..Running::default() };
         let before = self.done.borrow().len();
         self.depth.set(self.depth.get() + 1);

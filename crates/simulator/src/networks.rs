@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use domain::currency::Currency;
-use domain::execution::{Job, ProviderRequest, Word};
+use domain::execution::{ProviderCall, ProviderRequest, ProviderOutcome};
 use domain::ids::{ExecutionId, MerchantId};
 use domain::ledger::AccountKind;
 use domain::money::Money;
@@ -229,25 +229,25 @@ impl Networks {
     }
 
     /// What became of a request, as its provider sees it now.
-    pub fn word(&mut self, id: &str) -> Word {
+    pub fn word(&mut self, id: &str) -> ProviderOutcome {
         self.settle(id);
-        let Some(request) = self.requests.get(id) else { return Word::NeverSeen };
+        let Some(request) = self.requests.get(id) else { return ProviderOutcome::NeverSeen };
         if !request.seen || (self.now < request.arrives && request.decided.is_none()) {
-            return Word::NeverSeen;
+            return ProviderOutcome::NeverSeen;
         }
         match request.decided {
-            None if request.acts => Word::NeedsAction { client_secret: request.id.clone() },
-            None => Word::Accepted,
-            Some(Verdict { moved: false, .. }) => Word::Declined { message: "declined".to_owned() },
+            None if request.acts => ProviderOutcome::NeedsAction { client_secret: request.id.clone() },
+            None => ProviderOutcome::Accepted,
+            Some(Verdict { moved: false, .. }) => ProviderOutcome::Declined { message: "declined".to_owned() },
             Some(Verdict { amount, .. }) => {
                 let quiet = amount == request.asked && request.terse;
-                Word::Succeeded { transaction_id: request.id.clone(), amount: Some(amount).filter(|_| !quiet) }
+                ProviderOutcome::Succeeded { transaction_id: request.id.clone(), amount: Some(amount).filter(|_| !quiet) }
             }
         }
     }
 
     /// Takes a request in; what it says at once.
-    fn take(&mut self, request: &ProviderRequest) -> Word {
+    fn take(&mut self, request: &ProviderRequest) -> ProviderOutcome {
         let id = &request.request_id;
         let of = self.of_execution.entry(request.execution_id).or_insert_with(|| id.clone());
         if of != id {
@@ -261,11 +261,11 @@ impl Networks {
             let known = self.draw(request);
             self.requests.insert(id.clone(), known);
         }
-        let Some(known) = self.requests.get_mut(id) else { return Word::Unknown };
+        let Some(known) = self.requests.get_mut(id) else { return ProviderOutcome::Unknown };
         if known.lost > 0 {
             known.lost -= 1;
             self.count("time-out, request lost");
-            return Word::Unknown;
+            return ProviderOutcome::Unknown;
         }
         let first = !std::mem::replace(&mut known.seen, true);
         let known = known.clone();
@@ -273,7 +273,7 @@ impl Networks {
             self.call_back(&known);
         }
         if known.silent || self.now < known.arrives {
-            return Word::Unknown;
+            return ProviderOutcome::Unknown;
         }
         self.word(id)
     }
@@ -304,12 +304,12 @@ impl Networks {
     }
 
     /// A word on its way, which may get lost.
-    fn garble(&mut self, id: &str, word: Word) -> Word {
+    fn garble(&mut self, id: &str, word: ProviderOutcome) -> ProviderOutcome {
         let p = self.mischief;
         let lost = self.requests.get_mut(id).is_some_and(|request| request.rng.chance(p / 10));
         if lost {
             self.count("answer of a provider lost");
-            return Word::Unknown;
+            return ProviderOutcome::Unknown;
         }
         word
     }
@@ -358,7 +358,7 @@ impl Provider for Wire {
         if waits {
             networks.force(&request.request_id, false);
         }
-        Box::pin(std::future::ready(Word::Accepted))
+        Box::pin(std::future::ready(ProviderOutcome::Accepted))
     }
 }
 
@@ -381,12 +381,12 @@ impl Door {
     }
 
     /// A call as the product makes it; a request that is new is played by these numbers.
-    pub fn call(&self, job: &Job, numbers: Rng) -> Word {
+    pub fn call(&self, job: &ProviderCall, numbers: Rng) -> ProviderOutcome {
         self.inside().next = Some(numbers);
         let mut call = Box::pin(self.providers.call(job));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(word) => word,
-            Poll::Pending => Word::Unknown,
+            Poll::Pending => ProviderOutcome::Unknown,
         }
     }
 }

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use domain::change::Change;
-use domain::command::{Answer, Command};
-use domain::execute::{Execute, Terms};
+use domain::change::Patch;
+use domain::command::{Output, Command};
+use domain::execute::{Execute, OperationDetails};
 use domain::ids::MerchantId;
-use domain::session::Declare;
+use domain::session::NewSession;
 use domain::source::SourceRef;
 
 use crate::db::{Commit, Map};
@@ -119,18 +119,18 @@ impl Names {
     }
 
     /// Names what a request has made.
-    pub fn made(&mut self, tag: u64, answer: &Answer) {
+    pub fn made(&mut self, tag: u64, answer: &Output) {
         let ids = match answer {
-            Answer::Merchant(row, _) => vec![row.id.0],
-            Answer::ApiKey(row) => vec![row.id.0],
-            Answer::Party(row) => vec![row.id.0],
-            Answer::Counterparty(row) => vec![row.id.0],
-            Answer::Account(row) => vec![row.id.0],
-            Answer::Source(row) => vec![row.id.0],
-            Answer::Item(row) => vec![row.id.0],
-            Answer::Checkout(made) => vec![made.source.id.0, made.party.id.0, made.counterparty.id.0],
-            Answer::Session(row) => vec![row.id.0],
-            Answer::Executed(done) => vec![done.execution.id.0],
+            Output::Merchant(row, _) => vec![row.id.0],
+            Output::ApiKey(row) => vec![row.id.0],
+            Output::Party(row) => vec![row.id.0],
+            Output::Counterparty(row) => vec![row.id.0],
+            Output::Account(row) => vec![row.id.0],
+            Output::Source(row) => vec![row.id.0],
+            Output::Item(row) => vec![row.id.0],
+            Output::Checkout(made) => vec![made.source.id.0, made.party.id.0, made.counterparty.id.0],
+            Output::Session(row) => vec![row.id.0],
+            Output::Executed(done) => vec![done.execution.id.0],
             _ => vec![],
         };
         for (id, ordinal) in ids.into_iter().zip(1..) {
@@ -173,7 +173,7 @@ fn translated(item: &Item, by: &Map<i64, i64>) -> Option<Item> {
     match &mut item.origin {
         Origin::Try(request, _) | Origin::Right(request) => ids_of_request(request, &mut change),
         Origin::Payer(id) => change(&mut id.0),
-        Origin::Client(_) | Origin::Errand(_) | Origin::Callback | Origin::Claim | Origin::Sweep => {}
+        Origin::Client(_) | Origin::CallSequence(_) | Origin::Callback | Origin::Claim | Origin::Sweep => {}
     }
     complete.then_some(item)
 }
@@ -184,12 +184,12 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         visit(&mut merchant.0);
     }
     match command {
-        Command::RevokeKey(_, id) => visit(&mut id.0),
+        Command::RevokeApiKey(_, id) => visit(&mut id.0),
         Command::FundWallet(id, ..) | Command::SetWalletStatus(id, ..) => visit(&mut id.0),
         Command::CreateCounterparty(_, _, Some(party)) => visit(&mut party.0),
         Command::UpdateCounterparty(_, id, _, party) => {
             visit(&mut id.0);
-            if let Change::Set(party) = party {
+            if let Patch::Set(party) = party {
                 visit(&mut party.0);
             }
         }
@@ -201,68 +201,68 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         | Command::PublishSource(SourceRef { id, .. })
         | Command::CancelSource(SourceRef { id, .. })
         | Command::AddItem(SourceRef { id, .. }, _)
-        | Command::OpenPage(SourceRef { id, .. }, _) => visit(&mut id.0),
+        | Command::OpenCheckoutPage(SourceRef { id, .. }, _) => visit(&mut id.0),
         Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => {
             visit(&mut which.id.0);
             visit(&mut id.0);
         }
-        Command::Declare(_, request) => ids_of_declaration(request, visit),
+        Command::CreateSession(_, request) => ids_of_declaration(request, visit),
         Command::CancelSession(_, _, id) | Command::ExpireSession(id) => visit(&mut id.0),
-        Command::By(_, command) => ids(command, visit),
-        Command::Execute(request) | Command::ReserveAttempt(request, _) => ids_of_request(request, visit),
-        Command::Claim(id) | Command::Hear(id, _) => visit(&mut id.0),
+        Command::Authenticated(_, command) => ids(command, visit),
+        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => ids_of_request(request, visit),
+        Command::ClaimExecution(id) | Command::RecordOutcome(id, _) => visit(&mut id.0),
         Command::ResolveReview(id, ..) => visit(&mut id.0),
         Command::CreateMerchant(_)
         | Command::UpdateMerchant(..)
-        | Command::CreateKey(..)
+        | Command::CreateApiKey(..)
         | Command::SetPasscode(..)
         | Command::UnlockPasscode(_)
-        | Command::ReserveChange(..)
+        | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..)
-        | Command::EndAttempt(..)
+        | Command::FinishPasscodeAttempt(..)
         | Command::AdvanceClock(..)
         | Command::CreateParty(..)
         | Command::CreateCounterparty(..)
-        | Command::Authenticate(..) => {}
+        | Command::AuthenticateCard(..) => {}
     }
 }
 
-fn ids_of_declaration(request: &mut Declare, visit: &mut impl FnMut(&mut i64)) {
+fn ids_of_declaration(request: &mut NewSession, visit: &mut impl FnMut(&mut i64)) {
     match request {
-        Declare::Checkout { source_id, .. } => visit(&mut source_id.0),
-        Declare::Payout { wallet_id, account_id, .. } => {
+        NewSession::Checkout { source_id, .. } => visit(&mut source_id.0),
+        NewSession::Payout { wallet_id, account_id, .. } => {
             wallet_id.iter_mut().for_each(|id| visit(&mut id.0));
             visit(&mut account_id.0);
         }
-        Declare::Transfer { wallet_id, counterparty_id, .. } => {
+        NewSession::Transfer { wallet_id, counterparty_id, .. } => {
             visit(&mut wallet_id.0);
             visit(&mut counterparty_id.0);
         }
-        Declare::Refund { original_id, .. } => visit(&mut original_id.0),
+        NewSession::Refund { original_id, .. } => visit(&mut original_id.0),
     }
 }
 
 fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
     visit(&mut request.merchant_id.0);
     visit(&mut request.session_id.0);
-    match &mut request.terms {
-        Terms::Collection { account_id, .. } | Terms::Payout { account_id: Some(account_id), .. } => visit(&mut account_id.0),
-        Terms::Payout { account_id: None, .. } | Terms::Transfer | Terms::Refund => {}
+    match &mut request.details {
+        OperationDetails::Collection { account_id, .. } | OperationDetails::Payout { account_id: Some(account_id), .. } => visit(&mut account_id.0),
+        OperationDetails::Payout { account_id: None, .. } | OperationDetails::Transfer | OperationDetails::Refund => {}
     }
 }
 
 /// The merchant that a command names, but for requests to execute.
 fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
     match command {
-        Command::By(_, command) => merchant_of(command),
+        Command::Authenticated(_, command) => merchant_of(command),
         Command::UpdateMerchant(id, _)
-        | Command::CreateKey(id, ..)
-        | Command::RevokeKey(id, _)
+        | Command::CreateApiKey(id, ..)
+        | Command::RevokeApiKey(id, _)
         | Command::SetPasscode(id, _)
         | Command::UnlockPasscode(id)
-        | Command::ReserveChange(id, _)
+        | Command::ReservePasscodeChange(id, _)
         | Command::ReplacePasscode(id, ..)
-        | Command::EndAttempt(id, ..)
+        | Command::FinishPasscodeAttempt(id, ..)
         | Command::AdvanceClock(id, _)
         | Command::CreateParty(id, _)
         | Command::CreateCounterparty(id, ..)
@@ -271,24 +271,24 @@ fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
         | Command::DeactivateAccount(id, _)
         | Command::CreateSource(id, _)
         | Command::CreateCheckout(id, _)
-        | Command::Declare(id, _)
+        | Command::CreateSession(id, _)
         | Command::CancelSession(id, ..)
-        | Command::Authenticate(id, ..) => Some(id),
+        | Command::AuthenticateCard(id, ..) => Some(id),
         Command::UpdateSource(which, _)
         | Command::PublishSource(which)
         | Command::CancelSource(which)
         | Command::AddItem(which, _)
         | Command::UpdateItem(which, ..)
         | Command::RemoveItem(which, _)
-        | Command::OpenPage(which, _) => Some(&mut which.merchant_id),
+        | Command::OpenCheckoutPage(which, _) => Some(&mut which.merchant_id),
         Command::Execute(_)
-        | Command::ReserveAttempt(..)
+        | Command::ReservePasscodeAttempt(..)
         | Command::CreateMerchant(_)
         | Command::FundWallet(..)
         | Command::SetWalletStatus(..)
         | Command::ExpireSession(_)
-        | Command::Claim(_)
-        | Command::Hear(..)
+        | Command::ClaimExecution(_)
+        | Command::RecordOutcome(..)
         | Command::ResolveReview(..) => None,
     }
 }

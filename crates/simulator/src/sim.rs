@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::command::Command;
-use domain::execution::Word;
+use domain::execution::ProviderOutcome;
 use domain::review::Resolution;
 use domain::time::{minutes, seconds};
 use kola::engine::Outcome;
 use kola::workers::dispatch::CALL;
-use kola::workers::errand::Errand;
-use kola::workers::{expire, reconcile};
+use kola::workers::calls::CallSequence;
+use kola::workers::{expire, poll};
 
-use crate::book;
+use crate::tariff;
 use crate::checks::{Checked, Checks, Violation};
 use crate::clients::{Clients, first_merchant};
 use crate::compare;
@@ -53,9 +53,9 @@ mod part {
 pub enum Later {
     Outside(Outside),
     /// A process is about to call a provider.
-    Start(usize, u64, Box<Errand>),
+    Start(usize, u64, Box<CallSequence>),
     /// A provider's answer is on its way to a process.
-    Answer(usize, u64, Box<Errand>, Word),
+    Output(usize, u64, Box<CallSequence>, ProviderOutcome),
     /// A command is given (again).
     Give(Box<Item>),
 }
@@ -134,7 +134,7 @@ impl Sim {
         let processes = if rng.chance(150) { 1 } else { 2 + rng.below(2) };
         Self {
             seed,
-            net: Net::new(processes, book::shipped()),
+            net: Net::new(processes, tariff::shipped()),
             door: Door::new(),
             books: Books::default(),
             checks: Checks::default(),
@@ -260,7 +260,7 @@ impl Sim {
             events.push(Event::Outage(rng.between(seconds(1), seconds(30))));
         }
         if rng.chance(self.faults.prices) {
-            events.push(Event::Prices(book::changed(&self.books.prices_at(i64::MAX), rng)));
+            events.push(Event::Prices(tariff::changed(&self.books.prices_at(i64::MAX), rng)));
         }
         for event in &events {
             self.write(|| event.clone());
@@ -299,7 +299,7 @@ impl Sim {
             let place = u64::try_from(process).unwrap_or(0);
             let mut rng = self.numbers(&[part::WORKERS, self.step, place]);
             if rng.chance(300) {
-                let limit = usize::try_from(reconcile::limit(rng.below(40))).unwrap_or(0);
+                let limit = usize::try_from(poll::limit(rng.below(40))).unwrap_or(0);
                 events.push(Event::Claims(process, limit));
             }
             if rng.chance(80) {
@@ -354,7 +354,7 @@ impl Sim {
                 Event::Claims(process, limit) => {
                     let now = self.net.now(*process).0;
                     for (id, _) in self.net.db.borrow().due_executions(now, *limit) {
-                        batches[*process].push(Item::untagged(reconcile::claim(id), Origin::Claim));
+                        batches[*process].push(Item::untagged(poll::claim(id), Origin::Claim));
                     }
                 }
                 Event::Sweep(process) => {
@@ -389,8 +389,8 @@ impl Sim {
     fn change_prices(&mut self, prices: Prices) {
         let before = self.books.prices_at(i64::MAX);
         let prices = Prices { since: self.now, ..prices };
-        let changed = book::after(&self.net.book.borrow(), &before, &prices);
-        *self.net.book.borrow_mut() = Arc::new(changed);
+        let changed = tariff::after(&self.net.tariff.borrow(), &before, &prices);
+        *self.net.tariff.borrow_mut() = Arc::new(changed);
         self.books.prices.push(prices);
         self.tally.fault("fee or rate changed", 1);
         self.tell(|| format!("   {prices:?}"));
@@ -414,11 +414,11 @@ impl Sim {
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= until) {
             match entry.remove() {
                 Later::Outside(what) => self.outside(what, batches),
-                Later::Start(process, life, errand) => self.call(process, life, *errand),
-                Later::Answer(process, life, errand, word) => {
+                Later::Start(process, life, calls) => self.call(process, life, *calls),
+                Later::Output(process, life, calls, word) => {
                     if self.lives[process] == life {
-                        let (_, command) = errand.report(word);
-                        batches[process].push(Item::untagged(command, Origin::Errand(*errand)));
+                        let (_, command) = calls.report(word);
+                        batches[process].push(Item::untagged(command, Origin::CallSequence(*calls)));
                     }
                 }
                 Later::Give(item) => {
@@ -430,17 +430,17 @@ impl Sim {
     }
 
     /// A process calls a provider, if it still may.
-    fn call(&mut self, process: usize, life: u64, errand: Errand) {
+    fn call(&mut self, process: usize, life: u64, calls: CallSequence) {
         if self.lives[process] != life {
             return;
         }
-        if !errand.may_call(self.net.now(process)) {
+        if !calls.may_call(self.net.now(process)) {
             self.tally.fault("lease run out while the process slept", 1);
             return;
         }
-        let execution = errand.job().request.execution_id.0;
+        let execution = calls.job().request.execution_id.0;
         let reference = self.books.executions.get(&execution).map_or(0, |known| name_of(&known.reference));
-        let word = self.door.call(errand.job(), self.numbers(&[part::PROVIDER, reference]));
+        let word = self.door.call(calls.job(), self.numbers(&[part::PROVIDER, reference]));
         let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
         let rate = self.faults;
         let rng = self.numbers_of(execution);
@@ -449,8 +449,8 @@ impl Sim {
         let asleep = if rng.chance(rate.sleep) { rng.between(0, seconds(60)) } else { 0 };
         self.tally.fault("time-out of a call", u64::from(takes >= longest));
         self.tally.fault("process sleeps before it hands an answer in", u64::from(asleep > 0));
-        let word = if takes >= longest { Word::Unknown } else { word };
-        self.later(takes.min(longest) + asleep, Later::Answer(process, life, Box::new(errand), word));
+        let word = if takes >= longest { ProviderOutcome::Unknown } else { word };
+        self.later(takes.min(longest) + asleep, Later::Output(process, life, Box::new(calls), word));
     }
 
     /// A provider speaks of its own accord.
@@ -475,7 +475,7 @@ impl Sim {
         }
         let word = self.door.inside().word(&id);
         let any = self.numbers_of(row.id.0).below(batches.len());
-        batches[any].push(Item::untagged(Command::Hear(request.execution, word), Origin::Callback));
+        batches[any].push(Item::untagged(Command::RecordOutcome(request.execution, word), Origin::Callback));
     }
 
     fn request(&self, rng: &mut Rng) -> Option<Item> {

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use domain::command::Subject;
-use domain::world::{IdBlock, Key, Tables, World};
+use domain::command::LockKey;
+use domain::workspace::{IdBlock, RowKey, Tables, Workspace};
 use kola::store::{Store, StoreError};
 
 use crate::db::{busy, conflict};
@@ -92,7 +92,7 @@ impl SimStore {
 }
 
 impl Store for SimStore {
-    fn at_hand(&self) -> bool {
+    fn is_local(&self) -> bool {
         false
     }
 
@@ -102,24 +102,24 @@ impl Store for SimStore {
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
         self.set(|state| state.opens += 1);
         self.call(Call::Open)?;
-        let mut world = World::new(Arc::clone(&self.net.book.borrow()), [7; 16], ids);
+        let mut work = Workspace::new(Arc::clone(&self.net.tariff.borrow()), [7; 16], ids);
         let mut db = self.net.db.borrow_mut();
-        for Subject { key, owner } in subjects {
+        for LockKey { key, owner } in lock_keys {
             if owner.is_none_or(|owner| db.rows.is_of(key, owner)) {
                 db.lock(self.process, key)?;
-                db.rows.load(key, &mut world.tables);
+                db.rows.load(key, &mut work.tables);
             }
         }
-        for key in keys.iter().filter(|key| subjects.iter().all(|subject| subject.key != **key)) {
-            db.rows.load(key, &mut world.tables);
+        for key in keys.iter().filter(|key| lock_keys.iter().all(|lock_key| lock_key.key != **key)) {
+            db.rows.load(key, &mut work.tables);
         }
-        Ok(world)
+        Ok(work)
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         self.call(Call::Load)?;
         let db = self.net.db.borrow();
         keys.iter().for_each(|key| db.rows.load(key, tables));
@@ -131,9 +131,9 @@ impl Store for SimStore {
         self.net.db.borrow_mut().confirm(self.process, tables)
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
         self.call(Call::Persist)?;
-        self.net.db.borrow_mut().persist(self.process, world)
+        self.net.db.borrow_mut().persist(self.process, work)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
 use domain::ids::ExecutionId;
 use domain::names::{FeeBearer, Method, Operation};
 use proptest::prelude::*;
@@ -31,9 +31,9 @@ proptest! {
                     stage.collect(source, collection, if amount % 2 == 0 { "USD" } else { "RWF" }).ok()
                 }
                 (2 | 3, Some(id)) => stage.refund(id, &amount.to_string()).ok(),
-                (4, Some(id)) => Some(stage.hear(id, Word::Unknown)),
+                (4, Some(id)) => Some(stage.hear(id, ProviderOutcome::Unknown)),
                 (5, Some(id)) => Some(stage.hear(id, declined())),
-                (6, Some(id)) => Some(stage.hear(id, Word::NeverSeen)),
+                (6, Some(id)) => Some(stage.hear(id, ProviderOutcome::NeverSeen)),
                 (_, Some(id)) => Some(stage.hear(id, paid("t"))),
                 _ => None,
             };
@@ -51,7 +51,7 @@ proptest! {
             }
             stage.check_books();
             for id in &executions {
-                let row = stage.world.get::<Execution>(*id).unwrap().unwrap();
+                let row = stage.work.get::<Execution>(*id).unwrap().unwrap();
                 prop_assert!(row.refunded_minor <= row.payer.minor && row.refunded_total_minor <= row.total_minor);
             }
         }

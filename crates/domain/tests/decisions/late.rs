@@ -1,15 +1,15 @@
 //! A collection failed, and its provider says afterwards that the payer has paid.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::execute::Terms;
-use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::execute::OperationDetails;
+use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
 use domain::ids::{PaymentAccountId, SourceId};
 use domain::ledger::AccountKind;
 use domain::money::Money;
 use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use domain::review::{Resolution, ReviewKind, ReviewStatus};
-use domain::session::Declare;
+use domain::session::NewSession;
 use domain::source::{SourceRef, SourceStatus, SourceType};
 
 /// An invoice, and the account that pays it.
@@ -27,12 +27,12 @@ fn late(stage: &mut Stage, source: SourceId, account: PaymentAccountId, code: &s
 }
 
 /// Resolves the one review of an execution that is open.
-fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Rejection>> {
+fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Refusal>> {
     let open = stage.reviews(execution.id).into_iter().find(|review| review.status == ReviewStatus::Open).unwrap();
     stage.resolve(open.id, how).map(|_| ())
 }
 
-fn refusal(refused: Result<impl std::fmt::Debug, Vec<Rejection>>) -> (&'static str, &'static str) {
+fn refusal(refused: Result<impl std::fmt::Debug, Vec<Refusal>>) -> (&'static str, &'static str) {
     let refusals = refused.unwrap_err();
     let [one] = &refusals[..] else { panic!("{refusals:?}") };
     (one.field(), one.kind())
@@ -59,7 +59,7 @@ fn it_is_settled_with_its_fees_and_pays_the_invoice() {
             (stage.system(AccountKind::Suspense, code), stage.system(AccountKind::ClearingPawaPay, code)),
             (0, clearing)
         );
-        let after = stage.world.must::<Execution>(execution.id).unwrap();
+        let after = stage.work.require::<Execution>(execution.id).unwrap();
         assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Paid));
         assert_eq!(refusal(stage.collect(source, account, code)), ("source_id", "value_error.state"), "it is paid");
         stage.check_books();
@@ -71,17 +71,17 @@ fn nothing_is_collected_while_it_is_in_review() {
     for (how, then) in [(Resolution::ToPayer, SourceStatus::Processing), (Resolution::ToWallet, SourceStatus::Paid)] {
         let mut stage = Stage::new();
         let (source, account) = shop(&mut stage, FeeBearer::Payer);
-        let declare = Declare::Checkout { kind: SourceType::Invoice, source_id: source };
+        let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: source };
         let execution = stage.collect(source, account, "USD").unwrap();
         stage.hear(execution.id, declined());
         let declared = stage.declare(declare.clone()).unwrap();
         stage.hear(execution.id, paid("late"));
-        let terms = Terms::Collection { account_id: account, currency: currency("USD") };
+        let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
         assert_eq!(refusal(stage.declare(declare)), ("source_id", IN_REVIEW));
-        assert_eq!(refusal(stage.execute(declared, terms)), ("session_id", IN_REVIEW));
+        assert_eq!(refusal(stage.execute(declared, details)), ("session_id", IN_REVIEW));
         assert_eq!(stage.source(source), SourceStatus::Active);
         resolve(&mut stage, &execution, how).unwrap();
-        assert_eq!(stage.execute(declared, terms).is_ok(), how == Resolution::ToPayer, "the session is as it was");
+        assert_eq!(stage.execute(declared, details).is_ok(), how == Resolution::ToPayer, "the session is as it was");
         assert_eq!(stage.source(source), then);
     }
 }
@@ -97,7 +97,7 @@ fn each_review_of_an_invoice_counts() {
     });
     // The second is of another amount: also then somebody has paid.
     stage.hear(first.id, paid("late"));
-    stage.hear(second.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    stage.hear(second.id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
     resolve(&mut stage, &first, Resolution::ToPayer).unwrap();
     assert_eq!(refusal(stage.collect(source, account, "USD")), ("source_id", IN_REVIEW));
     resolve(&mut stage, &second, Resolution::ToPayer).unwrap();
@@ -139,7 +139,7 @@ fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
 
 #[test]
 fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
-    let word = |minor, code| Word::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(minor, currency(code))) };
+    let word = |minor, code| ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(minor, currency(code))) };
     for (words, dollars, francs) in [
         (vec![declined(), word(9_000, "USD")], 9_000, 0),
         (vec![declined(), word(11_000, "USD")], 11_000, 0),
@@ -152,7 +152,7 @@ fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
         let execution = stage.collect(source, account, "USD").unwrap();
         for word in &words {
             stage.hear(execution.id, word.clone());
-            if stage.world.must::<Execution>(execution.id).unwrap().disputed {
+            if stage.work.require::<Execution>(execution.id).unwrap().in_review {
                 resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
             }
         }

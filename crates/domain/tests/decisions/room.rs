@@ -2,15 +2,15 @@
 
 use crate::stage::{Stage, currency, declined, paid, usd};
 use domain::command::Command;
-use domain::execute::Terms;
-use domain::execution::{Execution, ExecutionStatus, Word};
+use domain::execute::OperationDetails;
+use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
 use domain::ids::PaymentAccountId;
 use domain::ledger::{Account, AccountKind};
 use domain::money::{MAX_MINOR, Money};
 use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use domain::review::{Resolution, ReviewKind};
-use domain::session::Declare;
+use domain::session::NewSession;
 use domain::time::minutes;
 use domain::wallet::{Owner, ROOM_MINOR, Wallet};
 
@@ -22,7 +22,7 @@ fn momo(stage: &mut Stage) -> PaymentAccountId {
 }
 
 /// Begins a collection of `minor` that the payee bears the fees of.
-fn begin(stage: &mut Stage, account: PaymentAccountId, minor: i64) -> Result<Execution, Vec<Rejection>> {
+fn begin(stage: &mut Stage, account: PaymentAccountId, minor: i64) -> Result<Execution, Vec<Refusal>> {
     let source = stage.invoice(minor, FeeBearer::Payee);
     stage.collect(source, account, "USD")
 }
@@ -30,8 +30,8 @@ fn begin(stage: &mut Stage, account: PaymentAccountId, minor: i64) -> Result<Exe
 /// The merchant has, out of nothing, so much.
 fn give(stage: &mut Stage, owner: Owner, minor: i64) {
     let wallet = stage.wallet(owner, "USD");
-    stage.world.put(Wallet { available_minor: minor, ..wallet });
-    stage.world.keep();
+    stage.work.put(Wallet { available_minor: minor, ..wallet });
+    stage.work.accept_draft();
 }
 
 fn incoming(stage: &Stage) -> i64 {
@@ -44,14 +44,14 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     let account = momo(&mut stage);
     let [first, second, third] = [100_000, 20_000, 3_000].map(|minor| begin(&mut stage, account, minor).unwrap());
     assert_eq!(incoming(&stage), 97_000 + 19_400 + 2_910);
-    stage.hear(first.id, Word::Accepted);
+    stage.hear(first.id, ProviderOutcome::Accepted);
     assert_eq!(incoming(&stage), 97_000 + 19_400 + 2_910);
     stage.hear(second.id, declined());
     assert_eq!(incoming(&stage), 97_000 + 2_910);
     stage.hear(first.id, paid("t1"));
     assert_eq!((incoming(&stage), stage.mine("USD")), (2_910, (97_000, 0)));
     // Another amount than was asked for is in suspense; until somebody decides, the payment is under way.
-    let other = Word::Succeeded { transaction_id: "t3".into(), amount: Some(usd(1)) };
+    let other = ProviderOutcome::Succeeded { transaction_id: "t3".into(), amount: Some(usd(1)) };
     stage.hear(third.id, other);
     assert_eq!(incoming(&stage), 2_910);
     let review = stage.review(third.id, ReviewKind::AmountMismatch);
@@ -67,15 +67,15 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
     type Resolved = Option<(ReviewKind, Resolution)>;
 
     let late = minutes(25 * 60);
-    let mismatch = || Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
+    let mismatch = || ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
     let deadline = ReviewKind::DeadlinePassed;
-    let ends: [(&[Word], Resolved); 10] = [
+    let ends: [(&[ProviderOutcome], Resolved); 10] = [
         (&[paid("t")], None),
         (&[declined()], None),
-        (&[Word::Accepted, paid("t"), paid("t")], None),
-        (&[Word::NeverSeen], None),
-        (&[Word::Unknown], Some((deadline, Resolution::Completed))),
-        (&[Word::Unknown], Some((deadline, Resolution::Failed))),
+        (&[ProviderOutcome::Accepted, paid("t"), paid("t")], None),
+        (&[ProviderOutcome::NeverSeen], None),
+        (&[ProviderOutcome::Unknown], Some((deadline, Resolution::Completed))),
+        (&[ProviderOutcome::Unknown], Some((deadline, Resolution::Failed))),
         (&[mismatch()], Some((ReviewKind::AmountMismatch, Resolution::ToWallet))),
         (&[mismatch()], Some((ReviewKind::AmountMismatch, Resolution::ToPayer))),
         (&[declined(), paid("t")], Some((ReviewKind::SuccessAfterFailure, Resolution::ToWallet))),
@@ -88,7 +88,7 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
         let own = begin(&mut stage, account, 10_000).unwrap();
         begin(&mut stage, account, 2_000).unwrap();
         assert_eq!(incoming(&stage), 9_700 + 1_940);
-        if words == [Word::NeverSeen] || matches!(resolved, Some((ReviewKind::DeadlinePassed, _))) {
+        if words == [ProviderOutcome::NeverSeen] || matches!(resolved, Some((ReviewKind::DeadlinePassed, _))) {
             stage.now = stage.now.plus(late);
         }
         for word in words {
@@ -96,7 +96,7 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
         }
         if let Some((kind, how)) = resolved {
             stage.now = stage.now.plus(late);
-            stage.decide(&Command::Claim(own.id)).unwrap();
+            stage.decide(&Command::ClaimExecution(own.id)).unwrap();
             let review = stage.review(own.id, kind);
             stage.resolve(review.id, how).unwrap();
         }
@@ -125,7 +125,7 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     let owner = Owner::Merchant(stage.merchant);
     let open = begin(&mut stage, account, 100).unwrap();
     give(&mut stage, owner, ROOM_MINOR - 97 - 97);
-    let no_room = vec![Rejection::NoRoom { field: "session_id" }];
+    let no_room = vec![Refusal::NoRoom { field: "session_id" }];
     assert_eq!(begin(&mut stage, account, 101).unwrap_err(), no_room);
     let last = begin(&mut stage, account, 100).unwrap();
     assert_eq!(begin(&mut stage, account, 4).unwrap_err(), no_room);
@@ -165,7 +165,7 @@ fn a_review_gives_a_wallet_no_more_than_fits_beside_what_is_under_way() {
     give(&mut stage, owner, i64::MAX - 97 - 9_699);
     let review = stage.review(failed.id, ReviewKind::SuccessAfterFailure).id;
     let refused = stage.resolve(review, Resolution::ToWallet).unwrap_err();
-    assert!(matches!(refused[0], Rejection::ReviewNotOpen { .. }), "{refused:?}");
+    assert!(matches!(refused[0], Refusal::ReviewNotOpen { .. }), "{refused:?}");
     stage.hear(open.id, paid("t"));
     assert_eq!(stage.mine("USD"), (i64::MAX - 9_699, 0));
     stage.resolve(review, Resolution::ToPayer).unwrap();
@@ -181,11 +181,11 @@ fn strangers_do_not_fill_a_wallet() {
     let transfer = |stage: &mut Stage, phone: &str, minor: i64| {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
-        let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(minor), expires_at }).unwrap();
-        stage.execute(session, Terms::Transfer).map(|(execution, _)| execution.status)
+        let session = stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(minor), expires_at }).unwrap();
+        stage.execute(session, OperationDetails::Transfer).map(|(execution, _)| execution.status)
     };
     give(&mut stage, Owner::Merchant(other), most - 1_000);
-    let no_room = |field| vec![Rejection::NoRoom { field }];
+    let no_room = |field| vec![Refusal::NoRoom { field }];
     assert_eq!(transfer(&mut stage, "231770000002", 1_001), Err(no_room("session_id")));
     assert_eq!(transfer(&mut stage, "231770000002", 1_000), Ok(ExecutionStatus::Completed));
     assert_eq!(transfer(&mut stage, "231770000002", 1), Err(no_room("session_id")));
@@ -194,8 +194,8 @@ fn strangers_do_not_fill_a_wallet() {
     let party = stage.party("231880000008");
     let counterparty_id = stage.counterparty(party);
     for _ in 0..2 {
-        let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at }).unwrap();
-        assert_eq!(stage.execute(session, Terms::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+        let session = stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at }).unwrap();
+        assert_eq!(stage.execute(session, OperationDetails::Transfer).unwrap().0.status, ExecutionStatus::Completed);
         give(&mut stage, Owner::Party(party), most);
     }
     let theirs = stage.wallet(Owner::Merchant(other), "USD").id;
@@ -220,10 +220,10 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     stage.hear(first.id, paid("t"));
     // The next are as if thousands had gone before them.
     for kind in [AccountKind::ClearingPawaPay, AccountKind::Position] {
-        let account = stage.world.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
+        let account = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
         let before = if kind == AccountKind::Position { 9 * QUINTILLION } else { -9 * QUINTILLION };
-        stage.world.put(Account { balance_minor: before, ..(*account).clone() });
-        stage.world.keep();
+        stage.work.put(Account { balance_minor: before, ..(*account).clone() });
+        stage.work.accept_draft();
     }
     let mut clearing = -9 * i128::from(QUINTILLION);
     for _ in 0..400 {
@@ -233,7 +233,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
         give(&mut stage, owner, 0);
     }
     let balance = |stage: &Stage, kind| {
-        let found = stage.world.find::<Account>(&(stage.merchant, kind, rwf)).unwrap();
+        let found = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap();
         found.map_or(0, |account| account.balance())
     };
     assert!(clearing < i128::from(i64::MIN), "{clearing}");
@@ -244,7 +244,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     for _ in 0..4 {
         let execution = collect(&mut stage);
         let amount = Some(Money::new(5 * QUINTILLION, rwf));
-        stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount });
+        stage.hear(execution.id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount });
         clearing -= 5 * i128::from(QUINTILLION);
         suspense += 5 * i128::from(QUINTILLION);
         let review = stage.review(execution.id, ReviewKind::AmountMismatch);

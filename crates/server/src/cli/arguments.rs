@@ -1,13 +1,13 @@
-//! Arguments that several groups of commands read, and how rows of the book are told.
+//! Arguments that several groups of commands read, and how rows of the tariff are told.
 
-use domain::book::Effective;
+use domain::tariff::Effective;
 use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::output::moment;
-use crate::market::{Country, Digits, FromWord};
+use crate::market::{Country, Digits, FromText};
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
     format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
@@ -30,11 +30,11 @@ pub fn currency(text: &str) -> Result<Currency, String> {
 }
 
 pub fn country(text: &str) -> Result<Country, String> {
-    Country::from_word(text).ok_or_else(|| format!("use {}", Country::WHAT))
+    Country::from_text(text).ok_or_else(|| format!("use {}", Country::WHAT))
 }
 
 pub fn prefix(text: &str) -> Result<Digits, String> {
-    Digits::from_word(text).ok_or_else(|| format!("use {}", Digits::WHAT))
+    Digits::from_text(text).ok_or_else(|| format!("use {}", Digits::WHAT))
 }
 
 /// Whether a row's time is over.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::book::{Book, Effective, Fee};
+use domain::tariff::{Tariff, Effective, Fee};
 use domain::currency::Currency;
 use domain::money::{Decimal, Money, Ratio};
 use domain::names::{Method, Operation};
@@ -13,7 +13,7 @@ use super::arguments::{columns, currency, dated, is_over, method, operation};
 use super::{Place, output};
 use crate::clock;
 use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
-use crate::store::book::{self, NewGatewayFee, NewPlatformFee};
+use crate::store::tariff::{self, NewGatewayFee, NewPlatformFee};
 
 #[derive(Subcommand)]
 pub enum Fees {
@@ -106,14 +106,14 @@ fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: 
     let mut sql = place.open_existing()?;
     let fee = new.fee()?;
     let now = clock::now();
-    let book = place.read(async |queries| queries.book().await)?;
-    if book.tier(&tier).is_none() {
+    let tariff = place.read(async |queries| queries.tariff().await)?;
+    if tariff.tier(&tier).is_none() {
         bail!("there is no tier {tier}");
     }
-    let before = book.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
+    let before = tariff.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
     let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
     let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
-    book::set_platform_fee(sql.as_mut(), &row, now)?;
+    tariff::set_platform_fee(sql.as_mut(), &row, now)?;
     let text =
         format!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
     let mut json = fee_json(row.fee);
@@ -126,12 +126,12 @@ fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: 
 fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
     let fee = new.fee()?;
-    let book = place.read(async |queries| queries.book().await)?;
+    let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
     // The network now, else the one before or to come: a fee may be set while the market is closed.
-    let market = super::markets::latest(&book, method, now).with_context(|| format!("{method} has no market"))?;
+    let market = super::markets::latest(&tariff, method, now).with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
-    book::set_gateway_fee(sql.as_mut(), &row, now)?;
+    tariff::set_gateway_fee(sql.as_mut(), &row, now)?;
     let mut json = fee_json(row.fee);
     json["payment_method"] = json!(row.method.as_str());
     json["operation_type"] = json!(row.operation.as_str());
@@ -154,17 +154,17 @@ pub fn shown(fee: Fee) -> String {
 
 fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
+    let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+    let platform = tariff.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
         let exchange = percent(row.fx_percentage_ppm);
         cells(("platform", &row.tier, row.operation), row.fee, &exchange, row.effective)
     });
-    let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now));
+    let gateway = tariff.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now));
     let gateway = gateway.map(|row| cells(("gateway", row.method.as_str(), row.operation), row.fee, "-", row.effective));
     let head = ["whose", "tier or method", "operation", "fee", "exchange", "since", "until"];
     let text = output::table(head, &platform.chain(gateway).collect::<Vec<_>>());
-    output::tell(&json_of(&book, all, now), &text)
+    output::tell(&json_of(&tariff, all, now), &text)
 }
 
 fn cells((whose, of, operation): (&str, &str, Operation), fee: Fee, exchange: &str, effective: Effective) -> [String; 7] {
@@ -185,16 +185,16 @@ pub fn fee_json(fee: Fee) -> Value {
     })
 }
 
-fn json_of(book: &Book, all: bool, now: Timestamp) -> Value {
+fn json_of(tariff: &Tariff, all: bool, now: Timestamp) -> Value {
     let fee = |fee: Fee, effective: Effective| dated(fee_json(fee), effective);
-    let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+    let platform = tariff.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
         let mut value = fee(row.fee, row.effective);
         value["tier"] = json!(row.tier);
         value["operation_type"] = json!(row.operation.as_str());
         value["exchange_percentage"] = percent_json(row.fx_percentage_ppm);
         value
     });
-    let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+    let gateway = tariff.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
         let mut value = fee(row.fee, row.effective);
         value["payment_method"] = json!(row.method.as_str());
         value["operation_type"] = json!(row.operation.as_str());

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::book::{Book, Fee, Market};
+use domain::tariff::{Tariff, Fee, Market};
 use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;
@@ -14,7 +14,7 @@ use super::fees::{self, fee_json, fee_of, percentage};
 use super::output::{self, moment};
 use crate::clock;
 use crate::market::{Country, Percentage};
-use crate::store::book::{self, NewMarket};
+use crate::store::tariff::{self, NewMarket};
 
 #[derive(Subcommand)]
 pub enum Markets {
@@ -97,9 +97,9 @@ impl Markets {
 
 fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
+    let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let rows: Vec<_> = book.markets.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let rows: Vec<_> = tariff.markets.iter().filter(|row| all || !is_over(row.effective, now)).collect();
     let cells = rows.iter().map(|row| {
         let [since, until] = columns(row.effective);
         let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
@@ -128,8 +128,8 @@ fn shown(row: &Market) -> String {
 }
 
 /// The method's row that holds, else the last of it: network and country are seldom new.
-pub fn latest(book: &Book, method: Method, now: Timestamp) -> Option<&Market> {
-    let rows = book.markets.iter().filter(|row| row.method == method);
+pub fn latest(tariff: &Tariff, method: Method, now: Timestamp) -> Option<&Market> {
+    let rows = tariff.markets.iter().filter(|row| row.method == method);
     rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
 }
 
@@ -147,19 +147,19 @@ fn open(
         bail!("a transfer stays in the house and a refund goes back the way of its collection: neither has a market");
     }
     let now = clock::now();
-    let book = place.read(async |queries| queries.book().await)?;
-    let known = latest(&book, method, now);
+    let tariff = place.read(async |queries| queries.tariff().await)?;
+    let known = latest(&tariff, method, now);
     let provider = provider.or(known.map(|row| row.provider));
     let provider = provider.with_context(|| format!("{method} is new: say --provider"))?;
-    let before = book.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
+    let before = tariff.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
     let country = country.or(before.or(known).map(|row| Country(row.country.clone())));
     let country = country.with_context(|| format!("{method} is new: say --country"))?;
     let same = |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
-    if let Some(row) = book.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same) {
+    if let Some(row) = tariff.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same) {
         return output::tell(&as_json(row), &format!("{}  {}: it is open already", shown(row), period(row.effective)));
     }
     let new = NewMarket { method, provider, operation, currency, country };
-    let effective = book::open_market(sql.as_mut(), &new, fee, now)?;
+    let effective = tariff::open_market(sql.as_mut(), &new, fee, now)?;
     let row = Market { method, provider, operation, currency, country: new.country.0, effective };
     let (mut json, mut text) = (as_json(&row), format!("{}  {}", shown(&row), period(effective)));
     if let Some(fee) = fee {
@@ -174,7 +174,7 @@ fn open(
 fn close(place: &Place, which: Which) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
     let Which { method, operation, currency } = which;
-    let again = book::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
+    let again = tariff::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
     let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
     let json = json!({
         "payment_method": method.as_str(), "operation_type": operation.as_str(), "currency": currency.code(),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::currency::Currency;
 use domain::ids::{MerchantId, WalletId};
 use domain::merchant::{Merchant as MerchantRow, MerchantChanges, MerchantType, NewMerchant};
@@ -166,7 +166,7 @@ pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<Strin
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
     match place.run_once(Command::CreateMerchant(new))? {
-        Answer::Merchant(merchant, wallets) => Ok(Created { merchant, wallets, client_id, client_secret }),
+        Output::Merchant(merchant, wallets) => Ok(Created { merchant, wallets, client_id, client_secret }),
         other => bail!("unexpected answer {other:?}"),
     }
 }
@@ -304,7 +304,7 @@ pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
 fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     match place.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
-        Answer::UpdatedMerchant(merchant) => {
+        Output::UpdatedMerchant(merchant) => {
             let lines = [
                 format!("merchant    {id}"),
                 format!("verified    {}", yes_or_no(merchant.verified)),
@@ -319,10 +319,10 @@ fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Resul
 
 fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
-    let command = Command::CreateKey(merchant, client_id.clone(), secret_hash);
+    let command = Command::CreateApiKey(merchant, client_id.clone(), secret_hash);
     drop(place.open_existing()?);
     let key = match place.run_on("merchant", merchant, command)? {
-        Answer::ApiKey(key) => key,
+        Output::ApiKey(key) => key,
         other => bail!("unexpected answer {other:?}"),
     };
     let json = json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret});
@@ -332,7 +332,7 @@ fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
         format!("client_secret  {client_secret}   (shown only now)"),
     ];
     if let Err(error) = output::show(&json, &lines.join("\n")) {
-        place.run_once(Command::RevokeKey(merchant, key.id)).with_context(|| format!("key {} cannot be revoked", key.id))?;
+        place.run_once(Command::RevokeApiKey(merchant, key.id)).with_context(|| format!("key {} cannot be revoked", key.id))?;
         bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
     }
     Ok(())

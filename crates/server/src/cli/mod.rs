@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use domain::command::{Answer, Command, Settings};
-use domain::rejection::Rejection;
+use domain::command::{Output, Command, Settings};
+use domain::refusal::Refusal;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -62,7 +62,7 @@ struct Cli {
     /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
-    /// Answer in JSON: one document on standard output.
+    /// Output in JSON: one document on standard output.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -302,7 +302,7 @@ impl Place {
     }
 
     /// Runs one command on its own lane, on a database that is up to date; works beside a running server.
-    fn run_once(&self, command: Command) -> anyhow::Result<Answer> {
+    fn run_once(&self, command: Command) -> anyhow::Result<Output> {
         // Only what clients and workers ask for depends on what is set for a server.
         let settings = Settings::default();
         let mut lane = Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
@@ -311,9 +311,9 @@ impl Place {
     }
 
     /// As [`Place::run_once`], for what has an id: where there is no such thing it says so, and else what the error is about.
-    fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Answer> {
+    fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Output> {
         self.run_once(command).map_err(|error| match error.downcast_ref::<Failure>() {
-            Some(Failure::Rejected(reasons)) if reasons.contains(&Rejection::NotFound) => anyhow::anyhow!(none(what, id)),
+            Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => anyhow::anyhow!(none(what, id)),
             _ => error.context(format!("{what} {id}")),
         })
     }

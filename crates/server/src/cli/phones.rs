@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use domain::book::PhonePrefix;
+use domain::tariff::PhonePrefix;
 use domain::names::Method;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::output::{self, moment};
 use crate::clock;
 use crate::http::fields::{FromValue, Text};
 use crate::market::{Country, Digits};
-use crate::store::book::{self, NewPrefix};
+use crate::store::tariff::{self, NewPrefix};
 
 #[derive(Subcommand)]
 pub enum Phones {
@@ -68,9 +68,9 @@ impl Phones {
 
 fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
+    let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let rows: Vec<_> = book.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let rows: Vec<_> = tariff.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
     let cells = rows.iter().map(|row| {
         let [since, until] = columns(row.effective);
         let (method, digits) = (row.method.as_str().to_owned(), row.digits.to_string());
@@ -107,7 +107,7 @@ fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
     if new.prefix.0.len() > new.digits.into() {
         bail!("numbers of {} digits cannot begin with {}", new.digits, new.prefix.0);
     }
-    let effective = book::add_prefix(sql.as_mut(), &new, clock::now())?;
+    let effective = tariff::add_prefix(sql.as_mut(), &new, clock::now())?;
     let (digits, method) = (new.digits.into(), new.method);
     let row = PhonePrefix { prefix: new.prefix.0, digits, carrier: new.carrier, country: new.country.0, method, effective };
     output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
@@ -115,7 +115,7 @@ fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
 
 fn end(place: &Place, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
-    let again = book::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
+    let again = tariff::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
     let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
     let json = json!({ "prefix": prefix.0, "digits": digits, "effective_again": again.map(|from| format!("{from:.6}")) });
     output::done(&json, &format!("{}  {digits} digits  nobody's{until}", prefix.0))

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::arguments::{columns, currency, dated, is_over};
 use super::{Place, output};
 use crate::clock;
-use crate::store::book::{self, NewRate};
+use crate::store::tariff::{self, NewRate};
 
 /// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has 18 digits.
 const PLACES: u32 = 27;
@@ -46,9 +46,9 @@ impl Rates {
 
 fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
+    let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let rows: Vec<_> = book.rates.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let rows: Vec<_> = tariff.rates.iter().filter(|row| all || !is_over(row.effective, now)).collect();
     let json = rows.iter().map(|row| {
         let fields = json!({ "from": row.from.code(), "to": row.to.code(), "rate": row.rate.to_text(PLACES) });
         dated(fields, row.effective)
@@ -65,7 +65,7 @@ fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Resul
     let mut sql = place.open_existing()?;
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
     let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
-    book::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
+    tariff::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
     let json = json!({ "from": from.code(), "to": to.code(), "rate": rate.to_text(PLACES) });
     output::done(&json, &format!("1 {from} = {} {to}", rate.to_text(PLACES)))
 }

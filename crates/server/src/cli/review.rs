@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::ReviewId;
 use domain::review::{Resolution, Review};
 use serde_json::json;
@@ -95,7 +95,7 @@ fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>
     };
     drop(place.open_existing()?);
     match place.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
-        Answer::Review(review) => {
+        Output::Review(review) => {
             let resolution = review.resolution.unwrap_or_default();
             let json = json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });
             output::done(&json, &format!("review {} is resolved: {resolution}", review.id))

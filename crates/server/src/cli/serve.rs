@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use clap::Args;
 use domain::checkout::{NewCheckout, PageMode};
-use domain::command::{Answer, Command, Settings};
+use domain::command::{Output, Command, Settings};
 use domain::currency::Currency;
-use domain::execution::Patience;
+use domain::execution::Deadlines;
 use domain::ids::MerchantId;
 use domain::merchant::MerchantType;
 use domain::money::Decimal;
@@ -178,14 +178,14 @@ impl Serve {
             payout_us: minutes(self.payout_minutes),
             max_days: self.expiry_max_days,
         };
-        let patience = Patience {
+        let deadlines = Deadlines {
             deadline_us: minutes(self.review_after_hours.saturating_mul(60)),
             action_us: minutes(self.action_minutes),
         };
         let transfers =
             TransferLimits { fill_minor: self.transfer_fill_max, recipients_per_hour: self.transfer_recipients_per_hour };
         Config {
-            settings: Settings { lifetimes, patience, transfers },
+            settings: Settings { lifetimes, deadlines, transfers },
             answer_within: Duration::from_millis(self.answer_within_ms),
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
@@ -338,7 +338,7 @@ fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
         token: draw_token()?,
     };
     match place.run_once(Command::CreateCheckout(merchant, new))? {
-        Answer::Checkout(checkout) => Ok(checkout.config.token),
+        Output::Checkout(checkout) => Ok(checkout.config.token),
         other => bail!("unexpected answer {other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::{MerchantId, WalletId};
 use domain::money::{AmountFault, Decimal, Money};
 use domain::wallet::WalletStatus;
@@ -80,7 +80,7 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
     let funded = place.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
         match error.downcast_ref::<Failure>() {
             // It is known that nothing was done, and the same would be refused again.
-            Some(Failure::Rejected(_)) => error,
+            Some(Failure::Refused(_)) => error,
             _ => error.context(format!(
                 "to try the same again, be it that the money arrived after all, say `--key {key}`: it is given once"
             )),
@@ -192,9 +192,9 @@ fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Resu
     output::done(&as_json(&wallet), &text)
 }
 
-fn expect_wallet(answer: Answer) -> anyhow::Result<domain::wallet::Wallet> {
+fn expect_wallet(answer: Output) -> anyhow::Result<domain::wallet::Wallet> {
     match answer {
-        Answer::Wallet(wallet) => Ok(wallet),
+        Output::Wallet(wallet) => Ok(wallet),
         other => bail!("unexpected answer {other:?}"),
     }
 }

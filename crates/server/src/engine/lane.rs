@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::{Command, Settings, Subject, decide};
+use domain::command::{Command, Settings, LockKey, decide};
 use domain::time::Timestamp;
-use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, Key, World};
+use domain::workspace::{Stop, IDS_PER_COMMAND, IdBlock, RowKey, Workspace};
 
 use super::pause::{Pause, RealPause};
 use super::{Failure, Outcome};
@@ -108,7 +108,7 @@ impl<S: Store> Lane<S> {
     /// done, and nothing locked that would tell: the command is decided again from nothing, by itself, before it is called a
     /// fault.
     fn sure(&mut self, commands: &[Command], mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
-        if self.store.at_hand() {
+        if self.store.is_local() {
             return outcomes;
         }
         for (command, outcome) in commands.iter().zip(&mut outcomes) {
@@ -152,16 +152,16 @@ impl<S: Store> Lane<S> {
 
     fn transact(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
         self.reserve(commands.len())?;
-        let subjects: Vec<Subject> = commands.iter().filter_map(Command::subject).collect();
-        let hints: Vec<Key> = commands.iter().flat_map(Command::hints).collect();
-        let mut world = self.store.open(self.ids, &subjects, &hints)?;
+        let lock_keys: Vec<LockKey> = commands.iter().filter_map(Command::lock_key).collect();
+        let hints: Vec<RowKey> = commands.iter().flat_map(Command::hints).collect();
+        let mut work = self.store.open(self.ids, &lock_keys, &hints)?;
         let outcomes =
-            if self.store.at_hand() { self.one_by_one(commands, &mut world)? } else { self.in_rounds(commands, &mut world)? };
+            if self.store.is_local() { self.one_by_one(commands, &mut work)? } else { self.in_rounds(commands, &mut work)? };
         if domain::mutant!(AnswerBeforeCommit) && commands.len() > 4 {
             self.store.rollback();
             return Ok(Done::Committed(outcomes));
         }
-        self.store.persist(&world)?;
+        self.store.persist(&work)?;
         match self.store.commit() {
             Ok(()) => {}
             Err(StoreError::Unknown(_)) if domain::mutant!(UnknownIsDone) => {}
@@ -171,21 +171,21 @@ impl<S: Store> Lane<S> {
                 Some(false) => return Err(*error),
                 None => {
                     // Rows with these ids may be on disk: they are given to no others.
-                    self.ids = world.ids;
+                    self.ids = work.ids;
                     return Ok(Done::Unknown);
                 }
             },
             Err(error) => return Err(error),
         }
         // Only now: a block that was reserved in a batch that was rolled back is not ours.
-        self.ids = world.ids;
+        self.ids = work.ids;
         Ok(Done::Committed(outcomes))
     }
 
     /// Where ids are reserved outside the transaction, all that a batch may need are reserved ahead.
     fn reserve(&mut self, commands: usize) -> Result<(), StoreError> {
         let needed = IDS_PER_COMMAND.saturating_mul(i64::try_from(commands).unwrap_or(i64::MAX));
-        if !self.store.at_hand() && self.ids.end - self.ids.next < needed {
+        if !self.store.is_local() && self.ids.end - self.ids.next < needed {
             // Enough for a while: what is left of a block is lost when the next batch needs more.
             let block = if self.id_block == ID_BLOCK { needed.max(ID_BLOCK).saturating_mul(8) } else { needed };
             self.ids = self.store.reserve_ids(block)?;
@@ -213,19 +213,19 @@ impl<S: Store> Lane<S> {
     }
 
     /// Decides the commands in order; what one turns out to read is loaded at once, because the database is at hand.
-    fn one_by_one(&mut self, commands: &[Command], world: &mut World) -> Result<Vec<Outcome>, StoreError> {
-        commands.iter().map(|command| self.load_and_decide(command, world)).collect()
+    fn one_by_one(&mut self, commands: &[Command], work: &mut Workspace) -> Result<Vec<Outcome>, StoreError> {
+        commands.iter().map(|command| self.load_and_decide(command, work)).collect()
     }
 
-    fn load_and_decide(&mut self, command: &Command, world: &mut World) -> Result<Outcome, StoreError> {
-        if world.ids.end - world.ids.next < IDS_PER_COMMAND {
-            world.refill(self.store.reserve_ids(self.id_block)?);
+    fn load_and_decide(&mut self, command: &Command, work: &mut Workspace) -> Result<Outcome, StoreError> {
+        if work.ids.end - work.ids.next < IDS_PER_COMMAND {
+            work.refill_ids(self.store.reserve_ids(self.id_block)?);
         }
         let now = (self.clock)();
         for _ in 0..MAX_LOADS {
-            match self.decide(command, world, now) {
+            match self.decide(command, work, now) {
                 Ok(outcome) => return Ok(outcome),
-                Err(key) => self.store.load(&[key], &mut world.tables)?,
+                Err(key) => self.store.load(&[key], &mut work.tables)?,
             }
         }
         Ok(Err(Failure::Internal("a decision reads without end".to_owned())))
@@ -233,28 +233,28 @@ impl<S: Store> Lane<S> {
 
     /// Decides the commands in order, again and again: until nothing that they read is missing, and what they change is
     /// locked and was not changed by anybody else meanwhile.
-    fn in_rounds(&mut self, commands: &[Command], world: &mut World) -> Result<Vec<Outcome>, StoreError> {
+    fn in_rounds(&mut self, commands: &[Command], work: &mut Workspace) -> Result<Vec<Outcome>, StoreError> {
         // What the loaded rows point at will be asked for: one round for all of it, instead of one for each.
-        let follows = unknown(commands.iter().flat_map(|command| command.follows(world)), world);
+        let follows = unknown(commands.iter().flat_map(|command| command.likely_keys(work)), work);
         if !follows.is_empty() {
-            self.store.load(&follows, &mut world.tables)?;
+            self.store.load(&follows, &mut work.tables)?;
         }
         for _ in 0..MAX_ROUNDS {
             let mut outcomes = Vec::with_capacity(commands.len());
             let mut missing = vec![];
             for command in commands {
-                match self.decide(command, world, (self.clock)()) {
+                match self.decide(command, work, (self.clock)()) {
                     Ok(outcome) => outcomes.push(outcome),
                     Err(key) => missing.push(key),
                 }
             }
             if !missing.is_empty() {
-                world.restart();
-                self.store.load(&unknown(missing.into_iter(), world), &mut world.tables)?;
-            } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut world.tables)? {
+                work.reset_to_loaded();
+                self.store.load(&unknown(missing.into_iter(), work), &mut work.tables)?;
+            } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut work.tables)? {
                 return Ok(outcomes);
             } else {
-                world.restart_in_doubt();
+                work.reset_after_conflict();
             }
         }
         Err(StoreError::Odd("a batch is not decided after many rounds"))
@@ -264,21 +264,21 @@ impl<S: Store> Lane<S> {
     ///
     /// # Errors
     /// The key of a row that is missing.
-    fn decide(&self, command: &Command, world: &mut World, now: Timestamp) -> Result<Outcome, Key> {
-        let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, world, now)));
-        let halt = match decided {
+    fn decide(&self, command: &Command, work: &mut Workspace, now: Timestamp) -> Result<Outcome, RowKey> {
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, work, now)));
+        let stop = match decided {
             Ok(Ok(answer)) => {
-                world.keep();
+                work.accept_draft();
                 return Ok(Ok(answer));
             }
-            Ok(Err(halt)) => halt,
-            Err(_) => Halt::Broken("a decision panicked".to_owned()),
+            Ok(Err(stop)) => stop,
+            Err(_) => Stop::Inconsistent("a decision panicked".to_owned()),
         };
-        world.forget();
-        match halt {
-            Halt::Missing(key) => Err(key),
-            Halt::Rejected(reasons) => Ok(Err(Failure::Rejected(reasons))),
-            Halt::Broken(what) => {
+        work.discard_draft();
+        match stop {
+            Stop::NotLoaded(key) => Err(key),
+            Stop::Refused(reasons) => Ok(Err(Failure::Refused(reasons))),
+            Stop::Inconsistent(what) => {
                 tracing::error!(what, "a decision could not be made");
                 Ok(Err(Failure::Internal(what)))
             }
@@ -287,8 +287,8 @@ impl<S: Store> Lane<S> {
 }
 
 /// The keys that are not loaded, each once.
-fn unknown(keys: impl Iterator<Item = Key>, world: &World) -> Vec<Key> {
-    let mut keys: Vec<Key> = keys.filter(|key| !world.tables.knows(key)).collect();
+fn unknown(keys: impl Iterator<Item = RowKey>, work: &Workspace) -> Vec<RowKey> {
+    let mut keys: Vec<RowKey> = keys.filter(|key| !work.tables.is_loaded(key)).collect();
     keys.sort_unstable();
     keys.dedup();
     keys

@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use domain::caller::Caller;
-use domain::command::{Answer, Command, Settings};
+use domain::command::{Output, Command, Settings};
 use domain::ids::MerchantId;
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,7 +40,7 @@ const QUICK: Duration = Duration::from_millis(2);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// It was refused, for all of these reasons. Nothing changed.
-    Rejected(Vec<Rejection>),
+    Refused(Vec<Refusal>),
     /// The queue is full: nothing was done, the caller may try again.
     Overloaded,
     /// The database could not do it: nothing was done, the caller may try again.
@@ -54,7 +54,7 @@ pub enum Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Rejected(reasons) => {
+            Self::Refused(reasons) => {
                 let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
                 f.write_str(&reasons.join("; "))
             }
@@ -68,7 +68,7 @@ impl std::fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What a command comes to.
-pub type Outcome = Result<Answer, Failure>;
+pub type Outcome = Result<Output, Failure>;
 
 /// A command in the queue.
 struct Waiting {
@@ -210,10 +210,10 @@ impl Door {
 fn open_door(store: impl Store + Send + 'static, options: &Options) -> std::io::Result<(Door, JoinHandle<()>)> {
     let (queue, waiting) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
-    let at_hand = store.at_hand();
+    let is_local = store.is_local();
     let mut lane: Box<dyn Runner> = Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
     let builder = std::thread::Builder::new().name("lane".to_owned());
-    if !at_hand {
+    if !is_local {
         let thread = builder.spawn(move || serve(waiting, batch_max, |commands| lane.run(commands)))?;
         return Ok((Door { queue, inline: None }, thread));
     }

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use domain::account::NewAccount;
 use domain::checkout::NewCheckout;
-use domain::command::{Answer, Command, Settings, Subject};
+use domain::command::{Output, Command, Settings, LockKey};
 use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
-use domain::execution::Word;
+use domain::execute::{Execute, OperationDetails};
+use domain::execution::ProviderOutcome;
 use domain::ids::{ExecutionId, MerchantId, SessionId, WalletId};
 use domain::merchant::{MerchantType, NewMerchant};
 use domain::money::{Decimal, Money};
 use domain::names::{Method, Mode, Operation, Provider};
 use domain::party::{NewParty, Relationship};
-use domain::rejection::Rejection;
-use domain::session::{Declare, Session, SessionKind, SessionStatus};
+use domain::refusal::Refusal;
+use domain::session::{NewSession, Session, SessionKind, SessionStatus};
 use domain::source::{NewItem, SourceType};
 use domain::time::{Timestamp, minutes};
 use domain::wallet::Wallet;
-use domain::world::{IdBlock, Key, Lookup, Tables, World};
+use domain::workspace::{IdBlock, RowKey, Lookup, Tables, Workspace};
 
 use super::{Engine, Failure, Lane, Options, Outcome, QUEUE};
 use crate::store::sqlite::{self, SqliteSql, SqliteStore};
@@ -53,40 +53,40 @@ fn merchant(phone: &str) -> Command {
     })
 }
 
-fn one(lane: &mut Lane<impl Store>, command: Command) -> Answer {
+fn one(lane: &mut Lane<impl Store>, command: Command) -> Output {
     lane.run(&[command]).pop().unwrap().unwrap()
 }
 
 /// A merchant with money and a session that is ready to be executed, for each of `amounts`.
 fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, WalletId, Vec<SessionId>) {
-    let Answer::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
+    let Output::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
     let wallet = wallets[0].0;
     one(lane, Command::FundWallet(wallet, usd(1_000), None));
     let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
-    let Answer::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else { panic!("no party") };
+    let Output::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else { panic!("no party") };
     let counterparty = Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
-    let Answer::Counterparty(counterparty) = one(lane, counterparty) else { panic!("no counterparty") };
+    let Output::Counterparty(counterparty) = one(lane, counterparty) else { panic!("no counterparty") };
     let declare = |minor: &i64| {
         let expires_at = NOW.plus(minutes(5));
         let request =
-            Declare::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
-        Command::Declare(merchant.id, request)
+            NewSession::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
+        Command::CreateSession(merchant.id, request)
     };
     let outcomes = lane.run(&amounts.iter().map(declare).collect::<Vec<_>>());
     let ids = outcomes.into_iter().map(|outcome| match outcome {
-        Ok(Answer::Session(session)) => session.id,
+        Ok(Output::Session(session)) => session.id,
         other => panic!("{other:?}"),
     });
     (merchant.id, wallet, ids.collect())
 }
 
 fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Command {
-    Command::Execute(Execute { merchant_id, reference_id: reference.into(), session_id, terms: Terms::Transfer })
+    Command::Execute(Execute { merchant_id, reference_id: reference.into(), session_id, details: OperationDetails::Transfer })
 }
 
 fn executed(outcome: &Outcome) -> (bool, &'static str) {
     match outcome {
-        Ok(Answer::Executed(executed)) => (executed.replayed, executed.execution.status.as_str()),
+        Ok(Output::Executed(executed)) => (executed.replayed, executed.execution.status.as_str()),
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +111,7 @@ fn commands_of_one_batch_see_each_other() {
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"), "the same key is answered as the first was");
-    assert!(matches!(&outcomes[2], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })));
+    assert!(matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })));
     assert_eq!(executed(&outcomes[3]), (false, "FAILED"), "the money was spent earlier in the batch");
     assert_sound(&path, 2);
 }
@@ -129,7 +129,7 @@ enum Fault {
 /// Fails or panics where it is told to; far away when it is told so.
 struct Faulty {
     store: SqliteStore,
-    at_hand: bool,
+    is_local: bool,
     commits: usize,
     fault: Option<(usize, Fault)>,
     panic_on: Option<SessionId>,
@@ -141,7 +141,7 @@ struct Faulty {
 
 impl Faulty {
     fn new(path: &Path) -> Self {
-        Self { store: store(path), at_hand: true, commits: 0, fault: None, panic_on: None, confirms: vec![], torn: None }
+        Self { store: store(path), is_local: true, commits: 0, fault: None, panic_on: None, confirms: vec![], torn: None }
     }
 }
 
@@ -150,21 +150,21 @@ impl Store for Faulty {
         self.store.reserve_ids(count)
     }
 
-    fn at_hand(&self) -> bool {
-        self.at_hand
+    fn is_local(&self) -> bool {
+        self.is_local
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
-        let panics = |subject: &Subject| matches!(subject.key, Key::Session(Lookup::Id(id)) if Some(id) == self.panic_on);
-        assert!(!subjects.iter().any(panics), "told to panic");
-        let mut world = self.store.open(ids, subjects, keys)?;
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+        let panics = |lock_key: &LockKey| matches!(lock_key.key, RowKey::Session(Lookup::Id(id)) if Some(id) == self.panic_on);
+        assert!(!lock_keys.iter().any(panics), "told to panic");
+        let mut work = self.store.open(ids, lock_keys, keys)?;
         if let Some(torn) = self.torn.take() {
-            world.tables.sessions.confirm(torn);
+            work.tables.sessions.confirm(torn);
         }
-        Ok(world)
+        Ok(work)
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         self.store.load(keys, tables)
     }
 
@@ -179,8 +179,8 @@ impl Store for Faulty {
         }
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        self.store.persist(world)
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        self.store.persist(work)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -241,7 +241,7 @@ fn a_commit_without_an_answer_is_found_out_about() {
 fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kola.db");
-    let mut lane = lane(Faulty { at_hand: false, ..Faulty::new(&path) });
+    let mut lane = lane(Faulty { is_local: false, ..Faulty::new(&path) });
     let (id, _, sessions) = sessions(&mut lane, &[600, 600, 300]);
     let batch = [
         execute(id, sessions[0], "a"),
@@ -253,7 +253,7 @@ fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"));
-    assert!(matches!(&outcomes[2], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })));
+    assert!(matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })));
     assert_eq!(executed(&outcomes[3]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[4]), (false, "COMPLETED"));
     assert_sound(&path, 3);
@@ -266,8 +266,8 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let mut writer = lane(store(&path));
     let (id, wallet, sessions) = sessions(&mut writer, &[980, 20]);
     let stored = one(&mut writer, Command::FundWallet(wallet, usd(0), None));
-    let Answer::Wallet(wallet) = stored else { panic!("no wallet") };
-    let mut lane = lane(Faulty { at_hand: false, confirms: vec![wallet], ..Faulty::new(&path) });
+    let Output::Wallet(wallet) = stored else { panic!("no wallet") };
+    let mut lane = lane(Faulty { is_local: false, confirms: vec![wallet], ..Faulty::new(&path) });
     // 1000 when it was read, 950 when it was locked: the first does not fit any more.
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "FAILED"));
@@ -281,13 +281,13 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let mut writer = lane(store(&path));
     let (id, _, sessions) = sessions(&mut writer, &[600, 300]);
     let stored = writer.run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])]).pop().unwrap();
-    let Ok(Answer::Session(stored)) = stored else { panic!("no session") };
+    let Ok(Output::Session(stored)) = stored else { panic!("no session") };
     // As if the session was read before another process finished with it, and what it points at thereafter.
     let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
-    let mut lane = lane(Faulty { at_hand: false, torn: Some(torn), ..Faulty::new(&path) });
+    let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
-    let refused = matches!(&outcomes[1], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. }));
+    let refused = matches!(&outcomes[1], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }));
     assert!(refused, "{:?}", outcomes[1]);
     assert_sound(&path, 1);
 }
@@ -310,7 +310,7 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
 
 /// A collection that completed: its execution, and the merchant.
 fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
-    let Answer::Merchant(merchant, _) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
+    let Output::Merchant(merchant, _) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
     let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
     let checkout = Command::CreateCheckout(
         merchant.id,
@@ -331,7 +331,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             token: "t".into(),
         },
     );
-    let Answer::Checkout(checkout) = one(lane, checkout) else { panic!("no checkout") };
+    let Output::Checkout(checkout) = one(lane, checkout) else { panic!("no checkout") };
     let account = NewAccount {
         party_id: checkout.party.id,
         account_name: "A".into(),
@@ -341,14 +341,14 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         country_code: None,
         account_number: None,
     };
-    let Answer::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else { panic!("no account") };
-    let declare = Declare::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
-    let Answer::Session(session) = one(lane, Command::Declare(merchant.id, declare)) else { panic!("no session") };
-    let terms = Terms::Collection { account_id: account.id, currency: usd(0).currency };
-    let request = Execute { merchant_id: merchant.id, reference_id: "c".into(), session_id: session.id, terms };
-    let Answer::Executed(executed) = one(lane, Command::Execute(request)) else { panic!("not executed") };
+    let Output::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else { panic!("no account") };
+    let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
+    let Output::Session(session) = one(lane, Command::CreateSession(merchant.id, declare)) else { panic!("no session") };
+    let details = OperationDetails::Collection { account_id: account.id, currency: usd(0).currency };
+    let request = Execute { merchant_id: merchant.id, reference_id: "c".into(), session_id: session.id, details };
+    let Output::Executed(executed) = one(lane, Command::Execute(request)) else { panic!("not executed") };
     let id = executed.execution.id;
-    one(lane, Command::Hear(id, Word::Succeeded { transaction_id: "t".into(), amount: None }));
+    one(lane, Command::RecordOutcome(id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None }));
     (merchant.id, id)
 }
 
@@ -359,13 +359,13 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     let mut lane = lane(store(&path));
     let (merchant_id, original_id) = collected(&mut lane);
     let amount = Decimal::parse("5").unwrap();
-    let declare = Declare::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
-    let Answer::Session(session) = one(&mut lane, Command::Declare(merchant_id, declare)) else { panic!("no session") };
-    one(&mut lane, Command::Hear(original_id, Word::Declined { message: "charged back".into() }));
-    let request = Execute { merchant_id, reference_id: "r".into(), session_id: session.id, terms: Terms::Refund };
+    let declare = NewSession::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
+    let Output::Session(session) = one(&mut lane, Command::CreateSession(merchant_id, declare)) else { panic!("no session") };
+    one(&mut lane, Command::RecordOutcome(original_id, ProviderOutcome::Declined { message: "charged back".into() }));
+    let request = Execute { merchant_id, reference_id: "r".into(), session_id: session.id, details: OperationDetails::Refund };
     let outcome = lane.run(&[Command::Execute(request)]).pop().unwrap();
     assert!(
-        matches!(&outcome, Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })),
+        matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })),
         "{outcome:?}"
     );
     assert_sound(&path, 1);

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::ApiKeyId;
 use domain::merchant::ApiKey;
 use schemars::JsonSchema;
@@ -59,7 +59,7 @@ async fn create(
     tenant: Tenant,
 ) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyAnswer>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
-    let key = submit!(app, tenant.caller, Command::CreateKey(tenant.id(), new.client_id, new.secret_hash), Answer::ApiKey);
+    let key = submit!(app, tenant.caller, Command::CreateApiKey(tenant.id(), new.client_id, new.secret_hash), Output::ApiKey);
     let answer = CreatedApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
@@ -71,7 +71,7 @@ async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<
 }
 
 async fn revoke(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ApiKeyAnswer> {
-    Ok(Json(submit!(app, tenant.caller, Command::RevokeKey(tenant.id(), ApiKeyId(id)), Answer::ApiKey).into()))
+    Ok(Json(submit!(app, tenant.caller, Command::RevokeApiKey(tenant.id(), ApiKeyId(id)), Output::ApiKey).into()))
 }
 
 /// Making, listing and revoking API keys.

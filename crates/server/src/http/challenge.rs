@@ -3,7 +3,7 @@
 //! The body is the same for all; the words stand in `WWW-Authenticate`, in the form of RFC 6750, and in the log.
 
 use axum::http::HeaderValue;
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 
 use crate::tokens::BadToken;
 
@@ -70,12 +70,12 @@ impl From<BadToken> for Challenge {
     }
 }
 
-impl From<&Rejection> for Challenge {
+impl From<&Refusal> for Challenge {
     /// What a decision found of a caller whose token was good when the request began.
-    fn from(rejection: &Rejection) -> Self {
-        match rejection {
-            Rejection::KeyRevoked => Self::KeyRevoked,
-            Rejection::TokenExpired => Self::Expired,
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::KeyRevoked => Self::KeyRevoked,
+            Refusal::TokenExpired => Self::Expired,
             _ => Self::Invalid,
         }
     }

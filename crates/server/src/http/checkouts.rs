@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use domain::checkout::{Checkout, HOSTED, MAX_ITEMS, NewCheckout, PageMode};
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::currency::Currency;
 use domain::ids::CounterpartyId;
 use domain::money::Money;
 use domain::party::{NewParty, Relationship};
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use domain::source::{NewItem, SourceStatus, SourceType};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
@@ -175,7 +175,7 @@ impl CheckoutAnswer {
 fn strangers(payload: &CreateCheckout) -> Vec<Fault> {
     let has = payload.currency;
     let other = payload.items.0.iter().enumerate().filter(|(_, item)| item.currency != has);
-    let refused = || FaultKind::Refused(Rejection::CurrencyMismatch { what: "checkout", has });
+    let refused = || FaultKind::Refused(Refusal::CurrencyMismatch { what: "checkout", has });
     other
         .map(|(index, _)| {
             Fault::at(&[Part::Name("body"), Part::Name("items"), Part::Index(index), Part::Name("currency")], refused())
@@ -221,7 +221,7 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
         return Err(ApiError::Invalid(faults));
     }
     let command = Command::CreateCheckout(tenant.id(), new_checkout(payload, draw_token()?));
-    let checkout = submit!(app, tenant.caller, command, Answer::Checkout);
+    let checkout = submit!(app, tenant.caller, command, Output::Checkout);
     Ok(Json(CheckoutAnswer::new(*checkout, &app.config.public_url)))
 }
 

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::change::Change;
-use domain::command::{Answer, Command};
+use domain::change::Patch;
+use domain::command::{Output, Command};
 use domain::ids::{CounterpartyId, PartyId};
 use domain::merchant::{Merchant, MerchantType};
 use domain::party::{Counterparty, Party, Relationship};
@@ -37,7 +37,7 @@ payload! {
         /// What it is to the merchant.
         relationship_type: Option<Relationship>,
         /// The party behind it; none, where it is `null`.
-        party_id: Change<Id>,
+        party_id: Patch<Id>,
     }
 
     /// Which counterparties.
@@ -107,7 +107,7 @@ async fn create(
     Body(payload): Body<CreateCounterparty>,
 ) -> Answered<CounterpartyAnswer> {
     let command = Command::CreateCounterparty(tenant.id(), payload.relationship_type, party_id(payload.party_id));
-    let row = submit!(app, tenant.caller, command, Answer::Counterparty);
+    let row = submit!(app, tenant.caller, command, Output::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
 }
 
@@ -119,7 +119,7 @@ async fn update(
 ) -> Answered<CounterpartyAnswer> {
     let (relationship, party) = (payload.relationship_type, payload.party_id.map(|id| PartyId(id.0)));
     let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
-    let row = submit!(app, tenant.caller, command, Answer::Counterparty);
+    let row = submit!(app, tenant.caller, command, Output::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Rows, Whole};
 use super::error::ApiError;
-use super::extract::{Body, Ids, PathWord, Query, QueryAndBody, Word, WordAndId, Words};
+use super::extract::{Body, Ids, PathParameter, Query, QueryAndBody, PathSegment, PathSegmentAndId, PathSegments};
 use super::fields::{self, Fault, Payload, Schemas};
 use super::limits::ByAddress;
 use super::listing::Listing;
@@ -218,7 +218,7 @@ impl<const N: usize> Takes for Ids<N> {
     }
 }
 
-impl<const N: usize> Takes for Words<N> {
+impl<const N: usize> Takes for PathSegments<N> {
     fn describe(draft: &mut Draft, _: &mut Schemas) {
         for _ in 0..N {
             draft.in_path(schemars::json_schema!({ "type": "string" }));
@@ -226,13 +226,13 @@ impl<const N: usize> Takes for Words<N> {
     }
 }
 
-impl<T: PathWord> Takes for Word<T> {
+impl<T: PathParameter> Takes for PathSegment<T> {
     fn describe(draft: &mut Draft, _: &mut Schemas) {
         draft.in_path(T::schema());
     }
 }
 
-impl<T: PathWord> Takes for WordAndId<T> {
+impl<T: PathParameter> Takes for PathSegmentAndId<T> {
     fn describe(draft: &mut Draft, _: &mut Schemas) {
         draft.in_path(T::schema());
         draft.in_path(id_in_path());

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::rejection::{Class, Rejection};
+use domain::refusal::{Class, Refusal};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ impl ApiError {
     /// A list is to continue after what is not there.
     #[must_use]
     pub fn no_place() -> Self {
-        let unknown = Rejection::Unknown { field: "after_id", what: "a row of this list" };
+        let unknown = Refusal::Unknown { field: "after_id", what: "a row of this list" };
         Self::Invalid(vec![Fault::at(&[Part::Name("query"), Part::Name("after_id")], FaultKind::Refused(unknown))])
     }
 
@@ -91,12 +91,12 @@ impl ApiError {
 
     /// The answer to refusals, where the path names their object by this parameter: what no field is to blame for stands there.
     pub fn beside_path(parameter: &'static str) -> impl Fn(Failure) -> Self {
-        move |failure| Self::placed(failure, |rejection| in_body_or(parameter, rejection))
+        move |failure| Self::placed(failure, |refusal| in_body_or(parameter, refusal))
     }
 
-    fn placed(failure: Failure, place: impl Fn(&Rejection) -> [Part; 2]) -> Self {
+    fn placed(failure: Failure, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
         match failure {
-            Failure::Rejected(rejections) => Self::refused(rejections, place),
+            Failure::Refused(refusals) => Self::refused(refusals, place),
             Failure::Overloaded => Self::Overloaded,
             Failure::Unavailable(what) => Self::Unavailable(what),
             Failure::Unknown => Self::Unavailable(failure.to_string()),
@@ -106,29 +106,29 @@ impl ApiError {
 
     /// Credentials go before all else, not found before forbidden, forbidden before the rest: who may not know or do must
     /// not learn more.
-    fn refused(rejections: Vec<Rejection>, place: impl Fn(&Rejection) -> [Part; 2]) -> Self {
-        if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Unauthenticated) {
-            return Self::BadCredentials(rejection.into());
+    fn refused(refusals: Vec<Refusal>, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated) {
+            return Self::BadCredentials(refusal.into());
         }
-        if rejections.iter().any(|rejection| rejection.class() == Class::NotFound) {
+        if refusals.iter().any(|refusal| refusal.class() == Class::NotFound) {
             return Self::NotFound;
         }
-        if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::Forbidden) {
-            return match rejection {
-                Rejection::PasscodeLocked { seconds } => Self::Locked(rejection.to_string(), seconds.unsigned_abs()),
+        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::Forbidden) {
+            return match refusal {
+                Refusal::PasscodeLocked { seconds } => Self::Locked(refusal.to_string(), seconds.unsigned_abs()),
                 // It has no end of its own: who does not hear from the operator asks again tomorrow.
-                Rejection::PasscodeLockedForAll => Self::Locked(rejection.to_string(), DAY_S),
-                _ => Self::Forbidden(rejection.to_string()),
+                Refusal::PasscodeLockedForAll => Self::Locked(refusal.to_string(), DAY_S),
+                _ => Self::Forbidden(refusal.to_string()),
             };
         }
-        if let Some(rejection) = rejections.iter().find(|rejection| rejection.class() == Class::TooMany) {
-            return match rejection {
-                Rejection::TooManyRecipients { seconds } => Self::TooManyOf(rejection.to_string(), seconds.unsigned_abs()),
+        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::TooMany) {
+            return match refusal {
+                Refusal::TooManyRecipients { seconds } => Self::TooManyOf(refusal.to_string(), seconds.unsigned_abs()),
                 _ => Self::TooMany(RETRY_AFTER_S),
             };
         }
-        let fault = |rejection: Rejection| Fault::at(&place(&rejection), FaultKind::Refused(rejection));
-        Self::Invalid(rejections.into_iter().map(fault).collect())
+        let fault = |refusal: Refusal| Fault::at(&place(&refusal), FaultKind::Refused(refusal));
+        Self::Invalid(refusals.into_iter().map(fault).collect())
     }
 
     const fn status(&self) -> StatusCode {
@@ -206,8 +206,8 @@ const fn in_path(parameter: &'static str) -> [Part; 2] {
 }
 
 /// The field of the body that a refusal stands on, or the parameter of the path.
-const fn in_body_or(parameter: &'static str, rejection: &Rejection) -> [Part; 2] {
-    let field = rejection.field();
+const fn in_body_or(parameter: &'static str, refusal: &Refusal) -> [Part; 2] {
+    let field = refusal.field();
     if field.is_empty() { in_path(parameter) } else { [Part::Name("body"), Part::Name(field)] }
 }
 
@@ -435,15 +435,15 @@ mod tests {
         }
     }
 
-    fn refused(rejections: Vec<Rejection>) -> ApiError {
-        Failure::Rejected(rejections).into()
+    fn refused(refusals: Vec<Refusal>) -> ApiError {
+        Failure::Refused(refusals).into()
     }
 
     #[tokio::test]
     async fn refusals_stand_on_their_fields_all_at_once() {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
-        let unknown = Rejection::Unknown { field: "wallet_id", what: "a wallet" };
-        let (status, _, body) = answer(refused(vec![unknown, Rejection::ExpiryPast { now }])).await;
+        let unknown = Refusal::Unknown { field: "wallet_id", what: "a wallet" };
+        let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryPast { now }])).await;
         assert_eq!(status, 422);
         assert_eq!(
             body,
@@ -457,15 +457,15 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_path_names_is_a_fault_of_the_path() {
-        let paid = |field| Rejection::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
+        let paid = |field| Refusal::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
         let fault =
             |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
-        let large = Rejection::AmountTooLarge { field: "amount" };
+        let large = Refusal::AmountTooLarge { field: "amount" };
         let (status, _, body) = answer(refused(vec![paid("")])).await;
         assert_eq!((status, body), (422, json!({"detail": [fault(&["path", "id"])]})));
-        let (_, _, body) = answer(ApiError::on_path(Failure::Rejected(vec![paid("session_id")]))).await;
+        let (_, _, body) = answer(ApiError::on_path(Failure::Refused(vec![paid("session_id")]))).await;
         assert_eq!(body, json!({"detail": [fault(&["path", "id"])]}));
-        let both = Failure::Rejected(vec![paid(""), large]);
+        let both = Failure::Refused(vec![paid(""), large]);
         let (_, _, body) = answer(ApiError::beside_path("invoice_id")(both)).await;
         assert_eq!(body["detail"][0], fault(&["path", "invoice_id"]));
         assert_eq!(body["detail"][1]["loc"], json!(["body", "amount"]));
@@ -474,8 +474,8 @@ mod tests {
 
     #[test]
     fn who_may_not_know_learns_nothing_more() {
-        let unknown = Rejection::Unknown { field: "party_id", what: "a party" };
-        assert_eq!(refused(vec![unknown.clone(), Rejection::NotFound]), ApiError::NotFound);
-        assert_eq!(refused(vec![unknown, Rejection::NotVerified]), ApiError::Forbidden(Rejection::NotVerified.to_string()));
+        let unknown = Refusal::Unknown { field: "party_id", what: "a party" };
+        assert_eq!(refused(vec![unknown.clone(), Refusal::NotFound]), ApiError::NotFound);
+        assert_eq!(refused(vec![unknown, Refusal::NotVerified]), ApiError::Forbidden(Refusal::NotVerified.to_string()));
     }
 }

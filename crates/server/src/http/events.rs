@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::event::{EventType, Subject};
+use domain::event::{EventEntity, EventType};
 use domain::ids::EventId;
 
 use super::answer::{Answered, Limit, Listed, page};
@@ -24,7 +24,7 @@ payload! {
         /// Those of one type.
         r#type: Option<EventType>,
         /// Those about one kind of thing.
-        subject_type: Option<Subject>,
+        subject_type: Option<EventEntity>,
         /// Those about the thing of this id.
         subject_id: Option<Id>,
         /// At most so many.

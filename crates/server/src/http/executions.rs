@@ -7,13 +7,13 @@ mod tests;
 use axum::Json;
 use axum::extract::State;
 use domain::caller::Caller;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
-use domain::execution::{Execution, ExecutionStatus, Job};
+use domain::execute::{Execute, OperationDetails};
+use domain::execution::{Execution, ExecutionStatus, ProviderCall};
 use domain::ids::{PaymentAccountId, SessionId};
 use domain::names::Operation;
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -126,7 +126,7 @@ impl From<Execution> for ExecutionAnswer {
 }
 
 /// The provider's first outcome, if it comes in time; else what was committed. The call goes on in any case.
-pub async fn first_outcome(app: &App, committed: Execution, job: Option<Job>) -> Execution {
+pub async fn first_outcome(app: &App, committed: Execution, job: Option<ProviderCall>) -> Execution {
     let Some(job) = job else { return committed };
     let dispatcher = app.dispatcher.clone();
     let call = tokio::spawn(async move { dispatcher.run(job).await });
@@ -137,35 +137,35 @@ pub async fn first_outcome(app: &App, committed: Execution, job: Option<Job>) ->
 }
 
 async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Execution, ApiError> {
-    let executed = submit!(app, caller, Command::Execute(request), Answer::Executed);
-    Ok(first_outcome(app, executed.execution, executed.job).await)
+    let executed = submit!(app, caller, Command::Execute(request), Output::Executed);
+    Ok(first_outcome(app, executed.execution, executed.call).await)
 }
 
 async fn execute_payout(app: &App, caller: Caller, request: Execute, code: Option<String>) -> Result<Execution, ApiError> {
     let Some(code) = code else { return execute(app, caller, request).await };
-    let reserve = Command::ReserveAttempt(request.clone(), caller.api_key_id);
+    let reserve = Command::ReservePasscodeAttempt(request.clone(), caller.api_key_id);
     match try_code(app, caller, &reserve, &code).await? {
         Tried::Replayed(execution) => Ok(*execution),
         Tried::NotSet => execute(app, caller, request).await,
         Tried::Right(_) => {
-            let terms = match request.terms {
-                Terms::Payout { account_id, .. } => Terms::Payout { account_id, passcode_verified: true },
+            let details = match request.details {
+                OperationDetails::Payout { account_id, .. } => OperationDetails::Payout { account_id, passcode_verified: true },
                 other => other,
             };
-            execute(app, caller, Execute { terms, ..request }).await
+            execute(app, caller, Execute { details, ..request }).await
         }
     }
 }
 
-/// Does the work in a task of its own: a client that goes away must not stop what it has started.
+/// Does the workspace in a task of its own: a client that goes away must not stop what it has started.
 async fn to_the_end(work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static) -> Answered<ExecutionAnswer> {
     let done = tokio::spawn(work).await;
     let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
     Ok(Json(execution.into()))
 }
 
-fn request(tenant: &Tenant, session_id: Id, reference: Reference, terms: Terms) -> Execute {
-    Execute { merchant_id: tenant.id(), reference_id: reference.0, session_id: SessionId(session_id.0), terms }
+fn request(tenant: &Tenant, session_id: Id, reference: Reference, details: OperationDetails) -> Execute {
+    Execute { merchant_id: tenant.id(), reference_id: reference.0, session_id: SessionId(session_id.0), details }
 }
 
 async fn collection(
@@ -174,15 +174,15 @@ async fn collection(
     Body(payload): Body<ExecuteCollection>,
 ) -> Answered<ExecutionAnswer> {
     let account_id = PaymentAccountId(payload.payment_account_id.0);
-    let terms = Terms::Collection { account_id, currency: payload.currency };
-    let request = request(&tenant, payload.session_id, payload.reference_id, terms);
+    let details = OperationDetails::Collection { account_id, currency: payload.currency };
+    let request = request(&tenant, payload.session_id, payload.reference_id, details);
     to_the_end(async move { execute(&app, tenant.caller, request).await }).await
 }
 
 async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecutePayout>) -> Answered<ExecutionAnswer> {
     let account_id = payload.payout_account_id.map(|id| PaymentAccountId(id.0));
-    let terms = Terms::Payout { account_id, passcode_verified: false };
-    let request = request(&tenant, payload.session_id, payload.reference_id, terms);
+    let details = OperationDetails::Payout { account_id, passcode_verified: false };
+    let request = request(&tenant, payload.session_id, payload.reference_id, details);
     let (code, malformed) = match payload.passcode.0 {
         Ok(passcode) => (passcode.map(|passcode| passcode.token.code.0), None),
         Err(kind) => (None, Some(kind)),
@@ -191,7 +191,7 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
         let done = execute_payout(&app, tenant.caller, request, code).await;
         match (done, malformed) {
             // One was given, and only its shape is wrong. A merchant who has set none may send what it likes.
-            (Err(ApiError::Forbidden(said)), Some(kind)) if said == Rejection::PasscodeRequired.to_string() => {
+            (Err(ApiError::Forbidden(said)), Some(kind)) if said == Refusal::PasscodeRequired.to_string() => {
                 let faults = Fault::spread(Part::Name("passcode"), kind);
                 Err(ApiError::Invalid(faults.into_iter().map(|fault| fault.under(Part::Name("body"))).collect()))
             }
@@ -202,13 +202,13 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
 }
 
 async fn transfer(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
-    let request = request(&tenant, payload.session_id, payload.reference_id, Terms::Transfer);
+    let request = request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Transfer);
     // Final in its commit: nothing follows that a client who goes away could stop.
     Ok(Json(execute(&app, tenant.caller, request).await?.into()))
 }
 
 async fn refund(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
-    let request = request(&tenant, payload.session_id, payload.reference_id, Terms::Refund);
+    let request = request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Refund);
     to_the_end(async move { execute(&app, tenant.caller, request).await }).await
 }
 

@@ -40,16 +40,16 @@ pub struct QueryAndBody<Q, P>(pub Q, pub P);
 pub struct Ids<const N: usize>(pub [i64; N]);
 
 /// The words of the path, in its order.
-pub struct Words<const N: usize>(pub [String; N]);
+pub struct PathSegments<const N: usize>(pub [String; N]);
 
 /// A word of the path that is one of a set, or of a form. Any other names nothing: 404.
-pub struct Word<T>(pub T);
+pub struct PathSegment<T>(pub T);
 
 /// A word of the path and the id after it.
-pub struct WordAndId<T>(pub T, pub i64);
+pub struct PathSegmentAndId<T>(pub T, pub i64);
 
 /// What a word of the path can be.
-pub trait PathWord: Sized {
+pub trait PathParameter: Sized {
     /// Reads it.
     fn read(word: &str) -> Option<Self>;
 
@@ -185,7 +185,7 @@ impl<Q: Payload, P: Payload> FromRequest<App> for QueryAndBody<Q, P> {
     }
 }
 
-impl PathWord for Reference {
+impl PathParameter for Reference {
     /// No execution has a key of another form.
     fn read(word: &str) -> Option<Self> {
         FromValue::read(&Value::String(word.to_owned())).ok()
@@ -196,7 +196,7 @@ impl PathWord for Reference {
     }
 }
 
-impl PathWord for SessionKind {
+impl PathParameter for SessionKind {
     /// In small letters.
     fn read(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str().to_ascii_lowercase() == word)
@@ -235,7 +235,7 @@ impl<const N: usize, S: Send + Sync> FromRequestParts<S> for Ids<N> {
     }
 }
 
-impl<const N: usize, S: Send + Sync> FromRequestParts<S> for Words<N> {
+impl<const N: usize, S: Send + Sync> FromRequestParts<S> for PathSegments<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -243,7 +243,7 @@ impl<const N: usize, S: Send + Sync> FromRequestParts<S> for Words<N> {
     }
 }
 
-impl<T: PathWord, S: Send + Sync> FromRequestParts<S> for Word<T> {
+impl<T: PathParameter, S: Send + Sync> FromRequestParts<S> for PathSegment<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -252,7 +252,7 @@ impl<T: PathWord, S: Send + Sync> FromRequestParts<S> for Word<T> {
     }
 }
 
-impl<T: PathWord, S: Send + Sync> FromRequestParts<S> for WordAndId<T> {
+impl<T: PathParameter, S: Send + Sync> FromRequestParts<S> for PathSegmentAndId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -373,8 +373,8 @@ mod tests {
         let said = || op("sample", "A sample");
         let routes = Routes::<()>::new()
             .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"), said())
-            .get("/b/{kind}/x/{id}", async |WordAndId(kind, id): WordAndId<SessionKind>| format!("{kind} {id}"), said())
-            .get("/c/{number}", async |Words([number]): Words<1>| number, said());
+            .get("/b/{kind}/x/{id}", async |PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>| format!("{kind} {id}"), said())
+            .get("/c/{number}", async |PathSegments([number]): PathSegments<1>| number, said());
         let router = routes.build(());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),

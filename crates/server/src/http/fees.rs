@@ -1,8 +1,8 @@
-//! Fees: what the book says that a payment costs. The same rows decide executions and predictions.
+//! Fees: what the tariff says that a payment costs. The same rows decide executions and predictions.
 
 use axum::Json;
 use axum::extract::State;
-use domain::book::{Book, Fee, GatewayFee, PlatformFee, Tier};
+use domain::tariff::{Tariff, Fee, GatewayFee, PlatformFee, Tier};
 use domain::merchant::MerchantType;
 use domain::money::{Money, Ratio};
 use domain::names::{Method, Operation, Provider};
@@ -174,7 +174,7 @@ pub struct PlatformFeeAnswer {
 }
 
 impl PlatformFeeAnswer {
-    fn new(row: &PlatformFee, book: &Book) -> Self {
+    fn new(row: &PlatformFee, tariff: &Tariff) -> Self {
         let (fixed_fee, fixed_fee_currency) = fixed(row.fee);
         Self {
             id: row.id,
@@ -187,7 +187,7 @@ impl PlatformFeeAnswer {
             effective_from: Time(row.effective.from),
             effective_to: row.effective.to.map(Time),
             created_at: Time(row.created_at),
-            tier: book.tier(&row.tier).map(Into::into),
+            tier: tariff.tier(&row.tier).map(Into::into),
         }
     }
 }
@@ -205,10 +205,10 @@ pub struct MerchantTierAnswer {
 }
 
 async fn gateway(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichGatewayFee>) -> Answered<GatewayFeeAnswer> {
-    let book = app.queries.book().await?;
+    let tariff = app.queries.tariff().await?;
     let (method, operation) = (query.payment_method, query.operation_type);
-    let provider = book.provider_of(method, tenant.now).ok_or(ApiError::NotFound)?;
-    let row = book.gateway_fee(provider, method, operation, tenant.now).ok_or(ApiError::NotFound)?;
+    let provider = tariff.provider_of(method, tenant.now).ok_or(ApiError::NotFound)?;
+    let row = tariff.gateway_fee(provider, method, operation, tenant.now).ok_or(ApiError::NotFound)?;
     Ok(Json(row.into()))
 }
 
@@ -217,9 +217,9 @@ async fn platform(
     tenant: Tenant,
     Query(query): Query<WhichPlatformFee>,
 ) -> Answered<PlatformFeeAnswer> {
-    let book = app.queries.book().await?;
-    let row = book.platform_fee(&query.fee_tier_name.0, query.operation_type, tenant.now).ok_or(ApiError::NotFound)?;
-    Ok(Json(PlatformFeeAnswer::new(row, &book)))
+    let tariff = app.queries.tariff().await?;
+    let row = tariff.platform_fee(&query.fee_tier_name.0, query.operation_type, tenant.now).ok_or(ApiError::NotFound)?;
+    Ok(Json(PlatformFeeAnswer::new(row, &tariff)))
 }
 
 async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Query<WhoseTier>) -> Answered<MerchantTierAnswer> {
@@ -227,21 +227,21 @@ async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Que
     if query.owner_type.merchant() != Some(merchant.kind) || query.owner_id.0 != merchant.id.0 {
         return Err(ApiError::NotFound);
     }
-    let book = app.queries.book().await?;
+    let tariff = app.queries.tariff().await?;
     Ok(Json(MerchantTierAnswer {
         id: merchant.id.0,
         owner_type: Name(merchant.kind),
         owner_id: merchant.id.0,
         assigned_at: Time(merchant.fee_tier_assigned_at.unwrap_or(merchant.created_at)),
         assigned_by: None,
-        tier: book.tier(&merchant.fee_tier).map(Into::into),
+        tier: tariff.tier(&merchant.fee_tier).map(Into::into),
     }))
 }
 
 async fn tiers(State(app): State<App>, listing: Listing, Query(query): Query<ListTiers>) -> Listed<TierAnswer> {
     let page = page(query.limit, query.after_id);
-    let book = app.queries.book().await?;
-    let mut tiers: Vec<&Tier> = book.tiers.iter().collect();
+    let tariff = app.queries.tariff().await?;
+    let mut tiers: Vec<&Tier> = tariff.tiers.iter().collect();
     tiers.sort_unstable_by_key(|tier| std::cmp::Reverse((tier.created_at, tier.id)));
     let after = |id| tiers.iter().position(|tier| tier.id == id).map(|at| at + 1).ok_or_else(ApiError::no_place);
     let start = page.after_id.map_or(Ok(0), after)?;

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use domain::checkout::CheckoutConfig;
-use domain::command::{Answer, Command};
-use domain::rejection::Rejection;
+use domain::command::{Output, Command};
+use domain::refusal::Refusal;
 use domain::source::{Source, SourceRef};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,12 +65,12 @@ async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Checkout
         return Ok(page);
     }
     let which = SourceRef { merchant_id: source.merchant_id, kind: source.kind, id: source.id };
-    Ok(submit!(app, tenant.caller, Command::OpenPage(which, draw_token()?), Answer::Page))
+    Ok(submit!(app, tenant.caller, Command::OpenCheckoutPage(which, draw_token()?), Output::Page))
 }
 
 async fn link(app: &App, tenant: &Tenant, query: WhichNumber, path: fn(&str) -> String) -> Answered<LinkAnswer> {
     if !tenant.merchant.verified {
-        return Err(ApiError::Forbidden(Rejection::NotVerified.to_string()));
+        return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
     }
     let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
     let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::PartyId;
 use domain::party::{NewParty, Party};
 use schemars::JsonSchema;
@@ -77,7 +77,7 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
         email: payload.email.map(|email| email.0),
         country_code: payload.country_code.0,
     };
-    let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Answer::Party);
+    let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Output::Party);
     Ok(Json(party.into()))
 }
 

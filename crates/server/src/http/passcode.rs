@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use domain::caller::Caller;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::execution::Execution;
 use domain::ids::{MerchantId, PasscodeTryId};
-use domain::passcode::Attempt;
-use domain::rejection::Rejection;
+use domain::passcode::PasscodeAttempt;
+use domain::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -80,11 +80,11 @@ pub async fn try_code(app: &App, caller: Caller, reserve: &Command, code: &str) 
         // Memory first: a try that is reserved does not wait for it, and keeps no other out meanwhile.
         let mut place = app.hashing.place(caller.merchant_id).await.ok_or_else(crowded)?;
         match app.engine.submit(caller, reserve.clone()).await {
-            Ok(Answer::Executed(executed)) => return Ok(Tried::Replayed(Box::new(executed.execution))),
-            Ok(Answer::Passcode(None)) => return Ok(Tried::NotSet),
-            Ok(Answer::Passcode(Some(attempt))) => return compare(app, caller.merchant_id, attempt, code, &mut place).await,
+            Ok(Output::Executed(executed)) => return Ok(Tried::Replayed(Box::new(executed.execution))),
+            Ok(Output::Passcode(None)) => return Ok(Tried::NotSet),
+            Ok(Output::Passcode(Some(attempt))) => return compare(app, caller.merchant_id, attempt, code, &mut place).await,
             Ok(_) => return Err(ApiError::another_answer()),
-            Err(Failure::Rejected(reasons)) if reasons.contains(&Rejection::PasscodeBusy) => {}
+            Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
             Err(failure) => return Err(failure.into()),
         }
         drop(place);
@@ -95,14 +95,14 @@ pub async fn try_code(app: &App, caller: Caller, reserve: &Command, code: &str) 
     }
 }
 
-async fn compare(app: &App, merchant: MerchantId, attempt: Attempt, code: &str, place: &mut Place) -> Result<Tried, ApiError> {
+async fn compare(app: &App, merchant: MerchantId, attempt: PasscodeAttempt, code: &str, place: &mut Place) -> Result<Tried, ApiError> {
     let (hash, code) = (attempt.hash.clone(), code.to_owned());
     let compared = place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
     // A hash that is broken is no wrong guess.
     end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
     match compared {
         Some(true) => Ok(Tried::Right(attempt.hash)),
-        Some(false) => Err(ApiError::Forbidden(Rejection::PasscodeInvalid.to_string())),
+        Some(false) => Err(ApiError::Forbidden(Refusal::PasscodeInvalid.to_string())),
         None => Err(ApiError::internal("a stored passcode hash is broken")),
     }
 }
@@ -110,7 +110,7 @@ async fn compare(app: &App, merchant: MerchantId, attempt: Attempt, code: &str, 
 /// Writes down how a try went. Where the database is away that is tried again behind the caller's back: what stays open
 /// would count as wrong.
 async fn end(app: &App, merchant: MerchantId, which: PasscodeTryId, right: bool) -> Result<(), ApiError> {
-    let command = Command::EndAttempt(merchant, which, right);
+    let command = Command::FinishPasscodeAttempt(merchant, which, right);
     let Err(failure) = app.engine.submit_for(merchant, command.clone()).await else { return Ok(()) };
     let engine = app.engine.clone();
     tokio::spawn(async move {
@@ -128,7 +128,7 @@ async fn end(app: &App, merchant: MerchantId, which: PasscodeTryId, right: bool)
 /// none was given.
 async fn compared(app: &App, caller: Caller, current: Option<String>) -> Result<Option<String>, ApiError> {
     let Some(current) = current else { return Ok(None) };
-    let reserve = Command::ReserveChange(caller.merchant_id, caller.api_key_id);
+    let reserve = Command::ReservePasscodeChange(caller.merchant_id, caller.api_key_id);
     match try_code(app, caller, &reserve, &current).await? {
         Tried::Right(hash) => Ok(Some(hash)),
         Tried::NotSet => Ok(None),
@@ -151,7 +151,7 @@ async fn change(app: App, caller: Caller, current: Option<String>, new: Option<S
     };
     let has_passcode = hash.is_some();
     match app.engine.submit(caller, Command::ReplacePasscode(caller.merchant_id, replaces, hash)).await? {
-        Answer::Done => Ok(Json(PasscodeAnswer { has_passcode })),
+        Output::Done => Ok(Json(PasscodeAnswer { has_passcode })),
         _ => Err(ApiError::another_answer()),
     }
 }

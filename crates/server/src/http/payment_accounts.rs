@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use domain::account::{NewAccount, PaymentAccount};
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::{PartyId, PaymentAccountId};
 use domain::names::{Method, Mode, Operation, Provider};
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -113,11 +113,11 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
         Method::CreditCard
             if mode == Mode::Sandbox && payload.provider.0 == Provider::Stripe && test_card(number).is_none() =>
         {
-            Some(FaultKind::Refused(Rejection::NoCard))
+            Some(FaultKind::Refused(Refusal::NoCard))
         }
         // Not by its shape, since that depends on the method, which the document cannot say.
         method if method.is_mobile_money() => {
-            Phone::read(&Value::String(number.clone())).err().map(|_| FaultKind::Refused(Rejection::NoPhone))
+            Phone::read(&Value::String(number.clone())).err().map(|_| FaultKind::Refused(Refusal::NoPhone))
         }
         _ => None,
     }
@@ -140,7 +140,7 @@ async fn create(
         country_code: payload.country_code.0,
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
-    let account = submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Answer::Account);
+    let account = submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Output::Account);
     Ok(Json(account.into()))
 }
 
@@ -167,7 +167,7 @@ async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> 
 
 async fn deactivate(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {
     let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
-    Ok(Json(submit!(app, tenant.caller, command, Answer::Account).into()))
+    Ok(Json(submit!(app, tenant.caller, command, Output::Account).into()))
 }
 
 /// Making, listing, reading and deactivating payment accounts.

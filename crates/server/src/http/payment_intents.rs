@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::event::{Event, EventType, Subject};
+use domain::event::{Event, EventEntity, EventType};
 use domain::execution::Execution;
 use domain::ids::{EventId, ExecutionId};
 use domain::ledger::{AccountKind, Entry};
@@ -99,7 +99,7 @@ impl From<Execution> for PaymentIntentAnswer {
 pub struct EventAnswer {
     id: i64,
     r#type: Name<EventType>,
-    subject_type: Name<Subject>,
+    subject_type: Name<EventEntity>,
     subject_id: i64,
     note: Option<String>,
     created_at: Time,
@@ -149,12 +149,12 @@ impl Transactions {
     /// An event with its entries.
     pub(super) fn answer(&self, event: Event) -> EventAnswer {
         let entries = self.0.get(&event.id).into_iter().flatten();
-        let note = event.told().map(str::to_owned);
+        let note = event.public_note().map(str::to_owned);
         EventAnswer {
             id: event.id.0,
             r#type: Name(event.kind),
-            subject_type: Name(event.subject),
-            subject_id: event.subject_id,
+            subject_type: Name(event.entity),
+            subject_id: event.entity_id,
             note,
             created_at: Time(event.created_at),
             entries: entries.cloned().map(Into::into).collect(),

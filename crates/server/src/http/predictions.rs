@@ -1,4 +1,4 @@
-//! Predictions: what a payment would cost now, and what a number or card can do. They read the book that executions are
+//! Predictions: what a payment would cost now, and what a number or card can do. They read the tariff that executions are
 //! decided by, through the same functions.
 
 use axum::Json;
@@ -8,7 +8,7 @@ use domain::fees::{self, Question, Quote, Route};
 use domain::ids::SourceId;
 use domain::money::Money;
 use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
@@ -158,13 +158,13 @@ fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
 }
 
 /// A refusal on the field of the query that it is about; `amount` names the one that says how much.
-fn refused(rejection: Rejection, amount: &'static str) -> ApiError {
-    let field = match rejection {
-        Rejection::NoMarket { .. } | Rejection::NoFee { .. } => "payment_method",
-        Rejection::AmountTooSmall { .. } | Rejection::AmountTooLarge { .. } => amount,
+fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
+    let field = match refusal {
+        Refusal::NoMarket { .. } | Refusal::NoFee { .. } => "payment_method",
+        Refusal::AmountTooSmall { .. } | Refusal::AmountTooLarge { .. } => amount,
         _ => "target_currency",
     };
-    on_query(field, FaultKind::Refused(rejection))
+    on_query(field, FaultKind::Refused(refusal))
 }
 
 fn network(name: NetworkName, method: Method) -> Result<Provider, ApiError> {
@@ -186,8 +186,8 @@ async fn amount(State(app): State<App>, tenant: Tenant, Query(query): Query<Pred
     let (operation, method) = (query.operation_type, query.payment_method);
     let route = Route { tier: &merchant.fee_tier, operation, provider: network(query.provider, method)?, method };
     let question = Question { base: query.base_amount, target: query.target_currency, bearer: query.fee_bearer, route };
-    let book = app.queries.book().await?;
-    let quote = fees::predict(question, &book, tenant.now).map_err(|rejection| refused(rejection, "base_amount"))?;
+    let tariff = app.queries.tariff().await?;
+    let quote = fees::predict(question, &tariff, tenant.now).map_err(|refusal| refused(refusal, "base_amount"))?;
     Ok(Json(quote.into()))
 }
 
@@ -199,8 +199,8 @@ async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<Pred
     let source = found.ok_or(ApiError::NotFound)?;
     let route = Route { tier: &tenant.merchant.fee_tier, operation: Operation::Collection, provider, method };
     let question = Question { base: source.total(), target: query.target_currency, bearer: source.fee_bearer, route };
-    let book = app.queries.book().await?;
-    let quote = fees::predict(question, &book, tenant.now).map_err(|rejection| refused(rejection, "source_id"))?;
+    let tariff = app.queries.tariff().await?;
+    let quote = fees::predict(question, &tariff, tenant.now).map_err(|refusal| refused(refusal, "source_id"))?;
     Ok(Json(quote.into()))
 }
 
@@ -211,19 +211,19 @@ async fn currencies(
     operation: Operation,
     now: Timestamp,
 ) -> Result<Vec<Code>, ApiError> {
-    let found = fees::currencies(&*app.queries.book().await?, method, provider, operation, now);
+    let found = fees::currencies(&*app.queries.tariff().await?, method, provider, operation, now);
     if found.is_empty() {
         let (method, provider, operation) = (method.as_str(), provider.as_str(), operation.as_str());
-        return Err(on_query("operation_type", FaultKind::Refused(Rejection::NoMarket { method, provider, operation })));
+        return Err(on_query("operation_type", FaultKind::Refused(Refusal::NoMarket { method, provider, operation })));
     }
     Ok(found.into_iter().map(Code).collect())
 }
 
 async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictPhone>) -> Answered<PhoneAnswer> {
-    let book = app.queries.book().await?;
-    let unknown = || on_query("phone", FaultKind::Refused(Rejection::NoOperator));
-    let operator = book.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
-    let provider = book.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;
+    let tariff = app.queries.tariff().await?;
+    let unknown = || on_query("phone", FaultKind::Refused(Refusal::NoOperator));
+    let operator = tariff.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
+    let provider = tariff.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;
     Ok(Json(PhoneAnswer {
         carrier: operator.carrier.clone(),
         country: operator.country.clone(),
@@ -262,7 +262,7 @@ async fn card(State(app): State<App>, tenant: Tenant, Query(query): Query<Predic
     if query.provider.is_some_and(|name| name.of(method) != Some(provider)) {
         return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
     }
-    let unknown = || on_query("payment_method_id", FaultKind::Refused(Rejection::NoCard));
+    let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::NoCard));
     let (brand, country) = test_card(&query.payment_method_id.0).ok_or_else(unknown)?;
     Ok(Json(CardAnswer {
         brand,
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_cards_that_a_refusal_names_are_known() {
-        let said = Rejection::NoCard.to_string();
+        let said = Refusal::NoCard.to_string();
         let mut named = said.split([' ', ',']).filter(|word| word.starts_with("pm_"));
         assert!(named.clone().count() > 2 && named.all(|name| test_card(name).is_some()), "{said}");
     }

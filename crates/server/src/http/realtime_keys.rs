@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use domain::ids::SessionId;
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use domain::session::SessionKind;
 use domain::source::SourceType;
 use schemars::JsonSchema;
@@ -64,7 +64,7 @@ pub struct RealtimeTokenAnswer {
 }
 
 fn unknown(field: &'static str, what: &'static str) -> ApiError {
-    let refused = FaultKind::Refused(Rejection::Unknown { field, what });
+    let refused = FaultKind::Refused(Refusal::Unknown { field, what });
     ApiError::Invalid(vec![Fault::at(&[Part::Name("body"), Part::Name(field)], refused)])
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::merchant::MAX_ADVANCE_SECONDS;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::answer::{Answered, Time, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::executions::{ExecutionAnswer, first_outcome};
-use super::extract::{Body, Word};
+use super::extract::{Body, PathSegment};
 use super::fields::{Int, Reference};
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -41,19 +41,19 @@ pub struct ClockAnswer {
 }
 
 async fn advance(State(app): State<App>, tenant: Tenant, Body(payload): Body<AdvanceClock>) -> Answered<ClockAnswer> {
-    let now = submit!(app, tenant.caller, Command::AdvanceClock(tenant.id(), payload.seconds.0), Answer::Time);
+    let now = submit!(app, tenant.caller, Command::AdvanceClock(tenant.id(), payload.seconds.0), Output::Time);
     Ok(Json(ClockAnswer { now: Time(now) }))
 }
 
 async fn authenticate(
     State(app): State<App>,
     tenant: Tenant,
-    Word(reference): Word<Reference>,
+    PathSegment(reference): PathSegment<Reference>,
     Body(payload): Body<Authenticate>,
 ) -> Answered<ExecutionAnswer> {
-    let command = Command::Authenticate(tenant.id(), reference.0, payload.success);
-    let settled = submit!(app, tenant.caller, command, Answer::Settled, ApiError::beside_path("reference_id"));
-    Ok(Json(first_outcome(&app, settled.execution, settled.job).await.into()))
+    let command = Command::AuthenticateCard(tenant.id(), reference.0, payload.success);
+    let settled = submit!(app, tenant.caller, command, Output::Settled, ApiError::beside_path("reference_id"));
+    Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
 }
 
 /// Playing with time and payers.

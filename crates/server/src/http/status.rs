@@ -12,7 +12,7 @@ use super::answer::{Amount, Answered, Time};
 use super::describe::op;
 use super::error::ApiError;
 use super::executions::ExecutionAnswer;
-use super::extract::{Query, Word};
+use super::extract::{Query, PathSegment};
 use super::fields::{Code, Id, Name, PaymentSource, Reference};
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -46,19 +46,19 @@ async fn execution(app: App, tenant: Tenant, operation: Operation, reference: Re
     Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
 }
 
-async fn collection(State(app): State<App>, tenant: Tenant, Word(key): Word<Reference>) -> Answered<ExecutionAnswer> {
+async fn collection(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Collection, key).await
 }
 
-async fn payout(State(app): State<App>, tenant: Tenant, Word(key): Word<Reference>) -> Answered<ExecutionAnswer> {
+async fn payout(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Payout, key).await
 }
 
-async fn transfer(State(app): State<App>, tenant: Tenant, Word(key): Word<Reference>) -> Answered<ExecutionAnswer> {
+async fn transfer(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Transfer, key).await
 }
 
-async fn refund(State(app): State<App>, tenant: Tenant, Word(key): Word<Reference>) -> Answered<ExecutionAnswer> {
+async fn refund(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Refund, key).await
 }
 

@@ -5,7 +5,7 @@ use domain::names::{Method, Operation, Provider};
 use domain::rates::{self, Quoted};
 use domain::time::Timestamp;
 
-use super::{Fixed, GatewayEntry, MarketEntry, MarketFile, RateEntry, Word};
+use super::{Fixed, GatewayEntry, MarketEntry, MarketFile, RateEntry, Parsed};
 
 impl MarketFile {
     /// What holds between the rows.
@@ -113,7 +113,7 @@ impl MarketFile {
 }
 
 /// From, inclusive, to, exclusive. A row without `from` has always held.
-type Period = (Option<Word<Timestamp>>, Option<Word<Timestamp>>);
+type Period = (Option<Parsed<Timestamp>>, Option<Parsed<Timestamp>>);
 
 const fn period(entry: &MarketEntry) -> Period {
     (entry.from, entry.to)

@@ -4,15 +4,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use domain::execution::{Job, ProviderRequest, Task, Word};
+use domain::execution::{ProviderCall, ProviderRequest, CallKind, ProviderOutcome};
 use domain::names::Mode;
 
 pub mod sandbox;
 
 /// What a provider says, when it has said it.
-pub type Reply<'a> = Pin<Box<dyn Future<Output = Word> + Send + 'a>>;
+pub type Reply<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;
 
-/// A network that moves money. No call fails: silence, time-outs and unreadable answers are [`Word::Unknown`].
+/// A network that moves money. No call fails: silence, time-outs and unreadable answers are [`ProviderOutcome::Unknown`].
 pub trait Provider: Send + Sync {
     /// Carries a request out. Called again with the same id, it must not move money twice.
     fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a>;
@@ -38,15 +38,15 @@ impl Providers {
     }
 
     /// Does a job at the provider that it is for. A live merchant's waits, as long as no live provider is configured.
-    pub async fn call(&self, job: &Job) -> Word {
+    pub async fn call(&self, job: &ProviderCall) -> ProviderOutcome {
         let provider = match job.mode {
             Mode::Sandbox => &self.sandbox,
-            Mode::Live => return Word::Unknown,
+            Mode::Live => return ProviderOutcome::Unknown,
         };
-        match job.task {
-            Task::Send => provider.start(&job.request).await,
-            Task::Ask => provider.status(&job.request).await,
-            Task::Cancel => {
+        match job.kind {
+            CallKind::Send => provider.start(&job.request).await,
+            CallKind::Query => provider.status(&job.request).await,
+            CallKind::Cancel => {
                 // Whatever the cancellation answers: only the status is the provider's word on the payment.
                 provider.cancel(&job.request).await;
                 provider.status(&job.request).await

@@ -1,12 +1,12 @@
 //! The built-in provider: it plays pawaPay and Stripe, and never moves money.
 //!
-//! What it does is decided by whose number it is by the book, by the number's last three digits (or the card's test name), by how
+//! What it does is decided by whose number it is by the tariff, by the number's last three digits (or the card's test name), by how
 //! often the request was sent, and by how long ago on the merchant's sandbox clock. It remembers nothing, so that a crash changes
 //! nothing.
 
 use std::time::Duration;
 
-use domain::execution::{CLOCKS_APART_US, ProviderRequest, Word};
+use domain::execution::{CLOCKS_APART_US, ProviderRequest, ProviderOutcome};
 use domain::ids::{ExecutionId, MerchantId};
 use domain::names::{Method, Operation};
 use domain::time::minutes;
@@ -24,7 +24,7 @@ pub struct Callback {
     /// After how long.
     pub after: Duration,
     /// What it says.
-    pub word: Word,
+    pub word: ProviderOutcome,
 }
 
 /// Takes in callbacks; see `workers::callbacks`.
@@ -43,7 +43,7 @@ impl Sandbox {
         Self { delay, callbacks }
     }
 
-    fn call_back(&self, request: &ProviderRequest, after: Duration, word: &Word) {
+    fn call_back(&self, request: &ProviderRequest, after: Duration, word: &ProviderOutcome) {
         let callback =
             Callback { execution_id: request.execution_id, merchant_id: request.merchant_id, after, word: word.clone() };
         // A callback that finds no room is lost, as callbacks are: the status will be asked.
@@ -57,18 +57,18 @@ impl Sandbox {
         age(request) >= i64::try_from(self.delay.as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn begin(&self, request: &ProviderRequest) -> Word {
+    fn begin(&self, request: &ProviderRequest) -> ProviderOutcome {
         let (play, end) = script(request);
         let at_once = self.delay.is_zero();
         match play {
-            Play::Stuck => return Word::Accepted,
-            Play::SilentButTaken => return Word::Unknown,
-            Play::SilentAndLost if request.attempts <= 1 => return Word::Unknown,
-            Play::Authentication => return Word::NeedsAction { client_secret: client_secret(request) },
+            Play::Stuck => return ProviderOutcome::Accepted,
+            Play::SilentButTaken => return ProviderOutcome::Unknown,
+            Play::SilentAndLost if request.attempts <= 1 => return ProviderOutcome::Unknown,
+            Play::Authentication => return ProviderOutcome::NeedsAction { client_secret: client_secret(request) },
             Play::CallbackTwice => self.call_back(request, self.delay, &end),
             Play::CallbackFirst => {
                 self.call_back(request, Duration::ZERO, &end);
-                return Word::Accepted;
+                return ProviderOutcome::Accepted;
             }
             Play::SuccessAfterFailure => self.call_back(request, self.delay + Duration::from_secs(1), &success(request)),
             Play::Plain | Play::SilentAndLost => {}
@@ -77,21 +77,21 @@ impl Sandbox {
             return end;
         }
         self.call_back(request, self.delay, &end);
-        Word::Accepted
+        ProviderOutcome::Accepted
     }
 
-    fn became(&self, request: &ProviderRequest) -> Word {
+    fn became(&self, request: &ProviderRequest) -> ProviderOutcome {
         let (play, end) = script(request);
         match play {
-            Play::Stuck if age(request) < minutes(15) => Word::Accepted,
-            Play::SilentAndLost if request.attempts <= 1 => Word::NeverSeen,
+            Play::Stuck if age(request) < minutes(15) => ProviderOutcome::Accepted,
+            Play::SilentAndLost if request.attempts <= 1 => ProviderOutcome::NeverSeen,
             Play::SilentButTaken | Play::Stuck => end,
             Play::Authentication if request.cancel_asked => {
-                Word::Declined { message: "canceled: the payer did not authenticate in time".to_owned() }
+                ProviderOutcome::Declined { message: "canceled: the payer did not authenticate in time".to_owned() }
             }
-            Play::Authentication => Word::NeedsAction { client_secret: client_secret(request) },
+            Play::Authentication => ProviderOutcome::NeedsAction { client_secret: client_secret(request) },
             _ if self.is_due(request) => end,
-            _ => Word::Accepted,
+            _ => ProviderOutcome::Accepted,
         }
     }
 }
@@ -113,7 +113,7 @@ impl Provider for Sandbox {
     }
 
     fn cancel<'a>(&'a self, _: &'a ProviderRequest) -> Reply<'a> {
-        Box::pin(std::future::ready(Word::Accepted))
+        Box::pin(std::future::ready(ProviderOutcome::Accepted))
     }
 }
 
@@ -155,14 +155,14 @@ fn is_another_operators(request: &ProviderRequest) -> bool {
 }
 
 /// How a request is played and how it ends.
-fn script(request: &ProviderRequest) -> (Play, Word) {
+fn script(request: &ProviderRequest) -> (Play, ProviderOutcome) {
     let number = request.account_number.as_deref().unwrap_or("");
     if request.method == Method::CreditCard {
         return card(request, number);
     }
     let suffix = number.len().checked_sub(3).and_then(|start| number.get(start..)).unwrap_or("");
     let collection = request.operation == Operation::Collection;
-    let declined = |message: &str| (Play::Plain, Word::Declined { message: message.to_owned() });
+    let declined = |message: &str| (Play::Plain, ProviderOutcome::Declined { message: message.to_owned() });
     if is_another_operators(request) {
         return declined(if collection { PAYER_NOT_FOUND } else { RECIPIENT_NOT_FOUND });
     }
@@ -182,18 +182,18 @@ fn script(request: &ProviderRequest) -> (Play, Word) {
         ("169", _) => (Play::CallbackFirst, success(request)),
         ("179", _) => (
             Play::SuccessAfterFailure,
-            Word::Declined { message: "UNSPECIFIED_FAILURE: the operator gave no reason".to_owned() },
+            ProviderOutcome::Declined { message: "UNSPECIFIED_FAILURE: the operator gave no reason".to_owned() },
         ),
         _ => (Play::Plain, success(request)),
     }
 }
 
 /// Stripe's public test payment methods, by name.
-fn card(request: &ProviderRequest, name: &str) -> (Play, Word) {
+fn card(request: &ProviderRequest, name: &str) -> (Play, ProviderOutcome) {
     if request.operation != Operation::Collection {
         return (Play::Plain, success(request));
     }
-    let declined = |code: &str| (Play::Plain, Word::Declined { message: format!("{code}: the card was declined") });
+    let declined = |code: &str| (Play::Plain, ProviderOutcome::Declined { message: format!("{code}: the card was declined") });
     match name {
         "pm_card_authenticationRequired"
         | "pm_card_threeDSecure2Required"
@@ -210,8 +210,8 @@ fn card(request: &ProviderRequest, name: &str) -> (Play, Word) {
     }
 }
 
-fn success(request: &ProviderRequest) -> Word {
-    Word::Succeeded { transaction_id: format!("sandbox-{}", request.request_id), amount: Some(request.amount) }
+fn success(request: &ProviderRequest) -> ProviderOutcome {
+    ProviderOutcome::Succeeded { transaction_id: format!("sandbox-{}", request.request_id), amount: Some(request.amount) }
 }
 
 fn client_secret(request: &ProviderRequest) -> String {
@@ -251,14 +251,14 @@ mod tests {
         (Sandbox::new(Duration::from_millis(delay_ms), callbacks), inbox)
     }
 
-    fn kind(word: &Word) -> &'static str {
+    fn kind(word: &ProviderOutcome) -> &'static str {
         match word {
-            Word::Accepted => "accepted",
-            Word::NeedsAction { .. } => "action",
-            Word::Succeeded { .. } => "ok",
-            Word::Declined { .. } => "no",
-            Word::Unknown => "unknown",
-            Word::NeverSeen => "unseen",
+            ProviderOutcome::Accepted => "accepted",
+            ProviderOutcome::NeedsAction { .. } => "action",
+            ProviderOutcome::Succeeded { .. } => "ok",
+            ProviderOutcome::Declined { .. } => "no",
+            ProviderOutcome::Unknown => "unknown",
+            ProviderOutcome::NeverSeen => "unseen",
         }
     }
 
@@ -302,7 +302,7 @@ mod tests {
         let with = |operator, operation| {
             let request = ProviderRequest { operator, ..request("231770000001", operation) };
             match sandbox.begin(&request) {
-                Word::Declined { message } => message.split(':').next().unwrap_or_default().to_owned(),
+                ProviderOutcome::Declined { message } => message.split(':').next().unwrap_or_default().to_owned(),
                 other => kind(&other).to_owned(),
             }
         };

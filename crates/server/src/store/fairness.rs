@@ -1,4 +1,4 @@
-//! Whether payments cost what the book says: each amount of an execution is computed once more, from the stored rows of its fees
+//! Whether payments cost what the tariff says: each amount of an execution is computed once more, from the stored rows of its fees
 //! and its rate. This takes exact arithmetic on more digits than the integers of a database have, so it is not a query; it shares
 //! no code with the decisions either.
 
@@ -45,7 +45,7 @@ struct RateRow {
 }
 
 /// The rows that fees are of.
-struct Book {
+struct Tariff {
     platform: HashMap<i64, FeeRow>,
     gateway: HashMap<i64, FeeRow>,
     rates: Vec<RateRow>,
@@ -75,7 +75,7 @@ struct Paid {
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
 pub(super) fn check(sql: &mut dyn Sql, named: usize) -> Result<Vec<(&'static str, String)>, StoreError> {
-    let book = Book::read(sql)?;
+    let tariff = Tariff::read(sql)?;
     let (mut found, mut after) = (vec![], 0);
     loop {
         let page = sql.rows(EXECUTIONS, &params!["after" = after, "since" = SINCE, "page" = PAGE])?;
@@ -83,7 +83,7 @@ pub(super) fn check(sql: &mut dyn Sql, named: usize) -> Result<Vec<(&'static str
         let Some(last) = page.last() else { return Ok(found) };
         after = last.id;
         for paid in &page {
-            for rule in book.broken(paid, sql)? {
+            for rule in tariff.broken(paid, sql)? {
                 match found.iter().filter(|(name, _)| *name == rule).count() {
                     count if count < named => found.push((rule, format!("execution {}", paid.id))),
                     count if count == named => found.push((rule, "and more".to_owned())),
@@ -146,7 +146,7 @@ impl Paid {
     }
 }
 
-impl Book {
+impl Tariff {
     fn read(sql: &mut dyn Sql) -> Result<Self, StoreError> {
         let platform = sql.rows(
             "SELECT id, operation, percentage_ppm, fx_percentage_ppm, fixed_minor, fixed_currency FROM platform_fees",
@@ -266,7 +266,7 @@ fn rounded(base: i64, ppm: i64, (num, den): Part) -> Option<i128> {
     Some(if above > 0 { half.max(1) } else { half })
 }
 
-/// The same part in lowest terms.
+/// The same part in lowest details.
 fn reduced(num: i128, den: i128) -> Part {
     let (mut a, mut b) = (num, den);
     while b != 0 {
@@ -298,12 +298,12 @@ mod tests {
             rate(lrd, usd, 1, 200, 2 * SLACK, None),
             rate(usd, rwf, 1_440, 1, 0, None),
         ];
-        let book = Book { platform: HashMap::new(), gateway: HashMap::new(), rates };
-        assert_eq!(book.rates_between(usd, lrd, 10), [(192, 1)]);
-        assert_eq!(book.rates_between(usd, lrd, 2 * SLACK + 10), [(192, 1), (200, 1)]);
-        assert_eq!(book.rates_between(lrd, usd, 4 * SLACK), [(1, 200)]);
+        let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
+        assert_eq!(tariff.rates_between(usd, lrd, 10), [(192, 1)]);
+        assert_eq!(tariff.rates_between(usd, lrd, 2 * SLACK + 10), [(192, 1), (200, 1)]);
+        assert_eq!(tariff.rates_between(lrd, usd, 4 * SLACK), [(1, 200)]);
         // 1,440 francs are 192 dollars of 100 cents each.
-        assert_eq!(book.rates_between(lrd, rwf, 10), [(3, 40)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, 10), [(3, 40)]);
     }
 
     #[test]
@@ -312,10 +312,10 @@ mod tests {
         let (usd, lrd, rwf) = (currency("USD"), currency("LRD"), currency("RWF"));
         let rate = |from, to, num, until| RateRow { from, to, num, den: 1, since: 0, until };
         let rates = vec![rate(usd, lrd, 192, None), rate(usd, rwf, 1_440, None), rate(lrd, rwf, 8, Some(SLACK))];
-        let book = Book { platform: HashMap::new(), gateway: HashMap::new(), rates };
+        let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
         // Eight francs for 100 cents, then 7.5, which a process whose clock is right takes at once.
-        assert_eq!(book.rates_between(lrd, rwf, SLACK - 1), [(2, 25)]);
-        assert_eq!(book.rates_between(lrd, rwf, SLACK), [(2, 25), (3, 40)]);
-        assert_eq!(book.rates_between(lrd, rwf, 3 * SLACK), [(3, 40)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, SLACK - 1), [(2, 25)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, SLACK), [(2, 25), (3, 40)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, 3 * SLACK), [(3, 40)]);
     }
 }

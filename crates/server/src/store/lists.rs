@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use domain::account::PaymentAccount;
 use domain::currency::Currency;
-use domain::event::{Event, EventType, Subject};
+use domain::event::{Event, EventEntity, EventType};
 use domain::execution::Execution;
 use domain::ids::{EventId, MerchantId, PartyId, SourceId};
 use domain::ledger::{AccountKind, Entry};
@@ -21,7 +21,7 @@ use domain::party::{Counterparty, Party, Relationship};
 use domain::session::{Session, SessionKind};
 use domain::source::{Source, SourceStatus, SourceType};
 use domain::wallet::{OwnerType, Wallet};
-use domain::world::IDS_PER_COMMAND;
+use domain::workspace::IDS_PER_COMMAND;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::cell::Found;
@@ -85,7 +85,7 @@ pub struct EventFilter {
     /// Only those of this type.
     pub kind: Option<EventType>,
     /// Only about this kind of thing.
-    pub subject: Option<Subject>,
+    pub subject: Option<EventEntity>,
     /// Only about this one.
     pub subject_id: Option<i64>,
 }
@@ -382,7 +382,7 @@ impl Queries {
         let list = list.only("type = :type", ":type", filter.kind.map(EventType::as_str)).only(
             "subject_type = :subject",
             ":subject",
-            filter.subject.map(Subject::as_str),
+            filter.subject.map(EventEntity::as_str),
         );
         self.list(list, page).await
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
-use super::{StoreError, book, installation, recount};
+use super::{StoreError, tariff, installation, recount};
 use crate::clock;
 use crate::market::MarketFile;
 
@@ -269,7 +269,7 @@ fn read_market(file: Option<&Path>) -> Result<MarketFile, StoreError> {
 fn first_run(sql: &mut dyn Sql, market: &MarketFile) -> Result<(), StoreError> {
     let now = clock::now();
     installation::create(sql, now.0)?;
-    book::seed(sql, market, now)
+    tariff::seed(sql, market, now)
 }
 
 #[cfg(test)]

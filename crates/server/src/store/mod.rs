@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use domain::command::Subject;
-use domain::world::{IdBlock, Key, Tables, World};
+use domain::command::LockKey;
+use domain::workspace::{IdBlock, RowKey, Tables, Workspace};
 
 pub mod backup;
-pub mod book;
+pub mod tariff;
 pub mod cell;
 pub mod copy;
 mod fairness;
@@ -154,7 +154,7 @@ impl StoreError {
 pub trait Store {
     /// Whether a row is some microseconds away, so that each is loaded when a decision turns out to need it, and a batch may
     /// run on a thread that serves requests. Else what is missing is loaded in rounds, for all commands of a batch together.
-    fn at_hand(&self) -> bool;
+    fn is_local(&self) -> bool;
 
     /// Takes `count` ids that no one else will get. Where rows are at hand as part of the transaction, else outside one.
     ///
@@ -162,20 +162,20 @@ pub trait Store {
     /// [`StoreError`].
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError>;
 
-    /// Starts a transaction that will write: a world with the book as it is now, the rows of `subjects`, locked where rows
+    /// Starts a transaction that will write: a workspace with the tariff as it is now, the rows of `lock_keys`, locked where rows
     /// are locked and they are their owners', and then those of `keys`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError>;
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError>;
 
     /// Looks rows up.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError>;
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError>;
 
-    /// Makes sure that nobody else changes the rows that the world changes. Answers whether they are as they were loaded;
+    /// Makes sure that nobody else changes the rows that the workspace changes. Answers whether they are as they were loaded;
     /// if not, they have been loaded again, and what was decided on them does not hold.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ pub trait Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn persist(&mut self, world: &World) -> Result<(), StoreError>;
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError>;
 
     /// Commits: what was written is on disk.
     ///
@@ -205,19 +205,19 @@ pub trait Store {
 }
 
 impl<S: Store + ?Sized> Store for Box<S> {
-    fn at_hand(&self) -> bool {
-        (**self).at_hand()
+    fn is_local(&self) -> bool {
+        (**self).is_local()
     }
 
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         (**self).reserve_ids(count)
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
-        (**self).open(ids, subjects, keys)
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+        (**self).open(ids, lock_keys, keys)
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         (**self).load(keys, tables)
     }
 
@@ -225,8 +225,8 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).confirm(tables)
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        (**self).persist(world)
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        (**self).persist(work)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

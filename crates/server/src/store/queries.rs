@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use domain::account::PaymentAccount;
-use domain::book::Book;
+use domain::tariff::Tariff;
 use domain::checkout::CheckoutConfig;
 use domain::event::Event;
 use domain::execution::{CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US};
@@ -30,7 +30,7 @@ use super::postgres::readers::PostgresReaders;
 use super::record::{Column, Reader, Record};
 use super::sql::{Dialect, OwnedRow, Params, integer, params};
 use super::sqlite::{self, Readers};
-use super::{StoreError, book, installation};
+use super::{StoreError, tariff, installation};
 
 /// So many refunds of a payment are read at most: each may be of a minor unit.
 const REFUNDS_SHOWN: u32 = 200;
@@ -97,7 +97,7 @@ pub struct Queries {
     pub(super) rows: Rows,
     /// Lists that are read at once: whoever reads little never waits for them.
     pub(super) lists: Arc<Semaphore>,
-    book: Arc<RwLock<Arc<Book>>>,
+    tariff: Arc<RwLock<Arc<Tariff>>>,
 }
 
 /// Where rows are read.
@@ -132,7 +132,7 @@ impl Queries {
 
     /// Version 0 is no book's: the first question reads it.
     fn new(rows: Rows, lists: usize) -> Self {
-        Self { rows, lists: Arc::new(Semaphore::new(lists)), book: Arc::default() }
+        Self { rows, lists: Arc::new(Semaphore::new(lists)), tariff: Arc::default() }
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -193,31 +193,31 @@ impl Queries {
         Ok(self.rows(&SQL, &params!["id" = id.0], take).await?.pop())
     }
 
-    /// The book as it is now: the same rows that executions are decided by.
+    /// The tariff as it is now: the same rows that executions are decided by.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn book(&self) -> Result<Arc<Book>, StoreError> {
-        let known = Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner));
-        if self.rows(book::VERSION, &vec![], integer).await? == [known.version] {
+    pub async fn tariff(&self) -> Result<Arc<Tariff>, StoreError> {
+        let known = Arc::clone(&self.tariff.read().unwrap_or_else(PoisonError::into_inner));
+        if self.rows(tariff::VERSION, &vec![], integer).await? == [known.version] {
             return Ok(known);
         }
-        let new = Arc::new(self.read_book().await?);
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        let new = Arc::new(self.read_tariff().await?);
+        *self.tariff.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
         Ok(new)
     }
 
     /// The version is read first: what is changed while the tables are read is read again at the next question.
-    async fn read_book(&self) -> Result<Book, StoreError> {
+    async fn read_tariff(&self) -> Result<Tariff, StoreError> {
         match &self.rows {
-            Rows::Sqlite { at_once, .. } => sqlite::read_book(&*at_once.get()?),
+            Rows::Sqlite { at_once, .. } => sqlite::read_tariff(&*at_once.get()?),
             Rows::Postgres(readers) => {
-                let mut tables = Vec::with_capacity(book::QUERIES.len());
-                for sql in book::QUERIES {
+                let mut tables = Vec::with_capacity(tariff::QUERIES.len());
+                for sql in tariff::QUERIES {
                     let rows = readers.rows(sql, &vec![]).await?;
                     tables.push(rows.iter().map(|row| OwnedRow::read(row, row.len())).collect::<Result<_, _>>()?);
                 }
-                book::build(&tables)
+                tariff::build(&tables)
             }
         }
     }

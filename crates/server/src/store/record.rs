@@ -7,7 +7,7 @@ use domain::money::{Money, Ratio};
 use domain::recipient::Recipient;
 use domain::time::Timestamp;
 use domain::wallet::{Owner, OwnerType};
-use domain::world::{NoName, Row};
+use domain::workspace::{NoAltKey, Row};
 
 use super::StoreError;
 use super::cell::{Cell, Found, Type};
@@ -243,7 +243,7 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-impl Column for NoName {
+impl Column for NoAltKey {
     const WIDTH: usize = 0;
 
     fn types(_: &mut Vec<Type>) {}
@@ -370,7 +370,7 @@ enum_columns!(
     domain::ledger::AccountKind,
     domain::ledger::Bucket,
     domain::event::EventType,
-    domain::event::Subject,
+    domain::event::EventEntity,
     domain::review::ReviewKind,
     domain::review::ReviewStatus,
 );
@@ -394,7 +394,7 @@ pub struct Statements {
     /// Finds a row by its id.
     pub by_id: String,
     /// Finds a row by its other key.
-    pub by_name: String,
+    pub by_alt_key: String,
     /// All columns, as a list, prefixed by the table's name.
     pub columns: String,
     /// For many rows at a time.
@@ -427,7 +427,7 @@ impl Statements {
             insert: format!("INSERT INTO {table} ({list}) VALUES ({marks})"),
             update: format!("UPDATE {table} SET {} WHERE {id} = ?", set.join(", ")),
             by_id: format!("SELECT {list} FROM {table} WHERE {id} = ?"),
-            by_name: format!("SELECT {list} FROM {table} WHERE {}", by.join(" AND ")),
+            by_alt_key: format!("SELECT {list} FROM {table} WHERE {}", by.join(" AND ")),
             columns: prefixed(table, &columns),
         }
     }
@@ -471,8 +471,8 @@ pub trait Record: Sized {
 }
 
 /// A record that decisions read and change, so that its keys are columns too.
-pub trait KeyedRecord: Record + Row<Id: Column, Name: Column> {}
-impl<R: Record + Row<Id: Column, Name: Column>> KeyedRecord for R {}
+pub trait KeyedRecord: Record + Row<Id: Column, AltKey: Column> {}
+impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
 
 /// Declares the columns of a row type: which are fixed, which may change, which make the other unique key.
 macro_rules! record {

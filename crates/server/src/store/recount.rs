@@ -10,7 +10,7 @@ use domain::fees;
 use domain::money::Money;
 use domain::names::Operation;
 use domain::review::{Review, ReviewKind};
-use domain::world::{Halt, sum};
+use domain::workspace::{Stop, sum};
 
 use super::StoreError;
 use super::record::Record;
@@ -33,10 +33,10 @@ pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
     for payment in payments.into_iter().filter(|row| row.operation == Operation::Collection) {
         let of_payment = refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
         let all: Vec<&Execution> = of_payment.chain([&payment]).collect();
-        let counted = counted(&payment, &all, &reviews).map_err(|halt| StoreError::Broken {
+        let counted = counted(&payment, &all, &reviews).map_err(|stop| StoreError::Broken {
             table: Execution::TABLE,
             id: payment.id.0,
-            what: format!("{halt:?}"),
+            what: format!("{stop:?}"),
         })?;
         write(sql, &counted)?;
     }
@@ -48,7 +48,7 @@ fn rows<R: Record>(sql: &mut dyn Sql, condition: &str) -> Result<Vec<R>, StoreEr
     sql.rows(&text, &Params::new())?.iter().map(|row| R::from_row(row, 0)).collect()
 }
 
-fn counted(payment: &Execution, all: &[&Execution], reviews: &[Arc<Review>]) -> Result<Execution, Halt> {
+fn counted(payment: &Execution, all: &[&Execution], reviews: &[Arc<Review>]) -> Result<Execution, Stop> {
     let nothing = Execution { refunded_minor: 0, over_refunded_minor: 0, ..payment.clone() };
     let nothing = nothing.with_given_back(0, 0)?;
     all.iter().try_fold(nothing, |counted, execution| {
@@ -62,13 +62,13 @@ fn counted(payment: &Execution, all: &[&Execution], reviews: &[Arc<Review>]) -> 
 }
 
 /// What so much given back because of one execution has cost: each was rounded by itself.
-fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Halt> {
+fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Stop> {
     let asked = execution.outside_amount();
     if back == asked.minor {
         return Ok(execution.total_minor);
     }
     fees::refund_share(Money::new(back, asked.currency), execution.rate, execution.wallet_currency())
-        .ok_or_else(|| Halt::Broken(format!("{back} of execution {} has no worth", execution.id)))
+        .ok_or_else(|| Stop::Inconsistent(format!("{back} of execution {} has no worth", execution.id)))
 }
 
 fn write(sql: &mut dyn Sql, payment: &Execution) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::ids::{ApiKeyId, PasscodeTryId};
-use domain::passcode::{Tries, Try};
+use domain::passcode::{PasscodeTries, PasscodeTry};
 use domain::time::Timestamp;
 
 use super::StoreError;
@@ -44,13 +44,13 @@ const RESERVED: &str = "reserved";
 
 /// One text: the tries of a passcode are read and written together, and there are never more than some twenty. Each is its id,
 /// its API key, its time and a word.
-impl Column for Tries {
+impl Column for PasscodeTries {
     fn types(types: &mut Vec<Type>) {
         types.push(Type::Text);
     }
 
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        let one = |one: &Try| format!("{} {} {} {}", one.id, one.key, one.at.0, if one.wrong { WRONG } else { RESERVED });
+        let one = |one: &PasscodeTry| format!("{} {} {} {}", one.id, one.key, one.at.0, if one.wrong { WRONG } else { RESERVED });
         cells.push(Cell::Text(Cow::Owned(self.0.iter().map(one).collect::<Vec<_>>().join(", "))));
     }
 
@@ -65,7 +65,7 @@ impl Column for Tries {
     }
 }
 
-fn one_try(text: &str) -> Option<Try> {
+fn one_try(text: &str) -> Option<PasscodeTry> {
     let mut words = text.split(' ');
     let mut number = || words.next()?.parse::<i64>().ok();
     let (id, key, at) = (PasscodeTryId(number()?), ApiKeyId(number()?), Timestamp(number()?));
@@ -74,7 +74,7 @@ fn one_try(text: &str) -> Option<Try> {
         (RESERVED, None) => false,
         _ => return None,
     };
-    Some(Try { id, key, at, wrong })
+    Some(PasscodeTry { id, key, at, wrong })
 }
 
 record!(domain::party::Party, "parties",
@@ -156,7 +156,7 @@ record!(domain::execution::Execution, "executions",
         over_refunded_total_minor: "over_refunded_total_minor", released_minor: "released_minor",
         provider_transaction_id: "provider_transaction_id",
         gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
-        requires_action: "requires_action", cancel_asked: "cancel_asked", disputed: "disputed", attempts: "attempts", sent_at: "sent_at",
+        requires_action: "requires_action", cancel_asked: "cancel_asked", in_review: "disputed", attempts: "attempts", sent_at: "sent_at",
         waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
         settled_by_review_at: "settled_by_review_at", updated_at: "updated_at",
     }
@@ -199,7 +199,7 @@ record!(domain::review::Review, "reviews",
 
 record!(domain::event::Event, "events",
     fixed {
-        id: "id", merchant_id: "merchant_id", kind: "type", subject: "subject_type", subject_id: "subject_id", note: "note",
+        id: "id", merchant_id: "merchant_id", kind: "type", entity: "subject_type", entity_id: "subject_id", note: "note",
         created_at: "created_at",
     }
     changing {}

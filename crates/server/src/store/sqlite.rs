@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::book::Book;
-use domain::command::Subject;
+use domain::tariff::Tariff;
+use domain::command::LockKey;
 use domain::each_table;
-use domain::world::{Change, IdBlock, Key, Loaded, Lookup, LookupOf, Table, Tables, World};
+use domain::workspace::{Change, IdBlock, RowKey, Loaded, Lookup, LookupOf, Table, Tables, Workspace};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
@@ -17,7 +17,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use super::cell::{Cell, Found, Type};
 use super::record::{Column, KeyedRecord, Record};
 use super::sql::{Dialect, OwnedRow, Params, Sql, Value};
-use super::{Store, StoreError, book, file, installation, migrate};
+use super::{Store, StoreError, tariff, file, installation, migrate};
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -228,24 +228,24 @@ impl Sql for SqliteSql {
     }
 }
 
-/// The book as a connection sees it now.
+/// The tariff as a connection sees it now.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn read_book(connection: &Connection) -> Result<Book, StoreError> {
+pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
     let rows = |sql: &&str| {
         let width = connection.prepare_cached(sql)?.column_count();
         read(connection, sql, &vec![], |row| OwnedRow::read(row, width))
     };
-    book::build(&book::QUERIES.iter().map(rows).collect::<Result<Vec<_>, _>>()?)
+    tariff::build(&tariff::QUERIES.iter().map(rows).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// The version of the book as a connection sees it now.
+/// The version of the tariff as a connection sees it now.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn book_version(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(connection.prepare_cached(book::VERSION)?.query_row([], |row| row.get(0))?)
+pub fn tariff_version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.prepare_cached(tariff::VERSION)?.query_row([], |row| row.get(0))?)
 }
 
 /// The lane's own connection.
@@ -253,7 +253,7 @@ pub struct SqliteStore {
     connection: Connection,
     opened: file::Opened,
     installation: [u8; 16],
-    book: Arc<Book>,
+    tariff: Arc<Tariff>,
 }
 
 impl Drop for SqliteStore {
@@ -266,13 +266,13 @@ impl SqliteStore {
     /// A store on an opened database.
     ///
     /// # Errors
-    /// [`StoreError`] when installation or book cannot be read.
+    /// [`StoreError`] when installation or tariff cannot be read.
     pub fn new(connection: Connection) -> Result<Self, StoreError> {
         let uuid = read(&connection, installation::UUID, &vec![], |row| OwnedRow::read(row, 1))?;
         let installation = installation::uuid(uuid.first())?;
-        let book = Arc::new(read_book(&connection)?);
+        let tariff = Arc::new(read_tariff(&connection)?);
         let opened = file::Opened::of(&connection);
-        Ok(Self { connection, opened, installation, book })
+        Ok(Self { connection, opened, installation, tariff })
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -280,8 +280,8 @@ impl SqliteStore {
         self.opened.check()?;
         // Another process may write too: take the write lock before reading, so that what is read stays true.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
-        if book_version(&self.connection)? != self.book.version {
-            self.book = Arc::new(read_book(&self.connection)?);
+        if tariff_version(&self.connection)? != self.tariff.version {
+            self.tariff = Arc::new(read_tariff(&self.connection)?);
         }
         Ok(())
     }
@@ -293,9 +293,9 @@ impl SqliteStore {
                 id.put(&mut cells);
                 &R::statements().by_id
             }
-            Lookup::Name(name) => {
+            Lookup::AltKey(name) => {
                 name.put(&mut cells);
-                &R::statements().by_name
+                &R::statements().by_alt_key
             }
         };
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -354,8 +354,8 @@ fn execute(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>]) -> Result<us
 macro_rules! by_table {
     ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
         impl SqliteStore {
-            fn load_one(&self, key: &Key, tables: &mut Tables) -> Result<(), StoreError> {
-                match key { $(Key::$variant(lookup) => self.take_in(lookup, &mut tables.$field)),+ }
+            fn load_one(&self, key: &RowKey, tables: &mut Tables) -> Result<(), StoreError> {
+                match key { $(RowKey::$variant(lookup) => self.take_in(lookup, &mut tables.$field)),+ }
             }
 
             fn write_all(&self, tables: &Tables) -> Result<(), StoreError> {
@@ -368,7 +368,7 @@ macro_rules! by_table {
 each_table!(by_table);
 
 impl Store for SqliteStore {
-    fn at_hand(&self) -> bool {
+    fn is_local(&self) -> bool {
         true
     }
 
@@ -378,19 +378,19 @@ impl Store for SqliteStore {
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
         self.begin()?;
-        let mut world = World::new(Arc::clone(&self.book), self.installation, ids);
-        for Subject { key, .. } in subjects {
-            self.load(std::slice::from_ref(key), &mut world.tables)?;
+        let mut work = Workspace::new(Arc::clone(&self.tariff), self.installation, ids);
+        for LockKey { key, .. } in lock_keys {
+            self.load(std::slice::from_ref(key), &mut work.tables)?;
         }
-        self.load(keys, &mut world.tables)?;
-        Ok(world)
+        self.load(keys, &mut work.tables)?;
+        Ok(work)
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         for key in keys {
-            if !tables.knows(key) {
+            if !tables.is_loaded(key) {
                 self.load_one(key, tables)?;
             }
         }
@@ -402,10 +402,10 @@ impl Store for SqliteStore {
         Ok(true)
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        self.write_all(&world.tables)?;
-        self.append(&world.events)?;
-        self.append(&world.entries)?;
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        self.write_all(&work.tables)?;
+        self.append(&work.events)?;
+        self.append(&work.entries)?;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub struct Texts {
     /// row is neither answered nor locked.
     pub lock_owned: String,
     /// Finds rows by their other key: an array a column.
-    pub by_names: String,
+    pub by_alt_keys: String,
 }
 
 impl Texts {
@@ -57,7 +57,7 @@ impl Texts {
                  JOIN {table} ON {table}.{id} = wanted.id AND coalesce(wanted.owner, {table}.{owner}) = {table}.{owner} \
                  ORDER BY {table}.{id} FOR NO KEY UPDATE OF {table}"
             ),
-            by_names: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
+            by_alt_keys: format!("SELECT {qualified} FROM {asked} JOIN {table} ON {matches}"),
         }
     }
 }

@@ -27,7 +27,7 @@ pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
 
 async fn deliver(engine: Engine, callback: Callback) {
     tokio::time::sleep(callback.after).await;
-    let heard = Command::Hear(callback.execution_id, callback.word);
+    let heard = Command::RecordOutcome(callback.execution_id, callback.word);
     if let Err(failure) = engine.submit_for(callback.merchant_id, heard).await {
         tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");
     }

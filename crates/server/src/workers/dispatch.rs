@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::execution::{Execution, Job, Word};
+use domain::execution::{Execution, ProviderCall, ProviderOutcome};
 use tokio::sync::Semaphore;
 
-use super::errand::{Errand, Next};
+use super::calls::{CallSequence, Next};
 use crate::clock;
 use crate::engine::Engine;
 use crate::providers::Providers;
@@ -39,20 +39,20 @@ impl Dispatcher {
 
     /// Calls the provider for a job whose lease this process holds, and stores the outcome. `None` when the outcome could
     /// not be stored now: a worker will find it.
-    pub async fn run(&self, job: Job) -> Option<Execution> {
-        let mut errand = Errand::new(job);
+    pub async fn run(&self, job: ProviderCall) -> Option<Execution> {
+        let mut calls = CallSequence::new(job);
         loop {
             let word = {
                 let _place = self.calls.acquire().await.ok()?;
-                if !errand.may_call(clock::now()) {
+                if !calls.may_call(clock::now()) {
                     return None;
                 }
-                let call = tokio::time::timeout(CALL, self.providers.call(errand.job()));
-                call.await.unwrap_or(Word::Unknown)
+                let call = tokio::time::timeout(CALL, self.providers.call(calls.job()));
+                call.await.unwrap_or(ProviderOutcome::Unknown)
             };
-            let (merchant, heard) = errand.report(word);
-            match errand.after(self.engine.submit_for(merchant, heard).await) {
-                Next::Call(next) => errand = next,
+            let (merchant, heard) = calls.report(word);
+            match calls.after(self.engine.submit_for(merchant, heard).await) {
+                Next::Call(next) => calls = next,
                 Next::Done(execution) => return Some(*execution),
                 Next::Left => return None,
             }

@@ -6,11 +6,11 @@ use tokio::task::JoinSet;
 
 pub mod callbacks;
 pub mod dispatch;
-pub mod errand;
+pub mod calls;
 pub mod expire;
 pub mod keys;
 pub mod place;
-pub mod reconcile;
+pub mod poll;
 pub mod turns;
 
 use crate::app::App;
@@ -25,8 +25,8 @@ pub const PAGE: u32 = 100;
 pub fn start(app: &App, inbox: tokio::sync::mpsc::Receiver<crate::providers::sandbox::Callback>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     workers.spawn(callbacks::run(app.engine.clone(), inbox));
-    workers.spawn(reconcile::run(app.clone()));
-    workers.spawn(reconcile::search(app.clone()));
+    workers.spawn(poll::run(app.clone()));
+    workers.spawn(poll::search(app.clone()));
     workers.spawn(expire::run(app.clone()));
     workers
 }

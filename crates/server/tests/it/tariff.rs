@@ -1,4 +1,4 @@
-//! What payments cost is never less than the book says: not by rounding, not because a row is missing, not by a clock.
+//! What payments cost is never less than the tariff says: not by rounding, not because a row is missing, not by a clock.
 
 use crate::operator::unread;
 use crate::support::shop::GOOD;
@@ -87,7 +87,7 @@ fn predicted(shop: &Merchant, operation: &str) -> Reply {
     ))
 }
 
-/// Rows of the book that have been over for long, as no command leaves them.
+/// Rows of the tariff that have been over for long, as no command leaves them.
 fn over(server: &Server, table: &str, which: &str) {
     let end = format!("UPDATE {table} SET effective_to = 1 WHERE {which}");
     server.database.sql(&format!("{end}; UPDATE installation SET book_version = book_version + 1"));
@@ -139,7 +139,7 @@ fn a_payment_whose_fee_has_no_row_is_refused() {
     server.verify_ledger();
 }
 
-/// Nothing of a new book begins when the clock of the first start says: it may be ahead.
+/// Nothing of a new tariff begins when the clock of the first start says: it may be ahead.
 #[test]
 fn the_tariff_of_a_new_database_has_always_held() {
     let database = Database::new();

@@ -137,7 +137,7 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     let number = |text: &str| text.parse::<i64>().expect("an id");
     let again = shop.collect(number(session), number(payer), "USD", reference).ok();
     assert_eq!(shown(&again, "payment_intent_id"), *intent);
-    // Changes of the book, and markets that are open since ever and can be closed.
+    // Changes of the tariff, and markets that are open since ever and can be closed.
     let fee = shop.api.get("/v1/fees/gateway?payment_method=MTN_MOMO_LBR&operation_type=PAYOUT").ok();
     assert_fields(&fee, &[("percentage", "1.5")]);
     assert!(server.kola(&["rates", "list"]).ok().contains("1 USD = 190 LRD"));
@@ -278,7 +278,7 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
     let paid = shop.paid_hundred();
     let declared = id(&shop.open_payout(account, "USD", "10.00").ok());
     let known: i64 = server.database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
-    // Rows of every table that it writes, columns of the book, and a table of its own.
+    // Rows of every table that it writes, columns of the tariff, and a table of its own.
     let tables =
         ["merchants", "parties", "payment_accounts", "wallets", "sources", "sessions", "executions", "events", "entries"];
     for table in tables.iter().chain(&["accounts", "markets", "gateway_fees", "installation"]) {

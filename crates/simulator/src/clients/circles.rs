@@ -5,12 +5,12 @@ use domain::account::NewAccount;
 use domain::checkout::NewCheckout;
 use domain::command::Command;
 use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
+use domain::execute::{Execute, OperationDetails};
 use domain::ids::{CounterpartyId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
 use domain::money::Money;
 use domain::names::{Method, Operation, Provider};
 use domain::party::Relationship;
-use domain::session::{Declare, SessionKind, SessionStatus};
+use domain::session::{NewSession, SessionKind, SessionStatus};
 use domain::source::{NewItem, SourceStatus};
 
 use super::Clients;
@@ -46,12 +46,12 @@ impl Clients<'_> {
         });
         let Some(session) = session else {
             let kind = self.books.sources.get(&source)?.kind;
-            return Some(Item::asked(Command::Declare(merchant, Declare::Checkout { kind, source_id: SourceId(source) })));
+            return Some(Item::asked(Command::CreateSession(merchant, NewSession::Checkout { kind, source_id: SourceId(source) })));
         };
         let request = Execute {
             merchant_id: merchant,
             session_id: SessionId(*session),
-            terms: Terms::Collection { account_id: PaymentAccountId(account), currency: other },
+            details: OperationDetails::Collection { account_id: PaymentAccountId(account), currency: other },
             reference_id: format!("{:016x}", self.rng.next()),
         };
         Some(Item::asked(Command::Execute(request)))
@@ -115,13 +115,13 @@ impl Clients<'_> {
                 merchant_id,
                 reference_id: format!("{:016x}", self.rng.next()),
                 session_id: SessionId(session),
-                terms: Terms::Transfer,
+                details: OperationDetails::Transfer,
             }),
             None => {
                 let (wallet_id, counterparty_id) = (WalletId(wallet), CounterpartyId(to));
-                Command::Declare(
+                Command::CreateSession(
                     merchant_id,
-                    Declare::Transfer { wallet_id, counterparty_id, amount, expires_at: self.expiry(id) },
+                    NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at: self.expiry(id) },
                 )
             }
         }

@@ -8,7 +8,7 @@ mod sessions;
 mod shop;
 mod words;
 
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::SourceId;
 use kola::engine::{Failure, Outcome};
 
@@ -38,7 +38,7 @@ impl Told<'_> {
         match self.outcome {
             Ok(_) if reasons.is_empty() || self.lenient => Ok(true),
             Ok(answer) => Err(format!("accepted, against {reasons:?}: {answer:?}")),
-            Err(Failure::Rejected(refusals)) => {
+            Err(Failure::Refused(refusals)) => {
                 let mut kinds: Vec<_> = refusals.iter().map(|refusal| short(refusal.kind())).collect();
                 kinds.sort_unstable();
                 kinds.dedup();
@@ -51,7 +51,7 @@ impl Told<'_> {
         }
     }
 
-    fn answer(self) -> Result<Answer, Wrong> {
+    fn answer(self) -> Result<Output, Wrong> {
         self.outcome.clone().map_err(|failure| format!("no answer: {failure}"))
     }
 }
@@ -89,17 +89,17 @@ impl Books {
         match command {
             Command::CreateMerchant(new) => self.merchant_created(new, told),
             Command::UpdateMerchant(id, changes) => self.merchant_updated(id.0, changes, told),
-            Command::CreateKey(id, ..) => self.key_created(id.0, told),
-            Command::RevokeKey(id, which) => self.key_revoked(id.0, which.0, told),
-            Command::By(_, command) => self.told(command, told),
+            Command::CreateApiKey(id, ..) => self.key_created(id.0, told),
+            Command::RevokeApiKey(id, which) => self.key_revoked(id.0, which.0, told),
+            Command::Authenticated(_, command) => self.told(command, told),
             Command::SetPasscode(id, hash) => self.passcode_set(id.0, hash.as_deref(), told),
             Command::UnlockPasscode(id) => self.passcode_unlocked(id.0, told),
-            Command::ReserveChange(id, key) => self.attempt_reserved(id.0, key.0, told),
+            Command::ReservePasscodeChange(id, key) => self.attempt_reserved(id.0, key.0, told),
             Command::ReplacePasscode(id, replaces, hash) => {
                 self.passcode_replaced(id.0, replaces.as_deref(), hash.as_deref(), told)
             }
-            Command::ReserveAttempt(request, key) => self.attempt_of(request, key.0, told),
-            Command::EndAttempt(id, which, right) => self.attempt_ended(id.0, which.0, *right, told),
+            Command::ReservePasscodeAttempt(request, key) => self.attempt_of(request, key.0, told),
+            Command::FinishPasscodeAttempt(id, which, right) => self.attempt_ended(id.0, which.0, *right, told),
             Command::AdvanceClock(id, by) => self.clock_advanced(id.0, *by, told),
             Command::FundWallet(id, amount, _) => self.wallet_funded(id.0, amount.minor, amount.currency, told),
             Command::SetWalletStatus(id, status, open) => self.wallet_status(id.0, *status, *open, told),
@@ -118,14 +118,14 @@ impl Books {
             Command::UpdateItem(which, id, changes) => self.item_updated(*which, id.0, changes, told),
             Command::RemoveItem(which, id) => self.item_removed(*which, id.0, told),
             Command::CreateCheckout(id, new) => self.checkout_created(id.0, new, told),
-            Command::OpenPage(which, _) => self.page_opened(*which, told),
-            Command::Declare(id, request) => self.declared(id.0, request, told),
+            Command::OpenCheckoutPage(which, _) => self.page_opened(*which, told),
+            Command::CreateSession(id, request) => self.declared(id.0, request, told),
             Command::CancelSession(id, kind, which) => self.session_canceled(id.0, *kind, which.0, told),
             Command::ExpireSession(id) => self.session_expired(id.0, told),
             Command::Execute(request) => self.executed(request, told),
-            Command::Claim(id) => self.claimed(id.0, told),
-            Command::Hear(id, word) => self.heard(id.0, word, told),
-            Command::Authenticate(id, reference, success) => self.authenticated(id.0, reference, *success, told),
+            Command::ClaimExecution(id) => self.claimed(id.0, told),
+            Command::RecordOutcome(id, word) => self.heard(id.0, word, told),
+            Command::AuthenticateCard(id, reference, success) => self.authenticated(id.0, reference, *success, told),
             Command::ResolveReview(id, how, _) => self.resolved(id.0, *how, told),
         }
     }

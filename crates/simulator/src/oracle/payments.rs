@@ -1,8 +1,8 @@
 //! Carrying sessions out, and moving the money.
 
-use domain::command::Answer;
+use domain::command::Output;
 use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
+use domain::execute::{Execute, OperationDetails};
 use domain::execution::ExecutionStatus;
 use domain::ids::SessionId;
 use domain::ledger::AccountKind;
@@ -35,12 +35,12 @@ const fn ends(status: ExecutionStatus) -> Fate {
     Fate { refused: None, status }
 }
 
-const fn operation_of(terms: Terms) -> Operation {
-    match terms {
-        Terms::Collection { .. } => Operation::Collection,
-        Terms::Payout { .. } => Operation::Payout,
-        Terms::Transfer => Operation::Transfer,
-        Terms::Refund => Operation::Refund,
+const fn operation_of(details: OperationDetails) -> Operation {
+    match details {
+        OperationDetails::Collection { .. } => Operation::Collection,
+        OperationDetails::Payout { .. } => Operation::Payout,
+        OperationDetails::Transfer => Operation::Transfer,
+        OperationDetails::Refund => Operation::Refund,
     }
 }
 
@@ -70,17 +70,17 @@ impl Books {
         };
         // What fails for too little money changes nothing that others see: it may have been decided before what was
         // committed meanwhile.
-        let failed = matches!(told.outcome, Ok(Answer::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
+        let failed = matches!(told.outcome, Ok(Output::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
         let told = Told { lenient: told.lenient || (told.overlapped && failed), ..told };
         let mut refused: Vec<&str> = fate.refused.into_iter().collect();
         // What is wrong with the ids of a body is told at once.
-        if let (None, None, Terms::Collection { account_id, .. }) = (before, &case, request.terms) {
+        if let (None, None, OperationDetails::Collection { account_id, .. }) = (before, &case, request.details) {
             refused.extend(self.against_account(request.merchant_id.0, account_id.0, Operation::Collection));
         }
         if !told.accepted(refused)? {
             return Ok(());
         }
-        let done = taken!(told, Answer::Executed(done) => done);
+        let done = taken!(told, Output::Executed(done) => done);
         let seen = &done.execution;
         let case = case.ok_or_else(|| format!("executed without a session: {seen:?}"))?;
         if done.replayed {
@@ -125,22 +125,22 @@ impl Books {
         if told.read {
             return Ok(());
         }
-        let same = stored.operation == operation_of(request.terms)
+        let same = stored.operation == operation_of(request.details)
             && stored.session == request.session_id.0
-            && match request.terms {
-                Terms::Collection { account_id, currency } => {
+            && match request.details {
+                OperationDetails::Collection { account_id, currency } => {
                     stored.account == Some(account_id.0) && stored.outside == currency
                 }
-                Terms::Payout { account_id, .. } => account_id.is_none_or(|account| stored.account == Some(account.0)),
-                Terms::Transfer | Terms::Refund => true,
+                OperationDetails::Payout { account_id, .. } => account_id.is_none_or(|account| stored.account == Some(account.0)),
+                OperationDetails::Transfer | OperationDetails::Refund => true,
             };
         let refused = if same { vec![] } else { vec!["duplicate"] };
         if !(Told { lenient: false, overlapped: false, ..told }.accepted(refused)?) {
             return Ok(());
         }
-        let done = taken!(told, Answer::Executed(done) => done);
+        let done = taken!(told, Output::Executed(done) => done);
         let same = done.execution.status == stored.status || told.overlapped;
-        let fine = done.replayed && done.job.is_none() && done.execution.id.0 == id && same;
+        let fine = done.replayed && done.call.is_none() && done.execution.id.0 == id && same;
         if fine { Ok(()) } else { Err(format!("a replay of {id}, which is {}: {done:?}", stored.status)) }
     }
 
@@ -160,12 +160,12 @@ impl Books {
     /// What speaks against a request before its session is looked at.
     fn before_session(&self, request: &Execute) -> Option<&'static str> {
         let merchant = self.merchants.get(&request.merchant_id.0)?;
-        let operation = operation_of(request.terms);
+        let operation = operation_of(request.details);
         if operation != Operation::Collection && !merchant.verified {
             return Some("not_verified");
         }
-        match request.terms {
-            Terms::Payout { passcode_verified: false, .. } if merchant.passcode_hash().is_some() => Some("passcode"),
+        match request.details {
+            OperationDetails::Payout { passcode_verified: false, .. } if merchant.passcode_hash().is_some() => Some("passcode"),
             _ => None,
         }
     }
@@ -178,18 +178,18 @@ impl Books {
     /// The execution that would be recorded.
     fn case(&self, request: &Execute, now: i64) -> Option<Case> {
         let merchant = request.merchant_id.0;
-        let operation = operation_of(request.terms);
+        let operation = operation_of(request.details);
         let session = self.session_of(merchant, request.session_id, operation)?;
-        let account_id = match request.terms {
-            Terms::Collection { account_id, .. } => Some(account_id.0),
+        let account_id = match request.details {
+            OperationDetails::Collection { account_id, .. } => Some(account_id.0),
             _ => session.account,
         };
         let account = account_id.and_then(|id| Some((id, *self.accounts.get(&id)?)));
         let original = session.original.and_then(|id| self.executions.get(&id));
         let source = session.source.and_then(|id| self.sources.get(&id));
-        let (inside, outside) = match (request.terms, original) {
-            (Terms::Collection { currency, .. }, _) => (source?.currency, currency),
-            (Terms::Refund, Some(original)) => (original.inside, original.outside),
+        let (inside, outside) = match (request.details, original) {
+            (OperationDetails::Collection { currency, .. }, _) => (source?.currency, currency),
+            (OperationDetails::Refund, Some(original)) => (original.inside, original.outside),
             _ => (session.currency?, session.currency?),
         };
         let (provider, method) = match operation {
@@ -252,11 +252,11 @@ impl Books {
         if let Some(reason) = self.against_use(&case.session, now).first() {
             return refuse(reason);
         }
-        match request.terms {
-            Terms::Collection { account_id, currency } => self.fate_of_collection(case, account_id.0, currency),
-            Terms::Payout { account_id, .. } => self.fate_of_payout(case, account_id.map(|id| id.0)),
-            Terms::Transfer => self.fate_of_transfer(case),
-            Terms::Refund => self.fate_of_refund(case),
+        match request.details {
+            OperationDetails::Collection { account_id, currency } => self.fate_of_collection(case, account_id.0, currency),
+            OperationDetails::Payout { account_id, .. } => self.fate_of_payout(case, account_id.map(|id| id.0)),
+            OperationDetails::Transfer => self.fate_of_transfer(case),
+            OperationDetails::Refund => self.fate_of_refund(case),
         }
     }
 

@@ -1,10 +1,10 @@
 //! Declaring, withdrawing and expiring.
 
-use domain::command::Answer;
+use domain::command::Output;
 use domain::money::{Decimal, Money};
 use domain::names::{Operation, Provider};
-use domain::rejection::Rejection;
-use domain::session::{Declare, SessionKind, SessionStatus};
+use domain::refusal::Refusal;
+use domain::session::{NewSession, SessionKind, SessionStatus};
 use domain::source::{SourceRef, SourceStatus};
 use domain::time::Timestamp;
 use domain::wallet::{Owner, WalletStatus};
@@ -17,12 +17,12 @@ const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
 
 impl Books {
-    pub(super) fn declared(&mut self, merchant: i64, request: &Declare, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn declared(&mut self, merchant: i64, request: &NewSession, told: Told<'_>) -> Result<(), Wrong> {
         let time = self.time(merchant, told.now);
         let verified = self.merchant(merchant).verified;
         let mut refused = match request {
-            _ if !verified && !matches!(request, Declare::Checkout { .. }) => vec!["not_verified"],
-            Declare::Checkout { kind, source_id } => {
+            _ if !verified && !matches!(request, NewSession::Checkout { .. }) => vec!["not_verified"],
+            NewSession::Checkout { kind, source_id } => {
                 let merchant_id = domain::ids::MerchantId(merchant);
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
@@ -32,40 +32,40 @@ impl Books {
                     Some(_) => vec![],
                 }
             }
-            Declare::Payout { wallet_id, account_id, amount, .. } => {
+            NewSession::Payout { wallet_id, account_id, amount, .. } => {
                 self.against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount)
             }
-            Declare::Transfer { wallet_id, counterparty_id, amount, .. } => {
+            NewSession::Transfer { wallet_id, counterparty_id, amount, .. } => {
                 self.against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
             }
-            Declare::Refund { original_id, amount, .. } => self.against_giving_back(merchant, original_id.0, *amount),
+            NewSession::Refund { original_id, amount, .. } => self.against_giving_back(merchant, original_id.0, *amount),
         };
         let (given, default) = expiry(request);
         let expires = given.map_or(time + default, |at| at.0);
         let expires = match request {
             // The end of its checkout binds a session, too. One that is refused for it is not judged by its time.
-            Declare::Checkout { source_id, .. } if refused.is_empty() => {
+            NewSession::Checkout { source_id, .. } if refused.is_empty() => {
                 self.page_ends.get(&source_id.0).map_or(expires, |end| expires.min(*end))
             }
             _ => expires,
         };
-        if verified || matches!(request, Declare::Checkout { .. }) {
+        if verified || matches!(request, NewSession::Checkout { .. }) {
             refused.extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
         }
         // Nobody here is told of a thousand recipients an hour; but a clock that was an hour ahead may seem to have been.
-        if let Err(Failure::Rejected(refusals)) = told.outcome
-            && let [Rejection::TooManyRecipients { seconds: ..=64 }] = refusals[..]
+        if let Err(Failure::Refused(refusals)) = told.outcome
+            && let [Refusal::TooManyRecipients { seconds: ..=64 }] = refusals[..]
         {
             return Ok(());
         }
         if !told.accepted(refused)? {
             return Ok(());
         }
-        let made = taken!(told, Answer::Session(made) => made);
+        let made = taken!(told, Output::Session(made) => made);
         if made.expires_at.0 != expires && !told.lenient {
             return Err(format!("session {} expires at {} instead of {}", made.id, made.expires_at, Timestamp(expires)));
         }
-        if let Declare::Transfer { counterparty_id, .. } = request {
+        if let NewSession::Transfer { counterparty_id, .. } = request {
             let party = self.counterparties.get(&counterparty_id.0).and_then(|(_, party)| *party);
             let expected = party.map(|party| self.recipient(party));
             if told_recipient(&made) != expected && !told.lenient {
@@ -76,7 +76,7 @@ impl Books {
         Ok(())
     }
 
-    fn add_session(&mut self, merchant: i64, request: &Declare, made: &domain::session::Session) {
+    fn add_session(&mut self, merchant: i64, request: &NewSession, made: &domain::session::Session) {
         let blank = Session {
             merchant,
             kind: SessionKind::Checkout,
@@ -92,21 +92,21 @@ impl Books {
             currency: made.amount.map(|amount| amount.currency),
         };
         let session = match request {
-            Declare::Checkout { source_id, .. } => Session { source: Some(source_id.0), ..blank },
-            Declare::Payout { wallet_id, account_id, amount, .. } => Session {
+            NewSession::Checkout { source_id, .. } => Session { source: Some(source_id.0), ..blank },
+            NewSession::Payout { wallet_id, account_id, amount, .. } => Session {
                 kind: SessionKind::Payout,
                 wallet: wallet_id.map(|id| id.0).or_else(|| self.own_wallet(merchant, amount.currency).map(|(id, _)| id)),
                 account: Some(account_id.0),
                 ..blank
             },
-            Declare::Transfer { wallet_id, .. } => Session {
+            NewSession::Transfer { wallet_id, .. } => Session {
                 kind: SessionKind::Transfer,
                 wallet: Some(wallet_id.0),
                 party: made.party_id.map(|id| id.0),
                 recipient: told_recipient(made),
                 ..blank
             },
-            Declare::Refund { original_id, .. } => {
+            NewSession::Refund { original_id, .. } => {
                 let wallet = self.executions.get(&original_id.0).and_then(|original| original.wallet);
                 Session { kind: SessionKind::Refund, wallet, original: Some(original_id.0), ..blank }
             }
@@ -222,7 +222,7 @@ impl Books {
         }
         let Some(session) = self.sessions.get(&id).copied() else { return Err(format!("session {id} is not known")) };
         let over = session.status == SessionStatus::Active && self.time(session.merchant, told.now) >= session.expires;
-        let swept = taken!(told, Answer::Changed(swept) => swept);
+        let swept = taken!(told, Output::Changed(swept) => swept);
         if swept != over && !(told.lenient && session.status == SessionStatus::Active) {
             return Err(format!("session {id}: swept {swept}, its time is over {over}"));
         }
@@ -242,10 +242,10 @@ fn told_recipient(made: &domain::session::Session) -> Option<Recipient> {
 }
 
 /// The expiry that a request gives, and how long it lives where it gives none.
-fn expiry(request: &Declare) -> (Option<Timestamp>, i64) {
+fn expiry(request: &NewSession) -> (Option<Timestamp>, i64) {
     match request {
-        Declare::Checkout { .. } => (None, 30 * MINUTE),
-        Declare::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
-        Declare::Transfer { expires_at, .. } | Declare::Refund { expires_at, .. } => (Some(*expires_at), 0),
+        NewSession::Checkout { .. } => (None, 30 * MINUTE),
+        NewSession::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
+        NewSession::Transfer { expires_at, .. } | NewSession::Refund { expires_at, .. } => (Some(*expires_at), 0),
     }
 }

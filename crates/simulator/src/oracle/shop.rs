@@ -1,9 +1,9 @@
 //! Merchants, parties, accounts, wallets, invoices and orders.
 
 use domain::account::NewAccount;
-use domain::change::Change;
+use domain::change::Patch;
 use domain::checkout::NewCheckout;
-use domain::command::Answer;
+use domain::command::Output;
 use domain::currency::Currency;
 use domain::ids::SourceId;
 use domain::ledger::AccountKind;
@@ -48,7 +48,7 @@ impl Books {
         if !told.accepted(reasons(&[(self.phones.contains_key(&phone), "duplicate")]))? {
             return Ok(());
         }
-        let (merchant, wallets) = taken!(told, Answer::Merchant(merchant, wallets) => (merchant, wallets));
+        let (merchant, wallets) = taken!(told, Output::Merchant(merchant, wallets) => (merchant, wallets));
         let id = merchant.id.0;
         self.phones.insert(phone.clone(), id);
         let known = self.merchant(id);
@@ -74,7 +74,7 @@ impl Books {
 
     pub(super) fn key_created(&mut self, merchant: i64, told: Told<'_>) -> Result<(), Wrong> {
         if told.accepted(vec![])? {
-            let key = taken!(told, Answer::ApiKey(key) => key);
+            let key = taken!(told, Output::ApiKey(key) => key);
             self.merchant(merchant).keys.push(key.id.0);
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Books {
         if !told.accepted(reasons(&[(refused, "passcode")]))? {
             return Ok(());
         }
-        let attempt = taken!(told, Answer::Passcode(attempt) => attempt);
+        let attempt = taken!(told, Output::Passcode(attempt) => attempt);
         let (hash, expected) =
             (attempt.as_ref().map(|attempt| &attempt.hash), known.as_ref().and_then(|known| known.hash.as_ref()));
         if hash != expected && !told.lenient {
@@ -164,7 +164,7 @@ impl Books {
         if told.accepted(first(&[(ahead > 36_600 * 86_400 * 1_000_000, "clock")]))? {
             self.merchant(merchant).offset = ahead;
             self.soft += 1;
-            let time = taken!(told, Answer::Time(time) => time);
+            let time = taken!(told, Output::Time(time) => time);
             if time.0 != self.time(merchant, told.now) {
                 return Err(format!("the clock of merchant {merchant} shows {time}"));
             }
@@ -199,7 +199,7 @@ impl Books {
 
     pub(super) fn party_created(&mut self, merchant: i64, new: &NewParty, told: Told<'_>) -> Result<(), Wrong> {
         if told.accepted(vec![])? {
-            let party = taken!(told, Answer::Party(party) => party);
+            let party = taken!(told, Output::Party(party) => party);
             self.add_party(party.id.0, merchant, &new.phone);
         }
         Ok(())
@@ -220,7 +220,7 @@ impl Books {
     pub(super) fn counterparty_created(&mut self, merchant: i64, party: Option<i64>, told: Told<'_>) -> Result<(), Wrong> {
         let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
         if told.accepted(reasons(&[(foreign, "not_found")]))? {
-            let made = taken!(told, Answer::Counterparty(made) => made);
+            let made = taken!(told, Output::Counterparty(made) => made);
             self.add_counterparty(made.id.0, merchant, party);
         }
         Ok(())
@@ -236,7 +236,7 @@ impl Books {
         &mut self,
         merchant: i64,
         id: i64,
-        party: Change<i64>,
+        party: Patch<i64>,
         told: Told<'_>,
     ) -> Result<(), Wrong> {
         let known = self.counterparties.get(&id).is_some_and(|(owner, _)| *owner == merchant);
@@ -258,7 +258,7 @@ impl Books {
         let number = new.account_number.clone().or(phone);
         let abroad = market && figures::code(new.method).zip(number).is_some_and(|(code, number)| !number.starts_with(code));
         if told.accepted(reasons(&[(foreign, "not_found"), (!market, "market"), (abroad, "phone")]))? {
-            let made = taken!(told, Answer::Account(made) => made);
+            let made = taken!(told, Output::Account(made) => made);
             let account = Account {
                 merchant,
                 party: new.party_id.0,
@@ -298,7 +298,7 @@ impl Books {
     pub(super) fn source_created(&mut self, merchant: i64, new: &NewSource, told: Told<'_>) -> Result<(), Wrong> {
         let known = self.counterparties.get(&new.counterparty_id.0).is_some_and(|(owner, _)| *owner == merchant);
         if told.accepted(reasons(&[(!known, "not_found")]))? {
-            let made = taken!(told, Answer::Source(made) => made);
+            let made = taken!(told, Output::Source(made) => made);
             self.next_number(merchant, &made, told)?;
             self.add_source(&made);
         }
@@ -377,7 +377,7 @@ impl Books {
             refused.push("currency");
         }
         if told.accepted(refused)? {
-            let made = taken!(told, Answer::Item(made) => made);
+            let made = taken!(told, Output::Item(made) => made);
             self.add_item(which.id, made.id.0, new.qty, new.amount);
         }
         Ok(())
@@ -410,7 +410,7 @@ impl Books {
         if told.accepted(self.against_line(which, id))?
             && let Some(old) = self.line(which, id)
         {
-            let answer = taken!(told, Answer::Item(item) => item);
+            let answer = taken!(told, Output::Item(item) => item);
             let amount = if changes.amount.is_some() { answer.amount_minor } else { old.amount };
             self.change_line(which, id, Item { qty: changes.qty.unwrap_or(old.qty), amount, ..old });
         }
@@ -440,7 +440,7 @@ impl Books {
         if !told.accepted(refused)? {
             return Ok(());
         }
-        let made = taken!(told, Answer::Checkout(made) => made);
+        let made = taken!(told, Output::Checkout(made) => made);
         let party = made.party.id.0;
         let first = self.first_party.get(&(merchant, new.party.phone.clone())).copied();
         let expected = known.and_then(|(_, party)| party).or(first);
@@ -475,7 +475,7 @@ impl Books {
 
     pub(super) fn page_opened(&mut self, which: SourceRef, told: Told<'_>) -> Result<(), Wrong> {
         if told.accepted(reasons(&[(self.source_at(which).is_none(), "not_found")]))? {
-            let page = taken!(told, Answer::Page(page) => page);
+            let page = taken!(told, Output::Page(page) => page);
             self.page(which.id, page.id.0)?;
             let payable = self.source_at(which).is_some_and(|source| !source.status.is_final());
             let time = self.time(which.merchant_id.0, told.now);

@@ -1,8 +1,8 @@
 //! What providers and operators say, and what it does.
 
-use domain::command::Answer;
+use domain::command::Output;
 use domain::currency::Currency;
-use domain::execution::{ExecutionStatus, Task, Word};
+use domain::execution::{ExecutionStatus, CallKind, ProviderOutcome};
 use domain::ledger::AccountKind;
 use domain::names::{Operation, Provider};
 use domain::review::{Resolution, ReviewKind};
@@ -18,32 +18,32 @@ const DEADLINE: i64 = 24 * 60 * MINUTE;
 const KINDS: [ReviewKind; 3] = [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
 
 impl Books {
-    pub(super) fn heard(&mut self, id: i64, word: &Word, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn heard(&mut self, id: i64, word: &ProviderOutcome, told: Told<'_>) -> Result<(), Wrong> {
         if !told.accepted(vec![])? {
             return Ok(());
         }
-        let seen = taken!(told, Answer::Settled(settled) => settled);
+        let seen = taken!(told, Output::Settled(settled) => settled);
         let resent = self.hear(id, word, told)?;
         // What was read later may show what was heard after it, too: the rows of the whole batch are compared.
         if told.read {
             return Ok(());
         }
         let known = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
-        if known.status != seen.execution.status || known.disputed != seen.execution.disputed {
+        if known.status != seen.execution.status || known.disputed != seen.execution.in_review {
             let (status, disputed) = (known.status, known.disputed);
             return Err(format!("{status}, disputed {disputed}, was expected after {word:?}: {:?}", seen.execution));
         }
-        if resent != seen.job.is_some() {
+        if resent != seen.call.is_some() {
             return Err(format!("sent again: {resent} was expected after {word:?}: {seen:?}"));
         }
         Ok(())
     }
 
     /// Books a word; whether the request is sent again.
-    fn hear(&mut self, id: i64, word: &Word, told: Told<'_>) -> Result<bool, Wrong> {
+    fn hear(&mut self, id: i64, word: &ProviderOutcome, told: Told<'_>) -> Result<bool, Wrong> {
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
         let other = match word {
-            Word::Succeeded { amount: Some(amount), .. } => (amount.minor, amount.currency) != (own.crossing(), own.outside),
+            ProviderOutcome::Succeeded { amount: Some(amount), .. } => (amount.minor, amount.currency) != (own.crossing(), own.outside),
             _ => false,
         };
         if own.disputed {
@@ -51,29 +51,29 @@ impl Books {
             return Ok(false);
         }
         match (word, own.status) {
-            (Word::Succeeded { .. } | Word::Declined { .. }, ExecutionStatus::Completed | ExecutionStatus::Failed) => {
+            (ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }, ExecutionStatus::Completed | ExecutionStatus::Failed) => {
                 self.contradict(id, &own, word)?;
             }
             (_, ExecutionStatus::Completed | ExecutionStatus::Failed) => {}
-            (Word::Succeeded { .. }, _) if other => self.contradict(id, &own, word)?,
-            (Word::Succeeded { .. }, _) => {
+            (ProviderOutcome::Succeeded { .. }, _) if other => self.contradict(id, &own, word)?,
+            (ProviderOutcome::Succeeded { .. }, _) => {
                 self.complete(id, true)?;
                 self.close_deadline(id);
             }
-            (Word::Declined { .. }, _) => {
+            (ProviderOutcome::Declined { .. }, _) => {
                 self.fall_through(id)?;
                 self.close_deadline(id);
             }
-            (Word::Accepted, _) => {
+            (ProviderOutcome::Accepted, _) => {
                 self.stays_open(id);
                 self.executions.entry(id).and_modify(|known| known.acts = false);
             }
-            (Word::Unknown, _) => self.stays_open(id),
-            (Word::NeedsAction { .. }, _) => {
+            (ProviderOutcome::Unknown, _) => self.stays_open(id),
+            (ProviderOutcome::NeedsAction { .. }, _) => {
                 self.stays_open(id);
                 self.executions.entry(id).and_modify(|known| known.acts = true);
             }
-            (Word::NeverSeen, _) => return self.never_seen(id, &own, told),
+            (ProviderOutcome::NeverSeen, _) => return self.never_seen(id, &own, told),
         }
         Ok(false)
     }
@@ -91,7 +91,7 @@ impl Books {
     fn never_seen(&mut self, id: i64, own: &Execution, told: Told<'_>) -> Result<bool, Wrong> {
         let time = match told.outcome {
             // The merchant's clock may have been advanced in the middle of it: the answer says when it was decided,
-            Ok(Answer::Settled(seen)) if told.overlapped => match (&seen.job, seen.execution.sent_at) {
+            Ok(Output::Settled(seen)) if told.overlapped => match (&seen.call, seen.execution.sent_at) {
                 (Some(_), Some(sent)) => sent.0,
                 _ if seen.execution.status == ExecutionStatus::Failed => seen.execution.updated_at.0,
                 // or only what: that one which no provider had is sent again and waits as before,
@@ -139,12 +139,12 @@ impl Books {
     }
 
     /// A provider says otherwise than it did before: what it holds for us more, or less, is in suspense until somebody decides.
-    fn contradict(&mut self, id: i64, own: &Execution, word: &Word) -> Result<(), Wrong> {
+    fn contradict(&mut self, id: i64, own: &Execution, word: &ProviderOutcome) -> Result<(), Wrong> {
         let asked = (own.outside, direction(own) * own.crossing());
         let now = match word {
-            Word::Succeeded { amount: Some(amount), .. } => Some((amount.currency, direction(own) * amount.minor)),
-            Word::Succeeded { amount: None, .. } if own.said.iter().any(|(_, amount)| *amount != 0) => return Ok(()),
-            Word::Succeeded { amount: None, .. } => Some(asked),
+            ProviderOutcome::Succeeded { amount: Some(amount), .. } => Some((amount.currency, direction(own) * amount.minor)),
+            ProviderOutcome::Succeeded { amount: None, .. } if own.said.iter().any(|(_, amount)| *amount != 0) => return Ok(()),
+            ProviderOutcome::Succeeded { amount: None, .. } => Some(asked),
             _ => None,
         };
         let mut found = vec![];
@@ -195,7 +195,7 @@ impl Books {
         if !told.accepted(vec![])? {
             return Ok(());
         }
-        let job = taken!(told, Answer::Claimed(job) => job);
+        let job = taken!(told, Output::Claimed(job) => job);
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
         let Some(job) = job else { return Ok(()) };
         if own.is_final() {
@@ -204,7 +204,7 @@ impl Books {
         if (job.request.amount.minor, job.request.amount.currency) != (own.crossing(), own.outside) {
             return Err(format!("the job of {id} is about {:?}", job.request.amount));
         }
-        if job.task == Task::Cancel {
+        if job.kind == CallKind::Cancel {
             self.executions.entry(id).and_modify(|known| known.canceled = true);
         }
         let late = self.time(own.merchant, told.now) >= own.created + DEADLINE;
@@ -223,9 +223,9 @@ impl Books {
             return Ok(());
         }
         let word = if success {
-            Word::Succeeded { transaction_id: String::new(), amount: None }
+            ProviderOutcome::Succeeded { transaction_id: String::new(), amount: None }
         } else {
-            Word::Declined { message: String::new() }
+            ProviderOutcome::Declined { message: String::new() }
         };
         self.hear(id.unwrap_or(0), &word, told).map(|_| ())
     }

@@ -46,7 +46,7 @@ fn execution(status: ExecutionStatus) -> Execution {
         client_secret: None,
         requires_action: false,
         cancel_asked: false,
-        disputed: false,
+        in_review: false,
         attempts: 1,
         sent_at: None,
         waiting_for: Some("the provider's answer".to_owned()),

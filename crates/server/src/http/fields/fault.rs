@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::rejection::Rejection;
+use domain::refusal::Refusal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ pub enum FaultKind {
         column: usize,
     },
     /// A decision would refuse it.
-    Refused(Rejection),
+    Refused(Refusal),
     /// These faults are in it.
     Inside(Vec<Fault>),
 }
@@ -131,7 +131,7 @@ impl FaultKind {
             Self::NotCurrency => "not a currency of ISO 4217".to_owned(),
             Self::NotCountry => "not a country of ISO 3166: two letters or three".to_owned(),
             Self::NotJson { msg, .. } => msg.clone(),
-            Self::Refused(rejection) => rejection.to_string(),
+            Self::Refused(refusal) => refusal.to_string(),
             Self::Inside(_) => String::new(),
         }
     }
@@ -165,7 +165,7 @@ impl FaultKind {
             Self::NotCurrency => "value_error.currency",
             Self::NotCountry => "value_error.country",
             Self::NotJson { .. } => "value_error.jsondecode",
-            Self::Refused(rejection) => rejection.kind(),
+            Self::Refused(refusal) => refusal.kind(),
             Self::Inside(_) => "value_error",
         }
     }

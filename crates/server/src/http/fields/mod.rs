@@ -13,7 +13,7 @@ pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, Pay
 pub use schema::{Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object};
 pub use text::{CountryCode, Note, Secret, Text};
 
-use domain::change::Change;
+use domain::change::Patch;
 use domain::session::Lifetimes;
 use domain::time::Timestamp;
 use schemars::{JsonSchema, Schema};
@@ -120,7 +120,7 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-impl<T: Field> Field for Change<T> {
+impl<T: Field> Field for Patch<T> {
     const REQUIRED: bool = false;
 
     /// In an update, what is absent stays and `null` empties the field.

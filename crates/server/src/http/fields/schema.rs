@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::currency::Currency;
-use domain::event::{EventType, Subject};
+use domain::event::{EventEntity, EventType};
 use domain::execution::ExecutionStatus;
 use domain::ledger::Bucket;
 use domain::merchant::MerchantType;
@@ -126,7 +126,7 @@ macro_rules! api_names { ($($name:ident)*) => {$(
 )*}}
 api_names! {
     Bucket EventType ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
-    SessionStatus SourceStatus SourceType Subject WalletStatus
+    SessionStatus SourceStatus SourceType EventEntity WalletStatus
 }
 
 /// What generated clients call the members: with the name of their set, since in Go all of a package share one scope.

@@ -19,7 +19,7 @@ use domain::time::Timestamp;
 
 use super::docs::nonce;
 use super::error::ApiError;
-use super::extract::Words;
+use super::extract::PathSegments;
 use super::limits::OfPage;
 use super::links::receipt_path;
 use super::routes::Routes;
@@ -250,11 +250,11 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
     whole(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
-async fn pay(State(app): State<App>, _: OfPage, Words([token]): Words<1>) -> Result<Response, ApiError> {
+async fn pay(State(app): State<App>, _: OfPage, PathSegments([token]): PathSegments<1>) -> Result<Response, ApiError> {
     show(&app, What::Pay, &token).await
 }
 
-async fn receipt(State(app): State<App>, _: OfPage, Words([token]): Words<1>) -> Result<Response, ApiError> {
+async fn receipt(State(app): State<App>, _: OfPage, PathSegments([token]): PathSegments<1>) -> Result<Response, ApiError> {
     show(&app, What::Receipt, &token).await
 }
 

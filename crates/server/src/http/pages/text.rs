@@ -1,4 +1,4 @@
-//! Words, dates and amounts as people write them.
+//! PathSegments, dates and amounts as people write them.
 
 use domain::money::Money;
 use domain::names::Method;

@@ -15,9 +15,9 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::ids::{SessionId, SourceId};
-use domain::session::{Declare, Session, SessionKind};
+use domain::session::{NewSession, Session, SessionKind};
 use domain::source::SourceType;
 use domain::time::Timestamp;
 use serde_json::json;
@@ -25,7 +25,7 @@ use serde_json::json;
 use super::answer::{Answered, Listed, page, submit};
 use super::describe::op;
 use super::error::ApiError;
-use super::extract::{Body, Query, Word, WordAndId};
+use super::extract::{Body, Query, PathSegment, PathSegmentAndId};
 use super::fields::Payload;
 use super::listing::Listing;
 use super::routes::Routes;
@@ -33,7 +33,7 @@ use super::tenant::Tenant;
 use crate::app::App;
 
 /// What declares an intent, with what the session then is as an answer.
-trait Declares: Payload + Into<Declare> + Send + 'static {
+trait Declares: Payload + Into<NewSession> + Send + 'static {
     /// A session of that kind.
     type Answer: SessionView;
 }
@@ -58,10 +58,10 @@ impl Declares for CreateRefundSession {
 async fn create<P: Declares>(State(app): State<App>, tenant: Tenant, Body(payload): Body<P>) -> Answered<P::Answer> {
     let request = payload.into();
     let source_type = match &request {
-        Declare::Checkout { kind, .. } => Some(*kind),
-        Declare::Payout { .. } | Declare::Transfer { .. } | Declare::Refund { .. } => None,
+        NewSession::Checkout { kind, .. } => Some(*kind),
+        NewSession::Payout { .. } | NewSession::Transfer { .. } | NewSession::Refund { .. } => None,
     };
-    let session = submit!(app, tenant.caller, Command::Declare(tenant.id(), request), Answer::Session);
+    let session = submit!(app, tenant.caller, Command::CreateSession(tenant.id(), request), Output::Session);
     Ok(Json(P::Answer::new(session, source_type, tenant.time())))
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn answer(app: &App, tenant: &Tenant, session: Session) -> Resu
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
-    WordAndId(kind, id): WordAndId<SessionKind>,
+    PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
 ) -> Answered<SessionAnswer> {
     let found = app.queries.session(tenant.id(), kind, SessionId(id)).await?;
     Ok(Json(answer(&app, &tenant, found.ok_or(ApiError::NotFound)?).await?))
@@ -96,7 +96,7 @@ async fn retrieve(
 async fn list_all(
     State(app): State<App>,
     listing: Listing,
-    Word(kind): Word<SessionKind>,
+    PathSegment(kind): PathSegment<SessionKind>,
     Query(query): Query<ListSessions>,
 ) -> Listed<SessionAnswer> {
     let page = page(query.limit, query.after_id);
@@ -109,11 +109,11 @@ async fn list_all(
 async fn cancel(
     State(app): State<App>,
     tenant: Tenant,
-    WordAndId(kind, id): WordAndId<SessionKind>,
+    PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
 ) -> Answered<SessionAnswer> {
     let command = Command::CancelSession(tenant.id(), kind, SessionId(id));
     match app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path)? {
-        Answer::Session(session) => Ok(Json(answer(&app, &tenant, session).await?)),
+        Output::Session(session) => Ok(Json(answer(&app, &tenant, session).await?)),
         _ => Err(ApiError::another_answer()),
     }
 }

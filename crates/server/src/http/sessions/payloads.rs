@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, ExecutionId, PaymentAccountId, SourceId, WalletId};
 use domain::money::{Decimal, Money};
-use domain::session::Declare;
+use domain::session::NewSession;
 use domain::source::SourceType;
 use schemars::{JsonSchema, Schema};
 
@@ -120,13 +120,13 @@ impl JsonSchema for AnyPayoutSession {
     }
 }
 
-impl From<CreateCheckoutSession> for Declare {
+impl From<CreateCheckoutSession> for NewSession {
     fn from(payload: CreateCheckoutSession) -> Self {
         Self::Checkout { kind: payload.source_type, source_id: SourceId(payload.source_id.0) }
     }
 }
 
-impl From<AnyPayoutSession> for Declare {
+impl From<AnyPayoutSession> for NewSession {
     fn from(payload: AnyPayoutSession) -> Self {
         match payload {
             AnyPayoutSession::Document(payload) => Self::Payout {
@@ -147,7 +147,7 @@ impl From<AnyPayoutSession> for Declare {
     }
 }
 
-impl From<CreateTransferSession> for Declare {
+impl From<CreateTransferSession> for NewSession {
     fn from(payload: CreateTransferSession) -> Self {
         Self::Transfer {
             wallet_id: WalletId(payload.from_wallet_id.0),
@@ -158,7 +158,7 @@ impl From<CreateTransferSession> for Declare {
     }
 }
 
-impl From<CreateRefundSession> for Declare {
+impl From<CreateRefundSession> for NewSession {
     fn from(payload: CreateRefundSession) -> Self {
         Self::Refund {
             original_id: ExecutionId(payload.original_payment_intent_id.0),
@@ -175,9 +175,9 @@ mod tests {
     use crate::http::fields;
     use serde_json::{Value, json};
 
-    fn payout(body: &Value) -> Result<Declare, Vec<String>> {
+    fn payout(body: &Value) -> Result<NewSession, Vec<String>> {
         let read = fields::read::<AnyPayoutSession>(body.as_object().unwrap(), None);
-        read.map(Declare::from).map_err(|faults| faults.iter().map(|fault| format!("{:?}", fault.loc[0])).collect())
+        read.map(NewSession::from).map_err(|faults| faults.iter().map(|fault| format!("{:?}", fault.loc[0])).collect())
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
             "wallet_id": 3, "payment_account_id": 18, "amount": 500.00, "currency": "USD",
             "expires_at": "2025-06-15T18:00:00Z", "payout_account_id": null,
         });
-        let Ok(Declare::Payout { account_field, wallet_id, account_id, amount, expires_at }) = payout(&body) else {
+        let Ok(NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at }) = payout(&body) else {
             panic!("not a payout")
         };
         assert_eq!(account_field, "payment_account_id");
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn the_reference_needs_less() {
         let body = json!({"payout_account_id": "18", "amount": 5, "currency": "USD"});
-        let Ok(Declare::Payout { account_field, wallet_id: None, expires_at: None, .. }) = payout(&body) else {
+        let Ok(NewSession::Payout { account_field, wallet_id: None, expires_at: None, .. }) = payout(&body) else {
             panic!("not a payout of the newer dialect")
         };
         assert_eq!(account_field, "payout_account_id");

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Answer, Command};
+use domain::command::{Output, Command};
 use domain::currency::Currency;
 use domain::ids::ItemId;
 use domain::money::{Decimal, Money};
@@ -67,7 +67,7 @@ pub async fn add<K: Kind>(
     Body(payload): Body<AddItem>,
 ) -> Answered<ItemAnswer> {
     let new = NewItem { name: payload.name.0, currency: payload.currency, qty: payload.qty.0, amount: payload.amount };
-    let item = submit!(app, tenant.caller, Command::AddItem(named::<K>(&tenant, id), new), Answer::Item, refused::<K>());
+    let item = submit!(app, tenant.caller, Command::AddItem(named::<K>(&tenant, id), new), Output::Item, refused::<K>());
     Ok(Json(item.into()))
 }
 
@@ -80,14 +80,14 @@ pub async fn update<K: Kind>(
     let changes =
         ItemChanges { name: payload.name.map(|name| name.0), qty: payload.qty.map(|qty| qty.0), amount: payload.amount };
     let command = Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes);
-    let item = submit!(app, tenant.caller, command, Answer::Item, refused::<K>());
+    let item = submit!(app, tenant.caller, command, Output::Item, refused::<K>());
     Ok(Json(item.into()))
 }
 
 pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Removed> {
     let command = Command::RemoveItem(named::<K>(&tenant, id), ItemId(item));
     match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
-        Answer::Done => Ok(Json(Removed {})),
+        Output::Done => Ok(Json(Removed {})),
         _ => Err(ApiError::another_answer()),
     }
 }

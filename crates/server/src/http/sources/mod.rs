@@ -9,8 +9,8 @@ pub use receipts::{rate_text, refundable};
 
 use axum::Json;
 use axum::extract::State;
-use domain::change::Change;
-use domain::command::{Answer, Command};
+use domain::change::Patch;
+use domain::command::{Output, Command};
 use domain::currency::Currency;
 use domain::ids::{CounterpartyId, SourceId};
 use domain::names::FeeBearer;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::answer::{Answered, Limit, Listed, Whole, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
-use super::extract::{Body, Ids, Query, Words};
+use super::extract::{Body, Ids, Query, PathSegments};
 use super::fields::{Day, Id, Note, Payload, Text};
 use super::listing::Listing;
 use super::routes::Routes;
@@ -72,21 +72,21 @@ payload! {
     /// Changes to an invoice; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateInvoice {
         /// The merchant's own reference; none, where it is `null`.
-        reference_id: Change<Text<255>>,
+        reference_id: Patch<Text<255>>,
         /// What it is for; nothing, where it is `null`.
-        note: Change<Note>,
+        note: Patch<Note>,
         /// Who bears the fees.
         fee_bearer: Option<FeeBearer>,
         /// The day on which it is due: a date, or any time of it; none, where it is `null`.
-        due_date: Change<Day>,
+        due_date: Patch<Day>,
     }
 
     /// Changes to an order; what is absent stays, and `null` empties what may be empty.
     pub struct UpdateOrder {
         /// The merchant's own reference; none, where it is `null`.
-        reference_id: Change<Text<255>>,
+        reference_id: Patch<Text<255>>,
         /// What it is for; nothing, where it is `null`.
-        note: Change<Note>,
+        note: Patch<Note>,
         /// Who bears the fees.
         fee_bearer: Option<FeeBearer>,
     }
@@ -199,7 +199,7 @@ impl From<UpdateOrder> for SourceChanges {
             note: payload.note.map(|note| note.0),
             fee_bearer: payload.fee_bearer,
             reference_id: payload.reference_id.map(|text| text.0),
-            due_date: Change::Keep,
+            due_date: Patch::Keep,
         }
     }
 }
@@ -214,7 +214,7 @@ async fn create<K: Kind>(
     tenant: Tenant,
     Body(payload): Body<K::Create>,
 ) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::CreateSource(tenant.id(), payload.into()), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::CreateSource(tenant.id(), payload.into()), Output::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
@@ -264,7 +264,7 @@ async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Id
 async fn retrieve_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
-    Words([number]): Words<1>,
+    PathSegments([number]): PathSegments<1>,
 ) -> Detailed<Of<K, SourceDetailAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     detail(&app, &tenant, source).await
@@ -276,17 +276,17 @@ async fn update<K: Kind>(
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
 ) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::UpdateSource(named::<K>(&tenant, id), payload.into()), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::UpdateSource(named::<K>(&tenant, id), payload.into()), Output::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
 async fn publish<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::PublishSource(named::<K>(&tenant, id)), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::PublishSource(named::<K>(&tenant, id)), Output::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
 async fn cancel<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::CancelSource(named::<K>(&tenant, id)), Answer::Source);
+    let source = submit!(app, tenant.caller, Command::CancelSource(named::<K>(&tenant, id)), Output::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 

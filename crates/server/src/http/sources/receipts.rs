@@ -16,7 +16,7 @@ use super::{Detailed, Kind, by_id, by_number, place};
 use crate::app::App;
 use crate::http::answer::{Amount, Time, Whole};
 use crate::http::error::ApiError;
-use crate::http::extract::{Ids, Words};
+use crate::http::extract::{Ids, PathSegments};
 use crate::http::fields::{Always, Code, Name};
 use crate::http::tenant::Tenant;
 
@@ -241,7 +241,7 @@ pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]):
 pub async fn receipt_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
-    Words([number]): Words<1>,
+    PathSegments([number]): PathSegments<1>,
 ) -> Detailed<Of<K, ReceiptAnswer>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     written(&app, &tenant, source).await

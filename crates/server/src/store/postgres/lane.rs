@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use domain::book::Book;
-use domain::command::Subject;
+use domain::tariff::Tariff;
+use domain::command::LockKey;
 use domain::each_table;
 use domain::ids::MerchantId;
 use domain::wallet::Owner;
-use domain::world::{Change, IdBlock, Key, Loaded, Lookup, LookupOf, Row as DomainRow, Table, Tables, World};
+use domain::workspace::{Change, IdBlock, RowKey, Loaded, Lookup, LookupOf, Row as DomainRow, Table, Tables, Workspace};
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
@@ -21,7 +21,7 @@ use super::{Address, connect, runtime};
 use crate::store::cell::{Cell, Type};
 use crate::store::record::{Column, KeyedRecord, Record};
 use crate::store::sql::{OwnedRow, integer};
-use crate::store::{Store, StoreError, book, installation};
+use crate::store::{Store, StoreError, tariff, installation};
 
 /// Statements of a lane find rows by keys and nothing else, so plans are made once, for indexes: those made while a table is
 /// small would stay when it has grown.
@@ -97,15 +97,15 @@ pub struct PostgresStore {
     /// When what is being done must have its answers.
     deadline: Instant,
     installation: [u8; 16],
-    book: Arc<Book>,
+    tariff: Arc<Tariff>,
     /// This lane, and the last batch that it tried to commit.
     lane: i64,
     batch: i64,
     in_transaction: bool,
     /// The rows that this transaction has locked.
-    locked: HashSet<Key>,
+    locked: HashSet<RowKey>,
     /// The merchants' own wallets and accounts that earlier batches wrote: read ahead, since the next will need them.
-    remembered: HashMap<MerchantId, Vec<Key>>,
+    remembered: HashMap<MerchantId, Vec<RowKey>>,
 }
 
 impl PostgresStore {
@@ -120,7 +120,7 @@ impl PostgresStore {
             link: None,
             deadline: Instant::now() + PATIENCE,
             installation: [0; 16],
-            book: Arc::default(),
+            tariff: Arc::default(),
             lane: 0,
             batch: 0,
             in_transaction: false,
@@ -176,17 +176,17 @@ impl PostgresStore {
         Ok(answers)
     }
 
-    /// Reads the book again when its version is another.
-    fn renew_book(&mut self, version: i64) -> Result<(), StoreError> {
-        if self.book.version == version {
+    /// Reads the tariff again when its version is another.
+    fn renew_tariff(&mut self, version: i64) -> Result<(), StoreError> {
+        if self.tariff.version == version {
             return Ok(());
         }
-        let asks = book::QUERIES.iter().map(|sql| Ask::new(sql, vec![])).collect();
-        let mut tables = Vec::with_capacity(book::QUERIES.len());
+        let asks = tariff::QUERIES.iter().map(|sql| Ask::new(sql, vec![])).collect();
+        let mut tables = Vec::with_capacity(tariff::QUERIES.len());
         for answer in self.run(asks)? {
             tables.push(answer.rows.iter().map(|row| OwnedRow::read(row, row.len())).collect::<Result<Vec<_>, _>>()?);
         }
-        self.book = Arc::new(book::build(&tables)?);
+        self.tariff = Arc::new(tariff::build(&tables)?);
         Ok(())
     }
 
@@ -197,12 +197,12 @@ impl PostgresStore {
         }
         let wallets = tables.wallets.changes().into_iter().filter_map(|change| match change {
             Change::Insert(row) | Change::Update(row) => match row.owner() {
-                Owner::Merchant(merchant) => Some((merchant, Key::Wallet(Lookup::Id(row.id)))),
+                Owner::Merchant(merchant) => Some((merchant, RowKey::Wallet(Lookup::Id(row.id)))),
                 Owner::Party(_) => None,
             },
         });
         let accounts = tables.accounts.changes().into_iter().map(|change| match change {
-            Change::Insert(row) | Change::Update(row) => (row.merchant_id, Key::Account(Lookup::Id(row.id))),
+            Change::Insert(row) | Change::Update(row) => (row.merchant_id, RowKey::Account(Lookup::Id(row.id))),
         });
         for (merchant, key) in wallets.chain(accounts) {
             let keys = self.remembered.entry(merchant).or_default();
@@ -330,7 +330,7 @@ fn ids<R: KeyedRecord>(ids: impl Iterator<Item = R::Id>) -> Vec<Param<'static>> 
 /// What is asked of one table.
 struct Wanted<R: Loaded> {
     ids: Vec<R::Id>,
-    names: Vec<R::Name>,
+    names: Vec<R::AltKey>,
 }
 
 impl<R: Loaded + KeyedRecord> Wanted<R> {
@@ -343,7 +343,7 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
         for lookup in lookups {
             match lookup {
                 Lookup::Id(id) => wanted.ids.push(id),
-                Lookup::Name(name) => wanted.names.push(name),
+                Lookup::AltKey(name) => wanted.names.push(name),
             }
         }
         // Each once: one batch often asks for the same row many times.
@@ -363,9 +363,9 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
         }
         if !self.names.is_empty() {
             let mut types = vec![];
-            R::Name::types(&mut types);
+            R::AltKey::types(&mut types);
             let rows: Vec<Vec<Cell<'static>>> = self.names.iter().map(|name| owned(cells(name))).collect();
-            asks.push(Ask::new(&statements.many.by_names, arrays(types.into_iter(), &rows)?));
+            asks.push(Ask::new(&statements.many.by_alt_keys, arrays(types.into_iter(), &rows)?));
         }
         Ok(asks)
     }
@@ -383,11 +383,11 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
             }
         }
         if !self.names.is_empty() {
-            let mut found: HashMap<R::Name, R> =
-                read()?.into_iter().filter_map(|row| Some((DomainRow::name(&row)?, row))).collect();
+            let mut found: HashMap<R::AltKey, R> =
+                read()?.into_iter().filter_map(|row| Some((DomainRow::alt_key(&row)?, row))).collect();
             for name in self.names {
                 let row = found.remove(&name);
-                table.load(Lookup::Name(name), row);
+                table.load(Lookup::AltKey(name), row);
             }
         }
         Ok(())
@@ -395,21 +395,21 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
 }
 
 /// Locks the rows that commands are about, as far as they are their owners'.
-fn lock_subjects<R: KeyedRecord>(subjects: &[(R::Id, Option<MerchantId>)]) -> Option<Ask<'static>> {
-    let owners = subjects.iter().map(|(_, owner)| owner.map(|owner| owner.0)).collect();
-    let mut params = ids::<R>(subjects.iter().map(|(id, _)| *id));
+fn lock_statement<R: KeyedRecord>(lock_keys: &[(R::Id, Option<MerchantId>)]) -> Option<Ask<'static>> {
+    let owners = lock_keys.iter().map(|(_, owner)| owner.map(|owner| owner.0)).collect();
+    let mut params = ids::<R>(lock_keys.iter().map(|(id, _)| *id));
     params.push(Param::Ints(owners));
-    (!subjects.is_empty()).then(|| Ask::new(&R::statements().many.lock_owned, params))
+    (!lock_keys.is_empty()).then(|| Ask::new(&R::statements().many.lock_owned, params))
 }
 
 /// Takes in what was locked. What was not found is not known to be absent: it may be somebody else's.
-fn take_in_subjects<R: Loaded + KeyedRecord>(
-    subjects: &[(R::Id, Option<MerchantId>)],
+fn take_in_locked<R: Loaded + KeyedRecord>(
+    lock_keys: &[(R::Id, Option<MerchantId>)],
     answers: &mut impl Iterator<Item = Answered>,
     table: &mut Table<R>,
-    locked: &mut HashSet<Key>,
+    locked: &mut HashSet<RowKey>,
 ) -> Result<(), StoreError> {
-    if subjects.is_empty() {
+    if lock_keys.is_empty() {
         return Ok(());
     }
     for row in &answers.next().map(|answer| answer.rows).unwrap_or_default() {
@@ -431,7 +431,7 @@ fn owned(cells: Vec<Cell<'_>>) -> Vec<Cell<'static>> {
 }
 
 /// The ids of stored rows that a batch changed and its transaction has not locked.
-fn unlocked<R: Loaded + KeyedRecord>(table: &Table<R>, locked: &HashSet<Key>) -> Vec<R::Id> {
+fn unlocked<R: Loaded + KeyedRecord>(table: &Table<R>, locked: &HashSet<RowKey>) -> Vec<R::Id> {
     let changed = table.changes().into_iter().filter_map(|change| match change {
         Change::Update(row) => Some(row.id()),
         Change::Insert(_) => None,
@@ -489,9 +489,9 @@ macro_rules! by_table {
         struct Wants { $($field: Wanted<$row>),+ }
 
         impl Wants {
-            fn new(keys: &[Key]) -> Self {
+            fn new(keys: &[RowKey]) -> Self {
                 Self { $($field: Wanted::new(keys.iter().filter_map(|key| match key {
-                    Key::$variant(lookup) => Some(lookup.clone()),
+                    RowKey::$variant(lookup) => Some(lookup.clone()),
                     _ => None,
                 }))),+ }
             }
@@ -509,28 +509,28 @@ macro_rules! by_table {
         }
 
         /// The rows that are changed and not locked, table by table: the order in which every transaction locks.
-        fn to_lock(tables: &Tables, locked: &HashSet<Key>) -> Wants {
+        fn to_lock(tables: &Tables, locked: &HashSet<RowKey>) -> Wants {
             Wants { $($field: Wanted::of(unlocked(&tables.$field, locked))),+ }
         }
 
         /// The rows that permit what was decided.
         fn permissions(tables: &Tables) -> Wants {
             Wants { $($field: Wanted::of(
-                if <$row as DomainRow>::PERMITS { tables.$field.stored().collect() } else { vec![] }
+                if <$row as DomainRow>::AUTHORIZES { tables.$field.stored_ids().collect() } else { vec![] }
             )),+ }
         }
 
         /// The rows that commands are about, table by table.
-        struct Subjects { $($field: Vec<(<$row as DomainRow>::Id, Option<MerchantId>)>),+ }
+        struct LockKeys { $($field: Vec<(<$row as DomainRow>::Id, Option<MerchantId>)>),+ }
 
-        impl Subjects {
-            fn new(subjects: &[Subject]) -> Self {
+        impl LockKeys {
+            fn new(lock_keys: &[LockKey]) -> Self {
                 let mut all = Self { $($field: vec![]),+ };
-                for Subject { key, owner } in subjects {
+                for LockKey { key, owner } in lock_keys {
                     match key {
-                        $(Key::$variant(Lookup::Id(id)) => all.$field.push((*id, *owner)),)+
+                        $(RowKey::$variant(Lookup::Id(id)) => all.$field.push((*id, *owner)),)+
                         // No command is about a row that it knows by a name only.
-                        $(Key::$variant(Lookup::Name(_)) => {})+
+                        $(RowKey::$variant(Lookup::AltKey(_)) => {})+
                     }
                 }
                 $(all.$field.sort_unstable();
@@ -540,7 +540,7 @@ macro_rules! by_table {
 
             fn asks(&self) -> Vec<Ask<'static>> {
                 let mut asks = vec![];
-                $(asks.extend(lock_subjects::<$row>(&self.$field));)+
+                $(asks.extend(lock_statement::<$row>(&self.$field));)+
                 asks
             }
 
@@ -548,9 +548,9 @@ macro_rules! by_table {
                 &self,
                 answers: &mut impl Iterator<Item = Answered>,
                 tables: &mut Tables,
-                locked: &mut HashSet<Key>,
+                locked: &mut HashSet<RowKey>,
             ) -> Result<(), StoreError> {
-                $(take_in_subjects(&self.$field, answers, &mut tables.$field, locked)?;)+
+                $(take_in_locked(&self.$field, answers, &mut tables.$field, locked)?;)+
                 Ok(())
             }
         }
@@ -577,9 +577,9 @@ macro_rules! by_table {
             }
 
             /// The keys of the ids.
-            fn keys(&self) -> Vec<Key> {
+            fn keys(&self) -> Vec<RowKey> {
                 let mut keys = vec![];
-                $(keys.extend(self.$field.ids.iter().map(|id| Key::$variant(Lookup::Id(*id))));)+
+                $(keys.extend(self.$field.ids.iter().map(|id| RowKey::$variant(Lookup::Id(*id))));)+
                 keys
             }
         }
@@ -593,7 +593,7 @@ macro_rules! by_table {
 each_table!(by_table);
 
 impl Store for PostgresStore {
-    fn at_hand(&self) -> bool {
+    fn is_local(&self) -> bool {
         false
     }
 
@@ -607,16 +607,16 @@ impl Store for PostgresStore {
         Ok(IdBlock { next: end.saturating_sub(count), end })
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
-        let known = subjects.iter().map(|subject| &subject.key).collect::<HashSet<_>>();
-        let mut wanted: Vec<Key> = keys.iter().filter(|key| !known.contains(key)).cloned().collect();
+    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+        let known = lock_keys.iter().map(|lock_key| &lock_key.key).collect::<HashSet<_>>();
+        let mut wanted: Vec<RowKey> = keys.iter().filter(|key| !known.contains(key)).cloned().collect();
         for key in keys {
-            if let Key::Merchant(Lookup::Id(merchant)) = key {
+            if let RowKey::Merchant(Lookup::Id(merchant)) = key {
                 wanted.extend(self.remembered.get(merchant).into_iter().flatten().cloned());
             }
         }
         // What is locked is locked first: what is read afterwards is at least as new.
-        let (lock, read) = (Subjects::new(subjects), Wants::new(&wanted));
+        let (lock, read) = (LockKeys::new(lock_keys), Wants::new(&wanted));
         let mut asks = lock.asks();
         asks.push(Ask::new(BOOK_VERSION, vec![]));
         let locks = asks.len() - 1;
@@ -624,15 +624,15 @@ impl Store for PostgresStore {
         let mut answers = self.run_first(asks)?;
         let version = answers.remove(locks);
         let version = version.rows.first().ok_or(StoreError::Odd("the installation has no row"))?;
-        self.renew_book(integer(version)?)?;
-        let mut world = World::new(Arc::clone(&self.book), self.installation, ids);
+        self.renew_tariff(integer(version)?)?;
+        let mut work = Workspace::new(Arc::clone(&self.tariff), self.installation, ids);
         let mut answers = answers.into_iter();
-        lock.take_in(&mut answers, &mut world.tables, &mut self.locked)?;
-        read.take_in(&mut answers, &mut world.tables)?;
-        Ok(world)
+        lock.take_in(&mut answers, &mut work.tables, &mut self.locked)?;
+        read.take_in(&mut answers, &mut work.tables)?;
+        Ok(work)
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         let wants = Wants::new(keys);
         let answers = self.run(wants.asks(false)?)?;
         wants.take_in(&mut answers.into_iter(), tables)
@@ -652,18 +652,18 @@ impl Store for PostgresStore {
         Ok(permissions.confirm(&mut answers, tables)? && same)
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
         self.batch += 1;
         let mut asks = vec![Ask {
             sql: WRITE_BATCH,
             params: vec![Param::Int(self.lane), Param::Int(self.batch)],
             changes: Some(("lanes", 1)),
         }];
-        all_writes(&world.tables, &mut asks)?;
-        append(&world.events, &mut asks)?;
-        append(&world.entries, &mut asks)?;
+        all_writes(&work.tables, &mut asks)?;
+        append(&work.events, &mut asks)?;
+        append(&work.entries, &mut asks)?;
         self.run(asks)?;
-        self.remember(&world.tables);
+        self.remember(&work.tables);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::currency::Currency;
-use domain::event::{EventType, Subject};
+use domain::event::{EventEntity, EventType};
 use domain::ids::{MerchantId, PartyId};
 use domain::names::{Method, Operation};
 use domain::party::Relationship;
@@ -237,7 +237,7 @@ fn filters(stage: &mut Stage, page: Page) {
     assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
     let plans = stage.plans();
     assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
-    let (kind, subject) = (Some(EventType::ExecutionCompleted), Some(Subject::Execution));
+    let (kind, subject) = (Some(EventType::ExecutionCompleted), Some(EventEntity::Execution));
     let filter = EventFilter { kind, subject, subject_id: None };
     stage.ask(async |q| q.events(MINE, filter, page).await.unwrap());
     stage.assert_plans("events", FILTERED, false);

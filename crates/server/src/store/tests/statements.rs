@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::book::{Book, Fee};
+use domain::tariff::{Tariff, Fee};
 use domain::currency::Currency;
 use domain::each_table;
 use domain::event::EventType;
@@ -17,8 +17,8 @@ use domain::wallet::OwnerType;
 
 use super::Stage;
 use super::lists::fill;
-use crate::market::{Country, Digits, FromWord};
-use crate::store::book::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
+use crate::market::{Country, Digits, FromText};
+use crate::store::tariff::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
 use crate::store::lists::{AccountFilter, EventFilter, Page, SourceFilter, WalletFilter};
 use crate::store::postgres::lane;
 use crate::store::queries::Queries;
@@ -45,7 +45,7 @@ impl Stage {
             (&statements.insert, true),
             (&statements.update, changes),
             (&statements.by_id, true),
-            (&statements.by_name, named),
+            (&statements.by_alt_key, named),
         ];
         let of_postgres = [
             (&many.insert, true),
@@ -53,7 +53,7 @@ impl Stage {
             (&many.by_ids, true),
             (&many.lock, true),
             (&many.lock_owned, true),
-            (&many.by_names, named),
+            (&many.by_alt_keys, named),
         ];
         let all = match self.sql.dialect() {
             Dialect::Sqlite => of_sqlite.to_vec(),
@@ -111,49 +111,49 @@ fn what_the_command_line_writes_is_understood() {
 const FIRST: Timestamp = Timestamp(5_000_000_000_000_000);
 const SECOND: Timestamp = Timestamp(6_000_000_000_000_000);
 
-/// Changes each kind of row twice, and answers the book.
-fn changed(stage: &mut Stage) -> Book {
+/// Changes each kind of row twice, and answers the tariff.
+fn changed(stage: &mut Stage) -> Tariff {
     let sql = stage.sql.as_mut();
     let usd = Currency::parse("USD").unwrap();
     let fee = Fee { percentage_ppm: 1, fixed: Some((2, usd)) };
     let (method, provider, operation) = (Method::MtnMomoLbr, Provider::PawaPay, Operation::Collection);
-    let country = Country::from_word("GH").unwrap();
-    let prefix = Digits::from_word("23188").unwrap();
+    let country = Country::from_text("GH").unwrap();
+    let prefix = Digits::from_text("23188").unwrap();
     let market = NewMarket { method, provider, operation, currency: usd, country: country.clone() };
     let numbers = NewPrefix { prefix: prefix.clone(), digits: 12, carrier: "New".to_owned(), country, method };
     for now in [FIRST, SECOND] {
         let new = NewPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: 3 };
-        book::set_platform_fee(sql, &new, now).unwrap();
-        book::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now).unwrap();
-        book::set_rate(sql, &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE }, now).unwrap();
-        assert_eq!(book::open_market(sql, &market, None, now).unwrap().to, None);
-        assert_eq!(book::add_prefix(sql, &numbers, now).unwrap().to, None);
+        tariff::set_platform_fee(sql, &new, now).unwrap();
+        tariff::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now).unwrap();
+        tariff::set_rate(sql, &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE }, now).unwrap();
+        assert_eq!(tariff::open_market(sql, &market, None, now).unwrap().to, None);
+        assert_eq!(tariff::add_prefix(sql, &numbers, now).unwrap().to, None);
     }
-    assert_eq!(book::close_market(sql, (method, operation, usd), FIRST).unwrap(), Some(SECOND));
-    assert_eq!(book::end_prefix(sql, &prefix, 12, FIRST).unwrap(), Some(SECOND));
-    (*stage.ask(async |q| q.book().await.unwrap())).clone()
+    assert_eq!(tariff::close_market(sql, (method, operation, usd), FIRST).unwrap(), Some(SECOND));
+    assert_eq!(tariff::end_prefix(sql, &prefix, 12, FIRST).unwrap(), Some(SECOND));
+    (*stage.ask(async |q| q.tariff().await.unwrap())).clone()
 }
 
-/// The book without the time at which the database was made.
-fn timeless(mut book: Book) -> String {
+/// The tariff without the time at which the database was made.
+fn timeless(mut tariff: Tariff) -> String {
     let zero = |time: &mut Timestamp| {
         if *time < FIRST {
             *time = Timestamp(0);
         }
     };
-    for row in &mut book.tiers {
+    for row in &mut tariff.tiers {
         [&mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
     }
-    for row in &mut book.platform_fees {
+    for row in &mut tariff.platform_fees {
         [&mut row.effective.from, &mut row.created_at].into_iter().for_each(zero);
     }
-    for row in &mut book.gateway_fees {
+    for row in &mut tariff.gateway_fees {
         [&mut row.effective.from, &mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
     }
-    book.rates.iter_mut().for_each(|row| zero(&mut row.effective.from));
-    book.markets.iter_mut().for_each(|row| zero(&mut row.effective.from));
-    book.phone_prefixes.iter_mut().for_each(|row| zero(&mut row.effective.from));
-    format!("{book:#?}")
+    tariff.rates.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    tariff.markets.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    tariff.phone_prefixes.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    format!("{tariff:#?}")
 }
 
 #[test]
@@ -189,7 +189,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
     let relationship = Some(Relationship::Customer);
     reads! { q:
-        api_key("k10"), tenant(ApiKeyId(10)), book(), page_of(id), page_by_token("t10"), merchant(MINE),
+        api_key("k10"), tenant(ApiKeyId(10)), tariff(), page_of(id), page_by_token("t10"), merchant(MINE),
         party(MINE, PartyId(10)), parties(MINE, None, PAGE), parties(MINE, Some("a"), AFTER),
         counterparty(MINE, CounterpartyId(10)), counterparties(MINE, None, None, PAGE),
         counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),

@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 /// Why a command is refused. A refused command changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Rejection {
+pub enum Refusal {
     /// The id in the path is not one of this merchant's.
     NotFound,
     /// The API key of the access token was revoked.
@@ -202,7 +202,7 @@ pub enum Rejection {
         /// The field to change.
         field: &'static str,
     },
-    /// The book has no row for a fee that every such payment has, be it of zero.
+    /// The tariff has no row for a fee that every such payment has, be it of zero.
     NoFee {
         /// The field to change.
         field: &'static str,
@@ -257,7 +257,7 @@ pub enum Class {
     TooMany,
 }
 
-impl Rejection {
+impl Refusal {
     /// The kind of answer.
     #[must_use]
     pub const fn class(&self) -> Class {
@@ -369,7 +369,7 @@ impl Rejection {
     }
 }
 
-impl std::fmt::Display for Rejection {
+impl std::fmt::Display for Refusal {
     /// One plain sentence for the developer who reads the answer.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -461,7 +461,7 @@ impl std::fmt::Display for Rejection {
     }
 }
 
-impl Rejection {
+impl Refusal {
     /// One of each refusal, with plain values, for the error catalogue. The test beside it fails when one is left out.
     #[must_use]
     pub fn catalogue() -> Vec<Self> {
@@ -533,31 +533,31 @@ impl Rejection {
 
 /// Collects the refusals of one command, so that a client reads all of them at once.
 #[derive(Default, Debug)]
-pub struct Refusals(Vec<Rejection>);
+pub struct Refusals(Vec<Refusal>);
 
 impl Refusals {
     /// Notes a refusal.
-    pub fn add(&mut self, rejection: Rejection) {
-        self.0.push(rejection);
+    pub fn add(&mut self, refusal: Refusal) {
+        self.0.push(refusal);
     }
 
-    /// Notes `rejection` unless `fine`.
-    pub fn unless(&mut self, fine: bool, rejection: Rejection) {
+    /// Notes `refusal` unless `fine`.
+    pub fn unless(&mut self, fine: bool, refusal: Refusal) {
         if !fine {
-            self.add(rejection);
+            self.add(refusal);
         }
     }
 
     /// The value, or notes why there is none.
-    pub fn take<T>(&mut self, result: Result<T, Rejection>) -> Option<T> {
-        result.map_err(|rejection| self.add(rejection)).ok()
+    pub fn take<T>(&mut self, result: Result<T, Refusal>) -> Option<T> {
+        result.map_err(|refusal| self.add(refusal)).ok()
     }
 
     /// `Ok` when nothing was refused.
     ///
     /// # Errors
     /// All that was noted, in order.
-    pub fn finish(self) -> Result<(), Vec<Rejection>> {
+    pub fn finish(self) -> Result<(), Vec<Refusal>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 }
@@ -565,12 +565,12 @@ impl Refusals {
 /// A decimal of a request as money, where the currency is known only from a row.
 ///
 /// # Errors
-/// [`Rejection::TooManyDecimals`], [`Rejection::AmountTooSmall`], [`Rejection::AmountTooLarge`] on `amount`.
-pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Rejection> {
+/// [`Refusal::TooManyDecimals`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`] on `amount`.
+pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Refusal> {
     amount.to_money(currency).map_err(|fault| match fault {
-        AmountFault::NotPositive => Rejection::AmountTooSmall { field: "amount" },
-        AmountFault::TooManyDecimals { allowed } => Rejection::TooManyDecimals { field: "amount", allowed },
-        AmountFault::TooLarge => Rejection::AmountTooLarge { field: "amount" },
+        AmountFault::NotPositive => Refusal::AmountTooSmall { field: "amount" },
+        AmountFault::TooManyDecimals { allowed } => Refusal::TooManyDecimals { field: "amount", allowed },
+        AmountFault::TooLarge => Refusal::AmountTooLarge { field: "amount" },
     })
 }
 
@@ -583,16 +583,16 @@ mod tests {
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {
-        let kinds: std::collections::HashSet<_> = Rejection::catalogue().iter().map(std::mem::discriminant).collect();
-        assert_eq!((kinds.len(), Rejection::catalogue().len()), (VARIANTS, VARIANTS));
+        let kinds: std::collections::HashSet<_> = Refusal::catalogue().iter().map(std::mem::discriminant).collect();
+        assert_eq!((kinds.len(), Refusal::catalogue().len()), (VARIANTS, VARIANTS));
     }
 
     #[test]
     fn every_refusal_reads_as_a_sentence_on_a_typed_field() {
-        for rejection in Rejection::catalogue() {
-            assert!(rejection.kind().starts_with("value_error."), "{rejection:?}");
-            assert!(rejection.to_string().len() > 8, "{rejection:?}");
-            assert!(rejection.class() == Class::Invalid || rejection.field().is_empty(), "{rejection:?}");
+        for refusal in Refusal::catalogue() {
+            assert!(refusal.kind().starts_with("value_error."), "{refusal:?}");
+            assert!(refusal.to_string().len() > 8, "{refusal:?}");
+            assert!(refusal.class() == Class::Invalid || refusal.field().is_empty(), "{refusal:?}");
         }
     }
 }

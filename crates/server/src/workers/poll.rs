@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use domain::command::{Answer, Command};
-use domain::execution::Job;
+use domain::command::{Output, Command};
+use domain::execution::ProviderCall;
 use domain::ids::{ExecutionId, MerchantId};
 
 use super::turns::{MERCHANTS, Turns};
@@ -26,16 +26,16 @@ pub fn limit(free_places: usize) -> u32 {
 /// What is handed in for an execution that is due.
 #[must_use]
 pub const fn claim(id: ExecutionId) -> Command {
-    Command::Claim(id)
+    Command::ClaimExecution(id)
 }
 
-/// The work that follows from a claim, if it was granted.
+/// The workspace that follows from a claim, if it was granted.
 ///
 /// # Errors
 /// Why it could not be decided.
-pub fn granted(outcome: Outcome) -> Result<Option<Job>, Failure> {
+pub fn granted(outcome: Outcome) -> Result<Option<ProviderCall>, Failure> {
     match outcome? {
-        Answer::Claimed(job) => Ok(job.map(|job| *job)),
+        Output::Claimed(job) => Ok(job.map(|job| *job)),
         _ => Ok(None),
     }
 }

@@ -1,37 +1,37 @@
 //! What a decision knows and what it changes: the rows that were loaded for a batch of commands.
 //!
-//! Reading a row that is not loaded stops the decision with [`Halt::Missing`]; the engine loads it and decides again from
+//! Reading a row that is not loaded stops the decision with [`Stop::NotLoaded`]; the engine loads it and decides again from
 //! the start. Absence is knowledge too. A command's changes are a draft until it is accepted; a refused one leaves none.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::book::Book;
+use crate::tariff::Tariff;
 use crate::event::Event;
 use crate::ledger::Entry;
-use crate::rejection::Rejection;
+use crate::refusal::Refusal;
 
 /// Why a decision stopped.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Halt {
+pub enum Stop {
     /// A row is not loaded.
-    Missing(Key),
+    NotLoaded(RowKey),
     /// The command is refused, for all of these reasons.
-    Rejected(Vec<Rejection>),
+    Refused(Vec<Refusal>),
     /// Rows contradict each other, or a sum does not fit where it must: a fault of ours, never of the caller.
-    Broken(String),
+    Inconsistent(String),
 }
 
-impl From<Rejection> for Halt {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(vec![rejection])
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(vec![refusal])
     }
 }
 
-impl From<Vec<Rejection>> for Halt {
-    fn from(rejections: Vec<Rejection>) -> Self {
-        Self::Rejected(rejections)
+impl From<Vec<Refusal>> for Stop {
+    fn from(refusals: Vec<Refusal>) -> Self {
+        Self::Refused(refusals)
     }
 }
 
@@ -39,45 +39,45 @@ impl From<Vec<Rejection>> for Halt {
 pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// The primary key.
     type Id: Copy + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
-    /// The other key; [`NoName`] where there is none.
-    type Name: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
+    /// The other key; [`NoAltKey`] where there is none.
+    type AltKey: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
     /// Whether decisions depend on such rows without changing them, so that they are read again when another process has
     /// interfered with what is changed.
-    const READ_AGAIN: bool = false;
+    const REREAD_ON_CONFLICT: bool = false;
     /// Whether such rows permit what is decided: they are looked at once more when all that changes is locked, so that a
     /// permission which was withdrawn while a batch waited for its locks is seen.
-    const PERMITS: bool = false;
+    const AUTHORIZES: bool = false;
 
     /// The primary key of this row.
     fn id(&self) -> Self::Id;
     /// The other key of this row. It never changes.
-    fn name(&self) -> Option<Self::Name>;
+    fn alt_key(&self) -> Option<Self::AltKey>;
 }
 
-/// The name of rows that have none.
+/// The alt_key of rows that have none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum NoName {}
+pub enum NoAltKey {}
 
 /// By which of its keys a row is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Lookup<I, N> {
+pub enum Lookup<I, A> {
     /// By its primary key.
     Id(I),
     /// By its other key.
-    Name(N),
+    AltKey(A),
 }
 
 /// The lookup of a row type.
-pub type LookupOf<R> = Lookup<<R as Row>::Id, <R as Row>::Name>;
+pub type LookupOf<R> = Lookup<<R as Row>::Id, <R as Row>::AltKey>;
 
-/// A row, or the id of a name: as it was stored, and as it is after the batch's commands so far.
+/// A row, or the id of a alt_key: as it was stored, and as it is after the batch's commands so far.
 #[derive(Debug)]
-struct Slot<T> {
+struct Versions<T> {
     stored: Option<T>,
     current: Option<T>,
 }
 
-impl<T: Clone> Slot<T> {
+impl<T: Clone> Versions<T> {
     fn loaded(stored: Option<T>) -> Self {
         Self { current: stored.clone(), stored }
     }
@@ -86,14 +86,14 @@ impl<T: Clone> Slot<T> {
 /// The loaded rows of one type.
 #[derive(Debug)]
 pub struct Table<R: Row> {
-    slots: HashMap<R::Id, Slot<Arc<R>>>,
-    names: HashMap<R::Name, Slot<R::Id>>,
+    rows: HashMap<R::Id, Versions<Arc<R>>>,
+    alt_keys: HashMap<R::AltKey, Versions<R::Id>>,
     draft: Vec<Arc<R>>,
 }
 
 impl<R: Row> Default for Table<R> {
     fn default() -> Self {
-        Self { slots: HashMap::new(), names: HashMap::new(), draft: Vec::new() }
+        Self { rows: HashMap::new(), alt_keys: HashMap::new(), draft: Vec::new() }
     }
 }
 
@@ -107,18 +107,18 @@ pub enum Change<'a, R> {
 }
 
 impl<R: Loaded> Table<R> {
-    fn get(&self, id: R::Id) -> Result<Option<Arc<R>>, Halt> {
+    fn get(&self, id: R::Id) -> Result<Option<Arc<R>>, Stop> {
         if let Some(row) = self.draft.iter().find(|row| row.id() == id) {
             return Ok(Some(Arc::clone(row)));
         }
-        self.slots.get(&id).map(|slot| slot.current.clone()).ok_or_else(|| Halt::Missing(R::key(Lookup::Id(id))))
+        self.rows.get(&id).map(|versions| versions.current.clone()).ok_or_else(|| Stop::NotLoaded(R::key(Lookup::Id(id))))
     }
 
-    fn find(&self, name: &R::Name) -> Result<Option<Arc<R>>, Halt> {
-        if let Some(row) = self.draft.iter().find(|row| row.name().as_ref() == Some(name)) {
+    fn find(&self, alt_key: &R::AltKey) -> Result<Option<Arc<R>>, Stop> {
+        if let Some(row) = self.draft.iter().find(|row| row.alt_key().as_ref() == Some(alt_key)) {
             return Ok(Some(Arc::clone(row)));
         }
-        let known = self.names.get(name).ok_or_else(|| Halt::Missing(R::key(Lookup::Name(name.clone()))))?;
+        let known = self.alt_keys.get(alt_key).ok_or_else(|| Stop::NotLoaded(R::key(Lookup::AltKey(alt_key.clone()))))?;
         known.current.map_or(Ok(None), |id| self.get(id))
     }
 
@@ -130,22 +130,22 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    fn keep(&mut self) {
+    fn accept_draft(&mut self) {
         for row in self.draft.drain(..) {
             let id = row.id();
-            if let Some(name) = row.name() {
-                self.names.entry(name).or_insert(Slot::loaded(None)).current = Some(id);
+            if let Some(alt_key) = row.alt_key() {
+                self.alt_keys.entry(alt_key).or_insert(Versions::loaded(None)).current = Some(id);
             }
-            self.slots.entry(id).or_insert(Slot::loaded(None)).current = Some(row);
+            self.rows.entry(id).or_insert(Versions::loaded(None)).current = Some(row);
         }
     }
 
     /// Whether the lookup was loaded, be it as absent.
     #[must_use]
-    pub fn knows(&self, lookup: &LookupOf<R>) -> bool {
+    pub fn is_loaded(&self, lookup: &LookupOf<R>) -> bool {
         match lookup {
-            Lookup::Id(id) => self.slots.contains_key(id),
-            Lookup::Name(name) => self.names.contains_key(name),
+            Lookup::Id(id) => self.rows.contains_key(id),
+            Lookup::AltKey(alt_key) => self.alt_keys.contains_key(alt_key),
         }
     }
 
@@ -153,61 +153,61 @@ impl<R: Loaded> Table<R> {
     pub fn load(&mut self, lookup: LookupOf<R>, found: Option<R>) {
         let id = found.as_ref().map(Row::id);
         match lookup {
-            Lookup::Name(name) => {
-                self.names.insert(name, Slot::loaded(id));
+            Lookup::AltKey(alt_key) => {
+                self.alt_keys.insert(alt_key, Versions::loaded(id));
             }
             Lookup::Id(absent) if id.is_none() => {
-                self.slots.entry(absent).or_insert(Slot::loaded(None));
+                self.rows.entry(absent).or_insert(Versions::loaded(None));
             }
             Lookup::Id(_) => {
-                if let Some(name) = found.as_ref().and_then(Row::name) {
-                    self.names.entry(name).or_insert(Slot::loaded(id));
+                if let Some(alt_key) = found.as_ref().and_then(Row::alt_key) {
+                    self.alt_keys.entry(alt_key).or_insert(Versions::loaded(id));
                 }
             }
         }
         if let (Some(id), Some(row)) = (id, found.map(Arc::new)) {
-            self.slots.entry(id).or_insert_with(|| Slot::loaded(Some(row)));
+            self.rows.entry(id).or_insert_with(|| Versions::loaded(Some(row)));
         }
     }
 
     /// The rows that were found in the store.
-    pub fn stored(&self) -> impl Iterator<Item = R::Id> + '_ {
-        self.slots.iter().filter(|(_, slot)| slot.stored.is_some()).map(|(id, _)| *id)
+    pub fn stored_ids(&self) -> impl Iterator<Item = R::Id> + '_ {
+        self.rows.iter().filter(|(_, versions)| versions.stored.is_some()).map(|(id, _)| *id)
     }
 
     /// Takes in a row that was locked, or looked at again. Answers whether it is as it was loaded; if not, what was decided on it must be
-    /// decided again, after [`World::restart`].
+    /// decided again, after [`Workspace::restart`].
     pub fn confirm(&mut self, locked: R) -> bool {
-        let slot = self.slots.entry(locked.id()).or_insert(Slot::loaded(None));
-        let same = slot.stored.as_deref() == Some(&locked);
+        let versions = self.rows.entry(locked.id()).or_insert(Versions::loaded(None));
+        let same = versions.stored.as_deref() == Some(&locked);
         if !same {
-            *slot = Slot::loaded(Some(Arc::new(locked)));
+            *versions = Versions::loaded(Some(Arc::new(locked)));
         }
         same
     }
 
     /// Forgets all that is read again. Nothing is changed when this is called.
-    fn doubt(&mut self) {
-        if R::READ_AGAIN {
-            self.slots.clear();
-            self.names.clear();
+    fn forget_unlocked(&mut self) {
+        if R::REREAD_ON_CONFLICT {
+            self.rows.clear();
+            self.alt_keys.clear();
         }
     }
 
     /// Forgets what the commands so far changed; what was loaded stays.
-    fn restart(&mut self) {
+    fn reset_to_loaded(&mut self) {
         self.draft.clear();
-        self.slots.values_mut().for_each(|slot| slot.current.clone_from(&slot.stored));
-        self.names.values_mut().for_each(|slot| slot.current = slot.stored);
+        self.rows.values_mut().for_each(|versions| versions.current.clone_from(&versions.stored));
+        self.alt_keys.values_mut().for_each(|versions| versions.current = versions.stored);
     }
 
     /// What differs from the store, in the order of the primary key.
     #[must_use]
     pub fn changes(&self) -> Vec<Change<'_, R>> {
         let mut changes: Vec<_> = self
-            .slots
+            .rows
             .iter()
-            .filter_map(|(id, slot)| match (&slot.stored, &slot.current) {
+            .filter_map(|(id, versions)| match (&versions.stored, &versions.current) {
                 (None, Some(row)) => Some((id, Change::Insert(&**row))),
                 (Some(old), Some(row)) if !Arc::ptr_eq(old, row) && old != row => Some((id, Change::Update(&**row))),
                 _ => None,
@@ -218,7 +218,7 @@ impl<R: Loaded> Table<R> {
     }
 }
 
-/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`Key`] and the row type of each. Every
+/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`RowKey`] and the row type of each. Every
 /// transaction locks in this order. What commands are about comes first, since it is locked before anything is read, and has no
 /// foreign keys; of the rest a row comes after those it points at.
 #[macro_export]
@@ -267,43 +267,43 @@ macro_rules! rows {
     ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
         /// Where a row is to be found.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Key { $($(#[$doc])* $variant(LookupOf<$row>)),+ }
+        pub enum RowKey { $($(#[$doc])* $variant(LookupOf<$row>)),+ }
 
-        /// The tables of a [`World`].
+        /// The tables of a [`Workspace`].
         #[derive(Default, Debug)]
         pub struct Tables { $($(#[$doc])* pub $field: Table<$row>),+ }
 
         impl Tables {
-            fn keep(&mut self) { $(self.$field.keep();)+ }
-            fn forget(&mut self) { $(self.$field.draft.clear();)+ }
-            fn restart(&mut self) { $(self.$field.restart();)+ }
-            fn doubt(&mut self) { $(self.$field.doubt();)+ }
+            fn accept_draft(&mut self) { $(self.$field.accept_draft();)+ }
+            fn discard_draft(&mut self) { $(self.$field.draft.clear();)+ }
+            fn reset_to_loaded(&mut self) { $(self.$field.reset_to_loaded();)+ }
+            fn forget_unlocked(&mut self) { $(self.$field.forget_unlocked();)+ }
 
             /// Whether the key was loaded, be it as absent.
             #[must_use]
-            pub fn knows(&self, key: &Key) -> bool {
-                match key { $(Key::$variant(lookup) => self.$field.knows(lookup)),+ }
+            pub fn is_loaded(&self, key: &RowKey) -> bool {
+                match key { $(RowKey::$variant(lookup) => self.$field.is_loaded(lookup)),+ }
             }
         }
 
         $(impl Loaded for $row {
-            fn key(lookup: LookupOf<Self>) -> Key { Key::$variant(lookup) }
-            fn table(world: &World) -> &Table<Self> { &world.tables.$field }
-            fn table_mut(world: &mut World) -> &mut Table<Self> { &mut world.tables.$field }
+            fn key(lookup: LookupOf<Self>) -> RowKey { RowKey::$variant(lookup) }
+            fn table(work: &Workspace) -> &Table<Self> { &work.tables.$field }
+            fn table_mut(work: &mut Workspace) -> &mut Table<Self> { &mut work.tables.$field }
         })+
     };
 }
 
 each_table!(rows);
 
-/// Where the rows of a type are kept; the list of tables above writes it.
+/// Where the rows of a type are accepted; the list of tables above writes it.
 pub trait Loaded: Row {
     /// The key to load by.
-    fn key(lookup: LookupOf<Self>) -> Key;
+    fn key(lookup: LookupOf<Self>) -> RowKey;
     /// This type's table.
-    fn table(world: &World) -> &Table<Self>;
+    fn table(work: &Workspace) -> &Table<Self>;
     /// This type's table, to change.
-    fn table_mut(world: &mut World) -> &mut Table<Self>;
+    fn table_mut(work: &mut Workspace) -> &mut Table<Self>;
 }
 
 /// Ids that this process has reserved and not used yet: `next..end`.
@@ -323,11 +323,11 @@ pub const IDS_PER_COMMAND: i64 = 64;
 
 /// The rows of one batch of commands, and what its commands changed.
 #[derive(Debug)]
-pub struct World {
+pub struct Workspace {
     /// The tables.
     pub tables: Tables,
     /// Fees, rates and markets.
-    pub book: Arc<Book>,
+    pub tariff: Arc<Tariff>,
     /// The UUID drawn when the database was made.
     pub installation: [u8; 16],
     /// Ids for new rows.
@@ -337,55 +337,55 @@ pub struct World {
     /// New ledger entries.
     pub entries: Vec<Entry>,
     first_id: i64,
-    kept: Mark,
+    accepted: Watermark,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct Watermark {
     next_id: i64,
     events: usize,
     entries: usize,
 }
 
-impl Mark {
+impl Watermark {
     const fn at(next_id: i64) -> Self {
         Self { next_id, events: 0, entries: 0 }
     }
 }
 
-impl World {
-    /// An empty world.
+impl Workspace {
+    /// An empty workspace.
     #[must_use]
-    pub fn new(book: Arc<Book>, installation: [u8; 16], ids: IdBlock) -> Self {
-        let kept = Mark::at(ids.next);
-        Self { first_id: ids.next, tables: Tables::default(), book, installation, ids, events: vec![], entries: vec![], kept }
+    pub fn new(tariff: Arc<Tariff>, installation: [u8; 16], ids: IdBlock) -> Self {
+        let accepted = Watermark::at(ids.next);
+        Self { first_id: ids.next, tables: Tables::default(), tariff, installation, ids, events: vec![], entries: vec![], accepted }
     }
 
     /// The row of that id; `None` when there is none.
     ///
     /// # Errors
-    /// [`Halt::Missing`] when it is not loaded.
-    pub fn get<R: Loaded>(&self, id: R::Id) -> Result<Option<Arc<R>>, Halt> {
+    /// [`Stop::NotLoaded`] when it is not loaded.
+    pub fn get<R: Loaded>(&self, id: R::Id) -> Result<Option<Arc<R>>, Stop> {
         R::table(self).get(id)
     }
 
-    /// The row of that name; `None` when there is none.
+    /// The row of that alt_key; `None` when there is none.
     ///
     /// # Errors
-    /// [`Halt::Missing`] when it is not loaded.
-    pub fn find<R: Loaded>(&self, name: &R::Name) -> Result<Option<Arc<R>>, Halt> {
-        R::table(self).find(name)
+    /// [`Stop::NotLoaded`] when it is not loaded.
+    pub fn find<R: Loaded>(&self, alt_key: &R::AltKey) -> Result<Option<Arc<R>>, Stop> {
+        R::table(self).find(alt_key)
     }
 
     /// The row of an id that another row holds: it must be there.
     ///
     /// # Errors
-    /// [`Halt::Missing`] when it is not loaded, [`Halt::Broken`] when it is not there.
-    pub fn must<R: Loaded>(&self, id: R::Id) -> Result<Arc<R>, Halt> {
-        self.get::<R>(id)?.ok_or_else(|| Halt::Broken(format!("{id:?} is referred to and absent")))
+    /// [`Stop::NotLoaded`] when it is not loaded, [`Stop::Inconsistent`] when it is not there.
+    pub fn require<R: Loaded>(&self, id: R::Id) -> Result<Arc<R>, Stop> {
+        self.get::<R>(id)?.ok_or_else(|| Stop::Inconsistent(format!("{id:?} is referred to and absent")))
     }
 
-    /// Writes a row, new or changed. A new row with a name must have been looked for by it before.
+    /// Writes a row, new or changed. A new row with a alt_key must have been looked for by it before.
     pub fn put<R: Loaded>(&mut self, row: R) {
         R::table_mut(self).put(row);
     }
@@ -393,64 +393,64 @@ impl World {
     /// An id for a new row.
     ///
     /// # Errors
-    /// [`Halt::Broken`] when the block is used up, which the engine prevents.
-    pub fn new_id(&mut self) -> Result<i64, Halt> {
+    /// [`Stop::Inconsistent`] when the block is used up, which the engine prevents.
+    pub fn new_id(&mut self) -> Result<i64, Stop> {
         if self.ids.next >= self.ids.end {
-            return Err(Halt::Broken("the block of ids is used up".to_owned()));
+            return Err(Stop::Inconsistent("the block of ids is used up".to_owned()));
         }
         self.ids.next += 1;
         Ok(self.ids.next - 1)
     }
 
     /// Accepts what the last command changed.
-    pub fn keep(&mut self) {
-        self.tables.keep();
-        self.kept = Mark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len() };
+    pub fn accept_draft(&mut self) {
+        self.tables.accept_draft();
+        self.accepted = Watermark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len() };
     }
 
     /// Forgets what the last command changed.
-    pub fn forget(&mut self) {
-        self.tables.forget();
-        self.ids.next = self.kept.next_id;
-        self.events.truncate(self.kept.events);
-        self.entries.truncate(self.kept.entries);
+    pub fn discard_draft(&mut self) {
+        self.tables.discard_draft();
+        self.ids.next = self.accepted.next_id;
+        self.events.truncate(self.accepted.events);
+        self.entries.truncate(self.accepted.entries);
     }
 
-    /// Forgets what all commands so far changed, so that they can be decided again; what was loaded stays. Only for a world
+    /// Forgets what all commands so far changed, so that they can be decided again; what was loaded stays. Only for a workspace
     /// that was never refilled.
-    pub fn restart(&mut self) {
-        self.tables.restart();
-        self.kept = Mark::at(self.first_id);
-        self.forget();
+    pub fn reset_to_loaded(&mut self) {
+        self.tables.reset_to_loaded();
+        self.accepted = Watermark::at(self.first_id);
+        self.discard_draft();
     }
 
     /// The same after others have changed something meanwhile: what decisions depend on without changing it is read again.
-    pub fn restart_in_doubt(&mut self) {
-        self.restart();
-        self.tables.doubt();
+    pub fn reset_after_conflict(&mut self) {
+        self.reset_to_loaded();
+        self.tables.forget_unlocked();
     }
 
-    /// Gives the world a new block of ids.
-    pub fn refill(&mut self, ids: IdBlock) {
+    /// Gives the workspace a new block of ids.
+    pub fn refill_ids(&mut self, ids: IdBlock) {
         self.ids = ids;
-        self.kept.next_id = ids.next;
+        self.accepted.next_id = ids.next;
     }
 }
 
 /// A checked sum that must fit.
 ///
 /// # Errors
-/// [`Halt::Broken`] when it does not.
-pub fn sum(a: i64, b: i64) -> Result<i64, Halt> {
-    a.checked_add(b).ok_or_else(|| Halt::Broken(format!("{a} + {b} does not fit")))
+/// [`Stop::Inconsistent`] when it does not.
+pub fn sum(a: i64, b: i64) -> Result<i64, Stop> {
+    a.checked_add(b).ok_or_else(|| Stop::Inconsistent(format!("{a} + {b} does not fit")))
 }
 
 /// A checked difference that must fit.
 ///
 /// # Errors
-/// [`Halt::Broken`] when it does not.
-pub fn difference(a: i64, b: i64) -> Result<i64, Halt> {
-    a.checked_sub(b).ok_or_else(|| Halt::Broken(format!("{a} - {b} does not fit")))
+/// [`Stop::Inconsistent`] when it does not.
+pub fn difference(a: i64, b: i64) -> Result<i64, Stop> {
+    a.checked_sub(b).ok_or_else(|| Stop::Inconsistent(format!("{a} - {b} does not fit")))
 }
 
 #[cfg(test)]
@@ -477,28 +477,28 @@ mod tests {
         }
     }
 
-    fn name() -> (MerchantId, String) {
+    fn alt_key() -> (MerchantId, String) {
         (MerchantId(1), "231770000001".into())
     }
 
     fn found(table: &Table<Party>) -> Option<i64> {
-        table.find(&name()).unwrap().map(|row| row.id.0)
+        table.find(&alt_key()).unwrap().map(|row| row.id.0)
     }
 
     #[test]
     fn what_decisions_depend_on_unchanged_is_read_again_when_others_were_at_work() {
         let mut reviews = Table::<Review>::default();
-        let name = (ExecutionId(1), ReviewKind::DeadlinePassed);
-        reviews.load(Lookup::Name(name), None);
-        assert!(matches!(reviews.find(&name), Ok(None)));
-        reviews.doubt();
-        assert!(matches!(reviews.find(&name), Err(Halt::Missing(Key::Review(Lookup::Name(_))))));
+        let alt_key = (ExecutionId(1), ReviewKind::DeadlinePassed);
+        reviews.load(Lookup::AltKey(alt_key), None);
+        assert!(matches!(reviews.find(&alt_key), Ok(None)));
+        reviews.forget_unlocked();
+        assert!(matches!(reviews.find(&alt_key), Err(Stop::NotLoaded(RowKey::Review(Lookup::AltKey(_))))));
     }
 
     #[test]
     fn whoever_finds_none_and_makes_one_is_found_by_the_next() {
         let mut table = Table::<Party>::default();
-        table.load(Lookup::Name(name()), None);
+        table.load(Lookup::AltKey(alt_key()), None);
         assert_eq!(found(&table), None);
         table.put(party(5));
         assert_eq!(found(&table), Some(5));
@@ -506,7 +506,7 @@ mod tests {
         table.draft.clear();
         assert_eq!(found(&table), None);
         table.put(party(6));
-        table.keep();
+        table.accept_draft();
         assert_eq!(found(&table), Some(6));
     }
 }

@@ -1,24 +1,24 @@
-//! The book of a new database: the rows of a market file.
+//! The tariff of a new database: the rows of a market file.
 
-use domain::book::{Effective, Fee};
+use domain::tariff::{Effective, Fee};
 use domain::time::Timestamp;
 
 use super::changes::{insert_gateway_fee, insert_platform_fee, insert_rate};
 use super::markets::{insert_market, insert_prefix};
 use super::{NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
-use crate::market::{Fixed, MarketFile, Percentage, Word};
+use crate::market::{Fixed, MarketFile, Percentage, Parsed};
 use crate::store::StoreError;
 use crate::store::sql::{Sql, params};
 
 /// Since when a row of the file holds that does not say it: since ever, so that nothing depends on the clock of the first start.
 const EVER: Timestamp = Timestamp(0);
 
-/// Writes a market as the book of a new database.
+/// Writes a market as the tariff of a new database.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
-    let effective = |from: Option<Word<Timestamp>>, to: Option<Word<Timestamp>>| Effective {
+    let effective = |from: Option<Parsed<Timestamp>>, to: Option<Parsed<Timestamp>>| Effective {
         from: from.map_or(EVER, |from| from.0),
         to: to.map(|to| to.0),
     };
@@ -74,7 +74,7 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<()
     Ok(())
 }
 
-fn fee_of(percentage: Word<Percentage>, fixed: Option<Fixed>) -> Result<Fee, StoreError> {
+fn fee_of(percentage: Parsed<Percentage>, fixed: Option<Fixed>) -> Result<Fee, StoreError> {
     let fixed = fixed.map(|fixed| fixed.minor().map_err(StoreError::Market)).transpose()?;
     Ok(Fee { percentage_ppm: percentage.0.ppm, fixed })
 }

@@ -1,8 +1,8 @@
 //! Work at a provider, step by step: what is to be done next, without doing it. The dispatcher drives it with a clock and a
 //! network, a simulation with neither.
 
-use domain::command::{Answer, Command};
-use domain::execution::{Execution, Job, Word};
+use domain::command::{Output, Command};
+use domain::execution::{Execution, ProviderCall, ProviderOutcome};
 use domain::ids::MerchantId;
 use domain::time::Timestamp;
 
@@ -13,8 +13,8 @@ const STEPS: usize = 4;
 
 /// A job whose lease this process holds, and those that follow from it.
 #[derive(Clone, Debug)]
-pub struct Errand {
-    job: Job,
+pub struct CallSequence {
+    job: ProviderCall,
     calls: usize,
 }
 
@@ -22,23 +22,23 @@ pub struct Errand {
 #[derive(Debug)]
 pub enum Next {
     /// Another call.
-    Call(Errand),
+    Call(CallSequence),
     /// Nothing more: this is what became of it.
     Done(Box<Execution>),
     /// Nothing is known. The row is as it was, with its lease: when that is over a worker asks the provider.
     Left,
 }
 
-impl Errand {
+impl CallSequence {
     /// The first step.
     #[must_use]
-    pub const fn new(job: Job) -> Self {
+    pub const fn new(job: ProviderCall) -> Self {
         Self { job, calls: 1 }
     }
 
     /// The call to make.
     #[must_use]
-    pub const fn job(&self) -> &Job {
+    pub const fn job(&self) -> &ProviderCall {
         &self.job
     }
 
@@ -50,15 +50,15 @@ impl Errand {
 
     /// What to hand in once the provider has spoken, and with whose commands.
     #[must_use]
-    pub const fn report(&self, word: Word) -> (MerchantId, Command) {
-        (self.job.request.merchant_id, Command::Hear(self.job.request.execution_id, word))
+    pub const fn report(&self, word: ProviderOutcome) -> (MerchantId, Command) {
+        (self.job.request.merchant_id, Command::RecordOutcome(self.job.request.execution_id, word))
     }
 
     /// What comes after the report.
     #[must_use]
     pub fn after(self, outcome: Outcome) -> Next {
         match outcome {
-            Ok(Answer::Settled(settled)) => match settled.job {
+            Ok(Output::Settled(settled)) => match settled.call {
                 Some(job) if self.calls < STEPS => Next::Call(Self { job, calls: self.calls + 1 }),
                 _ => Next::Done(Box::new(settled.execution)),
             },

@@ -1,6 +1,6 @@
-//! How a row of the book is changed: the one that holds ends, and the next one begins.
+//! How a row of the tariff is changed: the one that holds ends, and the next one begins.
 
-use domain::book::{Book, Effective, Fee, Market};
+use domain::tariff::{Tariff, Effective, Fee, Market};
 use domain::currency::Currency;
 use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
@@ -123,7 +123,7 @@ const fn from_now_on(now: Timestamp) -> Effective {
     Effective { from: now, to: None }
 }
 
-/// Changes the book and raises its version, in one transaction: a running server takes it up at its next batch. The version
+/// Changes the tariff and raises its version, in one transaction: a running server takes it up at its next batch. The version
 /// is raised first, so that two changes at once wait for each other.
 pub(super) fn change<T>(
     sql: &mut dyn Sql,
@@ -137,12 +137,12 @@ pub(super) fn change<T>(
 
 /// The currencies in which an operation is done at `now`, by the open markets that a fee is for. What stays in the house needs no
 /// market of its own, and is done in whatever is paid in or out.
-fn done_in(book: &Book, operation: Operation, is_for: impl Fn(&Market) -> bool, now: Timestamp) -> Vec<Currency> {
+fn done_in(tariff: &Tariff, operation: Operation, is_for: impl Fn(&Market) -> bool, now: Timestamp) -> Vec<Currency> {
     let is_of = |row: &Market| match operation {
         Operation::Collection | Operation::Payout => row.operation == operation && is_for(row),
         Operation::Transfer | Operation::Refund => true,
     };
-    book.markets.iter().filter(|row| row.effective.at(now) && is_of(row)).map(|row| row.currency).collect()
+    tariff.markets.iter().filter(|row| row.effective.at(now) && is_of(row)).map(|row| row.currency).collect()
 }
 
 /// The fixed part of a fee can be converted into what the fee is taken in: else every such payment would be refused.
@@ -156,13 +156,13 @@ fn check_fixed(fee: Fee, taken_in: &[Currency], rates: &[Quoted]) -> Result<(), 
     })
 }
 
-/// The book within the transaction that changes it.
-fn book_of(sql: &mut dyn Sql) -> Result<Book, StoreError> {
+/// The tariff within the transaction that changes it.
+fn book_of(sql: &mut dyn Sql) -> Result<Tariff, StoreError> {
     build(&QUERIES.iter().map(|query| sql.rows(query, &vec![])).collect::<Result<Vec<_>, _>>()?)
 }
 
-fn rates_at(book: &Book, now: Timestamp) -> Vec<Quoted> {
-    let holding = book.rates.iter().filter(|row| row.effective.at(now));
+fn rates_at(tariff: &Tariff, now: Timestamp) -> Vec<Quoted> {
+    let holding = tariff.rates.iter().filter(|row| row.effective.at(now));
     holding.map(|row| Quoted { from: row.from, to: row.to, rate: row.rate }).collect()
 }
 
@@ -172,8 +172,8 @@ fn rates_at(book: &Book, now: Timestamp) -> Vec<Quoted> {
 /// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee is taken in.
 pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
     change(sql, |sql| {
-        let book = book_of(sql)?;
-        check_fixed(new.fee, &done_in(&book, new.operation, |_| true, now), &rates_at(&book, now))?;
+        let tariff = book_of(sql)?;
+        check_fixed(new.fee, &done_in(&tariff, new.operation, |_| true, now), &rates_at(&tariff, now))?;
         sql.execute(
             &format!("UPDATE platform_fees SET effective_to = :now WHERE tier = :tier AND operation = :operation AND {HOLDS}"),
             &params!["now" = now.0, "tier" = new.tier.as_str(), "operation" = new.operation.as_str()],
@@ -188,9 +188,9 @@ pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp)
 /// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee is taken in.
 pub fn set_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
     change(sql, |sql| {
-        let book = book_of(sql)?;
+        let tariff = book_of(sql)?;
         let is_for = |row: &Market| (row.method, row.provider) == (new.method, new.provider);
-        check_fixed(new.fee, &done_in(&book, new.operation, is_for, now), &rates_at(&book, now))?;
+        check_fixed(new.fee, &done_in(&tariff, new.operation, is_for, now), &rates_at(&tariff, now))?;
         replace_gateway_fee(sql, new, now)
     })
 }

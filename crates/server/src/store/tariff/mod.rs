@@ -1,6 +1,6 @@
-//! The book of fees, rates and markets: its tables, and how they are read.
+//! The tariff of fees, rates and markets: its tables, and how they are read.
 
-use domain::book::{Book, Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tier};
+use domain::tariff::{Tariff, Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tier};
 use domain::currency::Currency;
 
 use super::StoreError;
@@ -15,10 +15,10 @@ pub use changes::*;
 pub use markets::*;
 pub use seed::seed;
 
-/// The version of the book: raised by each change of it.
+/// The version of the tariff: raised by each change of it.
 pub const VERSION: &str = "SELECT book_version FROM installation";
 
-/// Reads the whole book, which is small: some hundred rows. The rows of each are for [`build`], in this order.
+/// Reads the whole tariff, which is small: some hundred rows. The rows of each are for [`build`], in this order.
 pub const QUERIES: [&str; 7] = [
     VERSION,
     "SELECT id, name, is_default, created_at, updated_at FROM fee_tiers ORDER BY id",
@@ -31,15 +31,15 @@ pub const QUERIES: [&str; 7] = [
     "SELECT id, prefix, digits, carrier, country, method, effective_from, effective_to FROM phone_prefixes ORDER BY id",
 ];
 
-/// The book of the rows that [`QUERIES`] answer.
+/// The tariff of the rows that [`QUERIES`] answer.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Book, StoreError> {
+pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
     let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables else {
         return Err(StoreError::Odd("the book has a table too few or too many"));
     };
-    Ok(Book {
+    Ok(Tariff {
         version: version.first().ok_or(StoreError::Odd("the installation has no row"))?.integer()?,
         tiers: all(tiers, "fee_tiers", |r| {
             Ok(Tier {

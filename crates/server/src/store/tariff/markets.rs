@@ -1,6 +1,6 @@
 //! Markets and phone prefixes: as with fees a change is a new row, but of one of them no two rows hold at once.
 
-use domain::book::{Effective, Fee};
+use domain::tariff::{Effective, Fee};
 use domain::currency::Currency;
 use domain::names::{Method, Operation, Provider};
 use domain::time::Timestamp;

@@ -12,29 +12,29 @@ const PPM_PER_PERCENT: i64 = 10_000;
 
 /// A value that stands in the file as a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Word<T>(pub T);
+pub struct Parsed<T>(pub T);
 
 /// What a text of the file can be read as.
-pub trait FromWord: Sized {
+pub trait FromText: Sized {
     /// What a text should be that cannot be read.
     const WHAT: &'static str;
 
     /// Reads it.
-    fn from_word(text: &str) -> Option<Self>;
+    fn from_text(text: &str) -> Option<Self>;
 }
 
-impl<'de, T: FromWord> Deserialize<'de> for Word<T> {
+impl<'de, T: FromText> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        T::from_word(&text).map(Self).ok_or_else(|| D::Error::custom(format!("\"{text}\" is not {}", T::WHAT)))
+        T::from_text(&text).map(Self).ok_or_else(|| D::Error::custom(format!("\"{text}\" is not {}", T::WHAT)))
     }
 }
 
 macro_rules! words { ($($type:ty, $what:literal, $read:expr;)*) => {$(
-    impl FromWord for $type {
+    impl FromText for $type {
         const WHAT: &'static str = $what;
 
-        fn from_word(text: &str) -> Option<Self> {
+        fn from_text(text: &str) -> Option<Self> {
             $read(text)
         }
     }
@@ -95,15 +95,15 @@ impl Digits {
 #[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Fixed {
-    amount: Word<Decimal>,
-    currency: Word<Currency>,
+    amount: Parsed<Decimal>,
+    currency: Parsed<Currency>,
 }
 
 impl Fixed {
     /// A fixed part of this amount.
     #[must_use]
     pub const fn new(amount: Decimal, currency: Currency) -> Self {
-        Self { amount: Word(amount), currency: Word(currency) }
+        Self { amount: Parsed(amount), currency: Parsed(currency) }
     }
 
     /// In minor units, with its currency.

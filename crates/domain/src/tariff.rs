@@ -1,4 +1,4 @@
-//! The book: which markets are open, what a payment costs, what currencies exchange for. Rows with effective dates that an
+//! The tariff: which markets are open, what a payment costs, what currencies exchange for. Rows with effective dates that an
 //! operator may change; one version of it serves a whole batch.
 
 use crate::currency::Currency;
@@ -7,7 +7,7 @@ use crate::mutant;
 use crate::names::{Method, Operation, Provider};
 use crate::time::Timestamp;
 
-/// The time in which a row of the book holds: from, inclusive, to, exclusive.
+/// The time in which a row of the tariff holds: from, inclusive, to, exclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Effective {
     /// Server time.
@@ -144,7 +144,7 @@ pub struct PhonePrefix {
 
 /// All of it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Book {
+pub struct Tariff {
     /// Raised with each change.
     pub version: i64,
     /// Fee tiers.
@@ -161,7 +161,7 @@ pub struct Book {
     pub phone_prefixes: Vec<PhonePrefix>,
 }
 
-impl Book {
+impl Tariff {
     /// The tier of new merchants.
     #[must_use]
     pub fn default_tier(&self) -> &str {
@@ -299,14 +299,14 @@ mod tests {
     #[test]
     fn a_market_is_open_from_its_first_instant_to_before_its_last() {
         let later = Market { currency: currency("LRD"), ..market(20, None) };
-        let book = Book { markets: vec![later, market(10, Some(30))], ..Book::default() };
+        let tariff = Tariff { markets: vec![later, market(10, Some(30))], ..Tariff::default() };
         let at = |now| {
             let now = Timestamp(now);
-            let currencies = book.currencies(MOMO.0, MOMO.1, Operation::Collection, now);
-            assert_eq!(book.has_market(MOMO.0, MOMO.1, Operation::Collection, now), !currencies.is_empty());
-            assert_eq!(book.provider_of(MOMO.0, now), (!currencies.is_empty()).then_some(MOMO.1));
+            let currencies = tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, now);
+            assert_eq!(tariff.has_market(MOMO.0, MOMO.1, Operation::Collection, now), !currencies.is_empty());
+            assert_eq!(tariff.provider_of(MOMO.0, now), (!currencies.is_empty()).then_some(MOMO.1));
             for code in ["USD", "LRD"] {
-                let takes = book.takes(MOMO.0, MOMO.1, Operation::Collection, currency(code), now);
+                let takes = tariff.takes(MOMO.0, MOMO.1, Operation::Collection, currency(code), now);
                 assert_eq!(takes, currencies.contains(&currency(code)));
             }
             currencies.iter().map(Currency::code).collect::<Vec<_>>().join(" ")
@@ -316,10 +316,10 @@ mod tests {
 
     #[test]
     fn a_closed_market_gives_back_what_it_took() {
-        let book = Book { markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)], ..Book::default() };
-        let back = |now| book.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
+        let tariff = Tariff { markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)], ..Tariff::default() };
+        let back = |now| tariff.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
         assert_eq!([back(9), back(35), back(60)], [vec![], vec![currency("USD")], vec![currency("USD")]]);
-        assert!(book.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
+        assert!(tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
     }
 
     #[test]
@@ -332,8 +332,8 @@ mod tests {
             effective: Effective { from: Timestamp(since), to: None },
         };
         let rates = vec![rate(1, "USD", "LRD", 192, 1, 10), rate(2, "LRD", "USD", 1, 250, 20)];
-        let book = Book { rates, ..Book::default() };
-        let at = |from, to, now| book.rate(currency(from), currency(to), Timestamp(now));
+        let tariff = Tariff { rates, ..Tariff::default() };
+        let at = |from, to, now| tariff.rate(currency(from), currency(to), Timestamp(now));
         assert_eq!(at("USD", "LRD", 15), Ratio::new(192, 1));
         assert_eq!((at("USD", "LRD", 25), at("LRD", "USD", 25)), (Ratio::new(250, 1), Ratio::new(1, 250)));
     }
@@ -349,12 +349,12 @@ mod tests {
             effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
         };
         let rows = vec![prefix("23188", 10, None), prefix("231880", 20, Some(30)), prefix("231880", 30, Some(40))];
-        let book = Book { phone_prefixes: rows, ..Book::default() };
-        let at = |now| book.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str());
+        let tariff = Tariff { phone_prefixes: rows, ..Tariff::default() };
+        let at = |now| tariff.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str());
         assert_eq!(
             [at(9), at(19), at(20), at(30), at(40)],
             ["", "23188 since 10", "231880 since 20", "231880 since 30", "23188 since 10"]
         );
-        assert_eq!(book.operator("23188000001", Timestamp(20)), None, "a digit too few");
+        assert_eq!(tariff.operator("23188000001", Timestamp(20)), None, "a digit too few");
     }
 }

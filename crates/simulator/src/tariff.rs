@@ -1,6 +1,6 @@
 //! The market of a simulated installation: the shipped one, and what an operator changes of it.
 
-use domain::book::{Book, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
+use domain::tariff::{Tariff, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
 use domain::currency::Currency;
 use domain::money::Ratio;
 use domain::names::{Method, Operation, Provider};
@@ -38,32 +38,32 @@ fn gateway(provider: Provider, method: Method, operation: Operation, percentage_
     GatewayFee { id: 1, provider, method, operation, fee, effective: ALWAYS, created_at: START, updated_at: START }
 }
 
-/// The book.
-pub fn shipped() -> Book {
-    let mut book = Book {
+/// The tariff.
+pub fn shipped() -> Tariff {
+    let mut tariff = Tariff {
         version: 1,
         tiers: vec![Tier { id: 1, name: "default".to_owned(), is_default: true, created_at: START, updated_at: START }],
         platform_fees: vec![platform(Operation::Collection, 10_000), platform(Operation::Payout, 5_000)],
         gateway_fees: vec![gateway(Provider::Stripe, Method::CreditCard, Operation::Collection, 29_000, 30)],
-        ..Book::default()
+        ..Tariff::default()
     };
     for method in [Method::MtnMomoLbr, Method::MtnMomoRwa] {
-        book.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Collection, 20_000, 0));
-        book.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Payout, 10_000, 0));
+        tariff.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Collection, 20_000, 0));
+        tariff.gateway_fees.push(gateway(Provider::PawaPay, method, Operation::Payout, 10_000, 0));
     }
     for operation in [Operation::Collection, Operation::Payout] {
-        book.gateway_fees.push(gateway(Provider::Platform, Method::Wallet, operation, 0, 0));
+        tariff.gateway_fees.push(gateway(Provider::Platform, Method::Wallet, operation, 0, 0));
     }
     for (code, units) in [("LRD", 192), ("RWF", 1_440)] {
         if let (Some(from), Some(to), Some(rate)) = (Currency::parse("USD"), Currency::parse(code), Ratio::new(units, 1)) {
-            book.rates.push(Rate { id: 1, from, to, rate, effective: ALWAYS });
+            tariff.rates.push(Rate { id: 1, from, to, rate, effective: ALWAYS });
         }
     }
     for (method, provider, operations, codes) in MARKETS {
         for operation in *operations {
             for currency in codes.iter().filter_map(|code| Currency::parse(code)) {
                 let country = if *method == Method::MtnMomoRwa { "RW" } else { "LR" }.to_owned();
-                book.markets.push(Market {
+                tariff.markets.push(Market {
                     method: *method,
                     provider: *provider,
                     operation: *operation,
@@ -74,7 +74,7 @@ pub fn shipped() -> Book {
             }
         }
     }
-    book
+    tariff
 }
 
 /// Other prices: one of them changes, now and then to what it was.
@@ -87,10 +87,10 @@ pub fn changed(prices: &Prices, rng: &mut Rng) -> Prices {
     }
 }
 
-/// A book with the rows of what has changed, as the command line writes them: the row that holds ends, the next one begins.
-pub fn after(book: &Book, before: &Prices, prices: &Prices) -> Book {
-    let mut book = Book { version: book.version + 1, ..book.clone() };
-    let (now, id) = (Timestamp(prices.since), book.version);
+/// A tariff with the rows of what has changed, as the command line writes them: the row that holds ends, the next one begins.
+pub fn after(tariff: &Tariff, before: &Prices, prices: &Prices) -> Tariff {
+    let mut tariff = Tariff { version: tariff.version + 1, ..tariff.clone() };
+    let (now, id) = (Timestamp(prices.since), tariff.version);
     let begins = Effective { from: now, to: None };
     let end = |effective: &mut Effective| effective.to = effective.to.or(Some(now));
     // A rate is told the one way or the other.
@@ -106,18 +106,18 @@ pub fn after(book: &Book, before: &Prices, prices: &Prices) -> Book {
             _ => (other, usd, Ratio::new(parts, minor * times)),
         };
         let Some(rate) = rate else { continue };
-        book.rates.iter_mut().filter(|row| (row.from, row.to) == (from, to)).for_each(|row| end(&mut row.effective));
-        book.rates.push(Rate { id, from, to, rate, effective: begins });
+        tariff.rates.iter_mut().filter(|row| (row.from, row.to) == (from, to)).for_each(|row| end(&mut row.effective));
+        tariff.rates.push(Rate { id, from, to, rate, effective: begins });
     }
     for (operation, was, is) in [
         (Operation::Collection, before.collecting, prices.collecting),
         (Operation::Payout, before.paying_out, prices.paying_out),
     ] {
         if was != is {
-            book.platform_fees.iter_mut().filter(|row| row.operation == operation).for_each(|row| end(&mut row.effective));
+            tariff.platform_fees.iter_mut().filter(|row| row.operation == operation).for_each(|row| end(&mut row.effective));
             let fee = platform(operation, i64::try_from(is).unwrap_or(0) * 100);
-            book.platform_fees.push(PlatformFee { id, effective: begins, created_at: now, ..fee });
+            tariff.platform_fees.push(PlatformFee { id, effective: begins, created_at: now, ..fee });
         }
     }
-    book
+    tariff
 }
