@@ -7,9 +7,9 @@ use crate::engine::Engine;
 use crate::hashing::Hashing;
 use crate::limits::Limits;
 use crate::places::Places;
-use crate::store::queries::Queries;
 use crate::tokens::Tokens;
 use crate::workers::dispatch::Dispatcher;
+use store::queries::Queries;
 
 /// Cheap to clone.
 #[derive(Clone)]

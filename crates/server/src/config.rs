@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use domain::command::Settings;
+use domain::decision::settings::Settings;
 
 /// So many requests in so many seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

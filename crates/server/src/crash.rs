@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
-use domain::command::LockKey;
-use domain::execution::{ProviderRequest, Word};
-use domain::workspace::{IdBlock, RowKey, Tables, Workspace};
+use domain::decision::prefetch::LockKey;
+use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
+use domain::execution::Word;
+use domain::payments::provider_call::ProviderRequest;
 
-use crate::providers::{Provider, Reply};
-use crate::store::{Store, StoreError};
+use networks::{Provider, Reply};
+use store::{Store, StoreError};
 
 const SETTING: &str = "KOLA_CRASH_AT";
 /// Each call has a point before it and one after it.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::ids::MerchantId;
+use domain::kernel::ids::MerchantId;
 use tokio::sync::oneshot;
 
 use crate::secrets::Scratch;

@@ -5,20 +5,15 @@
 
 pub mod app;
 pub mod cli;
-pub mod clock;
 pub mod config;
 #[cfg(feature = "crash-points")]
 pub mod crash;
 pub mod engine;
 pub mod hashing;
-pub mod hex;
 pub mod http;
 pub mod limits;
-pub mod market;
 pub mod places;
-pub mod providers;
 pub mod secrets;
 pub mod server;
-pub mod store;
 pub mod tokens;
 pub mod workers;

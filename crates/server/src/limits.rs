@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::ids::MerchantId;
+use domain::kernel::ids::MerchantId;
 
 use crate::config::RateLimit;
 

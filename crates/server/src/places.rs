@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use domain::ids::MerchantId;
+use domain::kernel::ids::MerchantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What is no larger gives its place back at once: a connection may hold as much of a request's body.

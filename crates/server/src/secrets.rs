@@ -7,8 +7,8 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::clock;
-use crate::hex::hex;
+use store::clock;
+use store::hex::hex;
 
 /// How many characters a passcode has.
 pub const PASSCODE_CHARS: RangeInclusive<usize> = 4..=128;

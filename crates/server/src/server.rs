@@ -9,18 +9,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::app::App;
-use crate::clock;
 use crate::config::Config;
 use crate::engine::{Engine, Options};
 use crate::hashing::Hashing;
 use crate::limits::Limits;
 use crate::places::{self, Places};
-use crate::providers::sandbox::Sandbox;
-use crate::providers::{Provider, Providers};
-use crate::store::{Database, Store};
 use crate::tokens::Tokens;
 use crate::workers::dispatch::Dispatcher;
 use crate::{http, workers};
+use networks::sandbox::Sandbox;
+use networks::{Provider, Providers};
+use store::clock;
+use store::{Database, Store};
 
 /// The lanes have so long to empty their queues at the end.
 const LANE_END: Duration = Duration::from_secs(5);

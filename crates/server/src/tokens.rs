@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use domain::ids::{ApiKeyId, SigningKeyId};
-use domain::time::{Timestamp, minutes, seconds};
+use domain::kernel::ids::{ApiKeyId, SigningKeyId};
+use domain::kernel::time::{Timestamp, minutes, seconds};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use crate::store::StoreError;
-use crate::store::installation::SigningKey;
-use crate::store::queries::Queries;
+use store::StoreError;
+use store::installation::SigningKey;
+use store::queries::Queries;
 
 /// A token is good for so many minutes.
 pub const TOKEN_MINUTES: i64 = 60;

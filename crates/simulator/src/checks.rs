@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use domain::currency::Currency;
-use domain::event::{EventEntity, EventType};
-use domain::execution::{Execution, ExecutionStatus};
-use domain::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
-use domain::ledger::{Account, AccountKind, Bucket, Entry};
-use domain::names::{Operation, Provider};
-use domain::review::{Review, ReviewKind, ReviewStatus};
-use domain::session::SessionStatus;
-use domain::source::SourceStatus;
-use domain::wallet::{Owner, Wallet};
+use domain::decision::event::{EventEntity, EventType};
+use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
+use domain::kernel::names::{Operation, Provider};
+use domain::ledger::account::{Account, AccountKind, Bucket, Entry};
+use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::session::SessionStatus;
+use domain::sales::source::SourceStatus;
 
 use crate::db::{Commit, Committed, Map};
 
@@ -165,7 +165,7 @@ impl Checks {
         };
         let awaits = wallet.incoming_minor;
         rule(brought == awaits, "money on its way in that no open collection brings", || format!("{brought}: {wallet:?}"))?;
-        let closed = wallet.status == domain::wallet::WalletStatus::Closed;
+        let closed = wallet.status == domain::ledger::wallet::WalletStatus::Closed;
         rule(!closed || stored == (0, 0), "a closed wallet with money", || format!("{wallet:?}"))
     }
 
@@ -272,10 +272,10 @@ impl Checks {
     /// A lease is taken only from who has none any more; who has it may send again.
     fn lease(before: &Execution, after: &Execution, commit: &Commit) -> Checked {
         let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
-        let taken_at = new.plus(-domain::execution::LEASE_US);
+        let taken_at = new.plus(-domain::payments::execution::LEASE_US);
         let resent = after.attempts != before.attempts;
         // Nobody believes a lease of a clock that is far ahead.
-        let mad = old.since(taken_at) > domain::execution::LEASE_US + domain::execution::CLOCKS_APART_US;
+        let mad = old.since(taken_at) > domain::payments::execution::LEASE_US + domain::payments::execution::CLOCKS_APART_US;
         // A word ends a lease, and the next look is at once where the same commit advances the merchant's clock.
         let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {
             let offset = merchant.as_ref().map(|merchant| merchant.clock_offset_us);
@@ -321,7 +321,7 @@ impl Checks {
     pub fn cleared(&self, rows: &Committed) -> Map<(ExecutionId, Currency), i64> {
         let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
         let is_clearing = |entry: &&Entry| {
-            let account = rows.accounts.get(domain::ids::AccountId(entry.account_id));
+            let account = rows.accounts.get(domain::kernel::ids::AccountId(entry.account_id));
             entry.bucket == Bucket::System && account.is_some_and(|account| clearing.contains(&account.kind))
         };
         let mut sums: Map<(ExecutionId, Currency), i64> = Map::default();

@@ -1,24 +1,33 @@
 //! What clients and operators ask for: mostly what makes sense, on things made lately, so that they meet.
 
-use domain::account::NewAccount;
-use domain::change::Patch;
-use domain::checkout::{NewCheckout, PageMode};
-use domain::command::Command;
-use domain::currency::Currency;
-use domain::execute::{Execute, OperationDetails};
-use domain::ids::{
+use domain::decision::command::Command;
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{
     ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
     WalletId,
 };
-use domain::merchant::{MerchantChanges, MerchantType, NewMerchant};
-use domain::money::{Decimal, Money};
-use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
-use domain::party::{NewParty, Relationship};
-use domain::review::{Resolution, ReviewKind};
-use domain::session::{NewSession, SessionKind, SessionStatus};
-use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceType};
-use domain::time::{Timestamp, minutes, seconds};
-use domain::wallet::WalletStatus;
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
+use domain::kernel::patch::Patch;
+use domain::kernel::time::{Timestamp, minutes, seconds};
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::{ItemChanges, NewItem};
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::SourceType;
+use domain::sales::update_source::SourceChanges;
 
 use crate::item::{Item, Origin};
 use crate::oracle::Books;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::execute::Executed;
-use domain::execution::Execution;
-use domain::ids::{ExecutionId, MerchantId};
-use domain::ledger::{Account, AccountKind};
-use domain::names::FeeBearer;
-use domain::review::ReviewKind;
-use domain::settle::Settled;
-use domain::wallet::{Owner, Wallet};
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::ReviewKind;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::names::FeeBearer;
+use domain::ledger::account::{Account, AccountKind};
+use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::execute::Executed;
+use domain::payments::execution::Execution;
+use domain::payments::record_outcome::Settled;
 use kola::engine::{Failure, Outcome};
 
 use crate::checks::{Checked, rule};
@@ -95,7 +95,7 @@ pub fn rows(books: &mut Books, commits: &[Commit]) -> Checked {
     }
     for row in last(commits, |commit| &commit.changes.reviews, |row| row.id.0) {
         let known = books.reviews.get(&(row.execution_id.0, row.kind));
-        let open = row.status == domain::review::ReviewStatus::Open;
+        let open = row.status == domain::exceptions::review::ReviewStatus::Open;
         let same = known
             .is_some_and(|known| (known.amount, known.currency, known.open) == (row.amount.minor, row.amount.currency, open));
         rule(same, STORED, || format!("{row:?}, {known:?} was expected"))?;

@@ -5,15 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use domain::decision::event::Event;
+use domain::decision::row::{Lookup, LookupOf, Row};
+use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
-use domain::event::Event;
-use domain::execution::Execution;
-use domain::ids::{ExecutionId, MerchantId, SessionId};
-use domain::ledger::Entry;
-use domain::session::{Session, SessionStatus};
-use domain::time::Timestamp;
-use domain::workspace::{Change, RowKey, Loaded, Lookup, LookupOf, Row, Table, Tables, Workspace};
-use kola::store::StoreError;
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::time::Timestamp;
+use domain::ledger::account::Entry;
+use domain::payments::execution::Execution;
+use domain::payments::session::{Session, SessionStatus};
+use store::StoreError;
 
 /// A map that is iterated in the same order in every run.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -122,8 +123,8 @@ macro_rules! database {
                 let mut draft = Draft::default();
                 $(for change in tables.$field.changes() {
                     match change {
-                        Change::Insert(row) => draft.$field.rows.push((true, Arc::new(row.clone()))),
-                        Change::Update(row) => {
+                        RowChange::Insert(row) => draft.$field.rows.push((true, Arc::new(row.clone()))),
+                        RowChange::Update(row) => {
                             self.lock(by, &<$row as Loaded>::key(Lookup::Id(Row::id(row))))?;
                             draft.$field.rows.push((false, Arc::new(row.clone())));
                         }
@@ -223,8 +224,8 @@ impl Database {
         rows: impl Fn(&Committed) -> &Rows<R>,
     ) -> Result<bool, StoreError> {
         let changed = table.changes().into_iter().filter_map(|change| match change {
-            Change::Update(row) => Some(row.id()),
-            Change::Insert(_) => None,
+            RowChange::Update(row) => Some(row.id()),
+            RowChange::Insert(_) => None,
         });
         let mut same = true;
         for id in changed.collect::<Vec<_>>() {

@@ -1,11 +1,12 @@
 //! Commands, outcomes and faults in a few words each, so that a history can be read.
 
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::execute::{Execute, OperationDetails};
-use domain::execution::{Execution, ProviderOutcome};
-use domain::merchant::MerchantChanges;
-use domain::session::NewSession;
+use domain::decision::command::{Command, Output};
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::currency::Currency;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::Execution;
+use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
 
 use crate::plan::{Call, Fault};
@@ -118,7 +119,7 @@ pub fn command(command: &Command) -> String {
         Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => format!("{id} of {}", which.id),
         Command::CreateCheckout(_, new) => {
             let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
-            let total = domain::money::Money::new(total, new.currency);
+            let total = domain::kernel::money::Money::new(total, new.currency);
             format!("phone {}, {total} {}", new.party.phone, new.currency)
         }
         Command::CreateSession(_, request) => declaration(request),
@@ -207,7 +208,7 @@ pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answered(answer),
         Err(Failure::Refused(reasons)) => {
-            let reasons: Vec<&str> = reasons.iter().map(domain::refusal::Refusal::kind).collect();
+            let reasons: Vec<&str> = reasons.iter().map(domain::kernel::refusal::Refusal::kind).collect();
             format!("refused: {}", reasons.join(", "))
         }
         Err(failure) => format!("failed: {failure}"),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::command::Command;
-use domain::ids::ExecutionId;
-use domain::review::Resolution;
-use domain::time::seconds;
+use domain::decision::command::Command;
+use domain::exceptions::review::Resolution;
+use domain::kernel::ids::ExecutionId;
+use domain::kernel::time::seconds;
 use kola::workers::poll;
 
 use crate::checks::{Checked, rule};
@@ -99,10 +99,11 @@ impl Sim {
 
     fn reviews_to_resolve(&self) -> Vec<Item> {
         let open = self.books.review_ids.iter().filter(|(_, key)| {
-            self.books.reviews.get(key).is_some_and(|review| review.open) && key.1 != domain::review::ReviewKind::DeadlinePassed
+            self.books.reviews.get(key).is_some_and(|review| review.open)
+                && key.1 != domain::exceptions::review::ReviewKind::DeadlinePassed
         });
         let item = |(id, _): (&i64, &_)| {
-            let command = Command::ResolveReview(domain::ids::ReviewId(*id), Resolution::ToPayer, "end".to_owned());
+            let command = Command::ResolveReview(domain::kernel::ids::ReviewId(*id), Resolution::ToPayer, "end".to_owned());
             Item::untagged(command, Origin::Client(9))
         };
         open.map(item).collect()

@@ -1,13 +1,14 @@
 //! What comes of batches: the oracle is told, the rows are checked, and who waits goes on.
 
-use domain::command::{Output, Command};
-use domain::execute::{Execute, OperationDetails};
-use domain::execution::{ExecutionStatus, ProviderOutcome};
-use domain::ids::{ExecutionId, MerchantId};
-use domain::ledger::AccountKind;
-use domain::names::Operation;
-use domain::review::{Resolution, ReviewKind};
-use domain::time::{minutes, seconds};
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::names::Operation;
+use domain::kernel::time::{minutes, seconds};
+use domain::ledger::account::AccountKind;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
 use kola::workers::calls::{CallSequence, Next};
 use kola::workers::poll;
@@ -88,7 +89,7 @@ impl Sim {
         match how {
             Resolution::ToPayer => {
                 if let Some(kind) = AccountKind::clearing(known.provider) {
-                    let money = domain::money::Money::new(review.amount, review.currency);
+                    let money = domain::kernel::money::Money::new(review.amount, review.currency);
                     networks.give_back(ExecutionId(key.0), MerchantId(known.merchant), kind, money);
                 }
             }
@@ -146,7 +147,8 @@ impl Sim {
         let mut rng = self.numbers_after(item.tag, tries);
         let lost = matches!(item.command, Command::Execute(_)) && rng.chance(self.faults.lost_answer);
         // A server draws a new name for each key, and an operator looks at a wallet anew.
-        let once = matches!(item.command, Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..));
+        let once =
+            matches!(item.command, Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..));
         self.tally.fault("answer lost on its way to a client", u64::from(lost));
         if (lost || undone && rng.chance(700)) && tries < 3 && !once {
             self.tally.fault("client asks again", 1);
@@ -269,7 +271,9 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",
         Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
-        Command::ReservePasscodeAttempt(..) | Command::FinishPasscodeAttempt(..) | Command::ReservePasscodeChange(..) => "oracle: passcode",
+        Command::ReservePasscodeAttempt(..) | Command::FinishPasscodeAttempt(..) | Command::ReservePasscodeChange(..) => {
+            "oracle: passcode"
+        }
         Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => "oracle: passcode",
         _ => "oracle: shop",
     }

@@ -1,8 +1,8 @@
 //! A command on its way, and who waits for its answer.
 
-use domain::command::Command;
-use domain::execute::Execute;
-use domain::ids::ExecutionId;
+use domain::decision::command::Command;
+use domain::kernel::ids::ExecutionId;
+use domain::payments::execute::Execute;
 use kola::workers::calls::CallSequence;
 
 /// Who waits.

@@ -10,7 +10,6 @@ use clap::Parser;
 use crate::plan::{Id, Plan, Script};
 use crate::tally::Tally;
 
-mod tariff;
 mod checks;
 mod clients;
 mod compare;
@@ -28,8 +27,9 @@ mod plan;
 mod rng;
 mod shrink;
 mod sim;
-mod store;
+mod sim_store;
 mod tally;
+mod tariff;
 
 /// Of what is wrong so many characters are shown.
 const WRONG: usize = 700;
@@ -134,7 +134,7 @@ fn kept(only: &str) -> Vec<Id> {
 /// Fresh seeds for so long, until one finds something; whether none did.
 fn fresh(time: Duration, args: &Args) -> bool {
     let begun = Instant::now();
-    let random = || kola::clock::random().map(|bytes| u64::from_be_bytes(bytes) >> 16);
+    let random = || store::clock::random().map(|bytes| u64::from_be_bytes(bytes) >> 16);
     let Some(first) = args.first.or_else(|| random().ok()) else { return false };
     let mut tally = Tally::default();
     let mut seed = first;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use domain::mutants::{ALL, choose};
+use domain::mutants::ALL;
+use domain::mutants::choose;
 
 use crate::plan::Script;
 use crate::sim;

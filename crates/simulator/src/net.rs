@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use domain::tariff::Tariff;
-use domain::command::{Command, Settings};
-use domain::recipient::TransferLimits;
-use domain::time::Timestamp;
+use domain::decision::command::Command;
+use domain::decision::settings::{Settings, TransferLimits};
+use domain::kernel::time::Timestamp;
+use domain::tariff::tariff::Tariff;
 use kola::engine::{Failure, Lane, Outcome, Pause};
 
 use crate::db::{Commit, Database};
@@ -17,7 +17,7 @@ use crate::item::Item;
 use crate::oracle::FILL;
 use crate::plan::{Call, Fault, Spot};
 use crate::rng::Rng;
-use crate::store::SimStore;
+use crate::sim_store::SimStore;
 
 /// How often things go wrong, in thousandths: drawn for each seed, so that some runs are calm and some are not.
 #[derive(Clone, Copy, Default, Debug)]
@@ -267,7 +267,8 @@ impl Net {
     fn run_one(self: &Rc<Self>, process: usize, items: Vec<Item>) {
         let taken = self.processes.borrow_mut().get_mut(process).and_then(|process| process.lane.take());
         let Some(mut lane) = taken else { return };
-        let may_stay_unknown = items.iter().all(|item| matches!(item.command, Command::Execute(_) | Command::RecordOutcome(..)));
+        let may_stay_unknown =
+            items.iter().all(|item| matches!(item.command, Command::Execute(_) | Command::RecordOutcome(..)));
         self.running.borrow_mut()[process] = Running { may_stay_unknown, ..Running::default() };
         let before = self.done.borrow().len();
         self.depth.set(self.depth.get() + 1);

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use domain::currency::Currency;
-use domain::execution::{ProviderCall, ProviderRequest, ProviderOutcome};
-use domain::ids::{ExecutionId, MerchantId};
-use domain::ledger::AccountKind;
-use domain::money::Money;
-use domain::names::{Method, Operation};
-use domain::time::{minutes, seconds};
-use kola::providers::{Provider, Providers, Reply};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Operation};
+use domain::kernel::time::{minutes, seconds};
+use domain::ledger::account::AccountKind;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::{ProviderCall, ProviderRequest};
+use networks::{Provider, Providers, Reply};
 
 use crate::db::Map;
 use crate::rng::Rng;

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use domain::change::Patch;
-use domain::command::{Output, Command};
-use domain::execute::{Execute, OperationDetails};
-use domain::ids::MerchantId;
-use domain::session::NewSession;
-use domain::source::SourceRef;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::patch::Patch;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::sales::find_source::SourceRef;
 
 use crate::db::{Commit, Map};
 use crate::item::{Item, Origin};
@@ -246,7 +246,9 @@ fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
     visit(&mut request.merchant_id.0);
     visit(&mut request.session_id.0);
     match &mut request.details {
-        OperationDetails::Collection { account_id, .. } | OperationDetails::Payout { account_id: Some(account_id), .. } => visit(&mut account_id.0),
+        OperationDetails::Collection { account_id, .. } | OperationDetails::Payout { account_id: Some(account_id), .. } => {
+            visit(&mut account_id.0)
+        }
         OperationDetails::Payout { account_id: None, .. } | OperationDetails::Transfer | OperationDetails::Refund => {}
     }
 }

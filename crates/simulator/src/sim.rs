@@ -5,16 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::command::Command;
-use domain::execution::ProviderOutcome;
-use domain::review::Resolution;
-use domain::time::{minutes, seconds};
+use domain::decision::command::Command;
+use domain::exceptions::review::Resolution;
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::outcome::ProviderOutcome;
 use kola::engine::Outcome;
-use kola::workers::dispatch::CALL;
 use kola::workers::calls::CallSequence;
+use kola::workers::dispatch::CALL;
 use kola::workers::{expire, poll};
 
-use crate::tariff;
 use crate::checks::{Checked, Checks, Violation};
 use crate::clients::{Clients, first_merchant};
 use crate::compare;
@@ -28,6 +27,7 @@ use crate::oracle::figures::Prices;
 use crate::plan::{Event, Fault, Names, Plan, Script, Spot};
 use crate::rng::{Rng, name, name_of};
 use crate::tally::Tally;
+use crate::tariff;
 
 /// When a simulated installation begins: 2026-11-22.
 pub const BEGIN: i64 = 1_795_500_000_000_000;
@@ -487,7 +487,7 @@ impl Sim {
     /// An operator says of a payment without an answer only what its provider would say, and closes a wallet only as the
     /// command line does.
     fn is_fair(&self, command: &Command) -> bool {
-        if let Command::SetWalletStatus(id, domain::wallet::WalletStatus::Closed, open) = command {
+        if let Command::SetWalletStatus(id, domain::ledger::wallet::WalletStatus::Closed, open) = command {
             return self.books.can_be_credited(id.0) == Some(*open);
         }
         let Command::ResolveReview(id, how @ (Resolution::Completed | Resolution::Failed), _) = command else { return true };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::command::Command;
+use domain::decision::command::Command;
 
 use crate::describe;
 

@@ -1,10 +1,10 @@
 //! The market of a simulated installation: the shipped one, and what an operator changes of it.
 
-use domain::tariff::{Tariff, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
-use domain::currency::Currency;
-use domain::money::Ratio;
-use domain::names::{Method, Operation, Provider};
-use domain::time::Timestamp;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::Ratio;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::tariff::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
 use crate::oracle::figures::Prices;
 use crate::rng::Rng;

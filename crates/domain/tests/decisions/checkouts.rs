@@ -1,16 +1,20 @@
 //! Checkouts: a source with its payer and its page, in one call.
 
 use crate::stage::{Stage, currency, usd};
-use domain::checkout::{MAX_ITEMS, NewCheckout, PageMode};
-use domain::command::{Output, Command};
-use domain::merchant::MerchantChanges;
-use domain::names::FeeBearer;
-use domain::party::{NewParty, Relationship};
-use domain::refusal::Refusal;
-use domain::session::NewSession;
-use domain::source::{NewItem, SourceRef, SourceStatus, SourceType};
-use domain::time::minutes;
-use domain::workspace::IDS_PER_COMMAND;
+use domain::decision::command::{Command, Output};
+use domain::decision::workspace::IDS_PER_COMMAND;
+use domain::directory::create_party::NewParty;
+use domain::directory::party::Relationship;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::payments::create_session::NewSession;
+use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::{MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::edit_items::NewItem;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{SourceStatus, SourceType};
 
 fn checkout(phone: &str, items: usize) -> NewCheckout {
     let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
@@ -36,7 +40,7 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
 fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
     let mut stage = Stage::new();
     let before = stage.work.ids.next;
-    let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", MAX_ITEMS)));
+    let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", MAX_CHECKOUT_ITEMS)));
     let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
     assert!(stage.work.ids.next - before < IDS_PER_COMMAND);
     assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Active, 10_000));
@@ -66,7 +70,8 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     let bound = NewCheckout { expires_at: Some(end), ..checkout("231880000009", 1) };
     let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
     let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
-    let declare = Command::CreateSession(stage.merchant, NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id });
+    let declare =
+        Command::CreateSession(stage.merchant, NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id });
     let until = |stage: &mut Stage| match stage.decide(&declare) {
         Ok(Output::Session(session)) => Ok(session.expires_at),
         Err(refused) => Err(refused),

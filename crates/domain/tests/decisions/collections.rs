@@ -1,13 +1,14 @@
 //! Collections: what a payer pays for a source.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::execute::OperationDetails;
-use domain::execution::{ExecutionStatus, ProviderOutcome};
-use domain::ledger::AccountKind;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::refusal::Refusal;
-use domain::session::NewSession;
-use domain::source::{SourceStatus, SourceType};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::ledger::account::AccountKind;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
+use domain::sales::source::{SourceStatus, SourceType};
 
 #[test]
 fn a_collection_pays_its_source_and_credits_the_wallet() {

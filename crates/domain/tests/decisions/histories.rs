@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
-use domain::ids::ExecutionId;
-use domain::names::{FeeBearer, Method, Operation};
+use domain::kernel::ids::ExecutionId;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
 use proptest::prelude::*;
 
 proptest! {

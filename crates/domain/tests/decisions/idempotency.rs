@@ -1,12 +1,13 @@
 //! The same key twice, and commands that are refused.
 
 use crate::stage::{Stage, usd};
-use domain::command::{Output, Command};
-use domain::execute::{Execute, OperationDetails};
-use domain::ids::MerchantId;
-use domain::refusal::Refusal;
-use domain::session::{NewSession, SessionStatus};
-use domain::time::minutes;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::session::SessionStatus;
 
 #[test]
 fn the_same_key_is_answered_or_refused() {
@@ -44,6 +45,6 @@ fn a_refused_command_changes_nothing() {
     stage.now = expires_at;
     assert_eq!(stage.execute(session, OperationDetails::Transfer), Err(vec![Refusal::SessionExpired { at: expires_at }]));
     assert_eq!((stage.work.events.len(), stage.work.ids.next), (events, next_id));
-    let stored = stage.work.get::<domain::session::Session>(session).unwrap().unwrap();
+    let stored = stage.work.get::<domain::payments::session::Session>(session).unwrap().unwrap();
     assert_eq!(stored.status, SessionStatus::Active);
 }

@@ -1,16 +1,18 @@
 //! A collection failed, and its provider says afterwards that the payer has paid.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::execute::OperationDetails;
-use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
-use domain::ids::{PaymentAccountId, SourceId};
-use domain::ledger::AccountKind;
-use domain::money::Money;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::refusal::Refusal;
-use domain::review::{Resolution, ReviewKind, ReviewStatus};
-use domain::session::NewSession;
-use domain::source::{SourceRef, SourceStatus, SourceType};
+use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
+use domain::kernel::ids::{PaymentAccountId, SourceId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::ledger::account::AccountKind;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{SourceStatus, SourceType};
 
 /// An invoice, and the account that pays it.
 fn shop(stage: &mut Stage, bearer: FeeBearer) -> (SourceId, PaymentAccountId) {
@@ -130,7 +132,7 @@ fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
     let (source, account) = shop(&mut stage, FeeBearer::Payer);
     let execution = late(&mut stage, source, account, "USD");
     let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Invoice, id: source };
-    stage.decide(&domain::command::Command::CancelSource(which)).unwrap();
+    stage.decide(&domain::decision::command::Command::CancelSource(which)).unwrap();
     assert!(stage.refund(execution.id, "1").is_err(), "nobody has said yet whose it is");
     resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.source(source)), (10_000, SourceStatus::Canceled));
@@ -139,7 +141,10 @@ fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
 
 #[test]
 fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
-    let word = |minor, code| ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(minor, currency(code))) };
+    let word = |minor, code| ProviderOutcome::Succeeded {
+        transaction_id: "t".into(),
+        amount: Some(Money::new(minor, currency(code))),
+    };
     for (words, dollars, francs) in [
         (vec![declined(), word(9_000, "USD")], 9_000, 0),
         (vec![declined(), word(11_000, "USD")], 11_000, 0),

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::account::NewAccount;
-use domain::command::Command;
-use domain::execute::OperationDetails;
-use domain::execution::ExecutionStatus;
-use domain::fees::{self, Question, Route};
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::refusal::Refusal;
-use domain::session::NewSession;
-use domain::source::SourceType;
-use domain::time::{Timestamp, minutes};
+use domain::decision::command::Command;
+use domain::directory::create_payment_account::NewAccount;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{Timestamp, minutes};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::ExecutionStatus;
+use domain::sales::source::SourceType;
+use domain::tariff::fees::{self, Question, Route};
 
 impl Stage {
     /// From now on mobile money does this operation no more.
@@ -80,8 +80,13 @@ fn a_closed_market_pays_out_no_more() {
     let under_way = stage.payout(account, usd(10_000)).unwrap();
     assert_eq!(stage.predicted(Operation::Payout), Ok(under_way.payer.minor));
     let amount = usd(10_000);
-    let request =
-        NewSession::Payout { account_field: "payout_account_id", wallet_id: None, account_id: account, amount, expires_at: None };
+    let request = NewSession::Payout {
+        account_field: "payout_account_id",
+        wallet_id: None,
+        account_id: account,
+        amount,
+        expires_at: None,
+    };
     let session = stage.declare(request.clone()).unwrap();
 
     stage.close(Operation::Payout);

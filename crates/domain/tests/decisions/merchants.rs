@@ -1,15 +1,17 @@
 //! A merchant's passcode and keys, and what an operator sets.
 
 use crate::stage::{Stage, usd};
-use domain::caller::{Caller, SigningKey};
-use domain::command::{Output, Command};
-use domain::execute::{Execute, OperationDetails};
-use domain::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
-use domain::merchant::{Merchant, MerchantChanges};
-use domain::names::FeeBearer;
-use domain::refusal::Refusal;
-use domain::time::{minutes, seconds};
-use domain::workspace::Lookup;
+use domain::decision::command::{Command, Output};
+use domain::decision::row::Lookup;
+use domain::directory::caller::Caller;
+use domain::directory::merchant::Merchant;
+use domain::directory::signing_key::SigningKey;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
+use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::execute::{Execute, OperationDetails};
 
 const KEY: ApiKeyId = ApiKeyId(7);
 const OTHER: ApiKeyId = ApiKeyId(8);
@@ -147,7 +149,8 @@ fn a_passcode_is_removed_and_its_count_is_not() {
     let remove = Command::ReplacePasscode(stage.merchant, Some("hash".into()), None);
     stage.decide(&remove).unwrap();
     assert_eq!(stage.decide(&Command::ReservePasscodeAttempt(payout(&stage), KEY)), Ok(Output::Passcode(None)));
-    let unguarded = Execute { details: OperationDetails::Payout { account_id: None, passcode_verified: false }, ..payout(&stage) };
+    let unguarded =
+        Execute { details: OperationDetails::Payout { account_id: None, passcode_verified: false }, ..payout(&stage) };
     assert!(matches!(stage.decide(&Command::Execute(unguarded)).unwrap_err()[0], Refusal::Unknown { .. }));
     stage.decide(&Command::ReplacePasscode(stage.merchant, None, Some("new".into()))).unwrap();
     guess(&mut stage, KEY).unwrap();
@@ -178,13 +181,13 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
         (Caller { merchant_id: MerchantId(987), ..good }, Refusal::KeyRevoked),
         (Caller { until: stage.now, ..good }, Refusal::TokenExpired),
     ] {
-        assert_eq!(stage.decide(&caller.asks(add())), Err(vec![reason]));
+        assert_eq!(stage.decide(&add().authenticated(caller)), Err(vec![reason]));
     }
-    assert!(stage.decide(&good.asks(add())).is_ok());
+    assert!(stage.decide(&add().authenticated(good)).is_ok());
     stage.decide(&Command::RevokeApiKey(stage.merchant, key.id)).unwrap();
     let request = payout(&stage);
     for command in [Command::Execute(request.clone()), Command::ReservePasscodeAttempt(request, key.id), add()] {
-        assert_eq!(stage.decide(&good.asks(command)), Err(vec![Refusal::KeyRevoked]));
+        assert_eq!(stage.decide(&command.authenticated(good)), Err(vec![Refusal::KeyRevoked]));
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a provider says, and what its silence means.
 
 use crate::stage::{Stage, declined, usd};
-use domain::command::{Output, Command};
-use domain::execution::{ExecutionStatus, CallKind, ProviderOutcome};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::refusal::Refusal;
-use domain::review::{Resolution, ReviewKind};
-use domain::source::SourceStatus;
-use domain::time::{minutes, seconds};
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::CallKind;
+use domain::sales::source::SourceStatus;
 
 #[test]
 fn silence_is_asked_about_and_never_fails() {
@@ -30,7 +32,9 @@ fn silence_is_asked_about_and_never_fails() {
     assert_eq!(claim(&mut stage), None, "another process holds the lease");
 
     // Never seen: sent again, with the same id.
-    let Ok(Output::Settled(settled)) = stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) else { panic!("no answer") };
+    let Ok(Output::Settled(settled)) = stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) else {
+        panic!("no answer")
+    };
     let call = settled.call.unwrap();
     assert_eq!((call.kind, call.request.attempts), (CallKind::Send, 2));
     assert_eq!(call.request.request_id, execution.provider_request_id);
@@ -39,7 +43,9 @@ fn silence_is_asked_about_and_never_fails() {
     stage.now = stage.now.plus(minutes(24 * 60));
     assert!(claim(&mut stage).is_some());
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    let Ok(Output::Settled(settled)) = stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown)) else { panic!("no answer") };
+    let Ok(Output::Settled(settled)) = stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown)) else {
+        panic!("no answer")
+    };
     assert_eq!(settled.execution.status, ExecutionStatus::Processing);
 
     stage.resolve(review.id, Resolution::Completed).unwrap();

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::command::Command;
-use domain::execute::OperationDetails;
-use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
-use domain::ids::{ExecutionId, PartyId};
-use domain::ledger::AccountKind;
-use domain::money::{Decimal, Money};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::refusal::Refusal;
-use domain::review::{Resolution, ReviewKind, ReviewStatus};
-use domain::session::NewSession;
-use domain::time::minutes;
-use domain::wallet::{Owner, Wallet};
+use domain::decision::command::Command;
+use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
+use domain::kernel::ids::{ExecutionId, PartyId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
 use proptest::prelude::*;
 
 #[test]

@@ -1,17 +1,18 @@
 //! What only a human can decide.
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
-use domain::ids::SourceId;
-use domain::ledger::AccountKind;
-use domain::money::Money;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::refusal::Refusal;
-use domain::review::{Resolution, Review, ReviewKind, ReviewStatus};
-use domain::source::SourceStatus;
-use domain::time::minutes;
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, Review, ReviewKind, ReviewStatus};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::SourceId;
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::account::AccountKind;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
+use domain::sales::source::SourceStatus;
 
 /// A collection of 100 dollars that is with its provider.
 fn collection(stage: &mut Stage) -> Execution {
@@ -88,7 +89,8 @@ fn short_paid(stage: &mut Stage) -> (SourceId, Execution, Review) {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
-    let execution = stage.hear(execution.id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    let execution =
+        stage.hear(execution.id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
     (source, execution, review)
 }
@@ -101,7 +103,7 @@ fn what_is_in_review_is_not_settled_on_top() {
     assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Processing, SourceStatus::Processing));
     assert_eq!(stage.mine("USD").0, 0);
     let heard = stage.work.events.last().unwrap();
-    assert_eq!(heard.kind, domain::event::EventType::ReviewHeard, "the operator is told");
+    assert_eq!(heard.kind, domain::decision::event::EventType::ReviewHeard, "the operator is told");
 
     stage.now = stage.now.plus(minutes(25 * 60));
     assert!(matches!(stage.decide(&Command::ClaimExecution(execution.id)), Ok(Output::Claimed(Some(_)))));
@@ -315,8 +317,10 @@ fn a_second_contradiction_is_about_what_the_first_one_left() {
 
 #[test]
 fn a_payment_in_another_currency_is_missing_in_its_own() {
-    let rwf =
-        ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(144_000, Currency::parse("RWF").unwrap())) };
+    let rwf = ProviderOutcome::Succeeded {
+        transaction_id: "t".into(),
+        amount: Some(Money::new(144_000, Currency::parse("RWF").unwrap())),
+    };
     let (stage, _) = collected(&[paid("t"), rwf.clone()]);
     let clearing = |currency| -stage.system(AccountKind::ClearingPawaPay, currency);
     assert_eq!((clearing("USD"), clearing("RWF")), (0, 144_000));

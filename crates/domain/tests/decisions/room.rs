@@ -1,18 +1,19 @@
 //! Room: what is begun is booked whatever comes, and nobody fills another's wallet.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::command::Command;
-use domain::execute::OperationDetails;
-use domain::execution::{Execution, ExecutionStatus, ProviderOutcome};
-use domain::ids::PaymentAccountId;
-use domain::ledger::{Account, AccountKind};
-use domain::money::{MAX_MINOR, Money};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::refusal::Refusal;
-use domain::review::{Resolution, ReviewKind};
-use domain::session::NewSession;
-use domain::time::minutes;
-use domain::wallet::{Owner, ROOM_MINOR, Wallet};
+use domain::decision::command::Command;
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::ids::PaymentAccountId;
+use domain::kernel::money::{MAX_MINOR, Money};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::account::{Account, AccountKind};
+use domain::ledger::wallet::{Owner, ROOM_MINOR, Wallet};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
 
 const QUINTILLION: i64 = 1_000_000_000_000_000_000;
 
@@ -181,7 +182,8 @@ fn strangers_do_not_fill_a_wallet() {
     let transfer = |stage: &mut Stage, phone: &str, minor: i64| {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
-        let session = stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(minor), expires_at }).unwrap();
+        let session =
+            stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(minor), expires_at }).unwrap();
         stage.execute(session, OperationDetails::Transfer).map(|(execution, _)| execution.status)
     };
     give(&mut stage, Owner::Merchant(other), most - 1_000);

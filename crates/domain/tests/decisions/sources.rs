@@ -1,11 +1,14 @@
 //! Invoices and orders: how many items they have.
 
 use crate::stage::{Stage, currency, usd};
-use domain::command::{Output, Command};
-use domain::ids::ItemId;
-use domain::names::FeeBearer;
-use domain::refusal::Refusal;
-use domain::source::{MAX_ITEMS, NewItem, NewSource, SourceRef, SourceType};
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::ItemId;
+use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Refusal;
+use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::NewItem;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{MAX_SOURCE_ITEMS, SourceType};
 
 fn draft(stage: &mut Stage) -> SourceRef {
     let party = stage.party("231880000001");
@@ -35,13 +38,13 @@ fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Refusal>> {
 fn a_source_has_so_many_items_and_no_more() {
     let mut stage = Stage::new();
     let which = draft(&mut stage);
-    let items: Vec<ItemId> = (0..MAX_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
-    let full = vec![Refusal::TooManyItems { what: "order", most: MAX_ITEMS }];
+    let items: Vec<ItemId> = (0..MAX_SOURCE_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
+    let full = vec![Refusal::TooManyItems { what: "order", most: MAX_SOURCE_ITEMS }];
     assert_eq!(add(&mut stage, which), Err(full.clone()));
     stage.decide(&Command::RemoveItem(which, items[0])).unwrap();
     assert_eq!(stage.decide(&Command::RemoveItem(which, items[0])), Err(vec![Refusal::NotFound]));
     add(&mut stage, which).unwrap();
     assert_eq!(add(&mut stage, which), Err(full));
     let Ok(Output::Source(published)) = stage.decide(&Command::PublishSource(which)) else { panic!("not published") };
-    assert_eq!((published.item_count, published.total_minor), (MAX_ITEMS, MAX_ITEMS));
+    assert_eq!((published.item_count, published.total_minor), (MAX_SOURCE_ITEMS, MAX_SOURCE_ITEMS));
 }

@@ -3,27 +3,35 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::account::NewAccount;
-use domain::tariff::{Tariff, Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tier};
-use domain::command::{Output, Command, Settings, decide};
-use domain::currency::Currency;
-use domain::execute::{Execute, OperationDetails};
-use domain::execution::{Execution, ProviderCall, ProviderOutcome};
-use domain::ids::{
+use domain::decision::command::{Command, Output, decide};
+use domain::decision::settings::Settings;
+use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::exceptions::review::{Resolution, Review, ReviewKind};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{
     CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId, WalletId,
 };
-use domain::ledger::{AccountKind, Bucket};
-use domain::merchant::{MerchantType, NewMerchant};
-use domain::money::{Decimal, Money, Ratio};
-use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
-use domain::party::{NewParty, Relationship};
-use domain::refusal::Refusal;
-use domain::review::{Resolution, Review, ReviewKind};
-use domain::session::NewSession;
-use domain::source::{NewItem, NewSource, Source, SourceRef, SourceStatus, SourceType};
-use domain::time::{Timestamp, minutes};
-use domain::wallet::{Owner, Wallet};
-use domain::workspace::{Stop, IdBlock, RowKey, Workspace};
+use domain::kernel::money::{Decimal, Money, Ratio};
+use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{Timestamp, minutes};
+use domain::ledger::account::{AccountKind, Bucket};
+use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::Execution;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::ProviderCall;
+use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::NewItem;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{Source, SourceStatus, SourceType};
+use domain::tariff::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -230,7 +238,11 @@ impl Stage {
         })
     }
 
-    pub(crate) fn execute(&mut self, session: SessionId, details: OperationDetails) -> Result<(Execution, Option<ProviderCall>), Vec<Refusal>> {
+    pub(crate) fn execute(
+        &mut self,
+        session: SessionId,
+        details: OperationDetails,
+    ) -> Result<(Execution, Option<ProviderCall>), Vec<Refusal>> {
         self.references += 1;
         let reference_id = format!("reference-{}", self.references);
         let request = Execute { merchant_id: self.merchant, reference_id, session_id: session, details };
@@ -295,7 +307,7 @@ impl Stage {
 
     pub(crate) fn system(&self, kind: AccountKind, code: &str) -> i64 {
         let name = (self.merchant, kind, currency(code));
-        self.work.find::<domain::ledger::Account>(&name).ok().flatten().map_or(0, |account| account.balance_minor)
+        self.work.find::<domain::ledger::account::Account>(&name).ok().flatten().map_or(0, |account| account.balance_minor)
     }
 
     pub(crate) fn review(&self, id: ExecutionId, kind: ReviewKind) -> Review {
@@ -305,7 +317,7 @@ impl Stage {
     /// All reviews of an execution that are about money.
     pub(crate) fn reviews(&mut self, id: ExecutionId) -> Vec<Arc<Review>> {
         loop {
-            match domain::contradiction::reviews(id, &self.work) {
+            match domain::exceptions::contradiction::reviews(id, &self.work) {
                 Err(Stop::NotLoaded(key)) => self.absent(key),
                 found => return found.unwrap(),
             }

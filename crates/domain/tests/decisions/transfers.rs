@@ -1,16 +1,17 @@
 //! Transfers, and wallets of parties.
 
 use crate::stage::{Stage, usd};
-use domain::execute::OperationDetails;
-use domain::execution::ExecutionStatus;
-use domain::ids::SessionId;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::recipient::TransferLimits;
-use domain::refusal::Refusal;
-use domain::session::{NewSession, Session};
-use domain::source::SourceStatus;
-use domain::time::minutes;
-use domain::wallet::Owner;
+use domain::decision::settings::TransferLimits;
+use domain::kernel::ids::SessionId;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::wallet::Owner;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::session::Session;
+use domain::sales::source::SourceStatus;
 
 #[test]
 fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
@@ -21,7 +22,8 @@ fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
     for (phone, owner) in [("231770000002", None), ("231880000009", Some(()))] {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
-        let session = stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(1_000), expires_at }).unwrap();
+        let session =
+            stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(1_000), expires_at }).unwrap();
         let (execution, call) = stage.execute(session, OperationDetails::Transfer).unwrap();
         assert_eq!((execution.status, call), (ExecutionStatus::Completed, None));
         let owner = owner.map_or(Owner::Merchant(other), |()| Owner::Party(party));

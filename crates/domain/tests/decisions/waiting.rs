@@ -1,12 +1,14 @@
 //! What waits: by whose clock, and what a look at it changes.
 
 use crate::stage::{Stage, usd};
-use domain::command::{Output, Command};
-use domain::execution::{CLOCKS_APART_US, Execution, ExecutionStatus, LEASE_US, ProviderOutcome};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::session::{NewSession, Session, SessionStatus};
-use domain::source::SourceType;
-use domain::time::{minutes, seconds};
+use domain::decision::command::{Command, Output};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::create_session::NewSession;
+use domain::payments::execution::{CLOCKS_APART_US, Execution, ExecutionStatus, LEASE_US};
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::session::{Session, SessionStatus};
+use domain::sales::source::SourceType;
 
 fn card_payment(stage: &mut Stage) -> Execution {
     let source = stage.invoice(10_000, FeeBearer::Payer);

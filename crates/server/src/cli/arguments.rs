@@ -1,13 +1,13 @@
 //! Arguments that several groups of commands read, and how rows of the tariff are told.
 
-use domain::tariff::Effective;
-use domain::currency::Currency;
-use domain::names::{Method, Operation, Provider};
-use domain::time::Timestamp;
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::tariff::tariff::Effective;
 use serde_json::{Value, json};
 
 use super::output::moment;
-use crate::market::{Country, Digits, FromText};
+use store::market::{Country, Digits, FromText};
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
     format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))

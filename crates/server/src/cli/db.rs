@@ -7,9 +7,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Place, output};
-use crate::store::backup::{self, Restored};
-use crate::store::copy::{self, Copied};
-use crate::store::{Database, file};
+use store::backup::{self, Restored};
+use store::copy::{self, Copied};
+use store::{Database, file};
 
 #[derive(Subcommand)]
 pub enum Db {

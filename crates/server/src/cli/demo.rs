@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use domain::currency::Currency;
-use domain::money::{Decimal, Money};
-use domain::time::minutes;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::time::minutes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::Place;
 use super::output;
 use super::serve::first_merchant;
-use crate::clock;
 use crate::config::Config;
 use crate::server::Server;
+use store::clock;
 
 /// A payment of the demo is given up after this.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ impl Demo {
         let _ = stop.send(());
         runtime.block_on(serving)??;
         played?;
-        let report = crate::store::verify::verify(place.open()?.as_mut())?;
+        let report = store::verify::verify(place.open()?.as_mut())?;
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }
@@ -73,7 +73,7 @@ struct OwnFolder(std::path::PathBuf);
 
 impl OwnFolder {
     fn new() -> anyhow::Result<Self> {
-        let name = format!("kola-demo-{}", crate::hex::hex(&clock::random::<8>()?));
+        let name = format!("kola-demo-{}", store::hex::hex(&clock::random::<8>()?));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use domain::refusal::{Class, Refusal};
+use domain::kernel::refusal::{Class, Refusal};
 use serde_json::{Value, json};
 
 const HEAD: &str = "\

@@ -2,18 +2,18 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::tariff::{Tariff, Effective, Fee};
-use domain::currency::Currency;
-use domain::money::{Decimal, Money, Ratio};
-use domain::names::{Method, Operation};
-use domain::time::Timestamp;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, Money, Ratio};
+use domain::kernel::names::{Method, Operation};
+use domain::kernel::time::Timestamp;
+use domain::tariff::tariff::{Effective, Fee, Tariff};
 use serde_json::{Value, json};
 
 use super::arguments::{columns, currency, dated, is_over, method, operation};
 use super::{Place, output};
-use crate::clock;
-use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
-use crate::store::tariff::{self, NewGatewayFee, NewPlatformFee};
+use store::clock;
+use store::market::{Fixed, NO_REFUND_FEES, Percentage};
+use store::tariff::{self, NewGatewayFee, NewPlatformFee};
 
 #[derive(Subcommand)]
 pub enum Fees {

@@ -4,8 +4,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Place, output};
-use crate::clock;
-use crate::store::installation;
+use store::clock;
+use store::installation;
 
 #[derive(Subcommand)]
 pub enum Keys {

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::currency::Currency;
-use domain::money::{Decimal, Money};
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, Money};
 use serde_json::json;
 
 use super::output::{self, NobodyReads};
 use super::{Place, fail};
-use crate::store::verify::{self, Report};
+use store::verify::{self, Report};
 
 /// All is well but for a position that is beyond its limit.
 const BEYOND_LIMIT: u8 = 3;

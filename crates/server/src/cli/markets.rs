@@ -2,19 +2,19 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::tariff::{Tariff, Fee, Market};
-use domain::currency::Currency;
-use domain::names::{Method, Operation, Provider};
-use domain::time::Timestamp;
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::tariff::tariff::{Fee, Market, Tariff};
 use serde_json::{Value, json};
 
 use super::Place;
 use super::arguments::{columns, country, currency, dated, is_over, method, operation, period, provider};
 use super::fees::{self, fee_json, fee_of, percentage};
 use super::output::{self, moment};
-use crate::clock;
-use crate::market::{Country, Percentage};
-use crate::store::tariff::{self, NewMarket};
+use store::clock;
+use store::market::{Country, Percentage};
+use store::tariff::{self, NewMarket};
 
 #[derive(Subcommand)]
 pub enum Markets {

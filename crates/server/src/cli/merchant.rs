@@ -2,19 +2,21 @@
 
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::ids::{MerchantId, WalletId};
-use domain::merchant::{Merchant as MerchantRow, MerchantChanges, MerchantType, NewMerchant};
-use domain::money::{Decimal, Money};
-use domain::names::{FeeBearer, Mode};
+use domain::decision::command::{Command, Output};
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{MerchantId, WalletId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{FeeBearer, Mode};
 use serde_json::{Value, json};
 
 use super::output::{self, moment};
 use super::{Place, input};
 use crate::http::fields::{FromValue, Text};
 use crate::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
-use crate::store::installation;
+use store::installation;
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];

@@ -10,18 +10,19 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use domain::command::{Output, Command, Settings};
-use domain::refusal::Refusal;
+use domain::decision::command::{Command, Output};
+use domain::decision::settings::Settings;
+use domain::kernel::refusal::Refusal;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::clock;
 use crate::engine::{Failure, Lane};
-use crate::store::queries::Queries;
-use crate::store::sql::Sql;
-use crate::store::{Database, StoreError, file, migrate};
+use store::clock;
+use store::queries::Queries;
+use store::sql::Sql;
+use store::{Database, StoreError, file, migrate};
 
 mod arguments;
 mod db;

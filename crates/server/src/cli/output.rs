@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::time::Timestamp;
+use domain::kernel::time::Timestamp;
 use serde_json::Value;
 
 /// Whether `--json` was given: like standard output itself, the process has it once.

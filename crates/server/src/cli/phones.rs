@@ -2,17 +2,17 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use domain::tariff::PhonePrefix;
-use domain::names::Method;
+use domain::kernel::names::Method;
+use domain::tariff::tariff::PhonePrefix;
 use serde_json::{Value, json};
 
 use super::Place;
 use super::arguments::{columns, country, dated, is_over, method, period, prefix};
 use super::output::{self, moment};
-use crate::clock;
 use crate::http::fields::{FromValue, Text};
-use crate::market::{Country, Digits};
-use crate::store::tariff::{self, NewPrefix};
+use store::clock;
+use store::market::{Country, Digits};
+use store::tariff::{self, NewPrefix};
 
 #[derive(Subcommand)]
 pub enum Phones {

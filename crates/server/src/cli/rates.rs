@@ -2,14 +2,14 @@
 
 use anyhow::Context;
 use clap::Subcommand;
-use domain::currency::Currency;
-use domain::money::Decimal;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::Decimal;
 use serde_json::json;
 
 use super::arguments::{columns, currency, dated, is_over};
 use super::{Place, output};
-use crate::clock;
-use crate::store::tariff::{self, NewRate};
+use store::clock;
+use store::tariff::{self, NewRate};
 
 /// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has 18 digits.
 const PLACES: u32 = 27;

@@ -2,9 +2,9 @@
 
 use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
-use domain::command::{Output, Command};
-use domain::ids::ReviewId;
-use domain::review::{Resolution, Review};
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, Review};
+use domain::kernel::ids::ReviewId;
 use serde_json::json;
 
 use super::Place;

@@ -2,16 +2,16 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use domain::command::{Output, Command};
-use domain::ids::{MerchantId, WalletId};
-use domain::money::{AmountFault, Decimal, Money};
-use domain::wallet::WalletStatus;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::{MerchantId, WalletId};
+use domain::kernel::money::{AmountFault, Decimal, Money};
+use domain::ledger::wallet::WalletStatus;
 use serde_json::{Value, json};
 
 use super::{Place, merchant, output};
-use crate::clock;
 use crate::engine::Failure;
-use crate::store::lists::{Page, WalletFilter};
+use store::clock;
+use store::lists::{Page, WalletFilter};
 
 #[derive(Subcommand)]
 pub enum Wallet {
@@ -123,7 +123,7 @@ fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     output::tell(&wallets.iter().map(as_json).collect(), &text)
 }
 
-fn as_json(wallet: &domain::wallet::Wallet) -> Value {
+fn as_json(wallet: &domain::ledger::wallet::Wallet) -> Value {
     json!({
         "id": wallet.id.0,
         "merchant_id": wallet.merchant_id.0,
@@ -138,9 +138,9 @@ fn as_json(wallet: &domain::wallet::Wallet) -> Value {
 }
 
 /// A merchant's wallets and those of its parties, oldest first.
-fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::wallet::Wallet>> {
+fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::ledger::wallet::Wallet>> {
     let mut found = place.read(async |queries| {
-        let mut found: Vec<domain::wallet::Wallet> = vec![];
+        let mut found: Vec<domain::ledger::wallet::Wallet> = vec![];
         loop {
             let page = Page { limit: merchant::LIST_STEP, after_id: found.last().map(|wallet| wallet.id.0) };
             let more = queries.wallets(id, WalletFilter::default(), page).await?.rows;
@@ -154,11 +154,11 @@ fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::wall
     Ok(found)
 }
 
-const fn held(wallet: &domain::wallet::Wallet) -> Money {
+const fn held(wallet: &domain::ledger::wallet::Wallet) -> Money {
     Money::new(wallet.held_minor, wallet.currency)
 }
 
-fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::wallet::Wallet> {
+fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::ledger::wallet::Wallet> {
     drop(place.open_existing()?);
     place.read(async |queries| queries.any_wallet(id).await)?.with_context(|| super::none("wallet", id))
 }
@@ -192,7 +192,7 @@ fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Resu
     output::done(&as_json(&wallet), &text)
 }
 
-fn expect_wallet(answer: Output) -> anyhow::Result<domain::wallet::Wallet> {
+fn expect_wallet(answer: Output) -> anyhow::Result<domain::ledger::wallet::Wallet> {
     match answer {
         Output::Wallet(wallet) => Ok(wallet),
         other => bail!("unexpected answer {other:?}"),

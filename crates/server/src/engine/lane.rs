@@ -4,13 +4,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::{Command, Settings, LockKey, decide};
-use domain::time::Timestamp;
-use domain::workspace::{Stop, IDS_PER_COMMAND, IdBlock, RowKey, Workspace};
+use domain::decision::command::{Command, decide};
+use domain::decision::prefetch::LockKey;
+use domain::decision::settings::Settings;
+use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
+use domain::kernel::time::Timestamp;
 
 use super::pause::{Pause, RealPause};
 use super::{Failure, Outcome};
-use crate::store::{Store, StoreError};
+use store::{Store, StoreError};
 
 /// Ids reserved at a time. What is left of a block when a process ends is never used.
 const ID_BLOCK: i64 = 10_000;

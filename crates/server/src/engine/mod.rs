@@ -9,14 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use domain::caller::Caller;
-use domain::command::{Output, Command, Settings};
-use domain::ids::MerchantId;
-use domain::refusal::Refusal;
-use domain::time::Timestamp;
+use domain::decision::command::{Command, Output};
+use domain::decision::settings::Settings;
+use domain::directory::caller::Caller;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::Store;
+use store::Store;
 
 mod lane;
 mod pause;
@@ -149,7 +150,7 @@ impl Engine {
     /// # Errors
     /// See [`Failure`]. A caller that stops waiting does not stop the command.
     pub async fn submit(&self, caller: Caller, command: Command) -> Outcome {
-        self.hand_in(Some(caller.merchant_id), caller.asks(command)).await
+        self.hand_in(Some(caller.merchant_id), command.authenticated(caller)).await
     }
 
     /// The same for what follows from a merchant's commands, whose credentials do not matter any more. It is decided where

@@ -3,27 +3,34 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::account::NewAccount;
-use domain::checkout::NewCheckout;
-use domain::command::{Output, Command, Settings, LockKey};
-use domain::currency::Currency;
-use domain::execute::{Execute, OperationDetails};
-use domain::execution::ProviderOutcome;
-use domain::ids::{ExecutionId, MerchantId, SessionId, WalletId};
-use domain::merchant::{MerchantType, NewMerchant};
-use domain::money::{Decimal, Money};
-use domain::names::{Method, Mode, Operation, Provider};
-use domain::party::{NewParty, Relationship};
-use domain::refusal::Refusal;
-use domain::session::{NewSession, Session, SessionKind, SessionStatus};
-use domain::source::{NewItem, SourceType};
-use domain::time::{Timestamp, minutes};
-use domain::wallet::Wallet;
-use domain::workspace::{IdBlock, RowKey, Lookup, Tables, Workspace};
+use domain::decision::command::{Command, Output};
+use domain::decision::prefetch::LockKey;
+use domain::decision::row::Lookup;
+use domain::decision::settings::Settings;
+use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, WalletId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{Timestamp, minutes};
+use domain::ledger::wallet::Wallet;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::session::{Session, SessionKind, SessionStatus};
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::edit_items::NewItem;
+use domain::sales::source::SourceType;
 
 use super::{Engine, Failure, Lane, Options, Outcome, QUEUE};
-use crate::store::sqlite::{self, SqliteSql, SqliteStore};
-use crate::store::{Store, StoreError, verify};
+use store::sqlite::{self, SqliteSql, SqliteStore};
+use store::{Store, StoreError, verify};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
@@ -324,7 +331,7 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             reference_id: None,
             due_date: None,
             items: vec![NewItem { name: "I".into(), currency: usd(0).currency, qty: 1, amount: usd(1_000) }],
-            mode: domain::checkout::PageMode::Hosted,
+            mode: domain::sales::checkout::PageMode::Hosted,
             success_url: None,
             cancel_url: None,
             expires_at: None,
@@ -364,10 +371,7 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     one(&mut lane, Command::RecordOutcome(original_id, ProviderOutcome::Declined { message: "charged back".into() }));
     let request = Execute { merchant_id, reference_id: "r".into(), session_id: session.id, details: OperationDetails::Refund };
     let outcome = lane.run(&[Command::Execute(request)]).pop().unwrap();
-    assert!(
-        matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })),
-        "{outcome:?}"
-    );
+    assert!(matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })), "{outcome:?}");
     assert_sound(&path, 1);
 }
 

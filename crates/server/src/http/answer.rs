@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use domain::money::Money;
-use domain::time::Timestamp;
+use domain::kernel::money::Money;
+use domain::kernel::time::Timestamp;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -17,7 +17,7 @@ use serde_json::Number;
 use super::error::ApiError;
 use super::fields::{Id, Int, Schemas};
 use crate::places::Place;
-use crate::store::lists::Page;
+use store::lists::Page;
 
 /// What a handler answers.
 pub type Answered<T> = Result<Json<T>, ApiError>;
@@ -153,7 +153,7 @@ pub fn page(limit: Option<Limit>, after_id: Option<Id>) -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::currency::Currency;
+    use domain::kernel::currency::Currency;
 
     #[test]
     fn amounts_keep_their_decimals() {

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
-use domain::command::{Output, Command};
-use domain::ids::ApiKeyId;
-use domain::merchant::ApiKey;
+use domain::decision::command::{Command, Output};
+use domain::directory::merchant::ApiKey;
+use domain::kernel::ids::ApiKeyId;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -17,10 +17,10 @@ use super::fields::{Secret, Text};
 use super::limits::ByAddress;
 use super::routes::Routes;
 use crate::app::App;
-use crate::clock;
-use crate::hex::hex;
 use crate::payload;
 use crate::tokens::TOKEN_MINUTES;
+use store::clock;
+use store::hex::hex;
 
 payload! {
     /// What a client shows for a token.

@@ -3,7 +3,7 @@
 //! The body is the same for all; the words stand in `WWW-Authenticate`, in the form of RFC 6750, and in the log.
 
 use axum::http::HeaderValue;
-use domain::refusal::Refusal;
+use domain::kernel::refusal::Refusal;
 
 use crate::tokens::BadToken;
 

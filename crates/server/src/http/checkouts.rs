@@ -2,14 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::checkout::{Checkout, HOSTED, MAX_ITEMS, NewCheckout, PageMode};
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::ids::CounterpartyId;
-use domain::money::Money;
-use domain::party::{NewParty, Relationship};
-use domain::refusal::Refusal;
-use domain::source::{NewItem, SourceStatus, SourceType};
+use domain::decision::command::{Command, Output};
+use domain::directory::create_party::NewParty;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::CounterpartyId;
+use domain::kernel::money::Money;
+use domain::kernel::refusal::Refusal;
+use domain::sales::checkout::{HOSTED_PAGE, PageMode};
+use domain::sales::create_checkout::{Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::edit_items::NewItem;
+use domain::sales::source::{SourceStatus, SourceType};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -85,7 +88,7 @@ payload! {
 
     /// A checkout to make.
     pub struct CreateCheckout {
-        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own. In any case.
+        /// `HOSTED_PAGE` for a page to send the payer to; `DIRECT` for a page of the caller's own. In any case.
         mode: Mode,
         /// Invoice or order.
         source_kind: SourceType,
@@ -94,7 +97,7 @@ payload! {
         /// The currency.
         currency: Currency,
         /// The lines.
-        items: List<CheckoutItem, 1, MAX_ITEMS>,
+        items: List<CheckoutItem, 1, MAX_CHECKOUT_ITEMS>,
         /// The name of a party that is made.
         party_name: Option<Text<255>>,
         /// Its email.
@@ -159,7 +162,7 @@ impl CheckoutAnswer {
             currency: Code(source.currency),
             source_checkout_config_id: config.id.0,
             url: format!("{public_url}{path}"),
-            hosted_path_or_token: if config.mode == HOSTED { path } else { config.token },
+            hosted_path_or_token: if config.mode == HOSTED_PAGE { path } else { config.token },
             mode: config.mode,
             reference_id: source.reference_id,
             due_date: source.due_date.map(|at| Time(at.day())),

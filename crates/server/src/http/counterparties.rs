@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::change::Patch;
-use domain::command::{Output, Command};
-use domain::ids::{CounterpartyId, PartyId};
-use domain::merchant::{Merchant, MerchantType};
-use domain::party::{Counterparty, Party, Relationship};
+use domain::decision::command::{Command, Output};
+use domain::directory::merchant::{Merchant, MerchantType};
+use domain::directory::party::{Counterparty, Party, Relationship};
+use domain::kernel::ids::{CounterpartyId, PartyId};
+use domain::kernel::patch::Patch;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Rows, Whole};
 use super::error::ApiError;
-use super::extract::{Body, Ids, PathParameter, Query, QueryAndBody, PathSegment, PathSegmentAndId, PathSegments};
+use super::extract::{Body, Ids, PathParameter, PathSegment, PathSegmentAndId, PathSegments, Query, QueryAndBody};
 use super::fields::{self, Fault, Payload, Schemas};
 use super::limits::ByAddress;
 use super::listing::Listing;

@@ -6,17 +6,17 @@ use axum::Json;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::refusal::{Class, Refusal};
+use domain::kernel::refusal::{Class, Refusal};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::challenge::Challenge;
 use super::fields::{Fault, FaultKind, Part, Schemas};
-use crate::clock;
 use crate::engine::Failure;
-use crate::store::StoreError;
 use crate::tokens::SigningError;
+use store::StoreError;
+use store::clock;
 
 /// After so many seconds a caller may try again when we were overloaded or the database was gone.
 const RETRY_AFTER_S: u64 = 1;
@@ -380,7 +380,7 @@ impl From<StoreError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::time::Timestamp;
+    use domain::kernel::time::Timestamp;
     use serde_json::{Value, json};
 
     async fn answer(error: ApiError) -> (u16, HeaderMap, Value) {

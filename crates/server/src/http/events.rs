@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::event::{EventEntity, EventType};
-use domain::ids::EventId;
+use domain::decision::event::{EventEntity, EventType};
+use domain::kernel::ids::EventId;
 
 use super::answer::{Answered, Limit, Listed, page};
 use super::describe::op;
@@ -16,7 +16,7 @@ use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::lists::EventFilter;
+use store::lists::EventFilter;
 
 payload! {
     /// Which events.

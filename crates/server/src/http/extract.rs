@@ -8,8 +8,8 @@ use axum::extract::{FromRequest, FromRequestParts, Query as Pairs, RawPathParams
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
-use domain::session::SessionKind;
-use domain::time::Timestamp;
+use domain::kernel::time::Timestamp;
+use domain::payments::session::SessionKind;
 use http_body_util::LengthLimitError;
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
@@ -373,7 +373,11 @@ mod tests {
         let said = || op("sample", "A sample");
         let routes = Routes::<()>::new()
             .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"), said())
-            .get("/b/{kind}/x/{id}", async |PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>| format!("{kind} {id}"), said())
+            .get(
+                "/b/{kind}/x/{id}",
+                async |PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>| format!("{kind} {id}"),
+                said(),
+            )
             .get("/c/{number}", async |PathSegments([number]): PathSegments<1>| number, said());
         let router = routes.build(());
         for (path, status, expected) in [

@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::tariff::{Tariff, Fee, GatewayFee, PlatformFee, Tier};
-use domain::merchant::MerchantType;
-use domain::money::{Money, Ratio};
-use domain::names::{Method, Operation, Provider};
+use domain::directory::merchant::MerchantType;
+use domain::kernel::money::{Money, Ratio};
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::tariff::tariff::{Fee, GatewayFee, PlatformFee, Tariff, Tier};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -21,7 +21,7 @@ use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::lists::Part;
+use store::lists::Part;
 
 payload! {
     /// Which gateway fee.

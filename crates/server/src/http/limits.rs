@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use domain::ids::MerchantId;
+use domain::kernel::ids::MerchantId;
 
 use super::error::ApiError;
 use super::forwarded::{self, Said};

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::checkout::CheckoutConfig;
-use domain::command::{Output, Command};
-use domain::refusal::Refusal;
-use domain::source::{Source, SourceRef};
+use domain::decision::command::{Command, Output};
+use domain::kernel::refusal::Refusal;
+use domain::sales::checkout::CheckoutConfig;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,10 +18,10 @@ use super::fields::{PaymentSource, Text};
 use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
-use crate::clock;
-use crate::hex::hex;
 use crate::payload;
-use crate::store::StoreError;
+use store::StoreError;
+use store::clock;
+use store::hex::hex;
 
 payload! {
     /// Which invoice or order.

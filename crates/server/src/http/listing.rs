@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::places::Place;
-use crate::store::lists::{Page, Part};
+use store::lists::{Page, Part};
 
 /// The largest answer: a page whose rows would take more ends before, with its link.
 const ANSWER_MAX: usize = 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::merchant::MerchantType;
+use domain::directory::merchant::MerchantType;
 use schemars::JsonSchema;
 use serde::Serialize;
 

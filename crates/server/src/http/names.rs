@@ -1,8 +1,8 @@
 //! Closed sets of names that only questions of the API have.
 
 use domain::api_enum;
-use domain::merchant::MerchantType;
-use domain::names::{Method, Provider};
+use domain::directory::merchant::MerchantType;
+use domain::kernel::names::{Method, Provider};
 use schemars::Schema;
 use serde_json::Value;
 

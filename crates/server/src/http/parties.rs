@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Output, Command};
-use domain::ids::PartyId;
-use domain::party::{NewParty, Party};
+use domain::decision::command::{Command, Output};
+use domain::directory::create_party::NewParty;
+use domain::directory::party::Party;
+use domain::kernel::ids::PartyId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use domain::caller::Caller;
-use domain::command::{Output, Command};
-use domain::execution::Execution;
-use domain::ids::{MerchantId, PasscodeTryId};
-use domain::passcode::PasscodeAttempt;
-use domain::refusal::Refusal;
+use domain::decision::command::{Command, Output};
+use domain::directory::caller::Caller;
+use domain::directory::try_passcode::PasscodeAttempt;
+use domain::kernel::ids::{MerchantId, PasscodeTryId};
+use domain::kernel::refusal::Refusal;
+use domain::payments::execution::Execution;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -95,7 +95,13 @@ pub async fn try_code(app: &App, caller: Caller, reserve: &Command, code: &str) 
     }
 }
 
-async fn compare(app: &App, merchant: MerchantId, attempt: PasscodeAttempt, code: &str, place: &mut Place) -> Result<Tried, ApiError> {
+async fn compare(
+    app: &App,
+    merchant: MerchantId,
+    attempt: PasscodeAttempt,
+    code: &str,
+    place: &mut Place,
+) -> Result<Tried, ApiError> {
     let (hash, code) = (attempt.hash.clone(), code.to_owned());
     let compared = place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
     // A hash that is broken is no wrong guess.

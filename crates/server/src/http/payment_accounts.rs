@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::account::{NewAccount, PaymentAccount};
-use domain::command::{Output, Command};
-use domain::ids::{PartyId, PaymentAccountId};
-use domain::names::{Method, Mode, Operation, Provider};
-use domain::refusal::Refusal;
+use domain::decision::command::{Command, Output};
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::payment_account::PaymentAccount;
+use domain::kernel::ids::{PartyId, PaymentAccountId};
+use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::lists::AccountFilter;
+use store::lists::AccountFilter;
 
 payload! {
     /// A payment account to make.

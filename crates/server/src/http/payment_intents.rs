@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::event::{Event, EventEntity, EventType};
-use domain::execution::Execution;
-use domain::ids::{EventId, ExecutionId};
-use domain::ledger::{AccountKind, Entry};
-use domain::money::Money;
-use domain::names::{Method, Provider};
-use domain::session::SessionKind;
+use domain::decision::event::{Event, EventEntity, EventType};
+use domain::kernel::ids::{EventId, ExecutionId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Provider};
+use domain::ledger::account::{AccountKind, Entry};
+use domain::payments::execution::Execution;
+use domain::payments::session::SessionKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 

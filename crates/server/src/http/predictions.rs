@@ -3,13 +3,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::currency::Currency;
-use domain::fees::{self, Question, Quote, Route};
-use domain::ids::SourceId;
-use domain::money::Money;
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::refusal::Refusal;
-use domain::time::Timestamp;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::SourceId;
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::Timestamp;
+use domain::tariff::fees::{self, Question, Quote, Route};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::Value;

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
-use domain::ids::SessionId;
-use domain::refusal::Refusal;
-use domain::session::SessionKind;
-use domain::source::SourceType;
+use domain::kernel::ids::SessionId;
+use domain::kernel::refusal::Refusal;
+use domain::payments::session::SessionKind;
+use domain::sales::source::SourceType;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;

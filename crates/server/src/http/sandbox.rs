@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Output, Command};
-use domain::merchant::MAX_ADVANCE_SECONDS;
+use domain::decision::command::{Command, Output};
+use domain::directory::advance_clock::MAX_ADVANCE_SECONDS;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::ids::SourceId;
-use domain::names::Operation;
-use domain::source::{SourceStatus, SourceType};
+use domain::kernel::ids::SourceId;
+use domain::kernel::names::Operation;
+use domain::sales::source::{SourceStatus, SourceType};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::answer::{Amount, Answered, Time};
 use super::describe::op;
 use super::error::ApiError;
 use super::executions::ExecutionAnswer;
-use super::extract::{Query, PathSegment};
+use super::extract::{PathSegment, Query};
 use super::fields::{Code, Id, Name, PaymentSource, Reference};
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -46,7 +46,11 @@ async fn execution(app: App, tenant: Tenant, operation: Operation, reference: Re
     Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
 }
 
-async fn collection(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
+async fn collection(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Collection, key).await
 }
 
@@ -54,7 +58,11 @@ async fn payout(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSe
     execution(app, tenant, Operation::Payout, key).await
 }
 
-async fn transfer(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
+async fn transfer(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Transfer, key).await
 }
 

@@ -4,18 +4,18 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::caller::Caller;
-use domain::ids::MerchantId;
-use domain::merchant::{ApiKey, Merchant};
-use domain::time::Timestamp;
+use domain::directory::caller::Caller;
+use domain::directory::merchant::{ApiKey, Merchant};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::time::Timestamp;
 
 use super::challenge::Challenge;
 use super::error::ApiError;
 use super::extract::MerchantTime;
 use super::limits;
 use crate::app::App;
-use crate::clock;
-use crate::store::installation::SigningKey;
+use store::clock;
+use store::installation::SigningKey;
 
 /// The merchant that calls. A handler without it cannot read a row.
 pub struct Tenant {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn credentials_hold_until_they_are_taken_away_or_expire() {
-        use domain::ids::{ApiKeyId, SigningKeyId};
+        use domain::kernel::ids::{ApiKeyId, SigningKeyId};
         let (until, at) = (Timestamp(100), Timestamp(99));
         let caller = Caller { merchant_id: MerchantId(1), api_key_id: ApiKeyId(2), signing_key_id: SigningKeyId(3), until };
         let key = ApiKey {

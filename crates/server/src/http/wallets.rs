@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::currency::Currency;
-use domain::ids::{PartyId, WalletId};
-use domain::ledger::{AccountKind, Bucket, Entry};
-use domain::money::Money;
-use domain::wallet::{OwnerType, Wallet, WalletStatus};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{PartyId, WalletId};
+use domain::kernel::money::Money;
+use domain::ledger::account::{AccountKind, Bucket, Entry};
+use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use super::routes::Routes;
 use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
-use crate::store::lists::WalletFilter;
+use store::lists::WalletFilter;
 
 payload! {
     /// Which wallets.

@@ -1,11 +1,11 @@
 //! Callbacks of the built-in provider, each at its time.
 
-use domain::command::Command;
+use domain::decision::command::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
-use crate::providers::sandbox::Callback;
+use networks::sandbox::Callback;
 
 /// Callbacks that wait at once; one more is lost, as callbacks are, and the status is asked.
 pub const WAITING: usize = 10_000;

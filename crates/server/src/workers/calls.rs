@@ -1,10 +1,12 @@
 //! Work at a provider, step by step: what is to be done next, without doing it. The dispatcher drives it with a clock and a
 //! network, a simulation with neither.
 
-use domain::command::{Output, Command};
-use domain::execution::{Execution, ProviderCall, ProviderOutcome};
-use domain::ids::MerchantId;
-use domain::time::Timestamp;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::time::Timestamp;
+use domain::payments::execution::Execution;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::ProviderCall;
 
 use crate::engine::Outcome;
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::execution::{Execution, ProviderCall, ProviderOutcome};
+use domain::payments::execution::Execution;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::ProviderCall;
 use tokio::sync::Semaphore;
 
 use super::calls::{CallSequence, Next};
-use crate::clock;
 use crate::engine::Engine;
-use crate::providers::Providers;
+use networks::Providers;
+use store::clock;
 
 /// Calls to providers that are under way at once.
 const CALLS: usize = 256;

@@ -1,12 +1,12 @@
 //! Writes `EXPIRED` into sessions whose time is over. Only for the lists: an expired session is refused, swept or not.
 
-use domain::command::Command;
-use domain::ids::{MerchantId, SessionId};
+use domain::decision::command::Command;
+use domain::kernel::ids::{MerchantId, SessionId};
 
 use super::turns::{MERCHANTS, Turns};
 use super::{PAGE, TICK};
 use crate::app::App;
-use crate::clock;
+use store::clock;
 
 /// Sweeps for ever.
 pub async fn run(app: App) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::queries::Queries;
 use crate::tokens::Tokens;
+use store::queries::Queries;
 
 /// How often the keys are read: for so long a retired key may still be honoured by what only reads. Whoever obtains a token has
 /// them read, too.

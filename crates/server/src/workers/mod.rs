@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 pub mod callbacks;
-pub mod dispatch;
 pub mod calls;
+pub mod dispatch;
 pub mod expire;
 pub mod keys;
 pub mod place;
@@ -22,7 +22,7 @@ pub const PAGE: u32 = 100;
 
 /// Starts the workers. They end when the set is dropped.
 #[must_use]
-pub fn start(app: &App, inbox: tokio::sync::mpsc::Receiver<crate::providers::sandbox::Callback>) -> JoinSet<()> {
+pub fn start(app: &App, inbox: tokio::sync::mpsc::Receiver<networks::sandbox::Callback>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     workers.spawn(callbacks::run(app.engine.clone(), inbox));
     workers.spawn(poll::run(app.clone()));

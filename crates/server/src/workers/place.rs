@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::queries::Queries;
+use store::queries::Queries;
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_millis(500);

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use domain::command::{Output, Command};
-use domain::execution::ProviderCall;
-use domain::ids::{ExecutionId, MerchantId};
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::payments::provider_call::ProviderCall;
 
 use super::turns::{MERCHANTS, Turns};
 use super::{PAGE, TICK};
 use crate::app::App;
-use crate::clock;
 use crate::engine::{Failure, Outcome};
-use crate::store::StoreError;
+use store::StoreError;
+use store::clock;
 
 /// What a clock that was ahead has put off is searched for so often, among all that waits.
 const SEARCH_EVERY: Duration = Duration::from_secs(20);

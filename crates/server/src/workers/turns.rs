@@ -1,7 +1,7 @@
 //! Whose turn it is. What is due is looked up merchant by merchant and each has its share, so that nobody waits behind
 //! another's crowd.
 
-use domain::ids::MerchantId;
+use domain::kernel::ids::MerchantId;
 
 /// So many merchants are looked at in one go.
 pub const MERCHANTS: u32 = 1_000;

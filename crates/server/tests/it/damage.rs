@@ -1,7 +1,7 @@
 //! A ledger that was changed by hand: the database refuses it, and where it could not, `kola ledger verify` finds it.
 
-use kola::store::sql::{Dialect, Sql};
-use kola::store::verify;
+use store::sql::{Dialect, Sql};
+use store::verify;
 
 use crate::reviews;
 use crate::support::shop::{GOOD, ending};
@@ -258,7 +258,7 @@ fn traded() -> Server {
 #[test]
 fn each_rule_finds_what_breaks_it() {
     let server = traded();
-    let place: kola::store::Database = server.database.url().parse().expect("a URL");
+    let place: store::Database = server.database.url().parse().expect("a URL");
     let mut sql = place.open_as_it_is().expect("the database");
     let sql: &mut dyn Sql = sql.as_mut();
     let defenceless = match sql.dialect() {

@@ -73,7 +73,7 @@ impl Target {
         let shop = server.sign_in(&credentials);
         let ids = stocked(&shop);
         server.terminate();
-        let place: kola::store::Database = database.url().parse().expect("a database");
+        let place: store::Database = database.url().parse().expect("a database");
         let stores = place.stores().expect("stores");
         let runtime = Runtime::new().expect("a runtime");
         let config = Config { sandbox_delay: Duration::ZERO, ..Config::default() };

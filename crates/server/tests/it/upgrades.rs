@@ -2,8 +2,8 @@
 //! newer one is served as long as it only has more.
 
 use jiff::Timestamp;
-use kola::store::recount;
-use kola::store::sql::{Purpose, transaction};
+use store::recount;
+use store::sql::{Purpose, transaction};
 
 use crate::support::process::Credentials;
 use crate::support::shop::{GOOD, ending, new_phone};
@@ -459,7 +459,7 @@ fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
 
 /// As the fourth migration does.
 fn recount(server: &Server) {
-    let place: kola::store::Database = server.database.url().parse().expect("a URL");
+    let place: store::Database = server.database.url().parse().expect("a URL");
     let mut sql = place.open_as_it_is().expect("the database");
     transaction(sql.as_mut(), Purpose::Write, recount::run).expect("counted");
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use domain::currency::Currency;
-use domain::execution::{Execution, ExecutionStatus};
-use domain::ids::MerchantId;
-use domain::money::{Money, Ratio};
-use domain::names::{Operation, Provider};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::money::{Money, Ratio};
+use domain::kernel::names::{Operation, Provider};
+use domain::payments::execution::{Execution, ExecutionStatus};
 
 use super::{Checked, rule};
 use crate::db::{Commit, Map};

@@ -1,17 +1,19 @@
 //! A merchant that looks for a circle: with a party of its own it pays orders of some minor units from wallet to wallet, each in
 //! another currency than the order's, and hopes that roundings leave it more than it had.
 
-use domain::account::NewAccount;
-use domain::checkout::NewCheckout;
-use domain::command::Command;
-use domain::currency::Currency;
-use domain::execute::{Execute, OperationDetails};
-use domain::ids::{CounterpartyId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
-use domain::money::Money;
-use domain::names::{Method, Operation, Provider};
-use domain::party::Relationship;
-use domain::session::{NewSession, SessionKind, SessionStatus};
-use domain::source::{NewItem, SourceStatus};
+use domain::decision::command::Command;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{CounterpartyId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::edit_items::NewItem;
+use domain::sales::source::SourceStatus;
 
 use super::Clients;
 use crate::item::Item;
@@ -46,7 +48,10 @@ impl Clients<'_> {
         });
         let Some(session) = session else {
             let kind = self.books.sources.get(&source)?.kind;
-            return Some(Item::asked(Command::CreateSession(merchant, NewSession::Checkout { kind, source_id: SourceId(source) })));
+            return Some(Item::asked(Command::CreateSession(
+                merchant,
+                NewSession::Checkout { kind, source_id: SourceId(source) },
+            )));
         };
         let request = Execute {
             merchant_id: merchant,

@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use domain::currency::Currency;
-use domain::execution::ExecutionStatus;
-use domain::ledger::AccountKind;
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::review::ReviewKind;
-use domain::session::{SessionKind, SessionStatus};
-use domain::source::{SourceStatus, SourceType};
-use domain::wallet::WalletStatus;
+use domain::exceptions::review::ReviewKind;
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::source::{SourceStatus, SourceType};
 
 use super::figures::{Figures, Prices, Worth, cost_of, whole};
 use crate::db::Map;

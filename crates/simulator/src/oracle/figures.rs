@@ -1,7 +1,7 @@
 //! What payments cost, computed once more: from the published rules, on plain integers, without the product's arithmetic.
 
-use domain::currency::Currency;
-use domain::names::{FeeBearer, Method, Operation};
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{FeeBearer, Method, Operation};
 
 /// What an operator may change, from a time on: server time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

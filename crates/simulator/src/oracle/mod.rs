@@ -8,8 +8,8 @@ mod sessions;
 mod shop;
 mod words;
 
-use domain::command::{Output, Command};
-use domain::ids::SourceId;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::SourceId;
 use kola::engine::{Failure, Outcome};
 
 pub use books::{Books, Wrong};

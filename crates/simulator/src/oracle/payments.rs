@@ -1,16 +1,16 @@
 //! Carrying sessions out, and moving the money.
 
-use domain::command::Output;
-use domain::currency::Currency;
-use domain::execute::{Execute, OperationDetails};
-use domain::execution::ExecutionStatus;
-use domain::ids::SessionId;
-use domain::ledger::AccountKind;
-use domain::names::{Method, Operation, Provider};
-use domain::session::SessionStatus;
-use domain::source::SourceStatus;
-use domain::time::Timestamp;
-use domain::wallet::WalletStatus;
+use domain::decision::command::Output;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::SessionId;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::session::SessionStatus;
+use domain::sales::source::SourceStatus;
 
 use super::books::{Account, Books, Execution, Recipient, Session, Wallet, Wrong};
 use super::figures::{self, Figures};
@@ -107,7 +107,7 @@ impl Books {
         self.record(seen.id.0, execution, case.session)
     }
 
-    fn check_figures(&self, seen: &domain::execution::Execution, own: &Execution) -> Result<(), Wrong> {
+    fn check_figures(&self, seen: &domain::payments::execution::Execution, own: &Execution) -> Result<(), Wrong> {
         let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
         let figures = Figures { payer: seen.payer.minor, payee: seen.payee.minor, total: seen.total_minor, fees };
         let crossing = match seen.operation {
@@ -131,7 +131,9 @@ impl Books {
                 OperationDetails::Collection { account_id, currency } => {
                     stored.account == Some(account_id.0) && stored.outside == currency
                 }
-                OperationDetails::Payout { account_id, .. } => account_id.is_none_or(|account| stored.account == Some(account.0)),
+                OperationDetails::Payout { account_id, .. } => {
+                    account_id.is_none_or(|account| stored.account == Some(account.0))
+                }
                 OperationDetails::Transfer | OperationDetails::Refund => true,
             };
         let refused = if same { vec![] } else { vec!["duplicate"] };

@@ -1,13 +1,15 @@
 //! Declaring, withdrawing and expiring.
 
-use domain::command::Output;
-use domain::money::{Decimal, Money};
-use domain::names::{Operation, Provider};
-use domain::refusal::Refusal;
-use domain::session::{NewSession, SessionKind, SessionStatus};
-use domain::source::{SourceRef, SourceStatus};
-use domain::time::Timestamp;
-use domain::wallet::{Owner, WalletStatus};
+use domain::decision::command::Output;
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::Timestamp;
+use domain::ledger::wallet::{Owner, WalletStatus};
+use domain::payments::create_session::NewSession;
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::SourceStatus;
 use kola::engine::Failure;
 
 use super::books::{Books, Recipient, Session, Wallet, Wrong};
@@ -23,7 +25,7 @@ impl Books {
         let mut refused = match request {
             _ if !verified && !matches!(request, NewSession::Checkout { .. }) => vec!["not_verified"],
             NewSession::Checkout { kind, source_id } => {
-                let merchant_id = domain::ids::MerchantId(merchant);
+                let merchant_id = domain::kernel::ids::MerchantId(merchant);
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
                     Some(source) if source.status != SourceStatus::Active => vec!["state"],
@@ -76,7 +78,7 @@ impl Books {
         Ok(())
     }
 
-    fn add_session(&mut self, merchant: i64, request: &NewSession, made: &domain::session::Session) {
+    fn add_session(&mut self, merchant: i64, request: &NewSession, made: &domain::payments::session::Session) {
         let blank = Session {
             merchant,
             kind: SessionKind::Checkout,
@@ -234,7 +236,7 @@ impl Books {
 }
 
 /// Who receives a transfer, as its merchant was told.
-fn told_recipient(made: &domain::session::Session) -> Option<Recipient> {
+fn told_recipient(made: &domain::payments::session::Session) -> Option<Recipient> {
     made.recipient.as_ref().map(|recipient| match recipient.owner {
         Owner::Merchant(id) => Recipient::Merchant(id.0),
         Owner::Party(id) => Recipient::Party(id.0),

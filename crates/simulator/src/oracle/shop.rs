@@ -1,19 +1,24 @@
 //! Merchants, parties, accounts, wallets, invoices and orders.
 
-use domain::account::NewAccount;
-use domain::change::Patch;
-use domain::checkout::NewCheckout;
-use domain::command::Output;
-use domain::currency::Currency;
-use domain::ids::SourceId;
-use domain::ledger::AccountKind;
-use domain::merchant::{MerchantChanges, NewMerchant};
-use domain::money::Money;
-use domain::names::FeeBearer;
-use domain::party::NewParty;
-use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceStatus};
-use domain::time::Timestamp;
-use domain::wallet::WalletStatus;
+use domain::decision::command::Output;
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::SourceId;
+use domain::kernel::money::Money;
+use domain::kernel::names::FeeBearer;
+use domain::kernel::patch::Patch;
+use domain::kernel::time::Timestamp;
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::WalletStatus;
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::{ItemChanges, NewItem};
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::SourceStatus;
+use domain::sales::update_source::SourceChanges;
 
 use super::books::{Account, Books, Item, Passcode, Source, Wrong};
 use super::{Told, figures, first, reasons, taken};
@@ -285,12 +290,12 @@ impl Books {
     }
 
     /// The next number of the merchant's year.
-    fn next_number(&mut self, merchant: i64, new: &domain::source::Source, told: Told<'_>) -> Result<(), Wrong> {
+    fn next_number(&mut self, merchant: i64, new: &domain::sales::source::Source, told: Told<'_>) -> Result<(), Wrong> {
         let seen = new.number.get(4..8).and_then(|year| year.parse().ok()).filter(|_| told.lenient);
         let year = seen.unwrap_or_else(|| Timestamp(self.time(merchant, told.now)).year());
         let last = self.numbers.entry((merchant, new.kind, year)).or_default();
         *last += 1;
-        let prefix = if new.kind == domain::source::SourceType::Invoice { "INV" } else { "ORD" };
+        let prefix = if new.kind == domain::sales::source::SourceType::Invoice { "INV" } else { "ORD" };
         let expected = format!("{prefix}-{year}-{last:05}");
         if new.number == expected { Ok(()) } else { Err(format!("{} instead of {expected}", new.number)) }
     }
@@ -305,7 +310,7 @@ impl Books {
         Ok(())
     }
 
-    fn add_source(&mut self, made: &domain::source::Source) {
+    fn add_source(&mut self, made: &domain::sales::source::Source) {
         let source = Source {
             merchant: made.merchant_id.0,
             kind: made.kind,

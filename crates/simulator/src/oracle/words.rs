@@ -1,13 +1,15 @@
 //! What providers and operators say, and what it does.
 
-use domain::command::Output;
-use domain::currency::Currency;
-use domain::execution::{ExecutionStatus, CallKind, ProviderOutcome};
-use domain::ledger::AccountKind;
-use domain::names::{Operation, Provider};
-use domain::review::{Resolution, ReviewKind};
-use domain::source::SourceStatus;
-use domain::wallet::WalletStatus;
+use domain::decision::command::Output;
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{Operation, Provider};
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::CallKind;
+use domain::sales::source::SourceStatus;
 
 use super::books::{Books, Execution, Review, Wrong, sum_of};
 use super::{Told, figures, first, taken};
@@ -43,7 +45,9 @@ impl Books {
     fn hear(&mut self, id: i64, word: &ProviderOutcome, told: Told<'_>) -> Result<bool, Wrong> {
         let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
         let other = match word {
-            ProviderOutcome::Succeeded { amount: Some(amount), .. } => (amount.minor, amount.currency) != (own.crossing(), own.outside),
+            ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
+                (amount.minor, amount.currency) != (own.crossing(), own.outside)
+            }
             _ => false,
         };
         if own.disputed {
@@ -51,7 +55,10 @@ impl Books {
             return Ok(false);
         }
         match (word, own.status) {
-            (ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }, ExecutionStatus::Completed | ExecutionStatus::Failed) => {
+            (
+                ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. },
+                ExecutionStatus::Completed | ExecutionStatus::Failed,
+            ) => {
                 self.contradict(id, &own, word)?;
             }
             (_, ExecutionStatus::Completed | ExecutionStatus::Failed) => {}

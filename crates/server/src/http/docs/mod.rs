@@ -7,7 +7,7 @@ use axum::response::Redirect;
 
 use super::error::ApiError;
 use super::routes::Routes;
-use crate::clock;
+use store::clock;
 
 /// The page, with `{nonce}` where its script and style are let through.
 const PAGE: &str = include_str!("page.html");

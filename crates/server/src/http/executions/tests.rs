@@ -1,8 +1,8 @@
-use domain::execution::ExecutionStatus;
-use domain::ids::{ExecutionId, MerchantId};
-use domain::money::{Money, Ratio};
-use domain::names::{Method, Operation, Provider};
-use domain::time::Timestamp;
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::money::{Money, Ratio};
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::payments::execution::ExecutionStatus;
 
 use super::*;
 

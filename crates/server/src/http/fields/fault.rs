@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::refusal::Refusal;
+use domain::kernel::refusal::Refusal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};

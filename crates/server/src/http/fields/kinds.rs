@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use domain::api_enum;
-use domain::currency::Currency;
-use domain::money::{AmountFault, Decimal, MAX_MINOR, Money};
-use domain::names::{Method, Provider};
-use domain::session::check_expiry;
-use domain::source::SourceType;
-use domain::time::Timestamp;
+use domain::decision::settings::check_expiry;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
+use domain::kernel::names::{Method, Provider};
+use domain::kernel::time::Timestamp;
+use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};

@@ -13,9 +13,9 @@ pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, Pay
 pub use schema::{Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object};
 pub use text::{CountryCode, Note, Secret, Text};
 
-use domain::change::Patch;
-use domain::session::Lifetimes;
-use domain::time::Timestamp;
+use domain::decision::settings::Lifetimes;
+use domain::kernel::patch::Patch;
+use domain::kernel::time::Timestamp;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
@@ -209,10 +209,10 @@ macro_rules! payload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::currency::Currency;
-    use domain::money::Money;
-    use domain::names::FeeBearer;
-    use domain::time::seconds;
+    use domain::kernel::currency::Currency;
+    use domain::kernel::money::Money;
+    use domain::kernel::names::FeeBearer;
+    use domain::kernel::time::seconds;
     use serde_json::json;
 
     payload! {

@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use domain::currency::Currency;
-use domain::event::{EventEntity, EventType};
-use domain::execution::ExecutionStatus;
-use domain::ledger::Bucket;
-use domain::merchant::MerchantType;
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::party::Relationship;
-use domain::session::{SessionKind, SessionStatus};
-use domain::source::{SourceStatus, SourceType};
-use domain::wallet::{OwnerType, WalletStatus};
+use domain::decision::event::{EventEntity, EventType};
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::ledger::account::Bucket;
+use domain::ledger::wallet::{OwnerType, WalletStatus};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::source::{SourceStatus, SourceType};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};

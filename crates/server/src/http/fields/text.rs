@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use domain::country::alpha2;
+use domain::kernel::country::alpha2;
 use schemars::{Schema, json_schema};
 use serde_json::Value;
 

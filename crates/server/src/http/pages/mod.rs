@@ -9,13 +9,13 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::checkout::CheckoutConfig;
-use domain::execution::Execution;
-use domain::merchant::Merchant;
-use domain::money::Money;
-use domain::names::{FeeBearer, Mode};
-use domain::source::{Item, Source, SourceStatus, SourceType};
-use domain::time::Timestamp;
+use domain::directory::merchant::Merchant;
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Mode};
+use domain::kernel::time::Timestamp;
+use domain::payments::execution::Execution;
+use domain::sales::checkout::CheckoutConfig;
+use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 
 use super::docs::nonce;
 use super::error::ApiError;
@@ -24,8 +24,8 @@ use super::limits::OfPage;
 use super::links::receipt_path;
 use super::routes::Routes;
 use crate::app::App;
-use crate::clock;
 use crate::places::Place;
+use store::clock;
 use text::{date, day, escape, money, note};
 
 /// How the pages look: no font, image or script from anywhere.

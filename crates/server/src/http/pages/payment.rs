@@ -1,8 +1,8 @@
 //! What a page tells of a payment: what is waited for, why it failed, what was paid, what was given back.
 
-use domain::execution::{Execution, ExecutionStatus};
-use domain::money::Money;
-use domain::names::FeeBearer;
+use domain::kernel::money::Money;
+use domain::kernel::names::FeeBearer;
+use domain::payments::execution::{Execution, ExecutionStatus};
 
 use super::text::{date, escape, method, money};
 use crate::http::sources::{rate_text, refundable};

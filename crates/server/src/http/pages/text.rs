@@ -1,8 +1,8 @@
 //! PathSegments, dates and amounts as people write them.
 
-use domain::money::Money;
-use domain::names::Method;
-use domain::time::Timestamp;
+use domain::kernel::money::Money;
+use domain::kernel::names::Method;
+use domain::kernel::time::Timestamp;
 
 /// A text inside an element.
 pub fn escape(text: &str) -> String {
@@ -82,7 +82,7 @@ pub const fn method(method: Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::currency::Currency;
+    use domain::kernel::currency::Currency;
 
     #[test]
     fn large_amounts_are_grouped() {

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use domain::recipient::Recipient;
-use domain::session::{Session, SessionKind, SessionStatus};
-use domain::source::SourceType;
-use domain::time::Timestamp;
-use domain::wallet::OwnerType;
+use domain::kernel::time::Timestamp;
+use domain::ledger::wallet::OwnerType;
+use domain::payments::session::{Recipient, Session, SessionKind, SessionStatus};
+use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
@@ -227,11 +226,11 @@ impl SessionAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::currency::Currency;
-    use domain::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
-    use domain::money::Money;
-    use domain::time::minutes;
-    use domain::wallet::Owner;
+    use domain::kernel::currency::Currency;
+    use domain::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
+    use domain::kernel::money::Money;
+    use domain::kernel::time::minutes;
+    use domain::ledger::wallet::Owner;
 
     const AT: Timestamp = Timestamp(1_795_348_800_000_000);
     const TIMES: &str = r#""expires_at":"2026-11-22T12:30:00.000000Z","created_at":"2026-11-22T12:00:00.000000Z","updated_at":"2026-11-22T12:00:00.000000Z"}"#;

@@ -15,17 +15,18 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Output, Command};
-use domain::ids::{SessionId, SourceId};
-use domain::session::{NewSession, Session, SessionKind};
-use domain::source::SourceType;
-use domain::time::Timestamp;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::{SessionId, SourceId};
+use domain::kernel::time::Timestamp;
+use domain::payments::create_session::NewSession;
+use domain::payments::session::{Session, SessionKind};
+use domain::sales::source::SourceType;
 use serde_json::json;
 
 use super::answer::{Answered, Listed, page, submit};
 use super::describe::op;
 use super::error::ApiError;
-use super::extract::{Body, Query, PathSegment, PathSegmentAndId};
+use super::extract::{Body, PathSegment, PathSegmentAndId, Query};
 use super::fields::Payload;
 use super::listing::Listing;
 use super::routes::Routes;

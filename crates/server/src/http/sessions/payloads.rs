@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use domain::currency::Currency;
-use domain::ids::{CounterpartyId, ExecutionId, PaymentAccountId, SourceId, WalletId};
-use domain::money::{Decimal, Money};
-use domain::session::NewSession;
-use domain::source::SourceType;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{CounterpartyId, ExecutionId, PaymentAccountId, SourceId, WalletId};
+use domain::kernel::money::{Decimal, Money};
+use domain::payments::create_session::NewSession;
+use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema};
 
 use crate::http::answer::Limit;

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use domain::merchant::{Merchant, MerchantType};
-use domain::money::Money;
-use domain::names::FeeBearer;
-use domain::party::{Counterparty, Party};
-use domain::source::{Item, Source, SourceStatus, SourceType};
+use domain::directory::merchant::{Merchant, MerchantType};
+use domain::directory::party::{Counterparty, Party};
+use domain::kernel::money::Money;
+use domain::kernel::names::FeeBearer;
+use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -199,10 +199,10 @@ impl SourceDetailAnswer {
 #[cfg(test)]
 pub mod samples {
     use super::*;
-    use domain::currency::Currency;
-    use domain::ids::{CounterpartyId, MerchantId, SourceId};
-    use domain::names::Mode;
-    use domain::time::Timestamp;
+    use domain::kernel::currency::Currency;
+    use domain::kernel::ids::{CounterpartyId, MerchantId, SourceId};
+    use domain::kernel::names::Mode;
+    use domain::kernel::time::Timestamp;
 
     const AT: Timestamp = Timestamp(1_795_348_800_000_000);
 

@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::ids::ItemId;
-use domain::money::{Decimal, Money};
-use domain::source::{ItemChanges, NewItem, SourceType};
+use domain::decision::command::{Command, Output};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::ItemId;
+use domain::kernel::money::{Decimal, Money};
+use domain::sales::edit_items::{ItemChanges, NewItem};
+use domain::sales::source::SourceType;
 use schemars::JsonSchema;
 use serde::Serialize;
 

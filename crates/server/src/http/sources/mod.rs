@@ -9,18 +9,21 @@ pub use receipts::{rate_text, refundable};
 
 use axum::Json;
 use axum::extract::State;
-use domain::change::Patch;
-use domain::command::{Output, Command};
-use domain::currency::Currency;
-use domain::ids::{CounterpartyId, SourceId};
-use domain::names::FeeBearer;
-use domain::source::{NewSource, Source, SourceChanges, SourceRef, SourceStatus, SourceType};
+use domain::decision::command::{Command, Output};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{CounterpartyId, SourceId};
+use domain::kernel::names::FeeBearer;
+use domain::kernel::patch::Patch;
+use domain::sales::create_source::NewSource;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{Source, SourceStatus, SourceType};
+use domain::sales::update_source::SourceChanges;
 use serde_json::{Value, json};
 
 use super::answer::{Answered, Limit, Listed, Whole, page, submit};
 use super::describe::{Op, op};
 use super::error::ApiError;
-use super::extract::{Body, Ids, Query, PathSegments};
+use super::extract::{Body, Ids, PathSegments, Query};
 use super::fields::{Day, Id, Note, Payload, Text};
 use super::listing::Listing;
 use super::routes::Routes;
@@ -28,8 +31,8 @@ use super::tenant::Tenant;
 use crate::app::App;
 use crate::payload;
 use crate::places::Place;
-use crate::store::lists::SourceFilter;
 use answers::{Of, SourceAnswer, SourceDetailAnswer};
+use store::lists::SourceFilter;
 
 /// Invoices and orders of one merchant that are being answered at once with all their items.
 pub const UNDER_WAY: usize = 8;

@@ -1,13 +1,13 @@
 //! Receipts: an invoice or order with how it was paid. An unpaid one answers with the payment's fields null.
 
 use axum::extract::State;
-use domain::account::PaymentAccount;
-use domain::execution::{Execution, ExecutionStatus};
-use domain::merchant::{Merchant, MerchantType};
-use domain::money::Money;
-use domain::names::{FeeBearer, Method, Provider};
-use domain::party::{Counterparty, Party, Relationship};
-use domain::source::{Item, Source, SourceStatus};
+use domain::directory::merchant::{Merchant, MerchantType};
+use domain::directory::party::{Counterparty, Party, Relationship};
+use domain::directory::payment_account::PaymentAccount;
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Provider};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::sales::source::{Item, Source, SourceStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -251,7 +251,7 @@ pub async fn receipt_by_number<K: Kind>(
 mod tests {
     use super::super::answers::samples;
     use super::*;
-    use domain::source::SourceType;
+    use domain::sales::source::SourceType;
 
     #[test]
     fn an_unpaid_source_has_a_receipt_without_a_payment() {

@@ -1,0 +1,48 @@
+//! Payment accounts: where a party pays from or is paid.
+
+use crate::decision::row::{NoAltKey, Row};
+use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
+use crate::kernel::names::{Method, Operation, Provider};
+use crate::kernel::time::Timestamp;
+
+/// A mobile-money account, card or wallet of a party.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PaymentAccount {
+    /// Its id.
+    pub id: PaymentAccountId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// The party that holds it.
+    pub party_id: PartyId,
+    /// The holder's name on it.
+    pub account_name: String,
+    /// The network.
+    pub provider: Provider,
+    /// The method.
+    pub method: Method,
+    /// What it was made for.
+    pub operation: Operation,
+    /// ISO 3166, two letters.
+    pub country_code: Option<String>,
+    /// The number; for a card the provider's name for it.
+    pub account_number: Option<String>,
+    /// Whether it may be used.
+    pub is_active: bool,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Row for PaymentAccount {
+    type Id = PaymentAccountId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> PaymentAccountId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+}

@@ -1,0 +1,115 @@
+//! Opening a review, and closing one that a final outcome has answered.
+
+use crate::decision::event::{self, EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::exceptions::review::{Review, ReviewKind, ReviewStatus};
+use crate::kernel::checked::sum;
+use crate::kernel::ids::ReviewId;
+use crate::kernel::money::Money;
+use crate::kernel::names::Provider;
+use crate::kernel::time::Timestamp;
+use crate::payments::execution::Execution;
+use crate::sales::source::Source;
+
+/// Opens a case, or the resolved one of its kind again.
+///
+/// # Errors
+/// [`Stop::Inconsistent`] for sums that do not fit.
+pub(crate) fn open(
+    execution: &Execution,
+    kind: ReviewKind,
+    amount: Money,
+    reason: String,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<ReviewId, Stop> {
+    let review = match work.find::<Review>(&(execution.id, kind))? {
+        Some(known) => Review { amount, reason, ..known.again()? },
+        None => Review {
+            id: ReviewId(work.new_id()?),
+            merchant_id: execution.merchant_id,
+            execution_id: execution.id,
+            kind,
+            status: ReviewStatus::Open,
+            amount,
+            earlier_minor: 0,
+            earlier_returned_minor: 0,
+            reason,
+            resolution: None,
+            evidence: None,
+            created_at: now,
+            resolved_at: None,
+        },
+    };
+    count_on_source(&review, 1, work)?;
+    work.put(review.clone());
+    Ok(review.id)
+}
+
+/// Counts a review that opens, or is resolved, on what its execution collects for. What waits for its deadline is under way
+/// anyway.
+fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(), Stop> {
+    if review.kind == ReviewKind::DeadlinePassed {
+        return Ok(());
+    }
+    if let Some(id) = work.require::<Execution>(review.execution_id)?.source_id {
+        let source = work.require::<Source>(id)?;
+        work.put(Source { open_reviews: sum(source.open_reviews, by)?, ..(*source).clone() });
+    }
+    Ok(())
+}
+
+/// Puts an execution past its deadline on the list, once.
+///
+/// # Errors
+/// None of its own.
+pub fn open_deadline(execution: &Execution, reason: &str, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    if work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))?.is_some() {
+        return Ok(());
+    }
+    let nothing = Money::new(0, execution.wallet_currency());
+    let id = open(execution, ReviewKind::DeadlinePassed, nothing, reason.to_owned(), work, now)?;
+    let note = Some(reason.to_owned());
+    events::record(work, execution.merchant_id, EventType::ReviewOpened, (EventEntity::Review, id.0), note, now)?;
+    Ok(())
+}
+
+/// Takes an execution that became final off the list of passed deadlines. Whether it is there is looked up, not reckoned from
+/// its times: another process may have put it there by another clock, or after the merchant's was advanced.
+///
+/// # Errors
+/// None of its own.
+pub fn close_deadline(execution: &Execution, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    // What needs no provider is final at once.
+    if execution.provider == Provider::Platform {
+        return Ok(());
+    }
+    let Some(review) = work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))? else { return Ok(()) };
+    if review.status == ReviewStatus::Open {
+        resolved((*review).clone(), execution.status.as_str(), "the provider's final word", work, now)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn resolved(
+    review: Review,
+    resolution: &str,
+    evidence: &str,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Review, Stop> {
+    let review = Review {
+        status: ReviewStatus::Resolved,
+        resolution: Some(resolution.to_owned()),
+        evidence: Some(evidence.to_owned()),
+        resolved_at: Some(now),
+        ..review
+    };
+    count_on_source(&review, -1, work)?;
+    work.put(review.clone());
+    // The evidence is kept with the event, since a review that opens again forgets it; the merchant reads the rest.
+    let note = Some([resolution, evidence].join(event::EVIDENCE_SEPARATOR));
+    events::record(work, review.merchant_id, EventType::ReviewResolved, (EventEntity::Review, review.id.0), note, now)?;
+    Ok(review)
+}

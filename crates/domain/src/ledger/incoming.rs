@@ -1,0 +1,35 @@
+//! What a wallet awaits: room is kept for each collection under way.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::checked::sum;
+use crate::kernel::ids::MerchantId;
+use crate::kernel::money::Money;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::ledger::open_wallet;
+use crate::ledger::wallet::{Owner, ROOM_MINOR, Wallet};
+
+/// A collection begins: opens its wallet, which from now on keeps room for it.
+///
+/// # Errors
+/// [`Refusal::NoRoom`] on `session_id`.
+pub fn begin(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Stop> {
+    let wallet = open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+    if !wallet.has_room(amount.minor, ROOM_MINOR) {
+        return Err(Refusal::NoRoom { field: "session_id" }.into());
+    }
+    let incoming_minor = sum(wallet.incoming_minor, amount.minor)?;
+    work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
+    Ok(())
+}
+
+/// A collection ends, well or not: its wallet awaits it no longer. The network has spoken, so nothing here may refuse it.
+///
+/// # Errors
+/// None of its own.
+pub fn end(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Stop> {
+    let wallet = open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+    let incoming_minor = wallet.incoming_minor.saturating_sub(amount.minor).max(0);
+    work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
+    Ok(())
+}

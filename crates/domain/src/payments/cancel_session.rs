@@ -1,0 +1,35 @@
+//! Cancelling a session.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::kernel::ids::{MerchantId, SessionId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::mutant;
+use crate::payments::session::{Session, SessionInput, SessionKind, SessionStatus};
+
+/// Withdraws a session.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::State`].
+pub fn cancel(
+    merchant_id: MerchantId,
+    kind: SessionKind,
+    id: SessionId,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Session, Stop> {
+    let time = work.require::<Merchant>(merchant_id)?.time(now);
+    let found = work.get::<Session>(id)?.filter(|session| session.merchant_id == merchant_id && session.kind == kind);
+    let found = found.ok_or(Refusal::NotFound)?;
+    let session = if mutant!(CancelExecuted) && found.status == SessionStatus::Executed {
+        Session { status: SessionStatus::Canceled, ..(*found).clone() }
+    } else {
+        found.after(SessionInput::Cancel, time)?
+    };
+    work.put(session.clone());
+    events::record(work, merchant_id, EventType::SessionCanceled, (EventEntity::Session, id.0), None, now)?;
+    Ok(session)
+}

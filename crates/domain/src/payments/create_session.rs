@@ -1,0 +1,259 @@
+//! Creating a session: declaring an intent.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::settings::{self, Settings};
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::counterparties;
+use crate::directory::merchant::Merchant;
+use crate::directory::use_payment_account;
+use crate::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
+use crate::kernel::money::{Decimal, Money};
+use crate::kernel::names::{Operation, Provider};
+use crate::kernel::refusal::{self, Refusal, Refusals};
+use crate::kernel::time::Timestamp;
+use crate::ledger::wallet::{Owner, Wallet};
+use crate::payments::checks;
+use crate::payments::recipient;
+use crate::payments::session::{Session, SessionKind, SessionStatus};
+use crate::sales::checkout::CheckoutConfig;
+use crate::sales::find_source::SourceRef;
+use crate::sales::source::{SourceInput, SourceType};
+
+/// A request to declare an intent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NewSession {
+    /// To collect for a source.
+    Checkout {
+        /// Its kind.
+        kind: SourceType,
+        /// Its id.
+        source_id: SourceId,
+    },
+    /// To pay out.
+    Payout {
+        /// Which dialect the request is in: the field that holds the account.
+        account_field: &'static str,
+        /// The wallet; `None` for the merchant's wallet of the currency.
+        wallet_id: Option<WalletId>,
+        /// Where to.
+        account_id: PaymentAccountId,
+        /// How much.
+        amount: Money,
+        /// Until when; `None` for the default.
+        expires_at: Option<Timestamp>,
+    },
+    /// To transfer.
+    Transfer {
+        /// The wallet.
+        wallet_id: WalletId,
+        /// To whom.
+        counterparty_id: CounterpartyId,
+        /// How much.
+        amount: Money,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// To refund.
+    Refund {
+        /// The collection.
+        original_id: ExecutionId,
+        /// How much, in its payer's currency.
+        amount: Decimal,
+        /// Until when.
+        expires_at: Timestamp,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// Declares an intent.
+///
+/// # Errors
+/// Every refusal of `behaviour` for the kind, all at once.
+pub fn create(
+    merchant_id: MerchantId,
+    request: &NewSession,
+    settings: &Settings,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Session, Stop> {
+    let lifetimes = settings.lifetimes;
+    let merchant = work.require::<Merchant>(merchant_id)?;
+    let time = merchant.time(now);
+    if !merchant.verified && !matches!(request, NewSession::Checkout { .. }) {
+        return Err(Refusal::NotVerified.into());
+    }
+    let blank = Session {
+        id: SessionId(0),
+        merchant_id,
+        kind: SessionKind::Checkout,
+        status: SessionStatus::Active,
+        source_id: None,
+        wallet_id: None,
+        payment_account_id: None,
+        counterparty_id: None,
+        party_id: None,
+        recipient: None,
+        original_execution_id: None,
+        amount: None,
+        reason: None,
+        expires_at: time.plus(lifetimes.checkout_us),
+        created_at: time,
+        updated_at: time,
+    };
+    let session = match request {
+        NewSession::Checkout { kind, source_id } => {
+            check_source(merchant_id, *kind, *source_id, work)?;
+            let expires_at = within_checkout(*source_id, blank.expires_at, time, work)?;
+            Session { source_id: Some(*source_id), expires_at, ..blank }
+        }
+        NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
+            let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
+            let mut refusals = Refusals::default();
+            let payee = (*account_id, *account_field);
+            let wallet = payout_wallet(merchant_id, *wallet_id, payee, *amount, work, now, &mut refusals)?;
+            refusals.take(settings::check_expiry(expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Payout,
+                wallet_id: wallet.map(|wallet| wallet.id),
+                payment_account_id: Some(*account_id),
+                amount: Some(*amount),
+                expires_at,
+                ..blank
+            }
+        }
+        NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
+            let mut refusals = Refusals::default();
+            let wallet = own_wallet(merchant_id, *wallet_id, "from_wallet_id", *amount, work, &mut refusals)?;
+            let counterparty = refusals.take(counterparties::owned(merchant_id, *counterparty_id, "to_counterparty_id", work)?);
+            let party_id = counterparty.as_ref().and_then(|counterparty| counterparty.party_id);
+            if counterparty.is_some() && party_id.is_none() {
+                refusals.add(Refusal::CounterpartyWithoutParty);
+            }
+            let recipient = party_id.map(|party_id| recipient::of(&merchant, party_id, work)).transpose()?;
+            if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
+                refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
+            }
+            refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
+            refusals.finish()?;
+            if let Some(party_id) = party_id {
+                recipient::tell(&merchant, party_id, settings.transfers, work, now)?;
+            }
+            Session {
+                kind: SessionKind::Transfer,
+                wallet_id: Some(*wallet_id),
+                counterparty_id: Some(*counterparty_id),
+                party_id,
+                recipient,
+                amount: Some(*amount),
+                expires_at: *expires_at,
+                ..blank
+            }
+        }
+        NewSession::Refund { original_id, amount, expires_at, reason } => {
+            let mut refusals = Refusals::default();
+            let original = refusals.take(checks::refundable(merchant_id, *original_id, work)?);
+            let amount = original.as_ref().and_then(|original| {
+                let amount = refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
+                refusals.take(checks::check_refund_room(original, amount))
+            });
+            refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Refund,
+                wallet_id: original.and_then(|original| original.wallet_id),
+                original_execution_id: Some(*original_id),
+                amount,
+                reason: reason.clone(),
+                expires_at: *expires_at,
+                ..blank
+            }
+        }
+    };
+    let session = Session { id: SessionId(work.new_id()?), ..session };
+    work.put(session.clone());
+    events::record(work, merchant_id, EventType::SessionCreated, (EventEntity::Session, session.id.0), None, now)?;
+    Ok(session)
+}
+
+fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, work: &Workspace) -> Result<(), Stop> {
+    let what = match kind {
+        SourceType::Invoice => "an invoice",
+        SourceType::Order => "an order",
+    };
+    let source = SourceRef { merchant_id, kind, id }.look(work)?.ok_or(Refusal::Unknown { field: "source_id", what })?;
+    source.after(SourceInput::Collect, "source_id", source.updated_at)?;
+    if source.total_minor <= 0 {
+        return Err(Refusal::AmountTooSmall { field: "source_id" }.into());
+    }
+    Ok(())
+}
+
+/// Until when a session may be used for a source: the end of its checkout binds it, and through it the payment.
+fn within_checkout(id: SourceId, expires_at: Timestamp, time: Timestamp, work: &Workspace) -> Result<Timestamp, Stop> {
+    let page = work.find::<CheckoutConfig>(&id)?;
+    match page.and_then(|page| page.ends_at()) {
+        Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
+        Some(at) => Ok(at.min(expires_at)),
+        None => Ok(expires_at),
+    }
+}
+
+/// The merchant's wallet of that id, of the amount's currency, from which a debit may start.
+fn own_wallet(
+    merchant_id: MerchantId,
+    id: WalletId,
+    field: &'static str,
+    amount: Money,
+    work: &Workspace,
+    refusals: &mut Refusals,
+) -> Result<Option<Wallet>, Stop> {
+    let found = work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
+    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" })) else { return Ok(None) };
+    checks::check_debit(&wallet, field, amount, refusals);
+    Ok(Some((*wallet).clone()))
+}
+
+/// The wallet that a payout debits: the merchant's, or that of the party whose account is paid.
+fn payout_wallet(
+    merchant_id: MerchantId,
+    wallet_id: Option<WalletId>,
+    (account_id, account_field): (PaymentAccountId, &'static str),
+    amount: Money,
+    work: &Workspace,
+    now: Timestamp,
+    refusals: &mut Refusals,
+) -> Result<Option<Wallet>, Stop> {
+    let account = refusals.take(use_payment_account::usable(merchant_id, account_id, Operation::Payout, account_field, work)?);
+    let wallet = match wallet_id {
+        None => {
+            let found = work.find::<Wallet>(&(Owner::Merchant(merchant_id), amount.currency))?;
+            refusals.take(found.ok_or(Refusal::NoWallet { currency: amount.currency }))
+        }
+        Some(id) => {
+            // Whose account it is tells whose wallet it may be; of an account that was refused nothing is known.
+            let fits = |wallet: &Wallet| match (wallet.owner(), &account) {
+                (Owner::Merchant(_), _) | (Owner::Party(_), None) => true,
+                (Owner::Party(owner), Some(account)) => owner == account.party_id,
+            };
+            let found = work.get::<Wallet>(id)?.filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
+            refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
+        }
+    };
+    if let Some(wallet) = &wallet {
+        checks::check_debit(wallet, "wallet_id", amount, refusals);
+    }
+    if let Some(account) = account {
+        let own = wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
+        if own && account.provider == Provider::Platform {
+            refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
+        }
+        refusals.unless(
+            work.tariff.takes(account.method, account.provider, Operation::Payout, amount.currency, now),
+            Refusal::CurrencyNotTaken { field: "currency", currency: amount.currency, method: account.method.as_str() },
+        );
+    }
+    Ok(wallet.map(|wallet| (*wallet).clone()))
+}

@@ -1,0 +1,164 @@
+//! Recording what a provider said: settle, release, wait, send again, or open a review.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::exceptions::contradiction;
+use crate::exceptions::open_review;
+use crate::kernel::ids::ExecutionId;
+use crate::kernel::names::Provider;
+use crate::kernel::time::Timestamp;
+use crate::ledger::recipes::DebitFrom;
+use crate::mutant;
+use crate::payments::execution::{Execution, ExecutionStatus, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US};
+use crate::payments::outcome::{OutcomeKind, ProviderOutcome, Transition};
+use crate::payments::provider_call::{self, CallKind, ProviderCall};
+use crate::payments::settle;
+
+/// The execution after a outcome, and the call that it made due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// As it is now.
+    pub execution: Execution,
+    /// What to do next; this process holds the lease.
+    pub call: Option<ProviderCall>,
+}
+
+/// Takes in what a provider reported of an execution, be it an answer, a callback or a status.
+///
+/// # Errors
+/// [`Stop::Inconsistent`] when the execution is not there.
+pub fn record(id: ExecutionId, outcome: &ProviderOutcome, work: &mut Workspace, now: Timestamp) -> Result<Settled, Stop> {
+    let execution = (*work.require::<Execution>(id)?).clone();
+    let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
+    let input = outcome_kind(outcome, &execution);
+    let stay = |execution| Settled { execution, call: None };
+    if execution.in_review {
+        return Ok(stay(contradiction::note_outcome(execution, outcome, time, work, now)?));
+    }
+    if mutant!(FailedCompletes) && execution.status == ExecutionStatus::Failed && input == OutcomeKind::Succeeded {
+        let completed = Execution { status: ExecutionStatus::Completed, ..execution };
+        work.put(completed.clone());
+        return Ok(stay(completed));
+    }
+    Ok(match execution.status.on(input) {
+        Transition::Wait => stay(wait(execution, input, time, work, now)?),
+        Transition::WaitForAction => stay(wait_for_action(execution, outcome, time, work, now)?),
+        Transition::Complete => {
+            let transaction_id = match outcome {
+                ProviderOutcome::Succeeded { transaction_id, .. } => Some(transaction_id.clone()),
+                _ => None,
+            };
+            stay(settle::complete(execution, DebitFrom::Held, transaction_id, time, work, now)?)
+        }
+        Transition::Fail => stay(settle::fail(execution, message_of(outcome), time, work, now)?),
+        Transition::Resend => resend(execution, time, work, now)?,
+        // Also what repeats an outcome may be news: the provider may have reported otherwise in between.
+        Transition::Unchanged | Transition::Review => stay(contradiction::take_in(execution, outcome, time, work, now)?),
+    })
+}
+
+fn outcome_kind(outcome: &ProviderOutcome, execution: &Execution) -> OutcomeKind {
+    match outcome {
+        ProviderOutcome::Accepted => OutcomeKind::Accepted,
+        ProviderOutcome::NeedsAction { .. } => OutcomeKind::NeedsAction,
+        ProviderOutcome::Succeeded { amount: Some(amount), .. }
+            if *amount != execution.outside_amount() && !mutant!(SettleWrongAmount) =>
+        {
+            OutcomeKind::Mismatch
+        }
+        ProviderOutcome::Unknown if mutant!(TimeoutFails) => OutcomeKind::Declined,
+        ProviderOutcome::Succeeded { .. } => OutcomeKind::Succeeded,
+        ProviderOutcome::Declined { .. } => OutcomeKind::Declined,
+        ProviderOutcome::Unknown => OutcomeKind::Unknown,
+        ProviderOutcome::NeverSeen => OutcomeKind::NeverSeen,
+    }
+}
+
+fn message_of(outcome: &ProviderOutcome) -> String {
+    match outcome {
+        ProviderOutcome::Declined { message } => message.clone(),
+        _ => String::new(),
+    }
+}
+
+fn wait(
+    execution: Execution,
+    input: OutcomeKind,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Execution, Stop> {
+    let waiting_for = match input {
+        OutcomeKind::Unknown => "the provider did not answer; it is asked again",
+        _ => "the provider's result",
+    };
+    let before = execution.clone();
+    let execution = match input {
+        // The provider has what it needs: the payer has acted.
+        OutcomeKind::Accepted => Execution { requires_action: false, client_secret: None, ..execution },
+        _ => execution,
+    };
+    let execution = settle::processing(execution, waiting_for, time, work, now)?.dated(&before, time);
+    work.put(execution.clone());
+    Ok(execution)
+}
+
+fn wait_for_action(
+    execution: Execution,
+    outcome: &ProviderOutcome,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Execution, Stop> {
+    let ProviderOutcome::NeedsAction { client_secret } = outcome else {
+        return Err(Stop::Inconsistent("an action without a secret".to_owned()));
+    };
+    let before = execution.clone();
+    let execution = settle::processing(execution, "the payer's authentication", time, work, now)?;
+    if !before.requires_action {
+        let entity = (EventEntity::Execution, execution.id.0);
+        events::record(work, execution.merchant_id, EventType::ExecutionRequiresAction, entity, None, now)?;
+    }
+    let execution = Execution { requires_action: true, client_secret: Some(client_secret.clone()), ..execution };
+    let execution = execution.dated(&before, time);
+    work.put(execution.clone());
+    Ok(execution)
+}
+
+/// The provider does not know the request: send it again with the same id, or give it up when its time is long over.
+fn resend(execution: Execution, time: Timestamp, work: &mut Workspace, now: Timestamp) -> Result<Settled, Stop> {
+    let sent_at = execution.sent_at.unwrap_or(execution.created_at);
+    let late = time >= execution.deadline_at;
+    if late && time.since(sent_at) >= NEVER_SEEN_US {
+        let execution = settle::fail(execution, "the provider never received the request".to_owned(), time, work, now)?;
+        return Ok(Settled { execution, call: None });
+    }
+    let too_old = execution.provider == Provider::Stripe && time.since(execution.created_at) > STRIPE_RESEND_US;
+    if late || too_old {
+        let waiting_for =
+            if too_old { "a review: a Stripe request older than 23 hours is not sent again" } else { "the provider's result" };
+        let execution = settle::processing(execution, waiting_for, time, work, now)?;
+        if too_old {
+            open_review::open_deadline(&execution, waiting_for, work, now)?;
+        }
+        work.put(execution.clone());
+        return Ok(Settled { execution, call: None });
+    }
+    let sent = Execution {
+        attempts: execution.attempts.saturating_add(1),
+        sent_at: Some(time),
+        waiting_for: Some("the provider's answer; it was sent again".to_owned()),
+        next_check_at: Some(time.plus(LEASE_US)),
+        lease_until: Some(now.plus(LEASE_US)),
+        ..execution.clone()
+    };
+    let execution = sent.dated(&execution, time);
+    work.put(execution.clone());
+    let mut call = provider_call::build(&execution, None, CallKind::Send, work, now)?;
+    if mutant!(ResendAsNew) {
+        call.request.request_id.push('2');
+    }
+    Ok(Settled { execution, call: Some(call) })
+}

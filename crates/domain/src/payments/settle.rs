@@ -1,0 +1,155 @@
+//! Ending an execution: posts its recipe or releases its hold, and tells its source.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::exceptions::open_review;
+use crate::kernel::names::Operation;
+use crate::kernel::time::Timestamp;
+use crate::ledger::incoming;
+use crate::ledger::open_wallet;
+use crate::ledger::post;
+use crate::ledger::recipes::{self, DebitFrom};
+use crate::ledger::wallet::Owner;
+use crate::mutant;
+use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::refund;
+use crate::sales::source::{Source, SourceInput, SourceStatus};
+
+/// Writes down that the provider has it, or may have it.
+pub(crate) fn processing(
+    execution: Execution,
+    waiting_for: &str,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Execution, Stop> {
+    if execution.status == ExecutionStatus::Pending {
+        let entity = (EventEntity::Execution, execution.id.0);
+        let note = Some(waiting_for.to_owned());
+        events::record(work, execution.merchant_id, EventType::ExecutionProcessing, entity, note, now)?;
+    }
+    let mode = work.require::<Merchant>(execution.merchant_id)?.mode;
+    let next_check_at = Some(execution.next_check(mode, time));
+    let after = Execution {
+        status: ExecutionStatus::Processing,
+        waiting_for: Some(waiting_for.to_owned()),
+        next_check_at,
+        lease_until: None,
+        ..execution.clone()
+    };
+    Ok(after.dated(&execution, time))
+}
+
+/// Settles: posts the recipe, pays the source. `from` says whether an outgoing payment was held before.
+///
+/// # Errors
+/// [`Stop::Inconsistent`] when rows contradict each other.
+pub fn complete(
+    mut execution: Execution,
+    from: DebitFrom,
+    transaction_id: Option<String>,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Execution, Stop> {
+    let merchant = execution.merchant_id;
+    still_open(&execution)?;
+    if execution.operation == Operation::Collection {
+        let wallet = open_wallet::open(work, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
+        execution.wallet_id = Some(wallet.id);
+    }
+    if let Some(payment) = execution.original_execution_id {
+        execution.released_minor = refund::complete(&execution, payment, work)?;
+    }
+    if let Some(money) = execution.incoming() {
+        incoming::end(work, merchant, money, now)?;
+    }
+    let figures = execution.figures()?;
+    let postings = match execution.operation {
+        Operation::Collection => recipes::collection_completes(&figures)?,
+        Operation::Payout | Operation::Transfer | Operation::Refund => recipes::outgoing_completes(&figures, from)?,
+    };
+    let event =
+        events::record(work, merchant, EventType::ExecutionCompleted, (EventEntity::Execution, execution.id.0), None, now)?;
+    post::post(work, event, Some(execution.id), &postings, now)?;
+
+    let execution = Execution {
+        status: ExecutionStatus::Completed,
+        completed_at: Some(time),
+        provider_transaction_id: transaction_id.or_else(|| execution.provider_transaction_id.clone()),
+        ..finished(execution, time)
+    };
+    if let Some(source) = execution.source_id {
+        let paid = work.require::<Source>(source)?.after(SourceInput::Collected, "", time)?;
+        work.put(Source { paid_at: Some(time), ..paid });
+        events::record(work, merchant, EventType::SourcePaid, (EventEntity::Source, source.0), None, now)?;
+    }
+    open_review::close_deadline(&execution, work, now)?;
+    work.put(execution.clone());
+    Ok(execution)
+}
+
+/// Fails an execution that was with a provider: releases its hold, opens its source again, gives back its refund's room.
+///
+/// # Errors
+/// [`Stop::Inconsistent`] when rows contradict each other.
+pub fn fail(
+    execution: Execution,
+    message: String,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Execution, Stop> {
+    let merchant = execution.merchant_id;
+    still_open(&execution)?;
+    let entity = (EventEntity::Execution, execution.id.0);
+    let event = events::record(work, merchant, EventType::ExecutionFailed, entity, Some(message.clone()), now)?;
+    if let Some((wallet, money)) = execution.hold() {
+        post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)?;
+        if mutant!(ReleaseTwice) {
+            post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)?;
+        }
+    }
+    if let Some(money) = execution.incoming().filter(|_| !mutant!(IncomingKept)) {
+        incoming::end(work, merchant, money, now)?;
+    }
+    if let Some(source) = execution.source_id {
+        let source = work.require::<Source>(source)?;
+        if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
+            work.put(source.after(SourceInput::CollectionFailed, "", time)?);
+            events::record(work, merchant, EventType::SourceReopened, (EventEntity::Source, source.id.0), None, now)?;
+        }
+    }
+    // What a in_review one counts for is for its review to say.
+    if let Some(original) = execution.original_execution_id.filter(|_| !execution.in_review && !mutant!(RoomKept)) {
+        let original = work.require::<Execution>(original)?.recounted(execution.payee.minor, 0)?;
+        work.put(original);
+    }
+    let execution = Execution { status: ExecutionStatus::Failed, gateway_message: Some(message), ..finished(execution, time) };
+    open_review::close_deadline(&execution, work, now)?;
+    work.put(execution.clone());
+    Ok(execution)
+}
+
+/// What is final is never settled again, whatever led here.
+fn still_open(execution: &Execution) -> Result<(), Stop> {
+    if execution.status.is_final() {
+        return Err(Stop::Inconsistent(format!("execution {} is {} already", execution.id, execution.status)));
+    }
+    Ok(())
+}
+
+/// Without what only an execution under way has.
+fn finished(execution: Execution, time: Timestamp) -> Execution {
+    Execution {
+        waiting_for: None,
+        next_check_at: None,
+        lease_until: None,
+        client_secret: None,
+        requires_action: false,
+        updated_at: time,
+        ..execution
+    }
+}

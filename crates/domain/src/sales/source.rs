@@ -1,0 +1,294 @@
+//! Invoices and orders: what a checkout session collects for.
+
+use crate::api_enum;
+use crate::decision::row::{NoAltKey, Row};
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
+use crate::kernel::money::Money;
+use crate::kernel::names::FeeBearer;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::mutant;
+
+/// The most items of a source: whoever reads it, on a page too, reads all of them.
+pub const MAX_SOURCE_ITEMS: i64 = 200;
+
+api_enum! {
+    /// What a source is.
+    SourceType {
+        /// An invoice.
+        Invoice = "INVOICE",
+        /// An order.
+        Order = "ORDER",
+    }
+}
+
+impl SourceType {
+    /// The word in a sentence.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::Order => "order",
+        }
+    }
+
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Invoice => "INV",
+            Self::Order => "ORD",
+        }
+    }
+}
+
+api_enum! {
+    /// Where a source is in its life.
+    SourceStatus {
+        /// Being written.
+        Idle = "IDLE",
+        /// Published: it can be paid.
+        Active = "ACTIVE",
+        /// A collection for it is under way.
+        Processing = "PROCESSING",
+        /// Paid.
+        Paid = "PAID",
+        /// Withdrawn.
+        Canceled = "CANCELED",
+    }
+}
+
+/// What happens to a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SourceInput {
+    /// Its fields or items are changed.
+    Edit,
+    /// It is published.
+    Publish,
+    /// It is withdrawn.
+    Cancel,
+    /// A collection for it starts.
+    Collect,
+    /// That collection completed.
+    Collected,
+    /// That collection failed.
+    CollectionFailed,
+    /// A review found that a collection which had failed was paid all the same.
+    Settled,
+}
+
+impl SourceInput {
+    /// Every input.
+    pub const ALL: &'static [Self] =
+        &[Self::Edit, Self::Publish, Self::Cancel, Self::Collect, Self::Collected, Self::CollectionFailed, Self::Settled];
+}
+
+impl SourceStatus {
+    /// Whether nothing can happen to it any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Paid | Self::Canceled)
+    }
+
+    /// The state after `input`.
+    ///
+    /// # Errors
+    /// The states that the input needs, as a text for a message.
+    pub const fn on(self, input: SourceInput) -> Result<Self, &'static str> {
+        use SourceInput::{Cancel, Collect, Collected, CollectionFailed, Edit, Publish, Settled};
+        match (self, input) {
+            (Self::Idle, Edit) => Ok(Self::Idle),
+            (Self::Idle, Publish) => Ok(Self::Active),
+            (Self::Idle | Self::Active, Cancel) => Ok(Self::Canceled),
+            (Self::Active, Collect) => Ok(Self::Processing),
+            (Self::Processing, Collected) | (Self::Active, Settled) => Ok(Self::Paid),
+            (Self::Processing, CollectionFailed) => Ok(Self::Active),
+            (Self::Active | Self::Processing | Self::Paid | Self::Canceled, Edit | Publish) => Err("IDLE"),
+            (Self::Processing | Self::Paid | Self::Canceled, Cancel) => Err("IDLE or ACTIVE"),
+            (Self::Idle | Self::Processing | Self::Paid | Self::Canceled, Collect | Settled) => Err("ACTIVE"),
+            (Self::Idle | Self::Active | Self::Paid | Self::Canceled, Collected | CollectionFailed) => Err("PROCESSING"),
+        }
+    }
+}
+
+/// An invoice or an order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Its id.
+    pub id: SourceId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Invoice or order.
+    pub kind: SourceType,
+    /// Its number: `INV-2026-00042`.
+    pub number: String,
+    /// Who is to pay.
+    pub counterparty_id: CounterpartyId,
+    /// Its currency.
+    pub currency: Currency,
+    /// Σ qty × amount of its items, in minor units.
+    pub total_minor: i64,
+    /// How many items it has, while it is `IDLE`: afterwards it gets no more.
+    pub item_count: i64,
+    /// Where it is in its life.
+    pub status: SourceStatus,
+    /// What it is for.
+    pub note: String,
+    /// Who bears the fees.
+    pub fee_bearer: FeeBearer,
+    /// Whether it is shown as a payment link.
+    pub as_payment_link: bool,
+    /// The merchant's own reference.
+    pub reference_id: Option<String>,
+    /// The day on which it is due: its midnight in UTC.
+    pub due_date: Option<Timestamp>,
+    /// Merchant time of the payment.
+    pub paid_at: Option<Timestamp>,
+    /// How many open reviews there are of money of its collections: while there is one it may have been paid already.
+    pub open_reviews: i64,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Source {
+    /// What is to be paid.
+    #[must_use]
+    pub const fn total(&self) -> Money {
+        Money::new(self.total_minor, self.currency)
+    }
+
+    /// This source after `input`.
+    ///
+    /// # Errors
+    /// [`Refusal::State`], [`Refusal::InReview`] on `field`.
+    pub fn after(&self, input: SourceInput, field: &'static str, time: Timestamp) -> Result<Self, Refusal> {
+        let status = self.status.on(input).map_err(|needs| Refusal::State {
+            field,
+            what: self.kind.word(),
+            state: self.status.as_str(),
+            needs,
+        })?;
+        if input == SourceInput::Collect && self.open_reviews > 0 && !mutant!(CollectInReview) {
+            return Err(Refusal::InReview { field, what: self.kind.word() });
+        }
+        Ok(Self { status, updated_at: time, ..self.clone() })
+    }
+}
+
+impl Row for Source {
+    type Id = SourceId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> SourceId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+}
+
+/// A line of a source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Item {
+    /// Its id.
+    pub id: ItemId,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Of which source.
+    pub source_id: SourceId,
+    /// What it is.
+    pub name: String,
+    /// How many, at least one.
+    pub qty: i64,
+    /// The price of one, in minor units.
+    pub amount_minor: i64,
+    /// The source's currency.
+    pub currency: Currency,
+    /// Whether it was taken out again.
+    pub removed: bool,
+    /// Merchant time.
+    pub created_at: Timestamp,
+    /// Merchant time.
+    pub updated_at: Timestamp,
+}
+
+impl Item {
+    pub(crate) fn line_total(&self) -> Option<i64> {
+        self.qty.checked_mul(self.amount_minor)
+    }
+}
+
+impl Row for Item {
+    type Id = ItemId;
+    type AltKey = NoAltKey;
+
+    fn id(&self) -> ItemId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<NoAltKey> {
+        None
+    }
+}
+
+/// The last number given to an invoice or order in a year.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Counter {
+    /// Its id.
+    pub id: i64,
+    /// Whose it is.
+    pub merchant_id: MerchantId,
+    /// Invoices or orders.
+    pub kind: SourceType,
+    /// The calendar year, UTC, in merchant time.
+    pub year: i64,
+    /// The last number.
+    pub last: i64,
+}
+
+impl Row for Counter {
+    type Id = i64;
+    type AltKey = (MerchantId, SourceType, i64);
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<(MerchantId, SourceType, i64)> {
+        Some((self.merchant_id, self.kind, self.year))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every (state, input) pair; a dot is a refusal.
+    #[test]
+    fn the_life_of_a_source() {
+        let table = "
+            |            | Edit | Publish | Cancel   | Collect    | Collected | CollectionFailed | Settled |
+            | IDLE       | IDLE | ACTIVE  | CANCELED | .          | .         | .                | .       |
+            | ACTIVE     | .    | .       | CANCELED | PROCESSING | .         | .                | PAID    |
+            | PROCESSING | .    | .       | .        | .          | PAID      | ACTIVE           | .       |
+            | PAID       | .    | .       | .        | .          | .         | .                | .       |
+            | CANCELED   | .    | .       | .        | .          | .         | .                | .       |";
+        let mut rows = table
+            .lines()
+            .filter(|line| line.contains('|'))
+            .map(|line| line.split('|').map(str::trim).skip(1).collect::<Vec<_>>());
+        rows.next();
+        let mut pairs = 0;
+        for row in rows {
+            let state = SourceStatus::parse(row[0]).unwrap();
+            for (input, expected) in SourceInput::ALL.iter().zip(&row[1..]) {
+                let got = state.on(*input).map_or(".", SourceStatus::as_str);
+                assert_eq!(got, *expected, "{state} on {input:?}");
+                pairs += 1;
+            }
+        }
+        assert_eq!(pairs, SourceStatus::ALL.len() * SourceInput::ALL.len());
+    }
+}
