@@ -1,5 +1,5 @@
-//! Clients that trade while something is done to the database: each declares a payment, executes it, and goes on to the next,
-//! whatever it was answered.
+//! Clients that trade while something is done to the database: each declares a payment, executes
+//! it, and goes on to the next, whatever it was answered.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -60,7 +60,9 @@ impl Tally {
 
     /// Holds what the clients know against what is in the database.
     pub fn compare(&self, place: &Place) -> anyhow::Result<Difference> {
-        let rows = place.lines("SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id")?;
+        let rows = place.lines(
+            "SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id",
+        )?;
         let rows = rows.iter().map(|row| {
             let (reference, count) = row.split_once(' ').context("a row")?;
             Ok((reference, count.parse()?))
@@ -80,7 +82,8 @@ impl Tally {
     }
 }
 
-/// Between what the clients know and what is there, once all that was not acknowledged has been tried again.
+/// Between what the clients know and what is there, once all that was not acknowledged has been
+/// tried again.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Difference {
     /// Acknowledged, and not there.
@@ -126,12 +129,14 @@ impl Load {
 
     /// So many clients at each server, until they are told to stop.
     async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Tally> {
-        let places = (0..connections).flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
+        let places = (0..connections)
+            .flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
         let mut clients = JoinSet::new();
         for (number, server) in places {
             let kind = if number % 2 == 0 { Kind::Transfer } else { Kind::Payout };
             let shop = (number / 2) % self.shops.len();
-            let caller = Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() };
+            let caller =
+                Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() };
             clients.spawn(caller.run(kind, shop));
         }
         let mut all = Tally::default();
@@ -166,16 +171,22 @@ impl Load {
         }
     }
 
-    /// Asks for each once more, with the same key and at another server than before, until it is acknowledged or nobody would
-    /// wait any longer. Answers how many were.
+    /// Asks for each once more, with the same key and at another server than before, until it is
+    /// acknowledged or nobody would wait any longer. Answers how many were.
     pub async fn try_again(self: &Arc<Self>, open: &[Open]) -> anyhow::Result<usize> {
         let begun = Instant::now();
         let mut callers: Vec<Caller> = (0..self.servers.len())
-            .map(|server| Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() })
+            .map(|server| Caller {
+                load: Arc::clone(self),
+                server,
+                client: None,
+                tally: Tally::default(),
+            })
             .collect();
         let mut done = 0;
         for one in open {
-            let caller = callers.get_mut((one.server + 1) % self.servers.len()).context("no such server")?;
+            let caller =
+                callers.get_mut((one.server + 1) % self.servers.len()).context("no such server")?;
             let mut acknowledged = caller.execute(one).await;
             while !acknowledged && begun.elapsed() < PATIENCE {
                 tokio::time::sleep(PAUSE).await;
@@ -218,14 +229,20 @@ impl Caller {
 
     async fn session(&mut self, kind: Kind, shop: usize) -> Option<u64> {
         let declarer = self.load.shops.get(shop)?;
-        let body = if kind == Kind::Payout { declarer.payout_session(false) } else { declarer.transfer_session() };
-        let answer = self.ask(shop, &format!("/v1/sessions/{}", kind.word()), &body.to_string()).await?;
+        let body = if kind == Kind::Payout {
+            declarer.payout_session(false)
+        } else {
+            declarer.transfer_session()
+        };
+        let answer =
+            self.ask(shop, &format!("/v1/sessions/{}", kind.word()), &body.to_string()).await?;
         answer.parse().ok()
     }
 
     /// Whether it was acknowledged.
     async fn execute(&mut self, one: &Open) -> bool {
-        let body = format!(r#"{{"session_id":{},"reference_id":"{}"}}"#, one.session, one.reference);
+        let body =
+            format!(r#"{{"session_id":{},"reference_id":"{}"}}"#, one.session, one.reference);
         self.ask(one.shop, &format!("/v1/executions/{}", one.kind.word()), &body).await.is_some()
     }
 
@@ -237,7 +254,9 @@ impl Caller {
         match asked {
             Ok(Ok((200, id))) => return Some(id),
             Ok(Ok((503, _))) => self.tally.refused.push(Instant::now()),
-            Ok(Ok((status, text))) => self.tally.odd.push(format!("{path} was answered {status}: {text}")),
+            Ok(Ok((status, text))) => {
+                self.tally.odd.push(format!("{path} was answered {status}: {text}"))
+            }
             Ok(Err(_)) => {
                 self.client = None;
                 self.tally.broken.push(Instant::now());
@@ -250,7 +269,12 @@ impl Caller {
         None
     }
 
-    async fn exchange(&mut self, shop: usize, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
+    async fn exchange(
+        &mut self,
+        shop: usize,
+        path: &str,
+        body: &str,
+    ) -> anyhow::Result<(u16, String)> {
         let address = *self.load.servers.get(self.server).context("no such server")?;
         let token = &self.load.shops.get(shop).context("no such shop")?.token;
         if self.client.is_none() {
@@ -259,7 +283,14 @@ impl Caller {
         let client = self.client.as_mut().context("no connection")?;
         let (status, answer) = client.ask("POST", token, path, Some(body)).await?;
         let id = answer.text("id").or_else(|| answer.text("payment_intent_id"));
-        Ok((status, if status == 200 { id.context("an answer without an id")?.to_owned() } else { answer.to_string() }))
+        Ok((
+            status,
+            if status == 200 {
+                id.context("an answer without an id")?.to_owned()
+            } else {
+                answer.to_string()
+            },
+        ))
     }
 }
 

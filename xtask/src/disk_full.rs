@@ -1,5 +1,6 @@
-//! `cargo xtask disk-full`: the file system under PostgreSQL runs full while clients trade, stays full for a while, and is given
-//! room again. What was acknowledged must be there, and what was not, tried again with the same key, must be done once.
+//! `cargo xtask disk-full`: the file system under PostgreSQL runs full while clients trade, stays
+//! full for a while, and is given room again. What was acknowledged must be there, and what was
+//! not, tried again with the same key, must be done once.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -41,7 +42,11 @@ impl SmallDisk {
     fn mount(folder: PathBuf) -> anyhow::Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "only root may mount a small file system");
         std::fs::create_dir_all(&folder)?;
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(&folder).status().context("mount")?;
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", SIZE, "tmpfs"])
+            .arg(&folder)
+            .status()
+            .context("mount")?;
         ensure!(mount.success(), "the small file system was not mounted");
         Ok(Self(folder))
     }
@@ -93,8 +98,11 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 fn trade(options: &Options, kola: &Kola, disk: &SmallDisk, folder: &Path) -> anyhow::Result<bool> {
-    // A log that is cut often, so that there is trade until the disk is full, and not for as long as one piece of it lasts.
-    let settings = cluster::Options::new(&disk.0).with("max_wal_size", "32MB").with("checkpoint_timeout", "30s");
+    // A log that is cut often, so that there is trade until the disk is full, and not for as long
+    // as one piece of it lasts.
+    let settings = cluster::Options::new(&disk.0)
+        .with("max_wal_size", "32MB")
+        .with("checkpoint_timeout", "30s");
     let cluster = Arc::new(Cluster::start(&settings)?);
     let place = Place::on(Arc::clone(&cluster), "trade", folder);
     place.create()?;
@@ -104,7 +112,8 @@ fn trade(options: &Options, kola: &Kola, disk: &SmallDisk, folder: &Path) -> any
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(Shop::furnish_all(&mut shops, server.address))?;
     let load = Arc::new(Load::new(vec![server.address], shops));
-    let (counts, tally) = load.beside(&runtime, options.connections, || play(options, disk, &cluster, &load, &server))?;
+    let (counts, tally) = load
+        .beside(&runtime, options.connections, || play(options, disk, &cluster, &load, &server))?;
     let retried = runtime.block_on(load.try_again(&tally.open))?;
     let difference = tally.compare(&place)?;
     server.stop()?;
@@ -121,7 +130,13 @@ struct Counts {
 }
 
 /// What happens to the disk while the trade goes on.
-fn play(options: &Options, disk: &SmallDisk, cluster: &Cluster, load: &Load, server: &Server) -> anyhow::Result<Counts> {
+fn play(
+    options: &Options,
+    disk: &SmallDisk,
+    cluster: &Cluster,
+    load: &Load,
+    server: &Server,
+) -> anyhow::Result<Counts> {
     let part = Duration::from_secs(options.seconds);
     let acknowledged = || load.acknowledged.load(Ordering::SeqCst);
     std::thread::sleep(part);
@@ -139,7 +154,11 @@ fn play(options: &Options, disk: &SmallDisk, cluster: &Cluster, load: &Load, ser
     while !load.all_went_on() && begun.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(50));
     }
-    ensure!(load.all_went_on(), "the server did not go on when there was room again\n{}", server.log());
+    ensure!(
+        load.all_went_on(),
+        "the server did not go on when there was room again\n{}",
+        server.log()
+    );
     std::thread::sleep(part);
     Ok(Counts { before, full, after: acknowledged(), postgres_ended })
 }
@@ -155,7 +174,10 @@ fn report(counts: &Counts, tally: &Tally, retried: usize, difference: Difference
     line("slowest answer", &format!("{:.2?}", tally.slowest));
     line("other answers", &tally.odd.len());
     tally.odd.iter().take(5).for_each(|odd| println!("  {odd}"));
-    line("not acknowledged, tried again", &format!("{}, {retried} acknowledged then", tally.open.len()));
+    line(
+        "not acknowledged, tried again",
+        &format!("{}, {retried} acknowledged then", tally.open.len()),
+    );
     line("acknowledged and missing", &difference.missing);
     line("keys without exactly one execution", &difference.not_once);
     line("executions that nobody asked for", &difference.strangers);

@@ -1,5 +1,5 @@
-//! A shop that trades over HTTP with a server that may die at any moment, and a client that sends the same request with the
-//! same key until it knows the end.
+//! A shop that trades over HTTP with a server that may die at any moment, and a client that sends
+//! the same request with the same key until it knows the end.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -142,7 +142,10 @@ impl Shop {
         let made = kola.merchant_create(place, name)?;
         let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
         let wallets = made.get("wallets").and_then(Value::as_array);
-        let usd = wallets.into_iter().flatten().find(|wallet| wallet.get("currency").is_some_and(|code| code == "USD"));
+        let usd = wallets
+            .into_iter()
+            .flatten()
+            .find(|wallet| wallet.get("currency").is_some_and(|code| code == "USD"));
         let wallet = usd.and_then(|wallet| wallet.get("id")?.as_u64()).context("no USD wallet")?;
         kola.wallet_fund(place, wallet, FUNDS)?;
         Ok(Self {
@@ -162,15 +165,23 @@ impl Shop {
     /// Signs in, and makes what its payments point at.
     pub async fn furnish(&mut self, client: &mut Client, number: usize) -> anyhow::Result<()> {
         self.sign_in(client).await?;
-        let body = json!({"fullname": "Amara Kollie", "phone": format!("{}", 231_770_000_000 + number)});
+        let body =
+            json!({"fullname": "Amara Kollie", "phone": format!("{}", 231_770_000_000 + number)});
         let party = self.post(client, "/v1/parties/create", &body).await?;
         let body = json!({"relationship_type": "CUSTOMER", "party_id": party});
         self.counterparty = self.post(client, "/v1/counterparties/create", &body).await?;
-        self.payer = self.account(client, party, "COLLECTION", "PAWAPAY", "MTN_MOMO_LBR", "231880000001").await?;
-        self.payee = self.account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000001").await?;
-        self.silent = self.account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000139").await?;
+        self.payer = self
+            .account(client, party, "COLLECTION", "PAWAPAY", "MTN_MOMO_LBR", "231880000001")
+            .await?;
+        self.payee = self
+            .account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000001")
+            .await?;
+        self.silent = self
+            .account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000139")
+            .await?;
         let card = "pm_card_authenticationRequired";
-        self.card = self.account(client, party, "COLLECTION", "STRIPE", "CREDIT_CARD", card).await?;
+        self.card =
+            self.account(client, party, "COLLECTION", "STRIPE", "CREDIT_CARD", card).await?;
         Ok(())
     }
 
@@ -184,7 +195,8 @@ impl Shop {
     }
 
     pub async fn sign_in(&mut self, client: &mut Client) -> anyhow::Result<()> {
-        let body = json!({"client_id": self.client_id, "client_secret": self.client_secret}).to_string();
+        let body =
+            json!({"client_id": self.client_id, "client_secret": self.client_secret}).to_string();
         let answer = client.post("", "/v1/jwt/client/obtain/token", &body).await?;
         self.token = answer.text("access_token").context("no access_token")?.to_owned();
         Ok(())
@@ -201,7 +213,8 @@ impl Shop {
     ) -> anyhow::Result<u64> {
         let body = json!({"account_name": "Amara Kollie", "provider": provider, "method": method, "party_id": party,
             "insensitive_account_number": number});
-        self.post(client, &format!("/v1/payment-accounts/create?operation_type={operation}"), &body).await
+        self.post(client, &format!("/v1/payment-accounts/create?operation_type={operation}"), &body)
+            .await
     }
 
     /// Makes something; answers its id.
@@ -234,7 +247,8 @@ impl Shop {
     }
 
     pub async fn payout(&self, client: &mut Client, silent: bool) -> anyhow::Result<Order> {
-        let session = self.post(client, "/v1/sessions/payout", &self.payout_session(silent)).await?;
+        let session =
+            self.post(client, "/v1/sessions/payout", &self.payout_session(silent)).await?;
         Ok(Order::new(Kind::Payout, json!({ "session_id": session })))
     }
 
@@ -249,7 +263,10 @@ impl Shop {
         let body = json!({"source_id": invoice, "source_type": "INVOICE"});
         let session = self.post(client, "/v1/sessions/checkout", &body).await?;
         let account = if card { self.card } else { self.payer };
-        Ok(Order::new(Kind::Collection, json!({"session_id": session, "payment_account_id": account, "currency": "USD"})))
+        Ok(Order::new(
+            Kind::Collection,
+            json!({"session_id": session, "payment_account_id": account, "currency": "USD"}),
+        ))
     }
 
     /// A refund of a part of a collection that is completed.
@@ -262,7 +279,10 @@ impl Shop {
 }
 
 fn in_days(days: i64) -> anyhow::Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server under test has a clock of its own, and it is the real one"
+    )]
     let now = jiff::Timestamp::now();
     Ok(jiff::Timestamp::from_second(now.as_second() + days * 86_400)?.to_string())
 }
@@ -276,11 +296,18 @@ mod tests {
         let mut order = Order::new(Kind::Payout, json!({"session_id": 7}));
         assert!(order.body.contains(&order.key) && !order.is_final());
         for status in ["PENDING", "PENDING", "PROCESSING", "COMPLETED", "COMPLETED"] {
-            order.hear(Answer(format!(r#"{{"status":"{status}","payment_intent_id":9}}"#).as_bytes())).unwrap();
+            order
+                .hear(Answer(
+                    format!(r#"{{"status":"{status}","payment_intent_id":9}}"#).as_bytes(),
+                ))
+                .unwrap();
         }
         assert!(order.is_final() && order.intent == Some(9));
         for status in ["PENDING", "PROCESSING", "FAILED"] {
-            assert!(order.hear(Answer(format!(r#"{{"status":"{status}"}}"#).as_bytes())).is_err(), "{status}");
+            assert!(
+                order.hear(Answer(format!(r#"{{"status":"{status}"}}"#).as_bytes())).is_err(),
+                "{status}"
+            );
         }
     }
 }

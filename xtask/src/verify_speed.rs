@@ -1,6 +1,6 @@
-//! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database. A shop trades for a while with the real
-//! server; then all its rows are written again and again by SQL, each time as another merchant's: every rule that holds for
-//! the first holds for the copies.
+//! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database. A shop
+//! trades for a while with the real server; then all its rows are written again and again by SQL,
+//! each time as another merchant's: every rule that holds for the first holds for the copies.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::bench::{self, Kind, Workspace};
 use crate::cluster::{self, Cluster};
 use crate::trade::Shop;
 
-/// Of each kind, in the rows that are copied. A card that fails and a payout that is silent come on top.
+/// Of each kind, in the rows that are copied. A card that fails and a payout that is silent come on
+/// top.
 const TURNS: u32 = 2_500;
 /// The target is about so many executions, on two cores.
 const MOST: Duration = Duration::from_secs(60);
@@ -86,7 +87,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Kind::Sqlite => Place::Sqlite(dir.0.join("large.db")),
         Kind::Postgres => {
             // Only the filling is spared the disk; verify reads.
-            let settings = cluster::Options::new(&dir.0).with("fsync", "off").with("max_wal_size", "8GB");
+            let settings =
+                cluster::Options::new(&dir.0).with("fsync", "off").with("max_wal_size", "8GB");
             Place::on(Arc::new(Cluster::start(&settings)?), "large", &dir.0)
         }
     };
@@ -129,8 +131,11 @@ fn trade(kola: &Kola, place: &Place) -> anyhow::Result<()> {
             let mut collection = shop.collection(client, false).await?;
             collection.place(client, &shop).await?;
             let collected = collection.intent.context("a collection without an intent")?;
-            let orders =
-                [shop.transfer(client).await?, shop.payout(client, false).await?, shop.refund(client, collected).await?];
+            let orders = [
+                shop.transfer(client).await?,
+                shop.payout(client, false).await?,
+                shop.refund(client, collected).await?,
+            ];
             for mut order in orders {
                 order.place(client, &shop).await?;
             }
@@ -160,7 +165,9 @@ fn fill(place: &Place, options: &Options) -> anyhow::Result<()> {
         let one = |(table, columns): &(&str, Vec<String>)| {
             let values: Vec<String> = columns.iter().map(|column| value(column, offset)).collect();
             let (columns, values) = (columns.join(", "), values.join(", "));
-            format!("INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;")
+            format!(
+                "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;"
+            )
         };
         let script: String = statements.iter().map(one).collect();
         place.sql(&format!("BEGIN; {script} COMMIT;"))?;

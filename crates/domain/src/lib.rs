@@ -1,7 +1,7 @@
 //! Every rule of kola.
 //!
-//! Plain values in, decisions out: no SQL, no async, no clock, no randomness, no JSON. What decides here is what runs in
-//! production, in the tests and in the simulator.
+//! Plain values in, decisions out: no SQL, no async, no clock, no randomness, no JSON. What decides
+//! here is what runs in production, in the tests and in the simulator.
 
 pub mod decision;
 pub mod directory;

@@ -1,5 +1,5 @@
-//! Deliberate faults, of which a process may choose one: the simulator must find each. Without the feature `mutants` none of
-//! them is compiled, and [`mutant!`](crate::mutant) is `false`.
+//! Deliberate faults, of which a process may choose one: the simulator must find each. Without the
+//! feature `mutants` none of them is compiled, and [`mutant!`](crate::mutant) is `false`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -74,5 +74,8 @@ pub fn choose(number: usize) {
 #[must_use]
 pub fn is(mutant: Mutant) -> bool {
     let chosen = CHOSEN.load(Ordering::Relaxed);
-    chosen.checked_sub(1).and_then(|index| ALL.get(index)).is_some_and(|(other, _)| *other == mutant)
+    chosen
+        .checked_sub(1)
+        .and_then(|index| ALL.get(index))
+        .is_some_and(|(other, _)| *other == mutant)
 }

@@ -1,8 +1,8 @@
 //! The built-in provider: it plays pawaPay and Stripe, and never moves money.
 //!
-//! What it does is decided by whose number it is by the tariff, by the number's last three digits (or the card's test name), by how
-//! often the request was sent, and by how long ago on the merchant's sandbox clock. It remembers nothing, so that a crash changes
-//! nothing.
+//! What it does is decided by whose number it is by the tariff, by the number's last three digits
+//! (or the card's test name), by how often the request was sent, and by how long ago on the
+//! merchant's sandbox clock. It remembers nothing, so that a crash changes nothing.
 
 use std::time::Duration;
 
@@ -46,8 +46,12 @@ impl Sandbox {
     }
 
     fn call_back(&self, request: &ProviderRequest, after: Duration, word: &ProviderOutcome) {
-        let callback =
-            Callback { execution_id: request.execution_id, merchant_id: request.merchant_id, after, word: word.clone() };
+        let callback = Callback {
+            execution_id: request.execution_id,
+            merchant_id: request.merchant_id,
+            after,
+            word: word.clone(),
+        };
         // A callback that finds no room is lost, as callbacks are: the status will be asked.
         if self.callbacks.try_send(callback).is_err() {
             tracing::debug!(execution = request.execution_id.0, "a sandbox callback was lost");
@@ -66,13 +70,17 @@ impl Sandbox {
             Play::Stuck => return ProviderOutcome::Accepted,
             Play::SilentButTaken => return ProviderOutcome::Unknown,
             Play::SilentAndLost if request.attempts <= 1 => return ProviderOutcome::Unknown,
-            Play::Authentication => return ProviderOutcome::NeedsAction { client_secret: client_secret(request) },
+            Play::Authentication => {
+                return ProviderOutcome::NeedsAction { client_secret: client_secret(request) };
+            }
             Play::CallbackTwice => self.call_back(request, self.delay, &end),
             Play::CallbackFirst => {
                 self.call_back(request, Duration::ZERO, &end);
                 return ProviderOutcome::Accepted;
             }
-            Play::SuccessAfterFailure => self.call_back(request, self.delay + Duration::from_secs(1), &success(request)),
+            Play::SuccessAfterFailure => {
+                self.call_back(request, self.delay + Duration::from_secs(1), &success(request))
+            }
             Play::Plain | Play::SilentAndLost => {}
         }
         if at_once {
@@ -88,10 +96,12 @@ impl Sandbox {
             Play::Stuck if age(request) < minutes(15) => ProviderOutcome::Accepted,
             Play::SilentAndLost if request.attempts <= 1 => ProviderOutcome::NeverSeen,
             Play::SilentButTaken | Play::Stuck => end,
-            Play::Authentication if request.cancel_asked => {
-                ProviderOutcome::Declined { message: "canceled: the payer did not authenticate in time".to_owned() }
+            Play::Authentication if request.cancel_asked => ProviderOutcome::Declined {
+                message: "canceled: the payer did not authenticate in time".to_owned(),
+            },
+            Play::Authentication => {
+                ProviderOutcome::NeedsAction { client_secret: client_secret(request) }
             }
-            Play::Authentication => ProviderOutcome::NeedsAction { client_secret: client_secret(request) },
             _ if self.is_due(request) => end,
             _ => ProviderOutcome::Accepted,
         }
@@ -119,8 +129,8 @@ impl Provider for Sandbox {
     }
 }
 
-/// How long ago a request was sent. What a clock that was ahead has sent was sent at some time before, and is not waited for
-/// until that time comes.
+/// How long ago a request was sent. What a clock that was ahead has sent was sent at some time
+/// before, and is not waited for until that time comes.
 fn age(request: &ProviderRequest) -> i64 {
     let age = request.time.since(request.sent_at);
     if age < -CLOCKS_APART_US { i64::MAX } else { age }
@@ -148,11 +158,15 @@ enum Play {
 }
 
 const PAYER_NOT_FOUND: &str = "PAYER_NOT_FOUND: the number has no account with this operator";
-const RECIPIENT_NOT_FOUND: &str = "RECIPIENT_NOT_FOUND: the number has no account with this operator";
+const RECIPIENT_NOT_FOUND: &str =
+    "RECIPIENT_NOT_FOUND: the number has no account with this operator";
 
-/// Whether the number belongs to another operator than the one that is asked. What goes back goes where it came from.
+/// Whether the number belongs to another operator than the one that is asked. What goes back goes
+/// where it came from.
 fn is_another_operators(request: &ProviderRequest) -> bool {
-    let known = request.operator.filter(|_| request.method.is_mobile_money() && request.operation != Operation::Refund);
+    let known = request
+        .operator
+        .filter(|_| request.method.is_mobile_money() && request.operation != Operation::Refund);
     known.is_some_and(|operator| operator != request.method)
 }
 
@@ -164,7 +178,8 @@ fn script(request: &ProviderRequest) -> (Play, ProviderOutcome) {
     }
     let suffix = number.len().checked_sub(3).and_then(|start| number.get(start..)).unwrap_or("");
     let collection = request.operation == Operation::Collection;
-    let declined = |message: &str| (Play::Plain, ProviderOutcome::Declined { message: message.to_owned() });
+    let declined =
+        |message: &str| (Play::Plain, ProviderOutcome::Declined { message: message.to_owned() });
     if is_another_operators(request) {
         return declined(if collection { PAYER_NOT_FOUND } else { RECIPIENT_NOT_FOUND });
     }
@@ -175,7 +190,9 @@ fn script(request: &ProviderRequest) -> (Play, ProviderOutcome) {
         ("049", true) => declined("INSUFFICIENT_BALANCE: the payer has not enough money"),
         ("069", true) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
         ("089", false) => declined(RECIPIENT_NOT_FOUND),
-        ("099", false) => declined("WALLET_LIMIT_REACHED: the recipient's account cannot take the amount"),
+        ("099", false) => {
+            declined("WALLET_LIMIT_REACHED: the recipient's account cannot take the amount")
+        }
         ("119", false) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
         ("129", _) => (Play::Stuck, success(request)),
         ("139", _) => (Play::SilentButTaken, success(request)),
@@ -184,7 +201,9 @@ fn script(request: &ProviderRequest) -> (Play, ProviderOutcome) {
         ("169", _) => (Play::CallbackFirst, success(request)),
         ("179", _) => (
             Play::SuccessAfterFailure,
-            ProviderOutcome::Declined { message: "UNSPECIFIED_FAILURE: the operator gave no reason".to_owned() },
+            ProviderOutcome::Declined {
+                message: "UNSPECIFIED_FAILURE: the operator gave no reason".to_owned(),
+            },
         ),
         _ => (Play::Plain, success(request)),
     }
@@ -195,7 +214,12 @@ fn card(request: &ProviderRequest, name: &str) -> (Play, ProviderOutcome) {
     if request.operation != Operation::Collection {
         return (Play::Plain, success(request));
     }
-    let declined = |code: &str| (Play::Plain, ProviderOutcome::Declined { message: format!("{code}: the card was declined") });
+    let declined = |code: &str| {
+        (
+            Play::Plain,
+            ProviderOutcome::Declined { message: format!("{code}: the card was declined") },
+        )
+    };
     match name {
         "pm_card_authenticationRequired"
         | "pm_card_threeDSecure2Required"
@@ -207,13 +231,18 @@ fn card(request: &ProviderRequest, name: &str) -> (Play, ProviderOutcome) {
         _ if name.ends_with("ExpiredCard") => declined("expired_card"),
         _ if name.ends_with("IncorrectCvc") => declined("incorrect_cvc"),
         _ if name.ends_with("ProcessingError") => declined("processing_error"),
-        _ if name.contains("chargeDeclined") || name == "pm_card_chargeCustomerFail" => declined("card_declined"),
+        _ if name.contains("chargeDeclined") || name == "pm_card_chargeCustomerFail" => {
+            declined("card_declined")
+        }
         _ => (Play::Plain, success(request)),
     }
 }
 
 fn success(request: &ProviderRequest) -> ProviderOutcome {
-    ProviderOutcome::Succeeded { transaction_id: format!("sandbox-{}", request.request_id), amount: Some(request.amount) }
+    ProviderOutcome::Succeeded {
+        transaction_id: format!("sandbox-{}", request.request_id),
+        amount: Some(request.amount),
+    }
 }
 
 fn client_secret(request: &ProviderRequest) -> String {
@@ -304,7 +333,9 @@ mod tests {
         let with = |operator, operation| {
             let request = ProviderRequest { operator, ..request("231770000001", operation) };
             match sandbox.begin(&request) {
-                ProviderOutcome::Declined { message } => message.split(':').next().unwrap_or_default().to_owned(),
+                ProviderOutcome::Declined { message } => {
+                    message.split(':').next().unwrap_or_default().to_owned()
+                }
                 other => kind(&other).to_owned(),
             }
         };
@@ -312,7 +343,10 @@ mod tests {
         assert_eq!(with(orange, Operation::Collection), "PAYER_NOT_FOUND");
         assert_eq!(with(orange, Operation::Payout), "RECIPIENT_NOT_FOUND");
         assert_eq!(with(orange, Operation::Refund), "ok");
-        assert_eq!([with(None, Operation::Collection), with(Some(Method::MtnMomoLbr), Operation::Payout)], ["ok", "ok"]);
+        assert_eq!(
+            [with(None, Operation::Collection), with(Some(Method::MtnMomoLbr), Operation::Payout)],
+            ["ok", "ok"]
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Ends the process at a named point, as a crash would, so that what is left can be looked at. Only with the feature
-//! `crash-points`; no released program has it.
+//! Ends the process at a named point, as a crash would, so that what is left can be looked at. Only
+//! with the feature `crash-points`; no released program has it.
 //!
-//! `KOLA_CRASH_AT=before-commit:3` ends the server when one of its lanes is about to commit for the third time.
+//! `KOLA_CRASH_AT=before-commit:3` ends the server when one of its lanes is about to commit for the
+//! third time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +18,8 @@ use store::{Store, StoreError};
 
 const SETTING: &str = "KOLA_CRASH_AT";
 /// Each call has a point before it and one after it.
-const CALLS: [&str; 9] = ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+const CALLS: [&str; 9] =
+    ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
 
 /// Where the process ends. Clones count together.
 #[derive(Clone)]
@@ -35,7 +37,10 @@ impl Plan {
     pub fn from_environment() -> anyhow::Result<Option<Self>> {
         let Ok(text) = std::env::var(SETTING) else { return Ok(None) };
         let (point, nth) = text.split_once(':').unwrap_or((&text, "1"));
-        let call = point.strip_prefix("before-").or_else(|| point.strip_prefix("after-")).unwrap_or_default();
+        let call = point
+            .strip_prefix("before-")
+            .or_else(|| point.strip_prefix("after-"))
+            .unwrap_or_default();
         ensure!(CALLS.contains(&call), "{SETTING}: there is no point {point}");
         let nth: u32 = nth.parse().context(SETTING)?;
         ensure!(nth > 0, "{SETTING}: passings are counted from 1");
@@ -47,7 +52,8 @@ impl Plan {
         let here = self.point.strip_prefix(when).is_some_and(|point| point == call);
         if here && self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             eprintln!("crash point {}", self.point);
-            // No destructor runs and nothing is flushed: what is not with the operating system is lost.
+            // No destructor runs and nothing is flushed: what is not with the operating system is
+            // lost.
             std::process::abort();
         }
     }
@@ -69,7 +75,8 @@ impl Plan {
     /// Stores that end the process.
     #[must_use]
     pub fn stores(&self, stores: Vec<Box<dyn Store + Send>>) -> Vec<Box<dyn Store + Send>> {
-        let wrap = |inner| -> Box<dyn Store + Send> { Box::new(Crashing { plan: self.clone(), inner }) };
+        let wrap =
+            |inner| -> Box<dyn Store + Send> { Box::new(Crashing { plan: self.clone(), inner }) };
         stores.into_iter().map(wrap).collect()
     }
 
@@ -95,7 +102,12 @@ impl Store for Crashing<Box<dyn Store + Send>> {
         self.plan.around("reserve_ids", || self.inner.reserve_ids(count))
     }
 
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
         self.plan.around("open", || self.inner.open(ids, lock_keys, keys))
     }
 

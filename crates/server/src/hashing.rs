@@ -1,7 +1,8 @@
 //! One small pool of memory for passcode hashes, shared fairly.
 //!
-//! A hash takes 19 MiB. Where each takes them from the allocator, a crowd of them leaves them with the process for good, a
-//! block for each thread that ever hashed; so there are a few blocks, made when they are first needed and used again and again.
+//! A hash takes 19 MiB. Where each takes them from the allocator, a crowd of them leaves them with
+//! the process for good, a block for each thread that ever hashed; so there are a few blocks, made
+//! when they are first needed and used again and again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +39,8 @@ struct Pool {
     /// So many a merchant may have at once.
     share: usize,
     held: HashMap<MerchantId, usize>,
-    /// Merchants that wait, in the order of their turns, each with its callers in the order in which they came.
+    /// Merchants that wait, in the order of their turns, each with its callers in the order in
+    /// which they came.
     waiting: VecDeque<(MerchantId, VecDeque<oneshot::Sender<Place>>)>,
 }
 
@@ -145,7 +147,8 @@ impl Hashing {
             let Some((caller, merchant, scratch)) = self.pool().next() else { return };
             let place = Place { pool: self.clone(), merchant, scratch: Some(scratch) };
             if let Err(mut refused) = caller.send(place) {
-                // It went away: the block goes to the next, here and not in the drop of the place, which would come here again.
+                // It went away: the block goes to the next, here and not in the drop of the place,
+                // which would come here again.
                 if let Some(scratch) = refused.scratch.take() {
                     self.pool().give_back(merchant, scratch);
                 }
@@ -162,9 +165,14 @@ impl Default for Hashing {
 
 impl Place {
     /// Hashes on a thread that serves no requests. `None` when it broke off.
-    pub async fn apart<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Scratch) -> T + Send + 'static) -> Option<T> {
-        // The place moves with the workspace: were it left here, a caller that goes away would give it on while it is written to.
-        let mut place = Self { pool: self.pool.clone(), merchant: self.merchant, scratch: self.scratch.take() };
+    pub async fn apart<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Scratch) -> T + Send + 'static,
+    ) -> Option<T> {
+        // The place moves with the workspace: were it left here, a caller that goes away would give
+        // it on while it is written to.
+        let mut place =
+            Self { pool: self.pool.clone(), merchant: self.merchant, scratch: self.scratch.take() };
         let worked = tokio::task::spawn_blocking(move || {
             let done = place.scratch.as_mut().map(work);
             (done, place)
@@ -255,6 +263,9 @@ mod tests {
             assert_eq!(place.apart(move |_| n).await, Some(n));
         }
         let pool = hashing.pool();
-        assert_eq!((pool.free.len(), pool.unmade, pool.held.len(), pool.waiting.len()), (1, 1, 0, 0));
+        assert_eq!(
+            (pool.free.len(), pool.unmade, pool.held.len(), pool.waiting.len()),
+            (1, 1, 0, 0)
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! kola: payment sessions, executions and a double-entry ledger in one self-hosted binary.
 //!
-//! A request becomes a `Command`; the engine loads the rows that it names, `domain` decides, and the engine writes what
-//! changed, in one transaction for every command that was waiting. See ARCHITECTURE.md.
+//! A request becomes a `Command`; the engine loads the rows that it names, `domain` decides, and
+//! the engine writes what changed, in one transaction for every command that was waiting. See
+//! ARCHITECTURE.md.
 
 pub mod app;
 pub mod cli;

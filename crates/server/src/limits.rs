@@ -1,7 +1,9 @@
-//! Rate limits: so many requests of a merchant, and so many tokens for, and bad ones from, a client's address.
+//! Rate limits: so many requests of a merchant, and so many tokens for, and bad ones from, a
+//! client's address.
 //!
-//! A token bucket needs one instant a caller: when its bucket is full again. The table of them has an end, which is why this is
-//! not a library's: theirs grow with the number of addresses that call.
+//! A token bucket needs one instant a caller: when its bucket is full again. The table of them has
+//! an end, which is why this is not a library's: theirs grow with the number of addresses that
+//! call.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -48,7 +50,8 @@ struct Buckets<K> {
 
 impl<K: Eq + Hash + Copy> Buckets<K> {
     fn new(policy: &'static str, limit: RateLimit, callers_max: usize) -> Self {
-        let table = Table { full_at: HashMap::new(), others: Duration::ZERO, swept: Duration::ZERO };
+        let table =
+            Table { full_at: HashMap::new(), others: Duration::ZERO, swept: Duration::ZERO };
         Self { policy, limit, callers_max, table: Mutex::new(table) }
     }
 
@@ -63,7 +66,8 @@ impl<K: Eq + Hash + Copy> Buckets<K> {
         let missing = full_at.saturating_sub(now);
         let spare = (interval * self.limit.requests).saturating_sub(missing);
         let left = u32::try_from(spare.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u32::MAX);
-        // One more is there when what is missing is a whole interval less than it takes for the next.
+        // One more is there when what is missing is a whole interval less than it takes for the
+        // next.
         let next = interval * self.limit.requests.saturating_sub(left.saturating_add(1));
         let more_in = if missing.is_zero() { Duration::ZERO } else { missing.saturating_sub(next) };
         let seconds = more_in.as_secs().saturating_add(u64::from(more_in.subsec_nanos() > 0));
@@ -78,15 +82,18 @@ impl<K: Eq + Hash + Copy> Buckets<K> {
         self.standing(known.unwrap_or(if place { now } else { table.others }), now)
     }
 
-    /// Takes one request out of a caller's bucket. Answers whether it was there, and how the caller stands then.
+    /// Takes one request out of a caller's bucket. Answers whether it was there, and how the caller
+    /// stands then.
     fn take(&self, caller: K, now: Duration) -> (bool, Standing) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.full_at.len() >= self.callers_max && now.saturating_sub(table.swept) >= SWEEP_EVERY {
+        if table.full_at.len() >= self.callers_max && now.saturating_sub(table.swept) >= SWEEP_EVERY
+        {
             table.swept = now;
             table.full_at.retain(|_, full_at| *full_at > now);
         }
         let place = table.full_at.len() < self.callers_max || table.full_at.contains_key(&caller);
-        let full_at = if place { table.full_at.entry(caller).or_insert(now) } else { &mut table.others };
+        let full_at =
+            if place { table.full_at.entry(caller).or_insert(now) } else { &mut table.others };
         let taken = (*full_at).max(now) + self.interval();
         let fits = taken - now <= self.interval() * self.limit.requests;
         if fits {
@@ -106,7 +113,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same limit for each merchant, for each address that asks for tokens or sends bad ones, and for each that reads pages.
+    /// The same limit for each merchant, for each address that asks for tokens or sends bad ones,
+    /// and for each that reads pages.
     #[must_use]
     pub fn new(limit: RateLimit) -> Self {
         Self {
@@ -128,7 +136,8 @@ impl Limits {
         self.merchants.limit
     }
 
-    /// Counts a request of a merchant. Answers whether it may be made, and how the merchant stands then.
+    /// Counts a request of a merchant. Answers whether it may be made, and how the merchant stands
+    /// then.
     #[must_use]
     pub fn take(&self, merchant: MerchantId) -> (bool, Standing) {
         self.merchants.take(merchant, self.now())
@@ -140,8 +149,9 @@ impl Limits {
         self.addresses.take(address, self.now())
     }
 
-    /// Counts a request with a token that is not good, by the client's address. Apart from requests for tokens: a client whose
-    /// token expired in the middle of a crowd of requests must get the next one.
+    /// Counts a request with a token that is not good, by the client's address. Apart from requests
+    /// for tokens: a client whose token expired in the middle of a crowd of requests must get the
+    /// next one.
     #[must_use]
     pub fn take_bad(&self, address: IpAddr) -> (bool, Standing) {
         self.bad_tokens.take(address, self.now())
@@ -187,8 +197,16 @@ mod tests {
         assert_eq!(taken(&buckets, 7, begin + ms(500)), (false, 0, 2));
         assert_eq!(taken(&buckets, 8, begin), (true, 2, 2), "another caller has another bucket");
         assert_eq!(taken(&buckets, 7, begin + ms(1_999)), (false, 0, 1));
-        assert_eq!(taken(&buckets, 7, begin + ms(2_000)), (true, 0, 2), "what was refused was not counted");
-        assert_eq!(taken(&buckets, 7, begin + ms(60_000)), (true, 2, 2), "it never holds more than the limit");
+        assert_eq!(
+            taken(&buckets, 7, begin + ms(2_000)),
+            (true, 0, 2),
+            "what was refused was not counted"
+        );
+        assert_eq!(
+            taken(&buckets, 7, begin + ms(60_000)),
+            (true, 2, 2),
+            "it never holds more than the limit"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Places for answers that may be large: so many of one merchant's are under way at once, from when their rows are read until
-//! the last byte is with the kernel or the connection is gone. Who reads its answers slowly keeps its own places, and the
-//! memory that such answers take is bounded.
+//! Places for answers that may be large: so many of one merchant's are under way at once, from when
+//! their rows are read until the last byte is with the kernel or the connection is gone. Who reads
+//! its answers slowly keeps its own places, and the memory that such answers take is bounded.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,8 @@ use axum::body::Bytes;
 use domain::kernel::ids::MerchantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What is no larger gives its place back at once: a connection may hold as much of a request's body.
+/// What is no larger gives its place back at once: a connection may hold as much of a request's
+/// body.
 const SMALL: usize = 64 * 1024;
 /// A place that does not become free for so long is not waited for.
 pub const WAIT: Duration = Duration::from_secs(2);
@@ -39,7 +40,9 @@ impl Places {
 
     fn line_up(self: &Arc<Self>, merchant: MerchantId) -> Place {
         let mut merchants = self.merchants.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = Arc::clone(merchants.entry(merchant).or_insert_with(|| Arc::new(Semaphore::new(self.each))));
+        let of = Arc::clone(
+            merchants.entry(merchant).or_insert_with(|| Arc::new(Semaphore::new(self.each))),
+        );
         Place { merchant, of, permit: None, places: Arc::clone(self) }
     }
 }
@@ -64,7 +67,8 @@ impl Drop for Place {
     }
 }
 
-/// Bytes with the place that they keep: it is free when the last of them is written, or nobody will ever write it.
+/// Bytes with the place that they keep: it is free when the last of them is written, or nobody will
+/// ever write it.
 struct Kept {
     bytes: Vec<u8>,
     _place: Place,
@@ -77,7 +81,8 @@ impl AsRef<[u8]> for Kept {
 }
 
 impl Place {
-    /// These bytes, which keep the place. A body that ended would give it back while its bytes still wait to be written.
+    /// These bytes, which keep the place. A body that ended would give it back while its bytes
+    /// still wait to be written.
     #[must_use]
     pub fn keep(self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Kept { bytes, _place: self })

@@ -1,4 +1,5 @@
-//! What must not be guessed: API keys and passcodes, drawn and hashed in one way for HTTP and the command line.
+//! What must not be guessed: API keys and passcodes, drawn and hashed in one way for HTTP and the
+//! command line.
 
 use std::ops::RangeInclusive;
 
@@ -62,7 +63,8 @@ impl Default for Scratch {
 pub fn hash_passcode(passcode: &str, scratch: &mut Scratch) -> Result<String, String> {
     let salt = clock::random::<16>().map_err(|error| error.to_string())?;
     let argon2 = Argon2::default();
-    let output = digest(&argon2, passcode, &salt, scratch).ok_or("the memory is too small for the hash")?;
+    let output =
+        digest(&argon2, passcode, &salt, scratch).ok_or("the memory is too small for the hash")?;
     let broken = |error: argon2::password_hash::Error| error.to_string();
     let hash = PasswordHash {
         algorithm: Algorithm::default().ident(),
@@ -74,8 +76,8 @@ pub fn hash_passcode(passcode: &str, scratch: &mut Scratch) -> Result<String, St
     Ok(hash.to_string())
 }
 
-/// Whether the hash is that of the passcode; `None` for a hash that is broken, or needs more memory than ours do. It takes as
-/// long as to make one.
+/// Whether the hash is that of the passcode; `None` for a hash that is broken, or needs more memory
+/// than ours do. It takes as long as to make one.
 #[must_use]
 pub fn is_passcode(passcode: &str, hash: &str, scratch: &mut Scratch) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
@@ -87,9 +89,16 @@ pub fn is_passcode(passcode: &str, hash: &str, scratch: &mut Scratch) -> Option<
 }
 
 /// The raw hash, computed in memory that is used again.
-fn digest(argon2: &Argon2<'_>, passcode: &str, salt: &[u8], scratch: &mut Scratch) -> Option<[u8; Params::DEFAULT_OUTPUT_LEN]> {
+fn digest(
+    argon2: &Argon2<'_>,
+    passcode: &str,
+    salt: &[u8],
+    scratch: &mut Scratch,
+) -> Option<[u8; Params::DEFAULT_OUTPUT_LEN]> {
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-    argon2.hash_password_into_with_memory(passcode.as_bytes(), salt, &mut output, &mut scratch.0).ok()?;
+    argon2
+        .hash_password_into_with_memory(passcode.as_bytes(), salt, &mut output, &mut scratch.0)
+        .ok()?;
     Some(output)
 }
 
@@ -102,21 +111,35 @@ mod tests {
     fn a_passcode_is_known_by_its_hash() {
         let mut scratch = Scratch::new();
         let hash = hash_passcode("1234", &mut scratch).unwrap();
-        // OWASP's least for argon2id: 19 MiB, two passes. A library that lowers its defaults must not do so here.
+        // OWASP's least for argon2id: 19 MiB, two passes. A library that lowers its defaults must
+        // not do so here.
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, hash_passcode("1234", &mut scratch).unwrap(), "each hash has its own salt");
+        assert_ne!(
+            hash,
+            hash_passcode("1234", &mut scratch).unwrap(),
+            "each hash has its own salt"
+        );
         // In memory that others have written to, and in fresh memory.
         for scratch in [&mut scratch, &mut Scratch::new()] {
             assert_eq!(is_passcode("1234", &hash, scratch), Some(true));
             assert_eq!(is_passcode("1235", &hash, scratch), Some(false));
             assert_eq!(is_passcode("1234", "nonsense", scratch), None);
         }
-        let library = Argon2::default().verify_password(b"1234", &PasswordHash::new(&hash).unwrap());
+        let library =
+            Argon2::default().verify_password(b"1234", &PasswordHash::new(&hash).unwrap());
         assert_eq!(library, Ok(()), "it is what the library itself makes");
         let theirs = Argon2::default().hash_password(b"1234").unwrap().to_string();
-        assert_eq!(is_passcode("1234", &theirs, &mut scratch), Some(true), "as hashes of before were made");
+        assert_eq!(
+            is_passcode("1234", &theirs, &mut scratch),
+            Some(true),
+            "as hashes of before were made"
+        );
         let larger = theirs.replace("m=19456", "m=194560");
-        assert_eq!(is_passcode("1234", &larger, &mut scratch), None, "no hash takes more than its place");
+        assert_eq!(
+            is_passcode("1234", &larger, &mut scratch),
+            None,
+            "no hash takes more than its place"
+        );
     }
 
     #[test]

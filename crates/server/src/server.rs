@@ -37,10 +37,18 @@ impl Server {
     ///
     /// # Errors
     /// When the database cannot be opened.
-    pub async fn start(database: &Database, stores: Vec<Box<dyn Store + Send>>, config: Config) -> anyhow::Result<Self> {
+    pub async fn start(
+        database: &Database,
+        stores: Vec<Box<dyn Store + Send>>,
+        config: Config,
+    ) -> anyhow::Result<Self> {
         let queries = database.queries()?;
         let tokens = Tokens::new(&queries.signing_keys().await?);
-        let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
+        let options = Options {
+            settings: config.settings,
+            batch_max: config.batch_max,
+            clock: Arc::new(clock::now),
+        };
         let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
         let sandbox: Arc<dyn Provider> = Arc::new(Sandbox::new(config.sandbox_delay, callbacks));
         #[cfg(feature = "crash-points")]
@@ -74,7 +82,8 @@ impl Server {
         &self.app
     }
 
-    /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
+    /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty
+    /// its queue.
     ///
     /// # Errors
     /// When the listener fails.
@@ -86,12 +95,16 @@ impl Server {
     ) -> anyhow::Result<()> {
         let Self { app, mut workers, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let limits = http::listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
-        let serving = http::listen::serve(listener, http::router(app.clone()), limits, async move {
-            stop.await;
-            tracing::info!("told to stop; requests that have begun may end");
-            let _ = stopping.send(());
-        });
+        let limits = http::listen::Limits {
+            connections: app.config.connections_max,
+            idle: app.config.idle_max,
+        };
+        let serving =
+            http::listen::serve(listener, http::router(app.clone()), limits, async move {
+                stop.await;
+                tracing::info!("told to stop; requests that have begun may end");
+                let _ = stopping.send(());
+            });
         let overdue = async move {
             let _ = stopped.await;
             tokio::time::sleep(drain).await;
@@ -102,9 +115,11 @@ impl Server {
         }
         workers.shutdown().await;
         drop(app);
-        // The lanes end when the last engine is dropped: what waited is decided and on disk.
-        // A connection that is still open may keep an engine: then the process ends without, and nothing acknowledged is lost.
-        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || join(lanes))).await {
+        // The lanes end when the last engine is dropped: what waited is decided and on disk. A
+        // connection that is still open may keep an engine: then the process ends without, and
+        // nothing acknowledged is lost.
+        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || join(lanes))).await
+        {
             Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked"))?,
             Err(_) => tracing::warn!("a connection kept the lanes from ending"),
         }

@@ -18,7 +18,8 @@ use store::queries::Queries;
 pub const TOKEN_MINUTES: i64 = 60;
 /// So many checked tokens are remembered.
 const CACHE_MAX: usize = 10_000;
-/// A token that names a key newer than all that are known has them read anew, but not more often than this.
+/// A token that names a key newer than all that are known has them read anew, but not more often
+/// than this.
 const LOOK_EVERY: i64 = seconds(1);
 /// No token of ours is longer.
 const TOKEN_MAX_BYTES: usize = 1_024;
@@ -69,7 +70,10 @@ impl Keys {
         let newest = keys.iter().max_by_key(|key| key.id);
         Self {
             signing: newest.map(|key| (key.id.to_string(), EncodingKey::from_secret(&key.secret))),
-            verifying: keys.iter().map(|key| (key.id.to_string(), DecodingKey::from_secret(&key.secret))).collect(),
+            verifying: keys
+                .iter()
+                .map(|key| (key.id.to_string(), DecodingKey::from_secret(&key.secret)))
+                .collect(),
             ids: ids(keys),
         }
     }
@@ -148,13 +152,15 @@ impl Tokens {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(BadToken::Invalid);
         }
-        let in_time = |token: Token| if now < token.until { Ok(token) } else { Err(BadToken::Expired) };
+        let in_time =
+            |token: Token| if now < token.until { Ok(token) } else { Err(BadToken::Expired) };
         let hash: [u8; 32] = Sha256::digest(token).into();
         let known = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
         if let Some(checked) = known {
             return in_time(checked);
         }
-        // Held until it is remembered: a key that is retired meanwhile is forgotten with all that it signed.
+        // Held until it is remembered: a key that is retired meanwhile is forgotten with all that
+        // it signed.
         let keys = self.keys();
         let checked = in_time(self.verify(token, &keys).ok_or(BadToken::Invalid)?)?;
         self.remember(hash, checked);
@@ -162,15 +168,18 @@ impl Tokens {
         Ok(checked)
     }
 
-    /// Whether a token names a key newer than all that are known, as after a rotation that another process already knows of.
-    /// Keys are numbered upwards, so that no other key can be new.
+    /// Whether a token names a key newer than all that are known, as after a rotation that another
+    /// process already knows of. Keys are numbered upwards, so that no other key can be new.
     fn is_by_a_newer_key(&self, token: &str) -> bool {
-        let named = (token.len() <= TOKEN_MAX_BYTES).then(|| jsonwebtoken::decode_header(token).ok()).flatten();
+        let named = (token.len() <= TOKEN_MAX_BYTES)
+            .then(|| jsonwebtoken::decode_header(token).ok())
+            .flatten();
         let named = named.and_then(|header| header.kid?.parse::<i64>().ok());
         named.is_some_and(|named| self.keys().ids.last().is_none_or(|newest| named > *newest))
     }
 
-    /// The same as [`Self::check`], which may first read the keys anew. Whoever comes meanwhile waits and finds them.
+    /// The same as [`Self::check`], which may first read the keys anew. Whoever comes meanwhile
+    /// waits and finds them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -195,9 +204,16 @@ impl Tokens {
 
     fn verify(&self, token: &str, keys: &Keys) -> Option<Token> {
         let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
-        let claims = jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation).ok()?.claims;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation)
+                .ok()?
+                .claims;
         let until = Timestamp(claims.exp.checked_mul(1_000_000)?);
-        Some(Token { api_key: ApiKeyId(claims.sub.parse().ok()?), signing_key: SigningKeyId(kid.parse().ok()?), until })
+        Some(Token {
+            api_key: ApiKeyId(claims.sub.parse().ok()?),
+            signing_key: SigningKeyId(kid.parse().ok()?),
+            until,
+        })
     }
 
     fn remember(&self, hash: [u8; 32], token: Token) {
@@ -234,7 +250,10 @@ mod tests {
         }
         assert_eq!(of(tokens.check(&token, NOW.plus(minutes(60) - 1))), Some(ApiKeyId(7)));
         assert_eq!(tokens.check(&token, NOW.plus(minutes(60))), Err(BadToken::Expired));
-        assert_eq!(Tokens::new(&[key(1)]).check(&token, NOW.plus(minutes(60))), Err(BadToken::Expired));
+        assert_eq!(
+            Tokens::new(&[key(1)]).check(&token, NOW.plus(minutes(60))),
+            Err(BadToken::Expired)
+        );
     }
 
     #[test]
@@ -252,8 +271,13 @@ mod tests {
         let tokens = Tokens::new(&[key(2)]);
         let by = |id| Tokens::new(&[key(id)]).issue(ApiKeyId(7), NOW).unwrap();
         assert!(tokens.is_by_a_newer_key(&by(3)) && Tokens::new(&[]).is_by_a_newer_key(&by(1)));
-        assert!(!tokens.is_by_a_newer_key(&by(2)) && !tokens.is_by_a_newer_key(&by(1)), "an older one was retired");
-        assert!(!tokens.is_by_a_newer_key("a.b.c") && !tokens.is_by_a_newer_key(&"x".repeat(5_000)));
+        assert!(
+            !tokens.is_by_a_newer_key(&by(2)) && !tokens.is_by_a_newer_key(&by(1)),
+            "an older one was retired"
+        );
+        assert!(
+            !tokens.is_by_a_newer_key("a.b.c") && !tokens.is_by_a_newer_key(&"x".repeat(5_000))
+        );
         tokens.replace(&[key(2), key(3)]);
         assert_eq!(of(tokens.check(&by(3), NOW)), Some(ApiKeyId(7)));
     }
@@ -271,11 +295,15 @@ mod tests {
     #[test]
     fn a_foreign_or_broken_token_is_none() {
         let tokens = Tokens::new(&[key(1)]);
-        let foreign = Tokens::new(&[SigningKey { secret: [9; 32], ..key(1) }]).issue(ApiKeyId(7), NOW).unwrap();
+        let foreign = Tokens::new(&[SigningKey { secret: [9; 32], ..key(1) }])
+            .issue(ApiKeyId(7), NOW)
+            .unwrap();
         let claims = Claims { sub: "7".to_owned(), iat: 0, exp: i64::MAX / 2_000_000 };
         let header = Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::HS384) };
-        let other = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&[1; 32])).unwrap();
-        let unsigned = "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9.eyJzdWIiOiI3IiwiaWF0IjowLCJleHAiOjQwMDAwMDAwMDB9.";
+        let other =
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&[1; 32])).unwrap();
+        let unsigned =
+            "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9.eyJzdWIiOiI3IiwiaWF0IjowLCJleHAiOjQwMDAwMDAwMDB9.";
         for token in [foreign.as_str(), other.as_str(), unsigned, "", "a.b.c", &"x".repeat(5_000)] {
             assert_eq!(tokens.check(token, NOW), Err(BadToken::Invalid), "{token}");
         }
@@ -302,17 +330,27 @@ mod tests {
             (Algorithm::HS256, Some("")),
             (Algorithm::HS256, None),
         ] {
-            assert_eq!(tokens.check(&by(algorithm, kid), NOW), Err(BadToken::Invalid), "{algorithm:?} {kid:?}");
+            assert_eq!(
+                tokens.check(&by(algorithm, kid), NOW),
+                Err(BadToken::Invalid),
+                "{algorithm:?} {kid:?}"
+            );
         }
-        // The same claims under another header: {"alg":"none","kid":"1"}, with our signature and without one; RS256; HS256 in
-        // small letters.
+        // The same claims under another header: {"alg":"none","kid":"1"}, with our signature and
+        // without one; RS256; HS256 in small letters.
         let (_, rest) = ours.split_once('.').unwrap();
         let (payload, signature) = rest.split_once('.').unwrap();
-        for header in
-            ["eyJhbGciOiJub25lIiwia2lkIjoiMSJ9", "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ", "eyJhbGciOiJoczI1NiIsImtpZCI6IjEifQ"]
-        {
+        for header in [
+            "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9",
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ",
+            "eyJhbGciOiJoczI1NiIsImtpZCI6IjEifQ",
+        ] {
             for signature in ["", signature] {
-                assert_eq!(tokens.check(&format!("{header}.{payload}.{signature}"), NOW), Err(BadToken::Invalid), "{header}");
+                assert_eq!(
+                    tokens.check(&format!("{header}.{payload}.{signature}"), NOW),
+                    Err(BadToken::Invalid),
+                    "{header}"
+                );
             }
         }
     }
@@ -323,7 +361,10 @@ mod tests {
         for n in 0..=CACHE_MAX {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&u64::try_from(n).unwrap().to_be_bytes());
-            tokens.remember(hash, Token { api_key: ApiKeyId(1), signing_key: SigningKeyId(1), until: NOW });
+            tokens.remember(
+                hash,
+                Token { api_key: ApiKeyId(1), signing_key: SigningKeyId(1), until: NOW },
+            );
         }
         assert_eq!(tokens.checked.read().unwrap().len(), 1);
     }

@@ -1,4 +1,5 @@
-//! What clients and operators ask for: mostly what makes sense, on things made lately, so that they meet.
+//! What clients and operators ask for: mostly what makes sense, on things made lately, so that they
+//! meet.
 
 use domain::decision::command::Command;
 use domain::directory::create_merchant::NewMerchant;
@@ -10,8 +11,8 @@ use domain::directory::update_merchant::MerchantChanges;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
-    WalletId,
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId,
+    SessionId, SourceId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -38,8 +39,10 @@ mod circles;
 
 /// How often each kind of request is made.
 const WEIGHTS: &[u32] = &[
-    3, 2, 1, 5, 1, // party, counterparty, its change, account, its end or what is set of a merchant
-    4, 6, 2, 1, 1, 4, 1, // source, item, its change, its end, source's change, publish, cancel
+    3, 2, 1, 5,
+    1, // party, counterparty, its change, account, its end or what is set of a merchant
+    4, 6, 2, 1, 1, 4,
+    1, // source, item, its change, its end, source's change, publish, cancel
     10, 1, // checkout, page
     12, 10, 8, 10, 2, // declare four kinds, cancel
     48, 5, 3, // execute, again, again with another body
@@ -50,7 +53,11 @@ const WEIGHTS: &[u32] = &[
 
 /// A customer's phone: few, so that they are the same; some are merchants' own.
 fn phone(rng: &mut Rng) -> String {
-    if rng.chance(250) { format!("23177000000{}", rng.below(4)) } else { format!("2318800000{:02}", rng.below(12)) }
+    if rng.chance(250) {
+        format!("23177000000{}", rng.below(4))
+    } else {
+        format!("2318800000{:02}", rng.below(12))
+    }
 }
 
 /// A merchant's own phone.
@@ -66,7 +73,10 @@ pub fn first_merchant(index: usize, rng: &mut Rng) -> Item {
 /// A merchant. Some lack a wallet that is opened when it is needed.
 fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> Item {
     let codes = ["USD", "LRD", "RWF"].iter().enumerate();
-    let chosen: Vec<&str> = codes.filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600)).map(|(_, code)| *code).collect();
+    let chosen: Vec<&str> = codes
+        .filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600))
+        .map(|(_, code)| *code)
+        .collect();
     Item::asked(Command::CreateMerchant(NewMerchant {
         name: "M".to_owned(),
         kind: MerchantType::Organization,
@@ -100,7 +110,8 @@ pub struct Clients<'a> {
     pub rng: &'a mut Rng,
     pub now: i64,
     pub merchants: &'a [i64],
-    /// Whether operators close wallets in this step, instead of changing them otherwise: as one who freezes first does.
+    /// Whether operators close wallets in this step, instead of changing them otherwise: as one who
+    /// freezes first does.
     pub closing: bool,
 }
 
@@ -125,9 +136,10 @@ impl Clients<'_> {
                 Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, party)
             }
             3 => Command::CreateAccount(merchant, self.account(id)?),
-            4 if self.rng.chance(300) => {
-                Command::DeactivateAccount(merchant, PaymentAccountId(self.some(id, |m| &m.accounts)?))
-            }
+            4 if self.rng.chance(300) => Command::DeactivateAccount(
+                merchant,
+                PaymentAccountId(self.some(id, |m| &m.accounts)?),
+            ),
             4 => Command::UpdateMerchant(merchant, self.merchant_changes()),
             5 => Command::CreateSource(merchant, self.source(id)?),
             6 => Command::AddItem(self.which(id)?, self.line()?),
@@ -146,7 +158,10 @@ impl Clients<'_> {
             13 => Command::OpenCheckoutPage(self.which(id)?, format!("page-{}", self.rng.next())),
             14 => {
                 let which = self.which(id)?;
-                Command::CreateSession(merchant, NewSession::Checkout { kind: which.kind, source_id: which.id })
+                Command::CreateSession(
+                    merchant,
+                    NewSession::Checkout { kind: which.kind, source_id: which.id },
+                )
             }
             15 => Command::CreateSession(merchant, self.payout(id)?),
             16 => Command::CreateSession(merchant, self.transfer(id)?),
@@ -157,7 +172,9 @@ impl Clients<'_> {
             21 => return self.again(id, true),
             22 => {
                 let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
-                let wallet = own.filter(|_| self.rng.chance(600)).or_else(|| self.some(id, |m| &m.wallets))?;
+                let wallet = own
+                    .filter(|_| self.rng.chance(600))
+                    .or_else(|| self.some(id, |m| &m.wallets))?;
                 let currency = self.books.wallets.get(&wallet)?.currency;
                 Command::FundWallet(WalletId(wallet), money(currency, self.rng), None)
             }
@@ -166,20 +183,35 @@ impl Clients<'_> {
             25 => self.passcode(id),
             26 => self.resolve()?,
             27 => return self.authenticate(id),
-            28 if self.rng.chance(500) => Command::RevokeApiKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
-            28 if self.rng.chance(150) && self.merchants.len() < 7 => return Some(self.newcomer(id)),
-            28 => Command::CreateApiKey(merchant, format!("client-{}", self.rng.next()), String::new()),
+            28 if self.rng.chance(500) => {
+                Command::RevokeApiKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?))
+            }
+            28 if self.rng.chance(150) && self.merchants.len() < 7 => {
+                return Some(self.newcomer(id));
+            }
+            28 => Command::CreateApiKey(
+                merchant,
+                format!("client-{}", self.rng.next()),
+                String::new(),
+            ),
             29 => return self.circle(id),
             _ => return None,
         };
         Some(Item::asked(command))
     }
 
-    /// A merchant that appears meanwhile: often with the phone of somebody to whom another has declared a transfer.
+    /// A merchant that appears meanwhile: often with the phone of somebody to whom another has
+    /// declared a transfer.
     fn newcomer(&mut self, other: i64) -> Item {
-        let sessions = self.books.merchants.get(&other).into_iter().flat_map(|merchant| merchant.sessions.iter().rev());
+        let sessions = self
+            .books
+            .merchants
+            .get(&other)
+            .into_iter()
+            .flat_map(|merchant| merchant.sessions.iter().rev());
         let mut waiting = sessions.filter_map(|id| self.books.sessions.get(id)).filter(|session| {
-            session.status == SessionStatus::Active && matches!(session.recipient, Some(Recipient::Party(_)))
+            session.status == SessionStatus::Active
+                && matches!(session.recipient, Some(Recipient::Party(_)))
         });
         let party = waiting.next().and_then(|session| self.books.parties.get(&session.party?));
         let awaited = party.map(|(_, phone)| phone.clone()).filter(|_| self.rng.chance(700));
@@ -187,14 +219,23 @@ impl Clients<'_> {
         new_merchant(index, awaited.unwrap_or_else(|| own_phone(index)), self.rng)
     }
 
-    fn some(&mut self, merchant: i64, list: impl Fn(&crate::oracle::books::Merchant) -> &Vec<i64>) -> Option<i64> {
+    fn some(
+        &mut self,
+        merchant: i64,
+        list: impl Fn(&crate::oracle::books::Merchant) -> &Vec<i64>,
+    ) -> Option<i64> {
         // Now and then somebody else's.
         let merchant = if self.rng.chance(15) { self.rng.pick(self.merchants)? } else { merchant };
         self.rng.recent(list(self.books.merchants.get(&merchant)?))
     }
 
     fn party(&mut self) -> NewParty {
-        NewParty { fullname: "P".to_owned(), phone: phone(self.rng), email: None, country_code: None }
+        NewParty {
+            fullname: "P".to_owned(),
+            phone: phone(self.rng),
+            email: None,
+            country_code: None,
+        }
     }
 
     fn recent_party(&mut self, id: i64) -> Option<PartyId> {
@@ -214,13 +255,22 @@ impl Clients<'_> {
             (Method::Wallet, Provider::Platform),
             (Method::Wallet, Provider::Platform),
         ])?;
-        let operation = if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
+        let operation =
+            if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
         let account_name = "A".to_owned();
         let party_id = self.recent_party(id)?;
         // Now and then the number is the party's phone, which is of another country.
         let rwandan = method == Method::MtnMomoRwa && self.rng.chance(950);
         let account_number = rwandan.then(|| "250780000001".to_owned());
-        Some(NewAccount { party_id, account_name, provider, method, operation, country_code: None, account_number })
+        Some(NewAccount {
+            party_id,
+            account_name,
+            provider,
+            method,
+            operation,
+            country_code: None,
+            account_number,
+        })
     }
 
     fn kind(&mut self) -> SourceType {
@@ -242,7 +292,8 @@ impl Clients<'_> {
 
     fn which(&mut self, id: i64) -> Option<SourceRef> {
         let source = self.some(id, |merchant| &merchant.sources)?;
-        let kind = if self.rng.chance(10) { self.kind() } else { self.books.sources.get(&source)?.kind };
+        let kind =
+            if self.rng.chance(10) { self.kind() } else { self.books.sources.get(&source)?.kind };
         Some(SourceRef { merchant_id: MerchantId(id), kind, id: SourceId(source) })
     }
 
@@ -260,18 +311,30 @@ impl Clients<'_> {
 
     fn line(&mut self) -> Option<NewItem> {
         let currency = currency(self.rng)?;
-        Some(NewItem { name: "I".to_owned(), currency, qty: self.rng.between(1, 3), amount: money(currency, self.rng) })
+        Some(NewItem {
+            name: "I".to_owned(),
+            currency,
+            qty: self.rng.between(1, 3),
+            amount: money(currency, self.rng),
+        })
     }
 
     fn item(&mut self, which: SourceRef) -> Option<ItemId> {
         // Now and then another's.
-        let other =
-            if self.rng.chance(50) { self.some(which.merchant_id.0, |merchant| &merchant.sources)? } else { which.id.0 };
+        let other = if self.rng.chance(50) {
+            self.some(which.merchant_id.0, |merchant| &merchant.sources)?
+        } else {
+            which.id.0
+        };
         self.rng.recent(&self.books.sources.get(&other)?.items).map(ItemId)
     }
 
     fn line_changes(&mut self) -> ItemChanges {
-        let amount = if self.rng.chance(500) { Decimal::parse(&self.rng.between(1, 3).to_string()) } else { None };
+        let amount = if self.rng.chance(500) {
+            Decimal::parse(&self.rng.between(1, 3).to_string())
+        } else {
+            None
+        };
         let qty = if self.rng.chance(500) { Some(self.rng.between(1, 4)) } else { None };
         ItemChanges { name: None, qty, amount }
     }
@@ -283,7 +346,12 @@ impl Clients<'_> {
 
     fn checkout(&mut self, id: i64) -> Option<NewCheckout> {
         let currency = currency(self.rng)?;
-        let line = |rng: &mut Rng| NewItem { name: "I".to_owned(), currency, qty: 1, amount: money(currency, rng) };
+        let line = |rng: &mut Rng| NewItem {
+            name: "I".to_owned(),
+            currency,
+            qty: 1,
+            amount: money(currency, rng),
+        };
         let items = (0..self.rng.between(1, 2)).map(|_| line(self.rng)).collect();
         let counterparty_id = if self.rng.chance(200) { self.counterparty(id) } else { None };
         let expires_at = if self.rng.chance(200) { Some(self.expiry(id)) } else { None };
@@ -318,7 +386,12 @@ impl Clients<'_> {
     fn account_for(&mut self, id: i64, operation: Operation) -> Option<i64> {
         for _ in 0..4 {
             let account = self.some(id, |merchant| &merchant.accounts)?;
-            if self.books.accounts.get(&account).is_some_and(|found| found.operation == operation && found.active) {
+            if self
+                .books
+                .accounts
+                .get(&account)
+                .is_some_and(|found| found.operation == operation && found.active)
+            {
                 return Some(account);
             }
         }
@@ -330,25 +403,45 @@ impl Clients<'_> {
         let method = self.books.accounts.get(&account)?.method;
         let currency = match method {
             Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
-            Method::MtnMomoLbr if self.rng.chance(900) => Currency::parse(self.rng.pick(&["USD", "LRD"])?)?,
+            Method::MtnMomoLbr if self.rng.chance(900) => {
+                Currency::parse(self.rng.pick(&["USD", "LRD"])?)?
+            }
             _ => currency(self.rng)?,
         };
         let wallet = self.some(id, |merchant| &merchant.wallets)?;
-        let fits = self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.currency == currency);
-        let wallet_id = if fits && self.rng.chance(600) || self.rng.chance(50) { Some(WalletId(wallet)) } else { None };
+        let fits =
+            self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.currency == currency);
+        let wallet_id = if fits && self.rng.chance(600) || self.rng.chance(50) {
+            Some(WalletId(wallet))
+        } else {
+            None
+        };
         let expires_at = if self.rng.chance(500) { Some(self.expiry(id)) } else { None };
         let account_id = PaymentAccountId(account);
         let amount = money(currency, self.rng);
-        Some(NewSession::Payout { account_field: "payment_account_id", wallet_id, account_id, amount, expires_at })
+        Some(NewSession::Payout {
+            account_field: "payment_account_id",
+            wallet_id,
+            account_id,
+            amount,
+            expires_at,
+        })
     }
 
     fn transfer(&mut self, id: i64) -> Option<NewSession> {
         let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
-        let wallet = own.filter(|_| self.rng.chance(900)).or_else(|| self.some(id, |merchant| &merchant.wallets))?;
+        let wallet = own
+            .filter(|_| self.rng.chance(900))
+            .or_else(|| self.some(id, |merchant| &merchant.wallets))?;
         let currency = self.books.wallets.get(&wallet)?.currency;
         let counterparty_id = self.counterparty(id)?;
         let amount = money(currency, self.rng);
-        Some(NewSession::Transfer { wallet_id: WalletId(wallet), counterparty_id, amount, expires_at: self.expiry(id) })
+        Some(NewSession::Transfer {
+            wallet_id: WalletId(wallet),
+            counterparty_id,
+            amount,
+            expires_at: self.expiry(id),
+        })
     }
 
     fn refund(&mut self, id: i64) -> Option<NewSession> {
@@ -356,14 +449,19 @@ impl Clients<'_> {
         for _ in 0..6 {
             let execution = self.some(id, |merchant| &merchant.executions)?;
             let found = self.books.executions.get(&execution)?;
-            // A payment whose refund failed or is under way: room that was taken is given back, and asked for again.
-            if let Some((original, found)) =
-                found.original.filter(|_| self.rng.chance(300)).and_then(|id| Some((id, self.books.executions.get(&id)?)))
+            // A payment whose refund failed or is under way: room that was taken is given back, and
+            // asked for again.
+            if let Some((original, found)) = found
+                .original
+                .filter(|_| self.rng.chance(300))
+                .and_then(|id| Some((id, self.books.executions.get(&id)?)))
             {
-                chosen = Some((original, (found.figures.payer - found.refunded).max(0), found.outside));
+                chosen =
+                    Some((original, (found.figures.payer - found.refunded).max(0), found.outside));
             }
             if found.operation == Operation::Collection && (found.stands() || self.rng.chance(40)) {
-                chosen = Some((execution, (found.figures.payer - found.refunded).max(0), found.outside));
+                chosen =
+                    Some((execution, (found.figures.payer - found.refunded).max(0), found.outside));
             }
         }
         let (original, left, currency) = chosen?;
@@ -375,7 +473,12 @@ impl Clients<'_> {
             _ => self.rng.between(1, left.max(1)),
         };
         let amount = Decimal::parse(&Money::new(amount, currency).to_string())?;
-        Some(NewSession::Refund { original_id: ExecutionId(original), amount, expires_at: self.expiry(id), reason: None })
+        Some(NewSession::Refund {
+            original_id: ExecutionId(original),
+            amount,
+            expires_at: self.expiry(id),
+            reason: None,
+        })
     }
 
     fn cancel(&mut self, id: i64) -> Option<Command> {
@@ -398,7 +501,8 @@ impl Clients<'_> {
                 OperationDetails::Collection { account_id: PaymentAccountId(account), currency }
             }
             SessionKind::Payout => {
-                let account_id = if self.rng.chance(500) { session.account.map(PaymentAccountId) } else { None };
+                let account_id =
+                    if self.rng.chance(500) { session.account.map(PaymentAccountId) } else { None };
                 OperationDetails::Payout { account_id, passcode_verified: false }
             }
             SessionKind::Transfer => OperationDetails::Transfer,
@@ -420,11 +524,19 @@ impl Clients<'_> {
 
     /// A payout's passcode is tried first, where one is set.
     fn with_passcode(&mut self, request: Execute) -> Item {
-        let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode_hash().is_some());
-        if matches!(request.details, OperationDetails::Payout { .. }) && set && self.rng.chance(900) {
+        let set = self
+            .books
+            .merchants
+            .get(&request.merchant_id.0)
+            .is_some_and(|merchant| merchant.passcode_hash().is_some());
+        if matches!(request.details, OperationDetails::Payout { .. }) && set && self.rng.chance(900)
+        {
             let right = self.rng.chance(700);
             let key = self.api_key();
-            return Item::untagged(Command::ReservePasscodeAttempt(request.clone(), key), Origin::Try(request, right));
+            return Item::untagged(
+                Command::ReservePasscodeAttempt(request.clone(), key),
+                Origin::Try(request, right),
+            );
         }
         Item::asked(Command::Execute(request))
     }
@@ -433,24 +545,40 @@ impl Clients<'_> {
     fn again(&mut self, id: i64, other: bool) -> Option<Item> {
         let execution = self.some(id, |merchant| &merchant.executions)?;
         let known = self.books.executions.get(&execution)?;
-        let session = if other { self.some(known.merchant, |merchant| &merchant.sessions)? } else { known.session };
+        let session = if other {
+            self.some(known.merchant, |merchant| &merchant.sessions)?
+        } else {
+            known.session
+        };
         let same = match known.operation {
-            Operation::Collection => {
-                OperationDetails::Collection { account_id: PaymentAccountId(known.account?), currency: known.outside }
+            Operation::Collection => OperationDetails::Collection {
+                account_id: PaymentAccountId(known.account?),
+                currency: known.outside,
+            },
+            Operation::Payout => {
+                OperationDetails::Payout { account_id: None, passcode_verified: false }
             }
-            Operation::Payout => OperationDetails::Payout { account_id: None, passcode_verified: false },
             Operation::Transfer => OperationDetails::Transfer,
             Operation::Refund => OperationDetails::Refund,
         };
         let details = if other { self.details(known.merchant, session)? } else { same };
         let merchant_id = MerchantId(known.merchant);
-        let request = Execute { merchant_id, reference_id: known.reference.clone(), session_id: SessionId(session), details };
+        let request = Execute {
+            merchant_id,
+            reference_id: known.reference.clone(),
+            session_id: SessionId(session),
+            details,
+        };
         Some(self.with_passcode(request))
     }
 
     fn wallet_status(&mut self, id: i64) -> Option<Command> {
         let wallet = self.some(id, |merchant| &merchant.wallets)?;
-        let frozen = self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
+        let frozen = self
+            .books
+            .wallets
+            .get(&wallet)
+            .is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
         if self.closing {
             let open = self.books.can_be_credited(wallet).filter(|_| frozen)?;
             return Some(Command::SetWalletStatus(WalletId(wallet), WalletStatus::Closed, open));
@@ -477,7 +605,11 @@ impl Clients<'_> {
     fn merchant_changes(&mut self) -> MerchantChanges {
         MerchantChanges {
             verified: if self.rng.chance(300) { Some(self.rng.chance(800)) } else { None },
-            fee_tier: if self.rng.chance(100) { self.rng.pick(&["default", "gold"]).map(str::to_owned) } else { None },
+            fee_tier: if self.rng.chance(100) {
+                self.rng.pick(&["default", "gold"]).map(str::to_owned)
+            } else {
+                None
+            },
             fee_bearer: if self.rng.chance(700) { self.rng.pick(FeeBearer::ALL) } else { None },
         }
     }
@@ -519,13 +651,19 @@ impl Clients<'_> {
         let mut chosen = None;
         for _ in 0..6 {
             let execution = self.some(id, |merchant| &merchant.executions)?;
-            if chosen.is_none() || self.books.executions.get(&execution).is_some_and(|found| found.acts) {
+            if chosen.is_none()
+                || self.books.executions.get(&execution).is_some_and(|found| found.acts)
+            {
                 chosen = Some(execution);
             }
         }
         let execution = chosen?;
         let known = self.books.executions.get(&execution)?;
-        let command = Command::AuthenticateCard(MerchantId(known.merchant), known.reference.clone(), self.rng.chance(600));
+        let command = Command::AuthenticateCard(
+            MerchantId(known.merchant),
+            known.reference.clone(),
+            self.rng.chance(600),
+        );
         Some(Item::untagged(command, Origin::Payer(ExecutionId(execution))))
     }
 }

@@ -1,6 +1,6 @@
-//! A database in memory that behaves as a transactional one does: what is committed is seen at once by everybody (read
-//! committed), rows are locked until the end of a transaction, keys are unique, and a transaction takes place as a whole or
-//! not at all.
+//! A database in memory that behaves as a transactional one does: what is committed is seen at once
+//! by everybody (read committed), rows are locked until the end of a transaction, keys are unique,
+//! and a transaction takes place as a whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -50,7 +50,9 @@ impl<R: Loaded> Rows<R> {
     /// Whether a new row has the id of another, or its name.
     fn is_taken(&self, row: &R) -> bool {
         self.by_id.contains_key(&row.id())
-            || row.alt_key().is_some_and(|name| self.by_alt_key.get(&name).is_some_and(|id| *id != row.id()))
+            || row
+                .alt_key()
+                .is_some_and(|name| self.by_alt_key.get(&name).is_some_and(|id| *id != row.id()))
     }
 
     fn put(&mut self, row: Arc<R>) -> Option<Arc<R>> {
@@ -112,7 +114,8 @@ macro_rules! database {
         }
 
         impl Database {
-            /// Locks the rows that the tables change and takes in what they are now; whether all are as they were read.
+            /// Locks the rows that the tables change and takes in what they are now; whether all
+            /// are as they were read.
             pub fn confirm(&mut self, by: usize, tables: &mut Tables) -> Result<bool, StoreError> {
                 let mut same = true;
                 $(same &= self.confirm_table(by, &mut tables.$field, |all| &all.$field)?;)+
@@ -142,8 +145,12 @@ impl Committed {
     /// Whether a row that commands can be about is this merchant's.
     pub fn is_of(&self, key: &RowKey, owner: MerchantId) -> bool {
         match key {
-            RowKey::Session(lookup) => self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner),
-            RowKey::Execution(lookup) => self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner),
+            RowKey::Session(lookup) => {
+                self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner)
+            }
+            RowKey::Execution(lookup) => {
+                self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner)
+            }
             _ => false,
         }
     }
@@ -336,7 +343,8 @@ impl Database {
 
     /// The sessions that the product's query finds due.
     pub fn due_sessions(&self, now: i64, limit: usize) -> Vec<(SessionId, MerchantId)> {
-        let furthest = self.rows.merchants.by_id.values().map(|row| row.clock_offset_us).max().unwrap_or(0);
+        let furthest =
+            self.rows.merchants.by_id.values().map(|row| row.clock_offset_us).max().unwrap_or(0);
         let sessions = self.active_sessions.iter().take_while(|(at, _)| *at <= now + furthest);
         let rows = sessions.filter_map(|(_, id)| self.rows.sessions.get(*id));
         let over = |row: &&Arc<Session>| {

@@ -96,27 +96,44 @@ pub fn kind(command: &Command) -> usize {
 pub fn command(command: &Command) -> String {
     let name = KINDS.get(kind(command)).copied().unwrap_or_default();
     let what = match command {
-        Command::Authenticated(caller, command) => return format!("{} by key {}", self::command(command), caller.api_key_id),
-        Command::CreateMerchant(new) => format!("verified {}, {} currencies", new.verified, new.currencies.len()),
+        Command::Authenticated(caller, command) => {
+            return format!("{} by key {}", self::command(command), caller.api_key_id);
+        }
+        Command::CreateMerchant(new) => {
+            format!("verified {}, {} currencies", new.verified, new.currencies.len())
+        }
         Command::UpdateMerchant(_, changes) => changed(changes),
         Command::AdvanceClock(_, by) => format!("by {by} s"),
         Command::FundWallet(id, money, _) => format!("{id} with {money} {}", money.currency),
         Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
         Command::CreateParty(_, new) => format!("phone {}", new.phone),
-        Command::CreateCounterparty(_, _, party) => format!("party {}", optional(party.map(|id| id.0))),
-        Command::UpdateCounterparty(_, id, _, party) => format!("{id} party {}", optional(party.set().map(|id| id.0))),
-        Command::CreateAccount(_, new) => format!("party {}, {} {}", new.party_id, new.operation, new.method),
+        Command::CreateCounterparty(_, _, party) => {
+            format!("party {}", optional(party.map(|id| id.0)))
+        }
+        Command::UpdateCounterparty(_, id, _, party) => {
+            format!("{id} party {}", optional(party.set().map(|id| id.0)))
+        }
+        Command::CreateAccount(_, new) => {
+            format!("party {}, {} {}", new.party_id, new.operation, new.method)
+        }
         Command::RevokeApiKey(_, id) => id.to_string(),
         Command::DeactivateAccount(_, id) => id.to_string(),
         Command::CreateSource(_, new) => {
-            format!("{} for {} in {}, {} bears", new.kind, new.counterparty_id, new.currency, new.fee_bearer)
+            format!(
+                "{} for {} in {}, {} bears",
+                new.kind, new.counterparty_id, new.currency, new.fee_bearer
+            )
         }
         Command::UpdateSource(which, _)
         | Command::PublishSource(which)
         | Command::CancelSource(which)
         | Command::OpenCheckoutPage(which, _) => which.id.to_string(),
-        Command::AddItem(which, new) => format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency),
-        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => format!("{id} of {}", which.id),
+        Command::AddItem(which, new) => {
+            format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency)
+        }
+        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => {
+            format!("{id} of {}", which.id)
+        }
         Command::CreateCheckout(_, new) => {
             let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
             let total = domain::kernel::money::Money::new(total, new.currency);
@@ -124,11 +141,15 @@ pub fn command(command: &Command) -> String {
         }
         Command::CreateSession(_, request) => declaration(request),
         Command::CancelSession(_, _, id) | Command::ExpireSession(id) => format!("session {id}"),
-        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => execution(request),
+        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => {
+            execution(request)
+        }
         Command::FinishPasscodeAttempt(_, id, right) => format!("{id}, right: {right}"),
         Command::ClaimExecution(id) => format!("execution {id}"),
         Command::RecordOutcome(id, said) => format!("execution {id}: {}", word(said)),
-        Command::AuthenticateCard(_, reference, success) => format!("key {}: {success}", short(reference)),
+        Command::AuthenticateCard(_, reference, success) => {
+            format!("key {}: {success}", short(reference))
+        }
         Command::ResolveReview(id, how, _) => format!("{id} {how:?}"),
         Command::CreateApiKey(..)
         | Command::SetPasscode(..)
@@ -162,22 +183,36 @@ fn declaration(request: &NewSession) -> String {
         NewSession::Checkout { source_id, .. } => format!("checkout of source {source_id}"),
         NewSession::Payout { wallet_id, account_id, amount, .. } => {
             let wallet = optional(wallet_id.map(|id| id.0));
-            format!("payout of {amount} {} from wallet {wallet} to account {account_id}", amount.currency)
+            format!(
+                "payout of {amount} {} from wallet {wallet} to account {account_id}",
+                amount.currency
+            )
         }
         NewSession::Transfer { wallet_id, counterparty_id, amount, .. } => {
-            format!("transfer of {amount} {} from wallet {wallet_id} to counterparty {counterparty_id}", amount.currency)
+            format!(
+                "transfer of {amount} {} from wallet {wallet_id} to counterparty {counterparty_id}",
+                amount.currency
+            )
         }
         NewSession::Refund { original_id, amount, .. } => {
             // A decimal has no currency yet: its cents are shown.
-            let cents = ["USD", "RWF"].iter().filter_map(|code| amount.to_money(Currency::parse(code)?).ok()).next();
-            format!("refund of {} of execution {original_id}", cents.map_or_else(String::new, |money| money.to_string()))
+            let cents = ["USD", "RWF"]
+                .iter()
+                .filter_map(|code| amount.to_money(Currency::parse(code)?).ok())
+                .next();
+            format!(
+                "refund of {} of execution {original_id}",
+                cents.map_or_else(String::new, |money| money.to_string())
+            )
         }
     }
 }
 
 fn execution(request: &Execute) -> String {
     let details = match request.details {
-        OperationDetails::Collection { account_id, currency } => format!("collect {currency} from account {account_id}"),
+        OperationDetails::Collection { account_id, currency } => {
+            format!("collect {currency} from account {account_id}")
+        }
         OperationDetails::Payout { .. } => "pay out".to_owned(),
         OperationDetails::Transfer => "transfer".to_owned(),
         OperationDetails::Refund => "refund".to_owned(),
@@ -188,7 +223,9 @@ fn execution(request: &Execute) -> String {
 /// A provider's word.
 pub fn word(word: &ProviderOutcome) -> String {
     match word {
-        ProviderOutcome::Succeeded { amount: Some(amount), .. } => format!("succeeded with {amount} {}", amount.currency),
+        ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
+            format!("succeeded with {amount} {}", amount.currency)
+        }
         ProviderOutcome::Succeeded { amount: None, .. } => "succeeded".to_owned(),
         ProviderOutcome::Declined { .. } => "declined".to_owned(),
         ProviderOutcome::NeedsAction { .. } => "needs action".to_owned(),
@@ -208,7 +245,8 @@ pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answered(answer),
         Err(Failure::Refused(reasons)) => {
-            let reasons: Vec<&str> = reasons.iter().map(domain::kernel::refusal::Refusal::kind).collect();
+            let reasons: Vec<&str> =
+                reasons.iter().map(domain::kernel::refusal::Refusal::kind).collect();
             format!("refused: {}", reasons.join(", "))
         }
         Err(failure) => format!("failed: {failure}"),
@@ -220,14 +258,21 @@ fn answered(answer: &Output) -> String {
         Output::Done => "done".to_owned(),
         Output::Changed(changed) => format!("changed: {changed}"),
         Output::Merchant(row, wallets) => {
-            let wallets: Vec<String> = wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
+            let wallets: Vec<String> =
+                wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
             format!("merchant {}, wallets {}", row.id, wallets.join(", "))
         }
         Output::UpdatedMerchant(row) => format!("merchant {}", row.id),
         Output::ApiKey(row) => format!("key {}", row.id),
         Output::Passcode(attempt) => format!("passcode set: {}", attempt.is_some()),
         Output::Time(time) => time.to_string(),
-        Output::Wallet(row) => format!("wallet {} {}, {} {} available", row.id, row.status, row.available(), row.currency),
+        Output::Wallet(row) => format!(
+            "wallet {} {}, {} {} available",
+            row.id,
+            row.status,
+            row.available(),
+            row.currency
+        ),
         Output::Party(row) => format!("party {}", row.id),
         Output::Counterparty(row) => format!("counterparty {}", row.id),
         Output::Account(row) => format!("account {}", row.id),

@@ -1,4 +1,5 @@
-//! The end of a run: nobody asks for anything any more, nothing breaks, and everything must come to rest.
+//! The end of a run: nobody asks for anything any more, nothing breaks, and everything must come to
+//! rest.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +19,8 @@ use crate::sim::Sim;
 const QUIET_ROUNDS: usize = 20_000;
 
 impl Sim {
-    /// Nobody asks for anything any more and nothing breaks: everything must come to an end, and the money must be where the
-    /// books say.
+    /// Nobody asks for anything any more and nothing breaks: everything must come to an end, and
+    /// the money must be where the books say.
     pub fn quiet(&mut self) -> Checked {
         self.faults = Faults::default();
         self.net.faults.set(self.faults);
@@ -52,7 +53,9 @@ impl Sim {
                 batches[0].extend(self.statement(&mut told));
             }
             let over = batches.iter().all(Vec::is_empty) && idle;
-            self.run(batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect())?;
+            self.run(
+                batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect(),
+            )?;
             if over && self.net.db.borrow().next_due().is_none() {
                 break;
             }
@@ -78,21 +81,20 @@ impl Sim {
         if next > self.now { next } else { self.now + seconds(2) }
     }
 
-    /// What a provider tells when its books are compared with ours: a callback that was lost is told here at last, once.
+    /// What a provider tells when its books are compared with ours: a callback that was lost is
+    /// told here at last, once.
     fn statement(&self, told: &mut BTreeSet<String>) -> Vec<Item> {
         let db = self.net.db.borrow();
-        let is_final = |id: ExecutionId| db.rows.executions.get(id).is_some_and(|row| row.status.is_final());
+        let is_final =
+            |id: ExecutionId| db.rows.executions.get(id).is_some_and(|row| row.status.is_final());
         let booked = |id: ExecutionId| self.books.heard_of(id.0).filter(|_| is_final(id));
         let mut networks = self.door.inside();
         let mut items = vec![];
         for id in networks.unheard(booked).into_iter().filter(|id| told.insert(id.clone())) {
             let word = networks.word(&id);
-            items.extend(
-                networks
-                    .requests
-                    .get(&id)
-                    .map(|request| Item::untagged(Command::RecordOutcome(request.execution, word), Origin::Callback)),
-            );
+            items.extend(networks.requests.get(&id).map(|request| {
+                Item::untagged(Command::RecordOutcome(request.execution, word), Origin::Callback)
+            }));
         }
         items
     }
@@ -103,7 +105,11 @@ impl Sim {
                 && key.1 != domain::exceptions::review::ReviewKind::DeadlinePassed
         });
         let item = |(id, _): (&i64, &_)| {
-            let command = Command::ResolveReview(domain::kernel::ids::ReviewId(*id), Resolution::ToPayer, "end".to_owned());
+            let command = Command::ResolveReview(
+                domain::kernel::ids::ReviewId(*id),
+                Resolution::ToPayer,
+                "end".to_owned(),
+            );
             Item::untagged(command, Origin::Client(9))
         };
         open.map(item).collect()

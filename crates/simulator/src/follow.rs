@@ -29,7 +29,14 @@ impl Sim {
     pub fn take_in(&mut self, done: Done, soft: u64) -> Checked {
         let Done { process, now, items, mut outcomes, commits, nested, crashed, faults } = done;
         for (spot, fault) in faults.iter().filter(|(_, fault)| *fault != Fault::InOutage) {
-            self.tell(|| format!("p{process} {} ({} {})", describe::fault(*fault), describe::call(spot.call), spot.nth));
+            self.tell(|| {
+                format!(
+                    "p{process} {} ({} {})",
+                    describe::fault(*fault),
+                    describe::call(spot.call),
+                    spot.nth
+                )
+            });
         }
         let acknowledged = outcomes.iter().any(Result::is_ok);
         rule(!acknowledged || !commits.is_empty(), "acknowledged before it was committed", || {
@@ -42,10 +49,16 @@ impl Sim {
             if read {
                 *outcome = compare::find_out(&item.command, &commits, &self.net.db.borrow().rows);
             }
-            let creates = matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
+            let creates =
+                matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
             let overlapped = nested > 0;
-            let told =
-                Told { outcome, now: now.0, overlapped, lenient: overlapped && (creates || self.books.soft != soft), read };
+            let told = Told {
+                outcome,
+                now: now.0,
+                overlapped,
+                lenient: overlapped && (creates || self.books.soft != soft),
+                read,
+            };
             self.note(process, item, outcome);
             self.tally.command(&item.command, kind_of(outcome));
             self.books.told(&item.command, told).map_err(|what| Violation {
@@ -57,7 +70,9 @@ impl Sim {
                 names.made(item.tag, answer);
             }
             compare::exists(outcome, &self.net.db.borrow().rows)?;
-            if let (Ok(Output::Merchant(merchant, _)), false) = (&*outcome, self.merchants.len() > 4) {
+            if let (Ok(Output::Merchant(merchant, _)), false) =
+                (&*outcome, self.merchants.len() > 4)
+            {
                 self.merchants.push(merchant.id.0);
             }
         }
@@ -81,10 +96,15 @@ impl Sim {
         Ok(())
     }
 
-    /// Money that an operator sends back leaves the provider; what an operator says of a payment holds there too.
+    /// Money that an operator sends back leaves the provider; what an operator says of a payment
+    /// holds there too.
     fn resolved(&mut self, review: i64, how: Resolution) {
         let Some(key) = self.books.review_ids.get(&review).copied() else { return };
-        let (Some(review), Some(known)) = (self.books.reviews.get(&key), self.books.executions.get(&key.0)) else { return };
+        let (Some(review), Some(known)) =
+            (self.books.reviews.get(&key), self.books.executions.get(&key.0))
+        else {
+            return;
+        };
         let mut networks = self.door.inside();
         match how {
             Resolution::ToPayer => {
@@ -94,7 +114,10 @@ impl Sim {
                 }
             }
             Resolution::Completed | Resolution::Failed => {
-                let open = networks.requests.get(&known.request).is_some_and(|request| request.decided.is_none());
+                let open = networks
+                    .requests
+                    .get(&known.request)
+                    .is_some_and(|request| request.decided.is_none());
                 if open {
                     networks.force(&known.request, how == Resolution::Completed);
                 }
@@ -106,7 +129,10 @@ impl Sim {
     /// Who waits for an outcome goes on.
     pub fn follow(&mut self, process: usize, item: Item, outcome: Outcome) {
         let life = self.lives[process];
-        let undone = matches!(outcome, Err(Failure::Unavailable(_) | Failure::Overloaded | Failure::Unknown));
+        let undone = matches!(
+            outcome,
+            Err(Failure::Unavailable(_) | Failure::Overloaded | Failure::Unknown)
+        );
         match item.origin {
             Origin::Client(tries) => {
                 self.try_again(item, tries, undone);
@@ -145,15 +171,21 @@ impl Sim {
     /// Whether a client asks again, who has no answer.
     fn try_again(&mut self, item: Item, tries: u32, undone: bool) {
         let mut rng = self.numbers_after(item.tag, tries);
-        let lost = matches!(item.command, Command::Execute(_)) && rng.chance(self.faults.lost_answer);
+        let lost =
+            matches!(item.command, Command::Execute(_)) && rng.chance(self.faults.lost_answer);
         // A server draws a new name for each key, and an operator looks at a wallet anew.
-        let once =
-            matches!(item.command, Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..));
+        let once = matches!(
+            item.command,
+            Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..)
+        );
         self.tally.fault("answer lost on its way to a client", u64::from(lost));
         if (lost || undone && rng.chance(700)) && tries < 3 && !once {
             self.tally.fault("client asks again", 1);
             let wait = rng.between(0, seconds(20));
-            self.later(wait, Later::Give(Box::new(Item { origin: Origin::Client(tries + 1), ..item })));
+            self.later(
+                wait,
+                Later::Give(Box::new(Item { origin: Origin::Client(tries + 1), ..item })),
+            );
         }
     }
 
@@ -179,7 +211,8 @@ impl Sim {
         }
     }
 
-    /// A try was reserved: it is compared, and what came of it written down. Now and then the process dies before.
+    /// A try was reserved: it is compared, and what came of it written down. Now and then the
+    /// process dies before.
     fn tried(&mut self, request: Execute, right: bool, tag: u64, outcome: &Outcome) {
         match outcome {
             Ok(Output::Passcode(None)) => self.give(Command::Execute(request), tag),
@@ -188,7 +221,8 @@ impl Sim {
                     self.tally.fault("process dies while it compares a passcode", 1);
                     return;
                 }
-                let command = Command::FinishPasscodeAttempt(request.merchant_id, attempt.id, right);
+                let command =
+                    Command::FinishPasscodeAttempt(request.merchant_id, attempt.id, right);
                 let origin = if right { Origin::Right(request) } else { Origin::Client(0) };
                 self.later(0, Later::Give(Box::new(Item { command, origin, tag })));
             }
@@ -199,9 +233,12 @@ impl Sim {
     /// What is worth counting apart: keys that were used again, words that came too late.
     fn tally_special(&mut self, command: &Command, outcome: &Outcome) {
         let what = match (command, outcome) {
-            (Command::Execute(_), Ok(Output::Executed(done))) if done.replayed => "key used again, same body",
+            (Command::Execute(_), Ok(Output::Executed(done))) if done.replayed => {
+                "key used again, same body"
+            }
             (Command::Execute(_), Ok(Output::Executed(done)))
-                if done.execution.operation == Operation::Refund && done.execution.gateway_message.is_some() =>
+                if done.execution.operation == Operation::Refund
+                    && done.execution.gateway_message.is_some() =>
             {
                 "refund that has no room any more"
             }
@@ -213,9 +250,16 @@ impl Sim {
                     (false, false) => return,
                 }
             }
-            (Command::RecordOutcome(id, ProviderOutcome::Succeeded { .. }), Ok(Output::Settled(done))) => {
-                let after = done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
-                match (after, self.books.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure))) {
+            (
+                Command::RecordOutcome(id, ProviderOutcome::Succeeded { .. }),
+                Ok(Output::Settled(done)),
+            ) => {
+                let after =
+                    done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
+                match (
+                    after,
+                    self.books.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure)),
+                ) {
                     (true, _) => "success after the deadline",
                     (false, true) => "success after failure",
                     (false, false) => return,
@@ -226,12 +270,18 @@ impl Sim {
         self.tally.fault(what, 1);
     }
 
-    /// What a card's payer did holds at the provider too, unless it had decided before: then it says so.
+    /// What a card's payer did holds at the provider too, unless it had decided before: then it
+    /// says so.
     fn acted(&mut self, id: ExecutionId, outcome: &Outcome) {
         let row = self.net.db.borrow().rows.executions.get(id).cloned();
-        let (Ok(Output::Settled(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else { return };
+        let (Ok(Output::Settled(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else {
+            return;
+        };
         let mut networks = self.door.inside();
-        let open = networks.requests.get(&row.provider_request_id).is_some_and(|request| request.decided.is_none());
+        let open = networks
+            .requests
+            .get(&row.provider_request_id)
+            .is_some_and(|request| request.decided.is_none());
         if open && row.status.is_final() {
             networks.force(&row.provider_request_id, row.status == ExecutionStatus::Completed);
         }
@@ -245,7 +295,9 @@ impl Sim {
 /// The payout of a request whose passcode was right.
 fn verified(request: Execute) -> Command {
     let details = match request.details {
-        OperationDetails::Payout { account_id, .. } => OperationDetails::Payout { account_id, passcode_verified: true },
+        OperationDetails::Payout { account_id, .. } => {
+            OperationDetails::Payout { account_id, passcode_verified: true }
+        }
         other => other,
     };
     Command::Execute(Execute { details, ..request })
@@ -271,10 +323,12 @@ const fn oracle_check(command: &Command) -> &'static str {
         Command::ResolveReview(..) => "oracle: review",
         Command::AuthenticateCard(..) => "oracle: authenticate",
         Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
-        Command::ReservePasscodeAttempt(..) | Command::FinishPasscodeAttempt(..) | Command::ReservePasscodeChange(..) => {
+        Command::ReservePasscodeAttempt(..)
+        | Command::FinishPasscodeAttempt(..)
+        | Command::ReservePasscodeChange(..) => "oracle: passcode",
+        Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => {
             "oracle: passcode"
         }
-        Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => "oracle: passcode",
         _ => "oracle: shop",
     }
 }

@@ -31,8 +31,8 @@ pub enum Origin {
 pub struct Item {
     pub command: Command,
     pub origin: Origin,
-    /// The request that led to it, by a number that is the same in every run that has the request; zero for what nobody
-    /// asked for.
+    /// The request that led to it, by a number that is the same in every run that has the request;
+    /// zero for what nobody asked for.
     pub tag: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Runs kola's own decisions and lanes on a simulated database, clock, network and providers: one thread, one seed. What an
-//! oracle and the invariants find can be run again exactly.
+//! Runs kola's own decisions and lanes on a simulated database, clock, network and providers: one
+//! thread, one seed. What an oracle and the invariants find can be run again exactly.
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -34,8 +34,9 @@ mod tariff;
 /// Of what is wrong so many characters are shown.
 const WRONG: usize = 700;
 
-/// Runs kola's decisions and engine on a simulated database, clock, network and providers, with random requests and faults,
-/// and checks every step against a second opinion. The same seed is always the same history.
+/// Runs kola's decisions and engine on a simulated database, clock, network and providers, with
+/// random requests and faults, and checks every step against a second opinion. The same seed is
+/// always the same history.
 ///
 /// Exits with 1 when a rule was broken, after it has shown the shortest history that breaks it.
 #[derive(Parser)]
@@ -69,8 +70,8 @@ struct Args {
     #[cfg(feature = "mutants")]
     #[arg(long, default_value_t = 0)]
     mutant: usize,
-    /// Tries every deliberate fault: each must be found. With --seconds it is tried as often as there is time for, at least
-    /// once each.
+    /// Tries every deliberate fault: each must be found. With --seconds it is tried as often as
+    /// there is time for, at least once each.
     #[cfg(feature = "mutants")]
     #[arg(long)]
     mutants: bool,
@@ -127,7 +128,10 @@ fn one(seed: u64, args: &Args) -> bool {
 
 /// What `--only` keeps.
 fn kept(only: &str) -> Vec<Id> {
-    let id = |word: &str| word.split_once('.').and_then(|(step, number)| Some((step.parse().ok()?, number.parse().ok()?)));
+    let id = |word: &str| {
+        word.split_once('.')
+            .and_then(|(step, number)| Some((step.parse().ok()?, number.parse().ok()?)))
+    };
     only.split(',').filter_map(id).collect()
 }
 
@@ -157,15 +161,27 @@ fn fail(seed: u64, args: &Args) {
     let report = sim::run(seed, args.steps, Script::Record, true, args.whole);
     let Some(found) = &report.found else { return };
     let when = if found.at_end { "when all was quiet after step" } else { "in step" };
-    println!("FOUND by seed {seed} {when} {}, after {} commands: {}", found.step, found.commands, found.violation.check);
+    println!(
+        "FOUND by seed {seed} {when} {}, after {} commands: {}",
+        found.step, found.commands, found.violation.check
+    );
     #[cfg(feature = "mutants")]
-    let with = if args.mutant > 0 { format!("--features mutants -- --mutant {} ", args.mutant) } else { "-- ".to_owned() };
+    let with = if args.mutant > 0 {
+        format!("--features mutants -- --mutant {} ", args.mutant)
+    } else {
+        "-- ".to_owned()
+    };
     #[cfg(not(feature = "mutants"))]
     let with = "-- ";
-    let again = format!("cargo run --release -p simulator {with}--seed {seed} --steps {}", found.step);
+    let again =
+        format!("cargo run --release -p simulator {with}--seed {seed} --steps {}", found.step);
     if args.whole {
         show_history(&report.history, args.history);
-        println!("\n{}: {}\n\nAgain: {again} --whole", found.violation.check, cut(&found.violation.what));
+        println!(
+            "\n{}: {}\n\nAgain: {again} --whole",
+            found.violation.check,
+            cut(&found.violation.what)
+        );
         return;
     }
     let short = shrink::shrink(seed, &report, Duration::from_secs(args.shrink_seconds));
@@ -175,21 +191,30 @@ fn fail(seed: u64, args: &Args) {
         return;
     };
     let tally = &short.report.tally;
-    println!("\nThe shortest history that was found, {} commands of {}:\n", tally.commands, found.commands);
+    println!(
+        "\nThe shortest history that was found, {} commands of {}:\n",
+        tally.commands, found.commands
+    );
     show_history(&short.report.history, args.history);
     if let Some(found) = &short.report.found {
         println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
     }
-    let ids: Vec<String> = short.plan.keys().map(|(step, number)| format!("{step}.{number}")).collect();
+    let ids: Vec<String> =
+        short.plan.keys().map(|(step, number)| format!("{step}.{number}")).collect();
     println!("\nAgain:             {again}");
     println!("Only what is here: {again} --only {}", ids.join(","));
 }
 
 fn cut(what: &str) -> String {
-    if what.chars().count() <= WRONG { what.to_owned() } else { what.chars().take(WRONG).chain("...".chars()).collect() }
+    if what.chars().count() <= WRONG {
+        what.to_owned()
+    } else {
+        what.chars().take(WRONG).chain("...".chars()).collect()
+    }
 }
 
-/// The last lines of a history. Times are those of the simulated workspace, `p0` is the first process.
+/// The last lines of a history. Times are those of the simulated workspace, `p0` is the first
+/// process.
 fn show_history(history: &[String], most: usize) {
     let left_out = history.len().saturating_sub(most);
     if left_out > 0 {
@@ -211,9 +236,13 @@ mod tests {
     /// Seeds that once found something: seed, steps, what it was.
     #[test]
     fn what_was_found_before_stays_mended() {
-        for line in include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        for line in include_str!("../seeds.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+        {
             let mut words = line.split_whitespace();
-            let (seed, steps) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+            let (seed, steps) =
+                (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
             let found = found(seed, steps);
             assert!(found.is_none(), "{line}: {found:?}");
         }
@@ -228,7 +257,10 @@ mod tests {
             assert!(first.history == second.history, "seed {seed} has two histories");
             let replayed = sim::run(seed, 1_000, Script::Replay(Rc::new(first.plan)), true, true);
             let differs = first.history.iter().zip(&replayed.history).find(|(a, b)| a != b);
-            assert!(differs.is_none() && first.history.len() == replayed.history.len(), "seed {seed} replayed: {differs:?}");
+            assert!(
+                differs.is_none() && first.history.len() == replayed.history.len(),
+                "seed {seed} replayed: {differs:?}"
+            );
         }
     }
 
@@ -240,10 +272,15 @@ mod tests {
             assert!(report.found.is_none(), "{seed}: {:?}", report.found);
             tally.add(&report.tally);
         }
-        let never: Vec<&str> = tally.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect();
+        let never: Vec<&str> =
+            tally.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect();
         assert!(never.is_empty(), "never sent: {never:?}");
         for fault in FAULTS {
-            assert!(tally.faults().contains_key(fault), "it never happened: {fault}; {:?}", tally.faults());
+            assert!(
+                tally.faults().contains_key(fault),
+                "it never happened: {fault}; {:?}",
+                tally.faults()
+            );
         }
     }
 

@@ -40,8 +40,8 @@ fn find(trial: u64) -> Trial {
     Trial { steps, commands, by: None }
 }
 
-/// Tries all faults in turn, once or as often as there seems to be time for, and prints the table; whether all were found each
-/// time.
+/// Tries all faults in turn, once or as often as there seems to be time for, and prints the table;
+/// whether all were found each time.
 pub fn table(time: Option<Duration>) -> bool {
     let begun = Instant::now();
     let mut trials: Vec<Vec<Trial>> = ALL.iter().map(|_| vec![]).collect();
@@ -66,11 +66,17 @@ pub fn table(time: Option<Duration>) -> bool {
     for ((_, what), trials) in ALL.iter().zip(&trials) {
         let (steps, most_steps) = middle_and_most(trials.iter().map(|trial| trial.steps));
         let (commands, most_commands) = middle_and_most(trials.iter().map(|trial| trial.commands));
-        println!("| {what} | {} | {steps} | {most_steps} | {commands} | {most_commands} |", checks(trials));
+        println!(
+            "| {what} | {} | {steps} | {most_steps} | {commands} | {most_commands} |",
+            checks(trials)
+        );
     }
     let escaped = trials.iter().flatten().filter(|trial| trial.by.is_none()).count();
     let took = begun.elapsed().as_secs();
-    println!("\n{} bugs, {round} trials each, {took} s, {escaped} not found within {MOST} steps", ALL.len());
+    println!(
+        "\n{} bugs, {round} trials each, {took} s, {escaped} not found within {MOST} steps",
+        ALL.len()
+    );
     escaped == 0
 }
 
@@ -82,7 +88,8 @@ fn checks(trials: &[Trial]) -> String {
     }
     let mut by: Vec<(&str, usize)> = by.into_iter().collect();
     by.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    let by: Vec<String> = by.into_iter().map(|(check, times)| format!("{check} ({times})")).collect();
+    let by: Vec<String> =
+        by.into_iter().map(|(check, times)| format!("{check} ({times})")).collect();
     by.join(", ")
 }
 

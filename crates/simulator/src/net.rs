@@ -19,7 +19,8 @@ use crate::plan::{Call, Fault, Spot};
 use crate::rng::Rng;
 use crate::sim_store::SimStore;
 
-/// How often things go wrong, in thousandths: drawn for each seed, so that some runs are calm and some are not.
+/// How often things go wrong, in thousandths: drawn for each seed, so that some runs are calm and
+/// some are not.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Faults {
     /// A process dies at a call of its store.
@@ -52,7 +53,9 @@ pub struct Faults {
 
 impl Faults {
     pub fn draw(rng: &mut Rng) -> Self {
-        let mut rate = |most: i64| if rng.chance(350) { 0 } else { u32::try_from(rng.between(1, most)).unwrap_or(0) };
+        let mut rate = |most: i64| {
+            if rng.chance(350) { 0 } else { u32::try_from(rng.between(1, most)).unwrap_or(0) }
+        };
         Self {
             crash: rate(4),
             conflict: rate(10),
@@ -175,9 +178,12 @@ impl Net {
     fn lane(self: &Rc<Self>, process: usize, now: &Arc<AtomicI64>) -> Lane<SimStore> {
         let now = Arc::clone(now);
         let clock = Arc::new(move || Timestamp(now.load(Ordering::Relaxed)));
-        let settings =
-            Settings { transfers: TransferLimits { fill_minor: FILL, ..TransferLimits::default() }, ..Settings::default() };
-        Lane::new(SimStore::new(Rc::clone(self), process), settings, clock).pausing(Arc::new(Virtual::default()))
+        let settings = Settings {
+            transfers: TransferLimits { fill_minor: FILL, ..TransferLimits::default() },
+            ..Settings::default()
+        };
+        Lane::new(SimStore::new(Rc::clone(self), process), settings, clock)
+            .pausing(Arc::new(Virtual::default()))
     }
 
     pub fn processes(&self) -> usize {
@@ -196,12 +202,19 @@ impl Net {
     /// Sets how far a process's clock is off; whether it jumps back.
     pub fn skew(&self, process: usize, skew: i64) -> bool {
         let mut processes = self.processes.borrow_mut();
-        processes.get_mut(process).is_some_and(|process| std::mem::replace(&mut process.skew, skew) > skew)
+        processes
+            .get_mut(process)
+            .is_some_and(|process| std::mem::replace(&mut process.skew, skew) > skew)
     }
 
     /// A process's clock.
     pub fn now(&self, process: usize) -> Timestamp {
-        Timestamp(self.processes.borrow().get(process).map_or(0, |process| process.now.load(Ordering::Relaxed)))
+        Timestamp(
+            self.processes
+                .borrow()
+                .get(process)
+                .map_or(0, |process| process.now.load(Ordering::Relaxed)),
+        )
     }
 
     /// Runs batches of several processes, one after the other or one in the middle of another.
@@ -223,7 +236,8 @@ impl Net {
         Spot { process, call, nth: u32::try_from(nth).unwrap_or(u32::MAX) }
     }
 
-    /// What goes wrong at a call: as it was written down, or as it is drawn. `draw` is asked for one of the `wanted`.
+    /// What goes wrong at a call: as it was written down, or as it is drawn. `draw` is asked for
+    /// one of the `wanted`.
     pub fn fault(
         &self,
         spot: Spot,
@@ -231,7 +245,10 @@ impl Net {
         draw: impl FnOnce(&mut Rng, Faults) -> Option<Fault>,
     ) -> Option<Fault> {
         let found = match &*self.script.borrow() {
-            Some(script) => script.iter().find(|(at, fault)| *at == spot && wanted(*fault)).map(|(_, fault)| *fault),
+            Some(script) => script
+                .iter()
+                .find(|(at, fault)| *at == spot && wanted(*fault))
+                .map(|(_, fault)| *fault),
             None => {
                 let (first, last) = (wanted(Fault::Interleave), wanted(Fault::CrashAfter));
                 let which = u64::from(first) << 1 | u64::from(last);
@@ -248,14 +265,22 @@ impl Net {
 
     /// In the middle of a process's batch: perhaps another process runs its own now.
     pub fn interleave(self: &Rc<Self>, spot: Spot) {
-        let over = self.running.borrow().get(spot.process).is_none_or(|state| state.committed || state.opens > 3);
+        let over = self
+            .running
+            .borrow()
+            .get(spot.process)
+            .is_none_or(|state| state.committed || state.opens > 3);
         if over || self.waiting.borrow().is_empty() || self.depth.get() > 2 {
             return;
         }
         let mut waiting = self.waiting.borrow_mut();
-        let free = |lane: usize| self.processes.borrow().get(lane).is_some_and(|process| process.lane.is_some());
+        let free = |lane: usize| {
+            self.processes.borrow().get(lane).is_some_and(|process| process.lane.is_some())
+        };
         let Some(at) = waiting.iter().position(|(other, _)| free(*other)) else { return };
-        let drawn = |rng: &mut Rng, faults: Faults| rng.chance(faults.interleave).then_some(Fault::Interleave);
+        let drawn = |rng: &mut Rng, faults: Faults| {
+            rng.chance(faults.interleave).then_some(Fault::Interleave)
+        };
         if self.fault(spot, |fault| fault == Fault::Interleave, drawn).is_none() {
             return;
         }
@@ -265,19 +290,23 @@ impl Net {
     }
 
     fn run_one(self: &Rc<Self>, process: usize, items: Vec<Item>) {
-        let taken = self.processes.borrow_mut().get_mut(process).and_then(|process| process.lane.take());
+        let taken =
+            self.processes.borrow_mut().get_mut(process).and_then(|process| process.lane.take());
         let Some(mut lane) = taken else { return };
-        let may_stay_unknown =
-            items.iter().all(|item| matches!(item.command, Command::Execute(_) | Command::RecordOutcome(..)));
+        let may_stay_unknown = items
+            .iter()
+            .all(|item| matches!(item.command, Command::Execute(_) | Command::RecordOutcome(..)));
         self.running.borrow_mut()[process] = Running { may_stay_unknown, ..Running::default() };
         let before = self.done.borrow().len();
         self.depth.set(self.depth.get() + 1);
         let commands: Vec<Command> = items.iter().map(|item| item.command.clone()).collect();
         let outcomes = lane.run(&commands);
         self.depth.set(self.depth.get() - 1);
-        let Running { dead: crashed, faults, .. } = std::mem::take(&mut self.running.borrow_mut()[process]);
+        let Running { dead: crashed, faults, .. } =
+            std::mem::take(&mut self.running.borrow_mut()[process]);
         let all = std::mem::take(&mut self.db.borrow_mut().commits);
-        let (commits, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|commit| commit.by == process);
+        let (commits, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|commit| commit.by == process);
         self.db.borrow_mut().commits = others;
         let now = self.now(process);
         if crashed {
@@ -294,7 +323,12 @@ impl Net {
     /// A process that starts with nothing in its memory.
     fn restart(self: &Rc<Self>, process: usize) -> Lane<SimStore> {
         self.db.borrow_mut().rollback(process);
-        let now = self.processes.borrow().get(process).map(|process| Arc::clone(&process.now)).unwrap_or_default();
+        let now = self
+            .processes
+            .borrow()
+            .get(process)
+            .map(|process| Arc::clone(&process.now))
+            .unwrap_or_default();
         self.lane(process, &now)
     }
 

@@ -1,4 +1,5 @@
-//! The outside: providers that keep their own books, and that are slow, silent, late, forgetful and contradictory.
+//! The outside: providers that keep their own books, and that are slow, silent, late, forgetful and
+//! contradictory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,7 +94,9 @@ impl Request {
     /// What is there because of it, once that is decided.
     pub fn stands(&self) -> Option<Vec<(Currency, i64)>> {
         let sign = if self.operation == Operation::Collection { 1 } else { -1 };
-        let there = |verdict: Verdict| verdict.moved.then(|| (verdict.amount.currency, sign * verdict.amount.minor));
+        let there = |verdict: Verdict| {
+            verdict.moved.then(|| (verdict.amount.currency, sign * verdict.amount.minor))
+        };
         self.decided.map(|verdict| there(verdict).into_iter().collect())
     }
 
@@ -108,7 +111,8 @@ impl Networks {
     pub fn hurry(&mut self) {
         let now = self.now;
         for request in self.requests.values_mut().filter(|request| request.decided.is_none()) {
-            (request.arrives, request.decides) = (request.arrives.min(now), request.decides.min(now));
+            (request.arrives, request.decides) =
+                (request.arrives.min(now), request.decides.min(now));
             (request.lost, request.acts, request.silent) = (0, false, false);
         }
     }
@@ -122,7 +126,8 @@ impl Networks {
         let p = self.mischief;
         let mut rng = self.next.take().unwrap_or_else(|| Rng::of(0, &[]));
         let late = rng.chance(p / 20);
-        let arrives = if late { self.now + rng.between(seconds(20), minutes(40 * 60)) } else { self.now };
+        let arrives =
+            if late { self.now + rng.between(seconds(20), minutes(40 * 60)) } else { self.now };
         let wait = match rng.below(10) {
             0..=4 => 0,
             5..=7 => rng.between(1, seconds(6)),
@@ -133,14 +138,21 @@ impl Networks {
         let asked = request.amount;
         let mut plan = Verdict { moved: rng.chance(720), amount: asked };
         if plan.moved && rng.chance(p / 6) {
-            let other = if rng.chance(300) { rng.pick(&["USD", "LRD", "RWF"]).and_then(Currency::parse) } else { None };
+            let other = if rng.chance(300) {
+                rng.pick(&["USD", "LRD", "RWF"]).and_then(Currency::parse)
+            } else {
+                None
+            };
             let currency = other.unwrap_or(asked.currency);
             plan.amount = Money::new((asked.minor + rng.between(-3, 5)).max(1), currency);
         }
-        let card = request.method == Method::CreditCard && request.operation == Operation::Collection;
+        let card =
+            request.method == Method::CreditCard && request.operation == Operation::Collection;
         let lost = if rng.chance(p / 4) { 1 + u32::from(rng.chance(300)) } else { 0 };
         let silent = rng.chance(p / 3);
-        for (happens, what) in [(late, "request that arrives late"), (silent, "time-out, request taken")] {
+        for (happens, what) in
+            [(late, "request that arrives late"), (silent, "time-out, request taken")]
+        {
             if happens {
                 self.count(what);
             }
@@ -161,7 +173,11 @@ impl Networks {
             plan,
             decided: None,
             // A refund that pays after all, or not, concerns a second payment too.
-            turns: match rng.chance(if request.operation == Operation::Refund { p / 2 } else { p / 4 }) {
+            turns: match rng.chance(if request.operation == Operation::Refund {
+                p / 2
+            } else {
+                p / 4
+            }) {
                 true if rng.chance(250) => 2 + u32::from(rng.chance(300)),
                 turns => u32::from(turns),
             },
@@ -192,11 +208,16 @@ impl Networks {
         request.turns = request.turns.saturating_sub(1);
         let request = request.clone();
         let sign = if request.operation == Operation::Collection { 1 } else { -1 };
-        for (verdict, sign) in before.map(|before| (before, -sign)).into_iter().chain([(verdict, sign)]) {
+        for (verdict, sign) in
+            before.map(|before| (before, -sign)).into_iter().chain([(verdict, sign)])
+        {
             if verdict.moved {
-                *self.moved.entry((request.execution, verdict.amount.currency)).or_default() += sign * verdict.amount.minor;
-                *self.truth.entry((request.merchant, request.kind, verdict.amount.currency)).or_default() +=
+                *self.moved.entry((request.execution, verdict.amount.currency)).or_default() +=
                     sign * verdict.amount.minor;
+                *self
+                    .truth
+                    .entry((request.merchant, request.kind, verdict.amount.currency))
+                    .or_default() += sign * verdict.amount.minor;
             }
         }
         if turns {
@@ -224,7 +245,13 @@ impl Networks {
     }
 
     /// Money that a provider held for us without our books went back to who had paid it.
-    pub fn give_back(&mut self, execution: ExecutionId, merchant: MerchantId, kind: AccountKind, money: Money) {
+    pub fn give_back(
+        &mut self,
+        execution: ExecutionId,
+        merchant: MerchantId,
+        kind: AccountKind,
+        money: Money,
+    ) {
         *self.moved.entry((execution, money.currency)).or_default() -= money.minor;
         *self.truth.entry((merchant, kind, money.currency)).or_default() -= money.minor;
     }
@@ -237,12 +264,19 @@ impl Networks {
             return ProviderOutcome::NeverSeen;
         }
         match request.decided {
-            None if request.acts => ProviderOutcome::NeedsAction { client_secret: request.id.clone() },
+            None if request.acts => {
+                ProviderOutcome::NeedsAction { client_secret: request.id.clone() }
+            }
             None => ProviderOutcome::Accepted,
-            Some(Verdict { moved: false, .. }) => ProviderOutcome::Declined { message: "declined".to_owned() },
+            Some(Verdict { moved: false, .. }) => {
+                ProviderOutcome::Declined { message: "declined".to_owned() }
+            }
             Some(Verdict { amount, .. }) => {
                 let quiet = amount == request.asked && request.terse;
-                ProviderOutcome::Succeeded { transaction_id: request.id.clone(), amount: Some(amount).filter(|_| !quiet) }
+                ProviderOutcome::Succeeded {
+                    transaction_id: request.id.clone(),
+                    amount: Some(amount).filter(|_| !quiet),
+                }
             }
         }
     }
@@ -252,10 +286,13 @@ impl Networks {
         let id = &request.request_id;
         let of = self.of_execution.entry(request.execution_id).or_insert_with(|| id.clone());
         if of != id {
-            self.trouble = Some(format!("execution {} was sent under two ids", request.execution_id));
+            self.trouble =
+                Some(format!("execution {} was sent under two ids", request.execution_id));
         }
         if let Some(known) = self.requests.get(id) {
-            if (known.asked, known.operation, known.execution) != (request.amount, request.operation, request.execution_id) {
+            if (known.asked, known.operation, known.execution)
+                != (request.amount, request.operation, request.execution_id)
+            {
                 self.trouble = Some(format!("request {id} was sent again with other contents"));
             }
         } else {
@@ -315,13 +352,19 @@ impl Networks {
         word
     }
 
-    /// What a provider has decided otherwise than the books say, by request: `booked` says of an execution what was taken in of
-    /// its words, and nothing while that is open.
-    pub fn unheard(&self, booked: impl Fn(ExecutionId) -> Option<Vec<(Currency, i64)>>) -> Vec<String> {
+    /// What a provider has decided otherwise than the books say, by request: `booked` says of an
+    /// execution what was taken in of its words, and nothing while that is open.
+    pub fn unheard(
+        &self,
+        booked: impl Fn(ExecutionId) -> Option<Vec<(Currency, i64)>>,
+    ) -> Vec<String> {
         let differs = |request: &&Request| {
-            request.stands().is_some_and(|there| booked(request.execution).is_some_and(|booked| booked != there))
+            request.stands().is_some_and(|there| {
+                booked(request.execution).is_some_and(|booked| booked != there)
+            })
         };
-        let mut ids: Vec<String> = self.requests.values().filter(differs).map(|request| request.id.clone()).collect();
+        let mut ids: Vec<String> =
+            self.requests.values().filter(differs).map(|request| request.id.clone()).collect();
         ids.sort_unstable();
         ids
     }
@@ -355,7 +398,10 @@ impl Provider for Wire {
 
     fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
         let mut networks = open(&self.0);
-        let waits = networks.requests.get(&request.request_id).is_some_and(|known| known.acts && known.decided.is_none());
+        let waits = networks
+            .requests
+            .get(&request.request_id)
+            .is_some_and(|known| known.acts && known.decided.is_none());
         if waits {
             networks.force(&request.request_id, false);
         }

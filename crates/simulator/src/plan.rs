@@ -1,8 +1,9 @@
-//! What a run begins of its own accord, written down so that it can be run again without some of it: requests, workers,
-//! clocks, faults. What follows from these (answers, callbacks, tries again) is not written down, it follows again.
+//! What a run begins of its own accord, written down so that it can be run again without some of
+//! it: requests, workers, clocks, faults. What follows from these (answers, callbacks, tries again)
+//! is not written down, it follows again.
 //!
-//! Ids change when something is left out. So requests are written down with names: each row is named after the request that
-//! made it, and a request whose rows are not there is left out, too.
+//! Ids change when something is left out. So requests are written down with names: each row is
+//! named after the request that made it, and a request whose rows are not there is left out, too.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -77,7 +78,8 @@ pub enum Fault {
     Busy,
     /// The connection is lost.
     Away,
-    /// The commit has no answer: whether it took place, and how many questions about it have none either.
+    /// The commit has no answer: whether it took place, and how many questions about it have none
+    /// either.
     Unknown(bool, u32),
     /// A call while the database is away, which follows from [`Event::Outage`].
     InOutage,
@@ -128,7 +130,9 @@ impl Names {
             Output::Account(row) => vec![row.id.0],
             Output::Source(row) => vec![row.id.0],
             Output::Item(row) => vec![row.id.0],
-            Output::Checkout(made) => vec![made.source.id.0, made.party.id.0, made.counterparty.id.0],
+            Output::Checkout(made) => {
+                vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
+            }
             Output::Session(row) => vec![row.id.0],
             Output::Executed(done) => vec![done.execution.id.0],
             _ => vec![],
@@ -138,14 +142,23 @@ impl Names {
         }
     }
 
-    /// Names what follows from others' rows: wallets by owner and currency, reviews by execution and kind.
+    /// Names what follows from others' rows: wallets by owner and currency, reviews by execution
+    /// and kind.
     pub fn followed(&mut self, commits: &[Commit]) {
         let of = |names: &Self, id: i64| names.of.get(&id).map_or(0, |name| name.cast_unsigned());
-        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.wallets).filter(|(before, _)| before.is_none()) {
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.wallets)
+            .filter(|(before, _)| before.is_none())
+        {
             let parts = [of(self, row.owner_id), name_of(row.currency.code())];
             self.give(row.id.0, &parts);
         }
-        for (_, row) in commits.iter().flat_map(|commit| &commit.changes.reviews).filter(|(before, _)| before.is_none()) {
+        for (_, row) in commits
+            .iter()
+            .flat_map(|commit| &commit.changes.reviews)
+            .filter(|(before, _)| before.is_none())
+        {
             let parts = [of(self, row.execution_id.0), name_of(row.kind.as_str())];
             self.give(row.id.0, &parts);
         }
@@ -173,7 +186,11 @@ fn translated(item: &Item, by: &Map<i64, i64>) -> Option<Item> {
     match &mut item.origin {
         Origin::Try(request, _) | Origin::Right(request) => ids_of_request(request, &mut change),
         Origin::Payer(id) => change(&mut id.0),
-        Origin::Client(_) | Origin::CallSequence(_) | Origin::Callback | Origin::Claim | Origin::Sweep => {}
+        Origin::Client(_)
+        | Origin::CallSequence(_)
+        | Origin::Callback
+        | Origin::Claim
+        | Origin::Sweep => {}
     }
     complete.then_some(item)
 }
@@ -196,7 +213,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateAccount(_, new) => visit(&mut new.party_id.0),
         Command::DeactivateAccount(_, id) => visit(&mut id.0),
         Command::CreateSource(_, new) => visit(&mut new.counterparty_id.0),
-        Command::CreateCheckout(_, new) => new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0)),
+        Command::CreateCheckout(_, new) => {
+            new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0))
+        }
         Command::UpdateSource(SourceRef { id, .. }, _)
         | Command::PublishSource(SourceRef { id, .. })
         | Command::CancelSource(SourceRef { id, .. })
@@ -209,7 +228,9 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         Command::CreateSession(_, request) => ids_of_declaration(request, visit),
         Command::CancelSession(_, _, id) | Command::ExpireSession(id) => visit(&mut id.0),
         Command::Authenticated(_, command) => ids(command, visit),
-        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => ids_of_request(request, visit),
+        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => {
+            ids_of_request(request, visit)
+        }
         Command::ClaimExecution(id) | Command::RecordOutcome(id, _) => visit(&mut id.0),
         Command::ResolveReview(id, ..) => visit(&mut id.0),
         Command::CreateMerchant(_)
@@ -246,10 +267,11 @@ fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
     visit(&mut request.merchant_id.0);
     visit(&mut request.session_id.0);
     match &mut request.details {
-        OperationDetails::Collection { account_id, .. } | OperationDetails::Payout { account_id: Some(account_id), .. } => {
-            visit(&mut account_id.0)
-        }
-        OperationDetails::Payout { account_id: None, .. } | OperationDetails::Transfer | OperationDetails::Refund => {}
+        OperationDetails::Collection { account_id, .. }
+        | OperationDetails::Payout { account_id: Some(account_id), .. } => visit(&mut account_id.0),
+        OperationDetails::Payout { account_id: None, .. }
+        | OperationDetails::Transfer
+        | OperationDetails::Refund => {}
     }
 }
 

@@ -22,8 +22,8 @@ pub fn name_of(text: &str) -> u64 {
 pub struct Rng(u64);
 
 impl Rng {
-    /// The numbers of one part of a run: what draws has numbers of its own, which do not depend on what else is drawn. So
-    /// any part can be left out, and the rest stays as it was.
+    /// The numbers of one part of a run: what draws has numbers of its own, which do not depend on
+    /// what else is drawn. So any part can be left out, and the rest stays as it was.
     pub fn of(seed: u64, part: &[u64]) -> Self {
         Self(name(part) ^ mix(seed ^ 0x5851_f42d_4c95_7f2d))
     }

@@ -22,7 +22,8 @@ pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
         if begun.elapsed() > time {
             return None;
         }
-        let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, false);
+        let report =
+            sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, false);
         Some(report.found.is_some_and(|other| other.violation.check == found.violation.check))
     };
     let mut plan = first.plan.clone();
@@ -56,8 +57,8 @@ const fn kind_of(event: &Event) -> usize {
     }
 }
 
-/// Delta debugging: leaves out ever smaller parts as long as the rest still fails, until no single one can be left out or
-/// `fails` says no more.
+/// Delta debugging: leaves out ever smaller parts as long as the rest still fails, until no single
+/// one can be left out or `fails` says no more.
 fn minimal(mut plan: Plan, fails: &dyn Fn(&Plan) -> Option<bool>) -> Plan {
     let mut size = plan.len().div_ceil(2).max(1);
     loop {

@@ -160,8 +160,10 @@ impl Sim {
         let mut rng = self.numbers(&[part::SET_UP, 1]);
         self.begin();
         let merchants = 2 + rng.below(2);
-        let made =
-            |index| Item { tag: name(&[part::SET_UP, u64::try_from(index).unwrap_or(0)]), ..first_merchant(index, &mut rng) };
+        let made = |index| Item {
+            tag: name(&[part::SET_UP, u64::try_from(index).unwrap_or(0)]),
+            ..first_merchant(index, &mut rng)
+        };
         let items: Vec<Item> = (0..merchants).map(made).collect();
         self.run(vec![(0, items)])?;
         self.net.faults.set(self.faults);
@@ -209,7 +211,11 @@ impl Sim {
     /// What this step is to begin, where that was written down.
     fn written(&self) -> Option<Vec<Rc<Event>>> {
         let Script::Replay(plan) = &self.script else { return None };
-        Some(plan.range((self.step, 0)..=(self.step, u32::MAX)).map(|(_, event)| Rc::clone(event)).collect())
+        Some(
+            plan.range((self.step, 0)..=(self.step, u32::MAX))
+                .map(|(_, event)| Rc::clone(event))
+                .collect(),
+        )
     }
 
     fn step(&mut self) -> Checked {
@@ -221,7 +227,9 @@ impl Sim {
             _ => rng.between(0, 200_000),
         };
         let written = self.written();
-        let events = written.clone().unwrap_or_else(|| self.draw_surroundings(&mut rng).into_iter().map(Rc::new).collect());
+        let events = written
+            .clone()
+            .unwrap_or_else(|| self.draw_surroundings(&mut rng).into_iter().map(Rc::new).collect());
         self.surroundings(&events);
         self.begin();
         let mut batches: Vec<Vec<Item>> = (0..self.net.processes()).map(|_| vec![]).collect();
@@ -233,7 +241,8 @@ impl Sim {
         } else {
             self.numbers(&[part::FULL, self.step]).chance(self.faults.full)
         };
-        let mut batches: Vec<_> = batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect();
+        let mut batches: Vec<_> =
+            batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect();
         let refused = if is_full { batches.pop() } else { None };
         if refused.is_some() {
             self.write(|| Event::Full);
@@ -274,8 +283,11 @@ impl Sim {
             match &**event {
                 Event::Clock(process, skew) => {
                     let back = self.net.skew(*process, *skew);
-                    self.tally.fault(if back { "clock jumps back" } else { "clock jumps ahead" }, 1);
-                    self.tell(|| format!("p{process} its clock is off by {} ms from now on", skew / 1_000));
+                    self.tally
+                        .fault(if back { "clock jumps back" } else { "clock jumps ahead" }, 1);
+                    self.tell(|| {
+                        format!("p{process} its clock is off by {} ms from now on", skew / 1_000)
+                    });
                 }
                 Event::Outage(time) => {
                     self.net.away_until.set(self.now + time);
@@ -312,7 +324,11 @@ impl Sim {
                 let mut rng = self.numbers(&[part::REQUEST, self.step, place, number]);
                 let tag = name(&[part::TAG, self.step, place, number]);
                 if let Some(item) = self.request(&mut rng) {
-                    events.push(Event::Requests(self.twice(process, Item { tag, ..item }, &mut rng)));
+                    events.push(Event::Requests(self.twice(
+                        process,
+                        Item { tag, ..item },
+                        &mut rng,
+                    )));
                 }
             }
         }
@@ -320,7 +336,9 @@ impl Sim {
             for event in &events {
                 match event {
                     Event::Requests(items) => {
-                        let named = |(process, item): &(usize, Item)| Some((*process, self.names.as_ref()?.written(item)?));
+                        let named = |(process, item): &(usize, Item)| {
+                            Some((*process, self.names.as_ref()?.written(item)?))
+                        };
                         if let Some(items) = items.iter().map(named).collect() {
                             self.write(|| Event::Requests(items));
                         }
@@ -332,8 +350,8 @@ impl Sim {
         events
     }
 
-    /// A double-click: a request to execute that is sent twice at once, in one batch or to two processes, with one key or
-    /// with two.
+    /// A double-click: a request to execute that is sent twice at once, in one batch or to two
+    /// processes, with one key or with two.
     fn twice(&self, process: usize, item: Item, rng: &mut Rng) -> Vec<(usize, Item)> {
         let other = rng.below(self.net.processes());
         let mut items = vec![(process, item.clone())];
@@ -342,7 +360,13 @@ impl Sim {
             if rng.chance(500) {
                 request.reference_id = format!("{:016x}", rng.next());
             }
-            items.insert(0, (other, Item { command: Command::Execute(request), tag: name(&[item.tag]), ..item }));
+            items.insert(
+                0,
+                (
+                    other,
+                    Item { command: Command::Execute(request), tag: name(&[item.tag]), ..item },
+                ),
+            );
         }
         items
     }
@@ -370,22 +394,37 @@ impl Sim {
                             _ => String::new(),
                         });
                         let same = keys.first() == keys.last();
-                        self.tally.fault(if same { "request twice at once" } else { "session twice at once, two keys" }, 1);
+                        self.tally.fault(
+                            if same {
+                                "request twice at once"
+                            } else {
+                                "session twice at once, two keys"
+                            },
+                            1,
+                        );
                     }
                     for (process, item) in items {
-                        let item =
-                            if replayed { self.names.as_ref().and_then(|names| names.read(item)) } else { Some(item.clone()) };
+                        let item = if replayed {
+                            self.names.as_ref().and_then(|names| names.read(item))
+                        } else {
+                            Some(item.clone())
+                        };
                         if let Some(item) = item.filter(|item| self.is_fair(&item.command)) {
                             batches[*process].push(item);
                         }
                     }
                 }
-                Event::Clock(..) | Event::Outage(_) | Event::Prices(_) | Event::Full | Event::Fault(..) => {}
+                Event::Clock(..)
+                | Event::Outage(_)
+                | Event::Prices(_)
+                | Event::Full
+                | Event::Fault(..) => {}
             }
         }
     }
 
-    /// An operator's change of fees or rates, by true time: a process whose clock is behind comes to it later.
+    /// An operator's change of fees or rates, by true time: a process whose clock is behind comes
+    /// to it later.
     fn change_prices(&mut self, prices: Prices) {
         let before = self.books.prices_at(i64::MAX);
         let prices = Prices { since: self.now, ..prices };
@@ -399,7 +438,8 @@ impl Sim {
     pub fn fold(&mut self) -> Checked {
         let begun = Instant::now();
         let checked = self.checks.fold(&self.net.db.borrow().rows);
-        let checked = checked.and_then(|()| compare::everything(&self.books, &self.net.db.borrow().rows));
+        let checked =
+            checked.and_then(|()| compare::everything(&self.books, &self.net.db.borrow().rows));
         self.folding += begun.elapsed();
         checked
     }
@@ -418,11 +458,13 @@ impl Sim {
                 Later::Output(process, life, calls, word) => {
                     if self.lives[process] == life {
                         let (_, command) = calls.report(word);
-                        batches[process].push(Item::untagged(command, Origin::CallSequence(*calls)));
+                        batches[process]
+                            .push(Item::untagged(command, Origin::CallSequence(*calls)));
                     }
                 }
                 Later::Give(item) => {
-                    let any = self.numbers(&[part::FOLLOW, item.tag, self.step]).below(batches.len());
+                    let any =
+                        self.numbers(&[part::FOLLOW, item.tag, self.step]).below(batches.len());
                     batches[any].push(*item);
                 }
             }
@@ -439,7 +481,8 @@ impl Sim {
             return;
         }
         let execution = calls.job().request.execution_id.0;
-        let reference = self.books.executions.get(&execution).map_or(0, |known| name_of(&known.reference));
+        let reference =
+            self.books.executions.get(&execution).map_or(0, |known| name_of(&known.reference));
         let word = self.door.call(calls.job(), self.numbers(&[part::PROVIDER, reference]));
         let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
         let rate = self.faults;
@@ -450,7 +493,10 @@ impl Sim {
         self.tally.fault("time-out of a call", u64::from(takes >= longest));
         self.tally.fault("process sleeps before it hands an answer in", u64::from(asleep > 0));
         let word = if takes >= longest { ProviderOutcome::Unknown } else { word };
-        self.later(takes.min(longest) + asleep, Later::Output(process, life, Box::new(calls), word));
+        self.later(
+            takes.min(longest) + asleep,
+            Later::Output(process, life, Box::new(calls), word),
+        );
     }
 
     /// A provider speaks of its own accord.
@@ -459,7 +505,9 @@ impl Sim {
             Outside::Says(id) | Outside::Turns(id) => id.clone(),
         };
         let Some(request) = self.door.inside().requests.get(&id).cloned() else { return };
-        let Some(row) = self.net.db.borrow().rows.executions.get(request.execution).cloned() else { return };
+        let Some(row) = self.net.db.borrow().rows.executions.get(request.execution).cloned() else {
+            return;
+        };
         if matches!(what, Outside::Turns(_)) {
             let Some(there) = request.stands() else { return };
             if !row.status.is_final() || self.books.heard_of(row.id.0) != Some(there) {
@@ -475,22 +523,32 @@ impl Sim {
         }
         let word = self.door.inside().word(&id);
         let any = self.numbers_of(row.id.0).below(batches.len());
-        batches[any].push(Item::untagged(Command::RecordOutcome(request.execution, word), Origin::Callback));
+        batches[any].push(Item::untagged(
+            Command::RecordOutcome(request.execution, word),
+            Origin::Callback,
+        ));
     }
 
     fn request(&self, rng: &mut Rng) -> Option<Item> {
         let closing = self.step.is_multiple_of(2);
-        let mut clients = Clients { books: &self.books, rng, now: self.now, merchants: &self.merchants, closing };
+        let mut clients =
+            Clients { books: &self.books, rng, now: self.now, merchants: &self.merchants, closing };
         clients.draw().filter(|item| self.is_fair(&item.command))
     }
 
-    /// An operator says of a payment without an answer only what its provider would say, and closes a wallet only as the
-    /// command line does.
+    /// An operator says of a payment without an answer only what its provider would say, and closes
+    /// a wallet only as the command line does.
     fn is_fair(&self, command: &Command) -> bool {
-        if let Command::SetWalletStatus(id, domain::ledger::wallet::WalletStatus::Closed, open) = command {
+        if let Command::SetWalletStatus(id, domain::ledger::wallet::WalletStatus::Closed, open) =
+            command
+        {
             return self.books.can_be_credited(id.0) == Some(*open);
         }
-        let Command::ResolveReview(id, how @ (Resolution::Completed | Resolution::Failed), _) = command else { return true };
+        let Command::ResolveReview(id, how @ (Resolution::Completed | Resolution::Failed), _) =
+            command
+        else {
+            return true;
+        };
         let Some((execution, _)) = self.books.review_ids.get(&id.0) else { return true };
         let Some(known) = self.books.executions.get(execution) else { return true };
         let mut networks = self.door.inside();
@@ -499,7 +557,10 @@ impl Sim {
             None => *how == Resolution::Failed,
             Some(request) => match request.decided {
                 None => request.is_seen() || *how == Resolution::Failed,
-                Some(verdict) => verdict.moved == (*how == Resolution::Completed) && verdict.amount == request.asked,
+                Some(verdict) => {
+                    verdict.moved == (*how == Resolution::Completed)
+                        && verdict.amount == request.asked
+                }
             },
         }
     }
@@ -516,7 +577,8 @@ impl Sim {
                 }
             }
             soft.push(self.books.soft);
-            let since = soft.len().checked_sub(1 + done.nested).and_then(|at| soft.get(at)).copied();
+            let since =
+                soft.len().checked_sub(1 + done.nested).and_then(|at| soft.get(at)).copied();
             self.take_in(done, since.unwrap_or(0))?;
         }
         match self.door.inside().trouble.take() {
@@ -545,7 +607,13 @@ impl Sim {
     }
 
     pub fn note(&mut self, process: usize, item: &Item, outcome: &Outcome) {
-        self.tell(|| format!("p{process} {}  =>  {}", describe::command(&item.command), describe::outcome(outcome)));
+        self.tell(|| {
+            format!(
+                "p{process} {}  =>  {}",
+                describe::command(&item.command),
+                describe::outcome(outcome)
+            )
+        });
     }
 
     /// What there is in the end.

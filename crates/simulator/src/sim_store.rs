@@ -45,7 +45,8 @@ impl SimStore {
             self.set(|state| state.faults.push((spot, Fault::InOutage)));
             return Err(StoreError::Silent);
         }
-        let wanted = |fault| matches!(fault, Fault::Crash | Fault::Conflict | Fault::Busy | Fault::Away);
+        let wanted =
+            |fault| matches!(fault, Fault::Crash | Fault::Conflict | Fault::Busy | Fault::Away);
         let drawn = |rng: &mut Rng, faults: Faults| {
             let list = [
                 (faults.crash, Fault::Crash),
@@ -77,11 +78,14 @@ impl SimStore {
             if rng.chance(faults.crash) {
                 return Some(Fault::CrashAfter);
             }
-            let questions = if long && rng.chance(300) { 1_000 } else { u32::from(rng.chance(500)) };
+            let questions =
+                if long && rng.chance(300) { 1_000 } else { u32::from(rng.chance(500)) };
             rng.chance(faults.unknown * 2).then(|| Fault::Unknown(rng.chance(500), questions))
         };
         match self.net.fault(spot, wanted, drawn) {
-            Some(Fault::Unknown(done, questions)) if !long => Some(Fault::Unknown(done, questions.min(1))),
+            Some(Fault::Unknown(done, questions)) if !long => {
+                Some(Fault::Unknown(done, questions.min(1)))
+            }
             end => end,
         }
     }
@@ -102,7 +106,12 @@ impl Store for SimStore {
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
         self.set(|state| state.opens += 1);
         self.call(Call::Open)?;
         let mut work = Workspace::new(Arc::clone(&self.net.tariff.borrow()), [7; 16], ids);
@@ -113,7 +122,8 @@ impl Store for SimStore {
                 db.rows.load(key, &mut work.tables);
             }
         }
-        for key in keys.iter().filter(|key| lock_keys.iter().all(|lock_key| lock_key.key != **key)) {
+        for key in keys.iter().filter(|key| lock_keys.iter().all(|lock_key| lock_key.key != **key))
+        {
             db.rows.load(key, &mut work.tables);
         }
         Ok(work)

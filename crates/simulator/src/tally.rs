@@ -52,7 +52,9 @@ impl Tally {
         for (count, more) in self.kinds.iter_mut().zip(&other.kinds) {
             *count += more;
         }
-        for (counts, more) in [(&mut self.outcomes, &other.outcomes), (&mut self.faults, &other.faults)] {
+        for (counts, more) in
+            [(&mut self.outcomes, &other.outcomes), (&mut self.faults, &other.faults)]
+        {
             for (what, more) in more {
                 *counts.entry(what).or_default() += more;
             }
@@ -70,7 +72,10 @@ impl Tally {
 
     /// How often each kind of command was sent.
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        describe::KINDS.iter().enumerate().map(|(at, kind)| (*kind, self.kinds.get(at).copied().unwrap_or(0)))
+        describe::KINDS
+            .iter()
+            .enumerate()
+            .map(|(at, kind)| (*kind, self.kinds.get(at).copied().unwrap_or(0)))
     }
 
     #[cfg(test)]
@@ -83,7 +88,11 @@ impl Tally {
         let Self { seeds, steps, commands, .. } = self;
         let many = if *seeds == 1 { "seed" } else { "seeds" };
         println!("{seeds} {many}, {steps} steps, {commands} commands, {} a second", self.rate());
-        section("Outcomes", 4, self.outcomes.iter().map(|(what, count)| ((*what).to_owned(), *count)));
+        section(
+            "Outcomes",
+            4,
+            self.outcomes.iter().map(|(what, count)| ((*what).to_owned(), *count)),
+        );
         section("Commands", 4, self.kinds().map(|(what, count)| (what.to_owned(), count)));
         section("Faults", 2, self.faults.iter().map(|(what, count)| ((*what).to_owned(), *count)));
         section("In the end", 3, self.ends.iter().map(|(what, count)| (what.clone(), *count)));
@@ -99,7 +108,8 @@ fn section(title: &str, columns: usize, counts: impl Iterator<Item = (String, u6
     println!("\n{title}");
     let width = cells.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
     for row in cells.chunks(columns) {
-        let row: Vec<String> = row.iter().map(|(what, count)| format!("{count:>9} {what:<width$}")).collect();
+        let row: Vec<String> =
+            row.iter().map(|(what, count)| format!("{count:>9} {what:<width$}")).collect();
         println!("{}", row.join(" ").trim_end());
     }
 }

@@ -1,8 +1,9 @@
 //! A copy of a database file while servers use it, and such a copy in a database's place.
 //!
-//! `VACUUM INTO` reads one snapshot, however long it takes and however much is written meanwhile; writers do not wait for it.
-//! SQLite's other way, the backup API, copies pages as they are and begins anew whenever another process has written between
-//! two of its steps. Here every row is read through the tables and written anew, so the copy is compact, too.
+//! `VACUUM INTO` reads one snapshot, however long it takes and however much is written meanwhile;
+//! writers do not wait for it. SQLite's other way, the backup API, copies pages as they are and
+//! begins anew whenever another process has written between two of its steps. Here every row is
+//! read through the tables and written anew, so the copy is compact, too.
 //!
 //! What is not finished has a name of its own: an interrupted copy is never taken for a whole one.
 
@@ -16,8 +17,8 @@ use super::verify::{self, Report};
 use super::{Database, StoreError, file, sqlite};
 use crate::clock;
 
-/// Copies the database file at `from` into a new file, which only its owner may read, and makes sure that it can be used.
-/// Answers its size in bytes.
+/// Copies the database file at `from` into a new file, which only its owner may read, and makes
+/// sure that it can be used. Answers its size in bytes.
 ///
 /// # Errors
 /// [`StoreError`]; then there is no such file.
@@ -26,7 +27,9 @@ pub fn sqlite(from: &Path, to: &Path) -> Result<u64, StoreError> {
     let aside = file::aside(to, "partial")?;
     // Whatever it is, be it a link to nothing.
     if fs::symlink_metadata(to).is_ok() {
-        return Err(StoreError::Refused("it exists, and nothing is written over: give another name".to_owned()));
+        return Err(StoreError::Refused(
+            "it exists, and nothing is written over: give another name".to_owned(),
+        ));
     }
     let whole = copy(&source, &aside).and_then(|()| publish(&aside, to));
     whole.inspect_err(|_| file::remove(&aside))
@@ -38,10 +41,15 @@ fn publish(aside: &Path, to: &Path) -> Result<u64, StoreError> {
 
 fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
     file::create_new(to).map_err(|error| StoreError::Open { path: to.to_owned(), error })?;
-    let name = to.to_str().ok_or_else(|| StoreError::Refused("the name of the file is not UTF-8".to_owned()))?;
+    let name = to
+        .to_str()
+        .ok_or_else(|| StoreError::Refused("the name of the file is not UTF-8".to_owned()))?;
     source.execute("VACUUM INTO ?1", [name])?;
     // It was never opened: a log beside it is another file's.
-    let copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let copy = Connection::open_with_flags(
+        to,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     copy.pragma_update(None, "application_id", file::UNOPENED)?;
     drop(copy);
     check(to)
@@ -49,9 +57,16 @@ fn copy(source: &Connection, to: &Path) -> Result<(), StoreError> {
 
 /// Opens the copy as any program would, and reads all of it.
 fn check(path: &Path) -> Result<(), StoreError> {
-    let copy = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let copy = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     let said: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if said == "ok" { Ok(()) } else { Err(StoreError::Refused(format!("the copy is damaged: {said}"))) }
+    if said == "ok" {
+        Ok(())
+    } else {
+        Err(StoreError::Refused(format!("the copy is damaged: {said}")))
+    }
 }
 
 /// A backup that is in its place.
@@ -62,8 +77,9 @@ pub struct Restored {
     pub before: Option<PathBuf>,
 }
 
-/// Puts a backup where the database of a stopped installation is. It is copied, brought up to date and verified before anything
-/// is touched; the database that was there is kept beside it, with its log.
+/// Puts a backup where the database of a stopped installation is. It is copied, brought up to date
+/// and verified before anything is touched; the database that was there is kept beside it, with its
+/// log.
 ///
 /// # Errors
 /// [`StoreError`]; then the database is as it was.
@@ -73,7 +89,8 @@ pub fn restore(from: &Path, to: &Path) -> Result<Restored, StoreError> {
         return Err(StoreError::Refused(format!("{} is the database itself", from.display())));
     }
     let aside = file::aside(to, "restoring")?;
-    let done = prepare(from, &aside).and_then(|report| Ok(Restored { report, before: exchange(&aside, to)? }));
+    let done = prepare(from, &aside)
+        .and_then(|report| Ok(Restored { report, before: exchange(&aside, to)? }));
     done.inspect_err(|_| file::remove(&aside))
 }
 
@@ -91,16 +108,19 @@ fn prepare(from: &Path, aside: &Path) -> Result<Report, StoreError> {
     }
 }
 
-/// A name for what was there, which nothing has: another database may have been put away in the same second.
+/// A name for what was there, which nothing has: another database may have been put away in the
+/// same second.
 fn kept_as(to: &Path, now: &str) -> PathBuf {
     let first = file::beside(to, &format!(".before-{now}"));
     let others = (2_u32..).map(|n| file::beside(&first, &format!("-{n}")));
-    let is_free = |path: &PathBuf| [path, &file::beside(path, "-wal")].iter().all(|path| fs::symlink_metadata(path).is_err());
+    let is_free = |path: &PathBuf| {
+        [path, &file::beside(path, "-wal")].iter().all(|path| fs::symlink_metadata(path).is_err())
+    };
     std::iter::once(first.clone()).chain(others).find(is_free).unwrap_or_else(|| first.clone())
 }
 
-/// Moves what is there out of the way, the database before its log: a log without its database is noticed, a database without
-/// its log is not.
+/// Moves what is there out of the way, the database before its log: a log without its database is
+/// noticed, a database without its log is not.
 fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
     let failed = |error| StoreError::Open { path: to.to_owned(), error };
     let alone = match file::alone(to) {
@@ -154,7 +174,10 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         exchange(&nothing, &to).unwrap_err();
-        assert_eq!([fs::read_to_string(&to).unwrap(), fs::read_to_string(&log).unwrap()], ["database", "log"]);
+        assert_eq!(
+            [fs::read_to_string(&to).unwrap(), fs::read_to_string(&log).unwrap()],
+            ["database", "log"]
+        );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 

@@ -1,6 +1,7 @@
-//! Whether payments cost what the tariff says: each amount of an execution is computed once more, from the stored rows of its fees
-//! and its rate. This takes exact arithmetic on more digits than the integers of a database have, so it is not a query; it shares
-//! no code with the decisions either.
+//! Whether payments cost what the tariff says: each amount of an execution is computed once more,
+//! from the stored rows of its fees and its rate. This takes exact arithmetic on more digits than
+//! the integers of a database have, so it is not a query; it shares no code with the decisions
+//! either.
 
 use std::collections::HashMap;
 
@@ -70,15 +71,20 @@ struct Paid {
     bearer: Option<FeeBearer>,
 }
 
-/// Names each execution whose amounts are not what they must be, `named` of a kind at most, with the rule that is broken.
+/// Names each execution whose amounts are not what they must be, `named` of a kind at most, with
+/// the rule that is broken.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be read.
-pub(super) fn check(sql: &mut dyn Sql, named: usize) -> Result<Vec<(&'static str, String)>, StoreError> {
+pub(super) fn check(
+    sql: &mut dyn Sql,
+    named: usize,
+) -> Result<Vec<(&'static str, String)>, StoreError> {
     let tariff = Tariff::read(sql)?;
     let (mut found, mut after) = (vec![], 0);
     loop {
-        let page = sql.rows(EXECUTIONS, &params!["after" = after, "since" = SINCE, "page" = PAGE])?;
+        let page =
+            sql.rows(EXECUTIONS, &params!["after" = after, "since" = SINCE, "page" = PAGE])?;
         let page = page.iter().map(Paid::read).collect::<Result<Vec<_>, _>>()?;
         let Some(last) = page.last() else { return Ok(found) };
         after = last.id;
@@ -131,7 +137,8 @@ impl Paid {
     fn converted(&self, total: i128) -> Option<i128> {
         let minor = |currency: Currency| i128::from(currency.minor_per_major());
         let (num, den) = (i128::from(self.rate.0), i128::from(self.rate.1));
-        let (num, den) = reduced(num * minor(self.payer_currency), den * minor(self.payee_currency));
+        let (num, den) =
+            reduced(num * minor(self.payer_currency), den * minor(self.payee_currency));
         Some(total.checked_mul(num)?.checked_add(den - 1)? / den)
     }
 
@@ -156,20 +163,34 @@ impl Tariff {
             "SELECT id, operation, percentage_ppm, 0, fixed_minor, fixed_currency, provider, method FROM gateway_fees",
             &vec![],
         )?;
-        let rates =
-            sql.rows("SELECT from_currency, to_currency, num, den, effective_from, effective_to FROM rates", &vec![])?;
+        let rates = sql.rows(
+            "SELECT from_currency, to_currency, num, den, effective_from, effective_to FROM rates",
+            &vec![],
+        )?;
         let fee = |row: &OwnedRow, of_network: bool| {
             let r = &mut Reader::new(row, "fees", 0);
             let id: i64 = Column::take(r)?;
             let (operation, ppm, fx_ppm) = (Column::take(r)?, Column::take(r)?, Column::take(r)?);
-            let (minor, currency): (Option<i64>, Option<Currency>) = (Column::take(r)?, Column::take(r)?);
+            let (minor, currency): (Option<i64>, Option<Currency>) =
+                (Column::take(r)?, Column::take(r)?);
             let of = if of_network { Some((Column::take(r)?, Column::take(r)?)) } else { None };
-            Ok::<_, StoreError>((id, FeeRow { of, operation, ppm, fx_ppm, fixed: minor.zip(currency) }))
+            Ok::<_, StoreError>((
+                id,
+                FeeRow { of, operation, ppm, fx_ppm, fixed: minor.zip(currency) },
+            ))
         };
         let rate = |row: &OwnedRow| {
             let r = &mut Reader::new(row, "rates", 0);
-            let (from, to, num, den) = (Column::take(r)?, Column::take(r)?, Column::take(r)?, Column::take(r)?);
-            Ok::<_, StoreError>(RateRow { from, to, num, den, since: Column::take(r)?, until: Column::take(r)? })
+            let (from, to, num, den) =
+                (Column::take(r)?, Column::take(r)?, Column::take(r)?, Column::take(r)?);
+            Ok::<_, StoreError>(RateRow {
+                from,
+                to,
+                num,
+                den,
+                since: Column::take(r)?,
+                until: Column::take(r)?,
+            })
         };
         Ok(Self {
             platform: platform.iter().map(|row| fee(row, false)).collect::<Result<_, _>>()?,
@@ -201,7 +222,13 @@ impl Tariff {
     }
 
     /// Whether a fee is the rounding of its row; one without a row is nothing, and of a transfer.
-    fn is_fair(&self, paid: &Paid, fee: i64, row: Option<Option<&FeeRow>>, sql: &mut dyn Sql) -> Result<bool, StoreError> {
+    fn is_fair(
+        &self,
+        paid: &Paid,
+        fee: i64,
+        row: Option<Option<&FeeRow>>,
+        sql: &mut dyn Sql,
+    ) -> Result<bool, StoreError> {
         let Some(row) = row else { return Ok(fee == 0 && paid.operation == Operation::Transfer) };
         let Some(row) = row.filter(|row| row.operation == paid.operation) else { return Ok(false) };
         if row.of.is_some_and(|network| network != paid.network) {
@@ -219,10 +246,14 @@ impl Tariff {
         }
     }
 
-    /// The rates, of minor units, that may have held then: stored, the other way round, or through the dollar.
+    /// The rates, of minor units, that may have held then: stored, the other way round, or through
+    /// the dollar.
     fn rates_between(&self, from: Currency, to: Currency, at: i64) -> Vec<Part> {
         let direct = |from: Currency, to: Currency| -> Vec<Part> {
-            let then = self.rates.iter().filter(|row| row.since <= at && row.until.is_none_or(|until| until > at - SLACK));
+            let then = self
+                .rates
+                .iter()
+                .filter(|row| row.since <= at && row.until.is_none_or(|until| until > at - SLACK));
             let either = then.filter_map(|row| match (row.from, row.to) {
                 pair if pair == (from, to) => Some((row.num.into(), row.den.into())),
                 pair if pair == (to, from) => Some((row.den.into(), row.num.into())),
@@ -231,19 +262,23 @@ impl Tariff {
             either.collect()
         };
         let mut rates = direct(from, to);
-        // A direct rate that has ended is one of them, too, and where it has, the others are those through the dollar.
+        // A direct rate that has ended is one of them, too, and where it has, the others are those
+        // through the dollar.
         let ended = |row: &RateRow| row.until.is_some_and(|until| until <= at);
-        let holds = self
-            .rates
-            .iter()
-            .any(|row| row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to)));
+        let holds = self.rates.iter().any(|row| {
+            row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to))
+        });
         if let (false, Some(usd)) = (holds, Currency::parse("USD")) {
             let back = direct(usd, to);
-            let crossed = |there: Part| back.iter().map(move |back| reduced(there.0 * back.0, there.1 * back.1));
+            let crossed = |there: Part| {
+                back.iter().map(move |back| reduced(there.0 * back.0, there.1 * back.1))
+            };
             rates.extend(direct(from, usd).into_iter().flat_map(crossed));
         }
         let minor = |currency: Currency| i128::from(currency.minor_per_major());
-        let of_minor = |(num, den): Part| Some(reduced(num.checked_mul(minor(to))?, den.checked_mul(minor(from))?));
+        let of_minor = |(num, den): Part| {
+            Some(reduced(num.checked_mul(minor(to))?, den.checked_mul(minor(from))?))
+        };
         let small = |part: &Part| i64::try_from(part.0).is_ok() && i64::try_from(part.1).is_ok();
         rates.into_iter().filter_map(of_minor).filter(small).collect()
     }
@@ -251,13 +286,15 @@ impl Tariff {
 
 /// When an execution was decided, in server time.
 fn decided_at(id: i64, sql: &mut dyn Sql) -> Result<i64, StoreError> {
-    // What was final at once has no other event. Another process, whose ids may be lower, ends what is under way.
+    // What was final at once has no other event. Another process, whose ids may be lower, ends what
+    // is under way.
     let events = "SELECT created_at FROM events WHERE subject_id = :id AND type LIKE 'execution.%' \
                   ORDER BY CASE type WHEN 'execution.pending' THEN 0 ELSE 1 END, id LIMIT 1";
     sql.rows(events, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
 }
 
-/// `base × ppm + fixed`, rounded half up; what is above zero is one at least. `None` where it does not fit.
+/// `base × ppm + fixed`, rounded half up; what is above zero is one at least. `None` where it does
+/// not fit.
 fn rounded(base: i64, ppm: i64, (num, den): Part) -> Option<i128> {
     let share = i128::from(base).checked_mul(ppm.into())?;
     let above = share.checked_mul(den)?.checked_add(num.checked_mul(1_000_000)?)?;
@@ -283,9 +320,15 @@ mod tests {
     #[test]
     fn a_fee_is_rounded_half_up_and_never_to_nothing() {
         let fee = |base, ppm| rounded(base, ppm, (0, 1)).unwrap();
-        assert_eq!([fee(49, 10_000), fee(149, 10_000), fee(150, 10_000), fee(100, 0), fee(0, 10_000)], [1, 1, 2, 0, 0]);
+        assert_eq!(
+            [fee(49, 10_000), fee(149, 10_000), fee(150, 10_000), fee(100, 0), fee(0, 10_000)],
+            [1, 1, 2, 0, 0]
+        );
         // 2.9 % of 1.00 and 0.30, and a third of a unit.
-        assert_eq!([rounded(100, 29_000, (30, 1)), rounded(0, 0, (1, 3)), rounded(0, 0, (5, 3))], [Some(33), Some(1), Some(2)]);
+        assert_eq!(
+            [rounded(100, 29_000, (30, 1)), rounded(0, 0, (1, 3)), rounded(0, 0, (5, 3))],
+            [Some(33), Some(1), Some(2)]
+        );
     }
 
     #[test]
@@ -311,7 +354,11 @@ mod tests {
         let currency = |code| Currency::parse(code).unwrap();
         let (usd, lrd, rwf) = (currency("USD"), currency("LRD"), currency("RWF"));
         let rate = |from, to, num, until| RateRow { from, to, num, den: 1, since: 0, until };
-        let rates = vec![rate(usd, lrd, 192, None), rate(usd, rwf, 1_440, None), rate(lrd, rwf, 8, Some(SLACK))];
+        let rates = vec![
+            rate(usd, lrd, 192, None),
+            rate(usd, rwf, 1_440, None),
+            rate(lrd, rwf, 8, Some(SLACK)),
+        ];
         let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
         // Eight francs for 100 cents, then 7.5, which a process whose clock is right takes at once.
         assert_eq!(tariff.rates_between(lrd, rwf, SLACK - 1), [(2, 25)]);

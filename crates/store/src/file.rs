@@ -1,5 +1,5 @@
-//! A database file of SQLite's as a file: which one may be opened, how a new one comes to its name, whose log lies beside it,
-//! and whether it is still the one that was opened.
+//! A database file of SQLite's as a file: which one may be opened, how a new one comes to its name,
+//! whose log lies beside it, and whether it is still the one that was opened.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -20,7 +20,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const APPLICATION: std::ops::Range<usize> = 68..72;
 /// The end of the name of a log's index.
 const INDEX: &str = "-shm";
-/// That number of a backup which nobody has opened: it has no log, so that a log beside it is another file's.
+/// That number of a backup which nobody has opened: it has no log, so that a log beside it is
+/// another file's.
 pub const UNOPENED: i32 = i32::from_be_bytes(*b"kolc");
 
 fn refused(why: String) -> StoreError {
@@ -31,7 +32,8 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
     move |error| StoreError::Open { path: path.to_owned(), error }
 }
 
-/// SQLite's own files beside the database: `-wal`, the log of what was committed lately, and `-shm`, its index.
+/// SQLite's own files beside the database: `-wal`, the log of what was committed lately, and
+/// `-shm`, its index.
 #[must_use]
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -45,16 +47,25 @@ const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// A name in the same folder for what is not finished.
 ///
 /// # Errors
-/// When the path has no file name, SQLite would read it as a URI, or take the file for one of its own: a copy of `kola.db` that is
-/// named `kola.db-journal` keeps others from opening `kola.db`, and is removed with the next start.
+/// When the path has no file name, SQLite would read it as a URI, or take the file for one of its
+/// own: a copy of `kola.db` that is named `kola.db-journal` keeps others from opening `kola.db`,
+/// and is removed with the next start.
 pub fn aside(path: &Path, ending: &str) -> Result<PathBuf, StoreError> {
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| refused(format!("{} is no name for a file, or not UTF-8", path.display())))?;
+    let name = name.ok_or_else(|| {
+        refused(format!("{} is no name for a file, or not UTF-8", path.display()))
+    })?;
     if path.to_str().is_none_or(|path| path.starts_with("file:")) {
-        return Err(refused(format!("{} looks like a URI: write a path, like ./{name}", path.display())));
+        return Err(refused(format!(
+            "{} looks like a URI: write a path, like ./{name}",
+            path.display()
+        )));
     }
     if BESIDE.iter().any(|ending| name.ends_with(ending)) {
-        return Err(refused(format!("{}: SQLite gives such names to its own files beside a database", path.display())));
+        return Err(refused(format!(
+            "{}: SQLite gives such names to its own files beside a database",
+            path.display()
+        )));
     }
     Ok(path.with_file_name(format!(".{name}.{}.{ending}", hex(&clock::random::<6>()?))))
 }
@@ -71,7 +82,8 @@ pub fn create_new(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// Gives a finished file its name, with all that is in it on disk. Nothing that has the name is written over.
+/// Gives a finished file its name, with all that is in it on disk. Nothing that has the name is
+/// written over.
 ///
 /// # Errors
 /// [`ErrorKind::AlreadyExists`], and whatever the disk says.
@@ -79,7 +91,8 @@ pub fn publish(aside: &Path, path: &Path) -> io::Result<u64> {
     let file = File::open(aside)?;
     file.sync_all()?;
     rename_without_replacing(aside, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()?;
     Ok(file.metadata()?.len())
 }
@@ -110,8 +123,8 @@ pub fn remove(path: &Path) {
     }
 }
 
-/// Whether there is a database at this path. Before SQLite touches it: it would fill an empty file, follow a link to nothing,
-/// and read the log of another file into this one.
+/// Whether there is a database at this path. Before SQLite touches it: it would fill an empty file,
+/// follow a link to nothing, and read the log of another file into this one.
 ///
 /// # Errors
 /// [`StoreError::Refused`] for what is no database, or lies beside a log that is not its own.
@@ -134,7 +147,8 @@ pub fn is_there(path: &Path) -> Result<bool, StoreError> {
         Err(error) => return Err(failed(path)(error)),
         Ok(_) => {}
     }
-    let found = fs::metadata(path).map_err(|_| refused(format!("{name} is a link to what is not there")))?;
+    let found = fs::metadata(path)
+        .map_err(|_| refused(format!("{name} is a link to what is not there")))?;
     if !found.is_file() {
         return Err(refused(format!("{name} is no file")));
     }
@@ -180,7 +194,8 @@ fn is_anothers(path: &Path) -> io::Result<bool> {
     differ()
 }
 
-/// The number as the log has it: in its last copy of the database's first page. `None` where it has no such copy.
+/// The number as the log has it: in its last copy of the database's first page. `None` where it has
+/// no such copy.
 fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
     const HEADER: usize = 32;
     const FRAME: usize = 24;
@@ -192,8 +207,9 @@ fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
     if log.read_exact(&mut header).is_err() {
         return Ok(None);
     }
-    let word =
-        |bytes: &[u8], at: usize| bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes);
+    let word = |bytes: &[u8], at: usize| {
+        bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
+    };
     let (page, salts) = (i64::from(word(&header, 8)), (word(&header, 16), word(&header, 20)));
     let mut found = None;
     let mut frame = [0; FRAME];
@@ -213,13 +229,17 @@ fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
     Ok(found)
 }
 
-/// Gives the database of a server that starts a new number, in the file itself and at the beginning of its log: so this log is
-/// not taken for that of a copy which was made before. Where another process has the file open, both keep the number they have.
+/// Gives the database of a server that starts a new number, in the file itself and at the beginning
+/// of its log: so this log is not taken for that of a copy which was made before. Where another
+/// process has the file open, both keep the number they have.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn renew(connection: &Connection) -> Result<(), StoreError> {
-    let mode = |mode: &str| connection.pragma_update_and_check(None, "journal_mode", mode, |row| row.get::<_, String>(0));
+    let mode = |mode: &str| {
+        connection
+            .pragma_update_and_check(None, "journal_mode", mode, |row| row.get::<_, String>(0))
+    };
     match mode("DELETE").map_err(StoreError::from) {
         Ok(now) if now == "delete" => {
             let [a, b, c] = clock::random::<3>()?;
@@ -231,12 +251,15 @@ pub fn renew(connection: &Connection) -> Result<(), StoreError> {
         Err(error) => return Err(error),
     }
     // Writes the first page, and nothing else.
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    let version =
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     Ok(connection.pragma_update(None, "user_version", version)?)
 }
 
 /// A file that no process may use meanwhile.
-pub struct Alone(#[expect(dead_code, reason = "the lock is held as long as the file is open")] File);
+pub struct Alone(
+    #[expect(dead_code, reason = "the lock is held as long as the file is open")] File,
+);
 
 /// Makes sure that no other process has a database open. Only before this process opens it.
 ///
@@ -244,12 +267,16 @@ pub struct Alone(#[expect(dead_code, reason = "the lock is held as long as the f
 /// [`StoreError::Refused`] when one has.
 pub fn alone(path: &Path) -> Result<Alone, StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed(path))?;
-    // Every connection of SQLite's to a database with a log holds a lock on some bytes of the file until it is closed.
+    // Every connection of SQLite's to a database with a log holds a lock on some bytes of the file
+    // until it is closed.
     #[cfg(unix)]
     match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-            return Err(refused(format!("{} is in use: stop the server, and whatever else has it open", path.display())));
+            return Err(refused(format!(
+                "{} is in use: stop the server, and whatever else has it open",
+                path.display()
+            )));
         }
         Err(error) => return Err(failed(path)(error.into())),
     }
@@ -272,8 +299,9 @@ fn identity(path: &Path) -> Option<Identity> {
     }
 }
 
-/// The files that a connection has open: the database, its log, and the index of its log. The index has the locks, too: beside
-/// one without a name another process makes its own, and both write over what the other has appended to the log.
+/// The files that a connection has open: the database, its log, and the index of its log. The index
+/// has the locks, too: beside one without a name another process makes its own, and both write over
+/// what the other has appended to the log.
 #[derive(Debug)]
 pub struct Opened(Vec<(PathBuf, Identity)>);
 
@@ -290,8 +318,8 @@ impl Opened {
         Self(files.filter_map(|path| identity(&path).map(|found| (path, found))).collect())
     }
 
-    /// Makes sure that they are still there under their names: what is written into a file without a name is gone when the
-    /// process ends.
+    /// Makes sure that they are still there under their names: what is written into a file without
+    /// a name is gone when the process ends.
     ///
     /// # Errors
     /// [`StoreError::Misplaced`].
@@ -302,13 +330,18 @@ impl Opened {
         }
     }
 
-    /// Before a connection is closed: where only the index was removed or replaced, the log is left to whoever opens the
-    /// database next, who makes the index anew. By the old one it would be written back and removed without what other
-    /// processes have appended since.
+    /// Before a connection is closed: where only the index was removed or replaced, the log is left
+    /// to whoever opens the database next, who makes the index anew. By the old one it would be
+    /// written back and removed without what other processes have appended since.
     pub fn leave_log(&self, connection: &Connection) {
-        let is_index = |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX.as_bytes());
-        let only_index = matches!(self.check(), Err(StoreError::Misplaced { path }) if is_index(&path));
-        if only_index && let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        let is_index =
+            |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX.as_bytes());
+        let only_index =
+            matches!(self.check(), Err(StoreError::Misplaced { path }) if is_index(&path));
+        if only_index
+            && let Err(error) =
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
             tracing::error!(%error, "the log of the database cannot be left as it is");
         }
     }
@@ -346,7 +379,9 @@ mod tests {
         let path = folder.path().join("kola.db");
         let write = |number: i32| {
             let connection = Connection::open(&path).unwrap();
-            connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (x)").unwrap();
+            connection
+                .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (x)")
+                .unwrap();
             renew(&connection).unwrap();
             connection.execute("INSERT INTO t VALUES (?1)", [number]).unwrap();
             connection
@@ -363,7 +398,10 @@ mod tests {
         let (copy, log) = (folder.path().join("copy.db"), fs::read(beside(&path, "-wal")).unwrap());
         fs::write(&copy, earlier).unwrap();
         fs::write(beside(&copy, "-wal"), log).unwrap();
-        assert!(is_anothers(&copy).unwrap() && is_there(&copy).unwrap_err().to_string().contains("is not the log of"));
+        assert!(
+            is_anothers(&copy).unwrap()
+                && is_there(&copy).unwrap_err().to_string().contains("is not the log of")
+        );
         drop((open, second));
     }
 

@@ -1,4 +1,5 @@
-//! What an installation has once: its UUID, the keys that sign its access tokens, and a first merchant.
+//! What an installation has once: its UUID, the keys that sign its access tokens, and a first
+//! merchant.
 
 use uuid::{Builder, Uuid};
 
@@ -23,7 +24,10 @@ pub struct SigningKey {
 pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     let uuid = Builder::from_random_bytes(clock::random()?).into_uuid();
     let row = params!["uuid" = uuid.to_string()];
-    sql.execute("INSERT INTO installation (id, uuid, next_id, book_version) VALUES (1, :uuid, 1, 1)", &row)?;
+    sql.execute(
+        "INSERT INTO installation (id, uuid, next_id, book_version) VALUES (1, :uuid, 1, 1)",
+        &row,
+    )?;
     add_signing_key(sql, now).map(drop)
 }
 
@@ -36,15 +40,23 @@ pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
     let next = sql.rows("SELECT coalesce(max(id), 0) + 1 FROM signing_keys", &vec![])?;
     let id = next.first().map_or(Ok(1), OwnedRow::integer)?;
     let row = params!["id" = id, "secret" = secret, "now" = now];
-    sql.execute("INSERT INTO signing_keys (id, secret, created_at) VALUES (:id, :secret, :now)", &row)?;
+    sql.execute(
+        "INSERT INTO signing_keys (id, secret, created_at) VALUES (:id, :secret, :now)",
+        &row,
+    )?;
     Ok(id)
 }
 
-/// Draws a new signing key and retires the older ones, if that is asked for. Answers its id, and how many were retired.
+/// Draws a new signing key and retires the older ones, if that is asked for. Answers its id, and
+/// how many were retired.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing was changed.
-pub fn rotate_signing_keys(sql: &mut dyn Sql, retire: bool, now: i64) -> Result<(i64, u64), StoreError> {
+pub fn rotate_signing_keys(
+    sql: &mut dyn Sql,
+    retire: bool,
+    now: i64,
+) -> Result<(i64, u64), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         if sql.dialect() == Dialect::Postgres {
             // Two at once would draw one number.
@@ -79,7 +91,8 @@ pub fn give_back_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
     sql.execute("UPDATE installation SET greeted = 0", &vec![]).map(|_| ())
 }
 
-/// Takes a merchant back whose secret nobody has seen, as long as nothing has happened to it. Answers whether it is gone.
+/// Takes a merchant back whose secret nobody has seen, as long as nothing has happened to it.
+/// Answers whether it is gone.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing was changed.
@@ -90,7 +103,10 @@ pub fn take_back_merchant(sql: &mut dyn Sql, id: i64) -> Result<bool, StoreError
                      UNION ALL SELECT 1 FROM parties WHERE merchant_id = :id LIMIT 1";
     transaction(sql, Purpose::Write, |sql| {
         // Whoever pays to it at this moment waits for its wallets, or is waited for.
-        sql.execute("UPDATE wallets SET updated_at = updated_at WHERE merchant_id = :id", &mine(id))?;
+        sql.execute(
+            "UPDATE wallets SET updated_at = updated_at WHERE merchant_id = :id",
+            &mine(id),
+        )?;
         if !sql.rows(untouched, &mine(id))?.is_empty() {
             return Ok(false);
         }
@@ -102,7 +118,8 @@ pub fn take_back_merchant(sql: &mut dyn Sql, id: i64) -> Result<bool, StoreError
 }
 
 /// Reads the signing keys that verify, oldest first: for [`signing_keys`].
-pub const SIGNING_KEYS: &str = "SELECT id, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY id";
+pub const SIGNING_KEYS: &str =
+    "SELECT id, secret FROM signing_keys WHERE retired_at IS NULL ORDER BY id";
 
 /// The keys of the rows of [`SIGNING_KEYS`].
 ///
@@ -111,7 +128,11 @@ pub const SIGNING_KEYS: &str = "SELECT id, secret FROM signing_keys WHERE retire
 pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
     let key = |row: &OwnedRow| {
         let id = row.integer()?;
-        let broken = || StoreError::Broken { table: "signing_keys", id, what: "the secret is not 32 bytes".to_owned() };
+        let broken = || StoreError::Broken {
+            table: "signing_keys",
+            id,
+            what: "the secret is not 32 bytes".to_owned(),
+        };
         Ok(SigningKey { id, secret: row.text(1).and_then(unhex).ok_or_else(broken)? })
     };
     rows.iter().map(key).collect()
@@ -125,7 +146,8 @@ pub const UUID: &str = "SELECT uuid FROM installation";
 /// # Errors
 /// [`StoreError::Broken`] when it is not there.
 pub fn uuid(row: Option<&OwnedRow>) -> Result<[u8; 16], StoreError> {
-    let broken = |what: &str| StoreError::Broken { table: "installation", id: 1, what: what.to_owned() };
+    let broken =
+        |what: &str| StoreError::Broken { table: "installation", id: 1, what: what.to_owned() };
     let text = row.and_then(|row| row.text(0)).ok_or_else(|| broken("no row"))?;
     Ok(Uuid::parse_str(text).map_err(|_| broken("not a UUID"))?.into_bytes())
 }

@@ -70,7 +70,8 @@ pub enum StoreError {
         /// Why.
         error: std::io::Error,
     },
-    /// The file that is open has its name no more: what would be written into it nobody would find again.
+    /// The file that is open has its name no more: what would be written into it nobody would find
+    /// again.
     #[error(
         "{path} was removed, moved or replaced while this process had it open. Nothing is acknowledged until it is back; to go on with \
          another file, start kola again"
@@ -80,7 +81,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The database was changed by a newer version in a way that this one would not understand.
-    #[error("the database has schema {found}, this version of kola knows {known}: use the newer kola")]
+    #[error(
+        "the database has schema {found}, this version of kola knows {known}: use the newer kola"
+    )]
     Newer {
         /// Of the database.
         found: i64,
@@ -100,7 +103,8 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
-    /// The market file of a new database cannot be read or contradicts itself, or a change of the market does.
+    /// The market file of a new database cannot be read or contradicts itself, or a change of the
+    /// market does.
     #[error("{0}")]
     Market(String),
     /// An installation cannot be copied or backed up as it is.
@@ -129,25 +133,31 @@ impl StoreError {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         match self {
-            Self::Sqlite(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
+            Self::Sqlite(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+            }
             // lock_not_available, and query_canceled by the time-out of a statement.
             Self::Postgres { code: Some(code), .. } => matches!(code.as_str(), "55P03" | "57014"),
             _ => false,
         }
     }
 
-    /// Whether the database cannot be reached, is going down or coming up, or does not take writes (any more): the next try
-    /// needs a new connection.
+    /// Whether the database cannot be reached, is going down or coming up, or does not take writes
+    /// (any more): the next try needs a new connection.
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {
             Self::Silent | Self::Pool(_) => true,
             Self::Postgres { code: Some(code), gone, .. } => {
-                // Connection exceptions; shutdowns; a session ended by a time-out; too many connections; a standby.
+                // Connection exceptions; shutdowns; a session ended by a time-out; too many
+                // connections; a standby.
                 let class = code.get(..2).unwrap_or_default();
                 *gone
                     || class == "08"
-                    || matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "25006")
+                    || matches!(
+                        code.as_str(),
+                        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "25006"
+                    )
             }
             Self::Postgres { code: None, gone, .. } => *gone,
             _ => false,
@@ -157,22 +167,30 @@ impl StoreError {
 
 /// A lane's own connection to the database: what the engine needs of it.
 pub trait Store {
-    /// Whether a row is some microseconds away, so that each is loaded when a decision turns out to need it, and a batch may
-    /// run on a thread that serves requests. Else what is missing is loaded in rounds, for all commands of a batch together.
+    /// Whether a row is some microseconds away, so that each is loaded when a decision turns out to
+    /// need it, and a batch may run on a thread that serves requests. Else what is missing is
+    /// loaded in rounds, for all commands of a batch together.
     fn is_local(&self) -> bool;
 
-    /// Takes `count` ids that no one else will get. Where rows are at hand as part of the transaction, else outside one.
+    /// Takes `count` ids that no one else will get. Where rows are at hand as part of the
+    /// transaction, else outside one.
     ///
     /// # Errors
     /// [`StoreError`].
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError>;
 
-    /// Starts a transaction that will write: a workspace with the tariff as it is now, the rows of `lock_keys`, locked where rows
-    /// are locked and they are their owners', and then those of `keys`.
+    /// Starts a transaction that will write: a workspace with the tariff as it is now, the rows of
+    /// `lock_keys`, locked where rows are locked and they are their owners', and then those of
+    /// `keys`.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError>;
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError>;
 
     /// Looks rows up.
     ///
@@ -180,8 +198,9 @@ pub trait Store {
     /// [`StoreError`].
     fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError>;
 
-    /// Makes sure that nobody else changes the rows that the workspace changes. Answers whether they are as they were loaded;
-    /// if not, they have been loaded again, and what was decided on them does not hold.
+    /// Makes sure that nobody else changes the rows that the workspace changes. Answers whether
+    /// they are as they were loaded; if not, they have been loaded again, and what was decided on
+    /// them does not hold.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -199,7 +218,8 @@ pub trait Store {
     /// [`StoreError::Unknown`] when it may have been done; else the transaction may still be open.
     fn commit(&mut self) -> Result<(), StoreError>;
 
-    /// After a commit without an answer: whether the batch is on disk. Waits for a transaction that is still ending.
+    /// After a commit without an answer: whether the batch is on disk. Waits for a transaction that
+    /// is still ending.
     ///
     /// # Errors
     /// [`StoreError`]: it is still not known.
@@ -218,7 +238,12 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).reserve_ids(count)
     }
 
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
         (**self).open(ids, lock_keys, keys)
     }
 
@@ -268,10 +293,15 @@ impl FromStr for Database {
         };
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.starts_with("file:") {
-            return Err("sqlite: takes a path and no URI: sqlite:kola.db, or sqlite:./file:kola.db".to_owned());
+            return Err(
+                "sqlite: takes a path and no URI: sqlite:kola.db, or sqlite:./file:kola.db"
+                    .to_owned(),
+            );
         }
         if path.is_empty() || path.starts_with(":memory:") {
-            return Err("sqlite: needs the path of a file: what is acknowledged is kept on disk".to_owned());
+            return Err(
+                "sqlite: needs the path of a file: what is acknowledged is kept on disk".to_owned()
+            );
         }
         Ok(Self::Sqlite(path.into()))
     }
@@ -287,7 +317,8 @@ impl std::fmt::Display for Database {
     }
 }
 
-/// Lanes of a process on PostgreSQL: two, so that one merchant's batch is decided while another's is committed.
+/// Lanes of a process on PostgreSQL: two, so that one merchant's batch is decided while another's
+/// is committed.
 const POSTGRES_LANES: usize = 2;
 /// Connections that read. On SQLite a read is some microseconds, so a few serve many requests.
 const READERS: usize = 4;
@@ -314,8 +345,8 @@ impl Database {
         }
     }
 
-    /// A connection that waits, with the schema up to date; a new database is made, with the market of the file. Never
-    /// within a runtime.
+    /// A connection that waits, with the schema up to date; a new database is made, with the market
+    /// of the file. Never within a runtime.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -330,7 +361,8 @@ impl Database {
         })
     }
 
-    /// A connection that waits, to a database that is there already, whose schema is left as it is. Never within a runtime.
+    /// A connection that waits, to a database that is there already, whose schema is left as it is.
+    /// Never within a runtime.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -367,8 +399,8 @@ impl Database {
         }
     }
 
-    /// After so long a batch has been written that decided on what it had read, or never will be. On SQLite nobody else writes
-    /// while one does.
+    /// After so long a batch has been written that decided on what it had read, or never will be.
+    /// On SQLite nobody else writes while one does.
     #[must_use]
     pub const fn longest_batch(&self) -> Duration {
         match self {
@@ -384,7 +416,9 @@ impl Database {
     pub fn queries(&self) -> Result<queries::Queries, StoreError> {
         match self {
             Self::Sqlite(path) => queries::Queries::sqlite(path, READERS, lists_at_once()),
-            Self::Postgres(address) => queries::Queries::postgres(address, POSTGRES_READERS, POSTGRES_LISTS),
+            Self::Postgres(address) => {
+                queries::Queries::postgres(address, POSTGRES_READERS, POSTGRES_LISTS)
+            }
         }
     }
 }

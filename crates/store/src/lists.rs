@@ -1,10 +1,12 @@
 //! Lists: a page of what a merchant has, newest first.
 //!
-//! Where a list is entered an index has its rows in their order. What no index knows is a filter: for one page at most
-//! [`LOOKED_AT`] rows are looked at, then the page ends with what was found, be it nothing, and says how far it looked.
+//! Where a list is entered an index has its rows in their order. What no index knows is a filter:
+//! for one page at most [`LOOKED_AT`] rows are looked at, then the page ends with what was found,
+//! be it nothing, and says how far it looked.
 //!
-//! A list may take some milliseconds, so it is never read on a thread that serves requests, and only so many at once
-//! (`Queries::lists`): whoever reads or writes a single row does not wait for them.
+//! A list may take some milliseconds, so it is never read on a thread that serves requests, and
+//! only so many at once (`Queries::lists`): whoever reads or writes a single row does not wait for
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +122,12 @@ impl List {
     }
 
     /// Only rows for which this holds, where there is a value; its name stands in the condition.
-    fn only<T: Into<Value<'static>>>(mut self, condition: &str, name: &'static str, value: Option<T>) -> Self {
+    fn only<T: Into<Value<'static>>>(
+        mut self,
+        condition: &str,
+        name: &'static str,
+        value: Option<T>,
+    ) -> Self {
         if let Some(value) = value {
             self.filter.push(condition.to_owned());
             self.filter_params.push((name, value.into()));
@@ -128,8 +135,9 @@ impl List {
         self
     }
 
-    /// The condition of a table's rows at which the list is entered, after the row that the page continues after. That the
-    /// merchant's id is above zero opens indexes to it that are for lists only.
+    /// The condition of a table's rows at which the list is entered, after the row that the page
+    /// continues after. That the merchant's id is above zero opens indexes to it that are for lists
+    /// only.
     fn entered(&self, table: &str, page: &Page) -> (String, Params<'static>) {
         let mut params = self.params.clone();
         let after = match page.after_id {
@@ -150,7 +158,9 @@ impl Queries {
     /// Waits until a list may be read.
     async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         let turn = tokio::time::timeout(WAIT, Arc::clone(&self.lists).acquire_owned()).await;
-        turn.ok().and_then(Result::ok).ok_or_else(|| StoreError::Pool("too many lists are being read".to_owned()))
+        turn.ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| StoreError::Pool("too many lists are being read".to_owned()))
     }
 
     /// Reads rows without keeping a thread that serves requests.
@@ -160,7 +170,9 @@ impl Queries {
         params: Params<'static>,
         take: impl Fn(&dyn Found) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Vec<T>, StoreError> {
-        let Rows::Sqlite { apart, .. } = &self.rows else { return self.rows(&sql, &params, take).await };
+        let Rows::Sqlite { apart, .. } = &self.rows else {
+            return self.rows(&sql, &params, take).await;
+        };
         #[cfg(any(test, feature = "testing"))]
         crate::testing::note(&sql, &params);
         let readers = Arc::clone(apart);
@@ -186,13 +198,17 @@ impl Queries {
         self.rows_apart(sql, params, take).await
     }
 
-    async fn list<R: Record + Send + 'static>(&self, list: List, page: Page) -> Result<Part<R>, StoreError> {
+    async fn list<R: Record + Send + 'static>(
+        &self,
+        list: List,
+        page: Page,
+    ) -> Result<Part<R>, StoreError> {
         let select = format!("SELECT {} FROM {}", R::statements().columns, R::TABLE);
         self.list_of::<R, R>(&select, list, page, |row| R::from_row(row, 0)).await
     }
 
-    /// A page of rows of a table with what `select` joins to them. The row to continue after gives the place, so that rows
-    /// created meanwhile move nothing.
+    /// A page of rows of a table with what `select` joins to them. The row to continue after gives
+    /// the place, so that rows created meanwhile move nothing.
     async fn list_of<R: Record + Send + 'static, T: Send + 'static>(
         &self,
         select: &str,
@@ -202,10 +218,12 @@ impl Queries {
     ) -> Result<Part<T>, StoreError> {
         let _turn = self.turn().await?;
         let table = R::TABLE;
-        let end = if list.filter.is_empty() { None } else { self.end_of_look::<R>(&list, &page).await? };
+        let end =
+            if list.filter.is_empty() { None } else { self.end_of_look::<R>(&list, &page).await? };
         let (mut condition, mut params) = list.entered(table, &page);
         if let Some((created_at, id)) = end {
-            condition.push_str(&format!(" AND ({table}.created_at, {table}.id) >= (:end_at, :end_id)"));
+            condition
+                .push_str(&format!(" AND ({table}.created_at, {table}.id) >= (:end_at, :end_id)"));
             params.extend(params!["end_at" = created_at, "end_id" = id]);
         }
         for filter in &list.filter {
@@ -213,7 +231,9 @@ impl Queries {
         }
         params.extend(list.filter_params);
         params.extend(params!["limit" = page.limit]);
-        let sql = format!("{select} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit");
+        let sql = format!(
+            "{select} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT :limit"
+        );
         let rows = self.rows_apart(sql, params, take).await?;
         if rows.is_empty() && end.is_none() {
             self.ended::<R>(&page, &list.params).await?;
@@ -222,14 +242,19 @@ impl Queries {
     }
 
     /// Time and id of the last row that is looked at; `None` where the list ends before.
-    async fn end_of_look<R: Record>(&self, list: &List, page: &Page) -> Result<Option<(i64, i64)>, StoreError> {
+    async fn end_of_look<R: Record>(
+        &self,
+        list: &List,
+        page: &Page,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
         let table = R::TABLE;
         let (condition, mut params) = list.entered(table, page);
         params.extend(params!["others" = LOOKED_AT - 1]);
         let sql = format!(
             "SELECT created_at, id FROM {table} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT 1 OFFSET :others"
         );
-        let take = |row: &dyn Found| <(i64, i64) as Column>::take(&mut Reader::new(row, R::TABLE, 0));
+        let take =
+            |row: &dyn Found| <(i64, i64) as Column>::take(&mut Reader::new(row, R::TABLE, 0));
         Ok(self.rows_apart(sql, params, take).await?.pop())
     }
 
@@ -251,7 +276,12 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn parties(&self, merchant: MerchantId, fullname: Option<&str>, page: Page) -> Result<Part<Party>, StoreError> {
+    pub async fn parties(
+        &self,
+        merchant: MerchantId,
+        fullname: Option<&str>,
+        page: Page,
+    ) -> Result<Part<Party>, StoreError> {
         let list = List::new("merchant_id = :merchant", merchant, vec![]);
         self.list(list.only(&self.name_filter(), ":fullname", fullname.map(contains)), page).await
     }
@@ -269,7 +299,11 @@ impl Queries {
     ) -> Result<Part<(Counterparty, Option<Party>)>, StoreError> {
         let list = List::new("counterparties.merchant_id = :merchant", merchant, vec![])
             .only(&self.name_filter(), ":fullname", fullname.map(contains))
-            .only("relationship_type = :relationship", ":relationship", relationship.map(Relationship::as_str));
+            .only(
+                "relationship_type = :relationship",
+                ":relationship",
+                relationship.map(Relationship::as_str),
+            );
         self.list_of::<Counterparty, _>(&with_party(), list, page, counterparty_with_party).await
     }
 
@@ -285,12 +319,21 @@ impl Queries {
     ) -> Result<Part<PaymentAccount>, StoreError> {
         let list = match filter.party {
             None => List::new("merchant_id = :merchant", merchant, vec![]),
-            // A party's are found by its own index: `+` keeps the merchant's, which gives the same order, from being chosen.
-            Some(party) => List::new("party_id = :party AND +merchant_id = :merchant", merchant, params!["party" = party.0]),
+            // A party's are found by its own index: `+` keeps the merchant's, which gives the same
+            // order, from being chosen.
+            Some(party) => List::new(
+                "party_id = :party AND +merchant_id = :merchant",
+                merchant,
+                params!["party" = party.0],
+            ),
         };
         let list = list
             .only("method = :method", ":method", filter.method.map(Method::as_str))
-            .only("operation_type = :operation", ":operation", filter.operation.map(Operation::as_str))
+            .only(
+                "operation_type = :operation",
+                ":operation",
+                filter.operation.map(Operation::as_str),
+            )
             .only("is_active = :active", ":active", filter.is_active);
         self.list(list, page).await
     }
@@ -299,7 +342,11 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn api_keys(&self, merchant: MerchantId, page: Page) -> Result<Part<ApiKey>, StoreError> {
+    pub async fn api_keys(
+        &self,
+        merchant: MerchantId,
+        page: Page,
+    ) -> Result<Part<ApiKey>, StoreError> {
         self.list(List::new("merchant_id = :merchant", merchant, vec![]), page).await
     }
 
@@ -323,7 +370,11 @@ impl Queries {
             }
         };
         let list = List::new(of, merchant, params)
-            .only("currency = :currency", ":currency", filter.currency.map(|currency| currency.code().to_owned()))
+            .only(
+                "currency = :currency",
+                ":currency",
+                filter.currency.map(|currency| currency.code().to_owned()),
+            )
             .only("status = :status", ":status", filter.status.map(SourceStatus::as_str));
         self.list(list, page).await
     }
@@ -341,7 +392,8 @@ impl Queries {
             return Ok(vec![]);
         }
         // The plus keeps SQLite from walking all sources of the merchant instead of these few.
-        let condition = format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
+        let condition =
+            format!("id IN {} AND +merchant_id = :merchant", self.dialect().integers_of());
         let sql = format!("SELECT id, type FROM sources WHERE {condition}");
         let params = params!["ids" = joined(ids), "merchant" = merchant.0];
         self.rows_beside(ids.len(), sql, params, |row| {
@@ -354,7 +406,12 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn sessions(&self, merchant: MerchantId, kind: SessionKind, page: Page) -> Result<Part<Session>, StoreError> {
+    pub async fn sessions(
+        &self,
+        merchant: MerchantId,
+        kind: SessionKind,
+        page: Page,
+    ) -> Result<Part<Session>, StoreError> {
         let kind = params!["kind" = kind.as_str()];
         self.list(List::new("merchant_id = :merchant AND kind = :kind", merchant, kind), page).await
     }
@@ -363,7 +420,11 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn executions(&self, merchant: MerchantId, page: Page) -> Result<Part<Execution>, StoreError> {
+    pub async fn executions(
+        &self,
+        merchant: MerchantId,
+        page: Page,
+    ) -> Result<Part<Execution>, StoreError> {
         self.list(List::new("merchant_id = :merchant", merchant, vec![]), page).await
     }
 
@@ -371,13 +432,21 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn events(&self, merchant: MerchantId, filter: EventFilter, page: Page) -> Result<Part<Event>, StoreError> {
+    pub async fn events(
+        &self,
+        merchant: MerchantId,
+        filter: EventFilter,
+        page: Page,
+    ) -> Result<Part<Event>, StoreError> {
         let list = match filter.subject_id {
             None => List::new("merchant_id = :merchant", merchant, vec![]),
-            // The plus keeps SQLite from walking all events of the merchant instead of the subject's few.
-            Some(id) => {
-                List::new("subject_id = :subject_id AND +merchant_id = :merchant", merchant, params!["subject_id" = id])
-            }
+            // The plus keeps SQLite from walking all events of the merchant instead of the
+            // subject's few.
+            Some(id) => List::new(
+                "subject_id = :subject_id AND +merchant_id = :merchant",
+                merchant,
+                params!["subject_id" = id],
+            ),
         };
         let list = list.only("type = :type", ":type", filter.kind.map(EventType::as_str)).only(
             "subject_type = :subject",
@@ -387,9 +456,9 @@ impl Queries {
         self.list(list, page).await
     }
 
-    /// The entries of these transactions on this merchant's wallets and accounts, in the order of their ids, with the kind of
-    /// a system account. Those of one were written by one command, whose ids are contiguous, so no index is needed to find
-    /// them.
+    /// The entries of these transactions on this merchant's wallets and accounts, in the order of
+    /// their ids, with the kind of a system account. Those of one were written by one command,
+    /// whose ids are contiguous, so no index is needed to find them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -406,7 +475,8 @@ impl Queries {
                 "json_each('[' || :ids || ']') AS wanted CROSS JOIN entries ON entries.id > wanted.value \
                  AND entries.id < wanted.value + :ids_per_command AND entries.transaction_id = wanted.value"
             }
-            // The limit keeps the planner from reading all entries and looking for the transactions in them.
+            // The limit keeps the planner from reading all entries and looking for the transactions
+            // in them.
             Dialect::Postgres => {
                 "unnest(string_to_array(:ids, ',')::bigint[]) AS wanted (value) CROSS JOIN LATERAL \
                  (SELECT * FROM entries WHERE id > wanted.value AND id < wanted.value + :ids_per_command \
@@ -418,9 +488,17 @@ impl Queries {
              ON entries.bucket = 'SYSTEM' AND accounts.id = entries.account_id WHERE entries.merchant_id = :merchant",
             Entry::statements().columns
         );
-        let params = params!["ids" = joined(transactions), "ids_per_command" = IDS_PER_COMMAND, "merchant" = merchant.0];
+        let params = params![
+            "ids" = joined(transactions),
+            "ids_per_command" = IDS_PER_COMMAND,
+            "merchant" = merchant.0
+        ];
         let take = |row: &dyn Found| {
-            let kind = <Option<AccountKind> as Column>::take(&mut Reader::new(row, Entry::TABLE, Entry::WIDTH))?;
+            let kind = <Option<AccountKind> as Column>::take(&mut Reader::new(
+                row,
+                Entry::TABLE,
+                Entry::WIDTH,
+            ))?;
             Ok((Entry::from_row(row, 0)?, kind))
         };
         let mut found = self.rows_beside(transactions.len(), sql, params, take).await?;
@@ -432,21 +510,32 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn wallets(&self, merchant: MerchantId, filter: WalletFilter, page: Page) -> Result<Part<Wallet>, StoreError> {
+    pub async fn wallets(
+        &self,
+        merchant: MerchantId,
+        filter: WalletFilter,
+        page: Page,
+    ) -> Result<Part<Wallet>, StoreError> {
         let all = || List::new("merchant_id = :merchant", merchant, vec![]);
         let owned = |of, id: i64| List::new(of, merchant, params!["owner" = id]);
         let list = match (filter.party, filter.owner) {
             (None, None) => all(),
             // The merchant's own, which these are not, are few.
-            (None, Some(owner @ OwnerType::Party)) => all().only("owner_type = :type", ":type", Some(owner.as_str())),
+            (None, Some(owner @ OwnerType::Party)) => {
+                all().only("owner_type = :type", ":type", Some(owner.as_str()))
+            }
             // It has few, and its parties may have very many.
-            (None, Some(OwnerType::Merchant)) => {
-                owned("owner_type = 'MERCHANT' AND owner_id = :owner AND merchant_id = :merchant", merchant.0)
+            (None, Some(OwnerType::Merchant)) => owned(
+                "owner_type = 'MERCHANT' AND owner_id = :owner AND merchant_id = :merchant",
+                merchant.0,
+            ),
+            (Some(_), Some(OwnerType::Merchant)) => {
+                return Ok(Part { rows: vec![], looked_to: None });
             }
-            (Some(_), Some(OwnerType::Merchant)) => return Ok(Part { rows: vec![], looked_to: None }),
-            (Some(party), None | Some(OwnerType::Party)) => {
-                owned("owner_type = 'PARTY' AND owner_id = :owner AND merchant_id = :merchant", party.0)
-            }
+            (Some(party), None | Some(OwnerType::Party)) => owned(
+                "owner_type = 'PARTY' AND owner_id = :owner AND merchant_id = :merchant",
+                party.0,
+            ),
         };
         let currency = filter.currency.map(|currency| currency.code().to_owned());
         self.list(list.only("currency = :currency", ":currency", currency), page).await
@@ -456,7 +545,11 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn wallet_entries(&self, wallet: &Wallet, page: Page) -> Result<Part<Entry>, StoreError> {
+    pub async fn wallet_entries(
+        &self,
+        wallet: &Wallet,
+        page: Page,
+    ) -> Result<Part<Entry>, StoreError> {
         let _turn = self.turn().await?;
         let start = match page.after_id {
             None => wallet.last_entry_id,
@@ -474,7 +567,10 @@ impl Queries {
             Entry::statements().columns
         );
         let params = params!["start" = start.map(|entry| entry.0), "limit" = page.limit];
-        Ok(Part { rows: self.rows_apart(sql, params, |row| Entry::from_row(row, 0)).await?, looked_to: None })
+        Ok(Part {
+            rows: self.rows_apart(sql, params, |row| Entry::from_row(row, 0)).await?,
+            looked_to: None,
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! The market of a new database, as a file that people read and write: `config.default.toml`, or an operator's own.
+//! The market of a new database, as a file that people read and write: `config.default.toml`, or an
+//! operator's own.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
@@ -86,7 +87,9 @@ pub struct MarketEntry {
 impl MarketEntry {
     /// Each operation in each currency.
     pub fn pairs(&self) -> impl Iterator<Item = (Operation, Currency)> {
-        self.operations.iter().flat_map(|operation| self.currencies.iter().map(|currency| (operation.0, currency.0)))
+        self.operations
+            .iter()
+            .flat_map(|operation| self.currencies.iter().map(|currency| (operation.0, currency.0)))
     }
 }
 

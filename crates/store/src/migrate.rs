@@ -1,7 +1,9 @@
-//! The schema, brought up to date at start. Several processes may start at once: the first one does it, the others wait.
+//! The schema, brought up to date at start. Several processes may start at once: the first one does
+//! it, the others wait.
 //!
-//! A migration only adds at first, so that the kola before it goes on working on the same database; what it does not need
-//! any more is taken away by a later one. Where the kola before it would go on wrongly, the migration says so (`oldest`).
+//! A migration only adds at first, so that the kola before it goes on working on the same database;
+//! what it does not need any more is taken away by a later one. Where the kola before it would go
+//! on wrongly, the migration says so (`oldest`).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -59,13 +61,15 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../migrations/sqlite/0005_merchants.sql"),
         postgres: include_str!("../../../migrations/postgres/0005_merchants.sql"),
-        // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise before all are new.
+        // An older kola goes on with checkouts whose payer bears the fees: nothing is set otherwise
+        // before all are new.
         oldest: RECOUNTED,
     },
     Migration {
         sqlite: include_str!("../../../migrations/sqlite/0006_refunds.sql"),
         postgres: include_str!("../../../migrations/postgres/0006_refunds.sql"),
-        // An older kola rounds each refund by itself, and takes what was paid for them for what they hold, too.
+        // An older kola rounds each refund by itself, and takes what was paid for them for what
+        // they hold, too.
         oldest: ROUNDED_ONCE,
     },
     Migration {
@@ -77,7 +81,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../migrations/sqlite/0008_room.sql"),
         postgres: include_str!("../../../migrations/postgres/0008_room.sql"),
-        // An older kola begins collections that no wallet awaits, and does not count the rounds of a balance.
+        // An older kola begins collections that no wallet awaits, and does not count the rounds of
+        // a balance.
         oldest: ROOM_KEPT,
     },
     Migration {
@@ -89,7 +94,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../migrations/sqlite/0010_passcode_tries.sql"),
         postgres: include_str!("../../../migrations/postgres/0010_passcode_tries.sql"),
-        // An older kola ends the lock of a merchant at the next right passcode, and takes a removed one for a broken one.
+        // An older kola ends the lock of a merchant at the next right passcode, and takes a removed
+        // one for a broken one.
         oldest: TRIES_COUNTED,
     },
     Migration {
@@ -112,22 +118,27 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         sqlite: include_str!("../../../migrations/sqlite/0014_late_successes.sql"),
         postgres: include_str!("../../../migrations/postgres/0014_late_successes.sql"),
-        // An older kola collects for what is in review, does not count reviews, and gives what is found to the wallet without fees.
+        // An older kola collects for what is in review, does not count reviews, and gives what is
+        // found to the wallet without fees.
         oldest: LATE_SUCCESSES,
     },
 ];
 
-/// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the file's header, too.
+/// The table that PostgreSQL's processes wait for each other at; SQLite has its version in the
+/// file's header, too.
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, oldest BIGINT NOT NULL, \
      applied_at BIGINT NOT NULL)";
 
-/// What is locked where there is no table yet: a number of ours among the database's advisory locks.
+/// What is locked where there is no table yet: a number of ours among the database's advisory
+/// locks.
 const VERSIONS_LOCK: i64 = 0x6b6f_6c61;
 
-/// Brings the schema up to date. A new database gets the market of the file, or the one that is shipped.
+/// Brings the schema up to date. A new database gets the market of the file, or the one that is
+/// shipped.
 ///
 /// # Errors
-/// [`StoreError::Newer`] for a database that this version would not understand; [`StoreError::Market`].
+/// [`StoreError::Newer`] for a database that this version would not understand;
+/// [`StoreError::Market`].
 pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     if market.is_some() {
         // Before anything is made.
@@ -152,7 +163,8 @@ pub fn run(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     }
 }
 
-/// Names and notes are of any language: another encoding would refuse some of them, in the middle of a payment.
+/// Names and notes are of any language: another encoding would refuse some of them, in the middle
+/// of a payment.
 fn in_utf8(sql: &mut dyn Sql) -> Result<(), StoreError> {
     let rows = sql.rows("SELECT current_setting('server_encoding')", &vec![])?;
     match rows.first().and_then(|row| row.text(0)) {
@@ -164,12 +176,14 @@ fn in_utf8(sql: &mut dyn Sql) -> Result<(), StoreError> {
     }
 }
 
-/// So long servers of before, a backup or a verification may keep the schema from being brought up to date.
+/// So long servers of before, a backup or a verification may keep the schema from being brought up
+/// to date.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Whoever queued up behind a migration that waited in vain goes first.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Whether a migration gave way to others: to one that held a table for too long, or in a circle of waiting.
+/// Whether a migration gave way to others: to one that held a table for too long, or in a circle of
+/// waiting.
 fn stands_back(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres { code: Some(code), .. } if matches!(code.as_str(), "55P03" | "40P01"))
 }
@@ -177,8 +191,8 @@ fn stands_back(error: &StoreError) -> bool {
 fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     transaction(sql, Purpose::Write, |sql| {
         if sql.dialect() == Dialect::Postgres {
-            // Who starts at the same time waits here, and then finds it done. From here on nobody waits for long: what a
-            // migration waits for, all servers wait for behind it.
+            // Who starts at the same time waits here, and then finds it done. From here on nobody
+            // waits for long: what a migration waits for, all servers wait for behind it.
             sql.script(
                 "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; LOCK TABLE schema_versions IN EXCLUSIVE MODE; \
                  SET LOCAL lock_timeout = 1000",
@@ -189,10 +203,12 @@ fn once(sql: &mut dyn Sql, market: Option<&Path>) -> Result<(), StoreError> {
     })
 }
 
-/// Makes the table of versions where there is none, one process at a time: `IF NOT EXISTS` does not see a table that another
-/// one is making, and fails in several ways when that one is done.
+/// Makes the table of versions where there is none, one process at a time: `IF NOT EXISTS` does not
+/// see a table that another one is making, and fails in several ways when that one is done.
 fn make_versions(sql: &mut dyn Sql) -> Result<(), StoreError> {
-    transaction(sql, Purpose::Write, |sql| sql.script(&format!("SELECT pg_advisory_xact_lock({VERSIONS_LOCK}); {VERSIONS}")))
+    transaction(sql, Purpose::Write, |sql| {
+        sql.script(&format!("SELECT pg_advisory_xact_lock({VERSIONS_LOCK}); {VERSIONS}"))
+    })
 }
 
 /// Whether the schema needs nothing.
@@ -213,9 +229,16 @@ pub fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Option<&Path>) -> Result<(), StoreError> {
+fn migrate(
+    sql: &mut dyn Sql,
+    found: i64,
+    migrations: &[Migration],
+    market: Option<&Path>,
+) -> Result<(), StoreError> {
     let now = clock::now();
-    for (version, migration) in (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found) {
+    for (version, migration) in
+        (1_i64..).zip(migrations).skip_while(|(version, _)| *version <= found)
+    {
         sql.script(match sql.dialect() {
             Dialect::Sqlite => migration.sqlite,
             Dialect::Postgres => migration.postgres,
@@ -223,7 +246,11 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
         // The first schema on SQLite had no such table.
         if version > 1 || sql.dialect() == Dialect::Postgres {
             // No step shuts out a kola that has it.
-            let row = params!["version" = version, "oldest" = migration.oldest.min(version), "now" = now.0];
+            let row = params![
+                "version" = version,
+                "oldest" = migration.oldest.min(version),
+                "now" = now.0
+            ];
             sql.execute("INSERT INTO schema_versions (version, oldest, applied_at) VALUES (:version, :oldest, :now)", &row)?;
         }
     }
@@ -243,8 +270,7 @@ fn migrate(sql: &mut dyn Sql, found: i64, migrations: &[Migration], market: Opti
 /// # Errors
 /// [`StoreError`].
 pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
-    let is_made =
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_versions'";
+    let is_made = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_versions'";
     if sql.dialect() == Dialect::Postgres && sql.rows(is_made, &vec![])?.is_empty() {
         return Ok(0);
     }
@@ -281,6 +307,7 @@ pub(super) mod tests {
         if sql.dialect() == Dialect::Postgres {
             make_versions(sql).unwrap();
         }
-        transaction(sql, Purpose::Write, |sql| migrate(sql, 0, &MIGRATIONS[..version], None)).unwrap();
+        transaction(sql, Purpose::Write, |sql| migrate(sql, 0, &MIGRATIONS[..version], None))
+            .unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! Reading, for routes that change nothing. A read sees what was committed before it began.
 //!
-//! On SQLite a read of one row is some microseconds on a connection of the pool, so it is made where it is asked for; what may
-//! take longer is made apart (`lists.rs`). A statement is written once, in what both databases understand; its names become
-//! places on PostgreSQL.
+//! On SQLite a read of one row is some microseconds on a connection of the pool, so it is made
+//! where it is asked for; what may take longer is made apart (`lists.rs`). A statement is written
+//! once, in what both databases understand; its names become places on PostgreSQL.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,12 +12,16 @@ use domain::directory::merchant::{ApiKey, Merchant};
 use domain::directory::party::{Counterparty, Party};
 use domain::directory::payment_account::PaymentAccount;
 use domain::exceptions::review::Review;
-use domain::kernel::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
+use domain::kernel::ids::{
+    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId,
+    WalletId,
+};
 use domain::kernel::names::Operation;
 use domain::kernel::time::Timestamp;
 use domain::ledger::wallet::Wallet;
 use domain::payments::execution::{
-    CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US,
+    CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US,
+    SHORTEST_WAIT_US,
 };
 use domain::payments::session::{Session, SessionKind};
 use domain::sales::checkout::CheckoutConfig;
@@ -51,7 +55,8 @@ struct Falling {
 const EXECUTIONS: Falling = Falling {
     table: "executions",
     open: "next_check_at IS NOT NULL",
-    // Nobody holds the lease. A clock that was ahead may have given one for longer than anybody has it now.
+    // Nobody holds the lease. A clock that was ahead may have given one for longer than anybody has
+    // it now.
     due: "next_check_at <= :now + merchants.clock_offset_us \
           AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :mad)",
     order: "next_check_at",
@@ -79,12 +84,14 @@ fn mad_lease(now: Timestamp) -> i64 {
     now.plus(LEASE_US + CLOCKS_APART_US).0
 }
 
-/// The table `found` of the merchants above `:after` that have open rows: from one to the next in an index that begins with the
-/// merchant, however many rows each has.
+/// The table `found` of the merchants above `:after` that have open rows: from one to the next in
+/// an index that begins with the merchant, however many rows each has.
 fn found(what: &Falling) -> String {
     let Falling { table, open, .. } = what;
     let next = |after: &str| {
-        format!("(SELECT merchant_id FROM {table} WHERE {open} AND merchant_id > {after} ORDER BY merchant_id LIMIT 1)")
+        format!(
+            "(SELECT merchant_id FROM {table} WHERE {open} AND merchant_id > {after} ORDER BY merchant_id LIMIT 1)"
+        )
     };
     format!(
         "found(id, nth) AS (SELECT {}, 1 UNION ALL SELECT {}, nth + 1 FROM found WHERE found.id IS NOT NULL AND nth < :limit)",
@@ -154,17 +161,36 @@ impl Queries {
         crate::testing::note(sql, params);
         match &self.rows {
             Rows::Sqlite { at_once, .. } => sqlite::read(&*at_once.get()?, sql, params, take),
-            Rows::Postgres(readers) => readers.rows(sql, params).await?.iter().map(|row| take(row)).collect(),
+            Rows::Postgres(readers) => {
+                readers.rows(sql, params).await?.iter().map(|row| take(row)).collect()
+            }
         }
     }
 
-    pub(super) async fn one<R: Record>(&self, condition: &str, params: &Params<'_>) -> Result<Option<R>, StoreError> {
-        let sql = format!("SELECT {} FROM {} WHERE {condition} LIMIT 1", R::statements().columns, R::TABLE);
+    pub(super) async fn one<R: Record>(
+        &self,
+        condition: &str,
+        params: &Params<'_>,
+    ) -> Result<Option<R>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {condition} LIMIT 1",
+            R::statements().columns,
+            R::TABLE
+        );
         Ok(self.rows(&sql, params, |row| R::from_row(row, 0)).await?.pop())
     }
 
-    async fn many<R: Record>(&self, condition: &str, order: &str, params: &Params<'_>) -> Result<Vec<R>, StoreError> {
-        let sql = format!("SELECT {} FROM {} WHERE {condition} ORDER BY {order}", R::statements().columns, R::TABLE);
+    async fn many<R: Record>(
+        &self,
+        condition: &str,
+        order: &str,
+        params: &Params<'_>,
+    ) -> Result<Vec<R>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {condition} ORDER BY {order}",
+            R::statements().columns,
+            R::TABLE
+        );
         self.rows(&sql, params, |row| R::from_row(row, 0)).await
     }
 
@@ -191,7 +217,9 @@ impl Queries {
                 Merchant::statements().columns
             )
         });
-        let take = |row: &dyn Found| Ok((ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?));
+        let take = |row: &dyn Found| {
+            Ok((ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?))
+        };
         Ok(self.rows(&SQL, &params!["id" = id.0], take).await?.pop())
     }
 
@@ -209,7 +237,8 @@ impl Queries {
         Ok(new)
     }
 
-    /// The version is read first: what is changed while the tables are read is read again at the next question.
+    /// The version is read first: what is changed while the tables are read is read again at the
+    /// next question.
     async fn read_tariff(&self) -> Result<Tariff, StoreError> {
         match &self.rows {
             Rows::Sqlite { at_once, .. } => sqlite::read_tariff(&*at_once.get()?),
@@ -217,7 +246,11 @@ impl Queries {
                 let mut tables = Vec::with_capacity(tariff::QUERIES.len());
                 for sql in tariff::QUERIES {
                     let rows = readers.rows(sql, &vec![]).await?;
-                    tables.push(rows.iter().map(|row| OwnedRow::read(row, row.len())).collect::<Result<_, _>>()?);
+                    tables.push(
+                        rows.iter()
+                            .map(|row| OwnedRow::read(row, row.len()))
+                            .collect::<Result<_, _>>()?,
+                    );
                 }
                 tariff::build(&tables)
             }
@@ -232,11 +265,15 @@ impl Queries {
         self.one("source_id = :source", &params!["source" = source.0]).await
     }
 
-    /// The page under a token, with its merchant and its invoice or order. Who has the token needs no other right.
+    /// The page under a token, with its merchant and its invoice or order. Who has the token needs
+    /// no other right.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn page_by_token(&self, token: &str) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
+    pub async fn page_by_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<(CheckoutConfig, Merchant, Source)>, StoreError> {
         let params = params!["token" = token];
         // Two statements: of one with two ways PostgreSQL may make a look through the whole table.
         let mut page: Option<CheckoutConfig> = self.one("token = :token", &params).await?;
@@ -245,7 +282,8 @@ impl Queries {
         }
         let Some(page) = page.map(|page| page.seen_by(token)) else { return Ok(None) };
         let merchant = self.merchant(page.merchant_id).await?;
-        let source: Option<Source> = self.one("id = :id", &params!["id" = page.source_id.0]).await?;
+        let source: Option<Source> =
+            self.one("id = :id", &params!["id" = page.source_id.0]).await?;
         Ok(merchant.zip(source).map(|(merchant, source)| (page, merchant, source)))
     }
 
@@ -261,8 +299,16 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn party(&self, merchant: MerchantId, id: PartyId) -> Result<Option<Party>, StoreError> {
-        self.one("id = :id AND merchant_id = :merchant", &params!["id" = id.0, "merchant" = merchant.0]).await
+    pub async fn party(
+        &self,
+        merchant: MerchantId,
+        id: PartyId,
+    ) -> Result<Option<Party>, StoreError> {
+        self.one(
+            "id = :id AND merchant_id = :merchant",
+            &params!["id" = id.0, "merchant" = merchant.0],
+        )
+        .await
     }
 
     /// This merchant's counterparty with its party.
@@ -274,23 +320,41 @@ impl Queries {
         merchant: MerchantId,
         id: CounterpartyId,
     ) -> Result<Option<(Counterparty, Option<Party>)>, StoreError> {
-        let sql = format!("{} WHERE counterparties.id = :id AND counterparties.merchant_id = :merchant", with_party());
-        Ok(self.rows(&sql, &params!["id" = id.0, "merchant" = merchant.0], counterparty_with_party).await?.pop())
+        let sql = format!(
+            "{} WHERE counterparties.id = :id AND counterparties.merchant_id = :merchant",
+            with_party()
+        );
+        Ok(self
+            .rows(&sql, &params!["id" = id.0, "merchant" = merchant.0], counterparty_with_party)
+            .await?
+            .pop())
     }
 
     /// This merchant's payment account.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn payment_account(&self, merchant: MerchantId, id: i64) -> Result<Option<PaymentAccount>, StoreError> {
-        self.one("id = :id AND merchant_id = :merchant", &params!["id" = id, "merchant" = merchant.0]).await
+    pub async fn payment_account(
+        &self,
+        merchant: MerchantId,
+        id: i64,
+    ) -> Result<Option<PaymentAccount>, StoreError> {
+        self.one(
+            "id = :id AND merchant_id = :merchant",
+            &params!["id" = id, "merchant" = merchant.0],
+        )
+        .await
     }
 
     /// Merchants in the order of their ids, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn merchants_after(&self, last: MerchantId, limit: u32) -> Result<Vec<Merchant>, StoreError> {
+    pub async fn merchants_after(
+        &self,
+        last: MerchantId,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
         self.many("id > :last", "id LIMIT :limit", &params!["last" = last.0, "limit" = limit]).await
     }
 
@@ -298,9 +362,15 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn source(&self, merchant: MerchantId, kind: SourceType, id: SourceId) -> Result<Option<Source>, StoreError> {
+    pub async fn source(
+        &self,
+        merchant: MerchantId,
+        kind: SourceType,
+        id: SourceId,
+    ) -> Result<Option<Source>, StoreError> {
         let params = params!["id" = id.0, "merchant" = merchant.0];
-        let found: Option<Source> = self.one("id = :id AND merchant_id = :merchant", &params).await?;
+        let found: Option<Source> =
+            self.one("id = :id AND merchant_id = :merchant", &params).await?;
         Ok(found.filter(|source| source.kind == kind))
     }
 
@@ -319,22 +389,28 @@ impl Queries {
         self.one("merchant_id = :merchant AND type = :kind AND number = :number", &params).await
     }
 
-    /// The items of a source, without those taken out, oldest first, at most `limit`: there are sources of before items had a
-    /// limit.
+    /// The items of a source, without those taken out, oldest first, at most `limit`: there are
+    /// sources of before items had a limit.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn items(&self, source: SourceId, limit: Option<u32>) -> Result<Vec<Item>, StoreError> {
+    pub async fn items(
+        &self,
+        source: SourceId,
+        limit: Option<u32>,
+    ) -> Result<Vec<Item>, StoreError> {
         let params = params!["source" = source.0, "limit" = i64::from(limit.unwrap_or(u32::MAX))];
         self.many("source_id = :source AND removed = 0", "id LIMIT :limit", &params).await
     }
 
-    /// The collection that paid a source: it completed, or a review settled it. Later ones are of a payer who paid twice.
+    /// The collection that paid a source: it completed, or a review settled it. Later ones are of a
+    /// payer who paid twice.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
-        let condition = "source_id = :source AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL)";
+        let condition =
+            "source_id = :source AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL)";
         let order = "coalesce(completed_at, settled_by_review_at), id LIMIT 1";
         Ok(self.many(condition, order, &params!["source" = source.0]).await?.pop())
     }
@@ -343,7 +419,10 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn last_collection_of(&self, source: SourceId) -> Result<Option<Execution>, StoreError> {
+    pub async fn last_collection_of(
+        &self,
+        source: SourceId,
+    ) -> Result<Option<Execution>, StoreError> {
         let order = "created_at DESC, id DESC LIMIT 1";
         Ok(self.many("source_id = :source", order, &params!["source" = source.0]).await?.pop())
     }
@@ -354,14 +433,24 @@ impl Queries {
     /// [`StoreError`].
     pub async fn refunds_of(&self, paid: ExecutionId) -> Result<Vec<Execution>, StoreError> {
         let condition = "original_execution_id = :paid AND status <> 'FAILED'";
-        self.many(condition, &format!("created_at, id LIMIT {REFUNDS_SHOWN}"), &params!["paid" = paid.0]).await
+        self.many(
+            condition,
+            &format!("created_at, id LIMIT {REFUNDS_SHOWN}"),
+            &params!["paid" = paid.0],
+        )
+        .await
     }
 
     /// This merchant's session of that kind.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn session(&self, merchant: MerchantId, kind: SessionKind, id: SessionId) -> Result<Option<Session>, StoreError> {
+    pub async fn session(
+        &self,
+        merchant: MerchantId,
+        kind: SessionKind,
+        id: SessionId,
+    ) -> Result<Option<Session>, StoreError> {
         let found: Option<Session> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|session| session.merchant_id == merchant && session.kind == kind))
     }
@@ -391,7 +480,11 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn execution(&self, merchant: MerchantId, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+    pub async fn execution(
+        &self,
+        merchant: MerchantId,
+        id: ExecutionId,
+    ) -> Result<Option<Execution>, StoreError> {
         let found: Option<Execution> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|execution| execution.merchant_id == merchant))
     }
@@ -400,7 +493,11 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn events_of(&self, merchant: MerchantId, subject_id: i64) -> Result<Vec<Event>, StoreError> {
+    pub async fn events_of(
+        &self,
+        merchant: MerchantId,
+        subject_id: i64,
+    ) -> Result<Vec<Event>, StoreError> {
         let params = params!["subject" = subject_id, "merchant" = merchant.0];
         self.many("subject_id = :subject AND +merchant_id = :merchant", "id", &params).await
     }
@@ -409,21 +506,33 @@ impl Queries {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn event(&self, merchant: MerchantId, id: EventId) -> Result<Option<Event>, StoreError> {
-        self.one("id = :id AND merchant_id = :merchant", &params!["id" = id.0, "merchant" = merchant.0]).await
+    pub async fn event(
+        &self,
+        merchant: MerchantId,
+        id: EventId,
+    ) -> Result<Option<Event>, StoreError> {
+        self.one(
+            "id = :id AND merchant_id = :merchant",
+            &params!["id" = id.0, "merchant" = merchant.0],
+        )
+        .await
     }
 
     /// This merchant's wallet, its own or a party's.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn wallet(&self, merchant: MerchantId, id: WalletId) -> Result<Option<Wallet>, StoreError> {
+    pub async fn wallet(
+        &self,
+        merchant: MerchantId,
+        id: WalletId,
+    ) -> Result<Option<Wallet>, StoreError> {
         let found: Option<Wallet> = self.one("id = :id", &params!["id" = id.0]).await?;
         Ok(found.filter(|wallet| wallet.merchant_id == merchant))
     }
 
-    /// The merchants of the lowest ids above `after` that have executions which are not final, at most `limit`, each with one
-    /// that is due, if one is.
+    /// The merchants of the lowest ids above `after` that have executions which are not final, at
+    /// most `limit`, each with one that is due, if one is.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -433,11 +542,13 @@ impl Queries {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
-        let params = params!["after" = after.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
+        let params =
+            params!["after" = after.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
         self.merchants_with(&EXECUTIONS, &params).await
     }
 
-    /// A merchant's executions that are due, at most `limit`: first those that have been for longest.
+    /// A merchant's executions that are due, at most `limit`: first those that have been for
+    /// longest.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -447,12 +558,17 @@ impl Queries {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
-        let params = params!["merchant" = merchant.0, "now" = now.0, "mad" = mad_lease(now), "limit" = limit];
+        let params = params![
+            "merchant" = merchant.0,
+            "now" = now.0,
+            "mad" = mad_lease(now),
+            "limit" = limit
+        ];
         self.due(&EXECUTIONS, &params).await
     }
 
-    /// A merchant's executions that a clock which was ahead has put off for longer than any is now, at most `limit`: see
-    /// [`Execution::is_due`]. This reads all of the merchant's that wait.
+    /// A merchant's executions that a clock which was ahead has put off for longer than any is now,
+    /// at most `limit`: see [`Execution::is_due`]. This reads all of the merchant's that wait.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -475,8 +591,8 @@ impl Queries {
         self.due(&PUT_OFF, &params).await
     }
 
-    /// The merchants of the lowest ids above `after` that have active sessions, at most `limit`, each with one whose time is
-    /// over at the merchant's clock, if there is one.
+    /// The merchants of the lowest ids above `after` that have active sessions, at most `limit`,
+    /// each with one whose time is over at the merchant's clock, if there is one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -490,11 +606,17 @@ impl Queries {
         self.merchants_with(&SESSIONS, &params).await
     }
 
-    /// A merchant's active sessions whose time is over at its clock, at most `limit`: first those that ended first.
+    /// A merchant's active sessions whose time is over at its clock, at most `limit`: first those
+    /// that ended first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_sessions(&self, merchant: MerchantId, now: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+    pub async fn due_sessions(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, StoreError> {
         let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
         self.due(&SESSIONS, &params).await
     }
@@ -512,11 +634,18 @@ impl Queries {
              FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
             found(what)
         );
-        self.rows(&sql, params, |row| <(MerchantId, Option<Id>) as Column>::take(&mut Reader::new(row, table, 0))).await
+        self.rows(&sql, params, |row| {
+            <(MerchantId, Option<Id>) as Column>::take(&mut Reader::new(row, table, 0))
+        })
+        .await
     }
 
     /// Rows of a merchant that are open and due, in order.
-    async fn due<Id: Column>(&self, what: &Falling, params: &Params<'_>) -> Result<Vec<Id>, StoreError> {
+    async fn due<Id: Column>(
+        &self,
+        what: &Falling,
+        params: &Params<'_>,
+    ) -> Result<Vec<Id>, StoreError> {
         let Falling { table, open, due, order } = *what;
         let sql = format!(
             "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
@@ -536,7 +665,9 @@ impl Queries {
             Review::statements().columns,
             Execution::statements().columns
         );
-        let take = |row: &dyn Found| Ok((Review::from_row(row, 0)?, Execution::from_row(row, Review::WIDTH)?));
+        let take = |row: &dyn Found| {
+            Ok((Review::from_row(row, 0)?, Execution::from_row(row, Review::WIDTH)?))
+        };
         self.rows(&sql, &vec![], take).await
     }
 
@@ -553,8 +684,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn has_open_credits(&self, wallet: &Wallet) -> Result<bool, StoreError> {
-        // A collection credits the merchant's wallet of its currency, whatever goes out may come back to its own, and money
-        // in suspense may be given to it.
+        // A collection credits the merchant's wallet of its currency, whatever goes out may come
+        // back to its own, and money in suspense may be given to it.
         let sql = "SELECT 1 FROM executions WHERE merchant_id = :merchant AND next_check_at IS NOT NULL \
                    AND ((operation = 'COLLECTION' AND payee_currency = :currency AND :owner = 'MERCHANT') \
                    OR wallet_id = :wallet) \
@@ -562,7 +693,12 @@ impl Queries {
                    WHERE reviews.merchant_id = :merchant AND reviews.status = 'OPEN' AND reviews.amount_minor <> 0 \
                    AND (executions.wallet_id = :wallet OR (reviews.currency = :currency AND :owner = 'MERCHANT')) LIMIT 1";
         let (currency, owner) = (wallet.currency.code(), wallet.owner_type.as_str());
-        let params = params!["merchant" = wallet.merchant_id.0, "currency" = currency, "wallet" = wallet.id.0, "owner" = owner];
+        let params = params![
+            "merchant" = wallet.merchant_id.0,
+            "currency" = currency,
+            "wallet" = wallet.id.0,
+            "owner" = owner
+        ];
         Ok(!self.rows(sql, &params, integer).await?.is_empty())
     }
 
@@ -571,7 +707,8 @@ impl Queries {
     /// # Errors
     /// [`StoreError`].
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
-        let rows = self.rows(installation::SIGNING_KEYS, &vec![], |row| OwnedRow::read(row, 2)).await?;
+        let rows =
+            self.rows(installation::SIGNING_KEYS, &vec![], |row| OwnedRow::read(row, 2)).await?;
         installation::signing_keys(&rows)
     }
 
@@ -609,7 +746,9 @@ pub(super) fn with_party() -> String {
 }
 
 /// What [`with_party`] reads.
-pub(super) fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Party>), StoreError> {
+pub(super) fn counterparty_with_party(
+    row: &dyn Found,
+) -> Result<(Counterparty, Option<Party>), StoreError> {
     let counterparty = Counterparty::from_row(row, 0)?;
     let party = match counterparty.party_id {
         Some(_) => Some(Party::from_row(row, Counterparty::WIDTH)?),

@@ -375,8 +375,8 @@ enum_columns!(
     domain::exceptions::review::ReviewStatus,
 );
 
-/// A table's columns and the texts of its statements for one row at a time, with `?` for a value. Of statements for many rows
-/// at a time see [`Texts`].
+/// A table's columns and the texts of its statements for one row at a time, with `?` for a value.
+/// Of statements for many rows at a time see [`Texts`].
 #[derive(Debug)]
 pub struct Statements {
     /// The table.
@@ -474,7 +474,8 @@ pub trait Record: Sized {
 pub trait KeyedRecord: Record + Row<Id: Column, AltKey: Column> {}
 impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
 
-/// Declares the columns of a row type: which are fixed, which may change, which make the other unique key.
+/// Declares the columns of a row type: which are fixed, which may change, which make the other
+/// unique key.
 macro_rules! record {
     ($row:path, $table:literal,
      fixed { $($field:ident: $($column:literal)+),+ $(,)? }

@@ -1,6 +1,6 @@
-//! The refunds of payments, counted anew where a provider contradicted itself: before schema 4 what counts against their room did
-//! not follow what a provider moved when that was another amount than asked for, nor what it took back; before schema 6 nobody
-//! counted what was given back for good.
+//! The refunds of payments, counted anew where a provider contradicted itself: before schema 4 what
+//! counts against their room did not follow what a provider moved when that was another amount than
+//! asked for, nor what it took back; before schema 6 nobody counted what was given back for good.
 
 use std::sync::Arc;
 
@@ -27,11 +27,13 @@ const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM revi
 pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
     let concerned = |column: &str| format!("executions.{column} IN ({PAYMENTS})");
     let payments: Vec<Execution> = rows(sql, &concerned("id"))?;
-    let refunds: Vec<Execution> = rows(sql, &format!("operation = 'REFUND' AND {}", concerned("original_execution_id")))?;
+    let refunds: Vec<Execution> =
+        rows(sql, &format!("operation = 'REFUND' AND {}", concerned("original_execution_id")))?;
     let reviews: Vec<Review> = rows(sql, &format!("kind <> '{}'", ReviewKind::DeadlinePassed))?;
     let reviews: Vec<Arc<Review>> = reviews.into_iter().map(Arc::new).collect();
     for payment in payments.into_iter().filter(|row| row.operation == Operation::Collection) {
-        let of_payment = refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
+        let of_payment =
+            refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
         let all: Vec<&Execution> = of_payment.chain([&payment]).collect();
         let counted = counted(&payment, &all, &reviews).map_err(|stop| StoreError::Broken {
             table: Execution::TABLE,
@@ -48,11 +50,16 @@ fn rows<R: Record>(sql: &mut dyn Sql, condition: &str) -> Result<Vec<R>, StoreEr
     sql.rows(&text, &Params::new())?.iter().map(|row| R::from_row(row, 0)).collect()
 }
 
-fn counted(payment: &Execution, all: &[&Execution], reviews: &[Arc<Review>]) -> Result<Execution, Inconsistent> {
+fn counted(
+    payment: &Execution,
+    all: &[&Execution],
+    reviews: &[Arc<Review>],
+) -> Result<Execution, Inconsistent> {
     let nothing = Execution { refunded_minor: 0, over_refunded_minor: 0, ..payment.clone() };
     let nothing = nothing.with_given_back(0, 0)?;
     all.iter().try_fold(nothing, |counted, execution| {
-        let own: Vec<Arc<Review>> = reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
+        let own: Vec<Arc<Review>> =
+            reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
         let back = contradiction::given_back(execution, &own)?.unwrap_or(0).max(0);
         let cost = sum(counted.cost_so_far()?, cost_alone(execution, back)?)?;
         counted
@@ -67,8 +74,12 @@ fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Inconsistent> {
     if back == asked.minor {
         return Ok(execution.total_minor);
     }
-    fees::refund_share(Money::new(back, asked.currency), execution.rate, execution.wallet_currency())
-        .ok_or_else(|| Inconsistent(format!("{back} of execution {} has no worth", execution.id)))
+    fees::refund_share(
+        Money::new(back, asked.currency),
+        execution.rate,
+        execution.wallet_currency(),
+    )
+    .ok_or_else(|| Inconsistent(format!("{back} of execution {} has no worth", execution.id)))
 }
 
 fn write(sql: &mut dyn Sql, payment: &Execution) -> Result<(), StoreError> {

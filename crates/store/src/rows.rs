@@ -42,22 +42,34 @@ record!(domain::directory::passcode::Passcode, "passcodes",
 const WRONG: &str = "wrong";
 const RESERVED: &str = "reserved";
 
-/// One text: the tries of a passcode are read and written together, and there are never more than some twenty. Each is its id,
-/// its API key, its time and a word.
+/// One text: the tries of a passcode are read and written together, and there are never more than
+/// some twenty. Each is its id, its API key, its time and a word.
 impl Column for PasscodeTries {
     fn types(types: &mut Vec<Type>) {
         types.push(Type::Text);
     }
 
     fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        let one =
-            |one: &PasscodeTry| format!("{} {} {} {}", one.id, one.key, one.at.0, if one.wrong { WRONG } else { RESERVED });
+        let one = |one: &PasscodeTry| {
+            format!(
+                "{} {} {} {}",
+                one.id,
+                one.key,
+                one.at.0,
+                if one.wrong { WRONG } else { RESERVED }
+            )
+        };
         cells.push(Cell::Text(Cow::Owned(self.0.iter().map(one).collect::<Vec<_>>().join(", "))));
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
         let text = String::take(reader)?;
-        let tries = text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(one_try).collect::<Option<_>>();
+        let tries = text
+            .split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+            .map(one_try)
+            .collect::<Option<_>>();
         tries.map(Self).ok_or_else(|| StoreError::Broken {
             table: "passcodes",
             id: 0,

@@ -1,4 +1,5 @@
-//! SQL that is not about rows of decisions: written once, with `:name` for a value, for both databases.
+//! SQL that is not about rows of decisions: written once, with `:name` for a value, for both
+//! databases.
 
 use std::borrow::Cow;
 
@@ -15,8 +16,8 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The operator of patterns that takes no notice of the case of the 26 letters: the same in every database, whatever the locale
-    /// that it was made with makes of others.
+    /// The operator of patterns that takes no notice of the case of the 26 letters: the same in
+    /// every database, whatever the locale that it was made with makes of others.
     #[must_use]
     pub const fn like(self) -> &'static str {
         match self {
@@ -25,7 +26,8 @@ impl Dialect {
         }
     }
 
-    /// The rows of a parameter that is a text of integers with commas between them: what `IN` takes.
+    /// The rows of a parameter that is a text of integers with commas between them: what `IN`
+    /// takes.
     #[must_use]
     pub const fn integers_of(self) -> &'static str {
         match self {
@@ -196,7 +198,12 @@ pub trait Sql {
     ///
     /// # Errors
     /// [`StoreError`].
-    fn append(&mut self, table: &str, columns: &[(String, Type)], rows: &[OwnedRow]) -> Result<(), StoreError>;
+    fn append(
+        &mut self,
+        table: &str,
+        columns: &[(String, Type)],
+        rows: &[OwnedRow],
+    ) -> Result<(), StoreError>;
 }
 
 /// What a transaction is for.
@@ -204,8 +211,8 @@ pub trait Sql {
 pub enum Purpose {
     /// It reads, and sees the database as it was at one point in time.
     Snapshot,
-    /// It reads all, and nobody else writes meanwhile: on SQLite it takes the write lock; on PostgreSQL it has to lock tables
-    /// before it reads anything.
+    /// It reads all, and nobody else writes meanwhile: on SQLite it takes the write lock; on
+    /// PostgreSQL it has to lock tables before it reads anything.
     Standstill,
     /// It writes; on SQLite it takes the write lock first.
     Write,
@@ -236,14 +243,16 @@ pub fn transaction<T>(
     done
 }
 
-/// Replaces each `:name` by `$n`, the place of the name in `params`. Only the first occurrence of a name makes a place.
+/// Replaces each `:name` by `$n`, the place of the name in `params`. Only the first occurrence of a
+/// name makes a place.
 pub fn numbered(sql: &str, params: &Params<'_>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(colon) = rest.find(':') {
         text.push_str(&rest[..colon]);
         let after = &rest[colon + 1..];
-        let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+        let end =
+            after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
         let name = &rest[colon..=colon + end];
         match params.iter().position(|(known, _)| *known == name) {
             Some(place) => text.push_str(&format!("${}", place + 1)),
@@ -264,6 +273,9 @@ mod tests {
         let params = params!["now" = 1_i64, "now_us" = 2_i64, "who" = "x"];
         let sql = "SELECT 'a:b', x::bigint FROM t WHERE :now < a AND :now_us < b AND c = :who AND d > :now";
         let numbered = numbered(sql, &params);
-        assert_eq!(numbered, "SELECT 'a:b', x::bigint FROM t WHERE $1 < a AND $2 < b AND c = $3 AND d > $1");
+        assert_eq!(
+            numbered,
+            "SELECT 'a:b', x::bigint FROM t WHERE $1 < a AND $2 < b AND c = $3 AND d > $1"
+        );
     }
 }

@@ -26,8 +26,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Statements kept prepared on a connection: all that there are.
 const STATEMENT_CACHE: usize = 256;
-/// The log is written back into the database file each time it has grown to so many pages (of 4 KiB): rarely enough that
-/// hot pages are written back once for many commits, often enough that the log stays small.
+/// The log is written back into the database file each time it has grown to so many pages (of 4
+/// KiB): rarely enough that hot pages are written back once for many commits, often enough that the
+/// log stays small.
 const CHECKPOINT_PAGES: i64 = 8_000;
 /// The page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32_768;
@@ -47,15 +48,19 @@ impl Found for rusqlite::Row<'_> {
         match self.get_ref(index)? {
             ValueRef::Null => Ok(Cell::Null),
             ValueRef::Integer(value) => Ok(Cell::Int(value)),
-            ValueRef::Text(bytes) => Ok(Cell::Text(Cow::Borrowed(std::str::from_utf8(bytes).map_err(rusqlite::Error::from)?))),
+            ValueRef::Text(bytes) => Ok(Cell::Text(Cow::Borrowed(
+                std::str::from_utf8(bytes).map_err(rusqlite::Error::from)?,
+            ))),
             other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
-                Err(rusqlite::Error::InvalidColumnType(index, String::new(), other.data_type()).into())
+                Err(rusqlite::Error::InvalidColumnType(index, String::new(), other.data_type())
+                    .into())
             }
         }
     }
 }
 
-/// Opens the database file, makes it when it is not there, and brings its schema up to date. Only its owner may read it.
+/// Opens the database file, makes it when it is not there, and brings its schema up to date. Only
+/// its owner may read it.
 ///
 /// # Errors
 /// [`StoreError`] when the file cannot be opened, or was written by a newer version.
@@ -75,8 +80,8 @@ pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, Store
     up_to_date(connection, market)
 }
 
-/// Makes a database under another name, and gives it its own when it is whole: of what fails or is interrupted nothing is left
-/// that could be taken for a database. Another process may be quicker.
+/// Makes a database under another name, and gives it its own when it is whole: of what fails or is
+/// interrupted nothing is left that could be taken for a database. Another process may be quicker.
 fn make(path: &Path, market: Option<&Path>) -> Result<(), StoreError> {
     let failed = |error| StoreError::Open { path: path.to_owned(), error };
     let aside = file::aside(path, "new")?;
@@ -87,7 +92,11 @@ fn make(path: &Path, market: Option<&Path>) -> Result<(), StoreError> {
         Err(error) => {
             file::remove(&aside);
             match error {
-                StoreError::Open { error, .. } if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                StoreError::Open { error, .. }
+                    if error.kind() == std::io::ErrorKind::AlreadyExists =>
+                {
+                    Ok(())
+                }
                 error => Err(error),
             }
         }
@@ -95,8 +104,11 @@ fn make(path: &Path, market: Option<&Path>) -> Result<(), StoreError> {
 }
 
 fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connection, StoreError> {
-    if connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))? == file::UNOPENED {
-        // From now on a log beside it is its own. Before there is one, so that the file itself says so.
+    if connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))?
+        == file::UNOPENED
+    {
+        // From now on a log beside it is its own. Before there is one, so that the file itself says
+        // so.
         connection.pragma_update(None, "application_id", 0)?;
     }
     keep_a_log(&connection)?;
@@ -114,12 +126,15 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     Ok(sql.0)
 }
 
-/// Switches a new file to a write-ahead log. Of two processes that do so at once SQLite refuses one without any waiting.
+/// Switches a new file to a write-ahead log. Of two processes that do so at once SQLite refuses one
+/// without any waiting.
 fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL").map_err(StoreError::from) {
-            Err(error) if error.is_busy() && begun.elapsed() < BUSY_TIMEOUT => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) if error.is_busy() && begun.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
             done => return done,
         }
     }
@@ -136,13 +151,19 @@ pub fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path)?;
     let is_ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('installation', 'signing_keys')";
     if connection.query_row(is_ours, [], |row| row.get::<_, i64>(0))? < 2 {
-        return Err(StoreError::Refused(format!("{} is another program's database", path.display())));
+        return Err(StoreError::Refused(format!(
+            "{} is another program's database",
+            path.display()
+        )));
     }
     Ok(connection)
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     prepare(&connection)?;
     Ok(connection)
 }
@@ -151,7 +172,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-    // Else SQLite compiles a statement anew at each run, to look at the parameters: that took half of a read's time.
+    // Else SQLite compiles a statement anew at each run, to look at the parameters: that took half
+    // of a read's time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
@@ -188,7 +210,9 @@ pub fn read<T>(
 
 fn bind(statement: &mut CachedStatement<'_>, params: &Params<'_>) -> Result<(), StoreError> {
     for (name, value) in params {
-        let index = statement.parameter_index(name)?.ok_or(StoreError::Odd("a statement lacks one of its parameters"))?;
+        let index = statement
+            .parameter_index(name)?
+            .ok_or(StoreError::Odd("a statement lacks one of its parameters"))?;
         statement.raw_bind_parameter(index, value)?;
     }
     Ok(())
@@ -217,7 +241,12 @@ impl Sql for SqliteSql {
         Ok(self.0.execute_batch(sql)?)
     }
 
-    fn append(&mut self, table: &str, columns: &[(String, Type)], rows: &[OwnedRow]) -> Result<(), StoreError> {
+    fn append(
+        &mut self,
+        table: &str,
+        columns: &[(String, Type)],
+        rows: &[OwnedRow],
+    ) -> Result<(), StoreError> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let marks = vec!["?"; names.len()].join(", ");
         let sql = format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
@@ -279,7 +308,8 @@ impl SqliteStore {
     fn begin(&mut self) -> Result<(), StoreError> {
         // Some microseconds, beside a commit that waits for the disk.
         self.opened.check()?;
-        // Another process may write too: take the write lock before reading, so that what is read stays true.
+        // Another process may write too: take the write lock before reading, so that what is read
+        // stays true.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
         if tariff_version(&self.connection)? != self.tariff.version {
             self.tariff = Arc::new(read_tariff(&self.connection)?);
@@ -287,7 +317,10 @@ impl SqliteStore {
         Ok(())
     }
 
-    fn fetch<R: Loaded + KeyedRecord>(&self, lookup: &LookupOf<R>) -> Result<Option<R>, StoreError> {
+    fn fetch<R: Loaded + KeyedRecord>(
+        &self,
+        lookup: &LookupOf<R>,
+    ) -> Result<Option<R>, StoreError> {
         let mut cells = Vec::new();
         let sql = match lookup {
             Lookup::Id(id) => {
@@ -304,7 +337,11 @@ impl SqliteStore {
         rows.next()?.map(|row| R::from_row(row, 0)).transpose()
     }
 
-    fn take_in<R: Loaded + KeyedRecord>(&self, lookup: &LookupOf<R>, table: &mut Table<R>) -> Result<(), StoreError> {
+    fn take_in<R: Loaded + KeyedRecord>(
+        &self,
+        lookup: &LookupOf<R>,
+        table: &mut Table<R>,
+    ) -> Result<(), StoreError> {
         let found = self.fetch::<R>(lookup)?;
         table.load(lookup.clone(), found);
         Ok(())
@@ -375,11 +412,17 @@ impl Store for SqliteStore {
 
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         let sql = "UPDATE installation SET next_id = next_id + ? RETURNING next_id";
-        let end = self.connection.prepare_cached(sql)?.query_row([count], |row| row.get::<_, i64>(0))?;
+        let end =
+            self.connection.prepare_cached(sql)?.query_row([count], |row| row.get::<_, i64>(0))?;
         Ok(IdBlock { next: end - count, end })
     }
 
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
         self.begin()?;
         let mut work = Workspace::new(Arc::clone(&self.tariff), self.installation, ids);
         for LockKey { key, .. } in lock_keys {
@@ -461,8 +504,13 @@ impl Readers {
             Ok(connection)
         };
         let connections = (0..count).map(|_| reader()).collect::<Result<Vec<_>, StoreError>>()?;
-        let opened = connections.first().map(file::Opened::of).ok_or(StoreError::Odd("no reader"))?;
-        Ok(Self { connections: connections.into_iter().map(Mutex::new).collect(), opened, misplaced: AtomicBool::new(false) })
+        let opened =
+            connections.first().map(file::Opened::of).ok_or(StoreError::Odd("no reader"))?;
+        Ok(Self {
+            connections: connections.into_iter().map(Mutex::new).collect(),
+            opened,
+            misplaced: AtomicBool::new(false),
+        })
     }
 
     /// Looks whether the file is where it was opened. Until it is, nothing is read from it.
@@ -485,7 +533,11 @@ impl Readers {
         }
         let free = self.connections.iter().find_map(|connection| connection.try_lock().ok());
         // A panic while reading leaves nothing half done: the connection is as good as before.
-        let first = || self.connections.first().map(|first| first.lock().unwrap_or_else(PoisonError::into_inner));
+        let first = || {
+            self.connections
+                .first()
+                .map(|first| first.lock().unwrap_or_else(PoisonError::into_inner))
+        };
         free.or_else(first).ok_or(StoreError::Odd("no reader"))
     }
 }

@@ -1,6 +1,7 @@
 //! A database for a test, of this crate or of another, and a record of what was read from it.
 //!
-//! Tests that need PostgreSQL run where `KOLA_TEST_POSTGRES` has the URL of its superuser, as `cargo xtask test` gives it.
+//! Tests that need PostgreSQL run where `KOLA_TEST_POSTGRES` has the URL of its superuser, as
+//! `cargo xtask test` gives it.
 #![expect(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test may panic")]
 use crate::clock;
 use crate::hex::hex;
@@ -22,7 +23,9 @@ thread_local! {
 pub(crate) fn note(sql: &str, params: &Params<'_>) {
     let owned = |value: &Value<'_>| match value {
         Value::Int(value) => Value::Int(*value),
-        Value::Text(text) => Value::Text(text.as_ref().map(|text| Cow::Owned(text.clone().into_owned()))),
+        Value::Text(text) => {
+            Value::Text(text.as_ref().map(|text| Cow::Owned(text.clone().into_owned())))
+        }
     };
     let params = params.iter().map(|(name, value)| (*name, owned(value))).collect();
     ASKED.with_borrow_mut(|asked| asked.as_mut().map(|asked| asked.push((sql.to_owned(), params))));
@@ -33,11 +36,13 @@ pub fn take_reads() -> Vec<(String, Params<'static>)> {
     ASKED.replace(Some(Vec::new())).unwrap_or_default()
 }
 
-/// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test runner does not swallow it.
+/// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test
+/// runner does not swallow it.
 pub(crate) fn superuser() -> Option<String> {
     let url = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
     if url.is_none() {
-        writeln!(std::io::stderr(), "SKIPPED the tests of store that are about PostgreSQL").unwrap();
+        writeln!(std::io::stderr(), "SKIPPED the tests of store that are about PostgreSQL")
+            .unwrap();
     }
     url
 }
@@ -69,7 +74,8 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        let _dropped = Self::run(&self.admin, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        let _dropped =
+            Self::run(&self.admin, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
 }
 
@@ -123,8 +129,9 @@ impl Stage {
         rows.iter().map(|row| row.text(0).unwrap_or_default().to_owned()).collect()
     }
 
-    /// How the database runs the reads of this thread since the last time. PostgreSQL plans a statement for its parameters at
-    /// first, and after some runs once for all if that seems no dearer: then these are two.
+    /// How the database runs the reads of this thread since the last time. PostgreSQL plans a
+    /// statement for its parameters at first, and after some runs once for all if that seems no
+    /// dearer: then these are two.
     pub fn plans(&mut self) -> Vec<(String, Vec<String>)> {
         let asked = take_reads();
         asked.into_iter().map(|(sql, params)| (sql.clone(), self.plans_of(&sql, &params))).collect()
@@ -132,16 +139,29 @@ impl Stage {
 
     pub fn plans_of(&mut self, sql: &str, params: &Params<'_>) -> Vec<String> {
         let told = |rows: Vec<OwnedRow>, column: usize| {
-            rows.iter().map(|row| row.text(column).unwrap_or_default().to_owned()).collect::<Vec<_>>().join("\n")
+            rows.iter()
+                .map(|row| row.text(column).unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         match self.sql.dialect() {
-            Dialect::Sqlite => vec![told(self.sql.rows(&format!("EXPLAIN QUERY PLAN {sql}"), params).unwrap(), 3)],
+            Dialect::Sqlite => {
+                vec![told(self.sql.rows(&format!("EXPLAIN QUERY PLAN {sql}"), params).unwrap(), 3)]
+            }
             Dialect::Postgres => {
-                let (types, values): (Vec<_>, Vec<_>) = params.iter().map(|(_, value)| literal(value)).unzip();
+                let (types, values): (Vec<_>, Vec<_>) =
+                    params.iter().map(|(_, value)| literal(value)).unzip();
                 let (types, values) = (list(&types), list(&values));
                 self.sql.script(IN_ORDER).unwrap();
-                self.sql.script(&format!("PREPARE often {types} AS {}", numbered(sql, params))).unwrap();
-                let mut run = || told(self.sql.rows(&format!("EXPLAIN EXECUTE often {values}"), &vec![]).unwrap(), 0);
+                self.sql
+                    .script(&format!("PREPARE often {types} AS {}", numbered(sql, params)))
+                    .unwrap();
+                let mut run = || {
+                    told(
+                        self.sql.rows(&format!("EXPLAIN EXECUTE often {values}"), &vec![]).unwrap(),
+                        0,
+                    )
+                };
                 let (at_first, later) = (run(), (0..6).map(|_| run()).last().unwrap());
                 self.sql.script("DEALLOCATE often").unwrap();
                 vec![at_first, later]
@@ -154,9 +174,11 @@ impl Stage {
 pub(crate) fn literal(value: &Value<'_>) -> (&'static str, String) {
     match value {
         Value::Int(value) => ("bigint", value.map_or("NULL".to_owned(), |value| value.to_string())),
-        Value::Text(text) => {
-            ("text", text.as_ref().map_or("NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''"))))
-        }
+        Value::Text(text) => (
+            "text",
+            text.as_ref()
+                .map_or("NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''"))),
+        ),
     }
 }
 
@@ -168,7 +190,8 @@ pub(crate) fn list<T: std::borrow::Borrow<str>>(parts: &[T]) -> String {
 pub const ROWS: i64 = 1_500;
 pub const MERCHANTS: i64 = 8;
 
-/// Merchants whose rows were made in turns, each with [`ROWS`] rows of everything; some rows share each time.
+/// Merchants whose rows were made in turns, each with [`ROWS`] rows of everything; some rows share
+/// each time.
 pub fn fill(stage: &mut Stage) {
     stage.fill(
         "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) \
@@ -178,11 +201,20 @@ pub fn fill(stage: &mut Stage) {
     let rows = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :rows), \
                 rows AS (SELECT 10 + i AS id, 1 + i % :merchants AS merchant, i / 16 AS at FROM n)";
     let mut insert = |table: &str, columns: &str, values: &str| {
-        let sql = format!("INSERT INTO {table} (id, merchant_id, {columns}) {rows} SELECT id, merchant, {values} FROM rows");
-        stage.fill(&sql.replace(":rows", &(ROWS * MERCHANTS).to_string()).replace(":merchants", &MERCHANTS.to_string()));
+        let sql = format!(
+            "INSERT INTO {table} (id, merchant_id, {columns}) {rows} SELECT id, merchant, {values} FROM rows"
+        );
+        stage.fill(
+            &sql.replace(":rows", &(ROWS * MERCHANTS).to_string())
+                .replace(":merchants", &MERCHANTS.to_string()),
+        );
     };
     insert("parties", "fullname, phone, created_at, updated_at", "'Ama', '231770000001', at, at");
-    insert("counterparties", "party_id, relationship_type, created_at, updated_at", "id, 'CUSTOMER', at, at");
+    insert(
+        "counterparties",
+        "party_id, relationship_type, created_at, updated_at",
+        "id, 'CUSTOMER', at, at",
+    );
     insert("api_keys", "client_id, secret_hash, created_at", "'k' || id, 'h', at");
     insert(
         "payment_accounts",
@@ -225,14 +257,22 @@ pub fn fill(stage: &mut Stage) {
         "execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at",
         "id, 'DEADLINE_PASSED', 'RESOLVED', 0, 'USD', 'r', at, at",
     );
-    insert("accounts", "kind, currency, balance_minor, created_at, updated_at", "'FEE_FX', 'X' || id, 0, at, at");
+    insert(
+        "accounts",
+        "kind, currency, balance_minor, created_at, updated_at",
+        "'FEE_FX', 'X' || id, 0, at, at",
+    );
     // A chain of entries for each wallet of the first.
     insert(
         "entries",
         "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id, created_at",
         "id, 10, 'AVAILABLE', 1, 'USD', 1, CASE WHEN id > 10 THEN id - 1 END, at",
     );
-    insert("events", "type, subject_type, subject_id, created_at", "'execution.completed', 'EXECUTION', id, at");
+    insert(
+        "events",
+        "type, subject_type, subject_id, created_at",
+        "'execution.completed', 'EXECUTION', id, at",
+    );
     if stage.sql.dialect() == Dialect::Postgres {
         stage.sql.script("ANALYZE").unwrap();
     }

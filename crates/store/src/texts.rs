@@ -1,5 +1,5 @@
-//! PostgreSQL's statements for many rows at a time: one text a table and operation, whatever the number of rows, so that
-//! each is prepared once on a connection.
+//! PostgreSQL's statements for many rows at a time: one text a table and operation, whatever the
+//! number of rows, so that each is prepared once on a connection.
 
 use super::cell::Type;
 
@@ -12,11 +12,11 @@ pub struct Texts {
     pub update: String,
     /// Finds rows by their ids.
     pub by_ids: String,
-    /// The same, and keeps others from changing them until the transaction ends; in the order of the ids, so that two
-    /// transactions never wait for each other in a circle.
+    /// The same, and keeps others from changing them until the transaction ends; in the order of
+    /// the ids, so that two transactions never wait for each other in a circle.
     pub lock: String,
-    /// The same for rows that somebody named: only those that are their owner's, where one is given beside the id. Another's
-    /// row is neither answered nor locked.
+    /// The same for rows that somebody named: only those that are their owner's, where one is given
+    /// beside the id. Another's row is neither answered nor locked.
     pub lock_owned: String,
     /// Finds rows by their other key: an array a column.
     pub by_alt_keys: String,
@@ -31,16 +31,21 @@ impl Texts {
         let list = names.join(", ");
         let qualified = prefixed(table, &names);
         let changing = all.get(fixed..).unwrap_or_default();
-        let set: Vec<String> = changing.iter().map(|(column, _)| format!("{column} = new.{column}")).collect();
+        let set: Vec<String> =
+            changing.iter().map(|(column, _)| format!("{column} = new.{column}")).collect();
         let changes = || changing.iter().chain(all.first());
         let key = || all.iter().filter(|(column, _)| name.contains(column));
         let wanted: Vec<&str> = name.to_vec();
-        let matches: Vec<String> = name.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
+        let matches: Vec<String> =
+            name.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
         let matches = matches.join(" AND ");
         // A row without the column belongs to nobody but itself.
         let owner = if names.contains(&"merchant_id") { "merchant_id" } else { id };
-        let asked =
-            format!("{} AS wanted ({})", arrays(name.iter().filter_map(|n| key().find(|(c, _)| c == n))), wanted.join(", "));
+        let asked = format!(
+            "{} AS wanted ({})",
+            arrays(name.iter().filter_map(|n| key().find(|(c, _)| c == n))),
+            wanted.join(", ")
+        );
         Self {
             insert: format!("INSERT INTO {table} ({list}) SELECT * FROM {}", arrays(all.iter())),
             update: format!(
@@ -50,8 +55,11 @@ impl Texts {
                 changes().map(|(column, _)| *column).collect::<Vec<_>>().join(", "),
             ),
             by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
-            // Ids are for ever: whoever writes a row that points at a locked one does not wait for it, nor it for them.
-            lock: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR NO KEY UPDATE"),
+            // Ids are for ever: whoever writes a row that points at a locked one does not wait for
+            // it, nor it for them.
+            lock: format!(
+                "SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR NO KEY UPDATE"
+            ),
             lock_owned: format!(
                 "SELECT {qualified} FROM UNNEST($1::bigint[], $2::bigint[]) AS wanted (id, owner) \
                  JOIN {table} ON {table}.{id} = wanted.id AND coalesce(wanted.owner, {table}.{owner}) = {table}.{owner} \
@@ -79,6 +87,7 @@ fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, Type)>) -> String {
         Type::Int => "bigint",
         Type::Text => "text",
     };
-    let arrays: Vec<String> = columns.enumerate().map(|(i, (_, t))| format!("${}::{}[]", i + 1, kind(*t))).collect();
+    let arrays: Vec<String> =
+        columns.enumerate().map(|(i, (_, t))| format!("${}::{}[]", i + 1, kind(*t))).collect();
     format!("UNNEST({})", arrays.join(", "))
 }

@@ -1,8 +1,9 @@
-//! `kola ledger verify`: recomputes everything from the entries and holds it against what is stored.
+//! `kola ledger verify`: recomputes everything from the entries and holds it against what is
+//! stored.
 //!
-//! Each check is one query that finds violations; none of them uses a decision's own code, so that it is a second opinion.
-//! All run in one read transaction, so that a live database is seen at one point in time. What payments cost is computed once
-//! more beside these queries.
+//! Each check is one query that finds violations; none of them uses a decision's own code, so that
+//! it is a second opinion. All run in one read transaction, so that a live database is seen at one
+//! point in time. What payments cost is computed once more beside these queries.
 
 mod shares;
 
@@ -42,11 +43,14 @@ const CHECKS: &[Check] = &[
               FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = wallets.id \
               WHERE available_minor <> coalesce(a, 0) OR held_minor <> coalesce(h, 0)",
     },
-    Check { name: "wallet below zero", sql: "SELECT 'wallet ' || id FROM wallets WHERE available_minor < 0 OR held_minor < 0" },
+    Check {
+        name: "wallet below zero",
+        sql: "SELECT 'wallet ' || id FROM wallets WHERE available_minor < 0 OR held_minor < 0",
+    },
     Check {
         name: "account balance differs from its entries",
-        // A balance has rounds of 4,000,012,000 milliards, and no sum of 64 bits has room for it: milliards and what is beyond
-        // them are added up apart.
+        // A balance has rounds of 4,000,012,000 milliards, and no sum of 64 bits has room for it:
+        // milliards and what is beyond them are added up apart.
         sql: "SELECT 'account ' || accounts.id || ' ' || kind || ' ' || accounts.currency || ' has ' || balance_minor \
               || ' and ' || balance_rounds || ' rounds, its entries say ' || coalesce(h, 0) || ' milliards and ' || coalesce(l, 0) \
               FROM accounts LEFT JOIN (SELECT account_id, sum(amount_minor / 1000000000) AS h, sum(amount_minor % 1000000000) AS l \
@@ -62,10 +66,11 @@ const CHECKS: &[Check] = &[
               OR coalesce(w.merchant_id, a.merchant_id) <> e.merchant_id",
     },
     Check {
-        // Each entry takes a balance to the next, so that in whatever order they came, the steps between the squares add up to
-        // the square of the last. Squares of remainders, so that they fit: one in half a million wrong balances has the same.
-        // A round more or less leaves the remainder as it is, as long as that is not below zero.
-        // Ids do not tell the order on PostgreSQL, where every process has a block of them.
+        // Each entry takes a balance to the next, so that in whatever order they came, the steps
+        // between the squares add up to the square of the last. Squares of remainders, so that they
+        // fit: one in half a million wrong balances has the same. A round more or less leaves the
+        // remainder as it is, as long as that is not below zero. Ids do not tell the order on
+        // PostgreSQL, where every process has a block of them.
         name: "balances after the entries do not lead to the last one",
         sql: "SELECT CASE s.bucket WHEN 'SYSTEM' THEN 'account ' ELSE 'wallet ' END || s.account_id || ' ' || s.bucket \
               FROM (SELECT account_id, bucket, sum(after * after - before * before) AS steps FROM (SELECT account_id, bucket, \
@@ -129,8 +134,10 @@ const CHECKS: &[Check] = &[
               WHERE r.status = 'OPEN' AND r.amount_minor <> 0 AND a.id IS NULL",
     },
     Check {
-        // Of a refund counts what its payer has of it, and while it is open no less than was asked for; of the payment itself what
-        // its provider took back; what a review settled is the review's money. The CAST gives the id a type in SQLite, without which it is not looked up but sought in all rows.
+        // Of a refund counts what its payer has of it, and while it is open no less than was asked
+        // for; of the payment itself what its provider took back; what a review settled is the
+        // review's money. The CAST gives the id a type in SQLite, without which it is not looked up
+        // but sought in all rows.
         name: "refunds differ from what their payment says",
         sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
               LEFT JOIN (SELECT id, sum(CASE WHEN has > at_least THEN has ELSE at_least END) AS p FROM ( \
@@ -246,7 +253,8 @@ const CHECKS: &[Check] = &[
         sql: "SELECT 'execution ' || id FROM executions WHERE refunded_minor > payer_minor OR refunded_total_minor > total_minor",
     },
     Check {
-        // Also what a review settled pays, unless the source was canceled or paid before; so there may be several of those.
+        // Also what a review settled pays, unless the source was canceled or paid before; so there
+        // may be several of those.
         name: "paid source without the collection that paid it",
         sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, \
               sum(CASE status WHEN 'COMPLETED' THEN 1 ELSE 0 END) AS n, count(settled_by_review_at) AS late FROM executions \
@@ -305,7 +313,8 @@ const CHECKS: &[Check] = &[
               GROUP BY subject_id HAVING count(*) > 1",
     },
     Check {
-        // What a refund held more than it took is released in the same transaction, and cancels out.
+        // What a refund held more than it took is released in the same transaction, and cancels
+        // out.
         name: "settled amount differs from the execution",
         sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
               AND v.type IN ('execution.completed', 'execution.settled_by_review') \
@@ -375,7 +384,8 @@ pub struct Report {
     pub wallets: i64,
     /// Reviews that wait for a human.
     pub open_reviews: i64,
-    /// What exchange has come to, by currency: above zero where more of it came in than is owed, below where more is owed.
+    /// What exchange has come to, by currency: above zero where more of it came in than is owed,
+    /// below where more is owed.
     pub positions: Vec<Money>,
     /// How many rules were checked.
     pub checks: usize,
@@ -401,7 +411,9 @@ impl Report {
 pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
     sql.script(match sql.dialect() {
         Dialect::Sqlite => "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
-        Dialect::Postgres => "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0",
+        Dialect::Postgres => {
+            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+        }
     })?;
     transaction(sql, Purpose::Snapshot, check_all)
 }
@@ -445,10 +457,13 @@ fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
     let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
     for row in sql.rows(accounts, &vec![])? {
         let mut reader = Reader::new(&row, "accounts", 0);
-        let (currency, rounds): (Currency, i64) = (Column::take(&mut reader)?, Column::take(&mut reader)?);
+        let (currency, rounds): (Currency, i64) =
+            (Column::take(&mut reader)?, Column::take(&mut reader)?);
         let minor: i64 = Column::take(&mut reader)?;
-        *sums.entry(currency).or_default() += i128::from(rounds) * i128::from(ROUND) + i128::from(minor);
+        *sums.entry(currency).or_default() +=
+            i128::from(rounds) * i128::from(ROUND) + i128::from(minor);
     }
-    let clamped = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
+    let clamped =
+        |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
     Ok(sums.into_iter().map(|(currency, sum)| Money::new(clamped(sum), currency)).collect())
 }

@@ -1,4 +1,5 @@
-//! The load generator: connections that do one job again and again, for a time or until the prepared items are used up.
+//! The load generator: connections that do one job again and again, for a time or until the
+//! prepared items are used up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,14 +39,16 @@ impl Items {
         match self {
             Self::Made(items) => items.get(at).copied(),
             Self::Turns { turns, first, merchants } => {
-                let item = || Item { tenant: first + at % merchants, id: u64::try_from(at).unwrap_or(0) };
+                let item =
+                    || Item { tenant: first + at % merchants, id: u64::try_from(at).unwrap_or(0) };
                 (at < *turns).then(item)
             }
         }
     }
 }
 
-/// What happened in a window. Every turn in it was answered as it should be: one wrong answer fails the whole run.
+/// What happened in a window. Every turn in it was answered as it should be: one wrong answer fails
+/// the whole run.
 pub struct Outcome {
     pub turns: usize,
     pub elapsed: Duration,
@@ -82,19 +85,28 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and gets in the way of the
-    /// server.
+    /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and
+    /// gets in the way of the server.
     pub fn new() -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         Ok(Self { runtime })
     }
 
-    pub fn block_on<T>(&self, future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    pub fn block_on<T>(
+        &self,
+        future: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         self.runtime.block_on(future)
     }
 
     /// The connections go to the servers in turns.
-    pub fn run(&self, servers: &[Target], common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
+    pub fn run(
+        &self,
+        servers: &[Target],
+        common: &Arc<Common>,
+        window: &Window,
+    ) -> anyhow::Result<Outcome> {
         let patience = window.limit.unwrap_or(PATIENCE) + PATIENCE;
         let outcome = run(servers, common, window);
         self.runtime
@@ -118,7 +130,8 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
     }
     let next = Arc::new(AtomicUsize::new(0));
     let mut random = Random::seeded();
-    let (server_before, load_before) = (all_cpu_seconds(servers)?, cpu_seconds(std::process::id())?);
+    let (server_before, load_before) =
+        (all_cpu_seconds(servers)?, cpu_seconds(std::process::id())?);
     let begun = Instant::now();
     let mut workers = JoinSet::new();
     for client in clients {
@@ -141,7 +154,14 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
     let share = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64().max(1e-9);
     let server_cpu = share(server_before, all_cpu_seconds(servers)?);
     let load_cpu = share(load_before, cpu_seconds(std::process::id())?);
-    let mut outcome = Outcome { turns: 0, elapsed, latencies: Histogram::new(3)?, server_cpu, load_cpu, made: Vec::new() };
+    let mut outcome = Outcome {
+        turns: 0,
+        elapsed,
+        latencies: Histogram::new(3)?,
+        server_cpu,
+        load_cpu,
+        made: Vec::new(),
+    };
     for tally in tallies {
         outcome.turns += tally.latencies.len();
         outcome.made.extend(tally.made);
@@ -191,7 +211,8 @@ mod tests {
     #[test]
     fn turns_go_round_the_merchants() {
         let items = Items::Turns { turns: 4, first: 1, merchants: 3 };
-        let tenants: Vec<_> = (0..6).map_while(|at| items.get(at)).map(|item| item.tenant).collect();
+        let tenants: Vec<_> =
+            (0..6).map_while(|at| items.get(at)).map(|item| item.tenant).collect();
         assert_eq!(tenants, [1, 2, 3, 1]);
     }
 }

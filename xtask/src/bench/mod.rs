@@ -1,7 +1,12 @@
-//! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on disk, against two yardsticks
-//! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows. On PostgreSQL
-//! the yardsticks are pgbench and a server that does the same execution statement by statement.
-#![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
+//! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on
+//! disk, against two yardsticks of the same minutes: a request that only passes through HTTP, and
+//! the raw speed of SQLite with the same rows. On PostgreSQL the yardsticks are pgbench and a
+//! server that does the same execution statement by statement.
+#![expect(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    reason = "rates, shares and times of a measurement; no money"
+)]
 
 pub mod client;
 pub mod jobs;
@@ -40,7 +45,8 @@ pub struct Options {
     /// Only this phase; may be given several times. Ratios need both of their phases
     #[arg(long, value_name = "NAME")]
     only: Vec<Phase>,
-    /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on PostgreSQL
+    /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on
+    /// PostgreSQL
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
     /// Also measure with so many executions there already, as 10000,100000,1000000
@@ -137,7 +143,11 @@ impl Options {
             Kind::Sqlite => {
                 matches!(
                     phase,
-                    Phase::Pgbench | Phase::StatementsHot | Phase::StatementsSpread | Phase::TwoHot | Phase::TwoSpread
+                    Phase::Pgbench
+                        | Phase::StatementsHot
+                        | Phase::StatementsSpread
+                        | Phase::TwoHot
+                        | Phase::TwoSpread
                 )
             }
             Kind::Postgres => phase == Phase::Raw,
@@ -223,7 +233,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return as_release();
     }
-    ensure!(options.connections.iter().all(|connections| (1..=4096).contains(connections)), "from 1 to 4096 connections");
+    ensure!(
+        options.connections.iter().all(|connections| (1..=4096).contains(connections)),
+        "from 1 to 4096 connections"
+    );
     let target = crate::target_dir()?;
     let binary = match &options.binary {
         Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
@@ -249,17 +262,22 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 pub fn as_release() -> anyhow::Result<ExitCode> {
     build("xtask")?;
     let program = crate::target_dir()?.join("release/xtask");
-    Err(Command::new(&program).args(std::env::args_os().skip(1)).exec()).context(program.display().to_string())
+    Err(Command::new(&program).args(std::env::args_os().skip(1)).exec())
+        .context(program.display().to_string())
 }
 
 pub fn build(package: &str) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--release", "--package", package]).current_dir(crate::root()).status()?;
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--package", package])
+        .current_dir(crate::root())
+        .status()?;
     ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
     Ok(())
 }
 
-/// A directory beside the build, on the disk that the project is on: the usual place for temporary files may be in memory.
+/// A directory beside the build, on the disk that the project is on: the usual place for temporary
+/// files may be in memory.
 pub struct Workspace(pub PathBuf);
 
 impl Workspace {

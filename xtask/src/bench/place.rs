@@ -1,4 +1,5 @@
-//! Where the server under test keeps its rows: a SQLite file, or a database of a private PostgreSQL cluster.
+//! Where the server under test keeps its rows: a SQLite file, or a database of a private PostgreSQL
+//! cluster.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -18,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Place {
     /// A file.
     Sqlite(PathBuf),
-    /// A database of the cluster, and a folder for what belongs to it. Servers may be told of another port before the cluster's:
-    /// that of a primary which it follows.
+    /// A database of the cluster, and a folder for what belongs to it. Servers may be told of
+    /// another port before the cluster's: that of a primary which it follows.
     Postgres { cluster: Arc<Cluster>, name: String, folder: PathBuf, primary: Option<u16> },
 }
 
@@ -36,7 +37,9 @@ impl Place {
                 url.push(path);
                 url
             }
-            Self::Postgres { cluster, name, primary, .. } => cluster.url_beside(*primary, name).into(),
+            Self::Postgres { cluster, name, primary, .. } => {
+                cluster.url_beside(*primary, name).into()
+            }
         }
     }
 
@@ -60,7 +63,9 @@ impl Place {
     pub fn create(&self) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres { cluster, name, .. } => cluster.sql("postgres", &format!("CREATE DATABASE {name}")).map(drop),
+            Self::Postgres { cluster, name, .. } => {
+                cluster.sql("postgres", &format!("CREATE DATABASE {name}")).map(drop)
+            }
         }
     }
 
@@ -69,7 +74,8 @@ impl Place {
         match (self, template) {
             (Self::Sqlite(to), Self::Sqlite(from)) => Ok(fs::copy(from, to).map(drop)?),
             (Self::Postgres { cluster, name, .. }, Self::Postgres { name: from, .. }) => {
-                let copied = cluster.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {from}"));
+                let copied =
+                    cluster.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {from}"));
                 // What was copied is written out now, not in the middle of a measurement.
                 copied.and_then(|_| cluster.sql("postgres", "CHECKPOINT")).map(drop)
             }
@@ -117,7 +123,9 @@ impl Place {
 
     pub fn bytes(&self) -> anyhow::Result<i64> {
         self.number(match self {
-            Self::Sqlite(_) => "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            Self::Sqlite(_) => {
+                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            }
             Self::Postgres { .. } => "SELECT pg_database_size(current_database())",
         })
     }
@@ -149,12 +157,15 @@ impl Place {
     pub fn lines(&self, sql: &str) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Sqlite(path) => {
-                let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                let connection =
+                    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 let mut statement = connection.prepare(sql)?;
                 let rows = statement.query_map([], |row| row.get(0))?;
                 Ok(rows.collect::<Result<_, _>>()?)
             }
-            Self::Postgres { cluster, name, .. } => Ok(cluster.sql(name, sql)?.lines().map(str::to_owned).collect()),
+            Self::Postgres { cluster, name, .. } => {
+                Ok(cluster.sql(name, sql)?.lines().map(str::to_owned).collect())
+            }
         }
     }
 
@@ -162,7 +173,9 @@ impl Place {
     pub fn columns(&self, table: &str) -> anyhow::Result<Vec<String>> {
         self.lines(&match self {
             Self::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}')"),
-            Self::Postgres { .. } => format!("SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"),
+            Self::Postgres { .. } => format!(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
+            ),
         })
     }
 
@@ -170,7 +183,8 @@ impl Place {
     pub fn number(&self, sql: &str) -> anyhow::Result<i64> {
         match self {
             Self::Sqlite(path) => {
-                let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                let connection =
+                    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 connection.busy_timeout(PATIENCE)?;
                 Ok(connection.query_row(sql, [], |row| row.get(0))?)
             }
@@ -179,8 +193,9 @@ impl Place {
     }
 }
 
-/// The number of transactions that have been committed to the log, by a counter that wraps. SQLite keeps it in the header
-/// of the log's index, as the third number (`iChange`), so that it costs the server nothing to be asked.
+/// The number of transactions that have been committed to the log, by a counter that wraps. SQLite
+/// keeps it in the header of the log's index, as the third number (`iChange`), so that it costs the
+/// server nothing to be asked.
 fn committed(database: &Path) -> anyhow::Result<u32> {
     let mut index = database.as_os_str().to_owned();
     index.push("-shm");
@@ -191,10 +206,12 @@ fn committed(database: &Path) -> anyhow::Result<u32> {
     Ok(u32::from_ne_bytes(header[2]))
 }
 
-/// Moves everything from the log of a database that nobody has open into its one file, so that the file can be copied.
+/// Moves everything from the log of a database that nobody has open into its one file, so that the
+/// file can be copied.
 fn fold_log(database: &Path) -> anyhow::Result<()> {
     let connection = Connection::open(database)?;
-    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     ensure!(busy == 0, "{} is still open", database.display());
     Ok(())
 }

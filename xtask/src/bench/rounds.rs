@@ -1,5 +1,5 @@
-//! The order of the measurements. Everything is measured once a round, so that a machine that slows down for a minute slows
-//! down both sides of a ratio.
+//! The order of the measurements. Everything is measured once a round, so that a machine that slows
+//! down for a minute slows down both sides of a ratio.
 
 use std::fs;
 use std::path::Path;
@@ -50,23 +50,38 @@ impl<'a> Rounds<'a> {
         let template = match options.database {
             Kind::Sqlite => Place::Sqlite(dir.join("template.db")),
             Kind::Postgres => {
-                // Full durability, the default. A longer log keeps checkpoints out of windows of some seconds, on both sides.
-                let settings = cluster::Options::new(dir).with("max_connections", "300").with("max_wal_size", "4GB");
+                // Full durability, the default. A longer log keeps checkpoints out of windows of
+                // some seconds, on both sides.
+                let settings = cluster::Options::new(dir)
+                    .with("max_connections", "300")
+                    .with("max_wal_size", "4GB");
                 let settings = settings.with("shared_buffers", "512MB");
-                let more = |settings: cluster::Options, (name, value): &(String, String)| settings.with(name, value);
-                let cluster = Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
+                let more = |settings: cluster::Options, (name, value): &(String, String)| {
+                    settings.with(name, value)
+                };
+                let cluster =
+                    Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
                 Place::on(cluster, "template", dir)
             }
         };
         let pgbench = match &template {
-            Place::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => Some(Pgbench::prepare(Arc::clone(cluster))?),
+            Place::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => {
+                Some(Pgbench::prepare(Arc::clone(cluster))?)
+            }
             _ => None,
         };
         let (tenants, figures) = (Vec::new(), Figures::default());
-        let mut rounds = Self { options, kola, dir, generator, template, pgbench, tenants, figures };
+        let mut rounds =
+            Self { options, kola, dir, generator, template, pgbench, tenants, figures };
         if !rounds.wants_only_yardsticks() {
             let merchants = if options.wants_merchants() { 1 + SPREAD } else { 1 };
-            rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants, &in_an_hour()?)?;
+            rounds.tenants = setup::template(
+                &rounds.kola,
+                &rounds.generator,
+                &rounds.template,
+                merchants,
+                &in_an_hour()?,
+            )?;
         }
         Ok(rounds)
     }
@@ -77,8 +92,15 @@ impl<'a> Rounds<'a> {
     }
 
     pub fn run(mut self) -> anyhow::Result<Figures> {
-        let mut parts =
-            [Self::raw, Self::pgbench, Self::statements, Self::hot, Self::spread, Self::two_servers, Self::batch_one];
+        let mut parts = [
+            Self::raw,
+            Self::pgbench,
+            Self::statements,
+            Self::hot,
+            Self::spread,
+            Self::two_servers,
+            Self::batch_one,
+        ];
         for round in 0..self.options.runs {
             for part in parts {
                 part(&mut self, round)?;
@@ -129,7 +151,8 @@ impl<'a> Rounds<'a> {
         Ok(())
     }
 
-    /// The sessions are made by the product; then the yardstick takes its place on the same database.
+    /// The sessions are made by the product; then the yardstick takes its place on the same
+    /// database.
     fn statements(&mut self, round: u32) -> anyhow::Result<()> {
         for (phase, connections) in STATEMENTS {
             if !self.options.wants(phase) {
@@ -158,7 +181,14 @@ impl<'a> Rounds<'a> {
 
     fn hot(&mut self, round: u32) -> anyhow::Result<()> {
         let options = self.options;
-        let phases = [Phase::Noop, Phase::Status, Phase::Prediction, Phase::Execute, Phase::Payment, Phase::Checkout];
+        let phases = [
+            Phase::Noop,
+            Phase::Status,
+            Phase::Prediction,
+            Phase::Execute,
+            Phase::Payment,
+            Phase::Checkout,
+        ];
         let last = round + 1 == options.runs && options.wants(Phase::Memory);
         if !last && !phases.into_iter().any(|phase| options.wants(phase)) {
             return Ok(());
@@ -208,8 +238,9 @@ impl<'a> Rounds<'a> {
             // The longest pause that a filled table causes is over, on both kinds.
             site.place.settle()?;
             for phase in [Phase::Grown, Phase::GrownSpread] {
-                // After a checkpoint PostgreSQL logs each page as a whole when it is first changed again, and a large index has
-                // many: several windows, of which the report has the median.
+                // After a checkpoint PostgreSQL logs each page as a whole when it is first changed
+                // again, and a large index has many: several windows, of which the report has the
+                // median.
                 for _ in 0..GROWN_WINDOWS {
                     site.measure_with(phase, GROWN_CONNECTIONS, usize::try_from(rows)?)?;
                     site.sessions.clear();
@@ -239,9 +270,12 @@ impl<'a> Rounds<'a> {
     ) -> anyhow::Result<Site<'_, 'a>> {
         let place = self.template.beside("run");
         place.copy(&self.template)?;
-        let servers = (0..servers).map(|number| self.kola.serve(&place, number, settings)).collect::<Result<Vec<_>, _>>()?;
+        let servers = (0..servers)
+            .map(|number| self.kola.serve(&place, number, settings))
+            .collect::<Result<Vec<_>, _>>()?;
         let server = servers.first().context("no server")?;
-        setup::log_in_all(&self.generator, server.address, &mut self.tenants).with_context(|| server.log())?;
+        setup::log_in_all(&self.generator, server.address, &mut self.tenants)
+            .with_context(|| server.log())?;
         let common = Arc::new(Common { tenants: self.tenants.clone(), expires_at: in_an_hour()? });
         Ok(Site {
             rounds: self,
@@ -256,10 +290,15 @@ impl<'a> Rounds<'a> {
         })
     }
 
-    /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a guess above what this design
-    /// can do on a fast machine.
+    /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a
+    /// guess above what this design can do on a fast machine.
     fn enough(&self, phase: Phase, width: usize) -> usize {
-        let seen = self.figures.samples.iter().rev().find(|sample| sample.phase == phase && sample.width == width);
+        let seen = self
+            .figures
+            .samples
+            .iter()
+            .rev()
+            .find(|sample| sample.phase == phase && sample.width == width);
         let guess = match phase {
             Phase::BatchOne => 4_000.0,
             Phase::StatementsHot | Phase::StatementsSpread => 3_000.0,
@@ -276,13 +315,20 @@ impl<'a> Rounds<'a> {
 
     fn note(&mut self, sample: Sample) {
         let Sample { round, phase, width, per_second, p50_ms, .. } = &sample;
-        eprintln!("run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms", round + 1, phase.name());
+        eprintln!(
+            "run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms",
+            round + 1,
+            phase.name()
+        );
         self.figures.samples.push(sample);
     }
 }
 
 fn in_an_hour() -> anyhow::Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server under test has a clock of its own, and it is the real one"
+    )]
     let now = jiff::Timestamp::now();
     Ok(jiff::Timestamp::from_second(now.as_second() + 3600)?.to_string())
 }
@@ -306,7 +352,12 @@ impl Site<'_, '_> {
     }
 
     /// A measurement that is noted under another number than that of its connections.
-    fn measure_with(&mut self, phase: Phase, connections: usize, width: usize) -> anyhow::Result<()> {
+    fn measure_with(
+        &mut self,
+        phase: Phase,
+        connections: usize,
+        width: usize,
+    ) -> anyhow::Result<()> {
         if !self.rounds.options.wants(phase) {
             return Ok(());
         }
@@ -316,10 +367,16 @@ impl Site<'_, '_> {
             Phase::Status => (Job::Status, hot(usize::MAX)),
             Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
-            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => (Job::Execute, self.take_sessions(hot, enough)?),
-            Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => (Job::Execute, self.take_sessions(spread, enough)?),
+            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => {
+                (Job::Execute, self.take_sessions(hot, enough)?)
+            }
+            Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => {
+                (Job::Execute, self.take_sessions(spread, enough)?)
+            }
             // Made before, by the product.
-            Phase::StatementsHot | Phase::StatementsSpread => (Job::Execute, Items::Made(std::mem::take(&mut self.sessions))),
+            Phase::StatementsHot | Phase::StatementsSpread => {
+                (Job::Execute, Items::Made(std::mem::take(&mut self.sessions)))
+            }
             Phase::Pgbench => return Ok(()),
             Phase::Checkout => (Job::Checkout, self.take_invoices(enough)?),
         };
@@ -341,12 +398,19 @@ impl Site<'_, '_> {
             p99_ms: outcome.quantile_ms(0.99),
             server_cpu: Some(outcome.server_cpu),
             load_cpu: Some(outcome.load_cpu),
-            batch: (job == Job::Execute && commits > 0).then(|| outcome.turns as f64 / f64::from(commits.max(1))),
+            batch: (job == Job::Execute && commits > 0)
+                .then(|| outcome.turns as f64 / f64::from(commits.max(1))),
         });
         Ok(())
     }
 
-    fn run(&self, job: Job, connections: usize, items: &Arc<Items>, limit: Option<Duration>) -> anyhow::Result<Outcome> {
+    fn run(
+        &self,
+        job: Job,
+        connections: usize,
+        items: &Arc<Items>,
+        limit: Option<Duration>,
+    ) -> anyhow::Result<Outcome> {
         let window = Window { job, connections, items: Arc::clone(items), limit };
         let target = |server: &Server| Target { address: server.address, pid: server.pid() };
         let targets: Vec<_> = self.servers.iter().map(target).collect();
@@ -407,7 +471,11 @@ impl Site<'_, '_> {
     }
 
     fn close(self) -> anyhow::Result<()> {
-        let peak = self.servers.iter().map(|server| peak_memory_mb(server.pid())).collect::<Result<Vec<_>, _>>()?;
+        let peak = self
+            .servers
+            .iter()
+            .map(|server| peak_memory_mb(server.pid()))
+            .collect::<Result<Vec<_>, _>>()?;
         let peak = peak.into_iter().fold(0.0, f64::max);
         let visit = Visit {
             round: self.round,

@@ -25,12 +25,23 @@ pub struct Kola {
 
 impl Kola {
     pub fn merchant_create(&self, place: &Place, name: &str) -> anyhow::Result<serde_json::Value> {
-        let arguments = ["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--verified", "--empty", "--json"];
+        let arguments = [
+            "merchant",
+            "create",
+            "--name",
+            name,
+            "--type",
+            "ORGANIZATION",
+            "--verified",
+            "--empty",
+            "--json",
+        ];
         Ok(serde_json::from_str(&self.output(place, &arguments)?)?)
     }
 
     pub fn wallet_fund(&self, place: &Place, wallet: u64, amount: &str) -> anyhow::Result<()> {
-        self.output(place, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount]).map(drop)
+        self.output(place, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount])
+            .map(drop)
     }
 
     /// Every figure is worthless if the money does not add up afterwards.
@@ -40,7 +51,10 @@ impl Kola {
     }
 
     fn output(&self, place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(place, arguments).output().with_context(|| format!("{}", self.binary.display()))?;
+        let output = self
+            .command(place, arguments)
+            .output()
+            .with_context(|| format!("{}", self.binary.display()))?;
         ensure!(
             output.status.success(),
             "kola {} ended with {}:\n{}{}",
@@ -55,7 +69,12 @@ impl Kola {
     /// Settings of the caller's shell must not change what is measured.
     fn command(&self, place: &Place, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).arg("--database").arg(place.url()).stdin(Stdio::null()).env_remove("RUST_LOG");
+        command
+            .args(arguments)
+            .arg("--database")
+            .arg(place.url())
+            .stdin(Stdio::null())
+            .env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KOLA_") {
                 command.env_remove(name);
@@ -64,17 +83,28 @@ impl Kola {
         command
     }
 
-    pub fn serve(&self, place: &Place, number: usize, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
+    pub fn serve(
+        &self,
+        place: &Place,
+        number: usize,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Server> {
         let log = place.log(number);
         let mut command = self.command(place, &["serve", "--listen", "127.0.0.1:0"]);
-        command.envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")]).envs(settings.iter().copied());
+        command
+            .envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")])
+            .envs(settings.iter().copied());
         Server::start(command, log)
     }
 
     /// The yardstick server on the same rows.
     pub fn serve_statements(place: &Place, connections: usize) -> anyhow::Result<Server> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("statements").arg("--url").arg(place.url()).args(["--connections", &connections.to_string()]);
+        command
+            .arg("statements")
+            .arg("--url")
+            .arg(place.url())
+            .args(["--connections", &connections.to_string()]);
         Server::start(command, place.log(0))
     }
 }
@@ -89,8 +119,12 @@ pub struct Server {
 impl Server {
     fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
         let program = command.get_program().display().to_string();
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn().context(program)?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context(program)?;
         let stdout = child.stdout.take().context("the standard output of the server")?;
         // From here on the process ends with this value, however the start goes.
         let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
@@ -104,7 +138,9 @@ impl Server {
             }
         });
         let address = address.recv_timeout(PATIENCE);
-        let address = address.with_context(|| format!("the server did not print where it listens\n{}", server.log()))?;
+        let address = address.with_context(|| {
+            format!("the server did not print where it listens\n{}", server.log())
+        })?;
         server.address = address.parse().with_context(|| format!("the address {address:?}"))?;
         Ok(server)
     }
@@ -121,7 +157,11 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            ensure!(begun.elapsed() < PATIENCE, "the server did not end after SIGTERM\n{}", self.log());
+            ensure!(
+                begun.elapsed() < PATIENCE,
+                "the server did not end after SIGTERM\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         };
         ensure!(status.success(), "the server ended with {status}\n{}", self.log());

@@ -1,4 +1,5 @@
-//! The database that every server of a run starts from: merchants with money, and what their payments point at.
+//! The database that every server of a run starts from: merchants with money, and what their
+//! payments point at.
 
 use std::net::SocketAddr;
 
@@ -45,7 +46,10 @@ fn merchant(kola: &Kola, place: &Place, name: &str) -> anyhow::Result<Tenant> {
     let made = kola.merchant_create(place, name)?;
     let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
     let wallets = made.get("wallets").and_then(|wallets| wallets.as_array());
-    let usd = wallets.into_iter().flatten().find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"));
+    let usd = wallets
+        .into_iter()
+        .flatten()
+        .find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"));
     let tenant = Tenant {
         client_id: text("client_id").context("no client_id")?,
         client_secret: text("client_secret").context("no client_secret")?,
@@ -57,7 +61,11 @@ fn merchant(kola: &Kola, place: &Place, name: &str) -> anyhow::Result<Tenant> {
 }
 
 /// A token for each merchant of a server that has just started.
-pub fn log_in_all(generator: &Generator, address: SocketAddr, tenants: &mut [Tenant]) -> anyhow::Result<()> {
+pub fn log_in_all(
+    generator: &Generator,
+    address: SocketAddr,
+    tenants: &mut [Tenant],
+) -> anyhow::Result<()> {
     generator.block_on(async {
         let mut client = Client::connect(address).await?;
         for tenant in tenants {
@@ -68,19 +76,27 @@ pub fn log_in_all(generator: &Generator, address: SocketAddr, tenants: &mut [Ten
 }
 
 async fn log_in(client: &mut Client, tenant: &mut Tenant) -> anyhow::Result<()> {
-    let body = serde_json::json!({"client_id": tenant.client_id, "client_secret": tenant.client_secret}).to_string();
+    let body =
+        serde_json::json!({"client_id": tenant.client_id, "client_secret": tenant.client_secret})
+            .to_string();
     let answer = client.post("", "/v1/jwt/client/obtain/token", &body).await?;
     tenant.token = answer.text("access_token").context("no access_token")?.to_owned();
     Ok(())
 }
 
-async fn pointed_at(client: &mut Client, tenant: &mut Tenant, number: usize, expires_at: &str) -> anyhow::Result<()> {
+async fn pointed_at(
+    client: &mut Client,
+    tenant: &mut Tenant,
+    number: usize,
+    expires_at: &str,
+) -> anyhow::Result<()> {
     // No merchant has this phone: the money of a transfer goes to a wallet of the party.
     let phone = 231_770_000_000 + number;
     let body = format!(r#"{{"fullname":"Party {number}","phone":"{phone}"}}"#);
     let party = client.post(&tenant.token, "/v1/parties/create", &body).await?.id()?;
     let body = format!(r#"{{"relationship_type":"CUSTOMER","party_id":{party}}}"#);
-    tenant.counterparty = client.post(&tenant.token, "/v1/counterparties/create", &body).await?.id()?;
+    tenant.counterparty =
+        client.post(&tenant.token, "/v1/counterparties/create", &body).await?.id()?;
     let body = serde_json::json!({
         "account_name": "Mobile",
         "provider": "PAWAPAY",

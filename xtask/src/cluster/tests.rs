@@ -1,6 +1,7 @@
 use super::*;
 
-/// Whether there is a PostgreSQL. When there is none, says so where the test runner does not swallow it.
+/// Whether there is a PostgreSQL. When there is none, says so where the test runner does not
+/// swallow it.
 fn there_is_one() -> bool {
     let found = Programs::find();
     if let Err(missing) = &found {
@@ -33,7 +34,10 @@ fn a_cluster_starts_and_restarts_and_leaves_nothing() {
     cluster.kill_hard().unwrap();
     assert!(cluster.sql("postgres", "SELECT 1").is_err());
     cluster.restart().unwrap();
-    assert_eq!((cluster.sql("postgres", "SELECT n FROM kept").unwrap().as_str(), cluster.port()), ("7", port));
+    assert_eq!(
+        (cluster.sql("postgres", "SELECT n FROM kept").unwrap().as_str(), cluster.port()),
+        ("7", port)
+    );
     drop(cluster);
     assert!(!folder.exists());
 }
@@ -46,8 +50,13 @@ fn a_standby_has_what_the_primary_had_and_takes_over() {
     let primary = Cluster::start(&Options::fast()).unwrap();
     let standby = primary.standby(&Options::fast()).unwrap();
     primary.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS n").unwrap();
-    wait_until("the table is on the standby", || standby.sql("postgres", "SELECT n FROM kept").is_ok_and(|n| n == "7"));
-    assert!(standby.sql("postgres", "INSERT INTO kept VALUES (8)").is_err(), "a standby is only read");
+    wait_until("the table is on the standby", || {
+        standby.sql("postgres", "SELECT n FROM kept").is_ok_and(|n| n == "7")
+    });
+    assert!(
+        standby.sql("postgres", "INSERT INTO kept VALUES (8)").is_err(),
+        "a standby is only read"
+    );
     primary.kill_hard().unwrap();
     standby.promote().unwrap();
     standby.sql("postgres", "INSERT INTO kept VALUES (8)").unwrap();

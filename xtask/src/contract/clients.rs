@@ -1,4 +1,5 @@
-//! Clients that generators make of the document: each is generated, compiled, and plays the four flows.
+//! Clients that generators make of the document: each is generated, compiled, and plays the four
+//! flows.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,8 +13,14 @@ use crate::test::{apt_install, quiet};
 const OPENAPI_GENERATOR: &str = "openapi-generator-cli==7.26.0";
 /// For clients in Python.
 const PYTHON_GENERATOR: &str = "openapi-python-client==0.29.1";
-/// For types in TypeScript, with the client that uses them, the compiler, and the types of Node itself.
-const TYPESCRIPT: [&str; 4] = ["openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25"];
+/// For types in TypeScript, with the client that uses them, the compiler, and the types of Node
+/// itself.
+const TYPESCRIPT: [&str; 4] = [
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "typescript@5.9.3",
+    "@types/node@20.19.25",
+];
 
 /// What the clients are told of the server.
 pub struct Server<'a> {
@@ -22,8 +29,8 @@ pub struct Server<'a> {
     pub merchant: &'a str,
 }
 
-/// Generates a client of each kind and plays the flows with it. A language that is not on this machine is passed over,
-/// loudly.
+/// Generates a client of each kind and plays the flows with it. A language that is not on this
+/// machine is passed over, loudly.
 pub fn run(directory: &Path, server: &Server<'_>) -> anyhow::Result<()> {
     let tools = environment(&directory.join("tools"), &[OPENAPI_GENERATOR, PYTHON_GENERATOR])?;
     let clients = Clients { directory, tools: tools.join("bin"), server };
@@ -74,12 +81,25 @@ impl Clients<'_> {
     fn typescript(&self) -> anyhow::Result<()> {
         let place = self.fresh("typescript")?;
         std::fs::write(place.join("package.json"), r#"{"private": true, "type": "module"}"#)?;
-        run_in(&place, "npm").args(["install", "--silent", "--no-audit", "--no-fund"]).args(TYPESCRIPT).silent()?;
-        let program = |name: &str| run_in(&place, &place.join("node_modules/.bin").join(name).to_string_lossy());
+        run_in(&place, "npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .args(TYPESCRIPT)
+            .silent()?;
+        let program = |name: &str| {
+            run_in(&place, &place.join("node_modules/.bin").join(name).to_string_lossy())
+        };
         program("openapi-typescript").arg(document()).args(["--output", "kola.d.ts"]).silent()?;
         copy("flows.ts", &place.join("flows.ts"))?;
         program("tsc")
-            .args(["--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "flows.ts"])
+            .args([
+                "--strict",
+                "--skipLibCheck",
+                "--target",
+                "es2022",
+                "--module",
+                "nodenext",
+                "flows.ts",
+            ])
             .silent()?;
         self.play(run_in(&place, "node").arg("flows.js"), "TypeScript")
     }
@@ -94,9 +114,14 @@ impl Clients<'_> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let built = self.directory.join("built");
         let mut build = run_in(&place, &cargo);
-        build.args(["build", "--quiet", "--example", "flows", "--no-default-features"]).env("CARGO_TARGET_DIR", &built);
+        build
+            .args(["build", "--quiet", "--example", "flows", "--no-default-features"])
+            .env("CARGO_TARGET_DIR", &built);
         build.env("RUSTFLAGS", "--allow warnings").silent()?;
-        self.play(&mut run_in(&place, &built.join("debug/examples/flows").to_string_lossy()), "Rust")
+        self.play(
+            &mut run_in(&place, &built.join("debug/examples/flows").to_string_lossy()),
+            "Rust",
+        )
     }
 
     fn go(&self) -> anyhow::Result<()> {
@@ -113,7 +138,15 @@ impl Clients<'_> {
     fn generated(&self, language: &str, properties: &str) -> anyhow::Result<PathBuf> {
         let place = self.fresh(language)?;
         self.tool("openapi-generator-cli", &place)
-            .args(["generate", "--generator-name", language, "--output", ".", "--additional-properties", properties])
+            .args([
+                "generate",
+                "--generator-name",
+                language,
+                "--output",
+                ".",
+                "--additional-properties",
+                properties,
+            ])
             .arg("--input-spec")
             .arg(document())
             .silent()?;
@@ -145,7 +178,8 @@ fn document() -> PathBuf {
 }
 
 fn copy(name: &str, to: &Path) -> anyhow::Result<()> {
-    std::fs::copy(crate::root().join("xtask/contract/clients").join(name), to).with_context(|| name.to_owned())?;
+    std::fs::copy(crate::root().join("xtask/contract/clients").join(name), to)
+        .with_context(|| name.to_owned())?;
     Ok(())
 }
 
@@ -162,7 +196,8 @@ trait Silent {
 
 impl Silent for Command {
     fn silent(&mut self) -> anyhow::Result<()> {
-        let output = self.output().with_context(|| format!("{}", self.get_program().to_string_lossy()))?;
+        let output =
+            self.output().with_context(|| format!("{}", self.get_program().to_string_lossy()))?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         ensure!(
             output.status.success(),

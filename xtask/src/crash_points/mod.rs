@@ -1,5 +1,6 @@
-//! `cargo xtask crash-points`: the real server is ended at every call of its store and of its provider, at every passing of it,
-//! while a client carries out payments; then the same client goes on with a new server, with the same keys, to the end.
+//! `cargo xtask crash-points`: the real server is ended at every call of its store and of its
+//! provider, at every passing of it, while a client carries out payments; then the same client goes
+//! on with a new server, with the same keys, to the end.
 
 mod table;
 mod trial;
@@ -19,7 +20,8 @@ use table::Row;
 use trial::{Tally, Trial};
 
 /// The calls that have a point before and one after; the server refuses a name that is none.
-const CALLS: [&str; 9] = ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+const CALLS: [&str; 9] =
+    ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
 const DOCUMENT: &str = "docs/reliability.md";
 
 #[derive(clap::Args)]
@@ -38,7 +40,10 @@ pub struct Options {
 impl Options {
     fn points(&self) -> Vec<String> {
         let all = CALLS.iter().flat_map(|call| [format!("before-{call}"), format!("after-{call}")]);
-        all.filter(|point| self.only.is_empty() || self.only.iter().any(|name| point.ends_with(name.as_str()))).collect()
+        all.filter(|point| {
+            self.only.is_empty() || self.only.iter().any(|name| point.ends_with(name.as_str()))
+        })
+        .collect()
     }
 }
 
@@ -51,9 +56,14 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let cluster = Arc::new(Cluster::start(&cluster::Options::fast())?);
     // The two kinds of database at the same time: most of a trial is a server that starts.
     let (sqlite, postgres) = std::thread::scope(|scope| {
-        let files = scope.spawn(|| trials(options, &points, &kola, |point| Place::Sqlite(dir.0.join(format!("{point}.db")))));
-        let databases =
-            trials(options, &points, &kola, |point| Place::on(Arc::clone(&cluster), &point.replace('-', "_"), &dir.0));
+        let files = scope.spawn(|| {
+            trials(options, &points, &kola, |point| {
+                Place::Sqlite(dir.0.join(format!("{point}.db")))
+            })
+        });
+        let databases = trials(options, &points, &kola, |point| {
+            Place::on(Arc::clone(&cluster), &point.replace('-', "_"), &dir.0)
+        });
         (files.join().map_err(|_panic| anyhow::anyhow!("the trials on SQLite panicked")), databases)
     });
     let rows: Vec<Row> = points.into_iter().zip(sqlite?).zip(postgres).map(Row::from).collect();
@@ -68,11 +78,20 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// What each point came to. One that goes wrong does not hide the others.
-fn trials(options: &Options, points: &[String], kola: &Kola, place: impl Fn(&str) -> Place) -> Vec<Result<Tally, String>> {
+fn trials(
+    options: &Options,
+    points: &[String],
+    kola: &Kola,
+    place: impl Fn(&str) -> Place,
+) -> Vec<Result<Tally, String>> {
     let each = |point: &String| {
         let place = place(point);
-        let tally = Trial::run(kola, &place, point, options.most).map_err(|error| format!("{error:#}"));
-        eprintln!("{} {point}: {tally:?}", if matches!(place, Place::Sqlite(_)) { "SQLite" } else { "PostgreSQL" });
+        let tally =
+            Trial::run(kola, &place, point, options.most).map_err(|error| format!("{error:#}"));
+        eprintln!(
+            "{} {point}: {tally:?}",
+            if matches!(place, Place::Sqlite(_)) { "SQLite" } else { "PostgreSQL" }
+        );
         tally
     };
     points.iter().map(each).collect()
@@ -81,7 +100,9 @@ fn trials(options: &Options, points: &[String], kola: &Kola, place: impl Fn(&str
 /// The server with the points in it, in a place where no other build overwrites it.
 fn built(target: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--package", "kola", "--features", "crash-points"]).current_dir(crate::root());
+    cargo
+        .args(["build", "--package", "kola", "--features", "crash-points"])
+        .current_dir(crate::root());
     let status = cargo.status().context("cargo build")?;
     ensure!(status.success(), "cargo build ended with {status}");
     let binary = dir.join("kola");

@@ -16,7 +16,9 @@ pub struct Row {
 }
 
 impl From<((String, Result<Tally, String>), Result<Tally, String>)> for Row {
-    fn from(((point, sqlite), postgres): ((String, Result<Tally, String>), Result<Tally, String>)) -> Self {
+    fn from(
+        ((point, sqlite), postgres): ((String, Result<Tally, String>), Result<Tally, String>),
+    ) -> Self {
         Self { point, outcomes: [sqlite, postgres] }
     }
 }
@@ -24,7 +26,11 @@ impl From<((String, Result<Tally, String>), Result<Tally, String>)> for Row {
 impl Row {
     /// Nothing went wrong, and the point is one that a server passes.
     pub fn is_good(&self) -> bool {
-        let kills = self.outcomes.iter().map(|outcome| outcome.as_ref().map_or(0, |tally| tally.kills)).sum::<u32>();
+        let kills = self
+            .outcomes
+            .iter()
+            .map(|outcome| outcome.as_ref().map_or(0, |tally| tally.kills))
+            .sum::<u32>();
         self.outcomes.iter().all(Result::is_ok) && kills > 0
     }
 }
@@ -38,7 +44,9 @@ fn cell(outcome: &Result<Tally, String>) -> String {
 }
 
 pub fn markdown(rows: &[Row]) -> String {
-    let mut text = String::from("| the server ended | SQLite: kills / executions | PostgreSQL |\n|---|---|---|\n");
+    let mut text = String::from(
+        "| the server ended | SQLite: kills / executions | PostgreSQL |\n|---|---|---|\n",
+    );
     for Row { point, outcomes: [sqlite, postgres] } in rows {
         let point = point.replacen('-', " `", 1);
         text.push_str(&format!("| {point}` | {} | {} |\n", cell(sqlite), cell(postgres)));
@@ -55,8 +63,10 @@ pub fn markdown(rows: &[Row]) -> String {
 /// Replaces what is between the markers.
 pub fn write(file: &Path, table: &str) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.with_context(|| format!("the markers are missing in {}", file.display()))?;
+    let parts =
+        text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) =
+        parts.with_context(|| format!("the markers are missing in {}", file.display()))?;
     Ok(std::fs::write(file, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?)
 }
 
@@ -70,7 +80,10 @@ mod tests {
         std::fs::write(&file, format!("# A\n{BEGIN}old{END}\nB\n")).unwrap();
         write(&file, "one\n").unwrap();
         write(&file, "two\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("# A\n{BEGIN}\ntwo\n\n{END}\nB\n"));
+        assert_eq!(
+            std::fs::read_to_string(&file).unwrap(),
+            format!("# A\n{BEGIN}\ntwo\n\n{END}\nB\n")
+        );
         std::fs::write(&file, "no markers").unwrap();
         assert!(write(&file, "three").is_err());
         std::fs::remove_file(&file).unwrap();
@@ -83,7 +96,10 @@ mod tests {
             outcomes: [Ok(Tally { kills, executions: 5 }), Ok(Tally::default())],
         };
         assert!(row(1).is_good() && !row(0).is_good());
-        let failed = Row { outcomes: [Ok(Tally { kills: 1, executions: 5 }), Err("a|b\nc".to_owned())], ..row(1) };
+        let failed = Row {
+            outcomes: [Ok(Tally { kills: 1, executions: 5 }), Err("a|b\nc".to_owned())],
+            ..row(1)
+        };
         assert!(!failed.is_good());
         assert!(markdown(&[failed]).contains("| before `open` | 1 / 5 | **FAILED**: a b c |"));
     }

@@ -1,5 +1,5 @@
-//! One point on one database: the server is ended at the first passing, at the second, and so on until a turn never passes it
-//! so often.
+//! One point on one database: the server is ended at the first passing, at the second, and so on
+//! until a turn never passes it so often.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,9 @@ impl<'a> Trial<'a> {
         let mut orders = trial.prepare(&server)?;
         server.kill()?;
         for nth in 1..=most {
-            let Some(mut server) = trial.turn(&format!("{point}:{nth}"), &mut orders)? else { break };
+            let Some(mut server) = trial.turn(&format!("{point}:{nth}"), &mut orders)? else {
+                break;
+            };
             orders = trial.prepare(&server)?;
             server.kill()?;
         }
@@ -77,7 +79,10 @@ impl<'a> Trial<'a> {
             let mut client = Client::connect(server.address).await?;
             let mut paid = shop.collection(&mut client, false).await?;
             paid.place(&mut client, shop).await?;
-            let intent = paid.intent.filter(|_| paid.is_final()).context("the collection to be refunded is not final")?;
+            let intent = paid
+                .intent
+                .filter(|_| paid.is_final())
+                .context("the collection to be refunded is not final")?;
             anyhow::Ok(vec![
                 shop.transfer(&mut client).await?,
                 shop.collection(&mut client, false).await?,
@@ -91,8 +96,8 @@ impl<'a> Trial<'a> {
         Ok(orders)
     }
 
-    /// Carries payments out on a server that ends at its point, and goes on without it. Answers the server that is left, or
-    /// none when the point was never passed so often.
+    /// Carries payments out on a server that ends at its point, and goes on without it. Answers the
+    /// server that is left, or none when the point was never passed so often.
     fn turn(&mut self, crash_at: &str, orders: &mut [Order]) -> anyhow::Result<Option<Server>> {
         let mut armed = Some(crash_at);
         let mut server = loop {
@@ -120,22 +125,29 @@ impl<'a> Trial<'a> {
         Ok(Some(server))
     }
 
-    /// After a crash: the books are right as they were left. The leases of the dead process are ended at once, as fifteen
-    /// seconds would do.
+    /// After a crash: the books are right as they were left. The leases of the dead process are
+    /// ended at once, as fifteen seconds would do.
     fn bury(&self) -> anyhow::Result<()> {
         self.kola.ledger_verify(self.place)?;
         self.place.sql("UPDATE executions SET next_check_at = 1, lease_until = 1 WHERE lease_until IS NOT NULL")
     }
 
-    /// Every key is one execution, in the state that the client was told; there is no other execution; the books are right.
+    /// Every key is one execution, in the state that the client was told; there is no other
+    /// execution; the books are right.
     fn check(&mut self, orders: &[Order]) -> anyhow::Result<()> {
         for order in orders {
             let told = order.told.as_deref().unwrap_or_default();
-            let same = format!("SELECT count(*) FROM executions WHERE reference_id = '{}' AND status = '{told}'", order.key);
+            let same = format!(
+                "SELECT count(*) FROM executions WHERE reference_id = '{}' AND status = '{told}'",
+                order.key
+            );
             ensure!(self.place.number(&same)? == 1, "{} was told {told} and is not so", order.key);
         }
         let expected: Vec<&str> = orders.iter().filter_map(|order| order.told.as_deref()).collect();
-        ensure!(expected == ["COMPLETED", "COMPLETED", "COMPLETED", "COMPLETED", "FAILED"], "the ends are {expected:?}");
+        ensure!(
+            expected == ["COMPLETED", "COMPLETED", "COMPLETED", "COMPLETED", "FAILED"],
+            "the ends are {expected:?}"
+        );
         self.made += i64::try_from(orders.len())?;
         let there = self.place.executions()?;
         ensure!(there == self.made, "{there} executions are there, {} were asked for", self.made);
@@ -148,7 +160,11 @@ fn crashed(server: &mut Server) -> anyhow::Result<bool> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         if let Some(status) = server.ended()? {
-            ensure!(server.log().contains(MARK), "the server ended with {status}, and not at its point:\n{}", server.log());
+            ensure!(
+                server.log().contains(MARK),
+                "the server ended with {status}, and not at its point:\n{}",
+                server.log()
+            );
             return Ok(true);
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -156,7 +172,8 @@ fn crashed(server: &mut Server) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// Asks for every payment, then for its end. Fails when the server dies; then it is called again with another.
+/// Asks for every payment, then for its end. Fails when the server dies; then it is called again
+/// with another.
 async fn drive(server: &Server, shop: &Shop, orders: &mut [Order]) -> anyhow::Result<()> {
     let mut client = Client::connect(server.address).await?;
     for order in orders.iter_mut().filter(|order| order.told.is_none()) {

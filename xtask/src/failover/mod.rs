@@ -1,5 +1,6 @@
-//! `cargo xtask failover`: the database's primary dies under load, its standby takes over, and the servers go on by themselves.
-//! What was acknowledged must be there, and what was not, tried again with the same key, must be done once.
+//! `cargo xtask failover`: the database's primary dies under load, its standby takes over, and the
+//! servers go on by themselves. What was acknowledged must be there, and what was not, tried again
+//! with the same key, must be done once.
 
 mod report;
 mod stage;
@@ -29,13 +30,15 @@ pub struct Options {
     /// Load before the primary is killed, and after the first execution on the new one
     #[arg(long, default_value_t = 4, value_name = "SECONDS")]
     seconds: u64,
-    /// From the kill until the standby is promoted: what whoever watches over the cluster needs to notice
+    /// From the kill until the standby is promoted: what whoever watches over the cluster needs to
+    /// notice
     #[arg(long, default_value_t = 2000, value_name = "MS")]
     notice: u64,
     /// The primary is not killed but frozen, as one whose disk or machine hangs
     #[arg(long)]
     freeze: bool,
-    /// For so long the new primary is left waiting for a synchronous standby, as one is whose settings nobody adapts
+    /// For so long the new primary is left waiting for a synchronous standby, as one is whose
+    /// settings nobody adapts
     #[arg(long, default_value_t = 0, value_name = "MS")]
     hesitate: u64,
 }
@@ -72,7 +75,8 @@ fn one(options: &Options, stage: &Stage, mut shops: Vec<Shop>) -> anyhow::Result
     let server = stage.servers().first().copied().context("no server")?;
     runtime.block_on(Shop::furnish_all(&mut shops, server))?;
     let load = Arc::new(Load::new(stage.servers(), shops));
-    let (mut round, tally) = load.beside(&runtime, options.connections, || play(options, stage, &load))?;
+    let (mut round, tally) =
+        load.beside(&runtime, options.connections, || play(options, stage, &load))?;
     round.tally = tally;
     round.first = load.first_after();
     round.retried = runtime.block_on(load.try_again(&round.tally.open))?;

@@ -69,16 +69,27 @@ impl Round {
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, value: String| writeln!(f, "  {name:<44} {value}");
-        let first = |at: &Option<Instant>| at.map_or("never".to_owned(), |at| format!("{:.2?}", self.since_kill(at)));
-        line("executions acknowledged", format!("{}, {} of them before the kill", self.tally.acknowledged.len(), self.before))?;
+        let first = |at: &Option<Instant>| {
+            at.map_or("never".to_owned(), |at| format!("{:.2?}", self.since_kill(at)))
+        };
+        line(
+            "executions acknowledged",
+            format!("{}, {} of them before the kill", self.tally.acknowledged.len(), self.before),
+        )?;
         line("standby is the primary, after the kill", first(&Some(self.promoted)))?;
-        line("first execution acknowledged, by server", self.first.iter().map(first).collect::<Vec<_>>().join(", "))?;
+        line(
+            "first execution acknowledged, by server",
+            self.first.iter().map(first).collect::<Vec<_>>().join(", "),
+        )?;
         line("requests answered 503", self.span(&self.tally.refused))?;
         line("requests without an answer", self.span(&self.tally.broken))?;
         line("slowest answer", format!("{:.2?}", self.tally.slowest))?;
         line("other answers", self.tally.odd.len().to_string())?;
         line("acknowledged and missing", self.difference.missing.to_string())?;
-        line("not acknowledged, tried again", format!("{}, {} acknowledged then", self.tally.open.len(), self.retried))?;
+        line(
+            "not acknowledged, tried again",
+            format!("{}, {} acknowledged then", self.tally.open.len(), self.retried),
+        )?;
         line("keys without exactly one execution", self.difference.not_once.to_string())?;
         line("executions that nobody asked for", self.difference.strangers.to_string())?;
         line("executions without an end", self.unfinished.to_string())?;

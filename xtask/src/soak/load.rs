@@ -1,4 +1,5 @@
-//! The crowd: each trader makes a payment ready, asks for it with a key until it is answered, and takes the next.
+//! The crowd: each trader makes a payment ready, asks for it with a key until it is answered, and
+//! takes the next.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -78,7 +79,8 @@ impl Crowd {
     }
 
     pub fn set_pace(&self, per_second: f64) {
-        self.shared().pace = Some((Instant::now(), Duration::from_secs_f64(1.0 / per_second.max(1.0))));
+        self.shared().pace =
+            Some((Instant::now(), Duration::from_secs_f64(1.0 / per_second.max(1.0))));
     }
 
     pub fn stop(&self) {
@@ -102,11 +104,19 @@ impl Crowd {
     }
 
     /// Starts the traders; the answer ends when they have all stopped.
-    pub fn start(self: &Arc<Self>, runtime: &Runtime) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    pub fn start(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
         let mut traders = JoinSet::new();
         for number in 0..TRADERS {
-            let trader =
-                Trader { crowd: Arc::clone(self), number, client: None, random: Random::seeded(), paid: VecDeque::new() };
+            let trader = Trader {
+                crowd: Arc::clone(self),
+                number,
+                client: None,
+                random: Random::seeded(),
+                paid: VecDeque::new(),
+            };
             traders.spawn_on(trader.run(), runtime.handle());
         }
         async move {
@@ -121,7 +131,8 @@ impl Crowd {
         let at = {
             let mut shared = self.shared();
             let Some((next, interval)) = shared.pace.as_mut() else { return };
-            let at = Instant::now().checked_sub(BEHIND).map_or(*next, |earliest| (*next).max(earliest));
+            let at =
+                Instant::now().checked_sub(BEHIND).map_or(*next, |earliest| (*next).max(earliest));
             *next = at + *interval;
             at
         };
@@ -192,7 +203,11 @@ impl Trader {
         {
             self.paid.push_back(intent);
         }
-        let told = Told { is_final: order.is_final(), status: order.told.unwrap_or_default(), key: order.key };
+        let told = Told {
+            is_final: order.is_final(),
+            status: order.told.unwrap_or_default(),
+            key: order.key,
+        };
         self.crowd.shared().told.push(told);
     }
 
@@ -206,7 +221,12 @@ impl Trader {
         }
     }
 
-    async fn prepare(&mut self, kind: Kind, client: &mut Client, shop: &Shop) -> anyhow::Result<Order> {
+    async fn prepare(
+        &mut self,
+        kind: Kind,
+        client: &mut Client,
+        shop: &Shop,
+    ) -> anyhow::Result<Order> {
         match kind {
             Kind::Transfer => shop.transfer(client).await,
             Kind::Payout => shop.payout(client, false).await,

@@ -1,6 +1,11 @@
-//! `cargo xtask soak`: a crowd of clients trades for a long time with a server that is killed again and again. Nothing that was
-//! asked for may be lost, made twice, or be other than its client was told.
-#![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates and memory of a measurement; no money")]
+//! `cargo xtask soak`: a crowd of clients trades for a long time with a server that is killed again
+//! and again. Nothing that was asked for may be lost, made twice, or be other than its client was
+//! told.
+#![expect(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    reason = "rates and memory of a measurement; no money"
+)]
 
 mod load;
 
@@ -34,7 +39,8 @@ const STRETCH: f64 = 0.2;
 const STRETCH_MAX: Duration = Duration::from_secs(600);
 /// A server has filled its caches by then.
 const SETTLED: Duration = Duration::from_secs(5);
-/// After the last request, whatever is still with the provider must end within this; a lease is fifteen seconds.
+/// After the last request, whatever is still with the provider must end within this; a lease is
+/// fifteen seconds.
 const ENDS: Duration = Duration::from_secs(90);
 /// Between two kills, in milliseconds.
 const KILLS: (u64, u64) = (2_000, 10_000);
@@ -75,15 +81,20 @@ impl Soak {
         let place = match database {
             Kind::Sqlite => Place::Sqlite(dir.join("soak.db")),
             Kind::Postgres => {
-                let cluster = Arc::new(Cluster::start(&cluster::Options::new(dir).with("max_wal_size", "4GB"))?);
+                let cluster = Arc::new(Cluster::start(
+                    &cluster::Options::new(dir).with("max_wal_size", "4GB"),
+                )?);
                 Place::on(cluster, "soak", dir)
             }
         };
         place.create()?;
         let kola = Kola { binary: binary.to_owned() };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let names = (0..SHOPS).map(|number| format!("Shop {number}"));
-        let shops = names.map(|name| Shop::create(&kola, &place, &name)).collect::<anyhow::Result<Vec<_>>>()?;
+        let shops = names
+            .map(|name| Shop::create(&kola, &place, &name))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self { kola, place, runtime, crowd: Arc::new(Crowd::new(shops)) })
     }
 
@@ -118,7 +129,11 @@ impl Soak {
         self.runtime.block_on(async {
             let mut client = Client::connect(server.address).await?;
             for (number, shop) in shops.iter_mut().enumerate() {
-                if first { shop.furnish(&mut client, number).await? } else { shop.sign_in(&mut client).await? }
+                if first {
+                    shop.furnish(&mut client, number).await?
+                } else {
+                    shop.sign_in(&mut client).await?
+                }
             }
             anyhow::Ok(())
         })?;
@@ -130,7 +145,9 @@ impl Soak {
         let (begun, mut kills, mut random) = (Instant::now(), 0, Random::seeded());
         while begun.elapsed() < length {
             let pause = KILLS.0 + random.next() % (KILLS.1 - KILLS.0);
-            std::thread::sleep(Duration::from_millis(pause).min(length.saturating_sub(begun.elapsed())));
+            std::thread::sleep(
+                Duration::from_millis(pause).min(length.saturating_sub(begun.elapsed())),
+            );
             ensure!(server.ended()?.is_none(), "the server ended by itself:\n{}", server.log());
             self.crowd.close();
             server.kill()?;
@@ -150,7 +167,11 @@ impl Soak {
 
     fn await_ends(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while self.place.number("SELECT count(*) FROM executions WHERE status IN ('PENDING', 'PROCESSING')")? > 0 {
+        while self
+            .place
+            .number("SELECT count(*) FROM executions WHERE status IN ('PENDING', 'PROCESSING')")?
+            > 0
+        {
             ensure!(begun.elapsed() < ENDS, "executions stay open");
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -159,27 +180,44 @@ impl Soak {
 
     fn report(&self, kills: u32, memory: (f64, f64)) -> anyhow::Result<bool> {
         let lines = self.place.lines("SELECT reference_id || ' ' || status FROM executions")?;
-        let there: HashMap<&str, &str> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
+        let there: HashMap<&str, &str> =
+            lines.iter().filter_map(|line| line.split_once(' ')).collect();
         let told = self.crowd.told();
         let lost = told.iter().filter(|told| !there.contains_key(told.key.as_str())).count();
-        let other = told.iter().filter(|told| contradicts(told, there.get(told.key.as_str()).copied())).count();
+        let other = told
+            .iter()
+            .filter(|told| contradicts(told, there.get(told.key.as_str()).copied()))
+            .count();
         let odd = self.crowd.odd();
         println!("executions done: {}", told.len());
         println!("kills survived: {kills}");
         println!("executions lost: {lost}");
         println!("executions that are not what their client was told: {other}");
-        println!("executions that nobody asked for: {}", lines.len().saturating_sub(told.len() - lost));
+        println!(
+            "executions that nobody asked for: {}",
+            lines.len().saturating_sub(told.len() - lost)
+        );
         println!("turns given up before an execution was asked for: {}", self.crowd.given_up());
         println!("answers that should not be: {}", odd.len());
         odd.iter().take(5).for_each(|odd| println!("  {odd}"));
-        println!("memory at the start and the end of the last stretch: {:.1} and {:.1} MB", memory.0, memory.1);
+        println!(
+            "memory at the start and the end of the last stretch: {:.1} and {:.1} MB",
+            memory.0, memory.1
+        );
         let bytes = self.place.bytes()? / i64::try_from(lines.len().max(1))?;
         println!("bytes of the database per execution, with its session, invoice and all: {bytes}");
-        Ok(lost == 0 && other == 0 && lines.len() == told.len() && odd.is_empty() && !told.is_empty())
+        Ok(lost == 0
+            && other == 0
+            && lines.len() == told.len()
+            && odd.is_empty()
+            && !told.is_empty())
     }
 }
 
-/// Whether a client was told a final state that is not the one there, or an open one that nothing became of.
+/// Whether a client was told a final state that is not the one there, or an open one that nothing
+/// became of.
 fn contradicts(told: &Told, there: Option<&str>) -> bool {
-    there.is_some_and(|there| if told.is_final { there != told.status } else { !matches!(there, "COMPLETED" | "FAILED") })
+    there.is_some_and(|there| {
+        if told.is_final { there != told.status } else { !matches!(there, "COMPLETED" | "FAILED") }
+    })
 }

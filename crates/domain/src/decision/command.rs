@@ -20,8 +20,8 @@ use crate::exceptions::resolve_review;
 use crate::exceptions::review::{Resolution, Review};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PasscodeTryId, PaymentAccountId, ReviewId, SessionId,
-    WalletId,
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PasscodeTryId,
+    PaymentAccountId, ReviewId, SessionId, WalletId,
 };
 use crate::kernel::money::Money;
 use crate::kernel::patch::Patch;
@@ -54,7 +54,8 @@ use crate::sales::update_source::{self, SourceChanges};
 /// A request to change something. Each is decided in one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// A command of a caller, refused unless its credentials hold in the moment in which it is decided.
+    /// A command of a caller, refused unless its credentials hold in the moment in which it is
+    /// decided.
     Authenticated(Caller, Box<Command>),
     /// Make a merchant.
     CreateMerchant(NewMerchant),
@@ -64,13 +65,16 @@ pub enum Command {
     CreateApiKey(MerchantId, String, String),
     /// Revoke an API key.
     RevokeApiKey(MerchantId, ApiKeyId),
-    /// Set a merchant's passcode to an argon2id hash, or remove it, whatever was set before: the operator may.
+    /// Set a merchant's passcode to an argon2id hash, or remove it, whatever was set before: the
+    /// operator may.
     SetPasscode(MerchantId, Option<String>),
     /// Lift the locks that wrong passcodes brought about.
     UnlockPasscode(MerchantId),
-    /// Reserve a try of an API key at the passcode that is to be replaced or removed, before it is compared.
+    /// Reserve a try of an API key at the passcode that is to be replaced or removed, before it is
+    /// compared.
     ReservePasscodeChange(MerchantId, ApiKeyId),
-    /// Set the passcode in place of the one with the first hash, or where there was none; without a second, remove it.
+    /// Set the passcode in place of the one with the first hash, or where there was none; without a
+    /// second, remove it.
     ReplacePasscode(MerchantId, Option<String>, Option<String>),
     /// Reserve a try of an API key at a payout's passcode before it is compared.
     ReservePasscodeAttempt(Execute, ApiKeyId),
@@ -80,7 +84,8 @@ pub enum Command {
     AdvanceClock(MerchantId, i64),
     /// Put sandbox money into a wallet; under one key it happens once.
     FundWallet(WalletId, Money, Option<String>),
-    /// Change what may be started on a wallet; the last says whether something could still credit it.
+    /// Change what may be started on a wallet; the last says whether something could still credit
+    /// it.
     SetWalletStatus(WalletId, WalletStatus, bool),
     /// Make a party.
     CreateParty(MerchantId, NewParty),
@@ -180,8 +185,8 @@ impl Command {
         Self::Authenticated(caller, Box::new(self))
     }
 
-    /// The merchant whose rows it is mostly about, where the command says so: what is decided for one merchant at one time
-    /// had better be decided together.
+    /// The merchant whose rows it is mostly about, where the command says so: what is decided for
+    /// one merchant at one time had better be decided together.
     #[must_use]
     pub const fn merchant(&self) -> Option<MerchantId> {
         match self {
@@ -212,7 +217,9 @@ impl Command {
             | Self::UpdateItem(which, ..)
             | Self::RemoveItem(which, _)
             | Self::OpenCheckoutPage(which, _) => Some(which.merchant_id),
-            Self::Execute(request) | Self::ReservePasscodeAttempt(request, _) => Some(request.merchant_id),
+            Self::Execute(request) | Self::ReservePasscodeAttempt(request, _) => {
+                Some(request.merchant_id)
+            }
             Self::CreateMerchant(_)
             | Self::FundWallet(..)
             | Self::SetWalletStatus(..)
@@ -224,12 +231,21 @@ impl Command {
     }
 }
 
-/// Decides a command. A refused one leaves its draft in the workspace, for [`Workspace::discard_draft`].
+/// Decides a command. A refused one leaves its draft in the workspace, for
+/// [`Workspace::discard_draft`].
 ///
 /// # Errors
-/// [`Stop::NotLoaded`] until all is loaded that the decision reads; [`Stop::Refused`] when it is refused.
-pub fn decide(command: &Command, settings: &Settings, work: &mut Workspace, now: Timestamp) -> Result<Output, Stop> {
-    let time = |merchant: &MerchantId, work: &Workspace| work.require::<Merchant>(*merchant).map(|merchant| merchant.time(now));
+/// [`Stop::NotLoaded`] until all is loaded that the decision reads; [`Stop::Refused`] when it is
+/// refused.
+pub fn decide(
+    command: &Command,
+    settings: &Settings,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Output, Stop> {
+    let time = |merchant: &MerchantId, work: &Workspace| {
+        work.require::<Merchant>(*merchant).map(|merchant| merchant.time(now))
+    };
     Ok(match command {
         Command::Authenticated(caller, command) => {
             caller.check(work, now)?;
@@ -239,12 +255,18 @@ pub fn decide(command: &Command, settings: &Settings, work: &mut Workspace, now:
             let (merchant, wallets) = create_merchant::create(new, work, now)?;
             Output::Merchant(merchant, wallets)
         }
-        Command::UpdateMerchant(id, changes) => Output::UpdatedMerchant(update_merchant::update(*id, changes, work, now)?),
+        Command::UpdateMerchant(id, changes) => {
+            Output::UpdatedMerchant(update_merchant::update(*id, changes, work, now)?)
+        }
         Command::CreateApiKey(id, client_id, secret_hash) => {
             Output::ApiKey(api_keys::create(*id, client_id, secret_hash, work, now)?)
         }
-        Command::RevokeApiKey(id, which) => Output::ApiKey(api_keys::revoke(*id, *which, work, now)?),
-        Command::ReservePasscodeChange(id, key) => Output::Passcode(try_passcode::reserve(*id, *key, work, now)?),
+        Command::RevokeApiKey(id, which) => {
+            Output::ApiKey(api_keys::revoke(*id, *which, work, now)?)
+        }
+        Command::ReservePasscodeChange(id, key) => {
+            Output::Passcode(try_passcode::reserve(*id, *key, work, now)?)
+        }
         Command::ReplacePasscode(id, replaces, hash) => {
             set_passcode::replace(*id, replaces.as_deref(), hash.as_deref(), work, now)?;
             Output::Done
@@ -257,63 +279,115 @@ pub fn decide(command: &Command, settings: &Settings, work: &mut Workspace, now:
             set_passcode::unlock(*id, work, now)?;
             Output::Done
         }
-        Command::ReservePasscodeAttempt(request, key) => reserve_passcode_attempt(request, *key, work, now)?,
+        Command::ReservePasscodeAttempt(request, key) => {
+            reserve_passcode_attempt(request, *key, work, now)?
+        }
         Command::FinishPasscodeAttempt(id, which, right) => {
             try_passcode::end(*id, *which, *right, work, now)?;
             Output::Done
         }
-        Command::AdvanceClock(id, by_seconds) => Output::Time(advance_clock::advance(*id, *by_seconds, work, now)?),
-        Command::FundWallet(id, amount, key) => Output::Wallet(fund_wallet::fund(*id, *amount, key.as_deref(), work, now)?),
+        Command::AdvanceClock(id, by_seconds) => {
+            Output::Time(advance_clock::advance(*id, *by_seconds, work, now)?)
+        }
+        Command::FundWallet(id, amount, key) => {
+            Output::Wallet(fund_wallet::fund(*id, *amount, key.as_deref(), work, now)?)
+        }
         Command::SetWalletStatus(id, status, open) => {
             Output::Wallet(set_wallet_status::set_status(*id, *status, *open, work, now)?)
         }
-        Command::CreateParty(id, new) => Output::Party(create_party::create(*id, new, work, time(id, work)?)?),
-        Command::CreateCounterparty(id, relationship, party) => {
-            Output::Counterparty(counterparties::create(*id, *relationship, *party, work, time(id, work)?)?)
+        Command::CreateParty(id, new) => {
+            Output::Party(create_party::create(*id, new, work, time(id, work)?)?)
         }
+        Command::CreateCounterparty(id, relationship, party) => Output::Counterparty(
+            counterparties::create(*id, *relationship, *party, work, time(id, work)?)?,
+        ),
         Command::UpdateCounterparty(id, which, relationship, party) => {
             let time = time(id, work)?;
-            Output::Counterparty(counterparties::update(*id, *which, *relationship, *party, work, time)?)
+            Output::Counterparty(counterparties::update(
+                *id,
+                *which,
+                *relationship,
+                *party,
+                work,
+                time,
+            )?)
         }
-        Command::CreateAccount(id, new) => Output::Account(create_payment_account::create(*id, new, work, now)?),
+        Command::CreateAccount(id, new) => {
+            Output::Account(create_payment_account::create(*id, new, work, now)?)
+        }
         Command::DeactivateAccount(id, which) => {
             Output::Account(use_payment_account::deactivate(*id, *which, work, time(id, work)?)?)
         }
-        Command::CreateSource(id, new) => Output::Source(create_source::create(*id, new, work, time(id, work)?)?),
-        Command::UpdateSource(which, changes) => {
-            Output::Source(update_source::update(*which, changes, work, time(&which.merchant_id, work)?)?)
+        Command::CreateSource(id, new) => {
+            Output::Source(create_source::create(*id, new, work, time(id, work)?)?)
         }
-        Command::PublishSource(which) => Output::Source(publish_source::publish(*which, work, now)?),
+        Command::UpdateSource(which, changes) => Output::Source(update_source::update(
+            *which,
+            changes,
+            work,
+            time(&which.merchant_id, work)?,
+        )?),
+        Command::PublishSource(which) => {
+            Output::Source(publish_source::publish(*which, work, now)?)
+        }
         Command::CancelSource(which) => Output::Source(cancel_source::cancel(*which, work, now)?),
-        Command::AddItem(which, new) => Output::Item(edit_items::add_item(*which, new, work, time(&which.merchant_id, work)?)?),
-        Command::UpdateItem(which, id, changes) => {
-            Output::Item(edit_items::update_item(*which, *id, changes, work, time(&which.merchant_id, work)?)?)
+        Command::AddItem(which, new) => {
+            Output::Item(edit_items::add_item(*which, new, work, time(&which.merchant_id, work)?)?)
         }
+        Command::UpdateItem(which, id, changes) => Output::Item(edit_items::update_item(
+            *which,
+            *id,
+            changes,
+            work,
+            time(&which.merchant_id, work)?,
+        )?),
         Command::RemoveItem(which, id) => {
             edit_items::remove_item(*which, *id, work, time(&which.merchant_id, work)?)?;
             Output::Done
         }
-        Command::CreateCheckout(id, new) => {
-            Output::Checkout(Box::new(create_checkout::create(*id, new, settings.lifetimes, work, now)?))
+        Command::CreateCheckout(id, new) => Output::Checkout(Box::new(create_checkout::create(
+            *id,
+            new,
+            settings.lifetimes,
+            work,
+            now,
+        )?)),
+        Command::OpenCheckoutPage(which, token) => {
+            Output::Page(open_checkout_page::open(*which, token, work, now)?)
         }
-        Command::OpenCheckoutPage(which, token) => Output::Page(open_checkout_page::open(*which, token, work, now)?),
-        Command::CreateSession(id, request) => Output::Session(create_session::create(*id, request, settings, work, now)?),
-        Command::CancelSession(id, kind, which) => Output::Session(cancel_session::cancel(*id, *kind, *which, work, now)?),
+        Command::CreateSession(id, request) => {
+            Output::Session(create_session::create(*id, request, settings, work, now)?)
+        }
+        Command::CancelSession(id, kind, which) => {
+            Output::Session(cancel_session::cancel(*id, *kind, *which, work, now)?)
+        }
         Command::ExpireSession(id) => Output::Changed(expire_session::expire(*id, work, now)?),
-        Command::Execute(request) => Output::Executed(Box::new(execute::execute(request, settings, work, now)?)),
-        Command::ClaimExecution(id) => {
-            Output::Claimed(claim_execution::claim(*id, settings.deadlines, work, now)?.map(Box::new))
+        Command::Execute(request) => {
+            Output::Executed(Box::new(execute::execute(request, settings, work, now)?))
         }
-        Command::RecordOutcome(id, word) => Output::Settled(Box::new(record_outcome::record(*id, word, work, now)?)),
-        Command::AuthenticateCard(id, reference, success) => {
-            Output::Settled(Box::new(authenticate_card::authenticate(*id, reference, *success, work, now)?))
+        Command::ClaimExecution(id) => Output::Claimed(
+            claim_execution::claim(*id, settings.deadlines, work, now)?.map(Box::new),
+        ),
+        Command::RecordOutcome(id, word) => {
+            Output::Settled(Box::new(record_outcome::record(*id, word, work, now)?))
         }
-        Command::ResolveReview(id, how, evidence) => Output::Review(resolve_review::resolve(*id, *how, evidence, work, now)?),
+        Command::AuthenticateCard(id, reference, success) => Output::Settled(Box::new(
+            authenticate_card::authenticate(*id, reference, *success, work, now)?,
+        )),
+        Command::ResolveReview(id, how, evidence) => {
+            Output::Review(resolve_review::resolve(*id, *how, evidence, work, now)?)
+        }
     })
 }
 
-/// A replay needs no passcode, and an unverified merchant gets to no comparison: neither counts as a try.
-fn reserve_passcode_attempt(request: &Execute, key: ApiKeyId, work: &mut Workspace, now: Timestamp) -> Result<Output, Stop> {
+/// A replay needs no passcode, and an unverified merchant gets to no comparison: neither counts as
+/// a try.
+fn reserve_passcode_attempt(
+    request: &Execute,
+    key: ApiKeyId,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Output, Stop> {
     if let Some(execution) = execute::replay(request, work)? {
         return Ok(Output::Executed(Box::new(Executed { execution, replayed: true, call: None })));
     }

@@ -1,4 +1,5 @@
-//! What happened, for the timeline, for clients that listen, and as the header of each ledger transaction.
+//! What happened, for the timeline, for clients that listen, and as the header of each ledger
+//! transaction.
 
 use crate::api_enum;
 use crate::kernel::ids::{EventId, MerchantId};
@@ -39,7 +40,8 @@ api_enum! {
         ExecutionCompleted = "execution.completed",
         /// No money moved; a hold was released.
         ExecutionFailed = "execution.failed",
-        /// A review gave the wallet the money of a collection that had failed, as if it had completed.
+        /// A review gave the wallet the money of a collection that had failed, as if it had
+        /// completed.
         ExecutionSettled = "execution.settled_by_review",
         /// An invoice or order can be paid.
         SourcePublished = "source.published",
@@ -89,7 +91,9 @@ impl Event {
     pub fn public_note(&self) -> Option<&str> {
         let note = self.note.as_deref()?;
         match self.kind {
-            EventType::ReviewResolved => Some(note.split_once(EVIDENCE_SEPARATOR).map_or(note, |(resolution, _)| resolution)),
+            EventType::ReviewResolved => {
+                Some(note.split_once(EVIDENCE_SEPARATOR).map_or(note, |(resolution, _)| resolution))
+            }
             _ => Some(note),
         }
     }

@@ -16,21 +16,27 @@ use crate::payments::session::Session;
 pub struct LockKey {
     /// Where it is to be found.
     pub key: RowKey,
-    /// Whose it must be, where a caller named it: another's row is left alone, and not kept from its owner for a moment.
+    /// Whose it must be, where a caller named it: another's row is left alone, and not kept from
+    /// its owner for a moment.
     pub owner: Option<MerchantId>,
 }
 
 impl Command {
-    /// The row that the command is about, when it changes that row whenever it is accepted. Where rows are locked it is locked
-    /// before anything is read, so that of two processes with one command the second sees all that the first did.
+    /// The row that the command is about, when it changes that row whenever it is accepted. Where
+    /// rows are locked it is locked before anything is read, so that of two processes with one
+    /// command the second sees all that the first did.
     #[must_use]
     pub fn lock_key(&self) -> Option<LockKey> {
         let (key, owner) = match self {
             Self::Authenticated(_, command) => return command.lock_key(),
-            Self::Execute(request) => (RowKey::Session(Lookup::Id(request.session_id)), Some(request.merchant_id)),
+            Self::Execute(request) => {
+                (RowKey::Session(Lookup::Id(request.session_id)), Some(request.merchant_id))
+            }
             Self::CancelSession(owner, _, id) => (RowKey::Session(Lookup::Id(*id)), Some(*owner)),
             Self::ExpireSession(id) => (RowKey::Session(Lookup::Id(*id)), None),
-            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => (RowKey::Execution(Lookup::Id(*id)), None),
+            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => {
+                (RowKey::Execution(Lookup::Id(*id)), None)
+            }
             _ => return None,
         };
         Some(LockKey { key, owner })
@@ -45,25 +51,33 @@ impl Command {
                 Ok(Some(session)) => of_session(&session),
                 _ => vec![],
             },
-            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => match work.get::<Execution>(*id) {
-                Ok(Some(execution)) => {
-                    // A word to what is final may contradict an earlier one; what it makes final may be past its deadline.
-                    let kinds: &[ReviewKind] = match self {
-                        Self::RecordOutcome(..) if execution.status.is_final() => &review::MONEY_KINDS,
-                        Self::RecordOutcome(..) => &[ReviewKind::DeadlinePassed],
-                        _ => &[],
-                    };
-                    let mut keys = of_execution(&execution);
-                    keys.extend(kinds.iter().map(|kind| RowKey::Review(Lookup::AltKey((*id, *kind)))));
-                    keys
+            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => {
+                match work.get::<Execution>(*id) {
+                    Ok(Some(execution)) => {
+                        // A word to what is final may contradict an earlier one; what it makes
+                        // final may be past its deadline.
+                        let kinds: &[ReviewKind] = match self {
+                            Self::RecordOutcome(..) if execution.status.is_final() => {
+                                &review::MONEY_KINDS
+                            }
+                            Self::RecordOutcome(..) => &[ReviewKind::DeadlinePassed],
+                            _ => &[],
+                        };
+                        let mut keys = of_execution(&execution);
+                        keys.extend(
+                            kinds.iter().map(|kind| RowKey::Review(Lookup::AltKey((*id, *kind)))),
+                        );
+                        keys
+                    }
+                    _ => vec![],
                 }
-                _ => vec![],
-            },
+            }
             _ => vec![],
         }
     }
 
-    /// Keys that the decision will certainly ask for: loaded ahead, so that it rarely has to be made twice.
+    /// Keys that the decision will certainly ask for: loaded ahead, so that it rarely has to be
+    /// made twice.
     #[must_use]
     pub fn hints(&self) -> Vec<RowKey> {
         match self {
@@ -74,14 +88,21 @@ impl Command {
             }
             Self::Execute(request) | Self::ReservePasscodeAttempt(request, _) => {
                 let mut keys = vec![
-                    RowKey::Execution(Lookup::AltKey((request.merchant_id, request.reference_id.clone()))),
+                    RowKey::Execution(Lookup::AltKey((
+                        request.merchant_id,
+                        request.reference_id.clone(),
+                    ))),
                     RowKey::Merchant(Lookup::Id(request.merchant_id)),
                     RowKey::Session(Lookup::Id(request.session_id)),
                 ];
-                keys.extend(request.details.account().map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
+                keys.extend(
+                    request.details.account().map(|id| RowKey::PaymentAccount(Lookup::Id(id))),
+                );
                 keys
             }
-            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => vec![RowKey::Execution(Lookup::Id(*id))],
+            Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => {
+                vec![RowKey::Execution(Lookup::Id(*id))]
+            }
             Self::CreateSession(merchant, request) => {
                 let mut keys = vec![RowKey::Merchant(Lookup::Id(*merchant))];
                 match request {
@@ -91,11 +112,15 @@ impl Command {
                             RowKey::CheckoutConfig(Lookup::AltKey(*source_id)),
                         ]);
                     }
-                    NewSession::Payout { account_id, .. } => keys.push(RowKey::PaymentAccount(Lookup::Id(*account_id))),
+                    NewSession::Payout { account_id, .. } => {
+                        keys.push(RowKey::PaymentAccount(Lookup::Id(*account_id)))
+                    }
                     NewSession::Transfer { counterparty_id, .. } => {
                         keys.push(RowKey::Counterparty(Lookup::Id(*counterparty_id)))
                     }
-                    NewSession::Refund { original_id, .. } => keys.push(RowKey::Execution(Lookup::Id(*original_id))),
+                    NewSession::Refund { original_id, .. } => {
+                        keys.push(RowKey::Execution(Lookup::Id(*original_id)))
+                    }
                 }
                 keys
             }

@@ -8,11 +8,12 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     type Id: Copy + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
     /// The other key; [`NoAltKey`] where there is none.
     type AltKey: Clone + Eq + Ord + Hash + std::fmt::Debug + Send + Sync;
-    /// Whether decisions depend on such rows without changing them, so that they are read again when another process has
-    /// interfered with what is changed.
+    /// Whether decisions depend on such rows without changing them, so that they are read again
+    /// when another process has interfered with what is changed.
     const REREAD_ON_CONFLICT: bool = false;
-    /// Whether such rows permit what is decided: they are looked at once more when all that changes is locked, so that a
-    /// permission which was withdrawn while a batch waited for its locks is seen.
+    /// Whether such rows permit what is decided: they are looked at once more when all that changes
+    /// is locked, so that a permission which was withdrawn while a batch waited for its locks is
+    /// seen.
     const AUTHORIZES: bool = false;
 
     /// The primary key of this row.

@@ -36,7 +36,11 @@ impl Default for Lifetimes {
 ///
 /// # Errors
 /// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`].
-pub fn check_expiry(expires_at: Timestamp, time: Timestamp, lifetimes: Lifetimes) -> Result<Timestamp, Refusal> {
+pub fn check_expiry(
+    expires_at: Timestamp,
+    time: Timestamp,
+    lifetimes: Lifetimes,
+) -> Result<Timestamp, Refusal> {
     if expires_at <= time {
         Err(Refusal::ExpiryPast { now: time })
     } else if expires_at > time.plus(seconds(lifetimes.max_days.saturating_mul(86_400))) {
@@ -64,11 +68,12 @@ impl Default for Deadlines {
 /// What merchants may do to each other by transfers, where an operator has not set it otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TransferLimits {
-    /// The most minor units that a wallet may have, hold and await after a transfer from another merchant: far less than its
-    /// [room](wallet::ROOM_MINOR), so that no stranger fills it until its own collections are refused.
+    /// The most minor units that a wallet may have, hold and await after a transfer from another
+    /// merchant: far less than its [room](wallet::ROOM_MINOR), so that no stranger fills it until
+    /// its own collections are refused.
     pub fill_minor: i64,
-    /// Of so many parties an hour a merchant may be told who receives a transfer to them: it says whose phone is a merchant's.
-    /// Parties that it was told of before do not count.
+    /// Of so many parties an hour a merchant may be told who receives a transfer to them: it says
+    /// whose phone is a merchant's. Parties that it was told of before do not count.
     pub recipients_per_hour: i64,
 }
 

@@ -1,7 +1,8 @@
 //! What a decision knows and what it changes: the rows that were loaded for a batch of commands.
 //!
-//! Reading a row that is not loaded stops the decision with [`Stop::NotLoaded`]; the engine loads it and decides again from
-//! the start. Absence is knowledge too. A command's changes are a draft until it is accepted; a refused one leaves none.
+//! Reading a row that is not loaded stops the decision with [`Stop::NotLoaded`]; the engine loads
+//! it and decides again from the start. Absence is knowledge too. A command's changes are a draft
+//! until it is accepted; a refused one leaves none.
 
 use crate::decision::event::Event;
 use crate::decision::row::{Lookup, LookupOf, Row};
@@ -20,7 +21,8 @@ pub enum Stop {
     NotLoaded(RowKey),
     /// The command is refused, for all of these reasons.
     Refused(Vec<Refusal>),
-    /// Rows contradict each other, or a sum does not fit where it must: a fault of ours, never of the caller.
+    /// Rows contradict each other, or a sum does not fit where it must: a fault of ours, never of
+    /// the caller.
     Inconsistent(String),
 }
 
@@ -83,14 +85,20 @@ impl<R: Loaded> Table<R> {
         if let Some(row) = self.draft.iter().find(|row| row.id() == id) {
             return Ok(Some(Arc::clone(row)));
         }
-        self.rows.get(&id).map(|versions| versions.current.clone()).ok_or_else(|| Stop::NotLoaded(R::key(Lookup::Id(id))))
+        self.rows
+            .get(&id)
+            .map(|versions| versions.current.clone())
+            .ok_or_else(|| Stop::NotLoaded(R::key(Lookup::Id(id))))
     }
 
     fn find(&self, alt_key: &R::AltKey) -> Result<Option<Arc<R>>, Stop> {
         if let Some(row) = self.draft.iter().find(|row| row.alt_key().as_ref() == Some(alt_key)) {
             return Ok(Some(Arc::clone(row)));
         }
-        let known = self.alt_keys.get(alt_key).ok_or_else(|| Stop::NotLoaded(R::key(Lookup::AltKey(alt_key.clone()))))?;
+        let known = self
+            .alt_keys
+            .get(alt_key)
+            .ok_or_else(|| Stop::NotLoaded(R::key(Lookup::AltKey(alt_key.clone()))))?;
         known.current.map_or(Ok(None), |id| self.get(id))
     }
 
@@ -121,7 +129,8 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    /// Takes in what the store found for a lookup. A row that is known already stays as it is: it may have been changed.
+    /// Takes in what the store found for a lookup. A row that is known already stays as it is: it
+    /// may have been changed.
     pub fn load(&mut self, lookup: LookupOf<R>, found: Option<R>) {
         let id = found.as_ref().map(Row::id);
         match lookup {
@@ -147,8 +156,8 @@ impl<R: Loaded> Table<R> {
         self.rows.iter().filter(|(_, versions)| versions.stored.is_some()).map(|(id, _)| *id)
     }
 
-    /// Takes in a row that was locked, or looked at again. Answers whether it is as it was loaded; if not, what was decided on it must be
-    /// decided again, after [`Workspace::restart`].
+    /// Takes in a row that was locked, or looked at again. Answers whether it is as it was loaded;
+    /// if not, what was decided on it must be decided again, after [`Workspace::restart`].
     pub fn confirm(&mut self, locked: R) -> bool {
         let versions = self.rows.entry(locked.id()).or_insert(Versions::loaded(None));
         let same = versions.stored.as_deref() == Some(&locked);
@@ -181,7 +190,9 @@ impl<R: Loaded> Table<R> {
             .iter()
             .filter_map(|(id, versions)| match (&versions.stored, &versions.current) {
                 (None, Some(row)) => Some((id, RowChange::Insert(&**row))),
-                (Some(old), Some(row)) if !Arc::ptr_eq(old, row) && old != row => Some((id, RowChange::Update(&**row))),
+                (Some(old), Some(row)) if !Arc::ptr_eq(old, row) && old != row => {
+                    Some((id, RowChange::Update(&**row)))
+                }
                 _ => None,
             })
             .collect();
@@ -190,9 +201,10 @@ impl<R: Loaded> Table<R> {
     }
 }
 
-/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`RowKey`] and the row type of each. Every
-/// transaction locks in this order. What commands are about comes first, since it is locked before anything is read, and has no
-/// foreign keys; of the rest a row comes after those it points at.
+/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`RowKey`]
+/// and the row type of each. Every transaction locks in this order. What commands are about comes
+/// first, since it is locked before anything is read, and has no foreign keys; of the rest a row
+/// comes after those it points at.
 #[macro_export]
 macro_rules! each_table {
     ($macro:ident) => {
@@ -280,8 +292,8 @@ pub trait Loaded: Row {
 
 /// Ids that this process has reserved and not used yet: `next..end`.
 ///
-/// The ids that one command takes are contiguous, and fewer than [`IDS_PER_COMMAND`]: the engine reserves a new block when
-/// fewer are left.
+/// The ids that one command takes are contiguous, and fewer than [`IDS_PER_COMMAND`]: the engine
+/// reserves a new block when fewer are left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdBlock {
     /// The next id to give.
@@ -363,10 +375,12 @@ impl Workspace {
     /// # Errors
     /// [`Stop::NotLoaded`] when it is not loaded, [`Stop::Inconsistent`] when it is not there.
     pub fn require<R: Loaded>(&self, id: R::Id) -> Result<Arc<R>, Stop> {
-        self.get::<R>(id)?.ok_or_else(|| Stop::Inconsistent(format!("{id:?} is referred to and absent")))
+        self.get::<R>(id)?
+            .ok_or_else(|| Stop::Inconsistent(format!("{id:?} is referred to and absent")))
     }
 
-    /// Writes a row, new or changed. A new row with a alt_key must have been looked for by it before.
+    /// Writes a row, new or changed. A new row with a alt_key must have been looked for by it
+    /// before.
     pub fn put<R: Loaded>(&mut self, row: R) {
         R::table_mut(self).put(row);
     }
@@ -386,7 +400,11 @@ impl Workspace {
     /// Accepts what the last command changed.
     pub fn accept_draft(&mut self) {
         self.tables.accept_draft();
-        self.accepted = Watermark { next_id: self.ids.next, events: self.events.len(), entries: self.entries.len() };
+        self.accepted = Watermark {
+            next_id: self.ids.next,
+            events: self.events.len(),
+            entries: self.entries.len(),
+        };
     }
 
     /// Forgets what the last command changed.
@@ -397,15 +415,16 @@ impl Workspace {
         self.entries.truncate(self.accepted.entries);
     }
 
-    /// Forgets what all commands so far changed, so that they can be decided again; what was loaded stays. Only for a workspace
-    /// that was never refilled.
+    /// Forgets what all commands so far changed, so that they can be decided again; what was loaded
+    /// stays. Only for a workspace that was never refilled.
     pub fn reset_to_loaded(&mut self) {
         self.tables.reset_to_loaded();
         self.accepted = Watermark::at(self.first_id);
         self.discard_draft();
     }
 
-    /// The same after others have changed something meanwhile: what decisions depend on without changing it is read again.
+    /// The same after others have changed something meanwhile: what decisions depend on without
+    /// changing it is read again.
     pub fn reset_after_conflict(&mut self) {
         self.reset_to_loaded();
         self.tables.forget_unlocked();
@@ -457,7 +476,10 @@ mod tests {
         reviews.load(Lookup::AltKey(alt_key), None);
         assert!(matches!(reviews.find(&alt_key), Ok(None)));
         reviews.forget_unlocked();
-        assert!(matches!(reviews.find(&alt_key), Err(Stop::NotLoaded(RowKey::Review(Lookup::AltKey(_))))));
+        assert!(matches!(
+            reviews.find(&alt_key),
+            Err(Stop::NotLoaded(RowKey::Review(Lookup::AltKey(_))))
+        ));
     }
 
     #[test]

@@ -13,17 +13,24 @@ pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
 /// The most that it is ahead in all: times of requests end in the year 9999, and queries add to it.
 pub const MAX_AHEAD_YEARS: i64 = 100;
 
-/// Moves the sandbox clock forward. What waits for a provider waits by that clock, so that nothing else has to be written.
+/// Moves the sandbox clock forward. What waits for a provider waits by that clock, so that nothing
+/// else has to be written.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for a live merchant, [`Refusal::ClockFar`].
-pub fn advance(id: MerchantId, by_seconds: i64, work: &mut Workspace, now: Timestamp) -> Result<Timestamp, Stop> {
+pub fn advance(
+    id: MerchantId,
+    by_seconds: i64,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Timestamp, Stop> {
     let merchant = work.require::<Merchant>(id)?;
     if merchant.mode != Mode::Sandbox {
         return Err(Refusal::NotFound.into());
     }
     let mut merchant = (*merchant).clone();
-    merchant.clock_offset_us = merchant.clock_offset_us.saturating_add(seconds(by_seconds.clamp(0, MAX_ADVANCE_SECONDS)));
+    merchant.clock_offset_us =
+        merchant.clock_offset_us.saturating_add(seconds(by_seconds.clamp(0, MAX_ADVANCE_SECONDS)));
     if merchant.clock_offset_us > seconds(MAX_AHEAD_YEARS * MAX_ADVANCE_SECONDS) {
         return Err(Refusal::ClockFar { years: MAX_AHEAD_YEARS }.into());
     }

@@ -21,11 +21,17 @@ pub fn create(
     add_key(work, merchant.id, client_id, secret_hash, now)
 }
 
-/// Revokes an API key, be it the merchant's last: the operator can make another. Once more changes nothing.
+/// Revokes an API key, be it the merchant's last: the operator can make another. Once more changes
+/// nothing.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn revoke(merchant_id: MerchantId, id: ApiKeyId, work: &mut Workspace, now: Timestamp) -> Result<ApiKey, Stop> {
+pub fn revoke(
+    merchant_id: MerchantId,
+    id: ApiKeyId,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<ApiKey, Stop> {
     let found = work.get::<ApiKey>(id)?.filter(|key| key.merchant_id == merchant_id);
     let mut key = (*found.ok_or(Refusal::NotFound)?).clone();
     if key.revoked_at.is_none() {

@@ -1,7 +1,8 @@
 //! Who sent a command in, and whether their credentials still hold when it is decided.
 //!
-//! A token is checked when the head of a request arrives; the body may take half a minute, and a batch may wait for others.
-//! A key that is revoked meanwhile must not pay, so the rows of both keys are part of what a decision sees.
+//! A token is checked when the head of a request arrives; the body may take half a minute, and a
+//! batch may wait for others. A key that is revoked meanwhile must not pay, so the rows of both
+//! keys are part of what a decision sees.
 
 use crate::decision::row::Lookup;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
@@ -28,7 +29,10 @@ impl Caller {
     /// The rows that say whether the credentials hold.
     #[must_use]
     pub const fn keys(&self) -> [RowKey; 2] {
-        [RowKey::ApiKey(Lookup::Id(self.api_key_id)), RowKey::SigningKey(Lookup::Id(self.signing_key_id))]
+        [
+            RowKey::ApiKey(Lookup::Id(self.api_key_id)),
+            RowKey::SigningKey(Lookup::Id(self.signing_key_id)),
+        ]
     }
 
     /// Demands that the credentials hold.

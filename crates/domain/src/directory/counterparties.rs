@@ -46,7 +46,10 @@ pub fn update(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Counterparty, Stop> {
-    let found = work.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id).ok_or(Refusal::NotFound)?;
+    let found = work
+        .get::<Counterparty>(id)?
+        .filter(|row| row.merchant_id == merchant_id)
+        .ok_or(Refusal::NotFound)?;
     if let Patch::Set(id) = party_id {
         create_party::owned(merchant_id, id, "party_id", work)??;
     }

@@ -38,7 +38,11 @@ pub struct NewMerchant {
 ///
 /// # Errors
 /// [`Refusal::PhoneTaken`].
-pub fn create(new: &NewMerchant, work: &mut Workspace, now: Timestamp) -> Result<(Merchant, Vec<(WalletId, Currency)>), Stop> {
+pub fn create(
+    new: &NewMerchant,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(Merchant, Vec<(WalletId, Currency)>), Stop> {
     if let Some(phone) = &new.phone
         && work.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()
     {
@@ -63,7 +67,8 @@ pub fn create(new: &NewMerchant, work: &mut Workspace, now: Timestamp) -> Result
     work.put(merchant.clone());
     let mut wallets = Vec::new();
     for currency in &new.currencies {
-        let wallet = open_wallet::open(work, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
+        let wallet =
+            open_wallet::open(work, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
         wallets.push((wallet.id, *currency));
     }
     api_keys::add_key(work, merchant.id, &new.client_id, &new.secret_hash, now)?;

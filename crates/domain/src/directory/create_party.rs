@@ -23,7 +23,12 @@ pub struct NewParty {
 ///
 /// # Errors
 /// None of its own.
-pub fn create(merchant_id: MerchantId, new: &NewParty, work: &mut Workspace, time: Timestamp) -> Result<Party, Stop> {
+pub fn create(
+    merchant_id: MerchantId,
+    new: &NewParty,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Party, Stop> {
     let first = work.find::<Party>(&(merchant_id, new.phone.clone()))?.is_none();
     let party = Party {
         id: PartyId(work.new_id()?),
@@ -45,7 +50,12 @@ pub fn create(merchant_id: MerchantId, new: &NewParty, work: &mut Workspace, tim
 ///
 /// # Errors
 /// None of its own.
-pub fn by_phone(merchant_id: MerchantId, new: &NewParty, work: &mut Workspace, time: Timestamp) -> Result<Party, Stop> {
+pub fn by_phone(
+    merchant_id: MerchantId,
+    new: &NewParty,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Party, Stop> {
     match work.find::<Party>(&(merchant_id, new.phone.clone()))? {
         Some(party) => Ok((*party).clone()),
         None => create(merchant_id, new, work, time),

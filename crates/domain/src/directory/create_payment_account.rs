@@ -29,26 +29,37 @@ pub struct NewAccount {
     pub account_number: Option<String>,
 }
 
-/// Makes a payment account. A mobile-money number must be of the method's country; of which operator it is only the network knows,
-/// for numbers are ported.
+/// Makes a payment account. A mobile-money number must be of the method's country; of which
+/// operator it is only the network knows, for numbers are ported.
 ///
 /// # Errors
-/// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`] on
-/// `insensitive_account_number`.
-pub fn create(merchant_id: MerchantId, new: &NewAccount, work: &mut Workspace, now: Timestamp) -> Result<PaymentAccount, Stop> {
+/// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`]
+/// on `insensitive_account_number`.
+pub fn create(
+    merchant_id: MerchantId,
+    new: &NewAccount,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<PaymentAccount, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();
     let party = refusals.take(create_party::owned(merchant_id, new.party_id, "party_id", work)?);
     let (method, provider, operation) = (new.method, new.provider, new.operation);
     refusals.unless(
         work.tariff.has_market(method, provider, operation, now),
-        Refusal::NoMarket { method: method.as_str(), provider: provider.as_str(), operation: operation.as_str() },
+        Refusal::NoMarket {
+            method: method.as_str(),
+            provider: provider.as_str(),
+            operation: operation.as_str(),
+        },
     );
     let phone = party.filter(|_| method.is_mobile_money()).map(|party| party.phone);
     let number = new.account_number.clone().or(phone);
     if let Some(number) = number.as_deref().filter(|_| method.is_mobile_money()) {
         let country = work.tariff.country_of(method, provider, operation, now);
-        if let Some(code) = country.and_then(country::calling_code).filter(|code| !number.starts_with(code)) {
+        if let Some(code) =
+            country.and_then(country::calling_code).filter(|code| !number.starts_with(code))
+        {
             refusals.add(Refusal::PhoneCountry { method: method.as_str(), code });
         }
     }

@@ -1,4 +1,5 @@
-//! Parties, people and companies known by their phone, and counterparties, what they are to a merchant.
+//! Parties, people and companies known by their phone, and counterparties, what they are to a
+//! merchant.
 
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
@@ -46,8 +47,9 @@ pub struct Party {
     pub fullname: String,
     /// Its phone: digits with the country code, no plus sign.
     pub phone: String,
-    /// The same where it is the one that is found by it: several parties of a merchant may have one phone, but not be found by
-    /// one, so that of two processes that find none and make one the second is refused by a key.
+    /// The same where it is the one that is found by it: several parties of a merchant may have one
+    /// phone, but not be found by one, so that of two processes that find none and make one the
+    /// second is refused by a key.
     pub found_by: Option<String>,
     /// Its email.
     pub email: Option<String>,

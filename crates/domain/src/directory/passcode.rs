@@ -1,8 +1,9 @@
 //! The passcode that a merchant's payouts need, and the count of wrong tries.
 //!
-//! A try is reserved before it is compared and ended afterwards, each in a transaction, so that guesses at the same moment,
-//! at any number of processes, cannot outrun the count. Only what was found wrong locks: right ones at the same moment wait
-//! for a place. A right one takes away nothing but its own reservation, so that guesses between the owner's payouts add up.
+//! A try is reserved before it is compared and ended afterwards, each in a transaction, so that
+//! guesses at the same moment, at any number of processes, cannot outrun the count. Only what was
+//! found wrong locks: right ones at the same moment wait for a place. A right one takes away
+//! nothing but its own reservation, so that guesses between the owner's payouts add up.
 
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId};
@@ -20,7 +21,8 @@ pub const MERCHANT_TRIES: usize = 20;
 /// within so long, lock the merchant out until an operator lifts that.
 pub const MERCHANT_WINDOW_US: i64 = minutes(24 * 60);
 
-/// A reservation that is not ended within this time is of a process that died: it may have told a guesser that it was wrong.
+/// A reservation that is not ended within this time is of a process that died: it may have told a
+/// guesser that it was wrong.
 pub const ABANDONED_US: i64 = seconds(30);
 
 /// A try of a passcode: of a right one nothing stays.
@@ -53,8 +55,13 @@ pub struct PasscodeTries(pub Vec<PasscodeTry>);
 
 impl PasscodeTries {
     /// When the wrong ones became so, in the order of time.
-    fn wrong<'a>(&'a self, now: Timestamp, is_one: impl Fn(&PasscodeTry) -> bool + 'a) -> Vec<Timestamp> {
-        let mut times: Vec<Timestamp> = self.0.iter().filter(|one| is_one(one)).filter_map(|one| one.wrong_at(now)).collect();
+    fn wrong<'a>(
+        &'a self,
+        now: Timestamp,
+        is_one: impl Fn(&PasscodeTry) -> bool + 'a,
+    ) -> Vec<Timestamp> {
+        let mut times: Vec<Timestamp> =
+            self.0.iter().filter(|one| is_one(one)).filter_map(|one| one.wrong_at(now)).collect();
         times.sort_unstable();
         times
     }
@@ -63,7 +70,9 @@ impl PasscodeTries {
     #[must_use]
     pub fn key_locked_until(&self, key: ApiKeyId, now: Timestamp) -> Option<Timestamp> {
         let wrong = self.wrong(now, |one| one.key == key);
-        last_of_many(&wrong, KEY_TRIES, KEY_WINDOW_US).map(|last| last.plus(KEY_WINDOW_US)).filter(|until| now < *until)
+        last_of_many(&wrong, KEY_TRIES, KEY_WINDOW_US)
+            .map(|last| last.plus(KEY_WINDOW_US))
+            .filter(|until| now < *until)
     }
 
     /// Whether all keys are locked out: for good, because what locks is not forgotten.
@@ -74,9 +83,13 @@ impl PasscodeTries {
 
     /// Whether wrong ones and those that are being compared leave no place for one more.
     pub(crate) fn full(&self, key: ApiKeyId, now: Timestamp) -> bool {
-        let counts = |one: &&PasscodeTry, window: i64| one.wrong_at(now).is_none_or(|at| now < at.plus(window));
-        let of_key = self.0.iter().filter(|one| one.key == key && counts(one, KEY_WINDOW_US)).count();
-        of_key >= KEY_TRIES || self.0.iter().filter(|one| counts(one, MERCHANT_WINDOW_US)).count() >= MERCHANT_TRIES
+        let counts = |one: &&PasscodeTry, window: i64| {
+            one.wrong_at(now).is_none_or(|at| now < at.plus(window))
+        };
+        let of_key =
+            self.0.iter().filter(|one| one.key == key && counts(one, KEY_WINDOW_US)).count();
+        of_key >= KEY_TRIES
+            || self.0.iter().filter(|one| counts(one, MERCHANT_WINDOW_US)).count() >= MERCHANT_TRIES
     }
 
     /// How many wrong ones still count.
@@ -172,16 +185,31 @@ mod tests {
 
     #[test]
     fn five_within_a_quarter_of_an_hour_lock_their_key_for_as_long() {
-        let five = PasscodeTries(tries(7, &[(0, true), (200, true), (400, true), (600, true), (899, true)]));
+        let five = PasscodeTries(tries(
+            7,
+            &[(0, true), (200, true), (400, true), (600, true), (899, true)],
+        ));
         assert_eq!(five.key_locked_until(ApiKeyId(7), at(899)), Some(at(1_799)));
         assert_eq!(five.key_locked_until(ApiKeyId(8), at(899)), None);
         assert_eq!(five.key_locked_until(ApiKeyId(7), at(1_799)), None, "the lock has an end");
-        let slow = PasscodeTries(tries(7, &[(0, true), (200, true), (400, true), (600, true), (900, true)]));
+        let slow = PasscodeTries(tries(
+            7,
+            &[(0, true), (200, true), (400, true), (600, true), (900, true)],
+        ));
         assert_eq!(slow.key_locked_until(ApiKeyId(7), at(900)), None, "a window slides");
-        let four = PasscodeTries(tries(7, &[(0, true), (1, true), (2, true), (3, true), (20, false)]));
-        assert_eq!(four.key_locked_until(ApiKeyId(7), at(20)), None, "what is being compared does not lock");
+        let four =
+            PasscodeTries(tries(7, &[(0, true), (1, true), (2, true), (3, true), (20, false)]));
+        assert_eq!(
+            four.key_locked_until(ApiKeyId(7), at(20)),
+            None,
+            "what is being compared does not lock"
+        );
         assert!(four.full(ApiKeyId(7), at(20)) && !four.full(ApiKeyId(8), at(20)));
-        assert_eq!(four.key_locked_until(ApiKeyId(7), at(50)), Some(at(950)), "what nobody ended counts as wrong");
+        assert_eq!(
+            four.key_locked_until(ApiKeyId(7), at(50)),
+            Some(at(950)),
+            "what nobody ended counts as wrong"
+        );
     }
 
     #[test]
@@ -190,7 +218,10 @@ mod tests {
         for key in 1..=5 {
             all.0.extend(tries(key, &[(0, true), (1_000, true), (2_000, true), (3_000, true)]));
         }
-        assert!(all.merchant_locked(at(4_000)) && all.merchant_locked(at(40 * 86_400)), "it has no end");
+        assert!(
+            all.merchant_locked(at(4_000)) && all.merchant_locked(at(40 * 86_400)),
+            "it has no end"
+        );
         let last = all.0.pop().unwrap();
         assert!(!all.merchant_locked(at(4_000)) && !all.full(ApiKeyId(9), at(4_000)));
         all.0.push(PasscodeTry { wrong: false, at: at(4_000), ..last });

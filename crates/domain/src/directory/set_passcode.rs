@@ -7,11 +7,17 @@ use crate::kernel::ids::MerchantId;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Sets the passcode, or removes it, whatever was there before: the operator may. A lock falls with it.
+/// Sets the passcode, or removes it, whatever was there before: the operator may. A lock falls with
+/// it.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn set(id: MerchantId, hash: Option<&str>, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+pub fn set(
+    id: MerchantId,
+    hash: Option<&str>,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     let stored = work.get::<Passcode>(merchant.id)?;
     if stored.is_none() && hash.is_none() {
@@ -21,7 +27,12 @@ pub fn set(id: MerchantId, hash: Option<&str>, work: &mut Workspace, now: Timest
     Ok(())
 }
 
-fn written(merchant_id: MerchantId, hash: Option<&str>, tries: PasscodeTries, now: Timestamp) -> Passcode {
+fn written(
+    merchant_id: MerchantId,
+    hash: Option<&str>,
+    tries: PasscodeTries,
+    now: Timestamp,
+) -> Passcode {
     let passcode = Passcode {
         merchant_id,
         hash: hash.unwrap_or_default().to_owned(),
@@ -34,8 +45,8 @@ fn written(merchant_id: MerchantId, hash: Option<&str>, tries: PasscodeTries, no
     passcode.with(tries, now)
 }
 
-/// Sets the passcode, or removes it, in place of the one whose hash was compared, or where there was none: what was decided by
-/// an older one must not overwrite a newer. The count goes on.
+/// Sets the passcode, or removes it, in place of the one whose hash was compared, or where there
+/// was none: what was decided by an older one must not overwrite a newer. The count goes on.
 ///
 /// # Errors
 /// [`Refusal::PasscodeRequired`], [`Refusal::PasscodeInvalid`].

@@ -20,7 +20,12 @@ pub struct PasscodeAttempt {
 ///
 /// # Errors
 /// [`Refusal::PasscodeLocked`], [`Refusal::PasscodeLockedForAll`], [`Refusal::PasscodeBusy`].
-pub fn reserve(id: MerchantId, key: ApiKeyId, work: &mut Workspace, now: Timestamp) -> Result<Option<PasscodeAttempt>, Stop> {
+pub fn reserve(
+    id: MerchantId,
+    key: ApiKeyId,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Option<PasscodeAttempt>, Stop> {
     let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(None) };
     let Some(hash) = passcode.hash() else { return Ok(None) };
     let mut tries = passcode.tries.clone();
@@ -29,7 +34,10 @@ pub fn reserve(id: MerchantId, key: ApiKeyId, work: &mut Workspace, now: Timesta
     }
     if let Some(until) = tries.key_locked_until(key, now) {
         // A part of a second is a second, so that the next try is not a moment too early.
-        return Err(Refusal::PasscodeLocked { seconds: until.plus(seconds(1) - 1).since(now) / seconds(1) }.into());
+        return Err(Refusal::PasscodeLocked {
+            seconds: until.plus(seconds(1) - 1).since(now) / seconds(1),
+        }
+        .into());
     }
     tries.forget(now);
     if tries.full(key, now) {
@@ -41,12 +49,18 @@ pub fn reserve(id: MerchantId, key: ApiKeyId, work: &mut Workspace, now: Timesta
     Ok(Some(attempt))
 }
 
-/// Ends a try: of a right one nothing stays, a wrong one counts from now on. A command of its own, so that this holds even
-/// where the payout is then refused for another reason.
+/// Ends a try: of a right one nothing stays, a wrong one counts from now on. A command of its own,
+/// so that this holds even where the payout is then refused for another reason.
 ///
 /// # Errors
 /// None of its own.
-pub fn end(id: MerchantId, which: PasscodeTryId, right: bool, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+pub fn end(
+    id: MerchantId,
+    which: PasscodeTryId,
+    right: bool,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
     let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(()) };
     let mut tries = passcode.tries.clone();
     match tries.0.iter_mut().find(|one| one.id == which) {

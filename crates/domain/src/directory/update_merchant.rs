@@ -18,11 +18,17 @@ pub struct MerchantChanges {
     pub fee_bearer: Option<FeeBearer>,
 }
 
-/// Changes a merchant. It holds for what is decided from now on; what is under way ends as it began.
+/// Changes a merchant. It holds for what is decided from now on; what is under way ends as it
+/// began.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NoTier`].
-pub fn update(id: MerchantId, changes: &MerchantChanges, work: &mut Workspace, now: Timestamp) -> Result<Merchant, Stop> {
+pub fn update(
+    id: MerchantId,
+    changes: &MerchantChanges,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Merchant, Stop> {
     let mut merchant = (*work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?).clone();
     if let Some(tier) = changes.fee_tier.as_ref().filter(|tier| **tier != merchant.fee_tier) {
         if work.tariff.tier(tier).is_none() {
@@ -33,7 +39,8 @@ pub fn update(id: MerchantId, changes: &MerchantChanges, work: &mut Workspace, n
     }
     merchant.verified = changes.verified.unwrap_or(merchant.verified);
     merchant.fee_bearer = changes.fee_bearer.unwrap_or(merchant.fee_bearer);
-    // Written be it the same: a row that another process changes meanwhile is then locked, and read again.
+    // Written be it the same: a row that another process changes meanwhile is then locked, and read
+    // again.
     merchant.updated_at = now;
     work.put(merchant.clone());
     Ok(merchant)

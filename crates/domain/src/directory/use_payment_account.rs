@@ -7,7 +7,8 @@ use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Takes an account out of use, for good. What was started with it goes on. Once more changes nothing.
+/// Takes an account out of use, for good. What was started with it goes on. Once more changes
+/// nothing.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].

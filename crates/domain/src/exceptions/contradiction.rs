@@ -1,5 +1,6 @@
-//! Providers that contradict themselves. What is final stays as it is; the money that is elsewhere than the books say goes to
-//! suspense, where a human decides about it, and a payment's refunds follow what its payer really has.
+//! Providers that contradict themselves. What is final stays as it is; the money that is elsewhere
+//! than the books say goes to suspense, where a human decides about it, and a payment's refunds
+//! follow what its payer really has.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -33,8 +34,9 @@ pub fn reviews(id: ExecutionId, work: &Workspace) -> Result<Vec<Arc<Review>>, St
     Ok(found)
 }
 
-/// Takes in a outcome about a payment that is final, or about another amount than was asked for. Where it says something else
-/// than the books, the difference goes to suspense, and a human decides; else nothing happens.
+/// Takes in a outcome about a payment that is final, or about another amount than was asked for.
+/// Where it says something else than the books, the difference goes to suspense, and a human
+/// decides; else nothing happens.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for an execution without a provider.
@@ -53,10 +55,15 @@ pub fn take_in(
     if differences.is_empty() {
         // One that is under way was told of, even if it was told that nothing moved.
         let is_final = execution.status.is_final();
-        return if is_final { Ok(execution) } else { note_outcome(execution, outcome, time, work, now) };
+        return if is_final {
+            Ok(execution)
+        } else {
+            note_outcome(execution, outcome, time, work, now)
+        };
     }
-    let clearing = AccountKind::clearing(execution.provider)
-        .ok_or_else(|| Stop::Inconsistent(format!("execution {} has no provider to contradict it", execution.id)))?;
+    let clearing = AccountKind::clearing(execution.provider).ok_or_else(|| {
+        Stop::Inconsistent(format!("execution {} has no provider to contradict it", execution.id))
+    })?;
     let counted = room_taken(&execution, work)?;
     let reported = describe(outcome, execution.outside_amount());
     let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
@@ -70,13 +77,21 @@ pub fn take_in(
         // One review is about one currency.
         let fits = |kind: &ReviewKind| {
             let one = known.iter().find(|review| review.kind == *kind);
-            !opened.contains(kind) && one.is_none_or(|review| review.amount.currency == found.currency)
+            !opened.contains(kind)
+                && one.is_none_or(|review| review.amount.currency == found.currency)
         };
         let Some(kind) = [kind, other].into_iter().chain(MONEY_KINDS).find(fits) else { continue };
         opened.push(kind);
         let id = open_review::open(&execution, kind, found, reason.clone(), work, now)?;
         let entity = (EventEntity::Review, id.0);
-        let event = events::record(work, execution.merchant_id, EventType::ReviewOpened, entity, Some(reason.clone()), now)?;
+        let event = events::record(
+            work,
+            execution.merchant_id,
+            EventType::ReviewOpened,
+            entity,
+            Some(reason.clone()),
+            now,
+        )?;
         let postings = recipes::to_suspense(execution.merchant_id, clearing, found)?;
         post::post(work, event, Some(execution.id), &postings, now)?;
     }
@@ -85,8 +100,11 @@ pub fn take_in(
     }
     let execution = recount(execution, counted, work)?;
     let execution = Execution { in_review: true, ..execution };
-    let execution =
-        if execution.status.is_final() { execution } else { settle::processing(execution, WAITS, time, work, now)? };
+    let execution = if execution.status.is_final() {
+        execution
+    } else {
+        settle::processing(execution, WAITS, time, work, now)?
+    };
     work.put(execution.clone());
     Ok(execution)
 }
@@ -102,15 +120,19 @@ const fn direction(execution: &Execution) -> i64 {
     }
 }
 
-/// What the provider holds for us more than the books say, now that it has reported `outcome`: money in adds, money out takes away.
-/// The books know what was settled, and what was found before.
+/// What the provider holds for us more than the books say, now that it has reported `outcome`:
+/// money in adds, money out takes away. The books know what was settled, and what was found before.
 fn differences(
     execution: &Execution,
     outcome: &ProviderOutcome,
     known: &[Arc<Review>],
 ) -> Result<Vec<(ReviewKind, Money)>, Inconsistent> {
-    let expected = Money::new(direction(execution) * execution.outside_amount().minor, execution.outside_amount().currency);
-    let mut books = if execution.status == ExecutionStatus::Completed { vec![expected] } else { vec![] };
+    let expected = Money::new(
+        direction(execution) * execution.outside_amount().minor,
+        execution.outside_amount().currency,
+    );
+    let mut books =
+        if execution.status == ExecutionStatus::Completed { vec![expected] } else { vec![] };
     for review in known.iter().filter(|_| !mutant!(ForgetEarlier)) {
         add(&mut books, Money::new(review.all_minor()?, review.amount.currency))?;
     }
@@ -128,16 +150,27 @@ fn differences(
         | ProviderOutcome::Unknown
         | ProviderOutcome::NeverSeen => return Ok(vec![]),
     };
-    let booked_in =
-        |currency: Currency| books.iter().find(|booked| booked.currency == currency).map_or(0, |booked| booked.minor);
+    let booked_in = |currency: Currency| {
+        books.iter().find(|booked| booked.currency == currency).map_or(0, |booked| booked.minor)
+    };
     let mut all = vec![];
     if let Some(reported) = reported {
         let anew = reported == expected && booked_in(reported.currency) == 0;
         let kind = if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
-        all.push((kind, Money::new(difference(reported.minor, booked_in(reported.currency))?, reported.currency)));
+        all.push((
+            kind,
+            Money::new(
+                difference(reported.minor, booked_in(reported.currency))?,
+                reported.currency,
+            ),
+        ));
     }
-    let elsewhere = books.iter().filter(|booked| reported.is_none_or(|reported| reported.currency != booked.currency));
-    all.extend(elsewhere.map(|booked| (ReviewKind::FailureAfterSuccess, Money::new(-booked.minor, booked.currency))));
+    let elsewhere = books
+        .iter()
+        .filter(|booked| reported.is_none_or(|reported| reported.currency != booked.currency));
+    all.extend(elsewhere.map(|booked| {
+        (ReviewKind::FailureAfterSuccess, Money::new(-booked.minor, booked.currency))
+    }));
     all.retain(|(_, found)| found.minor != 0);
     Ok(all)
 }
@@ -151,9 +184,10 @@ fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Inconsistent> {
     Ok(())
 }
 
-/// What counts against the room of a payment because of this execution, as far as is known: of a refund what its payer has,
-/// and no less than was asked for while it is open; of the payment itself what its provider took back. What a human has seen
-/// returned or recovered outside is as if it had not happened.
+/// What counts against the room of a payment because of this execution, as far as is known: of a
+/// refund what its payer has, and no less than was asked for while it is open; of the payment
+/// itself what its provider took back. What a human has seen returned or recovered outside is as if
+/// it had not happened.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
@@ -173,9 +207,13 @@ pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Incon
     let refund = execution.operation == Operation::Refund;
     let asked = execution.outside_amount();
     let in_review = known.iter().any(|review| review.status == ReviewStatus::Open);
-    let open = !execution.status.is_final() || execution.status == ExecutionStatus::Completed && in_review;
+    let open =
+        !execution.status.is_final() || execution.status == ExecutionStatus::Completed && in_review;
     let mut kept = vec![Money::new(0, asked.currency)];
-    for review in known.iter().filter(|review| !mutant!(MovedNotCounted) || review.kind != ReviewKind::AmountMismatch) {
+    for review in known
+        .iter()
+        .filter(|review| !mutant!(MovedNotCounted) || review.kind != ReviewKind::AmountMismatch)
+    {
         add(&mut kept, Money::new(review.kept_minor()?, review.amount.currency))?;
     }
     let of_own = |money: &&Money| money.currency == asked.currency;
@@ -186,8 +224,9 @@ pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Incon
     Ok(has.max(at_least))
 }
 
-/// What was given back of a payment by this execution as it was settled, without its reviews; `None` for what has to do with no
-/// refund. A collection that a review settled has its money by that: without it the payer would have it all.
+/// What was given back of a payment by this execution as it was settled, without its reviews;
+/// `None` for what has to do with no refund. A collection that a review settled has its money by
+/// that: without it the payer would have it all.
 const fn gave(execution: &Execution) -> Option<i64> {
     if execution.settled_by_review_at.is_some() {
         return Some(execution.payer.minor);
@@ -199,16 +238,22 @@ const fn gave(execution: &Execution) -> Option<i64> {
     }
 }
 
-/// What of a payment was given back for good because of this execution: settled, or found by reviews and taken from the wallet;
-/// less what reviews gave to the wallet. Below zero where the payer paid more than was asked for. `None` for what has to do with
-/// no refund.
+/// What of a payment was given back for good because of this execution: settled, or found by
+/// reviews and taken from the wallet; less what reviews gave to the wallet. Below zero where the
+/// payer paid more than was asked for. `None` for what has to do with no refund.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
-pub fn given_back(execution: &Execution, known: &[Arc<Review>]) -> Result<Option<i64>, Inconsistent> {
+pub fn given_back(
+    execution: &Execution,
+    known: &[Arc<Review>],
+) -> Result<Option<i64>, Inconsistent> {
     let Some(gave) = gave(execution) else { return Ok(None) };
-    let own = known.iter().filter(|review| review.amount.currency == execution.outside_amount().currency);
-    own.into_iter().try_fold(gave, |back, review| difference(back, review.booked_minor()?)).map(Some)
+    let own =
+        known.iter().filter(|review| review.amount.currency == execution.outside_amount().currency);
+    own.into_iter()
+        .try_fold(gave, |back, review| difference(back, review.booked_minor()?))
+        .map(Some)
 }
 
 /// Counts an execution in the room of its payment as it is now; `before` is what it counted for.
@@ -220,13 +265,16 @@ pub fn recount(execution: Execution, before: i64, work: &mut Workspace) -> Resul
     if after == before {
         return Ok(execution);
     }
-    let Some(original) = execution.original_execution_id else { return Ok(execution.recounted(before, after)?) };
+    let Some(original) = execution.original_execution_id else {
+        return Ok(execution.recounted(before, after)?);
+    };
     let original = work.require::<Execution>(original)?.recounted(before, after)?;
     work.put(original);
     Ok(execution)
 }
 
-/// Takes in a outcome about an execution that is in review: nothing moves, since a human decides; but the human is told.
+/// Takes in a outcome about an execution that is in review: nothing moves, since a human decides;
+/// but the human is told.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.

@@ -1,6 +1,6 @@
-//! Late successes: a collection failed, then its provider says that the payer has paid it in full, and a human decides that the
-//! money is the merchant's. It is settled as if it had completed, with suspense in the place of clearing; its status stays
-//! `FAILED`, since a final state never changes.
+//! Late successes: a collection failed, then its provider says that the payer has paid it in full,
+//! and a human decides that the money is the merchant's. It is settled as if it had completed, with
+//! suspense in the place of clearing; its status stays `FAILED`, since a final state never changes.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -22,37 +22,64 @@ use crate::mutant;
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
-/// Whether what a review found is all of a collection that failed, and nothing else of it has gone to a wallet, or come from
-/// one, before.
-pub(crate) fn is_in_full(review: &Review, execution: &Execution, work: &Workspace) -> Result<bool, Stop> {
-    let failed = execution.operation == Operation::Collection && execution.status == ExecutionStatus::Failed;
+/// Whether what a review found is all of a collection that failed, and nothing else of it has gone
+/// to a wallet, or come from one, before.
+pub(crate) fn is_in_full(
+    review: &Review,
+    execution: &Execution,
+    work: &Workspace,
+) -> Result<bool, Stop> {
+    let failed =
+        execution.operation == Operation::Collection && execution.status == ExecutionStatus::Failed;
     let asked = execution.outside_amount();
     if !failed || execution.is_settled() || review.amount != asked {
         return Ok(false);
     }
     let mut kept = 0;
-    for other in contradiction::reviews(execution.id, work)?.iter().filter(|other| other.amount.currency == asked.currency) {
+    for other in contradiction::reviews(execution.id, work)?
+        .iter()
+        .filter(|other| other.amount.currency == asked.currency)
+    {
         kept = sum(kept, other.kept_minor()?)?;
     }
     Ok(kept == asked.minor)
 }
 
-/// Settles it: posts the recipe of a collection from suspense, and pays the source unless that is paid or canceled already.
+/// Settles it: posts the recipe of a collection from suspense, and pays the source unless that is
+/// paid or canceled already.
 ///
 /// # Errors
-/// [`Refusal::ReviewNotOpen`] while another collection of the source is under way, which could pay it too;
-/// [`Refusal::WalletState`].
-pub(crate) fn settle(execution: Execution, time: Timestamp, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+/// [`Refusal::ReviewNotOpen`] while another collection of the source is under way, which could pay
+/// it too; [`Refusal::WalletState`].
+pub(crate) fn settle(
+    execution: Execution,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
-    let source = execution.source_id.ok_or_else(|| Stop::Inconsistent(format!("collection {} has no source", execution.id)))?;
+    let source = execution
+        .source_id
+        .ok_or_else(|| Stop::Inconsistent(format!("collection {} has no source", execution.id)))?;
     let source = work.require::<Source>(source)?;
     if source.status == SourceStatus::Processing {
         let needs = "another payment of the same invoice or order is under way; wait for its end, or say --to payer";
         return Err(Refusal::ReviewNotOpen { needs }.into());
     }
-    let wallet = open_wallet::open(work, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
+    let wallet = open_wallet::open(
+        work,
+        merchant,
+        Owner::Merchant(merchant),
+        execution.payee.currency,
+        now,
+    )?;
     resolve_review::check_wallet(&wallet, execution.payee.minor)?;
-    let execution = Execution { wallet_id: Some(wallet.id), settled_by_review_at: Some(time), updated_at: time, ..execution };
+    let execution = Execution {
+        wallet_id: Some(wallet.id),
+        settled_by_review_at: Some(time),
+        updated_at: time,
+        ..execution
+    };
     let entity = (EventEntity::Execution, execution.id.0);
     let event = events::record(work, merchant, EventType::ExecutionSettled, entity, None, now)?;
     let postings = recipes::collection_completes(&from_suspense(&execution)?)?;
@@ -60,7 +87,14 @@ pub(crate) fn settle(execution: Execution, time: Timestamp, work: &mut Workspace
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
         let paid = source.after(SourceInput::Settled, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });
-        events::record(work, merchant, EventType::SourcePaid, (EventEntity::Source, source.id.0), None, now)?;
+        events::record(
+            work,
+            merchant,
+            EventType::SourcePaid,
+            (EventEntity::Source, source.id.0),
+            None,
+            now,
+        )?;
     }
     work.put(execution);
     Ok(())

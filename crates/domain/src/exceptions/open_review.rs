@@ -47,8 +47,8 @@ pub(crate) fn open(
     Ok(review.id)
 }
 
-/// Counts a review that opens, or is resolved, on what its execution collects for. What waits for its deadline is under way
-/// anyway.
+/// Counts a review that opens, or is resolved, on what its execution collects for. What waits for
+/// its deadline is under way anyway.
 fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(), Stop> {
     if review.kind == ReviewKind::DeadlinePassed {
         return Ok(());
@@ -64,30 +64,55 @@ fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(),
 ///
 /// # Errors
 /// None of its own.
-pub fn open_deadline(execution: &Execution, reason: &str, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+pub fn open_deadline(
+    execution: &Execution,
+    reason: &str,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
     if work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))?.is_some() {
         return Ok(());
     }
     let nothing = Money::new(0, execution.wallet_currency());
     let id = open(execution, ReviewKind::DeadlinePassed, nothing, reason.to_owned(), work, now)?;
     let note = Some(reason.to_owned());
-    events::record(work, execution.merchant_id, EventType::ReviewOpened, (EventEntity::Review, id.0), note, now)?;
+    events::record(
+        work,
+        execution.merchant_id,
+        EventType::ReviewOpened,
+        (EventEntity::Review, id.0),
+        note,
+        now,
+    )?;
     Ok(())
 }
 
-/// Takes an execution that became final off the list of passed deadlines. Whether it is there is looked up, not reckoned from
-/// its times: another process may have put it there by another clock, or after the merchant's was advanced.
+/// Takes an execution that became final off the list of passed deadlines. Whether it is there is
+/// looked up, not reckoned from its times: another process may have put it there by another clock,
+/// or after the merchant's was advanced.
 ///
 /// # Errors
 /// None of its own.
-pub fn close_deadline(execution: &Execution, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+pub fn close_deadline(
+    execution: &Execution,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
     // What needs no provider is final at once.
     if execution.provider == Provider::Platform {
         return Ok(());
     }
-    let Some(review) = work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))? else { return Ok(()) };
+    let Some(review) = work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))? else {
+        return Ok(());
+    };
     if review.status == ReviewStatus::Open {
-        resolved((*review).clone(), execution.status.as_str(), "the provider's final word", work, now)?;
+        resolved(
+            (*review).clone(),
+            execution.status.as_str(),
+            "the provider's final word",
+            work,
+            now,
+        )?;
     }
     Ok(())
 }
@@ -108,8 +133,16 @@ pub(crate) fn resolved(
     };
     count_on_source(&review, -1, work)?;
     work.put(review.clone());
-    // The evidence is kept with the event, since a review that opens again forgets it; the merchant reads the rest.
+    // The evidence is kept with the event, since a review that opens again forgets it; the merchant
+    // reads the rest.
     let note = Some([resolution, evidence].join(event::EVIDENCE_SEPARATOR));
-    events::record(work, review.merchant_id, EventType::ReviewResolved, (EventEntity::Review, review.id.0), note, now)?;
+    events::record(
+        work,
+        review.merchant_id,
+        EventType::ReviewResolved,
+        (EventEntity::Review, review.id.0),
+        note,
+        now,
+    )?;
     Ok(review)
 }

@@ -1,4 +1,5 @@
-//! Reviews: what only a human can decide. A provider contradicted itself, or never gave a final word.
+//! Reviews: what only a human can decide. A provider contradicted itself, or never gave a final
+//! word.
 
 use crate::api_enum;
 use crate::decision::row::Row;
@@ -45,7 +46,8 @@ pub struct Review {
     pub kind: ReviewKind,
     /// Whether it is decided.
     pub status: ReviewStatus,
-    /// What was put into suspense: above zero is money found, below zero money missing. Zero for a passed deadline.
+    /// What was put into suspense: above zero is money found, below zero money missing. Zero for a
+    /// passed deadline.
     pub amount: Money,
     /// What it was about when it was open before: the sum, in the same currency,
     pub earlier_minor: i64,
@@ -131,9 +133,11 @@ pub enum Resolution {
     Completed,
     /// The payment failed: as if the provider had said so.
     Failed,
-    /// What is in suspense belongs to the merchant's wallet (or is taken from it, where it is missing).
+    /// What is in suspense belongs to the merchant's wallet (or is taken from it, where it is
+    /// missing).
     ToWallet,
-    /// What is in suspense goes back to the payer (or is recovered) outside: the provider's balance changes.
+    /// What is in suspense goes back to the payer (or is recovered) outside: the provider's balance
+    /// changes.
     ToPayer,
 }
 

@@ -1,6 +1,7 @@
 //! Sums that must fit, and rows that contradict each other.
 
-/// Rows contradict each other, or a sum does not fit where it must: a fault of ours, never of the caller.
+/// Rows contradict each other, or a sum does not fit where it must: a fault of ours, never of the
+/// caller.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Inconsistent(pub String);
 

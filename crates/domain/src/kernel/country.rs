@@ -1,7 +1,8 @@
 //! Countries, by ISO 3166-1, with the calling codes that ITU-T E.164 gives them.
 
-/// Two letters, three letters, calling code: every country of ISO 3166-1, and Kosovo, whose letters are for users to assign. Those
-/// without a telephone network have no code; some share one, so that a code does not tell the country.
+/// Two letters, three letters, calling code: every country of ISO 3166-1, and Kosovo, whose letters
+/// are for users to assign. Those without a telephone network have no code; some share one, so that
+/// a code does not tell the country.
 const LIST: &str = "ADAND376 AEARE971 AFAFG93 AGATG1 AIAIA1 ALALB355 AMARM374 AOAGO244 AQATA ARARG54 ASASM1 ATAUT43 AUAUS61 AWABW297 \
 AXALA358 AZAZE994 BABIH387 BBBRB1 BDBGD880 BEBEL32 BFBFA226 BGBGR359 BHBHR973 BIBDI257 BJBEN229 BLBLM590 BMBMU1 \
 BNBRN673 BOBOL591 BQBES599 BRBRA55 BSBHS1 BTBTN975 BVBVT BWBWA267 BYBLR375 BZBLZ501 CACAN1 CCCCK61 CDCOD243 \
@@ -27,13 +28,16 @@ fn entries() -> impl Iterator<Item = (&'static str, &'static str, &'static str)>
     LIST.split(' ').filter_map(|entry| Some((entry.get(..2)?, entry.get(2..5)?, entry.get(5..)?)))
 }
 
-/// The two letters of a country that is named by two or by three, in any case. Two are taken as they are.
+/// The two letters of a country that is named by two or by three, in any case. Two are taken as
+/// they are.
 #[must_use]
 pub fn alpha2(text: &str) -> Option<String> {
     let upper = text.to_ascii_uppercase();
     match upper.len() {
         2 => upper.bytes().all(|byte| byte.is_ascii_uppercase()).then_some(upper),
-        3 => entries().find(|(_, alpha3, _)| *alpha3 == upper).map(|(alpha2, ..)| alpha2.to_owned()),
+        3 => {
+            entries().find(|(_, alpha3, _)| *alpha3 == upper).map(|(alpha2, ..)| alpha2.to_owned())
+        }
         _ => None,
     }
 }
@@ -41,7 +45,10 @@ pub fn alpha2(text: &str) -> Option<String> {
 /// What phone numbers of a country begin with, where that is known.
 #[must_use]
 pub fn calling_code(alpha2: &str) -> Option<&'static str> {
-    entries().find(|(letters, ..)| *letters == alpha2).map(|(.., code)| code).filter(|code| !code.is_empty())
+    entries()
+        .find(|(letters, ..)| *letters == alpha2)
+        .map(|(.., code)| code)
+        .filter(|code| !code.is_empty())
 }
 
 #[cfg(test)]
@@ -61,20 +68,38 @@ mod tests {
 
     #[test]
     fn the_list_is_whole_and_names_each_once() {
-        let unique = |names: Vec<&str>| names.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let unique =
+            |names: Vec<&str>| names.iter().collect::<std::collections::BTreeSet<_>>().len();
         assert_eq!(entries().count(), LIST.split(' ').count());
         assert_eq!(unique(entries().map(|(alpha2, ..)| alpha2).collect()), 250);
         assert_eq!(unique(entries().map(|(_, alpha3, _)| alpha3).collect()), 250);
         for (alpha2, alpha3, code) in entries() {
-            assert!(format!("{alpha2}{alpha3}").bytes().all(|byte| byte.is_ascii_uppercase()), "{alpha2} {alpha3}");
-            assert!(code.len() <= 3 && code.bytes().all(|byte| byte.is_ascii_digit()), "{alpha2} {code}");
+            assert!(
+                format!("{alpha2}{alpha3}").bytes().all(|byte| byte.is_ascii_uppercase()),
+                "{alpha2} {alpha3}"
+            );
+            assert!(
+                code.len() <= 3 && code.bytes().all(|byte| byte.is_ascii_digit()),
+                "{alpha2} {code}"
+            );
         }
     }
 
     #[test]
     fn calling_codes_are_those_of_the_itu() {
-        let known = [("LR", "231"), ("RW", "250"), ("US", "1"), ("DE", "49"), ("GH", "233"), ("IE", "353"), ("XK", "383")];
-        assert_eq!(known.map(|(country, _)| calling_code(country)), known.map(|(_, code)| Some(code)));
+        let known = [
+            ("LR", "231"),
+            ("RW", "250"),
+            ("US", "1"),
+            ("DE", "49"),
+            ("GH", "233"),
+            ("IE", "353"),
+            ("XK", "383"),
+        ];
+        assert_eq!(
+            known.map(|(country, _)| calling_code(country)),
+            known.map(|(_, code)| Some(code))
+        );
         assert_eq!([calling_code("AQ"), calling_code("ZZ")], [None, None]);
     }
 }

@@ -7,7 +7,8 @@ pub struct Currency {
     exponent: u32,
 }
 
-/// Codes by number of decimals: ISO 4217 list one of 2026-01-01, without funds, metals and testing codes.
+/// Codes by number of decimals: ISO 4217 list one of 2026-01-01, without funds, metals and testing
+/// codes.
 const ZERO: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
 
 const TWO: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC \
@@ -80,13 +81,24 @@ mod tests {
     #[test]
     fn knows_the_decimals_of_iso_4217() {
         let decimals = |code| Currency::parse(code).map(|c| c.exponent());
-        for (code, expected) in [("USD", 2), ("LRD", 2), ("RWF", 0), ("XOF", 0), ("UGX", 0), ("KWD", 3), ("JPY", 0), ("ZMW", 2)]
-        {
+        for (code, expected) in [
+            ("USD", 2),
+            ("LRD", 2),
+            ("RWF", 0),
+            ("XOF", 0),
+            ("UGX", 0),
+            ("KWD", 3),
+            ("JPY", 0),
+            ("ZMW", 2),
+        ] {
             assert_eq!(decimals(code), Some(expected), "{code}");
         }
         for code in ["", "usd", "US", "USDX", "XXX", "ABC", "U D", "€uro"] {
             assert_eq!(decimals(code), None, "{code}");
         }
-        assert!(Currency::codes().all(|code| decimals(code).is_some()) && Currency::codes().count() > 150);
+        assert!(
+            Currency::codes().all(|code| decimals(code).is_some())
+                && Currency::codes().count() > 150
+        );
     }
 }

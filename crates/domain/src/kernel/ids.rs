@@ -1,4 +1,5 @@
-//! Identifiers. Each row type has an id type of its own, so that a wallet's id cannot be passed for a session's.
+//! Identifiers. Each row type has an id type of its own, so that a wallet's id cannot be passed for
+//! a session's.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(

@@ -40,7 +40,13 @@ impl std::fmt::Display for Money {
         match self.currency.exponent() {
             0 => write!(f, "{sign}{size}"),
             2 => write!(f, "{sign}{}.{:02}", size / unit, size % unit),
-            n => write!(f, "{sign}{}.{:0width$}", size / unit, size % unit, width = usize::try_from(n).unwrap_or(3)),
+            n => write!(
+                f,
+                "{sign}{}.{:0width$}",
+                size / unit,
+                size % unit,
+                width = usize::try_from(n).unwrap_or(3)
+            ),
         }
     }
 }
@@ -83,7 +89,9 @@ impl Decimal {
             None => (false, text),
         };
         let (number, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.unsigned_abs() <= 1_000)?),
+            Some((number, exponent)) => {
+                (number, exponent.parse::<i32>().ok().filter(|e| e.unsigned_abs() <= 1_000)?)
+            }
             None => (unsigned, 0),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -101,12 +109,17 @@ impl Decimal {
         }
         let size: i128 = if kept.is_empty() { 0 } else { kept.parse().ok()? };
         let dropped = i32::try_from(significant.len() - kept.len()).ok()?;
-        let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?.checked_sub(dropped)?;
-        Some(Self { mantissa: if negative { -size } else { size }, scale: if size == 0 { 0 } else { scale } })
+        let scale =
+            i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?.checked_sub(dropped)?;
+        Some(Self {
+            mantissa: if negative { -size } else { size },
+            scale: if size == 0 { 0 } else { scale },
+        })
     }
 
-    /// Reads as [`parse`](Self::parse) does, and a number of more digits or a larger exponent as one that no currency has
-    /// either: too large, or of too many decimals. `None` for what is not a number.
+    /// Reads as [`parse`](Self::parse) does, and a number of more digits or a larger exponent as
+    /// one that no currency has either: too large, or of too many decimals. `None` for what is not
+    /// a number.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
         Self::parse(text).or_else(|| Self::beyond(text.trim()))
@@ -116,7 +129,8 @@ impl Decimal {
         let (sign, unsigned) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (number, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let are_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let are_digits =
+            |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let steps = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
         if ![whole, fraction, steps].into_iter().all(are_digits) {
             return None;
@@ -130,7 +144,8 @@ impl Decimal {
             0 => i64::try_from(zeros).ok()?.checked_neg()?,
             before => i64::try_from(before).ok()?,
         };
-        let shift = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+        let shift =
+            exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
         let is_large = digits.saturating_add(shift) > i64::from(BEYOND);
         Some(Self { mantissa: sign, scale: if is_large { -BEYOND } else { BEYOND } })
     }
@@ -194,7 +209,10 @@ impl Ratio {
         }
         let divisor = gcd(num.unsigned_abs(), den.unsigned_abs());
         let divisor = i128::try_from(divisor).ok()? * den.signum();
-        Some(Self { num: i64::try_from(num / divisor).ok()?, den: i64::try_from(den / divisor).ok()? })
+        Some(Self {
+            num: i64::try_from(num / divisor).ok()?,
+            den: i64::try_from(den / divisor).ok()?,
+        })
     }
 
     /// The number above the line.
@@ -212,7 +230,10 @@ impl Ratio {
     /// The product; `None` when it does not fit.
     #[must_use]
     pub fn times(self, other: Self) -> Option<Self> {
-        Self::reduced(i128::from(self.num) * i128::from(other.num), i128::from(self.den) * i128::from(other.den))
+        Self::reduced(
+            i128::from(self.num) * i128::from(other.num),
+            i128::from(self.den) * i128::from(other.den),
+        )
     }
 
     /// The sum; `None` when it does not fit.
@@ -254,8 +275,8 @@ impl Ratio {
         i64::try_from(product.div_euclid(i128::from(self.den))).ok()
     }
 
-    /// The number as a decimal text of at most `places` decimals, rounded half away from zero, without trailing zeros; of
-    /// no less than zero.
+    /// The number as a decimal text of at most `places` decimals, rounded half away from zero,
+    /// without trailing zeros; of no less than zero.
     #[must_use]
     pub fn to_text(self, places: u32) -> String {
         let (mut digits, rest) = self.digits(places);
@@ -270,21 +291,26 @@ impl Ratio {
         with_point(&digits, places)
     }
 
-    /// The number as a decimal text of so many decimals that `minor` units of `from`, multiplied by it and rounded up to a
-    /// unit of `to`, are what the exact number makes of them: eight at most where these do, and more where they do not.
+    /// The number as a decimal text of so many decimals that `minor` units of `from`, multiplied by
+    /// it and rounded up to a unit of `to`, are what the exact number makes of them: eight at most
+    /// where these do, and more where they do not.
     #[must_use]
     pub fn to_text_for(self, minor: i64, (from, to): (Currency, Currency)) -> String {
         let enough = |places: &u32| {
             let (_, rest) = self.digits(*places);
-            // What is cut off, multiplied out, must be less than what the exact product is above the unit below it:
-            // minor × rest / (den × 10^places) × 10^to / 10^from < over / (den × 10^from).
-            let scaled = i128::from(minor).checked_mul(to.minor_per_major().into()).zip(10_i128.checked_pow(*places));
+            // What is cut off, multiplied out, must be less than what the exact product is above
+            // the unit below it: minor × rest / (den × 10^places) × 10^to / 10^from < over / (den ×
+            // 10^from).
+            let scaled = i128::from(minor)
+                .checked_mul(to.minor_per_major().into())
+                .zip(10_i128.checked_pow(*places));
             let Some((scaled, power)) = scaled else { return true };
             let whole = i128::from(self.den).saturating_mul(from.minor_per_major().into());
-            let over = scaled.checked_mul(self.num.into()).map_or(1, |product| match product % whole {
-                0 => whole,
-                over => over,
-            });
+            let over =
+                scaled.checked_mul(self.num.into()).map_or(1, |product| match product % whole {
+                    0 => whole,
+                    over => over,
+                });
             scaled.checked_mul(rest).is_some_and(|lost| lost < over.saturating_mul(power))
         };
         let places = (8..MOST_PLACES).find(enough).unwrap_or(MOST_PLACES);
@@ -292,7 +318,8 @@ impl Ratio {
         with_point(&digits, places)
     }
 
-    /// The number's digits until `places` after the point, without the point, and what is left, in parts of the denominator.
+    /// The number's digits until `places` after the point, without the point, and what is left, in
+    /// parts of the denominator.
     fn digits(self, places: u32) -> (String, i128) {
         let (num, den) = (i128::from(self.num), i128::from(self.den));
         let (mut digits, mut rest) = ((num / den).to_string(), num % den);
@@ -310,7 +337,8 @@ const MOST_PLACES: u32 = 38;
 
 /// Digits with the point before the last `places` of them, without zeros at the end.
 fn with_point(digits: &str, places: u32) -> String {
-    let (whole, fraction) = digits.split_at(digits.len() - usize::try_from(places).unwrap_or(0).min(digits.len()));
+    let (whole, fraction) =
+        digits.split_at(digits.len() - usize::try_from(places).unwrap_or(0).min(digits.len()));
     format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -353,7 +381,21 @@ mod tests {
         assert_eq!(amount("10000000000000", "USD"), Ok(MAX_MINOR));
         assert_eq!(amount("10000000000000.01", "USD"), Err(TooLarge));
         assert_eq!(amount("1e1000", "USD"), Err(TooLarge));
-        for text in ["", "NaN", "inf", "1.", ".5", "1e", "e5", "0x10", "1_000", "1,5", "--1", "1e99999999999", "٣"] {
+        for text in [
+            "",
+            "NaN",
+            "inf",
+            "1.",
+            ".5",
+            "1e",
+            "e5",
+            "0x10",
+            "1_000",
+            "1,5",
+            "--1",
+            "1e99999999999",
+            "٣",
+        ] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse("1234567890123456789012345678901"), None);
@@ -363,10 +405,16 @@ mod tests {
     fn numbers_of_any_length_are_told_from_what_is_none() {
         let usd = currency("USD");
         let fault = |text: &str| Decimal::parse_any(text).map(|decimal| decimal.to_money(usd));
-        let (large, fine) = (Some(Err(AmountFault::TooLarge)), Some(Err(AmountFault::TooManyDecimals { allowed: 2 })));
-        for text in
-            ["99999999999999999999999999999999", "1e5000", "1e99999999999999999999", "1234567890123456789012345678901e2"]
-        {
+        let (large, fine) = (
+            Some(Err(AmountFault::TooLarge)),
+            Some(Err(AmountFault::TooManyDecimals { allowed: 2 })),
+        );
+        for text in [
+            "99999999999999999999999999999999",
+            "1e5000",
+            "1e99999999999999999999",
+            "1234567890123456789012345678901e2",
+        ] {
             assert_eq!(fault(text), large, "{text}");
         }
         for text in [
@@ -381,7 +429,17 @@ mod tests {
         assert_eq!(fault("0e5000"), Some(Err(AmountFault::NotPositive)));
         assert_eq!(fault("-99999999999999999999999999999999"), Some(Err(AmountFault::NotPositive)));
         assert_eq!(fault("12.50"), Some(Ok(Money::new(1_250, usd))));
-        for text in ["", "-", "1e", "1.e99999", "e5000", "ten", "1e5000x", "1_0e5000", "9999999999999999999999999999999a"] {
+        for text in [
+            "",
+            "-",
+            "1e",
+            "1.e99999",
+            "e5000",
+            "ten",
+            "1e5000x",
+            "1_0e5000",
+            "9999999999999999999999999999999a",
+        ] {
             assert_eq!(fault(text), None, "{text}");
         }
     }
@@ -389,20 +447,32 @@ mod tests {
     #[test]
     fn rounds_half_away_from_zero() {
         let half = Ratio::new(1, 2).unwrap();
-        assert_eq!([half.of(1), half.of(-1), half.of(3), half.of(2)], [Some(1), Some(-1), Some(2), Some(1)]);
+        assert_eq!(
+            [half.of(1), half.of(-1), half.of(3), half.of(2)],
+            [Some(1), Some(-1), Some(2), Some(1)]
+        );
         assert_eq!(half.of_rounded_up(1), Some(1));
         assert_eq!(Ratio::new(1, 3).unwrap().of(1), Some(0));
         assert_eq!(Ratio::new(1, 3).unwrap().of_rounded_up(1), Some(1));
-        assert_eq!([2, 3, 4].map(|minor| Ratio::new(1, 3).unwrap().of_rounded_down(minor)), [Some(0), Some(1), Some(1)]);
+        assert_eq!(
+            [2, 3, 4].map(|minor| Ratio::new(1, 3).unwrap().of_rounded_down(minor)),
+            [Some(0), Some(1), Some(1)]
+        );
     }
 
     #[test]
     fn writes_rates_as_text() {
         let text = |num, den| Ratio::new(num, den).unwrap().to_text(8);
-        assert_eq!([text(192, 1), text(1, 192), text(15, 2), text(2, 3)], ["192", "0.00520833", "7.5", "0.66666667"]);
+        assert_eq!(
+            [text(192, 1), text(1, 192), text(15, 2), text(2, 3)],
+            ["192", "0.00520833", "7.5", "0.66666667"]
+        );
         let thousandths = |num, den| Ratio::new(num, den).unwrap().to_text(3);
         assert_eq!([thousandths(1_999_999, 1_000_000), thousandths(99_996, 10)], ["2", "9999.6"]);
-        assert_eq!([thousandths(99_999, 100_000), thousandths(1_234_567, 10_000)], ["1", "123.457"]);
+        assert_eq!(
+            [thousandths(99_999, 100_000), thousandths(1_234_567, 10_000)],
+            ["1", "123.457"]
+        );
         assert_eq!(Ratio::new(1, 1_000_000_000).unwrap().to_text(27), "0.000000001");
         assert_eq!(Ratio::new(1, 9).unwrap().to_text(0), "0");
     }
@@ -443,7 +513,8 @@ mod tests {
             let (rate, from, to) = (Ratio::new(num, den).unwrap(), currency(codes.0), currency(codes.1));
             let exact = rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major()).unwrap());
             let Some(expected) = exact.and_then(|exact| exact.of_rounded_up(minor)) else { return Ok(()) };
-            // Multiplied out digit by digit, as a person would, in parts that an i128 does not hold.
+            // Multiplied out digit by digit, as a person would, in parts that an i128 does not
+            // hold.
             let text = rate.to_text_for(minor, (from, to));
             let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
             let factor = i128::from(minor) * i128::from(to.minor_per_major());

@@ -84,16 +84,24 @@ impl Method {
     #[must_use]
     pub const fn is_mobile_money(self) -> bool {
         match self {
-            Self::MtnMomoLbr | Self::OrangeMoneyLbr | Self::AirtelRwa | Self::MtnMomoRwa | Self::OrangeMoneyRwa => true,
+            Self::MtnMomoLbr
+            | Self::OrangeMoneyLbr
+            | Self::AirtelRwa
+            | Self::MtnMomoRwa
+            | Self::OrangeMoneyRwa => true,
             Self::CreditCard | Self::Wallet => false,
         }
     }
 
-    /// The network that a request's `provider` names for this method: the network's own name, or for mobile money the
-    /// method's name.
+    /// The network that a request's `provider` names for this method: the network's own name, or
+    /// for mobile money the method's name.
     #[must_use]
     pub fn network(self, provider: &str) -> Option<Provider> {
-        if self.is_mobile_money() && provider == self.as_str() { Some(Provider::PawaPay) } else { Provider::parse(provider) }
+        if self.is_mobile_money() && provider == self.as_str() {
+            Some(Provider::PawaPay)
+        } else {
+            Provider::parse(provider)
+        }
     }
 }
 

@@ -46,8 +46,14 @@ mod tests {
 
     #[test]
     fn a_field_stays_is_emptied_or_set() {
-        assert_eq!([Patch::Keep.of(Some(1)), Patch::Clear.of(Some(1)), Patch::Set(2).of(Some(1))], [Some(1), None, Some(2)]);
-        assert_eq!([Patch::Keep.set(), Patch::Clear.set(), Patch::Set(2).set()], [None, None, Some(2)]);
+        assert_eq!(
+            [Patch::Keep.of(Some(1)), Patch::Clear.of(Some(1)), Patch::Set(2).of(Some(1))],
+            [Some(1), None, Some(2)]
+        );
+        assert_eq!(
+            [Patch::Keep.set(), Patch::Clear.set(), Patch::Set(2).set()],
+            [None, None, Some(2)]
+        );
         assert_eq!(Patch::Set(2).map(|n: i32| n.to_string()), Patch::Set("2".to_owned()));
     }
 }

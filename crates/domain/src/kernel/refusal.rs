@@ -262,7 +262,9 @@ impl Refusal {
     #[must_use]
     pub const fn class(&self) -> Class {
         match self {
-            Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => Class::Unauthenticated,
+            Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => {
+                Class::Unauthenticated
+            }
             Self::NotFound => Class::NotFound,
             Self::NotVerified
             | Self::PasscodeRequired
@@ -310,7 +312,9 @@ impl Refusal {
             | Self::ReviewInsufficient => "",
             Self::SessionExpired { .. } | Self::OtherRecipient => "session_id",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "expires_at",
-            Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => "currency",
+            Self::CurrencyMismatch { .. } | Self::NoRate { .. } | Self::NoWallet { .. } => {
+                "currency"
+            }
             Self::AccountMismatch => "payout_account_id",
             Self::NoMarket { .. } => "method",
             Self::PhoneMismatch => "counterparty_id",
@@ -332,25 +336,34 @@ impl Refusal {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::NotFound | Self::Unknown { .. } => "value_error.not_found",
-            Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => "value_error.credentials",
+            Self::KeyRevoked | Self::SigningKeyRetired | Self::TokenExpired => {
+                "value_error.credentials"
+            }
             Self::NotVerified => "value_error.not_verified",
             Self::PasscodeRequired
             | Self::PasscodeInvalid
             | Self::PasscodeLocked { .. }
             | Self::PasscodeLockedForAll
             | Self::PasscodeBusy => "value_error.passcode",
-            Self::DuplicateReference | Self::DuplicateFunding | Self::PhoneTaken => "value_error.duplicate",
-            Self::State { .. } | Self::NotRefundable { .. } | Self::ReviewNotOpen { .. } | Self::NoActionNeeded => {
-                "value_error.state"
+            Self::DuplicateReference | Self::DuplicateFunding | Self::PhoneTaken => {
+                "value_error.duplicate"
             }
+            Self::State { .. }
+            | Self::NotRefundable { .. }
+            | Self::ReviewNotOpen { .. }
+            | Self::NoActionNeeded => "value_error.state",
             Self::InReview { .. } => "value_error.review",
             Self::Empty { .. } => "value_error.empty",
             Self::TooManyItems { .. } => "value_error.list.max_items",
             Self::SessionExpired { .. } | Self::CheckoutExpired { .. } => "value_error.expired",
             Self::ExpiryPast { .. } | Self::ExpiryFar { .. } => "value_error.expires_at",
-            Self::CurrencyMismatch { .. } | Self::CurrencyNotTaken { .. } | Self::NoWallet { .. } => "value_error.currency",
+            Self::CurrencyMismatch { .. }
+            | Self::CurrencyNotTaken { .. }
+            | Self::NoWallet { .. } => "value_error.currency",
             Self::NoRate { .. } => "value_error.rate",
-            Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => "value_error.account",
+            Self::AccountInactive { .. } | Self::AccountPurpose { .. } | Self::AccountMismatch => {
+                "value_error.account"
+            }
             Self::NoMarket { .. } => "value_error.market",
             Self::NoOperator | Self::NoPhone | Self::PhoneCountry { .. } => "value_error.phone",
             Self::NoCard => "value_error.card",
@@ -359,10 +372,14 @@ impl Refusal {
             Self::CounterpartyWithoutParty | Self::PhoneMismatch => "value_error.party",
             Self::TransferToSelf => "value_error.self_transfer",
             Self::OtherRecipient | Self::TooManyRecipients { .. } => "value_error.recipient",
-            Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => "value_error.wallet",
+            Self::WalletState { .. } | Self::WalletNotEmpty | Self::NotSandbox => {
+                "value_error.wallet"
+            }
             Self::RefundExceeds { .. } => "value_error.refund",
             Self::ReviewInsufficient => "value_error.balance",
-            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } | Self::NoRoom { .. } => "value_error.amount",
+            Self::AmountTooSmall { .. } | Self::AmountTooLarge { .. } | Self::NoRoom { .. } => {
+                "value_error.amount"
+            }
             Self::NoFee { .. } => "value_error.fee",
             Self::TooManyDecimals { .. } => "value_error.decimal.max_places",
         }
@@ -462,10 +479,13 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// One of each refusal, with plain values, for the error catalogue. The test beside it fails when one is left out.
+    /// One of each refusal, with plain values, for the error catalogue. The test beside it fails
+    /// when one is left out.
     #[must_use]
     pub fn catalogue() -> Vec<Self> {
-        let (Some(usd), Some(lrd)) = (Currency::parse("USD"), Currency::parse("LRD")) else { return vec![] };
+        let (Some(usd), Some(lrd)) = (Currency::parse("USD"), Currency::parse("LRD")) else {
+            return vec![];
+        };
         let at = Timestamp(1_795_500_000_000_000);
         vec![
             Self::NotFound,
@@ -565,11 +585,14 @@ impl Refusals {
 /// A decimal of a request as money, where the currency is known only from a row.
 ///
 /// # Errors
-/// [`Refusal::TooManyDecimals`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`] on `amount`.
+/// [`Refusal::TooManyDecimals`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`] on
+/// `amount`.
 pub fn request_amount(amount: Decimal, currency: Currency) -> Result<Money, Refusal> {
     amount.to_money(currency).map_err(|fault| match fault {
         AmountFault::NotPositive => Refusal::AmountTooSmall { field: "amount" },
-        AmountFault::TooManyDecimals { allowed } => Refusal::TooManyDecimals { field: "amount", allowed },
+        AmountFault::TooManyDecimals { allowed } => {
+            Refusal::TooManyDecimals { field: "amount", allowed }
+        }
         AmountFault::TooLarge => Refusal::AmountTooLarge { field: "amount" },
     })
 }
@@ -583,7 +606,8 @@ mod tests {
 
     #[test]
     fn the_catalogue_has_each_refusal_once() {
-        let kinds: std::collections::HashSet<_> = Refusal::catalogue().iter().map(std::mem::discriminant).collect();
+        let kinds: std::collections::HashSet<_> =
+            Refusal::catalogue().iter().map(std::mem::discriminant).collect();
         assert_eq!((kinds.len(), Refusal::catalogue().len()), (VARIANTS, VARIANTS));
     }
 

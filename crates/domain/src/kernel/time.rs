@@ -43,8 +43,8 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Reads ISO 8601. A time without an offset is UTC, a bare date is its midnight. A time zone in brackets behind it says
-    /// nothing more: it must have the offset that is written before it.
+    /// Reads ISO 8601. A time without an offset is UTC, a bare date is its midnight. A time zone in
+    /// brackets behind it says nothing more: it must have the offset that is written before it.
     ///
     /// # Errors
     /// `None` for anything else, and for years outside 1970 to 9999.
@@ -62,7 +62,8 @@ impl Timestamp {
         (instant.as_microsecond() >= 0).then(|| Self(instant.as_microsecond()))
     }
 
-    /// The day that a date or a time of that day is written with: its midnight in UTC, wherever the writer was.
+    /// The day that a date or a time of that day is written with: its midnight in UTC, wherever the
+    /// writer was.
     ///
     /// # Errors
     /// `None` for what is no time.
@@ -79,11 +80,14 @@ impl Timestamp {
         Self(self.0 - self.0.rem_euclid(seconds(86_400)))
     }
 
-    /// Whether a text is a time of the calendar's last two days, whose last hours are after all that is held.
+    /// Whether a text is a time of the calendar's last two days, whose last hours are after all
+    /// that is held.
     #[must_use]
     pub fn is_at_the_end(text: &str) -> bool {
         let last_days = |date: Date| date.year() == 9999 && date.month() == 12 && date.day() >= 30;
-        pieces(text.trim()).is_some_and(|pieces| pieces.time_zone_annotation().is_none() && last_days(pieces.date()))
+        pieces(text.trim()).is_some_and(|pieces| {
+            pieces.time_zone_annotation().is_none() && last_days(pieces.date())
+        })
     }
 
     /// The calendar year in UTC.
@@ -99,11 +103,13 @@ impl Timestamp {
 
 /// Date, time and offset, which is less than a day.
 fn pieces(text: &str) -> Option<Pieces<'_>> {
-    let offset = |pieces: &Pieces<'_>| pieces.to_numeric_offset().map_or(0, |offset| offset.seconds());
+    let offset =
+        |pieces: &Pieces<'_>| pieces.to_numeric_offset().map_or(0, |offset| offset.seconds());
     Pieces::parse(text).ok().filter(|pieces| offset(pieces).abs() < DAY_SECONDS)
 }
 
-/// Whether a time zone that is written behind a time, if any is, has the time's offset at that time. `Z` is the offset zero.
+/// Whether a time zone that is written behind a time, if any is, has the time's offset at that
+/// time. `Z` is the offset zero.
 fn zone_agrees(pieces: &Pieces<'_>, instant: jiff::Timestamp) -> bool {
     if pieces.time_zone_annotation().is_none() {
         return true;
@@ -117,8 +123,8 @@ fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
 }
 
 impl std::fmt::Display for Timestamp {
-    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`; with `{:.6}` to the
-    /// microsecond always.
+    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`;
+    /// with `{:.6}` to the microsecond always.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.instant().fmt(f)
     }
@@ -186,19 +192,33 @@ mod tests {
     #[test]
     fn a_day_is_the_one_that_is_written() {
         let day = Timestamp::parse("2026-12-31");
-        for text in ["2026-12-31", "2026-12-31T00:00:00+02:00", "2026-12-31T23:59:00-05:00", "2026-12-31T12:00:00"] {
+        for text in [
+            "2026-12-31",
+            "2026-12-31T00:00:00+02:00",
+            "2026-12-31T23:59:00-05:00",
+            "2026-12-31T12:00:00",
+        ] {
             assert_eq!(Timestamp::parse_day(text), day, "{text}");
         }
-        assert_eq!([Timestamp::parse_day("2026-02-30"), Timestamp::parse_day("1969-12-31T23:59:00-05:00")], [None, None]);
+        assert_eq!(
+            [Timestamp::parse_day("2026-02-30"), Timestamp::parse_day("1969-12-31T23:59:00-05:00")],
+            [None, None]
+        );
         assert_eq!(day.map(|day| day.plus(seconds(86_400) - 1).day()), day);
     }
 
     #[test]
     fn knows_the_end_of_the_calendar() {
-        for text in ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-30T23:00:00-05:00", "9999-12-31 10:00:00"] {
+        for text in [
+            "9999-12-31",
+            "9999-12-31T23:59:59Z",
+            "9999-12-30T23:00:00-05:00",
+            "9999-12-31 10:00:00",
+        ] {
             assert!(Timestamp::is_at_the_end(text), "{text}");
         }
-        for text in ["9999-12-32", "9999-12-29", "9999-12-31T25:00:00Z", "tomorrow", "99999-12-31"] {
+        for text in ["9999-12-32", "9999-12-29", "9999-12-31T25:00:00Z", "tomorrow", "99999-12-31"]
+        {
             assert!(!Timestamp::is_at_the_end(text), "{text}");
         }
         assert!(Timestamp::parse("2026-11-22T12:00:00+23:59").is_some());

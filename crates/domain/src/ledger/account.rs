@@ -9,7 +9,8 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::Timestamp;
 
 api_enum! {
-    /// The system accounts. Each exists per merchant and currency, so that no row is shared by all merchants.
+    /// The system accounts. Each exists per merchant and currency, so that no row is shared by all
+    /// merchants.
     AccountKind {
         /// What pawaPay holds for us (debit balance) or we owe it.
         ClearingPawaPay = "CLEARING_PAWAPAY",
@@ -55,8 +56,9 @@ pub struct Account {
     pub currency: Currency,
     /// Credits less debits, beyond whole [`ROUND`]s.
     pub balance_minor: i64,
-    /// How many whole [`ROUND`]s the balance has, below zero for debits. Clearing is gross and positions are never squared, so
-    /// that no number of 64 bits is large enough for ever; and what a network reports must always be booked.
+    /// How many whole [`ROUND`]s the balance has, below zero for debits. Clearing is gross and
+    /// positions are never squared, so that no number of 64 bits is large enough for ever; and what
+    /// a network reports must always be booked.
     pub balance_rounds: i64,
     /// Server time.
     pub created_at: Timestamp,
@@ -64,8 +66,8 @@ pub struct Account {
     pub updated_at: Timestamp,
 }
 
-/// A round of a system account's balance, in minor units. It is a multiple of the number by which `ledger verify` divides
-/// balances, for which a round more or less is the same.
+/// A round of a system account's balance, in minor units. It is a multiple of the number by which
+/// `ledger verify` divides balances, for which a round more or less is the same.
 pub const ROUND: i64 = 4_000_012_000_000_000_000;
 
 impl Account {
@@ -81,9 +83,15 @@ impl Account {
     /// [`Inconsistent`] for more rounds than anybody can count to.
     pub(crate) fn credited(self, minor: i64) -> Result<Self, Inconsistent> {
         let whole = self.balance() + i128::from(minor);
-        let part = |part: i128| i64::try_from(part).map_err(|_| Inconsistent(format!("account {} overflows", self.id)));
+        let part = |part: i128| {
+            i64::try_from(part).map_err(|_| Inconsistent(format!("account {} overflows", self.id)))
+        };
         let round = i128::from(ROUND);
-        Ok(Self { balance_minor: part(whole % round)?, balance_rounds: part(whole / round)?, ..self })
+        Ok(Self {
+            balance_minor: part(whole % round)?,
+            balance_rounds: part(whole / round)?,
+            ..self
+        })
     }
 }
 

@@ -15,13 +15,21 @@ use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::wallet::{ROOM_MINOR, Wallet};
 
-/// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is not done again.
+/// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is
+/// not done again.
 ///
 /// # Errors
-/// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`] on
-/// `wallet_id`; [`Refusal::DuplicateFunding`].
-pub fn fund(id: WalletId, amount: Money, key: Option<&str>, work: &mut Workspace, now: Timestamp) -> Result<Wallet, Stop> {
-    let wallet = work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+/// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`]
+/// on `wallet_id`; [`Refusal::DuplicateFunding`].
+pub fn fund(
+    id: WalletId,
+    amount: Money,
+    key: Option<&str>,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Wallet, Stop> {
+    let wallet =
+        work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
     if let Some(key) = key
         && let Some(before) = work.find::<Funding>(&key.to_owned())?
     {
@@ -33,13 +41,22 @@ pub fn fund(id: WalletId, amount: Money, key: Option<&str>, work: &mut Workspace
         return Err(Refusal::NotSandbox.into());
     }
     if !wallet.status.allows_credit() {
-        return Err(Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into());
+        return Err(
+            Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into()
+        );
     }
     if !wallet.has_room(amount.minor, ROOM_MINOR) {
         return Err(Refusal::NoRoom { field: "wallet_id" }.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
-    let event = events::record(work, merchant.id, EventType::WalletFunded, (EventEntity::Wallet, id.0), note, now)?;
+    let event = events::record(
+        work,
+        merchant.id,
+        EventType::WalletFunded,
+        (EventEntity::Wallet, id.0),
+        note,
+        now,
+    )?;
     let postings = Postings::balanced(vec![
         Leg::system(AccountKind::Funding, merchant.id, -amount.minor, amount.currency),
         Leg::available(id, amount.minor, amount.currency),

@@ -5,7 +5,8 @@ use crate::kernel::ids::{FundingId, MerchantId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::time::Timestamp;
 
-/// Sandbox money that was put into a wallet under a key. Whoever does not know whether it was does the same again.
+/// Sandbox money that was put into a wallet under a key. Whoever does not know whether it was does
+/// the same again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Funding {
     /// Its id.

@@ -13,8 +13,14 @@ use crate::ledger::wallet::{Owner, ROOM_MINOR, Wallet};
 ///
 /// # Errors
 /// [`Refusal::NoRoom`] on `session_id`.
-pub fn begin(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Stop> {
-    let wallet = open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+pub fn begin(
+    work: &mut Workspace,
+    merchant_id: MerchantId,
+    amount: Money,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let wallet =
+        open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
     if !wallet.has_room(amount.minor, ROOM_MINOR) {
         return Err(Refusal::NoRoom { field: "session_id" }.into());
     }
@@ -23,12 +29,19 @@ pub fn begin(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: 
     Ok(())
 }
 
-/// A collection ends, well or not: its wallet awaits it no longer. The network has spoken, so nothing here may refuse it.
+/// A collection ends, well or not: its wallet awaits it no longer. The network has spoken, so
+/// nothing here may refuse it.
 ///
 /// # Errors
 /// None of its own.
-pub fn end(work: &mut Workspace, merchant_id: MerchantId, amount: Money, now: Timestamp) -> Result<(), Stop> {
-    let wallet = open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+pub fn end(
+    work: &mut Workspace,
+    merchant_id: MerchantId,
+    amount: Money,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let wallet =
+        open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
     let incoming_minor = wallet.incoming_minor.saturating_sub(amount.minor).max(0);
     work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
     Ok(())

@@ -24,8 +24,12 @@ pub fn post(
     for leg in postings.legs() {
         let id = EntryId(work.new_id()?);
         let entry = match leg.place {
-            PostingTarget::Wallet(wallet, bucket) => on_wallet(work, id, wallet, bucket, leg.money, now)?,
-            PostingTarget::System(merchant, kind) => on_account(work, id, merchant, kind, leg.money, now)?,
+            PostingTarget::Wallet(wallet, bucket) => {
+                on_wallet(work, id, wallet, bucket, leg.money, now)?
+            }
+            PostingTarget::System(merchant, kind) => {
+                on_account(work, id, merchant, kind, leg.money, now)?
+            }
         };
         work.entries.push(Entry { transaction_id: event, execution_id: execution, ..entry });
     }
@@ -47,7 +51,9 @@ fn on_wallet(
     let balance = match bucket {
         Bucket::Available => &mut wallet.available_minor,
         Bucket::Held => &mut wallet.held_minor,
-        Bucket::System => return Err(Stop::Inconsistent("a wallet has no system balance".to_owned())),
+        Bucket::System => {
+            return Err(Stop::Inconsistent("a wallet has no system balance".to_owned()));
+        }
     };
     *balance = sum(*balance, money.minor)?;
     let balance_minor = *balance;

@@ -28,18 +28,29 @@ impl Leg {
     /// A leg on what a wallet can spend.
     #[must_use]
     pub const fn available(wallet: WalletId, minor: i64, currency: Currency) -> Self {
-        Self { place: PostingTarget::Wallet(wallet, Bucket::Available), money: Money::new(minor, currency) }
+        Self {
+            place: PostingTarget::Wallet(wallet, Bucket::Available),
+            money: Money::new(minor, currency),
+        }
     }
 
     /// A leg on what a wallet holds.
     #[must_use]
     pub const fn held(wallet: WalletId, minor: i64, currency: Currency) -> Self {
-        Self { place: PostingTarget::Wallet(wallet, Bucket::Held), money: Money::new(minor, currency) }
+        Self {
+            place: PostingTarget::Wallet(wallet, Bucket::Held),
+            money: Money::new(minor, currency),
+        }
     }
 
     /// A leg on a system account.
     #[must_use]
-    pub const fn system(kind: AccountKind, merchant: MerchantId, minor: i64, currency: Currency) -> Self {
+    pub const fn system(
+        kind: AccountKind,
+        merchant: MerchantId,
+        minor: i64,
+        currency: Currency,
+    ) -> Self {
         Self { place: PostingTarget::System(merchant, kind), money: Money::new(minor, currency) }
     }
 }

@@ -7,7 +7,8 @@ use crate::ledger::account::AccountKind;
 use crate::ledger::postings::{Leg, PostingTarget, Postings};
 use crate::mutant;
 
-/// The figures that a recipe needs. S is the currency of the wallet, P that of the payer (see `fees`).
+/// The figures that a recipe needs. S is the currency of the wallet, P that of the payer (see
+/// `fees`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PaymentAmounts {
     /// Whose system accounts.
@@ -42,8 +43,8 @@ impl PaymentAmounts {
         ]
     }
 
-    /// The two lines that exchange `total` of S for the outside amount of P; none where both are one currency.
-    /// `sign` is 1 where money comes in, -1 where it goes out.
+    /// The two lines that exchange `total` of S for the outside amount of P; none where both are
+    /// one currency. `sign` is 1 where money comes in, -1 where it goes out.
     fn position(&self, sign: i64) -> Vec<Leg> {
         let (s, p) = (self.wallet_amount.currency, self.outside_amount.currency);
         if s == p {
@@ -136,17 +137,24 @@ pub fn outgoing_completes(f: &PaymentAmounts, from: DebitFrom) -> Result<Posting
     legs.push(f.outside(1));
     legs.extend(f.fees());
     if from == DebitFrom::Held {
-        legs.extend([Leg::held(f.wallet, -f.released, currency), Leg::available(f.wallet, f.released, currency)]);
+        legs.extend([
+            Leg::held(f.wallet, -f.released, currency),
+            Leg::available(f.wallet, f.released, currency),
+        ]);
     }
     Postings::balanced(legs)
 }
 
-/// Money turned up (or turned out missing, below zero) at a provider against the books: it goes to suspense until a human
-/// has decided.
+/// Money turned up (or turned out missing, below zero) at a provider against the books: it goes to
+/// suspense until a human has decided.
 ///
 /// # Errors
 /// None of its own.
-pub fn to_suspense(merchant: MerchantId, clearing: AccountKind, money: Money) -> Result<Postings, Stop> {
+pub fn to_suspense(
+    merchant: MerchantId,
+    clearing: AccountKind,
+    money: Money,
+) -> Result<Postings, Stop> {
     Postings::balanced(vec![
         Leg::system(clearing, merchant, -money.minor, money.currency),
         Leg::system(AccountKind::Suspense, merchant, money.minor, money.currency),
@@ -170,7 +178,11 @@ mod tests {
             outside: PostingTarget::System(MerchantId(1), AccountKind::ClearingPawaPay),
             outside_amount: outside,
             wallet_amount: wallet,
-            total: if outside.currency == wallet.currency { outside.minor } else { wallet.minor + fees.iter().sum::<i64>() },
+            total: if outside.currency == wallet.currency {
+                outside.minor
+            } else {
+                wallet.minor + fees.iter().sum::<i64>()
+            },
             released: 0,
             platform_fee: fees[0],
             gateway_fee: fees[1],
@@ -182,7 +194,8 @@ mod tests {
     fn a_collection_without_exchange_has_no_position() {
         let usd = currency("USD");
         let f = figures(Money::new(10_300, usd), Money::new(10_000, usd), [100, 200, 0]);
-        let legs: Vec<i64> = collection_completes(&f).unwrap().legs().iter().map(|leg| leg.money.minor).collect();
+        let legs: Vec<i64> =
+            collection_completes(&f).unwrap().legs().iter().map(|leg| leg.money.minor).collect();
         assert_eq!(legs, [-10_300, 10_000, 100, 200]);
     }
 
@@ -192,7 +205,10 @@ mod tests {
         let f = figures(Money::new(10_300, usd), Money::new(10_001, usd), [100, 200, 0]);
         assert!(matches!(collection_completes(&f), Err(Stop::Inconsistent(_))));
         // In two currencies that cancel out in number only.
-        let legs = vec![Leg::available(WalletId(1), 5, usd), Leg::available(WalletId(2), -5, currency("LRD"))];
+        let legs = vec![
+            Leg::available(WalletId(1), 5, usd),
+            Leg::available(WalletId(2), -5, currency("LRD")),
+        ];
         assert!(Postings::balanced(legs).is_err());
     }
 

@@ -8,7 +8,8 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 
-/// Changes what may be started on a wallet. `open_credits` says whether something is under way that could still credit it.
+/// Changes what may be started on a wallet. `open_credits` says whether something is under way that
+/// could still credit it.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
@@ -19,14 +20,25 @@ pub fn set_status(
     work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
-    let wallet = work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
-    let empty = wallet.available_minor == 0 && wallet.held_minor == 0 && wallet.incoming_minor == 0 && !open_credits;
+    let wallet =
+        work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;
+    let empty = wallet.available_minor == 0
+        && wallet.held_minor == 0
+        && wallet.incoming_minor == 0
+        && !open_credits;
     if status == WalletStatus::Closed && !empty {
         return Err(Refusal::WalletNotEmpty.into());
     }
     let wallet = Wallet { status, updated_at: now, ..(*wallet).clone() };
     work.put(wallet.clone());
     let note = Some(status.as_str().to_owned());
-    events::record(work, wallet.merchant_id, EventType::WalletStatus, (EventEntity::Wallet, id.0), note, now)?;
+    events::record(
+        work,
+        wallet.merchant_id,
+        EventType::WalletStatus,
+        (EventEntity::Wallet, id.0),
+        note,
+        now,
+    )?;
     Ok(wallet)
 }

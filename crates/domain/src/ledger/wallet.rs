@@ -80,11 +80,13 @@ impl Owner {
     }
 }
 
-/// The most minor units that a wallet may have, hold and await when a payment to it begins. It is less than half of what fits,
-/// so that what a review gives it, which nobody has asked it for, fits too.
+/// The most minor units that a wallet may have, hold and await when a payment to it begins. It is
+/// less than half of what fits, so that what a review gives it, which nobody has asked it for, fits
+/// too.
 pub const ROOM_MINOR: i64 = 4_000_000_000_000_000_000;
 
-/// A balance in one currency: what is available, what is held for payments under way, and what is on its way in.
+/// A balance in one currency: what is available, what is held for payments under way, and what is
+/// on its way in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wallet {
     /// Its id.
@@ -120,8 +122,8 @@ impl Wallet {
         Owner::from_parts(self.owner_type, self.owner_id)
     }
 
-    /// Whether it can take `minor` more without passing `most`, be it that all comes back that it holds, and all arrives that
-    /// is on its way in.
+    /// Whether it can take `minor` more without passing `most`, be it that all comes back that it
+    /// holds, and all arrives that is on its way in.
     #[must_use]
     pub fn has_room(&self, minor: i64, most: i64) -> bool {
         let all = [self.available_minor, self.held_minor, self.incoming_minor, minor];

@@ -11,7 +11,8 @@ use crate::payments::execution::Execution;
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::record_outcome::{self, Settled};
 
-/// The payer of a sandbox card payment confirmed it or refused to: the sandbox's own outcome follows.
+/// The payer of a sandbox card payment confirmed it or refused to: the sandbox's own outcome
+/// follows.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NoActionNeeded`].
@@ -33,12 +34,18 @@ pub fn authenticate(
         Some(id) => work.require::<PaymentAccount>(id)?.account_number.clone(),
         None => None,
     };
-    let outcome = if success && account.as_deref() == Some("pm_card_threeDSecureRequiredChargeDeclined") {
-        ProviderOutcome::Declined { message: "card_declined: the card was declined".to_owned() }
-    } else if success {
-        ProviderOutcome::Succeeded { transaction_id: format!("sandbox-{}", execution.provider_request_id), amount: None }
-    } else {
-        ProviderOutcome::Declined { message: "authentication_required: the payer did not authenticate".to_owned() }
-    };
+    let outcome =
+        if success && account.as_deref() == Some("pm_card_threeDSecureRequiredChargeDeclined") {
+            ProviderOutcome::Declined { message: "card_declined: the card was declined".to_owned() }
+        } else if success {
+            ProviderOutcome::Succeeded {
+                transaction_id: format!("sandbox-{}", execution.provider_request_id),
+                amount: None,
+            }
+        } else {
+            ProviderOutcome::Declined {
+                message: "authentication_required: the payer did not authenticate".to_owned(),
+            }
+        };
     record_outcome::record(execution.id, &outcome, work, now)
 }

@@ -22,7 +22,9 @@ pub fn cancel(
     now: Timestamp,
 ) -> Result<Session, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
-    let found = work.get::<Session>(id)?.filter(|session| session.merchant_id == merchant_id && session.kind == kind);
+    let found = work
+        .get::<Session>(id)?
+        .filter(|session| session.merchant_id == merchant_id && session.kind == kind);
     let found = found.ok_or(Refusal::NotFound)?;
     let session = if mutant!(CancelExecuted) && found.status == SessionStatus::Executed {
         Session { status: SessionStatus::Canceled, ..(*found).clone() }
@@ -30,6 +32,13 @@ pub fn cancel(
         found.after(SessionInput::Cancel, time)?
     };
     work.put(session.clone());
-    events::record(work, merchant_id, EventType::SessionCanceled, (EventEntity::Session, id.0), None, now)?;
+    events::record(
+        work,
+        merchant_id,
+        EventType::SessionCanceled,
+        (EventEntity::Session, id.0),
+        None,
+        now,
+    )?;
     Ok(session)
 }

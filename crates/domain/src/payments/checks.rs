@@ -10,31 +10,46 @@ use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
 
-pub(crate) fn check_debit(wallet: &Wallet, field: &'static str, amount: Money, refusals: &mut Refusals) {
+pub(crate) fn check_debit(
+    wallet: &Wallet,
+    field: &'static str,
+    amount: Money,
+    refusals: &mut Refusals,
+) {
     let fine = wallet.status.allows_debit() || mutant!(FrozenPays);
     refusals.unless(fine, Refusal::WalletState { field, state: wallet.status.as_str() });
-    refusals.unless(wallet.currency == amount.currency, Refusal::CurrencyMismatch { what: "wallet", has: wallet.currency });
+    refusals.unless(
+        wallet.currency == amount.currency,
+        Refusal::CurrencyMismatch { what: "wallet", has: wallet.currency },
+    );
 }
 
 /// The completed collection of that id, or the one that a review settled.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
-pub fn refundable(merchant_id: MerchantId, id: ExecutionId, work: &Workspace) -> Result<Result<Execution, Refusal>, Stop> {
-    let found = work
-        .get::<Execution>(id)?
-        .filter(|execution| execution.merchant_id == merchant_id && execution.operation == Operation::Collection);
+pub fn refundable(
+    merchant_id: MerchantId,
+    id: ExecutionId,
+    work: &Workspace,
+) -> Result<Result<Execution, Refusal>, Stop> {
+    let found = work.get::<Execution>(id)?.filter(|execution| {
+        execution.merchant_id == merchant_id && execution.operation == Operation::Collection
+    });
     Ok(match found {
         None => Err(Refusal::Unknown { field: "original_payment_intent_id", what: "a collection" }),
         Some(original) if !original.is_settled() && !mutant!(RefundOfPending) => {
             Err(Refusal::NotRefundable { state: original.status.as_str() })
         }
-        Some(original) if original.in_review => Err(Refusal::NotRefundable { state: "disputed by its provider" }),
+        Some(original) if original.in_review => {
+            Err(Refusal::NotRefundable { state: "disputed by its provider" })
+        }
         Some(original) => Ok((*original).clone()),
     })
 }
 
-/// Makes the check of a refund's creation again, at its execution: its provider may have taken the payment back meanwhile.
+/// Makes the check of a refund's creation again, at its execution: its provider may have taken the
+/// payment back meanwhile.
 ///
 /// # Errors
 /// [`Refusal::State`] on `session_id`.
@@ -46,7 +61,12 @@ pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     } else {
         return Ok(());
     };
-    Err(Refusal::State { field: "session_id", what: "payment", state, needs: "COMPLETED and undisputed" })
+    Err(Refusal::State {
+        field: "session_id",
+        what: "payment",
+        state,
+        needs: "COMPLETED and undisputed",
+    })
 }
 
 /// Whether the refund still fits into its payment.
@@ -54,19 +74,25 @@ pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
 /// # Errors
 /// [`Refusal::RefundExceeds`].
 pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, Refusal> {
-    let left = Money::new(original.payer.minor.saturating_sub(original.refunded_minor), original.payer.currency);
+    let left = Money::new(
+        original.payer.minor.saturating_sub(original.refunded_minor),
+        original.payer.currency,
+    );
     if amount.minor > left.minor {
         return Err(Refusal::RefundExceeds { left: format!("{left} {}", left.currency) });
     }
     Ok(amount)
 }
 
-/// Makes the checks of a payout's or transfer's creation again, at its execution. `field` is where they are reported.
+/// Makes the checks of a payout's or transfer's creation again, at its execution. `field` is where
+/// they are reported.
 ///
 /// # Errors
 /// [`Stop::Refused`] with all of them.
 pub fn recheck_wallet(session: &Session, amount: Money, work: &Workspace) -> Result<Wallet, Stop> {
-    let id = session.wallet_id.ok_or_else(|| Stop::Inconsistent(format!("session {} has no wallet", session.id)))?;
+    let id = session
+        .wallet_id
+        .ok_or_else(|| Stop::Inconsistent(format!("session {} has no wallet", session.id)))?;
     let wallet = work.require::<Wallet>(id)?;
     let mut refusals = Refusals::default();
     check_debit(&wallet, "session_id", amount, &mut refusals);

@@ -10,8 +10,8 @@ use crate::mutant;
 use crate::payments::execution::{Execution, LEASE_US};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
-/// Takes the lease of an execution that is due, if it still is, and says what to do. Opens the review of one that is past
-/// its deadline.
+/// Takes the lease of an execution that is due, if it still is, and says what to do. Opens the
+/// review of one that is past its deadline.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
@@ -28,11 +28,17 @@ pub fn claim(
         return Ok(None);
     }
     if time >= execution.deadline_at && !mutant!(OverdueIgnored) {
-        open_review::open_deadline(&execution, "no final word from the provider before the deadline", work, now)?;
+        open_review::open_deadline(
+            &execution,
+            "no final word from the provider before the deadline",
+            work,
+            now,
+        )?;
     }
-    let unanswered =
-        execution.requires_action && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
-    // A cancellation that got lost is asked for again: it moves no money, and only the status is believed.
+    let unanswered = execution.requires_action
+        && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
+    // A cancellation that got lost is asked for again: it moves no money, and only the status is
+    // believed.
     let kind = if unanswered { CallKind::Cancel } else { CallKind::Query };
     let execution = Execution {
         cancel_asked: execution.cancel_asked || kind == CallKind::Cancel,

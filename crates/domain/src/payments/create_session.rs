@@ -7,7 +7,9 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::counterparties;
 use crate::directory::merchant::Merchant;
 use crate::directory::use_payment_account;
-use crate::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
+use crate::kernel::ids::{
+    CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
+};
 use crate::kernel::money::{Decimal, Money};
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{self, Refusal, Refusals};
@@ -112,7 +114,8 @@ pub fn create(
             let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
             let mut refusals = Refusals::default();
             let payee = (*account_id, *account_field);
-            let wallet = payout_wallet(merchant_id, *wallet_id, payee, *amount, work, now, &mut refusals)?;
+            let wallet =
+                payout_wallet(merchant_id, *wallet_id, payee, *amount, work, now, &mut refusals)?;
             refusals.take(settings::check_expiry(expires_at, time, lifetimes));
             refusals.finish()?;
             Session {
@@ -126,13 +129,26 @@ pub fn create(
         }
         NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
             let mut refusals = Refusals::default();
-            let wallet = own_wallet(merchant_id, *wallet_id, "from_wallet_id", *amount, work, &mut refusals)?;
-            let counterparty = refusals.take(counterparties::owned(merchant_id, *counterparty_id, "to_counterparty_id", work)?);
+            let wallet = own_wallet(
+                merchant_id,
+                *wallet_id,
+                "from_wallet_id",
+                *amount,
+                work,
+                &mut refusals,
+            )?;
+            let counterparty = refusals.take(counterparties::owned(
+                merchant_id,
+                *counterparty_id,
+                "to_counterparty_id",
+                work,
+            )?);
             let party_id = counterparty.as_ref().and_then(|counterparty| counterparty.party_id);
             if counterparty.is_some() && party_id.is_none() {
                 refusals.add(Refusal::CounterpartyWithoutParty);
             }
-            let recipient = party_id.map(|party_id| recipient::of(&merchant, party_id, work)).transpose()?;
+            let recipient =
+                party_id.map(|party_id| recipient::of(&merchant, party_id, work)).transpose()?;
             if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
                 refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
             }
@@ -156,7 +172,8 @@ pub fn create(
             let mut refusals = Refusals::default();
             let original = refusals.take(checks::refundable(merchant_id, *original_id, work)?);
             let amount = original.as_ref().and_then(|original| {
-                let amount = refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
+                let amount =
+                    refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
                 refusals.take(checks::check_refund_room(original, amount))
             });
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
@@ -174,16 +191,30 @@ pub fn create(
     };
     let session = Session { id: SessionId(work.new_id()?), ..session };
     work.put(session.clone());
-    events::record(work, merchant_id, EventType::SessionCreated, (EventEntity::Session, session.id.0), None, now)?;
+    events::record(
+        work,
+        merchant_id,
+        EventType::SessionCreated,
+        (EventEntity::Session, session.id.0),
+        None,
+        now,
+    )?;
     Ok(session)
 }
 
-fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, work: &Workspace) -> Result<(), Stop> {
+fn check_source(
+    merchant_id: MerchantId,
+    kind: SourceType,
+    id: SourceId,
+    work: &Workspace,
+) -> Result<(), Stop> {
     let what = match kind {
         SourceType::Invoice => "an invoice",
         SourceType::Order => "an order",
     };
-    let source = SourceRef { merchant_id, kind, id }.look(work)?.ok_or(Refusal::Unknown { field: "source_id", what })?;
+    let source = SourceRef { merchant_id, kind, id }
+        .look(work)?
+        .ok_or(Refusal::Unknown { field: "source_id", what })?;
     source.after(SourceInput::Collect, "source_id", source.updated_at)?;
     if source.total_minor <= 0 {
         return Err(Refusal::AmountTooSmall { field: "source_id" }.into());
@@ -191,8 +222,14 @@ fn check_source(merchant_id: MerchantId, kind: SourceType, id: SourceId, work: &
     Ok(())
 }
 
-/// Until when a session may be used for a source: the end of its checkout binds it, and through it the payment.
-fn within_checkout(id: SourceId, expires_at: Timestamp, time: Timestamp, work: &Workspace) -> Result<Timestamp, Stop> {
+/// Until when a session may be used for a source: the end of its checkout binds it, and through it
+/// the payment.
+fn within_checkout(
+    id: SourceId,
+    expires_at: Timestamp,
+    time: Timestamp,
+    work: &Workspace,
+) -> Result<Timestamp, Stop> {
     let page = work.find::<CheckoutConfig>(&id)?;
     match page.and_then(|page| page.ends_at()) {
         Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
@@ -210,8 +247,12 @@ fn own_wallet(
     work: &Workspace,
     refusals: &mut Refusals,
 ) -> Result<Option<Wallet>, Stop> {
-    let found = work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
-    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" })) else { return Ok(None) };
+    let found =
+        work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
+    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" }))
+    else {
+        return Ok(None);
+    };
     checks::check_debit(&wallet, field, amount, refusals);
     Ok(Some((*wallet).clone()))
 }
@@ -226,19 +267,28 @@ fn payout_wallet(
     now: Timestamp,
     refusals: &mut Refusals,
 ) -> Result<Option<Wallet>, Stop> {
-    let account = refusals.take(use_payment_account::usable(merchant_id, account_id, Operation::Payout, account_field, work)?);
+    let account = refusals.take(use_payment_account::usable(
+        merchant_id,
+        account_id,
+        Operation::Payout,
+        account_field,
+        work,
+    )?);
     let wallet = match wallet_id {
         None => {
             let found = work.find::<Wallet>(&(Owner::Merchant(merchant_id), amount.currency))?;
             refusals.take(found.ok_or(Refusal::NoWallet { currency: amount.currency }))
         }
         Some(id) => {
-            // Whose account it is tells whose wallet it may be; of an account that was refused nothing is known.
+            // Whose account it is tells whose wallet it may be; of an account that was refused
+            // nothing is known.
             let fits = |wallet: &Wallet| match (wallet.owner(), &account) {
                 (Owner::Merchant(_), _) | (Owner::Party(_), None) => true,
                 (Owner::Party(owner), Some(account)) => owner == account.party_id,
             };
-            let found = work.get::<Wallet>(id)?.filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
+            let found = work
+                .get::<Wallet>(id)?
+                .filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
             refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
         }
     };
@@ -246,13 +296,24 @@ fn payout_wallet(
         checks::check_debit(wallet, "wallet_id", amount, refusals);
     }
     if let Some(account) = account {
-        let own = wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
+        let own =
+            wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
         if own && account.provider == Provider::Platform {
             refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
         }
         refusals.unless(
-            work.tariff.takes(account.method, account.provider, Operation::Payout, amount.currency, now),
-            Refusal::CurrencyNotTaken { field: "currency", currency: amount.currency, method: account.method.as_str() },
+            work.tariff.takes(
+                account.method,
+                account.provider,
+                Operation::Payout,
+                amount.currency,
+                now,
+            ),
+            Refusal::CurrencyNotTaken {
+                field: "currency",
+                currency: amount.currency,
+                method: account.method.as_str(),
+            },
         );
     }
     Ok(wallet.map(|wallet| (*wallet).clone()))

@@ -1,8 +1,9 @@
-//! Carrying a session out: one decision, in which every check of the session's creation is made again.
+//! Carrying a session out: one decision, in which every check of the session's creation is made
+//! again.
 //!
-//! Order: a replay is answered; then verification, passcode, the session's state, the object's state. Only too little money,
-//! too little room for a refund and a receiver's wallet that takes nothing are recorded as `FAILED`; every other refusal leaves
-//! session and key as they were.
+//! Order: a replay is answered; then verification, passcode, the session's state, the object's
+//! state. Only too little money, too little room for a refund and a receiver's wallet that takes
+//! nothing are recorded as `FAILED`; every other refusal leaves session and key as they were.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -119,7 +120,9 @@ pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<Execution>, 
             OperationDetails::Collection { account_id, currency } => {
                 found.payment_account_id == Some(account_id) && found.payer.currency == currency
             }
-            OperationDetails::Payout { account_id, .. } => account_id.is_none() || found.payment_account_id == account_id,
+            OperationDetails::Payout { account_id, .. } => {
+                account_id.is_none() || found.payment_account_id == account_id
+            }
             OperationDetails::Transfer | OperationDetails::Refund => true,
         };
     if same { Ok(Some((*found).clone())) } else { Err(Refusal::DuplicateReference.into()) }
@@ -129,7 +132,12 @@ pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<Execution>, 
 ///
 /// # Errors
 /// Every refusal of an execution.
-pub fn execute(request: &Execute, settings: &Settings, work: &mut Workspace, now: Timestamp) -> Result<Executed, Stop> {
+pub fn execute(
+    request: &Execute,
+    settings: &Settings,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Executed, Stop> {
     if let Some(execution) = replay(request, work)? {
         return Ok(Executed { execution, replayed: true, call: None });
     }
@@ -142,15 +150,19 @@ pub fn execute(request: &Execute, settings: &Settings, work: &mut Workspace, now
         try_passcode::check(merchant.id, passcode_verified, work)?;
     }
     let time = merchant.time(now);
-    let found = work
-        .get::<Session>(request.session_id)?
-        .filter(|session| session.merchant_id == merchant.id && session.kind.operation() == operation);
-    let Some(session) = found else { return Err(unknown_session(request, merchant.id, work)?.into()) };
+    let found = work.get::<Session>(request.session_id)?.filter(|session| {
+        session.merchant_id == merchant.id && session.kind.operation() == operation
+    });
+    let Some(session) = found else {
+        return Err(unknown_session(request, merchant.id, work)?.into());
+    };
     let used = session.after(SessionInput::Execute, time)?;
 
     let case = Case { request, merchant: &merchant, session: &session, settings, time, now };
     let executed = match request.details {
-        OperationDetails::Collection { account_id, currency } => case.collection(account_id, currency, work)?,
+        OperationDetails::Collection { account_id, currency } => {
+            case.collection(account_id, currency, work)?
+        }
         OperationDetails::Payout { account_id, .. } => case.payout(account_id, work)?,
         OperationDetails::Transfer => case.transfer(work)?,
         OperationDetails::Refund => case.refund(work)?,
@@ -162,7 +174,11 @@ pub fn execute(request: &Execute, settings: &Settings, work: &mut Workspace, now
 }
 
 /// What is wrong with a request without its session: the account may be, too.
-fn unknown_session(request: &Execute, merchant_id: MerchantId, work: &Workspace) -> Result<Vec<Refusal>, Stop> {
+fn unknown_session(
+    request: &Execute,
+    merchant_id: MerchantId,
+    work: &Workspace,
+) -> Result<Vec<Refusal>, Stop> {
     // Another kind of session has an id of this merchant's, too.
     let what = match request.details.operation() {
         Operation::Collection => "a checkout session",
@@ -172,7 +188,13 @@ fn unknown_session(request: &Execute, merchant_id: MerchantId, work: &Workspace)
     };
     let mut refusals = vec![Refusal::Unknown { field: "session_id", what }];
     if let OperationDetails::Collection { account_id, .. } = request.details {
-        let account = use_payment_account::usable(merchant_id, account_id, Operation::Collection, "payment_account_id", work)?;
+        let account = use_payment_account::usable(
+            merchant_id,
+            account_id,
+            Operation::Collection,
+            "payment_account_id",
+            work,
+        )?;
         refusals.extend(account.err());
     }
     Ok(refusals)
@@ -190,7 +212,12 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// A new execution with the figures of `quote`, through `provider`.
-    fn draft(&self, quote: &Quote, (provider, method): (Provider, Method), work: &mut Workspace) -> Result<Execution, Stop> {
+    fn draft(
+        &self,
+        quote: &Quote,
+        (provider, method): (Provider, Method),
+        work: &mut Workspace,
+    ) -> Result<Execution, Stop> {
         let id = ExecutionId(work.new_id()?);
         let operation = self.request.details.operation();
         Ok(Execution {
@@ -245,29 +272,69 @@ impl Case<'_> {
     }
 
     fn amount(&self) -> Result<Money, Stop> {
-        self.session.amount.ok_or_else(|| Stop::Inconsistent(format!("session {} has no amount", self.session.id)))
+        self.session
+            .amount
+            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no amount", self.session.id)))
     }
 
     fn route(&self, provider: Provider, method: Method) -> Route<'_> {
-        Route { tier: &self.merchant.fee_tier, operation: self.request.details.operation(), provider, method }
+        Route {
+            tier: &self.merchant.fee_tier,
+            operation: self.request.details.operation(),
+            provider,
+            method,
+        }
     }
 
-    fn collection(&self, account_id: PaymentAccountId, currency: Currency, work: &mut Workspace) -> Result<Executed, Stop> {
-        let source_id =
-            self.session.source_id.ok_or_else(|| Stop::Inconsistent(format!("session {} has no source", self.session.id)))?;
+    fn collection(
+        &self,
+        account_id: PaymentAccountId,
+        currency: Currency,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let source_id = self.session.source_id.ok_or_else(|| {
+            Stop::Inconsistent(format!("session {} has no source", self.session.id))
+        })?;
         let source = work.require::<Source>(source_id)?;
         let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
-        let account =
-            use_payment_account::usable(self.merchant.id, account_id, Operation::Collection, "payment_account_id", work)??;
-        if !work.tariff.takes(account.method, account.provider, Operation::Collection, currency, self.now) {
-            return Err(Refusal::CurrencyNotTaken { field: "currency", currency, method: account.method.as_str() }.into());
+        let account = use_payment_account::usable(
+            self.merchant.id,
+            account_id,
+            Operation::Collection,
+            "payment_account_id",
+            work,
+        )??;
+        if !work.tariff.takes(
+            account.method,
+            account.provider,
+            Operation::Collection,
+            currency,
+            self.now,
+        ) {
+            return Err(Refusal::CurrencyNotTaken {
+                field: "currency",
+                currency,
+                method: account.method.as_str(),
+            }
+            .into());
         }
         let wallet = work.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
         if let Some(wallet) = wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
-            return Err(Refusal::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+            return Err(Refusal::WalletState {
+                field: "session_id",
+                state: wallet.status.as_str(),
+            }
+            .into());
         }
         let route = self.route(account.provider, account.method);
-        let quote = fees::collection(source.total(), currency, source.fee_bearer, route, &work.tariff, self.now)?;
+        let quote = fees::collection(
+            source.total(),
+            currency,
+            source.fee_bearer,
+            route,
+            &work.tariff,
+            self.now,
+        )?;
         let draft = self.draft(&quote, (account.provider, account.method), work)?;
         let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
 
@@ -277,7 +344,11 @@ impl Case<'_> {
             }
             let payer = work.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
             if let Some(payer) = payer.as_deref().filter(|payer| !payer.status.allows_debit()) {
-                return Err(Refusal::WalletState { field: "payment_account_id", state: payer.status.as_str() }.into());
+                return Err(Refusal::WalletState {
+                    field: "payment_account_id",
+                    state: payer.status.as_str(),
+                }
+                .into());
             }
             let Some(payer) = spendable(payer.as_deref(), execution.payer) else {
                 return self.fail(too_little(execution, payer.as_deref()), work);
@@ -288,21 +359,43 @@ impl Case<'_> {
         }
         work.put(processing);
         let entity = (EventEntity::Source, source_id.0);
-        events::record(work, self.merchant.id, EventType::SourceProcessing, entity, None, self.now)?;
+        events::record(
+            work,
+            self.merchant.id,
+            EventType::SourceProcessing,
+            entity,
+            None,
+            self.now,
+        )?;
         self.dispatch(execution, Some(&account), work)
     }
 
-    fn payout(&self, account_id: Option<PaymentAccountId>, work: &mut Workspace) -> Result<Executed, Stop> {
+    fn payout(
+        &self,
+        account_id: Option<PaymentAccountId>,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
         let amount = self.amount()?;
-        let of_session = self
-            .session
-            .payment_account_id
-            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no account", self.session.id)))?;
+        let of_session = self.session.payment_account_id.ok_or_else(|| {
+            Stop::Inconsistent(format!("session {} has no account", self.session.id))
+        })?;
         if account_id.is_some_and(|id| id != of_session) {
             return Err(Refusal::AccountMismatch.into());
         }
-        let account = use_payment_account::usable(self.merchant.id, of_session, Operation::Payout, "session_id", work)??;
-        if !work.tariff.takes(account.method, account.provider, Operation::Payout, amount.currency, self.now) {
+        let account = use_payment_account::usable(
+            self.merchant.id,
+            of_session,
+            Operation::Payout,
+            "session_id",
+            work,
+        )??;
+        if !work.tariff.takes(
+            account.method,
+            account.provider,
+            Operation::Payout,
+            amount.currency,
+            self.now,
+        ) {
             return Err(Refusal::CurrencyNotTaken {
                 field: "session_id",
                 currency: amount.currency,
@@ -311,16 +404,29 @@ impl Case<'_> {
             .into());
         }
         let wallet = checks::recheck_wallet(self.session, amount, work)?;
-        let quote = fees::outgoing(amount, self.route(account.provider, account.method), &work.tariff, self.now)?;
+        let quote = fees::outgoing(
+            amount,
+            self.route(account.provider, account.method),
+            &work.tariff,
+            self.now,
+        )?;
         let draft = self.draft(&quote, (account.provider, account.method), work)?;
         let mut execution = Execution { payment_account_id: Some(of_session), ..draft };
         if spendable(Some(&wallet), execution.payer).is_none() {
             return self.fail(too_little(execution, Some(&wallet)), work);
         }
         if account.provider == Provider::Platform {
-            let payee = open_wallet::open(work, self.merchant.id, Owner::Party(account.party_id), amount.currency, self.now)?;
+            let payee = open_wallet::open(
+                work,
+                self.merchant.id,
+                Owner::Party(account.party_id),
+                amount.currency,
+                self.now,
+            )?;
             if payee.id == wallet.id {
-                return Err(Refusal::WalletState { field: "session_id", state: "the payee's own" }.into());
+                return Err(
+                    Refusal::WalletState { field: "session_id", state: "the payee's own" }.into()
+                );
             }
             if !payee.status.allows_credit() {
                 return self.fail(self.closed_to_credit(execution, &payee), work);
@@ -337,40 +443,55 @@ impl Case<'_> {
         let wallet = checks::recheck_wallet(self.session, amount, work)?;
         let target = recipient::target(self.merchant, self.session, amount.currency, work)?;
         if target.owner == wallet.owner() {
-            return Err(Refusal::WalletState { field: "session_id", state: "the receiver's own" }.into());
+            return Err(
+                Refusal::WalletState { field: "session_id", state: "the receiver's own" }.into()
+            );
         }
         let network = (Provider::Platform, Method::Wallet);
-        let quote = fees::outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
+        let quote =
+            fees::outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
         let mut execution = self.draft(&quote, network, work)?;
-        if let Some(receiver) = target.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
+        if let Some(receiver) =
+            target.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit())
+        {
             return self.fail(self.closed_to_credit(execution, receiver), work);
         }
         if spendable(Some(&wallet), execution.payer).is_none() {
             return self.fail(too_little(execution, Some(&wallet)), work);
         }
-        let receiver = open_wallet::open(work, target.merchant_id, target.owner, amount.currency, self.now)?;
+        let receiver =
+            open_wallet::open(work, target.merchant_id, target.owner, amount.currency, self.now)?;
         let from_outside = target.merchant_id != self.merchant.id;
-        check_room(&receiver, amount, if from_outside { self.settings.transfers.fill_minor } else { wallet::ROOM_MINOR })?;
+        check_room(
+            &receiver,
+            amount,
+            if from_outside { self.settings.transfers.fill_minor } else { wallet::ROOM_MINOR },
+        )?;
         execution.other_wallet_id = Some(receiver.id);
         self.complete(execution, work)
     }
 
     fn refund(&self, work: &mut Workspace) -> Result<Executed, Stop> {
         let amount = self.amount()?;
-        let original_id = self
-            .session
-            .original_execution_id
-            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no original", self.session.id)))?;
+        let original_id = self.session.original_execution_id.ok_or_else(|| {
+            Stop::Inconsistent(format!("session {} has no original", self.session.id))
+        })?;
         let original = work.require::<Execution>(original_id)?;
         checks::recheck_original(&original)?;
-        let wallet_id =
-            original.wallet_id.ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no wallet")))?;
+        let wallet_id = original
+            .wallet_id
+            .ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no wallet")))?;
         let wallet = work.require::<Wallet>(wallet_id)?;
         if !wallet.status.allows_debit() {
-            return Err(Refusal::WalletState { field: "session_id", state: wallet.status.as_str() }.into());
+            return Err(Refusal::WalletState {
+                field: "session_id",
+                state: wallet.status.as_str(),
+            }
+            .into());
         }
         let room = checks::check_refund_room(&original, amount);
-        let holds = refund::hold(&original, amount).ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
+        let holds = refund::hold(&original, amount)
+            .ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
         // What is final at once holds nothing: it takes what is due.
         let at_once = original.provider == Provider::Platform && room.is_ok();
         let share = if at_once { refund::takes(&original, amount, holds)? } else { holds };
@@ -386,7 +507,11 @@ impl Case<'_> {
             gateway_fee_id: None,
         };
         let draft = self.draft(&quote, (original.provider, original.method), work)?;
-        let mut execution = Execution { payment_account_id: original.payment_account_id, wallet_id: Some(wallet_id), ..draft };
+        let mut execution = Execution {
+            payment_account_id: original.payment_account_id,
+            wallet_id: Some(wallet_id),
+            ..draft
+        };
         if let Err(no_room) = room {
             execution.gateway_message = Some(no_room.to_string());
             return self.fail(execution, work);
@@ -395,8 +520,9 @@ impl Case<'_> {
             return self.fail(too_little(execution, Some(&wallet)), work);
         }
         if original.provider == Provider::Platform {
-            let payer_id =
-                original.other_wallet_id.ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no payer")))?;
+            let payer_id = original.other_wallet_id.ok_or_else(|| {
+                Stop::Inconsistent(format!("collection {original_id} has no payer"))
+            })?;
             let payer = work.require::<Wallet>(payer_id)?;
             if !payer.status.allows_credit() {
                 return self.fail(self.closed_to_credit(execution, &payer), work);
@@ -424,7 +550,8 @@ impl Case<'_> {
 
     /// Records an execution that is final at once, settled from what is available.
     fn complete(&self, execution: Execution, work: &mut Workspace) -> Result<Executed, Stop> {
-        let execution = settle::complete(execution, DebitFrom::Available, None, self.time, work, self.now)?;
+        let execution =
+            settle::complete(execution, DebitFrom::Available, None, self.time, work, self.now)?;
         Ok(Executed { execution, replayed: false, call: None })
     }
 
@@ -438,8 +565,14 @@ impl Case<'_> {
         Ok(Executed { execution, replayed: false, call: None })
     }
 
-    /// Records an execution for its provider, holds what it needs, and leases the first call to this process.
-    fn dispatch(&self, execution: Execution, account: Option<&PaymentAccount>, work: &mut Workspace) -> Result<Executed, Stop> {
+    /// Records an execution for its provider, holds what it needs, and leases the first call to
+    /// this process.
+    fn dispatch(
+        &self,
+        execution: Execution,
+        account: Option<&PaymentAccount>,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
         let lease = self.now.plus(LEASE_US);
         let execution = Execution {
             attempts: 1,
@@ -450,7 +583,14 @@ impl Case<'_> {
             ..execution
         };
         let entity = (EventEntity::Execution, execution.id.0);
-        let event = events::record(work, self.merchant.id, EventType::ExecutionPending, entity, None, self.now)?;
+        let event = events::record(
+            work,
+            self.merchant.id,
+            EventType::ExecutionPending,
+            entity,
+            None,
+            self.now,
+        )?;
         if let Some(money) = execution.incoming() {
             incoming::begin(work, self.merchant.id, money, self.now)?;
         }
@@ -472,12 +612,19 @@ fn spendable(wallet: Option<&Wallet>, amount: Money) -> Option<crate::kernel::id
 }
 
 fn check_room(wallet: &Wallet, amount: Money, most: i64) -> Result<(), Refusal> {
-    if wallet.has_room(amount.minor, most) { Ok(()) } else { Err(Refusal::NoRoom { field: "session_id" }) }
+    if wallet.has_room(amount.minor, most) {
+        Ok(())
+    } else {
+        Err(Refusal::NoRoom { field: "session_id" })
+    }
 }
 
 fn too_little(execution: Execution, wallet: Option<&Wallet>) -> Execution {
     let need = execution.payer;
     let has = Money::new(wallet.map_or(0, |wallet| wallet.available_minor), need.currency);
-    let message = format!("insufficient balance: {need} {cur} needed, {has} {cur} available", cur = need.currency);
+    let message = format!(
+        "insufficient balance: {need} {cur} needed, {has} {cur} available",
+        cur = need.currency
+    );
     Execution { wallet_message: Some(message), ..execution }
 }

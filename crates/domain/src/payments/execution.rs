@@ -5,7 +5,9 @@ use crate::decision::row::Row;
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::checked::{difference, sum};
 use crate::kernel::currency::Currency;
-use crate::kernel::ids::{ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
+use crate::kernel::ids::{
+    ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
+};
 use crate::kernel::money::{Money, Ratio};
 use crate::kernel::names::{Method, Mode, Operation, Provider};
 use crate::kernel::time::{Timestamp, minutes, seconds};
@@ -42,21 +44,22 @@ impl ExecutionStatus {
 /// A lease on a provider call, in microseconds: longer than any provider's time-out.
 pub const LEASE_US: i64 = seconds(15);
 
-/// Clocks of two processes differ by less. What is further ahead than anything that is written now could be was written by a
-/// clock that has been set back since.
+/// Clocks of two processes differ by less. What is further ahead than anything that is written now
+/// could be was written by a clock that has been set back since.
 pub const CLOCKS_APART_US: i64 = seconds(30);
 
 /// Between two looks at an execution at least.
 pub const SHORTEST_WAIT_US: i64 = seconds(1);
 
-/// Between two looks at an execution in the sandbox, whose provider is at hand, at most: an answer that crosses an advance of
-/// the clock does not wait for longer.
+/// Between two looks at an execution in the sandbox, whose provider is at hand, at most: an answer
+/// that crosses an advance of the clock does not wait for longer.
 pub const LONGEST_WAIT_SANDBOX_US: i64 = seconds(10);
 
 /// The same where it is not.
 pub const LONGEST_WAIT_US: i64 = minutes(15);
 
-/// A request that is never seen is given up so long after it was last sent, and not before its deadline.
+/// A request that is never seen is given up so long after it was last sent, and not before its
+/// deadline.
 pub const NEVER_SEEN_US: i64 = minutes(15);
 
 /// Stripe forgets idempotency keys after 24 hours: an older request is not sent again.
@@ -99,20 +102,23 @@ pub struct Execution {
     pub gateway_fee_minor: i64,
     /// The fee for exchange, in the same.
     pub fx_fee_minor: i64,
-    /// Units of the payer's currency (refund: of the payee's) for one unit of the source's or wallet's.
+    /// Units of the payer's currency (refund: of the payee's) for one unit of the source's or
+    /// wallet's.
     pub rate: Ratio,
-    /// The version of the rules by which its amounts were rounded: [`RULES`](crate::tariff::fees::RULES), or that of its time.
+    /// The version of the rules by which its amounts were rounded:
+    /// [`RULES`](crate::tariff::fees::RULES), or that of its time.
     pub rules: i64,
     /// The row of the platform's fee, where there was one.
     pub platform_fee_id: Option<i64>,
     /// The row of the network's fee, where there was one.
     pub gateway_fee_id: Option<i64>,
-    /// Collection: what counts against its room for refunds, in the payer's currency: what refunds have taken or are under way to
-    /// take, and what its provider took back.
+    /// Collection: what counts against its room for refunds, in the payer's currency: what refunds
+    /// have taken or are under way to take, and what its provider took back.
     pub refunded_minor: i64,
     /// Collection: what of the same goes beyond what was paid.
     pub over_refunded_minor: i64,
-    /// Collection: what its payer has back for good, in the payer's currency; see [`crate::refund`].
+    /// Collection: what its payer has back for good, in the payer's currency; see
+    /// [`crate::refund`].
     pub given_back_minor: i64,
     /// Collection: what the wallet has paid for that, without holds, up to `total_minor`,
     pub refunded_total_minor: i64,
@@ -138,7 +144,8 @@ pub struct Execution {
     pub requires_action: bool,
     /// Whether the provider was asked to cancel it.
     pub cancel_asked: bool,
-    /// Whether a word of its provider contradicts the books: an open review says what is to be decided.
+    /// Whether a word of its provider contradicts the books: an open review says what is to be
+    /// decided.
     pub in_review: bool,
     /// How often it was sent.
     pub attempts: i64,
@@ -194,7 +201,8 @@ impl Execution {
         }
     }
 
-    /// Whether its money is where it was to go: it completed, or a review found that it had although it is `FAILED`.
+    /// Whether its money is where it was to go: it completed, or a review found that it had
+    /// although it is `FAILED`.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
         matches!(self.status, ExecutionStatus::Completed) || self.settled_by_review_at.is_some()
@@ -206,22 +214,27 @@ impl Execution {
         self.completed_at.or(self.settled_by_review_at)
     }
 
-    /// What the payer pays; of a refund what it holds while it is under way, and what it took once it completed.
+    /// What the payer pays; of a refund what it holds while it is under way, and what it took once
+    /// it completed.
     #[must_use]
     pub const fn paid(&self) -> Money {
         Money::new(self.payer.minor.saturating_sub(self.released_minor), self.payer.currency)
     }
 
-    /// This payment, of whose room a refund, or what its provider took back, takes `after` instead of `before`. What there is no
-    /// room for is counted apart, so that room that another refund gives back is not given to a third: no refund is begun of
-    /// what the payer has already.
+    /// This payment, of whose room a refund, or what its provider took back, takes `after` instead
+    /// of `before`. What there is no room for is counted apart, so that room that another refund
+    /// gives back is not given to a third: no refund is begun of what the payer has already.
     ///
     /// # Errors
     /// [`Inconsistent`] for sums that do not fit.
     pub fn recounted(&self, before: i64, after: i64) -> Result<Self, Inconsistent> {
-        let taken = difference(sum(sum(self.refunded_minor, self.over_refunded_minor)?, after)?, before)?;
+        let taken =
+            difference(sum(sum(self.refunded_minor, self.over_refunded_minor)?, after)?, before)?;
         if taken < 0 {
-            return Err(Inconsistent(format!("of payment {} less than nothing would be refunded", self.id)));
+            return Err(Inconsistent(format!(
+                "of payment {} less than nothing would be refunded",
+                self.id
+            )));
         }
         let refunded_minor = taken.min(self.payer.minor);
         let over = difference(taken, refunded_minor)?;
@@ -233,12 +246,15 @@ impl Execution {
     #[must_use]
     pub const fn hold(&self) -> Option<(WalletId, Money)> {
         match (self.operation, self.wallet_id) {
-            (Operation::Payout | Operation::Transfer | Operation::Refund, Some(wallet)) => Some((wallet, self.payer)),
+            (Operation::Payout | Operation::Transfer | Operation::Refund, Some(wallet)) => {
+                Some((wallet, self.payer))
+            }
             _ => None,
         }
     }
 
-    /// What its merchant's wallet awaits of it while it is under way; `None` for those that bring nothing in from outside.
+    /// What its merchant's wallet awaits of it while it is under way; `None` for those that bring
+    /// nothing in from outside.
     #[must_use]
     pub const fn incoming(&self) -> Option<Money> {
         match (self.operation, self.provider) {
@@ -255,7 +271,9 @@ impl Execution {
         let broken = |what: &str| Inconsistent(format!("execution {} has no {what}", self.id));
         let outside = match (AccountKind::clearing(self.provider), self.other_wallet_id) {
             (Some(clearing), _) => PostingTarget::System(self.merchant_id, clearing),
-            (None, Some(wallet)) => PostingTarget::Wallet(wallet, crate::ledger::account::Bucket::Available),
+            (None, Some(wallet)) => {
+                PostingTarget::Wallet(wallet, crate::ledger::account::Bucket::Available)
+            }
             (None, None) => return Err(broken("second wallet")),
         };
         Ok(PaymentAmounts {
@@ -263,7 +281,11 @@ impl Execution {
             wallet: self.wallet_id.ok_or_else(|| broken("wallet"))?,
             outside,
             outside_amount: self.outside_amount(),
-            wallet_amount: if self.operation == Operation::Collection { self.payee } else { self.paid() },
+            wallet_amount: if self.operation == Operation::Collection {
+                self.payee
+            } else {
+                self.paid()
+            },
             total: difference(self.total_minor, self.released_minor)?,
             released: self.released_minor,
             platform_fee: self.platform_fee_minor,
@@ -272,15 +294,16 @@ impl Execution {
         })
     }
 
-    /// How long to wait for the next look after waiting since `created_at`: not for long at first, then half the time waited,
-    /// up to an end, and not past the deadline.
+    /// How long to wait for the next look after waiting since `created_at`: not for long at first,
+    /// then half the time waited, up to an end, and not past the deadline.
     fn wait(&self, mode: Mode, time: Timestamp) -> i64 {
         let longest = match mode {
             Mode::Sandbox => LONGEST_WAIT_SANDBOX_US,
             Mode::Live => LONGEST_WAIT_US,
         };
         let to_deadline = self.deadline_at.since(time);
-        let longest = if to_deadline > 0 { longest.min(to_deadline.max(SHORTEST_WAIT_US)) } else { longest };
+        let longest =
+            if to_deadline > 0 { longest.min(to_deadline.max(SHORTEST_WAIT_US)) } else { longest };
         (time.since(self.created_at) / 2).clamp(SHORTEST_WAIT_US, longest)
     }
 
@@ -290,9 +313,10 @@ impl Execution {
         time.plus(self.wait(mode, time))
     }
 
-    /// Whether it is to be looked at, at a merchant's `time` and at server time `now`: its time has come and nobody holds its
-    /// lease, or a clock that was ahead has put it off. The later a look, the later the next, so that one which is further away
-    /// than from now was put off by a later time.
+    /// Whether it is to be looked at, at a merchant's `time` and at server time `now`: its time has
+    /// come and nobody holds its lease, or a clock that was ahead has put it off. The later a look,
+    /// the later the next, so that one which is further away than from now was put off by a later
+    /// time.
     #[must_use]
     pub fn is_due(&self, mode: Mode, time: Timestamp, now: Timestamp) -> bool {
         let Some(at) = self.next_check_at else { return false };
@@ -302,8 +326,8 @@ impl Execution {
         }
     }
 
-    /// This execution as it is written after `before`: its last change was now if a caller sees one. When it is looked at, and by
-    /// whom, is none.
+    /// This execution as it is written after `before`: its last change was now if a caller sees
+    /// one. When it is looked at, and by whom, is none.
     #[must_use]
     pub fn dated(self, before: &Self, time: Timestamp) -> Self {
         let unseen = Self {

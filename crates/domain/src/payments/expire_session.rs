@@ -8,7 +8,8 @@ use crate::kernel::ids::SessionId;
 use crate::kernel::time::Timestamp;
 use crate::payments::session::{Session, SessionInput, SessionStatus};
 
-/// Writes down that a session's time is over. Does nothing when it is not, or when the session was used up otherwise.
+/// Writes down that a session's time is over. Does nothing when it is not, or when the session was
+/// used up otherwise.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the session is not there.
@@ -20,7 +21,14 @@ pub fn expire(id: SessionId, work: &mut Workspace, now: Timestamp) -> Result<boo
     }
     // Seen by everybody since then; that it is written down is no news.
     let session = session.after(SessionInput::Expire, session.expires_at)?;
-    events::record(work, session.merchant_id, EventType::SessionExpired, (EventEntity::Session, id.0), None, now)?;
+    events::record(
+        work,
+        session.merchant_id,
+        EventType::SessionExpired,
+        (EventEntity::Session, id.0),
+        None,
+        now,
+    )?;
     work.put(session);
     Ok(true)
 }

@@ -52,8 +52,15 @@ pub enum OutcomeKind {
 
 impl OutcomeKind {
     /// Every input.
-    pub const ALL: &'static [Self] =
-        &[Self::Accepted, Self::NeedsAction, Self::Succeeded, Self::Mismatch, Self::Declined, Self::Unknown, Self::NeverSeen];
+    pub const ALL: &'static [Self] = &[
+        Self::Accepted,
+        Self::NeedsAction,
+        Self::Succeeded,
+        Self::Mismatch,
+        Self::Declined,
+        Self::Unknown,
+        Self::NeverSeen,
+    ];
 }
 
 /// What an input does to an execution.
@@ -80,18 +87,30 @@ impl ExecutionStatus {
     #[must_use]
     pub const fn on(self, input: OutcomeKind) -> Transition {
         match (self, input) {
-            (Self::Pending | Self::Processing, OutcomeKind::Accepted | OutcomeKind::Unknown) => Transition::Wait,
-            (Self::Pending | Self::Processing, OutcomeKind::NeedsAction) => Transition::WaitForAction,
+            (Self::Pending | Self::Processing, OutcomeKind::Accepted | OutcomeKind::Unknown) => {
+                Transition::Wait
+            }
+            (Self::Pending | Self::Processing, OutcomeKind::NeedsAction) => {
+                Transition::WaitForAction
+            }
             (Self::Pending | Self::Processing, OutcomeKind::Succeeded) => Transition::Complete,
             (Self::Pending | Self::Processing, OutcomeKind::Declined) => Transition::Fail,
             (Self::Pending | Self::Processing, OutcomeKind::NeverSeen) => Transition::Resend,
-            (Self::Pending | Self::Processing | Self::Completed | Self::Failed, OutcomeKind::Mismatch) => Transition::Review,
+            (
+                Self::Pending | Self::Processing | Self::Completed | Self::Failed,
+                OutcomeKind::Mismatch,
+            ) => Transition::Review,
             (Self::Completed, OutcomeKind::Declined) => Transition::Review,
             (Self::Failed, OutcomeKind::Succeeded) => Transition::Review,
-            (Self::Completed, OutcomeKind::Succeeded) | (Self::Failed, OutcomeKind::Declined) => Transition::Unchanged,
+            (Self::Completed, OutcomeKind::Succeeded) | (Self::Failed, OutcomeKind::Declined) => {
+                Transition::Unchanged
+            }
             (
                 Self::Completed | Self::Failed,
-                OutcomeKind::Accepted | OutcomeKind::NeedsAction | OutcomeKind::Unknown | OutcomeKind::NeverSeen,
+                OutcomeKind::Accepted
+                | OutcomeKind::NeedsAction
+                | OutcomeKind::Unknown
+                | OutcomeKind::NeverSeen,
             ) => Transition::Unchanged,
         }
     }
@@ -112,8 +131,14 @@ mod tests {
         let table = [
             (ExecutionStatus::Pending, open),
             (ExecutionStatus::Processing, open),
-            (ExecutionStatus::Completed, [Unchanged, Unchanged, Unchanged, Review, Review, Unchanged, Unchanged]),
-            (ExecutionStatus::Failed, [Unchanged, Unchanged, Review, Review, Unchanged, Unchanged, Unchanged]),
+            (
+                ExecutionStatus::Completed,
+                [Unchanged, Unchanged, Unchanged, Review, Review, Unchanged, Unchanged],
+            ),
+            (
+                ExecutionStatus::Failed,
+                [Unchanged, Unchanged, Review, Review, Unchanged, Unchanged, Unchanged],
+            ),
         ];
         assert_eq!(table.len(), ExecutionStatus::ALL.len());
         for (state, steps) in table {
@@ -136,9 +161,21 @@ mod tests {
         assert_eq!(id.len(), 36);
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]));
-        assert_eq!(id, provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout));
-        assert_ne!(id, provider_call::provider_request_id(&[1; 16], ExecutionId(1), Operation::Payout));
-        assert_ne!(id, provider_call::provider_request_id(&[0; 16], ExecutionId(2), Operation::Payout));
-        assert_ne!(id, provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Refund));
+        assert_eq!(
+            id,
+            provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout)
+        );
+        assert_ne!(
+            id,
+            provider_call::provider_request_id(&[1; 16], ExecutionId(1), Operation::Payout)
+        );
+        assert_ne!(
+            id,
+            provider_call::provider_request_id(&[0; 16], ExecutionId(2), Operation::Payout)
+        );
+        assert_ne!(
+            id,
+            provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Refund)
+        );
     }
 }

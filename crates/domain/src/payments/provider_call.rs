@@ -10,12 +10,20 @@ use crate::kernel::time::Timestamp;
 use crate::payments::execution::Execution;
 use sha2::{Digest, Sha256};
 
-/// The id under which a provider knows a request: the first 16 bytes of SHA-256 of the installation, the execution and the
-/// operation, as a UUID of version 4. A retry after a crash is the same request, and two installations never collide.
+/// The id under which a provider knows a request: the first 16 bytes of SHA-256 of the
+/// installation, the execution and the operation, as a UUID of version 4. A retry after a crash is
+/// the same request, and two installations never collide.
 #[must_use]
-pub fn provider_request_id(installation: &[u8; 16], id: ExecutionId, operation: Operation) -> String {
-    let hash =
-        Sha256::new().chain_update(installation).chain_update(id.0.to_be_bytes()).chain_update(operation.as_str()).finalize();
+pub fn provider_request_id(
+    installation: &[u8; 16],
+    id: ExecutionId,
+    operation: Operation,
+) -> String {
+    let hash = Sha256::new()
+        .chain_update(installation)
+        .chain_update(id.0.to_be_bytes())
+        .chain_update(operation.as_str())
+        .finalize();
     let mut hex = String::with_capacity(36);
     for (i, byte) in hash.iter().take(16).enumerate() {
         let byte = match i {
@@ -42,7 +50,8 @@ pub enum CallKind {
     Cancel,
 }
 
-/// All that a provider needs to know of an execution. Built from committed rows, so that a retry says the same.
+/// All that a provider needs to know of an execution. Built from committed rows, so that a retry
+/// says the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderRequest {
     /// Whose it is.
@@ -59,8 +68,8 @@ pub struct ProviderRequest {
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,
-    /// The method of the operator that the number is given to by the tariff, where it knows one. The sandbox goes by it; a real
-    /// network knows better, for numbers are ported.
+    /// The method of the operator that the number is given to by the tariff, where it knows one.
+    /// The sandbox goes by it; a real network knows better, for numbers are ported.
     pub operator: Option<Method>,
     /// How much is moved outside.
     pub amount: Money,
@@ -125,7 +134,10 @@ pub fn build(
             request_id: execution.provider_request_id.clone(),
             original_request_id,
             method: execution.method,
-            operator: account_number.as_deref().and_then(|number| work.tariff.operator(number, now)).map(|row| row.method),
+            operator: account_number
+                .as_deref()
+                .and_then(|number| work.tariff.operator(number, now))
+                .map(|row| row.method),
             account_number,
             amount: execution.outside_amount(),
             attempts: execution.attempts,

@@ -15,20 +15,23 @@ use crate::payments::session::{Recipient, Session};
 /// So far the clocks of two processes may be apart, in microseconds.
 const CLOCKS_APART_US: i64 = minutes(1);
 
-/// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the party itself.
+/// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the
+/// party itself.
 ///
 /// # Errors
 /// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
 pub fn of(sender: &Merchant, party_id: PartyId, work: &Workspace) -> Result<Recipient, Stop> {
     let party = work.require::<Party>(party_id)?;
     Ok(match work.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
-        Some(receiver) => Recipient { owner: Owner::Merchant(receiver.id), name: receiver.name.clone() },
+        Some(receiver) => {
+            Recipient { owner: Owner::Merchant(receiver.id), name: receiver.name.clone() }
+        }
         None => Recipient { owner: Owner::Party(party_id), name: party.fullname.clone() },
     })
 }
 
-/// Counts a party that a merchant is told the recipient of for the first time. As with a bucket that fills steadily, one instant
-/// is enough: when it is full again.
+/// Counts a party that a merchant is told the recipient of for the first time. As with a bucket
+/// that fills steadily, one instant is enough: when it is full again.
 ///
 /// # Errors
 /// [`Refusal::TooManyRecipients`].
@@ -44,12 +47,16 @@ pub fn tell(
         return Ok(());
     }
     let hour = minutes(60);
-    // No clock that goes forward is so far behind what it has written down: one that was ahead has been set right.
+    // No clock that goes forward is so far behind what it has written down: one that was ahead has
+    // been set right.
     let known = merchant.recipients_full_at.filter(|at| at.since(now) <= hour + CLOCKS_APART_US);
     let full_at = known.unwrap_or(now).max(now).plus(hour / limits.recipients_per_hour.max(1));
     let late_us = full_at.since(now) - hour;
     if late_us > 0 {
-        return Err(Refusal::TooManyRecipients { seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1) }.into());
+        return Err(Refusal::TooManyRecipients {
+            seconds: late_us.saturating_add(seconds(1) - 1) / seconds(1),
+        }
+        .into());
     }
     work.put(Merchant { recipients_full_at: Some(full_at), ..merchant.clone() });
     work.put(Party { recipient_told_at: Some(now), ..(*party).clone() });
@@ -71,8 +78,15 @@ pub struct Target {
 ///
 /// # Errors
 /// [`Refusal::OtherRecipient`].
-pub fn target(sender: &Merchant, session: &Session, currency: Currency, work: &Workspace) -> Result<Target, Stop> {
-    let party_id = session.party_id.ok_or_else(|| Stop::Inconsistent(format!("session {} has no party", session.id)))?;
+pub fn target(
+    sender: &Merchant,
+    session: &Session,
+    currency: Currency,
+    work: &Workspace,
+) -> Result<Target, Stop> {
+    let party_id = session
+        .party_id
+        .ok_or_else(|| Stop::Inconsistent(format!("session {} has no party", session.id)))?;
     let owner = of(sender, party_id, work)?.owner;
     let other = session.recipient.as_ref().is_some_and(|declared| declared.owner != owner);
     if other && !mutant!(AnyRecipient) {

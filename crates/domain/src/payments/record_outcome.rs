@@ -11,7 +11,9 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::Timestamp;
 use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
-use crate::payments::execution::{Execution, ExecutionStatus, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US};
+use crate::payments::execution::{
+    Execution, ExecutionStatus, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US,
+};
 use crate::payments::outcome::{OutcomeKind, ProviderOutcome, Transition};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
@@ -29,7 +31,12 @@ pub struct Settled {
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
-pub fn record(id: ExecutionId, outcome: &ProviderOutcome, work: &mut Workspace, now: Timestamp) -> Result<Settled, Stop> {
+pub fn record(
+    id: ExecutionId,
+    outcome: &ProviderOutcome,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Settled, Stop> {
     let execution = (*work.require::<Execution>(id)?).clone();
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
     let input = outcome_kind(outcome, &execution);
@@ -37,7 +44,10 @@ pub fn record(id: ExecutionId, outcome: &ProviderOutcome, work: &mut Workspace, 
     if execution.in_review {
         return Ok(stay(contradiction::note_outcome(execution, outcome, time, work, now)?));
     }
-    if mutant!(FailedCompletes) && execution.status == ExecutionStatus::Failed && input == OutcomeKind::Succeeded {
+    if mutant!(FailedCompletes)
+        && execution.status == ExecutionStatus::Failed
+        && input == OutcomeKind::Succeeded
+    {
         let completed = Execution { status: ExecutionStatus::Completed, ..execution };
         work.put(completed.clone());
         return Ok(stay(completed));
@@ -54,8 +64,11 @@ pub fn record(id: ExecutionId, outcome: &ProviderOutcome, work: &mut Workspace, 
         }
         Transition::Fail => stay(settle::fail(execution, message_of(outcome), time, work, now)?),
         Transition::Resend => resend(execution, time, work, now)?,
-        // Also what repeats an outcome may be news: the provider may have reported otherwise in between.
-        Transition::Unchanged | Transition::Review => stay(contradiction::take_in(execution, outcome, time, work, now)?),
+        // Also what repeats an outcome may be news: the provider may have reported otherwise in
+        // between.
+        Transition::Unchanged | Transition::Review => {
+            stay(contradiction::take_in(execution, outcome, time, work, now)?)
+        }
     })
 }
 
@@ -97,10 +110,13 @@ fn wait(
     let before = execution.clone();
     let execution = match input {
         // The provider has what it needs: the payer has acted.
-        OutcomeKind::Accepted => Execution { requires_action: false, client_secret: None, ..execution },
+        OutcomeKind::Accepted => {
+            Execution { requires_action: false, client_secret: None, ..execution }
+        }
         _ => execution,
     };
-    let execution = settle::processing(execution, waiting_for, time, work, now)?.dated(&before, time);
+    let execution =
+        settle::processing(execution, waiting_for, time, work, now)?.dated(&before, time);
     work.put(execution.clone());
     Ok(execution)
 }
@@ -119,26 +135,53 @@ fn wait_for_action(
     let execution = settle::processing(execution, "the payer's authentication", time, work, now)?;
     if !before.requires_action {
         let entity = (EventEntity::Execution, execution.id.0);
-        events::record(work, execution.merchant_id, EventType::ExecutionRequiresAction, entity, None, now)?;
+        events::record(
+            work,
+            execution.merchant_id,
+            EventType::ExecutionRequiresAction,
+            entity,
+            None,
+            now,
+        )?;
     }
-    let execution = Execution { requires_action: true, client_secret: Some(client_secret.clone()), ..execution };
+    let execution = Execution {
+        requires_action: true,
+        client_secret: Some(client_secret.clone()),
+        ..execution
+    };
     let execution = execution.dated(&before, time);
     work.put(execution.clone());
     Ok(execution)
 }
 
-/// The provider does not know the request: send it again with the same id, or give it up when its time is long over.
-fn resend(execution: Execution, time: Timestamp, work: &mut Workspace, now: Timestamp) -> Result<Settled, Stop> {
+/// The provider does not know the request: send it again with the same id, or give it up when its
+/// time is long over.
+fn resend(
+    execution: Execution,
+    time: Timestamp,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Settled, Stop> {
     let sent_at = execution.sent_at.unwrap_or(execution.created_at);
     let late = time >= execution.deadline_at;
     if late && time.since(sent_at) >= NEVER_SEEN_US {
-        let execution = settle::fail(execution, "the provider never received the request".to_owned(), time, work, now)?;
+        let execution = settle::fail(
+            execution,
+            "the provider never received the request".to_owned(),
+            time,
+            work,
+            now,
+        )?;
         return Ok(Settled { execution, call: None });
     }
-    let too_old = execution.provider == Provider::Stripe && time.since(execution.created_at) > STRIPE_RESEND_US;
+    let too_old = execution.provider == Provider::Stripe
+        && time.since(execution.created_at) > STRIPE_RESEND_US;
     if late || too_old {
-        let waiting_for =
-            if too_old { "a review: a Stripe request older than 23 hours is not sent again" } else { "the provider's result" };
+        let waiting_for = if too_old {
+            "a review: a Stripe request older than 23 hours is not sent again"
+        } else {
+            "the provider's result"
+        };
         let execution = settle::processing(execution, waiting_for, time, work, now)?;
         if too_old {
             open_review::open_deadline(&execution, waiting_for, work, now)?;

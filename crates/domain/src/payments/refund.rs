@@ -1,10 +1,12 @@
-//! What the refunds of a payment cost its wallet. What its payer really has back costs its share of the payment, at the payment's
-//! rate and rounded up once over all, in whatever order refunds end, fail or bounce.
+//! What the refunds of a payment cost its wallet. What its payer really has back costs its share of
+//! the payment, at the payment's rate and rounded up once over all, in whatever order refunds end,
+//! fail or bounce.
 //!
-//! C (`given_back_minor`) is what the payer has back for good, in the payer's currency: completed refunds, what of them or of
-//! the payment itself reviews found given back, less what they found returned. W (`refunded_total_minor` and what goes beyond
-//! the payment) is what the wallet has paid for C, in its own currency: the cost of C, unless a payer got more back than was
-//! asked for. A refund holds its own share, whatever others do, and takes what is due when it completes.
+//! C (`given_back_minor`) is what the payer has back for good, in the payer's currency: completed
+//! refunds, what of them or of the payment itself reviews found given back, less what they found
+//! returned. W (`refunded_total_minor` and what goes beyond the payment) is what the wallet has
+//! paid for C, in its own currency: the cost of C, unless a payer got more back than was asked for.
+//! A refund holds its own share, whatever others do, and takes what is due when it completes.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::{Inconsistent, difference, sum};
@@ -14,7 +16,8 @@ use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::tariff::fees;
 
-/// What a refund of `r` holds: its share by itself, and never more than the whole payment costs. `None` where that does not fit.
+/// What a refund of `r` holds: its share by itself, and never more than the whole payment costs.
+/// `None` where that does not fit.
 #[must_use]
 pub fn hold(payment: &Execution, r: Money) -> Option<i64> {
     let share = share(payment, r.minor)?.min(payment.total_minor);
@@ -30,7 +33,10 @@ pub fn hold(payment: &Execution, r: Money) -> Option<i64> {
 /// # Errors
 /// [`Inconsistent`] for sums that do not fit.
 pub fn takes(payment: &Execution, r: Money, held: i64) -> Result<i64, Inconsistent> {
-    let due = difference(cost(payment, sum(payment.given_back_minor, r.minor)?)?, payment.cost_so_far()?)?;
+    let due = difference(
+        cost(payment, sum(payment.given_back_minor, r.minor)?)?,
+        payment.cost_so_far()?,
+    )?;
     Ok(if mutant!(HoldTaken) { held } else { due.clamp(0, held) })
 }
 
@@ -38,7 +44,11 @@ pub fn takes(payment: &Execution, r: Money, held: i64) -> Result<i64, Inconsiste
 ///
 /// # Errors
 /// [`Inconsistent`] for rows that contradict each other.
-pub(crate) fn complete(refund: &Execution, payment: ExecutionId, work: &mut Workspace) -> Result<i64, Stop> {
+pub(crate) fn complete(
+    refund: &Execution,
+    payment: ExecutionId,
+    work: &mut Workspace,
+) -> Result<i64, Stop> {
     let payment = work.require::<Execution>(payment)?;
     let takes = takes(&payment, refund.payee, refund.payer.minor)?;
     let back = sum(payment.given_back_minor, refund.payee.minor)?;
@@ -46,13 +56,19 @@ pub(crate) fn complete(refund: &Execution, payment: ExecutionId, work: &mut Work
     Ok(difference(refund.payer.minor, takes)?)
 }
 
-/// Counts `after` instead of `before` as given back because of one execution, as a review has found, and answers what the
-/// payment's wallet gets for that; below zero what it pays. What is below nothing was never given back: it is the payer's money
-/// beyond the payment, and worth what it is by itself.
+/// Counts `after` instead of `before` as given back because of one execution, as a review has
+/// found, and answers what the payment's wallet gets for that; below zero what it pays. What is
+/// below nothing was never given back: it is the payer's money beyond the payment, and worth what
+/// it is by itself.
 ///
 /// # Errors
 /// [`Inconsistent`] for rows that contradict each other.
-pub(crate) fn correct(payment: ExecutionId, before: i64, after: i64, work: &mut Workspace) -> Result<i64, Stop> {
+pub(crate) fn correct(
+    payment: ExecutionId,
+    before: i64,
+    after: i64,
+    work: &mut Workspace,
+) -> Result<i64, Stop> {
     let payment = work.require::<Execution>(payment)?;
     let more = difference(after.max(0), before.max(0))?;
     let back = sum(payment.given_back_minor, more)?;
@@ -72,10 +88,12 @@ pub(crate) fn correct(payment: ExecutionId, before: i64, after: i64, work: &mut 
     Ok(sum(extra, difference(paid, paid_now)?)?)
 }
 
-/// What so much given back costs in all: its share, and for the whole payment no more than the payment's total. What goes
-/// beyond the payment costs its share on top.
+/// What so much given back costs in all: its share, and for the whole payment no more than the
+/// payment's total. What goes beyond the payment costs its share on top.
 fn cost(payment: &Execution, back: i64) -> Result<i64, Inconsistent> {
-    let fits = |share: Option<i64>| share.ok_or_else(|| Inconsistent(format!("{back} of payment {} has no worth", payment.id)));
+    let fits = |share: Option<i64>| {
+        share.ok_or_else(|| Inconsistent(format!("{back} of payment {} has no worth", payment.id)))
+    };
     let paid = payment.payer.minor;
     let within = fits(share(payment, back.min(paid)))?.min(payment.total_minor);
     if back <= paid {
@@ -86,7 +104,11 @@ fn cost(payment: &Execution, back: i64) -> Result<i64, Inconsistent> {
 
 /// So much given back, in the wallet's currency, rounded up.
 fn share(payment: &Execution, back: i64) -> Option<i64> {
-    fees::refund_share(Money::new(back, payment.payer.currency), payment.rate, payment.wallet_currency())
+    fees::refund_share(
+        Money::new(back, payment.payer.currency),
+        payment.rate,
+        payment.wallet_currency(),
+    )
 }
 
 /// What is below nothing given back, in the wallet's currency, rounded down.
@@ -116,10 +138,18 @@ impl Execution {
     /// [`Inconsistent`] for less than nothing.
     pub fn with_given_back(&self, given_back_minor: i64, cost: i64) -> Result<Self, Inconsistent> {
         if given_back_minor < 0 || cost < 0 {
-            return Err(Inconsistent(format!("of payment {} less than nothing would be given back", self.id)));
+            return Err(Inconsistent(format!(
+                "of payment {} less than nothing would be given back",
+                self.id
+            )));
         }
         let refunded_total_minor = cost.min(self.total_minor);
         let over_refunded_total_minor = difference(cost, refunded_total_minor)?;
-        Ok(Self { given_back_minor, refunded_total_minor, over_refunded_total_minor, ..self.clone() })
+        Ok(Self {
+            given_back_minor,
+            refunded_total_minor,
+            over_refunded_total_minor,
+            ..self.clone()
+        })
     }
 }

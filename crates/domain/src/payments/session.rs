@@ -2,7 +2,10 @@
 
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
-use crate::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
+use crate::kernel::ids::{
+    CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId,
+    WalletId,
+};
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
@@ -121,16 +124,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// The status at a merchant's `time`: an active session is expired from `expires_at` on, swept or not.
+    /// The status at a merchant's `time`: an active session is expired from `expires_at` on, swept
+    /// or not.
     #[must_use]
     pub fn status_at(&self, time: Timestamp) -> SessionStatus {
         match self.status {
-            SessionStatus::Active if time >= self.expires_at && !mutant!(SkipExpiry) => SessionStatus::Expired,
+            SessionStatus::Active if time >= self.expires_at && !mutant!(SkipExpiry) => {
+                SessionStatus::Expired
+            }
             status => status,
         }
     }
 
-    /// When what is seen of it at a merchant's `time` changed last: an active session expired at `expires_at`, swept or not.
+    /// When what is seen of it at a merchant's `time` changed last: an active session expired at
+    /// `expires_at`, swept or not.
     #[must_use]
     pub fn updated_at_as_of(&self, time: Timestamp) -> Timestamp {
         if self.status == SessionStatus::Active && self.status_at(time) == SessionStatus::Expired {
@@ -151,8 +158,15 @@ impl Session {
         };
         match status.on(input) {
             Some(status) => Ok(Self { status, updated_at: time, ..self.clone() }),
-            None if status == SessionStatus::Expired => Err(Refusal::SessionExpired { at: self.expires_at }),
-            None => Err(Refusal::State { field: "session_id", what: "session", state: status.as_str(), needs: "ACTIVE" }),
+            None if status == SessionStatus::Expired => {
+                Err(Refusal::SessionExpired { at: self.expires_at })
+            }
+            None => Err(Refusal::State {
+                field: "session_id",
+                what: "session",
+                state: status.as_str(),
+                needs: "ACTIVE",
+            }),
         }
     }
 }
@@ -182,7 +196,11 @@ mod tests {
         let mut pairs = 0;
         for state in SessionStatus::ALL {
             for (input, next) in SessionInput::ALL.iter().zip([Executed, Expired, Canceled]) {
-                assert_eq!(state.on(*input), (*state == Active).then_some(next), "{state} on {input:?}");
+                assert_eq!(
+                    state.on(*input),
+                    (*state == Active).then_some(next),
+                    "{state} on {input:?}"
+                );
                 pairs += 1;
             }
         }
@@ -213,7 +231,8 @@ mod tests {
     #[test]
     fn expiry_is_exact_to_the_microsecond() {
         let session = session(1_000_000);
-        let execute = |time| session.after(SessionInput::Execute, Timestamp(time)).map(|s| s.status);
+        let execute =
+            |time| session.after(SessionInput::Execute, Timestamp(time)).map(|s| s.status);
         assert_eq!(execute(999_999), Ok(SessionStatus::Executed));
         assert_eq!(execute(1_000_000), Err(Refusal::SessionExpired { at: Timestamp(1_000_000) }));
         assert_eq!(session.status_at(Timestamp(999_999)), SessionStatus::Active);
@@ -225,7 +244,9 @@ mod tests {
     #[test]
     fn expires_at_is_in_the_future_and_at_most_366_days_ahead() {
         let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
-        let check = |text| settings::check_expiry(Timestamp::parse(text).unwrap(), now, Lifetimes::default());
+        let check = |text| {
+            settings::check_expiry(Timestamp::parse(text).unwrap(), now, Lifetimes::default())
+        };
         assert!(check("2026-11-22T12:00:00.000001Z").is_ok());
         assert_eq!(check("2026-11-22T12:00:00Z"), Err(Refusal::ExpiryPast { now }));
         assert_eq!(check("2025-06-15T18:00:00Z"), Err(Refusal::ExpiryPast { now }));

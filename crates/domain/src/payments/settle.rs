@@ -28,7 +28,14 @@ pub(crate) fn processing(
     if execution.status == ExecutionStatus::Pending {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(waiting_for.to_owned());
-        events::record(work, execution.merchant_id, EventType::ExecutionProcessing, entity, note, now)?;
+        events::record(
+            work,
+            execution.merchant_id,
+            EventType::ExecutionProcessing,
+            entity,
+            note,
+            now,
+        )?;
     }
     let mode = work.require::<Merchant>(execution.merchant_id)?.mode;
     let next_check_at = Some(execution.next_check(mode, time));
@@ -42,7 +49,8 @@ pub(crate) fn processing(
     Ok(after.dated(&execution, time))
 }
 
-/// Settles: posts the recipe, pays the source. `from` says whether an outgoing payment was held before.
+/// Settles: posts the recipe, pays the source. `from` says whether an outgoing payment was held
+/// before.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.
@@ -57,7 +65,13 @@ pub fn complete(
     let merchant = execution.merchant_id;
     still_open(&execution)?;
     if execution.operation == Operation::Collection {
-        let wallet = open_wallet::open(work, merchant, Owner::Merchant(merchant), execution.payee.currency, now)?;
+        let wallet = open_wallet::open(
+            work,
+            merchant,
+            Owner::Merchant(merchant),
+            execution.payee.currency,
+            now,
+        )?;
         execution.wallet_id = Some(wallet.id);
     }
     if let Some(payment) = execution.original_execution_id {
@@ -69,29 +83,46 @@ pub fn complete(
     let figures = execution.figures()?;
     let postings = match execution.operation {
         Operation::Collection => recipes::collection_completes(&figures)?,
-        Operation::Payout | Operation::Transfer | Operation::Refund => recipes::outgoing_completes(&figures, from)?,
+        Operation::Payout | Operation::Transfer | Operation::Refund => {
+            recipes::outgoing_completes(&figures, from)?
+        }
     };
-    let event =
-        events::record(work, merchant, EventType::ExecutionCompleted, (EventEntity::Execution, execution.id.0), None, now)?;
+    let event = events::record(
+        work,
+        merchant,
+        EventType::ExecutionCompleted,
+        (EventEntity::Execution, execution.id.0),
+        None,
+        now,
+    )?;
     post::post(work, event, Some(execution.id), &postings, now)?;
 
     let execution = Execution {
         status: ExecutionStatus::Completed,
         completed_at: Some(time),
-        provider_transaction_id: transaction_id.or_else(|| execution.provider_transaction_id.clone()),
+        provider_transaction_id: transaction_id
+            .or_else(|| execution.provider_transaction_id.clone()),
         ..finished(execution, time)
     };
     if let Some(source) = execution.source_id {
         let paid = work.require::<Source>(source)?.after(SourceInput::Collected, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });
-        events::record(work, merchant, EventType::SourcePaid, (EventEntity::Source, source.0), None, now)?;
+        events::record(
+            work,
+            merchant,
+            EventType::SourcePaid,
+            (EventEntity::Source, source.0),
+            None,
+            now,
+        )?;
     }
     open_review::close_deadline(&execution, work, now)?;
     work.put(execution.clone());
     Ok(execution)
 }
 
-/// Fails an execution that was with a provider: releases its hold, opens its source again, gives back its refund's room.
+/// Fails an execution that was with a provider: releases its hold, opens its source again, gives
+/// back its refund's room.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.
@@ -105,7 +136,14 @@ pub fn fail(
     let merchant = execution.merchant_id;
     still_open(&execution)?;
     let entity = (EventEntity::Execution, execution.id.0);
-    let event = events::record(work, merchant, EventType::ExecutionFailed, entity, Some(message.clone()), now)?;
+    let event = events::record(
+        work,
+        merchant,
+        EventType::ExecutionFailed,
+        entity,
+        Some(message.clone()),
+        now,
+    )?;
     if let Some((wallet, money)) = execution.hold() {
         post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)?;
         if mutant!(ReleaseTwice) {
@@ -119,15 +157,28 @@ pub fn fail(
         let source = work.require::<Source>(source)?;
         if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
             work.put(source.after(SourceInput::CollectionFailed, "", time)?);
-            events::record(work, merchant, EventType::SourceReopened, (EventEntity::Source, source.id.0), None, now)?;
+            events::record(
+                work,
+                merchant,
+                EventType::SourceReopened,
+                (EventEntity::Source, source.id.0),
+                None,
+                now,
+            )?;
         }
     }
     // What a in_review one counts for is for its review to say.
-    if let Some(original) = execution.original_execution_id.filter(|_| !execution.in_review && !mutant!(RoomKept)) {
+    if let Some(original) =
+        execution.original_execution_id.filter(|_| !execution.in_review && !mutant!(RoomKept))
+    {
         let original = work.require::<Execution>(original)?.recounted(execution.payee.minor, 0)?;
         work.put(original);
     }
-    let execution = Execution { status: ExecutionStatus::Failed, gateway_message: Some(message), ..finished(execution, time) };
+    let execution = Execution {
+        status: ExecutionStatus::Failed,
+        gateway_message: Some(message),
+        ..finished(execution, time)
+    };
     open_review::close_deadline(&execution, work, now)?;
     work.put(execution.clone());
     Ok(execution)
@@ -136,7 +187,10 @@ pub fn fail(
 /// What is final is never settled again, whatever led here.
 fn still_open(execution: &Execution) -> Result<(), Stop> {
     if execution.status.is_final() {
-        return Err(Stop::Inconsistent(format!("execution {} is {} already", execution.id, execution.status)));
+        return Err(Stop::Inconsistent(format!(
+            "execution {} is {} already",
+            execution.id, execution.status
+        )));
     }
     Ok(())
 }

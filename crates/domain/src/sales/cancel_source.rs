@@ -16,6 +16,13 @@ pub fn cancel(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
     let source = which.in_path(work)?.after(SourceInput::Cancel, "", time)?;
     work.put(source.clone());
-    events::record(work, which.merchant_id, EventType::SourceCanceled, (EventEntity::Source, which.id.0), None, now)?;
+    events::record(
+        work,
+        which.merchant_id,
+        EventType::SourceCanceled,
+        (EventEntity::Source, which.id.0),
+        None,
+        now,
+    )?;
     Ok(source)
 }

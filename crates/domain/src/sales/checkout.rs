@@ -39,7 +39,8 @@ pub struct CheckoutConfig {
     pub token: String,
     /// Merchant time.
     pub created_at: Timestamp,
-    /// The token of the page that was made when a link was asked for after this one's time: it takes payments without an end.
+    /// The token of the page that was made when a link was asked for after this one's time: it
+    /// takes payments without an end.
     pub link_token: Option<String>,
     /// When that was; merchant time.
     pub linked_at: Option<Timestamp>,
@@ -68,7 +69,13 @@ impl CheckoutConfig {
     #[must_use]
     pub fn seen_by(self, token: &str) -> Self {
         if self.link_token.as_deref() == Some(token) {
-            Self { expires_at: None, success_url: None, cancel_url: None, token: token.to_owned(), ..self }
+            Self {
+                expires_at: None,
+                success_url: None,
+                cancel_url: None,
+                token: token.to_owned(),
+                ..self
+            }
         } else {
             self
         }

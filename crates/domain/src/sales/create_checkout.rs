@@ -1,4 +1,5 @@
-//! Checkouts: an invoice or order with who is to pay and the page on which it is shown, made in one call.
+//! Checkouts: an invoice or order with who is to pay and the page on which it is shown, made in one
+//! call.
 
 use crate::decision::settings::{self, Lifetimes};
 use crate::decision::workspace::{Stop, Workspace};
@@ -21,7 +22,8 @@ use crate::sales::open_checkout_page;
 use crate::sales::publish_source;
 use crate::sales::source::{Source, SourceType};
 
-/// The most items of a checkout: the ids of one command are fewer than [`IDS_PER_COMMAND`](crate::decision::workspace::IDS_PER_COMMAND).
+/// The most items of a checkout: the ids of one command are fewer than
+/// [`IDS_PER_COMMAND`](crate::decision::workspace::IDS_PER_COMMAND).
 pub const MAX_CHECKOUT_ITEMS: usize = 50;
 
 /// What is needed to make a checkout.
@@ -73,8 +75,9 @@ pub struct Checkout {
 /// Makes a checkout. Who bears the fees is the merchant's setting.
 ///
 /// # Errors
-/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`], [`Refusal::Unknown`] and [`Refusal::PhoneMismatch`] on
-/// `counterparty_id`, [`Refusal::CurrencyMismatch`], [`Refusal::AmountTooLarge`] on `items`.
+/// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`], [`Refusal::Unknown`] and
+/// [`Refusal::PhoneMismatch`] on `counterparty_id`, [`Refusal::CurrencyMismatch`],
+/// [`Refusal::AmountTooLarge`] on `items`.
 pub fn create(
     merchant_id: MerchantId,
     new: &NewCheckout,
@@ -92,12 +95,23 @@ pub fn create(
         None => None,
         Some(id) => refusals.take(counterparties::owned(merchant_id, id, "counterparty_id", work)?),
     };
-    let total = new.items.iter().try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?));
-    refusals.unless(total.is_some_and(|total| total <= MAX_MINOR), Refusal::AmountTooLarge { field: "items" });
+    let total = new
+        .items
+        .iter()
+        .try_fold(0_i64, |sum, item| sum.checked_add(item.qty.checked_mul(item.amount.minor)?));
+    refusals.unless(
+        total.is_some_and(|total| total <= MAX_MINOR),
+        Refusal::AmountTooLarge { field: "items" },
+    );
     refusals.finish()?;
 
     let (counterparty, party) = payer(merchant_id, new, given, work, time)?;
-    let source = create_source::create(merchant_id, &new_source(new, counterparty.id, merchant.fee_bearer), work, time)?;
+    let source = create_source::create(
+        merchant_id,
+        &new_source(new, counterparty.id, merchant.fee_bearer),
+        work,
+        time,
+    )?;
     let which = SourceRef { merchant_id, kind: source.kind, id: source.id };
     for item in &new.items {
         edit_items::add_item(which, item, work, time)?;
@@ -132,23 +146,39 @@ fn payer(
 ) -> Result<(Counterparty, Party), Stop> {
     let Some(counterparty) = given else {
         let party = create_party::by_phone(merchant_id, &new.party, work, time)?;
-        let counterparty = counterparties::create(merchant_id, new.relationship, Some(party.id), work, time)?;
+        let counterparty =
+            counterparties::create(merchant_id, new.relationship, Some(party.id), work, time)?;
         return Ok((counterparty, party));
     };
     match counterparty.party_id {
         None => {
             let party = create_party::by_phone(merchant_id, &new.party, work, time)?;
-            let counterparty = counterparties::update(merchant_id, counterparty.id, None, Patch::Set(party.id), work, time)?;
+            let counterparty = counterparties::update(
+                merchant_id,
+                counterparty.id,
+                None,
+                Patch::Set(party.id),
+                work,
+                time,
+            )?;
             Ok((counterparty, party))
         }
         Some(id) => {
             let party = (*work.require::<Party>(id)?).clone();
-            if party.phone == new.party.phone { Ok((counterparty, party)) } else { Err(Refusal::PhoneMismatch.into()) }
+            if party.phone == new.party.phone {
+                Ok((counterparty, party))
+            } else {
+                Err(Refusal::PhoneMismatch.into())
+            }
         }
     }
 }
 
-fn new_source(new: &NewCheckout, counterparty_id: CounterpartyId, fee_bearer: FeeBearer) -> NewSource {
+fn new_source(
+    new: &NewCheckout,
+    counterparty_id: CounterpartyId,
+    fee_bearer: FeeBearer,
+) -> NewSource {
     NewSource {
         kind: new.kind,
         counterparty_id,

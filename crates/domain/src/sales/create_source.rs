@@ -30,7 +30,12 @@ pub struct NewSource {
     pub due_date: Option<Timestamp>,
 }
 
-fn next_number(merchant_id: MerchantId, kind: SourceType, year: i64, work: &mut Workspace) -> Result<String, Stop> {
+fn next_number(
+    merchant_id: MerchantId,
+    kind: SourceType,
+    year: i64,
+    work: &mut Workspace,
+) -> Result<String, Stop> {
     let counter = match work.find::<Counter>(&(merchant_id, kind, year))? {
         Some(counter) => Counter { last: counter.last.saturating_add(1), ..(*counter).clone() },
         None => Counter { id: work.new_id()?, merchant_id, kind, year, last: 1 },
@@ -46,7 +51,12 @@ fn next_number(merchant_id: MerchantId, kind: SourceType, year: i64, work: &mut 
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `counterparty_id`.
-pub fn create(merchant_id: MerchantId, new: &NewSource, work: &mut Workspace, time: Timestamp) -> Result<Source, Stop> {
+pub fn create(
+    merchant_id: MerchantId,
+    new: &NewSource,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Source, Stop> {
     counterparties::owned(merchant_id, new.counterparty_id, "counterparty_id", work)??;
     let source = Source {
         number: next_number(merchant_id, new.kind, time.year(), work)?,

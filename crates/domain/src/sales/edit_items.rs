@@ -36,15 +36,24 @@ pub struct ItemChanges {
 /// Adds an item to a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::CurrencyMismatch`], [`Refusal::TooManyItems`],
-/// [`Refusal::AmountTooLarge`].
-pub fn add_item(which: SourceRef, new: &NewItem, work: &mut Workspace, time: Timestamp) -> Result<Item, Stop> {
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::CurrencyMismatch`],
+/// [`Refusal::TooManyItems`], [`Refusal::AmountTooLarge`].
+pub fn add_item(
+    which: SourceRef,
+    new: &NewItem,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Item, Stop> {
     let mut source = which.in_path(work)?.after(SourceInput::Edit, "", time)?;
     if new.currency != source.currency {
-        return Err(Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into());
+        return Err(
+            Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into()
+        );
     }
     if source.item_count >= MAX_SOURCE_ITEMS {
-        return Err(Refusal::TooManyItems { what: source.kind.word(), most: MAX_SOURCE_ITEMS }.into());
+        return Err(
+            Refusal::TooManyItems { what: source.kind.word(), most: MAX_SOURCE_ITEMS }.into()
+        );
     }
     source.item_count = source.item_count.saturating_add(1);
     let item = Item {
@@ -70,7 +79,12 @@ fn item_of(which: SourceRef, id: ItemId, work: &Workspace) -> Result<Item, Stop>
 }
 
 /// Writes the source's total with one line's share exchanged for another.
-fn replace_line(mut source: Source, old: i64, new: Option<i64>, work: &mut Workspace) -> Result<(), Stop> {
+fn replace_line(
+    mut source: Source,
+    old: i64,
+    new: Option<i64>,
+    work: &mut Workspace,
+) -> Result<(), Stop> {
     source.total_minor = new
         .and_then(|new| source.total_minor.checked_sub(old)?.checked_add(new))
         .filter(|total| *total <= MAX_MINOR)
@@ -82,7 +96,8 @@ fn replace_line(mut source: Source, old: i64, new: Option<i64>, work: &mut Works
 /// Changes an item of a source that is `IDLE`.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`], [`Refusal::AmountTooLarge`].
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`],
+/// [`Refusal::AmountTooLarge`].
 pub fn update_item(
     which: SourceRef,
     id: ItemId,
@@ -113,7 +128,12 @@ pub fn update_item(
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
-pub fn remove_item(which: SourceRef, id: ItemId, work: &mut Workspace, time: Timestamp) -> Result<(), Stop> {
+pub fn remove_item(
+    which: SourceRef,
+    id: ItemId,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<(), Stop> {
     let source = which.in_path(work)?;
     let item = item_of(which, id, work)?;
     let mut source = source.after(SourceInput::Edit, "", time)?;

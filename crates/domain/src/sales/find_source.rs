@@ -30,7 +30,9 @@ impl SourceRef {
     /// # Errors
     /// [`Stop::NotLoaded`].
     pub fn look(self, work: &Workspace) -> Result<Option<Source>, Stop> {
-        let found = work.get::<Source>(self.id)?.filter(|row| row.merchant_id == self.merchant_id && row.kind == self.kind);
+        let found = work
+            .get::<Source>(self.id)?
+            .filter(|row| row.merchant_id == self.merchant_id && row.kind == self.kind);
         Ok(found.map(|row| (*row).clone()))
     }
 }

@@ -20,6 +20,13 @@ pub fn publish(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result
         return Err(Refusal::Empty { what: source.kind.word() }.into());
     }
     work.put(source.clone());
-    events::record(work, which.merchant_id, EventType::SourcePublished, (EventEntity::Source, which.id.0), None, now)?;
+    events::record(
+        work,
+        which.merchant_id,
+        EventType::SourcePublished,
+        (EventEntity::Source, which.id.0),
+        None,
+        now,
+    )?;
     Ok(source)
 }

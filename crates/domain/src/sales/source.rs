@@ -78,8 +78,15 @@ pub enum SourceInput {
 
 impl SourceInput {
     /// Every input.
-    pub const ALL: &'static [Self] =
-        &[Self::Edit, Self::Publish, Self::Cancel, Self::Collect, Self::Collected, Self::CollectionFailed, Self::Settled];
+    pub const ALL: &'static [Self] = &[
+        Self::Edit,
+        Self::Publish,
+        Self::Cancel,
+        Self::Collect,
+        Self::Collected,
+        Self::CollectionFailed,
+        Self::Settled,
+    ];
 }
 
 impl SourceStatus {
@@ -102,10 +109,17 @@ impl SourceStatus {
             (Self::Active, Collect) => Ok(Self::Processing),
             (Self::Processing, Collected) | (Self::Active, Settled) => Ok(Self::Paid),
             (Self::Processing, CollectionFailed) => Ok(Self::Active),
-            (Self::Active | Self::Processing | Self::Paid | Self::Canceled, Edit | Publish) => Err("IDLE"),
+            (Self::Active | Self::Processing | Self::Paid | Self::Canceled, Edit | Publish) => {
+                Err("IDLE")
+            }
             (Self::Processing | Self::Paid | Self::Canceled, Cancel) => Err("IDLE or ACTIVE"),
-            (Self::Idle | Self::Processing | Self::Paid | Self::Canceled, Collect | Settled) => Err("ACTIVE"),
-            (Self::Idle | Self::Active | Self::Paid | Self::Canceled, Collected | CollectionFailed) => Err("PROCESSING"),
+            (Self::Idle | Self::Processing | Self::Paid | Self::Canceled, Collect | Settled) => {
+                Err("ACTIVE")
+            }
+            (
+                Self::Idle | Self::Active | Self::Paid | Self::Canceled,
+                Collected | CollectionFailed,
+            ) => Err("PROCESSING"),
         }
     }
 }
@@ -143,7 +157,8 @@ pub struct Source {
     pub due_date: Option<Timestamp>,
     /// Merchant time of the payment.
     pub paid_at: Option<Timestamp>,
-    /// How many open reviews there are of money of its collections: while there is one it may have been paid already.
+    /// How many open reviews there are of money of its collections: while there is one it may have
+    /// been paid already.
     pub open_reviews: i64,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -162,7 +177,12 @@ impl Source {
     ///
     /// # Errors
     /// [`Refusal::State`], [`Refusal::InReview`] on `field`.
-    pub fn after(&self, input: SourceInput, field: &'static str, time: Timestamp) -> Result<Self, Refusal> {
+    pub fn after(
+        &self,
+        input: SourceInput,
+        field: &'static str,
+        time: Timestamp,
+    ) -> Result<Self, Refusal> {
         let status = self.status.on(input).map_err(|needs| Refusal::State {
             field,
             what: self.kind.word(),

@@ -24,7 +24,12 @@ pub struct SourceChanges {
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
-pub fn update(which: SourceRef, changes: &SourceChanges, work: &mut Workspace, time: Timestamp) -> Result<Source, Stop> {
+pub fn update(
+    which: SourceRef,
+    changes: &SourceChanges,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Source, Stop> {
     let mut source = which.in_path(work)?.after(SourceInput::Edit, "", time)?;
     source.note = changes.note.clone().of(Some(source.note)).unwrap_or_default();
     source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);

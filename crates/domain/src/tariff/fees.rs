@@ -1,5 +1,6 @@
-//! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion rounded once. Nothing is rounded
-//! in favour of who pays: many small payments would come to less than one large one.
+//! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion
+//! rounded once. Nothing is rounded in favour of who pays: many small payments would come to less
+//! than one large one.
 
 use crate::kernel::currency::Currency;
 use crate::kernel::money::{MAX_MINOR, Money, Ratio};
@@ -11,12 +12,13 @@ use crate::tariff::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
 
 const MILLION: i64 = 1_000_000;
 
-/// An exchange may not come to more minor units: a currency of small units would otherwise soon be more than fits into an
-/// account.
+/// An exchange may not come to more minor units: a currency of small units would otherwise soon be
+/// more than fits into an account.
 const MOST_CONVERTED: i64 = 2 * MAX_MINOR;
 
-/// The version of the rules by which amounts are rounded; an execution keeps the one that it was made by. The first rounded an
-/// exchange half up, took no fee of less than half a minor unit, and none where there was no row of it.
+/// The version of the rules by which amounts are rounded; an execution keeps the one that it was
+/// made by. The first rounded an exchange half up, took no fee of less than half a minor unit, and
+/// none where there was no row of it.
 pub const RULES: i64 = 2;
 
 /// Who pays through what.
@@ -32,7 +34,8 @@ pub struct Route<'a> {
     pub method: Method,
 }
 
-/// The figures of a payment. Fees and total are in the source's (wallet's) currency S, `payer` in the payer's currency P.
+/// The figures of a payment. Fees and total are in the source's (wallet's) currency S, `payer` in
+/// the payer's currency P.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quote {
     /// What the payer pays, in P.
@@ -69,16 +72,18 @@ pub fn minor_rate(rate: Ratio, from: Currency, to: Currency) -> Option<Ratio> {
     rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major())?)
 }
 
-/// What pays for `money` in another currency at `rate` (major units): rounded once, and up, so that there and back never
-/// leaves more than there was.
+/// What pays for `money` in another currency at `rate` (major units): rounded once, and up, so that
+/// there and back never leaves more than there was.
 #[must_use]
 pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
     let rate = minor_rate(rate, money.currency, to)?;
-    let minor = if mutant!(HalfRounding) { rate.of(money.minor) } else { rate.of_rounded_up(money.minor) };
+    let minor =
+        if mutant!(HalfRounding) { rate.of(money.minor) } else { rate.of_rounded_up(money.minor) };
     minor.map(|minor| Money::new(minor, to))
 }
 
-/// `base × percentage + fixed`, in the base's currency, rounded once; what is above zero is a minor unit at least.
+/// `base × percentage + fixed`, in the base's currency, rounded once; what is above zero is a minor
+/// unit at least.
 fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64, Refusal> {
     let too_large = Refusal::AmountTooLarge { field: "session_id" };
     let (fixed_num, fixed_den) = match fee.fixed {
@@ -90,14 +95,17 @@ fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64,
             (i128::from(minor) * i128::from(rate.num()), i128::from(rate.den()))
         }
     };
-    // base × ppm / 10⁶ + num / den  =  (base × ppm × den + num × 10⁶) / (10⁶ × den), rounded half up: nothing is negative.
+    // base × ppm / 10⁶ + num / den  =  (base × ppm × den + num × 10⁶) / (10⁶ × den), rounded half
+    // up: nothing is negative.
     let share = i128::from(base.minor) * i128::from(fee.percentage_ppm);
     let round = || {
         let whole = i128::from(MILLION).checked_mul(fixed_den)?;
-        let sum = share.checked_mul(fixed_den)?.checked_add(fixed_num.checked_mul(MILLION.into())?)?;
+        let sum =
+            share.checked_mul(fixed_den)?.checked_add(fixed_num.checked_mul(MILLION.into())?)?;
         let half = if mutant!(WrongRounding) { 0 } else { whole };
         let least = i128::from(sum > 0 && !mutant!(FreeFee));
-        i64::try_from((sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).max(least)).ok()
+        i64::try_from((sum.checked_mul(2)?.checked_add(half)? / whole.checked_mul(2)?).max(least))
+            .ok()
     };
     round().ok_or(too_large)
 }
@@ -109,7 +117,8 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Those that hold. A collection or payout needs both, be they of zero: it is never free because one is missing.
+    /// Those that hold. A collection or payout needs both, be they of zero: it is never free
+    /// because one is missing.
     fn find(route: Route<'_>, tariff: &'a Tariff, now: Timestamp) -> Result<Self, Refusal> {
         let Route { tier, operation, provider, method } = route;
         let platform = tariff.platform_fee(tier, operation, now);
@@ -119,7 +128,12 @@ impl<'a> Rows<'a> {
             Operation::Payout => "session_id",
             Operation::Transfer | Operation::Refund => return Ok(Self { platform, gateway }),
         };
-        let missing = |what, of: &str| Refusal::NoFee { field, what, of: of.to_owned(), operation: operation.as_str() };
+        let missing = |what, of: &str| Refusal::NoFee {
+            field,
+            what,
+            of: of.to_owned(),
+            operation: operation.as_str(),
+        };
         if platform.is_none() {
             return Err(missing("platform", tier));
         }
@@ -141,7 +155,8 @@ impl<'a> Rows<'a> {
 /// The figures of a collection of `base` (in S), paid in `payer_currency`.
 ///
 /// # Errors
-/// [`Refusal::NoRate`] on `currency`; [`Refusal::NoFee`], [`Refusal::AmountTooSmall`], [`Refusal::AmountTooLarge`].
+/// [`Refusal::NoRate`] on `currency`; [`Refusal::NoFee`], [`Refusal::AmountTooSmall`],
+/// [`Refusal::AmountTooLarge`].
 pub fn collection(
     base: Money,
     payer_currency: Currency,
@@ -152,14 +167,21 @@ pub fn collection(
 ) -> Result<Quote, Refusal> {
     let rows = Rows::find(route, tariff, now)?;
     let (platform_fee, gateway_fee) = rows.fees(base, tariff, now)?;
-    let rate =
-        tariff.rate(base.currency, payer_currency, now).ok_or(Refusal::NoRate { from: base.currency, to: payer_currency })?;
+    let rate = tariff
+        .rate(base.currency, payer_currency, now)
+        .ok_or(Refusal::NoRate { from: base.currency, to: payer_currency })?;
     let fx_ppm = rows.platform.map_or(0, |row| row.fx_percentage_ppm);
-    let fx = Fee { percentage_ppm: if payer_currency == base.currency { 0 } else { fx_ppm }, fixed: None };
+    let fx = Fee {
+        percentage_ppm: if payer_currency == base.currency { 0 } else { fx_ppm },
+        fixed: None,
+    };
     let fx_fee = fee_on(base, fx, tariff, now)?;
 
     let too_large = Refusal::AmountTooLarge { field: "session_id" };
-    let fees = platform_fee.checked_add(gateway_fee).and_then(|sum| sum.checked_add(fx_fee)).ok_or(too_large.clone())?;
+    let fees = platform_fee
+        .checked_add(gateway_fee)
+        .and_then(|sum| sum.checked_add(fx_fee))
+        .ok_or(too_large.clone())?;
     let (total, payee) = match bearer {
         FeeBearer::Payer => (base.minor.checked_add(fees).ok_or(too_large.clone())?, base.minor),
         FeeBearer::Payee => (base.minor, base.minor - fees),
@@ -183,11 +205,17 @@ pub fn collection(
     })
 }
 
-/// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is no exchange.
+/// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is
+/// no exchange.
 ///
 /// # Errors
 /// [`Refusal::NoFee`] of a payout, [`Refusal::AmountTooLarge`] on `session_id`.
-pub fn outgoing(amount: Money, route: Route<'_>, tariff: &Tariff, now: Timestamp) -> Result<Quote, Refusal> {
+pub fn outgoing(
+    amount: Money,
+    route: Route<'_>,
+    tariff: &Tariff,
+    now: Timestamp,
+) -> Result<Quote, Refusal> {
     let rows = Rows::find(route, tariff, now)?;
     let (platform_fee, gateway_fee) = rows.fees(amount, tariff, now)?;
     let total = platform_fee
@@ -221,21 +249,28 @@ pub struct Question<'a> {
     pub route: Route<'a>,
 }
 
-/// The currencies in which a method does an operation at `now`. A refund needs no market of its own: it goes back the way of
-/// its collection, whether new collections are taken there or not.
+/// The currencies in which a method does an operation at `now`. A refund needs no market of its
+/// own: it goes back the way of its collection, whether new collections are taken there or not.
 #[must_use]
-pub fn currencies(tariff: &Tariff, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Vec<Currency> {
+pub fn currencies(
+    tariff: &Tariff,
+    method: Method,
+    provider: Provider,
+    operation: Operation,
+    now: Timestamp,
+) -> Vec<Currency> {
     match operation {
         Operation::Refund => tariff.refund_currencies(method, provider, now),
         other => tariff.currencies(method, provider, other, now),
     }
 }
 
-/// The figures that an execution would have at `now`: they come from the functions that executions use. Exchange is a matter
-/// of collections; a refund has no fees.
+/// The figures that an execution would have at `now`: they come from the functions that executions
+/// use. Exchange is a matter of collections; a refund has no fees.
 ///
 /// # Errors
-/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotTaken`], [`Refusal::CurrencyMismatch`], and those of [`collection`].
+/// [`Refusal::NoMarket`], [`Refusal::CurrencyNotTaken`], [`Refusal::CurrencyMismatch`], and those
+/// of [`collection`].
 pub fn predict(question: Question<'_>, tariff: &Tariff, now: Timestamp) -> Result<Quote, Refusal> {
     let Question { base, target, bearer, route } = question;
     let Route { operation, provider, method, .. } = route;
@@ -258,7 +293,11 @@ pub fn predict(question: Question<'_>, tariff: &Tariff, now: Timestamp) -> Resul
         return Err(Refusal::CurrencyMismatch { what: "payment", has: base.currency });
     }
     if !takes {
-        return Err(Refusal::CurrencyNotTaken { field: "target_currency", currency: target, method: method.as_str() });
+        return Err(Refusal::CurrencyNotTaken {
+            field: "target_currency",
+            currency: target,
+            method: method.as_str(),
+        });
     }
     match operation {
         Operation::Collection => collection(base, target, bearer, route, tariff, now),
@@ -321,16 +360,30 @@ mod tests {
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
         };
-        let rate =
-            |to, num| Rate { id: 1, from: currency("USD"), to: currency(to), rate: Ratio::new(num, 1).unwrap(), effective };
+        let rate = |to, num| Rate {
+            id: 1,
+            from: currency("USD"),
+            to: currency(to),
+            rate: Ratio::new(num, 1).unwrap(),
+            effective,
+        };
         Tariff {
             version: 1,
             tiers: vec![],
-            platform_fees: vec![platform(Operation::Collection, 10_000), platform(Operation::Payout, 5_000)],
+            platform_fees: vec![
+                platform(Operation::Collection, 10_000),
+                platform(Operation::Payout, 5_000),
+            ],
             gateway_fees: vec![
                 gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Collection, 20_000, None),
                 gateway(Provider::PawaPay, Method::MtnMomoLbr, Operation::Payout, 10_000, None),
-                gateway(Provider::Stripe, Method::CreditCard, Operation::Collection, 29_000, Some((30, currency("USD")))),
+                gateway(
+                    Provider::Stripe,
+                    Method::CreditCard,
+                    Operation::Collection,
+                    29_000,
+                    Some((30, currency("USD"))),
+                ),
                 gateway(Provider::Platform, Method::Wallet, Operation::Collection, 0, None),
             ],
             rates: vec![rate("LRD", 192), rate("RWF", 1_440)],
@@ -338,11 +391,17 @@ mod tests {
         }
     }
 
-    const MOMO: Route<'_> =
-        Route { tier: "default", operation: Operation::Collection, provider: Provider::PawaPay, method: Method::MtnMomoLbr };
-    const CARD: Route<'_> = Route { provider: Provider::Stripe, method: Method::CreditCard, ..MOMO };
+    const MOMO: Route<'_> = Route {
+        tier: "default",
+        operation: Operation::Collection,
+        provider: Provider::PawaPay,
+        method: Method::MtnMomoLbr,
+    };
+    const CARD: Route<'_> =
+        Route { provider: Provider::Stripe, method: Method::CreditCard, ..MOMO };
     const PAYOUT: Route<'_> = Route { operation: Operation::Payout, ..MOMO };
-    const WALLET: Route<'_> = Route { provider: Provider::Platform, method: Method::Wallet, ..MOMO };
+    const WALLET: Route<'_> =
+        Route { provider: Provider::Platform, method: Method::Wallet, ..MOMO };
     const NOW: Timestamp = Timestamp(1);
 
     fn usd(minor: i64) -> Money {
@@ -351,20 +410,26 @@ mod tests {
 
     #[test]
     fn the_payer_bears_the_fees_on_top() {
-        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW).unwrap();
+        let quote =
+            collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
+                .unwrap();
         assert_eq!((quote.payer, quote.payee), (usd(10_300), usd(10_000)));
         assert_eq!((quote.platform_fee, quote.gateway_fee, quote.fx_fee), (100, 200, 0));
     }
 
     #[test]
     fn the_payee_bears_the_fees_out_of_the_total() {
-        let quote = collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
+        let quote =
+            collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW)
+                .unwrap();
         assert_eq!((quote.payer, quote.payee, quote.total), (usd(10_000), usd(9_700), 10_000));
     }
 
     #[test]
     fn exchange_converts_the_total_once_and_costs_a_share() {
-        let quote = collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &tariff(), NOW).unwrap();
+        let quote =
+            collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
+                .unwrap();
         assert_eq!(quote.fx_fee, 100);
         assert_eq!(quote.payer, Money::new(10_400 * 192, currency("LRD")));
     }
@@ -372,7 +437,8 @@ mod tests {
     #[test]
     fn cross_rates_go_through_usd_and_decimals_differ() {
         let lrd = Money::new(19_200, currency("LRD"));
-        let quote = collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
+        let quote =
+            collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
         assert_eq!(quote.payer, Money::new(1_440, currency("RWF")));
         assert_eq!(quote.rate, Ratio::new(15, 2).unwrap());
     }
@@ -380,12 +446,18 @@ mod tests {
     #[test]
     fn a_fixed_part_in_another_currency_is_converted_and_rounded_with_the_rest() {
         let lrd = Money::new(100_000, currency("LRD"));
-        let quote = collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &tariff(), NOW).unwrap();
+        let quote =
+            collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &tariff(), NOW).unwrap();
         // 2.9 % of 1000.00 LRD is 29.00; 0.30 USD is 57.60 LRD.
         assert_eq!(quote.gateway_fee, 2_900 + 5_760);
         // 2.9 % of 1.00 USD is 0.029, with 0.30 it is 0.329: rounded once, 0.33.
         assert_eq!(
-            fee_on(usd(100), Fee { percentage_ppm: 29_000, fixed: Some((30, currency("USD"))) }, &tariff(), NOW),
+            fee_on(
+                usd(100),
+                Fee { percentage_ppm: 29_000, fixed: Some((30, currency("USD"))) },
+                &tariff(),
+                NOW
+            ),
             Ok(33)
         );
     }
@@ -394,16 +466,27 @@ mod tests {
     fn nothing_left_is_refused() {
         let refused = collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &tariff(), NOW);
         assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
-        let refused = collection(Money::new(1, currency("RWF")), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW);
+        let refused = collection(
+            Money::new(1, currency("RWF")),
+            currency("USD"),
+            FeeBearer::Payee,
+            MOMO,
+            &tariff(),
+            NOW,
+        );
         assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
     }
 
     #[test]
     fn an_exchange_that_comes_to_too_much_is_refused() {
-        let dollars = |minor| collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW);
+        let dollars =
+            |minor| collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW);
         assert!(dollars(100_000_000_000_000).is_ok());
         assert_eq!(dollars(MAX_MINOR), Err(Refusal::AmountTooLarge { field: "session_id" }));
-        assert!(collection(usd(MAX_MINOR), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW).is_ok());
+        assert!(
+            collection(usd(MAX_MINOR), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -415,8 +498,11 @@ mod tests {
     #[test]
     fn an_order_of_a_cents_worth_is_no_bargain() {
         let order = |minor, code| Money::new(minor, currency(code));
-        let pays = |order, code| collection(order, currency(code), FeeBearer::Payer, WALLET, &tariff(), NOW).unwrap();
-        // 21 RWF and two fees of 0.21, each a franc: 23 are 0.01597 USD. A cent and two fees of a cent: 43.2 RWF.
+        let pays = |order, code| {
+            collection(order, currency(code), FeeBearer::Payer, WALLET, &tariff(), NOW).unwrap()
+        };
+        // 21 RWF and two fees of 0.21, each a franc: 23 are 0.01597 USD. A cent and two fees of a
+        // cent: 43.2 RWF.
         let francs = pays(order(21, "RWF"), "USD");
         assert_eq!((francs.platform_fee, francs.gateway_fee, francs.fx_fee), (1, 0, 1));
         assert_eq!(francs.payer, usd(2));
@@ -426,29 +512,54 @@ mod tests {
 
     #[test]
     fn a_fee_above_zero_is_a_minor_unit_at_least() {
-        let fee = |ppm, fixed: Option<i64>| Fee { percentage_ppm: ppm, fixed: fixed.map(|minor| (minor, currency("LRD"))) };
+        let fee = |ppm, fixed: Option<i64>| Fee {
+            percentage_ppm: ppm,
+            fixed: fixed.map(|minor| (minor, currency("LRD"))),
+        };
         let on = |fee| fee_on(usd(1), fee, &tariff(), NOW).unwrap();
-        assert_eq!([on(fee(1, None)), on(fee(0, Some(1))), on(fee(0, Some(0))), on(fee(0, None))], [1, 1, 0, 0]);
+        assert_eq!(
+            [on(fee(1, None)), on(fee(0, Some(1))), on(fee(0, Some(0))), on(fee(0, None))],
+            [1, 1, 0, 0]
+        );
     }
 
     #[test]
     fn a_missing_row_is_no_fee_of_zero() {
         let refused = |tariff: &Tariff, route: Route<'_>| match route.operation {
-            Operation::Collection => collection(usd(100), currency("USD"), FeeBearer::Payer, route, tariff, NOW),
+            Operation::Collection => {
+                collection(usd(100), currency("USD"), FeeBearer::Payer, route, tariff, NOW)
+            }
             _ => outgoing(usd(100), route, tariff, NOW),
         };
-        let missing = |field, what, of: &str, operation| Err(Refusal::NoFee { field, what, of: of.to_owned(), operation });
+        let missing = |field, what, of: &str, operation| {
+            Err(Refusal::NoFee { field, what, of: of.to_owned(), operation })
+        };
         let (both, tierless) = (tariff(), Route { tier: "gold", ..MOMO });
-        assert_eq!(refused(&both, tierless), missing("payment_account_id", "platform", "gold", "COLLECTION"));
+        assert_eq!(
+            refused(&both, tierless),
+            missing("payment_account_id", "platform", "gold", "COLLECTION")
+        );
         let later = |mut tariff: Tariff| {
             tariff.platform_fees.iter_mut().for_each(|row| row.effective.from = Timestamp(2));
             tariff
         };
-        assert_eq!(refused(&later(tariff()), MOMO), missing("payment_account_id", "platform", "default", "COLLECTION"));
-        assert_eq!(refused(&later(tariff()), PAYOUT), missing("session_id", "platform", "default", "PAYOUT"));
+        assert_eq!(
+            refused(&later(tariff()), MOMO),
+            missing("payment_account_id", "platform", "default", "COLLECTION")
+        );
+        assert_eq!(
+            refused(&later(tariff()), PAYOUT),
+            missing("session_id", "platform", "default", "PAYOUT")
+        );
         let bare = Tariff { gateway_fees: vec![], ..tariff() };
-        assert_eq!(refused(&bare, MOMO), missing("payment_account_id", "gateway", "MTN_MOMO_LBR", "COLLECTION"));
-        assert_eq!(refused(&bare, PAYOUT), missing("session_id", "gateway", "MTN_MOMO_LBR", "PAYOUT"));
+        assert_eq!(
+            refused(&bare, MOMO),
+            missing("payment_account_id", "gateway", "MTN_MOMO_LBR", "COLLECTION")
+        );
+        assert_eq!(
+            refused(&bare, PAYOUT),
+            missing("session_id", "gateway", "MTN_MOMO_LBR", "PAYOUT")
+        );
         // What stays in the house needs no row, and has its fee where there is one.
         let transfer = Route { operation: Operation::Transfer, ..WALLET };
         let free = refused(&Tariff::default(), transfer).unwrap();

@@ -1,4 +1,5 @@
-//! Which exchange rates are taken: those by which every payment can be computed exactly, there, back, and by way of the dollar.
+//! Which exchange rates are taken: those by which every payment can be computed exactly, there,
+//! back, and by way of the dollar.
 
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Ratio;
@@ -42,11 +43,18 @@ impl fmt::Display for RateFault {
         match self {
             Self::SameCurrency => f.write_str("a rate is between two currencies"),
             Self::OutOfBounds(Quoted { from, to, rate }) => {
-                let (rate, least) = (rate.to_text(18), Ratio::new(1, MOST).unwrap_or(Ratio::ONE).to_text(9));
-                write!(f, "1 {from} = {rate} {to} is out of bounds: a rate is from {least} to {MOST}")
+                let (rate, least) =
+                    (rate.to_text(18), Ratio::new(1, MOST).unwrap_or(Ratio::ONE).to_text(9));
+                write!(
+                    f,
+                    "1 {from} = {rate} {to} is out of bounds: a rate is from {least} to {MOST}"
+                )
             }
             Self::TooFine { from, to, crossed: false } => {
-                write!(f, "between {from} and {to} nothing could be computed exactly: give the rate with fewer digits")
+                write!(
+                    f,
+                    "between {from} and {to} nothing could be computed exactly: give the rate with fewer digits"
+                )
             }
             Self::TooFine { from, to, crossed: true } => write!(
                 f,
@@ -56,7 +64,8 @@ impl fmt::Display for RateFault {
     }
 }
 
-/// Whether a rate can be used beside the `others`, of which those between the same two currencies do not matter.
+/// Whether a rate can be used beside the `others`, of which those between the same two currencies
+/// do not matter.
 ///
 /// # Errors
 /// [`RateFault`].
@@ -83,19 +92,29 @@ pub fn check(new: Quoted, others: &[Quoted]) -> Result<(), RateFault> {
     Ok(())
 }
 
-/// A currency that the fixed part of a fee cannot be converted into though the fee is taken in it (`taken_in`): every such payment
-/// would be refused. Its own currency needs no rate. One that has no rate to any other is in use by itself at most, so that beside
-/// others it does not count. Where there are several, the dollar is told: through it a rate leads to the others.
+/// A currency that the fixed part of a fee cannot be converted into though the fee is taken in it
+/// (`taken_in`): every such payment would be refused. Its own currency needs no rate. One that has
+/// no rate to any other is in use by itself at most, so that beside others it does not count. Where
+/// there are several, the dollar is told: through it a rate leads to the others.
 #[must_use]
 pub fn out_of_reach(fixed: Currency, taken_in: &[Currency], rates: &[Quoted]) -> Option<Currency> {
     let usd = Currency::parse("USD");
-    let quoted = |one, other| rates.iter().any(|row| [(one, other), (other, one)].contains(&(row.from, row.to)));
-    let is_reached =
-        |to: Currency| to == fixed || quoted(fixed, to) || usd.is_some_and(|usd| quoted(fixed, usd) && quoted(usd, to));
-    let is_exchanged = |currency: Currency| rates.iter().any(|row| row.from == currency || row.to == currency);
+    let quoted = |one, other| {
+        rates.iter().any(|row| [(one, other), (other, one)].contains(&(row.from, row.to)))
+    };
+    let is_reached = |to: Currency| {
+        to == fixed
+            || quoted(fixed, to)
+            || usd.is_some_and(|usd| quoted(fixed, usd) && quoted(usd, to))
+    };
+    let is_exchanged =
+        |currency: Currency| rates.iter().any(|row| row.from == currency || row.to == currency);
     let none_is_reached = !taken_in.iter().any(|to| is_reached(*to));
-    let mut missing =
-        taken_in.iter().copied().filter(|to| !is_reached(*to) && (none_is_reached || is_exchanged(*to))).collect::<Vec<_>>();
+    let mut missing = taken_in
+        .iter()
+        .copied()
+        .filter(|to| !is_reached(*to) && (none_is_reached || is_exchanged(*to)))
+        .collect::<Vec<_>>();
     missing.sort_unstable_by_key(|to| (Some(*to) != usd, !is_exchanged(*to), *to));
     missing.first().copied()
 }
@@ -126,7 +145,11 @@ mod tests {
 
     fn quoted(from: &str, to: &str, rate: &str) -> Quoted {
         let currency = |code| Currency::parse(code).unwrap();
-        Quoted { from: currency(from), to: currency(to), rate: Decimal::parse(rate).unwrap().to_ratio().unwrap() }
+        Quoted {
+            from: currency(from),
+            to: currency(to),
+            rate: Decimal::parse(rate).unwrap().to_ratio().unwrap(),
+        }
     }
 
     #[test]
@@ -140,7 +163,10 @@ mod tests {
         }
         assert_eq!(check(quoted("USD", "USD", "1"), &[]), Err(RateFault::SameCurrency));
         let said = RateFault::OutOfBounds(quoted("USD", "LRD", "1e18")).to_string();
-        assert_eq!(said, "1 USD = 1000000000000000000 LRD is out of bounds: a rate is from 0.000000001 to 1000000000");
+        assert_eq!(
+            said,
+            "1 USD = 1000000000000000000 LRD is out of bounds: a rate is from 0.000000001 to 1000000000"
+        );
     }
 
     #[test]
@@ -150,25 +176,40 @@ mod tests {
         assert_eq!((check(fine, &[]), check(other, &[])), (Ok(()), Ok(())));
         let fault = check(other, &[fine]).unwrap_err();
         assert_eq!(fault, RateFault::TooFine { from: other.from, to: fine.to, crossed: true });
-        assert!(fault.to_string().contains("between RWF and LRD, which goes through USD"), "{fault}");
+        assert!(
+            fault.to_string().contains("between RWF and LRD, which goes through USD"),
+            "{fault}"
+        );
         assert!(check(fine, &[other]).is_err());
         // The one that it takes the place of does not matter, nor one that is not of the dollar.
         assert_eq!(
-            check(quoted("USD", "RWF", "1440.123456789012345"), &[other, quoted("LRD", "RWF", "7.5000000000001")]),
+            check(
+                quoted("USD", "RWF", "1440.123456789012345"),
+                &[other, quoted("LRD", "RWF", "7.5000000000001")]
+            ),
             Ok(())
         );
         // Francs have no hundredths, and dinars have thousandths.
-        let said = check(quoted("KWD", "RWF", "0.000123456789012347"), &[]).unwrap_err().to_string();
-        assert_eq!(said, "between KWD and RWF nothing could be computed exactly: give the rate with fewer digits");
+        let said =
+            check(quoted("KWD", "RWF", "0.000123456789012347"), &[]).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "between KWD and RWF nothing could be computed exactly: give the rate with fewer digits"
+        );
     }
 
     #[test]
     fn a_fixed_part_reaches_what_its_fee_is_taken_in() {
         let currency = |code: &str| Currency::parse(code).unwrap();
-        let rates = [quoted("USD", "LRD", "192"), quoted("RWF", "USD", "0.0007"), quoted("KWD", "BHD", "1.2")];
+        let rates = [
+            quoted("USD", "LRD", "192"),
+            quoted("RWF", "USD", "0.0007"),
+            quoted("KWD", "BHD", "1.2"),
+        ];
         let lacks = |fixed: &str, taken_in: &[&str], rates: &[Quoted]| {
             let taken_in: Vec<Currency> = taken_in.iter().map(|code| currency(code)).collect();
-            out_of_reach(currency(fixed), &taken_in, rates).map(|currency| currency.code().to_owned())
+            out_of_reach(currency(fixed), &taken_in, rates)
+                .map(|currency| currency.code().to_owned())
         };
         for (fixed, taken_in, missing) in [
             // Its own, one with a rate whichever way round, and one by way of the dollar.

@@ -1,5 +1,5 @@
-//! The tariff: which markets are open, what a payment costs, what currencies exchange for. Rows with effective dates that an
-//! operator may change; one version of it serves a whole batch.
+//! The tariff: which markets are open, what a payment costs, what currencies exchange for. Rows
+//! with effective dates that an operator may change; one version of it serves a whole batch.
 
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Ratio;
@@ -177,55 +177,109 @@ impl Tariff {
     /// The network that carries a method at `now`; each has one.
     #[must_use]
     pub fn provider_of(&self, method: Method, now: Timestamp) -> Option<Provider> {
-        self.markets.iter().find(|market| market.method == method && market.effective.at(now)).map(|market| market.provider)
+        self.markets
+            .iter()
+            .find(|market| market.method == method && market.effective.at(now))
+            .map(|market| market.provider)
     }
 
     /// The currencies in which a method does an operation, in the order of the alphabet.
     #[must_use]
-    pub fn currencies(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Vec<Currency> {
+    pub fn currencies(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Vec<Currency> {
         sorted(self.markets_of(method, provider, operation).filter(|row| row.effective.at(now)))
     }
 
-    /// The currencies in which a method gives back what it collected, in the order of the alphabet: be its market closed by
-    /// now, what came in through it still goes back.
+    /// The currencies in which a method gives back what it collected, in the order of the alphabet:
+    /// be its market closed by now, what came in through it still goes back.
     #[must_use]
-    pub fn refund_currencies(&self, method: Method, provider: Provider, now: Timestamp) -> Vec<Currency> {
-        sorted(self.markets_of(method, provider, Operation::Collection).filter(|row| row.effective.from <= now))
+    pub fn refund_currencies(
+        &self,
+        method: Method,
+        provider: Provider,
+        now: Timestamp,
+    ) -> Vec<Currency> {
+        sorted(
+            self.markets_of(method, provider, Operation::Collection)
+                .filter(|row| row.effective.from <= now),
+        )
     }
 
     /// Whose number it is: the row of the longest prefix. Numbers are ported, so this is a guess.
     #[must_use]
     pub fn operator(&self, phone: &str, now: Timestamp) -> Option<&PhonePrefix> {
         let length = i64::try_from(phone.len()).ok()?;
-        let rows = self.phone_prefixes.iter().filter(|row| row.digits == length && phone.starts_with(&row.prefix));
+        let rows = self
+            .phone_prefixes
+            .iter()
+            .filter(|row| row.digits == length && phone.starts_with(&row.prefix));
         rows.filter(|row| row.effective.at(now)).max_by_key(|row| row.prefix.len())
     }
 
     /// The country in which a method does an operation at `now`.
     #[must_use]
-    pub fn country_of(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> Option<&str> {
-        self.markets_of(method, provider, operation).find(|row| row.effective.at(now)).map(|row| row.country.as_str())
+    pub fn country_of(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Option<&str> {
+        self.markets_of(method, provider, operation)
+            .find(|row| row.effective.at(now))
+            .map(|row| row.country.as_str())
     }
 
     /// Whether the method does the operation in any currency.
     #[must_use]
-    pub fn has_market(&self, method: Method, provider: Provider, operation: Operation, now: Timestamp) -> bool {
+    pub fn has_market(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        now: Timestamp,
+    ) -> bool {
         self.markets_of(method, provider, operation).any(|row| row.effective.at(now))
     }
 
     /// Whether the method does the operation in that currency.
     #[must_use]
-    pub fn takes(&self, method: Method, provider: Provider, operation: Operation, currency: Currency, now: Timestamp) -> bool {
-        self.markets_of(method, provider, operation).any(|row| row.currency == currency && row.effective.at(now))
+    pub fn takes(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        currency: Currency,
+        now: Timestamp,
+    ) -> bool {
+        self.markets_of(method, provider, operation)
+            .any(|row| row.currency == currency && row.effective.at(now))
     }
 
-    fn markets_of(&self, method: Method, provider: Provider, operation: Operation) -> impl Iterator<Item = &Market> {
-        self.markets.iter().filter(move |row| row.method == method && row.provider == provider && row.operation == operation)
+    fn markets_of(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+    ) -> impl Iterator<Item = &Market> {
+        self.markets.iter().filter(move |row| {
+            row.method == method && row.provider == provider && row.operation == operation
+        })
     }
 
     /// The platform's fee for a tier's operation; the newest row that holds.
     #[must_use]
-    pub fn platform_fee(&self, tier: &str, operation: Operation, now: Timestamp) -> Option<&PlatformFee> {
+    pub fn platform_fee(
+        &self,
+        tier: &str,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Option<&PlatformFee> {
         self.platform_fees
             .iter()
             .filter(|row| row.tier == tier && row.operation == operation && row.effective.at(now))
@@ -234,16 +288,26 @@ impl Tariff {
 
     /// The network's fee for a method's operation; the newest row that holds.
     #[must_use]
-    pub fn gateway_fee(&self, provider: Provider, method: Method, operation: Operation, now: Timestamp) -> Option<&GatewayFee> {
+    pub fn gateway_fee(
+        &self,
+        provider: Provider,
+        method: Method,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Option<&GatewayFee> {
         self.gateway_fees
             .iter()
             .filter(|row| {
-                row.provider == provider && row.method == method && row.operation == operation && row.effective.at(now)
+                row.provider == provider
+                    && row.method == method
+                    && row.operation == operation
+                    && row.effective.at(now)
             })
             .max_by_key(|row| (row.effective.from, row.id))
     }
 
-    /// How many units of `to` one unit of `from` is: a stored rate, its inverse, or the cross rate through USD.
+    /// How many units of `to` one unit of `from` is: a stored rate, its inverse, or the cross rate
+    /// through USD.
     #[must_use]
     pub fn rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
         if from == to {
@@ -257,7 +321,9 @@ impl Tariff {
 
     /// A pair has one rate, whichever way round it was written: the one that began last.
     fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
-        let of_pair = |row: &&Rate| [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now);
+        let of_pair = |row: &&Rate| {
+            [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now)
+        };
         let begun = |row: &&Rate| {
             let overlooked = mutant!(RateOneWay) && row.from != from;
             (!overlooked, row.effective.from, row.id)
@@ -303,23 +369,35 @@ mod tests {
         let at = |now| {
             let now = Timestamp(now);
             let currencies = tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, now);
-            assert_eq!(tariff.has_market(MOMO.0, MOMO.1, Operation::Collection, now), !currencies.is_empty());
+            assert_eq!(
+                tariff.has_market(MOMO.0, MOMO.1, Operation::Collection, now),
+                !currencies.is_empty()
+            );
             assert_eq!(tariff.provider_of(MOMO.0, now), (!currencies.is_empty()).then_some(MOMO.1));
             for code in ["USD", "LRD"] {
-                let takes = tariff.takes(MOMO.0, MOMO.1, Operation::Collection, currency(code), now);
+                let takes =
+                    tariff.takes(MOMO.0, MOMO.1, Operation::Collection, currency(code), now);
                 assert_eq!(takes, currencies.contains(&currency(code)));
             }
             currencies.iter().map(Currency::code).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!([at(9), at(10), at(19), at(20), at(29), at(30)], ["", "USD", "USD", "LRD USD", "LRD USD", "LRD"]);
+        assert_eq!(
+            [at(9), at(10), at(19), at(20), at(29), at(30)],
+            ["", "USD", "USD", "LRD USD", "LRD USD", "LRD"]
+        );
     }
 
     #[test]
     fn a_closed_market_gives_back_what_it_took() {
-        let tariff =
-            Tariff { markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)], ..Tariff::default() };
+        let tariff = Tariff {
+            markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)],
+            ..Tariff::default()
+        };
         let back = |now| tariff.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
-        assert_eq!([back(9), back(35), back(60)], [vec![], vec![currency("USD")], vec![currency("USD")]]);
+        assert_eq!(
+            [back(9), back(35), back(60)],
+            [vec![], vec![currency("USD")], vec![currency("USD")]]
+        );
         assert!(tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
     }
 
@@ -336,7 +414,10 @@ mod tests {
         let tariff = Tariff { rates, ..Tariff::default() };
         let at = |from, to, now| tariff.rate(currency(from), currency(to), Timestamp(now));
         assert_eq!(at("USD", "LRD", 15), Ratio::new(192, 1));
-        assert_eq!((at("USD", "LRD", 25), at("LRD", "USD", 25)), (Ratio::new(250, 1), Ratio::new(1, 250)));
+        assert_eq!(
+            (at("USD", "LRD", 25), at("LRD", "USD", 25)),
+            (Ratio::new(250, 1), Ratio::new(1, 250))
+        );
     }
 
     #[test]
@@ -349,9 +430,15 @@ mod tests {
             method: MOMO.0,
             effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
         };
-        let rows = vec![prefix("23188", 10, None), prefix("231880", 20, Some(30)), prefix("231880", 30, Some(40))];
+        let rows = vec![
+            prefix("23188", 10, None),
+            prefix("231880", 20, Some(30)),
+            prefix("231880", 30, Some(40)),
+        ];
         let tariff = Tariff { phone_prefixes: rows, ..Tariff::default() };
-        let at = |now| tariff.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str());
+        let at = |now| {
+            tariff.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str())
+        };
         assert_eq!(
             [at(9), at(19), at(20), at(30), at(40)],
             ["", "23188 since 10", "231880 since 20", "231880 since 30", "23188 since 10"]

@@ -19,7 +19,12 @@ use domain::sales::source::{SourceStatus, SourceType};
 fn checkout(phone: &str, items: usize) -> NewCheckout {
     let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
     NewCheckout {
-        party: NewParty { fullname: "Ama".into(), phone: phone.into(), email: None, country_code: None },
+        party: NewParty {
+            fullname: "Ama".into(),
+            phone: phone.into(),
+            email: None,
+            country_code: None,
+        },
         relationship: Relationship::Customer,
         counterparty_id: None,
         kind: SourceType::Order,
@@ -40,7 +45,10 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
 fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
     let mut stage = Stage::new();
     let before = stage.work.ids.next;
-    let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", MAX_CHECKOUT_ITEMS)));
+    let answer = stage.decide(&Command::CreateCheckout(
+        stage.merchant,
+        checkout("231880000009", MAX_CHECKOUT_ITEMS),
+    ));
     let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
     assert!(stage.work.ids.next - before < IDS_PER_COMMAND);
     assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Active, 10_000));
@@ -52,13 +60,18 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
     let mut stage = Stage::new();
     let expired = NewCheckout { expires_at: Some(stage.now), ..checkout("231880000009", 1) };
     assert!(stage.decide(&Command::CreateCheckout(stage.merchant, expired)).is_err());
-    let Ok(Output::Checkout(first)) = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
+    let Ok(Output::Checkout(first)) =
+        stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
     else {
         panic!("refused")
     };
     assert!(first.source.number.ends_with("-00001"), "{}", first.source.number);
-    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
-    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into())) else { panic!("refused") };
+    let which =
+        SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
+    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into()))
+    else {
+        panic!("refused")
+    };
     assert_eq!(page, first.config, "a source has one page");
 }
 
@@ -68,16 +81,24 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     let mut stage = Stage::new();
     let (begun, end) = (stage.now, stage.now.plus(minutes(40)));
     let bound = NewCheckout { expires_at: Some(end), ..checkout("231880000009", 1) };
-    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
-    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
-    let declare =
-        Command::CreateSession(stage.merchant, NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id });
+    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
+    else {
+        panic!("refused")
+    };
+    let which =
+        SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
+    let declare = Command::CreateSession(
+        stage.merchant,
+        NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id },
+    );
     let until = |stage: &mut Stage| match stage.decide(&declare) {
         Ok(Output::Session(session)) => Ok(session.expires_at),
         Err(refused) => Err(refused),
         other => panic!("{other:?}"),
     };
-    let open = |stage: &mut Stage, token: &str| match stage.decide(&Command::OpenCheckoutPage(which, token.into())) {
+    let open = |stage: &mut Stage, token: &str| match stage
+        .decide(&Command::OpenCheckoutPage(which, token.into()))
+    {
         Ok(Output::Page(page)) => page,
         other => panic!("{other:?}"),
     };
@@ -88,10 +109,17 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     stage.now = end;
     assert_eq!(until(&mut stage), Err(vec![Refusal::CheckoutExpired { at: end }]));
     let page = open(&mut stage, "link");
-    assert_eq!((page.current_token(), page.token.as_str(), page.is_over(end)), ("link", "t", false));
+    assert_eq!(
+        (page.current_token(), page.token.as_str(), page.is_over(end)),
+        ("link", "t", false)
+    );
     assert_eq!(open(&mut stage, "later"), page, "the link's page has no end");
     assert_eq!(until(&mut stage), Ok(end.plus(minutes(30))));
-    assert_eq!(page.clone().seen_by("t").expires_at, Some(end), "the checkout's own page still says that it expired");
+    assert_eq!(
+        page.clone().seen_by("t").expires_at,
+        Some(end),
+        "the checkout's own page still says that it expired"
+    );
     assert_eq!(page.seen_by("link").expires_at, None);
 }
 
@@ -99,11 +127,18 @@ fn the_end_of_a_checkout_binds_its_sessions() {
 fn what_cannot_be_paid_any_more_gets_no_new_page() {
     let mut stage = Stage::new();
     let bound = NewCheckout { expires_at: Some(stage.now.plus(1)), ..checkout("231880000009", 1) };
-    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
-    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
+    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
+    else {
+        panic!("refused")
+    };
+    let which =
+        SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
     stage.decide(&Command::CancelSource(which)).unwrap();
     stage.now = stage.now.plus(minutes(1));
-    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into())) else { panic!("refused") };
+    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into()))
+    else {
+        panic!("refused")
+    };
     assert_eq!(page, made.config);
 }
 
@@ -113,7 +148,8 @@ fn who_bears_the_fees_of_a_checkout_is_the_merchants_setting() {
     for bearer in [FeeBearer::Payer, FeeBearer::Payee, FeeBearer::Payer] {
         let changes = MerchantChanges { fee_bearer: Some(bearer), ..MerchantChanges::default() };
         stage.decide(&Command::UpdateMerchant(stage.merchant, changes)).unwrap();
-        let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)));
+        let answer =
+            stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)));
         let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
         assert_eq!(made.source.fee_bearer, bearer);
     }

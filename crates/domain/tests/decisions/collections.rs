@@ -17,13 +17,19 @@ fn a_collection_pays_its_source_and_credits_the_wallet() {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
-    assert_eq!((execution.status, stage.source(source)), (ExecutionStatus::Pending, SourceStatus::Processing));
+    assert_eq!(
+        (execution.status, stage.source(source)),
+        (ExecutionStatus::Pending, SourceStatus::Processing)
+    );
     assert_eq!((execution.payer, execution.payee), (usd(10_300), usd(10_000)));
 
     let execution = stage.hear(execution.id, ProviderOutcome::Accepted);
     assert_eq!(execution.status, ExecutionStatus::Processing);
     let execution = stage.hear(execution.id, paid("t1"));
-    assert_eq!((execution.status, stage.source(source)), (ExecutionStatus::Completed, SourceStatus::Paid));
+    assert_eq!(
+        (execution.status, stage.source(source)),
+        (ExecutionStatus::Completed, SourceStatus::Paid)
+    );
     assert_eq!(stage.mine("USD"), (10_000, 0));
     assert_eq!(stage.system(AccountKind::ClearingPawaPay, "USD"), -10_300);
 
@@ -39,8 +45,12 @@ fn a_failed_collection_opens_its_source_again() {
     let source = stage.invoice(10_000, FeeBearer::Payee);
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let first = stage.declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source }).unwrap();
-    let second = stage.declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source }).unwrap();
+    let first = stage
+        .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })
+        .unwrap();
+    let second = stage
+        .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })
+        .unwrap();
     let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
     let (execution, _) = stage.execute(first, details).unwrap();
     let refused = stage.execute(second, details).unwrap_err();

@@ -30,7 +30,11 @@ fn late(stage: &mut Stage, source: SourceId, account: PaymentAccountId, code: &s
 
 /// Resolves the one review of an execution that is open.
 fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Refusal>> {
-    let open = stage.reviews(execution.id).into_iter().find(|review| review.status == ReviewStatus::Open).unwrap();
+    let open = stage
+        .reviews(execution.id)
+        .into_iter()
+        .find(|review| review.status == ReviewStatus::Open)
+        .unwrap();
     stage.resolve(open.id, how).map(|_| ())
 }
 
@@ -58,19 +62,32 @@ fn it_is_settled_with_its_fees_and_pays_the_invoice() {
         assert_eq!(kinds.map(|kind| stage.system(kind, "USD")), fees);
         assert_eq!((stage.mine("USD"), stage.mine("RWF")), ((gets, 0), (0, 0)));
         assert_eq!(
-            (stage.system(AccountKind::Suspense, code), stage.system(AccountKind::ClearingPawaPay, code)),
+            (
+                stage.system(AccountKind::Suspense, code),
+                stage.system(AccountKind::ClearingPawaPay, code)
+            ),
             (0, clearing)
         );
         let after = stage.work.require::<Execution>(execution.id).unwrap();
-        assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Paid));
-        assert_eq!(refusal(stage.collect(source, account, code)), ("source_id", "value_error.state"), "it is paid");
+        assert_eq!(
+            (after.status, stage.source(source)),
+            (ExecutionStatus::Failed, SourceStatus::Paid)
+        );
+        assert_eq!(
+            refusal(stage.collect(source, account, code)),
+            ("source_id", "value_error.state"),
+            "it is paid"
+        );
         stage.check_books();
     }
 }
 
 #[test]
 fn nothing_is_collected_while_it_is_in_review() {
-    for (how, then) in [(Resolution::ToPayer, SourceStatus::Processing), (Resolution::ToWallet, SourceStatus::Paid)] {
+    for (how, then) in [
+        (Resolution::ToPayer, SourceStatus::Processing),
+        (Resolution::ToWallet, SourceStatus::Paid),
+    ] {
         let mut stage = Stage::new();
         let (source, account) = shop(&mut stage, FeeBearer::Payer);
         let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: source };
@@ -78,12 +95,17 @@ fn nothing_is_collected_while_it_is_in_review() {
         stage.hear(execution.id, declined());
         let declared = stage.declare(declare.clone()).unwrap();
         stage.hear(execution.id, paid("late"));
-        let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
+        let details =
+            OperationDetails::Collection { account_id: account, currency: currency("USD") };
         assert_eq!(refusal(stage.declare(declare)), ("source_id", IN_REVIEW));
         assert_eq!(refusal(stage.execute(declared, details)), ("session_id", IN_REVIEW));
         assert_eq!(stage.source(source), SourceStatus::Active);
         resolve(&mut stage, &execution, how).unwrap();
-        assert_eq!(stage.execute(declared, details).is_ok(), how == Resolution::ToPayer, "the session is as it was");
+        assert_eq!(
+            stage.execute(declared, details).is_ok(),
+            how == Resolution::ToPayer,
+            "the session is as it was"
+        );
         assert_eq!(stage.source(source), then);
     }
 }
@@ -99,7 +121,10 @@ fn each_review_of_an_invoice_counts() {
     });
     // The second is of another amount: also then somebody has paid.
     stage.hear(first.id, paid("late"));
-    stage.hear(second.id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    stage.hear(
+        second.id,
+        ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) },
+    );
     resolve(&mut stage, &first, Resolution::ToPayer).unwrap();
     assert_eq!(refusal(stage.collect(source, account, "USD")), ("source_id", IN_REVIEW));
     resolve(&mut stage, &second, Resolution::ToPayer).unwrap();
@@ -114,7 +139,10 @@ fn it_is_not_settled_while_another_collection_is_under_way() {
     stage.hear(first.id, declined());
     let second = stage.collect(source, account, "USD").unwrap();
     stage.hear(first.id, paid("late"));
-    assert_eq!(refusal(resolve(&mut stage, &first, Resolution::ToWallet)), ("", "value_error.state"));
+    assert_eq!(
+        refusal(resolve(&mut stage, &first, Resolution::ToWallet)),
+        ("", "value_error.state")
+    );
     stage.hear(second.id, paid("t"));
     // Paid twice: it stays paid, and the money that came first is the merchant's to give back.
     resolve(&mut stage, &first, Resolution::ToWallet).unwrap();
@@ -188,7 +216,11 @@ fn what_was_settled_can_be_taken_back_like_what_completed() {
             assert!(stage.refund(execution.id, "1").is_err(), "the payer has it all");
             stage.hear(execution.id, paid("again"));
             resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
-            assert_eq!((stage.mine("USD").0, stage.source(source)), (before, SourceStatus::Paid), "{code}");
+            assert_eq!(
+                (stage.mine("USD").0, stage.source(source)),
+                (before, SourceStatus::Paid),
+                "{code}"
+            );
         }
         assert!(stage.refund(execution.id, "1").is_ok());
         stage.check_books();
@@ -207,7 +239,11 @@ fn it_is_settled_once_it_came_back_and_was_found_again() {
         resolve(&mut stage, &execution, first).unwrap();
         stage.hear(execution.id, paid("again"));
         resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
-        assert_eq!((stage.mine("USD").0, stage.source(source)), (11_000, SourceStatus::Paid), "{first:?}");
+        assert_eq!(
+            (stage.mine("USD").0, stage.source(source)),
+            (11_000, SourceStatus::Paid),
+            "{first:?}"
+        );
         assert!(stage.refund(execution.id, "103").is_ok());
     }
 }

@@ -1,4 +1,5 @@
-//! A market that closes: what is declared or carried out from then on is refused, what is under way and refunds go on.
+//! A market that closes: what is declared or carried out from then on is refused, what is under way
+//! and refunds go on.
 
 use std::sync::Arc;
 
@@ -18,15 +19,28 @@ impl Stage {
     /// From now on mobile money does this operation no more.
     fn close(&mut self, operation: Operation) {
         let mut tariff = (*self.work.tariff).clone();
-        let rows = tariff.markets.iter_mut().filter(|row| row.method == Method::MtnMomoLbr && row.operation == operation);
+        let rows = tariff
+            .markets
+            .iter_mut()
+            .filter(|row| row.method == Method::MtnMomoLbr && row.operation == operation);
         rows.for_each(|row| row.effective.to = Some(self.now));
         self.work.tariff = Arc::new(tariff);
     }
 
     /// What a prediction says of mobile money.
     fn predicted(&self, operation: Operation) -> Result<i64, Refusal> {
-        let route = Route { tier: "default", operation, provider: Provider::PawaPay, method: Method::MtnMomoLbr };
-        let question = Question { base: usd(10_000), target: currency("USD"), bearer: FeeBearer::Payer, route };
+        let route = Route {
+            tier: "default",
+            operation,
+            provider: Provider::PawaPay,
+            method: Method::MtnMomoLbr,
+        };
+        let question = Question {
+            base: usd(10_000),
+            target: currency("USD"),
+            bearer: FeeBearer::Payer,
+            route,
+        };
         fees::predict(question, &self.work.tariff, self.now).map(|quote| quote.payer.minor)
     }
 }
@@ -44,15 +58,22 @@ fn a_closed_market_collects_no_more() {
     let mut stage = Stage::new();
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let (open, declared) = (stage.invoice(10_000, FeeBearer::Payer), stage.invoice(10_000, FeeBearer::Payer));
+    let (open, declared) =
+        (stage.invoice(10_000, FeeBearer::Payer), stage.invoice(10_000, FeeBearer::Payer));
     let under_way = stage.collect(open, account, "USD").unwrap();
     assert_eq!(stage.predicted(Operation::Collection), Ok(under_way.payer.minor));
-    let session = stage.declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: declared }).unwrap();
+    let session = stage
+        .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: declared })
+        .unwrap();
 
     stage.close(Operation::Collection);
     assert_eq!(stage.predicted(Operation::Collection), Err(no_market("COLLECTION")));
     let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
-    assert_eq!(stage.execute(session, details).unwrap_err(), not_taken("currency"), "a session keeps no market open");
+    assert_eq!(
+        stage.execute(session, details).unwrap_err(),
+        not_taken("currency"),
+        "a session keeps no market open"
+    );
     let new = NewAccount {
         party_id: party,
         account_name: "A".into(),
@@ -65,7 +86,11 @@ fn a_closed_market_collects_no_more() {
     let command = Command::CreateAccount(stage.merchant, new);
     assert_eq!(stage.decide(&command).unwrap_err(), [no_market("COLLECTION")]);
 
-    assert_eq!(stage.hear(under_way.id, paid("t")).status, ExecutionStatus::Completed, "what was sent is settled");
+    assert_eq!(
+        stage.hear(under_way.id, paid("t")).status,
+        ExecutionStatus::Completed,
+        "what was sent is settled"
+    );
     assert_eq!(stage.predicted(Operation::Refund), Ok(10_000), "and can be given back");
     assert_eq!(stage.refund(under_way.id, "100").unwrap().payee, usd(10_000));
     stage.check_books();

@@ -25,7 +25,12 @@ fn guarded() -> Stage {
 
 fn payout(stage: &Stage) -> Execute {
     let details = OperationDetails::Payout { account_id: None, passcode_verified: true };
-    Execute { merchant_id: stage.merchant, reference_id: "r".into(), session_id: SessionId(999), details }
+    Execute {
+        merchant_id: stage.merchant,
+        reference_id: "r".into(),
+        session_id: SessionId(999),
+        details,
+    }
 }
 
 fn reserve(stage: &mut Stage, key: ApiKeyId) -> Result<PasscodeTryId, Refusal> {
@@ -68,7 +73,10 @@ fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
         let right = reserve(&mut stage, KEY).unwrap();
         end(&mut stage, right, true);
         let request = payout(&stage);
-        assert!(matches!(stage.decide(&Command::Execute(request)).unwrap_err()[0], Refusal::Unknown { .. }));
+        assert!(matches!(
+            stage.decide(&Command::Execute(request)).unwrap_err()[0],
+            Refusal::Unknown { .. }
+        ));
     }
 }
 
@@ -79,7 +87,11 @@ fn right_ones_at_once_wait_and_do_not_lock() {
         guess(&mut stage, KEY).unwrap();
     }
     let under_way = [reserve(&mut stage, KEY).unwrap(), reserve(&mut stage, KEY).unwrap()];
-    assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeBusy), "with the wrong ones they would lock");
+    assert_eq!(
+        reserve(&mut stage, KEY),
+        Err(Refusal::PasscodeBusy),
+        "with the wrong ones they would lock"
+    );
     for which in under_way {
         end(&mut stage, which, true);
     }
@@ -118,26 +130,39 @@ fn twenty_of_all_keys_lock_until_the_operator_lifts_it() {
     }
     stage.decide(&Command::UnlockPasscode(stage.merchant)).unwrap();
     assert_eq!(guess(&mut stage, ApiKeyId(1)), Ok(()));
-    assert_eq!(stage.decide(&Command::UnlockPasscode(MerchantId(987))), Err(vec![Refusal::NotFound]));
+    assert_eq!(
+        stage.decide(&Command::UnlockPasscode(MerchantId(987))),
+        Err(vec![Refusal::NotFound])
+    );
 }
 
 #[test]
 fn a_passcode_replaces_only_the_one_that_was_compared() {
     let mut stage = Stage::new();
     let replace = |replaces: Option<&str>, hash: Option<&str>| {
-        Command::ReplacePasscode(MerchantId(1), replaces.map(str::to_owned), hash.map(str::to_owned))
+        Command::ReplacePasscode(
+            MerchantId(1),
+            replaces.map(str::to_owned),
+            hash.map(str::to_owned),
+        )
     };
     assert_eq!(stage.merchant, MerchantId(1));
     stage.decide(&replace(None, Some("first"))).unwrap();
     assert_eq!(stage.decide(&replace(None, Some("late"))), Err(vec![Refusal::PasscodeRequired]));
-    assert_eq!(stage.decide(&replace(Some("other"), Some("late"))), Err(vec![Refusal::PasscodeInvalid]));
+    assert_eq!(
+        stage.decide(&replace(Some("other"), Some("late"))),
+        Err(vec![Refusal::PasscodeInvalid])
+    );
     assert_eq!(stage.decide(&replace(Some("other"), None)), Err(vec![Refusal::PasscodeInvalid]));
     for _ in 0..4 {
         guess(&mut stage, KEY).unwrap();
     }
     stage.decide(&replace(Some("first"), Some("second"))).unwrap();
     guess(&mut stage, KEY).unwrap();
-    assert!(matches!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { .. })), "the count goes on");
+    assert!(
+        matches!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { .. })),
+        "the count goes on"
+    );
 }
 
 #[test]
@@ -148,10 +173,18 @@ fn a_passcode_is_removed_and_its_count_is_not() {
     }
     let remove = Command::ReplacePasscode(stage.merchant, Some("hash".into()), None);
     stage.decide(&remove).unwrap();
-    assert_eq!(stage.decide(&Command::ReservePasscodeAttempt(payout(&stage), KEY)), Ok(Output::Passcode(None)));
-    let unguarded =
-        Execute { details: OperationDetails::Payout { account_id: None, passcode_verified: false }, ..payout(&stage) };
-    assert!(matches!(stage.decide(&Command::Execute(unguarded)).unwrap_err()[0], Refusal::Unknown { .. }));
+    assert_eq!(
+        stage.decide(&Command::ReservePasscodeAttempt(payout(&stage), KEY)),
+        Ok(Output::Passcode(None))
+    );
+    let unguarded = Execute {
+        details: OperationDetails::Payout { account_id: None, passcode_verified: false },
+        ..payout(&stage)
+    };
+    assert!(matches!(
+        stage.decide(&Command::Execute(unguarded)).unwrap_err()[0],
+        Refusal::Unknown { .. }
+    ));
     stage.decide(&Command::ReplacePasscode(stage.merchant, None, Some("new".into()))).unwrap();
     guess(&mut stage, KEY).unwrap();
     assert!(matches!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { .. })));
@@ -164,7 +197,9 @@ fn a_passcode_is_removed_and_its_count_is_not() {
 #[test]
 fn nothing_is_decided_for_credentials_that_do_not_hold() {
     let mut stage = Stage::new();
-    let Output::ApiKey(key) = stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap() else {
+    let Output::ApiKey(key) =
+        stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap()
+    else {
         panic!("no key")
     };
     let signed_by = SigningKey { id: SigningKeyId(1), retired_at: None };
@@ -172,7 +207,12 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
     let retired = SigningKey { id: SigningKeyId(2), retired_at: Some(stage.now) };
     stage.work.tables.signing_keys.load(Lookup::Id(retired.id), Some(retired.clone()));
     let until = stage.now.plus(minutes(60));
-    let good = Caller { merchant_id: stage.merchant, api_key_id: key.id, signing_key_id: signed_by.id, until };
+    let good = Caller {
+        merchant_id: stage.merchant,
+        api_key_id: key.id,
+        signing_key_id: signed_by.id,
+        until,
+    };
     let add = || Command::CreateApiKey(MerchantId(1), "d".into(), "h".into());
     for (caller, reason) in [
         (Caller { signing_key_id: retired.id, ..good }, Refusal::SigningKeyRetired),
@@ -186,7 +226,9 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
     assert!(stage.decide(&add().authenticated(good)).is_ok());
     stage.decide(&Command::RevokeApiKey(stage.merchant, key.id)).unwrap();
     let request = payout(&stage);
-    for command in [Command::Execute(request.clone()), Command::ReservePasscodeAttempt(request, key.id), add()] {
+    for command in
+        [Command::Execute(request.clone()), Command::ReservePasscodeAttempt(request, key.id), add()]
+    {
         assert_eq!(stage.decide(&command.authenticated(good)), Err(vec![Refusal::KeyRevoked]));
     }
 }
@@ -194,11 +236,16 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
 #[test]
 fn a_key_is_revoked_once_and_by_its_merchant() {
     let mut stage = Stage::new();
-    let Output::ApiKey(key) = stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap() else {
+    let Output::ApiKey(key) =
+        stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap()
+    else {
         panic!("no key")
     };
     let revoke = Command::RevokeApiKey(stage.merchant, key.id);
-    assert_eq!(stage.decide(&Command::RevokeApiKey(MerchantId(999), key.id)), Err(vec![Refusal::NotFound]));
+    assert_eq!(
+        stage.decide(&Command::RevokeApiKey(MerchantId(999), key.id)),
+        Err(vec![Refusal::NotFound])
+    );
     let first = stage.decide(&revoke).unwrap();
     stage.now = stage.now.plus(minutes(1));
     assert_eq!(stage.decide(&revoke).unwrap(), first);
@@ -217,19 +264,31 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
         })
     };
     let id = stage.merchant;
-    let nothing = MerchantChanges { fee_tier: Some("default".into()), verified: Some(true), fee_bearer: None };
+    let nothing = MerchantChanges {
+        fee_tier: Some("default".into()),
+        verified: Some(true),
+        fee_bearer: None,
+    };
     let before = update(&mut stage, id, &nothing).unwrap();
-    assert_eq!((before.updated_at, before.fee_bearer, before.fee_tier_assigned_at), (stage.now, FeeBearer::Payer, None));
+    assert_eq!(
+        (before.updated_at, before.fee_bearer, before.fee_tier_assigned_at),
+        (stage.now, FeeBearer::Payer, None)
+    );
 
-    let bearer = MerchantChanges { fee_bearer: Some(FeeBearer::Payee), ..MerchantChanges::default() };
+    let bearer =
+        MerchantChanges { fee_bearer: Some(FeeBearer::Payee), ..MerchantChanges::default() };
     let expected = Merchant { fee_bearer: FeeBearer::Payee, ..before };
     assert_eq!(update(&mut stage, id, &bearer), Ok(expected.clone()));
     let unverified = MerchantChanges { verified: Some(false), ..MerchantChanges::default() };
     assert_eq!(update(&mut stage, id, &unverified), Ok(Merchant { verified: false, ..expected }));
 
-    let no_tier = MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
+    let no_tier =
+        MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
     assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Refusal::NoTier]));
-    assert!(!stage.work.get::<Merchant>(id).unwrap().unwrap().verified, "refused is refused as a whole");
+    assert!(
+        !stage.work.get::<Merchant>(id).unwrap().unwrap().verified,
+        "refused is refused as a whole"
+    );
     assert_eq!(update(&mut stage, MerchantId(999), &bearer), Err(vec![Refusal::NotFound]));
 }
 
@@ -237,7 +296,9 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
 fn money_is_given_once_under_a_key() {
     let mut stage = Stage::new();
     let wallet = stage.fund(100);
-    let give = |minor: i64, key: Option<&str>| Command::FundWallet(wallet, usd(minor), key.map(str::to_owned));
+    let give = |minor: i64, key: Option<&str>| {
+        Command::FundWallet(wallet, usd(minor), key.map(str::to_owned))
+    };
     let available = |answer| match answer {
         Ok(Output::Wallet(wallet)) => wallet.available_minor,
         other => panic!("{other:?}"),

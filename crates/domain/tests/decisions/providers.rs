@@ -32,7 +32,9 @@ fn silence_is_asked_about_and_never_fails() {
     assert_eq!(claim(&mut stage), None, "another process holds the lease");
 
     // Never seen: sent again, with the same id.
-    let Ok(Output::Settled(settled)) = stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) else {
+    let Ok(Output::Settled(settled)) =
+        stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen))
+    else {
         panic!("no answer")
     };
     let call = settled.call.unwrap();
@@ -43,7 +45,9 @@ fn silence_is_asked_about_and_never_fails() {
     stage.now = stage.now.plus(minutes(24 * 60));
     assert!(claim(&mut stage).is_some());
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    let Ok(Output::Settled(settled)) = stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown)) else {
+    let Ok(Output::Settled(settled)) =
+        stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown))
+    else {
         panic!("no answer")
     };
     assert_eq!(settled.execution.status, ExecutionStatus::Processing);
@@ -54,7 +58,8 @@ fn silence_is_asked_about_and_never_fails() {
 }
 
 #[test]
-fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_hour_after_the_last_try() {
+fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_hour_after_the_last_try()
+ {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000149");
@@ -64,12 +69,17 @@ fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_ho
     let hear = |stage: &mut Stage, at| {
         stage.now = start.plus(at);
         match stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) {
-            Ok(Output::Settled(settled)) => (settled.execution.status, settled.call.map(|call| call.kind)),
+            Ok(Output::Settled(settled)) => {
+                (settled.execution.status, settled.call.map(|call| call.kind))
+            }
             other => panic!("{other:?}"),
         }
     };
     let day = 24 * 60;
-    assert_eq!(hear(&mut stage, minutes(day - 5)), (ExecutionStatus::Pending, Some(CallKind::Send)));
+    assert_eq!(
+        hear(&mut stage, minutes(day - 5)),
+        (ExecutionStatus::Pending, Some(CallKind::Send))
+    );
     assert_eq!(hear(&mut stage, minutes(day + 5)), (ExecutionStatus::Processing, None));
     assert_eq!(hear(&mut stage, minutes(day + 10)), (ExecutionStatus::Failed, None));
     assert_eq!(stage.mine("USD"), (100_000, 0));
@@ -83,12 +93,20 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::CreditCard, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
-    let execution = stage.hear(execution.id, ProviderOutcome::NeedsAction { client_secret: "s".into() });
+    let execution =
+        stage.hear(execution.id, ProviderOutcome::NeedsAction { client_secret: "s".into() });
     assert!(execution.requires_action);
     stage.now = stage.now.plus(minutes(30));
-    let Ok(Output::Claimed(Some(call))) = stage.decide(&Command::ClaimExecution(execution.id)) else { panic!("no job") };
+    let Ok(Output::Claimed(Some(call))) = stage.decide(&Command::ClaimExecution(execution.id))
+    else {
+        panic!("no job")
+    };
     assert_eq!(call.kind, CallKind::Cancel);
-    let late = stage.decide(&Command::AuthenticateCard(stage.merchant, execution.reference_id.clone(), true));
+    let late = stage.decide(&Command::AuthenticateCard(
+        stage.merchant,
+        execution.reference_id.clone(),
+        true,
+    ));
     assert_eq!(late, Err(vec![Refusal::NoActionNeeded]), "its cancellation is under way");
     let after = stage.hear(execution.id, declined());
     assert_eq!(

@@ -30,13 +30,17 @@ fn refunds_never_exceed_their_payment() {
 
     let amount = Decimal::parse("100").unwrap();
     let expires_at = stage.now.plus(minutes(5));
-    let request = NewSession::Refund { original_id: execution.id, amount, expires_at, reason: None };
+    let request =
+        NewSession::Refund { original_id: execution.id, amount, expires_at, reason: None };
     let sessions = [stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap()];
     let (first, _) = stage.execute(sessions[0], OperationDetails::Refund).unwrap();
     let (second, _) = stage.execute(sessions[1], OperationDetails::Refund).unwrap();
     assert_eq!((first.status, second.status), (ExecutionStatus::Pending, ExecutionStatus::Failed));
     assert!(second.gateway_message.unwrap().contains("3.00 USD"));
-    assert!(matches!(stage.refund(execution.id, "3.01").unwrap_err()[0], Refusal::RefundExceeds { .. }));
+    assert!(matches!(
+        stage.refund(execution.id, "3.01").unwrap_err()[0],
+        Refusal::RefundExceeds { .. }
+    ));
 
     stage.hear(first.id, declined());
     assert_eq!(
@@ -128,7 +132,8 @@ fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest()
     let (mut stage, execution) = exchanged(1_000);
     let before = stage.mine("USD").0;
     // 100 francs are 6.94 cents, 105 are 7.29.
-    let (first, second) = (stage.refund(execution.id, "100").unwrap(), stage.refund(execution.id, "5").unwrap());
+    let (first, second) =
+        (stage.refund(execution.id, "100").unwrap(), stage.refund(execution.id, "5").unwrap());
     stage.hear(first.id, paid("r"));
     assert_eq!(stage.hear(second.id, paid("r")).paid(), usd(1));
     stage.hear(first.id, declined());
@@ -151,7 +156,11 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     let refund = stage.refund(execution.id, "1000").unwrap();
     let wallet = stage.wallet(Owner::Merchant(stage.merchant), "USD");
     stage.work.put(Execution { payer: usd(0), total_minor: 0, ..refund.clone() });
-    stage.work.put(Wallet { available_minor: wallet.available_minor + 70, held_minor: 0, ..wallet });
+    stage.work.put(Wallet {
+        available_minor: wallet.available_minor + 70,
+        held_minor: 0,
+        ..wallet
+    });
     stage.work.accept_draft();
     assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
@@ -165,7 +174,10 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     stage.work.accept_draft();
     for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
         let refund = stage.refund(execution.id, francs).unwrap();
-        assert_eq!((refund.payer, stage.hear(refund.id, paid("r")).paid()), (usd(holds), usd(takes)));
+        assert_eq!(
+            (refund.payer, stage.hear(refund.id, paid("r")).paid()),
+            (usd(holds), usd(takes))
+        );
     }
     assert_eq!(stage.mine("USD").1, 0);
 }
@@ -178,8 +190,13 @@ fn send(stage: &mut Stage, party: PartyId, amount: Money) {
     }
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));
-    let session = stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at }).unwrap();
-    assert_eq!(stage.execute(session, OperationDetails::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+    let session = stage
+        .declare(NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at })
+        .unwrap();
+    assert_eq!(
+        stage.execute(session, OperationDetails::Transfer).unwrap().0.status,
+        ExecutionStatus::Completed
+    );
 }
 
 #[test]
@@ -196,7 +213,11 @@ fn a_refund_without_a_network_needs_what_it_takes_and_no_more() {
     let rest = stage.mine("USD").0;
     send(&mut stage, party, usd(rest));
     let second = stage.refund(execution.id, "1").unwrap();
-    assert_eq!((second.status, second.payer), (ExecutionStatus::Completed, usd(0)), "the first cent pays for 14 francs");
+    assert_eq!(
+        (second.status, second.payer),
+        (ExecutionStatus::Completed, usd(0)),
+        "the first cent pays for 14 francs"
+    );
     let third = stage.refund(execution.id, "13").unwrap();
     assert_eq!((third.status, third.payer), (ExecutionStatus::Failed, usd(1)));
     stage.check_books();
@@ -225,8 +246,9 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the wallet has paid the share of
-    /// what its payer really has back, rounded up once, and for the whole payment no more than its total.
+    /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the
+    /// wallet has paid the share of what its payer really has back, rounded up once, and for the
+    /// whole payment no more than its total.
     #[test]
     fn what_was_really_given_back_costs_its_share(
         total in 3..=2_000_i64,

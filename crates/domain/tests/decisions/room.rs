@@ -23,7 +23,11 @@ fn momo(stage: &mut Stage) -> PaymentAccountId {
 }
 
 /// Begins a collection of `minor` that the payee bears the fees of.
-fn begin(stage: &mut Stage, account: PaymentAccountId, minor: i64) -> Result<Execution, Vec<Refusal>> {
+fn begin(
+    stage: &mut Stage,
+    account: PaymentAccountId,
+    minor: i64,
+) -> Result<Execution, Vec<Refusal>> {
     let source = stage.invoice(minor, FeeBearer::Payee);
     stage.collect(source, account, "USD")
 }
@@ -43,7 +47,8 @@ fn incoming(stage: &Stage) -> i64 {
 fn a_wallet_knows_what_is_on_its_way_in() {
     let mut stage = Stage::new();
     let account = momo(&mut stage);
-    let [first, second, third] = [100_000, 20_000, 3_000].map(|minor| begin(&mut stage, account, minor).unwrap());
+    let [first, second, third] =
+        [100_000, 20_000, 3_000].map(|minor| begin(&mut stage, account, minor).unwrap());
     assert_eq!(incoming(&stage), 97_000 + 19_400 + 2_910);
     stage.hear(first.id, ProviderOutcome::Accepted);
     assert_eq!(incoming(&stage), 97_000 + 19_400 + 2_910);
@@ -51,7 +56,8 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     assert_eq!(incoming(&stage), 97_000 + 2_910);
     stage.hear(first.id, paid("t1"));
     assert_eq!((incoming(&stage), stage.mine("USD")), (2_910, (97_000, 0)));
-    // Another amount than was asked for is in suspense; until somebody decides, the payment is under way.
+    // Another amount than was asked for is in suspense; until somebody decides, the payment is
+    // under way.
     let other = ProviderOutcome::Succeeded { transaction_id: "t3".into(), amount: Some(usd(1)) };
     stage.hear(third.id, other);
     assert_eq!(incoming(&stage), 2_910);
@@ -61,14 +67,16 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     stage.check_books();
 }
 
-/// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays as it is.
+/// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays
+/// as it is.
 #[test]
 fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
     /// How the review is resolved that the words or a passed deadline open.
     type Resolved = Option<(ReviewKind, Resolution)>;
 
     let late = minutes(25 * 60);
-    let mismatch = || ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
+    let mismatch =
+        || ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
     let deadline = ReviewKind::DeadlinePassed;
     let ends: [(&[ProviderOutcome], Resolved); 10] = [
         (&[paid("t")], None),
@@ -89,7 +97,9 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
         let own = begin(&mut stage, account, 10_000).unwrap();
         begin(&mut stage, account, 2_000).unwrap();
         assert_eq!(incoming(&stage), 9_700 + 1_940);
-        if words == [ProviderOutcome::NeverSeen] || matches!(resolved, Some((ReviewKind::DeadlinePassed, _))) {
+        if words == [ProviderOutcome::NeverSeen]
+            || matches!(resolved, Some((ReviewKind::DeadlinePassed, _)))
+        {
             stage.now = stage.now.plus(late);
         }
         for word in words {
@@ -143,7 +153,8 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
 fn what_was_begun_completes_however_full_its_wallet_is_by_then() {
     let mut stage = Stage::new();
     let account = momo(&mut stage);
-    let open: Vec<Execution> = (0..5).map(|_| begin(&mut stage, account, MAX_MINOR).unwrap()).collect();
+    let open: Vec<Execution> =
+        (0..5).map(|_| begin(&mut stage, account, MAX_MINOR).unwrap()).collect();
     // The most that can be there: what a review gave came in beside the room.
     let owner = Owner::Merchant(stage.merchant);
     let all: i64 = open.iter().map(|execution| execution.payee.minor).sum();
@@ -182,8 +193,14 @@ fn strangers_do_not_fill_a_wallet() {
     let transfer = |stage: &mut Stage, phone: &str, minor: i64| {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
-        let session =
-            stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(minor), expires_at }).unwrap();
+        let session = stage
+            .declare(NewSession::Transfer {
+                wallet_id,
+                counterparty_id,
+                amount: usd(minor),
+                expires_at,
+            })
+            .unwrap();
         stage.execute(session, OperationDetails::Transfer).map(|(execution, _)| execution.status)
     };
     give(&mut stage, Owner::Merchant(other), most - 1_000);
@@ -196,13 +213,26 @@ fn strangers_do_not_fill_a_wallet() {
     let party = stage.party("231880000008");
     let counterparty_id = stage.counterparty(party);
     for _ in 0..2 {
-        let session = stage.declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at }).unwrap();
-        assert_eq!(stage.execute(session, OperationDetails::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+        let session = stage
+            .declare(NewSession::Transfer {
+                wallet_id,
+                counterparty_id,
+                amount: usd(1),
+                expires_at,
+            })
+            .unwrap();
+        assert_eq!(
+            stage.execute(session, OperationDetails::Transfer).unwrap().0.status,
+            ExecutionStatus::Completed
+        );
         give(&mut stage, Owner::Party(party), most);
     }
     let theirs = stage.wallet(Owner::Merchant(other), "USD").id;
     give(&mut stage, Owner::Merchant(other), ROOM_MINOR);
-    assert_eq!(stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(), no_room("wallet_id"));
+    assert_eq!(
+        stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(),
+        no_room("wallet_id")
+    );
 }
 
 /// Clearing is gross and positions are never squared: they grow for as long as a merchant trades.

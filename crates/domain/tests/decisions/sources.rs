@@ -22,7 +22,10 @@ fn draft(stage: &mut Stage) -> SourceRef {
         reference_id: None,
         due_date: None,
     };
-    let Ok(Output::Source(source)) = stage.decide(&Command::CreateSource(stage.merchant, new)) else { panic!("no source") };
+    let Ok(Output::Source(source)) = stage.decide(&Command::CreateSource(stage.merchant, new))
+    else {
+        panic!("no source")
+    };
     SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: source.id }
 }
 
@@ -38,13 +41,16 @@ fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Refusal>> {
 fn a_source_has_so_many_items_and_no_more() {
     let mut stage = Stage::new();
     let which = draft(&mut stage);
-    let items: Vec<ItemId> = (0..MAX_SOURCE_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
+    let items: Vec<ItemId> =
+        (0..MAX_SOURCE_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
     let full = vec![Refusal::TooManyItems { what: "order", most: MAX_SOURCE_ITEMS }];
     assert_eq!(add(&mut stage, which), Err(full.clone()));
     stage.decide(&Command::RemoveItem(which, items[0])).unwrap();
     assert_eq!(stage.decide(&Command::RemoveItem(which, items[0])), Err(vec![Refusal::NotFound]));
     add(&mut stage, which).unwrap();
     assert_eq!(add(&mut stage, which), Err(full));
-    let Ok(Output::Source(published)) = stage.decide(&Command::PublishSource(which)) else { panic!("not published") };
+    let Ok(Output::Source(published)) = stage.decide(&Command::PublishSource(which)) else {
+        panic!("not published")
+    };
     assert_eq!((published.item_count, published.total_minor), (MAX_SOURCE_ITEMS, MAX_SOURCE_ITEMS));
 }

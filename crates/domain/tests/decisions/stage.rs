@@ -14,7 +14,8 @@ use domain::directory::party::Relationship;
 use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
-    CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId, WalletId,
+    CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId,
+    SourceId, WalletId,
 };
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
@@ -44,7 +45,8 @@ pub(crate) fn usd(minor: i64) -> Money {
 pub(crate) fn tariff() -> Tariff {
     let effective = Effective { from: Timestamp(0), to: None };
     let at = Timestamp(0);
-    let tier = Tier { id: 1, name: "default".into(), is_default: true, created_at: at, updated_at: at };
+    let tier =
+        Tier { id: 1, name: "default".into(), is_default: true, created_at: at, updated_at: at };
     let mut tariff = Tariff { version: 1, tiers: vec![tier], ..Tariff::default() };
     for (operation, ppm) in [(Operation::Collection, 10_000), (Operation::Payout, 5_000)] {
         let fee = Fee { percentage_ppm: ppm, fixed: None };
@@ -58,9 +60,11 @@ pub(crate) fn tariff() -> Tariff {
             created_at: at,
         });
     }
-    for (method, provider) in
-        [(Method::MtnMomoLbr, Provider::PawaPay), (Method::CreditCard, Provider::Stripe), (Method::Wallet, Provider::Platform)]
-    {
+    for (method, provider) in [
+        (Method::MtnMomoLbr, Provider::PawaPay),
+        (Method::CreditCard, Provider::Stripe),
+        (Method::Wallet, Provider::Platform),
+    ] {
         for operation in [Operation::Collection, Operation::Payout] {
             let ppm = if provider == Provider::Platform { 0 } else { 20_000 };
             let fee = Fee { percentage_ppm: ppm, fixed: None };
@@ -76,7 +80,14 @@ pub(crate) fn tariff() -> Tariff {
             });
             for code in ["USD", "RWF"] {
                 let (currency, country) = (currency(code), "LR".into());
-                tariff.markets.push(Market { method, provider, operation, currency, country, effective });
+                tariff.markets.push(Market {
+                    method,
+                    provider,
+                    operation,
+                    currency,
+                    country,
+                    effective,
+                });
             }
         }
     }
@@ -96,8 +107,12 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new() -> Self {
         let work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
-        let mut stage =
-            Self { work, now: Timestamp::parse("2026-11-22T12:00:00Z").unwrap(), merchant: MerchantId(0), references: 0 };
+        let mut stage = Self {
+            work,
+            now: Timestamp::parse("2026-11-22T12:00:00Z").unwrap(),
+            merchant: MerchantId(0),
+            references: 0,
+        };
         stage.merchant = stage.new_merchant("231770000001");
         stage
     }
@@ -176,7 +191,8 @@ impl Stage {
     }
 
     pub(crate) fn party(&mut self, phone: &str) -> PartyId {
-        let new = NewParty { fullname: "P".into(), phone: phone.into(), email: None, country_code: None };
+        let new =
+            NewParty { fullname: "P".into(), phone: phone.into(), email: None, country_code: None };
         match self.decide(&Command::CreateParty(self.merchant, new)) {
             Ok(Output::Party(party)) => party.id,
             other => panic!("{other:?}"),
@@ -184,13 +200,22 @@ impl Stage {
     }
 
     pub(crate) fn counterparty(&mut self, party: PartyId) -> CounterpartyId {
-        match self.decide(&Command::CreateCounterparty(self.merchant, Relationship::Customer, Some(party))) {
+        match self.decide(&Command::CreateCounterparty(
+            self.merchant,
+            Relationship::Customer,
+            Some(party),
+        )) {
             Ok(Output::Counterparty(row)) => row.id,
             other => panic!("{other:?}"),
         }
     }
 
-    pub(crate) fn account(&mut self, party: PartyId, method: Method, operation: Operation) -> PaymentAccountId {
+    pub(crate) fn account(
+        &mut self,
+        party: PartyId,
+        method: Method,
+        operation: Operation,
+    ) -> PaymentAccountId {
         let provider = match method {
             Method::CreditCard => Provider::Stripe,
             Method::Wallet => Provider::Platform,
@@ -223,9 +248,14 @@ impl Stage {
             reference_id: None,
             due_date: None,
         };
-        let Ok(Output::Source(source)) = self.decide(&Command::CreateSource(self.merchant, new)) else { panic!("no source") };
-        let which = SourceRef { merchant_id: self.merchant, kind: SourceType::Invoice, id: source.id };
-        let item = NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(minor) };
+        let Ok(Output::Source(source)) = self.decide(&Command::CreateSource(self.merchant, new))
+        else {
+            panic!("no source")
+        };
+        let which =
+            SourceRef { merchant_id: self.merchant, kind: SourceType::Invoice, id: source.id };
+        let item =
+            NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(minor) };
         self.decide(&Command::AddItem(which, item)).unwrap();
         self.decide(&Command::PublishSource(which)).unwrap();
         source.id
@@ -245,7 +275,8 @@ impl Stage {
     ) -> Result<(Execution, Option<ProviderCall>), Vec<Refusal>> {
         self.references += 1;
         let reference_id = format!("reference-{}", self.references);
-        let request = Execute { merchant_id: self.merchant, reference_id, session_id: session, details };
+        let request =
+            Execute { merchant_id: self.merchant, reference_id, session_id: session, details };
         self.decide(&Command::Execute(request)).map(|answer| match answer {
             Output::Executed(executed) => (executed.execution, executed.call),
             other => panic!("{other:?}"),
@@ -265,24 +296,44 @@ impl Stage {
         account: PaymentAccountId,
         code: &str,
     ) -> Result<Execution, Vec<Refusal>> {
-        let session = self.declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })?;
-        let details = OperationDetails::Collection { account_id: account, currency: currency(code) };
+        let session =
+            self.declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })?;
+        let details =
+            OperationDetails::Collection { account_id: account, currency: currency(code) };
         self.execute(session, details).map(|(execution, _)| execution)
     }
 
-    pub(crate) fn payout(&mut self, account: PaymentAccountId, amount: Money) -> Result<Execution, Vec<Refusal>> {
+    pub(crate) fn payout(
+        &mut self,
+        account: PaymentAccountId,
+        amount: Money,
+    ) -> Result<Execution, Vec<Refusal>> {
         let wallet_id = None;
-        let request =
-            NewSession::Payout { account_field: "payout_account_id", wallet_id, account_id: account, amount, expires_at: None };
+        let request = NewSession::Payout {
+            account_field: "payout_account_id",
+            wallet_id,
+            account_id: account,
+            amount,
+            expires_at: None,
+        };
         let session = self.declare(request)?;
         let details = OperationDetails::Payout { account_id: None, passcode_verified: false };
         self.execute(session, details).map(|(execution, _)| execution)
     }
 
-    pub(crate) fn refund(&mut self, original: ExecutionId, amount: &str) -> Result<Execution, Vec<Refusal>> {
+    pub(crate) fn refund(
+        &mut self,
+        original: ExecutionId,
+        amount: &str,
+    ) -> Result<Execution, Vec<Refusal>> {
         let amount = Decimal::parse(amount).unwrap();
         let expires_at = self.now.plus(minutes(5));
-        let session = self.declare(NewSession::Refund { original_id: original, amount, expires_at, reason: None })?;
+        let session = self.declare(NewSession::Refund {
+            original_id: original,
+            amount,
+            expires_at,
+            reason: None,
+        })?;
         self.execute(session, OperationDetails::Refund).map(|(execution, _)| execution)
     }
 
@@ -307,7 +358,11 @@ impl Stage {
 
     pub(crate) fn system(&self, kind: AccountKind, code: &str) -> i64 {
         let name = (self.merchant, kind, currency(code));
-        self.work.find::<domain::ledger::account::Account>(&name).ok().flatten().map_or(0, |account| account.balance_minor)
+        self.work
+            .find::<domain::ledger::account::Account>(&name)
+            .ok()
+            .flatten()
+            .map_or(0, |account| account.balance_minor)
     }
 
     pub(crate) fn review(&self, id: ExecutionId, kind: ReviewKind) -> Review {
@@ -324,7 +379,11 @@ impl Stage {
         }
     }
 
-    pub(crate) fn resolve(&mut self, id: ReviewId, how: Resolution) -> Result<Output, Vec<Refusal>> {
+    pub(crate) fn resolve(
+        &mut self,
+        id: ReviewId,
+        how: Resolution,
+    ) -> Result<Output, Vec<Refusal>> {
         self.decide(&Command::ResolveReview(id, how, "statement of the provider".into()))
     }
 
@@ -333,7 +392,8 @@ impl Stage {
         let mut transactions: BTreeMap<_, i64> = BTreeMap::new();
         let mut balances: BTreeMap<(i64, Bucket), i64> = BTreeMap::new();
         for entry in &self.work.entries {
-            *transactions.entry((entry.transaction_id, entry.currency)).or_default() += entry.amount_minor;
+            *transactions.entry((entry.transaction_id, entry.currency)).or_default() +=
+                entry.amount_minor;
             let balance = balances.entry((entry.account_id, entry.bucket)).or_default();
             *balance += entry.amount_minor;
             assert_eq!(*balance, entry.balance_minor, "{entry:?}");

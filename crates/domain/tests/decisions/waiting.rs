@@ -37,7 +37,10 @@ fn stored(stage: &Stage, execution: &Execution) -> Execution {
 }
 
 fn advance(stage: &mut Stage, by_seconds: i64) {
-    assert!(matches!(stage.decide(&Command::AdvanceClock(stage.merchant, by_seconds)), Ok(Output::Time(_))));
+    assert!(matches!(
+        stage.decide(&Command::AdvanceClock(stage.merchant, by_seconds)),
+        Ok(Output::Time(_))
+    ));
 }
 
 #[test]
@@ -59,13 +62,18 @@ fn only_what_is_seen_of_an_execution_is_a_change_of_it() {
     let mut stage = Stage::new();
     let mut before = card_payment(&mut stage);
     for (word, is_news) in words {
-        stage.now = before.next_check_at.unwrap().max(before.lease_until.unwrap_or(stage.now)).plus(1);
+        stage.now =
+            before.next_check_at.unwrap().max(before.lease_until.unwrap_or(stage.now)).plus(1);
         assert!(claim(&mut stage, &before));
         assert_eq!(stored(&stage, &before).updated_at, before.updated_at, "a claim is no news");
         stage.now = stage.now.plus(seconds(1));
         let after = stage.hear(before.id, word.clone());
         assert!(after.next_check_at > before.next_check_at, "{word:?}: {after:?}");
-        assert_eq!(after.updated_at, if is_news { stage.now } else { before.updated_at }, "{word:?}: {after:?}");
+        assert_eq!(
+            after.updated_at,
+            if is_news { stage.now } else { before.updated_at },
+            "{word:?}: {after:?}"
+        );
         before = after;
     }
     let after = stage.hear(before.id, crate::stage::paid("t"));
@@ -82,14 +90,20 @@ fn an_advance_of_the_clock_writes_nothing_of_what_waits_and_it_falls_due_at_once
     let execution = stage.hear(execution.id, ProviderOutcome::Accepted);
     let time = stage.now.plus(minutes(60));
     let next = execution.next_check_at.unwrap();
-    assert!(next > time && next <= time.plus(seconds(10)), "by the merchant's clock: {next} at {time}");
+    assert!(
+        next > time && next <= time.plus(seconds(10)),
+        "by the merchant's clock: {next} at {time}"
+    );
     assert!(!claim(&mut stage, &execution));
     advance(&mut stage, 11);
     assert_eq!(stored(&stage, &execution), execution);
     assert!(claim(&mut stage, &execution));
     let claimed = stored(&stage, &execution);
     let ends = stage.now.plus(LEASE_US);
-    assert_eq!((claimed.lease_until, claimed.next_check_at), (Some(ends), Some(ends.plus(minutes(60) + seconds(11)))));
+    assert_eq!(
+        (claimed.lease_until, claimed.next_check_at),
+        (Some(ends), Some(ends.plus(minutes(60) + seconds(11))))
+    );
     // The lease is server time: however far the clock is advanced, nobody takes it.
     advance(&mut stage, 1_000_000);
     assert!(!claim(&mut stage, &execution));
@@ -135,7 +149,9 @@ fn clocks_that_differ_a_little_take_no_lease_and_look_no_sooner() {
 fn that_an_expired_session_is_swept_is_not_seen() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payer);
-    let id = stage.declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source }).unwrap();
+    let id = stage
+        .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })
+        .unwrap();
     let session = |stage: &Stage| (*stage.work.get::<Session>(id).unwrap().unwrap()).clone();
     let declared = session(&stage);
     let seen = |session: &Session, time| (session.status_at(time), session.updated_at_as_of(time));

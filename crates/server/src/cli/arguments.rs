@@ -45,7 +45,11 @@ pub fn is_over(effective: Effective, now: Timestamp) -> bool {
 /// When a row holds.
 pub fn period(effective: Effective) -> String {
     let [since, until] = columns(effective);
-    if effective.to.is_some() { format!("since {since} until {until}") } else { format!("since {since}") }
+    if effective.to.is_some() {
+        format!("since {since} until {until}")
+    } else {
+        format!("since {since}")
+    }
 }
 
 /// The same in two columns of a list.

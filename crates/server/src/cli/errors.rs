@@ -172,7 +172,8 @@ mod tests {
         ] {
             let (group, last) = kind.kind().rsplit_once('.').unwrap_or_default();
             let said = |line: &str| {
-                line.contains(&format!("`{group}.{last}`")) || (line.contains(group) && line.contains(&format!("`.{last}`")))
+                line.contains(&format!("`{group}.{last}`"))
+                    || (line.contains(group) && line.contains(&format!("`.{last}`")))
             };
             assert!(HEAD.lines().any(said), "{}", kind.kind());
         }

@@ -68,14 +68,17 @@ pub struct NewFee {
 }
 
 pub fn percentage(text: &str) -> Result<Percentage, String> {
-    Percentage::parse(text).ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
+    Percentage::parse(text)
+        .ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
 }
 
 impl Fees {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::List { all } => list(place, all),
-            Self::Set(Set::Platform { tier, exchange_percentage, new }) => set_platform(place, tier, exchange_percentage, &new),
+            Self::Set(Set::Platform { tier, exchange_percentage, new }) => {
+                set_platform(place, tier, exchange_percentage, &new)
+            }
             Self::Set(Set::Gateway { method, new }) => set_gateway(place, method, &new),
         }
     }
@@ -91,7 +94,11 @@ impl NewFee {
 }
 
 /// A fee as it is said on the command line.
-pub fn fee_of(percentage: Percentage, fixed: Option<&str>, currency: Option<Currency>) -> anyhow::Result<Fee> {
+pub fn fee_of(
+    percentage: Percentage,
+    fixed: Option<&str>,
+    currency: Option<Currency>,
+) -> anyhow::Result<Fee> {
     let fixed = match (fixed, currency) {
         (Some(amount), Some(currency)) => {
             let amount = Decimal::parse(amount).context("--fixed is not a number")?;
@@ -102,7 +109,12 @@ pub fn fee_of(percentage: Percentage, fixed: Option<&str>, currency: Option<Curr
     Ok(Fee { percentage_ppm: percentage.ppm, fixed })
 }
 
-fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: &NewFee) -> anyhow::Result<()> {
+fn set_platform(
+    place: &Place,
+    tier: String,
+    exchange: Option<Percentage>,
+    new: &NewFee,
+) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
     let fee = new.fee()?;
     let now = clock::now();
@@ -110,12 +122,18 @@ fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: 
     if tariff.tier(&tier).is_none() {
         bail!("there is no tier {tier}");
     }
-    let before = tariff.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
+    let before =
+        tariff.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
     let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
     let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
     tariff::set_platform_fee(sql.as_mut(), &row, now)?;
-    let text =
-        format!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
+    let text = format!(
+        "platform  {}  {}  {}, exchange {}",
+        row.tier,
+        row.operation,
+        shown(row.fee),
+        percent(fx_percentage_ppm)
+    );
     let mut json = fee_json(row.fee);
     json["tier"] = json!(row.tier);
     json["operation_type"] = json!(row.operation.as_str());
@@ -129,7 +147,8 @@ fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
     // The network now, else the one before or to come: a fee may be set while the market is closed.
-    let market = super::markets::latest(&tariff, method, now).with_context(|| format!("{method} has no market"))?;
+    let market = super::markets::latest(&tariff, method, now)
+        .with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
     tariff::set_gateway_fee(sql.as_mut(), &row, now)?;
     let mut json = fee_json(row.fee);
@@ -156,18 +175,26 @@ fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let platform = tariff.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
-        let exchange = percent(row.fx_percentage_ppm);
-        cells(("platform", &row.tier, row.operation), row.fee, &exchange, row.effective)
-    });
+    let platform =
+        tariff.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+            let exchange = percent(row.fx_percentage_ppm);
+            cells(("platform", &row.tier, row.operation), row.fee, &exchange, row.effective)
+        });
     let gateway = tariff.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now));
-    let gateway = gateway.map(|row| cells(("gateway", row.method.as_str(), row.operation), row.fee, "-", row.effective));
+    let gateway = gateway.map(|row| {
+        cells(("gateway", row.method.as_str(), row.operation), row.fee, "-", row.effective)
+    });
     let head = ["whose", "tier or method", "operation", "fee", "exchange", "since", "until"];
     let text = output::table(head, &platform.chain(gateway).collect::<Vec<_>>());
     output::tell(&json_of(&tariff, all, now), &text)
 }
 
-fn cells((whose, of, operation): (&str, &str, Operation), fee: Fee, exchange: &str, effective: Effective) -> [String; 7] {
+fn cells(
+    (whose, of, operation): (&str, &str, Operation),
+    fee: Fee,
+    exchange: &str,
+    effective: Effective,
+) -> [String; 7] {
     let [since, until] = columns(effective);
     [whose, of, operation.as_str(), &shown(fee), exchange, &since, &until].map(str::to_owned)
 }
@@ -187,18 +214,20 @@ pub fn fee_json(fee: Fee) -> Value {
 
 fn json_of(tariff: &Tariff, all: bool, now: Timestamp) -> Value {
     let fee = |fee: Fee, effective: Effective| dated(fee_json(fee), effective);
-    let platform = tariff.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
-        let mut value = fee(row.fee, row.effective);
-        value["tier"] = json!(row.tier);
-        value["operation_type"] = json!(row.operation.as_str());
-        value["exchange_percentage"] = percent_json(row.fx_percentage_ppm);
-        value
-    });
-    let gateway = tariff.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
-        let mut value = fee(row.fee, row.effective);
-        value["payment_method"] = json!(row.method.as_str());
-        value["operation_type"] = json!(row.operation.as_str());
-        value
-    });
+    let platform =
+        tariff.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+            let mut value = fee(row.fee, row.effective);
+            value["tier"] = json!(row.tier);
+            value["operation_type"] = json!(row.operation.as_str());
+            value["exchange_percentage"] = percent_json(row.fx_percentage_ppm);
+            value
+        });
+    let gateway =
+        tariff.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
+            let mut value = fee(row.fee, row.effective);
+            value["payment_method"] = json!(row.method.as_str());
+            value["operation_type"] = json!(row.operation.as_str());
+            value
+        });
     json!({ "platform": platform.collect::<Vec<_>>(), "gateway": gateway.collect::<Vec<_>>() })
 }

@@ -9,8 +9,8 @@ use store::installation;
 
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Draw a new signing key. Running servers take it up within seconds; tokens signed by older keys stay good until they
-    /// expire.
+    /// Draw a new signing key. Running servers take it up within seconds; tokens signed by older
+    /// keys stay good until they expire.
     Rotate {
         /// Refuse tokens signed by older keys from now on.
         #[arg(long)]
@@ -22,7 +22,8 @@ impl Keys {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         let Self::Rotate { retire } = self;
         let mut sql = place.open_existing()?;
-        let (id, retired) = installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
+        let (id, retired) =
+            installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
         let mut text = format!("key {id} signs from now on");
         if retire {
             text.push_str(&format!("\n{retired} older keys are retired: their tokens are refused"));

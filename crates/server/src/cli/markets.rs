@@ -9,7 +9,9 @@ use domain::tariff::tariff::{Fee, Market, Tariff};
 use serde_json::{Value, json};
 
 use super::Place;
-use super::arguments::{columns, country, currency, dated, is_over, method, operation, period, provider};
+use super::arguments::{
+    columns, country, currency, dated, is_over, method, operation, period, provider,
+};
 use super::fees::{self, fee_json, fee_of, percentage};
 use super::output::{self, moment};
 use store::clock;
@@ -37,8 +39,8 @@ pub enum Markets {
         #[command(flatten)]
         price: Price,
     },
-    /// Close a market from now on: it takes no payment any more, be it declared already. What is with the provider goes on,
-    /// and what was collected can be refunded.
+    /// Close a market from now on: it takes no payment any more, be it declared already. What is
+    /// with the provider goes on, and what was collected can be refunded.
     Close {
         #[command(flatten)]
         which: Which,
@@ -61,7 +63,8 @@ pub struct Which {
 /// What the network takes of the operation, in whatever currency; without it, what it does already.
 #[derive(Args)]
 pub struct Price {
-    /// The network's share from now on, in percent: 2.9. Needed where it has no fee for the operation yet; 0 takes nothing.
+    /// The network's share from now on, in percent: 2.9. Needed where it has no fee for the
+    /// operation yet; 0 takes nothing.
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     percentage: Option<Percentage>,
     /// A fixed part on top: 0.30.
@@ -89,7 +92,9 @@ impl Markets {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::List { all } => list(place, all),
-            Self::Open { which, provider, country, price } => open(place, which, provider, country, &price),
+            Self::Open { which, provider, country, price } => {
+                open(place, which, provider, country, &price)
+            }
             Self::Close { which } => close(place, which),
         }
     }
@@ -99,11 +104,14 @@ fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let rows: Vec<_> = tariff.markets.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let rows: Vec<_> =
+        tariff.markets.iter().filter(|row| all || !is_over(row.effective, now)).collect();
     let cells = rows.iter().map(|row| {
         let [since, until] = columns(row.effective);
-        let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
-        let words = [method, operation, row.currency.code(), provider, &row.country, &since, &until];
+        let (method, operation, provider) =
+            (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
+        let words =
+            [method, operation, row.currency.code(), provider, &row.country, &since, &until];
         words.map(str::to_owned)
     });
     let head = ["method", "operation", "currency", "provider", "country", "since", "until"];
@@ -123,7 +131,8 @@ fn as_json(row: &Market) -> Value {
 }
 
 fn shown(row: &Market) -> String {
-    let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
+    let (method, operation, provider) =
+        (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
     format!("{method:<16}  {operation:<10}  {}  {provider:<8}  {}", row.currency, row.country)
 }
 
@@ -144,19 +153,28 @@ fn open(
     let mut sql = place.open_existing()?;
     let Which { method, operation, currency } = which;
     if !matches!(operation, Operation::Collection | Operation::Payout) {
-        bail!("a transfer stays in the house and a refund goes back the way of its collection: neither has a market");
+        bail!(
+            "a transfer stays in the house and a refund goes back the way of its collection: neither has a market"
+        );
     }
     let now = clock::now();
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let known = latest(&tariff, method, now);
     let provider = provider.or(known.map(|row| row.provider));
     let provider = provider.with_context(|| format!("{method} is new: say --provider"))?;
-    let before = tariff.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
+    let before =
+        tariff.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
     let country = country.or(before.or(known).map(|row| Country(row.country.clone())));
     let country = country.with_context(|| format!("{method} is new: say --country"))?;
-    let same = |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
-    if let Some(row) = tariff.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same) {
-        return output::tell(&as_json(row), &format!("{}  {}: it is open already", shown(row), period(row.effective)));
+    let same =
+        |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
+    if let Some(row) =
+        tariff.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same)
+    {
+        return output::tell(
+            &as_json(row),
+            &format!("{}  {}: it is open already", shown(row), period(row.effective)),
+        );
     }
     let new = NewMarket { method, provider, operation, currency, country };
     let effective = tariff::open_market(sql.as_mut(), &new, fee, now)?;

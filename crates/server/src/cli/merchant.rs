@@ -25,8 +25,8 @@ pub const LIST_STEP: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Merchant {
-    /// Make a sandbox merchant that can be tried at once: verified, with money in wallets of USD, LRD and RWF. Its secret is shown
-    /// only here.
+    /// Make a sandbox merchant that can be tried at once: verified, with money in wallets of USD,
+    /// LRD and RWF. Its secret is shown only here.
     Create {
         /// Its name.
         #[arg(long)]
@@ -40,7 +40,8 @@ pub enum Merchant {
         /// It may pay out, transfer and refund. This is also what happens without the option.
         #[arg(long, hide = true)]
         verified: bool,
-        /// It may not pay out, transfer, refund or make links until `kola merchant set --verified true`.
+        /// It may not pay out, transfer, refund or make links until `kola merchant set --verified
+        /// true`.
         #[arg(long, conflicts_with = "verified")]
         unverified: bool,
         /// Its wallets have no money until `kola wallet fund`.
@@ -68,7 +69,8 @@ pub enum Merchant {
         #[arg(long, group = "what", value_name = "PAYER|PAYEE", value_parser = fee_bearer)]
         fee_bearer: Option<FeeBearer>,
     },
-    /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown only here.
+    /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown
+    /// only here.
     CreateKey {
         /// The merchant's id.
         #[arg(long)]
@@ -80,7 +82,8 @@ pub enum Merchant {
         #[arg(long)]
         merchant: i64,
     },
-    /// Lift the locks that wrong passcodes brought about, or remove the passcode. A running server takes it up at once.
+    /// Lift the locks that wrong passcodes brought about, or remove the passcode. A running server
+    /// takes it up at once.
     #[command(group(ArgGroup::new("deed").required(true)))]
     Passcode {
         /// The merchant's id.
@@ -128,7 +131,9 @@ impl Merchant {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::Create { live: true, .. } => {
-                bail!("no live provider is configured: a live merchant's payments would never be carried out")
+                bail!(
+                    "no live provider is configured: a live merchant's payments would never be carried out"
+                )
             }
             Self::Create { name, kind, phone, verified: _, unverified, empty, live: false } => {
                 drop(place.open()?);
@@ -151,9 +156,17 @@ impl Merchant {
 ///
 /// # Errors
 /// When the phone is taken, or the database cannot be written.
-pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
+pub fn create(
+    place: &Place,
+    name: &str,
+    kind: MerchantType,
+    phone: Option<String>,
+    verified: bool,
+) -> anyhow::Result<Created> {
     let Ok(Text(name)) = Text::<255>::read(&json!(name)) else {
-        bail!("a name has 1 to 255 characters, one of which can be seen, and none that turns the direction of the others");
+        bail!(
+            "a name has 1 to 255 characters, one of which can be seen, and none that turns the direction of the others"
+        );
     };
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = NewMerchant {
@@ -168,7 +181,9 @@ pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<Strin
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
     match place.run_once(Command::CreateMerchant(new))? {
-        Output::Merchant(merchant, wallets) => Ok(Created { merchant, wallets, client_id, client_secret }),
+        Output::Merchant(merchant, wallets) => {
+            Ok(Created { merchant, wallets, client_id, client_secret })
+        }
         other => bail!("unexpected answer {other:?}"),
     }
 }
@@ -178,7 +193,8 @@ const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", 
 
 /// What a wallet of a new merchant starts with.
 pub fn opening_balance(currency: Currency) -> Money {
-    let units = FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, units)| units);
+    let units =
+        FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, units)| units);
     let amount = Decimal::parse(units).and_then(|units| units.to_money(currency).ok());
     amount.unwrap_or(Money::new(0, currency))
 }
@@ -194,9 +210,13 @@ impl Created {
         match installation::take_back_merchant(place.open()?.as_mut(), id.0) {
             Ok(true) => bail!("no merchant was made: its secret cannot be shown: {error}"),
             Ok(false) => {
-                bail!("the secret of merchant {id} cannot be shown: {error}; `kola merchant create-key` makes another")
+                bail!(
+                    "the secret of merchant {id} cannot be shown: {error}; `kola merchant create-key` makes another"
+                )
             }
-            Err(undo) => bail!("the secret of merchant {id} cannot be shown: {error}; and it could not be taken back: {undo}"),
+            Err(undo) => bail!(
+                "the secret of merchant {id} cannot be shown: {error}; and it could not be taken back: {undo}"
+            ),
         }
     }
 
@@ -207,8 +227,11 @@ impl Created {
     pub fn fund(&self, place: &Place) -> anyhow::Result<()> {
         for (id, currency) in &self.wallets {
             let key = format!("opening-balance-{id}");
-            let funded = place.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
-            funded.with_context(|| format!("wallet {id} is not filled: that is left to `kola wallet fund`"))?;
+            let funded =
+                place.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
+            funded.with_context(|| {
+                format!("wallet {id} is not filled: that is left to `kola wallet fund`")
+            })?;
         }
         Ok(())
     }
@@ -216,7 +239,8 @@ impl Created {
     /// For a program.
     pub fn as_json(&self, empty: bool) -> Value {
         let wallet = |(id, currency): &(WalletId, Currency)| {
-            let available = if empty { Money::new(0, *currency) } else { opening_balance(*currency) };
+            let available =
+                if empty { Money::new(0, *currency) } else { opening_balance(*currency) };
             json!({ "id": id.0, "currency": currency.code(), "available": available.to_string() })
         };
         json!({
@@ -235,11 +259,13 @@ impl Created {
             format!("client_secret  {}   (shown only now)", self.client_secret),
         ];
         for (id, currency) in &self.wallets {
-            let money = if empty { "empty".to_owned() } else { opening_balance(*currency).to_string() };
+            let money =
+                if empty { "empty".to_owned() } else { opening_balance(*currency).to_string() };
             lines.push(format!("wallet         {id}: {money} {currency}"));
         }
         if !self.merchant.verified {
-            let command = format!("kola merchant set --merchant {} --verified true", self.merchant.id);
+            let command =
+                format!("kola merchant set --merchant {} --verified true", self.merchant.id);
             lines.push(format!("It is not verified: it may not pay out, transfer, refund or make links until `{command}`."));
         }
         if empty {
@@ -256,9 +282,11 @@ fn list(place: &Place) -> anyhow::Result<()> {
     let merchants = all(place)?;
     let cells = merchants.iter().map(|merchant| {
         let phone = merchant.phone.clone().unwrap_or_else(|| "-".to_owned());
-        let (kind, mode, verified) = (merchant.kind.as_str(), merchant.mode.as_str(), yes_or_no(merchant.verified));
+        let (kind, mode, verified) =
+            (merchant.kind.as_str(), merchant.mode.as_str(), yes_or_no(merchant.verified));
         let (since, bearer) = (moment(merchant.created_at), merchant.fee_bearer.as_str());
-        let words = [kind, mode, verified, &merchant.fee_tier, bearer, &phone, &since, &merchant.name];
+        let words =
+            [kind, mode, verified, &merchant.fee_tier, bearer, &phone, &since, &merchant.name];
         let [kind, mode, verified, tier, bearer, phone, since, name] = words.map(str::to_owned);
         [merchant.id.to_string(), kind, mode, verified, tier, bearer, phone, since, name]
     });
@@ -334,19 +362,24 @@ fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
         format!("client_secret  {client_secret}   (shown only now)"),
     ];
     if let Err(error) = output::show(&json, &lines.join("\n")) {
-        place.run_once(Command::RevokeApiKey(merchant, key.id)).with_context(|| format!("key {} cannot be revoked", key.id))?;
+        place
+            .run_once(Command::RevokeApiKey(merchant, key.id))
+            .with_context(|| format!("key {} cannot be revoked", key.id))?;
         bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
     }
     Ok(())
 }
 
 fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
-    // As a request's passcode is read: a blank or a control character that it cannot have would lock every payout out.
+    // As a request's passcode is read: a blank or a control character that it cannot have would
+    // lock every payout out.
     let passcode = &input::secret("passcode")?;
-    if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control) {
+    if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control)
+    {
         bail!("a passcode has 4 to 128 characters");
     }
-    let hash = hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
+    let hash =
+        hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
     drop(place.open_existing()?);
     place.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
     let json = json!({ "merchant_id": merchant, "passcode": "set" });
@@ -362,5 +395,8 @@ fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result
     };
     drop(place.open_existing()?);
     place.run_on("merchant", merchant, command)?;
-    output::done(&json!({ "merchant_id": merchant, "passcode": state }), &format!("payouts of merchant {merchant} {done}"))
+    output::done(
+        &json!({ "merchant_id": merchant, "passcode": state }),
+        &format!("payouts of merchant {merchant} {done}"),
+    )
 }

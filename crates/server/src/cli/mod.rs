@@ -50,7 +50,8 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
     /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
-    // Read after clap, which would show a URL that it refuses, and the environment's in its help: a password may be in it.
+    // Read after clap, which would show a URL that it refuses, and the environment's in its help: a
+    // password may be in it.
     #[arg(
         long,
         global = true,
@@ -60,7 +61,8 @@ struct Cli {
         hide_env_values = true
     )]
     database: String,
-    /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
+    /// The market of a new database, in the format of config.default.toml; without it, the one that
+    /// is shipped.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
     /// Output in JSON: one document on standard output.
@@ -72,7 +74,8 @@ struct Cli {
 enum Group {
     /// Run the server. This is also what happens without a command.
     ///
-    /// SIGTERM and SIGINT let requests end first. SIGHUP does the same where there is a terminal, and nothing where there is none.
+    /// SIGTERM and SIGINT let requests end first. SIGHUP does the same where there is a terminal,
+    /// and nothing where there is none.
     Serve(serve::Serve),
     /// Play all four sessions over HTTP and show the ledger.
     Demo(demo::Demo),
@@ -116,7 +119,9 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = prepared(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = prepared(Cli::command())
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
@@ -126,7 +131,9 @@ pub fn main() -> ExitCode {
     }
     let database = match cli.database.parse() {
         Ok(database) => database,
-        Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
+        Err(error) => {
+            return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
+        }
     };
     let place = Place { database, market: cli.market };
     if let Err(error) = start_log() {
@@ -164,16 +171,23 @@ fn prepared(mut command: clap::Command) -> clap::Command {
 /// Behind any number of options that a command has, and before `--help`.
 const COMMON_OPTIONS: usize = 900;
 
-/// A number below zero is a value, so that its own message comes and not one about an unknown option. An empty variable of the
-/// environment is none. What a command does not use is not in its help.
+/// A number below zero is a value, so that its own message comes and not one about an unknown
+/// option. An empty variable of the environment is none. What a command does not use is not in its
+/// help.
 fn adapted(command: clap::Command, path: &str) -> clap::Command {
     let adapt = |argument: clap::Arg| {
         let takes_values = argument.get_action().takes_values();
-        let is_empty = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+        let is_empty = argument
+            .get_env()
+            .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
         let is_shown = is_used(path, argument.get_id().as_str());
         let argument = argument.allow_negative_numbers(takes_values);
         // What all commands have comes after what is the command's own.
-        let argument = if argument.is_global_set() { argument.display_order(COMMON_OPTIONS) } else { argument };
+        let argument = if argument.is_global_set() {
+            argument.display_order(COMMON_OPTIONS)
+        } else {
+            argument
+        };
         let argument = if is_empty { argument.env(None::<&str>) } else { argument };
         if is_shown { argument } else { argument.hide(true) }
     };
@@ -194,7 +208,8 @@ fn is_used(path: &str, option: &str) -> bool {
     }
 }
 
-/// What clap has to say: help, or what was typed wrong. A URL that it would show may have a password.
+/// What clap has to say: help, or what was typed wrong. A URL that it would show may have a
+/// password.
 fn explain(error: &clap::Error) -> ExitCode {
     let (mut text, is_mistake) = (error.render().to_string(), error.use_stderr());
     for typed in std::env::args() {
@@ -202,7 +217,11 @@ fn explain(error: &clap::Error) -> ExitCode {
             text = text.replace(typed.get(start..).unwrap_or_default(), "URL");
         }
     }
-    let written = if is_mistake { std::io::stderr().write_all(text.as_bytes()) } else { output::write(&text) };
+    let written = if is_mistake {
+        std::io::stderr().write_all(text.as_bytes())
+    } else {
+        output::write(&text)
+    };
     match error.kind() {
         _ if written.is_err() => ExitCode::FAILURE,
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
@@ -227,18 +246,26 @@ fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
         "info" => Ok(LevelFilter::INFO),
         "debug" => Ok(LevelFilter::DEBUG),
         "trace" => Ok(LevelFilter::TRACE),
-        _ => bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace"),
+        _ => {
+            bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace")
+        }
     }
 }
 
 /// The log goes to standard error, so that standard output stays what a command answers.
 fn start_log() -> anyhow::Result<()> {
     let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
-    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
-    let said = Targets::new().with_default(level).with_target("tokio_postgres", level.min(LevelFilter::WARN));
+    // Whatever is asked for: the database's driver logs the parameters of statements, which may be
+    // secret.
+    let said = Targets::new()
+        .with_default(level)
+        .with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
     // A line that cannot be written is lost: to complain about it there would be a panic.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .log_internal_errors(false);
     tracing_subscriber::registry().with(lines.with_filter(said)).init();
     Ok(())
 }
@@ -264,7 +291,8 @@ impl Place {
         {
             return Ok(false);
         }
-        let version = self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
+        let version =
+            self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
         Ok(version? > 0)
     }
 
@@ -286,13 +314,19 @@ impl Place {
     /// A connection to a database that must be there already.
     fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
         if !self.is_made().with_context(|| format!("cannot open {}", self.database))? {
-            bail!("there is no database of kola's at {}; `kola serve` or `kola merchant create` makes one", self.database);
+            bail!(
+                "there is no database of kola's at {}; `kola serve` or `kola merchant create` makes one",
+                self.database
+            );
         }
         self.open()
     }
 
     /// Reads to the end, on a database that is up to date.
-    fn read<T>(&self, read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>) -> anyhow::Result<T> {
+    fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
+    ) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
     }
@@ -302,19 +336,24 @@ impl Place {
         self.database.longest_batch()
     }
 
-    /// Runs one command on its own lane, on a database that is up to date; works beside a running server.
+    /// Runs one command on its own lane, on a database that is up to date; works beside a running
+    /// server.
     fn run_once(&self, command: Command) -> anyhow::Result<Output> {
         // Only what clients and workers ask for depends on what is set for a server.
         let settings = Settings::default();
-        let mut lane = Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
+        let mut lane =
+            Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
         let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
         Ok(outcome?)
     }
 
-    /// As [`Place::run_once`], for what has an id: where there is no such thing it says so, and else what the error is about.
+    /// As [`Place::run_once`], for what has an id: where there is no such thing it says so, and
+    /// else what the error is about.
     fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Output> {
         self.run_once(command).map_err(|error| match error.downcast_ref::<Failure>() {
-            Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => anyhow::anyhow!(none(what, id)),
+            Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
+                anyhow::anyhow!(none(what, id))
+            }
             _ => error.context(format!("{what} {id}")),
         })
     }

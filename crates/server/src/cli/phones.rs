@@ -36,7 +36,8 @@ pub enum Phones {
         #[arg(long, value_parser = method)]
         method: Method,
     },
-    /// Take first digits from their operator from now on; a longer or shorter prefix may still tell whose a number is.
+    /// Take first digits from their operator from now on; a longer or shorter prefix may still tell
+    /// whose a number is.
     End {
         #[command(flatten)]
         which: Which,
@@ -59,7 +60,16 @@ impl Phones {
             Self::List { all } => list(place, all),
             Self::Add { which, carrier, country, method } => {
                 let Which { prefix, digits } = which;
-                add(place, NewPrefix { prefix, digits, carrier: carrier.trim().to_owned(), country, method })
+                add(
+                    place,
+                    NewPrefix {
+                        prefix,
+                        digits,
+                        carrier: carrier.trim().to_owned(),
+                        country,
+                        method,
+                    },
+                )
             }
             Self::End { which } => end(place, &which),
         }
@@ -70,7 +80,8 @@ fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let rows: Vec<_> = tariff.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let rows: Vec<_> =
+        tariff.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
     let cells = rows.iter().map(|row| {
         let [since, until] = columns(row.effective);
         let (method, digits) = (row.method.as_str().to_owned(), row.digits.to_string());
@@ -93,7 +104,8 @@ fn as_json(row: &PhonePrefix) -> Value {
 }
 
 fn shown(row: &PhonePrefix) -> String {
-    let (prefix, digits, method, country) = (&row.prefix, row.digits, row.method.as_str(), &row.country);
+    let (prefix, digits, method, country) =
+        (&row.prefix, row.digits, row.method.as_str(), &row.country);
     format!("{prefix:<10}  {digits:>2} digits  {method:<16}  {country}  {}", row.carrier)
 }
 
@@ -109,7 +121,14 @@ fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
     }
     let effective = tariff::add_prefix(sql.as_mut(), &new, clock::now())?;
     let (digits, method) = (new.digits.into(), new.method);
-    let row = PhonePrefix { prefix: new.prefix.0, digits, carrier: new.carrier, country: new.country.0, method, effective };
+    let row = PhonePrefix {
+        prefix: new.prefix.0,
+        digits,
+        carrier: new.carrier,
+        country: new.country.0,
+        method,
+        effective,
+    };
     output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
 }
 

@@ -11,7 +11,8 @@ use super::{Place, output};
 use store::clock;
 use store::tariff::{self, NewRate};
 
-/// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has 18 digits.
+/// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has
+/// 18 digits.
 const PLACES: u32 = 27;
 
 #[derive(Subcommand)]
@@ -48,7 +49,8 @@ fn list(place: &Place, all: bool) -> anyhow::Result<()> {
     drop(place.open_existing()?);
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    let rows: Vec<_> = tariff.rates.iter().filter(|row| all || !is_over(row.effective, now)).collect();
+    let rows: Vec<_> =
+        tariff.rates.iter().filter(|row| all || !is_over(row.effective, now)).collect();
     let json = rows.iter().map(|row| {
         let fields = json!({ "from": row.from.code(), "to": row.to.code(), "rate": row.rate.to_text(PLACES) });
         dated(fields, row.effective)
@@ -64,7 +66,10 @@ fn list(place: &Place, all: bool) -> anyhow::Result<()> {
 fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
     let mut sql = place.open_existing()?;
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
-    let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
+    let rate = rate
+        .to_ratio()
+        .filter(|rate| rate.num() > 0)
+        .context("a rate is above zero and has at most 18 digits")?;
     tariff::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
     let json = json!({ "from": from.code(), "to": to.code(), "rate": rate.to_text(PLACES) });
     output::done(&json, &format!("1 {from} = {} {to}", rate.to_text(PLACES)))

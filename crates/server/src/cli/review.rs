@@ -22,8 +22,9 @@ pub enum Reviews {
         /// The payment completed or failed: for one without a final word.
         #[arg(long, group = "how", value_enum)]
         outcome: Option<Outcome>,
-        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside. A collection that failed and
-        /// was paid in full all the same is settled by the former, with its fees, and its invoice or order is paid.
+        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside.
+        /// A collection that failed and was paid in full all the same is settled by the former,
+        /// with its fees, and its invoice or order is paid.
         #[arg(long, group = "how", value_enum)]
         to: Option<To>,
         /// What shows it: a statement, a ticket, a call.
@@ -48,7 +49,9 @@ impl Reviews {
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
         match self {
             Self::List => list(place),
-            Self::Resolve { id, outcome, to, evidence } => resolve(place, ReviewId(id), outcome, to, evidence.trim()),
+            Self::Resolve { id, outcome, to, evidence } => {
+                resolve(place, ReviewId(id), outcome, to, evidence.trim())
+            }
         }
     }
 }
@@ -74,15 +77,32 @@ fn list(place: &Place) -> anyhow::Result<()> {
         let Review { id, merchant_id, kind, amount, reason, created_at, .. } = review;
         let suspense = format!("{amount} {}", amount.currency);
         let operation = execution.operation.as_str().to_owned();
-        let (id, merchant, reference) = (id.to_string(), merchant_id.to_string(), execution.reference_id.clone());
-        [id, merchant, moment(*created_at), kind.as_str().to_owned(), suspense, operation, reference, reason.clone()]
+        let (id, merchant, reference) =
+            (id.to_string(), merchant_id.to_string(), execution.reference_id.clone());
+        [
+            id,
+            merchant,
+            moment(*created_at),
+            kind.as_str().to_owned(),
+            suspense,
+            operation,
+            reference,
+            reason.clone(),
+        ]
     });
-    let head = ["id", "merchant", "since", "kind", "in suspense", "operation", "reference_id", "reason"];
+    let head =
+        ["id", "merchant", "since", "kind", "in suspense", "operation", "reference_id", "reason"];
     let text = output::table(head, &cells.collect::<Vec<_>>());
     output::tell(&json.collect(), if reviews.is_empty() { "no open reviews" } else { &text })
 }
 
-fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>, evidence: &str) -> anyhow::Result<()> {
+fn resolve(
+    place: &Place,
+    id: ReviewId,
+    outcome: Option<Outcome>,
+    to: Option<To>,
+    evidence: &str,
+) -> anyhow::Result<()> {
     if evidence.is_empty() {
         bail!("--evidence is empty");
     }

@@ -23,7 +23,8 @@ pub enum Wallet {
         /// How much, in the wallet's currency: 1000.00.
         #[arg(long)]
         amount: String,
-        /// Names this funding: under one key it happens once, however often it is tried. Without it one is drawn and told.
+        /// Names this funding: under one key it happens once, however often it is tried. Without it
+        /// one is drawn and told.
         #[arg(long, value_name = "KEY", value_parser = key)]
         key: Option<String>,
     },
@@ -47,7 +48,11 @@ pub enum Wallet {
 fn key(text: &str) -> Result<String, String> {
     let text = text.trim();
     let plain = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    if plain { Ok(text.to_owned()) } else { Err("use 1 to 64 letters, digits and signs, without blanks".to_owned()) }
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits and signs, without blanks".to_owned())
+    }
 }
 
 fn status(text: &str) -> Result<WalletStatus, String> {
@@ -67,7 +72,8 @@ impl Wallet {
 fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyhow::Result<()> {
     let wallet = find(place, id)?;
     let amount = Decimal::parse(amount).context("--amount is not a number")?;
-    let amount = amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
+    let amount =
+        amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
     let key = match key {
         Some(key) => key,
         None => {
@@ -94,8 +100,11 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
         "held": held(&wallet).to_string(),
         "key": key,
     });
-    let text =
-        format!("wallet {id} has {} {} available; the key of this funding is {key}", wallet.available(), wallet.currency);
+    let text = format!(
+        "wallet {id} has {} {} available; the key of this funding is {key}",
+        wallet.available(),
+        wallet.currency
+    );
     output::done(&json, &text)
 }
 
@@ -114,7 +123,11 @@ fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     }
     let cells = wallets.iter().map(|wallet| {
         let owner = format!("{} {}", wallet.owner_type.as_str(), wallet.owner_id);
-        let (id, merchant, status) = (wallet.id.to_string(), wallet.merchant_id.to_string(), wallet.status.as_str().to_owned());
+        let (id, merchant, status) = (
+            wallet.id.to_string(),
+            wallet.merchant_id.to_string(),
+            wallet.status.as_str().to_owned(),
+        );
         let (available, held) = (wallet.available().to_string(), held(wallet).to_string());
         [id, merchant, owner, status, available, held, wallet.currency.code().to_owned()]
     });
@@ -138,11 +151,17 @@ fn as_json(wallet: &domain::ledger::wallet::Wallet) -> Value {
 }
 
 /// A merchant's wallets and those of its parties, oldest first.
-fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::ledger::wallet::Wallet>> {
+fn of_merchant(
+    place: &Place,
+    id: MerchantId,
+) -> anyhow::Result<Vec<domain::ledger::wallet::Wallet>> {
     let mut found = place.read(async |queries| {
         let mut found: Vec<domain::ledger::wallet::Wallet> = vec![];
         loop {
-            let page = Page { limit: merchant::LIST_STEP, after_id: found.last().map(|wallet| wallet.id.0) };
+            let page = Page {
+                limit: merchant::LIST_STEP,
+                after_id: found.last().map(|wallet| wallet.id.0),
+            };
             let more = queries.wallets(id, WalletFilter::default(), page).await?.rows;
             if more.is_empty() {
                 return Ok(found);
@@ -160,13 +179,17 @@ const fn held(wallet: &domain::ledger::wallet::Wallet) -> Money {
 
 fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::ledger::wallet::Wallet> {
     drop(place.open_existing()?);
-    place.read(async |queries| queries.any_wallet(id).await)?.with_context(|| super::none("wallet", id))
+    place
+        .read(async |queries| queries.any_wallet(id).await)?
+        .with_context(|| super::none("wallet", id))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
     match fault {
         AmountFault::NotPositive => anyhow::anyhow!("--amount must be above zero"),
-        AmountFault::TooManyDecimals { allowed } => anyhow::anyhow!("{currency} has {allowed} decimals"),
+        AmountFault::TooManyDecimals { allowed } => {
+            anyhow::anyhow!("{currency} has {allowed} decimals")
+        }
         AmountFault::TooLarge => anyhow::anyhow!("--amount is too large"),
     }
 }
@@ -174,21 +197,31 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
 fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
     let before = find(place, id)?;
     let has_open_credits = || place.read(async |queries| queries.has_open_credits(&before).await);
-    let set = |status, open_credits| place.run_once(Command::SetWalletStatus(id, status, open_credits));
+    let set =
+        |status, open_credits| place.run_once(Command::SetWalletStatus(id, status, open_credits));
     // Closed in one step, so that whoever interrupts this finds the wallet closed or as it was.
     let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
     let wallet = expect_wallet(set(status, is_closing && has_open_credits()?)?)?;
     if is_closing {
-        // What had read that it was open is given the time to end. Where that began something that could credit it, it is open
-        // again.
+        // What had read that it was open is given the time to end. Where that began something that
+        // could credit it, it is open again.
         std::thread::sleep(place.longest_batch());
         if has_open_credits()? {
-            set(before.status, false).with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
-            bail!("wallet {id} is {} as before: a payment that may credit it was begun at the same moment", before.status);
+            set(before.status, false)
+                .with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
+            bail!(
+                "wallet {id} is {} as before: a payment that may credit it was begun at the same moment",
+                before.status
+            );
         }
     }
     let held = held(&wallet);
-    let text = format!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
+    let text = format!(
+        "wallet {id} is {}: {} {} available, {held} held",
+        wallet.status,
+        wallet.available(),
+        wallet.currency
+    );
     output::done(&as_json(&wallet), &text)
 }
 

@@ -16,13 +16,15 @@ use store::{Store, StoreError};
 
 /// Ids reserved at a time. What is left of a block when a process ends is never used.
 const ID_BLOCK: i64 = 10_000;
-/// A batch that the database refuses is run again from nothing so often; then each command by itself.
+/// A batch that the database refuses is run again from nothing so often; then each command by
+/// itself.
 const BATCH_TRIES: usize = 3;
 /// A command that looks like a fault of ours is decided again so often.
 const FAULT_TRIES: usize = 2;
 /// A decision reads fewer rows than this: more would be a loop.
 const MAX_LOADS: usize = 256;
-/// What a batch lacks is loaded in fewer rounds than this, and what others changed meanwhile decided again.
+/// What a batch lacks is loaded in fewer rounds than this, and what others changed meanwhile
+/// decided again.
 const MAX_ROUNDS: usize = 64;
 /// A commit whose answer was lost is asked about for so long.
 const UNKNOWN_FOR: Duration = Duration::from_secs(3);
@@ -53,7 +55,11 @@ enum Done {
 
 impl<S: Store> Lane<S> {
     /// A lane on a store.
-    pub fn new(store: S, settings: Settings, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
+    pub fn new(
+        store: S,
+        settings: Settings,
+        clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> Self {
         let pause = Arc::new(RealPause::default());
         Self { store, settings, clock, pause, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
     }
@@ -75,7 +81,8 @@ impl<S: Store> Lane<S> {
         &self.store
     }
 
-    /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands, and on disk.
+    /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands,
+    /// and on disk.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
         let begun = self.pause.elapsed();
@@ -95,7 +102,9 @@ impl<S: Store> Lane<S> {
                     }
                     if error.is_away() {
                         if attempt == BATCH_TRIES || self.waited(begun) > TRY_FOR {
-                            return all(&Failure::Unavailable("the database cannot be reached".to_owned()));
+                            return all(&Failure::Unavailable(
+                                "the database cannot be reached".to_owned(),
+                            ));
                         }
                         self.pause.pause(AWAY_PAUSE);
                     }
@@ -106,9 +115,9 @@ impl<S: Store> Lane<S> {
         commands.iter().map(|command| self.alone(command)).collect()
     }
 
-    /// What looks broken may be rows that were read at several points in time, while another process changed them. Nothing was
-    /// done, and nothing locked that would tell: the command is decided again from nothing, by itself, before it is called a
-    /// fault.
+    /// What looks broken may be rows that were read at several points in time, while another
+    /// process changed them. Nothing was done, and nothing locked that would tell: the command is
+    /// decided again from nothing, by itself, before it is called a fault.
     fn sure(&mut self, commands: &[Command], mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
         if self.store.is_local() {
             return outcomes;
@@ -157,8 +166,11 @@ impl<S: Store> Lane<S> {
         let lock_keys: Vec<LockKey> = commands.iter().filter_map(Command::lock_key).collect();
         let hints: Vec<RowKey> = commands.iter().flat_map(Command::hints).collect();
         let mut work = self.store.open(self.ids, &lock_keys, &hints)?;
-        let outcomes =
-            if self.store.is_local() { self.one_by_one(commands, &mut work)? } else { self.in_rounds(commands, &mut work)? };
+        let outcomes = if self.store.is_local() {
+            self.one_by_one(commands, &mut work)?
+        } else {
+            self.in_rounds(commands, &mut work)?
+        };
         if domain::mutant!(AnswerBeforeCommit) && commands.len() > 4 {
             self.store.rollback();
             return Ok(Done::Committed(outcomes));
@@ -167,7 +179,9 @@ impl<S: Store> Lane<S> {
         match self.store.commit() {
             Ok(()) => {}
             Err(StoreError::Unknown(_)) if domain::mutant!(UnknownIsDone) => {}
-            Err(StoreError::Unknown(error)) if domain::mutant!(UnknownIsUndone) => return Err(*error),
+            Err(StoreError::Unknown(error)) if domain::mutant!(UnknownIsUndone) => {
+                return Err(*error);
+            }
             Err(StoreError::Unknown(error)) => match self.find_out(&error) {
                 Some(true) => {}
                 Some(false) => return Err(*error),
@@ -184,18 +198,24 @@ impl<S: Store> Lane<S> {
         Ok(Done::Committed(outcomes))
     }
 
-    /// Where ids are reserved outside the transaction, all that a batch may need are reserved ahead.
+    /// Where ids are reserved outside the transaction, all that a batch may need are reserved
+    /// ahead.
     fn reserve(&mut self, commands: usize) -> Result<(), StoreError> {
         let needed = IDS_PER_COMMAND.saturating_mul(i64::try_from(commands).unwrap_or(i64::MAX));
         if !self.store.is_local() && self.ids.end - self.ids.next < needed {
             // Enough for a while: what is left of a block is lost when the next batch needs more.
-            let block = if self.id_block == ID_BLOCK { needed.max(ID_BLOCK).saturating_mul(8) } else { needed };
+            let block = if self.id_block == ID_BLOCK {
+                needed.max(ID_BLOCK).saturating_mul(8)
+            } else {
+                needed
+            };
             self.ids = self.store.reserve_ids(block)?;
         }
         Ok(())
     }
 
-    /// Whether a commit without an answer was done: asked until there is an answer, but not for ever.
+    /// Whether a commit without an answer was done: asked until there is an answer, but not for
+    /// ever.
     fn find_out(&mut self, error: &StoreError) -> Option<bool> {
         tracing::warn!(%error, "a commit has no answer");
         let begun = self.pause.elapsed();
@@ -214,12 +234,21 @@ impl<S: Store> Lane<S> {
         }
     }
 
-    /// Decides the commands in order; what one turns out to read is loaded at once, because the database is at hand.
-    fn one_by_one(&mut self, commands: &[Command], work: &mut Workspace) -> Result<Vec<Outcome>, StoreError> {
+    /// Decides the commands in order; what one turns out to read is loaded at once, because the
+    /// database is at hand.
+    fn one_by_one(
+        &mut self,
+        commands: &[Command],
+        work: &mut Workspace,
+    ) -> Result<Vec<Outcome>, StoreError> {
         commands.iter().map(|command| self.load_and_decide(command, work)).collect()
     }
 
-    fn load_and_decide(&mut self, command: &Command, work: &mut Workspace) -> Result<Outcome, StoreError> {
+    fn load_and_decide(
+        &mut self,
+        command: &Command,
+        work: &mut Workspace,
+    ) -> Result<Outcome, StoreError> {
         if work.ids.end - work.ids.next < IDS_PER_COMMAND {
             work.refill_ids(self.store.reserve_ids(self.id_block)?);
         }
@@ -233,10 +262,15 @@ impl<S: Store> Lane<S> {
         Ok(Err(Failure::Internal("a decision reads without end".to_owned())))
     }
 
-    /// Decides the commands in order, again and again: until nothing that they read is missing, and what they change is
-    /// locked and was not changed by anybody else meanwhile.
-    fn in_rounds(&mut self, commands: &[Command], work: &mut Workspace) -> Result<Vec<Outcome>, StoreError> {
-        // What the loaded rows point at will be asked for: one round for all of it, instead of one for each.
+    /// Decides the commands in order, again and again: until nothing that they read is missing, and
+    /// what they change is locked and was not changed by anybody else meanwhile.
+    fn in_rounds(
+        &mut self,
+        commands: &[Command],
+        work: &mut Workspace,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        // What the loaded rows point at will be asked for: one round for all of it, instead of one
+        // for each.
         let follows = unknown(commands.iter().flat_map(|command| command.likely_keys(work)), work);
         if !follows.is_empty() {
             self.store.load(&follows, &mut work.tables)?;
@@ -266,7 +300,12 @@ impl<S: Store> Lane<S> {
     ///
     /// # Errors
     /// The key of a row that is missing.
-    fn decide(&self, command: &Command, work: &mut Workspace, now: Timestamp) -> Result<Outcome, RowKey> {
+    fn decide(
+        &self,
+        command: &Command,
+        work: &mut Workspace,
+        now: Timestamp,
+    ) -> Result<Outcome, RowKey> {
         let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, work, now)));
         let stop = match decided {
             Ok(Ok(answer)) => {
@@ -297,5 +336,8 @@ fn unknown(keys: impl Iterator<Item = RowKey>, work: &Workspace) -> Vec<RowKey> 
 }
 
 fn first(outcomes: Vec<Outcome>) -> Outcome {
-    outcomes.into_iter().next().unwrap_or_else(|| Err(Failure::Internal("a batch without an outcome".to_owned())))
+    outcomes
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Err(Failure::Internal("a batch without an outcome".to_owned())))
 }

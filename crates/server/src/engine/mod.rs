@@ -1,8 +1,8 @@
 //! The only door to writing.
 //!
-//! Commands wait in a bounded queue; the lane takes all that wait, decides them in the order of arrival, writes what changed
-//! and commits once. A lone command commits at once, a crowd shares. Where there are several lanes, a merchant's commands are
-//! always decided by the same one.
+//! Commands wait in a bounded queue; the lane takes all that wait, decides them in the order of
+//! arrival, writes what changed and commits once. A lone command commits at once, a crowd shares.
+//! Where there are several lanes, a merchant's commands are always decided by the same one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +31,8 @@ mod tests;
 /// The most commands that wait. A full queue answers at once that it is full.
 pub const QUEUE: usize = 4_096;
 
-/// A command that nobody has begun for so long is taken back: the database is slow, and the queue would only grow.
+/// A command that nobody has begun for so long is taken back: the database is slow, and the queue
+/// would only grow.
 const WAIT: Duration = Duration::from_secs(4);
 
 /// A batch that takes no longer may be run on a thread that serves requests.
@@ -46,7 +47,8 @@ pub enum Failure {
     Overloaded,
     /// The database could not do it: nothing was done, the caller may try again.
     Unavailable(String),
-    /// The connection was lost in the middle of a commit: it may be done or not. The same request with the same key tells.
+    /// The connection was lost in the middle of a commit: it may be done or not. The same request
+    /// with the same key tells.
     Unknown,
     /// A fault of ours. Nothing was done.
     Internal(String),
@@ -60,7 +62,9 @@ impl std::fmt::Display for Failure {
                 f.write_str(&reasons.join("; "))
             }
             Self::Overloaded => f.write_str("too many requests are waiting"),
-            Self::Unknown => f.write_str("whether it was done is not known: repeat the same request to find out"),
+            Self::Unknown => {
+                f.write_str("whether it was done is not known: repeat the same request to find out")
+            }
             Self::Unavailable(what) | Self::Internal(what) => f.write_str(what),
         }
     }
@@ -90,7 +94,8 @@ impl<S: Store + Send> Runner for Lane<S> {
     }
 }
 
-/// The door to the lanes that write. Cheap to clone; the lanes end when the last is dropped and their queues are empty.
+/// The door to the lanes that write. Cheap to clone; the lanes end when the last is dropped and
+/// their queues are empty.
 #[derive(Clone)]
 pub struct Engine {
     doors: Arc<[Door]>,
@@ -103,7 +108,8 @@ struct Door {
     inline: Option<Arc<Inline>>,
 }
 
-/// A lane that is shared with the threads that serve requests, and whether its last batch was quick.
+/// A lane that is shared with the threads that serve requests, and whether its last batch was
+/// quick.
 struct Inline {
     quick: AtomicBool,
     lane: Mutex<Box<dyn Runner>>,
@@ -134,7 +140,10 @@ impl Engine {
     ///
     /// # Errors
     /// When the operating system has no thread.
-    pub fn start<S: Store + Send + 'static>(stores: Vec<S>, options: &Options) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub fn start<S: Store + Send + 'static>(
+        stores: Vec<S>,
+        options: &Options,
+    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
         let mut doors = Vec::with_capacity(stores.len());
         let mut threads = Vec::with_capacity(stores.len());
         for store in stores {
@@ -145,7 +154,8 @@ impl Engine {
         Ok((Self { doors: doors.into() }, threads))
     }
 
-    /// Hands a caller's command in and waits until it is decided, while the caller's credentials hold, and on disk.
+    /// Hands a caller's command in and waits until it is decided, while the caller's credentials
+    /// hold, and on disk.
     ///
     /// # Errors
     /// See [`Failure`]. A caller that stops waiting does not stop the command.
@@ -153,8 +163,9 @@ impl Engine {
         self.hand_in(Some(caller.merchant_id), command.authenticated(caller)).await
     }
 
-    /// The same for what follows from a merchant's commands, whose credentials do not matter any more. It is decided where
-    /// the merchant's other commands are, so that they need not wait for each other's locks.
+    /// The same for what follows from a merchant's commands, whose credentials do not matter any
+    /// more. It is decided where the merchant's other commands are, so that they need not wait for
+    /// each other's locks.
     ///
     /// # Errors
     /// See [`Engine::submit`].
@@ -170,10 +181,12 @@ impl Engine {
         }
         let (answer, mut outcome) = oneshot::channel();
         let taken = Arc::new(AtomicBool::new(false));
-        door.queue.try_send(Waiting { command, taken: Arc::clone(&taken), answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => closed(),
-        })?;
+        door.queue.try_send(Waiting { command, taken: Arc::clone(&taken), answer }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            },
+        )?;
         let decided = match tokio::time::timeout(WAIT, &mut outcome).await {
             Ok(decided) => decided,
             Err(_) if !taken.swap(true, Ordering::AcqRel) => return Err(Failure::Overloaded),
@@ -184,19 +197,23 @@ impl Engine {
 
     /// A merchant is always at the same door.
     fn door(&self, merchant: Option<MerchantId>) -> Option<&Door> {
-        // Ids of rows made together are near each other: their low digits alone would choose the same door for many.
-        let mixed = merchant.map_or(0, |MerchantId(id)| id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
+        // Ids of rows made together are near each other: their low digits alone would choose the
+        // same door for many.
+        let mixed = merchant.map_or(0, |MerchantId(id)| {
+            id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+        });
         let doors = u64::try_from(self.doors.len()).ok()?;
         self.doors.get(usize::try_from(mixed.checked_rem(doors)?).ok()?)
     }
 }
 
 impl Door {
-    /// Runs a command where it is submitted, when nobody else waits and the lane is idle: to wake the lane's thread and to be
-    /// woken by it would take as long as a third of the commit. `None` when there is a crowd to share a commit with.
+    /// Runs a command where it is submitted, when nobody else waits and the lane is idle: to wake
+    /// the lane's thread and to be woken by it would take as long as a third of the commit. `None`
+    /// when there is a crowd to share a commit with.
     ///
-    /// One commit at a time is made so, and only while commits are quick: on a slow disk, or behind another process's
-    /// transaction, no thread that serves requests is kept.
+    /// One commit at a time is made so, and only while commits are quick: on a slow disk, or behind
+    /// another process's transaction, no thread that serves requests is kept.
     fn run_alone(&self, command: &Command) -> Option<Outcome> {
         let shared = self.inline.as_ref()?;
         let crowd = self.queue.capacity() < self.queue.max_capacity();
@@ -208,14 +225,19 @@ impl Door {
     }
 }
 
-fn open_door(store: impl Store + Send + 'static, options: &Options) -> std::io::Result<(Door, JoinHandle<()>)> {
+fn open_door(
+    store: impl Store + Send + 'static,
+    options: &Options,
+) -> std::io::Result<(Door, JoinHandle<()>)> {
     let (queue, waiting) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
     let is_local = store.is_local();
-    let mut lane: Box<dyn Runner> = Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
+    let mut lane: Box<dyn Runner> =
+        Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
     let builder = std::thread::Builder::new().name("lane".to_owned());
     if !is_local {
-        let thread = builder.spawn(move || serve(waiting, batch_max, |commands| lane.run(commands)))?;
+        let thread =
+            builder.spawn(move || serve(waiting, batch_max, |commands| lane.run(commands)))?;
         return Ok((Door { queue, inline: None }, thread));
     }
     let inline = Arc::new(Inline { quick: AtomicBool::new(false), lane: Mutex::new(lane) });
@@ -229,7 +251,11 @@ fn open_door(store: impl Store + Send + 'static, options: &Options) -> std::io::
     Ok((Door { queue, inline: Some(inline) }, thread))
 }
 
-fn serve(mut waiting: mpsc::Receiver<Waiting>, batch_max: usize, mut run: impl FnMut(&[Command]) -> Vec<Outcome>) {
+fn serve(
+    mut waiting: mpsc::Receiver<Waiting>,
+    batch_max: usize,
+    mut run: impl FnMut(&[Command]) -> Vec<Outcome>,
+) {
     let mut batch = Vec::with_capacity(batch_max);
     while let Some(first) = waiting.blocking_recv() {
         batch.push(first);
@@ -240,7 +266,8 @@ fn serve(mut waiting: mpsc::Receiver<Waiting>, batch_max: usize, mut run: impl F
         }
         // Whose caller has given up is not begun: nothing is done behind its back.
         let begun = batch.drain(..).filter(|waiting| !waiting.taken.swap(true, Ordering::AcqRel));
-        let (commands, answers): (Vec<Command>, Vec<_>) = begun.map(|waiting| (waiting.command, waiting.answer)).unzip();
+        let (commands, answers): (Vec<Command>, Vec<_>) =
+            begun.map(|waiting| (waiting.command, waiting.answer)).unzip();
         if commands.is_empty() {
             continue;
         }

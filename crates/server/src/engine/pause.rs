@@ -1,4 +1,5 @@
-//! How a lane waits. Apart from the clock of its decisions, because that one may be set while the lane runs.
+//! How a lane waits. Apart from the clock of its decisions, because that one may be set while the
+//! lane runs.
 
 use std::time::{Duration, Instant};
 

@@ -65,18 +65,37 @@ fn one(lane: &mut Lane<impl Store>, command: Command) -> Output {
 }
 
 /// A merchant with money and a session that is ready to be executed, for each of `amounts`.
-fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, WalletId, Vec<SessionId>) {
-    let Output::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
+fn sessions(
+    lane: &mut Lane<impl Store>,
+    amounts: &[i64],
+) -> (MerchantId, WalletId, Vec<SessionId>) {
+    let Output::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else {
+        panic!("no merchant")
+    };
     let wallet = wallets[0].0;
     one(lane, Command::FundWallet(wallet, usd(1_000), None));
-    let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
-    let Output::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else { panic!("no party") };
-    let counterparty = Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
-    let Output::Counterparty(counterparty) = one(lane, counterparty) else { panic!("no counterparty") };
+    let party = NewParty {
+        fullname: "P".into(),
+        phone: "231880000001".into(),
+        email: None,
+        country_code: None,
+    };
+    let Output::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else {
+        panic!("no party")
+    };
+    let counterparty =
+        Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
+    let Output::Counterparty(counterparty) = one(lane, counterparty) else {
+        panic!("no counterparty")
+    };
     let declare = |minor: &i64| {
         let expires_at = NOW.plus(minutes(5));
-        let request =
-            NewSession::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
+        let request = NewSession::Transfer {
+            wallet_id: wallet,
+            counterparty_id: counterparty.id,
+            amount: usd(*minor),
+            expires_at,
+        };
         Command::CreateSession(merchant.id, request)
     };
     let outcomes = lane.run(&amounts.iter().map(declare).collect::<Vec<_>>());
@@ -88,7 +107,12 @@ fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, Wallet
 }
 
 fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Command {
-    Command::Execute(Execute { merchant_id, reference_id: reference.into(), session_id, details: OperationDetails::Transfer })
+    Command::Execute(Execute {
+        merchant_id,
+        reference_id: reference.into(),
+        session_id,
+        details: OperationDetails::Transfer,
+    })
 }
 
 fn executed(outcome: &Outcome) -> (bool, &'static str) {
@@ -117,9 +141,19 @@ fn commands_of_one_batch_see_each_other() {
     ];
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
-    assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"), "the same key is answered as the first was");
-    assert!(matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })));
-    assert_eq!(executed(&outcomes[3]), (false, "FAILED"), "the money was spent earlier in the batch");
+    assert_eq!(
+        executed(&outcomes[1]),
+        (true, "COMPLETED"),
+        "the same key is answered as the first was"
+    );
+    assert!(
+        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }))
+    );
+    assert_eq!(
+        executed(&outcomes[3]),
+        (false, "FAILED"),
+        "the money was spent earlier in the batch"
+    );
     assert_sound(&path, 2);
 }
 
@@ -148,7 +182,15 @@ struct Faulty {
 
 impl Faulty {
     fn new(path: &Path) -> Self {
-        Self { store: store(path), is_local: true, commits: 0, fault: None, panic_on: None, confirms: vec![], torn: None }
+        Self {
+            store: store(path),
+            is_local: true,
+            commits: 0,
+            fault: None,
+            panic_on: None,
+            confirms: vec![],
+            torn: None,
+        }
     }
 }
 
@@ -161,7 +203,12 @@ impl Store for Faulty {
         self.is_local
     }
 
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
         let panics = |lock_key: &LockKey| matches!(lock_key.key, RowKey::Session(Lookup::Id(id)) if Some(id) == self.panic_on);
         assert!(!lock_keys.iter().any(panics), "told to panic");
         let mut work = self.store.open(ids, lock_keys, keys)?;
@@ -226,7 +273,10 @@ fn a_batch_that_could_not_be_committed_is_run_again_from_nothing() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200]);
     let mut lane = lane(Faulty { fault: Some((1, Fault::Refused)), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
-    assert_eq!((executed(&outcomes[0]), executed(&outcomes[1])), ((false, "COMPLETED"), (false, "COMPLETED")));
+    assert_eq!(
+        (executed(&outcomes[0]), executed(&outcomes[1])),
+        ((false, "COMPLETED"), (false, "COMPLETED"))
+    );
     assert_sound(&path, 2);
 }
 
@@ -238,7 +288,11 @@ fn a_commit_without_an_answer_is_found_out_about() {
         let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100]);
         let mut lane = lane(Faulty { fault: Some((1, fault)), ..Faulty::new(&path) });
         let outcomes = lane.run(&[execute(id, sessions[0], "a")]);
-        assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"), "once, whether it had been committed or not");
+        assert_eq!(
+            executed(&outcomes[0]),
+            (false, "COMPLETED"),
+            "once, whether it had been committed or not"
+        );
         assert_eq!(executed(&lane.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
         assert_sound(&path, 1);
     }
@@ -260,7 +314,9 @@ fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"));
-    assert!(matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })));
+    assert!(
+        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }))
+    );
     assert_eq!(executed(&outcomes[3]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[4]), (false, "COMPLETED"));
     assert_sound(&path, 3);
@@ -287,9 +343,13 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let path = folder.path().join("kola.db");
     let mut writer = lane(store(&path));
     let (id, _, sessions) = sessions(&mut writer, &[600, 300]);
-    let stored = writer.run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])]).pop().unwrap();
+    let stored = writer
+        .run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])])
+        .pop()
+        .unwrap();
     let Ok(Output::Session(stored)) = stored else { panic!("no session") };
-    // As if the session was read before another process finished with it, and what it points at thereafter.
+    // As if the session was read before another process finished with it, and what it points at
+    // thereafter.
     let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
     let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
@@ -306,7 +366,8 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
     let faulty = Faulty { panic_on: Some(sessions[1]), ..Faulty::new(&path) };
     let mut lane = lane(faulty);
-    let batch: Vec<_> = sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
+    let batch: Vec<_> =
+        sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert!(matches!(outcomes[1], Err(Failure::Unavailable(_))));
@@ -317,8 +378,15 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
 
 /// A collection that completed: its execution, and the merchant.
 fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
-    let Output::Merchant(merchant, _) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
-    let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
+    let Output::Merchant(merchant, _) = one(lane, merchant("231770000001")) else {
+        panic!("no merchant")
+    };
+    let party = NewParty {
+        fullname: "P".into(),
+        phone: "231880000001".into(),
+        email: None,
+        country_code: None,
+    };
     let checkout = Command::CreateCheckout(
         merchant.id,
         NewCheckout {
@@ -330,7 +398,12 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             note: String::new(),
             reference_id: None,
             due_date: None,
-            items: vec![NewItem { name: "I".into(), currency: usd(0).currency, qty: 1, amount: usd(1_000) }],
+            items: vec![NewItem {
+                name: "I".into(),
+                currency: usd(0).currency,
+                qty: 1,
+                amount: usd(1_000),
+            }],
             mode: domain::sales::checkout::PageMode::Hosted,
             success_url: None,
             cancel_url: None,
@@ -348,14 +421,32 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         country_code: None,
         account_number: None,
     };
-    let Output::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else { panic!("no account") };
+    let Output::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else {
+        panic!("no account")
+    };
     let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
-    let Output::Session(session) = one(lane, Command::CreateSession(merchant.id, declare)) else { panic!("no session") };
-    let details = OperationDetails::Collection { account_id: account.id, currency: usd(0).currency };
-    let request = Execute { merchant_id: merchant.id, reference_id: "c".into(), session_id: session.id, details };
-    let Output::Executed(executed) = one(lane, Command::Execute(request)) else { panic!("not executed") };
+    let Output::Session(session) = one(lane, Command::CreateSession(merchant.id, declare)) else {
+        panic!("no session")
+    };
+    let details =
+        OperationDetails::Collection { account_id: account.id, currency: usd(0).currency };
+    let request = Execute {
+        merchant_id: merchant.id,
+        reference_id: "c".into(),
+        session_id: session.id,
+        details,
+    };
+    let Output::Executed(executed) = one(lane, Command::Execute(request)) else {
+        panic!("not executed")
+    };
     let id = executed.execution.id;
-    one(lane, Command::RecordOutcome(id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None }));
+    one(
+        lane,
+        Command::RecordOutcome(
+            id,
+            ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None },
+        ),
+    );
     (merchant.id, id)
 }
 
@@ -366,12 +457,30 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     let mut lane = lane(store(&path));
     let (merchant_id, original_id) = collected(&mut lane);
     let amount = Decimal::parse("5").unwrap();
-    let declare = NewSession::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
-    let Output::Session(session) = one(&mut lane, Command::CreateSession(merchant_id, declare)) else { panic!("no session") };
-    one(&mut lane, Command::RecordOutcome(original_id, ProviderOutcome::Declined { message: "charged back".into() }));
-    let request = Execute { merchant_id, reference_id: "r".into(), session_id: session.id, details: OperationDetails::Refund };
+    let declare =
+        NewSession::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
+    let Output::Session(session) = one(&mut lane, Command::CreateSession(merchant_id, declare))
+    else {
+        panic!("no session")
+    };
+    one(
+        &mut lane,
+        Command::RecordOutcome(
+            original_id,
+            ProviderOutcome::Declined { message: "charged back".into() },
+        ),
+    );
+    let request = Execute {
+        merchant_id,
+        reference_id: "r".into(),
+        session_id: session.id,
+        details: OperationDetails::Refund,
+    };
     let outcome = lane.run(&[Command::Execute(request)]).pop().unwrap();
-    assert!(matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })),
+        "{outcome:?}"
+    );
     assert_sound(&path, 1);
 }
 
@@ -382,11 +491,18 @@ fn a_clock_that_goes_backwards_loses_and_doubles_nothing() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
     let seconds = std::sync::atomic::AtomicI64::new(0);
     // Each look at the clock is a minute before the last.
-    let clock = move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    let clock =
+        move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock));
     for (at, reference) in ["a", "b", "c"].into_iter().enumerate() {
-        assert_eq!(executed(&lane.run(&[execute(id, sessions[at], reference)])[0]), (false, "COMPLETED"));
-        assert_eq!(executed(&lane.run(&[execute(id, sessions[at], reference)])[0]), (true, "COMPLETED"));
+        assert_eq!(
+            executed(&lane.run(&[execute(id, sessions[at], reference)])[0]),
+            (false, "COMPLETED")
+        );
+        assert_eq!(
+            executed(&lane.run(&[execute(id, sessions[at], reference)])[0]),
+            (true, "COMPLETED")
+        );
     }
     assert_sound(&path, 3);
 }
@@ -411,12 +527,14 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
     let path = folder.path().join("kola.db");
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let options =
+        Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut made = 0;
     runtime.block_on(async {
-        // The first is in the lane's hands and waits for the lock; the second waits in the queue for too long.
+        // The first is in the lane's hands and waits for the lock; the second waits in the queue
+        // for too long.
         let first = tokio::spawn({
             let engine = engine.clone();
             async move { engine.hand_in(None, merchant("231770000001")).await }
@@ -444,16 +562,23 @@ fn a_full_queue_answers_at_once() {
     // The lane waits for a lock that this connection holds.
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let options =
+        Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
     let mut made = 0;
     runtime.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
         // One batch is in the lane's hands, a full queue waits, and a few are too many.
         for n in 0..QUEUE + 256 + 8 {
             let engine = engine.clone();
-            waiting.spawn(async move { engine.hand_in(None, merchant(&format!("23177{n:07}"))).await });
+            waiting.spawn(
+                async move { engine.hand_in(None, merchant(&format!("23177{n:07}"))).await },
+            );
         }
         let first = waiting.join_next().await.unwrap().unwrap();
         assert_eq!(first, Err(Failure::Overloaded), "refused while the others still wait");

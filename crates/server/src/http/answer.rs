@@ -57,7 +57,8 @@ impl<T: Serialize> Whole<T> {
     /// # Errors
     /// [`ApiError`] for what cannot be written.
     pub fn new(place: Place, thing: &T) -> Result<Self, ApiError> {
-        let mut text = serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
+        let mut text =
+            serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
         text.push(b'\n');
         let mut response = Response::new(Body::from(place.keep_if_large(text)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -71,8 +72,8 @@ impl<T> IntoResponse for Whole<T> {
     }
 }
 
-/// Submits a caller's command and takes out the one kind of answer that it gives. `$refused` says where refusals stand, if not
-/// on a field or on the path's `id`.
+/// Submits a caller's command and takes out the one kind of answer that it gives. `$refused` says
+/// where refusals stand, if not on a field or on the path's `id`.
 macro_rules! submit {
     ($app:expr, $caller:expr, $command:expr, $variant:path) => {
         submit!($app, $caller, $command, $variant, $crate::http::error::ApiError::from)
@@ -86,7 +87,8 @@ macro_rules! submit {
 }
 pub(super) use submit;
 
-/// A time, in ISO 8601 with its microseconds, be they zero: texts of one length, in the order of time.
+/// A time, in ISO 8601 with its microseconds, be they zero: texts of one length, in the order of
+/// time.
 #[derive(Clone, Copy)]
 pub struct Time(pub Timestamp);
 
@@ -127,7 +129,8 @@ impl JsonSchema for Amount {
     }
 
     fn json_schema(_: &mut Schemas) -> Schema {
-        // Without the format generators for Go and others take four bytes, which do not hold an amount.
+        // Without the format generators for Go and others take four bytes, which do not hold an
+        // amount.
         json_schema!({
             "type": "number", "format": "double",
             "description": "An amount in major units, with its currency's decimals: `500.00`, `1200`",
@@ -159,7 +162,10 @@ mod tests {
     fn amounts_keep_their_decimals() {
         let text = |minor, code| {
             let amount = Amount(Money::new(minor, Currency::parse(code).unwrap()));
-            (serde_json::to_string(&amount).unwrap(), serde_json::to_value(amount).unwrap().to_string())
+            (
+                serde_json::to_string(&amount).unwrap(),
+                serde_json::to_value(amount).unwrap().to_string(),
+            )
         };
         for (minor, code, expected) in [
             (50_000, "USD", "500.00"),

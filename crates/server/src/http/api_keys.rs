@@ -50,7 +50,12 @@ pub struct CreatedApiKeyAnswer {
 
 impl From<ApiKey> for ApiKeyAnswer {
     fn from(key: ApiKey) -> Self {
-        Self { id: key.id.0, client_id: key.client_id, created_at: Time(key.created_at), revoked_at: key.revoked_at.map(Time) }
+        Self {
+            id: key.id.0,
+            client_id: key.client_id,
+            created_at: Time(key.created_at),
+            revoked_at: key.revoked_at.map(Time),
+        }
     }
 }
 
@@ -59,19 +64,40 @@ async fn create(
     tenant: Tenant,
 ) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyAnswer>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
-    let key = submit!(app, tenant.caller, Command::CreateApiKey(tenant.id(), new.client_id, new.secret_hash), Output::ApiKey);
+    let key = submit!(
+        app,
+        tenant.caller,
+        Command::CreateApiKey(tenant.id(), new.client_id, new.secret_hash),
+        Output::ApiKey
+    );
     let answer = CreatedApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
-async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListApiKeys>) -> Listed<ApiKeyAnswer> {
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListApiKeys>,
+) -> Listed<ApiKeyAnswer> {
     let page = page(query.limit, query.after_id);
     let found = app.queries.api_keys(listing.tenant.id(), page).await?;
     listing.answer(page, found, ApiKeyAnswer::from, |row| row.id)
 }
 
-async fn revoke(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<ApiKeyAnswer> {
-    Ok(Json(submit!(app, tenant.caller, Command::RevokeApiKey(tenant.id(), ApiKeyId(id)), Output::ApiKey).into()))
+async fn revoke(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<ApiKeyAnswer> {
+    Ok(Json(
+        submit!(
+            app,
+            tenant.caller,
+            Command::RevokeApiKey(tenant.id(), ApiKeyId(id)),
+            Output::ApiKey
+        )
+        .into(),
+    ))
 }
 
 /// Making, listing and revoking API keys.

@@ -63,7 +63,10 @@ async fn obtain_token(
     // One that was retired a moment ago would sign a token that is good for nothing.
     app.tokens.replace(&app.queries.signing_keys().await?);
     let access_token = app.tokens.issue(key.id, clock::now())?;
-    Ok(([(CACHE_CONTROL, "no-store")], Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES })))
+    Ok((
+        [(CACHE_CONTROL, "no-store")],
+        Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES }),
+    ))
 }
 
 /// What a newcomer must know of tokens.
@@ -74,7 +77,8 @@ const OBTAINING: &str = "The id and secret are printed when the server starts fo
 #[must_use]
 pub fn routes() -> Routes {
     let example = json!({ "client_id": "<client id>", "client_secret": "<client secret>" });
-    let said = op("obtain_client_token", "Obtain a token").details(OBTAINING).example(example).or(401);
+    let said =
+        op("obtain_client_token", "Obtain a token").details(OBTAINING).example(example).or(401);
     Routes::new().post("/v1/jwt/client/obtain/token", obtain_token, said)
 }
 
@@ -86,6 +90,8 @@ mod tests {
     fn secrets_are_compared_by_their_hash() {
         let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
         assert!(is_secret("secret", hash));
-        assert!(!is_secret("Secret", hash) && !is_secret("secret", NO_HASH) && !is_secret("secret", ""));
+        assert!(
+            !is_secret("Secret", hash) && !is_secret("secret", NO_HASH) && !is_secret("secret", "")
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! What a 401 says to whoever builds a client: which of the several ways to be wrong it is, and what to do next.
+//! What a 401 says to whoever builds a client: which of the several ways to be wrong it is, and
+//! what to do next.
 //!
-//! The body is the same for all; the words stand in `WWW-Authenticate`, in the form of RFC 6750, and in the log.
+//! The body is the same for all; the words stand in `WWW-Authenticate`, in the form of RFC 6750,
+//! and in the log.
 
 use axum::http::HeaderValue;
 use domain::kernel::refusal::Refusal;
@@ -33,7 +35,8 @@ impl Challenge {
         }
     }
 
-    /// What is wrong and what helps, in characters that the field may have: neither quotation marks nor backslashes.
+    /// What is wrong and what helps, in characters that the field may have: neither quotation marks
+    /// nor backslashes.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -42,7 +45,9 @@ impl Challenge {
                 "the access token is not one of this server or its signing key was retired: \
                  obtain one with POST /v1/jwt/client/obtain/token"
             }
-            Self::Expired => "the access token expired: obtain another with POST /v1/jwt/client/obtain/token",
+            Self::Expired => {
+                "the access token expired: obtain another with POST /v1/jwt/client/obtain/token"
+            }
             Self::KeyRevoked => {
                 "the API key was revoked: use another one, or have an operator make one with kola merchant create-key"
             }
@@ -56,7 +61,11 @@ impl Challenge {
     /// The value of `WWW-Authenticate`.
     #[must_use]
     pub fn header(self) -> HeaderValue {
-        let text = format!("Bearer error=\"{}\", error_description=\"{}\"", self.error(), self.description());
+        let text = format!(
+            "Bearer error=\"{}\", error_description=\"{}\"",
+            self.error(),
+            self.description()
+        );
         HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
     }
 }
@@ -87,11 +96,20 @@ mod tests {
 
     #[test]
     fn every_challenge_fits_into_its_field_and_names_a_next_step() {
-        let all = [Challenge::NoBearer, Challenge::Invalid, Challenge::Expired, Challenge::KeyRevoked, Challenge::WrongSecret];
+        let all = [
+            Challenge::NoBearer,
+            Challenge::Invalid,
+            Challenge::Expired,
+            Challenge::KeyRevoked,
+            Challenge::WrongSecret,
+        ];
         for challenge in all {
             let said = challenge.description();
             // RFC 6750, section 3: %x20-21 / %x23-5B / %x5D-7E.
-            assert!(said.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{said}");
+            assert!(
+                said.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
+                "{said}"
+            );
             assert!(!said.contains("  "), "{said}");
             let header = challenge.header();
             assert!(header.to_str().unwrap().starts_with("Bearer error=\"invalid_"), "{header:?}");

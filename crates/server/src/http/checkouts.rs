@@ -22,7 +22,8 @@ use super::describe::op;
 use super::error::ApiError;
 use super::extract::Body;
 use super::fields::{
-    ApiName, Code, Day, Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Name, Note, Part, Phone, Schemas, Text,
+    ApiName, Code, Day, Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Name, Note,
+    Part, Phone, Schemas, Text,
 };
 use super::links::{draw_token, pay_path};
 use super::routes::Routes;
@@ -36,7 +37,8 @@ pub struct WebUrl(pub String);
 
 /// The longest address.
 const URL_MAX: usize = 2_000;
-/// An address with a host, without blanks, control characters and what turns the direction of a text.
+/// An address with a host, without blanks, control characters and what turns the direction of a
+/// text.
 const URL: &str = concat!(
     r"^https?://[^\s/?#\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]",
     r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]*$"
@@ -64,7 +66,8 @@ pub struct Mode(pub PageMode);
 
 impl FromValue for Mode {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        let known = value.as_str().and_then(|text| PageMode::parse(&text.trim().to_ascii_uppercase()));
+        let known =
+            value.as_str().and_then(|text| PageMode::parse(&text.trim().to_ascii_uppercase()));
         known.map(Self).ok_or_else(|| FaultKind::NotEnum(PageMode::names()))
     }
 
@@ -88,7 +91,8 @@ payload! {
 
     /// A checkout to make.
     pub struct CreateCheckout {
-        /// `HOSTED_PAGE` for a page to send the payer to; `DIRECT` for a page of the caller's own. In any case.
+        /// `HOSTED_PAGE` for a page to send the payer to; `DIRECT` for a page of the caller's own.
+        /// In any case.
         mode: Mode,
         /// Invoice or order.
         source_kind: SourceType,
@@ -181,7 +185,15 @@ fn strangers(payload: &CreateCheckout) -> Vec<Fault> {
     let refused = || FaultKind::Refused(Refusal::CurrencyMismatch { what: "checkout", has });
     other
         .map(|(index, _)| {
-            Fault::at(&[Part::Name("body"), Part::Name("items"), Part::Index(index), Part::Name("currency")], refused())
+            Fault::at(
+                &[
+                    Part::Name("body"),
+                    Part::Name("items"),
+                    Part::Index(index),
+                    Part::Name("currency"),
+                ],
+                refused(),
+            )
         })
         .collect()
 }
@@ -218,7 +230,11 @@ fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
     }
 }
 
-async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<CreateCheckout>) -> Answered<CheckoutAnswer> {
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<CreateCheckout>,
+) -> Answered<CheckoutAnswer> {
     let faults = strangers(&payload);
     if !faults.is_empty() {
         return Err(ApiError::Invalid(faults));
@@ -236,7 +252,8 @@ pub fn routes() -> Routes {
         "items": [{ "name": "Rice, 25 kg", "currency": "USD", "amount": 30.00 }],
     });
     let bearer = "The payer bears the fees, unless the operator has set the merchant to bear them.";
-    let said = op("create_checkout", "Make a published invoice or order, with its payer and page").details(bearer);
+    let said = op("create_checkout", "Make a published invoice or order, with its payer and page")
+        .details(bearer);
     Routes::new().post("/v1/checkouts/create", create, said.example(example))
 }
 
@@ -251,7 +268,11 @@ mod tests {
         }
         assert_eq!(Mode::read(&json!("direct")), Ok(Mode(PageMode::Direct)));
         for value in [json!("online"), json!(""), json!(1)] {
-            assert_eq!(Mode::read(&value), Err(FaultKind::NotEnum(vec!["HOSTED", "DIRECT"])), "{value}");
+            assert_eq!(
+                Mode::read(&value),
+                Err(FaultKind::NotEnum(vec!["HOSTED", "DIRECT"])),
+                "{value}"
+            );
         }
     }
 
@@ -260,7 +281,15 @@ mod tests {
         for text in ["https://shop.example/thanks?x=1#y", "http://localhost:3000"] {
             assert!(WebUrl::read(&json!(text)).is_ok(), "{text}");
         }
-        for text in ["javascript:alert(1)", "https://", "https:///x", "ftp://x", "shop.example", "https://a b", ""] {
+        for text in [
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            "ftp://x",
+            "shop.example",
+            "https://a b",
+            "",
+        ] {
             assert!(WebUrl::read(&json!(text)).is_err(), "{text}");
         }
     }

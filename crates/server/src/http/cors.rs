@@ -1,10 +1,14 @@
-//! Pages of other origins that may call this server from a browser: none, unless the operator names them.
+//! Pages of other origins that may call this server from a browser: none, unless the operator names
+//! them.
 //!
-//! The token goes in a header that the page sets, never in a cookie: no call needs credentials that the browser adds by itself.
+//! The token goes in a header that the page sets, never in a cookie: no call needs credentials that
+//! the browser adds by itself.
 
 use std::time::Duration;
 
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::CorsLayer;
 
@@ -16,7 +20,8 @@ const ASKED_AGAIN: Duration = Duration::from_secs(600);
 
 /// Lets pages of these origins call, and read what the fields of an answer say.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
-    let exposed: [HeaderName; 6] = [LINK, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID.clone(), POLICY.clone(), STANDING.clone()];
+    let exposed: [HeaderName; 6] =
+        [LINK, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID.clone(), POLICY.clone(), STANDING.clone()];
     CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
@@ -31,8 +36,13 @@ pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
 /// Why it is none.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let text = text.trim().trim_end_matches('/');
-    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
-    let is_odd = |c: char| c.is_whitespace() || c.is_control() || c.is_ascii_uppercase() || "/?#@*\"<>,\\".contains(c);
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .unwrap_or_default();
+    let is_odd = |c: char| {
+        c.is_whitespace() || c.is_control() || c.is_ascii_uppercase() || "/?#@*\"<>,\\".contains(c)
+    };
     match HeaderValue::from_str(text) {
         Ok(origin) if !host.is_empty() && text.is_ascii() && !host.contains(is_odd) => Ok(origin),
         _ => Err("an origin is http:// or https:// and a host in small letters, with its port where it has one".to_owned()),

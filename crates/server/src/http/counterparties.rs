@@ -106,7 +106,11 @@ async fn create(
     tenant: Tenant,
     Body(payload): Body<CreateCounterparty>,
 ) -> Answered<CounterpartyAnswer> {
-    let command = Command::CreateCounterparty(tenant.id(), payload.relationship_type, party_id(payload.party_id));
+    let command = Command::CreateCounterparty(
+        tenant.id(),
+        payload.relationship_type,
+        party_id(payload.party_id),
+    );
     let row = submit!(app, tenant.caller, command, Output::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
 }
@@ -117,7 +121,8 @@ async fn update(
     Ids([id]): Ids<1>,
     Body(payload): Body<UpdateCounterparty>,
 ) -> Answered<CounterpartyAnswer> {
-    let (relationship, party) = (payload.relationship_type, payload.party_id.map(|id| PartyId(id.0)));
+    let (relationship, party) =
+        (payload.relationship_type, payload.party_id.map(|id| PartyId(id.0)));
     let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
     let row = submit!(app, tenant.caller, command, Output::Counterparty);
     Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
@@ -130,13 +135,20 @@ async fn list_all(
 ) -> Listed<CounterpartyWithPartyAnswer> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
-    let found = app.queries.counterparties(listing.tenant.id(), fullname, query.relationship_type, page).await?;
+    let found = app
+        .queries
+        .counterparties(listing.tenant.id(), fullname, query.relationship_type, page)
+        .await?;
     let merchant = listing.tenant.merchant.clone();
     let answer = |(row, party)| CounterpartyWithPartyAnswer::new(&row, party, &merchant);
     listing.answer(page, found, answer, |row| row.counterparty.id)
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<CounterpartyWithPartyAnswer> {
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<CounterpartyWithPartyAnswer> {
     let found = app.queries.counterparty(tenant.id(), CounterpartyId(id)).await?;
     let (row, party) = found.ok_or(ApiError::NotFound)?;
     Ok(Json(CounterpartyWithPartyAnswer::new(&row, party, &tenant.merchant)))
@@ -149,13 +161,19 @@ pub fn routes() -> Routes {
         .post(
             "/v1/counterparties/create",
             create,
-            op("create_counterparty", "Make a counterparty").example(json!({ "relationship_type": "CUSTOMER", "party_id": 1 })),
+            op("create_counterparty", "Make a counterparty")
+                .example(json!({ "relationship_type": "CUSTOMER", "party_id": 1 })),
         )
         .get("/v1/counterparties/list", list_all, op("list_counterparties", "List counterparties"))
-        .get("/v1/counterparties/retrieve/{id}", retrieve, op("retrieve_counterparty", "Read a counterparty"))
+        .get(
+            "/v1/counterparties/retrieve/{id}",
+            retrieve,
+            op("retrieve_counterparty", "Read a counterparty"),
+        )
         .put(
             "/v1/counterparties/update/{id}",
             update,
-            op("update_counterparty", "Change a counterparty").example(json!({ "relationship_type": "SUPPLIER" })),
+            op("update_counterparty", "Change a counterparty")
+                .example(json!({ "relationship_type": "SUPPLIER" })),
         )
 }

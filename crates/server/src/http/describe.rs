@@ -1,4 +1,5 @@
-//! What a route takes and answers, read off its handler's own signature: the document cannot say anything else.
+//! What a route takes and answers, read off its handler's own signature: the document cannot say
+//! anything else.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Rows, Whole};
 use super::error::ApiError;
-use super::extract::{Body, Ids, PathParameter, PathSegment, PathSegmentAndId, PathSegments, Query, QueryAndBody};
+use super::extract::{
+    Body, Ids, PathParameter, PathSegment, PathSegmentAndId, PathSegments, Query, QueryAndBody,
+};
 use super::fields::{self, Fault, Payload, Schemas};
 use super::limits::ByAddress;
 use super::listing::Listing;
@@ -76,7 +79,8 @@ pub type Describe = fn(&mut Draft, &mut Schemas);
 impl Draft {
     fn in_path(&mut self, schema: Schema) {
         if let Some(name) = self.names.next() {
-            self.parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
+            self.parameters
+                .push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
         }
         self.errors.insert(404);
     }
@@ -87,7 +91,8 @@ impl Draft {
         let properties = payload.get("properties").and_then(Value::as_object);
         for (name, field) in properties.into_iter().flatten() {
             let mut schema = as_text(field.clone());
-            let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            let description =
+                schema.as_object_mut().and_then(|schema| schema.remove("description"));
             let mut parameter = json!({ "name": name, "in": "query", "required": required.contains(&name.as_str()) });
             if let Some(description) = description {
                 parameter["description"] = description;
@@ -109,7 +114,8 @@ fn names_in(value: Option<&Value>) -> Vec<&str> {
     value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// What a field is in a query, where everything is a text and nothing is `null`: of several ways the first.
+/// What a field is in a query, where everything is a text and nothing is `null`: of several ways
+/// the first.
 fn as_text(mut field: Value) -> Value {
     let description = field.get("description").cloned();
     let first = field.get("anyOf").and_then(|choices| choices.get(0)).cloned();
@@ -255,7 +261,10 @@ impl<T: JsonSchema> Gives for Rows<T> {
     fn describe(draft: &mut Draft, schemas: &mut Schemas) {
         draft.answer = schemas.subschema_for::<Vec<T>>();
         let link = "Where there may be more: the next page, with `rel=\"next\"`.";
-        draft.headers.insert("Link".to_owned(), json!({ "description": link, "schema": { "type": "string" } }));
+        draft.headers.insert(
+            "Link".to_owned(),
+            json!({ "description": link, "schema": { "type": "string" } }),
+        );
     }
 }
 
@@ -307,8 +316,13 @@ impl Route {
     /// The operation as the document has it.
     pub fn operation(&self, schemas: &mut Schemas) -> Option<Value> {
         let (said, describe) = self.said.as_ref()?;
-        let names: Vec<String> =
-            self.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(str::to_owned).collect();
+        let names: Vec<String> = self
+            .path
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split('}').next())
+            .map(str::to_owned)
+            .collect();
         let mut draft = Draft {
             names: names.into_iter(),
             parameters: vec![],
@@ -346,7 +360,9 @@ impl Route {
         describe(&mut draft, schemas);
         match (draft.check, said.example.as_ref().map(Value::as_object)) {
             (None, None) => Ok(()),
-            (Some(check), Some(Some(example))) => check(example).map_err(|faults| format!("{}: {faults:?}", self.path)),
+            (Some(check), Some(Some(example))) => {
+                check(example).map_err(|faults| format!("{}: {faults:?}", self.path))
+            }
             _ => Err(format!("{} {}: a body and its example go together", self.method, self.path)),
         }
     }
@@ -370,7 +386,8 @@ fn written(said: &Op, draft: Draft, route: &Route) -> Value {
         if let Some(example) = &said.example {
             content["example"] = example.clone();
         }
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": content } });
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": content } });
     }
     let mut success = json!({ "description": "Done", "content": { "application/json": { "schema": draft.answer } } });
     if !draft.headers.is_empty() {
@@ -378,7 +395,8 @@ fn written(said: &Op, draft: Draft, route: &Route) -> Value {
     }
     let mut responses = json!({ "200": success });
     for status in draft.errors {
-        responses[status.to_string()] = json!({ "$ref": format!("#/components/responses/E{status}") });
+        responses[status.to_string()] =
+            json!({ "$ref": format!("#/components/responses/E{status}") });
     }
     operation["responses"] = responses;
     operation

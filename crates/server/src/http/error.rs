@@ -1,4 +1,5 @@
-//! Every answer that is not 200: always JSON, always with `detail`. Who asked for a page is shown one instead ([`super::pages`]).
+//! Every answer that is not 200: always JSON, always with `detail`. Who asked for a page is shown
+//! one instead ([`super::pages`]).
 
 use std::borrow::Cow;
 
@@ -74,7 +75,10 @@ impl ApiError {
     #[must_use]
     pub fn no_place() -> Self {
         let unknown = Refusal::Unknown { field: "after_id", what: "a row of this list" };
-        Self::Invalid(vec![Fault::at(&[Part::Name("query"), Part::Name("after_id")], FaultKind::Refused(unknown))])
+        Self::Invalid(vec![Fault::at(
+            &[Part::Name("query"), Part::Name("after_id")],
+            FaultKind::Refused(unknown),
+        )])
     }
 
     /// A fault of ours.
@@ -83,13 +87,15 @@ impl ApiError {
         Self::Internal(what.into())
     }
 
-    /// The answer to refusals of an object that the path names by its id: no field of a body is to blame.
+    /// The answer to refusals of an object that the path names by its id: no field of a body is to
+    /// blame.
     #[must_use]
     pub fn on_path(failure: Failure) -> Self {
         Self::placed(failure, |_| in_path(ID))
     }
 
-    /// The answer to refusals, where the path names their object by this parameter: what no field is to blame for stands there.
+    /// The answer to refusals, where the path names their object by this parameter: what no field
+    /// is to blame for stands there.
     pub fn beside_path(parameter: &'static str) -> impl Fn(Failure) -> Self {
         move |failure| Self::placed(failure, |refusal| in_body_or(parameter, refusal))
     }
@@ -104,10 +110,12 @@ impl ApiError {
         }
     }
 
-    /// Credentials go before all else, not found before forbidden, forbidden before the rest: who may not know or do must
-    /// not learn more.
+    /// Credentials go before all else, not found before forbidden, forbidden before the rest: who
+    /// may not know or do must not learn more.
     fn refused(refusals: Vec<Refusal>, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
-        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated) {
+        if let Some(refusal) =
+            refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated)
+        {
             return Self::BadCredentials(refusal.into());
         }
         if refusals.iter().any(|refusal| refusal.class() == Class::NotFound) {
@@ -115,15 +123,20 @@ impl ApiError {
         }
         if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::Forbidden) {
             return match refusal {
-                Refusal::PasscodeLocked { seconds } => Self::Locked(refusal.to_string(), seconds.unsigned_abs()),
-                // It has no end of its own: who does not hear from the operator asks again tomorrow.
+                Refusal::PasscodeLocked { seconds } => {
+                    Self::Locked(refusal.to_string(), seconds.unsigned_abs())
+                }
+                // It has no end of its own: who does not hear from the operator asks again
+                // tomorrow.
                 Refusal::PasscodeLockedForAll => Self::Locked(refusal.to_string(), DAY_S),
                 _ => Self::Forbidden(refusal.to_string()),
             };
         }
         if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::TooMany) {
             return match refusal {
-                Refusal::TooManyRecipients { seconds } => Self::TooManyOf(refusal.to_string(), seconds.unsigned_abs()),
+                Refusal::TooManyRecipients { seconds } => {
+                    Self::TooManyOf(refusal.to_string(), seconds.unsigned_abs())
+                }
                 _ => Self::TooMany(RETRY_AFTER_S),
             };
         }
@@ -142,7 +155,9 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -150,7 +165,9 @@ impl ApiError {
 
     fn detail(&self) -> Detail<'_> {
         Detail::Text(match self {
-            Self::BrokenBody => "The request body is broken: it ended early, or its chunks are not in their format",
+            Self::BrokenBody => {
+                "The request body is broken: it ended early, or its chunks are not in their format"
+            }
             Self::NotAuthenticated => "Not authenticated",
             Self::BadCredentials(_) => "Could not validate credentials",
             Self::Forbidden(text) | Self::Locked(text, _) | Self::TooManyOf(text, _) => text,
@@ -285,20 +302,29 @@ const ERRORS: [(u16, &str); 12] = [
 pub(super) fn responses(schemas: &mut Schemas) -> Value {
     let mut responses = json!({});
     for (status, description) in ERRORS {
-        let schema = if status == 422 { schemas.subschema_for::<Refused>() } else { schemas.subschema_for::<ErrorDetail>() };
+        let schema = if status == 422 {
+            schemas.subschema_for::<Refused>()
+        } else {
+            schemas.subschema_for::<ErrorDetail>()
+        };
         let mut response = json!({ "description": description, "content": { "application/json": { "schema": schema } } });
         let header = |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
         match status {
             401 => {
-                let description = "`Bearer`, with `error` and `error_description` where credentials were given";
+                let description =
+                    "`Bearer`, with `error` and `error_description` where credentials were given";
                 response["headers"] = json!({ "WWW-Authenticate": header(description, "string") });
             }
             403 => {
-                response["headers"] =
-                    json!({ "Retry-After": header("Seconds to wait, where the passcode is locked", "integer") })
+                response["headers"] = json!({ "Retry-After": header("Seconds to wait, where the passcode is locked", "integer") })
             }
-            429 => response["headers"] = json!({ "Retry-After": header("Seconds to wait", "integer") }),
-            500 => response["headers"] = json!({ "X-Request-Id": header("The id in the log", "string") }),
+            429 => {
+                response["headers"] = json!({ "Retry-After": header("Seconds to wait", "integer") })
+            }
+            500 => {
+                response["headers"] =
+                    json!({ "X-Request-Id": header("The id in the log", "string") })
+            }
             503 => {
                 response["headers"] = json!({
                     "Retry-After": header("Seconds to wait", "integer"),
@@ -314,14 +340,20 @@ pub(super) fn responses(schemas: &mut Schemas) -> Value {
 
 /// An id by which a person finds the log line of a failed request.
 pub(super) fn draw_request_id() -> String {
-    clock::random::<8>().map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes))).unwrap_or_default()
+    clock::random::<8>()
+        .map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes)))
+        .unwrap_or_default()
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, mut headers) = (self.status(), self.headers());
         if let Self::BadCredentials(challenge) = &self {
-            tracing::info!(error = challenge.error(), cause = challenge.description(), "credentials were refused");
+            tracing::info!(
+                error = challenge.error(),
+                cause = challenge.description(),
+                "credentials were refused"
+            );
         }
         let request_id = self.cause().map(|cause| {
             let request_id = draw_request_id();
@@ -331,7 +363,12 @@ impl IntoResponse for ApiError {
         if let Some(value) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(REQUEST_ID.clone(), value);
         }
-        (status, headers, Json(Problem { detail: self.detail(), request_id: request_id.as_deref() })).into_response()
+        (
+            status,
+            headers,
+            Json(Problem { detail: self.detail(), request_id: request_id.as_deref() }),
+        )
+            .into_response()
     }
 }
 
@@ -397,11 +434,21 @@ mod tests {
             (
                 ApiError::BrokenBody,
                 400,
-                text("The request body is broken: it ended early, or its chunks are not in their format"),
+                text(
+                    "The request body is broken: it ended early, or its chunks are not in their format",
+                ),
             ),
             (ApiError::NotAuthenticated, 401, text("Not authenticated")),
-            (ApiError::BadCredentials(Challenge::Expired), 401, text("Could not validate credentials")),
-            (ApiError::Forbidden("merchant not verified".to_owned()), 403, text("merchant not verified")),
+            (
+                ApiError::BadCredentials(Challenge::Expired),
+                401,
+                text("Could not validate credentials"),
+            ),
+            (
+                ApiError::Forbidden("merchant not verified".to_owned()),
+                403,
+                text("merchant not verified"),
+            ),
             (ApiError::NotFound, 404, text("Not found")),
             (ApiError::MethodNotAllowed, 405, text("Method not allowed")),
             (ApiError::TooSlow, 408, text("The request body did not arrive in time")),
@@ -409,7 +456,11 @@ mod tests {
             (ApiError::NotJson, 415, text("The request body must be application/json")),
             (ApiError::Locked("passcode locked".to_owned(), 7), 403, text("passcode locked")),
             (ApiError::TooMany(7), 429, text("Too many requests")),
-            (ApiError::TooManyLists, 429, text("Too many lists of this merchant are being answered")),
+            (
+                ApiError::TooManyLists,
+                429,
+                text("Too many lists of this merchant are being answered"),
+            ),
         ] {
             let (got, headers, value) = answer(error).await;
             let waits = status == 429 || value["detail"] == "passcode locked";
@@ -430,7 +481,10 @@ mod tests {
             let (got, headers, value) = answer(error).await;
             assert_eq!(got, status);
             assert_eq!(headers.contains_key("retry-after"), status == 503);
-            assert_eq!(headers["x-request-id"].to_str().unwrap(), value["request_id"].as_str().unwrap());
+            assert_eq!(
+                headers["x-request-id"].to_str().unwrap(),
+                value["request_id"].as_str().unwrap()
+            );
             assert!(!value.to_string().contains("secret"));
         }
     }
@@ -458,12 +512,12 @@ mod tests {
     #[tokio::test]
     async fn what_the_path_names_is_a_fault_of_the_path() {
         let paid = |field| Refusal::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
-        let fault =
-            |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
+        let fault = |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
         let large = Refusal::AmountTooLarge { field: "amount" };
         let (status, _, body) = answer(refused(vec![paid("")])).await;
         assert_eq!((status, body), (422, json!({"detail": [fault(&["path", "id"])]})));
-        let (_, _, body) = answer(ApiError::on_path(Failure::Refused(vec![paid("session_id")]))).await;
+        let (_, _, body) =
+            answer(ApiError::on_path(Failure::Refused(vec![paid("session_id")]))).await;
         assert_eq!(body, json!({"detail": [fault(&["path", "id"])]}));
         let both = Failure::Refused(vec![paid(""), large]);
         let (_, _, body) = answer(ApiError::beside_path("invoice_id")(both)).await;
@@ -476,6 +530,9 @@ mod tests {
     fn who_may_not_know_learns_nothing_more() {
         let unknown = Refusal::Unknown { field: "party_id", what: "a party" };
         assert_eq!(refused(vec![unknown.clone(), Refusal::NotFound]), ApiError::NotFound);
-        assert_eq!(refused(vec![unknown, Refusal::NotVerified]), ApiError::Forbidden(Refusal::NotVerified.to_string()));
+        assert_eq!(
+            refused(vec![unknown, Refusal::NotVerified]),
+            ApiError::Forbidden(Refusal::NotVerified.to_string())
+        );
     }
 }

@@ -34,15 +34,27 @@ payload! {
     }
 }
 
-async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListEvents>) -> Listed<EventAnswer> {
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListEvents>,
+) -> Listed<EventAnswer> {
     let page = page(query.limit, query.after_id);
-    let filter = EventFilter { kind: query.r#type, subject: query.subject_type, subject_id: query.subject_id.map(|id| id.0) };
+    let filter = EventFilter {
+        kind: query.r#type,
+        subject: query.subject_type,
+        subject_id: query.subject_id.map(|id| id.0),
+    };
     let found = app.queries.events(listing.tenant.id(), filter, page).await?;
     let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;
     listing.answer(page, found, |event| transactions.answer(event), EventAnswer::id)
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<EventAnswer> {
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<EventAnswer> {
     let found = app.queries.event(tenant.id(), EventId(id)).await?.ok_or(ApiError::NotFound)?;
     let transactions = Transactions::read(&app, &tenant, std::slice::from_ref(&found)).await?;
     Ok(Json(transactions.answer(found)))

@@ -70,7 +70,8 @@ payload! {
 pub struct ExecutionAnswer {
     reference_id: String,
     status: Name<ExecutionStatus>,
-    // Of a refund what it holds while it is under way, and what it took of the wallet once it is completed.
+    // Of a refund what it holds while it is under way, and what it took of the wallet once it is
+    // completed.
     payer_amount: Amount,
     payer_currency: Code,
     payee_currency: Code,
@@ -82,8 +83,8 @@ pub struct ExecutionAnswer {
     client_secret: Option<String>,
     requires_action: bool,
     payment_intent_id: i64,
-    /// Only where it is so: a collection that failed, of which a review found that it was paid all the same. It counts as
-    /// completed: its invoice or order is paid, and it can be refunded.
+    /// Only where it is so: a collection that failed, of which a review found that it was paid all
+    /// the same. It counts as completed: its invoice or order is paid, and it can be refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by_review: Option<bool>,
     /// Why it is not final, when it is looked at again, and when a person looks at it.
@@ -126,8 +127,13 @@ impl From<Execution> for ExecutionAnswer {
     }
 }
 
-/// The provider's first outcome, if it comes in time; else what was committed. The call goes on in any case.
-pub async fn first_outcome(app: &App, committed: Execution, job: Option<ProviderCall>) -> Execution {
+/// The provider's first outcome, if it comes in time; else what was committed. The call goes on in
+/// any case.
+pub async fn first_outcome(
+    app: &App,
+    committed: Execution,
+    job: Option<ProviderCall>,
+) -> Execution {
     let Some(job) = job else { return committed };
     let dispatcher = app.dispatcher.clone();
     let call = tokio::spawn(async move { dispatcher.run(job).await });
@@ -142,7 +148,12 @@ async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Executio
     Ok(first_outcome(app, executed.execution, executed.call).await)
 }
 
-async fn execute_payout(app: &App, caller: Caller, request: Execute, code: Option<String>) -> Result<Execution, ApiError> {
+async fn execute_payout(
+    app: &App,
+    caller: Caller,
+    request: Execute,
+    code: Option<String>,
+) -> Result<Execution, ApiError> {
     let Some(code) = code else { return execute(app, caller, request).await };
     let reserve = Command::ReservePasscodeAttempt(request.clone(), caller.api_key_id);
     match try_code(app, caller, &reserve, &code).await? {
@@ -150,7 +161,9 @@ async fn execute_payout(app: &App, caller: Caller, request: Execute, code: Optio
         Tried::NotSet => execute(app, caller, request).await,
         Tried::Right(_) => {
             let details = match request.details {
-                OperationDetails::Payout { account_id, .. } => OperationDetails::Payout { account_id, passcode_verified: true },
+                OperationDetails::Payout { account_id, .. } => {
+                    OperationDetails::Payout { account_id, passcode_verified: true }
+                }
                 other => other,
             };
             execute(app, caller, Execute { details, ..request }).await
@@ -158,15 +171,28 @@ async fn execute_payout(app: &App, caller: Caller, request: Execute, code: Optio
     }
 }
 
-/// Does the workspace in a task of its own: a client that goes away must not stop what it has started.
-async fn to_the_end(work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static) -> Answered<ExecutionAnswer> {
+/// Does the workspace in a task of its own: a client that goes away must not stop what it has
+/// started.
+async fn to_the_end(
+    work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static,
+) -> Answered<ExecutionAnswer> {
     let done = tokio::spawn(work).await;
     let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
     Ok(Json(execution.into()))
 }
 
-fn request(tenant: &Tenant, session_id: Id, reference: Reference, details: OperationDetails) -> Execute {
-    Execute { merchant_id: tenant.id(), reference_id: reference.0, session_id: SessionId(session_id.0), details }
+fn request(
+    tenant: &Tenant,
+    session_id: Id,
+    reference: Reference,
+    details: OperationDetails,
+) -> Execute {
+    Execute {
+        merchant_id: tenant.id(),
+        reference_id: reference.0,
+        session_id: SessionId(session_id.0),
+        details,
+    }
 }
 
 async fn collection(
@@ -180,7 +206,11 @@ async fn collection(
     to_the_end(async move { execute(&app, tenant.caller, request).await }).await
 }
 
-async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecutePayout>) -> Answered<ExecutionAnswer> {
+async fn payout(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecutePayout>,
+) -> Answered<ExecutionAnswer> {
     let account_id = payload.payout_account_id.map(|id| PaymentAccountId(id.0));
     let details = OperationDetails::Payout { account_id, passcode_verified: false };
     let request = request(&tenant, payload.session_id, payload.reference_id, details);
@@ -191,10 +221,15 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
     to_the_end(async move {
         let done = execute_payout(&app, tenant.caller, request, code).await;
         match (done, malformed) {
-            // One was given, and only its shape is wrong. A merchant who has set none may send what it likes.
-            (Err(ApiError::Forbidden(said)), Some(kind)) if said == Refusal::PasscodeRequired.to_string() => {
+            // One was given, and only its shape is wrong. A merchant who has set none may send what
+            // it likes.
+            (Err(ApiError::Forbidden(said)), Some(kind))
+                if said == Refusal::PasscodeRequired.to_string() =>
+            {
                 let faults = Fault::spread(Part::Name("passcode"), kind);
-                Err(ApiError::Invalid(faults.into_iter().map(|fault| fault.under(Part::Name("body"))).collect()))
+                Err(ApiError::Invalid(
+                    faults.into_iter().map(|fault| fault.under(Part::Name("body"))).collect(),
+                ))
             }
             (done, _) => done,
         }
@@ -202,14 +237,24 @@ async fn payout(State(app): State<App>, tenant: Tenant, Body(payload): Body<Exec
     .await
 }
 
-async fn transfer(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
-    let request = request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Transfer);
+async fn transfer(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecuteSession>,
+) -> Answered<ExecutionAnswer> {
+    let request =
+        request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Transfer);
     // Final in its commit: nothing follows that a client who goes away could stop.
     Ok(Json(execute(&app, tenant.caller, request).await?.into()))
 }
 
-async fn refund(State(app): State<App>, tenant: Tenant, Body(payload): Body<ExecuteSession>) -> Answered<ExecutionAnswer> {
-    let request = request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Refund);
+async fn refund(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecuteSession>,
+) -> Answered<ExecutionAnswer> {
+    let request =
+        request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Refund);
     to_the_end(async move { execute(&app, tenant.caller, request).await }).await
 }
 

@@ -113,14 +113,16 @@ const DECODER_WORDS: [(&str, &str); 12] = [
 fn not_json(bytes: &[u8], error: &serde_json::Error) -> Fault {
     let text = String::from_utf8_lossy(bytes);
     let said = error.to_string();
-    let known = DECODER_WORDS.iter().find(|(start, _)| said.starts_with(start)).map(|(_, words)| *words);
+    let known =
+        DECODER_WORDS.iter().find(|(start, _)| said.starts_with(start)).map(|(_, words)| *words);
     let words = known.unwrap_or_else(|| said.split(" at line ").next().unwrap_or_default());
     let (line, column, place) = if error.is_eof() {
         let last = text.rsplit('\n').next().unwrap_or_default();
         (text.matches('\n').count() + 1, last.chars().count() + 1, text.chars().count())
     } else {
         let line = error.line().max(1);
-        let before: usize = text.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
+        let before: usize =
+            text.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
         let bytes_into = error.column().saturating_sub(1);
         let here = text.split('\n').nth(line - 1).unwrap_or_default();
         let into = here.char_indices().take_while(|(at, _)| *at < bytes_into).count();
@@ -140,9 +142,11 @@ fn read_body<P: Payload>(bytes: &[u8], foresight: Option<Foresight>) -> Result<P
 
 /// The query's values are texts; an empty one is as good as absent.
 fn read_query<P: Payload>(parts: &Parts) -> Result<P, Vec<Fault>> {
-    let pairs: Vec<(String, String)> = Pairs::try_from_uri(&parts.uri).map(|pairs| pairs.0).unwrap_or_default();
+    let pairs: Vec<(String, String)> =
+        Pairs::try_from_uri(&parts.uri).map(|pairs| pairs.0).unwrap_or_default();
     let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-    let object: Map<String, Value> = given.map(|(name, value)| (name, Value::String(value))).collect();
+    let object: Map<String, Value> =
+        given.map(|(name, value)| (name, Value::String(value))).collect();
     fields::read(&object, None).map_err(|faults| under("query", faults))
 }
 
@@ -179,7 +183,11 @@ impl<Q: Payload, P: Payload> FromRequest<App> for QueryAndBody<Q, P> {
             (Ok(query), Ok(body)) => Ok(Self(query, body)),
             (query, body) => {
                 let of_query = query.err().unwrap_or_default();
-                Err(of_query.into_iter().chain(body.err().unwrap_or_default()).collect::<Vec<_>>().into())
+                Err(of_query
+                    .into_iter()
+                    .chain(body.err().unwrap_or_default())
+                    .collect::<Vec<_>>()
+                    .into())
             }
         }
     }
@@ -203,13 +211,15 @@ impl PathParameter for SessionKind {
     }
 
     fn schema() -> Schema {
-        let words: Vec<String> = Self::ALL.iter().map(|kind| kind.as_str().to_ascii_lowercase()).collect();
+        let words: Vec<String> =
+            Self::ALL.iter().map(|kind| kind.as_str().to_ascii_lowercase()).collect();
         json_schema!({ "type": "string", "enum": words })
     }
 }
 
 async fn words<const N: usize>(parts: &mut Parts) -> Result<[String; N], ApiError> {
-    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NotFound)?;
+    let params =
+        RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NotFound)?;
     let words: Vec<String> = params.iter().map(|(_, word)| word.to_owned()).collect();
     // Nothing is called so, and PostgreSQL refuses to look for a text with a zero byte.
     if words.iter().any(|word| word.contains(char::is_control)) {
@@ -299,9 +309,18 @@ mod tests {
     fn broken_json_is_answered_as_python_would() {
         for (text, expected) in [
             (r#"{"a": }"#, "6 value_error.jsondecode Expecting value: line 1 column 7 (char 6)"),
-            (r#"{"a": 1"#, "7 value_error.jsondecode Expecting ',' delimiter: line 1 column 8 (char 7)"),
-            (r#"{"a" 1}"#, "5 value_error.jsondecode Expecting ':' delimiter: line 1 column 6 (char 5)"),
-            ("{\"ä\": 1,\n \"b\": x}", "15 value_error.jsondecode Expecting value: line 2 column 7 (char 15)"),
+            (
+                r#"{"a": 1"#,
+                "7 value_error.jsondecode Expecting ',' delimiter: line 1 column 8 (char 7)",
+            ),
+            (
+                r#"{"a" 1}"#,
+                "5 value_error.jsondecode Expecting ':' delimiter: line 1 column 6 (char 5)",
+            ),
+            (
+                "{\"ä\": 1,\n \"b\": x}",
+                "15 value_error.jsondecode Expecting value: line 2 column 7 (char 15)",
+            ),
             ("{} x", "3 value_error.jsondecode Extra data: line 1 column 4 (char 3)"),
         ] {
             assert_eq!(syntax(text), expected, "{text}");
@@ -318,7 +337,12 @@ mod tests {
 
     #[test]
     fn a_repeated_field_counts_once_and_bytes_that_are_no_text_are_refused() {
-        assert_eq!(read_body::<Sample>(br#"{"id":1,"id":2,"name":"x"}"#, None).ok().map(|sample| sample.id.0), Some(2));
+        assert_eq!(
+            read_body::<Sample>(br#"{"id":1,"id":2,"name":"x"}"#, None)
+                .ok()
+                .map(|sample| sample.id.0),
+            Some(2)
+        );
         assert!(object(b"{\"a\": \"\xff\"}").is_err());
     }
 
@@ -330,12 +354,19 @@ mod tests {
             is_json(&headers)
         };
         assert!(with("application/json") && with("Application/JSON; charset=utf-8"));
-        assert!(!with("text/plain") && !with("application/x-www-form-urlencoded") && !is_json(&HeaderMap::new()));
+        assert!(
+            !with("text/plain")
+                && !with("application/x-www-form-urlencoded")
+                && !is_json(&HeaderMap::new())
+        );
     }
 
     #[tokio::test]
     async fn a_body_has_a_largest_size() {
-        assert_eq!(bytes_of(vec![b' '; BODY_MAX].into()).await.map(|bytes| bytes.len()), Ok(BODY_MAX));
+        assert_eq!(
+            bytes_of(vec![b' '; BODY_MAX].into()).await.map(|bytes| bytes.len()),
+            Ok(BODY_MAX)
+        );
         assert_eq!(bytes_of(vec![b' '; BODY_MAX + 1].into()).await, Err(ApiError::TooLarge));
     }
 
@@ -346,7 +377,10 @@ mod tests {
             type Data = Bytes;
             type Error = std::io::Error;
 
-            fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
                 Poll::Ready(Some(Err(std::io::ErrorKind::UnexpectedEof.into())))
             }
         }
@@ -375,7 +409,9 @@ mod tests {
             .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"), said())
             .get(
                 "/b/{kind}/x/{id}",
-                async |PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>| format!("{kind} {id}"),
+                async |PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>| {
+                    format!("{kind} {id}")
+                },
                 said(),
             )
             .get("/c/{number}", async |PathSegments([number]): PathSegments<1>| number, said());

@@ -1,4 +1,5 @@
-//! Fees: what the tariff says that a payment costs. The same rows decide executions and predictions.
+//! Fees: what the tariff says that a payment costs. The same rows decide executions and
+//! predictions.
 
 use axum::Json;
 use axum::extract::State;
@@ -204,11 +205,16 @@ pub struct MerchantTierAnswer {
     tier: Option<TierAnswer>,
 }
 
-async fn gateway(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichGatewayFee>) -> Answered<GatewayFeeAnswer> {
+async fn gateway(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhichGatewayFee>,
+) -> Answered<GatewayFeeAnswer> {
     let tariff = app.queries.tariff().await?;
     let (method, operation) = (query.payment_method, query.operation_type);
     let provider = tariff.provider_of(method, tenant.now).ok_or(ApiError::NotFound)?;
-    let row = tariff.gateway_fee(provider, method, operation, tenant.now).ok_or(ApiError::NotFound)?;
+    let row =
+        tariff.gateway_fee(provider, method, operation, tenant.now).ok_or(ApiError::NotFound)?;
     Ok(Json(row.into()))
 }
 
@@ -218,11 +224,17 @@ async fn platform(
     Query(query): Query<WhichPlatformFee>,
 ) -> Answered<PlatformFeeAnswer> {
     let tariff = app.queries.tariff().await?;
-    let row = tariff.platform_fee(&query.fee_tier_name.0, query.operation_type, tenant.now).ok_or(ApiError::NotFound)?;
+    let row = tariff
+        .platform_fee(&query.fee_tier_name.0, query.operation_type, tenant.now)
+        .ok_or(ApiError::NotFound)?;
     Ok(Json(PlatformFeeAnswer::new(row, &tariff)))
 }
 
-async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Query<WhoseTier>) -> Answered<MerchantTierAnswer> {
+async fn merchant_tier(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhoseTier>,
+) -> Answered<MerchantTierAnswer> {
     let merchant = &tenant.merchant;
     if query.owner_type.merchant() != Some(merchant.kind) || query.owner_id.0 != merchant.id.0 {
         return Err(ApiError::NotFound);
@@ -238,12 +250,18 @@ async fn merchant_tier(State(app): State<App>, tenant: Tenant, Query(query): Que
     }))
 }
 
-async fn tiers(State(app): State<App>, listing: Listing, Query(query): Query<ListTiers>) -> Listed<TierAnswer> {
+async fn tiers(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListTiers>,
+) -> Listed<TierAnswer> {
     let page = page(query.limit, query.after_id);
     let tariff = app.queries.tariff().await?;
     let mut tiers: Vec<&Tier> = tariff.tiers.iter().collect();
     tiers.sort_unstable_by_key(|tier| std::cmp::Reverse((tier.created_at, tier.id)));
-    let after = |id| tiers.iter().position(|tier| tier.id == id).map(|at| at + 1).ok_or_else(ApiError::no_place);
+    let after = |id| {
+        tiers.iter().position(|tier| tier.id == id).map(|at| at + 1).ok_or_else(ApiError::no_place)
+    };
     let start = page.after_id.map_or(Ok(0), after)?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let found = Part { rows: tiers.into_iter().skip(start).take(limit).collect(), looked_to: None };
@@ -254,9 +272,17 @@ async fn tiers(State(app): State<App>, listing: Listing, Query(query): Query<Lis
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/v1/fees/gateway", gateway, op("get_gateway_fee", "Read what the network of a method takes").or(404))
+        .get(
+            "/v1/fees/gateway",
+            gateway,
+            op("get_gateway_fee", "Read what the network of a method takes").or(404),
+        )
         .get("/v1/fees/platform", platform, op("get_platform_fee", "Read what a tier pays").or(404))
-        .get("/v1/fees/merchant-tier", merchant_tier, op("get_merchant_fee_tier", "Read the tier of a merchant").or(404))
+        .get(
+            "/v1/fees/merchant-tier",
+            merchant_tier,
+            op("get_merchant_fee_tier", "Read the tier of a merchant").or(404),
+        )
         .get("/v1/fees/tiers", tiers, op("list_fee_tiers", "List fee tiers"))
 }
 
@@ -266,7 +292,10 @@ mod tests {
 
     #[test]
     fn a_share_is_written_in_percent() {
-        assert_eq!([29_000, 5_000, 0, 1, 1_000_000].map(percent), ["2.9", "0.5", "0", "0.0001", "100"]);
+        assert_eq!(
+            [29_000, 5_000, 0, 1, 1_000_000].map(percent),
+            ["2.9", "0.5", "0", "0.0001", "100"]
+        );
         assert_eq!(serde_json::to_string(&Percent(29_000)).unwrap(), "2.9");
     }
 }

@@ -14,11 +14,13 @@ pub enum Said {
     Nothing,
     /// This address.
     By(IpAddr),
-    /// Two different ones: a client wrote one of the two fields itself, and its proxy let it through.
+    /// Two different ones: a client wrote one of the two fields itself, and its proxy let it
+    /// through.
     Both,
 }
 
-/// The client that the proxy in front has seen itself: the last that the fields name. What stands before was written by others.
+/// The client that the proxy in front has seen itself: the last that the fields name. What stands
+/// before was written by others.
 pub fn client(headers: &HeaderMap) -> Said {
     let one = last(headers, &FORWARDED_FOR).map(node);
     let other = last(headers, &FORWARDED).map(|element| parameter(element, "for").and_then(node));
@@ -32,23 +34,28 @@ pub fn client(headers: &HeaderMap) -> Said {
 /// The last element of a list in the last of the fields of this name.
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let text = headers.get_all(name).iter().next_back()?.to_str().unwrap_or_default();
-    // A comma in quotes is none of the list's. No address has one: what is cut there is not understood.
+    // A comma in quotes is none of the list's. No address has one: what is cut there is not
+    // understood.
     Some(text.rsplit(',').next().unwrap_or_default().trim())
 }
 
 /// The value of a parameter: `for=192.0.2.1;proto=https`.
 fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let value = pairs.find(|(known, _)| known.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())?;
+    let value = pairs
+        .find(|(known, _)| known.trim().eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())?;
     Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
-/// An address as proxies write it: alone, with a port, and of IPv6 in brackets or without. A name that hides the address is
-/// none.
+/// An address as proxies write it: alone, with a port, and of IPv6 in brackets or without. A name
+/// that hides the address is none.
 fn node(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let alone = text.parse().ok();
-    let address = alone.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip())).or_else(bracketed);
+    let address = alone
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(bracketed);
     address.map(|address: IpAddr| address.to_canonical())
 }
 
@@ -83,8 +90,16 @@ mod tests {
         ] {
             assert_eq!(said(&[("x-forwarded-for", text)]), address, "{text}");
         }
-        for text in ["", "nonsense", "unknown", "203.0.113.9:", "203.0.113.9:x", "[203.0.113.9]x", "203.0.113", "198.51.100.1,"]
-        {
+        for text in [
+            "",
+            "nonsense",
+            "unknown",
+            "203.0.113.9:",
+            "203.0.113.9:x",
+            "[203.0.113.9]x",
+            "203.0.113",
+            "198.51.100.1,",
+        ] {
             assert_eq!(said(&[("x-forwarded-for", text)]), "Nothing", "{text}");
         }
         assert_eq!(said(&[]), "Nothing");

@@ -59,8 +59,13 @@ async fn readyz(State(app): State<App>) -> Answered<HealthAnswer> {
     Ok(Json(HealthAnswer { status: "ok" }))
 }
 
-/// All that an execution call does but the execution: the tenant, the body, an answer of the same size.
-async fn noop(State(_): State<App>, tenant: Tenant, Body(AnyObject): Body<AnyObject>) -> Answered<Value> {
+/// All that an execution call does but the execution: the tenant, the body, an answer of the same
+/// size.
+async fn noop(
+    State(_): State<App>,
+    tenant: Tenant,
+    Body(AnyObject): Body<AnyObject>,
+) -> Answered<Value> {
     Ok(Json(json!({
         "reference_id": "00000000-0000-4000-8000-000000000000", "status": "COMPLETED",
         "payer_amount": 500, "payer_currency": "USD", "payee_currency": "USD", "payee_amount": 500,
@@ -75,7 +80,10 @@ pub fn routes() -> Routes {
     Routes::new().get("/healthz", healthz, op("get_health", "Ask whether the server lives")).get(
         "/readyz",
         readyz,
-        op("get_readiness", "Ask whether the server can take requests: whether its database answers"),
+        op(
+            "get_readiness",
+            "Ask whether the server can take requests: whether its database answers",
+        ),
     )
 }
 

@@ -23,12 +23,16 @@ pub(super) static STANDING: HeaderName = HeaderName::from_static("ratelimit");
 ///
 /// # Errors
 /// 429.
-pub fn count(limits: &Limits, merchant: MerchantId, extensions: &Extensions) -> Result<(), ApiError> {
+pub fn count(
+    limits: &Limits,
+    merchant: MerchantId,
+    extensions: &Extensions,
+) -> Result<(), ApiError> {
     note(limits.take(merchant), extensions)
 }
 
-/// Counts a request whose token is not good, by the client's address: whoever tries tokens out is slowed down, and others
-/// at the same address are not.
+/// Counts a request whose token is not good, by the client's address: whoever tries tokens out is
+/// slowed down, and others at the same address are not.
 ///
 /// # Errors
 /// 429.
@@ -86,8 +90,8 @@ impl FromRequestParts<App> for OfPage {
 /// Whom all are counted as whose address cannot be known.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// The address that a client is counted by. A proxy on this machine is believed whom it speaks for. Of an IPv6 address, the
-/// network counts: a client has the rest to itself.
+/// The address that a client is counted by. A proxy on this machine is believed whom it speaks for.
+/// Of an IPv6 address, the network counts: a client has the rest to itself.
 fn address_of(peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
     let peer = peer.unwrap_or(NOBODY).to_canonical();
     let client = match forwarded::client(headers) {
@@ -97,14 +101,17 @@ fn address_of(peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
         Said::Both => NOBODY,
     };
     match client {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
         address @ IpAddr::V4(_) => address,
     }
 }
 
 /// Writes on every answer how the caller stands.
 pub async fn show(State(limits): State<Arc<Limits>>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+    let peer =
+        request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
     let call = Call { address: address_of(peer, request.headers()), counted: Arc::default() };
     request.extensions_mut().insert(call.clone());
     let mut response = next.run(request).await;
@@ -113,9 +120,10 @@ pub async fn show(State(limits): State<Arc<Limits>>, mut request: Request, next:
     let standing = counted.unwrap_or_else(|| limits.look(call.address));
     let Standing { policy, left, more_in } = standing;
     let RateLimit { requests, seconds } = limits.limit();
-    for (name, value) in
-        [(&POLICY, format!("\"{policy}\";q={requests};w={seconds}")), (&STANDING, format!("\"{policy}\";r={left};t={more_in}"))]
-    {
+    for (name, value) in [
+        (&POLICY, format!("\"{policy}\";q={requests};w={seconds}")),
+        (&STANDING, format!("\"{policy}\";r={left};t={more_in}")),
+    ] {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name.clone(), value);
         }
@@ -130,18 +138,28 @@ mod tests {
     #[test]
     fn a_client_is_known_by_what_it_cannot_choose() {
         let mut headers = HeaderMap::new();
-        let of = |peer: &str, headers: &HeaderMap| address_of(Some(peer.parse().unwrap()), headers).to_string();
+        let of = |peer: &str, headers: &HeaderMap| {
+            address_of(Some(peer.parse().unwrap()), headers).to_string()
+        };
         assert_eq!(of("203.0.113.7", &headers), "203.0.113.7");
         assert_eq!(of("::ffff:203.0.113.7", &headers), "203.0.113.7");
         assert_eq!(of("2001:db8:1:2:3:4:5:6", &headers), "2001:db8:1:2::");
         headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1, 198.51.100.2"));
         assert_eq!(of("203.0.113.7", &headers), "203.0.113.7", "a stranger is not believed");
-        assert_eq!(of("127.0.0.1", &headers), "198.51.100.2", "what the client wrote before is not");
+        assert_eq!(
+            of("127.0.0.1", &headers),
+            "198.51.100.2",
+            "what the client wrote before is not"
+        );
         headers.append("x-forwarded-for", HeaderValue::from_static("nonsense"));
         assert_eq!(of("127.0.0.1", &headers), "127.0.0.1");
         headers.append("x-forwarded-for", HeaderValue::from_static("[2001:db8:1:2::9]:80"));
         assert_eq!(of("127.0.0.1", &headers), "2001:db8:1:2::");
         headers.insert("forwarded", HeaderValue::from_static("for=192.0.2.1"));
-        assert_eq!(of("127.0.0.1", &headers), "0.0.0.0", "who writes a field of its own is counted with all who do");
+        assert_eq!(
+            of("127.0.0.1", &headers),
+            "0.0.0.0",
+            "who writes a field of its own is counted with all who do"
+        );
     }
 }

@@ -59,17 +59,25 @@ pub fn draw_token() -> Result<String, StoreError> {
     Ok(hex(&clock::random::<16>()?))
 }
 
-/// The page of a source. The first who asks for its link makes it, and so does the first who asks when a checkout's time is over.
+/// The page of a source. The first who asks for its link makes it, and so does the first who asks
+/// when a checkout's time is over.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
     let found = app.queries.page_of(source.id).await?;
-    if let Some(page) = found.filter(|page| source.status.is_final() || !page.is_over(tenant.time())) {
+    if let Some(page) =
+        found.filter(|page| source.status.is_final() || !page.is_over(tenant.time()))
+    {
         return Ok(page);
     }
     let which = SourceRef { merchant_id: source.merchant_id, kind: source.kind, id: source.id };
     Ok(submit!(app, tenant.caller, Command::OpenCheckoutPage(which, draw_token()?), Output::Page))
 }
 
-async fn link(app: &App, tenant: &Tenant, query: WhichNumber, path: fn(&str) -> String) -> Answered<LinkAnswer> {
+async fn link(
+    app: &App,
+    tenant: &Tenant,
+    query: WhichNumber,
+    path: fn(&str) -> String,
+) -> Answered<LinkAnswer> {
     if !tenant.merchant.verified {
         return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
     }
@@ -79,11 +87,19 @@ async fn link(app: &App, tenant: &Tenant, query: WhichNumber, path: fn(&str) -> 
     Ok(Json(LinkAnswer { url: format!("{}{}", app.config.public_url, path(page.current_token())) }))
 }
 
-async fn pay(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichNumber>) -> Answered<LinkAnswer> {
+async fn pay(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhichNumber>,
+) -> Answered<LinkAnswer> {
     link(&app, &tenant, query, pay_path).await
 }
 
-async fn receipt(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichNumber>) -> Answered<LinkAnswer> {
+async fn receipt(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhichNumber>,
+) -> Answered<LinkAnswer> {
     link(&app, &tenant, query, receipt_path).await
 }
 
@@ -91,6 +107,14 @@ async fn receipt(State(app): State<App>, tenant: Tenant, Query(query): Query<Whi
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/v1/links/pay", pay, op("get_payment_link", "Get the link to pay an invoice or order").or(403).or(404))
-        .get("/v1/links/receipt", receipt, op("get_receipt_link", "Get the link to a receipt").or(403).or(404))
+        .get(
+            "/v1/links/pay",
+            pay,
+            op("get_payment_link", "Get the link to pay an invoice or order").or(403).or(404),
+        )
+        .get(
+            "/v1/links/receipt",
+            receipt,
+            op("get_receipt_link", "Get the link to a receipt").or(403).or(404),
+        )
 }

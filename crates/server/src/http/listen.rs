@@ -1,11 +1,13 @@
 //! Connections: how many, how long, and how much of a request is read before anybody looks at it.
 //!
-//! Strangers can open connections. What each may cost is bounded here: a number of connections, a time for the head of a
-//! request, a size of it. A body has its own largest size and time where it is read (`extract.rs`).
+//! Strangers can open connections. What each may cost is bounded here: a number of connections, a
+//! time for the head of a request, a size of it. A body has its own largest size and time where it
+//! is read (`extract.rs`).
 //!
-//! hyper has one time for the head of a request and for the wait before it. It must be longer than the time after which a
-//! proxy closes a connection that it does not use (nginx: 60 seconds), or the proxy would send requests into connections
-//! that are just being closed; but while many connections are open it is short, so that idle ones make room.
+//! hyper has one time for the head of a request and for the wait before it. It must be longer than
+//! the time after which a proxy closes a connection that it does not use (nginx: 60 seconds), or
+//! the proxy would send requests into connections that are just being closed; but while many
+//! connections are open it is short, so that idle ones make room.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,7 +28,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
-/// Connections that wait to be taken. One more is dropped by the kernel, and its client tries again after a second or more.
+/// Connections that wait to be taken. One more is dropped by the kernel, and its client tries again
+/// after a second or more.
 const WAITING: u32 = 4_096;
 /// Heads are some hundred bytes; a larger one is answered with 431.
 const HEAD_MAX: usize = 16 * 1024;
@@ -48,13 +51,17 @@ pub struct Limits {
     pub idle: Duration,
 }
 
-/// So many connections as are wanted, but no more than the process may have files open, once it may have as many as it can.
+/// So many connections as are wanted, but no more than the process may have files open, once it may
+/// have as many as it can.
 #[must_use]
 pub fn within_open_files(wanted: usize) -> usize {
     let most = open_files().saturating_sub(OTHER_FILES).max(1);
     let connections = usize::try_from(most).unwrap_or(usize::MAX).min(wanted);
     if connections < wanted {
-        tracing::warn!(connections, "fewer connections at once than asked for: the system allows so many open files");
+        tracing::warn!(
+            connections,
+            "fewer connections at once than asked for: the system allows so many open files"
+        );
     }
     connections
 }
@@ -87,7 +94,12 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves until `stop` resolves; then lets the requests that have begun end.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -100,7 +112,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         let crowded = places.available_permits() < limits.connections / 2;
         let idle = if crowded { limits.idle.min(CROWDED) } else { limits.idle };
         let caller = Caller { router: router.clone(), peer };
-        let connection = graceful.watch(protocol(idle).serve_connection(TokioIo::new(stream), caller));
+        let connection =
+            graceful.watch(protocol(idle).serve_connection(TokioIo::new(stream), caller));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");
@@ -112,7 +125,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     graceful.shutdown().await;
 }
 
-/// Lets the kernel end a connection whose other side takes nothing of what was written to it: hyper waits for ever.
+/// Lets the kernel end a connection whose other side takes nothing of what was written to it: hyper
+/// waits for ever.
 #[cfg(target_os = "linux")]
 fn unread_no_longer_than(stream: &TcpStream, time: Duration) {
     let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
@@ -125,7 +139,10 @@ fn unread_no_longer_than(stream: &TcpStream, time: Duration) {
 const fn unread_no_longer_than(_stream: &TcpStream, _time: Duration) {}
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
@@ -148,7 +165,11 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 
 fn protocol(idle: Duration) -> http1::Builder {
     let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(idle).max_header_size(HEAD_MAX).max_buf_size(BUFFER_MAX);
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_header_size(HEAD_MAX)
+        .max_buf_size(BUFFER_MAX);
     protocol
 }
 

@@ -39,8 +39,9 @@ impl FromRequestParts<App> for Listing {
 }
 
 impl Listing {
-    /// The answer: a bare array, with a link to the next page where there may be one. `answer` makes a row's answer of what was
-    /// found; after the `id` of the last row the next page goes on.
+    /// The answer: a bare array, with a link to the next page where there may be one. `answer`
+    /// makes a row's answer of what was found; after the `id` of the last row the next page goes
+    /// on.
     ///
     /// # Errors
     /// [`ApiError`] for a row that cannot be written.
@@ -56,15 +57,16 @@ impl Listing {
         let next = if is_full || is_cut { last } else { found.looked_to };
         let mut response = Response::new(Body::from(self.place.keep(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok()) {
+        if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok())
+        {
             response.headers_mut().insert(LINK, link);
         }
         Ok(Rows::new(response))
     }
 }
 
-/// An array of at most so many bytes, but of at least one row where there is one; the id of its last row, and whether it lacks
-/// some.
+/// An array of at most so many bytes, but of at least one row where there is one; the id of its
+/// last row, and whether it lacks some.
 fn written<T: Serialize>(
     rows: impl Iterator<Item = T>,
     id: impl Fn(&T) -> i64,
@@ -77,7 +79,8 @@ fn written<T: Serialize>(
         if last.is_some() {
             text.push(b',');
         }
-        serde_json::to_writer(&mut text, &row).map_err(|error| ApiError::internal(error.to_string()))?;
+        serde_json::to_writer(&mut text, &row)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
         // What ends the array is two bytes.
         if last.is_some() && text.len().saturating_add(2) > most {
             text.truncate(end);
@@ -91,8 +94,13 @@ fn written<T: Serialize>(
 }
 
 fn next_link(uri: &Uri, after_id: i64) -> String {
-    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after_id="));
-    let query: Vec<String> = kept.map(str::to_owned).chain([format!("after_id={after_id}")]).collect();
+    let kept = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("after_id="));
+    let query: Vec<String> =
+        kept.map(str::to_owned).chain([format!("after_id={after_id}")]).collect();
     format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))
 }
 
@@ -109,13 +117,23 @@ mod tests {
         assert_eq!(of(&[], 1), ("[]\n".to_owned(), None, false));
         assert_eq!(of(&[11, 22, 33], 11), ("[11,22,33]\n".to_owned(), Some(33), false));
         assert_eq!(of(&[11, 22, 33], 10), ("[11,22]\n".to_owned(), Some(22), true));
-        assert_eq!(of(&[11, 22, 33], 1), ("[11]\n".to_owned(), Some(11), true), "a page with rows has one");
+        assert_eq!(
+            of(&[11, 22, 33], 1),
+            ("[11]\n".to_owned(), Some(11), true),
+            "a page with rows has one"
+        );
     }
 
     #[test]
     fn the_link_keeps_what_was_asked_for() {
         let uri = Uri::from_static("/v1/parties/list?limit=2&after_id=9&fullname=a%20b");
-        assert_eq!(next_link(&uri, 7), "</v1/parties/list?limit=2&fullname=a%20b&after_id=7>; rel=\"next\"");
-        assert_eq!(next_link(&Uri::from_static("/v1/parties/list"), 7), "</v1/parties/list?after_id=7>; rel=\"next\"");
+        assert_eq!(
+            next_link(&uri, 7),
+            "</v1/parties/list?limit=2&fullname=a%20b&after_id=7>; rel=\"next\""
+        );
+        assert_eq!(
+            next_link(&Uri::from_static("/v1/parties/list"), 7),
+            "</v1/parties/list?after_id=7>; rel=\"next\""
+        );
     }
 }

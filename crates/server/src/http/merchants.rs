@@ -36,7 +36,11 @@ pub struct MerchantInfoAnswer {
     phone: Option<String>,
 }
 
-async fn info(State(_): State<App>, tenant: Tenant, Query(query): Query<WhichMerchant>) -> Answered<MerchantInfoAnswer> {
+async fn info(
+    State(_): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhichMerchant>,
+) -> Answered<MerchantInfoAnswer> {
     let merchant = tenant.merchant;
     if query.merchant_id.0 != merchant.id.0 || query.merchant_type != merchant.kind {
         return Err(ApiError::NotFound);
@@ -53,5 +57,9 @@ async fn info(State(_): State<App>, tenant: Tenant, Query(query): Query<WhichMer
 /// Reading a merchant.
 #[must_use]
 pub fn routes() -> Routes {
-    Routes::new().get("/v1/merchants/merchant-info", info, op("get_merchant_info", "Read the merchant").or(404))
+    Routes::new().get(
+        "/v1/merchants/merchant-info",
+        info,
+        op("get_merchant_info", "Read the merchant").or(404),
+    )
 }

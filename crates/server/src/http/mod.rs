@@ -1,7 +1,8 @@
 //! The HTTP API: the only place that knows JSON and status codes.
 //!
-//! One file a resource: what it takes, what it answers, its handlers, its routes. What a request may say is declared in
-//! [`fields`]; who calls comes from [`tenant::Tenant`], without which a handler cannot read a row.
+//! One file a resource: what it takes, what it answers, its handlers, its routes. What a request
+//! may say is declared in [`fields`]; who calls comes from [`tenant::Tenant`], without which a
+//! handler cannot read a row.
 
 pub mod answer;
 pub mod api_keys;
@@ -111,11 +112,24 @@ mod tests {
         let list = route_list();
         let distinct: HashSet<_> = list.iter().collect();
         assert_eq!(distinct.len(), list.len());
-        assert!(list.contains(&("PUT".to_owned(), "/v1/orders/{order_id}/items/{id}/update".to_owned())));
+        assert!(
+            list.contains(&(
+                "PUT".to_owned(),
+                "/v1/orders/{order_id}/items/{id}/update".to_owned()
+            ))
+        );
         assert!(list.iter().all(|(_, path)| {
             path.starts_with("/v1/")
-                || ["/", "/healthz", "/readyz", "/openapi.json", "/docs", "/pay/{token}", "/receipt/{token}"]
-                    .contains(&path.as_str())
+                || [
+                    "/",
+                    "/healthz",
+                    "/readyz",
+                    "/openapi.json",
+                    "/docs",
+                    "/pay/{token}",
+                    "/receipt/{token}",
+                ]
+                .contains(&path.as_str())
         }));
     }
 }

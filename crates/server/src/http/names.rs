@@ -47,7 +47,9 @@ impl NetworkName {
     fn parse(text: &str) -> Option<Self> {
         let method = Method::parse(text).filter(|method| method.is_mobile_money());
         let own = || Provider::parse(text).map(|provider| Self { provider, of: None });
-        method.and_then(|method| Some(Self { provider: method.network(text)?, of: Some(method) })).or_else(own)
+        method
+            .and_then(|method| Some(Self { provider: method.network(text)?, of: Some(method) }))
+            .or_else(own)
     }
 
     /// The network of a method, if this can be meant.
@@ -59,7 +61,10 @@ impl NetworkName {
     /// Every name.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
-        let mobile = Method::ALL.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
+        let mobile = Method::ALL
+            .iter()
+            .filter(|method| method.is_mobile_money())
+            .map(|method| method.as_str());
         Provider::ALL.iter().map(|provider| provider.as_str()).chain(mobile).collect()
     }
 }

@@ -12,25 +12,53 @@ use super::routes::Routes;
 
 /// What the resources are, in the order in which a newcomer needs them.
 const TAGS: [(&str, &str, &str); 22] = [
-    ("jwt", "Tokens", "A client shows its id and secret for an access token, and the token with every other call."),
+    (
+        "jwt",
+        "Tokens",
+        "A client shows its id and secret for an access token, and the token with every other call.",
+    ),
     ("parties", "Parties", "The persons and firms that a merchant deals with."),
-    ("counterparties", "Counterparties", "What a party is to the merchant: a customer, a supplier, a friend."),
-    ("payment-accounts", "Payment accounts", "Where money is taken from or sent to: mobile money, a card, a wallet."),
+    (
+        "counterparties",
+        "Counterparties",
+        "What a party is to the merchant: a customer, a supplier, a friend.",
+    ),
+    (
+        "payment-accounts",
+        "Payment accounts",
+        "Where money is taken from or sent to: mobile money, a card, a wallet.",
+    ),
     ("invoices", "Invoices", "What a counterparty is asked to pay."),
     ("orders", "Orders", "What a counterparty has bought."),
-    ("checkouts", "Checkouts", "An invoice or order with its payer and a page to pay it on, in one call."),
+    (
+        "checkouts",
+        "Checkouts",
+        "An invoice or order with its payer and a page to pay it on, in one call.",
+    ),
     ("links", "Links", "Pages on which something is paid, or its receipt is shown."),
     (
         "sessions",
         "Sessions",
         "A declared intent: a checkout, a payout, a transfer or a refund. Nothing moves until it is executed.",
     ),
-    ("executions", "Executions", "A session carried out, once: `reference_id` is its idempotency key, for ever."),
+    (
+        "executions",
+        "Executions",
+        "A session carried out, once: `reference_id` is its idempotency key, for ever.",
+    ),
     ("status", "Status", "How far an execution, an invoice or an order is."),
-    ("payment-intents", "Payment intents", "Executions with all that happened to them, down to the ledger."),
+    (
+        "payment-intents",
+        "Payment intents",
+        "Executions with all that happened to them, down to the ledger.",
+    ),
     ("wallets", "Wallets", "What the merchant and its parties have, and every entry behind it."),
     ("events", "Events", "What happened, as it happened: each with the thing that it was about."),
-    ("predictions", "Predictions", "What a payment would cost now, and what a number or card can do."),
+    (
+        "predictions",
+        "Predictions",
+        "What a payment would cost now, and what a number or card can do.",
+    ),
     ("fees", "Fees", "What the book says that payments cost."),
     ("merchants", "Merchants", "The caller itself, and its passcode."),
     ("api-keys", "API keys", "What a merchant obtains tokens with."),
@@ -56,7 +84,9 @@ fn titled(name: &str) -> String {
 /// The resources of these routes: those that have a description in its order, then all others.
 fn tags(used: &[&str]) -> Vec<Value> {
     let known = TAGS.iter().filter(|(name, ..)| used.contains(name));
-    let known = known.map(|(name, title, text)| json!({ "name": name, "x-displayName": title, "description": text }));
+    let known = known.map(
+        |(name, title, text)| json!({ "name": name, "x-displayName": title, "description": text }),
+    );
     let others = used.iter().filter(|name| TAGS.iter().all(|(known, ..)| known != *name));
     known.chain(others.map(|name| json!({ "name": name, "x-displayName": titled(name) }))).collect()
 }
@@ -103,7 +133,8 @@ pub fn document(routes: &Routes) -> Value {
 }
 
 /// The document of the whole API, as it is checked in and served.
-pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document(&super::api())));
+pub static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| format!("{:#}\n", document(&super::api())));
 
 /// The headers of the document.
 type Headers = [(HeaderName, &'static str); 2];
@@ -128,14 +159,21 @@ mod tests {
     #[test]
     fn every_operation_has_an_id_of_its_own_a_summary_and_errors() {
         let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
-        let operations = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+        let operations = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values());
         let mut ids = HashSet::new();
         for operation in operations {
             let id = operation["operationId"].as_str().unwrap();
             assert!(ids.insert(id), "{id} is there twice");
             assert!(!operation["summary"].as_str().unwrap().is_empty(), "{id}");
             let tag = &operation["tags"][0];
-            assert!(document["tags"].as_array().unwrap().iter().any(|known| known["name"] == *tag), "{id}");
+            assert!(
+                document["tags"].as_array().unwrap().iter().any(|known| known["name"] == *tag),
+                "{id}"
+            );
         }
         assert!(ids.len() > 50);
     }
@@ -192,18 +230,33 @@ mod tests {
             });
             assert_eq!(choices, 1, "{way} is one of several things");
             assert!(!object.contains_key("oneOf") && !object.contains_key("allOf"), "{way}");
-            assert!(!object.contains_key("$ref") || !object.contains_key("properties"), "{way} is a reference and more");
-            assert!(!is(object, "integer") || object.get("format").is_some_and(|format| format == "int64"), "{way}");
-            assert!(!is(object, "number") || object.get("format").is_some_and(|format| format == "double"), "{way}");
+            assert!(
+                !object.contains_key("$ref") || !object.contains_key("properties"),
+                "{way} is a reference and more"
+            );
+            assert!(
+                !is(object, "integer")
+                    || object.get("format").is_some_and(|format| format == "int64"),
+                "{way}"
+            );
+            assert!(
+                !is(object, "number")
+                    || object.get("format").is_some_and(|format| format == "double"),
+                "{way}"
+            );
             let values = object.get("enum").and_then(Value::as_array);
-            assert!(values.is_none() || !way.contains("/properties/"), "{way} has values and no name");
+            assert!(
+                values.is_none() || !way.contains("/properties/"),
+                "{way} has values and no name"
+            );
         }
     }
 
     #[test]
     fn no_two_schemas_are_one_type_in_some_language() {
         let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
-        let names: Vec<&String> = document["components"]["schemas"].as_object().unwrap().keys().collect();
+        let names: Vec<&String> =
+            document["components"]["schemas"].as_object().unwrap().keys().collect();
         let small: HashSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         assert_eq!(small.len(), names.len(), "two differ by case alone");
         // What makes an `X` in Go is called `NewX`.
@@ -214,12 +267,20 @@ mod tests {
     #[test]
     fn operations_are_called_by_what_they_do_to_what() {
         let document: Value = serde_json::from_str(&DOCUMENT).unwrap();
-        for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()) {
+        for operation in document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values())
+        {
             let id = operation["operationId"].as_str().unwrap();
             let words: Vec<&str> = id.split('_').collect();
-            let plain = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+            let plain = |word: &&str| {
+                !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase())
+            };
             assert!(words.len() > 1 && words.iter().all(plain), "{id}");
-            let lists = operation["responses"]["200"]["content"]["application/json"]["schema"]["type"] == "array";
+            let lists = operation["responses"]["200"]["content"]["application/json"]["schema"]["type"]
+                == "array";
             assert_eq!(words[0] == "list", lists, "{id}");
             assert!(!lists || id.ends_with('s') || id.ends_with("ies"), "{id} is of several");
         }

@@ -71,7 +71,11 @@ impl From<Party> for PartyAnswer {
     }
 }
 
-async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<CreateParty>) -> Answered<PartyAnswer> {
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<CreateParty>,
+) -> Answered<PartyAnswer> {
     let new = NewParty {
         fullname: payload.fullname.0,
         phone: payload.phone.0,
@@ -82,14 +86,22 @@ async fn create(State(app): State<App>, tenant: Tenant, Body(payload): Body<Crea
     Ok(Json(party.into()))
 }
 
-async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListParties>) -> Listed<PartyAnswer> {
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListParties>,
+) -> Listed<PartyAnswer> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
     let found = app.queries.parties(listing.tenant.id(), fullname, page).await?;
     listing.answer(page, found, PartyAnswer::from, |row| row.id)
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PartyAnswer> {
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<PartyAnswer> {
     let party = app.queries.party(tenant.id(), PartyId(id)).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(party.into()))
 }
@@ -101,7 +113,8 @@ pub fn routes() -> Routes {
         .post(
             "/v1/parties/create",
             create,
-            op("create_party", "Make a party").example(json!({ "fullname": "Ama Kollie", "phone": "231880000001" })),
+            op("create_party", "Make a party")
+                .example(json!({ "fullname": "Ama Kollie", "phone": "231880000001" })),
         )
         .get("/v1/parties/list", list_all, op("list_parties", "List parties"))
         .get("/v1/parties/retrieve/{id}", retrieve, op("retrieve_party", "Read a party"))

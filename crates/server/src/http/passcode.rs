@@ -1,5 +1,5 @@
-//! The passcode: set and removed by whoever knows the one before; each try reserved before it is compared, and compared
-//! outside the engine.
+//! The passcode: set and removed by whoever knows the one before; each try reserved before it is
+//! compared, and compared outside the engine.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,8 @@ use crate::{payload, secrets};
 const WAIT: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How a try went is told to a database that is away for so long; then the try counts as wrong in any case.
+/// How a try went is told to a database that is away for so long; then the try counts as wrong in
+/// any case.
 const TELL_FOR: u32 = 30;
 
 payload! {
@@ -74,15 +75,25 @@ fn crowded() -> ApiError {
 ///
 /// # Errors
 /// 403 when it is wrong or locked; 429 when too many are compared at once; what the engine refuses.
-pub async fn try_code(app: &App, caller: Caller, reserve: &Command, code: &str) -> Result<Tried, ApiError> {
+pub async fn try_code(
+    app: &App,
+    caller: Caller,
+    reserve: &Command,
+    code: &str,
+) -> Result<Tried, ApiError> {
     let mut waiting_since = None;
     loop {
-        // Memory first: a try that is reserved does not wait for it, and keeps no other out meanwhile.
+        // Memory first: a try that is reserved does not wait for it, and keeps no other out
+        // meanwhile.
         let mut place = app.hashing.place(caller.merchant_id).await.ok_or_else(crowded)?;
         match app.engine.submit(caller, reserve.clone()).await {
-            Ok(Output::Executed(executed)) => return Ok(Tried::Replayed(Box::new(executed.execution))),
+            Ok(Output::Executed(executed)) => {
+                return Ok(Tried::Replayed(Box::new(executed.execution)));
+            }
             Ok(Output::Passcode(None)) => return Ok(Tried::NotSet),
-            Ok(Output::Passcode(Some(attempt))) => return compare(app, caller.merchant_id, attempt, code, &mut place).await,
+            Ok(Output::Passcode(Some(attempt))) => {
+                return compare(app, caller.merchant_id, attempt, code, &mut place).await;
+            }
             Ok(_) => return Err(ApiError::another_answer()),
             Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
             Err(failure) => return Err(failure.into()),
@@ -103,7 +114,8 @@ async fn compare(
     place: &mut Place,
 ) -> Result<Tried, ApiError> {
     let (hash, code) = (attempt.hash.clone(), code.to_owned());
-    let compared = place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
+    let compared =
+        place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
     // A hash that is broken is no wrong guess.
     end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
     match compared {
@@ -113,11 +125,18 @@ async fn compare(
     }
 }
 
-/// Writes down how a try went. Where the database is away that is tried again behind the caller's back: what stays open
-/// would count as wrong.
-async fn end(app: &App, merchant: MerchantId, which: PasscodeTryId, right: bool) -> Result<(), ApiError> {
+/// Writes down how a try went. Where the database is away that is tried again behind the caller's
+/// back: what stays open would count as wrong.
+async fn end(
+    app: &App,
+    merchant: MerchantId,
+    which: PasscodeTryId,
+    right: bool,
+) -> Result<(), ApiError> {
     let command = Command::FinishPasscodeAttempt(merchant, which, right);
-    let Err(failure) = app.engine.submit_for(merchant, command.clone()).await else { return Ok(()) };
+    let Err(failure) = app.engine.submit_for(merchant, command.clone()).await else {
+        return Ok(());
+    };
     let engine = app.engine.clone();
     tokio::spawn(async move {
         for _ in 0..TELL_FOR {
@@ -130,9 +149,13 @@ async fn end(app: &App, merchant: MerchantId, which: PasscodeTryId, right: bool)
     Err(failure.into())
 }
 
-/// The hash of the passcode that is to be replaced, if the current one was given and is right; `None` where none is set, or
-/// none was given.
-async fn compared(app: &App, caller: Caller, current: Option<String>) -> Result<Option<String>, ApiError> {
+/// The hash of the passcode that is to be replaced, if the current one was given and is right;
+/// `None` where none is set, or none was given.
+async fn compared(
+    app: &App,
+    caller: Caller,
+    current: Option<String>,
+) -> Result<Option<String>, ApiError> {
     let Some(current) = current else { return Ok(None) };
     let reserve = Command::ReservePasscodeChange(caller.merchant_id, caller.api_key_id);
     match try_code(app, caller, &reserve, &current).await? {
@@ -149,31 +172,53 @@ async fn hashed(app: &App, merchant: MerchantId, passcode: String) -> Result<Str
 }
 
 /// Puts a passcode, or none, in the place of the current one.
-async fn change(app: App, caller: Caller, current: Option<String>, new: Option<String>) -> Answered<PasscodeAnswer> {
+async fn change(
+    app: App,
+    caller: Caller,
+    current: Option<String>,
+    new: Option<String>,
+) -> Answered<PasscodeAnswer> {
     let replaces = compared(&app, caller, current).await?;
     let hash = match new {
         Some(passcode) => Some(hashed(&app, caller.merchant_id, passcode).await?),
         None => None,
     };
     let has_passcode = hash.is_some();
-    match app.engine.submit(caller, Command::ReplacePasscode(caller.merchant_id, replaces, hash)).await? {
+    match app
+        .engine
+        .submit(caller, Command::ReplacePasscode(caller.merchant_id, replaces, hash))
+        .await?
+    {
         Output::Done => Ok(Json(PasscodeAnswer { has_passcode })),
         _ => Err(ApiError::another_answer()),
     }
 }
 
 /// In a task of its own: a client that goes away leaves no try behind that is never ended.
-async fn change_to_the_end(app: App, caller: Caller, current: Option<String>, new: Option<String>) -> Answered<PasscodeAnswer> {
+async fn change_to_the_end(
+    app: App,
+    caller: Caller,
+    current: Option<String>,
+    new: Option<String>,
+) -> Answered<PasscodeAnswer> {
     let done = tokio::spawn(change(app, caller, current, new)).await;
     done.map_err(|_| ApiError::internal("the task of a passcode panicked"))?
 }
 
-async fn set(State(app): State<App>, tenant: Tenant, Body(payload): Body<SetPasscode>) -> Answered<PasscodeAnswer> {
+async fn set(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<SetPasscode>,
+) -> Answered<PasscodeAnswer> {
     let current = payload.current.map(|current| current.0);
     change_to_the_end(app, tenant.caller, current, Some(payload.passcode.0)).await
 }
 
-async fn remove(State(app): State<App>, tenant: Tenant, Body(payload): Body<RemovePasscode>) -> Answered<PasscodeAnswer> {
+async fn remove(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<RemovePasscode>,
+) -> Answered<PasscodeAnswer> {
     change_to_the_end(app, tenant.caller, Some(payload.current.0), None).await
 }
 
@@ -186,9 +231,15 @@ pub fn routes() -> Routes {
          lifts it.",
     );
     let remove_it = op("remove_passcode", "Remove the passcode: payouts need none any more");
-    Routes::new().post("/v1/merchants/passcode/set", set, set_it.example(json!({ "passcode": "246810" })).or(403)).post(
-        "/v1/merchants/passcode/remove",
-        remove,
-        remove_it.example(json!({ "current": "246810" })).or(403),
-    )
+    Routes::new()
+        .post(
+            "/v1/merchants/passcode/set",
+            set,
+            set_it.example(json!({ "passcode": "246810" })).or(403),
+        )
+        .post(
+            "/v1/merchants/passcode/remove",
+            remove,
+            remove_it.example(json!({ "current": "246810" })).or(403),
+        )
 }

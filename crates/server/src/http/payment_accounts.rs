@@ -16,7 +16,9 @@ use super::answer::{Answered, Limit, Listed, Time, page, submit};
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::{Ids, Query, QueryAndBody};
-use super::fields::{CountryCode, Fault, FaultKind, FromValue, Id, Name, Network, Part, Phone, Text};
+use super::fields::{
+    CountryCode, Fault, FaultKind, FromValue, Id, Name, Network, Part, Phone, Text,
+};
 use super::listing::Listing;
 use super::predictions::test_card;
 use super::routes::Routes;
@@ -38,7 +40,8 @@ payload! {
         party_id: Id,
         /// ISO 3166, two letters or three, in any case; answered as two.
         country_code: CountryCode,
-        /// The number of the phone, without a plus sign; for a card the provider's name for it, in the sandbox that of a test card.
+        /// The number of the phone, without a plus sign; for a card the provider's name for it, in
+        /// the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
     }
 
@@ -112,14 +115,16 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
     let number = &payload.insensitive_account_number.as_ref()?.0;
     match payload.method {
         Method::CreditCard
-            if mode == Mode::Sandbox && payload.provider.0 == Provider::Stripe && test_card(number).is_none() =>
+            if mode == Mode::Sandbox
+                && payload.provider.0 == Provider::Stripe
+                && test_card(number).is_none() =>
         {
             Some(FaultKind::Refused(Refusal::NoCard))
         }
         // Not by its shape, since that depends on the method, which the document cannot say.
-        method if method.is_mobile_money() => {
-            Phone::read(&Value::String(number.clone())).err().map(|_| FaultKind::Refused(Refusal::NoPhone))
-        }
+        method if method.is_mobile_money() => Phone::read(&Value::String(number.clone()))
+            .err()
+            .map(|_| FaultKind::Refused(Refusal::NoPhone)),
         _ => None,
     }
 }
@@ -130,7 +135,11 @@ async fn create(
     QueryAndBody(purpose, payload): QueryAndBody<AccountPurpose, CreatePaymentAccount>,
 ) -> Answered<PaymentAccountAnswer> {
     if let Some(kind) = wrong_number(&payload, tenant.merchant.mode) {
-        return Err(vec![Fault::at(&[Part::Name("body"), Part::Name("insensitive_account_number")], kind)].into());
+        return Err(vec![Fault::at(
+            &[Part::Name("body"), Part::Name("insensitive_account_number")],
+            kind,
+        )]
+        .into());
     }
     let new = NewAccount {
         party_id: PartyId(payload.party_id.0),
@@ -141,7 +150,8 @@ async fn create(
         country_code: payload.country_code.0,
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
-    let account = submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Output::Account);
+    let account =
+        submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Output::Account);
     Ok(Json(account.into()))
 }
 
@@ -161,12 +171,20 @@ async fn list_all(
     listing.answer(page, found, PaymentAccountAnswer::from, |row| row.id)
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<PaymentAccountAnswer> {
     let account = app.queries.payment_account(tenant.id(), id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(account.into()))
 }
 
-async fn deactivate(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentAccountAnswer> {
+async fn deactivate(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<PaymentAccountAnswer> {
     let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
     Ok(Json(submit!(app, tenant.caller, command, Output::Account).into()))
 }
@@ -181,8 +199,16 @@ pub fn routes() -> Routes {
     let said = op("create_payment_account", "Make a payment account").example(example);
     Routes::new()
         .post("/v1/payment-accounts/create", create, said)
-        .get("/v1/payment-accounts/list", list_all, op("list_payment_accounts", "List payment accounts"))
-        .get("/v1/payment-accounts/retrieve/{id}", retrieve, op("retrieve_payment_account", "Read a payment account"))
+        .get(
+            "/v1/payment-accounts/list",
+            list_all,
+            op("list_payment_accounts", "List payment accounts"),
+        )
+        .get(
+            "/v1/payment-accounts/retrieve/{id}",
+            retrieve,
+            op("retrieve_payment_account", "Read a payment account"),
+        )
         .post(
             "/v1/payment-accounts/deactivate/{id}",
             deactivate,
@@ -197,7 +223,9 @@ mod tests {
 
     #[test]
     fn a_number_is_never_shown_whole() {
-        for (number, shown) in [("231770000001", "********0001"), ("12345", "*2345"), ("1234", "****"), ("", "")] {
+        for (number, shown) in
+            [("231770000001", "********0001"), ("12345", "*2345"), ("1234", "****"), ("", "")]
+        {
             assert_eq!(mask(number), shown);
         }
     }

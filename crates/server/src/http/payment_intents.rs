@@ -53,7 +53,8 @@ pub struct PaymentIntentAnswer {
     gateway_fee: Amount,
     fx_fee: Amount,
     fee_currency: Code,
-    /// Collections: what of it is refunded or under way to be, in the payer's currency; the rest can be refunded.
+    /// Collections: what of it is refunded or under way to be, in the payer's currency; the rest
+    /// can be refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
     completed_at: Option<Time>,
@@ -84,7 +85,8 @@ impl From<Execution> for PaymentIntentAnswer {
             gateway_fee: fee(execution.gateway_fee_minor),
             fx_fee: fee(execution.fx_fee_minor),
             fee_currency: Code(currency),
-            refunded_amount: Some(refunded).filter(|_| kind_of(&execution) == SessionKind::Checkout),
+            refunded_amount: Some(refunded)
+                .filter(|_| kind_of(&execution) == SessionKind::Checkout),
             completed_at: execution.completed_at.map(Time),
             settled_by_review_at: execution.settled_by_review_at.map(Time),
             created_at: Time(execution.created_at),
@@ -137,7 +139,11 @@ impl Transactions {
     ///
     /// # Errors
     /// [`ApiError`].
-    pub(super) async fn read(app: &App, tenant: &Tenant, events: &[Event]) -> Result<Self, ApiError> {
+    pub(super) async fn read(
+        app: &App,
+        tenant: &Tenant,
+        events: &[Event],
+    ) -> Result<Self, ApiError> {
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         let mut transactions: HashMap<EventId, Vec<_>> = HashMap::new();
         for (entry, kind) in app.queries.entries_of(tenant.id(), &ids).await? {
@@ -162,7 +168,11 @@ impl Transactions {
     }
 }
 
-async fn timeline(app: &App, tenant: &Tenant, execution: &Execution) -> Result<Vec<EventAnswer>, ApiError> {
+async fn timeline(
+    app: &App,
+    tenant: &Tenant,
+    execution: &Execution,
+) -> Result<Vec<EventAnswer>, ApiError> {
     let mut events = app.queries.events_of(tenant.id(), execution.session_id.0).await?;
     events.extend(app.queries.events_of(tenant.id(), execution.id.0).await?);
     events.sort_by_key(|event| (event.created_at, event.id));
@@ -170,13 +180,19 @@ async fn timeline(app: &App, tenant: &Tenant, execution: &Execution) -> Result<V
     Ok(events.into_iter().map(|event| transactions.answer(event)).collect())
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<PaymentIntentDetailAnswer> {
-    let execution = app.queries.execution(tenant.id(), ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<PaymentIntentDetailAnswer> {
+    let execution =
+        app.queries.execution(tenant.id(), ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
     let timeline = timeline(&app, &tenant, &execution).await?;
-    let session = match app.queries.session(tenant.id(), kind_of(&execution), execution.session_id).await? {
-        Some(session) => Some(sessions::answer(&app, &tenant, session).await?),
-        None => None,
-    };
+    let session =
+        match app.queries.session(tenant.id(), kind_of(&execution), execution.session_id).await? {
+            Some(session) => Some(sessions::answer(&app, &tenant, session).await?),
+            None => None,
+        };
     Ok(Json(PaymentIntentDetailAnswer { intent: execution.into(), session, timeline }))
 }
 
@@ -199,5 +215,9 @@ pub fn routes() -> Routes {
             retrieve,
             op("retrieve_payment_intent", "Read a payment intent with its timeline"),
         )
-        .get("/v1/payment-intents/list", list_all, op("list_payment_intents", "List payment intents"))
+        .get(
+            "/v1/payment-intents/list",
+            list_all,
+            op("list_payment_intents", "List payment intents"),
+        )
 }

@@ -1,5 +1,5 @@
-//! Predictions: what a payment would cost now, and what a number or card can do. They read the tariff that executions are
-//! decided by, through the same functions.
+//! Predictions: what a payment would cost now, and what a number or card can do. They read the
+//! tariff that executions are decided by, through the same functions.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,9 @@ use super::answer::Answered;
 use super::describe::op;
 use super::error::ApiError;
 use super::extract::Query;
-use super::fields::{Code, Fault, FaultKind, FromValue, Id, Name, Part, PaymentSource, Phone, Schemas, Text};
+use super::fields::{
+    Code, Fault, FaultKind, FromValue, Id, Name, Part, PaymentSource, Phone, Schemas, Text,
+};
 use super::names::{NetworkName, OwnerKind};
 use super::routes::Routes;
 use super::tenant::Tenant;
@@ -138,7 +140,8 @@ pub struct PhoneAnswer {
     currencies: Vec<Code>,
     phone: String,
     payment_method: Name<Method>,
-    /// The method's own name: clients send it back as `method` and as `provider`, and both calls take it.
+    /// The method's own name: clients send it back as `method` and as `provider`, and both calls
+    /// take it.
     gateway_provider: Name<Method>,
     operation_type: Name<Operation>,
 }
@@ -175,7 +178,11 @@ fn network(name: NetworkName, method: Method) -> Result<Provider, ApiError> {
     })
 }
 
-async fn amount(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictAmount>) -> Answered<PredictionAnswer> {
+async fn amount(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<PredictAmount>,
+) -> Answered<PredictionAnswer> {
     let merchant = &tenant.merchant;
     // Another merchant's tier is not the caller's to know.
     let of_caller = query.owner_type.is_none_or(|kind| kind.merchant() == Some(merchant.kind))
@@ -184,23 +191,49 @@ async fn amount(State(app): State<App>, tenant: Tenant, Query(query): Query<Pred
         return Err(ApiError::NotFound);
     }
     let (operation, method) = (query.operation_type, query.payment_method);
-    let route = Route { tier: &merchant.fee_tier, operation, provider: network(query.provider, method)?, method };
-    let question = Question { base: query.base_amount, target: query.target_currency, bearer: query.fee_bearer, route };
+    let route = Route {
+        tier: &merchant.fee_tier,
+        operation,
+        provider: network(query.provider, method)?,
+        method,
+    };
+    let question = Question {
+        base: query.base_amount,
+        target: query.target_currency,
+        bearer: query.fee_bearer,
+        route,
+    };
     let tariff = app.queries.tariff().await?;
-    let quote = fees::predict(question, &tariff, tenant.now).map_err(|refusal| refused(refusal, "base_amount"))?;
+    let quote = fees::predict(question, &tariff, tenant.now)
+        .map_err(|refusal| refused(refusal, "base_amount"))?;
     Ok(Json(quote.into()))
 }
 
-async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictSource>) -> Answered<PredictionAnswer> {
+async fn source(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<PredictSource>,
+) -> Answered<PredictionAnswer> {
     let method = query.payment_method;
     let provider = network(query.provider, method)?;
     let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
     let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
-    let route = Route { tier: &tenant.merchant.fee_tier, operation: Operation::Collection, provider, method };
-    let question = Question { base: source.total(), target: query.target_currency, bearer: source.fee_bearer, route };
+    let route = Route {
+        tier: &tenant.merchant.fee_tier,
+        operation: Operation::Collection,
+        provider,
+        method,
+    };
+    let question = Question {
+        base: source.total(),
+        target: query.target_currency,
+        bearer: source.fee_bearer,
+        route,
+    };
     let tariff = app.queries.tariff().await?;
-    let quote = fees::predict(question, &tariff, tenant.now).map_err(|refusal| refused(refusal, "source_id"))?;
+    let quote = fees::predict(question, &tariff, tenant.now)
+        .map_err(|refusal| refused(refusal, "source_id"))?;
     Ok(Json(quote.into()))
 }
 
@@ -213,13 +246,21 @@ async fn currencies(
 ) -> Result<Vec<Code>, ApiError> {
     let found = fees::currencies(&*app.queries.tariff().await?, method, provider, operation, now);
     if found.is_empty() {
-        let (method, provider, operation) = (method.as_str(), provider.as_str(), operation.as_str());
-        return Err(on_query("operation_type", FaultKind::Refused(Refusal::NoMarket { method, provider, operation })));
+        let (method, provider, operation) =
+            (method.as_str(), provider.as_str(), operation.as_str());
+        return Err(on_query(
+            "operation_type",
+            FaultKind::Refused(Refusal::NoMarket { method, provider, operation }),
+        ));
     }
     Ok(found.into_iter().map(Code).collect())
 }
 
-async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictPhone>) -> Answered<PhoneAnswer> {
+async fn phone(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<PredictPhone>,
+) -> Answered<PhoneAnswer> {
     let tariff = app.queries.tariff().await?;
     let unknown = || on_query("phone", FaultKind::Refused(Refusal::NoOperator));
     let operator = tariff.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
@@ -227,7 +268,8 @@ async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<Predi
     Ok(Json(PhoneAnswer {
         carrier: operator.carrier.clone(),
         country: operator.country.clone(),
-        currencies: currencies(&app, (operator.method, provider), query.operation_type, tenant.now).await?,
+        currencies: currencies(&app, (operator.method, provider), query.operation_type, tenant.now)
+            .await?,
         phone: query.phone.0,
         payment_method: Name(operator.method),
         gateway_provider: Name(operator.method),
@@ -238,14 +280,19 @@ async fn phone(State(app): State<App>, tenant: Tenant, Query(query): Query<Predi
 /// Brands of the test cards; what follows a brand's name says how such a card behaves.
 const BRANDS: [&str; 7] = ["visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay"];
 /// Test cards that are named for what they do: each is a Visa card.
-const BEHAVIOURS: [&str; 4] = ["chargeDeclined", "chargeCustomerFail", "authenticationRequired", "threeDSecure"];
+const BEHAVIOURS: [&str; 4] =
+    ["chargeDeclined", "chargeCustomerFail", "authenticationRequired", "threeDSecure"];
 /// Test cards that are named for their country: each is a Visa card.
-const COUNTRIES: [&str; 16] = ["us", "ca", "br", "mx", "gb", "ie", "fr", "de", "es", "it", "nl", "in", "jp", "sg", "au", "hk"];
+const COUNTRIES: [&str; 16] = [
+    "us", "ca", "br", "mx", "gb", "ie", "fr", "de", "es", "it", "nl", "in", "jp", "sg", "au", "hk",
+];
 
 /// Brand and country of a test card.
 pub(super) fn test_card(name: &str) -> Option<(&'static str, String)> {
     let rest = name.strip_prefix("pm_card_")?;
-    let is_of = |brand: &str| rest.strip_prefix(brand).is_some_and(|more| more.is_empty() || more.starts_with('_'));
+    let is_of = |brand: &str| {
+        rest.strip_prefix(brand).is_some_and(|more| more.is_empty() || more.starts_with('_'))
+    };
     let us = || "US".to_owned();
     if let Some(brand) = BRANDS.iter().find(|brand| is_of(brand)) {
         Some((brand, us()))
@@ -256,7 +303,11 @@ pub(super) fn test_card(name: &str) -> Option<(&'static str, String)> {
     }
 }
 
-async fn card(State(app): State<App>, tenant: Tenant, Query(query): Query<PredictCard>) -> Answered<CardAnswer> {
+async fn card(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<PredictCard>,
+) -> Answered<CardAnswer> {
     let method = Method::CreditCard;
     let provider = Provider::Stripe;
     if query.provider.is_some_and(|name| name.of(method) != Some(provider)) {
@@ -285,14 +336,22 @@ pub fn routes() -> Routes {
         .get(
             "/v1/predictions/payment-source/amount-and-fees",
             source,
-            op("predict_payment_source_amount_and_fees", "Predict how an invoice or order would be paid").or(404),
+            op(
+                "predict_payment_source_amount_and_fees",
+                "Predict how an invoice or order would be paid",
+            )
+            .or(404),
         )
         .get(
             "/v1/predictions/mmo-provider-info",
             phone,
             op("predict_mmo_provider_info", "Tell the operator of a phone number").or(404),
         )
-        .get("/v1/predictions/card-provider-info", card, op("predict_card_provider_info", "Tell what a card is").or(404))
+        .get(
+            "/v1/predictions/card-provider-info",
+            card,
+            op("predict_card_provider_info", "Tell what a card is").or(404),
+        )
 }
 
 #[cfg(test)]
@@ -303,7 +362,11 @@ mod tests {
     #[test]
     fn a_number_is_read_as_people_write_it() {
         for text in ["231880000001", "+231880000001", " 231 88 000-0001", "+231 (88) 0000001"] {
-            assert_eq!(AnyPhone::read(&json!(text)).ok().map(|phone| phone.0), Some("231880000001".to_owned()), "{text}");
+            assert_eq!(
+                AnyPhone::read(&json!(text)).ok().map(|phone| phone.0),
+                Some("231880000001".to_owned()),
+                "{text}"
+            );
         }
         for text in ["0880000001", "++231880000001", "231", "x31880000001"] {
             assert!(AnyPhone::read(&json!(text)).is_err(), "{text}");

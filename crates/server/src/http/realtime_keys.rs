@@ -97,7 +97,10 @@ async fn collection(
         iat,
         exp: iat.saturating_add(SECONDS),
     })?;
-    Ok(([(CACHE_CONTROL, "no-store")], Json(RealtimeTokenAnswer { access_token, expires_in: SECONDS })))
+    Ok((
+        [(CACHE_CONTROL, "no-store")],
+        Json(RealtimeTokenAnswer { access_token, expires_in: SECONDS }),
+    ))
 }
 
 /// Obtaining a realtime token.
@@ -106,6 +109,7 @@ pub fn routes() -> Routes {
     let example = json!({
         "session_id": 1, "source_type": "INVOICE", "reference_id": "3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f",
     });
-    let said = op("get_collection_realtime_key", "Obtain a token to listen to a payment").example(example);
+    let said =
+        op("get_collection_realtime_key", "Obtain a token to listen to a payment").example(example);
     Routes::new().post("/v1/realtime-keys/collection", collection, said)
 }

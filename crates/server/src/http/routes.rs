@@ -90,14 +90,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 }
 
-/// What is true of every answer. A panic is a bug of one request: it is answered with 500, and the process lives on. No answer
-/// is taken for another type than it says, and none is kept by a browser or a proxy unless it says that it may be: nearly
-/// all are somebody's payments.
+/// What is true of every answer. A panic is a bug of one request: it is answered with 500, and the
+/// process lives on. No answer is taken for another type than it says, and none is kept by a
+/// browser or a proxy unless it says that it may be: nearly all are somebody's payments.
 async fn guard(request: Request, next: Next) -> Response {
     let line = Line::begin(&request);
     let is_for_people = refusal::is_meant(request.uri().path());
     let response = caught(request, next).await;
-    let mut response = if is_for_people { refusal::shown(response) } else { with_a_last_line(response).await };
+    let mut response =
+        if is_for_people { refusal::shown(response) } else { with_a_last_line(response).await };
     if let Some(line) = line {
         line.end(&mut response);
     }
@@ -109,7 +110,10 @@ async fn guard(request: Request, next: Next) -> Response {
 
 /// Ends JSON with a newline, so that a terminal's prompt does not stand behind it.
 async fn with_a_last_line(response: Response) -> Response {
-    let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !is_json {
         return response;
     }
@@ -130,11 +134,12 @@ async fn with_a_last_line(response: Response) -> Response {
 
 async fn caught(request: Request, next: Next) -> Response {
     let mut answer = pin!(next.run(request));
-    let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
-        Ok(Poll::Ready(response)) => Poll::Ready(Some(response)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(_) => Poll::Ready(None),
-    });
+    let caught =
+        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(Poll::Ready(response)) => Poll::Ready(Some(response)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        });
     caught.await.unwrap_or_else(|| ApiError::internal("a handler panicked").into_response())
 }
 
@@ -150,12 +155,20 @@ mod tests {
 
     async fn call(method: &str, path: &str) -> (u16, String, String) {
         let said = || op("sample", "A sample");
-        let routes = Routes::<()>::new().get("/fine", async || "fine", said()).put("/fine", async || "put", said());
+        let routes = Routes::<()>::new().get("/fine", async || "fine", said()).put(
+            "/fine",
+            async || "put",
+            said(),
+        );
         let routes = routes.get("/broken", broken, said());
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = routes.build(()).oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let allow = response.headers().get("allow").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        let allow = response
+            .headers()
+            .get("allow")
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default();
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, allow, String::from_utf8(body.to_vec()).unwrap())
     }
@@ -163,7 +176,10 @@ mod tests {
     #[tokio::test]
     async fn whatever_comes_is_answered_with_json() {
         assert_eq!(call("GET", "/fine").await, (200, String::new(), "fine".to_owned()));
-        assert_eq!(call("GET", "/other").await, (404, String::new(), "{\"detail\":\"Not found\"}\n".to_owned()));
+        assert_eq!(
+            call("GET", "/other").await,
+            (404, String::new(), "{\"detail\":\"Not found\"}\n".to_owned())
+        );
         let (status, allow, body) = call("POST", "/fine").await;
         assert_eq!((status, body.as_str()), (405, "{\"detail\":\"Method not allowed\"}\n"));
         assert!(allow.contains("GET") && allow.contains("PUT"), "{allow}");

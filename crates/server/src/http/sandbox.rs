@@ -40,8 +40,17 @@ pub struct ClockAnswer {
     now: Time,
 }
 
-async fn advance(State(app): State<App>, tenant: Tenant, Body(payload): Body<AdvanceClock>) -> Answered<ClockAnswer> {
-    let now = submit!(app, tenant.caller, Command::AdvanceClock(tenant.id(), payload.seconds.0), Output::Time);
+async fn advance(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<AdvanceClock>,
+) -> Answered<ClockAnswer> {
+    let now = submit!(
+        app,
+        tenant.caller,
+        Command::AdvanceClock(tenant.id(), payload.seconds.0),
+        Output::Time
+    );
     Ok(Json(ClockAnswer { now: Time(now) }))
 }
 
@@ -52,7 +61,13 @@ async fn authenticate(
     Body(payload): Body<Authenticate>,
 ) -> Answered<ExecutionAnswer> {
     let command = Command::AuthenticateCard(tenant.id(), reference.0, payload.success);
-    let settled = submit!(app, tenant.caller, command, Output::Settled, ApiError::beside_path("reference_id"));
+    let settled = submit!(
+        app,
+        tenant.caller,
+        command,
+        Output::Settled,
+        ApiError::beside_path("reference_id")
+    );
     Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
 }
 
@@ -63,7 +78,8 @@ pub fn routes() -> Routes {
         .post(
             "/v1/sandbox/clock/advance",
             advance,
-            op("advance_sandbox_clock", "Move the merchant's clock forward").example(json!({ "seconds": 900 })),
+            op("advance_sandbox_clock", "Move the merchant's clock forward")
+                .example(json!({ "seconds": 900 })),
         )
         .post(
             "/v1/sandbox/executions/{reference_id}/authenticate",

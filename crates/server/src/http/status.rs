@@ -41,7 +41,12 @@ pub struct SourceStatusAnswer {
     paid_at: Option<Time>,
 }
 
-async fn execution(app: App, tenant: Tenant, operation: Operation, reference: Reference) -> Answered<ExecutionAnswer> {
+async fn execution(
+    app: App,
+    tenant: Tenant,
+    operation: Operation,
+    reference: Reference,
+) -> Answered<ExecutionAnswer> {
     let found = app.queries.execution_by_reference(tenant.id(), operation, &reference.0).await?;
     Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
 }
@@ -54,7 +59,11 @@ async fn collection(
     execution(app, tenant, Operation::Collection, key).await
 }
 
-async fn payout(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
+async fn payout(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Payout, key).await
 }
 
@@ -66,11 +75,19 @@ async fn transfer(
     execution(app, tenant, Operation::Transfer, key).await
 }
 
-async fn refund(State(app): State<App>, tenant: Tenant, PathSegment(key): PathSegment<Reference>) -> Answered<ExecutionAnswer> {
+async fn refund(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
     execution(app, tenant, Operation::Refund, key).await
 }
 
-async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<WhichSource>) -> Answered<SourceStatusAnswer> {
+async fn source(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhichSource>,
+) -> Answered<SourceStatusAnswer> {
     let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
     let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
@@ -89,9 +106,29 @@ async fn source(State(app): State<App>, tenant: Tenant, Query(query): Query<Whic
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
-        .get("/v1/status/collection/{reference_id}", collection, op("get_collection_status", "Ask how far a collection is"))
-        .get("/v1/status/payout/{reference_id}", payout, op("get_payout_status", "Ask how far a payout is"))
-        .get("/v1/status/transfer/{reference_id}", transfer, op("get_transfer_status", "Ask how far a transfer is"))
-        .get("/v1/status/refund/{reference_id}", refund, op("get_refund_status", "Ask how far a refund is"))
-        .get("/v1/status/source", source, op("get_payment_source_status", "Ask whether an invoice or order is paid").or(404))
+        .get(
+            "/v1/status/collection/{reference_id}",
+            collection,
+            op("get_collection_status", "Ask how far a collection is"),
+        )
+        .get(
+            "/v1/status/payout/{reference_id}",
+            payout,
+            op("get_payout_status", "Ask how far a payout is"),
+        )
+        .get(
+            "/v1/status/transfer/{reference_id}",
+            transfer,
+            op("get_transfer_status", "Ask how far a transfer is"),
+        )
+        .get(
+            "/v1/status/refund/{reference_id}",
+            refund,
+            op("get_refund_status", "Ask how far a refund is"),
+        )
+        .get(
+            "/v1/status/source",
+            source,
+            op("get_payment_source_status", "Ask whether an invoice or order is paid").or(404),
+        )
 }

@@ -34,15 +34,17 @@ impl Tenant {
         self.merchant.id
     }
 
-    /// Demands that the credentials hold still, where nothing is written that would ask for it: a body may come long after
-    /// its head.
+    /// Demands that the credentials hold still, where nothing is written that would ask for it: a
+    /// body may come long after its head.
     ///
     /// # Errors
     /// 401.
     pub async fn holds(&self, app: &App) -> Result<(), ApiError> {
-        let (key, signing_keys) = (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
+        let (key, signing_keys) =
+            (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
         let key = key.map(|(key, _)| key);
-        held(&self.caller, key.as_ref(), &signing_keys, clock::now()).map_err(ApiError::BadCredentials)
+        held(&self.caller, key.as_ref(), &signing_keys, clock::now())
+            .map_err(ApiError::BadCredentials)
     }
 
     /// The merchant's own time.
@@ -52,8 +54,14 @@ impl Tenant {
     }
 }
 
-/// Whether credentials that were good hold at `now`, by the API key and the signing keys that there are.
-fn held(caller: &Caller, key: Option<&ApiKey>, signing_keys: &[SigningKey], now: Timestamp) -> Result<(), Challenge> {
+/// Whether credentials that were good hold at `now`, by the API key and the signing keys that there
+/// are.
+fn held(
+    caller: &Caller,
+    key: Option<&ApiKey>,
+    signing_keys: &[SigningKey],
+    now: Timestamp,
+) -> Result<(), Challenge> {
     if key.is_none_or(|key| key.revoked_at.is_some()) {
         return Err(Challenge::KeyRevoked);
     }
@@ -67,7 +75,8 @@ fn held(caller: &Caller, key: Option<&ApiKey>, signing_keys: &[SigningKey], now:
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let value = headers.get(AUTHORIZATION).ok_or(ApiError::NotAuthenticated)?;
     let no_bearer = || ApiError::BadCredentials(Challenge::NoBearer);
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(no_bearer)?;
+    let (scheme, token) =
+        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(no_bearer)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(no_bearer()) }
 }
 
@@ -75,9 +84,15 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 async fn identify(token: &str, app: &App, now: Timestamp) -> Result<(Caller, Merchant), ApiError> {
     let checked = app.tokens.check_or_look(token, now, &app.queries).await?;
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
-    let found = app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());
+    let found =
+        app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());
     let (key, merchant) = found.ok_or(ApiError::BadCredentials(Challenge::KeyRevoked))?;
-    let caller = Caller { merchant_id: merchant.id, api_key_id: key.id, signing_key_id: token.signing_key, until: token.until };
+    let caller = Caller {
+        merchant_id: merchant.id,
+        api_key_id: key.id,
+        signing_key_id: token.signing_key,
+        until: token.until,
+    };
     Ok((caller, merchant))
 }
 
@@ -124,7 +139,12 @@ mod tests {
     fn credentials_hold_until_they_are_taken_away_or_expire() {
         use domain::kernel::ids::{ApiKeyId, SigningKeyId};
         let (until, at) = (Timestamp(100), Timestamp(99));
-        let caller = Caller { merchant_id: MerchantId(1), api_key_id: ApiKeyId(2), signing_key_id: SigningKeyId(3), until };
+        let caller = Caller {
+            merchant_id: MerchantId(1),
+            api_key_id: ApiKeyId(2),
+            signing_key_id: SigningKeyId(3),
+            until,
+        };
         let key = ApiKey {
             id: ApiKeyId(2),
             merchant_id: MerchantId(1),

@@ -25,7 +25,8 @@ use networks::sandbox::Sandbox;
 use crate::tokens::Tokens;
 use crate::workers::dispatch::Dispatcher;
 
-/// The API without workers, who would ask for things of their own; and a token of the first merchant's.
+/// The API without workers, who would ask for things of their own; and a token of the first
+/// merchant's.
 fn api(stage: &Stage) -> (Router, String) {
     let stores = stage.place.stores().unwrap();
     let keys = stage.ask(async |q| q.signing_keys().await.unwrap());

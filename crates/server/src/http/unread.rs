@@ -1,8 +1,9 @@
-//! Bodies that nobody has read when their request is answered: of a call that takes none, or that was refused before.
+//! Bodies that nobody has read when their request is answered: of a call that takes none, or that
+//! was refused before.
 //!
-//! What is left of such a body stands before the next request of the connection. It is read and dropped where it is small;
-//! else the answer says that the connection ends with it. Otherwise the server would close a connection that its client is
-//! just sending the next request on.
+//! What is left of such a body stands before the next request of the connection. It is read and
+//! dropped where it is small; else the answer says that the connection ends with it. Otherwise the
+//! server would close a connection that its client is just sending the next request on.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +46,10 @@ impl HttpBody for Lent {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -84,10 +88,15 @@ async fn is_dropped(mut rest: Body) -> bool {
         if rest.size_hint().lower() > left {
             return false;
         }
-        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut rest).poll_frame(context)).await {
+        while let Some(frame) =
+            std::future::poll_fn(|context| Pin::new(&mut rest).poll_frame(context)).await
+        {
             let Ok(frame) = frame else { return false };
             let length = frame.data_ref().map_or(0, Bytes::len);
-            let Some(less) = u64::try_from(length).ok().and_then(|length| left.checked_sub(length)) else { return false };
+            let Some(less) = u64::try_from(length).ok().and_then(|length| left.checked_sub(length))
+            else {
+                return false;
+            };
             left = less;
         }
         true

@@ -97,7 +97,8 @@ pub struct EntryAnswer {
 
 impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
     fn from((entry, kind): (Entry, Option<AccountKind>)) -> Self {
-        let account = kind.map_or_else(|| format!("WALLET {}", entry.account_id), |kind| kind.to_string());
+        let account =
+            kind.map_or_else(|| format!("WALLET {}", entry.account_id), |kind| kind.to_string());
         Self {
             account,
             id: entry.id.0,
@@ -113,15 +114,26 @@ impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
     }
 }
 
-async fn list_all(State(app): State<App>, listing: Listing, Query(query): Query<ListWallets>) -> Listed<WalletAnswer> {
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListWallets>,
+) -> Listed<WalletAnswer> {
     let page = page(query.limit, query.after_id);
-    let filter =
-        WalletFilter { party: query.party_id.map(|id| PartyId(id.0)), owner: query.owner_type, currency: query.currency };
+    let filter = WalletFilter {
+        party: query.party_id.map(|id| PartyId(id.0)),
+        owner: query.owner_type,
+        currency: query.currency,
+    };
     let found = app.queries.wallets(listing.tenant.id(), filter, page).await?;
     listing.answer(page, found, WalletAnswer::from, |row| row.id)
 }
 
-async fn retrieve(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<WalletAnswer> {
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<WalletAnswer> {
     let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(wallet.into()))
 }
@@ -133,7 +145,8 @@ async fn entries(
     Query(query): Query<ListEntries>,
 ) -> Listed<EntryAnswer> {
     let page = page(query.limit, query.after_id);
-    let wallet = app.queries.wallet(listing.tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let wallet =
+        app.queries.wallet(listing.tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = app.queries.wallet_entries(&wallet, page).await?;
     listing.answer(page, found, |entry| EntryAnswer::from((entry, None)), |row| row.id)
 }
@@ -144,5 +157,9 @@ pub fn routes() -> Routes {
     Routes::new()
         .get("/v1/wallets/list", list_all, op("list_wallets", "List wallets"))
         .get("/v1/wallets/retrieve/{id}", retrieve, op("retrieve_wallet", "Read a wallet"))
-        .get("/v1/wallets/{id}/entries", entries, op("list_wallet_entries", "List the ledger entries of a wallet"))
+        .get(
+            "/v1/wallets/{id}/entries",
+            entries,
+            op("list_wallet_entries", "List the ledger entries of a wallet"),
+        )
 }

@@ -1,5 +1,5 @@
-//! Work at a provider, step by step: what is to be done next, without doing it. The dispatcher drives it with a clock and a
-//! network, a simulation with neither.
+//! Work at a provider, step by step: what is to be done next, without doing it. The dispatcher
+//! drives it with a clock and a network, a simulation with neither.
 
 use domain::decision::command::{Command, Output};
 use domain::kernel::ids::MerchantId;
@@ -10,7 +10,8 @@ use domain::payments::provider_call::ProviderCall;
 
 use crate::engine::Outcome;
 
-/// A job may lead to another (ask, never seen, send again); more than this in a row is left to a worker.
+/// A job may lead to another (ask, never seen, send again); more than this in a row is left to a
+/// worker.
 const STEPS: usize = 4;
 
 /// A job whose lease this process holds, and those that follow from it.
@@ -27,7 +28,8 @@ pub enum Next {
     Call(CallSequence),
     /// Nothing more: this is what became of it.
     Done(Box<Execution>),
-    /// Nothing is known. The row is as it was, with its lease: when that is over a worker asks the provider.
+    /// Nothing is known. The row is as it was, with its lease: when that is over a worker asks the
+    /// provider.
     Left,
 }
 
@@ -44,7 +46,8 @@ impl CallSequence {
         &self.job
     }
 
-    /// Whether the call may be begun at `now`: once the lease is over another process may be calling, and the row is due.
+    /// Whether the call may be begun at `now`: once the lease is over another process may be
+    /// calling, and the row is due.
     #[must_use]
     pub fn may_call(&self, now: Timestamp) -> bool {
         now < self.job.lease_until

@@ -15,7 +15,8 @@ use store::clock;
 
 /// Calls to providers that are under way at once.
 const CALLS: usize = 256;
-/// A call that takes longer is silence. Well within the lease, so that no other process calls meanwhile.
+/// A call that takes longer is silence. Well within the lease, so that no other process calls
+/// meanwhile.
 pub const CALL: Duration = Duration::from_secs(10);
 
 /// Calls providers. Cheap to clone.
@@ -39,8 +40,8 @@ impl Dispatcher {
         self.calls.available_permits()
     }
 
-    /// Calls the provider for a job whose lease this process holds, and stores the outcome. `None` when the outcome could
-    /// not be stored now: a worker will find it.
+    /// Calls the provider for a job whose lease this process holds, and stores the outcome. `None`
+    /// when the outcome could not be stored now: a worker will find it.
     pub async fn run(&self, job: ProviderCall) -> Option<Execution> {
         let mut calls = CallSequence::new(job);
         loop {

@@ -1,4 +1,5 @@
-//! Writes `EXPIRED` into sessions whose time is over. Only for the lists: an expired session is refused, swept or not.
+//! Writes `EXPIRED` into sessions whose time is over. Only for the lists: an expired session is
+//! refused, swept or not.
 
 use domain::decision::command::Command;
 use domain::kernel::ids::{MerchantId, SessionId};
@@ -20,13 +21,14 @@ pub async fn run(app: App) {
 
 /// Sweeps what some merchants have; answers whether there is more.
 async fn round(app: &App, turns: &mut Turns) -> bool {
-    let seen = match app.queries.merchants_with_sessions(turns.after(), clock::now(), MERCHANTS).await {
-        Ok(seen) => seen,
-        Err(error) => {
-            tracing::warn!(%error, "merchants with sessions could not be read");
-            return false;
-        }
-    };
+    let seen =
+        match app.queries.merchants_with_sessions(turns.after(), clock::now(), MERCHANTS).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                tracing::warn!(%error, "merchants with sessions could not be read");
+                return false;
+            }
+        };
     let served = turns.deal(&seen, PAGE);
     let sweep = |merchant: &MerchantId| tokio::spawn(share(app.clone(), *merchant, served.share));
     let sweeps: Vec<_> = served.merchants.iter().map(sweep).collect();
@@ -46,7 +48,8 @@ async fn share(app: App, merchant: MerchantId, share: u32) -> bool {
             return false;
         }
     };
-    let sweeps: Vec<_> = due.into_iter().map(|id| tokio::spawn(expire(app.clone(), merchant, id))).collect();
+    let sweeps: Vec<_> =
+        due.into_iter().map(|id| tokio::spawn(expire(app.clone(), merchant, id))).collect();
     let mut swept = 0;
     for sweep in sweeps {
         swept += u32::from(sweep.await.unwrap_or(false));

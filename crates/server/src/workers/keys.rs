@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::tokens::Tokens;
 use store::queries::Queries;
 
-/// How often the keys are read: for so long a retired key may still be honoured by what only reads. Whoever obtains a token has
-/// them read, too.
+/// How often the keys are read: for so long a retired key may still be honoured by what only reads.
+/// Whoever obtains a token has them read, too.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Reads the keys now and then, for ever.

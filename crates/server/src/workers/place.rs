@@ -1,4 +1,5 @@
-//! Looks after the file of the database: what is written into one that has lost its name is gone at the end of the process.
+//! Looks after the file of the database: what is written into one that has lost its name is gone at
+//! the end of the process.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ const EVERY: Duration = Duration::from_millis(500);
 /// While it is missing, every so many looks the log says so again.
 const SAY_EVERY: u32 = 20;
 
-/// Looks now and then, for ever. A read is refused from the first look that finds it missing on, a batch looks for itself.
+/// Looks now and then, for ever. A read is refused from the first look that finds it missing on, a
+/// batch looks for itself.
 pub async fn run(queries: Queries) {
     let mut missed = 0_u32;
     loop {

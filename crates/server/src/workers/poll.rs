@@ -1,5 +1,5 @@
-//! Finds executions that are due: asks their provider, sends again what it never saw, cancels what nobody confirms, and puts
-//! on the review list what is past its deadline.
+//! Finds executions that are due: asks their provider, sends again what it never saw, cancels what
+//! nobody confirms, and puts on the review list what is past its deadline.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use store::clock;
 /// What a clock that was ahead has put off is searched for so often, among all that waits.
 const SEARCH_EVERY: Duration = Duration::from_secs(20);
 
-/// How many may be claimed. No more than can be called at once: a claim that waits for its call would outlive its lease.
+/// How many may be claimed. No more than can be called at once: a claim that waits for its call
+/// would outlive its lease.
 #[must_use]
 pub fn limit(free_places: usize) -> u32 {
     u32::try_from(free_places).unwrap_or(PAGE).min(PAGE)
@@ -82,19 +83,23 @@ async fn put_off(app: &App, merchant: MerchantId) -> Result<bool, StoreError> {
     if found.is_empty() {
         return Ok(false);
     }
-    tracing::warn!(found = found.len(), "payments were put off by a clock that was ahead: they are looked at now");
+    tracing::warn!(
+        found = found.len(),
+        "payments were put off by a clock that was ahead: they are looked at now"
+    );
     Ok(claim_all(app, found.into_iter().map(|id| (id, merchant))).await >= limit)
 }
 
 /// Works off what some merchants have; answers whether there is more.
 async fn round(app: &App, turns: &mut Turns) -> bool {
-    let seen = match app.queries.merchants_with_executions(turns.after(), clock::now(), MERCHANTS).await {
-        Ok(seen) => seen,
-        Err(error) => {
-            tracing::warn!(%error, "merchants with due executions could not be read");
-            return false;
-        }
-    };
+    let seen =
+        match app.queries.merchants_with_executions(turns.after(), clock::now(), MERCHANTS).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                tracing::warn!(%error, "merchants with due executions could not be read");
+                return false;
+            }
+        };
     let served = turns.deal(&seen, limit(app.dispatcher.free_places()));
     let work = |merchant: &MerchantId| tokio::spawn(share(app.clone(), *merchant, served.share));
     let works: Vec<_> = served.merchants.iter().map(work).collect();
@@ -118,7 +123,8 @@ async fn share(app: App, merchant: MerchantId, share: u32) -> bool {
 
 /// Claims executions and has their providers asked; answers how many could be claimed.
 async fn claim_all(app: &App, due: impl Iterator<Item = (ExecutionId, MerchantId)>) -> u32 {
-    let checks: Vec<_> = due.map(|(id, merchant)| tokio::spawn(check(app.clone(), id, merchant))).collect();
+    let checks: Vec<_> =
+        due.map(|(id, merchant)| tokio::spawn(check(app.clone(), id, merchant))).collect();
     let mut claimed = 0;
     for check in checks {
         claimed += u32::from(check.await.unwrap_or(false));
@@ -129,7 +135,8 @@ async fn claim_all(app: &App, due: impl Iterator<Item = (ExecutionId, MerchantId
 async fn check(app: App, id: ExecutionId, merchant: MerchantId) -> bool {
     match granted(app.engine.submit_for(merchant, claim(id)).await) {
         Ok(Some(job)) => {
-            // Not waited for: a slow provider must not keep others from being asked. The lease keeps the row ours meanwhile.
+            // Not waited for: a slow provider must not keep others from being asked. The lease
+            // keeps the row ours meanwhile.
             tokio::spawn(async move { app.dispatcher.run(job).await });
             true
         }

@@ -1,5 +1,5 @@
-//! Whose turn it is. What is due is looked up merchant by merchant and each has its share, so that nobody waits behind
-//! another's crowd.
+//! Whose turn it is. What is due is looked up merchant by merchant and each has its share, so that
+//! nobody waits behind another's crowd.
 
 use domain::kernel::ids::MerchantId;
 

@@ -1,11 +1,13 @@
-//! `kill -9` under load: what was acknowledged is still there, and what was pending reaches its end.
+//! `kill -9` under load: what was acknowledged is still there, and what was pending reaches its
+//! end.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::support::shop::{GOOD, ending, source_for};
 use crate::support::{
-    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, open, open_with, shown, soon, wait_for,
+    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, open, open_with,
+    shown, soon, wait_for,
 };
 use serde_json::Value;
 
@@ -44,13 +46,19 @@ impl Load {
         let item = json!({"name": "x", "currency": "USD", "qty": 1, "amount": number("10.00")});
         post(shop, &format!("/v1/invoices/{invoice}/items/add"), &item)?;
         shop.api.try_call("PUT", &format!("/v1/invoices/publish/{invoice}"), None).ok()?.ok();
-        let session = id(&post(shop, "/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "INVOICE"}))?);
+        let session = id(&post(
+            shop,
+            "/v1/sessions/checkout",
+            &json!({"source_id": invoice, "source_type": "INVOICE"}),
+        )?);
         Some(json!({"session_id": session, "payment_account_id": self.payer, "currency": "USD"}))
     }
 
     /// Goes on until the server dies.
     pub(crate) fn run(&self, shop: &Merchant, kind: &'static str) {
-        while let Some(mut body) = if kind == "payout" { self.payout(shop) } else { self.collection(shop) } {
+        while let Some(mut body) =
+            if kind == "payout" { self.payout(shop) } else { self.collection(shop) }
+        {
             let reference = key();
             body["reference_id"] = json!(reference);
             let place = self.begin(kind, reference);
@@ -87,8 +95,15 @@ fn rank(status: &str) -> u8 {
     }
 }
 
-/// Loads the server from four threads, kills it after so many acknowledgements, and starts it again.
-fn kill_under_load(server: &mut Server, shop: &Merchant, load: &Load, acknowledgements: usize, environment: &[(&str, &str)]) {
+/// Loads the server from four threads, kills it after so many acknowledgements, and starts it
+/// again.
+fn kill_under_load(
+    server: &mut Server,
+    shop: &Merchant,
+    load: &Load,
+    acknowledgements: usize,
+    environment: &[(&str, &str)],
+) {
     let goal = load.acknowledged().len() + acknowledgements;
     std::thread::scope(|scope| {
         for kind in ["payout", "collection", "payout", "collection"] {
@@ -101,12 +116,17 @@ fn kill_under_load(server: &mut Server, shop: &Merchant, load: &Load, acknowledg
         }
         server.kill();
     });
-    assert!(load.acknowledged().len() >= goal, "too little was acknowledged: {}", load.acknowledged().len());
+    assert!(
+        load.acknowledged().len() >= goal,
+        "too little was acknowledged: {}",
+        load.acknowledged().len()
+    );
     server.restart(environment);
     server.verify_ledger();
 }
 
-/// What is there is what was acknowledged, or what came after it. Answers how often each kind completed.
+/// What is there is what was acknowledged, or what came after it. Answers how often each kind
+/// completed.
 pub(crate) fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
     let (mut payouts, mut collections) = (0, 0);
     for attempt in load.tries.lock().expect("a lock").iter() {
@@ -184,7 +204,9 @@ fn every_pending_execution_reaches_its_end() {
 fn what_the_provider_never_answered_survives_too() {
     let (mut server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
-    let sent: Vec<Value> = ["129", "139", "149"].map(|d| shop.send(shop.momo("PAYOUT", &ending(d)), "USD", "100.00")).into();
+    let sent: Vec<Value> = ["129", "139", "149"]
+        .map(|d| shop.send(shop.momo("PAYOUT", &ending(d)), "USD", "100.00"))
+        .into();
     server.kill();
     server.restart(&[]);
     server.verify_ledger();

@@ -10,8 +10,14 @@ const QUICK_START: &str = include_str!("../../../../docs/quick-start.md");
 /// The code of the blocks that follow a marker, in order: they build on each other.
 fn blocks(marker: &str) -> String {
     let marker = format!("<!-- {marker} -->");
-    let code =
-        |part: &'static str| part.trim_start().strip_prefix("```")?.split_once('\n')?.1.split_once("```").map(|(code, _)| code);
+    let code = |part: &'static str| {
+        part.trim_start()
+            .strip_prefix("```")?
+            .split_once('\n')?
+            .1
+            .split_once("```")
+            .map(|(code, _)| code)
+    };
     QUICK_START.split(&marker).skip(1).filter_map(code).collect::<Vec<_>>().join("\n")
 }
 
@@ -50,7 +56,11 @@ fn the_quick_start_runs_in_curl() {
 
 #[test]
 fn the_quick_start_runs_in_python() {
-    if !Command::new("python3").args(["-c", "import requests"]).output().is_ok_and(|run| run.status.success()) {
+    if !Command::new("python3")
+        .args(["-c", "import requests"])
+        .output()
+        .is_ok_and(|run| run.status.success())
+    {
         use std::io::Write;
         let _ = writeln!(std::io::stderr(), "SKIPPED quick start: python3 has no requests");
         return;
@@ -70,5 +80,8 @@ fn the_quick_start_runs_in_node() {
 #[test]
 fn the_error_catalogue_is_up_to_date() {
     let catalogue = Database::new().kola(&["errors"]).ok();
-    assert!(catalogue == include_str!("../../../../docs/errors.md"), "run: cargo run -- errors > docs/errors.md");
+    assert!(
+        catalogue == include_str!("../../../../docs/errors.md"),
+        "run: cargo run -- errors > docs/errors.md"
+    );
 }

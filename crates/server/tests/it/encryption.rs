@@ -1,9 +1,11 @@
-//! A PostgreSQL that is spoken to in secret. `cargo xtask test` gives the cluster a certificate for 127.0.0.1, signed by itself.
+//! A PostgreSQL that is spoken to in secret. `cargo xtask test` gives the cluster a certificate for
+//! 127.0.0.1, signed by itself.
 
 use crate::support::shop::GOOD;
 use crate::support::{Database, Server, on_postgres_only, skipped};
 
-/// The file of the certificate. A PostgreSQL that somebody else gave to the run may speak in the open only.
+/// The file of the certificate. A PostgreSQL that somebody else gave to the run may speak in the
+/// open only.
 macro_rules! certificate {
     () => {{
         on_postgres_only!();

@@ -28,7 +28,11 @@ fn a_new_key_is_known_at_once_and_the_old_one_stays_good() {
     for api in [&server.api, &later.api] {
         assert_eq!((status(api, &new), status(api, &old)), (200, 200));
     }
-    assert_eq!(key_of(&token(&server, &shop)), key_of(&new), "the earlier server signs with it from now on");
+    assert_eq!(
+        key_of(&token(&server, &shop)),
+        key_of(&new),
+        "the earlier server signs with it from now on"
+    );
     assert_eq!(status(&server.api, &old), 200);
 }
 
@@ -42,7 +46,9 @@ fn tokens_of_a_retired_key_are_refused() {
     let new = token(&server, &shop);
     assert_ne!(key_of(&new), key_of(&old));
     assert_eq!(status(&server.api, &new), 200);
-    wait_for("the refusal of the old key's token", || (status(&server.api, &old) == 401).then_some(()));
+    wait_for("the refusal of the old key's token", || {
+        (status(&server.api, &old) == 401).then_some(())
+    });
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `kola ledger verify` beside a server that works: it sees one point in time, at which every rule holds.
+//! `kola ledger verify` beside a server that works: it sees one point in time, at which every rule
+//! holds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -11,7 +12,9 @@ fn look(server: &Server) -> (i64, i64) {
     let said = server.kola(&["ledger", "verify"]).ok();
     let number = |word: &str| {
         let before = said.split(word).next().and_then(|before| before.trim().rsplit(' ').next());
-        before.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number of {word} in {said}"))
+        before
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("no number of {word} in {said}"))
     };
     (number(" entries"), number(" executions"))
 }

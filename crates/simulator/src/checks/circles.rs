@@ -1,5 +1,5 @@
-//! Whether anybody gains by exchange inside the house: a merchant and its own party, who pay each other in two currencies as often
-//! as they like, and give it back.
+//! Whether anybody gains by exchange inside the house: a merchant and its own party, who pay each
+//! other in two currencies as often as they like, and give it back.
 
 use std::sync::Arc;
 
@@ -25,8 +25,10 @@ impl Circles {
     /// Takes in what a commit has completed.
     pub fn observe(&mut self, commit: &Commit) -> Checked {
         let done = |(before, after): &&(Option<Arc<Execution>>, Arc<Execution>)| {
-            let was_done = before.as_ref().is_some_and(|row| row.status == ExecutionStatus::Completed);
-            let exchanged = after.payer.currency != after.payee.currency && after.provider == Provider::Platform;
+            let was_done =
+                before.as_ref().is_some_and(|row| row.status == ExecutionStatus::Completed);
+            let exchanged = after.payer.currency != after.payee.currency
+                && after.provider == Provider::Platform;
             exchanged && after.status == ExecutionStatus::Completed && !was_done
         };
         commit.changes.executions.iter().filter(done).try_for_each(|(_, row)| self.completed(row))
@@ -42,7 +44,8 @@ impl Circles {
         };
         let Some((first, second, rate)) = pair(inside, outside, row.rate) else { return Ok(()) };
         let worth = |money: Money| {
-            let (of, by) = if money.currency == first { (second, rate.num()) } else { (first, rate.den()) };
+            let (of, by) =
+                if money.currency == first { (second, rate.num()) } else { (first, rate.den()) };
             i128::from(money.minor) * i128::from(by) * i128::from(of.minor_per_major())
         };
         let gained = self.gained.entry((row.merchant_id, (first, second, rate))).or_default();

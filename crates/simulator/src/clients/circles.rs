@@ -1,11 +1,14 @@
-//! A merchant that looks for a circle: with a party of its own it pays orders of some minor units from wallet to wallet, each in
-//! another currency than the order's, and hopes that roundings leave it more than it had.
+//! A merchant that looks for a circle: with a party of its own it pays orders of some minor units
+//! from wallet to wallet, each in another currency than the order's, and hopes that roundings leave
+//! it more than it had.
 
 use domain::decision::command::Command;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{CounterpartyId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId};
+use domain::kernel::ids::{
+    CounterpartyId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId, WalletId,
+};
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::payments::create_session::NewSession;
@@ -29,10 +32,18 @@ impl Clients<'_> {
         let merchant = MerchantId(id);
         let Some((account, party)) = self.pocket(id) else {
             let party_id = self.recent_party(id)?;
-            let (account_name, method, provider) = ("A".to_owned(), Method::Wallet, Provider::Platform);
+            let (account_name, method, provider) =
+                ("A".to_owned(), Method::Wallet, Provider::Platform);
             let operation = Operation::Collection;
-            let new =
-                NewAccount { party_id, account_name, provider, method, operation, country_code: None, account_number: None };
+            let new = NewAccount {
+                party_id,
+                account_name,
+                provider,
+                method,
+                operation,
+                country_code: None,
+                account_number: None,
+            };
             return Some(Item::asked(Command::CreateAccount(merchant, new)));
         };
         let Some((source, currency)) = self.small_order(id) else {
@@ -42,10 +53,13 @@ impl Clients<'_> {
         if let Some(command) = self.purse(id, party, other) {
             return Some(Item::asked(command));
         }
-        let session = self.books.merchants.get(&id)?.sessions.iter().rev().take(20).find(|session| {
-            let found = self.books.sessions.get(session);
-            found.is_some_and(|found| found.source == Some(source) && found.status == SessionStatus::Active)
-        });
+        let session =
+            self.books.merchants.get(&id)?.sessions.iter().rev().take(20).find(|session| {
+                let found = self.books.sessions.get(session);
+                found.is_some_and(|found| {
+                    found.source == Some(source) && found.status == SessionStatus::Active
+                })
+            });
         let Some(session) = session else {
             let kind = self.books.sources.get(&source)?.kind;
             return Some(Item::asked(Command::CreateSession(
@@ -56,7 +70,10 @@ impl Clients<'_> {
         let request = Execute {
             merchant_id: merchant,
             session_id: SessionId(*session),
-            details: OperationDetails::Collection { account_id: PaymentAccountId(account), currency: other },
+            details: OperationDetails::Collection {
+                account_id: PaymentAccountId(account),
+                currency: other,
+            },
             reference_id: format!("{:016x}", self.rng.next()),
         };
         Some(Item::asked(Command::Execute(request)))
@@ -67,7 +84,9 @@ impl Clients<'_> {
         let accounts = &self.books.merchants.get(&id)?.accounts;
         accounts.iter().rev().find_map(|account| {
             let found = self.books.accounts.get(account)?;
-            let pays = found.method == Method::Wallet && found.operation == Operation::Collection && found.active;
+            let pays = found.method == Method::Wallet
+                && found.operation == Operation::Collection
+                && found.active;
             (pays && found.merchant == id).then_some((*account, found.party))
         })
     }
@@ -77,7 +96,9 @@ impl Clients<'_> {
         let sources = &self.books.merchants.get(&id)?.sources;
         sources.iter().rev().take(20).find_map(|source| {
             let found = self.books.sources.get(source)?;
-            let small = found.merchant == id && found.status == SourceStatus::Active && (1..=MOST).contains(&found.total);
+            let small = found.merchant == id
+                && found.status == SourceStatus::Active
+                && (1..=MOST).contains(&found.total);
             small.then_some((*source, found.currency))
         })
     }
@@ -85,7 +106,8 @@ impl Clients<'_> {
     fn small_checkout(&mut self, id: i64) -> Option<NewCheckout> {
         let mut checkout = self.checkout(id)?;
         let amount = Money::new(self.rng.between(1, MOST), checkout.currency);
-        checkout.items = vec![NewItem { name: "I".to_owned(), currency: checkout.currency, qty: 1, amount }];
+        checkout.items =
+            vec![NewItem { name: "I".to_owned(), currency: checkout.currency, qty: 1, amount }];
         Some(checkout)
     }
 
@@ -94,13 +116,21 @@ impl Clients<'_> {
         let merchant = MerchantId(id);
         match self.books.party_wallet(party, currency) {
             Some((_, wallet)) if wallet.available >= PURSE => None,
-            Some((wallet, _)) => Some(Command::FundWallet(WalletId(wallet), Money::new(PURSE, currency), None)),
+            Some((wallet, _)) => {
+                Some(Command::FundWallet(WalletId(wallet), Money::new(PURSE, currency), None))
+            }
             None => {
                 let (wallet, _) = self.books.own_wallet(id, currency)?;
                 let known = &self.books.merchants.get(&id)?.counterparties;
-                let to = known.iter().find(|row| self.books.counterparties.get(row).is_some_and(|row| row.1 == Some(party)));
+                let to = known.iter().find(|row| {
+                    self.books.counterparties.get(row).is_some_and(|row| row.1 == Some(party))
+                });
                 let Some(to) = to.copied() else {
-                    return Some(Command::CreateCounterparty(merchant, Relationship::Customer, Some(PartyId(party))));
+                    return Some(Command::CreateCounterparty(
+                        merchant,
+                        Relationship::Customer,
+                        Some(PartyId(party)),
+                    ));
                 };
                 Some(self.first_money(id, wallet, to, Money::new(1, currency)))
             }
@@ -112,8 +142,14 @@ impl Clients<'_> {
         let merchant_id = MerchantId(id);
         let sessions = self.books.merchants.get(&id).map(|merchant| &merchant.sessions);
         let declared = sessions.into_iter().flatten().rev().take(20).find(|session| {
-            let found = self.books.sessions.get(session).filter(|found| found.kind == SessionKind::Transfer);
-            found.is_some_and(|found| found.wallet == Some(wallet) && found.status == SessionStatus::Active)
+            let found = self
+                .books
+                .sessions
+                .get(session)
+                .filter(|found| found.kind == SessionKind::Transfer);
+            found.is_some_and(|found| {
+                found.wallet == Some(wallet) && found.status == SessionStatus::Active
+            })
         });
         match declared.copied() {
             Some(session) => Command::Execute(Execute {
@@ -126,7 +162,12 @@ impl Clients<'_> {
                 let (wallet_id, counterparty_id) = (WalletId(wallet), CounterpartyId(to));
                 Command::CreateSession(
                     merchant_id,
-                    NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at: self.expiry(id) },
+                    NewSession::Transfer {
+                        wallet_id,
+                        counterparty_id,
+                        amount,
+                        expires_at: self.expiry(id),
+                    },
                 )
             }
         }

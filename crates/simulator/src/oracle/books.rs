@@ -130,11 +130,13 @@ pub struct Execution {
     /// A payment: what its payer has of it for good, and what that has cost the wallet.
     pub back: i64,
     pub cost: i64,
-    /// What its payer has of a payment for good because of this; below zero what was paid in beyond it.
+    /// What its payer has of a payment for good because of this; below zero what was paid in beyond
+    /// it.
     pub gone: i64,
     /// A refund: what it held and did not need.
     pub spare: i64,
-    /// What its provider holds for us because of it, as far as its words were taken in: by currency, its own first.
+    /// What its provider holds for us because of it, as far as its words were taken in: by
+    /// currency, its own first.
     pub said: Vec<(Currency, i64)>,
     /// Of that what went back, or was recovered, outside.
     pub undone: Vec<(Currency, i64)>,
@@ -158,8 +160,9 @@ impl Execution {
         }
     }
 
-    /// What of a payment is with its payer because of this: of a refund what the payer has, and no less than was asked for
-    /// while that is open, or in another currency; of the payment itself what its provider took back.
+    /// What of a payment is with its payer because of this: of a refund what the payer has, and no
+    /// less than was asked for while that is open, or in another currency; of the payment itself
+    /// what its provider took back.
     pub fn counts(&self) -> i64 {
         let completed = self.status == ExecutionStatus::Completed;
         let net = |currency: Currency| self.kept(currency);
@@ -167,13 +170,20 @@ impl Execution {
             Operation::Collection if self.stands() && self.provider != Provider::Platform => {
                 self.figures.payer - net(self.outside)
             }
-            Operation::Refund if completed && self.provider == Provider::Platform => self.figures.payee,
+            Operation::Refund if completed && self.provider == Provider::Platform => {
+                self.figures.payee
+            }
             Operation::Refund => -net(self.outside),
             Operation::Collection | Operation::Payout | Operation::Transfer => return 0,
         };
-        let elsewhere = self.said.iter().any(|(currency, _)| *currency != self.outside && net(*currency) != 0);
+        let elsewhere =
+            self.said.iter().any(|(currency, _)| *currency != self.outside && net(*currency) != 0);
         let open = !self.is_final() || completed && self.disputed;
-        let least = if self.operation == Operation::Refund && (open || elsewhere) { self.figures.payee } else { 0 };
+        let least = if self.operation == Operation::Refund && (open || elsewhere) {
+            self.figures.payee
+        } else {
+            0
+        };
         has.max(least)
     }
 
@@ -206,8 +216,8 @@ impl Execution {
         (self.cost_of(self.back + r) - self.cost).clamp(0, held)
     }
 
-    /// A payment, once `gone` of it is with the payer because of one execution, instead of `before`: how much is back then, what
-    /// that has cost, and what the wallet gets.
+    /// A payment, once `gone` of it is with the payer because of one execution, instead of
+    /// `before`: how much is back then, what that has cost, and what the wallet gets.
     pub fn corrected(&self, before: i64, gone: i64) -> (i64, i64, i64) {
         let back = self.back + gone.max(0) - before.max(0);
         let cost = match back.cmp(&self.back) {
@@ -317,13 +327,16 @@ impl Books {
         now + self.merchants.get(&merchant).map_or(0, |merchant| merchant.offset)
     }
 
-    /// Whether something under way could still credit a wallet; `None` for no wallet. What a wallet holds may come back to
-    /// it, too, but that is known from the wallet itself.
+    /// Whether something under way could still credit a wallet; `None` for no wallet. What a wallet
+    /// holds may come back to it, too, but that is known from the wallet itself.
     pub fn can_be_credited(&self, id: i64) -> Option<bool> {
         let wallet = self.wallets.get(&id)?;
         let credits = |own: &Execution| {
             let collects = own.operation == Operation::Collection && wallet.party.is_none();
-            collects && own.merchant == wallet.merchant && own.inside == wallet.currency && !own.is_final()
+            collects
+                && own.merchant == wallet.merchant
+                && own.inside == wallet.currency
+                && !own.is_final()
         };
         Some(self.executions.values().any(credits))
     }
@@ -342,7 +355,15 @@ impl Books {
     }
 
     pub fn add_wallet(&mut self, id: i64, merchant: i64, party: Option<i64>, currency: Currency) {
-        let wallet = Wallet { merchant, party, currency, available: 0, held: 0, incoming: 0, status: WalletStatus::Active };
+        let wallet = Wallet {
+            merchant,
+            party,
+            currency,
+            available: 0,
+            held: 0,
+            incoming: 0,
+            status: WalletStatus::Active,
+        };
         self.wallets.insert(id, wallet);
         self.wallet_of.insert((party.is_some(), party.unwrap_or(merchant), currency), id);
         self.merchant(merchant).wallets.push(id);
@@ -350,36 +371,52 @@ impl Books {
     }
 
     /// The wallet of a merchant or party; it is opened where there is none.
-    pub fn open_wallet(&mut self, merchant: i64, party: Option<i64>, currency: Currency) -> Result<i64, Wrong> {
+    pub fn open_wallet(
+        &mut self,
+        merchant: i64,
+        party: Option<i64>,
+        currency: Currency,
+    ) -> Result<i64, Wrong> {
         let key = (party.is_some(), party.unwrap_or(merchant), currency);
         if let Some(id) = self.wallet_of.get(&key) {
             return Ok(*id);
         }
-        let id = self.fresh.remove(&key).ok_or_else(|| format!("no wallet was opened for {key:?}"))?;
+        let id =
+            self.fresh.remove(&key).ok_or_else(|| format!("no wallet was opened for {key:?}"))?;
         self.add_wallet(id, merchant, party, currency);
         Ok(id)
     }
 
     /// How many reviews are open of the money of a source's collections.
     pub fn in_review(&self, source: i64) -> usize {
-        let Some(merchant) = self.sources.get(&source).and_then(|source| self.merchants.get(&source.merchant)) else {
+        let Some(merchant) =
+            self.sources.get(&source).and_then(|source| self.merchants.get(&source.merchant))
+        else {
             return 0;
         };
-        let of_source = |id: &&i64| self.executions.get(id).is_some_and(|own| own.disputed && own.source == Some(source));
+        let of_source = |id: &&i64| {
+            self.executions.get(id).is_some_and(|own| own.disputed && own.source == Some(source))
+        };
         let open = |id: &i64| {
             let kinds = ReviewKind::ALL.iter().filter(|kind| **kind != ReviewKind::DeadlinePassed);
-            kinds.filter(|kind| self.reviews.get(&(*id, **kind)).is_some_and(|review| review.open)).count()
+            kinds
+                .filter(|kind| self.reviews.get(&(*id, **kind)).is_some_and(|review| review.open))
+                .count()
         };
         merchant.executions.iter().filter(of_source).map(open).sum()
     }
 
     /// Adds to what a wallet can spend and to what it holds.
     pub fn add(&mut self, wallet: i64, available: i64, held: i64) -> Result<(), Wrong> {
-        let found = self.wallets.get_mut(&wallet).ok_or_else(|| format!("wallet {wallet} is not known"))?;
+        let found =
+            self.wallets.get_mut(&wallet).ok_or_else(|| format!("wallet {wallet} is not known"))?;
         found.available += available;
         found.held += held;
         if found.available < 0 || found.held < 0 {
-            return Err(format!("wallet {wallet} fell to {} and {} held", found.available, found.held));
+            return Err(format!(
+                "wallet {wallet} fell to {} and {} held",
+                found.available, found.held
+            ));
         }
         Ok(())
     }
@@ -391,7 +428,8 @@ impl Books {
         Ok(())
     }
 
-    /// What was taken in of what a provider said of an execution; nothing while a review of that is open.
+    /// What was taken in of what a provider said of an execution; nothing while a review of that is
+    /// open.
     pub fn heard_of(&self, id: i64) -> Option<Vec<(Currency, i64)>> {
         let own = self.executions.get(&id).filter(|own| !own.disputed)?;
         Some(own.said.iter().copied().filter(|(_, amount)| *amount != 0).collect())

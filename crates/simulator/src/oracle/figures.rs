@@ -1,4 +1,5 @@
-//! What payments cost, computed once more: from the published rules, on plain integers, without the product's arithmetic.
+//! What payments cost, computed once more: from the published rules, on plain integers, without the
+//! product's arithmetic.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation};
@@ -17,7 +18,8 @@ pub struct Prices {
 
 impl Prices {
     /// Those that are shipped.
-    pub const FIRST: Self = Self { since: i64::MIN, lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
+    pub const FIRST: Self =
+        Self { since: i64::MIN, lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
 
     /// The worth of a US cent in minor units of a currency, in tenths.
     fn per_cent(&self, currency: Currency) -> i128 {
@@ -30,7 +32,11 @@ impl Prices {
 
     /// How amounts in `s` and in `p` compare.
     pub fn between(&self, s: Currency, p: Currency) -> Worth {
-        if s == p { Worth::SAME } else { Worth { inside: self.per_cent(s), outside: self.per_cent(p) } }
+        if s == p {
+            Worth::SAME
+        } else {
+            Worth { inside: self.per_cent(s), outside: self.per_cent(p) }
+        }
     }
 }
 
@@ -95,20 +101,34 @@ pub fn collection(
     bearer: FeeBearer,
     method: Method,
 ) -> Option<Figures> {
-    let [platform, network] = tariff(prices, method, Operation::Collection).map(|tariff| fee(prices, base, s, tariff));
+    let [platform, network] =
+        tariff(prices, method, Operation::Collection).map(|tariff| fee(prices, base, s, tariff));
     let exchange = if s == p { 0 } else { fee(prices, base, s, (100, 0)) };
     let all = platform + network + exchange;
     let (total, payee) = match bearer {
         FeeBearer::Payer => (base + all, base),
         FeeBearer::Payee => (base, base - all),
     };
-    let payer = if s == p { total } else { up(i128::from(total) * prices.per_cent(p), prices.per_cent(s)) };
-    (payer > 0 && payee > 0).then_some(Figures { payer, payee, total, fees: [platform, network, exchange] })
+    let payer =
+        if s == p { total } else { up(i128::from(total) * prices.per_cent(p), prices.per_cent(s)) };
+    (payer > 0 && payee > 0).then_some(Figures {
+        payer,
+        payee,
+        total,
+        fees: [platform, network, exchange],
+    })
 }
 
 /// A payout or transfer of `amount`.
-pub fn outgoing(prices: &Prices, amount: i64, currency: Currency, method: Method, operation: Operation) -> Figures {
-    let [platform, network] = tariff(prices, method, operation).map(|tariff| fee(prices, amount, currency, tariff));
+pub fn outgoing(
+    prices: &Prices,
+    amount: i64,
+    currency: Currency,
+    method: Method,
+    operation: Operation,
+) -> Figures {
+    let [platform, network] =
+        tariff(prices, method, operation).map(|tariff| fee(prices, amount, currency, tariff));
     let total = amount + platform + network;
     Figures { payer: total, payee: amount, total, fees: [platform, network, 0] }
 }
@@ -119,8 +139,8 @@ pub fn giving_back(r: i64, worth: Worth) -> i64 {
     i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX)
 }
 
-/// What `back` of a payment costs that came to `paid` outside and `total` inside: up to a whole unit, once, and the whole
-/// payment no more than its total; what goes beyond it, besides.
+/// What `back` of a payment costs that came to `paid` outside and `total` inside: up to a whole
+/// unit, once, and the whole payment no more than its total; what goes beyond it, besides.
 pub fn cost_of(back: i64, paid: i64, total: i64, worth: Worth) -> i64 {
     if back <= paid {
         return giving_back(back, worth).min(total);

@@ -18,7 +18,8 @@ use super::{Told, taken};
 
 /// What a wallet may have, hold and await when a payment to it begins.
 const ROOM: i64 = 4_000_000_000_000_000_000;
-/// The same when the payment is a transfer from another merchant. It is set so low that wallets are filled.
+/// The same when the payment is a transfer from another merchant. It is set so low that wallets are
+/// filled.
 pub const FILL: i64 = 2_000;
 
 /// What must become of a request.
@@ -68,14 +69,20 @@ impl Books {
             (None, None) => refuse("not_found"),
             (None, Some(case)) => self.fate(request, case, told.now),
         };
-        // What fails for too little money changes nothing that others see: it may have been decided before what was
-        // committed meanwhile.
+        // What fails for too little money changes nothing that others see: it may have been decided
+        // before what was committed meanwhile.
         let failed = matches!(told.outcome, Ok(Output::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
         let told = Told { lenient: told.lenient || (told.overlapped && failed), ..told };
         let mut refused: Vec<&str> = fate.refused.into_iter().collect();
         // What is wrong with the ids of a body is told at once.
-        if let (None, None, OperationDetails::Collection { account_id, .. }) = (before, &case, request.details) {
-            refused.extend(self.against_account(request.merchant_id.0, account_id.0, Operation::Collection));
+        if let (None, None, OperationDetails::Collection { account_id, .. }) =
+            (before, &case, request.details)
+        {
+            refused.extend(self.against_account(
+                request.merchant_id.0,
+                account_id.0,
+                Operation::Collection,
+            ));
         }
         if !told.accepted(refused)? {
             return Ok(());
@@ -100,28 +107,49 @@ impl Books {
             // The merchant's clock may have been advanced in the middle of it.
             (case.execution.created, case.execution.sent) = (seen.created_at.0, seen.created_at.0);
         } else if seen.created_at.0 != case.execution.created {
-            return Err(format!("created at {} instead of {}", seen.created_at, Timestamp(case.execution.created)));
+            return Err(format!(
+                "created at {} instead of {}",
+                seen.created_at,
+                Timestamp(case.execution.created)
+            ));
         }
         self.check_figures(seen, &case.execution)?;
-        let execution = Execution { status: seen.status, request: seen.provider_request_id.clone(), ..case.execution };
+        let execution = Execution {
+            status: seen.status,
+            request: seen.provider_request_id.clone(),
+            ..case.execution
+        };
         self.record(seen.id.0, execution, case.session)
     }
 
-    fn check_figures(&self, seen: &domain::payments::execution::Execution, own: &Execution) -> Result<(), Wrong> {
+    fn check_figures(
+        &self,
+        seen: &domain::payments::execution::Execution,
+        own: &Execution,
+    ) -> Result<(), Wrong> {
         let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
-        let figures = Figures { payer: seen.payer.minor, payee: seen.payee.minor, total: seen.total_minor, fees };
+        let figures = Figures {
+            payer: seen.payer.minor,
+            payee: seen.payee.minor,
+            total: seen.total_minor,
+            fees,
+        };
         let crossing = match seen.operation {
             Operation::Collection => seen.payer,
             Operation::Payout | Operation::Transfer | Operation::Refund => seen.payee,
         };
         if figures != own.figures || crossing.currency != own.outside {
-            return Err(format!("{figures:?} in {} instead of {:?} in {}", crossing.currency, own.figures, own.outside));
+            return Err(format!(
+                "{figures:?} in {} instead of {:?} in {}",
+                crossing.currency, own.figures, own.outside
+            ));
         }
         Ok(())
     }
 
     fn replayed(&self, id: i64, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
-        let stored = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        let stored =
+            self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
         if told.read {
             return Ok(());
         }
@@ -143,11 +171,20 @@ impl Books {
         let done = taken!(told, Output::Executed(done) => done);
         let same = done.execution.status == stored.status || told.overlapped;
         let fine = done.replayed && done.call.is_none() && done.execution.id.0 == id && same;
-        if fine { Ok(()) } else { Err(format!("a replay of {id}, which is {}: {done:?}", stored.status)) }
+        if fine {
+            Ok(())
+        } else {
+            Err(format!("a replay of {id}, which is {}: {done:?}", stored.status))
+        }
     }
 
     /// A try of a passcode: a replay needs none, and an unverified merchant gets to none.
-    pub(super) fn attempt_of(&mut self, request: &Execute, key: i64, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn attempt_of(
+        &mut self,
+        request: &Execute,
+        key: i64,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
         let merchant = request.merchant_id.0;
         if let Some(id) = self.references.get(&(merchant, request.reference_id.clone())) {
             return self.replayed(*id, request, told);
@@ -155,7 +192,8 @@ impl Books {
         if !self.merchant(merchant).verified && !told.accepted(vec!["not_verified"])? {
             return Ok(());
         }
-        // Verified, or it was when the try was counted, before another batch in the middle said otherwise.
+        // Verified, or it was when the try was counted, before another batch in the middle said
+        // otherwise.
         self.attempt_reserved(merchant, key, told)
     }
 
@@ -167,14 +205,19 @@ impl Books {
             return Some("not_verified");
         }
         match request.details {
-            OperationDetails::Payout { passcode_verified: false, .. } if merchant.passcode_hash().is_some() => Some("passcode"),
+            OperationDetails::Payout { passcode_verified: false, .. }
+                if merchant.passcode_hash().is_some() =>
+            {
+                Some("passcode")
+            }
             _ => None,
         }
     }
 
     fn session_of(&self, merchant: i64, id: SessionId, operation: Operation) -> Option<Session> {
         let found = self.sessions.get(&id.0).copied();
-        found.filter(|session| session.merchant == merchant && session.kind.operation() == operation)
+        found
+            .filter(|session| session.merchant == merchant && session.kind.operation() == operation)
     }
 
     /// The execution that would be recorded.
@@ -197,13 +240,17 @@ impl Books {
         let (provider, method) = match operation {
             Operation::Transfer => (Provider::Platform, Method::Wallet),
             Operation::Refund => (original?.provider, Method::Wallet),
-            Operation::Collection | Operation::Payout => account.map(|(_, account)| (account.provider, account.method))?,
+            Operation::Collection | Operation::Payout => {
+                account.map(|(_, account)| (account.provider, account.method))?
+            }
         };
         let prices = self.prices_at(now);
-        let worth = original.map_or_else(|| prices.between(inside, outside), |original| original.worth);
+        let worth =
+            original.map_or_else(|| prices.between(inside, outside), |original| original.worth);
         let figures = match (operation, original, source) {
             (Operation::Collection, _, Some(source)) => {
-                figures::collection(&prices, source.total, (inside, outside), source.bearer, method).unwrap_or_default()
+                figures::collection(&prices, source.total, (inside, outside), source.bearer, method)
+                    .unwrap_or_default()
             }
             (Operation::Refund, Some(original), _) => {
                 let held = figures::giving_back(session.amount, worth).min(original.figures.total);
@@ -255,8 +302,12 @@ impl Books {
             return refuse(reason);
         }
         match request.details {
-            OperationDetails::Collection { account_id, currency } => self.fate_of_collection(case, account_id.0, currency),
-            OperationDetails::Payout { account_id, .. } => self.fate_of_payout(case, account_id.map(|id| id.0)),
+            OperationDetails::Collection { account_id, currency } => {
+                self.fate_of_collection(case, account_id.0, currency)
+            }
+            OperationDetails::Payout { account_id, .. } => {
+                self.fate_of_payout(case, account_id.map(|id| id.0))
+            }
             OperationDetails::Transfer => self.fate_of_transfer(case),
             OperationDetails::Refund => self.fate_of_refund(case),
         }
@@ -271,14 +322,18 @@ impl Books {
         if own.source.is_some_and(|source| self.in_review(source) > 0) {
             return refuse("review");
         }
-        if let Some(reason) = self.against_account(own.merchant, account_id, Operation::Collection) {
+        if let Some(reason) = self.against_account(own.merchant, account_id, Operation::Collection)
+        {
             return refuse(reason);
         }
         let Some((_, account)) = case.account else { return refuse("not_found") };
         if !figures::takes(account.method, Operation::Collection, currency) {
             return refuse("currency");
         }
-        if self.own_wallet(own.merchant, own.inside).is_some_and(|(_, wallet)| !takes_credit(wallet.status)) {
+        if self
+            .own_wallet(own.merchant, own.inside)
+            .is_some_and(|(_, wallet)| !takes_credit(wallet.status))
+        {
             return refuse("wallet");
         }
         if own.figures == Figures::default() {
@@ -293,14 +348,17 @@ impl Books {
         }
         match self.party_wallet(account.party, currency) {
             Some((_, wallet)) if wallet.status != WalletStatus::Active => refuse("wallet"),
-            Some((_, wallet)) if wallet.available >= own.figures.payer => ends(ExecutionStatus::Completed),
+            Some((_, wallet)) if wallet.available >= own.figures.payer => {
+                ends(ExecutionStatus::Completed)
+            }
             _ => ends(ExecutionStatus::Failed),
         }
     }
 
     /// What speaks against a debit, and whether there is enough.
     fn debit(&self, own: &Execution) -> Result<(Wallet, bool), Fate> {
-        let wallet = own.wallet.and_then(|id| self.wallets.get(&id)).copied().ok_or(refuse("not_found"))?;
+        let wallet =
+            own.wallet.and_then(|id| self.wallets.get(&id)).copied().ok_or(refuse("not_found"))?;
         if wallet.status != WalletStatus::Active {
             return Err(refuse("wallet"));
         }
@@ -351,7 +409,11 @@ impl Books {
             Ok(found) => found,
             Err(fate) => return fate,
         };
-        if case.session.party.is_some_and(|party| case.session.recipient != Some(self.recipient(party))) {
+        if case
+            .session
+            .party
+            .is_some_and(|party| case.session.recipient != Some(self.recipient(party)))
+        {
             return refuse("recipient");
         }
         let (merchant, party) = Self::transfer_owner(own, &case.session);
@@ -375,7 +437,9 @@ impl Books {
 
     fn fate_of_refund(&self, case: &Case) -> Fate {
         let own = &case.execution;
-        let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else { return refuse("not_found") };
+        let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else {
+            return refuse("not_found");
+        };
         if original.disputed || !original.stands() {
             return refuse("state");
         }
@@ -434,7 +498,9 @@ impl Books {
 
     /// The wallet on the other side of a movement inside the house.
     fn other_side(&mut self, own: &Execution, session: &Session) -> Result<i64, Wrong> {
-        let party_of = |books: &Self| own.account.and_then(|id| books.accounts.get(&id)).map(|account| account.party);
+        let party_of = |books: &Self| {
+            own.account.and_then(|id| books.accounts.get(&id)).map(|account| account.party)
+        };
         match own.operation {
             Operation::Collection => self.open_wallet(own.merchant, party_of(self), own.outside),
             Operation::Payout => self.open_wallet(own.merchant, party_of(self), own.inside),
@@ -444,7 +510,9 @@ impl Books {
             }
             Operation::Refund => {
                 let original = own.original.and_then(|id| self.executions.get(&id));
-                original.and_then(|original| original.other).ok_or_else(|| "a refund to nobody".to_owned())
+                original
+                    .and_then(|original| original.other)
+                    .ok_or_else(|| "a refund to nobody".to_owned())
             }
         }
     }
@@ -457,7 +525,9 @@ impl Books {
 
     /// Books a payment that went through.
     pub(super) fn complete(&mut self, id: i64, held: bool) -> Result<(), Wrong> {
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
         let (s, p, f) = (own.inside, own.outside, own.figures);
         let spare = self.refund_is_over(&own);
         if own.comes_in() {
@@ -484,7 +554,10 @@ impl Books {
         } else {
             self.add(wallet, spare - f.payer, 0)?;
         }
-        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx].into_iter().zip(f.fees) {
+        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx]
+            .into_iter()
+            .zip(f.fees)
+        {
             self.credit(own.merchant, kind, s, fee);
         }
         self.set_source_status(own.source, SourceStatus::Paid);
@@ -502,7 +575,9 @@ impl Books {
 
     /// Counts a refund that went through as given back; what of its hold it does not need.
     fn refund_is_over(&mut self, own: &Execution) -> i64 {
-        let Some(payment) = own.original.and_then(|id| self.executions.get_mut(&id)) else { return 0 };
+        let Some(payment) = own.original.and_then(|id| self.executions.get_mut(&id)) else {
+            return 0;
+        };
         let takes = payment.takes(own.figures.payee, own.figures.payer);
         payment.back += own.figures.payee;
         payment.cost += takes;
@@ -511,7 +586,9 @@ impl Books {
 
     /// Books a payment that did not go through after all.
     pub(super) fn fall_through(&mut self, id: i64) -> Result<(), Wrong> {
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
         if own.operation != Operation::Collection {
             self.add(own.wallet.unwrap_or(0), own.figures.payer, -own.figures.payer)?;
         }

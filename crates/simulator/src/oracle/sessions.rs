@@ -19,18 +19,27 @@ const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
 
 impl Books {
-    pub(super) fn declared(&mut self, merchant: i64, request: &NewSession, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn declared(
+        &mut self,
+        merchant: i64,
+        request: &NewSession,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
         let time = self.time(merchant, told.now);
         let verified = self.merchant(merchant).verified;
         let mut refused = match request {
-            _ if !verified && !matches!(request, NewSession::Checkout { .. }) => vec!["not_verified"],
+            _ if !verified && !matches!(request, NewSession::Checkout { .. }) => {
+                vec!["not_verified"]
+            }
             NewSession::Checkout { kind, source_id } => {
                 let merchant_id = domain::kernel::ids::MerchantId(merchant);
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
                     Some(source) if source.status != SourceStatus::Active => vec!["state"],
                     Some(_) if self.in_review(source_id.0) > 0 => vec!["review"],
-                    Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => vec!["expired"],
+                    Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => {
+                        vec!["expired"]
+                    }
                     Some(_) => vec![],
                 }
             }
@@ -40,21 +49,26 @@ impl Books {
             NewSession::Transfer { wallet_id, counterparty_id, amount, .. } => {
                 self.against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
             }
-            NewSession::Refund { original_id, amount, .. } => self.against_giving_back(merchant, original_id.0, *amount),
+            NewSession::Refund { original_id, amount, .. } => {
+                self.against_giving_back(merchant, original_id.0, *amount)
+            }
         };
         let (given, default) = expiry(request);
         let expires = given.map_or(time + default, |at| at.0);
         let expires = match request {
-            // The end of its checkout binds a session, too. One that is refused for it is not judged by its time.
+            // The end of its checkout binds a session, too. One that is refused for it is not
+            // judged by its time.
             NewSession::Checkout { source_id, .. } if refused.is_empty() => {
                 self.page_ends.get(&source_id.0).map_or(expires, |end| expires.min(*end))
             }
             _ => expires,
         };
         if verified || matches!(request, NewSession::Checkout { .. }) {
-            refused.extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
+            refused
+                .extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
         }
-        // Nobody here is told of a thousand recipients an hour; but a clock that was an hour ahead may seem to have been.
+        // Nobody here is told of a thousand recipients an hour; but a clock that was an hour ahead
+        // may seem to have been.
         if let Err(Failure::Refused(refusals)) = told.outcome
             && let [Refusal::TooManyRecipients { seconds: ..=64 }] = refusals[..]
         {
@@ -65,7 +79,12 @@ impl Books {
         }
         let made = taken!(told, Output::Session(made) => made);
         if made.expires_at.0 != expires && !told.lenient {
-            return Err(format!("session {} expires at {} instead of {}", made.id, made.expires_at, Timestamp(expires)));
+            return Err(format!(
+                "session {} expires at {} instead of {}",
+                made.id,
+                made.expires_at,
+                Timestamp(expires)
+            ));
         }
         if let NewSession::Transfer { counterparty_id, .. } = request {
             let party = self.counterparties.get(&counterparty_id.0).and_then(|(_, party)| *party);
@@ -78,7 +97,12 @@ impl Books {
         Ok(())
     }
 
-    fn add_session(&mut self, merchant: i64, request: &NewSession, made: &domain::payments::session::Session) {
+    fn add_session(
+        &mut self,
+        merchant: i64,
+        request: &NewSession,
+        made: &domain::payments::session::Session,
+    ) {
         let blank = Session {
             merchant,
             kind: SessionKind::Checkout,
@@ -94,10 +118,14 @@ impl Books {
             currency: made.amount.map(|amount| amount.currency),
         };
         let session = match request {
-            NewSession::Checkout { source_id, .. } => Session { source: Some(source_id.0), ..blank },
+            NewSession::Checkout { source_id, .. } => {
+                Session { source: Some(source_id.0), ..blank }
+            }
             NewSession::Payout { wallet_id, account_id, amount, .. } => Session {
                 kind: SessionKind::Payout,
-                wallet: wallet_id.map(|id| id.0).or_else(|| self.own_wallet(merchant, amount.currency).map(|(id, _)| id)),
+                wallet: wallet_id
+                    .map(|id| id.0)
+                    .or_else(|| self.own_wallet(merchant, amount.currency).map(|(id, _)| id)),
                 account: Some(account_id.0),
                 ..blank
             },
@@ -109,8 +137,14 @@ impl Books {
                 ..blank
             },
             NewSession::Refund { original_id, .. } => {
-                let wallet = self.executions.get(&original_id.0).and_then(|original| original.wallet);
-                Session { kind: SessionKind::Refund, wallet, original: Some(original_id.0), ..blank }
+                let wallet =
+                    self.executions.get(&original_id.0).and_then(|original| original.wallet);
+                Session {
+                    kind: SessionKind::Refund,
+                    wallet,
+                    original: Some(original_id.0),
+                    ..blank
+                }
             }
         };
         self.sessions.insert(made.id.0, session);
@@ -118,7 +152,12 @@ impl Books {
     }
 
     /// What is wrong with an account for an operation.
-    pub(super) fn against_account(&self, merchant: i64, id: i64, operation: Operation) -> Option<&'static str> {
+    pub(super) fn against_account(
+        &self,
+        merchant: i64,
+        id: i64,
+        operation: Operation,
+    ) -> Option<&'static str> {
         match self.accounts.get(&id).filter(|account| account.merchant == merchant) {
             None => Some("not_found"),
             Some(account) if !account.active || account.operation != operation => Some("account"),
@@ -127,16 +166,28 @@ impl Books {
     }
 
     fn against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
-        reasons(&[(wallet.status != WalletStatus::Active, "wallet"), (wallet.currency != amount.currency, "currency")])
+        reasons(&[
+            (wallet.status != WalletStatus::Active, "wallet"),
+            (wallet.currency != amount.currency, "currency"),
+        ])
     }
 
-    fn against_payout(&self, merchant: i64, wallet: Option<i64>, account: i64, amount: Money) -> Vec<&'static str> {
-        let mut refused: Vec<_> = self.against_account(merchant, account, Operation::Payout).into_iter().collect();
+    fn against_payout(
+        &self,
+        merchant: i64,
+        wallet: Option<i64>,
+        account: i64,
+        amount: Money,
+    ) -> Vec<&'static str> {
+        let mut refused: Vec<_> =
+            self.against_account(merchant, account, Operation::Payout).into_iter().collect();
         let usable = self.accounts.get(&account).filter(|_| refused.is_empty());
         let found = match wallet {
             None => self.own_wallet(merchant, amount.currency).map(|(_, wallet)| wallet),
             Some(id) => self.wallets.get(&id).copied().filter(|found| {
-                let fits = found.party.is_none_or(|party| usable.is_none_or(|account| account.party == party));
+                let fits = found
+                    .party
+                    .is_none_or(|party| usable.is_none_or(|account| account.party == party));
                 found.merchant == merchant && fits
             }),
         };
@@ -147,42 +198,65 @@ impl Books {
         if let Some(account) = usable {
             let own = found.is_some_and(|found| found.party == Some(account.party));
             let taken = figures::takes(account.method, Operation::Payout, amount.currency);
-            refused.extend(reasons(&[(own && account.provider == Provider::Platform, "wallet"), (!taken, "currency")]));
+            refused.extend(reasons(&[
+                (own && account.provider == Provider::Platform, "wallet"),
+                (!taken, "currency"),
+            ]));
         }
         refused
     }
 
-    fn against_transfer(&self, merchant: i64, wallet: i64, counterparty: i64, amount: Money) -> Vec<&'static str> {
-        let wallet = self.wallets.get(&wallet).filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
-        let mut refused = wallet.map_or(vec!["not_found"], |wallet| Self::against_debit(wallet, amount));
+    fn against_transfer(
+        &self,
+        merchant: i64,
+        wallet: i64,
+        counterparty: i64,
+        amount: Money,
+    ) -> Vec<&'static str> {
+        let wallet = self
+            .wallets
+            .get(&wallet)
+            .filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
+        let mut refused =
+            wallet.map_or(vec!["not_found"], |wallet| Self::against_debit(wallet, amount));
         match self.counterparties.get(&counterparty).filter(|(owner, _)| *owner == merchant) {
             None => refused.push("not_found"),
             Some((_, None)) => refused.push("party"),
             Some((_, Some(party))) => {
-                let own = wallet.is_some() && self.recipient(*party) == Recipient::Merchant(merchant);
+                let own =
+                    wallet.is_some() && self.recipient(*party) == Recipient::Merchant(merchant);
                 refused.extend(reasons(&[(own, "self_transfer")]));
             }
         }
         refused
     }
 
-    /// Who receives a transfer that is declared now: the merchant who has the party's phone, else the party.
+    /// Who receives a transfer that is declared now: the merchant who has the party's phone, else
+    /// the party.
     pub(super) fn recipient(&self, party: i64) -> Recipient {
-        let merchant = self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied();
+        let merchant =
+            self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied();
         merchant.map_or(Recipient::Party(party), Recipient::Merchant)
     }
 
     /// A refund needs a completed collection whose provider stands by it.
     pub(super) fn against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
         let found = self.executions.get(&original);
-        match found.filter(|found| found.merchant == merchant && found.operation == Operation::Collection) {
+        match found
+            .filter(|found| found.merchant == merchant && found.operation == Operation::Collection)
+        {
             None => vec!["not_found"],
             Some(found) if !found.stands() || found.disputed => vec!["state"],
             Some(_) => vec![],
         }
     }
 
-    fn against_giving_back(&self, merchant: i64, original: i64, amount: Decimal) -> Vec<&'static str> {
+    fn against_giving_back(
+        &self,
+        merchant: i64,
+        original: i64,
+        amount: Decimal,
+    ) -> Vec<&'static str> {
         let refused = self.against_refund(merchant, original);
         match self.executions.get(&original).filter(|_| refused.is_empty()) {
             None => refused,
@@ -193,8 +267,17 @@ impl Books {
         }
     }
 
-    pub(super) fn session_canceled(&mut self, merchant: i64, kind: SessionKind, id: i64, told: Told<'_>) -> Result<(), Wrong> {
-        let found = self.sessions.get(&id).filter(|session| session.merchant == merchant && session.kind == kind);
+    pub(super) fn session_canceled(
+        &mut self,
+        merchant: i64,
+        kind: SessionKind,
+        id: i64,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
+        let found = self
+            .sessions
+            .get(&id)
+            .filter(|session| session.merchant == merchant && session.kind == kind);
         let refused = match found {
             None => vec!["not_found"],
             Some(session) => self.against_use(session, told.now),
@@ -222,8 +305,11 @@ impl Books {
         if !told.accepted(vec![])? {
             return Ok(());
         }
-        let Some(session) = self.sessions.get(&id).copied() else { return Err(format!("session {id} is not known")) };
-        let over = session.status == SessionStatus::Active && self.time(session.merchant, told.now) >= session.expires;
+        let Some(session) = self.sessions.get(&id).copied() else {
+            return Err(format!("session {id} is not known"));
+        };
+        let over = session.status == SessionStatus::Active
+            && self.time(session.merchant, told.now) >= session.expires;
         let swept = taken!(told, Output::Changed(swept) => swept);
         if swept != over && !(told.lenient && session.status == SessionStatus::Active) {
             return Err(format!("session {id}: swept {swept}, its time is over {over}"));
@@ -248,6 +334,8 @@ fn expiry(request: &NewSession) -> (Option<Timestamp>, i64) {
     match request {
         NewSession::Checkout { .. } => (None, 30 * MINUTE),
         NewSession::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
-        NewSession::Transfer { expires_at, .. } | NewSession::Refund { expires_at, .. } => (Some(*expires_at), 0),
+        NewSession::Transfer { expires_at, .. } | NewSession::Refund { expires_at, .. } => {
+            (Some(*expires_at), 0)
+        }
     }
 }

@@ -17,23 +17,34 @@ use super::{Told, figures, first, taken};
 const MINUTE: i64 = 60_000_000;
 const DEADLINE: i64 = 24 * 60 * MINUTE;
 /// The reviews that are about money.
-const KINDS: [ReviewKind; 3] = [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
+const KINDS: [ReviewKind; 3] =
+    [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
 
 impl Books {
-    pub(super) fn heard(&mut self, id: i64, word: &ProviderOutcome, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn heard(
+        &mut self,
+        id: i64,
+        word: &ProviderOutcome,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
         if !told.accepted(vec![])? {
             return Ok(());
         }
         let seen = taken!(told, Output::Settled(settled) => settled);
         let resent = self.hear(id, word, told)?;
-        // What was read later may show what was heard after it, too: the rows of the whole batch are compared.
+        // What was read later may show what was heard after it, too: the rows of the whole batch
+        // are compared.
         if told.read {
             return Ok(());
         }
-        let known = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        let known =
+            self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
         if known.status != seen.execution.status || known.disputed != seen.execution.in_review {
             let (status, disputed) = (known.status, known.disputed);
-            return Err(format!("{status}, disputed {disputed}, was expected after {word:?}: {:?}", seen.execution));
+            return Err(format!(
+                "{status}, disputed {disputed}, was expected after {word:?}: {:?}",
+                seen.execution
+            ));
         }
         if resent != seen.call.is_some() {
             return Err(format!("sent again: {resent} was expected after {word:?}: {seen:?}"));
@@ -43,7 +54,9 @@ impl Books {
 
     /// Books a word; whether the request is sent again.
     fn hear(&mut self, id: i64, word: &ProviderOutcome, told: Told<'_>) -> Result<bool, Wrong> {
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
         let other = match word {
             ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
                 (amount.minor, amount.currency) != (own.crossing(), own.outside)
@@ -93,29 +106,40 @@ impl Books {
         });
     }
 
-    /// Given up only a quarter of an hour after it was last sent and past its deadline; else sent again, but not to Stripe
-    /// after 23 hours.
+    /// Given up only a quarter of an hour after it was last sent and past its deadline; else sent
+    /// again, but not to Stripe after 23 hours.
     fn never_seen(&mut self, id: i64, own: &Execution, told: Told<'_>) -> Result<bool, Wrong> {
         let time = match told.outcome {
-            // The merchant's clock may have been advanced in the middle of it: the answer says when it was decided,
-            Ok(Output::Settled(seen)) if told.overlapped => match (&seen.call, seen.execution.sent_at) {
-                (Some(_), Some(sent)) => sent.0,
-                _ if seen.execution.status == ExecutionStatus::Failed => seen.execution.updated_at.0,
-                // or only what: that one which no provider had is sent again and waits as before,
-                _ if seen.execution.status == ExecutionStatus::Pending => {
-                    let sent = seen.execution.sent_at.map_or(own.sent, |sent| sent.0);
-                    self.executions.entry(id).and_modify(|known| known.sent = sent);
-                    return Ok(false);
-                }
-                // or that it waits for something else.
-                _ => {
-                    self.stays_open(id);
-                    if seen.execution.waiting_for.as_ref().is_some_and(|why| why.contains("older than 23 hours")) {
-                        self.open_deadline(id, own);
+            // The merchant's clock may have been advanced in the middle of it: the answer says when
+            // it was decided,
+            Ok(Output::Settled(seen)) if told.overlapped => {
+                match (&seen.call, seen.execution.sent_at) {
+                    (Some(_), Some(sent)) => sent.0,
+                    _ if seen.execution.status == ExecutionStatus::Failed => {
+                        seen.execution.updated_at.0
                     }
-                    return Ok(false);
+                    // or only what: that one which no provider had is sent again and waits as
+                    // before,
+                    _ if seen.execution.status == ExecutionStatus::Pending => {
+                        let sent = seen.execution.sent_at.map_or(own.sent, |sent| sent.0);
+                        self.executions.entry(id).and_modify(|known| known.sent = sent);
+                        return Ok(false);
+                    }
+                    // or that it waits for something else.
+                    _ => {
+                        self.stays_open(id);
+                        if seen
+                            .execution
+                            .waiting_for
+                            .as_ref()
+                            .is_some_and(|why| why.contains("older than 23 hours"))
+                        {
+                            self.open_deadline(id, own);
+                        }
+                        return Ok(false);
+                    }
                 }
-            },
+            }
             _ => self.time(own.merchant, told.now),
         };
         let late = time >= own.created + DEADLINE;
@@ -142,15 +166,29 @@ impl Books {
     }
 
     fn close_deadline(&mut self, id: i64) {
-        self.reviews.entry((id, ReviewKind::DeadlinePassed)).and_modify(|review| review.open = false);
+        self.reviews
+            .entry((id, ReviewKind::DeadlinePassed))
+            .and_modify(|review| review.open = false);
     }
 
-    /// A provider says otherwise than it did before: what it holds for us more, or less, is in suspense until somebody decides.
-    fn contradict(&mut self, id: i64, own: &Execution, word: &ProviderOutcome) -> Result<(), Wrong> {
+    /// A provider says otherwise than it did before: what it holds for us more, or less, is in
+    /// suspense until somebody decides.
+    fn contradict(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        word: &ProviderOutcome,
+    ) -> Result<(), Wrong> {
         let asked = (own.outside, direction(own) * own.crossing());
         let now = match word {
-            ProviderOutcome::Succeeded { amount: Some(amount), .. } => Some((amount.currency, direction(own) * amount.minor)),
-            ProviderOutcome::Succeeded { amount: None, .. } if own.said.iter().any(|(_, amount)| *amount != 0) => return Ok(()),
+            ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
+                Some((amount.currency, direction(own) * amount.minor))
+            }
+            ProviderOutcome::Succeeded { amount: None, .. }
+                if own.said.iter().any(|(_, amount)| *amount != 0) =>
+            {
+                return Ok(());
+            }
             ProviderOutcome::Succeeded { amount: None, .. } => Some(asked),
             _ => None,
         };
@@ -158,15 +196,24 @@ impl Books {
         if let Some((currency, amount)) = now {
             let before = sum_of(&own.said, currency);
             let anew = before == 0 && now == Some(asked);
-            let kind = if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
+            let kind =
+                if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
             found.push((kind, currency, amount - before));
         }
-        let elsewhere = own.said.iter().filter(|(currency, _)| now.is_none_or(|(other, _)| other != *currency));
-        found.extend(elsewhere.map(|(currency, amount)| (ReviewKind::FailureAfterSuccess, *currency, -amount)));
+        let elsewhere =
+            own.said.iter().filter(|(currency, _)| now.is_none_or(|(other, _)| other != *currency));
+        found.extend(
+            elsewhere
+                .map(|(currency, amount)| (ReviewKind::FailureAfterSuccess, *currency, -amount)),
+        );
         let mut opened = vec![];
         for (kind, currency, amount) in found.into_iter().filter(|(.., amount)| *amount != 0) {
             let more = amount * direction(own) > 0;
-            let spare = if more { ReviewKind::SuccessAfterFailure } else { ReviewKind::FailureAfterSuccess };
+            let spare = if more {
+                ReviewKind::SuccessAfterFailure
+            } else {
+                ReviewKind::FailureAfterSuccess
+            };
             let fits = |kind: &ReviewKind| {
                 let known = self.reviews.get(&(id, *kind));
                 !opened.contains(kind) && known.is_none_or(|review| review.currency == currency)
@@ -182,8 +229,15 @@ impl Books {
         Ok(())
     }
 
-    fn suspend(&mut self, id: i64, own: &Execution, kind: ReviewKind, (currency, found): (Currency, i64)) -> Result<(), Wrong> {
-        let clearing = AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
+    fn suspend(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        kind: ReviewKind,
+        (currency, found): (Currency, i64),
+    ) -> Result<(), Wrong> {
+        let clearing =
+            AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
         self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
         self.credit(own.merchant, clearing, currency, -found);
         self.credit(own.merchant, AccountKind::Suspense, currency, found);
@@ -203,12 +257,15 @@ impl Books {
             return Ok(());
         }
         let job = taken!(told, Output::Claimed(job) => job);
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
         let Some(job) = job else { return Ok(()) };
         if own.is_final() {
             return Err(format!("execution {id} is final and was claimed"));
         }
-        if (job.request.amount.minor, job.request.amount.currency) != (own.crossing(), own.outside) {
+        if (job.request.amount.minor, job.request.amount.currency) != (own.crossing(), own.outside)
+        {
             return Err(format!("the job of {id} is about {:?}", job.request.amount));
         }
         if job.kind == CallKind::Cancel {
@@ -222,7 +279,13 @@ impl Books {
         Ok(())
     }
 
-    pub(super) fn authenticated(&mut self, merchant: i64, reference: &str, success: bool, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn authenticated(
+        &mut self,
+        merchant: i64,
+        reference: &str,
+        success: bool,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
         let id = self.references.get(&(merchant, reference.to_owned())).copied();
         let own = id.and_then(|id| self.executions.get(&id));
         let idle = own.is_some_and(|own| own.is_final() || !own.acts || own.canceled);
@@ -237,11 +300,20 @@ impl Books {
         self.hear(id.unwrap_or(0), &word, told).map(|_| ())
     }
 
-    pub(super) fn resolved(&mut self, review: i64, how: Resolution, told: Told<'_>) -> Result<(), Wrong> {
+    pub(super) fn resolved(
+        &mut self,
+        review: i64,
+        how: Resolution,
+        told: Told<'_>,
+    ) -> Result<(), Wrong> {
         let key = self.review_ids.get(&review).copied();
         let found = key.and_then(|key| Some((key, *self.reviews.get(&key)?)));
-        let Some(((id, kind), review)) = found else { return told.accepted(vec!["not_found"]).map(|_| ()) };
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+        let Some(((id, kind), review)) = found else {
+            return told.accepted(vec!["not_found"]).map(|_| ());
+        };
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
         let of_money = matches!(how, Resolution::ToWallet | Resolution::ToPayer);
         let about_money = kind != ReviewKind::DeadlinePassed;
         let wrong_way = of_money != about_money || (!about_money && own.disputed);
@@ -285,8 +357,8 @@ impl Books {
         (found.map(|(id, _)| id), share)
     }
 
-    /// What the payment's payer has back once it is decided that this is the wallet's, what that has cost, and what the wallet
-    /// gets.
+    /// What the payment's payer has back once it is decided that this is the wallet's, what that
+    /// has cost, and what the wallet gets.
     fn given_back(&self, id: i64, own: &Execution, review: Review) -> Option<(i64, i64, i64)> {
         let payment = self.executions.get(&own.original.unwrap_or(id))?;
         let counts = own.gives_back() && review.currency == own.outside;
@@ -302,13 +374,23 @@ impl Books {
             return first(&[(another, "state"), (closed, "wallet")]);
         }
         let (taker, share) = self.share(id, own, review);
-        let Some(wallet) = taker.and_then(|id| self.wallets.get(&id)) else { return first(&[(share < 0, "balance")]) };
+        let Some(wallet) = taker.and_then(|id| self.wallets.get(&id)) else {
+            return first(&[(share < 0, "balance")]);
+        };
         let released =
-            if own.is_final() || own.operation == Operation::Collection || own.wallet != taker { 0 } else { own.figures.payer };
-        first(&[(wallet.status == WalletStatus::Closed, "wallet"), (wallet.available + released + share < 0, "balance")])
+            if own.is_final() || own.operation == Operation::Collection || own.wallet != taker {
+                0
+            } else {
+                own.figures.payer
+            };
+        first(&[
+            (wallet.status == WalletStatus::Closed, "wallet"),
+            (wallet.available + released + share < 0, "balance"),
+        ])
     }
 
-    /// Books a collection that failed as if it had gone through, but for what its provider holds, which is known.
+    /// Books a collection that failed as if it had gone through, but for what its provider holds,
+    /// which is known.
     fn settle_late(&mut self, id: i64, own: &Execution) -> Result<(), Wrong> {
         let (s, p, f) = (own.inside, own.outside, own.figures);
         if s != p {
@@ -317,7 +399,10 @@ impl Books {
         }
         let wallet = self.open_wallet(own.merchant, None, s)?;
         self.add(wallet, f.payee, 0)?;
-        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx].into_iter().zip(f.fees) {
+        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx]
+            .into_iter()
+            .zip(f.fees)
+        {
             self.credit(own.merchant, kind, s, fee);
         }
         let source = own.source.and_then(|id| self.sources.get(&id)).map(|source| source.status);
@@ -328,7 +413,13 @@ impl Books {
         Ok(())
     }
 
-    fn take_out(&mut self, id: i64, own: &Execution, review: Review, how: Resolution) -> Result<(), Wrong> {
+    fn take_out(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        review: Review,
+        how: Resolution,
+    ) -> Result<(), Wrong> {
         if !own.is_final() {
             self.fall_through(id)?;
             self.close_deadline(id);
@@ -359,7 +450,9 @@ impl Books {
                 self.credit(own.merchant, AccountKind::Position, inside, -share);
             }
         }
-        let open = KINDS.iter().any(|kind| self.reviews.get(&(id, *kind)).is_some_and(|review| review.open));
+        let open = KINDS
+            .iter()
+            .any(|kind| self.reviews.get(&(id, *kind)).is_some_and(|review| review.open));
         self.change(id, |known| {
             known.disputed = open;
             if how == Resolution::ToPayer {
@@ -371,11 +464,16 @@ impl Books {
     }
 }
 
-/// Whether a review has found all that was asked for by a collection that failed, and nothing else is left of its money.
+/// Whether a review has found all that was asked for by a collection that failed, and nothing else
+/// is left of its money.
 fn paid_late(own: &Execution, review: Review) -> bool {
-    let failed = own.operation == Operation::Collection && own.status == ExecutionStatus::Failed && !own.late;
+    let failed = own.operation == Operation::Collection
+        && own.status == ExecutionStatus::Failed
+        && !own.late;
     let asked = (own.crossing(), own.outside);
-    failed && (review.amount, review.currency) == asked && (own.kept(own.outside), own.outside) == asked
+    failed
+        && (review.amount, review.currency) == asked
+        && (own.kept(own.outside), own.outside) == asked
 }
 
 /// Whether money comes in or goes out.

@@ -1,7 +1,8 @@
 //! An installation, moved from one database into another that is new: all of it or nothing.
 //!
-//! Nobody writes at the source meanwhile: on SQLite the write lock is held, on PostgreSQL locks on the rows that every writer
-//! passes. The target's rows are written in one transaction, read back, and held against what was read at the source.
+//! Nobody writes at the source meanwhile: on SQLite the write lock is held, on PostgreSQL locks on
+//! the rows that every writer passes. The target's rows are written in one transaction, read back,
+//! and held against what was read at the source.
 
 use sha2::{Digest, Sha256};
 
@@ -63,7 +64,10 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
         let report = sound(source, "source")?;
         transaction(target, Purpose::Write, |target| {
             make_room(target)?;
-            let tables = TABLES.iter().map(|table| move_table(source, target, *table)).collect::<Result<_, _>>()?;
+            let tables = TABLES
+                .iter()
+                .map(|table| move_table(source, target, *table))
+                .collect::<Result<_, _>>()?;
             tables::advance_sequences(target)?;
             if sound(target, "target")? != report {
                 return Err(refused("the ledgers of source and target differ".to_owned()));
@@ -81,11 +85,14 @@ fn refused(why: String) -> StoreError {
 fn patient(sql: &mut dyn Sql) -> Result<(), StoreError> {
     match sql.dialect() {
         Dialect::Sqlite => Ok(()),
-        Dialect::Postgres => sql.script("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"),
+        Dialect::Postgres => {
+            sql.script("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+        }
     }
 }
 
-/// Makes sure that nobody writes, and that no server was about to. Answers how many lanes are left from before.
+/// Makes sure that nobody writes, and that no server was about to. Answers how many lanes are left
+/// from before.
 fn stand_still(source: &mut dyn Sql) -> Result<i64, StoreError> {
     if source.dialect() == Dialect::Sqlite {
         return Ok(0);
@@ -93,7 +100,10 @@ fn stand_still(source: &mut dyn Sql) -> Result<i64, StoreError> {
     // Before anything is read, so that what is read is what was there when the locks were taken.
     source.script("LOCK TABLE installation, signing_keys, lanes IN SHARE MODE")?;
     let now = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-    let last = count(source, &format!("SELECT coalesce({now} - max(seen_at), 9223372036854775807)::bigint FROM lanes"))?;
+    let last = count(
+        source,
+        &format!("SELECT coalesce({now} - max(seen_at), 9223372036854775807)::bigint FROM lanes"),
+    )?;
     if last < LATELY * 1_000_000 {
         return Err(refused(format!(
             "a server wrote at the source {} s ago: stop all of them, then wait for {LATELY} s",
@@ -115,23 +125,31 @@ fn sound(sql: &mut dyn Sql, end: &str) -> Result<Report, StoreError> {
     }
 }
 
-/// Keeps others off the target, makes sure that nothing has happened there yet, and takes away what it was born with.
+/// Keeps others off the target, makes sure that nothing has happened there yet, and takes away what
+/// it was born with.
 fn make_room(target: &mut dyn Sql) -> Result<(), StoreError> {
     if target.dialect() == Dialect::Postgres {
-        target.script("LOCK TABLE installation, signing_keys, lanes, merchants IN EXCLUSIVE MODE")?;
+        target
+            .script("LOCK TABLE installation, signing_keys, lanes, merchants IN EXCLUSIVE MODE")?;
     }
     for Table { name, seeded, .. } in TABLES {
         if seeded {
             target.script(&format!("DELETE FROM {name}"))?;
         } else if !target.rows(&format!("SELECT 1 FROM {name} LIMIT 1"), &vec![])?.is_empty() {
-            return Err(refused(format!("the target is in use: it has {name}; copy into a new database")));
+            return Err(refused(format!(
+                "the target is in use: it has {name}; copy into a new database"
+            )));
         }
     }
     Ok(())
 }
 
 /// Copies a table, and compares both ends.
-fn move_table(source: &mut dyn Sql, target: &mut dyn Sql, table: Table) -> Result<Moved, StoreError> {
+fn move_table(
+    source: &mut dyn Sql,
+    target: &mut dyn Sql,
+    table: Table,
+) -> Result<Moved, StoreError> {
     let Table { name, .. } = table;
     let columns = tables::columns(source, name)?;
     if tables::columns(target, name)? != columns {
@@ -163,7 +181,10 @@ fn read(
     let Table { name, key, .. } = table;
     let list: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
     // The key comes first once more, to know where the next page begins.
-    let text = format!("SELECT {key}, {} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :page", list.join(", "));
+    let text = format!(
+        "SELECT {key}, {} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :page",
+        list.join(", ")
+    );
     let (mut after, mut count, mut hash) = (i64::MIN, 0, Sha256::new());
     loop {
         let mut rows = sql.rows(&text, &params!["after" = after, "page" = PAGE])?;

@@ -53,10 +53,12 @@ pub const TABLES: [Table; 26] = [
     filled("entries"),
 ];
 
-/// The columns of a table with their types, in the order of their names: so they are the same in both databases.
+/// The columns of a table with their types, in the order of their names: so they are the same in
+/// both databases.
 ///
 /// # Errors
-/// [`StoreError::Refused`] for a table that is not there, or a column that is neither integer nor text.
+/// [`StoreError::Refused`] for a table that is not there, or a column that is neither integer nor
+/// text.
 pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, Type)>, StoreError> {
     let text = match sql.dialect() {
         Dialect::Sqlite => "SELECT name, lower(type) FROM pragma_table_info(:table) ORDER BY name",
@@ -77,7 +79,11 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, Type), StoreError> {
     let kind = match kind {
         "integer" | "bigint" => Type::Int,
         "text" => Type::Text,
-        other => return Err(StoreError::Refused(format!("{table}.{name} is of the type {other}, which is not kola's"))),
+        other => {
+            return Err(StoreError::Refused(format!(
+                "{table}.{name} is of the type {other}, which is not kola's"
+            )));
+        }
     };
     Ok((name.to_owned(), kind))
 }
@@ -114,7 +120,8 @@ mod tests {
     use super::*;
     use crate::Database;
 
-    /// What a process writes down about itself, and what the migrations write down about themselves.
+    /// What a process writes down about itself, and what the migrations write down about
+    /// themselves.
     const LEFT_BEHIND: [&str; 2] = ["lanes", "schema_versions"];
 
     fn fresh() -> (tempfile::TempDir, Box<dyn Sql>) {
@@ -126,12 +133,14 @@ mod tests {
     #[test]
     fn every_table_of_the_migrations_is_in_the_list() {
         let (_dir, mut sql) = fresh();
-        let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let names =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
         let rows = sql.rows(names, &vec![]).unwrap();
         let there: BTreeSet<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
         let listed = TABLES.iter().map(|table| table.name);
         // SQLite has no lanes: its commits have no answer to lose.
-        let known: BTreeSet<&str> = listed.chain(LEFT_BEHIND).filter(|name| *name != "lanes").collect();
+        let known: BTreeSet<&str> =
+            listed.chain(LEFT_BEHIND).filter(|name| *name != "lanes").collect();
         assert_eq!(there, known);
     }
 
@@ -141,7 +150,8 @@ mod tests {
         for (place, table) in TABLES.iter().enumerate() {
             let refers = format!("SELECT \"table\" FROM pragma_foreign_key_list('{}')", table.name);
             for row in sql.rows(&refers, &vec![]).unwrap() {
-                let earlier = TABLES[..place].iter().any(|earlier| Some(earlier.name) == row.text(0));
+                let earlier =
+                    TABLES[..place].iter().any(|earlier| Some(earlier.name) == row.text(0));
                 assert!(earlier, "{} refers to {row:?}", table.name);
             }
         }
@@ -160,9 +170,16 @@ mod tests {
     fn the_key_of_each_is_its_primary_key() {
         let (_dir, mut sql) = fresh();
         for table in TABLES {
-            let keys =
-                sql.rows(&format!("SELECT name FROM pragma_table_info('{}') WHERE pk > 0", table.name), &vec![]).unwrap();
-            assert_eq!(keys.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(), [table.key]);
+            let keys = sql
+                .rows(
+                    &format!("SELECT name FROM pragma_table_info('{}') WHERE pk > 0", table.name),
+                    &vec![],
+                )
+                .unwrap();
+            assert_eq!(
+                keys.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(),
+                [table.key]
+            );
         }
     }
 }

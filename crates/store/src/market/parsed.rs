@@ -26,7 +26,9 @@ pub trait FromText: Sized {
 impl<'de, T: FromText> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        T::from_text(&text).map(Self).ok_or_else(|| D::Error::custom(format!("\"{text}\" is not {}", T::WHAT)))
+        T::from_text(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("\"{text}\" is not {}", T::WHAT)))
     }
 }
 
@@ -86,7 +88,8 @@ pub struct Digits(pub String);
 
 impl Digits {
     fn parse(text: &str) -> Option<Self> {
-        let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         (digits && !text.starts_with('0')).then(|| Self(text.to_owned()))
     }
 }
@@ -109,12 +112,19 @@ impl Fixed {
     /// In minor units, with its currency.
     ///
     /// # Errors
-    /// A sentence, when the amount is below zero, too large, or has more decimals than the currency.
+    /// A sentence, when the amount is below zero, too large, or has more decimals than the
+    /// currency.
     pub fn minor(self) -> Result<(i64, Currency), String> {
         let (amount, currency) = (self.amount.0, self.currency.0);
         let zero = amount.to_ratio().is_some_and(|ratio| ratio.num() == 0);
-        let minor = if zero { Some(0) } else { amount.to_money(currency).ok().map(|money| money.minor) };
-        let bad = || format!("a fixed fee in {currency} has {} decimals and is not below zero", currency.exponent());
+        let minor =
+            if zero { Some(0) } else { amount.to_money(currency).ok().map(|money| money.minor) };
+        let bad = || {
+            format!(
+                "a fixed fee in {currency} has {} decimals and is not below zero",
+                currency.exponent()
+            )
+        };
         minor.filter(|minor| *minor <= MAX_MINOR).map(|minor| (minor, currency)).ok_or_else(bad)
     }
 }

@@ -16,7 +16,10 @@ fn refused(from: &str, to: &str) -> String {
 
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
-    assert!(refused("method = \"MTN_MOMO_LBR\"", "method = \"MTN\"").contains("\"MTN\" is not a method"));
+    assert!(
+        refused("method = \"MTN_MOMO_LBR\"", "method = \"MTN\"")
+            .contains("\"MTN\" is not a method")
+    );
     let said = refused("percentage = \"2.9\"", "percentage = 2.9");
     assert!(said.contains("line") && said.contains("expected a string"), "{said}");
     assert!(refused("percentage = \"2.9\"", "percentage = \"-1\"").contains("not a percentage"));
@@ -25,7 +28,10 @@ fn what_is_wrong_is_said_with_its_place() {
     assert!(refused("tier = \"default\"", "tier = \"gold\"").contains("gold"));
     assert!(refused("amount = \"0.30\"", "amount = \"0.305\"").contains("2 decimals"));
     assert!(refused("rate = \"192\"", "rate = \"0\"").contains("above zero"));
-    assert!(refused("rate = \"192\"", "rate = \"1e18\"").contains("1 USD = 1000000000000000000 LRD is out of bounds"));
+    assert!(
+        refused("rate = \"192\"", "rate = \"1e18\"")
+            .contains("1 USD = 1000000000000000000 LRD is out of bounds")
+    );
     let said = refused("rate = \"192\"", "rate = \"0.192123456789012347\"");
     assert!(said.contains("between LRD and RWF, which goes through USD"), "{said}");
     assert!(refused("\"25073\"", "\"25072\"").contains("twice"));
@@ -36,10 +42,15 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn a_fixed_part_has_a_rate_to_what_it_is_taken_of() {
-    let said = refused("currency = \"USD\" }\n\n[[gateway_fee]]", "currency = \"EUR\" }\n\n[[gateway_fee]]");
+    let said = refused(
+        "currency = \"USD\" }\n\n[[gateway_fee]]",
+        "currency = \"EUR\" }\n\n[[gateway_fee]]",
+    );
     assert!(said.contains("fixed fee in EUR") && said.contains("between EUR and USD"), "{said}");
     let platform = "percentage = \"1\"\nexchange_percentage = \"1\"";
-    let fixed = |currency: &str| format!("{platform}\nfixed = {{ amount = \"1\", currency = \"{currency}\" }}");
+    let fixed = |currency: &str| {
+        format!("{platform}\nfixed = {{ amount = \"1\", currency = \"{currency}\" }}")
+    };
     assert!(refused(platform, &fixed("EUR")).contains("between EUR and USD"));
     MarketFile::read(&SHIPPED.replacen(platform, &fixed("RWF"), 1)).unwrap();
     let rate = "[[rate]]\nfrom_currency = \"EUR\"\nto_currency = \"USD\"\nrate = \"1.25\"\n";
@@ -49,8 +60,14 @@ fn a_fixed_part_has_a_rate_to_what_it_is_taken_of() {
 #[test]
 fn what_is_shipped_has_all_its_fees() {
     let file = MarketFile::shipped().unwrap();
-    for (entry, operation) in file.markets.iter().flat_map(|entry| entry.operations.iter().map(move |word| (entry, word.0))) {
-        let of_method = |fee: &GatewayEntry| fee.methods.contains(&entry.method) && fee.operation.0 == operation;
+    for (entry, operation) in file
+        .markets
+        .iter()
+        .flat_map(|entry| entry.operations.iter().map(move |word| (entry, word.0)))
+    {
+        let of_method = |fee: &GatewayEntry| {
+            fee.methods.contains(&entry.method) && fee.operation.0 == operation
+        };
         assert!(file.gateway_fees.iter().any(of_method), "{} {operation}", entry.method.0);
         assert!(file.platform_fees.iter().any(|fee| fee.operation.0 == operation), "{operation}");
     }
@@ -69,10 +86,15 @@ fn row(provider: &str, currency: &str, period: &str) -> String {
 #[test]
 fn rows_of_a_market_that_hold_at_once_are_refused() {
     with(&row("PAWAPAY", "USD", "")).unwrap();
-    assert!(with(&row("PAWAPAY", "RWF", "")).unwrap_err().contains("AIRTEL_RWA PAYOUT RWF is there twice"));
+    assert!(
+        with(&row("PAWAPAY", "RWF", ""))
+            .unwrap_err()
+            .contains("AIRTEL_RWA PAYOUT RWF is there twice")
+    );
     assert!(with(&row("STRIPE", "USD", "")).unwrap_err().contains("two providers"));
     assert!(with(&row("PAWAPAY", "USD\", \"USD", "")).unwrap_err().contains("twice"));
-    let [before, after, over] = ["to = \"2027-01-01\"", "from = \"2027-01-01\"", "from = \"2026-12-31T23:59:59Z\""];
+    let [before, after, over] =
+        ["to = \"2027-01-01\"", "from = \"2027-01-01\"", "from = \"2026-12-31T23:59:59Z\""];
     let two = |first: String, second: String| with(&(first + &second));
     two(row("PAWAPAY", "USD", before), row("PAWAPAY", "USD", after)).unwrap();
     two(row("PAWAPAY", "USD", before), row("PAWAPAY", "USD", over)).unwrap_err();
@@ -83,7 +105,11 @@ fn rows_of_a_market_that_hold_at_once_are_refused() {
 
 #[test]
 fn a_method_may_change_its_network() {
-    let before = SHIPPED.replacen("method = \"AIRTEL_RWA\"", "method = \"AIRTEL_RWA\"\nto = \"2027-01-01\"", 1);
+    let before = SHIPPED.replacen(
+        "method = \"AIRTEL_RWA\"",
+        "method = \"AIRTEL_RWA\"\nto = \"2027-01-01\"",
+        1,
+    );
     let after = row("STRIPE", "RWF", "from = \"2027-01-01\"");
     let file = MarketFile::read(&format!("{before}\n{after}")).unwrap();
     assert_eq!(file.providers_of(Method::AirtelRwa), [Provider::PawaPay, Provider::Stripe]);

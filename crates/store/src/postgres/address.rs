@@ -15,7 +15,8 @@ use super::hosts;
 
 /// A host that does not answer is left for the next.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Data that a host does not acknowledge for so long ends the connection: it is gone without a word.
+/// Data that a host does not acknowledge for so long ends the connection: it is gone without a
+/// word.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(6);
 
 /// A server, or several of which one takes writes, and a database of it.
@@ -42,16 +43,24 @@ impl std::fmt::Display for Address {
             #[cfg(unix)]
             Host::Unix(path) => path.display().to_string(),
         };
-        let hosts = self.config.get_hosts().iter().enumerate().map(|(place, host)| match hosts::port(&self.config, place) {
-            Some(port) => format!("{}:{port}", name(host)),
-            None => name(host),
-        });
-        write!(f, "{} on {}", self.config.get_dbname().unwrap_or_default(), hosts.collect::<Vec<_>>().join(", "))
+        let hosts =
+            self.config.get_hosts().iter().enumerate().map(|(place, host)| {
+                match hosts::port(&self.config, place) {
+                    Some(port) => format!("{}:{port}", name(host)),
+                    None => name(host),
+                }
+            });
+        write!(
+            f,
+            "{} on {}",
+            self.config.get_dbname().unwrap_or_default(),
+            hosts.collect::<Vec<_>>().join(", ")
+        )
     }
 }
 
-/// What is said of a URL that cannot be read. None of it is repeated: where one character is not encoded, any part of it may be
-/// the password.
+/// What is said of a URL that cannot be read. None of it is repeated: where one character is not
+/// encoded, any part of it may be the password.
 const UNREADABLE: &str = "a URL of PostgreSQL is postgres://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE, with a port that is a \
      number and options of the driver's";
 /// What is most often wrong.
@@ -62,15 +71,19 @@ const ENCODE: &str = "in user and password what is no letter or digit has to be 
 fn is_clear(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let decodes = |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
-    let one_at_most = rest.matches('@').count() <= 1 && authority.matches('@').count() == rest.matches('@').count();
+    let decodes =
+        |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    let one_at_most = rest.matches('@').count() <= 1
+        && authority.matches('@').count() == rest.matches('@').count();
     one_at_most && !rest.contains('#') && rest.split('%').skip(1).all(decodes)
 }
 
 impl Address {
-    /// Reads a URL: `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`. With
-    /// `sslmode=require` (or `verify-full`) the connection is encrypted and the server's certificate checked, name and all,
-    /// against those of the operating system or of the file of `sslrootcert`.
+    /// Reads a URL:
+    /// `postgres://user:password@host:port,host2:port2/database?target_session_attrs=read-write`.
+    /// With `sslmode=require` (or `verify-full`) the connection is encrypted and the server's
+    /// certificate checked, name and all, against those of the operating system or of the file of
+    /// `sslrootcert`.
     ///
     /// # Errors
     /// What is wrong with it, without any part of it that may be a password.
@@ -87,7 +100,11 @@ impl Address {
                 _ => rest.push(pair),
             }
         }
-        let url = if rest.is_empty() { address.to_owned() } else { format!("{address}?{}", rest.join("&")) };
+        let url = if rest.is_empty() {
+            address.to_owned()
+        } else {
+            format!("{address}?{}", rest.join("&"))
+        };
         let mut config: Config = url.parse().map_err(|_| format!("{UNREADABLE}; {ENCODE}"))?;
         if config.get_dbname().is_none() {
             return Err("a database is missing at the end: postgres://user@host/kola".to_owned());
@@ -120,7 +137,8 @@ fn client(file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     match file {
         Some(file) => {
-            let wrong = |what: &dyn std::fmt::Display| format!("sslrootcert={}: {what}", file.display());
+            let wrong =
+                |what: &dyn std::fmt::Display| format!("sslrootcert={}: {what}", file.display());
             for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
                 let certificate = certificate.map_err(|error| wrong(&error))?;
                 roots.add(certificate).map_err(|error| wrong(&error))?;
@@ -131,10 +149,13 @@ fn client(file: Option<&Path>) -> Result<ClientConfig, String> {
         }
     }
     if roots.is_empty() {
-        return Err("no certificate is believed: name a file of them with sslrootcert=FILE".to_owned());
+        return Err(
+            "no certificate is believed: name a file of them with sslrootcert=FILE".to_owned()
+        );
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
@@ -145,12 +166,16 @@ mod tests {
 
     #[test]
     fn a_url_says_where_and_whether_in_secret() {
-        let plain = Address::parse("postgres://kola:secret@db1:5433,db2/pay?target_session_attrs=read-write").unwrap();
+        let plain = Address::parse(
+            "postgres://kola:secret@db1:5433,db2/pay?target_session_attrs=read-write",
+        )
+        .unwrap();
         assert_eq!(plain.to_string(), "pay on db1:5433, db2:5432");
         assert!(!format!("{plain:?}").contains("secret"));
         assert!(plain.tls.is_none() && plain.config.get_ssl_mode() == SslMode::Disable);
         let file = tempfile::NamedTempFile::new().unwrap();
-        let url = format!("postgres://kola@db/pay?sslmode=require&sslrootcert={}", file.path().display());
+        let url =
+            format!("postgres://kola@db/pay?sslmode=require&sslrootcert={}", file.path().display());
         assert!(Address::parse(&url).unwrap_err().contains("no certificate is believed"));
         for (url, said) in [
             ("postgres://kola@db/pay?sslmode=prefer", "use disable, require or verify-full"),
@@ -178,9 +203,14 @@ mod tests {
             "postgres://db/pay?password=cret@x",
             "postgres://kola:se?sslmode=cret@db/pay",
         ] {
-            let said = Address::parse(url).map(|address| address.to_string()).unwrap_or_else(|error| error);
+            let said = Address::parse(url)
+                .map(|address| address.to_string())
+                .unwrap_or_else(|error| error);
             assert!(!said.contains("cret"), "{url}: {said}");
-            assert!(said.contains("percent-encoded") || said.contains("a database is missing"), "{url}: {said}");
+            assert!(
+                said.contains("percent-encoded") || said.contains("a database is missing"),
+                "{url}: {said}"
+            );
         }
         let encoded = Address::parse("postgres://kola:se%40%2F%23%25cret@db/pay").unwrap();
         assert_eq!(encoded.config.get_password(), Some(b"se@/#%cret".as_slice()));

@@ -1,7 +1,8 @@
 //! Several hosts, of which one takes writes.
 //!
-//! The driver asks one host after the other and goes on when a connection is refused. A host that is frozen, or whose machine is
-//! gone, refuses nothing: it would be waited for, each time anew. Here all are asked at once.
+//! The driver asks one host after the other and goes on when a connection is refused. A host that
+//! is frozen, or whose machine is gone, refuses nothing: it would be waited for, each time anew.
+//! Here all are asked at once.
 
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::config::{Host, TargetSessionAttrs};
@@ -17,7 +18,8 @@ pub type Reached = (Client, JoinHandle<()>);
 /// Connects to the host that takes writes, whatever the others do. Within a runtime.
 ///
 /// # Errors
-/// What one of them said, when none can be had. Where nobody says anything there is no end: the caller has to give up.
+/// What one of them said, when none can be had. Where nobody says anything there is no end: the
+/// caller has to give up.
 pub async fn reach(address: &Address) -> Result<Reached, Error> {
     let mut asked = JoinSet::new();
     for place in 0..address.config.get_hosts().len() {
@@ -127,8 +129,7 @@ mod tests {
 
     #[test]
     fn each_host_keeps_what_all_have_in_common() {
-        let url =
-            "postgres://me:secret@one:1,two:2/kola?application_name=x&connect_timeout=7&keepalives_idle=9&sslmode=disable";
+        let url = "postgres://me:secret@one:1,two:2/kola?application_name=x&connect_timeout=7&keepalives_idle=9&sslmode=disable";
         let mut config: Config = url.parse().unwrap();
         expect_writes(&mut config);
         for (place, host) in ["one:1", "two:2"].iter().enumerate() {

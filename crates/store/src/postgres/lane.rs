@@ -1,4 +1,5 @@
-//! A lane's own connection: reads and writes many rows at a time, and sends what does not depend on an answer in one go.
+//! A lane's own connection: reads and writes many rows at a time, and sends what does not depend on
+//! an answer in one go.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -24,12 +25,12 @@ use crate::record::{Column, KeyedRecord, Record};
 use crate::sql::{OwnedRow, integer};
 use crate::{Store, StoreError, installation, tariff};
 
-/// Statements of a lane find rows by keys and nothing else, so plans are made once, for indexes: those made while a table is
-/// small would stay when it has grown.
+/// Statements of a lane find rows by keys and nothing else, so plans are made once, for indexes:
+/// those made while a table is small would stay when it has grown.
 const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = on";
-/// A batch has so long, all its statements together. The server's own time-outs end a statement earlier; past this, nobody
-/// answers any more.
+/// A batch has so long, all its statements together. The server's own time-outs end a statement
+/// earlier; past this, nobody answers any more.
 pub const PATIENCE: Duration = Duration::from_secs(6);
 /// To find out about a commit without an answer, each time.
 const QUESTION: Duration = Duration::from_secs(2);
@@ -43,7 +44,8 @@ const OPEN_LANE: &str = "INSERT INTO lanes (id, batch, seen_at) VALUES ($1, 0, (
      ON CONFLICT (id) DO NOTHING";
 const CLOSE_LANE: &str = "DELETE FROM lanes WHERE id = $1";
 /// Rows of lanes whose process was killed. One that is only idle makes its row again.
-const SWEEP_LANES: &str = "DELETE FROM lanes WHERE seen_at < ((extract(epoch FROM now()) - 7 * 86400) * 1000000)::bigint";
+const SWEEP_LANES: &str =
+    "DELETE FROM lanes WHERE seen_at < ((extract(epoch FROM now()) - 7 * 86400) * 1000000)::bigint";
 const WRITE_BATCH: &str = "UPDATE lanes SET batch = $2, seen_at = (extract(epoch FROM now()) * 1000000)::bigint WHERE id = $1";
 /// Waits for a transaction of this lane that the server may still be ending.
 const READ_BATCH: &str = "SELECT batch FROM lanes WHERE id = $1 FOR UPDATE";
@@ -105,7 +107,8 @@ pub struct PostgresStore {
     in_transaction: bool,
     /// The rows that this transaction has locked.
     locked: HashSet<RowKey>,
-    /// The merchants' own wallets and accounts that earlier batches wrote: read ahead, since the next will need them.
+    /// The merchants' own wallets and accounts that earlier batches wrote: read ahead, since the
+    /// next will need them.
     remembered: HashMap<MerchantId, Vec<RowKey>>,
 }
 
@@ -129,15 +132,23 @@ impl PostgresStore {
             remembered: HashMap::new(),
         };
         let lane = store.reserve_ids(1)?.next;
-        store.run(vec![Ask::new(SWEEP_LANES, vec![]), Ask::new(OPEN_LANE, vec![Param::Int(lane)])])?;
+        store.run(vec![
+            Ask::new(SWEEP_LANES, vec![]),
+            Ask::new(OPEN_LANE, vec![Param::Int(lane)]),
+        ])?;
         store.lane = lane;
         let read = store.run(vec![Ask::new(installation::UUID, vec![])])?;
-        let uuid = read.first().and_then(|answer| answer.rows.first()).map(|row| OwnedRow::read(row, 1)).transpose()?;
+        let uuid = read
+            .first()
+            .and_then(|answer| answer.rows.first())
+            .map(|row| OwnedRow::read(row, 1))
+            .transpose()?;
         store.installation = installation::uuid(uuid.as_ref())?;
         Ok(store)
     }
 
-    /// Runs statements, in order and without waiting in between. All of them are answered before the first error is.
+    /// Runs statements, in order and without waiting in between. All of them are answered before
+    /// the first error is.
     fn run(&mut self, asks: Vec<Ask<'_>>) -> Result<Vec<Answered>, StoreError> {
         let (address, lane) = (&self.address, self.lane);
         let link = &mut self.link;
@@ -153,9 +164,11 @@ impl PostgresStore {
             };
             tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::Silent))
         });
-        let lost_lane = |error: &StoreError| matches!(error, StoreError::Lost { table: "lanes", .. });
+        let lost_lane =
+            |error: &StoreError| matches!(error, StoreError::Lost { table: "lanes", .. });
         if done.as_ref().is_err_and(|error| error.is_away() || lost_lane(error)) {
-            // Whatever it was in the middle of: the server rolls it back when the connection is gone.
+            // Whatever it was in the middle of: the server rolls it back when the connection is
+            // gone.
             self.link = None;
             self.in_transaction = false;
         }
@@ -164,7 +177,8 @@ impl PostgresStore {
 
     /// Starts the transaction with statements that do not wait for its start.
     fn run_first(&mut self, mut asks: Vec<Ask<'_>>) -> Result<Vec<Answered>, StoreError> {
-        // A connection that was closed meanwhile is found out before the transaction begins, not in its middle.
+        // A connection that was closed meanwhile is found out before the transaction begins, not in
+        // its middle.
         if self.link.as_ref().is_some_and(|link| link.client.is_closed()) {
             self.link = None;
         }
@@ -185,7 +199,13 @@ impl PostgresStore {
         let asks = tariff::QUERIES.iter().map(|sql| Ask::new(sql, vec![])).collect();
         let mut tables = Vec::with_capacity(tariff::QUERIES.len());
         for answer in self.run(asks)? {
-            tables.push(answer.rows.iter().map(|row| OwnedRow::read(row, row.len())).collect::<Result<Vec<_>, _>>()?);
+            tables.push(
+                answer
+                    .rows
+                    .iter()
+                    .map(|row| OwnedRow::read(row, row.len()))
+                    .collect::<Result<Vec<_>, _>>()?,
+            );
         }
         self.tariff = Arc::new(tariff::build(&tables)?);
         Ok(())
@@ -203,7 +223,9 @@ impl PostgresStore {
             },
         });
         let accounts = tables.accounts.changes().into_iter().map(|change| match change {
-            RowChange::Insert(row) | RowChange::Update(row) => (row.merchant_id, RowKey::Account(Lookup::Id(row.id))),
+            RowChange::Insert(row) | RowChange::Update(row) => {
+                (row.merchant_id, RowKey::Account(Lookup::Id(row.id)))
+            }
         });
         for (merchant, key) in wallets.chain(accounts) {
             let keys = self.remembered.entry(merchant).or_default();
@@ -236,7 +258,11 @@ impl Link {
             if let Some((table, expected)) = ask.changes
                 && usize::try_from(answer.changed) != Ok(expected)
             {
-                return Err(StoreError::Lost { table, count: usize::try_from(answer.changed).unwrap_or(usize::MAX), expected });
+                return Err(StoreError::Lost {
+                    table,
+                    count: usize::try_from(answer.changed).unwrap_or(usize::MAX),
+                    expected,
+                });
             }
             answers.push(answer);
         }
@@ -244,7 +270,8 @@ impl Link {
     }
 
     async fn one(&self, ask: &Ask<'_>) -> Result<Answered, StoreError> {
-        let statement = self.prepared.get(ask.sql).ok_or(StoreError::Odd("a statement was not prepared"))?;
+        let statement =
+            self.prepared.get(ask.sql).ok_or(StoreError::Odd("a statement was not prepared"))?;
         let params = ask.params.iter().map(|param| -> &(dyn ToSql + Sync) {
             match param {
                 Param::Int(value) => value,
@@ -276,15 +303,23 @@ async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
                 }
             }
         }
-        if all { Poll::Ready(done.iter_mut().filter_map(Option::take).collect()) } else { Poll::Pending }
+        if all {
+            Poll::Ready(done.iter_mut().filter_map(Option::take).collect())
+        } else {
+            Poll::Pending
+        }
     })
     .await
 }
 
-// Rows in and out ---------------------------------------------------------------------------------------------------------
+// Rows in and out
+// ---------------------------------------------------------------------------------------------------------
 
 /// The values of rows as an array a column.
-fn arrays<'a>(types: impl Iterator<Item = Type>, rows: &[Vec<Cell<'a>>]) -> Result<Vec<Param<'a>>, StoreError> {
+fn arrays<'a>(
+    types: impl Iterator<Item = Type>,
+    rows: &[Vec<Cell<'a>>],
+) -> Result<Vec<Param<'a>>, StoreError> {
     let mismatch = || StoreError::Odd("a value is not of its column's type");
     types
         .enumerate()
@@ -365,27 +400,35 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
         if !self.names.is_empty() {
             let mut types = vec![];
             R::AltKey::types(&mut types);
-            let rows: Vec<Vec<Cell<'static>>> = self.names.iter().map(|name| owned(cells(name))).collect();
+            let rows: Vec<Vec<Cell<'static>>> =
+                self.names.iter().map(|name| owned(cells(name))).collect();
             asks.push(Ask::new(&statements.many.by_alt_keys, arrays(types.into_iter(), &rows)?));
         }
         Ok(asks)
     }
 
     /// Takes in what the asks were answered, absence too.
-    fn take_in(self, answers: &mut impl Iterator<Item = Answered>, table: &mut Table<R>) -> Result<(), StoreError> {
+    fn take_in(
+        self,
+        answers: &mut impl Iterator<Item = Answered>,
+        table: &mut Table<R>,
+    ) -> Result<(), StoreError> {
         let mut read = || -> Result<Vec<R>, StoreError> {
             let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
             rows.iter().map(|row| R::from_row(row, 0)).collect()
         };
         if !self.ids.is_empty() {
-            let mut found: HashMap<R::Id, R> = read()?.into_iter().map(|row| (DomainRow::id(&row), row)).collect();
+            let mut found: HashMap<R::Id, R> =
+                read()?.into_iter().map(|row| (DomainRow::id(&row), row)).collect();
             for id in self.ids {
                 table.load(Lookup::Id(id), found.remove(&id));
             }
         }
         if !self.names.is_empty() {
-            let mut found: HashMap<R::AltKey, R> =
-                read()?.into_iter().filter_map(|row| Some((DomainRow::alt_key(&row)?, row))).collect();
+            let mut found: HashMap<R::AltKey, R> = read()?
+                .into_iter()
+                .filter_map(|row| Some((DomainRow::alt_key(&row)?, row)))
+                .collect();
             for name in self.names {
                 let row = found.remove(&name);
                 table.load(Lookup::AltKey(name), row);
@@ -396,14 +439,17 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
 }
 
 /// Locks the rows that commands are about, as far as they are their owners'.
-fn lock_statement<R: KeyedRecord>(lock_keys: &[(R::Id, Option<MerchantId>)]) -> Option<Ask<'static>> {
+fn lock_statement<R: KeyedRecord>(
+    lock_keys: &[(R::Id, Option<MerchantId>)],
+) -> Option<Ask<'static>> {
     let owners = lock_keys.iter().map(|(_, owner)| owner.map(|owner| owner.0)).collect();
     let mut params = ids::<R>(lock_keys.iter().map(|(id, _)| *id));
     params.push(Param::Ints(owners));
     (!lock_keys.is_empty()).then(|| Ask::new(&R::statements().many.lock_owned, params))
 }
 
-/// Takes in what was locked. What was not found is not known to be absent: it may be somebody else's.
+/// Takes in what was locked. What was not found is not known to be absent: it may be somebody
+/// else's.
 fn take_in_locked<R: Loaded + KeyedRecord>(
     lock_keys: &[(R::Id, Option<MerchantId>)],
     answers: &mut impl Iterator<Item = Answered>,
@@ -441,7 +487,10 @@ fn unlocked<R: Loaded + KeyedRecord>(table: &Table<R>, locked: &HashSet<RowKey>)
 }
 
 /// The statements that write what changed in a table.
-fn writes<'a, R: Loaded + KeyedRecord>(table: &'a Table<R>, asks: &mut Vec<Ask<'a>>) -> Result<(), StoreError> {
+fn writes<'a, R: Loaded + KeyedRecord>(
+    table: &'a Table<R>,
+    asks: &mut Vec<Ask<'a>>,
+) -> Result<(), StoreError> {
     let (mut inserts, mut updates) = (vec![], vec![]);
     for change in table.changes() {
         let mut cells = Vec::with_capacity(R::WIDTH);
@@ -459,18 +508,34 @@ fn writes<'a, R: Loaded + KeyedRecord>(table: &'a Table<R>, asks: &mut Vec<Ask<'
     insert::<R>(&inserts, asks)?;
     if !updates.is_empty() {
         let statements = R::statements();
-        let changing = statements.all.get(statements.fixed..).unwrap_or_default().iter().chain(statements.all.first());
+        let changing = statements
+            .all
+            .get(statements.fixed..)
+            .unwrap_or_default()
+            .iter()
+            .chain(statements.all.first());
         let params = arrays(changing.map(|(_, kind)| *kind), &updates)?;
-        asks.push(Ask { sql: &statements.many.update, params, changes: Some((R::TABLE, updates.len())) });
+        asks.push(Ask {
+            sql: &statements.many.update,
+            params,
+            changes: Some((R::TABLE, updates.len())),
+        });
     }
     Ok(())
 }
 
-fn insert<'a, R: Record>(rows: &[Vec<Cell<'a>>], asks: &mut Vec<Ask<'a>>) -> Result<(), StoreError> {
+fn insert<'a, R: Record>(
+    rows: &[Vec<Cell<'a>>],
+    asks: &mut Vec<Ask<'a>>,
+) -> Result<(), StoreError> {
     if !rows.is_empty() {
         let statements = R::statements();
         let params = arrays(statements.all.iter().map(|(_, kind)| *kind), rows)?;
-        asks.push(Ask { sql: &statements.many.insert, params, changes: Some((R::TABLE, rows.len())) });
+        asks.push(Ask {
+            sql: &statements.many.insert,
+            params,
+            changes: Some((R::TABLE, rows.len())),
+        });
     }
     Ok(())
 }
@@ -509,7 +574,8 @@ macro_rules! by_table {
             }
         }
 
-        /// The rows that are changed and not locked, table by table: the order in which every transaction locks.
+        /// The rows that are changed and not locked, table by table: the order in which every
+        /// transaction locks.
         fn to_lock(tables: &Tables, locked: &HashSet<RowKey>) -> Wants {
             Wants { $($field: Wanted::of(unlocked(&tables.$field, locked))),+ }
         }
@@ -598,19 +664,28 @@ impl Store for PostgresStore {
         false
     }
 
-    /// In a transaction of its own: the row is everybody's, and must not stay locked for as long as a batch takes.
+    /// In a transaction of its own: the row is everybody's, and must not stay locked for as long as
+    /// a batch takes.
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         self.deadline = Instant::now() + PATIENCE;
         let answers = self.run(vec![Ask::new(RESERVE_IDS, vec![Param::Int(count)])])?;
-        let row =
-            answers.first().and_then(|answer| answer.rows.first()).ok_or(StoreError::Odd("the installation has no row"))?;
+        let row = answers
+            .first()
+            .and_then(|answer| answer.rows.first())
+            .ok_or(StoreError::Odd("the installation has no row"))?;
         let end = integer(row)?;
         Ok(IdBlock { next: end.saturating_sub(count), end })
     }
 
-    fn open(&mut self, ids: IdBlock, lock_keys: &[LockKey], keys: &[RowKey]) -> Result<Workspace, StoreError> {
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
         let known = lock_keys.iter().map(|lock_key| &lock_key.key).collect::<HashSet<_>>();
-        let mut wanted: Vec<RowKey> = keys.iter().filter(|key| !known.contains(key)).cloned().collect();
+        let mut wanted: Vec<RowKey> =
+            keys.iter().filter(|key| !known.contains(key)).cloned().collect();
         for key in keys {
             if let RowKey::Merchant(Lookup::Id(merchant)) = key {
                 wanted.extend(self.remembered.get(merchant).into_iter().flatten().cloned());
@@ -645,7 +720,8 @@ impl Store for PostgresStore {
         if asks.is_empty() {
             return Ok(true);
         }
-        // Read when the locks are there: whoever waited for one is not let through by what held before.
+        // Read when the locks are there: whoever waited for one is not let through by what held
+        // before.
         asks.extend(permissions.asks(false)?);
         let mut answers = self.run(asks)?.into_iter();
         let same = lock.confirm(&mut answers, tables)?;
@@ -702,7 +778,8 @@ impl Store for PostgresStore {
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        // Where a start fails this may be a thread that must not wait: then the row is left for a later start to sweep.
+        // Where a start fails this may be a thread that must not wait: then the row is left for a
+        // later start to sweep.
         let may_wait = tokio::runtime::Handle::try_current().is_err();
         self.deadline = Instant::now() + QUESTION;
         if may_wait

@@ -20,9 +20,10 @@ pub use address::Address;
 /// A command line that reaches no database in so long tells so.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What every connection sets. A statement ends after five seconds and a wait for another process's transaction after three;
-/// the server ends a transaction whose process is stopped in its middle. Commits wait for the disk even where the
-/// server's default says otherwise. What a statement means does not depend on the settings of the server, database or user.
+/// What every connection sets. A statement ends after five seconds and a wait for another process's
+/// transaction after three; the server ends a transaction whose process is stopped in its middle.
+/// Commits wait for the disk even where the server's default says otherwise. What a statement means
+/// does not depend on the settings of the server, database or user.
 const SESSION: &str = "SET standard_conforming_strings = on; SET transform_null_equals = off; \
      SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
      SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
@@ -40,7 +41,9 @@ fn describe(error: &dyn std::error::Error) -> String {
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let code = error.code().map(|code| code.code().to_owned());
-        let gone = error.is_closed() || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+        let gone = error.is_closed()
+            || std::error::Error::source(&error)
+                .is_some_and(|source| source.is::<std::io::Error>());
         Self::Postgres { code, gone, what: describe(&error) }
     }
 }
@@ -57,7 +60,9 @@ impl Found for Row {
         let column = self.columns().get(index).ok_or(StoreError::Odd("a column is missing"))?;
         let cell = match *column.type_() {
             SqlType::INT8 => self.try_get::<_, Option<i64>>(index)?.map(Cell::Int),
-            SqlType::INT4 => self.try_get::<_, Option<i32>>(index)?.map(|value| Cell::Int(value.into())),
+            SqlType::INT4 => {
+                self.try_get::<_, Option<i32>>(index)?.map(|value| Cell::Int(value.into()))
+            }
             SqlType::TEXT | SqlType::VARCHAR | SqlType::NAME => {
                 self.try_get::<_, Option<&str>>(index)?.map(|text| Cell::Text(text.into()))
             }
@@ -88,7 +93,11 @@ fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
 }
 
 /// The values of one column of rows.
-fn array<'a>(rows: &'a [OwnedRow], index: usize, kind: Type) -> Result<Box<dyn ToSql + Sync + 'a>, StoreError> {
+fn array<'a>(
+    rows: &'a [OwnedRow],
+    index: usize,
+    kind: Type,
+) -> Result<Box<dyn ToSql + Sync + 'a>, StoreError> {
     let odd = || StoreError::Odd("a value is not of its column's type");
     let cells = rows.iter().map(|row| row.cells().get(index).ok_or_else(odd));
     Ok(match kind {
@@ -126,7 +135,8 @@ impl PostgresSql {
     /// [`StoreError`].
     pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
-        let client = runtime.block_on(async { tokio::time::timeout(PATIENCE, connect(address)).await });
+        let client =
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, connect(address)).await });
         let client = client.unwrap_or(Err(StoreError::Silent))?;
         Ok(Self { client, runtime })
     }
@@ -163,7 +173,12 @@ impl Sql for PostgresSql {
         Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
     }
 
-    fn append(&mut self, table: &str, columns: &[(String, Type)], rows: &[OwnedRow]) -> Result<(), StoreError> {
+    fn append(
+        &mut self,
+        table: &str,
+        columns: &[(String, Type)],
+        rows: &[OwnedRow],
+    ) -> Result<(), StoreError> {
         let text = texts::append(table, columns);
         let arrays = columns.iter().enumerate().map(|(index, (_, kind))| array(rows, index, *kind));
         let arrays = arrays.collect::<Result<Vec<_>, _>>()?;

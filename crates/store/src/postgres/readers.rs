@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+    Runtime, Timeouts,
 };
 use domain::directory::merchant::{ApiKey, Merchant};
 use domain::kernel::ids::ApiKeyId;
@@ -22,12 +23,13 @@ use crate::sql::{Params, numbered};
 
 /// A read that finds no free connection for so long is refused.
 const WAIT: Duration = Duration::from_secs(3);
-/// A read that is not answered for so long: the server's own time-out has ended it, or nobody answers any more.
+/// A read that is not answered for so long: the server's own time-out has ended it, or nobody
+/// answers any more.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// To be on the safe side, what reads cannot write.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
-/// A list is read along the index that has its order. Rows that are gathered in another order have to be sorted: all of a
-/// merchant's, where a plan was made for merchants that have few.
+/// A list is read along the index that has its order. Rows that are gathered in another order have
+/// to be sorted: all of a merchant's, where a plan was made for merchants that have few.
 pub(crate) const IN_ORDER: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off";
 /// Questions for tenants that wait at once.
 const ASKING: usize = 8_192;
@@ -53,7 +55,10 @@ struct Asking {
 struct AnyHost(Address);
 
 impl Connect for AnyHost {
-    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+    fn connect(
+        &self,
+        _: &Config,
+    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         Box::pin(hosts::reach(&self.0))
     }
 }
@@ -74,7 +79,8 @@ impl PostgresReaders {
     /// [`StoreError`].
     pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
         let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(address.config.clone(), AnyHost(address.clone()), settings);
+        let manager =
+            Manager::from_connect(address.config.clone(), AnyHost(address.clone()), settings);
         let prepare = Hook::async_fn(|client, _| {
             Box::pin(async move {
                 client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
@@ -94,7 +100,8 @@ impl PostgresReaders {
         Ok(Self { pool, tenants })
     }
 
-    /// The rows that a statement answers. One that finds its connection gone is asked again on another: it only reads.
+    /// The rows that a statement answers. One that finds its connection gone is asked again on
+    /// another: it only reads.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -102,9 +109,10 @@ impl PostgresReaders {
         rows(&self.pool, &numbered(sql, params), &types(params), &values(params)).await
     }
 
-    /// The API key of that id with its merchant. Who asks while others are being answered is answered with all who asked
-    /// meanwhile, by one statement that begins after the last of them asked: so a revoked key is refused at once, and a
-    /// crowd of one merchant's requests costs one row.
+    /// The API key of that id with its merchant. Who asks while others are being answered is
+    /// answered with all who asked meanwhile, by one statement that begins after the last of them
+    /// asked: so a revoked key is refused at once, and a crowd of one merchant's requests costs one
+    /// row.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -118,14 +126,24 @@ impl PostgresReaders {
 }
 
 /// Asks, and once more when the connection turned out to be gone.
-async fn rows(pool: &Pool, text: &str, types: &[SqlType], values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+async fn rows(
+    pool: &Pool,
+    text: &str,
+    types: &[SqlType],
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, StoreError> {
     match once(pool, text, types, values).await {
         Err(StoreError::Postgres { gone: true, .. }) => once(pool, text, types, values).await,
         done => done,
     }
 }
 
-async fn once(pool: &Pool, text: &str, types: &[SqlType], values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
+async fn once(
+    pool: &Pool,
+    text: &str,
+    types: &[SqlType],
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, StoreError> {
     let client = pool.get().await?;
     let asked = tokio::time::timeout(PATIENCE, async {
         let statement = client.prepare_typed_cached(text, types).await?;
@@ -170,7 +188,8 @@ async fn tenants(pool: &Pool, ids: Vec<i64>) -> Result<HashMap<i64, Tenant>, Sto
     let rows = rows(pool, &SQL, &[SqlType::INT8_ARRAY], &[&ids]).await?;
     rows.iter()
         .map(|row| {
-            let tenant: Tenant = (ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?);
+            let tenant: Tenant =
+                (ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?);
             Ok((tenant.0.id.0, tenant))
         })
         .collect()

@@ -99,7 +99,12 @@ pub(super) fn insert_gateway_fee(
     Ok(())
 }
 
-pub(super) fn insert_rate(sql: &mut dyn Sql, new: &NewRate, effective: Effective, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn insert_rate(
+    sql: &mut dyn Sql,
+    new: &NewRate,
+    effective: Effective,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     sql.execute(
         "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, effective_to, created_at) \
          VALUES (:from_currency, :to_currency, :num, :den, :from, :to, :now)",
@@ -117,14 +122,15 @@ pub(super) fn insert_rate(sql: &mut dyn Sql, new: &NewRate, effective: Effective
 }
 
 /// A row that holds at `:now`.
-pub(super) const HOLDS: &str = "effective_from <= :now AND (effective_to IS NULL OR effective_to > :now)";
+pub(super) const HOLDS: &str =
+    "effective_from <= :now AND (effective_to IS NULL OR effective_to > :now)";
 
 const fn from_now_on(now: Timestamp) -> Effective {
     Effective { from: now, to: None }
 }
 
-/// Changes the tariff and raises its version, in one transaction: a running server takes it up at its next batch. The version
-/// is raised first, so that two changes at once wait for each other.
+/// Changes the tariff and raises its version, in one transaction: a running server takes it up at
+/// its next batch. The version is raised first, so that two changes at once wait for each other.
 pub(super) fn change<T>(
     sql: &mut dyn Sql,
     change: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
@@ -135,17 +141,28 @@ pub(super) fn change<T>(
     })
 }
 
-/// The currencies in which an operation is done at `now`, by the open markets that a fee is for. What stays in the house needs no
-/// market of its own, and is done in whatever is paid in or out.
-fn done_in(tariff: &Tariff, operation: Operation, is_for: impl Fn(&Market) -> bool, now: Timestamp) -> Vec<Currency> {
+/// The currencies in which an operation is done at `now`, by the open markets that a fee is for.
+/// What stays in the house needs no market of its own, and is done in whatever is paid in or out.
+fn done_in(
+    tariff: &Tariff,
+    operation: Operation,
+    is_for: impl Fn(&Market) -> bool,
+    now: Timestamp,
+) -> Vec<Currency> {
     let is_of = |row: &Market| match operation {
         Operation::Collection | Operation::Payout => row.operation == operation && is_for(row),
         Operation::Transfer | Operation::Refund => true,
     };
-    tariff.markets.iter().filter(|row| row.effective.at(now) && is_of(row)).map(|row| row.currency).collect()
+    tariff
+        .markets
+        .iter()
+        .filter(|row| row.effective.at(now) && is_of(row))
+        .map(|row| row.currency)
+        .collect()
 }
 
-/// The fixed part of a fee can be converted into what the fee is taken in: else every such payment would be refused.
+/// The fixed part of a fee can be converted into what the fee is taken in: else every such payment
+/// would be refused.
 fn check_fixed(fee: Fee, taken_in: &[Currency], rates: &[Quoted]) -> Result<(), StoreError> {
     let Some((_, fixed)) = fee.fixed else { return Ok(()) };
     rates::out_of_reach(fixed, taken_in, rates).map_or(Ok(()), |currency| {
@@ -169,11 +186,20 @@ fn rates_at(tariff: &Tariff, now: Timestamp) -> Vec<Quoted> {
 /// Sets a platform fee from `now` on. A row that begins later still takes over when its time comes.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee is taken in.
-pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp) -> Result<(), StoreError> {
+/// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee
+/// is taken in.
+pub fn set_platform_fee(
+    sql: &mut dyn Sql,
+    new: &NewPlatformFee,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     change(sql, |sql| {
         let tariff = book_of(sql)?;
-        check_fixed(new.fee, &done_in(&tariff, new.operation, |_| true, now), &rates_at(&tariff, now))?;
+        check_fixed(
+            new.fee,
+            &done_in(&tariff, new.operation, |_| true, now),
+            &rates_at(&tariff, now),
+        )?;
         sql.execute(
             &format!("UPDATE platform_fees SET effective_to = :now WHERE tier = :tier AND operation = :operation AND {HOLDS}"),
             &params!["now" = now.0, "tier" = new.tier.as_str(), "operation" = new.operation.as_str()],
@@ -185,12 +211,21 @@ pub fn set_platform_fee(sql: &mut dyn Sql, new: &NewPlatformFee, now: Timestamp)
 /// Sets a gateway fee from `now` on. A row that begins later still takes over when its time comes.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee is taken in.
-pub fn set_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+/// [`StoreError`]; [`StoreError::Market`] where no rate leads from the fixed part to what the fee
+/// is taken in.
+pub fn set_gateway_fee(
+    sql: &mut dyn Sql,
+    new: &NewGatewayFee,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     change(sql, |sql| {
         let tariff = book_of(sql)?;
         let is_for = |row: &Market| (row.method, row.provider) == (new.method, new.provider);
-        check_fixed(new.fee, &done_in(&tariff, new.operation, is_for, now), &rates_at(&tariff, now))?;
+        check_fixed(
+            new.fee,
+            &done_in(&tariff, new.operation, is_for, now),
+            &rates_at(&tariff, now),
+        )?;
         replace_gateway_fee(sql, new, now)
     })
 }
@@ -206,7 +241,11 @@ pub(super) fn open_with_fee(
     replace_gateway_fee(sql, new, now)
 }
 
-fn replace_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -> Result<(), StoreError> {
+fn replace_gateway_fee(
+    sql: &mut dyn Sql,
+    new: &NewGatewayFee,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     sql.execute(
         &format!(
             "UPDATE gateway_fees SET effective_to = :now, updated_at = :now \
@@ -222,14 +261,17 @@ fn replace_gateway_fee(sql: &mut dyn Sql, new: &NewGatewayFee, now: Timestamp) -
     insert_gateway_fee(sql, new, from_now_on(now), now)
 }
 
-/// Sets an exchange rate from `now` on, and with it the way back: what held between the two, in either direction, ends.
+/// Sets an exchange rate from `now` on, and with it the way back: what held between the two, in
+/// either direction, ends.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Market`] for a rate that cannot be used, alone or beside those that hold or are to come.
+/// [`StoreError`]; [`StoreError::Market`] for a rate that cannot be used, alone or beside those
+/// that hold or are to come.
 pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
     change(sql, |sql| {
         let quoted = Quoted { from: new.from, to: new.to, rate: new.rate };
-        rates::check(quoted, &rates_from(sql, now)?).map_err(|fault| StoreError::Market(fault.to_string()))?;
+        rates::check(quoted, &rates_from(sql, now)?)
+            .map_err(|fault| StoreError::Market(fault.to_string()))?;
         sql.execute(
             &format!(
                 "UPDATE rates SET effective_to = :now WHERE {HOLDS} AND \
@@ -249,7 +291,11 @@ fn rates_from(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<Quoted>, StoreErr
     )?;
     let quoted = |row: &OwnedRow| {
         let mut reader = Reader::new(row, "rates", 0);
-        Ok(Quoted { from: Column::take(&mut reader)?, to: Column::take(&mut reader)?, rate: Column::take(&mut reader)? })
+        Ok(Quoted {
+            from: Column::take(&mut reader)?,
+            to: Column::take(&mut reader)?,
+            rate: Column::take(&mut reader)?,
+        })
     };
     rows.iter().map(quoted).collect()
 }

@@ -1,7 +1,9 @@
 //! The tariff of fees, rates and markets: its tables, and how they are read.
 
 use domain::kernel::currency::Currency;
-use domain::tariff::tariff::{Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::tariff::{
+    Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, Tier,
+};
 
 use super::StoreError;
 use super::record::{Column, Reader};
@@ -18,7 +20,8 @@ pub use seed::seed;
 /// The version of the tariff: raised by each change of it.
 pub const VERSION: &str = "SELECT book_version FROM installation";
 
-/// Reads the whole tariff, which is small: some hundred rows. The rows of each are for [`build`], in this order.
+/// Reads the whole tariff, which is small: some hundred rows. The rows of each are for [`build`],
+/// in this order.
 pub const QUERIES: [&str; 7] = [
     VERSION,
     "SELECT id, name, is_default, created_at, updated_at FROM fee_tiers ORDER BY id",
@@ -36,11 +39,15 @@ pub const QUERIES: [&str; 7] = [
 /// # Errors
 /// [`StoreError`].
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
-    let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables else {
+    let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
+    else {
         return Err(StoreError::Odd("the book has a table too few or too many"));
     };
     Ok(Tariff {
-        version: version.first().ok_or(StoreError::Odd("the installation has no row"))?.integer()?,
+        version: version
+            .first()
+            .ok_or(StoreError::Odd("the installation has no row"))?
+            .integer()?,
         tiers: all(tiers, "fee_tiers", |r| {
             Ok(Tier {
                 id: Column::take(r)?,
@@ -117,7 +124,8 @@ fn all<T>(
 
 fn fee(reader: &mut Reader<'_>) -> Result<Fee, StoreError> {
     let percentage_ppm = Column::take(reader)?;
-    let (minor, currency): (Option<i64>, Option<Currency>) = (Column::take(reader)?, Column::take(reader)?);
+    let (minor, currency): (Option<i64>, Option<Currency>) =
+        (Column::take(reader)?, Column::take(reader)?);
     Ok(Fee { percentage_ppm, fixed: minor.zip(currency) })
 }
 

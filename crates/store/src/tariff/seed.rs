@@ -10,7 +10,8 @@ use crate::StoreError;
 use crate::market::{Fixed, MarketFile, Parsed, Percentage};
 use crate::sql::{Sql, params};
 
-/// Since when a row of the file holds that does not say it: since ever, so that nothing depends on the clock of the first start.
+/// Since when a row of the file holds that does not say it: since ever, so that nothing depends on
+/// the clock of the first start.
 const EVER: Timestamp = Timestamp(0);
 
 /// Writes a market as the tariff of a new database.
@@ -40,7 +41,8 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<()
     for row in &market.markets {
         let (method, provider) = (row.method.0, row.provider.0);
         for (operation, currency) in row.pairs() {
-            let new = NewMarket { method, provider, operation, currency, country: row.country.0.clone() };
+            let new =
+                NewMarket { method, provider, operation, currency, country: row.country.0.clone() };
             insert_market(sql, &new, effective(row.from, row.to))?;
         }
     }
@@ -49,13 +51,18 @@ pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<()
         for method in &row.methods {
             // Whichever network carries the method when the fee holds.
             for provider in market.providers_of(method.0) {
-                let new = NewGatewayFee { provider, method: method.0, operation: row.operation.0, fee };
+                let new =
+                    NewGatewayFee { provider, method: method.0, operation: row.operation.0, fee };
                 insert_gateway_fee(sql, &new, effective(row.from, row.to), now)?;
             }
         }
     }
     for row in &market.rates {
-        let rate = row.rate.0.to_ratio().ok_or_else(|| StoreError::Market("a rate has too many digits".to_owned()))?;
+        let rate = row
+            .rate
+            .0
+            .to_ratio()
+            .ok_or_else(|| StoreError::Market("a rate has too many digits".to_owned()))?;
         let new = NewRate { from: row.from_currency.0, to: row.to_currency.0, rate };
         insert_rate(sql, &new, effective(row.from, row.to), now)?;
     }

@@ -14,7 +14,8 @@ use crate::testing::fill;
 use crate::testing::{Own, Stage, superuser};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
-/// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not in the sandbox.
+/// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
+/// in the sandbox.
 const AHEAD: [i64; 3] = [0, minutes(60 * 24 * 365), 0];
 const SKEW: i64 = CLOCKS_APART_US;
 
@@ -28,7 +29,8 @@ fn merchants(stage: &mut Stage) {
     }
 }
 
-/// An execution of a merchant's that waits since `age`, is looked at again in `at` and is leased for `lease` from now.
+/// An execution of a merchant's that waits since `age`, is looked at again in `at` and is leased
+/// for `lease` from now.
 fn wait(stage: &mut Stage, id: i64, merchant: i64, [age, at]: [i64; 2], lease: Option<i64>) {
     let time = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()]);
     let sql = "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, merchant_id = :merchant, created_at = :created, \
@@ -59,12 +61,18 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         };
         for (merchant, base) in [(1, 100), (2, 200), (3, 300)] {
             let due = [ExecutionId(base + 1), ExecutionId(base)];
-            assert_eq!(of(&stage, merchant, 9), due, "longest first; one is leased, one is not due yet");
+            assert_eq!(
+                of(&stage, merchant, 9),
+                due,
+                "longest first; one is leased, one is not due yet"
+            );
             assert_eq!(of(&stage, merchant, 1), due[..1]);
         }
         assert_eq!(of(&stage, 4, 9), []);
         let from = |stage: &Stage, after, limit| {
-            let seen = stage.ask(async |q| q.merchants_with_executions(MerchantId(after), NOW, limit).await.unwrap());
+            let seen = stage.ask(async |q| {
+                q.merchants_with_executions(MerchantId(after), NOW, limit).await.unwrap()
+            });
             seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect::<Vec<_>>()
         };
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, true), (3, true)]);
@@ -74,7 +82,10 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         // Without what is due the merchant still has something that waits.
         stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
-        assert_eq!(stage.ask(async |q| q.executions_put_off(MerchantId(1), NOW, 9).await.unwrap()), []);
+        assert_eq!(
+            stage.ask(async |q| q.executions_put_off(MerchantId(1), NOW, 9).await.unwrap()),
+            []
+        );
     }
 }
 
@@ -82,16 +93,29 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
 fn sessions_are_swept_at_each_ones_clock() {
     for mut stage in Stage::both() {
         merchants(&mut stage);
-        for (id, merchant, left) in [(100_i64, 1_i64, 0_i64), (101, 1, 1), (200, 2, -1), (201, 2, 0), (202, 2, 1), (300, 3, 1)]
-        {
+        for (id, merchant, left) in [
+            (100_i64, 1_i64, 0_i64),
+            (101, 1, 1),
+            (200, 2, -1),
+            (201, 2, 0),
+            (202, 2, 1),
+            (300, 3, 1),
+        ] {
             let expires = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()] + left).0;
             let sql = "UPDATE sessions SET status = 'ACTIVE', merchant_id = :merchant, expires_at = :expires WHERE id = :id";
-            stage.sql.execute(sql, &params!["merchant" = merchant, "expires" = expires, "id" = id]).unwrap();
+            stage
+                .sql
+                .execute(sql, &params!["merchant" = merchant, "expires" = expires, "id" = id])
+                .unwrap();
         }
-        let seen = stage.ask(async |q| q.merchants_with_sessions(MerchantId(0), NOW, 9).await.unwrap());
-        let seen: Vec<_> = seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect();
+        let seen =
+            stage.ask(async |q| q.merchants_with_sessions(MerchantId(0), NOW, 9).await.unwrap());
+        let seen: Vec<_> =
+            seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect();
         assert_eq!(seen, [(1, true), (2, true), (3, false)]);
-        let of = |merchant, limit| stage.ask(async |q| q.due_sessions(MerchantId(merchant), NOW, limit).await.unwrap());
+        let of = |merchant, limit| {
+            stage.ask(async |q| q.due_sessions(MerchantId(merchant), NOW, limit).await.unwrap())
+        };
         assert_eq!(of(1, 9), [SessionId(100)]);
         assert_eq!(of(2, 9), [SessionId(200), SessionId(201)]);
         assert_eq!(of(2, 1), [SessionId(200)]);
@@ -101,29 +125,71 @@ fn sessions_are_swept_at_each_ones_clock() {
 
 #[test]
 fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
-    let ages = [-minutes(60 * 24 * 365), -seconds(50), 0, seconds(1), seconds(5), seconds(30), minutes(10), minutes(60 * 20)];
-    let checks = [1, seconds(1), SKEW, seconds(1) + SKEW, seconds(1) + SKEW + 1, seconds(20), seconds(10) + SKEW, seconds(41)];
-    let far = [minutes(6), minutes(15) + SKEW, minutes(15) + SKEW + 1, minutes(60), minutes(60 * 24 * 365)];
-    let leases = [None, Some(-1), Some(0), Some(1), Some(LEASE_US + SKEW), Some(LEASE_US + SKEW + 1), Some(minutes(60))];
+    let ages = [
+        -minutes(60 * 24 * 365),
+        -seconds(50),
+        0,
+        seconds(1),
+        seconds(5),
+        seconds(30),
+        minutes(10),
+        minutes(60 * 20),
+    ];
+    let checks = [
+        1,
+        seconds(1),
+        SKEW,
+        seconds(1) + SKEW,
+        seconds(1) + SKEW + 1,
+        seconds(20),
+        seconds(10) + SKEW,
+        seconds(41),
+    ];
+    let far = [
+        minutes(6),
+        minutes(15) + SKEW,
+        minutes(15) + SKEW + 1,
+        minutes(60),
+        minutes(60 * 24 * 365),
+    ];
+    let leases = [
+        None,
+        Some(-1),
+        Some(0),
+        Some(1),
+        Some(LEASE_US + SKEW),
+        Some(LEASE_US + SKEW + 1),
+        Some(minutes(60)),
+    ];
     for mut stage in Stage::both() {
         merchants(&mut stage);
         let mut id = 100;
         for merchant in [1, 2, 3] {
             for age in ages {
                 for at in checks.iter().chain(&far) {
-                    wait(&mut stage, id, merchant, [age, *at], leases[usize::try_from(id).unwrap() % leases.len()]);
+                    wait(
+                        &mut stage,
+                        id,
+                        merchant,
+                        [age, *at],
+                        leases[usize::try_from(id).unwrap() % leases.len()],
+                    );
                     id += 1;
                 }
             }
         }
         let mut found = vec![];
         for merchant in [1, 2, 3].map(MerchantId) {
-            found.extend(stage.ask(async |q| q.executions_put_off(merchant, NOW, 1_000).await.unwrap()));
+            found.extend(
+                stage.ask(async |q| q.executions_put_off(merchant, NOW, 1_000).await.unwrap()),
+            );
         }
         found.sort_unstable();
         let mut expected = vec![];
-        let sql =
-            format!("SELECT {} FROM executions WHERE next_check_at IS NOT NULL ORDER BY id", Execution::statements().columns);
+        let sql = format!(
+            "SELECT {} FROM executions WHERE next_check_at IS NOT NULL ORDER BY id",
+            Execution::statements().columns
+        );
         for row in stage.sql.rows(&sql, &vec![]).unwrap() {
             let row = Execution::from_row(&row, 0).unwrap();
             assert_eq!(row.status, ExecutionStatus::Processing);
@@ -169,8 +235,11 @@ fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
                        refunded_minor, refunded_total_minor, provider, method, provider_request_id, requires_action, \
                        cancel_asked, disputed, attempts, next_check_at, lease_until, deadline_at, completed_at, created_at, updated_at";
         for (id, merchant, at) in [(11, 1, "70"), (21, 2, "70"), (22, 2, "NULL")] {
-            let (status, lease, completed) =
-                if at == "NULL" { ("COMPLETED", "NULL", "1") } else { ("PROCESSING", "80", "NULL") };
+            let (status, lease, completed) = if at == "NULL" {
+                ("COMPLETED", "NULL", "1")
+            } else {
+                ("PROCESSING", "80", "NULL")
+            };
             sql.script(&format!(
                 "INSERT INTO executions ({columns}) VALUES ({id}, {merchant}, 'r{id}', 'PAYOUT', {id}, '{status}', 1, 'USD', 1, 'USD', \
                  1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', 0, 0, 0, 1, {at}, {lease}, 9, {completed}, 1, 1)"
@@ -178,7 +247,12 @@ fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
             .unwrap();
         }
         migrate::run(sql.as_mut(), None).unwrap();
-        let rows = sql.rows("SELECT id, next_check_at, lease_until, updated_at FROM executions ORDER BY id", &vec![]).unwrap();
+        let rows = sql
+            .rows(
+                "SELECT id, next_check_at, lease_until, updated_at FROM executions ORDER BY id",
+                &vec![],
+            )
+            .unwrap();
         let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.cells())).collect();
         let cells = |id, at, lease| format!("{:?}", [id, at, lease, Cell::Int(1)]);
         let expected = [

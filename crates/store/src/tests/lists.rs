@@ -1,4 +1,5 @@
-//! Lists of a few thousand rows, and how a database finds them: a list that reads a whole table to show a page is a fault.
+//! Lists of a few thousand rows, and how a database finds them: a list that reads a whole table to
+//! show a page is a fault.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +21,8 @@ use crate::{Database, StoreError};
 
 const MINE: MerchantId = MerchantId(1);
 
-/// The largest page that a list has. PostgreSQL rather sorts all of a small table than follow an index for a third of it, so
-/// it is asked for less.
+/// The largest page that a list has. PostgreSQL rather sorts all of a small table than follow an
+/// index for a third of it, so it is asked for less.
 const fn first(dialect: Dialect) -> Page {
     Page {
         limit: match dialect {
@@ -33,8 +34,8 @@ const fn first(dialect: Dialect) -> Page {
 }
 
 impl Stage {
-    /// Reads a list to its end, page by page, and fails unless all rows of the merchant came, newest first, and each
-    /// page was found by an index.
+    /// Reads a list to its end, page by page, and fails unless all rows of the merchant came,
+    /// newest first, and each page was found by an index.
     #[track_caller]
     fn assert_list<T>(
         &mut self,
@@ -54,7 +55,9 @@ impl Stage {
             // That a page is empty because the list ended is looked at once more.
             reads += usize::from(rows.is_empty() && page.after_id.is_some());
             match rows.last() {
-                Some(last) if u32::try_from(rows.len()) == Ok(page.limit) => page.after_id = Some(id(last)),
+                Some(last) if u32::try_from(rows.len()) == Ok(page.limit) => {
+                    page.after_id = Some(id(last))
+                }
                 _ => break,
             }
         }
@@ -64,7 +67,8 @@ impl Stage {
         self.assert_plans(what, reads, sorts);
     }
 
-    /// Fails unless so many reads were made, by an index each. `sorts` where a merchant has few rows, and they may be sorted.
+    /// Fails unless so many reads were made, by an index each. `sorts` where a merchant has few
+    /// rows, and they may be sorted.
     #[track_caller]
     fn assert_plans(&mut self, what: &str, count: usize, sorts: bool) {
         let dialect = self.sql.dialect();
@@ -72,9 +76,16 @@ impl Stage {
         assert_eq!(plans.len(), count, "{what}: {plans:#?}");
         for plan in plans.iter().flat_map(|(_, plans)| plans) {
             let (searches, sorted) = match dialect {
-                Dialect::Sqlite => (plan.contains("SEARCH") && !plan.contains("SCAN "), plan.contains("TEMP B-TREE")),
-                // Rows of the same instant are put in the order of their ids: an index without the id leaves that to do.
-                Dialect::Postgres => (!plan.contains("Seq Scan"), plan.replace("Incremental Sort", "").contains("Sort  (")),
+                Dialect::Sqlite => (
+                    plan.contains("SEARCH") && !plan.contains("SCAN "),
+                    plan.contains("TEMP B-TREE"),
+                ),
+                // Rows of the same instant are put in the order of their ids: an index without the
+                // id leaves that to do.
+                Dialect::Postgres => (
+                    !plan.contains("Seq Scan"),
+                    plan.replace("Incremental Sort", "").contains("Sort  ("),
+                ),
             };
             assert!(searches, "{what} reads a whole table: {plan}");
             assert!(sorts || !sorted, "{what} sorts: {plan}");
@@ -86,11 +97,24 @@ impl Stage {
 fn every_list_is_read_by_an_index() {
     for mut stage in Stage::both() {
         fill(&mut stage);
-        stage.assert_list("parties", false, async |q, page| q.parties(MINE, None, page).await.unwrap(), |row| row.id.0);
-        let read = async |q: &Queries, page| q.counterparties(MINE, None, None, page).await.unwrap();
+        stage.assert_list(
+            "parties",
+            false,
+            async |q, page| q.parties(MINE, None, page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let read =
+            async |q: &Queries, page| q.counterparties(MINE, None, None, page).await.unwrap();
         stage.assert_list("counterparties", false, read, |row| row.0.id.0);
-        stage.assert_list("API keys", false, async |q, page| q.api_keys(MINE, page).await.unwrap(), |row| row.id.0);
-        let read = async |q: &Queries, page| q.payment_accounts(MINE, AccountFilter::default(), page).await.unwrap();
+        stage.assert_list(
+            "API keys",
+            false,
+            async |q, page| q.api_keys(MINE, page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let read = async |q: &Queries, page| {
+            q.payment_accounts(MINE, AccountFilter::default(), page).await.unwrap()
+        };
         stage.assert_list("payment accounts", false, read, |row| row.id.0);
         stage.assert_list(
             "wallets",
@@ -99,12 +123,21 @@ fn every_list_is_read_by_an_index() {
             |row| row.id.0,
         );
         let invoice = SourceType::Invoice;
-        let read = async |q: &Queries, page| q.sources(MINE, invoice, SourceFilter::default(), page).await.unwrap();
+        let read = async |q: &Queries, page| {
+            q.sources(MINE, invoice, SourceFilter::default(), page).await.unwrap()
+        };
         stage.assert_list("invoices", false, read, |row| row.id.0);
-        let read = async |q: &Queries, page| q.sessions(MINE, SessionKind::Payout, page).await.unwrap();
+        let read =
+            async |q: &Queries, page| q.sessions(MINE, SessionKind::Payout, page).await.unwrap();
         stage.assert_list("sessions", false, read, |row| row.id.0);
-        stage.assert_list("payment intents", false, async |q, page| q.executions(MINE, page).await.unwrap(), |row| row.id.0);
-        let read = async |q: &Queries, page| q.events(MINE, EventFilter::default(), page).await.unwrap();
+        stage.assert_list(
+            "payment intents",
+            false,
+            async |q, page| q.executions(MINE, page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let read =
+            async |q: &Queries, page| q.events(MINE, EventFilter::default(), page).await.unwrap();
         stage.assert_list("events", false, read, |row| row.id.0);
     }
 }
@@ -132,9 +165,12 @@ fn filters(stage: &mut Stage, page: Page) {
     let (usd, party) = (Currency::parse("USD"), Some(PartyId(18)));
     stage.ask(async |q| q.parties(MINE, Some("ma"), page).await.unwrap());
     stage.assert_plans("parties", FILTERED, false);
-    stage.ask(async |q| q.counterparties(MINE, Some("ma"), Some(Relationship::Customer), page).await.unwrap());
+    stage.ask(async |q| {
+        q.counterparties(MINE, Some("ma"), Some(Relationship::Customer), page).await.unwrap()
+    });
     stage.assert_plans("counterparties", FILTERED, false);
-    let (method, operation, is_active) = (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
+    let (method, operation, is_active) =
+        (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
     let filter = AccountFilter { party, method, operation, is_active };
     let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
     assert_eq!(found.rows.len(), 1);
@@ -143,7 +179,9 @@ fn filters(stage: &mut Stage, page: Page) {
     let filter = AccountFilter { party: None, ..filter };
     stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
     stage.assert_plans("payment accounts of all", FILTERED, false);
-    let found = stage.ask(async |q| q.wallets(MINE, WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap());
+    let found = stage.ask(async |q| {
+        q.wallets(MINE, WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap()
+    });
     assert_eq!(found.rows.len(), 1);
     stage.assert_plans("wallets of a party", 1, true);
     let filter = WalletFilter { party: None, owner: Some(OwnerType::Party), currency: usd };
@@ -153,8 +191,10 @@ fn filters(stage: &mut Stage, page: Page) {
     stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter, page).await.unwrap());
     stage.assert_plans("invoices", FILTERED, false);
     let filter = SourceFilter { reference: Some("x18".to_owned()), ..SourceFilter::default() };
-    let found = stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter.clone(), page).await.unwrap());
-    // Of one source at most: a page that begins after it finds none, and looks whether its beginning is there.
+    let found = stage
+        .ask(async |q| q.sources(MINE, SourceType::Invoice, filter.clone(), page).await.unwrap());
+    // Of one source at most: a page that begins after it finds none, and looks whether its
+    // beginning is there.
     assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
     let plans = stage.plans();
     assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
@@ -182,14 +222,20 @@ fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
         ));
         let (mut page, mut found, mut pages) = (Page { limit: 10, after_id: None }, vec![], 0);
         loop {
-            let filter = SourceFilter { status: Some(SourceStatus::Active), ..SourceFilter::default() };
-            let part = stage.ask(async |q| q.sources(MINE, SourceType::Order, filter, page).await.unwrap());
+            let filter =
+                SourceFilter { status: Some(SourceStatus::Active), ..SourceFilter::default() };
+            let part = stage
+                .ask(async |q| q.sources(MINE, SourceType::Order, filter, page).await.unwrap());
             stage.assert_plans("orders", FILTERED, false);
             pages += 1;
             found.extend(part.rows.iter().map(|row| row.id.0));
             match part.looked_to {
                 Some(id) => {
-                    assert_eq!(id, 1_000_000 + rows - LOOKED_AT * pages + 1, "each page goes on where the one before ended");
+                    assert_eq!(
+                        id,
+                        1_000_000 + rows - LOOKED_AT * pages + 1,
+                        "each page goes on where the one before ended"
+                    );
                     page.after_id = Some(id);
                 }
                 None => break,
@@ -206,7 +252,11 @@ fn no_list_is_read_from_a_file_without_its_name() {
         let away = path.with_extension("away");
         std::fs::rename(path, &away).unwrap();
         assert!(matches!(stage.queries.look(), Err(StoreError::Misplaced { .. })));
-        let read = || stage.ask(async |q| q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows));
+        let read = || {
+            stage.ask(async |q| {
+                q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows)
+            })
+        };
         assert!(matches!(read(), Err(StoreError::Misplaced { .. })), "{:?}", read());
         std::fs::rename(&away, path).unwrap();
         stage.queries.look().unwrap();
@@ -219,13 +269,17 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
     for stage in Stage::both() {
         if stage.sql.dialect() == Dialect::Sqlite {
             let read_on = |_: &dyn crate::cell::Found| Ok(std::thread::current().id());
-            let threads = stage.ask(async |q| q.rows_apart("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
+            let threads = stage
+                .ask(async |q| q.rows_apart("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
             assert_ne!(threads, [std::thread::current().id()]);
         }
         stage.ask(async |q| {
             let turns = u32::try_from(q.lists.available_permits()).unwrap();
             let all = q.lists.acquire_many(turns).await.unwrap();
-            assert!(matches!(q.executions(MINE, first(Dialect::Sqlite)).await, Err(StoreError::Pool(_))));
+            assert!(matches!(
+                q.executions(MINE, first(Dialect::Sqlite)).await,
+                Err(StoreError::Pool(_))
+            ));
             assert!(q.merchant(MINE).await.unwrap().is_none());
             drop(all);
             assert!(q.executions(MINE, first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
@@ -240,9 +294,13 @@ fn a_place_that_is_another_merchants_is_no_place() {
         let theirs = Page { limit: 10, after_id: Some(4_011) };
         let no_place = |error| matches!(error, StoreError::NoPlace);
         assert!(no_place(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap_err())));
-        assert!(no_place(stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())));
+        assert!(no_place(
+            stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())
+        ));
         assert!(no_place(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap_err())));
-        let events = stage.ask(async |q| q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap());
+        let events = stage.ask(async |q| {
+            q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap()
+        });
         let seen: BTreeSet<i64> = events.rows.iter().map(|event| event.merchant_id.0).collect();
         assert_eq!(seen, BTreeSet::from([1]));
     }

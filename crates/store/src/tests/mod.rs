@@ -1,4 +1,5 @@
-//! What holds on both databases: one schema, statements that both understand, and lists that are read by indexes.
+//! What holds on both databases: one schema, statements that both understand, and lists that are
+//! read by indexes.
 
 mod due;
 mod lists;

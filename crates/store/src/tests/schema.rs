@@ -1,5 +1,6 @@
-//! The two schemas are one: PostgreSQL is given SQLite's tables as well, in a schema of their own, and what it then says of
-//! both is compared, so that its own spelling of a condition decides and not ours.
+//! The two schemas are one: PostgreSQL is given SQLite's tables as well, in a schema of their own,
+//! and what it then says of both is compared, so that its own spelling of a condition decides and
+//! not ours.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -27,7 +28,8 @@ const STRUCTURE: [&str; 5] = [
     "SELECT replace(pg_get_indexdef(indexrelid), current_schema || '.', '') FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
      WHERE relnamespace = current_schema::regnamespace \
      AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)",
-    // What keeps the ledger append-only. What it does is a function there and a statement here: the names are compared.
+    // What keeps the ledger append-only. What it does is a function there and a statement here: the
+    // names are compared.
     "SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid \
      WHERE relnamespace = current_schema::regnamespace AND NOT tgisinternal",
 ];
@@ -43,11 +45,13 @@ fn translated(sql: &str) -> String {
     sql.replace("INTEGER", "BIGINT").replace(") STRICT", ")")
 }
 
-/// SQLite's tables and indexes, in the order in which they refer to each other, and its triggers as empty shells.
+/// SQLite's tables and indexes, in the order in which they refer to each other, and its triggers as
+/// empty shells.
 fn of_sqlite() -> Vec<String> {
     let mut sqlite = Stage::sqlite();
     let made = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ('table', 'index') ORDER BY type DESC, rowid";
-    let mut statements: Vec<String> = sqlite.texts(made).iter().map(|sql| translated(sql)).collect();
+    let mut statements: Vec<String> =
+        sqlite.texts(made).iter().map(|sql| translated(sql)).collect();
     statements.extend(sqlite.texts(
         "SELECT 'CREATE TRIGGER ' || name || ' BEFORE DELETE ON ' || tbl_name \
          || ' FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change()' FROM sqlite_schema WHERE type = 'trigger'",
@@ -57,7 +61,8 @@ fn of_sqlite() -> Vec<String> {
 
 /// Why a line of PostgreSQL's structure is not in SQLite's.
 fn only_on_postgres(line: &str) -> bool {
-    // A lane finds out there whether a commit without an answer is on disk. SQLite's commits always answer.
+    // A lane finds out there whether a commit without an answer is on disk. SQLite's commits always
+    // answer.
     ["table lanes", "column lanes ", "rule lanes "].iter().any(|start| line.starts_with(start))
 }
 
@@ -65,9 +70,13 @@ fn only_on_postgres(line: &str) -> bool {
 fn told_to_postgres(line: &str) -> String {
     // An INTEGER PRIMARY KEY of SQLite's counts upwards where no value is given.
     let line = line.replace(" IDENTITY", "");
-    // What keeps PostgreSQL's plans from looking a phone or a reference up in an index that is for lists.
+    // What keeps PostgreSQL's plans from looking a phone or a reference up in an index that is for
+    // lists.
     match line.strip_suffix(" WHERE (merchant_id > 0)") {
-        Some(list) if list.contains(" executions_of_merchant ON ") || list.contains(" parties_of_merchant ON ") => {
+        Some(list)
+            if list.contains(" executions_of_merchant ON ")
+                || list.contains(" parties_of_merchant ON ") =>
+        {
             list.to_owned()
         }
         _ => line,
@@ -78,17 +87,25 @@ fn told_to_postgres(line: &str) -> String {
 fn both_databases_have_one_schema() {
     let Some(mut postgres) = Stage::postgres() else { return };
     let found = structure(&mut postgres);
-    let expected: Vec<String> =
-        found.iter().filter(|line| !only_on_postgres(line)).map(|line| told_to_postgres(line)).collect();
+    let expected: Vec<String> = found
+        .iter()
+        .filter(|line| !only_on_postgres(line))
+        .map(|line| told_to_postgres(line))
+        .collect();
     assert!(expected.len() < found.len() && expected.len() > 300, "{found:#?}");
     postgres.sql.script("CREATE SCHEMA of_sqlite; SET search_path = of_sqlite").unwrap();
     for statement in of_sqlite() {
         postgres.sql.script(&statement).unwrap_or_else(|error| panic!("{error}: {statement}"));
     }
     let sqlite = structure(&mut postgres);
-    let missing =
-        |of: &[String], than: &[String]| -> Vec<String> { of.iter().filter(|line| !than.contains(line)).cloned().collect() };
-    assert_eq!(missing(&expected, &sqlite), missing(&sqlite, &expected), "only on PostgreSQL, only on SQLite");
+    let missing = |of: &[String], than: &[String]| -> Vec<String> {
+        of.iter().filter(|line| !than.contains(line)).cloned().collect()
+    };
+    assert_eq!(
+        missing(&expected, &sqlite),
+        missing(&sqlite, &expected),
+        "only on PostgreSQL, only on SQLite"
+    );
     assert_eq!(expected, sqlite, "a rule is there twice");
 }
 
@@ -107,7 +124,10 @@ fn the_comparison_of_schemas_sees_a_difference() {
         "DROP INDEX wallets_of_merchant; CREATE INDEX wallets_of_merchant ON wallets (merchant_id, created_at, id) WHERE id > 0",
         "DROP TRIGGER entries_are_not_changed ON entries",
     ] {
-        postgres.sql.script(&format!("BEGIN; {change}")).unwrap_or_else(|error| panic!("{error}: {change}"));
+        postgres
+            .sql
+            .script(&format!("BEGIN; {change}"))
+            .unwrap_or_else(|error| panic!("{error}: {change}"));
         assert_ne!(structure(&mut postgres), before, "{change}");
         postgres.sql.script("ROLLBACK").unwrap();
     }
@@ -119,7 +139,8 @@ fn processes_that_start_in_the_same_moment_make_one_schema() {
     for _ in 0..10 {
         let (_own, place) = Own::create(&admin);
         let Database::Postgres(address) = &place else { panic!("{place:?}") };
-        let starters: Vec<PostgresSql> = (0..8).map(|_| PostgresSql::connect(address).unwrap()).collect();
+        let starters: Vec<PostgresSql> =
+            (0..8).map(|_| PostgresSql::connect(address).unwrap()).collect();
         let all_ready = Barrier::new(starters.len());
         std::thread::scope(|scope| {
             for mut sql in starters {

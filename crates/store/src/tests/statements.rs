@@ -1,4 +1,5 @@
-//! Every statement is understood by the database that it is for, and each read finds its rows by an index.
+//! Every statement is understood by the database that it is for, and each read finds its rows by an
+//! index.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,10 @@ use domain::decision::event::EventType;
 use domain::directory::party::Relationship;
 use domain::each_table;
 use domain::kernel::currency::Currency;
-use domain::kernel::ids::{ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId, WalletId};
+use domain::kernel::ids::{
+    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId,
+    WalletId,
+};
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
@@ -116,16 +120,30 @@ fn changed(stage: &mut Stage) -> Tariff {
     let sql = stage.sql.as_mut();
     let usd = Currency::parse("USD").unwrap();
     let fee = Fee { percentage_ppm: 1, fixed: Some((2, usd)) };
-    let (method, provider, operation) = (Method::MtnMomoLbr, Provider::PawaPay, Operation::Collection);
+    let (method, provider, operation) =
+        (Method::MtnMomoLbr, Provider::PawaPay, Operation::Collection);
     let country = Country::from_text("GH").unwrap();
     let prefix = Digits::from_text("23188").unwrap();
     let market = NewMarket { method, provider, operation, currency: usd, country: country.clone() };
-    let numbers = NewPrefix { prefix: prefix.clone(), digits: 12, carrier: "New".to_owned(), country, method };
+    let numbers = NewPrefix {
+        prefix: prefix.clone(),
+        digits: 12,
+        carrier: "New".to_owned(),
+        country,
+        method,
+    };
     for now in [FIRST, SECOND] {
-        let new = NewPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: 3 };
+        let new =
+            NewPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: 3 };
         tariff::set_platform_fee(sql, &new, now).unwrap();
-        tariff::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now).unwrap();
-        tariff::set_rate(sql, &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE }, now).unwrap();
+        tariff::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now)
+            .unwrap();
+        tariff::set_rate(
+            sql,
+            &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE },
+            now,
+        )
+        .unwrap();
         assert_eq!(tariff::open_market(sql, &market, None, now).unwrap().to, None);
         assert_eq!(tariff::add_prefix(sql, &numbers, now).unwrap().to, None);
     }
@@ -148,7 +166,9 @@ fn timeless(mut tariff: Tariff) -> String {
         [&mut row.effective.from, &mut row.created_at].into_iter().for_each(zero);
     }
     for row in &mut tariff.gateway_fees {
-        [&mut row.effective.from, &mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
+        [&mut row.effective.from, &mut row.created_at, &mut row.updated_at]
+            .into_iter()
+            .for_each(zero);
     }
     tariff.rates.iter_mut().for_each(|row| zero(&mut row.effective.from));
     tariff.markets.iter_mut().for_each(|row| zero(&mut row.effective.from));
@@ -180,12 +200,18 @@ macro_rules! reads {
 
 async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let (kind, id) = (SourceType::Invoice, SourceId(10));
-    let (accounts, sources, wallets) = (AccountFilter::default(), SourceFilter::default(), WalletFilter::default());
+    let (accounts, sources, wallets) =
+        (AccountFilter::default(), SourceFilter::default(), WalletFilter::default());
     let of_party = AccountFilter { party: Some(PartyId(10)), ..accounts };
-    let referred = SourceFilter { reference: Some("x18".to_owned()), status: Some(SourceStatus::Idle), ..sources.clone() };
+    let referred = SourceFilter {
+        reference: Some("x18".to_owned()),
+        status: Some(SourceStatus::Idle),
+        ..sources.clone()
+    };
     let many: Vec<EventId> = (1..50).map(EventId).collect();
     let events = EventFilter::default();
-    let about = EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
+    let about =
+        EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
     let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
     let relationship = Some(Relationship::Customer);
     reads! { q:
@@ -216,7 +242,8 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
 
 /// The line of a plan that reads a whole table which grows with payments or merchants.
 fn read_whole(plan: &str) -> Option<&str> {
-    const SMALL: [&str; 7] = ["installation", "signing_keys", "chain", "found", "json_each", "wanted", "CONSTANT"];
+    const SMALL: [&str; 7] =
+        ["installation", "signing_keys", "chain", "found", "json_each", "wanted", "CONSTANT"];
     let table = |line: &'_ str| {
         let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
         after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
@@ -244,8 +271,11 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
 fn every_read_is_understood_and_finds_its_rows_by_an_index() {
     let sources = [include_str!("../queries.rs"), include_str!("../lists.rs")];
     let named = |rest: &'static str| rest.split(['(', '<']).next();
-    let declared: BTreeSet<&str> =
-        sources.iter().flat_map(|source| source.split("pub async fn ").skip(1)).filter_map(named).collect();
+    let declared: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.split("pub async fn ").skip(1))
+        .filter_map(named)
+        .collect();
     for mut stage in Stage::both() {
         fill(&mut stage);
         let open = [

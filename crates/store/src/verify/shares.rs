@@ -1,5 +1,5 @@
-//! What refunds cost: a wallet has paid the share of what the payer has back, rounded up once over all. It is reckoned with
-//! integers that are longer than those of SQLite.
+//! What refunds cost: a wallet has paid the share of what the payer has back, rounded up once over
+//! all. It is reckoned with integers that are longer than those of SQLite.
 
 use domain::kernel::currency::Currency;
 
@@ -9,7 +9,8 @@ use super::super::sql::{OwnedRow, Sql, params};
 
 pub(super) const RULE: &str = "refunds that did not cost their share";
 
-/// Of the payments that were refunded since refunds are rounded once, and of those in one currency since ever.
+/// Of the payments that were refunded since refunds are rounded once, and of those in one currency
+/// since ever.
 const PAGE: &str = "SELECT id, given_back_minor, refunded_total_minor + over_refunded_total_minor, payer_minor, total_minor, \
      rate_num, rate_den, payer_currency, payee_currency FROM executions WHERE operation = 'COLLECTION' AND id > :after \
      AND (given_back_minor > 0 OR refunded_total_minor > 0) AND (rounded_once = 1 OR payer_currency = payee_currency) \
@@ -35,7 +36,9 @@ impl Payment {
         };
         let units = |column| {
             let currency = row.text(column).and_then(Currency::parse);
-            currency.map(|currency| i128::from(currency.minor_per_major())).ok_or(StoreError::Odd("a currency was expected"))
+            currency
+                .map(|currency| i128::from(currency.minor_per_major()))
+                .ok_or(StoreError::Odd("a currency was expected"))
         };
         Ok(Self {
             id: row.integer()?,
@@ -53,8 +56,8 @@ impl Payment {
         (back.saturating_mul(self.inside).saturating_add(self.outside - 1)) / self.outside
     }
 
-    /// What is wrong with what its refunds cost. Where the payer has more than was paid, nobody takes more of the wallet than
-    /// refunds held: then it may have cost less.
+    /// What is wrong with what its refunds cost. Where the payer has more than was paid, nobody
+    /// takes more of the wallet than refunds held: then it may have cost less.
     fn wrong(&self) -> Option<String> {
         let whole = self.share(self.payer).min(self.total);
         let (least, most) = if self.given_back <= self.payer {
@@ -63,8 +66,12 @@ impl Payment {
         } else {
             (whole, whole.saturating_add(self.share(self.given_back) - self.share(self.payer)))
         };
-        (self.cost < least || self.cost > most)
-            .then(|| format!("execution {}: {} given back cost {} instead of {most}", self.id, self.given_back, self.cost))
+        (self.cost < least || self.cost > most).then(|| {
+            format!(
+                "execution {}: {} given back cost {} instead of {most}",
+                self.id, self.given_back, self.cost
+            )
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The page that shows the document and tries it out. It needs no network but this server.
 
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::Redirect;
 
@@ -31,7 +32,8 @@ type Page = ([(HeaderName, HeaderValue); 5], String);
 
 async fn docs() -> Result<Page, ApiError> {
     let nonce = nonce()?;
-    let policy = HeaderValue::try_from(policy(&nonce)).map_err(|error| ApiError::internal(error.to_string()))?;
+    let policy = HeaderValue::try_from(policy(&nonce))
+        .map_err(|error| ApiError::internal(error.to_string()))?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CONTENT_SECURITY_POLICY, policy),
@@ -62,14 +64,29 @@ mod tests {
     async fn the_page_runs_nothing_but_its_own() {
         let response = docs().await.into_response();
         let policy = response.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
-        let nonce = policy.split("script-src 'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        let nonce = policy
+            .split("script-src 'nonce-")
+            .nth(1)
+            .unwrap()
+            .split('\'')
+            .next()
+            .unwrap()
+            .to_owned();
         assert_eq!(nonce.len(), 32);
         assert!(policy.contains("frame-ancestors 'none'"));
         let body = axum::body::to_bytes(response.into_body(), 1_000_000).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
         assert_eq!(text.matches(&format!("nonce=\"{nonce}\"")).count(), 2);
         // Nothing from elsewhere, and no way for what is shown to become markup.
-        for foreign in ["http://", "https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+        for foreign in [
+            "http://",
+            "https://",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ] {
             assert!(!text.contains(foreign), "{foreign}");
         }
     }

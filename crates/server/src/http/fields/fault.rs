@@ -1,4 +1,5 @@
-//! What can be wrong with a request, worded as pydantic v1 words it: clients of the public API match on these texts.
+//! What can be wrong with a request, worded as pydantic v1 words it: clients of the public API
+//! match on these texts.
 
 use std::borrow::Cow;
 
@@ -111,7 +112,10 @@ impl FaultKind {
             Self::NotList => "value is not a valid list".to_owned(),
             Self::NotDict => "value is not a valid dict".to_owned(),
             Self::NotEnum(names) => {
-                format!("value is not a valid enumeration member; permitted: '{}'", names.join("', '"))
+                format!(
+                    "value is not a valid enumeration member; permitted: '{}'",
+                    names.join("', '")
+                )
             }
             Self::TooShort(n) => format!("ensure this value has at least {n} characters"),
             Self::TooLong(n) => format!("ensure this value has at most {n} characters"),
@@ -120,10 +124,14 @@ impl FaultKind {
             Self::NotGreater(n) => format!("ensure this value is greater than {n}"),
             Self::NotAtLeast(n) => format!("ensure this value is greater than or equal to {n}"),
             Self::NotAtMost(n) => format!("ensure this value is less than or equal to {n}"),
-            Self::TooManyDecimals(n) => format!("ensure that there are no more than {n} decimal places"),
+            Self::TooManyDecimals(n) => {
+                format!("ensure that there are no more than {n} decimal places")
+            }
             Self::Pattern(pattern) => format!("string does not match regex \"{pattern}\""),
             Self::NotPhone => {
-                format!("string does not match regex \"{PHONE}\": digits with the country code, such as 231770000001")
+                format!(
+                    "string does not match regex \"{PHONE}\": digits with the country code, such as 231770000001"
+                )
             }
             Self::ControlCharacter => "control characters are not allowed".to_owned(),
             Self::NotEmail => "value is not a valid email address".to_owned(),
@@ -170,14 +178,17 @@ impl FaultKind {
         }
     }
 
-    /// The limits behind the sentence, where pydantic gives them. Never what the client sent: it may be a secret.
+    /// The limits behind the sentence, where pydantic gives them. Never what the client sent: it
+    /// may be a secret.
     fn ctx(&self) -> Option<Value> {
         match self {
             Self::NotEnum(names) => Some(json!({ "enum_values": names })),
             Self::TooShort(n) | Self::TooLong(n) | Self::TooFewItems(n) | Self::TooManyItems(n) => {
                 Some(json!({ "limit_value": n }))
             }
-            Self::NotGreater(n) | Self::NotAtLeast(n) | Self::NotAtMost(n) => Some(json!({ "limit_value": n })),
+            Self::NotGreater(n) | Self::NotAtLeast(n) | Self::NotAtMost(n) => {
+                Some(json!({ "limit_value": n }))
+            }
             Self::TooManyDecimals(n) => Some(json!({ "decimal_places": n })),
             Self::Pattern(pattern) => Some(json!({ "pattern": pattern })),
             Self::NotPhone => Some(json!({ "pattern": PHONE })),
@@ -236,7 +247,9 @@ impl Fault {
     #[must_use]
     pub fn spread(part: Part, kind: FaultKind) -> Vec<Self> {
         match kind {
-            FaultKind::Inside(faults) => faults.into_iter().map(|fault| fault.under(part)).collect(),
+            FaultKind::Inside(faults) => {
+                faults.into_iter().map(|fault| fault.under(part)).collect()
+            }
             kind => vec![Self::at(&[part], kind)],
         }
     }
@@ -265,7 +278,10 @@ mod tests {
 
     #[test]
     fn faults_are_written_as_pydantic_v1_writes_them() {
-        assert_eq!(text(FaultKind::Missing), r#"{"loc":["body","x"],"msg":"field required","type":"value_error.missing"}"#);
+        assert_eq!(
+            text(FaultKind::Missing),
+            r#"{"loc":["body","x"],"msg":"field required","type":"value_error.missing"}"#
+        );
         assert_eq!(
             text(FaultKind::NotEnum(vec!["INVOICE", "ORDER"])),
             r#"{"loc":["body","x"],"msg":"value is not a valid enumeration member; permitted: 'INVOICE', 'ORDER'","type":"type_error.enum","ctx":{"enum_values":["INVOICE","ORDER"]}}"#
@@ -282,7 +298,10 @@ mod tests {
 
     #[test]
     fn faults_inside_are_spread_with_their_way() {
-        let inside = FaultKind::Inside(vec![Fault::at(&[Part::Index(0), Part::Name("name")], FaultKind::Missing)]);
+        let inside = FaultKind::Inside(vec![Fault::at(
+            &[Part::Index(0), Part::Name("name")],
+            FaultKind::Missing,
+        )]);
         let spread = Fault::spread(Part::Name("items"), inside);
         assert_eq!(spread.len(), 1);
         assert_eq!(spread[0].loc, [Part::Name("items"), Part::Index(0), Part::Name("name")]);

@@ -13,11 +13,14 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
-use super::{ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part, Schemas};
+use super::{
+    ApiName, Code, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part, Schemas,
+};
 use crate::http::fields::Fault;
 
-/// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of one kind an integer is written
-/// `55.0`, too: with nothing but zeros behind the point it is the same number.
+/// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of
+/// one kind an integer is written `55.0`, too: with nothing but zeros behind the point it is the
+/// same number.
 fn integer(value: &Value) -> Result<i64, FaultKind> {
     let text = match value {
         Value::Number(number) => whole(number.as_str()),
@@ -28,13 +31,17 @@ fn integer(value: &Value) -> Result<i64, FaultKind> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(FaultKind::NotInteger);
     }
-    let beyond = if negative { FaultKind::NotAtLeast(i64::MIN) } else { FaultKind::NotAtMost(i64::MAX) };
+    let beyond =
+        if negative { FaultKind::NotAtLeast(i64::MIN) } else { FaultKind::NotAtMost(i64::MAX) };
     text.parse().map_err(|_| beyond)
 }
 
 /// A number without its decimals, if they are zeros.
 fn whole(number: &str) -> &str {
-    number.split_once('.').filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0')).map_or(number, |(whole, _)| whole)
+    number
+        .split_once('.')
+        .filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'))
+        .map_or(number, |(whole, _)| whole)
 }
 
 pub(super) fn string(value: &Value) -> Result<&str, FaultKind> {
@@ -121,8 +128,13 @@ pub struct Phone(pub String);
 impl FromValue for Phone {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = string(value)?;
-        let digits = (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && !text.starts_with('0') { Ok(Self(text.to_owned())) } else { Err(FaultKind::NotPhone) }
+        let digits =
+            (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && !text.starts_with('0') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(FaultKind::NotPhone)
+        }
     }
 
     fn schema(_: &mut Schemas) -> Schema {
@@ -130,13 +142,15 @@ impl FromValue for Phone {
     }
 }
 
-/// An email address of plain words, as nearly all are. The check is light: only a letter that arrives proves one.
+/// An email address of plain words, as nearly all are. The check is light: only a letter that
+/// arrives proves one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(pub String);
 
 impl Email {
     fn is_user(text: &str) -> bool {
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte);
+        let known =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&byte);
         text.len() <= 64 && text.split('.').all(|word| !word.is_empty() && word.bytes().all(known))
     }
 
@@ -154,8 +168,10 @@ impl Email {
 impl FromValue for Email {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = string(value)?.trim();
-        let fine =
-            text.len() <= 254 && text.split_once('@').is_some_and(|(user, host)| Self::is_user(user) && Self::is_host(host));
+        let fine = text.len() <= 254
+            && text
+                .split_once('@')
+                .is_some_and(|(user, host)| Self::is_user(user) && Self::is_host(host));
         if fine { Ok(Self(text.to_owned())) } else { Err(FaultKind::NotEmail) }
     }
 
@@ -191,7 +207,8 @@ impl FromValue for Decimal {
         };
         let decimal = Self::parse_any(text).ok_or(FaultKind::NotFloat)?;
         // Whether it is above zero is the same in every currency.
-        let zero_or_less = Currency::parse("USD").is_some_and(|any| decimal.to_money(any) == Err(AmountFault::NotPositive));
+        let zero_or_less = Currency::parse("USD")
+            .is_some_and(|any| decimal.to_money(any) == Err(AmountFault::NotPositive));
         if zero_or_less { Err(FaultKind::NotGreater(0)) } else { Ok(decimal) }
     }
 
@@ -203,14 +220,17 @@ impl FromValue for Decimal {
 impl Field for Money {
     const REQUIRED: bool = true;
 
-    /// The currency of `amount` is the field `currency`, that of `base_amount` the field `base_currency`.
+    /// The currency of `amount` is the field `currency`, that of `base_amount` the field
+    /// `base_currency`.
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         let currency = fields.peek::<Currency>(&name.replace("amount", "currency"));
         let decimal = Decimal::take(fields, name)?;
         let money = decimal.to_money(currency?).map_err(|fault| match fault {
             AmountFault::NotPositive => FaultKind::NotGreater(0),
             AmountFault::TooManyDecimals { allowed } => FaultKind::TooManyDecimals(allowed),
-            AmountFault::TooLarge => FaultKind::NotAtMost(MAX_MINOR / currency.map_or(1, |c| c.minor_per_major())),
+            AmountFault::TooLarge => {
+                FaultKind::NotAtMost(MAX_MINOR / currency.map_or(1, |c| c.minor_per_major()))
+            }
         });
         fields.note(name, money)
     }
@@ -251,7 +271,8 @@ pub struct Expiry(pub Timestamp);
 impl FromValue for Expiry {
     /// The calendar's end is a time that is too far ahead, be it later than what can be held.
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        let far = || value.as_str().is_some_and(Timestamp::is_at_the_end).then_some(Timestamp(i64::MAX));
+        let far =
+            || value.as_str().is_some_and(Timestamp::is_at_the_end).then_some(Timestamp(i64::MAX));
         Timestamp::read(value).or_else(|fault| far().ok_or(fault)).map(Self)
     }
 
@@ -274,7 +295,10 @@ impl FromValue for Reference {
             .as_str()
             .filter(|text| text.len() == 36)
             .and_then(|text| Uuid::parse_str(text).ok())
-            .filter(|uuid| uuid.get_version() == Some(Version::Random) && uuid.get_variant() == Variant::RFC4122)
+            .filter(|uuid| {
+                uuid.get_version() == Some(Version::Random)
+                    && uuid.get_variant() == Variant::RFC4122
+            })
             .map(|uuid| Self(uuid.to_string()))
             .ok_or(FaultKind::NotUuid)
     }
@@ -320,7 +344,8 @@ impl PaymentSource {
     }
 }
 
-/// The network of a payment account, by its own name or, for mobile money, by that of the field `method`.
+/// The network of a payment account, by its own name or, for mobile money, by that of the field
+/// `method`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Network(pub Provider);
 
@@ -334,7 +359,8 @@ impl Network {
     /// The names that do for one of these methods.
     fn names(methods: &[Method]) -> Vec<&'static str> {
         let networks = Provider::ALL.iter().map(|provider| provider.as_str());
-        let mobile = methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
+        let mobile =
+            methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
         networks.chain(mobile).collect()
     }
 }
@@ -346,7 +372,8 @@ impl Field for Network {
         let method = fields.peek::<Method>("method");
         // Without a method that is right, a name that would do for any is no fault.
         let methods = method.as_ref().map_or(Method::ALL, std::slice::from_ref);
-        let network = fields.get(name).ok_or(FaultKind::Missing).and_then(|value| Self::of(value, methods));
+        let network =
+            fields.get(name).ok_or(FaultKind::Missing).and_then(|value| Self::of(value, methods));
         fields.note(name, network)
     }
 

@@ -1,7 +1,8 @@
 //! One declarative way to describe what a request may say.
 //!
-//! [`payload!`](crate::payload) declares a struct; its fields' types say what is accepted, and every fault of a request is
-//! collected, in the order of declaration, so that a client reads all of them at once.
+//! [`payload!`](crate::payload) declares a struct; its fields' types say what is accepted, and
+//! every fault of a request is collected, in the order of declaration, so that a client reads all
+//! of them at once.
 
 mod fault;
 mod kinds;
@@ -9,8 +10,12 @@ mod schema;
 mod text;
 
 pub use fault::{Fault, FaultKind, Part};
-pub use kinds::{Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference};
-pub use schema::{Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object};
+pub use kinds::{
+    Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference,
+};
+pub use schema::{
+    Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object,
+};
 pub use text::{CountryCode, Note, Secret, Text};
 
 use domain::decision::settings::Lifetimes;
@@ -68,8 +73,8 @@ pub trait FromValue: Sized {
     /// What is wrong with it.
     fn read(value: &Value) -> Result<Self, FaultKind>;
 
-    /// What a decision would refuse it for. Noted only to be answered beside other faults: alone, the decision itself says
-    /// it, beside what else it refuses.
+    /// What a decision would refuse it for. Noted only to be answered beside other faults: alone,
+    /// the decision itself says it, beside what else it refuses.
     fn foresee(&self, foresight: Foresight) -> Option<FaultKind> {
         let _ = foresight;
         None
@@ -147,7 +152,10 @@ pub trait Payload: Sized + JsonSchema {
 ///
 /// # Errors
 /// Every fault, in the order of declaration.
-pub fn read<P: Payload>(object: &Map<String, Value>, foresight: Option<Foresight>) -> Result<P, Vec<Fault>> {
+pub fn read<P: Payload>(
+    object: &Map<String, Value>,
+    foresight: Option<Foresight>,
+) -> Result<P, Vec<Fault>> {
     let mut fields = Fields { object, foresight, faults: vec![] };
     P::read(&mut fields).ok_or(fields.faults)
 }
@@ -158,7 +166,8 @@ pub fn bare(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// Declares a payload: a struct whose fields are read, and described, by their names, types and comments.
+/// Declares a payload: a struct whose fields are read, and described, by their names, types and
+/// comments.
 #[macro_export]
 macro_rules! payload {
     ($($(#[doc = $doc:literal])* $vis:vis struct $name:ident {
@@ -228,12 +237,16 @@ mod tests {
     }
 
     fn faults_of(value: &Value, foresight: Option<Foresight>) -> Vec<String> {
-        let faults = read::<Sample>(value.as_object().unwrap(), foresight).map(|_| vec![]).unwrap_or_else(|faults| faults);
+        let faults = read::<Sample>(value.as_object().unwrap(), foresight)
+            .map(|_| vec![])
+            .unwrap_or_else(|faults| faults);
         let text = |part: &Part| match part {
             Part::Name(name) => (*name).to_owned(),
             Part::Index(index) => index.to_string(),
         };
-        let line = |f: &Fault| format!("{} {}", f.loc.iter().map(text).collect::<Vec<_>>().join("."), f.kind.kind());
+        let line = |f: &Fault| {
+            format!("{} {}", f.loc.iter().map(text).collect::<Vec<_>>().join("."), f.kind.kind())
+        };
         faults.iter().map(line).collect()
     }
 
@@ -255,14 +268,18 @@ mod tests {
             ]
         );
         assert_eq!(
-            faults_of(&json!({"id": null, "amount": 1, "currency": "USD", "fee_bearer": null}), None),
+            faults_of(
+                &json!({"id": null, "amount": 1, "currency": "USD", "fee_bearer": null}),
+                None
+            ),
             ["id value_error.missing"]
         );
     }
 
     #[test]
     fn what_is_right_is_read() {
-        let value = json!({"id": "55", "amount": "5e2", "currency": "USD", "items": [{"name": " abc "}]});
+        let value =
+            json!({"id": "55", "amount": "5e2", "currency": "USD", "items": [{"name": " abc "}]});
         let sample = read::<Sample>(value.as_object().unwrap(), None).ok().unwrap();
         assert_eq!((sample.id.0, sample.amount.minor, sample.currency.code()), (55, 50_000, "USD"));
         assert!(sample.fee_bearer.is_none() && sample.expires_at.is_none());
@@ -274,23 +291,32 @@ mod tests {
     fn an_expiry_in_the_past_is_told_beside_other_faults_and_otherwise_left_to_the_decision() {
         let time = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
         let foresight = Some(Foresight { time, lifetimes: Lifetimes::default() });
-        let mut value = json!({"id": 1, "amount": 1, "currency": "USD", "expires_at": "2025-06-15T18:00:00Z"});
+        let mut value =
+            json!({"id": 1, "amount": 1, "currency": "USD", "expires_at": "2025-06-15T18:00:00Z"});
         assert!(faults_of(&value, foresight).is_empty());
         value["id"] = json!(0);
-        assert_eq!(faults_of(&value, foresight), ["id value_error.number.not_gt", "expires_at value_error.expires_at"]);
+        assert_eq!(
+            faults_of(&value, foresight),
+            ["id value_error.number.not_gt", "expires_at value_error.expires_at"]
+        );
         value["expires_at"] = json!(time.plus(seconds(1)).to_string());
         assert_eq!(faults_of(&value, foresight), ["id value_error.number.not_gt"]);
     }
 
     #[test]
     fn the_amount_is_checked_against_its_currency() {
-        let with = |amount: Value, currency: &str| faults_of(&json!({"id": 1, "amount": amount, "currency": currency}), None);
+        let with = |amount: Value, currency: &str| {
+            faults_of(&json!({"id": 1, "amount": amount, "currency": currency}), None)
+        };
         assert!(with(json!(12.50), "USD").is_empty());
         assert_eq!(with(json!(12.505), "USD"), ["amount value_error.decimal.max_places"]);
         assert_eq!(with(json!("0.5"), "RWF"), ["amount value_error.decimal.max_places"]);
         assert_eq!(with(json!(0), "USD"), ["amount value_error.number.not_gt"]);
         assert_eq!(with(json!("1e14"), "USD"), ["amount value_error.number.not_le"]);
-        assert_eq!(with(json!(-1), "nix"), ["amount value_error.number.not_gt", "currency value_error.str.regex"]);
+        assert_eq!(
+            with(json!(-1), "nix"),
+            ["amount value_error.number.not_gt", "currency value_error.str.regex"]
+        );
         assert_eq!(with(json!(1), "ABC"), ["currency value_error.currency"]);
     }
 }

@@ -33,7 +33,8 @@ pub struct FieldSchema {
     pub schema: Schema,
 }
 
-/// The schema of an object with these fields. Unknown fields are ignored, so that no schema forbids them.
+/// The schema of an object with these fields. Unknown fields are ignored, so that no schema forbids
+/// them.
 #[must_use]
 pub fn object<const N: usize>(doc: &'static str, fields: [FieldSchema; N]) -> Schema {
     let mut properties = Map::new();
@@ -64,7 +65,8 @@ pub fn one_object(doc: &str, forms: &[Schema]) -> Schema {
     let mut properties = Map::new();
     let mut required: Option<Vec<Value>> = None;
     for form in forms {
-        for (name, field) in form.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        for (name, field) in form.get("properties").and_then(Value::as_object).into_iter().flatten()
+        {
             properties.entry(name.clone()).or_insert_with(|| field.clone());
         }
         let of_form = form.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -129,10 +131,12 @@ api_names! {
     SessionStatus SourceStatus SourceType EventEntity WalletStatus
 }
 
-/// What generated clients call the members: with the name of their set, since in Go all of a package share one scope.
+/// What generated clients call the members: with the name of their set, since in Go all of a
+/// package share one scope.
 fn variables<T: ApiName>() -> Vec<String> {
     let word = |word: &str| {
-        word.get(..1).unwrap_or_default().to_ascii_uppercase() + &word.get(1..).unwrap_or_default().to_ascii_lowercase()
+        word.get(..1).unwrap_or_default().to_ascii_uppercase()
+            + &word.get(1..).unwrap_or_default().to_ascii_lowercase()
     };
     let words = |name: &str| name.split(['_', '.', '-']).map(word).collect::<String>();
     T::names().iter().map(|name| format!("{}{}", T::NAME, words(name))).collect()
@@ -195,7 +199,8 @@ impl JsonSchema for Code {
     }
 }
 
-/// What rows of a kind always have, though the type of all kinds' rows has it optional: the database's checks hold it.
+/// What rows of a kind always have, though the type of all kinds' rows has it optional: the
+/// database's checks hold it.
 #[derive(Clone, Copy, Debug)]
 pub struct Always<T>(pub Option<T>);
 
@@ -239,7 +244,12 @@ mod tests {
 
     #[test]
     fn an_object_knows_what_it_needs() {
-        let field = |name, required| FieldSchema { name, doc: " A word.", required, schema: json_schema!({}) };
+        let field = |name, required| FieldSchema {
+            name,
+            doc: " A word.",
+            required,
+            schema: json_schema!({}),
+        };
         let value: Value = object("", [field("a", true), field("b", false)]).into();
         assert_eq!(value["required"], json!(["a"]));
         assert_eq!(value["properties"]["b"]["description"], "A word.");

@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::kinds::string;
 use super::{FaultKind, Field, Fields, FromValue, Schemas};
 
-/// Characters that leave no trace on a page, from Unicode's `Default_Ignorable_Code_Point`, with the blank of Braille and the
-/// marks of annotations. They may stand between others, where scripts and emoji need them: a name of nothing else is no name.
+/// Characters that leave no trace on a page, from Unicode's `Default_Ignorable_Code_Point`, with
+/// the blank of Braille and the marks of annotations. They may stand between others, where scripts
+/// and emoji need them: a name of nothing else is no name.
 const INVISIBLE: [RangeInclusive<char>; 18] = [
     '\u{ad}'..='\u{ad}',
     '\u{34f}'..='\u{34f}',
@@ -32,9 +33,11 @@ const INVISIBLE: [RangeInclusive<char>; 18] = [
     '\u{e0000}'..='\u{e0fff}',
 ];
 
-/// Characters that turn the direction of what follows, deprecated ones that shape it otherwise, and the marks of annotations: a
-/// page shows a text with them as another one than is stored. The marks that names and emoji need are none of them.
-const TURNING: [RangeInclusive<char>; 3] = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
+/// Characters that turn the direction of what follows, deprecated ones that shape it otherwise, and
+/// the marks of annotations: a page shows a text with them as another one than is stored. The marks
+/// that names and emoji need are none of them.
+const TURNING: [RangeInclusive<char>; 3] =
+    ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
 
 fn is_turning(c: char) -> bool {
     TURNING.iter().any(|range| range.contains(&c))
@@ -54,8 +57,13 @@ fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !INVISIBLE.iter().any(|range| range.contains(&c))
 }
 
-/// The characters of a text, if it has `min` to `max` of them without the blanks around it, one can be seen, and none is refused.
-fn read(value: &Value, (min, max): (usize, usize), is_refused: fn(char) -> bool) -> Result<&str, FaultKind> {
+/// The characters of a text, if it has `min` to `max` of them without the blanks around it, one can
+/// be seen, and none is refused.
+fn read(
+    value: &Value,
+    (min, max): (usize, usize),
+    is_refused: fn(char) -> bool,
+) -> Result<&str, FaultKind> {
     let text = string(value)?.trim();
     if text.chars().take(min).count() < min || !text.chars().any(is_visible) {
         Err(FaultKind::TooShort(min))
@@ -73,14 +81,19 @@ const CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
 /// What is refused in one line.
 const REFUSED_IN_LINE: &str = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb";
 /// What is refused where there may be several.
-const REFUSED_IN_LINES: &str = r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb";
+const REFUSED_IN_LINES: &str =
+    r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb";
 
-/// A pattern of texts without these characters that have `min` characters or more without the blanks around them, and one that can
-/// be seen. Characters beyond 16 bits, which not every dialect of patterns can name, are not in it.
+/// A pattern of texts without these characters that have `min` characters or more without the
+/// blanks around them, and one that can be seen. Characters beyond 16 bits, which not every dialect
+/// of patterns can name, are not in it.
 fn plain_text(min: usize, refused: &str) -> String {
     let narrow = INVISIBLE.iter().filter(|range| u32::from(*range.end()) <= 0xffff);
-    let hidden: String =
-        narrow.map(|range| format!("\\u{:04x}-\\u{:04x}", u32::from(*range.start()), u32::from(*range.end()))).collect();
+    let hidden: String = narrow
+        .map(|range| {
+            format!("\\u{:04x}-\\u{:04x}", u32::from(*range.start()), u32::from(*range.end()))
+        })
+        .collect();
     let (any, solid) = (format!("[^{refused}]"), format!(r"[^\s{CONTROLS}{hidden}]"));
     match min.checked_sub(2) {
         Some(between) => format!("^{any}*{solid}{any}{{{between},}}{solid}{any}*$"),
@@ -88,7 +101,8 @@ fn plain_text(min: usize, refused: &str) -> String {
     }
 }
 
-/// A text of `MIN` to `MAX` characters, without the blanks around it, without control characters and what turns its direction.
+/// A text of `MIN` to `MAX` characters, without the blanks around it, without control characters
+/// and what turns its direction.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text<const MAX: usize, const MIN: usize = 1>(pub String);
 
@@ -119,7 +133,8 @@ impl FromValue for Note {
     }
 }
 
-/// A text that is not to be shown: whatever somebody's is already, it is not refused for how it would look.
+/// A text that is not to be shown: whatever somebody's is already, it is not refused for how it
+/// would look.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
@@ -139,7 +154,8 @@ impl FromValue for Secret {
     }
 }
 
-/// A country: two or three letters of ISO 3166, in any case. What is empty is absent, for forms send such.
+/// A country: two or three letters of ISO 3166, in any case. What is empty is absent, for forms
+/// send such.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CountryCode(pub Option<String>);
 
@@ -192,21 +208,37 @@ mod tests {
 
     #[test]
     fn a_name_can_be_seen() {
-        for hidden in
-            ["\u{200b}", "\u{200f}\u{200e}", "\u{feff}", " \u{2066}\u{2069} ", "\u{3164}", "\u{e0041}", "\u{2800}", "\u{ad}"]
-        {
-            assert_eq!(kind::<Text<255>>(&json!(hidden)), "value_error.any_str.min_length", "{hidden:?}");
+        for hidden in [
+            "\u{200b}",
+            "\u{200f}\u{200e}",
+            "\u{feff}",
+            " \u{2066}\u{2069} ",
+            "\u{3164}",
+            "\u{e0041}",
+            "\u{2800}",
+            "\u{ad}",
+        ] {
+            assert_eq!(
+                kind::<Text<255>>(&json!(hidden)),
+                "value_error.any_str.min_length",
+                "{hidden:?}"
+            );
         }
-        for seen in ["می\u{200c}خواهم", "👨\u{200d}👩\u{200d}👧", "\u{200f}عمرو", "❤\u{fe0f}", "."] {
+        for seen in ["می\u{200c}خواهم", "👨\u{200d}👩\u{200d}👧", "\u{200f}عمرو", "❤\u{fe0f}", "."]
+        {
             assert_eq!(kind::<Text<255>>(&json!(seen)), "fine", "{seen:?}");
         }
     }
 
     #[test]
     fn a_text_is_read_as_it_is_stored() {
-        for turned in
-            ["Shop \u{202e}DSU 001", "\u{202a}x\u{202c}", "a\u{2066}b\u{2069}", "a\u{206e}b", "\u{fff9}a\u{fffa}b\u{fffb}"]
-        {
+        for turned in [
+            "Shop \u{202e}DSU 001",
+            "\u{202a}x\u{202c}",
+            "a\u{2066}b\u{2069}",
+            "a\u{206e}b",
+            "\u{fff9}a\u{fffa}b\u{fffb}",
+        ] {
             assert_eq!(kind::<Text<255>>(&json!(turned)), "value_error.str.control", "{turned:?}");
             assert_eq!(kind::<Note>(&json!(turned)), "value_error.str.control", "{turned:?}");
         }
@@ -215,9 +247,19 @@ mod tests {
             assert_eq!(kind::<Text<255>>(&json!(broken)), "value_error.str.control", "{broken:?}");
             assert_eq!(kind::<Note>(&json!(broken)), "fine", "{broken:?}");
         }
-        for kept in ["a\u{200e}b", "\u{200f}عمرو (1)\u{200f}", "می\u{200c}خواهم", "ක්\u{200d}ෂ", "ខ្ញុំ\u{200b}ទៅ", "a\u{ad}b"]
-        {
-            assert_eq!([kind::<Text<255>>(&json!(kept)), kind::<Note>(&json!(kept))], ["fine"; 2], "{kept:?}");
+        for kept in [
+            "a\u{200e}b",
+            "\u{200f}عمرو (1)\u{200f}",
+            "می\u{200c}خواهم",
+            "ක්\u{200d}ෂ",
+            "ខ្ញុំ\u{200b}ទៅ",
+            "a\u{ad}b",
+        ] {
+            assert_eq!(
+                [kind::<Text<255>>(&json!(kept)), kind::<Note>(&json!(kept))],
+                ["fine"; 2],
+                "{kept:?}"
+            );
         }
     }
 
@@ -229,8 +271,13 @@ mod tests {
 
     #[test]
     fn a_note_has_lines_and_nothing_else_that_is_not_written() {
-        assert_eq!(Note::read(&json!(" one\r\ntwo\n")).map(|note| note.0), Ok("one\r\ntwo".to_owned()));
-        for (note, expected) in [("\n\n", "value_error.any_str.min_length"), ("a\tb", "value_error.str.control")] {
+        assert_eq!(
+            Note::read(&json!(" one\r\ntwo\n")).map(|note| note.0),
+            Ok("one\r\ntwo".to_owned())
+        );
+        for (note, expected) in
+            [("\n\n", "value_error.any_str.min_length"), ("a\tb", "value_error.str.control")]
+        {
             assert_eq!(kind::<Note>(&json!(note)), expected, "{note:?}");
         }
         assert_eq!(kind::<Note>(&json!("x".repeat(2_001))), "value_error.any_str.max_length");
@@ -238,11 +285,16 @@ mod tests {
 
     #[test]
     fn a_country_goes_by_two_letters_or_three() {
-        let read = |text: &str| CountryCode::read(&json!(text)).map(|code| code.0).map_err(|kind| kind.kind());
+        let read = |text: &str| {
+            CountryCode::read(&json!(text)).map(|code| code.0).map_err(|kind| kind.kind())
+        };
         for text in ["LR", "lr", "LBR", "lbr", " Lbr "] {
             assert_eq!(read(text), Ok(Some("LR".to_owned())), "{text}");
         }
         assert_eq!([read(""), read(" ")], [Ok(None), Ok(None)]);
-        assert_eq!([read("ZZZ"), read("Liberia")], [Err("value_error.country"), Err("value_error.str.regex")]);
+        assert_eq!(
+            [read("ZZZ"), read("Liberia")],
+            [Err("value_error.country"), Err("value_error.str.regex")]
+        );
     }
 }

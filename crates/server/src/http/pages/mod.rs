@@ -64,14 +64,18 @@ impl View {
     fn state(&self) -> String {
         match self.source.status {
             SourceStatus::Idle => "Not open for payment yet".to_owned(),
-            SourceStatus::Active if self.is_in_review() => "A payment is being looked into".to_owned(),
+            SourceStatus::Active if self.is_in_review() => {
+                "A payment is being looked into".to_owned()
+            }
             SourceStatus::Active => match self.page.expires_at {
                 Some(at) if self.is_over() => format!("This link expired on {}", date(at)),
                 Some(at) => format!("To be paid by {}", date(at)),
                 None => "To be paid".to_owned(),
             },
             SourceStatus::Processing => match &self.attempt {
-                Some(attempt) if attempt.requires_action => "A payment waits for you to confirm it".to_owned(),
+                Some(attempt) if attempt.requires_action => {
+                    "A payment waits for you to confirm it".to_owned()
+                }
                 _ => "A payment is being processed".to_owned(),
             },
             SourceStatus::Paid => match self.source.paid_at {
@@ -131,8 +135,11 @@ impl View {
             )
         };
         let rows: String = self.items.iter().take(LINES_MAX).map(row).collect();
-        let more =
-            if self.items.len() > LINES_MAX { "<tr><td colspan=4>There are more items than are shown here." } else { "" };
+        let more = if self.items.len() > LINES_MAX {
+            "<tr><td colspan=4>There are more items than are shown here."
+        } else {
+            ""
+        };
         format!(
             "<table class=items><thead><tr><th>Item<th class=n>Qty<th class=n>Unit price<th class=n>Amount<tbody>{rows}{more}\
              <tfoot><tr class=sum><th colspan=3>Total<td class=n>{}</table>",
@@ -152,7 +159,9 @@ impl View {
     /// Back to where the payer came from, and on to the receipt.
     fn ways(&self) -> String {
         let mut ways = String::new();
-        let mut way = |url: &str, text: &str| ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)));
+        let mut way = |url: &str, text: &str| {
+            ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)))
+        };
         if self.source.status == SourceStatus::Paid {
             if self.what == What::Pay {
                 way(&receipt_path(&self.page.token), "Receipt");
@@ -171,7 +180,9 @@ impl View {
         match (&self.attempt, self.source.status) {
             _ if self.is_in_review() => "<p>Do not pay again.".to_owned(),
             (Some(attempt), SourceStatus::Processing) => payment::waits_for(attempt),
-            (Some(attempt), SourceStatus::Active) if self.what == What::Pay => payment::failed(attempt),
+            (Some(attempt), SourceStatus::Active) if self.what == What::Pay => {
+                payment::failed(attempt)
+            }
             _ => String::new(),
         }
     }
@@ -179,14 +190,16 @@ impl View {
     fn payment(&self) -> String {
         match &self.attempt {
             Some(paid) if self.source.status == SourceStatus::Paid => {
-                payment::figures(paid, self.source.fee_bearer) + &payment::given_back(paid, &self.refunds)
+                payment::figures(paid, self.source.fee_bearer)
+                    + &payment::given_back(paid, &self.refunds)
             }
             _ => String::new(),
         }
     }
 
     fn html(&self) -> String {
-        let due = self.source.due_date.map(|at| format!("<p>Due on {}", day(at))).unwrap_or_default();
+        let due =
+            self.source.due_date.map(|at| format!("<p>Due on {}", day(at))).unwrap_or_default();
         let sandbox = match self.merchant.mode {
             Mode::Sandbox => "<p class=aside>Sandbox: no real money moves here.",
             Mode::Live => "",
@@ -209,14 +222,23 @@ impl View {
 }
 
 /// A whole page, under a policy that lets through its own style and nothing else.
-fn whole(status: StatusCode, title: &str, body: &str, place: Option<Place>) -> Result<Response, ApiError> {
+fn whole(
+    status: StatusCode,
+    title: &str,
+    body: &str,
+    place: Option<Place>,
+) -> Result<Response, ApiError> {
     let nonce = nonce()?;
-    let policy =
-        format!("default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    );
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).map_err(|error| ApiError::internal(error.to_string()))?),
+        (
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::try_from(policy).map_err(|error| ApiError::internal(error.to_string()))?,
+        ),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (ROBOTS.clone(), HeaderValue::from_static("noindex")),
     ];
@@ -232,16 +254,22 @@ fn whole(status: StatusCode, title: &str, body: &str, place: Option<Place>) -> R
 }
 
 async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> {
-    let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else { return Err(ApiError::NotFound) };
+    let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else {
+        return Err(ApiError::NotFound);
+    };
     let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };
     let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
     let attempt = match source.status {
         SourceStatus::Paid => app.queries.collection_of(source.id).await?,
-        SourceStatus::Active | SourceStatus::Processing => app.queries.last_collection_of(source.id).await?,
+        SourceStatus::Active | SourceStatus::Processing => {
+            app.queries.last_collection_of(source.id).await?
+        }
         SourceStatus::Idle | SourceStatus::Canceled => None,
     };
     let refunds = match &attempt {
-        Some(paid) if source.status == SourceStatus::Paid => app.queries.refunds_of(paid.id).await?,
+        Some(paid) if source.status == SourceStatus::Paid => {
+            app.queries.refunds_of(paid.id).await?
+        }
         _ => vec![],
     };
     let time = merchant.time(clock::now());
@@ -250,11 +278,19 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
     whole(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
-async fn pay(State(app): State<App>, _: OfPage, PathSegments([token]): PathSegments<1>) -> Result<Response, ApiError> {
+async fn pay(
+    State(app): State<App>,
+    _: OfPage,
+    PathSegments([token]): PathSegments<1>,
+) -> Result<Response, ApiError> {
     show(&app, What::Pay, &token).await
 }
 
-async fn receipt(State(app): State<App>, _: OfPage, PathSegments([token]): PathSegments<1>) -> Result<Response, ApiError> {
+async fn receipt(
+    State(app): State<App>,
+    _: OfPage,
+    PathSegments([token]): PathSegments<1>,
+) -> Result<Response, ApiError> {
     show(&app, What::Receipt, &token).await
 }
 

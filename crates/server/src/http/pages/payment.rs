@@ -1,4 +1,5 @@
-//! What a page tells of a payment: what is waited for, why it failed, what was paid, what was given back.
+//! What a page tells of a payment: what is waited for, why it failed, what was paid, what was given
+//! back.
 
 use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
@@ -25,16 +26,23 @@ pub fn failed(attempt: &Execution) -> String {
         return String::new();
     }
     let why = why(attempt).map(|why| format!(": <bdi>{}</bdi>", escape(why))).unwrap_or_default();
-    format!("<p>The last attempt to pay, on {}, failed{why}.", date(attempt.completed_at.unwrap_or(attempt.updated_at)))
+    format!(
+        "<p>The last attempt to pay, on {}, failed{why}.",
+        date(attempt.completed_at.unwrap_or(attempt.updated_at))
+    )
 }
 
-/// The network's words without the code before them. How much a wallet has is not for everybody who has the link.
+/// The network's words without the code before them. How much a wallet has is not for everybody who
+/// has the link.
 fn why(attempt: &Execution) -> Option<&str> {
     if attempt.wallet_message.is_some() {
         return Some("there was not enough money in the wallet");
     }
     let said = attempt.gateway_message.as_deref()?;
-    let words = said.split_once(": ").filter(|(code, _)| !code.contains(' ')).map_or(said, |(_, words)| words);
+    let words = said
+        .split_once(": ")
+        .filter(|(code, _)| !code.contains(' '))
+        .map_or(said, |(_, words)| words);
     Some(words.trim_end_matches('.'))
 }
 
@@ -42,7 +50,10 @@ fn why(attempt: &Execution) -> Option<&str> {
 pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
     let currency = paid.wallet_currency();
     let fee = |minor| money(Money::new(minor, currency));
-    let mut rows = vec![("Platform fee", fee(paid.platform_fee_minor)), ("Payment method fee", fee(paid.gateway_fee_minor))];
+    let mut rows = vec![
+        ("Platform fee", fee(paid.platform_fee_minor)),
+        ("Payment method fee", fee(paid.gateway_fee_minor)),
+    ];
     if paid.payer.currency != currency {
         let rate = format!("1 {currency} = {} {}", rate_text(paid), paid.payer.currency);
         rows.extend([("Exchange fee", fee(paid.fx_fee_minor)), ("Exchange rate", rate)]);
@@ -54,7 +65,10 @@ pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
     let mut facts = vec![("Paid with", method(paid.method).to_owned())];
     facts.extend(paid.settled_at().map(|at| ("Confirmed on", date(at))));
     facts.extend(paid.provider_transaction_id.as_deref().map(|id| ("Transaction", escape(id))));
-    let facts: String = facts.into_iter().map(|(name, value)| format!("<tr><th>{name}<td class=fact>{value}")).collect();
+    let facts: String = facts
+        .into_iter()
+        .map(|(name, value)| format!("<tr><th>{name}<td class=fact>{value}"))
+        .collect();
     format!(
         "<h3>Payment</h3><table><tbody>{}{}</table><p class=aside>{borne}<table><tbody>{facts}</table>",
         amounts(rows),
@@ -75,7 +89,10 @@ pub fn given_back(paid: &Execution, refunds: &[Execution]) -> String {
         format!("<tr><th>{what}<td class=n>{}", money(refund.payee))
     };
     let rows: String = refunds.iter().map(row).collect();
-    format!("<h3>Refunds</h3><table><tbody>{rows}{}</table>", sum("Left of the payment", &money(refundable(paid))))
+    format!(
+        "<h3>Refunds</h3><table><tbody>{rows}{}</table>",
+        sum("Left of the payment", &money(refundable(paid)))
+    )
 }
 
 fn amounts(rows: Vec<(&str, String)>) -> String {

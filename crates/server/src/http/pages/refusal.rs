@@ -14,7 +14,9 @@ const PLACES: [&str; 2] = ["/pay", "/receipt"];
 /// Whether a path is meant as that of a page.
 #[must_use]
 pub fn is_meant(path: &str) -> bool {
-    let below = |place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let below = |place: &str| {
+        path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     PLACES.into_iter().any(below)
 }
 
@@ -26,10 +28,13 @@ pub fn shown(refused: Response) -> Response {
         return refused;
     }
     let field = |name: &HeaderName| refused.headers().get(name).cloned();
-    let seconds = field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
+    let seconds =
+        field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
     let id = field(&REQUEST_ID).and_then(|value| value.to_str().ok().map(escape));
     let (title, body) = words(status, &wait(seconds), id.as_deref());
-    let Ok(mut page) = whole(status, title, &format!("<h1>{title}</h1>{body}"), None) else { return refused };
+    let Ok(mut page) = whole(status, title, &format!("<h1>{title}</h1>{body}"), None) else {
+        return refused;
+    };
     for name in [RETRY_AFTER, ALLOW, REQUEST_ID.clone()] {
         if let Some(value) = field(&name) {
             page.headers_mut().insert(name, value);
@@ -40,14 +45,19 @@ pub fn shown(refused: Response) -> Response {
 
 /// What is told, and what is to be done.
 fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, String) {
-    let id = id.map(|id| format!("<p class=aside>Number of this fault: <span class=n>{id}</span>")).unwrap_or_default();
+    let id = id
+        .map(|id| format!("<p class=aside>Number of this fault: <span class=n>{id}</span>"))
+        .unwrap_or_default();
     match status {
-        StatusCode::NOT_FOUND => {
-            ("No such page", "<p>This link leads nowhere. Was all of it copied? Whoever sent it can send it again.".to_owned())
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ("This page can only be read", "<p>Nothing can be sent to it. Open the link as it was sent to you.".to_owned())
-        }
+        StatusCode::NOT_FOUND => (
+            "No such page",
+            "<p>This link leads nowhere. Was all of it copied? Whoever sent it can send it again."
+                .to_owned(),
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "This page can only be read",
+            "<p>Nothing can be sent to it. Open the link as it was sent to you.".to_owned(),
+        ),
         StatusCode::TOO_MANY_REQUESTS => (
             "Please wait a little",
             format!(
@@ -56,11 +66,15 @@ fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, Str
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "This page cannot be shown now",
-            format!("<p>Try again {wait}.<p>What was paid already stays paid: do not pay again.{id}"),
+            format!(
+                "<p>Try again {wait}.<p>What was paid already stays paid: do not pay again.{id}"
+            ),
         ),
         _ if status.is_server_error() => (
             "This page cannot be shown",
-            format!("<p>The fault is ours, and it is noted.<p>What was paid already stays paid: do not pay again.{id}"),
+            format!(
+                "<p>The fault is ours, and it is noted.<p>What was paid already stays paid: do not pay again.{id}"
+            ),
         ),
         _ => ("This page cannot be shown", "<p>Open the link as it was sent to you.".to_owned()),
     }
@@ -110,7 +124,10 @@ mod tests {
             assert_eq!(headers.get(RETRY_AFTER).map(|value| value.to_str().unwrap()), waits);
             let body = axum::body::to_bytes(page.into_body(), 100_000).await.unwrap();
             let text = String::from_utf8(body.to_vec()).unwrap();
-            assert!(text.contains(said) && !text.contains("\"detail\"") && !text.contains("secret"), "{text}");
+            assert!(
+                text.contains(said) && !text.contains("\"detail\"") && !text.contains("secret"),
+                "{text}"
+            );
             let id = headers.get(&REQUEST_ID).map(|id| id.to_str().unwrap());
             assert_eq!(id.is_some_and(|id| text.contains(id)), status >= 500, "{text}");
         }
@@ -133,7 +150,15 @@ mod tests {
         let told = [1, 2, 60, 61, 3_600, 3_601, 10_000].map(wait);
         assert_eq!(
             told,
-            ["in a moment", "in 2 seconds", "in 60 seconds", "in 2 minutes", "in 60 minutes", "in 2 hours", "in 3 hours"]
+            [
+                "in a moment",
+                "in 2 seconds",
+                "in 60 seconds",
+                "in 2 minutes",
+                "in 60 minutes",
+                "in 2 hours",
+                "in 3 hours"
+            ]
         );
     }
 }

@@ -21,7 +21,10 @@ pub fn escape(text: &str) -> String {
 }
 
 fn formatted(at: Timestamp, format: &str) -> String {
-    jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::MAX).strftime(format).to_string()
+    jiff::Timestamp::from_microsecond(at.0)
+        .unwrap_or(jiff::Timestamp::MAX)
+        .strftime(format)
+        .to_string()
 }
 
 /// A day and an hour as people write them, in UTC.
@@ -39,7 +42,8 @@ const FOLDED_FROM: (usize, usize) = (280, 5);
 /// So much of a folded note is shown.
 const SHOWN: usize = 100;
 
-/// What something is for, with the line breaks that it was written with. A long one is folded: what is to be paid comes first.
+/// What something is for, with the line breaks that it was written with. A long one is folded: what
+/// is to be paid comes first.
 pub fn note(text: &str) -> String {
     let (characters, lines) = FOLDED_FROM;
     if text.is_empty() {
@@ -50,7 +54,10 @@ pub fn note(text: &str) -> String {
         return whole;
     }
     let first: String = text.lines().next().unwrap_or_default().chars().take(SHOWN).collect();
-    format!("<details class=note><summary dir=auto>{} …</summary>{whole}</details>", escape(first.trim_end()))
+    format!(
+        "<details class=note><summary dir=auto>{} …</summary>{whole}</details>",
+        escape(first.trim_end())
+    )
 }
 
 /// An amount with its currency; the digits of large ones stand in groups.
@@ -99,7 +106,8 @@ mod tests {
         assert_eq!(note("one\n<two>"), "<p class=note dir=auto>one\n&lt;two&gt;");
         let long = "word ".repeat(80);
         assert!(
-            note(&long).starts_with("<details class=note><summary dir=auto>word word") && note(&long).contains(long.trim())
+            note(&long).starts_with("<details class=note><summary dir=auto>word word")
+                && note(&long).contains(long.trim())
         );
         assert!(note("1\n2\n3\n4\n5\n6").starts_with("<details class=note><summary dir=auto>1 …"));
     }
@@ -107,7 +115,10 @@ mod tests {
     #[test]
     fn dates_are_written_for_people() {
         assert_eq!(day(Timestamp::parse("2026-11-06").unwrap()), "6 November 2026");
-        assert_eq!(date(Timestamp::parse("2026-11-06T07:05:59.9Z").unwrap()), "6 November 2026, 07:05 UTC");
+        assert_eq!(
+            date(Timestamp::parse("2026-11-06T07:05:59.9Z").unwrap()),
+            "6 November 2026, 07:05 UTC"
+        );
     }
 
     #[test]

@@ -77,7 +77,8 @@ pub struct TransferSessionAnswer {
     id: i64,
     from_wallet_id: Always<i64>,
     to_counterparty_id: Always<i64>,
-    /// Who receives; null where it was carried out, withdrawn or expired before this was written down.
+    /// Who receives; null where it was carried out, withdrawn or expired before this was written
+    /// down.
     recipient: Option<RecipientAnswer>,
     #[serde(flatten)]
     money: Price,
@@ -227,7 +228,9 @@ impl SessionAnswer {
 mod tests {
     use super::*;
     use domain::kernel::currency::Currency;
-    use domain::kernel::ids::{CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId};
+    use domain::kernel::ids::{
+        CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
+    };
     use domain::kernel::money::Money;
     use domain::kernel::time::minutes;
     use domain::ledger::wallet::Owner;
@@ -246,7 +249,10 @@ mod tests {
             payment_account_id: Some(PaymentAccountId(18)),
             counterparty_id: Some(CounterpartyId(5)),
             party_id: None,
-            recipient: Some(Recipient { owner: Owner::Merchant(MerchantId(2)), name: "Shop".to_owned() }),
+            recipient: Some(Recipient {
+                owner: Owner::Merchant(MerchantId(2)),
+                name: "Shop".to_owned(),
+            }),
             original_execution_id: Some(ExecutionId(9)),
             amount: Some(Money::new(50_000, Currency::parse("USD").unwrap())),
             reason: None,

@@ -3,12 +3,15 @@
 mod answers;
 mod payloads;
 
-use answers::{CheckoutSessionAnswer, PayoutSessionAnswer, RefundSessionAnswer, SessionView, TransferSessionAnswer};
+use answers::{
+    CheckoutSessionAnswer, PayoutSessionAnswer, RefundSessionAnswer, SessionView,
+    TransferSessionAnswer,
+};
 
 pub(super) use answers::SessionAnswer;
 pub use payloads::{
-    AnyPayoutSession, CreateCheckoutSession, CreatePayoutSession, CreatePayoutSessionToAccount, CreateRefundSession,
-    CreateTransferSession, ListSessions,
+    AnyPayoutSession, CreateCheckoutSession, CreatePayoutSession, CreatePayoutSessionToAccount,
+    CreateRefundSession, CreateTransferSession, ListSessions,
 };
 
 use std::collections::HashMap;
@@ -56,31 +59,48 @@ impl Declares for CreateRefundSession {
 }
 
 /// Declares an intent; the payload's type says of which kind.
-async fn create<P: Declares>(State(app): State<App>, tenant: Tenant, Body(payload): Body<P>) -> Answered<P::Answer> {
+async fn create<P: Declares>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<P>,
+) -> Answered<P::Answer> {
     let request = payload.into();
     let source_type = match &request {
         NewSession::Checkout { kind, .. } => Some(*kind),
         NewSession::Payout { .. } | NewSession::Transfer { .. } | NewSession::Refund { .. } => None,
     };
-    let session = submit!(app, tenant.caller, Command::CreateSession(tenant.id(), request), Output::Session);
+    let session =
+        submit!(app, tenant.caller, Command::CreateSession(tenant.id(), request), Output::Session);
     Ok(Json(P::Answer::new(session, source_type, tenant.time())))
 }
 
 /// What the sources of sessions are, asked once for all.
-async fn source_types(app: &App, tenant: &Tenant, of: &[Session]) -> Result<HashMap<SourceId, SourceType>, ApiError> {
+async fn source_types(
+    app: &App,
+    tenant: &Tenant,
+    of: &[Session],
+) -> Result<HashMap<SourceId, SourceType>, ApiError> {
     let mut sources: Vec<SourceId> = of.iter().filter_map(|session| session.source_id).collect();
     sources.sort_unstable();
     sources.dedup();
     Ok(app.queries.source_types(tenant.id(), &sources).await?.into_iter().collect())
 }
 
-fn answer_with(types: &HashMap<SourceId, SourceType>, session: Session, time: Timestamp) -> SessionAnswer {
+fn answer_with(
+    types: &HashMap<SourceId, SourceType>,
+    session: Session,
+    time: Timestamp,
+) -> SessionAnswer {
     let source_type = session.source_id.and_then(|id| types.get(&id).copied());
     SessionAnswer::new(session, source_type, time)
 }
 
 /// A stored session as an answer.
-pub(super) async fn answer(app: &App, tenant: &Tenant, session: Session) -> Result<SessionAnswer, ApiError> {
+pub(super) async fn answer(
+    app: &App,
+    tenant: &Tenant,
+    session: Session,
+) -> Result<SessionAnswer, ApiError> {
     let types = source_types(app, tenant, std::slice::from_ref(&session)).await?;
     Ok(answer_with(&types, session, tenant.time()))
 }
@@ -119,7 +139,8 @@ async fn cancel(
     }
 }
 
-/// Until when sessions are good, in examples. Within 366 days: whoever tries one out puts a time of their own.
+/// Until when sessions are good, in examples. Within 366 days: whoever tries one out puts a time of
+/// their own.
 const UNTIL: &str = "2027-01-01T00:00:00Z";
 
 /// What a caller must know of a payout's two forms.

@@ -46,7 +46,8 @@ payload! {
         currency: Currency,
         /// The wallet to debit; the merchant's wallet of the currency where there is none.
         wallet_id: Option<Id>,
-        /// Until when; where it is not said, for as long as the operator has set: a quarter of an hour by default.
+        /// Until when; where it is not said, for as long as the operator has set: a quarter of an
+        /// hour by default.
         expires_at: Option<Expiry>,
     }
 
@@ -94,7 +95,8 @@ pub enum AnyPayoutSession {
 }
 
 impl Payload for AnyPayoutSession {
-    /// A body with a `payout_account_id` is the newer dialect; the faults of any other are named by the document's fields.
+    /// A body with a `payout_account_id` is the newer dialect; the faults of any other are named by
+    /// the document's fields.
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         if fields.get("payout_account_id").is_some() {
             Payload::read(fields).map(Self::Reference)
@@ -109,9 +111,13 @@ impl JsonSchema for AnyPayoutSession {
         "CreatePayoutSession".into()
     }
 
-    /// One object with the fields of both: generators make one type of it, and of a choice between two none that works.
+    /// One object with the fields of both: generators make one type of it, and of a choice between
+    /// two none that works.
     fn json_schema(schemas: &mut Schemas) -> Schema {
-        let forms = [CreatePayoutSession::json_schema(schemas), CreatePayoutSessionToAccount::json_schema(schemas)];
+        let forms = [
+            CreatePayoutSession::json_schema(schemas),
+            CreatePayoutSessionToAccount::json_schema(schemas),
+        ];
         one_object(
             "To pay out: `payout_account_id`, or `payment_account_id` with `wallet_id` and `expires_at`. Both name the account to \
              pay to.",
@@ -177,7 +183,8 @@ mod tests {
 
     fn payout(body: &Value) -> Result<NewSession, Vec<String>> {
         let read = fields::read::<AnyPayoutSession>(body.as_object().unwrap(), None);
-        read.map(NewSession::from).map_err(|faults| faults.iter().map(|fault| format!("{:?}", fault.loc[0])).collect())
+        read.map(NewSession::from)
+            .map_err(|faults| faults.iter().map(|fault| format!("{:?}", fault.loc[0])).collect())
     }
 
     #[test]
@@ -186,7 +193,9 @@ mod tests {
             "wallet_id": 3, "payment_account_id": 18, "amount": 500.00, "currency": "USD",
             "expires_at": "2025-06-15T18:00:00Z", "payout_account_id": null,
         });
-        let Ok(NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at }) = payout(&body) else {
+        let Ok(NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at }) =
+            payout(&body)
+        else {
             panic!("not a payout")
         };
         assert_eq!(account_field, "payment_account_id");
@@ -198,7 +207,9 @@ mod tests {
     #[test]
     fn the_reference_needs_less() {
         let body = json!({"payout_account_id": "18", "amount": 5, "currency": "USD"});
-        let Ok(NewSession::Payout { account_field, wallet_id: None, expires_at: None, .. }) = payout(&body) else {
+        let Ok(NewSession::Payout { account_field, wallet_id: None, expires_at: None, .. }) =
+            payout(&body)
+        else {
             panic!("not a payout of the newer dialect")
         };
         assert_eq!(account_field, "payout_account_id");
@@ -206,8 +217,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_by_the_dialect() {
-        let named = |names: &[&str]| Err(names.iter().map(|name| format!("Name({name:?})")).collect::<Vec<_>>());
-        assert_eq!(payout(&json!({})), named(&["wallet_id", "payment_account_id", "amount", "currency", "expires_at"]));
+        let named = |names: &[&str]| {
+            Err(names.iter().map(|name| format!("Name({name:?})")).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            payout(&json!({})),
+            named(&["wallet_id", "payment_account_id", "amount", "currency", "expires_at"])
+        );
         assert_eq!(payout(&json!({"payout_account_id": 1})), named(&["amount", "currency"]));
     }
 }

@@ -33,7 +33,8 @@ impl<T> Either<T> {
     }
 }
 
-/// An answer about invoices, or one about orders: [`Either`] leaves the other kind's fields out, and its schema has none.
+/// An answer about invoices, or one about orders: [`Either`] leaves the other kind's fields out,
+/// and its schema has none.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub struct Of<K, T> {
@@ -65,10 +66,14 @@ impl<K: Kind, T: JsonSchema> JsonSchema for Of<K, T> {
     fn json_schema(schemas: &mut Schemas) -> Schema {
         let mut schema = T::json_schema(schemas);
         let own = format!("{}_", K::TYPE.word());
-        let foreign = SourceType::ALL.iter().filter(|kind| **kind != K::TYPE).map(|kind| format!("{}_", kind.word()));
+        let foreign = SourceType::ALL
+            .iter()
+            .filter(|kind| **kind != K::TYPE)
+            .map(|kind| format!("{}_", kind.word()));
         let foreign: Vec<String> = foreign.collect();
         let is_foreign = |name: &str| {
-            foreign.iter().any(|start| name.starts_with(start)) || (K::TYPE == SourceType::Order && name == "due_date")
+            foreign.iter().any(|start| name.starts_with(start))
+                || (K::TYPE == SourceType::Order && name == "due_date")
         };
         let mut names = vec![];
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
@@ -191,7 +196,8 @@ impl SourceDetailAnswer {
             source: SourceAnswer::new(source, merchant),
             invoice_items: items.invoice,
             order_items: items.order,
-            counterparty: counterparty.map(|(row, party)| CounterpartyWithPartyAnswer::new(&row, party, merchant)),
+            counterparty: counterparty
+                .map(|(row, party)| CounterpartyWithPartyAnswer::new(&row, party, merchant)),
         }
     }
 }
@@ -256,7 +262,12 @@ mod tests {
 
     #[test]
     fn an_invoice_is_written_with_its_own_words() {
-        let detail = SourceDetailAnswer::new(samples::source(SourceType::Invoice), vec![], None, &samples::merchant());
+        let detail = SourceDetailAnswer::new(
+            samples::source(SourceType::Invoice),
+            vec![],
+            None,
+            &samples::merchant(),
+        );
         assert_eq!(
             serde_json::to_string(&detail).unwrap(),
             concat!(
@@ -272,7 +283,12 @@ mod tests {
     fn an_order_has_no_due_date() {
         let answer = SourceAnswer::new(samples::source(SourceType::Order), &samples::merchant());
         let text = serde_json::to_string(&answer).unwrap();
-        assert!(text.contains("order_number") && !text.contains("invoice") && !text.contains("due_date"), "{text}");
+        assert!(
+            text.contains("order_number")
+                && !text.contains("invoice")
+                && !text.contains("due_date"),
+            "{text}"
+        );
     }
 
     fn fields<K: Kind, T: JsonSchema + Serialize>(answer: T) -> (Vec<String>, Vec<String>) {
@@ -282,13 +298,16 @@ mod tests {
             names.sort();
             names
         };
-        let required: Vec<String> = serde_json::from_value(schema.get("required").unwrap().clone()).unwrap();
+        let required: Vec<String> =
+            serde_json::from_value(schema.get("required").unwrap().clone()).unwrap();
         (sorted(value.as_object().unwrap().keys().cloned().collect()), sorted(required))
     }
 
     #[test]
     fn what_is_written_is_what_the_document_says() {
-        let detail = |kind| SourceDetailAnswer::new(samples::source(kind), vec![], None, &samples::merchant());
+        let detail = |kind| {
+            SourceDetailAnswer::new(samples::source(kind), vec![], None, &samples::merchant())
+        };
         let (written, said) = fields::<Invoices, _>(detail(SourceType::Invoice));
         assert_eq!(written, said);
         let (written, said) = fields::<Orders, _>(detail(SourceType::Order));

@@ -53,7 +53,8 @@ payload! {
 #[derive(Serialize, JsonSchema)]
 pub struct Removed {}
 
-/// The state that does not allow a change is that of the invoice or order, which the path names beside the item.
+/// The state that does not allow a change is that of the invoice or order, which the path names
+/// beside the item.
 fn refused<K: Kind>() -> impl Fn(Failure) -> ApiError {
     ApiError::beside_path(match K::TYPE {
         SourceType::Invoice => "invoice_id",
@@ -67,8 +68,19 @@ pub async fn add<K: Kind>(
     Ids([id]): Ids<1>,
     Body(payload): Body<AddItem>,
 ) -> Answered<ItemAnswer> {
-    let new = NewItem { name: payload.name.0, currency: payload.currency, qty: payload.qty.0, amount: payload.amount };
-    let item = submit!(app, tenant.caller, Command::AddItem(named::<K>(&tenant, id), new), Output::Item, refused::<K>());
+    let new = NewItem {
+        name: payload.name.0,
+        currency: payload.currency,
+        qty: payload.qty.0,
+        amount: payload.amount,
+    };
+    let item = submit!(
+        app,
+        tenant.caller,
+        Command::AddItem(named::<K>(&tenant, id), new),
+        Output::Item,
+        refused::<K>()
+    );
     Ok(Json(item.into()))
 }
 
@@ -78,14 +90,21 @@ pub async fn update<K: Kind>(
     Ids([id, item]): Ids<2>,
     Body(payload): Body<UpdateItem>,
 ) -> Answered<ItemAnswer> {
-    let changes =
-        ItemChanges { name: payload.name.map(|name| name.0), qty: payload.qty.map(|qty| qty.0), amount: payload.amount };
+    let changes = ItemChanges {
+        name: payload.name.map(|name| name.0),
+        qty: payload.qty.map(|qty| qty.0),
+        amount: payload.amount,
+    };
     let command = Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes);
     let item = submit!(app, tenant.caller, command, Output::Item, refused::<K>());
     Ok(Json(item.into()))
 }
 
-pub async fn remove<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id, item]): Ids<2>) -> Answered<Removed> {
+pub async fn remove<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id, item]): Ids<2>,
+) -> Answered<Removed> {
     let command = Command::RemoveItem(named::<K>(&tenant, id), ItemId(item));
     match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
         Output::Done => Ok(Json(Removed {})),

@@ -217,7 +217,12 @@ async fn create<K: Kind>(
     tenant: Tenant,
     Body(payload): Body<K::Create>,
 ) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::CreateSource(tenant.id(), payload.into()), Output::Source);
+    let source = submit!(
+        app,
+        tenant.caller,
+        Command::CreateSource(tenant.id(), payload.into()),
+        Output::Source
+    );
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
@@ -252,14 +257,25 @@ async fn place(app: &App, tenant: &Tenant) -> Result<Place, ApiError> {
     app.details.take(tenant.id()).await.ok_or(ApiError::TooMany(1))
 }
 
-async fn detail<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Detailed<Of<K, SourceDetailAnswer>> {
+async fn detail<K: Kind>(
+    app: &App,
+    tenant: &Tenant,
+    source: Source,
+) -> Detailed<Of<K, SourceDetailAnswer>> {
     let place = place(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
-    Whole::new(place, &Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)))
+    Whole::new(
+        place,
+        &Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)),
+    )
 }
 
-async fn retrieve<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Detailed<Of<K, SourceDetailAnswer>> {
+async fn retrieve<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Detailed<Of<K, SourceDetailAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     detail(&app, &tenant, source).await
 }
@@ -279,17 +295,36 @@ async fn update<K: Kind>(
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
 ) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::UpdateSource(named::<K>(&tenant, id), payload.into()), Output::Source);
+    let source = submit!(
+        app,
+        tenant.caller,
+        Command::UpdateSource(named::<K>(&tenant, id), payload.into()),
+        Output::Source
+    );
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
-async fn publish<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::PublishSource(named::<K>(&tenant, id)), Output::Source);
+async fn publish<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<Of<K, SourceAnswer>> {
+    let source = submit!(
+        app,
+        tenant.caller,
+        Command::PublishSource(named::<K>(&tenant, id)),
+        Output::Source
+    );
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
-async fn cancel<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Answered<Of<K, SourceAnswer>> {
-    let source = submit!(app, tenant.caller, Command::CancelSource(named::<K>(&tenant, id)), Output::Source);
+async fn cancel<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Answered<Of<K, SourceAnswer>> {
+    let source =
+        submit!(app, tenant.caller, Command::CancelSource(named::<K>(&tenant, id)), Output::Source);
     Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
 }
 
@@ -298,12 +333,26 @@ async fn cancel<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<
 pub fn routes<K: Kind>() -> Routes {
     let (kind, word, one) = (K::PATH, K::TYPE.word(), K::ONE);
     let said = |does: &str, about: &str| op(format!("{does}_{word}"), about.to_owned());
-    let item = |does: &str, about: &str| op(format!("{does}_{word}_item"), format!("{about} {one}"));
-    let by = |does: &str, with: &str, about: String| -> Op { op(format!("{does}_{word}{with}"), about) };
+    let item =
+        |does: &str, about: &str| op(format!("{does}_{word}_item"), format!("{about} {one}"));
+    let by =
+        |does: &str, with: &str, about: String| -> Op { op(format!("{does}_{word}{with}"), about) };
     Routes::new()
-        .post(format!("/v1/{kind}/create"), create::<K>, said("create", &format!("Make {one}")).example(K::example()))
-        .get(format!("/v1/{kind}/list"), list_all::<K>, op(format!("list_{kind}"), format!("List {kind}")))
-        .get(format!("/v1/{kind}/retrieve/{{id}}"), retrieve::<K>, by("retrieve", "", format!("Read {one}")))
+        .post(
+            format!("/v1/{kind}/create"),
+            create::<K>,
+            said("create", &format!("Make {one}")).example(K::example()),
+        )
+        .get(
+            format!("/v1/{kind}/list"),
+            list_all::<K>,
+            op(format!("list_{kind}"), format!("List {kind}")),
+        )
+        .get(
+            format!("/v1/{kind}/retrieve/{{id}}"),
+            retrieve::<K>,
+            by("retrieve", "", format!("Read {one}")),
+        )
         .get(
             format!("/v1/{kind}/retrieve/number/{{{word}_number}}"),
             retrieve_by_number::<K>,
@@ -312,10 +361,19 @@ pub fn routes<K: Kind>() -> Routes {
         .put(
             format!("/v1/{kind}/update/{{id}}"),
             update::<K>,
-            said("update", &format!("Change {one} that is not published")).example(json!({ "note": "November" })),
+            said("update", &format!("Change {one} that is not published"))
+                .example(json!({ "note": "November" })),
         )
-        .put(format!("/v1/{kind}/publish/{{id}}"), publish::<K>, said("publish", &format!("Publish {one}: it can be paid")))
-        .delete(format!("/v1/{kind}/cancel/{{id}}"), cancel::<K>, said("cancel", &format!("Withdraw {one}")))
+        .put(
+            format!("/v1/{kind}/publish/{{id}}"),
+            publish::<K>,
+            said("publish", &format!("Publish {one}: it can be paid")),
+        )
+        .delete(
+            format!("/v1/{kind}/cancel/{{id}}"),
+            cancel::<K>,
+            said("cancel", &format!("Withdraw {one}")),
+        )
         .get(
             format!("/v1/{kind}/receipt/{{id}}"),
             receipts::receipt::<K>,
@@ -324,12 +382,18 @@ pub fn routes<K: Kind>() -> Routes {
         .get(
             format!("/v1/{kind}/receipt/number/{{{word}_number}}"),
             receipts::receipt_by_number::<K>,
-            by("retrieve", "_receipt_by_number", format!("Read the receipt of {one} by its number")),
+            by(
+                "retrieve",
+                "_receipt_by_number",
+                format!("Read the receipt of {one} by its number"),
+            ),
         )
         .post(
             format!("/v1/{kind}/{{{word}_id}}/items/add"),
             items::add::<K>,
-            item("add", "Add an item to").example(json!({ "name": "Consulting", "currency": "USD", "qty": 2, "amount": 50 })),
+            item("add", "Add an item to").example(
+                json!({ "name": "Consulting", "currency": "USD", "qty": 2, "amount": 50 }),
+            ),
         )
         .put(
             format!("/v1/{kind}/{{{word}_id}}/items/{{id}}/update"),

@@ -1,4 +1,5 @@
-//! Receipts: an invoice or order with how it was paid. An unpaid one answers with the payment's fields null.
+//! Receipts: an invoice or order with how it was paid. An unpaid one answers with the payment's
+//! fields null.
 
 use axum::extract::State;
 use domain::directory::merchant::{Merchant, MerchantType};
@@ -20,8 +21,8 @@ use crate::http::extract::{Ids, PathSegments};
 use crate::http::fields::{Always, Code, Name};
 use crate::http::tenant::Tenant;
 
-/// What one unit of the source's currency was in the payer's: with enough digits that the source's total with its fees,
-/// multiplied by it and rounded up, is what was paid.
+/// What one unit of the source's currency was in the payer's: with enough digits that the source's
+/// total with its fees, multiplied by it and rounded up, is what was paid.
 pub fn rate_text(paid: &Execution) -> String {
     paid.rate.to_text_for(paid.total_minor, (paid.wallet_currency(), paid.payer.currency))
 }
@@ -184,8 +185,10 @@ struct Parts {
 impl ReceiptAnswer {
     fn new(parts: Parts, merchant: &Merchant) -> Self {
         let Parts { source, items, counterparty, party, payment } = parts;
-        let (id, number) = (Either::new(source.kind, source.id.0), Either::new(source.kind, source.number));
-        let (name, phone, email) = party.map(|party| (party.fullname, party.phone, party.email)).unwrap_or_default();
+        let (id, number) =
+            (Either::new(source.kind, source.id.0), Either::new(source.kind, source.number));
+        let (name, phone, email) =
+            party.map(|party| (party.fullname, party.phone, party.email)).unwrap_or_default();
         Self {
             invoice_id: id.invoice,
             order_id: id.order,
@@ -215,7 +218,9 @@ impl ReceiptAnswer {
 }
 
 async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payment, ApiError> {
-    let Some(paid) = app.queries.collection_of(source.id).await? else { return Ok(Payment::default()) };
+    let Some(paid) = app.queries.collection_of(source.id).await? else {
+        return Ok(Payment::default());
+    };
     let account = match paid.payment_account_id {
         Some(id) => app.queries.payment_account(tenant.id(), id.0).await?,
         None => None,
@@ -224,16 +229,25 @@ async fn payment_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Payme
     Ok(Payment::new(paid, account, refunds))
 }
 
-async fn written<K: Kind>(app: &App, tenant: &Tenant, source: Source) -> Detailed<Of<K, ReceiptAnswer>> {
+async fn written<K: Kind>(
+    app: &App,
+    tenant: &Tenant,
+    source: Source,
+) -> Detailed<Of<K, ReceiptAnswer>> {
     let place = place(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
-    let (counterparty, party) = app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
+    let (counterparty, party) =
+        app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
     Whole::new(place, &Of::new(ReceiptAnswer::new(parts, &tenant.merchant)))
 }
 
-pub async fn receipt<K: Kind>(State(app): State<App>, tenant: Tenant, Ids([id]): Ids<1>) -> Detailed<Of<K, ReceiptAnswer>> {
+pub async fn receipt<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> Detailed<Of<K, ReceiptAnswer>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     written(&app, &tenant, source).await
 }
@@ -256,10 +270,20 @@ mod tests {
     #[test]
     fn an_unpaid_source_has_a_receipt_without_a_payment() {
         let source = samples::source(SourceType::Order);
-        let parts = Parts { source, items: vec![], counterparty: None, party: None, payment: Payment::default() };
+        let parts = Parts {
+            source,
+            items: vec![],
+            counterparty: None,
+            party: None,
+            payment: Payment::default(),
+        };
         let value = serde_json::to_value(ReceiptAnswer::new(parts, &samples::merchant())).unwrap();
         assert_eq!(value["order_id"], 101);
-        assert!(value["payer_amount"].is_null() && value["fx_rate"].is_null() && value.get("invoice_id").is_none());
+        assert!(
+            value["payer_amount"].is_null()
+                && value["fx_rate"].is_null()
+                && value.get("invoice_id").is_none()
+        );
         assert_eq!(value.as_object().unwrap().len(), 18 + 19 + 1);
     }
 }

@@ -1,4 +1,5 @@
-//! A database for each test: a file of SQLite's, or a database of its own in the PostgreSQL that the run was given.
+//! A database for each test: a file of SQLite's, or a database of its own in the PostgreSQL that
+//! the run was given.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use tempfile::TempDir;
 use super::PATIENCE;
 use super::postgres::Own;
 
-/// The URL of the superuser of a PostgreSQL on which the tests are to run; without it they run on SQLite.
+/// The URL of the superuser of a PostgreSQL on which the tests are to run; without it they run on
+/// SQLite.
 pub(crate) fn postgres() -> Option<String> {
     std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
 }
 
-/// A fresh database, and a directory beside it. Clones are the same database, which goes with the last of them.
+/// A fresh database, and a directory beside it. Clones are the same database, which goes with the
+/// last of them.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) dir: Arc<TempDir>,
@@ -27,7 +30,8 @@ enum Home {
     Postgres(Own),
 }
 
-/// What makes the ledger append-only, switched off for the connection that says so or, in SQLite, for good.
+/// What makes the ledger append-only, switched off for the connection that says so or, in SQLite,
+/// for good.
 const UNPROTECTED_SQLITE: &str =
     "DROP TRIGGER IF EXISTS entries_are_not_changed; DROP TRIGGER IF EXISTS entries_are_not_removed;
     DROP TRIGGER IF EXISTS events_are_not_changed; DROP TRIGGER IF EXISTS events_are_not_removed;";
@@ -72,8 +76,12 @@ impl Database {
     /// The same where the database may refuse; answers why.
     pub(crate) fn try_sql(&self, text: &str) -> Result<(), String> {
         match &*self.home {
-            Home::Sqlite(file) => sqlite(file).execute_batch(text).map_err(|error| error.to_string()),
-            Home::Postgres(own) => own.connect().batch_execute(text).map_err(|error| format!("{error:?}")),
+            Home::Sqlite(file) => {
+                sqlite(file).execute_batch(text).map_err(|error| error.to_string())
+            }
+            Home::Postgres(own) => {
+                own.connect().batch_execute(text).map_err(|error| format!("{error:?}"))
+            }
         }
     }
 
@@ -123,7 +131,9 @@ fn sqlite(file: &PathBuf) -> Connection {
 fn sqlite_rows(connection: &Connection, query: &str) -> Vec<Vec<String>> {
     let mut statement = connection.prepare(query).expect("a query");
     let columns = statement.column_count();
-    let read = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get_ref(column).map(shown)).collect();
+    let read = |row: &rusqlite::Row<'_>| {
+        (0..columns).map(|column| row.get_ref(column).map(shown)).collect()
+    };
     statement.query_map([], read).expect("rows").map(|row| row.expect("a row")).collect()
 }
 
@@ -132,6 +142,8 @@ fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => number.to_string(),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
     }
 }

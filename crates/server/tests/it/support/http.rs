@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 client: one connection a request, so that nothing is retried or repaired behind a test's back.
+//! A small HTTP/1.1 client: one connection a request, so that nothing is retried or repaired behind
+//! a test's back.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -31,13 +32,24 @@ impl Api {
     /// A call that must be answered, however.
     #[track_caller]
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        self.try_call(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: no answer: {e}"))
+        self.try_call(method, path, body)
+            .unwrap_or_else(|e| panic!("{method} {path}: no answer: {e}"))
     }
 
     /// A call to a server that may die.
-    pub(crate) fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Reply> {
+    pub(crate) fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> io::Result<Reply> {
         match body {
-            Some(json) => self.exchange(method, path, &[("Content-Type", "application/json")], json.to_string().as_bytes()),
+            Some(json) => self.exchange(
+                method,
+                path,
+                &[("Content-Type", "application/json")],
+                json.to_string().as_bytes(),
+            ),
             None => self.exchange(method, path, &[], b""),
         }
     }
@@ -54,8 +66,15 @@ impl Api {
         Self { address: self.address.clone(), token: token.map(str::to_owned) }
     }
 
-    fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Reply> {
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         if let Some(token) = &self.token {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
@@ -76,7 +95,8 @@ pub(crate) struct Begun {
 }
 
 impl Api {
-    /// Sends the head of a request and waits until the server asks for the body: by then it has looked at the token.
+    /// Sends the head of a request and waits until the server asks for the body: by then it has
+    /// looked at the token.
     #[track_caller]
     pub(crate) fn begin(&self, method: &str, path: &str, body: &Value) -> Begun {
         let body = body.to_string().into_bytes();
@@ -97,7 +117,10 @@ impl Api {
             asked.extend(byte);
         }
         let asked = String::from_utf8_lossy(&asked).into_owned();
-        assert!(asked.starts_with("HTTP/1.1 100 "), "{method} {path} is answered before its body: {asked}");
+        assert!(
+            asked.starts_with("HTTP/1.1 100 "),
+            "{method} {path} is answered before its body: {asked}"
+        );
         Begun { stream, body }
     }
 }
@@ -113,7 +136,8 @@ impl Begun {
     }
 }
 
-/// Sends a head (without its empty line) and a body as they are. The answer may come before all of it is read.
+/// Sends a head (without its empty line) and a body as they are. The answer may come before all of
+/// it is read.
 pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(2 * PATIENCE))?;
@@ -124,7 +148,9 @@ pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> 
     let sent = stream.write_all(&request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    Reply::parse(&answer).ok_or_else(|| sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+    Reply::parse(&answer).ok_or_else(|| {
+        sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    })
 }
 
 /// An answer.
@@ -162,7 +188,8 @@ impl Reply {
         } else {
             rest.to_vec()
         };
-        let body = serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
         Some(Self { status, headers, body })
     }
 
@@ -194,7 +221,8 @@ impl Reply {
         self.assert_json();
         let detail = &self.body["detail"];
         assert!(!detail.is_null(), "no detail in {}", self.body);
-        // Typed clients of the public API read the detail of a 422 as a list, and that of any other error as a text.
+        // Typed clients of the public API read the detail of a 422 as a list, and that of any other
+        // error as a text.
         assert_eq!(detail.is_array(), status == 422, "a {status} with {}", self.body);
         detail
     }
@@ -259,9 +287,12 @@ impl Reply {
 impl Fault {
     #[track_caller]
     fn read(row: &Value) -> Self {
-        let text = |field: &str| row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}")).to_owned();
+        let text = |field: &str| {
+            row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}")).to_owned()
+        };
         let parts = row["loc"].as_array().unwrap_or_else(|| panic!("no loc in {row}"));
-        let loc: Vec<String> = parts.iter().map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect();
+        let loc: Vec<String> =
+            parts.iter().map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect();
         Self { loc: loc.join("."), msg: text("msg"), kind: text("type") }
     }
 
@@ -281,7 +312,8 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let line = rest.windows(2).position(|w| w == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(rest.get(..line)?).ok()?.trim(), 16).ok()?;
+        let size =
+            usize::from_str_radix(std::str::from_utf8(rest.get(..line)?).ok()?.trim(), 16).ok()?;
         rest = rest.get(line + 2..)?;
         if size == 0 {
             return Some(whole);

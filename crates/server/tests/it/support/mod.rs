@@ -1,4 +1,5 @@
-//! The harness: a server of its own for every test, a client, and the steps that most tests begin with.
+//! The harness: a server of its own for every test, a client, and the steps that most tests begin
+//! with.
 
 pub(crate) mod database;
 pub(crate) mod http;
@@ -45,7 +46,8 @@ pub(crate) use {on_postgres_only, on_sqlite_only};
 /// Says it where the test runner does not swallow it.
 pub(crate) fn skipped(module: &str, database: &str) {
     let module = module.trim_start_matches("it::");
-    writeln!(std::io::stderr(), "SKIPPED the tests of {module} that are about {database}").expect("stderr");
+    writeln!(std::io::stderr(), "SKIPPED the tests of {module} that are about {database}")
+        .expect("stderr");
 }
 
 /// Asks `look` until it answers with something, or fails after [`PATIENCE`].
@@ -130,7 +132,8 @@ pub(crate) fn cents(text: &str) -> i64 {
     format!("{whole}{part}").parse().unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
-/// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the items' order.
+/// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the
+/// items' order.
 pub(crate) fn all_at_once<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let gate = Barrier::new(items.len());
     let run = |item| {

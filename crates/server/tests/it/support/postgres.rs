@@ -17,7 +17,8 @@ impl Own {
         let name = format!("kola_test_{}", key().replace('-', ""));
         // Nobody is ever connected to template0, so that many tests can copy it at once.
         run(admin, &format!("CREATE DATABASE {name} TEMPLATE template0"));
-        let (server, database) = admin.rsplit_once('/').unwrap_or_else(|| panic!("no database in {admin}"));
+        let (server, database) =
+            admin.rsplit_once('/').unwrap_or_else(|| panic!("no database in {admin}"));
         let parameters = database.find('?').map_or("", |at| &database[at..]);
         Self { admin: admin.to_owned(), url: format!("{server}/{name}{parameters}"), name }
     }
@@ -43,20 +44,30 @@ impl Own {
 
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Vec<String>> {
-        let messages = self.connect().simple_query(query).unwrap_or_else(|error| panic!("{error:?}: {query}"));
+        let messages =
+            self.connect().simple_query(query).unwrap_or_else(|error| panic!("{error:?}: {query}"));
         let cells = |message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect())
-            }
+            SimpleQueryMessage::Row(row) => Some(
+                (0..row.len())
+                    .map(|column| row.get(column).unwrap_or_default().to_owned())
+                    .collect(),
+            ),
             _ => None,
         };
         messages.into_iter().filter_map(cells).collect()
     }
 
-    /// Ends every connection to this database, as a restart of PostgreSQL would. A transaction that is open is undone.
+    /// Ends every connection to this database, as a restart of PostgreSQL would. A transaction that
+    /// is open is undone.
     #[track_caller]
     pub(crate) fn end_all_connections(&self) {
-        run(&self.admin, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", self.name));
+        run(
+            &self.admin,
+            &format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+                self.name
+            ),
+        );
     }
 }
 
@@ -64,7 +75,8 @@ impl Drop for Own {
     fn drop(&mut self) {
         // A test that failed may have ended the server, too: what matters has been told by then.
         if let Ok(mut client) = Client::connect(&self.admin, NoTls) {
-            let _dropped = client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+            let _dropped = client
+                .batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
     }
 }

@@ -68,7 +68,16 @@ impl Database {
     /// A merchant without money; without `--verified` among `more` it may not pay out.
     #[track_caller]
     pub(crate) fn merchant_with(&self, name: &str, more: &[&str]) -> Credentials {
-        let mut arguments = vec!["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--empty", "--json"];
+        let mut arguments = vec![
+            "merchant",
+            "create",
+            "--name",
+            name,
+            "--type",
+            "ORGANIZATION",
+            "--empty",
+            "--json",
+        ];
         arguments.extend(more);
         if !more.contains(&"--verified") {
             arguments.push("--unverified");
@@ -80,7 +89,9 @@ impl Database {
 /// A program that reaches the server directly, whatever proxy the environment names.
 pub(crate) fn straight(program: &str) -> Command {
     let mut command = Command::new(program);
-    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+    for proxy in
+        ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+    {
         command.env_remove(proxy);
     }
     command
@@ -121,12 +132,19 @@ impl Run {
 impl Credentials {
     #[track_caller]
     pub(crate) fn read(printed: &str) -> Self {
-        let value: Value = serde_json::from_str(printed).unwrap_or_else(|e| panic!("not JSON: {e}: {printed}"));
-        let text = |field: &str| value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned();
-        let wallets = value["wallets"].as_array().unwrap_or_else(|| panic!("no wallets in {value}"));
-        let wallet = |w: &Value| (w["currency"].as_str().expect("currency").to_owned(), super::id(w));
+        let value: Value =
+            serde_json::from_str(printed).unwrap_or_else(|e| panic!("not JSON: {e}: {printed}"));
+        let text = |field: &str| {
+            value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+        };
+        let wallets =
+            value["wallets"].as_array().unwrap_or_else(|| panic!("no wallets in {value}"));
+        let wallet =
+            |w: &Value| (w["currency"].as_str().expect("currency").to_owned(), super::id(w));
         Self {
-            merchant_id: value["merchant_id"].as_i64().unwrap_or_else(|| panic!("no merchant_id in {value}")),
+            merchant_id: value["merchant_id"]
+                .as_i64()
+                .unwrap_or_else(|| panic!("no merchant_id in {value}")),
             client_id: text("client_id"),
             client_secret: text("client_secret"),
             wallets: wallets.iter().map(wallet).collect(),
@@ -135,8 +153,8 @@ impl Credentials {
 }
 
 impl Server {
-    /// Serves `database`, with these environment variables besides a sandbox without delay, whose word is waited for on a slow
-    /// machine, too.
+    /// Serves `database`, with these environment variables besides a sandbox without delay, whose
+    /// word is waited for on a slow machine, too.
     #[track_caller]
     pub(crate) fn start(database: Database, environment: &[(&str, &str)]) -> Self {
         let url = database.url();
@@ -150,14 +168,18 @@ impl Server {
         Self::start_as(command, database, url, environment)
     }
 
-    /// Serves `database` in a process that outlives a write beyond its limit: such a write fails as on a full disk.
+    /// Serves `database` in a process that outlives a write beyond its limit: such a write fails as
+    /// on a full disk.
     #[track_caller]
     pub(crate) fn start_with_a_limited_disk(database: Database) -> Self {
         let url = database.url();
         let kola = database.command_at(&url, SERVE);
         let mut command = Command::new("bash");
         // What a process ignores is ignored by the program that takes its place.
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(kola.get_program()).args(kola.get_args());
+        command
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(kola.get_program())
+            .args(kola.get_args());
         Self::start_as(command, database, url, &[])
     }
 
@@ -170,11 +192,26 @@ impl Server {
     }
 
     #[track_caller]
-    fn start_as(command: Command, database: Database, url: String, environment: &[(&str, &str)]) -> Self {
+    fn start_as(
+        command: Command,
+        database: Database,
+        url: String,
+        environment: &[(&str, &str)],
+    ) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let log = database.dir.path().join(format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let log = database
+            .dir
+            .path()
+            .join(format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let (child, printed) = spawn(command, &log, environment);
-        let mut server = Self { database, api: Api { address: String::new(), token: None }, url, log, child, printed };
+        let mut server = Self {
+            database,
+            api: Api { address: String::new(), token: None },
+            url,
+            log,
+            child,
+            printed,
+        };
         server.api.address = server.await_address();
         server
     }
@@ -183,7 +220,8 @@ impl Server {
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn memory_peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
@@ -215,7 +253,9 @@ impl Server {
                 panic!("kola ended with {status}: {}", self.log());
             }
             let printed = self.printed();
-            let address = printed.lines().find_map(|line| line.trim().strip_prefix("kola listening on http://"))?;
+            let address = printed
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("kola listening on http://"))?;
             Some(address.trim().to_owned())
         })
     }
@@ -239,7 +279,8 @@ impl Server {
     /// Starts it again on the same database. It may listen elsewhere: sign in again.
     #[track_caller]
     pub(crate) fn restart(&mut self, environment: &[(&str, &str)]) {
-        (self.child, self.printed) = spawn(self.database.command_at(&self.url, SERVE), &self.log, environment);
+        (self.child, self.printed) =
+            spawn(self.database.command_at(&self.url, SERVE), &self.log, environment);
         self.api.address = self.await_address();
     }
 
@@ -289,9 +330,16 @@ impl Drop for Server {
 
 const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
 
-fn spawn(mut command: Command, log: &Path, environment: &[(&str, &str)]) -> (Child, Arc<Mutex<String>>) {
+fn spawn(
+    mut command: Command,
+    log: &Path,
+    environment: &[(&str, &str)],
+) -> (Child, Arc<Mutex<String>>) {
     let log = File::options().create(true).append(true).open(log).expect("a log");
-    command.env("KOLA_SANDBOX_DELAY_MS", "0").env("KOLA_ANSWER_WITHIN_MS", "10000").envs(environment.iter().copied());
+    command
+        .env("KOLA_SANDBOX_DELAY_MS", "0")
+        .env("KOLA_ANSWER_WITHIN_MS", "10000")
+        .envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().expect("kola starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -1,5 +1,5 @@
-//! A door to PostgreSQL that a test can slam: it reads the protocol's messages on their way, so that it can cut a connection
-//! at the very commit.
+//! A door to PostgreSQL that a test can slam: it reads the protocol's messages on their way, so
+//! that it can cut a connection at the very commit.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -132,7 +132,8 @@ impl State {
         }
         let talk = Arc::new(Talk::default());
         let (up, down) = (Arc::clone(self), Arc::clone(self));
-        let (their_client, their_server, their_talk) = (client.try_clone()?, server.try_clone()?, Arc::clone(&talk));
+        let (their_client, their_server, their_talk) =
+            (client.try_clone()?, server.try_clone()?, Arc::clone(&talk));
         std::thread::spawn(move || {
             let _ended = up.pass_up(&client, &server, &talk);
             end(&client, &server);
@@ -162,7 +163,11 @@ impl State {
         let mut session = Session::default();
         loop {
             let message = read_typed(client)?;
-            let cut = if session.commits(&message) { self.armed.lock().expect("a lock").take() } else { None };
+            let cut = if session.commits(&message) {
+                self.armed.lock().expect("a lock").take()
+            } else {
+                None
+            };
             if matches!(cut, Some(Cut::AfterCommit | Cut::AfterCommitForLonger)) {
                 talk.for_longer.store(cut == Some(Cut::AfterCommitForLonger), Ordering::SeqCst);
                 talk.deaf.store(true, Ordering::SeqCst);
@@ -178,7 +183,12 @@ impl State {
     }
 
     /// From PostgreSQL to kola; answers when the connection is to end.
-    fn pass_down(&self, server: &TcpStream, client: &TcpStream, talk: &Talk) -> std::io::Result<()> {
+    fn pass_down(
+        &self,
+        server: &TcpStream,
+        client: &TcpStream,
+        talk: &Talk,
+    ) -> std::io::Result<()> {
         loop {
             let mut tag = [0];
             (&mut &*server).read_exact(&mut tag)?;

@@ -63,9 +63,11 @@ pub(crate) fn source_for(counterparty: i64) -> Value {
 impl Server {
     #[track_caller]
     pub(crate) fn sign_in(&self, credentials: &Credentials) -> Merchant {
-        let body = json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
+        let body =
+            json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
         let answer = self.api.post("/v1/jwt/client/obtain/token", &body).ok();
-        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"));
+        let token =
+            answer["access_token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"));
         Merchant { credentials: credentials.clone(), api: self.api.with_token(Some(token)) }
     }
 
@@ -95,13 +97,20 @@ impl Merchant {
     #[track_caller]
     pub(crate) fn money_in(&self, wallet: i64) -> (String, String) {
         let answer = self.api.get(&format!("/v1/wallets/retrieve/{wallet}")).ok();
-        assert!(answer["available"].is_number() && answer["held"].is_number(), "not numbers: {answer}");
+        assert!(
+            answer["available"].is_number() && answer["held"].is_number(),
+            "not numbers: {answer}"
+        );
         (shown(&answer, "available"), shown(&answer, "held"))
     }
 
     #[track_caller]
     pub(crate) fn assert_balance(&self, currency: &str, available: &str, held: &str) {
-        assert_eq!(self.money_in(self.wallet(currency)), (available.to_owned(), held.to_owned()), "{currency} wallet");
+        assert_eq!(
+            self.money_in(self.wallet(currency)),
+            (available.to_owned(), held.to_owned()),
+            "{currency} wallet"
+        );
     }
 
     #[track_caller]
@@ -111,7 +120,10 @@ impl Merchant {
 
     #[track_caller]
     pub(crate) fn party_with_phone(&self, phone: &str) -> i64 {
-        id(&self.api.post("/v1/parties/create", &json!({"fullname": "Amara Kollie", "phone": phone})).ok())
+        id(&self
+            .api
+            .post("/v1/parties/create", &json!({"fullname": "Amara Kollie", "phone": phone}))
+            .ok())
     }
 
     #[track_caller]
@@ -127,11 +139,23 @@ impl Merchant {
     }
 
     #[track_caller]
-    pub(crate) fn account(&self, party: i64, operation: &str, method: &str, number: Option<&str>) -> i64 {
+    pub(crate) fn account(
+        &self,
+        party: i64,
+        operation: &str,
+        method: &str,
+        number: Option<&str>,
+    ) -> i64 {
         id(&self.create_account(party, operation, method, number).ok())
     }
 
-    pub(crate) fn create_account(&self, party: i64, operation: &str, method: &str, number: Option<&str>) -> Reply {
+    pub(crate) fn create_account(
+        &self,
+        party: i64,
+        operation: &str,
+        method: &str,
+        number: Option<&str>,
+    ) -> Reply {
         let provider = match method {
             "CREDIT_CARD" => "STRIPE",
             "WALLET" => "PLATFORM",
@@ -160,7 +184,14 @@ impl Merchant {
     }
 
     #[track_caller]
-    pub(crate) fn add_item(&self, kind: &str, source: i64, currency: &str, qty: u32, amount: &str) -> Value {
+    pub(crate) fn add_item(
+        &self,
+        kind: &str,
+        source: i64,
+        currency: &str,
+        qty: u32,
+        amount: &str,
+    ) -> Value {
         let body = json!({"name": "Rice, 25 kg", "currency": currency, "qty": qty, "amount": number(amount)});
         self.api.post(&format!("/v1/{kind}/{source}/items/add"), &body).ok()
     }
@@ -237,7 +268,8 @@ impl Merchant {
         self.execute("transfer", session, &key()).ok()
     }
 
-    /// A party with a wallet of its own under this merchant, holding this much. Answers party and wallet.
+    /// A party with a wallet of its own under this merchant, holding this much. Answers party and
+    /// wallet.
     #[track_caller]
     pub(crate) fn party_with_money(&self, currency: &str, amount: &str) -> (i64, i64) {
         let party = self.party();
@@ -249,7 +281,10 @@ impl Merchant {
     #[track_caller]
     pub(crate) fn wallet_of(&self, party: i64, currency: &str) -> i64 {
         let rows = self.api.get(&format!("/v1/wallets/list?party_id={party}")).rows();
-        id(rows.iter().find(|w| w["currency"] == currency).unwrap_or_else(|| panic!("no {currency} wallet in {rows:?}")))
+        id(rows
+            .iter()
+            .find(|w| w["currency"] == currency)
+            .unwrap_or_else(|| panic!("no {currency} wallet in {rows:?}")))
     }
 
     pub(crate) fn open_refund(&self, intent: &Value, amount: &str) -> Reply {
@@ -267,7 +302,10 @@ impl Merchant {
 
     /// Executes a payout, transfer or refund session.
     pub(crate) fn execute(&self, kind: &str, session: i64, key: &str) -> Reply {
-        self.api.post(&format!("/v1/executions/{kind}"), &json!({"session_id": session, "reference_id": key}))
+        self.api.post(
+            &format!("/v1/executions/{kind}"),
+            &json!({"session_id": session, "reference_id": key}),
+        )
     }
 
     #[track_caller]
@@ -286,7 +324,8 @@ impl Merchant {
         self.api.post("/v1/sandbox/clock/advance", &json!({"seconds": seconds})).ok();
     }
 
-    /// The calendar year of its numbers. A new year that is near is begun at once, so that none begins in the middle of a test.
+    /// The calendar year of its numbers. A new year that is near is begun at once, so that none
+    /// begins in the middle of a test.
     #[track_caller]
     pub(crate) fn year(&self) -> i16 {
         let year = |time: Timestamp| time.to_zoned(TimeZone::UTC).year();
@@ -297,8 +336,8 @@ impl Merchant {
         year(later)
     }
 
-    /// The final answer of an execution, whose next check is brought forward a few times: not by so much that sessions expire
-    /// where a slow machine takes many looks.
+    /// The final answer of an execution, whose next check is brought forward a few times: not by so
+    /// much that sessions expire where a slow machine takes many looks.
     #[track_caller]
     pub(crate) fn settled(&self, kind: &str, execution: &Value) -> Value {
         let key = shown(execution, "reference_id");

@@ -35,7 +35,10 @@ impl Session {
         };
         let mut commits = false;
         for statement in sql.split(';').map(str::trim_start) {
-            if ["INSERT", "UPDATE", "DELETE", "COPY", "WITH"].iter().any(|word| statement.starts_with(word)) {
+            if ["INSERT", "UPDATE", "DELETE", "COPY", "WITH"]
+                .iter()
+                .any(|word| statement.starts_with(word))
+            {
                 self.wrote = true;
             } else if ["COMMIT", "END", "ROLLBACK"].iter().any(|word| statement.starts_with(word)) {
                 commits |= self.wrote && !statement.starts_with("ROLLBACK");
@@ -53,7 +56,11 @@ pub(crate) fn read_untyped(mut from: &TcpStream) -> std::io::Result<Vec<u8>> {
     let rest = u64::from(u32::from_be_bytes(length)).saturating_sub(4);
     let mut message = length.to_vec();
     let read = from.take(rest).read_to_end(&mut message)?;
-    if u64::try_from(read).is_ok_and(|read| read == rest) { Ok(message) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+    if u64::try_from(read).is_ok_and(|read| read == rest) {
+        Ok(message)
+    } else {
+        Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 pub(crate) fn read_typed(mut from: &TcpStream) -> std::io::Result<Vec<u8>> {
