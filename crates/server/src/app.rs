@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::credentials::hashing::Hashing;
+use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
-use crate::hashing::Hashing;
-use crate::limits::Limits;
-use crate::places::Places;
-use crate::tokens::Tokens;
-use crate::workers::dispatch::Dispatcher;
-use store::queries::Queries;
+use crate::jobs::dispatch::Dispatcher;
+use crate::net::rate_limits::Limits;
+use crate::net::response_permits::Places;
+use store::reads::queries::Queries;
 
 /// Cheap to clone.
 #[derive(Clone)]

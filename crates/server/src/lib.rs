@@ -4,17 +4,15 @@
 //! the engine writes what changed, in one transaction for every command that was waiting. See
 //! ARCHITECTURE.md.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "crash-points")]
 pub mod crash;
+pub mod credentials;
 pub mod engine;
-pub mod hashing;
-pub mod http;
-pub mod limits;
-pub mod places;
-pub mod secrets;
+pub mod jobs;
+pub mod net;
 pub mod server;
-pub mod tokens;
-pub mod workers;
+pub mod web;

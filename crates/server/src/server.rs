@@ -10,17 +10,17 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::credentials::hashing::Hashing;
+use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
-use crate::hashing::Hashing;
-use crate::limits::Limits;
-use crate::places::{self, Places};
-use crate::tokens::Tokens;
-use crate::workers::dispatch::Dispatcher;
-use crate::{http, workers};
+use crate::jobs::dispatch::Dispatcher;
+use crate::net::listen;
+use crate::net::rate_limits::Limits;
+use crate::net::response_permits::{self, Places};
+use crate::{api, jobs, web};
 use networks::sandbox::Sandbox;
 use networks::{Provider, Providers};
-use store::clock;
-use store::{Database, Store};
+use store::{Database, Store, clock};
 
 /// The lanes have so long to empty their queues at the end.
 const LANE_END: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ impl Server {
             batch_max: config.batch_max,
             clock: Arc::new(clock::now),
         };
-        let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
+        let (callbacks, inbox) = mpsc::channel(jobs::callbacks::WAITING);
         let sandbox: Arc<dyn Provider> = Arc::new(Sandbox::new(config.sandbox_delay, callbacks));
         #[cfg(feature = "crash-points")]
         let (stores, sandbox) = match crate::crash::Plan::from_environment()? {
@@ -65,14 +65,14 @@ impl Server {
             tokens: Arc::new(tokens),
             hashing: Hashing::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
-            lists: Places::new(http::listing::UNDER_WAY, places::WAIT),
-            details: Places::new(http::sources::UNDER_WAY, places::WAIT),
-            pages: Places::new(http::pages::UNDER_WAY, places::WAIT),
+            lists: Places::new(api::listing::UNDER_WAY, response_permits::WAIT),
+            details: Places::new(api::sources::UNDER_WAY, response_permits::WAIT),
+            pages: Places::new(web::UNDER_WAY, response_permits::WAIT),
             config: Arc::new(config),
         };
-        let mut workers = workers::start(&app, inbox);
-        workers.spawn(workers::place::run(app.queries.clone()));
-        workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
+        let mut workers = jobs::start(&app, inbox);
+        workers.spawn(jobs::place::run(app.queries.clone()));
+        workers.spawn(jobs::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
         Ok(Self { app, workers, lanes })
     }
 
@@ -95,16 +95,13 @@ impl Server {
     ) -> anyhow::Result<()> {
         let Self { app, mut workers, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let limits = http::listen::Limits {
-            connections: app.config.connections_max,
-            idle: app.config.idle_max,
-        };
-        let serving =
-            http::listen::serve(listener, http::router(app.clone()), limits, async move {
-                stop.await;
-                tracing::info!("told to stop; requests that have begun may end");
-                let _ = stopping.send(());
-            });
+        let limits =
+            listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
+        let serving = listen::serve(listener, api::router(app.clone()), limits, async move {
+            stop.await;
+            tracing::info!("told to stop; requests that have begun may end");
+            let _ = stopping.send(());
+        });
         let overdue = async move {
             let _ = stopped.await;
             tokio::time::sleep(drain).await;

@@ -7,7 +7,7 @@ use domain::decision::command::Command;
 use domain::exceptions::review::Resolution;
 use domain::kernel::ids::ExecutionId;
 use domain::kernel::time::seconds;
-use kola::workers::poll;
+use kola::jobs::poll;
 
 use crate::checks::{Checked, rule};
 use crate::compare;

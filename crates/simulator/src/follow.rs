@@ -10,8 +10,8 @@ use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
-use kola::workers::calls::{CallSequence, Next};
-use kola::workers::poll;
+use kola::jobs::calls::{CallSequence, Next};
+use kola::jobs::poll;
 
 use crate::checks::{Checked, Violation, rule};
 use crate::compare;

@@ -3,7 +3,7 @@
 use domain::decision::command::Command;
 use domain::kernel::ids::ExecutionId;
 use domain::payments::execute::Execute;
-use kola::workers::calls::CallSequence;
+use kola::jobs::calls::CallSequence;
 
 /// Who waits.
 #[derive(Clone, Debug)]

@@ -10,9 +10,9 @@ use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::Outcome;
-use kola::workers::calls::CallSequence;
-use kola::workers::dispatch::CALL;
-use kola::workers::{expire, poll};
+use kola::jobs::calls::CallSequence;
+use kola::jobs::dispatch::CALL;
+use kola::jobs::{expire, poll};
 
 use crate::checks::{Checked, Checks, Violation};
 use crate::clients::{Clients, first_merchant};

@@ -1,35 +1,22 @@
 //! Rows in, rows out: the only place that knows SQL.
 
+pub mod clock;
+pub mod hex;
+pub mod reads;
+pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod workspace;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::reads::queries;
+use crate::schema::migrate;
+use crate::workspace::{file, postgres, sql, sqlite};
 use domain::decision::prefetch::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
-
-pub mod backup;
-pub mod cell;
-pub mod clock;
-pub mod copy;
-mod fairness;
-pub mod file;
-pub mod hex;
-pub mod installation;
-pub mod lists;
-pub mod market;
-pub mod migrate;
-pub mod postgres;
-pub mod queries;
-pub mod record;
-pub mod recount;
-mod rows;
-pub mod sql;
-pub mod sqlite;
-pub mod tariff;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
-pub mod texts;
-pub mod verify;
 
 /// Why the store could not do it.
 #[derive(thiserror::Error, Debug)]

@@ -3,13 +3,12 @@
 //! Tests that need PostgreSQL run where `KOLA_TEST_POSTGRES` has the URL of its superuser, as
 //! `cargo xtask test` gives it.
 #![expect(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test may panic")]
-use crate::clock;
 use crate::hex::hex;
-use crate::postgres::readers::IN_ORDER;
-use crate::postgres::{Address, PostgresSql};
-use crate::queries::Queries;
-use crate::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
-use crate::{Database, StoreError};
+use crate::reads::queries::Queries;
+use crate::workspace::postgres::readers::IN_ORDER;
+use crate::workspace::postgres::{Address, PostgresSql};
+use crate::workspace::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
+use crate::{Database, StoreError, clock};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Write as _;

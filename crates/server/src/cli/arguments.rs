@@ -6,8 +6,8 @@ use domain::kernel::time::Timestamp;
 use domain::tariff::tariff::Effective;
 use serde_json::{Value, json};
 
-use super::output::moment;
-use store::market::{Country, Digits, FromText};
+use crate::cli::output::moment;
+use store::schema::market::{Country, Digits, FromText};
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
     format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))

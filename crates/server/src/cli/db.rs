@@ -6,10 +6,11 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Place, output};
-use store::backup::{self, Restored};
-use store::copy::{self, Copied};
-use store::{Database, file};
+use crate::cli::{Place, output};
+use store::Database;
+use store::schema::backup::{self, Restored};
+use store::schema::copy::{self, Copied};
+use store::workspace::file;
 
 #[derive(Subcommand)]
 pub enum Db {

@@ -12,9 +12,8 @@ use domain::kernel::time::minutes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Place;
-use super::output;
-use super::serve::first_merchant;
+use crate::cli::serve::first_merchant;
+use crate::cli::{Place, output};
 use crate::config::Config;
 use crate::server::Server;
 use store::clock;
@@ -73,7 +72,7 @@ impl Demo {
         let _ = stop.send(());
         runtime.block_on(serving)??;
         played?;
-        let report = store::verify::verify(place.open()?.as_mut())?;
+        let report = store::schema::verify::verify(place.open()?.as_mut())?;
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }

@@ -138,7 +138,7 @@ pub fn catalogue() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::fields::FaultKind;
+    use crate::api::fields::FaultKind;
 
     #[test]
     fn the_catalogue_has_every_fault_of_a_field() {

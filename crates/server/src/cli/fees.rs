@@ -9,11 +9,11 @@ use domain::kernel::time::Timestamp;
 use domain::tariff::tariff::{Effective, Fee, Tariff};
 use serde_json::{Value, json};
 
-use super::arguments::{columns, currency, dated, is_over, method, operation};
-use super::{Place, output};
+use crate::cli::arguments::{columns, currency, dated, is_over, method, operation};
+use crate::cli::{Place, output};
 use store::clock;
-use store::market::{Fixed, NO_REFUND_FEES, Percentage};
-use store::tariff::{self, NewGatewayFee, NewPlatformFee};
+use store::schema::market::{Fixed, NO_REFUND_FEES, Percentage};
+use store::schema::tariff::{self, NewGatewayFee, NewPlatformFee};
 
 #[derive(Subcommand)]
 pub enum Fees {
@@ -147,7 +147,7 @@ fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()
     let tariff = place.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
     // The network now, else the one before or to come: a fee may be set while the market is closed.
-    let market = super::markets::latest(&tariff, method, now)
+    let market = crate::cli::markets::latest(&tariff, method, now)
         .with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
     tariff::set_gateway_fee(sql.as_mut(), &row, now)?;

@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Place, output};
+use crate::cli::{Place, output};
 use store::clock;
-use store::installation;
+use store::schema::installation;
 
 #[derive(Subcommand)]
 pub enum Keys {

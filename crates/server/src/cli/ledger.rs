@@ -7,9 +7,9 @@ use domain::kernel::currency::Currency;
 use domain::kernel::money::{Decimal, Money};
 use serde_json::json;
 
-use super::output::{self, NobodyReads};
-use super::{Place, fail};
-use store::verify::{self, Report};
+use crate::cli::output::{self, NobodyReads};
+use crate::cli::{Place, fail};
+use store::schema::verify::{self, Report};
 
 /// All is well but for a position that is beyond its limit.
 const BEYOND_LIMIT: u8 = 3;

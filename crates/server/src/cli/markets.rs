@@ -8,15 +8,15 @@ use domain::kernel::time::Timestamp;
 use domain::tariff::tariff::{Fee, Market, Tariff};
 use serde_json::{Value, json};
 
-use super::Place;
-use super::arguments::{
+use crate::cli::Place;
+use crate::cli::arguments::{
     columns, country, currency, dated, is_over, method, operation, period, provider,
 };
-use super::fees::{self, fee_json, fee_of, percentage};
-use super::output::{self, moment};
+use crate::cli::fees::{self, fee_json, fee_of, percentage};
+use crate::cli::output::{self, moment};
 use store::clock;
-use store::market::{Country, Percentage};
-use store::tariff::{self, NewMarket};
+use store::schema::market::{Country, Percentage};
+use store::schema::tariff::{self, NewMarket};
 
 #[derive(Subcommand)]
 pub enum Markets {

@@ -12,11 +12,11 @@ use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Mode};
 use serde_json::{Value, json};
 
-use super::output::{self, moment};
-use super::{Place, input};
-use crate::http::fields::{FromValue, Text};
-use crate::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
-use store::installation;
+use crate::api::fields::{FromValue, Text};
+use crate::cli::output::{self, moment};
+use crate::cli::{Place, input};
+use crate::credentials::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
+use store::schema::installation;
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];

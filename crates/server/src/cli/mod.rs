@@ -1,5 +1,22 @@
 //! The command line: one file a group of commands.
 
+mod arguments;
+mod db;
+mod demo;
+mod errors;
+mod fees;
+mod input;
+mod keys;
+mod ledger;
+mod markets;
+mod merchant;
+mod output;
+mod phones;
+mod rates;
+mod review;
+mod serve;
+mod wallet;
+
 use std::fmt::Display;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
@@ -19,27 +36,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::engine::{Failure, Lane};
-use store::clock;
-use store::queries::Queries;
-use store::sql::Sql;
-use store::{Database, StoreError, file, migrate};
-
-mod arguments;
-mod db;
-mod demo;
-mod errors;
-mod fees;
-mod input;
-mod keys;
-mod ledger;
-mod markets;
-mod merchant;
-mod output;
-mod phones;
-mod rates;
-mod review;
-mod serve;
-mod wallet;
+use store::reads::queries::Queries;
+use store::schema::migrate;
+use store::workspace::file;
+use store::workspace::sql::Sql;
+use store::{Database, StoreError, clock};
 
 use output::{NobodyReads, warn};
 
@@ -153,7 +154,7 @@ pub fn main() -> ExitCode {
         Group::Keys(command) => command.run(&place),
         Group::Db(command) => command.run(&place),
         Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
-        Group::Openapi => output::line(crate::http::openapi::DOCUMENT.trim_end()),
+        Group::Openapi => output::line(crate::api::openapi::DOCUMENT.trim_end()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

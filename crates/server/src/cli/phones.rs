@@ -6,13 +6,13 @@ use domain::kernel::names::Method;
 use domain::tariff::tariff::PhonePrefix;
 use serde_json::{Value, json};
 
-use super::Place;
-use super::arguments::{columns, country, dated, is_over, method, period, prefix};
-use super::output::{self, moment};
-use crate::http::fields::{FromValue, Text};
+use crate::api::fields::{FromValue, Text};
+use crate::cli::Place;
+use crate::cli::arguments::{columns, country, dated, is_over, method, period, prefix};
+use crate::cli::output::{self, moment};
 use store::clock;
-use store::market::{Country, Digits};
-use store::tariff::{self, NewPrefix};
+use store::schema::market::{Country, Digits};
+use store::schema::tariff::{self, NewPrefix};
 
 #[derive(Subcommand)]
 pub enum Phones {

@@ -6,10 +6,10 @@ use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
 use serde_json::json;
 
-use super::arguments::{columns, currency, dated, is_over};
-use super::{Place, output};
+use crate::cli::arguments::{columns, currency, dated, is_over};
+use crate::cli::{Place, output};
 use store::clock;
-use store::tariff::{self, NewRate};
+use store::schema::tariff::{self, NewRate};
 
 /// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has
 /// 18 digits.

@@ -7,8 +7,8 @@ use domain::exceptions::review::{Resolution, Review};
 use domain::kernel::ids::ReviewId;
 use serde_json::json;
 
-use super::Place;
-use super::output::{self, moment};
+use crate::cli::Place;
+use crate::cli::output::{self, moment};
 
 #[derive(Subcommand)]
 pub enum Reviews {

@@ -22,13 +22,14 @@ use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
 use tokio::net::TcpListener;
 
-use super::merchant::{self, Created, opening_balance};
-use super::{Place, output};
+use crate::api::links::{draw_token, pay_path};
+use crate::cli::merchant::{self, Created, opening_balance};
+use crate::cli::{Place, output};
 use crate::config::{Config, RateLimit};
-use crate::http::links::{draw_token, pay_path};
-use crate::http::{cors, listen};
+use crate::net::{cors, listen};
 use crate::server::Server;
-use store::{Database, installation};
+use store::Database;
+use store::schema::installation;
 
 /// Requests that are being answered when the server is told to stop have so long to end.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -182,8 +183,8 @@ impl Default for Serve {
             #[command(flatten)]
             serve: Serve,
         }
-        let matches =
-            super::prepared(<Alone as clap::CommandFactory>::command()).get_matches_from(["kola"]);
+        let matches = crate::cli::prepared(<Alone as clap::CommandFactory>::command())
+            .get_matches_from(["kola"]);
         <Alone as clap::FromArgMatches>::from_arg_matches(&matches)
             .unwrap_or_else(|error| error.exit())
             .serve

@@ -8,10 +8,10 @@ use domain::kernel::money::{AmountFault, Decimal, Money};
 use domain::ledger::wallet::WalletStatus;
 use serde_json::{Value, json};
 
-use super::{Place, merchant, output};
+use crate::cli::{Place, merchant, output};
 use crate::engine::Failure;
 use store::clock;
-use store::lists::{Page, WalletFilter};
+use store::reads::lists::{Page, WalletFilter};
 
 #[derive(Subcommand)]
 pub enum Wallet {
@@ -113,7 +113,7 @@ fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     let merchants = match only {
         Some(id) => {
             let found = place.read(async |queries| queries.merchant(id).await)?;
-            vec![found.with_context(|| super::none("merchant", id))?.id]
+            vec![found.with_context(|| crate::cli::none("merchant", id))?.id]
         }
         None => merchant::all(place)?.into_iter().map(|merchant| merchant.id).collect(),
     };
@@ -181,7 +181,7 @@ fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::ledger::wallet::W
     drop(place.open_existing()?);
     place
         .read(async |queries| queries.any_wallet(id).await)?
-        .with_context(|| super::none("wallet", id))
+        .with_context(|| crate::cli::none("wallet", id))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {

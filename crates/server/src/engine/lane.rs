@@ -10,8 +10,8 @@ use domain::decision::settings::Settings;
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
 use domain::kernel::time::Timestamp;
 
-use super::pause::{Pause, RealPause};
-use super::{Failure, Outcome};
+use crate::engine::pause::{Pause, RealPause};
+use crate::engine::{Failure, Outcome};
 use store::{Store, StoreError};
 
 /// Ids reserved at a time. What is left of a block when a process ends is never used.

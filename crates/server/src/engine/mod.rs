@@ -4,6 +4,9 @@
 //! arrival, writes what changed and commits once. A lone command commits at once, a crowd shares.
 //! Where there are several lanes, a merchant's commands are always decided by the same one.
 
+mod lane;
+mod pause;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,14 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use store::Store;
 
-mod lane;
-mod pause;
-
 pub use lane::Lane;
 pub use pause::{Pause, RealPause};
-
-#[cfg(test)]
-mod tests;
 
 /// The most commands that wait. A full queue answers at once that it is full.
 pub const QUEUE: usize = 4_096;
@@ -277,3 +274,6 @@ fn serve(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

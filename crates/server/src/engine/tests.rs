@@ -28,9 +28,10 @@ use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
 
-use super::{Engine, Failure, Lane, Options, Outcome, QUEUE};
-use store::sqlite::{self, SqliteSql, SqliteStore};
-use store::{Store, StoreError, verify};
+use crate::engine::{Engine, Failure, Lane, Options, Outcome, QUEUE};
+use store::schema::verify;
+use store::workspace::sqlite::{self, SqliteSql, SqliteStore};
+use store::{Store, StoreError};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 

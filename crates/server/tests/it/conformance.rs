@@ -14,7 +14,7 @@ const FACTS: &str = include_str!("conformance.txt");
 const TO_COME: [&str; 0] = [];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(&kola::http::openapi::DOCUMENT).expect("the document is JSON")
+    serde_json::from_str(&kola::api::openapi::DOCUMENT).expect("the document is JSON")
 });
 
 /// A line of the facts: a parameter, or a field.

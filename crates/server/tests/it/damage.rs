@@ -1,8 +1,8 @@
 //! A ledger that was changed by hand: the database refuses it, and where it could not, `kola ledger
 //! verify` finds it.
 
-use store::sql::{Dialect, Sql};
-use store::verify;
+use store::schema::verify;
+use store::workspace::sql::{Dialect, Sql};
 
 use crate::reviews;
 use crate::support::shop::{GOOD, ending};

@@ -80,7 +80,7 @@ impl Target {
         let config = Config { sandbox_delay: Duration::ZERO, ..Config::default() };
         let inner = runtime.block_on(InProcess::start(&place, stores, config)).expect("a server");
         Self {
-            router: kola::http::router(inner.app().clone()),
+            router: kola::api::router(inner.app().clone()),
             runtime,
             token: shop.api.token.expect("a token"),
             operations: Operations::read(ids, &[key(), soon()]),

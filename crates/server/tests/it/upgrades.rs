@@ -2,8 +2,8 @@
 //! was under way in it, and a newer one is served as long as it only has more.
 
 use jiff::Timestamp;
-use store::recount;
-use store::sql::{Purpose, transaction};
+use store::schema::recount;
+use store::workspace::sql::{Purpose, transaction};
 
 use crate::support::process::Credentials;
 use crate::support::shop::{GOOD, ending, new_phone};

@@ -5,13 +5,12 @@ use domain::kernel::names::Mode;
 use domain::kernel::time::{Timestamp, minutes, seconds};
 use domain::payments::execution::{CLOCKS_APART_US, Execution, ExecutionStatus, LEASE_US};
 
-use super::bare;
-use crate::cell::Cell;
-use crate::migrate;
-use crate::record::Record as _;
-use crate::sql::{Sql, params};
-use crate::testing::fill;
-use crate::testing::{Own, Stage, superuser};
+use crate::schema::migrate;
+use crate::testing::{Own, Stage, fill, superuser};
+use crate::tests::bare;
+use crate::workspace::record::Record as _;
+use crate::workspace::sql::{Sql, params};
+use crate::workspace::sql_value::Cell;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not

@@ -12,11 +12,12 @@ use domain::ledger::wallet::OwnerType;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 
-use crate::lists::{AccountFilter, EventFilter, LOOKED_AT, Page, Part, SourceFilter, WalletFilter};
-use crate::queries::Queries;
-use crate::sql::Dialect;
-use crate::testing::Stage;
-use crate::testing::{MERCHANTS, ROWS, fill};
+use crate::reads::lists::{
+    AccountFilter, EventFilter, LOOKED_AT, Page, Part, SourceFilter, WalletFilter,
+};
+use crate::reads::queries::Queries;
+use crate::testing::{MERCHANTS, ROWS, Stage, fill};
+use crate::workspace::sql::Dialect;
 use crate::{Database, StoreError};
 
 const MINE: MerchantId = MerchantId(1);
@@ -268,7 +269,8 @@ fn no_list_is_read_from_a_file_without_its_name() {
 fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
     for stage in Stage::both() {
         if stage.sql.dialect() == Dialect::Sqlite {
-            let read_on = |_: &dyn crate::cell::Found| Ok(std::thread::current().id());
+            let read_on =
+                |_: &dyn crate::workspace::sql_value::Found| Ok(std::thread::current().id());
             let threads = stage
                 .ask(async |q| q.rows_apart("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
             assert_ne!(threads, [std::thread::current().id()]);

@@ -9,8 +9,8 @@ mod tariff;
 
 use std::path::Path;
 
-use crate::sql::Sql;
-use crate::sqlite::SqliteSql;
+use crate::workspace::sql::Sql;
+use crate::workspace::sqlite::SqliteSql;
 
 /// A SQLite database without a schema, as a start makes one before it gives it its name.
 pub(crate) fn bare(path: &Path) -> Box<dyn Sql> {

@@ -5,10 +5,12 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
-use crate::postgres::PostgresSql;
-use crate::sql::Sql as _;
+use crate::Database;
+use crate::schema::migrate;
 use crate::testing::{Own, Stage, superuser};
-use crate::{Database, migrate, sqlite};
+use crate::workspace::postgres::PostgresSql;
+use crate::workspace::sql::Sql as _;
+use crate::workspace::sqlite;
 
 /// The tables, columns and rules of the current schema of PostgreSQL, one a line.
 const STRUCTURE: [&str; 5] = [

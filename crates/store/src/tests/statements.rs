@@ -19,16 +19,15 @@ use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::tariff::{Fee, Tariff};
 
-use crate::lists::{AccountFilter, EventFilter, Page, SourceFilter, WalletFilter};
-use crate::market::{Country, Digits, FromText};
-use crate::postgres::lane;
-use crate::queries::Queries;
-use crate::record::{Record, Statements};
-use crate::sql::Dialect;
-use crate::tariff::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
-use crate::testing::Stage;
-use crate::testing::fill;
-use crate::{installation, verify};
+use crate::reads::lists::{AccountFilter, EventFilter, Page, SourceFilter, WalletFilter};
+use crate::reads::queries::Queries;
+use crate::schema::market::{Country, Digits, FromText};
+use crate::schema::tariff::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
+use crate::schema::{installation, verify};
+use crate::testing::{Stage, fill};
+use crate::workspace::postgres::lane;
+use crate::workspace::record::{Record, Statements};
+use crate::workspace::sql::Dialect;
 
 impl Stage {
     /// Fails unless the database understands the statement, with tables and columns; it is not run.
@@ -269,7 +268,7 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
 
 #[test]
 fn every_read_is_understood_and_finds_its_rows_by_an_index() {
-    let sources = [include_str!("../queries.rs"), include_str!("../lists.rs")];
+    let sources = [include_str!("../reads/queries.rs"), include_str!("../reads/lists.rs")];
     let named = |rest: &'static str| rest.split(['(', '<']).next();
     let declared: BTreeSet<&str> = sources
         .iter()

@@ -5,11 +5,11 @@ use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::{Timestamp, minutes};
 use domain::tariff::tariff::Tariff;
 
-use super::bare;
 use crate::clock;
-use crate::sql::Sql;
+use crate::schema::{migrate, tariff};
 use crate::testing::{Home, Own, superuser};
-use crate::{migrate, tariff};
+use crate::tests::bare;
+use crate::workspace::sql::Sql;
 
 /// The last schema in which a missing row was a fee of zero.
 const BEFORE: usize = 5;
@@ -126,7 +126,8 @@ fn a_new_book_has_always_held() {
         let tables =
             ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes", "fee_tiers"];
         tables.iter().for_each(|table| sql.script(&format!("DELETE FROM {table}")).unwrap());
-        tariff::seed(sql.as_mut(), &crate::market::MarketFile::shipped().unwrap(), ahead).unwrap();
+        tariff::seed(sql.as_mut(), &crate::schema::market::MarketFile::shipped().unwrap(), ahead)
+            .unwrap();
         let tariff = read(sql.as_mut());
         assert_eq!(tariff.tiers[0].created_at, ahead);
         for at in [Timestamp(0), clock::now(), ahead] {

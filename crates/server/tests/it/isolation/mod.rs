@@ -13,7 +13,7 @@ use estate::{Estate, Own, Source};
 
 /// Every route of the server, as method and path with `{id}`.
 fn routes() -> Vec<(String, String)> {
-    kola::http::route_list()
+    kola::api::route_list()
 }
 
 /// One call with somebody else's id.

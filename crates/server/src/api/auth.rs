@@ -1,0 +1,97 @@
+//! How a client obtains an access token.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::Body;
+use crate::api::fields::{Secret, Text};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::credentials::tokens::TOKEN_MINUTES;
+use crate::net::challenge::Challenge;
+use crate::net::limits::ByAddress;
+use crate::payload;
+use store::clock;
+use store::hex::hex;
+
+payload! {
+    /// What a client shows for a token.
+    pub struct ClientCredentialObtainToken {
+        /// The public half of its key.
+        client_id: Text<255>,
+        /// The secret half.
+        client_secret: Secret,
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ObtainTokenAnswer {
+    access_token: String,
+    /// Minutes, as the public API has it.
+    expires_in: i64,
+}
+
+/// Whether `secret` is the one whose SHA-256 is stored, in a time that tells nothing.
+fn is_secret(secret: &str, stored: &str) -> bool {
+    let hash = hex(&Sha256::digest(secret));
+    hash.as_bytes().ct_eq(stored.as_bytes()).into()
+}
+
+/// An unknown client is compared like a known one, with a hash that nothing has.
+const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+async fn obtain_token(
+    State(app): State<App>,
+    _: ByAddress,
+    Body(payload): Body<ClientCredentialObtainToken>,
+) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenAnswer>), ApiError> {
+    let key = app.queries.api_key(&payload.client_id.0).await?;
+    let stored = key.as_ref().map_or(NO_HASH, |key| key.secret_hash.as_str());
+    let right = is_secret(&payload.client_secret.0, stored);
+    let key = key.filter(|_| right).ok_or(ApiError::BadCredentials(Challenge::WrongSecret))?;
+    if key.revoked_at.is_some() {
+        return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
+    }
+    // One that was retired a moment ago would sign a token that is good for nothing.
+    app.tokens.replace(&app.queries.signing_keys().await?);
+    let access_token = app.tokens.issue(key.id, clock::now())?;
+    Ok((
+        [(CACHE_CONTROL, "no-store")],
+        Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES }),
+    ))
+}
+
+/// What a newcomer must know of tokens.
+const OBTAINING: &str = "The id and secret are printed when the server starts for the first time, and by `kola merchant create`. \
+    Send the token with every other call, as `Authorization: Bearer <access_token>`. `expires_in` is in minutes.";
+
+/// Obtaining a token.
+#[must_use]
+pub fn routes() -> Routes {
+    let example = json!({ "client_id": "<client id>", "client_secret": "<client secret>" });
+    let said =
+        op("obtain_client_token", "Obtain a token").details(OBTAINING).example(example).or(401);
+    Routes::new().post("/v1/jwt/client/obtain/token", obtain_token, said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_compared_by_their_hash() {
+        let hash = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+        assert!(is_secret("secret", hash));
+        assert!(
+            !is_secret("Secret", hash) && !is_secret("secret", NO_HASH) && !is_secret("secret", "")
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Status: an execution by the caller's key, a source by its id.
+
+use axum::Json;
+use axum::extract::State;
+use domain::kernel::ids::SourceId;
+use domain::kernel::names::Operation;
+use domain::sales::source::{SourceStatus, SourceType};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::answer::{Amount, Answered, Time};
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::executions::ExecutionAnswer;
+use crate::api::extract::{PathSegment, Query};
+use crate::api::fields::{Code, Id, Name, PaymentSource, Reference};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+payload! {
+    /// Which invoice or order.
+    pub struct WhichSource {
+        /// Which of the two.
+        source_type: PaymentSource,
+        /// Its id.
+        source_id: Id,
+    }
+}
+
+/// Where an invoice or order is in its life.
+#[derive(Serialize, JsonSchema)]
+pub struct SourceStatusAnswer {
+    source_id: i64,
+    source_type: Name<SourceType>,
+    source_number: String,
+    status: Name<SourceStatus>,
+    currency: Code,
+    total_amount: Amount,
+    paid_at: Option<Time>,
+}
+
+async fn execution(
+    app: App,
+    tenant: Tenant,
+    operation: Operation,
+    reference: Reference,
+) -> Answered<ExecutionAnswer> {
+    let found = app.queries.execution_by_reference(tenant.id(), operation, &reference.0).await?;
+    Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
+}
+
+async fn collection(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
+    execution(app, tenant, Operation::Collection, key).await
+}
+
+async fn payout(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
+    execution(app, tenant, Operation::Payout, key).await
+}
+
+async fn transfer(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
+    execution(app, tenant, Operation::Transfer, key).await
+}
+
+async fn refund(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> Answered<ExecutionAnswer> {
+    execution(app, tenant, Operation::Refund, key).await
+}
+
+async fn source(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<WhichSource>,
+) -> Answered<SourceStatusAnswer> {
+    let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
+    let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
+    let source = found.ok_or(ApiError::NotFound)?;
+    Ok(Json(SourceStatusAnswer {
+        source_id: source.id.0,
+        source_type: Name(source.kind),
+        total_amount: Amount(source.total()),
+        source_number: source.number,
+        status: Name(source.status),
+        currency: Code(source.currency),
+        paid_at: source.paid_at.map(Time),
+    }))
+}
+
+/// Asking how far something is.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/status/collection/{reference_id}",
+            collection,
+            op("get_collection_status", "Ask how far a collection is"),
+        )
+        .get(
+            "/v1/status/payout/{reference_id}",
+            payout,
+            op("get_payout_status", "Ask how far a payout is"),
+        )
+        .get(
+            "/v1/status/transfer/{reference_id}",
+            transfer,
+            op("get_transfer_status", "Ask how far a transfer is"),
+        )
+        .get(
+            "/v1/status/refund/{reference_id}",
+            refund,
+            op("get_refund_status", "Ask how far a refund is"),
+        )
+        .get(
+            "/v1/status/source",
+            source,
+            op("get_payment_source_status", "Ask whether an invoice or order is paid").or(404),
+        )
+}

@@ -1,0 +1,281 @@
+//! SQL that is not about rows of decisions: written once, with `:name` for a value, for both
+//! databases.
+
+use std::borrow::Cow;
+
+use crate::StoreError;
+use crate::workspace::sql_value::{Cell, Found, Type};
+
+/// Which database it is, where their SQL differs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+impl Dialect {
+    /// The operator of patterns that takes no notice of the case of the 26 letters: the same in
+    /// every database, whatever the locale that it was made with makes of others.
+    #[must_use]
+    pub const fn like(self) -> &'static str {
+        match self {
+            Self::Sqlite => "LIKE",
+            Self::Postgres => "COLLATE \"C\" ILIKE",
+        }
+    }
+
+    /// The rows of a parameter that is a text of integers with commas between them: what `IN`
+    /// takes.
+    #[must_use]
+    pub const fn integers_of(self) -> &'static str {
+        match self {
+            Self::Sqlite => "(SELECT value FROM json_each('[' || :ids || ']'))",
+            Self::Postgres => "(SELECT unnest(string_to_array(:ids, ',')::bigint[]))",
+        }
+    }
+}
+
+/// The value of a parameter: it has its type even where it is null.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value<'a> {
+    /// An integer.
+    Int(Option<i64>),
+    /// A text.
+    Text(Option<Cow<'a, str>>),
+}
+
+impl Value<'_> {
+    /// Its type.
+    #[must_use]
+    pub const fn kind(&self) -> Type {
+        match self {
+            Self::Int(_) => Type::Int,
+            Self::Text(_) => Type::Text,
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty),+) => {$(
+        impl From<$integer> for Value<'_> {
+            fn from(value: $integer) -> Self {
+                Self::Int(Some(value.into()))
+            }
+        }
+
+        impl From<Option<$integer>> for Value<'_> {
+            fn from(value: Option<$integer>) -> Self {
+                Self::Int(value.map(Into::into))
+            }
+        }
+    )+};
+}
+integers!(i64, u32, u8, bool);
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::Text(value.map(Into::into))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+
+impl From<Option<String>> for Value<'_> {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value.map(Into::into))
+    }
+}
+
+/// The parameters of a statement, by name; the name has its colon.
+pub type Params<'a> = Vec<(&'static str, Value<'a>)>;
+
+/// The parameters of a statement, one after the other.
+macro_rules! params {
+    ($($name:literal = $value:expr),* $(,)?) => { vec![$((concat!(":", $name), $crate::workspace::sql::Value::from($value))),*] };
+}
+pub(crate) use params;
+
+/// A row that was read as a whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnedRow(Vec<Cell<'static>>);
+
+impl OwnedRow {
+    /// The first `width` columns of a row.
+    ///
+    /// # Errors
+    /// [`StoreError`] for a value that is neither integer nor text.
+    pub fn read(found: &dyn Found, width: usize) -> Result<Self, StoreError> {
+        let owned = |cell: Cell<'_>| match cell {
+            Cell::Null => Cell::Null,
+            Cell::Int(value) => Cell::Int(value),
+            Cell::Text(value) => Cell::Text(Cow::Owned(value.into_owned())),
+        };
+        (0..width).map(|index| found.cell(index).map(owned)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// All its values.
+    #[must_use]
+    pub fn cells(&self) -> &[Cell<'static>] {
+        &self.0
+    }
+
+    /// Takes the first column away.
+    pub fn drop_first(&mut self) {
+        self.0.drain(..1.min(self.0.len()));
+    }
+
+    /// The integer in the first column.
+    ///
+    /// # Errors
+    /// [`StoreError::Odd`] when there is none.
+    pub fn integer(&self) -> Result<i64, StoreError> {
+        integer(self)
+    }
+
+    /// The text in a column; `None` for a null.
+    #[must_use]
+    pub fn text(&self, index: usize) -> Option<&str> {
+        match self.0.get(index) {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Found for OwnedRow {
+    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
+        self.0.get(index).cloned().ok_or(StoreError::Odd("a column is missing"))
+    }
+}
+
+/// The integer in the first column.
+///
+/// # Errors
+/// [`StoreError::Odd`] when there is none.
+pub fn integer(found: &dyn Found) -> Result<i64, StoreError> {
+    match found.cell(0)? {
+        Cell::Int(value) => Ok(value),
+        _ => Err(StoreError::Odd("an integer was expected")),
+    }
+}
+
+/// A connection of a command line, or of a start: it waits for each answer.
+pub trait Sql {
+    /// Which database it is.
+    fn dialect(&self) -> Dialect;
+
+    /// The rows that a statement answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError>;
+
+    /// How many rows a statement changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn execute(&mut self, sql: &str, params: &Params<'_>) -> Result<u64, StoreError>;
+
+    /// Runs statements without parameters.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn script(&mut self, sql: &str) -> Result<(), StoreError>;
+
+    /// Writes new rows of a table, each with a value for each of the columns.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn append(
+        &mut self,
+        table: &str,
+        columns: &[(String, Type)],
+        rows: &[OwnedRow],
+    ) -> Result<(), StoreError>;
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// It reads, and sees the database as it was at one point in time.
+    Snapshot,
+    /// It reads all, and nobody else writes meanwhile: on SQLite it takes the write lock; on
+    /// PostgreSQL it has to lock tables before it reads anything.
+    Standstill,
+    /// It writes; on SQLite it takes the write lock first.
+    Write,
+}
+
+/// Does something in one transaction.
+///
+/// # Errors
+/// [`StoreError`]: then nothing was changed.
+pub fn transaction<T>(
+    sql: &mut dyn Sql,
+    purpose: Purpose,
+    work: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    sql.script(match (sql.dialect(), purpose) {
+        (Dialect::Sqlite, Purpose::Snapshot) => "BEGIN",
+        (Dialect::Sqlite, Purpose::Write | Purpose::Standstill) => "BEGIN IMMEDIATE",
+        (Dialect::Postgres, Purpose::Snapshot) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        (Dialect::Postgres, Purpose::Standstill) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        (Dialect::Postgres, Purpose::Write) => "BEGIN",
+    })?;
+    let done = work(sql).and_then(|value| sql.script("COMMIT").map(|()| value));
+    if done.is_err()
+        && let Err(error) = sql.script("ROLLBACK")
+    {
+        tracing::debug!(%error, "a transaction could not be rolled back: it ended by itself");
+    }
+    done
+}
+
+/// Replaces each `:name` by `$n`, the place of the name in `params`. Only the first occurrence of a
+/// name makes a place.
+pub fn numbered(sql: &str, params: &Params<'_>) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(colon) = rest.find(':') {
+        text.push_str(&rest[..colon]);
+        let after = &rest[colon + 1..];
+        let end =
+            after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+        let name = &rest[colon..=colon + end];
+        match params.iter().position(|(known, _)| *known == name) {
+            Some(place) => text.push_str(&format!("${}", place + 1)),
+            None => text.push_str(name),
+        }
+        rest = &after[end..];
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_places() {
+        let params = params!["now" = 1_i64, "now_us" = 2_i64, "who" = "x"];
+        let sql = "SELECT 'a:b', x::bigint FROM t WHERE :now < a AND :now_us < b AND c = :who AND d > :now";
+        let numbered = numbered(sql, &params);
+        assert_eq!(
+            numbered,
+            "SELECT 'a:b', x::bigint FROM t WHERE $1 < a AND $2 < b AND c = $3 AND d > $1"
+        );
+    }
+}
