@@ -2,7 +2,7 @@
 //!
 //! Tests that need PostgreSQL run where `KOLA_TEST_POSTGRES` has the URL of its superuser, as
 //! `cargo xtask test` gives it.
-#![expect(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 use crate::hex::hex;
 use crate::reads::queries::Queries;
 use crate::workspace::postgres::readers::IN_ORDER;
