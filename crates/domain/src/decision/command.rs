@@ -38,7 +38,7 @@ use crate::payments::execute::{self, Execute, Executed};
 use crate::payments::expire_session;
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::provider_call::ProviderCall;
-use crate::payments::record_outcome::{self, Settled};
+use crate::payments::record_outcome::{self, RecordedOutcome};
 use crate::payments::session::{Session, SessionKind};
 use crate::sales::cancel_source;
 use crate::sales::checkout::CheckoutConfig;
@@ -144,37 +144,27 @@ pub enum Output {
     Merchant(Merchant, Vec<(WalletId, Currency)>),
     /// A merchant that was changed.
     UpdatedMerchant(Merchant),
-    /// An API key.
     ApiKey(ApiKey),
     /// The try of a passcode that was reserved; `None` when none is set.
     Passcode(Option<PasscodeAttempt>),
     /// The merchant's time now.
     Time(Timestamp),
-    /// A wallet.
     Wallet(Wallet),
-    /// A party.
     Party(Party),
-    /// A counterparty.
     Counterparty(Counterparty),
-    /// A payment account.
     Account(PaymentAccount),
-    /// An invoice or order.
     Source(Source),
-    /// An item.
     Item(Item),
-    /// A checkout.
     Checkout(Box<Checkout>),
     /// The page of an invoice or order.
     Page(CheckoutConfig),
     /// A session, and the merchant's time.
     Session(Session),
-    /// An execution.
     Executed(Box<Executed>),
     /// A lease, if it was to be had.
     Claimed(Option<Box<ProviderCall>>),
     /// An execution after a provider's word.
-    Settled(Box<Settled>),
-    /// A review.
+    OutcomeRecorded(Box<RecordedOutcome>),
     Review(Review),
 }
 
@@ -283,7 +273,7 @@ pub fn decide(
             reserve_passcode_attempt(request, *key, work, now)?
         }
         Command::FinishPasscodeAttempt(id, which, right) => {
-            try_passcode::end(*id, *which, *right, work, now)?;
+            try_passcode::finish(*id, *which, *right, work, now)?;
             Output::Done
         }
         Command::AdvanceClock(id, by_seconds) => {
@@ -369,9 +359,9 @@ pub fn decide(
             claim_execution::claim(*id, settings.deadlines, work, now)?.map(Box::new),
         ),
         Command::RecordOutcome(id, word) => {
-            Output::Settled(Box::new(record_outcome::record(*id, word, work, now)?))
+            Output::OutcomeRecorded(Box::new(record_outcome::record(*id, word, work, now)?))
         }
-        Command::AuthenticateCard(id, reference, success) => Output::Settled(Box::new(
+        Command::AuthenticateCard(id, reference, success) => Output::OutcomeRecorded(Box::new(
             authenticate_card::authenticate(*id, reference, *success, work, now)?,
         )),
         Command::ResolveReview(id, how, evidence) => {

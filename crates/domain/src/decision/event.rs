@@ -8,15 +8,10 @@ use crate::kernel::time::Timestamp;
 api_enum! {
     /// What an event is about.
     EventEntity {
-        /// A session.
         Session = "SESSION",
-        /// An execution.
         Execution = "EXECUTION",
-        /// An invoice or order.
         Source = "SOURCE",
-        /// A wallet.
         Wallet = "WALLET",
-        /// A review.
         Review = "REVIEW",
     }
 }
@@ -71,9 +66,7 @@ api_enum! {
 pub struct Event {
     /// Its id, and that of the ledger transaction that it caused.
     pub id: EventId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// What happened.
     pub kind: EventType,
     /// To what kind of thing,
     pub entity: EventEntity,

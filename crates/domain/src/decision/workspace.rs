@@ -209,7 +209,6 @@ impl<R: Loaded> Table<R> {
 macro_rules! each_table {
     ($macro:ident) => {
         $macro! {
-            /// Sessions.
             sessions: Session = $crate::payments::session::Session,
             /// Executions, by merchant and reference too.
             executions: Execution = $crate::payments::execution::Execution,
@@ -223,15 +222,12 @@ macro_rules! each_table {
             passcodes: Passcode = $crate::directory::passcode::Passcode,
             /// Parties, by merchant and phone too: the one that is found by it.
             parties: Party = $crate::directory::party::Party,
-            /// Counterparties.
             counterparties: Counterparty = $crate::directory::party::Counterparty,
-            /// Payment accounts.
             payment_accounts: PaymentAccount = $crate::directory::payment_account::PaymentAccount,
             /// Counters of invoice and order numbers.
             counters: Counter = $crate::sales::source::Counter,
             /// Invoices and orders.
             sources: Source = $crate::sales::source::Source,
-            /// Their items.
             items: Item = $crate::sales::source::Item,
             /// Pages of invoices and orders, by those too.
             checkout_configs: CheckoutConfig = $crate::sales::checkout::CheckoutConfig,
@@ -296,7 +292,6 @@ pub trait Loaded: Row {
 /// reserves a new block when fewer are left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdBlock {
-    /// The next id to give.
     pub next: i64,
     /// The first that is not ours.
     pub end: i64,
@@ -308,7 +303,6 @@ pub const IDS_PER_COMMAND: i64 = 64;
 /// The rows of one batch of commands, and what its commands changed.
 #[derive(Debug)]
 pub struct Workspace {
-    /// The tables.
     pub tables: Tables,
     /// Fees, rates and markets.
     pub tariff: Arc<Tariff>,

@@ -15,7 +15,6 @@ use crate::kernel::time::Timestamp;
 /// What the access token of a request said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Caller {
-    /// The merchant that calls.
     pub merchant_id: MerchantId,
     /// The API key that the token was issued for.
     pub api_key_id: ApiKeyId,

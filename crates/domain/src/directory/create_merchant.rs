@@ -14,15 +14,11 @@ use crate::ledger::wallet::Owner;
 /// What is needed to make a merchant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewMerchant {
-    /// Its name.
     pub name: String,
-    /// Its legal form.
     pub kind: MerchantType,
     /// Whether its money is real.
     pub mode: Mode,
-    /// Its phone.
     pub phone: Option<String>,
-    /// Its email.
     pub email: Option<String>,
     /// Whether it may pay out, transfer and refund.
     pub verified: bool,

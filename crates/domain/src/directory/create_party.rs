@@ -9,11 +9,8 @@ use crate::kernel::time::Timestamp;
 /// What is needed to make a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewParty {
-    /// Its name.
     pub fullname: String,
-    /// Its phone.
     pub phone: String,
-    /// Its email.
     pub email: Option<String>,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,

@@ -13,13 +13,9 @@ use crate::kernel::time::Timestamp;
 /// What is needed to make a payment account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewAccount {
-    /// The party that holds it.
     pub party_id: PartyId,
-    /// The holder's name on it.
     pub account_name: String,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
     /// What it is for.
     pub operation: Operation,

@@ -19,21 +19,16 @@ api_enum! {
 /// A tenant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Merchant {
-    /// Its id.
     pub id: MerchantId,
-    /// Its name.
     pub name: String,
-    /// Its legal form.
     pub kind: MerchantType,
     /// Whether its money is real.
     pub mode: Mode,
     /// Its phone, unique within its mode: transfers find it by that.
     pub phone: Option<String>,
-    /// Its email.
     pub email: Option<String>,
     /// Whether it may pay out, transfer and refund.
     pub verified: bool,
-    /// The name of its fee tier.
     pub fee_tier: String,
     /// Server time at which it was given that tier; `None` for the one that it came with.
     pub fee_tier_assigned_at: Option<Timestamp>,
@@ -73,9 +68,7 @@ impl Row for Merchant {
 /// A pair of client id and client secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApiKey {
-    /// Its id.
     pub id: ApiKeyId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
     /// The public half.
     pub client_id: String,

@@ -11,7 +11,6 @@ api_enum! {
     Relationship {
         /// Buys from it.
         Customer = "CUSTOMER",
-        /// A friend.
         Friend = "FRIEND",
         /// Gives to it.
         Donor = "DONOR",
@@ -39,11 +38,8 @@ api_enum! {
 /// A person or firm.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Party {
-    /// Its id.
     pub id: PartyId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Its name.
     pub fullname: String,
     /// Its phone: digits with the country code, no plus sign.
     pub phone: String,
@@ -51,7 +47,6 @@ pub struct Party {
     /// phone, but not be found by one, so that of two processes that find none and make one the
     /// second is refused by a key.
     pub found_by: Option<String>,
-    /// Its email.
     pub email: Option<String>,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
@@ -79,11 +74,8 @@ impl Row for Party {
 /// The relation of a merchant to a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counterparty {
-    /// Its id.
     pub id: CounterpartyId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The party behind it.
     pub party_id: Option<PartyId>,
     /// What it is to the merchant.
     pub relationship: Relationship,

@@ -8,17 +8,11 @@ use crate::kernel::time::Timestamp;
 /// A mobile-money account, card or wallet of a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PaymentAccount {
-    /// Its id.
     pub id: PaymentAccountId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The party that holds it.
     pub party_id: PartyId,
-    /// The holder's name on it.
     pub account_name: String,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
     /// What it was made for.
     pub operation: Operation,

@@ -12,7 +12,6 @@ use crate::kernel::time::Timestamp;
 pub struct MerchantChanges {
     /// Whether it may pay out, transfer and refund.
     pub verified: Option<bool>,
-    /// The name of its fee tier.
     pub fee_tier: Option<String>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: Option<FeeBearer>,

@@ -192,9 +192,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// The number one.
     pub const ONE: Self = Self { num: 1, den: 1 };
-    /// The number zero.
     pub const ZERO: Self = Self { num: 0, den: 1 };
 
     /// `num / den`; `None` for a zero denominator.

@@ -13,13 +13,11 @@ pub enum Refusal {
     KeyRevoked,
     /// The key that signed the access token was retired.
     SigningKeyRetired,
-    /// The access token expired.
     TokenExpired,
     /// Payouts, transfers, refunds and links are for verified merchants.
     NotVerified,
     /// The merchant has set a passcode, and the request has none.
     PasscodeRequired,
-    /// The passcode is wrong.
     PasscodeInvalid,
     /// Too many wrong passcodes of one API key in a short time.
     PasscodeLocked {
@@ -68,10 +66,8 @@ pub enum Refusal {
     TooManyItems {
         /// "invoice" or "order".
         what: &'static str,
-        /// The most.
         most: i64,
     },
-    /// The session's time is over.
     SessionExpired {
         /// When it was over.
         at: Timestamp,
@@ -95,7 +91,6 @@ pub enum Refusal {
     CurrencyMismatch {
         /// What has it: "wallet", "invoice".
         what: &'static str,
-        /// The currency that it has.
         has: Currency,
     },
     /// The account's method does not take the currency.
@@ -104,10 +99,8 @@ pub enum Refusal {
         field: &'static str,
         /// The currency asked for.
         currency: Currency,
-        /// The method.
         method: &'static str,
     },
-    /// There is no exchange rate.
     NoRate {
         /// From this currency,
         from: Currency,
@@ -116,10 +109,8 @@ pub enum Refusal {
     },
     /// The merchant has no wallet of that currency.
     NoWallet {
-        /// The currency.
         currency: Currency,
     },
-    /// The account is not active.
     AccountInactive {
         /// The field that holds its id.
         field: &'static str,
@@ -135,11 +126,8 @@ pub enum Refusal {
     AccountMismatch,
     /// The market has no such method, provider, operation.
     NoMarket {
-        /// The method.
         method: &'static str,
-        /// The provider.
         provider: &'static str,
-        /// The operation.
         operation: &'static str,
     },
     /// No operator is known whose numbers begin so.
@@ -148,7 +136,6 @@ pub enum Refusal {
     NoPhone,
     /// A mobile-money number of another country than the method's.
     PhoneCountry {
-        /// The method.
         method: &'static str,
         /// What numbers of its country begin with.
         code: &'static str,
@@ -210,7 +197,6 @@ pub enum Refusal {
         what: &'static str,
         /// Of which tier or method.
         of: String,
-        /// For which operation.
         operation: &'static str,
     },
     /// The wallet that is to be credited would have more than it may.
@@ -220,7 +206,6 @@ pub enum Refusal {
     },
     /// More decimals than the currency has.
     TooManyDecimals {
-        /// The field.
         field: &'static str,
         /// How many the currency has.
         allowed: u32,

@@ -46,13 +46,9 @@ impl AccountKind {
 /// A system account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
-    /// Its id.
     pub id: AccountId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// What it is for.
     pub kind: AccountKind,
-    /// Its currency.
     pub currency: Currency,
     /// Credits less debits, beyond whole [`ROUND`]s.
     pub balance_minor: i64,
@@ -123,7 +119,6 @@ api_enum! {
 /// A line of a transaction. Never changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// Its id.
     pub id: EntryId,
     /// Whose wallet or account it is on.
     pub merchant_id: MerchantId,
@@ -137,7 +132,6 @@ pub struct Entry {
     pub bucket: Bucket,
     /// Credit above zero, debit below.
     pub amount_minor: i64,
-    /// The currency.
     pub currency: Currency,
     /// The balance after this entry; of a system account beyond whole [`ROUND`]s.
     pub balance_minor: i64,

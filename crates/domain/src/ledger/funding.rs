@@ -9,15 +9,12 @@ use crate::kernel::time::Timestamp;
 /// the same again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Funding {
-    /// Its id.
     pub id: FundingId,
     /// Whose wallet it is.
     pub merchant_id: MerchantId,
-    /// Which wallet.
     pub wallet_id: WalletId,
     /// The key, of an installation's whole life.
     pub key: String,
-    /// How much.
     pub amount: Money,
     /// Server time.
     pub created_at: Timestamp,

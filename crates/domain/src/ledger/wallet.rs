@@ -10,9 +10,7 @@ use crate::kernel::time::Timestamp;
 api_enum! {
     /// The kind of a wallet's owner.
     OwnerType {
-        /// The merchant.
         Merchant = "MERCHANT",
-        /// A party under a merchant.
         Party = "PARTY",
     }
 }
@@ -51,12 +49,9 @@ impl WalletStatus {
     }
 }
 
-/// Who owns a wallet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Owner {
-    /// A merchant.
     Merchant(MerchantId),
-    /// A party under a merchant.
     Party(PartyId),
 }
 
@@ -89,15 +84,10 @@ pub const ROOM_MINOR: i64 = 4_000_000_000_000_000_000;
 /// on its way in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wallet {
-    /// Its id.
     pub id: WalletId,
-    /// Under which merchant.
     pub merchant_id: MerchantId,
-    /// The kind of its owner.
     pub owner_type: OwnerType,
-    /// The id of its owner.
     pub owner_id: i64,
-    /// Its currency.
     pub currency: Currency,
     /// What can be spent, never below zero.
     pub available_minor: i64,
@@ -116,7 +106,6 @@ pub struct Wallet {
 }
 
 impl Wallet {
-    /// Who owns it.
     #[must_use]
     pub const fn owner(&self) -> Owner {
         Owner::from_parts(self.owner_type, self.owner_id)

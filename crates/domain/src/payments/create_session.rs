@@ -25,14 +25,11 @@ use crate::sales::source::{SourceInput, SourceType};
 /// A request to declare an intent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NewSession {
-    /// To collect for a source.
     Checkout {
-        /// Its kind.
         kind: SourceType,
         /// Its id.
         source_id: SourceId,
     },
-    /// To pay out.
     Payout {
         /// Which dialect the request is in: the field that holds the account.
         account_field: &'static str,
@@ -40,29 +37,20 @@ pub enum NewSession {
         wallet_id: Option<WalletId>,
         /// Where to.
         account_id: PaymentAccountId,
-        /// How much.
         amount: Money,
         /// Until when; `None` for the default.
         expires_at: Option<Timestamp>,
     },
-    /// To transfer.
     Transfer {
-        /// The wallet.
         wallet_id: WalletId,
-        /// To whom.
         counterparty_id: CounterpartyId,
-        /// How much.
         amount: Money,
-        /// Until when.
         expires_at: Timestamp,
     },
-    /// To refund.
     Refund {
-        /// The collection.
         original_id: ExecutionId,
         /// How much, in its payer's currency.
         amount: Decimal,
-        /// Until when.
         expires_at: Timestamp,
         /// Why.
         reason: Option<String>,
@@ -147,15 +135,16 @@ pub fn create(
             if counterparty.is_some() && party_id.is_none() {
                 refusals.add(Refusal::CounterpartyWithoutParty);
             }
-            let recipient =
-                party_id.map(|party_id| recipient::of(&merchant, party_id, work)).transpose()?;
+            let recipient = party_id
+                .map(|party_id| recipient::resolve(&merchant, party_id, work))
+                .transpose()?;
             if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
                 refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
             }
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
             refusals.finish()?;
             if let Some(party_id) = party_id {
-                recipient::tell(&merchant, party_id, settings.transfers, work, now)?;
+                recipient::limit_disclosure(&merchant, party_id, settings.transfers, work, now)?;
             }
             Session {
                 kind: SessionKind::Transfer,
@@ -231,7 +220,7 @@ fn within_checkout(
     work: &Workspace,
 ) -> Result<Timestamp, Stop> {
     let page = work.find::<CheckoutConfig>(&id)?;
-    match page.and_then(|page| page.ends_at()) {
+    match page.and_then(|page| page.payable_until()) {
         Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
         Some(at) => Ok(at.min(expires_at)),
         None => Ok(expires_at),

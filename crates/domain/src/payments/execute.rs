@@ -82,11 +82,9 @@ impl OperationDetails {
 /// A request to execute a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Execute {
-    /// Whose.
     pub merchant_id: MerchantId,
     /// The caller's UUID, lower-case.
     pub reference_id: String,
-    /// The session.
     pub session_id: SessionId,
     /// The rest.
     pub details: OperationDetails,
@@ -239,7 +237,7 @@ impl Case<'_> {
             gateway_fee_minor: quote.gateway_fee,
             fx_fee_minor: quote.fx_fee,
             rate: quote.rate,
-            rules: fees::RULES,
+            rules: fees::ROUNDING_RULES,
             platform_fee_id: quote.platform_fee_id,
             gateway_fee_id: quote.gateway_fee_id,
             refunded_minor: 0,
@@ -327,7 +325,7 @@ impl Case<'_> {
             .into());
         }
         let route = self.route(account.provider, account.method);
-        let quote = fees::collection(
+        let quote = fees::quote_collection(
             source.total(),
             currency,
             source.fee_bearer,
@@ -404,7 +402,7 @@ impl Case<'_> {
             .into());
         }
         let wallet = checks::recheck_wallet(self.session, amount, work)?;
-        let quote = fees::outgoing(
+        let quote = fees::quote_outgoing(
             amount,
             self.route(account.provider, account.method),
             &work.tariff,
@@ -441,7 +439,7 @@ impl Case<'_> {
     fn transfer(&self, work: &mut Workspace) -> Result<Executed, Stop> {
         let amount = self.amount()?;
         let wallet = checks::recheck_wallet(self.session, amount, work)?;
-        let target = recipient::target(self.merchant, self.session, amount.currency, work)?;
+        let target = recipient::destination(self.merchant, self.session, amount.currency, work)?;
         if target.owner == wallet.owner() {
             return Err(
                 Refusal::WalletState { field: "session_id", state: "the receiver's own" }.into()
@@ -449,7 +447,7 @@ impl Case<'_> {
         }
         let network = (Provider::Platform, Method::Wallet);
         let quote =
-            fees::outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
+            fees::quote_outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
         let mut execution = self.draft(&quote, network, work)?;
         if let Some(receiver) =
             target.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit())
@@ -490,11 +488,12 @@ impl Case<'_> {
             .into());
         }
         let room = checks::check_refund_room(&original, amount);
-        let holds = refund::hold(&original, amount)
+        let holds = refund::hold_amount(&original, amount)
             .ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
         // What is final at once holds nothing: it takes what is due.
         let at_once = original.provider == Provider::Platform && room.is_ok();
-        let share = if at_once { refund::takes(&original, amount, holds)? } else { holds };
+        let share =
+            if at_once { refund::charge_on_completion(&original, amount, holds)? } else { holds };
         let quote = Quote {
             payer: Money::new(share, wallet.currency),
             payee: amount,
@@ -531,7 +530,7 @@ impl Case<'_> {
             execution.other_wallet_id = Some(payer_id);
         }
         let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
-        work.put(original.recounted(0, minor)?);
+        work.put(original.with_refund_capacity_change(0, minor)?);
         if original.provider == Provider::Platform {
             return self.complete(execution, work);
         }

@@ -51,7 +51,6 @@ pub enum OutcomeKind {
 }
 
 impl OutcomeKind {
-    /// Every input.
     pub const ALL: &'static [Self] = &[
         Self::Accepted,
         Self::NeedsAction,

@@ -54,17 +54,13 @@ pub enum CallKind {
 /// says the same.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderRequest {
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The execution.
     pub execution_id: ExecutionId,
-    /// What it does.
     pub operation: Operation,
     /// The id under which the provider knows it.
     pub request_id: String,
     /// Refund: the id under which the provider knows the collection.
     pub original_request_id: Option<String>,
-    /// The method.
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,

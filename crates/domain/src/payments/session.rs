@@ -66,7 +66,6 @@ pub enum SessionInput {
 }
 
 impl SessionInput {
-    /// Every input.
     pub const ALL: &'static [Self] = &[Self::Execute, Self::Expire, Self::Cancel];
 }
 
@@ -89,9 +88,7 @@ impl SessionStatus {
 /// A declared intent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session {
-    /// Its id.
     pub id: SessionId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
     /// What it declares.
     pub kind: SessionKind,

@@ -35,11 +35,8 @@ pub struct NewCheckout {
     pub relationship: Relationship,
     /// The counterparty, where there is one already.
     pub counterparty_id: Option<CounterpartyId>,
-    /// Invoice or order.
     pub kind: SourceType,
-    /// Its currency.
     pub currency: Currency,
-    /// What it is for.
     pub note: String,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
@@ -62,13 +59,10 @@ pub struct NewCheckout {
 /// A checkout.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checkout {
-    /// The page.
     pub config: CheckoutConfig,
     /// The invoice or order, published.
     pub source: Source,
-    /// Who is to pay.
     pub counterparty: Counterparty,
-    /// The party behind it.
     pub party: Party,
 }
 

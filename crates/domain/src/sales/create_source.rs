@@ -12,15 +12,10 @@ use crate::sales::source::{Counter, Source, SourceStatus, SourceType};
 /// What is needed to make a source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewSource {
-    /// Invoice or order.
     pub kind: SourceType,
-    /// Who is to pay.
     pub counterparty_id: CounterpartyId,
-    /// Its currency.
     pub currency: Currency,
-    /// What it is for.
     pub note: String,
-    /// Who bears the fees.
     pub fee_bearer: FeeBearer,
     /// Whether it is shown as a payment link.
     pub as_payment_link: bool,

@@ -12,9 +12,7 @@ use crate::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceInput};
 /// A new line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewItem {
-    /// What it is.
     pub name: String,
-    /// The source's currency.
     pub currency: Currency,
     /// How many, at least one.
     pub qty: i64,
@@ -25,7 +23,6 @@ pub struct NewItem {
 /// Changes to a line; what is `None` stays.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ItemChanges {
-    /// What it is.
     pub name: Option<String>,
     /// How many, at least one.
     pub qty: Option<i64>,

@@ -8,11 +8,8 @@ use crate::sales::source::{Source, SourceType};
 /// Which source a call is about: this merchant's, of this kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SourceRef {
-    /// Whose.
     pub merchant_id: MerchantId,
-    /// Invoice or order.
     pub kind: SourceType,
-    /// Which.
     pub id: SourceId,
 }
 

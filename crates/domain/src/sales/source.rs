@@ -16,9 +16,7 @@ pub const MAX_SOURCE_ITEMS: i64 = 200;
 api_enum! {
     /// What a source is.
     SourceType {
-        /// An invoice.
         Invoice = "INVOICE",
-        /// An order.
         Order = "ORDER",
     }
 }
@@ -77,7 +75,6 @@ pub enum SourceInput {
 }
 
 impl SourceInput {
-    /// Every input.
     pub const ALL: &'static [Self] = &[
         Self::Edit,
         Self::Publish,
@@ -127,27 +124,19 @@ impl SourceStatus {
 /// An invoice or an order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
-    /// Its id.
     pub id: SourceId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Invoice or order.
     pub kind: SourceType,
     /// Its number: `INV-2026-00042`.
     pub number: String,
-    /// Who is to pay.
     pub counterparty_id: CounterpartyId,
-    /// Its currency.
     pub currency: Currency,
     /// Σ qty × amount of its items, in minor units.
     pub total_minor: i64,
     /// How many items it has, while it is `IDLE`: afterwards it gets no more.
     pub item_count: i64,
-    /// Where it is in its life.
     pub status: SourceStatus,
-    /// What it is for.
     pub note: String,
-    /// Who bears the fees.
     pub fee_bearer: FeeBearer,
     /// Whether it is shown as a payment link.
     pub as_payment_link: bool,
@@ -167,7 +156,6 @@ pub struct Source {
 }
 
 impl Source {
-    /// What is to be paid.
     #[must_use]
     pub const fn total(&self) -> Money {
         Money::new(self.total_minor, self.currency)
@@ -212,19 +200,15 @@ impl Row for Source {
 /// A line of a source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Item {
-    /// Its id.
     pub id: ItemId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
     /// Of which source.
     pub source_id: SourceId,
-    /// What it is.
     pub name: String,
     /// How many, at least one.
     pub qty: i64,
     /// The price of one, in minor units.
     pub amount_minor: i64,
-    /// The source's currency.
     pub currency: Currency,
     /// Whether it was taken out again.
     pub removed: bool,
@@ -256,9 +240,7 @@ impl Row for Item {
 /// The last number given to an invoice or order in a year.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counter {
-    /// Its id.
     pub id: i64,
-    /// Whose it is.
     pub merchant_id: MerchantId,
     /// Invoices or orders.
     pub kind: SourceType,

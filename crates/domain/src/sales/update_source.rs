@@ -12,7 +12,6 @@ use crate::sales::source::{Source, SourceInput};
 pub struct SourceChanges {
     /// What it is for; no text where it is cleared.
     pub note: Patch<String>,
-    /// Who bears the fees.
     pub fee_bearer: Option<FeeBearer>,
     /// The merchant's own reference.
     pub reference_id: Patch<String>,

@@ -41,17 +41,12 @@ impl Fee {
 /// What a tier pays the platform for an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlatformFee {
-    /// Its id.
     pub id: i64,
-    /// The tier's name.
     pub tier: String,
-    /// For which operation.
     pub operation: Operation,
-    /// The fee.
     pub fee: Fee,
     /// The share for exchange, in millionths.
     pub fx_percentage_ppm: i64,
-    /// When it holds.
     pub effective: Effective,
     /// Server time.
     pub created_at: Timestamp,
@@ -60,17 +55,11 @@ pub struct PlatformFee {
 /// What a method's network charges for an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GatewayFee {
-    /// Its id.
     pub id: i64,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
-    /// For which operation.
     pub operation: Operation,
-    /// The fee.
     pub fee: Fee,
-    /// When it holds.
     pub effective: Effective,
     /// Server time.
     pub created_at: Timestamp,
@@ -81,7 +70,6 @@ pub struct GatewayFee {
 /// An exchange rate: one unit of `from` is `rate` units of `to`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// Its id.
     pub id: i64,
     /// From this currency,
     pub from: Currency,
@@ -89,20 +77,15 @@ pub struct Rate {
     pub to: Currency,
     /// in major units.
     pub rate: Ratio,
-    /// When it holds.
     pub effective: Effective,
 }
 
 /// A method, through a network, doing an operation in a currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Market {
-    /// The method.
     pub method: Method,
-    /// The network.
     pub provider: Provider,
-    /// The operation.
     pub operation: Operation,
-    /// The currency.
     pub currency: Currency,
     /// ISO 3166, two letters.
     pub country: String,
@@ -113,9 +96,7 @@ pub struct Market {
 /// A fee tier.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tier {
-    /// Its id.
     pub id: i64,
-    /// Its name.
     pub name: String,
     /// Whether new merchants get it.
     pub is_default: bool,
@@ -147,15 +128,10 @@ pub struct PhonePrefix {
 pub struct Tariff {
     /// Raised with each change.
     pub version: i64,
-    /// Fee tiers.
     pub tiers: Vec<Tier>,
-    /// Platform fees.
     pub platform_fees: Vec<PlatformFee>,
-    /// Gateway fees.
     pub gateway_fees: Vec<GatewayFee>,
-    /// Exchange rates.
     pub rates: Vec<Rate>,
-    /// Markets.
     pub markets: Vec<Market>,
     /// Which numbers are whose.
     pub phone_prefixes: Vec<PhonePrefix>,

@@ -285,7 +285,7 @@ impl Stage {
 
     pub(crate) fn hear(&mut self, id: ExecutionId, word: ProviderOutcome) -> Execution {
         match self.decide(&Command::RecordOutcome(id, word)) {
-            Ok(Output::Settled(settled)) => settled.execution,
+            Ok(Output::OutcomeRecorded(settled)) => settled.execution,
             other => panic!("{other:?}"),
         }
     }
