@@ -69,7 +69,7 @@ impl Default for Deadlines {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TransferLimits {
     /// The most minor units that a wallet may have, hold and await after a transfer from another
-    /// merchant: far less than its [room](wallet::ROOM_MINOR), so that no stranger fills it until
+    /// merchant: far less than its [room](wallet::WALLET_LIMIT_MINOR), so that no stranger fills it until
     /// its own collections are refused.
     pub fill_minor: i64,
     /// Of so many parties an hour a merchant may be told who receives a transfer to them: it says
@@ -79,6 +79,6 @@ pub struct TransferLimits {
 
 impl Default for TransferLimits {
     fn default() -> Self {
-        Self { fill_minor: wallet::ROOM_MINOR / 40, recipients_per_hour: 1_000 }
+        Self { fill_minor: wallet::WALLET_LIMIT_MINOR / 40, recipients_per_hour: 1_000 }
     }
 }

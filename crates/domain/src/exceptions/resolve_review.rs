@@ -213,7 +213,7 @@ pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
     }
     // The limit for new payments is lower than this, so that a review can still be credited. But
     // what is held and under way must fit into the balance together with it.
-    if minor > 0 && !wallet.has_room(minor, i64::MAX) {
+    if minor > 0 && !wallet.has_capacity_for(minor, i64::MAX) {
         return Err(Refusal::ReviewNotOpen {
             needs: "the wallet has no room for it; say --to payer",
         });

@@ -13,7 +13,7 @@ use crate::ledger::account::AccountKind;
 use crate::ledger::funding::Funding;
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
-use crate::ledger::wallet::{ROOM_MINOR, Wallet};
+use crate::ledger::wallet::{WALLET_LIMIT_MINOR, Wallet};
 
 /// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is
 /// not done again.
@@ -45,7 +45,7 @@ pub fn fund(
             Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into()
         );
     }
-    if !wallet.has_room(amount.minor, ROOM_MINOR) {
+    if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
         return Err(Refusal::NoRoom { field: "wallet_id" }.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));

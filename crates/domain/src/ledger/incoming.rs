@@ -7,7 +7,7 @@ use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::ledger::open_wallet;
-use crate::ledger::wallet::{Owner, ROOM_MINOR, Wallet};
+use crate::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 
 /// A collection begins: opens its wallet, which from now on keeps room for it.
 ///
@@ -21,7 +21,7 @@ pub fn begin(
 ) -> Result<(), Stop> {
     let wallet =
         open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
-    if !wallet.has_room(amount.minor, ROOM_MINOR) {
+    if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
         return Err(Refusal::NoRoom { field: "session_id" }.into());
     }
     let incoming_minor = sum(wallet.incoming_minor, amount.minor)?;

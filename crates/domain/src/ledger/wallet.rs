@@ -78,7 +78,7 @@ impl Owner {
 /// The most minor units that a wallet may have, hold and await when a payment to it begins. It is
 /// less than half of what fits, so that what a review gives it, which nobody has asked it for, fits
 /// too.
-pub const ROOM_MINOR: i64 = 4_000_000_000_000_000_000;
+pub const WALLET_LIMIT_MINOR: i64 = 4_000_000_000_000_000_000;
 
 /// A balance in one currency: what is available, what is held for payments under way, and what is
 /// on its way in.
@@ -114,7 +114,7 @@ impl Wallet {
     /// Whether it can take `minor` more without passing `most`, be it that all comes back that it
     /// holds, and all arrives that is on its way in.
     #[must_use]
-    pub fn has_room(&self, minor: i64, most: i64) -> bool {
+    pub fn has_capacity_for(&self, minor: i64, most: i64) -> bool {
         let all = [self.available_minor, self.held_minor, self.incoming_minor, minor];
         all.into_iter().map(i128::from).sum::<i128>() <= i128::from(most)
     }
