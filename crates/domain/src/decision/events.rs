@@ -1,4 +1,4 @@
-//! Recording what happened.
+//! Recording events.
 
 use crate::decision::event::{Event, EventEntity, EventType};
 use crate::decision::workspace::{Stop, Workspace};
@@ -6,10 +6,10 @@ use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::time::Timestamp;
 use crate::mutant;
 
-/// Records that `kind` happened to a entity.
+/// Records an event.
 ///
 /// # Errors
-/// [`Stop::Inconsistent`] without ids.
+/// [`Stop::Inconsistent`] when the block of ids is used up.
 pub fn record(
     work: &mut Workspace,
     merchant_id: MerchantId,

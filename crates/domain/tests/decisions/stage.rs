@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::decision::command::{Command, Output, decide};
+use domain::decision::command::{Command, Output};
+use domain::decision::decide::decide;
 use domain::decision::settings::Settings;
 use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
 use domain::directory::create_merchant::NewMerchant;
