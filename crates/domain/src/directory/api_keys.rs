@@ -6,7 +6,7 @@ use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Adds an API key to a merchant.
+/// Creates an API key for a merchant.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -21,8 +21,8 @@ pub fn create(
     add_key(work, merchant.id, client_id, secret_hash, now)
 }
 
-/// Revokes an API key, be it the merchant's last: the operator can make another. Once more changes
-/// nothing.
+/// Revokes an API key, even the merchant's last: the operator can create another. Repeating the request
+/// changes nothing.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].

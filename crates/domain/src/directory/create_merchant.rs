@@ -11,7 +11,7 @@ use crate::kernel::time::Timestamp;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::Owner;
 
-/// What is needed to make a merchant.
+/// A request to create a merchant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewMerchant {
     pub name: String,
@@ -22,15 +22,15 @@ pub struct NewMerchant {
     pub email: Option<String>,
     /// Whether it may pay out, transfer and refund.
     pub verified: bool,
-    /// The public half of its first API key.
+    /// The client id of its first API key.
     pub client_id: String,
-    /// SHA-256 of the secret half, in hexadecimal.
+    /// SHA-256 of the client secret, in hexadecimal.
     pub secret_hash: String,
     /// The currencies to open wallets in.
     pub currencies: Vec<Currency>,
 }
 
-/// Makes a merchant with one API key and its wallets.
+/// Creates a merchant with one API key and its wallets.
 ///
 /// # Errors
 /// [`Refusal::PhoneTaken`].

@@ -1,4 +1,4 @@
-//! Putting sandbox money into a wallet.
+//! Crediting sandbox money to a wallet.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -15,8 +15,8 @@ use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::wallet::{WALLET_LIMIT_MINOR, Wallet};
 
-/// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is
-/// not done again.
+/// Credits sandbox money to a wallet of a sandbox merchant. Repeating the request with the same key
+/// changes nothing.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`]

@@ -1,19 +1,18 @@
-//! Sandbox money that was put into a wallet under a key.
+//! Credits of sandbox money under an idempotency key.
 
 use crate::decision::row::Row;
 use crate::kernel::ids::{FundingId, MerchantId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::time::Timestamp;
 
-/// Sandbox money that was put into a wallet under a key. Whoever does not know whether it was does
-/// the same again.
+/// A credit of sandbox money under an idempotency key. After an unknown outcome the request is repeated
+/// with the same key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Funding {
     pub id: FundingId,
-    /// Whose wallet it is.
     pub merchant_id: MerchantId,
     pub wallet_id: WalletId,
-    /// The key, of an installation's whole life.
+    /// Unique within the installation.
     pub key: String,
     pub amount: Money,
     /// Server time.

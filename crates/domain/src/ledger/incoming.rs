@@ -1,4 +1,5 @@
-//! What a wallet awaits: room is kept for each collection under way.
+//! Incoming amounts: a wallet reserves capacity for each collection under way, so that it can always be
+//! credited when the network reports success.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::sum;
@@ -9,7 +10,7 @@ use crate::kernel::time::Timestamp;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 
-/// A collection begins: opens its wallet, which from now on keeps room for it.
+/// A collection starts: opens its wallet if necessary, and reserves capacity in it.
 ///
 /// # Errors
 /// [`Refusal::NoRoom`] on `session_id`.
@@ -29,8 +30,8 @@ pub fn begin(
     Ok(())
 }
 
-/// A collection ends, well or not: its wallet awaits it no longer. The network has spoken, so
-/// nothing here may refuse it.
+/// A collection completed or failed: its wallet's reserved capacity is released. The network has
+/// decided, so nothing here may refuse it.
 ///
 /// # Errors
 /// None of its own.

@@ -199,7 +199,7 @@ fn check_source(
         SourceType::Order => "an order",
     };
     let source = SourceRef { merchant_id, kind, id }
-        .look(work)?
+        .find(work)?
         .ok_or(Refusal::Unknown { field: "source_id", what })?;
     source.after(SourceInput::Collect, "source_id", source.updated_at)?;
     if source.total_minor <= 0 {
@@ -288,7 +288,7 @@ fn payout_wallet(
             refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
         }
         refusals.unless(
-            work.tariff.takes(
+            work.tariff.accepts_currency(
                 account.method,
                 account.provider,
                 Operation::Payout,

@@ -1,4 +1,4 @@
-//! Invoices and orders: what a checkout session collects for.
+//! Invoices and orders: the sources of checkout sessions.
 
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
@@ -10,11 +10,10 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::mutant;
 
-/// The most items of a source: whoever reads it, on a page too, reads all of them.
+/// The limit of items in a source: whoever reads a source, on a page too, reads all of them.
 pub const MAX_SOURCE_ITEMS: i64 = 200;
 
 api_enum! {
-    /// What a source is.
     SourceType {
         Invoice = "INVOICE",
         Order = "ORDER",
@@ -22,7 +21,7 @@ api_enum! {
 }
 
 impl SourceType {
-    /// The word in a sentence.
+    /// The noun for messages.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -42,15 +41,13 @@ impl SourceType {
 api_enum! {
     /// Where a source is in its life.
     SourceStatus {
-        /// Being written.
+        /// A draft: its fields and items can be changed.
         Idle = "IDLE",
         /// Published: it can be paid.
         Active = "ACTIVE",
         /// A collection for it is under way.
         Processing = "PROCESSING",
-        /// Paid.
         Paid = "PAID",
-        /// Withdrawn.
         Canceled = "CANCELED",
     }
 }
@@ -58,19 +55,17 @@ api_enum! {
 /// What happens to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SourceInput {
-    /// Its fields or items are changed.
+    /// A field or item is changed.
     Edit,
-    /// It is published.
     Publish,
-    /// It is withdrawn.
     Cancel,
-    /// A collection for it starts.
+    /// A collection starts.
     Collect,
-    /// That collection completed.
+    /// The collection completed.
     Collected,
-    /// That collection failed.
+    /// The collection failed.
     CollectionFailed,
-    /// A review found that a collection which had failed was paid all the same.
+    /// A review settled an earlier collection that had failed.
     Settled,
 }
 
@@ -87,16 +82,16 @@ impl SourceInput {
 }
 
 impl SourceStatus {
-    /// Whether nothing can happen to it any more.
+    /// Whether the status never changes again.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Paid | Self::Canceled)
     }
 
-    /// The state after `input`.
+    /// The status after `input`.
     ///
     /// # Errors
-    /// The states that the input needs, as a text for a message.
+    /// The statuses that the input requires, as text for a message.
     pub const fn on(self, input: SourceInput) -> Result<Self, &'static str> {
         use SourceInput::{Cancel, Collect, Collected, CollectionFailed, Edit, Publish, Settled};
         match (self, input) {
@@ -127,13 +122,13 @@ pub struct Source {
     pub id: SourceId,
     pub merchant_id: MerchantId,
     pub kind: SourceType,
-    /// Its number: `INV-2026-00042`.
+    /// Such as `INV-2026-00042`.
     pub number: String,
     pub counterparty_id: CounterpartyId,
     pub currency: Currency,
     /// Σ qty × amount of its items, in minor units.
     pub total_minor: i64,
-    /// How many items it has, while it is `IDLE`: afterwards it gets no more.
+    /// The number of its items; only maintained while it is `IDLE` and can get more.
     pub item_count: i64,
     pub status: SourceStatus,
     pub note: String,
@@ -142,12 +137,12 @@ pub struct Source {
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
-    /// The day on which it is due: its midnight in UTC.
+    /// The day on which it is due: midnight in UTC.
     pub due_date: Option<Timestamp>,
     /// Merchant time of the payment.
     pub paid_at: Option<Timestamp>,
-    /// How many open reviews there are of money of its collections: while there is one it may have
-    /// been paid already.
+    /// The number of open reviews about money of its collections. While there is one, it may have been
+    /// paid already, and no collection starts.
     pub open_reviews: i64,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -197,20 +192,19 @@ impl Row for Source {
     }
 }
 
-/// A line of a source.
+/// An item of an invoice or order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Item {
     pub id: ItemId,
     pub merchant_id: MerchantId,
-    /// Of which source.
     pub source_id: SourceId,
     pub name: String,
-    /// How many, at least one.
+    /// At least one.
     pub qty: i64,
-    /// The price of one, in minor units.
+    /// The unit price, in minor units.
     pub amount_minor: i64,
     pub currency: Currency,
-    /// Whether it was taken out again.
+    /// Whether it was removed from the source. The row is kept.
     pub removed: bool,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -242,11 +236,10 @@ impl Row for Item {
 pub struct Counter {
     pub id: i64,
     pub merchant_id: MerchantId,
-    /// Invoices or orders.
     pub kind: SourceType,
-    /// The calendar year, UTC, in merchant time.
+    /// The calendar year of merchant time, in UTC.
     pub year: i64,
-    /// The last number.
+    /// The last number given.
     pub last: i64,
 }
 

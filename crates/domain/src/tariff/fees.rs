@@ -73,8 +73,11 @@ pub fn minor_rate(rate: Ratio, from: Currency, to: Currency) -> Option<Ratio> {
 #[must_use]
 pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
     let rate = minor_rate(rate, money.currency, to)?;
-    let minor =
-        if mutant!(HalfRounding) { rate.of(money.minor) } else { rate.of_rounded_up(money.minor) };
+    let minor = if mutant!(HalfRounding) {
+        rate.mul_rounded(money.minor)
+    } else {
+        rate.mul_rounded_up(money.minor)
+    };
     minor.map(|minor| Money::new(minor, to))
 }
 
@@ -321,9 +324,9 @@ pub fn predict(
 pub fn to_wallet_rounded_up(amount: Money, rate: Ratio, wallet_currency: Currency) -> Option<i64> {
     let back = minor_rate(rate.inverse()?, amount.currency, wallet_currency)?;
     if mutant!(RefundRoundedDown) {
-        back.of(amount.minor)
+        back.mul_rounded(amount.minor)
     } else {
-        back.of_rounded_up(amount.minor)
+        back.mul_rounded_up(amount.minor)
     }
 }
 
@@ -334,7 +337,7 @@ pub fn to_wallet_rounded_down(
     rate: Ratio,
     wallet_currency: Currency,
 ) -> Option<i64> {
-    minor_rate(rate.inverse()?, amount.currency, wallet_currency)?.of_rounded_down(amount.minor)
+    minor_rate(rate.inverse()?, amount.currency, wallet_currency)?.mul_rounded_down(amount.minor)
 }
 
 #[cfg(test)]
@@ -615,7 +618,7 @@ mod tests {
             prop_assert!(all(|quote| quote.fees()) + 3 * slack >= whole.fees());
             // No part is worth more than is paid for it.
             for quote in &quotes {
-                prop_assert!(minor_rate(quote.rate, currency("USD"), paid_in).unwrap().of_rounded_down(quote.total).unwrap() <= quote.payer.minor);
+                prop_assert!(minor_rate(quote.rate, currency("USD"), paid_in).unwrap().mul_rounded_down(quote.total).unwrap() <= quote.payer.minor);
                 prop_assert!(quote.platform_fee >= 1 && (!fx || quote.fx_fee >= 1));
             }
         }

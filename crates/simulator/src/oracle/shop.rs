@@ -328,7 +328,7 @@ impl Books {
         if told.accepted(first(&[(!known, "not_found"), (foreign, "not_found")]))?
             && let Some(found) = self.counterparties.get_mut(&id)
         {
-            found.1 = party.of(found.1);
+            found.1 = party.apply_to(found.1);
             self.soft += 1;
         }
         Ok(())

@@ -36,7 +36,7 @@ impl ExecutionContext<'_> {
             "payment_account_id",
             work,
         )??;
-        if !work.tariff.takes(
+        if !work.tariff.accepts_currency(
             account.method,
             account.provider,
             Operation::Collection,

@@ -35,7 +35,7 @@ impl ExecutionContext<'_> {
             "session_id",
             work,
         )??;
-        if !work.tariff.takes(
+        if !work.tariff.accepts_currency(
             account.method,
             account.provider,
             Operation::Payout,
