@@ -10,7 +10,7 @@ use crate::decision::row::{Lookup, LookupOf, Row};
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
-use crate::tariff::tariff::Tariff;
+use crate::tariff::Tariff;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;

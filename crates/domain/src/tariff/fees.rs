@@ -8,7 +8,7 @@ use crate::kernel::names::{FeeBearer, Method, Operation, Provider};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::mutant;
-use crate::tariff::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
+use crate::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
 
 const MILLION: i64 = 1_000_000;
 
@@ -343,7 +343,7 @@ pub fn to_wallet_rounded_down(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tariff::tariff::{Effective, GatewayFee, PlatformFee, Rate};
+    use crate::tariff::{Effective, GatewayFee, PlatformFee, Rate};
     use proptest::prelude::*;
 
     fn currency(code: &str) -> Currency {

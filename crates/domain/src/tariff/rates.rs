@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::kernel::money::Decimal;
     use crate::kernel::time::Timestamp;
-    use crate::tariff::tariff::{Effective, Rate, Tariff};
+    use crate::tariff::{Effective, Rate, Tariff};
     use proptest::prelude::*;
 
     fn quoted(from: &str, to: &str, rate: &str) -> Quoted {

@@ -33,7 +33,7 @@ use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::source::{Source, SourceStatus, SourceType};
-use domain::tariff::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()

@@ -26,7 +26,7 @@ use domain::payments::execution::{
 use domain::payments::session::{Session, SessionKind};
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceType};
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 use tokio::sync::Semaphore;
 
 use crate::StoreError;

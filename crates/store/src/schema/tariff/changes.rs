@@ -5,7 +5,7 @@ use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
 use domain::tariff::rates::{self, Quoted};
-use domain::tariff::tariff::{Effective, Fee, Market, Tariff};
+use domain::tariff::{Effective, Fee, Market, Tariff};
 
 use crate::StoreError;
 use crate::schema::tariff::{QUERIES, build};
