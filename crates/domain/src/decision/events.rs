@@ -11,11 +11,11 @@ use crate::mutant;
 /// # Errors
 /// [`Stop::Inconsistent`] when the block of ids is used up.
 pub fn record(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     kind: EventType,
     (entity, entity_id): (EventEntity, i64),
     note: Option<String>,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<EventId, Stop> {
     let id = EventId(work.new_id()?);

@@ -18,7 +18,7 @@ pub fn create(
     now: Timestamp,
 ) -> Result<ApiKey, Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
-    add_key(work, merchant.id, client_id, secret_hash, now)
+    add_key(merchant.id, client_id, secret_hash, work, now)
 }
 
 /// Revokes an API key, even the merchant's last: the operator can create another. Repeating the request
@@ -42,10 +42,10 @@ pub fn revoke(
 }
 
 pub(crate) fn add_key(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     client_id: &str,
     secret_hash: &str,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<ApiKey, Stop> {
     if work.find::<ApiKey>(&client_id.to_owned())?.is_some() {

@@ -64,9 +64,9 @@ pub fn create(
     let mut wallets = Vec::new();
     for currency in &new.currencies {
         let wallet =
-            open_wallet::open(work, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
+            open_wallet::open(merchant.id, Owner::Merchant(merchant.id), *currency, work, now)?;
         wallets.push((wallet.id, *currency));
     }
-    api_keys::add_key(work, merchant.id, &new.client_id, &new.secret_hash, now)?;
+    api_keys::add_key(merchant.id, &new.client_id, &new.secret_hash, work, now)?;
     Ok((merchant, wallets))
 }

@@ -92,15 +92,15 @@ pub fn compare_with_books(
         let id = open_review::open(&execution, kind, found, reason.clone(), work, now)?;
         let entity = (EventEntity::Review, id.0);
         let event = events::record(
-            work,
             execution.merchant_id,
             EventType::ReviewOpened,
             entity,
             Some(reason.clone()),
+            work,
             now,
         )?;
         let postings = recipes::to_suspense(execution.merchant_id, clearing, found)?;
-        post::post(work, event, Some(execution.id), &postings, now)?;
+        post::post(event, Some(execution.id), &postings, work, now)?;
     }
     if opened.is_empty() {
         return record_during_review(execution, outcome, time, work, now);
@@ -315,7 +315,7 @@ pub fn record_during_review(
     if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(describe(outcome, execution.outside_amount()));
-        events::record(work, execution.merchant_id, EventType::ReviewHeard, entity, note, now)?;
+        events::record(execution.merchant_id, EventType::ReviewHeard, entity, note, work, now)?;
     }
     if execution.status.is_final() {
         return Ok(execution);

@@ -69,10 +69,10 @@ pub(crate) fn settle(
         return Err(Refusal::ReviewNotOpen { needs }.into());
     }
     let wallet = open_wallet::open(
-        work,
         merchant,
         Owner::Merchant(merchant),
         execution.payee.currency,
+        work,
         now,
     )?;
     resolve_review::check_wallet(&wallet, execution.payee.minor)?;
@@ -83,18 +83,18 @@ pub(crate) fn settle(
         ..execution
     };
     let entity = (EventEntity::Execution, execution.id.0);
-    let event = events::record(work, merchant, EventType::ExecutionSettled, entity, None, now)?;
+    let event = events::record(merchant, EventType::ExecutionSettled, entity, None, work, now)?;
     let postings = recipes::collection_completes(&amounts_from_suspense(&execution)?)?;
-    post::post(work, event, Some(execution.id), &postings, now)?;
+    post::post(event, Some(execution.id), &postings, work, now)?;
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
         let paid = source.after(SourceInput::Settled, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
-            work,
             merchant,
             EventType::SourcePaid,
             (EventEntity::Source, source.id.0),
             None,
+            work,
             now,
         )?;
     }

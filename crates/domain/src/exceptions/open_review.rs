@@ -79,11 +79,11 @@ pub fn open_deadline(
     let id = open(execution, ReviewKind::DeadlinePassed, nothing, reason.to_owned(), work, now)?;
     let note = Some(reason.to_owned());
     events::record(
-        work,
         execution.merchant_id,
         EventType::ReviewOpened,
         (EventEntity::Review, id.0),
         note,
+        work,
         now,
     )?;
     Ok(())
@@ -139,11 +139,11 @@ pub(crate) fn mark_resolved(
     // the event without it.
     let note = Some([resolution, evidence].join(event::EVIDENCE_SEPARATOR));
     events::record(
-        work,
         review.merchant_id,
         EventType::ReviewResolved,
         (EventEntity::Review, review.id.0),
         note,
+        work,
         now,
     )?;
     Ok(review)

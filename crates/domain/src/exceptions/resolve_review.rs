@@ -156,8 +156,8 @@ fn move_out_of_suspense(
     }
     let entity = (EventEntity::Execution, execution.id.0);
     let note = Some(how.as_str().to_owned());
-    let event = events::record(work, merchant, EventType::ReviewResolved, entity, note, now)?;
-    post::post(work, event, Some(execution.id), &Postings::balanced(legs)?, now)
+    let event = events::record(merchant, EventType::ReviewResolved, entity, note, work, now)?;
+    post::post(event, Some(execution.id), &Postings::balanced(legs)?, work, now)
 }
 
 /// The legs that credit the wallet with the amount in suspense, or debit it where money is missing;
@@ -239,7 +239,7 @@ fn wallet_for_review(
         }
     }
     let owner = Owner::Merchant(execution.merchant_id);
-    open_wallet::open(work, execution.merchant_id, owner, review.amount.currency, now)
+    open_wallet::open(execution.merchant_id, owner, review.amount.currency, work, now)
 }
 
 /// What this execution refunded of a payment, before and after the amount in suspense goes to the

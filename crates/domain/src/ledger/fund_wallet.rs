@@ -50,18 +50,18 @@ pub fn fund(
     }
     let note = Some(format!("{amount} {}", amount.currency));
     let event = events::record(
-        work,
         merchant.id,
         EventType::WalletFunded,
         (EventEntity::Wallet, id.0),
         note,
+        work,
         now,
     )?;
     let postings = Postings::balanced(vec![
         Leg::system(AccountKind::Funding, merchant.id, -amount.minor, amount.currency),
         Leg::available(id, amount.minor, amount.currency),
     ])?;
-    post::post(work, event, None, &postings, now)?;
+    post::post(event, None, &postings, work, now)?;
     if let Some(key) = key {
         let id = FundingId(work.new_id()?);
         let (merchant_id, key) = (merchant.id, key.to_owned());

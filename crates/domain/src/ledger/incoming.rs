@@ -15,13 +15,13 @@ use crate::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 /// # Errors
 /// [`Refusal::NoRoom`] on `session_id`.
 pub fn begin(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     amount: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
     let wallet =
-        open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+        open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
     if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
         return Err(Refusal::NoRoom { field: "session_id" }.into());
     }
@@ -36,13 +36,13 @@ pub fn begin(
 /// # Errors
 /// None of its own.
 pub fn end(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     amount: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
     let wallet =
-        open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+        open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
     let incoming_minor = wallet.incoming_minor.saturating_sub(amount.minor).max(0);
     work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
     Ok(())

@@ -11,10 +11,10 @@ use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
 /// # Errors
 /// None of its own.
 pub fn open(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     owner: Owner,
     currency: Currency,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
     if let Some(wallet) = work.find::<Wallet>(&(owner, currency))? {

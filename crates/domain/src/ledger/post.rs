@@ -16,20 +16,20 @@ use crate::mutant;
 /// [`Stop::Inconsistent`] when a wallet would fall below zero: decisions check that before they
 /// post.
 pub fn post(
-    work: &mut Workspace,
     event: EventId,
     execution: Option<ExecutionId>,
     postings: &Postings,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
     for leg in postings.legs() {
         let id = EntryId(work.new_id()?);
         let entry = match leg.target {
             PostingTarget::Wallet(wallet, bucket) => {
-                wallet_entry(work, id, wallet, bucket, leg.money, now)?
+                wallet_entry(id, wallet, bucket, leg.money, work, now)?
             }
             PostingTarget::System(merchant, kind) => {
-                system_entry(work, id, merchant, kind, leg.money, now)?
+                system_entry(id, merchant, kind, leg.money, work, now)?
             }
         };
         work.entries.push(Entry { transaction_id: event, execution_id: execution, ..entry });
@@ -38,11 +38,11 @@ pub fn post(
 }
 
 fn wallet_entry(
-    work: &mut Workspace,
     id: EntryId,
     wallet: WalletId,
     bucket: Bucket,
     money: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Entry, Stop> {
     let mut wallet = (*work.require::<Wallet>(wallet)?).clone();
@@ -70,11 +70,11 @@ fn wallet_entry(
 }
 
 fn system_entry(
-    work: &mut Workspace,
     id: EntryId,
     merchant: MerchantId,
     kind: AccountKind,
     money: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Entry, Stop> {
     let account = match work.find::<Account>(&(merchant, kind, money.currency))? {

@@ -33,11 +33,11 @@ pub fn set_status(
     work.put(wallet.clone());
     let note = Some(status.as_str().to_owned());
     events::record(
-        work,
         wallet.merchant_id,
         EventType::WalletStatus,
         (EventEntity::Wallet, id.0),
         note,
+        work,
         now,
     )?;
     Ok(wallet)

@@ -77,7 +77,7 @@ pub(crate) fn release_again(
     now: Timestamp,
 ) -> Result<(), Stop> {
     let Some((wallet, money)) = execution.hold() else { return Ok(()) };
-    post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)
+    post::post(event, Some(execution.id), &recipes::release(wallet, money)?, work, now)
 }
 
 /// A repeated request has another id.

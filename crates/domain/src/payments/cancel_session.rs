@@ -29,11 +29,11 @@ pub fn cancel(
     let session = canceled(&found, time)?;
     work.put(session.clone());
     events::record(
-        work,
         merchant_id,
         EventType::SessionCanceled,
         (EventEntity::Session, id.0),
         None,
+        work,
         now,
     )?;
     Ok(session)

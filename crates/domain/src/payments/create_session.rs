@@ -178,11 +178,11 @@ pub fn create(
     let session = Session { id: SessionId(work.new_id()?), ..session };
     work.put(session.clone());
     events::record(
-        work,
         merchant_id,
         EventType::SessionCreated,
         (EventEntity::Session, session.id.0),
         None,
+        work,
         now,
     )?;
     Ok(session)

@@ -22,11 +22,11 @@ pub fn expire(id: SessionId, work: &mut Workspace, now: Timestamp) -> Result<boo
     // Callers see the session as expired since `expires_at`, so that is when it changed for them.
     let session = session.after(SessionInput::Expire, session.expires_at)?;
     events::record(
-        work,
         session.merchant_id,
         EventType::SessionExpired,
         (EventEntity::Session, id.0),
         None,
+        work,
         now,
     )?;
     work.put(session);

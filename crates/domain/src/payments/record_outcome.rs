@@ -128,11 +128,11 @@ fn wait_for_action(
     if !before.requires_action {
         let entity = (EventEntity::Execution, execution.id.0);
         events::record(
-            work,
             execution.merchant_id,
             EventType::ExecutionRequiresAction,
             entity,
             None,
+            work,
             now,
         )?;
     }

@@ -29,11 +29,11 @@ pub(crate) fn processing(
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(waiting_for.to_owned());
         events::record(
-            work,
             execution.merchant_id,
             EventType::ExecutionProcessing,
             entity,
             note,
+            work,
             now,
         )?;
     }
@@ -66,10 +66,10 @@ pub fn complete(
     check_not_final(&execution)?;
     if execution.operation == Operation::Collection {
         let wallet = open_wallet::open(
-            work,
             merchant,
             Owner::Merchant(merchant),
             execution.payee.currency,
+            work,
             now,
         )?;
         execution.wallet_id = Some(wallet.id);
@@ -80,7 +80,7 @@ pub fn complete(
     // The capacity that was reserved for this collection is given up before it is credited, or the
     // wallet would count the same money twice.
     if let Some(money) = execution.incoming() {
-        incoming::end(work, merchant, money, now)?;
+        incoming::end(merchant, money, work, now)?;
     }
     let amounts = execution.payment_amounts()?;
     let postings = match execution.operation {
@@ -90,14 +90,14 @@ pub fn complete(
         }
     };
     let event = events::record(
-        work,
         merchant,
         EventType::ExecutionCompleted,
         (EventEntity::Execution, execution.id.0),
         None,
+        work,
         now,
     )?;
-    post::post(work, event, Some(execution.id), &postings, now)?;
+    post::post(event, Some(execution.id), &postings, work, now)?;
 
     let execution = Execution {
         status: ExecutionStatus::Completed,
@@ -110,11 +110,11 @@ pub fn complete(
         let paid = work.require::<Source>(source)?.after(SourceInput::Collected, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
-            work,
             merchant,
             EventType::SourcePaid,
             (EventEntity::Source, source.0),
             None,
+            work,
             now,
         )?;
     }
@@ -139,30 +139,30 @@ pub fn fail(
     check_not_final(&execution)?;
     let entity = (EventEntity::Execution, execution.id.0);
     let event = events::record(
-        work,
         merchant,
         EventType::ExecutionFailed,
         entity,
         Some(message.clone()),
+        work,
         now,
     )?;
     if let Some((wallet, money)) = execution.hold() {
-        post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)?;
+        post::post(event, Some(execution.id), &recipes::release(wallet, money)?, work, now)?;
         mutant!(ReleaseTwice => release_again(&execution, event, work, now)?);
     }
     if let Some(money) = execution.incoming().filter(|_| !mutant!(IncomingKept)) {
-        incoming::end(work, merchant, money, now)?;
+        incoming::end(merchant, money, work, now)?;
     }
     if let Some(source) = execution.source_id {
         let source = work.require::<Source>(source)?;
         if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
             work.put(source.after(SourceInput::CollectionFailed, "", time)?);
             events::record(
-                work,
                 merchant,
                 EventType::SourceReopened,
                 (EventEntity::Source, source.id.0),
                 None,
+                work,
                 now,
             )?;
         }

@@ -17,11 +17,11 @@ pub fn cancel(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<
     let source = which.load_from_path(work)?.after(SourceInput::Cancel, "", time)?;
     work.put(source.clone());
     events::record(
-        work,
         which.merchant_id,
         EventType::SourceCanceled,
         (EventEntity::Source, which.id.0),
         None,
+        work,
         now,
     )?;
     Ok(source)

@@ -21,11 +21,11 @@ pub fn publish(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result
     }
     work.put(source.clone());
     events::record(
-        work,
         which.merchant_id,
         EventType::SourcePublished,
         (EventEntity::Source, which.id.0),
         None,
+        work,
         now,
     )?;
     Ok(source)

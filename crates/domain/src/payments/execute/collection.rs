@@ -92,11 +92,11 @@ impl ExecutionContext<'_> {
         work.put(processing);
         let entity = (EventEntity::Source, source_id.0);
         events::record(
-            work,
             self.merchant.id,
             EventType::SourceProcessing,
             entity,
             None,
+            work,
             self.now,
         )?;
         self.dispatch(execution, Some(&account), work)

@@ -140,7 +140,7 @@ impl ExecutionContext<'_> {
         let execution = Execution { status: ExecutionStatus::Failed, ..execution };
         let note = execution.wallet_message.clone().or_else(|| execution.gateway_message.clone());
         let entity = (EventEntity::Execution, execution.id.0);
-        events::record(work, self.merchant.id, EventType::ExecutionFailed, entity, note, self.now)?;
+        events::record(self.merchant.id, EventType::ExecutionFailed, entity, note, work, self.now)?;
         work.put(execution.clone());
         Ok(Executed { execution, replayed: false, call: None })
     }
@@ -165,18 +165,18 @@ impl ExecutionContext<'_> {
         };
         let entity = (EventEntity::Execution, execution.id.0);
         let event = events::record(
-            work,
             self.merchant.id,
             EventType::ExecutionPending,
             entity,
             None,
+            work,
             self.now,
         )?;
         if let Some(money) = execution.incoming() {
-            incoming::begin(work, self.merchant.id, money, self.now)?;
+            incoming::begin(self.merchant.id, money, work, self.now)?;
         }
         if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
-            post::post(work, event, Some(execution.id), &recipes::hold(wallet, money)?, self.now)?;
+            post::post(event, Some(execution.id), &recipes::hold(wallet, money)?, work, self.now)?;
         }
         let call = provider_call::build(&execution, account, CallKind::Send, work, self.now)?;
         work.put(execution.clone());

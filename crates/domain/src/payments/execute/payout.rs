@@ -63,10 +63,10 @@ impl ExecutionContext<'_> {
         }
         if account.provider == Provider::Platform {
             let payee = open_wallet::open(
-                work,
                 self.merchant.id,
                 Owner::Party(account.party_id),
                 amount.currency,
+                work,
                 self.now,
             )?;
             if payee.id == wallet.id {

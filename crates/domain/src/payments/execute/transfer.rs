@@ -37,10 +37,10 @@ impl ExecutionContext<'_> {
             return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
         }
         let receiver = open_wallet::open(
-            work,
             destination.merchant_id,
             destination.owner,
             amount.currency,
+            work,
             self.now,
         )?;
         // A transfer from another merchant may fill a wallet only to a lower limit, so that strangers
