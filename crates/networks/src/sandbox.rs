@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::minutes;
-use domain::payments::execution::CLOCKS_APART_US;
+use domain::payments::execution::MAX_CLOCK_SKEW_US;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderRequest;
 use tokio::sync::mpsc;
@@ -133,7 +133,7 @@ impl Provider for Sandbox {
 /// before, and is not waited for until that time comes.
 fn age(request: &ProviderRequest) -> i64 {
     let age = request.time.since(request.sent_at);
-    if age < -CLOCKS_APART_US { i64::MAX } else { age }
+    if age < -MAX_CLOCK_SKEW_US { i64::MAX } else { age }
 }
 
 /// How the sandbox plays a number.

@@ -357,7 +357,8 @@ impl Checks {
         let resent = after.attempts != before.attempts;
         // Nobody believes a lease of a clock that is far ahead.
         let mad = old.since(taken_at)
-            > domain::payments::execution::LEASE_US + domain::payments::execution::CLOCKS_APART_US;
+            > domain::payments::execution::LEASE_US
+                + domain::payments::execution::MAX_CLOCK_SKEW_US;
         // A word ends a lease, and the next look is at once where the same commit advances the
         // merchant's clock.
         let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {

@@ -11,7 +11,7 @@ use domain::ledger::account::{Account, AccountKind};
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::execute::Executed;
 use domain::payments::execution::Execution;
-use domain::payments::record_outcome::Settled;
+use domain::payments::record_outcome::RecordedOutcome;
 use kola::engine::{Failure, Outcome};
 
 use crate::checks::{Checked, rule};
@@ -198,7 +198,7 @@ pub fn exists(outcome: &Outcome, rows: &Committed) -> Checked {
     let Ok(answer) = outcome else { return Ok(()) };
     let there = match answer {
         Output::Executed(done) => rows.executions.get(done.execution.id).is_some(),
-        Output::Settled(done) => rows.executions.get(done.execution.id).is_some(),
+        Output::OutcomeRecorded(done) => rows.executions.get(done.execution.id).is_some(),
         Output::Session(row) => rows.sessions.get(row.id).is_some(),
         Output::Source(row) => rows.sources.get(row.id).is_some(),
         Output::Item(row) => rows.items.get(row.id).is_some(),
@@ -242,10 +242,11 @@ pub fn find_out(command: &Command, commits: &[Commit], rows: &Committed) -> Outc
             fits.map(|row| Output::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
         }
         Command::RecordOutcome(id, _) => {
-            let done = |row: &Arc<Execution>| Settled { execution: (**row).clone(), call: None };
+            let done =
+                |row: &Arc<Execution>| RecordedOutcome { execution: (**row).clone(), call: None };
             rows.executions
                 .get(*id)
-                .map(|row| Output::Settled(Box::new(done(row))))
+                .map(|row| Output::OutcomeRecorded(Box::new(done(row))))
                 .ok_or(Failure::Unknown)
         }
         _ => Err(Failure::Unknown),

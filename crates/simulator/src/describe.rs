@@ -285,7 +285,7 @@ fn answered(answer: &Output) -> String {
         Output::Executed(done) => state(&done.execution),
         Output::Claimed(None) => "nothing to do".to_owned(),
         Output::Claimed(Some(job)) => format!("{:?}", job.kind),
-        Output::Settled(done) => {
+        Output::OutcomeRecorded(done) => {
             let again = if done.call.is_some() { ", to be sent again" } else { "" };
             format!("{}{again}", state(&done.execution))
         }

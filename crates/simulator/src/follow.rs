@@ -252,7 +252,7 @@ impl Sim {
             }
             (
                 Command::RecordOutcome(id, ProviderOutcome::Succeeded { .. }),
-                Ok(Output::Settled(done)),
+                Ok(Output::OutcomeRecorded(done)),
             ) => {
                 let after =
                     done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
@@ -274,7 +274,8 @@ impl Sim {
     /// says so.
     fn acted(&mut self, id: ExecutionId, outcome: &Outcome) {
         let row = self.net.db.borrow().rows.executions.get(id).cloned();
-        let (Ok(Output::Settled(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else {
+        let (Ok(Output::OutcomeRecorded(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row)
+        else {
             return;
         };
         let mut networks = self.door.inside();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::decision::command::Command;
 use domain::decision::settings::{Settings, TransferLimits};
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 use kola::engine::{Failure, Lane, Outcome, Pause};
 
 use crate::db::{Commit, Database};

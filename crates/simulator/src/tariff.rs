@@ -4,7 +4,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
 use crate::oracle::figures::Prices;
 use crate::rng::Rng;

@@ -1,22 +1,14 @@
-//! Every way to change something, and the one function that decides it.
+//! The list of all commands and of their outputs.
 
-use crate::decision::settings::Settings;
-use crate::decision::workspace::{Stop, Workspace};
-use crate::directory::advance_clock;
-use crate::directory::api_keys;
 use crate::directory::caller::Caller;
-use crate::directory::counterparties;
-use crate::directory::create_merchant::{self, NewMerchant};
-use crate::directory::create_party::{self, NewParty};
-use crate::directory::create_payment_account::{self, NewAccount};
+use crate::directory::create_merchant::NewMerchant;
+use crate::directory::create_party::NewParty;
+use crate::directory::create_payment_account::NewAccount;
 use crate::directory::merchant::{ApiKey, Merchant};
 use crate::directory::party::{Counterparty, Party, Relationship};
 use crate::directory::payment_account::PaymentAccount;
-use crate::directory::set_passcode;
-use crate::directory::try_passcode::{self, PasscodeAttempt};
-use crate::directory::update_merchant::{self, MerchantChanges};
-use crate::directory::use_payment_account;
-use crate::exceptions::resolve_review;
+use crate::directory::try_passcode::PasscodeAttempt;
+use crate::directory::update_merchant::MerchantChanges;
 use crate::exceptions::review::{Resolution, Review};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{
@@ -25,168 +17,126 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::Money;
 use crate::kernel::patch::Patch;
-use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
-use crate::ledger::fund_wallet;
-use crate::ledger::set_wallet_status;
 use crate::ledger::wallet::{Wallet, WalletStatus};
-use crate::payments::authenticate_card;
-use crate::payments::cancel_session;
-use crate::payments::claim_execution;
-use crate::payments::create_session::{self, NewSession};
-use crate::payments::execute::{self, Execute, Executed};
-use crate::payments::expire_session;
+use crate::payments::create_session::NewSession;
+use crate::payments::execute::{Execute, Executed};
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::provider_call::ProviderCall;
-use crate::payments::record_outcome::{self, Settled};
+use crate::payments::record_outcome::RecordedOutcome;
 use crate::payments::session::{Session, SessionKind};
-use crate::sales::cancel_source;
 use crate::sales::checkout::CheckoutConfig;
-use crate::sales::create_checkout::{self, Checkout, NewCheckout};
-use crate::sales::create_source::{self, NewSource};
-use crate::sales::edit_items::{self, ItemChanges, NewItem};
+use crate::sales::create_checkout::{Checkout, NewCheckout};
+use crate::sales::create_source::NewSource;
+use crate::sales::edit_items::{ItemChanges, NewItem};
 use crate::sales::find_source::SourceRef;
-use crate::sales::open_checkout_page;
-use crate::sales::publish_source;
 use crate::sales::source::{Item, Source};
-use crate::sales::update_source::{self, SourceChanges};
+use crate::sales::update_source::SourceChanges;
 
-/// A request to change something. Each is decided in one transaction.
+/// A request to change something. Each command is decided in one transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// A command of a caller, refused unless its credentials hold in the moment in which it is
+    /// A command of an API caller. It is refused unless the caller's credentials are valid when it is
     /// decided.
     Authenticated(Caller, Box<Command>),
-    /// Make a merchant.
     CreateMerchant(NewMerchant),
-    /// Change a merchant: the operator may.
+    /// For the operator only.
     UpdateMerchant(MerchantId, MerchantChanges),
-    /// Add an API key: its client id, and the SHA-256 of its secret.
+    /// Client id, and SHA-256 of the client secret in hexadecimal.
     CreateApiKey(MerchantId, String, String),
-    /// Revoke an API key.
     RevokeApiKey(MerchantId, ApiKeyId),
-    /// Set a merchant's passcode to an argon2id hash, or remove it, whatever was set before: the
-    /// operator may.
+    /// Sets a merchant's passcode to an argon2id hash, or removes it. For the operator only, who need
+    /// not know the one before.
     SetPasscode(MerchantId, Option<String>),
-    /// Lift the locks that wrong passcodes brought about.
+    /// Clears the locks that wrong passcodes caused.
     UnlockPasscode(MerchantId),
-    /// Reserve a try of an API key at the passcode that is to be replaced or removed, before it is
-    /// compared.
+    /// Reserves an attempt at the current passcode before it is compared, for a change of it.
     ReservePasscodeChange(MerchantId, ApiKeyId),
-    /// Set the passcode in place of the one with the first hash, or where there was none; without a
-    /// second, remove it.
+    /// Replaces the passcode with the first hash (`None`: there was none) by the second (`None`:
+    /// removes it).
     ReplacePasscode(MerchantId, Option<String>, Option<String>),
-    /// Reserve a try of an API key at a payout's passcode before it is compared.
+    /// Reserves an attempt at a payout's passcode before it is compared.
     ReservePasscodeAttempt(Execute, ApiKeyId),
-    /// A passcode was compared; whether it is right.
+    /// Records whether the passcode of a reserved attempt was right.
     FinishPasscodeAttempt(MerchantId, PasscodeTryId, bool),
-    /// Move a merchant's sandbox clock forward by seconds.
+    /// Advances a merchant's sandbox clock by a number of seconds.
     AdvanceClock(MerchantId, i64),
-    /// Put sandbox money into a wallet; under one key it happens once.
+    /// Credits sandbox money to a wallet, once per idempotency key.
     FundWallet(WalletId, Money, Option<String>),
-    /// Change what may be started on a wallet; the last says whether something could still credit
-    /// it.
+    /// The last value says whether something is under way that could still credit the wallet.
     SetWalletStatus(WalletId, WalletStatus, bool),
-    /// Make a party.
     CreateParty(MerchantId, NewParty),
-    /// Make a counterparty.
     CreateCounterparty(MerchantId, Relationship, Option<PartyId>),
-    /// Change a counterparty.
     UpdateCounterparty(MerchantId, CounterpartyId, Option<Relationship>, Patch<PartyId>),
-    /// Make a payment account.
     CreateAccount(MerchantId, NewAccount),
-    /// Take a payment account out of use.
     DeactivateAccount(MerchantId, PaymentAccountId),
-    /// Make an invoice or order.
+    /// Creates an invoice or order.
     CreateSource(MerchantId, NewSource),
-    /// Change one.
     UpdateSource(SourceRef, SourceChanges),
-    /// Publish one.
     PublishSource(SourceRef),
-    /// Withdraw one.
     CancelSource(SourceRef),
-    /// Add an item to one.
     AddItem(SourceRef, NewItem),
-    /// Change an item of one.
     UpdateItem(SourceRef, ItemId, ItemChanges),
-    /// Take an item out of one.
     RemoveItem(SourceRef, ItemId),
-    /// Make a checkout: an invoice or order, published, with its page and who is to pay.
+    /// Creates a published invoice or order with its payer and its checkout page.
     CreateCheckout(MerchantId, NewCheckout),
-    /// Make a page for an invoice or order that has none which could be paid on, under this token.
+    /// Creates a page under this token for an invoice or order, unless it has one that accepts payments.
     OpenCheckoutPage(SourceRef, String),
-    /// NewSession an intent.
     CreateSession(MerchantId, NewSession),
-    /// Withdraw a session.
     CancelSession(MerchantId, SessionKind, SessionId),
-    /// Write down that a session's time is over.
+    /// Stores that a session expired.
     ExpireSession(SessionId),
-    /// Carry a session out.
+    /// Executes a session.
     Execute(Execute),
-    /// Take the lease of an execution that is due.
+    /// Takes the lease of an execution that is due.
     ClaimExecution(ExecutionId),
-    /// Take in what a provider said.
+    /// Records the outcome that a provider reports.
     RecordOutcome(ExecutionId, ProviderOutcome),
-    /// The payer of a sandbox card payment confirmed it, or refused to.
+    /// Whether the payer of a sandbox card payment, given by its `reference_id`, authenticated it.
     AuthenticateCard(MerchantId, String, bool),
-    /// A human decided.
+    /// The resolution of an operator, with its evidence.
     ResolveReview(ReviewId, Resolution, String),
 }
 
-/// What a command answers when it is accepted.
+/// The output of an accepted command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
-    /// Nothing to say.
     Done,
-    /// Whether it changed something.
+    /// Whether something changed.
     Changed(bool),
-    /// A merchant and its wallets.
+    /// A new merchant with its wallets.
     Merchant(Merchant, Vec<(WalletId, Currency)>),
-    /// A merchant that was changed.
     UpdatedMerchant(Merchant),
-    /// An API key.
     ApiKey(ApiKey),
-    /// The try of a passcode that was reserved; `None` when none is set.
+    /// The reserved attempt; `None` if the merchant has no passcode.
     Passcode(Option<PasscodeAttempt>),
-    /// The merchant's time now.
+    /// Merchant time now.
     Time(Timestamp),
-    /// A wallet.
     Wallet(Wallet),
-    /// A party.
     Party(Party),
-    /// A counterparty.
     Counterparty(Counterparty),
-    /// A payment account.
     Account(PaymentAccount),
-    /// An invoice or order.
     Source(Source),
-    /// An item.
     Item(Item),
-    /// A checkout.
     Checkout(Box<Checkout>),
-    /// The page of an invoice or order.
     Page(CheckoutConfig),
-    /// A session, and the merchant's time.
     Session(Session),
-    /// An execution.
     Executed(Box<Executed>),
-    /// A lease, if it was to be had.
+    /// The call to make under the lease; `None` if the execution is not due any more.
     Claimed(Option<Box<ProviderCall>>),
-    /// An execution after a provider's word.
-    Settled(Box<Settled>),
-    /// A review.
+    OutcomeRecorded(Box<RecordedOutcome>),
     Review(Review),
 }
 
 impl Command {
-    /// The command of a caller, to be decided only while the caller's credentials hold.
+    /// The command as that of a caller, whose credentials are checked when it is decided.
     #[must_use]
     pub fn authenticated(self, caller: Caller) -> Self {
         Self::Authenticated(caller, Box::new(self))
     }
 
-    /// The merchant whose rows it is mostly about, where the command says so: what is decided for
-    /// one merchant at one time had better be decided together.
+    /// The merchant whose rows the command mostly changes, if the command contains it. The commands of
+    /// one merchant go to the same lane, so that they do not wait for each other's locks.
     #[must_use]
     pub const fn merchant(&self) -> Option<MerchantId> {
         match self {
@@ -229,170 +179,4 @@ impl Command {
             | Self::ResolveReview(..) => None,
         }
     }
-}
-
-/// Decides a command. A refused one leaves its draft in the workspace, for
-/// [`Workspace::discard_draft`].
-///
-/// # Errors
-/// [`Stop::NotLoaded`] until all is loaded that the decision reads; [`Stop::Refused`] when it is
-/// refused.
-pub fn decide(
-    command: &Command,
-    settings: &Settings,
-    work: &mut Workspace,
-    now: Timestamp,
-) -> Result<Output, Stop> {
-    let time = |merchant: &MerchantId, work: &Workspace| {
-        work.require::<Merchant>(*merchant).map(|merchant| merchant.time(now))
-    };
-    Ok(match command {
-        Command::Authenticated(caller, command) => {
-            caller.check(work, now)?;
-            decide(command, settings, work, now)?
-        }
-        Command::CreateMerchant(new) => {
-            let (merchant, wallets) = create_merchant::create(new, work, now)?;
-            Output::Merchant(merchant, wallets)
-        }
-        Command::UpdateMerchant(id, changes) => {
-            Output::UpdatedMerchant(update_merchant::update(*id, changes, work, now)?)
-        }
-        Command::CreateApiKey(id, client_id, secret_hash) => {
-            Output::ApiKey(api_keys::create(*id, client_id, secret_hash, work, now)?)
-        }
-        Command::RevokeApiKey(id, which) => {
-            Output::ApiKey(api_keys::revoke(*id, *which, work, now)?)
-        }
-        Command::ReservePasscodeChange(id, key) => {
-            Output::Passcode(try_passcode::reserve(*id, *key, work, now)?)
-        }
-        Command::ReplacePasscode(id, replaces, hash) => {
-            set_passcode::replace(*id, replaces.as_deref(), hash.as_deref(), work, now)?;
-            Output::Done
-        }
-        Command::SetPasscode(id, hash) => {
-            set_passcode::set(*id, hash.as_deref(), work, now)?;
-            Output::Done
-        }
-        Command::UnlockPasscode(id) => {
-            set_passcode::unlock(*id, work, now)?;
-            Output::Done
-        }
-        Command::ReservePasscodeAttempt(request, key) => {
-            reserve_passcode_attempt(request, *key, work, now)?
-        }
-        Command::FinishPasscodeAttempt(id, which, right) => {
-            try_passcode::end(*id, *which, *right, work, now)?;
-            Output::Done
-        }
-        Command::AdvanceClock(id, by_seconds) => {
-            Output::Time(advance_clock::advance(*id, *by_seconds, work, now)?)
-        }
-        Command::FundWallet(id, amount, key) => {
-            Output::Wallet(fund_wallet::fund(*id, *amount, key.as_deref(), work, now)?)
-        }
-        Command::SetWalletStatus(id, status, open) => {
-            Output::Wallet(set_wallet_status::set_status(*id, *status, *open, work, now)?)
-        }
-        Command::CreateParty(id, new) => {
-            Output::Party(create_party::create(*id, new, work, time(id, work)?)?)
-        }
-        Command::CreateCounterparty(id, relationship, party) => Output::Counterparty(
-            counterparties::create(*id, *relationship, *party, work, time(id, work)?)?,
-        ),
-        Command::UpdateCounterparty(id, which, relationship, party) => {
-            let time = time(id, work)?;
-            Output::Counterparty(counterparties::update(
-                *id,
-                *which,
-                *relationship,
-                *party,
-                work,
-                time,
-            )?)
-        }
-        Command::CreateAccount(id, new) => {
-            Output::Account(create_payment_account::create(*id, new, work, now)?)
-        }
-        Command::DeactivateAccount(id, which) => {
-            Output::Account(use_payment_account::deactivate(*id, *which, work, time(id, work)?)?)
-        }
-        Command::CreateSource(id, new) => {
-            Output::Source(create_source::create(*id, new, work, time(id, work)?)?)
-        }
-        Command::UpdateSource(which, changes) => Output::Source(update_source::update(
-            *which,
-            changes,
-            work,
-            time(&which.merchant_id, work)?,
-        )?),
-        Command::PublishSource(which) => {
-            Output::Source(publish_source::publish(*which, work, now)?)
-        }
-        Command::CancelSource(which) => Output::Source(cancel_source::cancel(*which, work, now)?),
-        Command::AddItem(which, new) => {
-            Output::Item(edit_items::add_item(*which, new, work, time(&which.merchant_id, work)?)?)
-        }
-        Command::UpdateItem(which, id, changes) => Output::Item(edit_items::update_item(
-            *which,
-            *id,
-            changes,
-            work,
-            time(&which.merchant_id, work)?,
-        )?),
-        Command::RemoveItem(which, id) => {
-            edit_items::remove_item(*which, *id, work, time(&which.merchant_id, work)?)?;
-            Output::Done
-        }
-        Command::CreateCheckout(id, new) => Output::Checkout(Box::new(create_checkout::create(
-            *id,
-            new,
-            settings.lifetimes,
-            work,
-            now,
-        )?)),
-        Command::OpenCheckoutPage(which, token) => {
-            Output::Page(open_checkout_page::open(*which, token, work, now)?)
-        }
-        Command::CreateSession(id, request) => {
-            Output::Session(create_session::create(*id, request, settings, work, now)?)
-        }
-        Command::CancelSession(id, kind, which) => {
-            Output::Session(cancel_session::cancel(*id, *kind, *which, work, now)?)
-        }
-        Command::ExpireSession(id) => Output::Changed(expire_session::expire(*id, work, now)?),
-        Command::Execute(request) => {
-            Output::Executed(Box::new(execute::execute(request, settings, work, now)?))
-        }
-        Command::ClaimExecution(id) => Output::Claimed(
-            claim_execution::claim(*id, settings.deadlines, work, now)?.map(Box::new),
-        ),
-        Command::RecordOutcome(id, word) => {
-            Output::Settled(Box::new(record_outcome::record(*id, word, work, now)?))
-        }
-        Command::AuthenticateCard(id, reference, success) => Output::Settled(Box::new(
-            authenticate_card::authenticate(*id, reference, *success, work, now)?,
-        )),
-        Command::ResolveReview(id, how, evidence) => {
-            Output::Review(resolve_review::resolve(*id, *how, evidence, work, now)?)
-        }
-    })
-}
-
-/// A replay needs no passcode, and an unverified merchant gets to no comparison: neither counts as
-/// a try.
-fn reserve_passcode_attempt(
-    request: &Execute,
-    key: ApiKeyId,
-    work: &mut Workspace,
-    now: Timestamp,
-) -> Result<Output, Stop> {
-    if let Some(execution) = execute::replay(request, work)? {
-        return Ok(Output::Executed(Box::new(Executed { execution, replayed: true, call: None })));
-    }
-    if !work.require::<Merchant>(request.merchant_id)?.verified {
-        return Err(Refusal::NotVerified.into());
-    }
-    Ok(Output::Passcode(try_passcode::reserve(request.merchant_id, key, work, now)?))
 }

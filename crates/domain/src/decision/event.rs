@@ -1,5 +1,4 @@
-//! What happened, for the timeline, for clients that listen, and as the header of each ledger
-//! transaction.
+//! Events: the timeline of a payment, the feed for clients, and the header of each ledger transaction.
 
 use crate::api_enum;
 use crate::kernel::ids::{EventId, MerchantId};
@@ -8,85 +7,68 @@ use crate::kernel::time::Timestamp;
 api_enum! {
     /// What an event is about.
     EventEntity {
-        /// A session.
         Session = "SESSION",
-        /// An execution.
         Execution = "EXECUTION",
-        /// An invoice or order.
         Source = "SOURCE",
-        /// A wallet.
         Wallet = "WALLET",
-        /// A review.
         Review = "REVIEW",
     }
 }
 
 api_enum! {
-    /// What happened to it.
     EventType {
-        /// A session was declared.
         SessionCreated = "session.created",
-        /// A session's time was over before it was executed.
         SessionExpired = "session.expired",
-        /// A session was canceled.
         SessionCanceled = "session.canceled",
         /// An execution was recorded; its hold, if it has one, was posted.
         ExecutionPending = "execution.pending",
-        /// The provider has it, or may have it.
+        /// The provider has the request, or may have it.
         ExecutionProcessing = "execution.processing",
-        /// The payer has to do something: to confirm a card payment.
+        /// The payer has to authenticate a card payment.
         ExecutionRequiresAction = "execution.requires_action",
         /// Money moved.
         ExecutionCompleted = "execution.completed",
         /// No money moved; a hold was released.
         ExecutionFailed = "execution.failed",
-        /// A review gave the wallet the money of a collection that had failed, as if it had
-        /// completed.
+        /// A review settled a failed collection as if it had completed.
         ExecutionSettled = "execution.settled_by_review",
         /// An invoice or order can be paid.
         SourcePublished = "source.published",
         /// A collection for it was started.
         SourceProcessing = "source.processing",
-        /// It was paid.
         SourcePaid = "source.paid",
         /// The collection failed; it can be paid again.
         SourceReopened = "source.reopened",
-        /// It was canceled.
         SourceCanceled = "source.canceled",
-        /// Sandbox money was put into a wallet.
+        /// Sandbox money was credited to a wallet.
         WalletFunded = "wallet.funded",
         /// A wallet's status was changed.
         WalletStatus = "wallet.status",
-        /// A case for a human was opened.
         ReviewOpened = "review.opened",
-        /// A provider said something more about it.
+        /// A provider reported another outcome while the review was open.
         ReviewHeard = "review.heard",
-        /// It was resolved.
         ReviewResolved = "review.resolved",
     }
 }
 
-/// Something that happened. Never changed.
+/// An event. Events are never changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
-    /// Its id, and that of the ledger transaction that it caused.
+    /// Also the id of the ledger transaction that it caused.
     pub id: EventId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// What happened.
     pub kind: EventType,
-    /// To what kind of thing,
     pub entity: EventEntity,
-    /// and to which.
     pub entity_id: i64,
-    /// What a person should know.
+    /// Details for people; see [`Event::public_note`].
     pub note: Option<String>,
     /// Server time.
     pub created_at: Timestamp,
 }
 
 impl Event {
-    /// What its merchant may read of the note: the evidence for a resolution is the operator's own.
+    /// The part of the note that the merchant may read: the operator's evidence for a resolution is
+    /// not shown.
     #[must_use]
     pub fn public_note(&self) -> Option<&str> {
         let note = self.note.as_deref()?;
@@ -99,5 +81,5 @@ impl Event {
     }
 }
 
-/// Stands between a resolution and the evidence for it.
+/// Separates a resolution from its evidence in the note of an event.
 pub const EVIDENCE_SEPARATOR: &str = ": ";

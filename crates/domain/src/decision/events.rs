@@ -1,4 +1,4 @@
-//! Recording what happened.
+//! Recording events.
 
 use crate::decision::event::{Event, EventEntity, EventType};
 use crate::decision::workspace::{Stop, Workspace};
@@ -6,16 +6,16 @@ use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::time::Timestamp;
 use crate::mutant;
 
-/// Records that `kind` happened to a entity.
+/// Records an event.
 ///
 /// # Errors
-/// [`Stop::Inconsistent`] without ids.
+/// [`Stop::Inconsistent`] when the block of ids is used up.
 pub fn record(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     kind: EventType,
     (entity, entity_id): (EventEntity, i64),
     note: Option<String>,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<EventId, Stop> {
     let id = EventId(work.new_id()?);

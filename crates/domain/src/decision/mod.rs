@@ -1,6 +1,7 @@
-//! How a decision works: the rows that it sees, what it changes, and the list of commands.
+//! How decisions work: the list of commands, the rows that a decision reads and changes, and events.
 
 pub mod command;
+pub mod decide;
 pub mod event;
 pub mod events;
 pub mod prefetch;

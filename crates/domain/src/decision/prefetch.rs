@@ -1,4 +1,5 @@
-//! Which rows a command will want, so that they are loaded together and not one after the other.
+//! The rows that a command will probably need, so that they are loaded together and not one after the
+//! other.
 
 use crate::decision::command::Command;
 use crate::decision::row::Lookup;
@@ -11,20 +12,19 @@ use crate::payments::create_session::NewSession;
 use crate::payments::execution::Execution;
 use crate::payments::session::Session;
 
-/// The row that a command is about.
+/// The row that is locked for a command before anything is read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LockKey {
-    /// Where it is to be found.
     pub key: RowKey,
-    /// Whose it must be, where a caller named it: another's row is left alone, and not kept from
-    /// its owner for a moment.
+    /// The merchant that must own the row, where a caller named it. Another merchant's row is not
+    /// locked, so that a stranger cannot make its owner wait.
     pub owner: Option<MerchantId>,
 }
 
 impl Command {
-    /// The row that the command is about, when it changes that row whenever it is accepted. Where
-    /// rows are locked it is locked before anything is read, so that of two processes with one
-    /// command the second sees all that the first did.
+    /// The row that the command changes whenever it is accepted, if there is one. On PostgreSQL it is
+    /// locked before anything is read, so that of two processes with the same command the second
+    /// sees all changes of the first.
     #[must_use]
     pub fn lock_key(&self) -> Option<LockKey> {
         let (key, owner) = match self {
@@ -42,20 +42,20 @@ impl Command {
         Some(LockKey { key, owner })
     }
 
-    /// Keys that the decision will likely ask for, as far as the rows that are loaded tell.
+    /// Keys that the decision will probably read, derived from the rows that are loaded already.
     #[must_use]
     pub fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
         match self {
             Self::Authenticated(_, command) => command.likely_keys(work),
             Self::Execute(request) => match work.get::<Session>(request.session_id) {
-                Ok(Some(session)) => of_session(&session),
+                Ok(Some(session)) => keys_of_session(&session),
                 _ => vec![],
             },
             Self::ClaimExecution(id) | Self::RecordOutcome(id, _) => {
                 match work.get::<Execution>(*id) {
                     Ok(Some(execution)) => {
-                        // A word to what is final may contradict an earlier one; what it makes
-                        // final may be past its deadline.
+                        // An outcome of a final execution may contradict the books; one that makes
+                        // an execution final may close the review of its deadline.
                         let kinds: &[ReviewKind] = match self {
                             Self::RecordOutcome(..) if execution.status.is_final() => {
                                 &review::MONEY_KINDS
@@ -63,7 +63,7 @@ impl Command {
                             Self::RecordOutcome(..) => &[ReviewKind::DeadlinePassed],
                             _ => &[],
                         };
-                        let mut keys = of_execution(&execution);
+                        let mut keys = keys_of_execution(&execution);
                         keys.extend(
                             kinds.iter().map(|kind| RowKey::Review(Lookup::AltKey((*id, *kind)))),
                         );
@@ -76,8 +76,8 @@ impl Command {
         }
     }
 
-    /// Keys that the decision will certainly ask for: loaded ahead, so that it rarely has to be
-    /// made twice.
+    /// Keys that the decision will certainly read. They are loaded first, so that the decision rarely
+    /// has to be repeated.
     #[must_use]
     pub fn hints(&self) -> Vec<RowKey> {
         match self {
@@ -135,21 +135,21 @@ impl Command {
     }
 }
 
-/// The rows that an execution refers to, and that a provider's word on it is about.
-fn of_execution(execution: &Execution) -> Vec<RowKey> {
+/// The rows that an execution refers to, which an outcome may change.
+fn keys_of_execution(execution: &Execution) -> Vec<RowKey> {
     let mut keys = vec![RowKey::Merchant(Lookup::Id(execution.merchant_id))];
     keys.extend(execution.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
     keys.extend(execution.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
-    let awaiting = |money: Money| (Owner::Merchant(execution.merchant_id), money.currency);
-    keys.extend(execution.incoming().map(|money| RowKey::Wallet(Lookup::AltKey(awaiting(money)))));
+    let credited = |money: Money| (Owner::Merchant(execution.merchant_id), money.currency);
+    keys.extend(execution.incoming().map(|money| RowKey::Wallet(Lookup::AltKey(credited(money)))));
     keys.extend(execution.other_wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
     keys.extend(execution.payment_account_id.map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
     keys.extend(execution.original_execution_id.map(|id| RowKey::Execution(Lookup::Id(id))));
     keys
 }
 
-/// The rows that a session refers to, and that carrying it out is about.
-fn of_session(session: &Session) -> Vec<RowKey> {
+/// The rows that a session refers to, which its execution reads.
+fn keys_of_session(session: &Session) -> Vec<RowKey> {
     let mut keys = vec![];
     keys.extend(session.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
     keys.extend(session.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));

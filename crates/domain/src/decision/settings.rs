@@ -1,28 +1,24 @@
-//! What an operator may set.
+//! Settings of the operator that decisions depend on.
 
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{Timestamp, minutes, seconds};
 use crate::ledger::wallet;
 
-/// What an operator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Settings {
-    /// How long sessions live.
     pub lifetimes: Lifetimes,
-    /// How long executions may take.
     pub deadlines: Deadlines,
-    /// What merchants may do to each other by transfers.
     pub transfers: TransferLimits,
 }
 
-/// How long sessions may live, where an operator has not set it otherwise.
+/// How long sessions can be executed. The defaults hold unless the operator sets other values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lifetimes {
-    /// A checkout session, in microseconds.
+    /// Of a checkout session, in microseconds.
     pub checkout_us: i64,
-    /// A payout session whose caller gives no expiry, in microseconds.
+    /// Of a payout session without an `expires_at` in its request, in microseconds.
     pub payout_us: i64,
-    /// The furthest `expires_at`, in days.
+    /// The furthest `expires_at`, in days from now.
     pub max_days: i64,
 }
 
@@ -32,7 +28,7 @@ impl Default for Lifetimes {
     }
 }
 
-/// Whether `expires_at` is in the future and not too far.
+/// Checks that `expires_at` is in the future and not too far ahead.
 ///
 /// # Errors
 /// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`].
@@ -50,12 +46,14 @@ pub fn check_expiry(
     }
 }
 
-/// How long executions may take, where an operator has not set it otherwise.
+/// How long executions may take. The defaults hold unless the operator sets other values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadlines {
-    /// After this, in microseconds of merchant time, an execution that is not final goes to review.
+    /// An execution that is not final after this time goes to review; in microseconds of merchant
+    /// time.
     pub deadline_us: i64,
-    /// After this, in microseconds of merchant time, a payer who does not act is given up.
+    /// A payment that the payer has not authenticated after this time is canceled; in microseconds of
+    /// merchant time.
     pub action_us: i64,
 }
 
@@ -65,20 +63,21 @@ impl Default for Deadlines {
     }
 }
 
-/// What merchants may do to each other by transfers, where an operator has not set it otherwise.
+/// Limits on what merchants can do to each other by transfers. The defaults hold unless the operator
+/// sets other values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TransferLimits {
-    /// The most minor units that a wallet may have, hold and await after a transfer from another
-    /// merchant: far less than its [room](wallet::ROOM_MINOR), so that no stranger fills it until
-    /// its own collections are refused.
+    /// The limit of a wallet's available, held and incoming amounts together, in minor units, after a
+    /// transfer from another merchant. It is far below the [limit](wallet::WALLET_LIMIT_MINOR) for the
+    /// merchant's own payments, so that no stranger can fill the wallet until collections are refused.
     pub fill_minor: i64,
-    /// Of so many parties an hour a merchant may be told who receives a transfer to them: it says
-    /// whose phone is a merchant's. Parties that it was told of before do not count.
+    /// For how many new parties per hour a merchant may learn who receives a transfer to them, which
+    /// reveals whose phone number is a merchant's.
     pub recipients_per_hour: i64,
 }
 
 impl Default for TransferLimits {
     fn default() -> Self {
-        Self { fill_minor: wallet::ROOM_MINOR / 40, recipients_per_hour: 1_000 }
+        Self { fill_minor: wallet::WALLET_LIMIT_MINOR / 40, recipients_per_hour: 1_000 }
     }
 }

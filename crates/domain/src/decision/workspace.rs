@@ -1,27 +1,28 @@
-//! What a decision knows and what it changes: the rows that were loaded for a batch of commands.
+//! The workspace of a batch of commands: the rows that were loaded for it, and what its commands
+//! changed.
 //!
-//! Reading a row that is not loaded stops the decision with [`Stop::NotLoaded`]; the engine loads
-//! it and decides again from the start. Absence is knowledge too. A command's changes are a draft
-//! until it is accepted; a refused one leaves none.
+//! Reading a row that is not loaded stops the decision with [`Stop::NotLoaded`]; the engine loads the
+//! row and decides again from the start. That a row is absent is loaded and remembered too. The
+//! changes of a command are a draft until it is accepted; a refused command leaves no change.
 
 use crate::decision::event::Event;
 use crate::decision::row::{Lookup, LookupOf, Row};
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::refusal::Refusal;
 use crate::ledger::account::Entry;
-use crate::tariff::tariff::Tariff;
+use crate::tariff::Tariff;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// Why a decision stopped.
+/// Why a decision stopped without an output.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// A row is not loaded.
+    /// The decision reads a row that is not loaded.
     NotLoaded(RowKey),
     /// The command is refused, for all of these reasons.
     Refused(Vec<Refusal>),
-    /// Rows contradict each other, or a sum does not fit where it must: a fault of ours, never of
+    /// Rows contradict each other, or a sum overflows where it must not: an error of ours, never of
     /// the caller.
     Inconsistent(String),
 }
@@ -44,7 +45,8 @@ impl From<Vec<Refusal>> for Stop {
     }
 }
 
-/// A row, or the id of a alt_key: as it was stored, and as it is after the batch's commands so far.
+/// A row, or the id that an alternative key leads to: as stored in the database, and as changed by
+/// the accepted commands of the batch. `None` is a row that does not exist.
 #[derive(Debug)]
 struct Versions<T> {
     stored: Option<T>,
@@ -62,6 +64,7 @@ impl<T: Clone> Versions<T> {
 pub struct Table<R: Row> {
     rows: HashMap<R::Id, Versions<Arc<R>>>,
     alt_keys: HashMap<R::AltKey, Versions<R::Id>>,
+    /// The changes of the command that is being decided.
     draft: Vec<Arc<R>>,
 }
 
@@ -71,12 +74,10 @@ impl<R: Row> Default for Table<R> {
     }
 }
 
-/// What must be written for one row.
+/// A change to write to the database.
 #[derive(Debug)]
 pub enum RowChange<'a, R> {
-    /// A row that was not there.
     Insert(&'a R),
-    /// A row that was there, and differs.
     Update(&'a R),
 }
 
@@ -120,7 +121,7 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    /// Whether the lookup was loaded, be it as absent.
+    /// Whether the lookup was loaded, even if no row was found.
     #[must_use]
     pub fn is_loaded(&self, lookup: &LookupOf<R>) -> bool {
         match lookup {
@@ -129,8 +130,8 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    /// Takes in what the store found for a lookup. A row that is known already stays as it is: it
-    /// may have been changed.
+    /// Adds what the store found for a lookup. A row that is loaded already stays as it is: commands
+    /// of the batch may have changed it.
     pub fn load(&mut self, lookup: LookupOf<R>, found: Option<R>) {
         let id = found.as_ref().map(Row::id);
         match lookup {
@@ -151,13 +152,14 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    /// The rows that were found in the store.
+    /// The ids of the rows that exist in the database.
     pub fn stored_ids(&self) -> impl Iterator<Item = R::Id> + '_ {
         self.rows.iter().filter(|(_, versions)| versions.stored.is_some()).map(|(id, _)| *id)
     }
 
-    /// Takes in a row that was locked, or looked at again. Answers whether it is as it was loaded;
-    /// if not, what was decided on it must be decided again, after [`Workspace::restart`].
+    /// Compares a row, read again under its lock, with the version that the decisions used. Returns
+    /// whether they are equal. If not, the new version replaces it, and the batch must be decided
+    /// again after [`Workspace::reset_after_conflict`].
     pub fn confirm(&mut self, locked: R) -> bool {
         let versions = self.rows.entry(locked.id()).or_insert(Versions::loaded(None));
         let same = versions.stored.as_deref() == Some(&locked);
@@ -167,7 +169,8 @@ impl<R: Loaded> Table<R> {
         same
     }
 
-    /// Forgets all that is read again. Nothing is changed when this is called.
+    /// Forgets the rows of types that are read again after a conflict. Called after a reset only, when
+    /// there are no changes to lose.
     fn forget_unlocked(&mut self) {
         if R::REREAD_ON_CONFLICT {
             self.rows.clear();
@@ -175,14 +178,14 @@ impl<R: Loaded> Table<R> {
         }
     }
 
-    /// Forgets what the commands so far changed; what was loaded stays.
+    /// Drops all changes of the batch; the loaded rows stay.
     fn reset_to_loaded(&mut self) {
         self.draft.clear();
         self.rows.values_mut().for_each(|versions| versions.current.clone_from(&versions.stored));
         self.alt_keys.values_mut().for_each(|versions| versions.current = versions.stored);
     }
 
-    /// What differs from the store, in the order of the primary key.
+    /// The changes to write, in the order of the primary key, which is also the order of locking.
     #[must_use]
     pub fn changes(&self) -> Vec<RowChange<'_, R>> {
         let mut changes: Vec<_> = self
@@ -201,47 +204,45 @@ impl<R: Loaded> Table<R> {
     }
 }
 
-/// The one list of tables: calls a macro with the field of [`Tables`], the variant of [`RowKey`]
-/// and the row type of each. Every transaction locks in this order. What commands are about comes
-/// first, since it is locked before anything is read, and has no foreign keys; of the rest a row
-/// comes after those it points at.
+/// The list of all tables: calls a macro with the field of [`Tables`], the variant of [`RowKey`] and
+/// the row type of each.
+///
+/// Every transaction locks and writes in this order, which prevents deadlocks. The tables of
+/// [`lock_key`](crate::decision::command::Command::lock_key) come first, since their rows are locked
+/// before anything is read; they have no foreign keys. Each of the rest comes after the tables that it
+/// refers to.
 #[macro_export]
 macro_rules! each_table {
     ($macro:ident) => {
         $macro! {
-            /// Sessions.
             sessions: Session = $crate::payments::session::Session,
-            /// Executions, by merchant and reference too.
+            /// Also by merchant and `reference_id`.
             executions: Execution = $crate::payments::execution::Execution,
-            /// Keys that sign access tokens.
             signing_keys: SigningKey = $crate::directory::signing_key::SigningKey,
-            /// Merchants, by phone within their mode too.
+            /// Also by mode and phone.
             merchants: Merchant = $crate::directory::merchant::Merchant,
-            /// API keys, by client id too.
+            /// Also by client id.
             api_keys: ApiKey = $crate::directory::merchant::ApiKey,
-            /// Passcodes, by their merchant.
+            /// By merchant.
             passcodes: Passcode = $crate::directory::passcode::Passcode,
-            /// Parties, by merchant and phone too: the one that is found by it.
+            /// Also by merchant and phone, which leads to the first party with that phone.
             parties: Party = $crate::directory::party::Party,
-            /// Counterparties.
             counterparties: Counterparty = $crate::directory::party::Counterparty,
-            /// Payment accounts.
             payment_accounts: PaymentAccount = $crate::directory::payment_account::PaymentAccount,
-            /// Counters of invoice and order numbers.
+            /// The last numbers of invoices and orders.
             counters: Counter = $crate::sales::source::Counter,
             /// Invoices and orders.
             sources: Source = $crate::sales::source::Source,
-            /// Their items.
             items: Item = $crate::sales::source::Item,
-            /// Pages of invoices and orders, by those too.
+            /// The pages of invoices and orders; also by source.
             checkout_configs: CheckoutConfig = $crate::sales::checkout::CheckoutConfig,
-            /// Reviews, by execution and kind too.
+            /// Also by execution and kind.
             reviews: Review = $crate::exceptions::review::Review,
-            /// Wallets, by owner and currency too.
+            /// Also by owner and currency.
             wallets: Wallet = $crate::ledger::wallet::Wallet,
-            /// Sandbox money that was given under a key, by that too.
+            /// Credits of sandbox money; also by idempotency key.
             fundings: Funding = $crate::ledger::funding::Funding,
-            /// System accounts, by merchant, kind and currency too.
+            /// System accounts; also by merchant, kind and currency.
             accounts: Account = $crate::ledger::account::Account,
         }
     };
@@ -249,7 +250,7 @@ macro_rules! each_table {
 
 macro_rules! rows {
     ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
-        /// Where a row is to be found.
+        /// A row to load: its table and one of its keys.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub enum RowKey { $($(#[$doc])* $variant(LookupOf<$row>)),+ }
 
@@ -263,7 +264,7 @@ macro_rules! rows {
             fn reset_to_loaded(&mut self) { $(self.$field.reset_to_loaded();)+ }
             fn forget_unlocked(&mut self) { $(self.$field.forget_unlocked();)+ }
 
-            /// Whether the key was loaded, be it as absent.
+            /// Whether the key was loaded, even if no row was found.
             #[must_use]
             pub fn is_loaded(&self, key: &RowKey) -> bool {
                 match key { $(RowKey::$variant(lookup) => self.$field.is_loaded(lookup)),+ }
@@ -280,47 +281,42 @@ macro_rules! rows {
 
 each_table!(rows);
 
-/// Where the rows of a type are accepted; the list of tables above writes it.
+/// A row type that has a table in the workspace. Implemented by the list of tables above.
 pub trait Loaded: Row {
-    /// The key to load by.
     fn key(lookup: LookupOf<Self>) -> RowKey;
-    /// This type's table.
     fn table(work: &Workspace) -> &Table<Self>;
-    /// This type's table, to change.
     fn table_mut(work: &mut Workspace) -> &mut Table<Self>;
 }
 
 /// Ids that this process has reserved and not used yet: `next..end`.
 ///
-/// The ids that one command takes are contiguous, and fewer than [`IDS_PER_COMMAND`]: the engine
-/// reserves a new block when fewer are left.
+/// The ids of one command are contiguous and fewer than [`IDS_PER_COMMAND`], so that the entries of a
+/// ledger transaction are found next to the id of its event without an index. The engine reserves a new block when
+/// fewer are left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IdBlock {
-    /// The next id to give.
     pub next: i64,
-    /// The first that is not ours.
+    /// The first id after the block.
     pub end: i64,
 }
 
-/// The most ids that one command takes.
+/// The limit of ids for one command.
 pub const IDS_PER_COMMAND: i64 = 64;
 
-/// The rows of one batch of commands, and what its commands changed.
+/// The rows of one batch of commands, and the changes of its commands.
 #[derive(Debug)]
 pub struct Workspace {
-    /// The tables.
     pub tables: Tables,
-    /// Fees, rates and markets.
     pub tariff: Arc<Tariff>,
-    /// The UUID drawn when the database was made.
+    /// The UUID of the installation, generated with the database.
     pub installation: [u8; 16],
-    /// Ids for new rows.
     pub ids: IdBlock,
-    /// New events.
+    /// The events to insert.
     pub events: Vec<Event>,
-    /// New ledger entries.
+    /// The ledger entries to insert.
     pub entries: Vec<Entry>,
     first_id: i64,
+    /// How much of `ids`, `events` and `entries` belongs to accepted commands.
     accepted: Watermark,
 }
 
@@ -338,7 +334,6 @@ impl Watermark {
 }
 
 impl Workspace {
-    /// An empty workspace.
     #[must_use]
     pub fn new(tariff: Arc<Tariff>, installation: [u8; 16], ids: IdBlock) -> Self {
         let accepted = Watermark::at(ids.next);
@@ -354,7 +349,7 @@ impl Workspace {
         }
     }
 
-    /// The row of that id; `None` when there is none.
+    /// The row of that id; `None` if it does not exist.
     ///
     /// # Errors
     /// [`Stop::NotLoaded`] when it is not loaded.
@@ -362,7 +357,7 @@ impl Workspace {
         R::table(self).get(id)
     }
 
-    /// The row of that alt_key; `None` when there is none.
+    /// The row of that alternative key; `None` if it does not exist.
     ///
     /// # Errors
     /// [`Stop::NotLoaded`] when it is not loaded.
@@ -370,22 +365,22 @@ impl Workspace {
         R::table(self).find(alt_key)
     }
 
-    /// The row of an id that another row holds: it must be there.
+    /// The row of an id that another row refers to: it must exist.
     ///
     /// # Errors
-    /// [`Stop::NotLoaded`] when it is not loaded, [`Stop::Inconsistent`] when it is not there.
+    /// [`Stop::NotLoaded`] when it is not loaded, [`Stop::Inconsistent`] when it does not exist.
     pub fn require<R: Loaded>(&self, id: R::Id) -> Result<Arc<R>, Stop> {
         self.get::<R>(id)?
             .ok_or_else(|| Stop::Inconsistent(format!("{id:?} is referred to and absent")))
     }
 
-    /// Writes a row, new or changed. A new row with a alt_key must have been looked for by it
-    /// before.
+    /// Stores a new or changed row in the draft. A new row with an alternative key must have been
+    /// looked up by that key before: only then a later command of the batch finds it.
     pub fn put<R: Loaded>(&mut self, row: R) {
         R::table_mut(self).put(row);
     }
 
-    /// An id for a new row.
+    /// Takes an id for a new row.
     ///
     /// # Errors
     /// [`Stop::Inconsistent`] when the block is used up, which the engine prevents.
@@ -397,7 +392,7 @@ impl Workspace {
         Ok(self.ids.next - 1)
     }
 
-    /// Accepts what the last command changed.
+    /// Makes the draft of the last command part of the batch.
     pub fn accept_draft(&mut self) {
         self.tables.accept_draft();
         self.accepted = Watermark {
@@ -407,7 +402,7 @@ impl Workspace {
         };
     }
 
-    /// Forgets what the last command changed.
+    /// Drops the draft of the last command, with its ids, events and entries.
     pub fn discard_draft(&mut self) {
         self.tables.discard_draft();
         self.ids.next = self.accepted.next_id;
@@ -415,16 +410,16 @@ impl Workspace {
         self.entries.truncate(self.accepted.entries);
     }
 
-    /// Forgets what all commands so far changed, so that they can be decided again; what was loaded
-    /// stays. Only for a workspace that was never refilled.
+    /// Drops the changes of all commands, so that they can be decided again; the loaded rows stay.
+    /// Only for a workspace whose ids were never refilled: it reuses them from the first.
     pub fn reset_to_loaded(&mut self) {
         self.tables.reset_to_loaded();
         self.accepted = Watermark::at(self.first_id);
         self.discard_draft();
     }
 
-    /// The same after others have changed something meanwhile: what decisions depend on without
-    /// changing it is read again.
+    /// [`reset_to_loaded`](Self::reset_to_loaded) after other processes changed rows: rows that
+    /// decisions depend on without changing them are read again.
     pub fn reset_after_conflict(&mut self) {
         self.reset_to_loaded();
         self.tables.forget_unlocked();

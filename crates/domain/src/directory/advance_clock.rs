@@ -1,4 +1,4 @@
-//! Moving the clock of a sandbox merchant forward.
+//! Advancing the clock of a sandbox merchant.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
@@ -7,14 +7,15 @@ use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{Timestamp, seconds};
 
-/// The most that the sandbox clock moves in one call, in seconds: 366 days.
+/// The maximal advance in one call, in seconds: 366 days.
 pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
 
-/// The most that it is ahead in all: times of requests end in the year 9999, and queries add to it.
+/// How far the clock can be ahead in all, in years: times must stay before the year 10000, with what
+/// queries add to them.
 pub const MAX_AHEAD_YEARS: i64 = 100;
 
-/// Moves the sandbox clock forward. What waits for a provider waits by that clock, so that nothing
-/// else has to be written.
+/// Advances the clock of a sandbox merchant. Executions are due by merchant time, so that nothing but
+/// the merchant's row has to be changed.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for a live merchant, [`Refusal::ClockFar`].

@@ -6,7 +6,7 @@ use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Adds an API key to a merchant.
+/// Creates an API key for a merchant.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -18,11 +18,11 @@ pub fn create(
     now: Timestamp,
 ) -> Result<ApiKey, Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
-    add_key(work, merchant.id, client_id, secret_hash, now)
+    add_key(merchant.id, client_id, secret_hash, work, now)
 }
 
-/// Revokes an API key, be it the merchant's last: the operator can make another. Once more changes
-/// nothing.
+/// Revokes an API key, even the merchant's last: the operator can create another. Repeating the request
+/// changes nothing.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -42,10 +42,10 @@ pub fn revoke(
 }
 
 pub(crate) fn add_key(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     client_id: &str,
     secret_hash: &str,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<ApiKey, Stop> {
     if work.find::<ApiKey>(&client_id.to_owned())?.is_some() {

@@ -1,8 +1,8 @@
-//! Who sent a command in, and whether their credentials still hold when it is decided.
+//! The caller of a command, and whether its credentials are still valid when the command is decided.
 //!
-//! A token is checked when the head of a request arrives; the body may take half a minute, and a
-//! batch may wait for others. A key that is revoked meanwhile must not pay, so the rows of both
-//! keys are part of what a decision sees.
+//! A token is checked when the head of a request arrives. The body may take half a minute, and a batch
+//! may wait for others. A key that is revoked in the meantime must not authorize a payment, so the rows
+//! of both keys are part of the decision.
 
 use crate::decision::row::Lookup;
 use crate::decision::workspace::{RowKey, Stop, Workspace};
@@ -12,21 +12,20 @@ use crate::kernel::ids::{ApiKeyId, MerchantId, SigningKeyId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// What the access token of a request said.
+/// The contents of the access token of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Caller {
-    /// The merchant that calls.
     pub merchant_id: MerchantId,
     /// The API key that the token was issued for.
     pub api_key_id: ApiKeyId,
-    /// The key that signed it.
+    /// The key that signed the token.
     pub signing_key_id: SigningKeyId,
-    /// Server time at which it expires.
+    /// Server time at which the token expires.
     pub until: Timestamp,
 }
 
 impl Caller {
-    /// The rows that say whether the credentials hold.
+    /// The rows that decide whether the credentials are valid.
     #[must_use]
     pub const fn keys(&self) -> [RowKey; 2] {
         [
@@ -35,7 +34,7 @@ impl Caller {
         ]
     }
 
-    /// Demands that the credentials hold.
+    /// Checks that the credentials are valid.
     ///
     /// # Errors
     /// [`Refusal::KeyRevoked`], [`Refusal::SigningKeyRetired`], [`Refusal::TokenExpired`].

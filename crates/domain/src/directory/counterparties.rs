@@ -8,7 +8,7 @@ use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Makes a counterparty.
+/// Creates a counterparty.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `party_id`.
@@ -34,7 +34,7 @@ pub fn create(
     Ok(counterparty)
 }
 
-/// Changes a counterparty; a relationship that is `None` stays.
+/// Changes a counterparty. A `relationship` of `None` leaves it as it is.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::Unknown`] on `party_id`.
@@ -55,7 +55,7 @@ pub fn update(
     }
     let counterparty = Counterparty {
         relationship: relationship.unwrap_or(found.relationship),
-        party_id: party_id.of(found.party_id),
+        party_id: party_id.apply_to(found.party_id),
         updated_at: time,
         ..(*found).clone()
     };
@@ -63,7 +63,7 @@ pub fn update(
     Ok(counterparty)
 }
 
-/// This merchant's counterparty of that id.
+/// The merchant's counterparty of that id.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `field`.

@@ -11,30 +11,26 @@ use crate::kernel::time::Timestamp;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::Owner;
 
-/// What is needed to make a merchant.
+/// A request to create a merchant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewMerchant {
-    /// Its name.
     pub name: String,
-    /// Its legal form.
     pub kind: MerchantType,
     /// Whether its money is real.
     pub mode: Mode,
-    /// Its phone.
     pub phone: Option<String>,
-    /// Its email.
     pub email: Option<String>,
     /// Whether it may pay out, transfer and refund.
     pub verified: bool,
-    /// The public half of its first API key.
+    /// The client id of its first API key.
     pub client_id: String,
-    /// SHA-256 of the secret half, in hexadecimal.
+    /// SHA-256 of the client secret, in hexadecimal.
     pub secret_hash: String,
     /// The currencies to open wallets in.
     pub currencies: Vec<Currency>,
 }
 
-/// Makes a merchant with one API key and its wallets.
+/// Creates a merchant with one API key and its wallets.
 ///
 /// # Errors
 /// [`Refusal::PhoneTaken`].
@@ -68,9 +64,9 @@ pub fn create(
     let mut wallets = Vec::new();
     for currency in &new.currencies {
         let wallet =
-            open_wallet::open(work, merchant.id, Owner::Merchant(merchant.id), *currency, now)?;
+            open_wallet::open(merchant.id, Owner::Merchant(merchant.id), *currency, work, now)?;
         wallets.push((wallet.id, *currency));
     }
-    api_keys::add_key(work, merchant.id, &new.client_id, &new.secret_hash, now)?;
+    api_keys::add_key(merchant.id, &new.client_id, &new.secret_hash, work, now)?;
     Ok((merchant, wallets))
 }

@@ -1,4 +1,4 @@
-//! Creating a party, and finding one.
+//! Creating and finding parties.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::party::Party;
@@ -6,20 +6,17 @@ use crate::kernel::ids::{MerchantId, PartyId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// What is needed to make a party.
+/// A request to create a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewParty {
-    /// Its name.
     pub fullname: String,
-    /// Its phone.
     pub phone: String,
-    /// Its email.
     pub email: Option<String>,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
 }
 
-/// Makes a party. The first with a phone is the one that is found by it.
+/// Creates a party. The first party with a phone number is the one that is found by it.
 ///
 /// # Errors
 /// None of its own.
@@ -46,7 +43,7 @@ pub fn create(
     Ok(party)
 }
 
-/// This merchant's first party with the phone of `new`; it is made when there is none.
+/// The merchant's first party with the phone of `new`, which is created if there is none.
 ///
 /// # Errors
 /// None of its own.
@@ -62,7 +59,7 @@ pub fn by_phone(
     }
 }
 
-/// This merchant's party of that id.
+/// The merchant's party of that id.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `field`.

@@ -10,27 +10,23 @@ use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::refusal::{Refusal, Refusals};
 use crate::kernel::time::Timestamp;
 
-/// What is needed to make a payment account.
+/// A request to create a payment account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewAccount {
-    /// The party that holds it.
     pub party_id: PartyId,
-    /// The holder's name on it.
     pub account_name: String,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
     /// What it is for.
     pub operation: Operation,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
-    /// The number; where there is none, mobile money takes the party's phone.
+    /// Mobile money defaults to the party's phone.
     pub account_number: Option<String>,
 }
 
-/// Makes a payment account. A mobile-money number must be of the method's country; of which
-/// operator it is only the network knows, for numbers are ported.
+/// Creates a payment account. A mobile-money number must be of the method's country. Its operator is not
+/// checked: numbers are ported, and only the network knows.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`]

@@ -7,39 +7,32 @@ use crate::kernel::names::{FeeBearer, Mode};
 use crate::kernel::time::Timestamp;
 
 api_enum! {
-    /// The legal form of a merchant.
     MerchantType {
-        /// A firm.
         Organization = "ORGANIZATION",
-        /// A small one.
         MicroOrganization = "MICRO_ORGANIZATION",
     }
 }
 
-/// A tenant.
+/// A merchant: the tenant that all other rows belong to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Merchant {
-    /// Its id.
     pub id: MerchantId,
-    /// Its name.
     pub name: String,
-    /// Its legal form.
     pub kind: MerchantType,
     /// Whether its money is real.
     pub mode: Mode,
-    /// Its phone, unique within its mode: transfers find it by that.
+    /// Unique within the mode: transfers find their receiver by it.
     pub phone: Option<String>,
-    /// Its email.
     pub email: Option<String>,
     /// Whether it may pay out, transfer and refund.
     pub verified: bool,
-    /// The name of its fee tier.
     pub fee_tier: String,
-    /// Server time at which it was given that tier; `None` for the one that it came with.
+    /// Server time at which the tier was assigned; `None` for the default tier of its creation.
     pub fee_tier_assigned_at: Option<Timestamp>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: FeeBearer,
-    /// Server time from which it may be told of as many recipients of transfers as ever.
+    /// Server time at which its limit of new transfer recipients is unused again; see
+    /// [`recipient`](crate::payments::recipient).
     pub recipients_full_at: Option<Timestamp>,
     /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
     pub clock_offset_us: i64,
@@ -50,7 +43,7 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// The merchant's own time.
+    /// Merchant time at server time `now`.
     #[must_use]
     pub const fn time(&self, now: Timestamp) -> Timestamp {
         now.plus(self.clock_offset_us)
@@ -70,16 +63,13 @@ impl Row for Merchant {
     }
 }
 
-/// A pair of client id and client secret.
+/// An API key: a client id with a client secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ApiKey {
-    /// Its id.
     pub id: ApiKeyId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The public half.
     pub client_id: String,
-    /// SHA-256 of the secret half, in hexadecimal.
+    /// SHA-256 of the client secret, in hexadecimal.
     pub secret_hash: String,
     /// Server time.
     pub created_at: Timestamp,

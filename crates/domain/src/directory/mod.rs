@@ -1,4 +1,4 @@
-//! Who takes part: merchants, their keys and passcodes, parties and their payment accounts.
+//! Merchants with their keys and passcodes, and parties with their payment accounts.
 
 pub mod advance_clock;
 pub mod api_keys;

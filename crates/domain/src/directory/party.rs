@@ -1,4 +1,4 @@
-//! Parties, people and companies known by their phone, and counterparties, what they are to a
+//! Parties, which are people and companies, and counterparties, which are their relationships to a
 //! merchant.
 
 use crate::api_enum;
@@ -9,53 +9,38 @@ use crate::kernel::time::Timestamp;
 api_enum! {
     /// What a counterparty is to the merchant.
     Relationship {
-        /// Buys from it.
         Customer = "CUSTOMER",
-        /// A friend.
         Friend = "FRIEND",
-        /// Gives to it.
         Donor = "DONOR",
-        /// Is given to.
         Donee = "DONEE",
-        /// Kin.
         Family = "FAMILY",
-        /// Works for it.
         Employee = "EMPLOYEE",
-        /// Sells to it.
         Supplier = "SUPPLIER",
-        /// Someone known.
         Contact = "CONTACT",
-        /// Serves it.
         ServiceProvider = "SERVICE_PROVIDER",
-        /// Shares a business.
         Partner = "PARTNER",
-        /// Receives a benefit.
         Beneficiary = "BENEFICIARY",
         /// The merchant itself.
         Myself = "SELF",
     }
 }
 
-/// A person or firm.
+/// A person or company.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Party {
-    /// Its id.
     pub id: PartyId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Its name.
     pub fullname: String,
-    /// Its phone: digits with the country code, no plus sign.
+    /// Digits with the country code, without a plus sign.
     pub phone: String,
-    /// The same where it is the one that is found by it: several parties of a merchant may have one
-    /// phone, but not be found by one, so that of two processes that find none and make one the
-    /// second is refused by a key.
+    /// `phone`, if this is the party that is found by it; `None` for later parties with the same
+    /// phone. It is a unique key, so that of two processes that find no party and create one, the
+    /// second is refused by the database.
     pub found_by: Option<String>,
-    /// Its email.
     pub email: Option<String>,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
-    /// Server time at which its merchant was first told who receives a transfer to it.
+    /// Server time at which the merchant first learned who receives transfers to it.
     pub recipient_told_at: Option<Timestamp>,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -79,11 +64,8 @@ impl Row for Party {
 /// The relation of a merchant to a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counterparty {
-    /// Its id.
     pub id: CounterpartyId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The party behind it.
     pub party_id: Option<PartyId>,
     /// What it is to the merchant.
     pub relationship: Relationship,

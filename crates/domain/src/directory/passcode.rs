@@ -1,46 +1,45 @@
-//! The passcode that a merchant's payouts need, and the count of wrong tries.
+//! The passcode that a merchant's payouts require, and the count of failed attempts.
 //!
-//! A try is reserved before it is compared and ended afterwards, each in a transaction, so that
-//! guesses at the same moment, at any number of processes, cannot outrun the count. Only what was
-//! found wrong locks: right ones at the same moment wait for a place. A right one takes away
-//! nothing but its own reservation, so that guesses between the owner's payouts add up.
+//! An attempt is reserved before the passcode is compared and finished afterwards, each in its own
+//! transaction, so that concurrent guesses at any number of processes cannot outrun the count. Only
+//! attempts that were found wrong lock; concurrent right ones wait for a free slot. A right attempt
+//! removes only its own reservation, so that guesses made between the owner's payouts add up.
 
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId};
 use crate::kernel::time::{Timestamp, minutes, seconds};
 
-/// So many wrong ones of an API key,
+/// This many failed attempts of one API key within [`KEY_WINDOW_US`] lock the key.
 pub const KEY_TRIES: usize = 5;
 
-/// within so long, lock it out for as long.
+/// The window of [`KEY_TRIES`], and for how long the key is locked, in microseconds.
 pub const KEY_WINDOW_US: i64 = minutes(15);
 
-/// So many wrong ones of all its keys,
+/// This many failed attempts of all keys within [`MERCHANT_WINDOW_US`] lock the merchant until an
+/// operator unlocks it.
 pub const MERCHANT_TRIES: usize = 20;
 
-/// within so long, lock the merchant out until an operator lifts that.
+/// The window of [`MERCHANT_TRIES`], in microseconds.
 pub const MERCHANT_WINDOW_US: i64 = minutes(24 * 60);
 
-/// A reservation that is not ended within this time is of a process that died: it may have told a
-/// guesser that it was wrong.
+/// A reservation that is not finished within this time, in microseconds, counts as a failed attempt:
+/// its process died, and may have told a guesser before that the passcode was wrong.
 pub const ABANDONED_US: i64 = seconds(30);
 
-/// A try of a passcode: of a right one nothing stays.
+/// An attempt that is being compared or failed. One with the right passcode is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PasscodeTry {
-    /// Its id.
     pub id: PasscodeTryId,
-    /// The API key that tries.
     pub key: ApiKeyId,
-    /// Server time: when it was found wrong; else when it was reserved.
+    /// Server time at which it was found wrong, or else reserved.
     pub at: Timestamp,
-    /// Whether it was compared, and wrong.
+    /// Whether it was compared and found wrong.
     pub wrong: bool,
 }
 
 impl PasscodeTry {
-    /// When it became a wrong one, if it is one.
-    pub(crate) fn wrong_at(&self, now: Timestamp) -> Option<Timestamp> {
+    /// When it failed, if it did: found wrong, or abandoned.
+    pub(crate) fn failed_at(&self, now: Timestamp) -> Option<Timestamp> {
         let abandoned = self.at.plus(ABANDONED_US);
         match self.wrong {
             true => Some(self.at),
@@ -49,81 +48,98 @@ impl PasscodeTry {
     }
 }
 
-/// The tries that still count, or are still compared. There are never more than lock the merchant.
+/// The failed attempts that still count, and those that are being compared. There are never more than
+/// lock the merchant.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct PasscodeTries(pub Vec<PasscodeTry>);
 
 impl PasscodeTries {
-    /// When the wrong ones became so, in the order of time.
-    fn wrong<'a>(
+    /// When the selected attempts failed, in the order of time.
+    fn failure_times<'a>(
         &'a self,
         now: Timestamp,
-        is_one: impl Fn(&PasscodeTry) -> bool + 'a,
+        selected: impl Fn(&PasscodeTry) -> bool + 'a,
     ) -> Vec<Timestamp> {
-        let mut times: Vec<Timestamp> =
-            self.0.iter().filter(|one| is_one(one)).filter_map(|one| one.wrong_at(now)).collect();
+        let mut times: Vec<Timestamp> = self
+            .0
+            .iter()
+            .filter(|attempt| selected(attempt))
+            .filter_map(|attempt| attempt.failed_at(now))
+            .collect();
         times.sort_unstable();
         times
     }
 
-    /// Until when a key is locked out.
+    /// Server time until which a key is locked.
     #[must_use]
     pub fn key_locked_until(&self, key: ApiKeyId, now: Timestamp) -> Option<Timestamp> {
-        let wrong = self.wrong(now, |one| one.key == key);
-        last_of_many(&wrong, KEY_TRIES, KEY_WINDOW_US)
+        let failed = self.failure_times(now, |attempt| attempt.key == key);
+        end_of_latest_burst(&failed, KEY_TRIES, KEY_WINDOW_US)
             .map(|last| last.plus(KEY_WINDOW_US))
             .filter(|until| now < *until)
     }
 
-    /// Whether all keys are locked out: for good, because what locks is not forgotten.
+    /// Whether all keys are locked. This lasts until an operator unlocks the merchant: outdated
+    /// attempts are removed only when one is reserved, and a locked merchant reserves none.
     #[must_use]
     pub fn merchant_locked(&self, now: Timestamp) -> bool {
-        last_of_many(&self.wrong(now, |_| true), MERCHANT_TRIES, MERCHANT_WINDOW_US).is_some()
+        let failed = self.failure_times(now, |_| true);
+        end_of_latest_burst(&failed, MERCHANT_TRIES, MERCHANT_WINDOW_US).is_some()
     }
 
-    /// Whether wrong ones and those that are being compared leave no place for one more.
-    pub(crate) fn full(&self, key: ApiKeyId, now: Timestamp) -> bool {
-        let counts = |one: &&PasscodeTry, window: i64| {
-            one.wrong_at(now).is_none_or(|at| now < at.plus(window))
+    /// Whether failed attempts and those being compared leave no slot for one more: if all that are
+    /// being compared turned out wrong, they would lock.
+    pub(crate) fn is_full(&self, key: ApiKeyId, now: Timestamp) -> bool {
+        let counts = |attempt: &&PasscodeTry, window: i64| {
+            attempt.failed_at(now).is_none_or(|at| now < at.plus(window))
         };
-        let of_key =
-            self.0.iter().filter(|one| one.key == key && counts(one, KEY_WINDOW_US)).count();
-        of_key >= KEY_TRIES
-            || self.0.iter().filter(|one| counts(one, MERCHANT_WINDOW_US)).count() >= MERCHANT_TRIES
+        let of_key = self
+            .0
+            .iter()
+            .filter(|attempt| attempt.key == key && counts(attempt, KEY_WINDOW_US))
+            .count();
+        let of_merchant =
+            self.0.iter().filter(|attempt| counts(attempt, MERCHANT_WINDOW_US)).count();
+        of_key >= KEY_TRIES || of_merchant >= MERCHANT_TRIES
     }
 
-    /// How many wrong ones still count.
+    /// How many failed attempts still count.
     #[must_use]
-    pub fn wrong_ones(&self, now: Timestamp) -> usize {
-        self.wrong(now, |_| true).into_iter().filter(|at| now < at.plus(MERCHANT_WINDOW_US)).count()
+    pub fn failed_attempt_count(&self, now: Timestamp) -> usize {
+        self.failure_times(now, |_| true)
+            .into_iter()
+            .filter(|at| now < at.plus(MERCHANT_WINDOW_US))
+            .count()
     }
 
-    /// Without the wrong ones that do not count any more.
-    pub(crate) fn forget(&mut self, now: Timestamp) {
-        self.0.retain(|one| one.wrong_at(now).is_none_or(|at| now < at.plus(MERCHANT_WINDOW_US)));
+    /// Removes the failed attempts that no longer count.
+    pub(crate) fn remove_outdated(&mut self, now: Timestamp) {
+        self.0.retain(|attempt| {
+            attempt.failed_at(now).is_none_or(|at| now < at.plus(MERCHANT_WINDOW_US))
+        });
     }
 }
 
-/// The last of the latest `count` that are all within `window`.
-fn last_of_many(times: &[Timestamp], count: usize, window: i64) -> Option<Timestamp> {
-    let within = |many: &&[Timestamp]| matches!((many.first(), many.last()), (Some(a), Some(z)) if z.since(*a) < window);
-    times.windows(count).filter(within).filter_map(|many| many.last().copied()).next_back()
+/// The last time of the latest `count` consecutive times that lie within `window` microseconds.
+fn end_of_latest_burst(times: &[Timestamp], count: usize, window: i64) -> Option<Timestamp> {
+    let is_burst = |run: &&[Timestamp]| matches!((run.first(), run.last()), (Some(first), Some(last)) if last.since(*first) < window);
+    times.windows(count).filter(is_burst).filter_map(|run| run.last().copied()).next_back()
 }
 
-/// The passcode of a merchant. The row stays when the passcode is removed, and with it the count.
+/// The passcode of a merchant. When the passcode is removed, the row stays with its count of attempts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Passcode {
-    /// Whose it is.
     pub merchant_id: MerchantId,
     /// An argon2id hash in PHC format; empty when the passcode was removed.
     pub hash: String,
-    /// How many wrong ones counted when the row was written: for whoever looks into the table.
+    /// How many failed attempts counted when the row was written. For people who read the table:
+    /// decisions use `tries`.
     pub attempts: i64,
-    /// Server time until which one of its keys was locked out when the row was written: likewise.
+    /// Server time until which one of its keys was locked when the row was written; likewise only
+    /// for people.
     pub locked_until: Option<Timestamp>,
-    /// The tries that count.
     pub tries: PasscodeTries,
-    /// Server time, where it was removed and not set again.
+    /// Server time of the removal; `None` while a passcode is set.
     pub removed_at: Option<Timestamp>,
     /// Server time.
     pub updated_at: Timestamp,
@@ -143,17 +159,16 @@ impl Row for Passcode {
 }
 
 impl Passcode {
-    /// The hash to compare with, where one is set.
+    /// `None` where the passcode was removed.
     #[must_use]
     pub fn hash(&self) -> Option<&str> {
         Some(self.hash.as_str()).filter(|_| self.removed_at.is_none())
     }
 
-    /// This passcode with other tries.
     pub(crate) fn with(&self, tries: PasscodeTries, now: Timestamp) -> Self {
-        let locked = |one: &PasscodeTry| tries.key_locked_until(one.key, now);
+        let locked = |attempt: &PasscodeTry| tries.key_locked_until(attempt.key, now);
         Self {
-            attempts: i64::try_from(tries.wrong_ones(now)).unwrap_or(i64::MAX),
+            attempts: i64::try_from(tries.failed_attempt_count(now)).unwrap_or(i64::MAX),
             locked_until: tries.0.iter().filter_map(locked).max(),
             tries,
             updated_at: now,
@@ -204,7 +219,7 @@ mod tests {
             None,
             "what is being compared does not lock"
         );
-        assert!(four.full(ApiKeyId(7), at(20)) && !four.full(ApiKeyId(8), at(20)));
+        assert!(four.is_full(ApiKeyId(7), at(20)) && !four.is_full(ApiKeyId(8), at(20)));
         assert_eq!(
             four.key_locked_until(ApiKeyId(7), at(50)),
             Some(at(950)),
@@ -223,12 +238,12 @@ mod tests {
             "it has no end"
         );
         let last = all.0.pop().unwrap();
-        assert!(!all.merchant_locked(at(4_000)) && !all.full(ApiKeyId(9), at(4_000)));
+        assert!(!all.merchant_locked(at(4_000)) && !all.is_full(ApiKeyId(9), at(4_000)));
         all.0.push(PasscodeTry { wrong: false, at: at(4_000), ..last });
-        assert!(!all.merchant_locked(at(4_010)) && all.full(ApiKeyId(9), at(4_010)));
+        assert!(!all.merchant_locked(at(4_010)) && all.is_full(ApiKeyId(9), at(4_010)));
         // A day later the first five do not count any more.
         all.0.pop();
-        all.forget(at(86_400));
-        assert_eq!((all.0.len(), all.wrong_ones(at(86_400))), (14, 14));
+        all.remove_outdated(at(86_400));
+        assert_eq!((all.0.len(), all.failed_attempt_count(at(86_400))), (14, 14));
     }
 }

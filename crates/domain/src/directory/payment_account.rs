@@ -1,4 +1,4 @@
-//! Payment accounts: where a party pays from or is paid.
+//! Payment accounts, from which parties pay or to which they are paid.
 
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
@@ -8,25 +8,19 @@ use crate::kernel::time::Timestamp;
 /// A mobile-money account, card or wallet of a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PaymentAccount {
-    /// Its id.
     pub id: PaymentAccountId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The party that holds it.
     pub party_id: PartyId,
-    /// The holder's name on it.
     pub account_name: String,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
-    /// What it was made for.
+    /// It can be used for this operation only.
     pub operation: Operation,
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
-    /// The number; for a card the provider's name for it.
+    /// The phone number; for a card the provider's token.
     pub account_number: Option<String>,
-    /// Whether it may be used.
+    /// Whether new payments may use it.
     pub is_active: bool,
     /// Merchant time.
     pub created_at: Timestamp,

@@ -7,8 +7,8 @@ use crate::kernel::ids::MerchantId;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Sets the passcode, or removes it, whatever was there before: the operator may. A lock falls with
-/// it.
+/// Sets or removes the passcode on behalf of the operator, without knowing the one before. This
+/// clears every lock.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -23,11 +23,11 @@ pub fn set(
     if stored.is_none() && hash.is_none() {
         return Ok(());
     }
-    work.put(written(merchant.id, hash, PasscodeTries::default(), now));
+    work.put(new_passcode(merchant.id, hash, PasscodeTries::default(), now));
     Ok(())
 }
 
-fn written(
+fn new_passcode(
     merchant_id: MerchantId,
     hash: Option<&str>,
     tries: PasscodeTries,
@@ -45,8 +45,9 @@ fn written(
     passcode.with(tries, now)
 }
 
-/// Sets the passcode, or removes it, in place of the one whose hash was compared, or where there
-/// was none: what was decided by an older one must not overwrite a newer. The count goes on.
+/// Sets or removes the passcode in place of the one whose hash was compared (`replaces`; `None` where
+/// there was none). A change that was checked against an older passcode must not overwrite a newer
+/// one. Failed attempts continue to count.
 ///
 /// # Errors
 /// [`Refusal::PasscodeRequired`], [`Refusal::PasscodeInvalid`].
@@ -66,21 +67,21 @@ pub fn replace(
         (None, _) if hash.is_none() => Ok(()),
         _ => {
             let tries = stored.map(|stored| stored.tries.clone()).unwrap_or_default();
-            work.put(written(merchant.id, hash, tries, now));
+            work.put(new_passcode(merchant.id, hash, tries, now));
             Ok(())
         }
     }
 }
 
-/// Lifts every lock: the wrong ones are forgotten, those that are being compared are not.
+/// Clears every lock: failed attempts are dropped, those being compared are kept.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
 pub fn unlock(id: MerchantId, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     if let Some(passcode) = work.get::<Passcode>(merchant.id)? {
-        let under_way = passcode.tries.0.iter().filter(|one| one.wrong_at(now).is_none());
-        work.put(passcode.with(PasscodeTries(under_way.copied().collect()), now));
+        let unfinished = passcode.tries.0.iter().filter(|attempt| attempt.failed_at(now).is_none());
+        work.put(passcode.with(PasscodeTries(unfinished.copied().collect()), now));
     }
     Ok(())
 }

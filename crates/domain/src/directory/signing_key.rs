@@ -4,10 +4,10 @@ use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::SigningKeyId;
 use crate::kernel::time::Timestamp;
 
-/// A key that signs access tokens, without its secret, which no decision needs.
+/// A signing key without its secret, which no decision needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SigningKey {
-    /// Its id: the `kid` of the tokens that it signs.
+    /// The `kid` of the tokens that it signs.
     pub id: SigningKeyId,
     /// Server time; set once.
     pub retired_at: Option<Timestamp>,

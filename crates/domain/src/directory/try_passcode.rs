@@ -1,4 +1,4 @@
-//! A try of a passcode: reserved before it is compared, ended afterwards.
+//! Attempts at a passcode: reserved before the passcode is compared, finished afterwards.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::passcode::{Passcode, PasscodeTry};
@@ -7,16 +7,16 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::{Timestamp, seconds};
 use crate::mutant;
 
-/// A try that was reserved.
+/// A reserved attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PasscodeAttempt {
-    /// By which it is ended.
+    /// For [`finish`].
     pub id: PasscodeTryId,
-    /// What to compare with.
+    /// The argon2id hash to compare the passcode with.
     pub hash: String,
 }
 
-/// Reserves a try before the passcode is compared. `None` when none is set.
+/// Reserves an attempt before the passcode is compared. `None` if the merchant has no passcode.
 ///
 /// # Errors
 /// [`Refusal::PasscodeLocked`], [`Refusal::PasscodeLockedForAll`], [`Refusal::PasscodeBusy`].
@@ -33,14 +33,14 @@ pub fn reserve(
         return Err(Refusal::PasscodeLockedForAll.into());
     }
     if let Some(until) = tries.key_locked_until(key, now) {
-        // A part of a second is a second, so that the next try is not a moment too early.
+        // Rounded up to seconds, so that an attempt after this time is not refused again.
         return Err(Refusal::PasscodeLocked {
             seconds: until.plus(seconds(1) - 1).since(now) / seconds(1),
         }
         .into());
     }
-    tries.forget(now);
-    if tries.full(key, now) {
+    tries.remove_outdated(now);
+    if tries.is_full(key, now) {
         return Err(Refusal::PasscodeBusy.into());
     }
     let attempt = PasscodeAttempt { id: PasscodeTryId(work.new_id()?), hash: hash.to_owned() };
@@ -49,12 +49,12 @@ pub fn reserve(
     Ok(Some(attempt))
 }
 
-/// Ends a try: of a right one nothing stays, a wrong one counts from now on. A command of its own,
-/// so that this holds even where the payout is then refused for another reason.
+/// Finishes an attempt: a right one is removed, a wrong one counts from now on. This is a command of
+/// its own, so that the attempt counts even where the payout is then refused for another reason.
 ///
 /// # Errors
 /// None of its own.
-pub fn end(
+pub fn finish(
     id: MerchantId,
     which: PasscodeTryId,
     right: bool,
@@ -63,17 +63,22 @@ pub fn end(
 ) -> Result<(), Stop> {
     let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(()) };
     let mut tries = passcode.tries.clone();
-    match tries.0.iter_mut().find(|one| one.id == which) {
-        // Lifted meanwhile, or ended by the same command before.
+    match tries.0.iter_mut().find(|attempt| attempt.id == which) {
+        // Unlocked in the meantime, or this command was repeated.
         None => return Ok(()),
-        Some(_) if right || mutant!(TriesNotCounted) => tries.0.retain(|one| one.id != which),
-        Some(one) => (one.at, one.wrong) = (one.wrong_at(now).unwrap_or(now), true),
+        Some(_) if right || mutant!(TriesNotCounted) => {
+            tries.0.retain(|attempt| attempt.id != which)
+        }
+        // An attempt that was abandoned failed at that time, not now.
+        Some(attempt) => {
+            (attempt.at, attempt.wrong) = (attempt.failed_at(now).unwrap_or(now), true);
+        }
     }
     work.put(passcode.with(tries, now));
     Ok(())
 }
 
-/// Demands that the passcode, where one is set, was compared and found right.
+/// Requires that the passcode, if one is set, was compared and found right.
 ///
 /// # Errors
 /// [`Refusal::PasscodeRequired`].

@@ -7,19 +7,17 @@ use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// What an operator sets of a merchant. `None` leaves it as it is.
+/// The changes of an operator to a merchant. `None` leaves a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct MerchantChanges {
     /// Whether it may pay out, transfer and refund.
     pub verified: Option<bool>,
-    /// The name of its fee tier.
     pub fee_tier: Option<String>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: Option<FeeBearer>,
 }
 
-/// Changes a merchant. It holds for what is decided from now on; what is under way ends as it
-/// began.
+/// Changes a merchant. The changes apply to new decisions; executions under way keep their amounts.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NoTier`].
@@ -39,8 +37,8 @@ pub fn update(
     }
     merchant.verified = changes.verified.unwrap_or(merchant.verified);
     merchant.fee_bearer = changes.fee_bearer.unwrap_or(merchant.fee_bearer);
-    // Written be it the same: a row that another process changes meanwhile is then locked, and read
-    // again.
+    // Written even if nothing else changes: a changed row is locked and compared, so that a concurrent
+    // change by another process is noticed.
     merchant.updated_at = now;
     work.put(merchant.clone());
     Ok(merchant)

@@ -1,4 +1,4 @@
-//! Whether a payment account may be used, and taking one out of use.
+//! Checking whether a payment account can be used, and deactivating one.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::payment_account::PaymentAccount;
@@ -7,8 +7,7 @@ use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 
-/// Takes an account out of use, for good. What was started with it goes on. Once more changes
-/// nothing.
+/// Deactivates an account for good. Payments in flight continue. Repeating the request changes nothing.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -28,7 +27,7 @@ pub fn deactivate(
     Ok(account)
 }
 
-/// This merchant's account of that id, active and made for `operation`.
+/// The merchant's account of that id, if it is active and for `operation`.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::AccountInactive`] or [`Refusal::AccountPurpose`] on `field`.

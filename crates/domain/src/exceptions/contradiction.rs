@@ -1,6 +1,9 @@
-//! Providers that contradict themselves. What is final stays as it is; the money that is elsewhere
-//! than the books say goes to suspense, where a human decides about it, and a payment's refunds
-//! follow what its payer really has.
+//! Outcomes that contradict the books: a provider reports something else than it did before, or
+//! another amount than was asked for.
+//!
+//! A final status stays as it is. The difference between what the provider moved and what the books
+//! say is posted to the suspense account, and a review is opened for an operator to decide. The
+//! refund capacity of a payment follows what its payer really has.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -34,13 +37,13 @@ pub fn reviews(id: ExecutionId, work: &Workspace) -> Result<Vec<Arc<Review>>, St
     Ok(found)
 }
 
-/// Takes in a outcome about a payment that is final, or about another amount than was asked for.
-/// Where it says something else than the books, the difference goes to suspense, and a human
-/// decides; else nothing happens.
+/// Compares an outcome with the books: one of a final execution, or of another amount than was
+/// asked for. A difference is posted to suspense, and a review is opened; without one nothing
+/// changes.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for an execution without a provider.
-pub fn take_in(
+pub fn compare_with_books(
     execution: Execution,
     outcome: &ProviderOutcome,
     time: Timestamp,
@@ -50,99 +53,104 @@ pub fn take_in(
     if !matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         return Ok(execution);
     }
-    let known = reviews(execution.id, work)?;
-    let differences = differences(&execution, outcome, &known)?;
+    let reviews = reviews(execution.id, work)?;
+    let differences = differences(&execution, outcome, &reviews)?;
     if differences.is_empty() {
-        // One that is under way was told of, even if it was told that nothing moved.
+        // An execution under way is reported with another amount, and the books agree: nothing
+        // moved, or reviews have booked it already. The report is recorded and the wait goes on.
         let is_final = execution.status.is_final();
         return if is_final {
             Ok(execution)
         } else {
-            note_outcome(execution, outcome, time, work, now)
+            record_during_review(execution, outcome, time, work, now)
         };
     }
     let clearing = AccountKind::clearing(execution.provider).ok_or_else(|| {
         Stop::Inconsistent(format!("execution {} has no provider to contradict it", execution.id))
     })?;
-    let counted = room_taken(&execution, work)?;
+    let capacity_before = refund_capacity_used(&execution, work)?;
     let reported = describe(outcome, execution.outside_amount());
     let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
     for (kind, found) in differences {
-        let other = if found.minor * direction(&execution) > 0 {
+        let other = if found.minor * sign(&execution) > 0 {
             ReviewKind::SuccessAfterFailure
         } else {
             ReviewKind::FailureAfterSuccess
         };
-        // One review is about one currency.
-        let fits = |kind: &ReviewKind| {
-            let one = known.iter().find(|review| review.kind == *kind);
+        // An execution has one review of each kind, and a review is about one currency: where the
+        // review of the fitting kind is taken, another kind carries the difference.
+        let is_free = |kind: &ReviewKind| {
+            let existing = reviews.iter().find(|review| review.kind == *kind);
             !opened.contains(kind)
-                && one.is_none_or(|review| review.amount.currency == found.currency)
+                && existing.is_none_or(|review| review.amount.currency == found.currency)
         };
-        let Some(kind) = [kind, other].into_iter().chain(MONEY_KINDS).find(fits) else { continue };
+        let Some(kind) = [kind, other].into_iter().chain(MONEY_KINDS).find(is_free) else {
+            continue;
+        };
         opened.push(kind);
         let id = open_review::open(&execution, kind, found, reason.clone(), work, now)?;
         let entity = (EventEntity::Review, id.0);
         let event = events::record(
-            work,
             execution.merchant_id,
             EventType::ReviewOpened,
             entity,
             Some(reason.clone()),
+            work,
             now,
         )?;
         let postings = recipes::to_suspense(execution.merchant_id, clearing, found)?;
-        post::post(work, event, Some(execution.id), &postings, now)?;
+        post::post(event, Some(execution.id), &postings, work, now)?;
     }
     if opened.is_empty() {
-        return note_outcome(execution, outcome, time, work, now);
+        return record_during_review(execution, outcome, time, work, now);
     }
-    let execution = recount(execution, counted, work)?;
+    let execution = update_refund_capacity(execution, capacity_before, work)?;
     let execution = Execution { in_review: true, ..execution };
     let execution = if execution.status.is_final() {
         execution
     } else {
-        settle::processing(execution, WAITS, time, work, now)?
+        settle::processing(execution, WAITING_FOR_REVIEW, time, work, now)?
     };
     work.put(execution.clone());
     Ok(execution)
 }
 
-/// Why an execution in review is not final.
-const WAITS: &str = "a review: the provider moved another amount";
+/// What an execution in review waits for.
+const WAITING_FOR_REVIEW: &str = "a review: the provider moved another amount";
 
-/// Whether a payment adds to what its provider holds for us, or takes from it.
-const fn direction(execution: &Execution) -> i64 {
+/// 1 where a payment adds to what its provider holds for us, -1 where it takes from that.
+const fn sign(execution: &Execution) -> i64 {
     match execution.operation {
         Operation::Collection => 1,
         Operation::Payout | Operation::Transfer | Operation::Refund => -1,
     }
 }
 
-/// What the provider holds for us more than the books say, now that it has reported `outcome`:
-/// money in adds, money out takes away. The books know what was settled, and what was found before.
+/// How much more the provider holds for us than the books say, given the `outcome` that it reports:
+/// money in counts above zero, money out below. The books are what was settled, and what earlier
+/// reviews found.
 fn differences(
     execution: &Execution,
     outcome: &ProviderOutcome,
-    known: &[Arc<Review>],
+    reviews: &[Arc<Review>],
 ) -> Result<Vec<(ReviewKind, Money)>, Inconsistent> {
     let expected = Money::new(
-        direction(execution) * execution.outside_amount().minor,
+        sign(execution) * execution.outside_amount().minor,
         execution.outside_amount().currency,
     );
     let mut books =
         if execution.status == ExecutionStatus::Completed { vec![expected] } else { vec![] };
-    for review in known.iter().filter(|_| !mutant!(ForgetEarlier)) {
-        add(&mut books, Money::new(review.all_minor()?, review.amount.currency))?;
+    for review in reviews.iter().filter(|_| !mutant!(ForgetEarlier)) {
+        add_by_currency(&mut books, Money::new(review.total_minor()?, review.amount.currency))?;
     }
-    let moved = books.iter().any(|booked| booked.minor != 0);
+    let has_moved = books.iter().any(|booked| booked.minor != 0);
     let reported = match outcome {
-        // It says that money moved, not how much, and the books have it moved.
-        ProviderOutcome::Succeeded { amount: None, .. } if moved => return Ok(vec![]),
+        // The provider says that money moved, not how much, and the books say so too.
+        ProviderOutcome::Succeeded { amount: None, .. } if has_moved => return Ok(vec![]),
         ProviderOutcome::Succeeded { amount: None, .. } => Some(expected),
         ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
-            Some(Money::new(direction(execution) * amount.minor, amount.currency))
+            Some(Money::new(sign(execution) * amount.minor, amount.currency))
         }
         ProviderOutcome::Declined { .. } => None,
         ProviderOutcome::Accepted
@@ -150,84 +158,95 @@ fn differences(
         | ProviderOutcome::Unknown
         | ProviderOutcome::NeverSeen => return Ok(vec![]),
     };
-    let booked_in = |currency: Currency| {
+    let booked = |currency: Currency| {
         books.iter().find(|booked| booked.currency == currency).map_or(0, |booked| booked.minor)
     };
     let mut all = vec![];
     if let Some(reported) = reported {
-        let anew = reported == expected && booked_in(reported.currency) == 0;
-        let kind = if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
+        let is_full_payment = reported == expected && booked(reported.currency) == 0;
+        let kind = if is_full_payment {
+            ReviewKind::SuccessAfterFailure
+        } else {
+            ReviewKind::AmountMismatch
+        };
         all.push((
             kind,
-            Money::new(
-                difference(reported.minor, booked_in(reported.currency))?,
-                reported.currency,
-            ),
+            Money::new(difference(reported.minor, booked(reported.currency))?, reported.currency),
         ));
     }
-    let elsewhere = books
+    // What is booked in a currency that the provider does not report is missing there.
+    let unreported = books
         .iter()
         .filter(|booked| reported.is_none_or(|reported| reported.currency != booked.currency));
-    all.extend(elsewhere.map(|booked| {
+    all.extend(unreported.map(|booked| {
         (ReviewKind::FailureAfterSuccess, Money::new(-booked.minor, booked.currency))
     }));
     all.retain(|(_, found)| found.minor != 0);
     Ok(all)
 }
 
-/// Adds money to what a list has of its currency.
-fn add(list: &mut Vec<Money>, money: Money) -> Result<(), Inconsistent> {
-    match list.iter_mut().find(|other| other.currency == money.currency) {
+/// Adds money to the amount of its currency.
+fn add_by_currency(amounts: &mut Vec<Money>, money: Money) -> Result<(), Inconsistent> {
+    match amounts.iter_mut().find(|other| other.currency == money.currency) {
         Some(other) => other.minor = sum(other.minor, money.minor)?,
-        None => list.push(money),
+        None => amounts.push(money),
     }
     Ok(())
 }
 
-/// What counts against the room of a payment because of this execution, as far as is known: of a
-/// refund what its payer has, and no less than was asked for while it is open; of the payment
-/// itself what its provider took back. What a human has seen returned or recovered outside is as if
-/// it had not happened.
+/// How much of its payment's refund capacity this execution uses, in the payer's currency.
+///
+/// A refund uses what the payer has of it, and while it is open at least the amount asked for. The
+/// payment itself uses what its provider took back. What an operator found returned or recovered
+/// outside counts as if it had not happened.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
-pub fn room_taken(execution: &Execution, work: &Workspace) -> Result<i64, Stop> {
-    if gave(execution).is_none() {
+pub fn refund_capacity_used(execution: &Execution, work: &Workspace) -> Result<i64, Stop> {
+    if refunded_at_settlement(execution).is_none() {
         return Ok(0);
     }
-    Ok(counts(execution, &reviews(execution.id, work)?)?)
+    Ok(refund_capacity_used_by(execution, &reviews(execution.id, work)?)?)
 }
 
-/// The same, of an execution with all reviews that are about its money.
+/// [`refund_capacity_used`] of an execution with all reviews that are about its money.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
-pub fn counts(execution: &Execution, known: &[Arc<Review>]) -> Result<i64, Inconsistent> {
-    let Some(gave) = gave(execution) else { return Ok(0) };
-    let refund = execution.operation == Operation::Refund;
-    let asked = execution.outside_amount();
-    let in_review = known.iter().any(|review| review.status == ReviewStatus::Open);
-    let open =
+pub fn refund_capacity_used_by(
+    execution: &Execution,
+    reviews: &[Arc<Review>],
+) -> Result<i64, Inconsistent> {
+    let Some(refunded) = refunded_at_settlement(execution) else { return Ok(0) };
+    let is_refund = execution.operation == Operation::Refund;
+    let requested = execution.outside_amount();
+    let in_review = reviews.iter().any(|review| review.status == ReviewStatus::Open);
+    let is_open =
         !execution.status.is_final() || execution.status == ExecutionStatus::Completed && in_review;
-    let mut kept = vec![Money::new(0, asked.currency)];
-    for review in known
+    let mut kept = vec![Money::new(0, requested.currency)];
+    for review in reviews
         .iter()
         .filter(|review| !mutant!(MovedNotCounted) || review.kind != ReviewKind::AmountMismatch)
     {
-        add(&mut kept, Money::new(review.kept_minor()?, review.amount.currency))?;
+        add_by_currency(&mut kept, Money::new(review.kept_minor()?, review.amount.currency))?;
     }
-    let of_own = |money: &&Money| money.currency == asked.currency;
-    // What another currency is worth in the payment's nobody has agreed on.
-    let elsewhere = kept.iter().any(|money| !of_own(&money) && money.minor != 0);
-    let at_least = if refund && (open || elsewhere) { asked.minor } else { 0 };
-    let has = difference(gave, kept.iter().find(of_own).map_or(0, |money| money.minor))?;
-    Ok(has.max(at_least))
+    let same_currency = |money: &&Money| money.currency == requested.currency;
+    // There is no agreed rate from another currency into the payment's. A refund of which something
+    // moved in another currency uses its full amount, to be on the safe side.
+    let has_other_currency = kept.iter().any(|money| !same_currency(&money) && money.minor != 0);
+    let at_least = if is_refund && (is_open || has_other_currency) { requested.minor } else { 0 };
+    // What reviews found counts from the provider's side: money that it holds for us is money that
+    // the payer does not have back.
+    let payer_has =
+        difference(refunded, kept.iter().find(same_currency).map_or(0, |money| money.minor))?;
+    Ok(payer_has.max(at_least))
 }
 
-/// What was given back of a payment by this execution as it was settled, without its reviews;
-/// `None` for what has to do with no refund. A collection that a review settled has its money by
-/// that: without it the payer would have it all.
-const fn gave(execution: &Execution) -> Option<i64> {
+/// What this execution refunded of a payment when it was settled, without its reviews; `None` for
+/// an execution that cannot have refunded anything.
+const fn refunded_at_settlement(execution: &Execution) -> Option<i64> {
+    // A failed collection that a review settled: its money reached the wallet by that review, which
+    // is subtracted later. Without the review the payer would have all of it.
     if execution.settled_by_review_at.is_some() {
         return Some(execution.payer.minor);
     }
@@ -238,47 +257,55 @@ const fn gave(execution: &Execution) -> Option<i64> {
     }
 }
 
-/// What of a payment was given back for good because of this execution: settled, or found by
-/// reviews and taken from the wallet; less what reviews gave to the wallet. Below zero where the
-/// payer paid more than was asked for. `None` for what has to do with no refund.
+/// What was refunded of a payment for good by this execution, in the payer's currency: settled, or
+/// found by reviews and debited from the wallet; less what reviews credited to the wallet. Below
+/// zero where the payer paid more than was asked for; `None` for an execution that cannot have
+/// refunded anything.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
-pub fn given_back(
+pub fn net_refunded(
     execution: &Execution,
-    known: &[Arc<Review>],
+    reviews: &[Arc<Review>],
 ) -> Result<Option<i64>, Inconsistent> {
-    let Some(gave) = gave(execution) else { return Ok(None) };
-    let own =
-        known.iter().filter(|review| review.amount.currency == execution.outside_amount().currency);
-    own.into_iter()
-        .try_fold(gave, |back, review| difference(back, review.booked_minor()?))
+    let Some(refunded) = refunded_at_settlement(execution) else { return Ok(None) };
+    let currency = execution.outside_amount().currency;
+    reviews
+        .iter()
+        .filter(|review| review.amount.currency == currency)
+        .try_fold(refunded, |net, review| difference(net, review.booked_minor()?))
         .map(Some)
 }
 
-/// Counts an execution in the room of its payment as it is now; `before` is what it counted for.
+/// Brings the refund capacity of an execution's payment up to date; `before` is what the execution
+/// used of it until now.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
-pub fn recount(execution: Execution, before: i64, work: &mut Workspace) -> Result<Execution, Stop> {
-    let after = room_taken(&execution, work)?;
+pub fn update_refund_capacity(
+    execution: Execution,
+    before: i64,
+    work: &mut Workspace,
+) -> Result<Execution, Stop> {
+    let after = refund_capacity_used(&execution, work)?;
     if after == before {
         return Ok(execution);
     }
     let Some(original) = execution.original_execution_id else {
-        return Ok(execution.recounted(before, after)?);
+        return Ok(execution.with_refund_capacity_change(before, after)?);
     };
-    let original = work.require::<Execution>(original)?.recounted(before, after)?;
+    let original =
+        work.require::<Execution>(original)?.with_refund_capacity_change(before, after)?;
     work.put(original);
     Ok(execution)
 }
 
-/// Takes in a outcome about an execution that is in review: nothing moves, since a human decides;
-/// but the human is told.
+/// Records an outcome of an execution that is in review. No money moves, since an operator decides;
+/// the event lets the operator read what the provider reports.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.
-pub fn note_outcome(
+pub fn record_during_review(
     execution: Execution,
     outcome: &ProviderOutcome,
     time: Timestamp,
@@ -288,12 +315,12 @@ pub fn note_outcome(
     if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(describe(outcome, execution.outside_amount()));
-        events::record(work, execution.merchant_id, EventType::ReviewHeard, entity, note, now)?;
+        events::record(execution.merchant_id, EventType::ReviewHeard, entity, note, work, now)?;
     }
     if execution.status.is_final() {
         return Ok(execution);
     }
-    let execution = settle::processing(execution, WAITS, time, work, now)?;
+    let execution = settle::processing(execution, WAITING_FOR_REVIEW, time, work, now)?;
     work.put(execution.clone());
     Ok(execution)
 }

@@ -1,6 +1,7 @@
-//! Late successes: a collection failed, then its provider says that the payer has paid it in full,
-//! and a human decides that the money is the merchant's. It is settled as if it had completed, with
-//! suspense in the place of clearing; its status stays `FAILED`, since a final state never changes.
+//! Late successes: a collection failed, then its provider reported that the payer paid it in full,
+//! and an operator decides that the money is the merchant's. It is settled like a completed
+//! collection, with the suspense account in place of clearing. Its status stays `FAILED`, since a
+//! final status never changes.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -22,31 +23,32 @@ use crate::mutant;
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
-/// Whether what a review found is all of a collection that failed, and nothing else of it has gone
-/// to a wallet, or come from one, before.
-pub(crate) fn is_in_full(
+/// Whether a review found the full amount of a failed collection, and no part of it was credited to
+/// a wallet, or debited from one, before.
+pub(crate) fn covers_full_payment(
     review: &Review,
     execution: &Execution,
     work: &Workspace,
 ) -> Result<bool, Stop> {
     let failed =
         execution.operation == Operation::Collection && execution.status == ExecutionStatus::Failed;
-    let asked = execution.outside_amount();
-    if !failed || execution.is_settled() || review.amount != asked {
+    let requested = execution.outside_amount();
+    if !failed || execution.is_settled() || review.amount != requested {
         return Ok(false);
     }
+    // Other reviews of the collection may have found a part of the same money before.
     let mut kept = 0;
     for other in contradiction::reviews(execution.id, work)?
         .iter()
-        .filter(|other| other.amount.currency == asked.currency)
+        .filter(|other| other.amount.currency == requested.currency)
     {
         kept = sum(kept, other.kept_minor()?)?;
     }
-    Ok(kept == asked.minor)
+    Ok(kept == requested.minor)
 }
 
-/// Settles it: posts the recipe of a collection from suspense, and pays the source unless that is
-/// paid or canceled already.
+/// Settles the collection: posts the recipe of a completed collection from suspense, and marks the
+/// source as paid unless it is paid or canceled already.
 ///
 /// # Errors
 /// [`Refusal::ReviewNotOpen`] while another collection of the source is under way, which could pay
@@ -67,10 +69,10 @@ pub(crate) fn settle(
         return Err(Refusal::ReviewNotOpen { needs }.into());
     }
     let wallet = open_wallet::open(
-        work,
         merchant,
         Owner::Merchant(merchant),
         execution.payee.currency,
+        work,
         now,
     )?;
     resolve_review::check_wallet(&wallet, execution.payee.minor)?;
@@ -81,18 +83,18 @@ pub(crate) fn settle(
         ..execution
     };
     let entity = (EventEntity::Execution, execution.id.0);
-    let event = events::record(work, merchant, EventType::ExecutionSettled, entity, None, now)?;
-    let postings = recipes::collection_completes(&from_suspense(&execution)?)?;
-    post::post(work, event, Some(execution.id), &postings, now)?;
+    let event = events::record(merchant, EventType::ExecutionSettled, entity, None, work, now)?;
+    let postings = recipes::collection_completes(&amounts_from_suspense(&execution)?)?;
+    post::post(event, Some(execution.id), &postings, work, now)?;
     if source.status == SourceStatus::Active && !mutant!(SettledUnpaid) {
         let paid = source.after(SourceInput::Settled, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
-            work,
             merchant,
             EventType::SourcePaid,
             (EventEntity::Source, source.id.0),
             None,
+            work,
             now,
         )?;
     }
@@ -100,12 +102,10 @@ pub(crate) fn settle(
     Ok(())
 }
 
-fn from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> {
+fn amounts_from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> {
+    // Clearing was debited when the outcome came in, and the money has been in suspense since.
     let outside = PostingTarget::System(execution.merchant_id, AccountKind::Suspense);
-    let mut figures = PaymentAmounts { outside, ..execution.figures()? };
-    if mutant!(SettledWithoutFees) {
-        figures.wallet_amount.minor += figures.platform_fee + figures.gateway_fee + figures.fx_fee;
-        (figures.platform_fee, figures.gateway_fee, figures.fx_fee) = (0, 0, 0);
-    }
-    Ok(figures)
+    let amounts = PaymentAmounts { outside, ..execution.payment_amounts()? };
+    mutant!(SettledWithoutFees => return settle_without_fees(amounts));
+    Ok(amounts)
 }

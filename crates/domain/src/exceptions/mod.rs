@@ -1,4 +1,4 @@
-//! What only an operator can decide: reviews, and what is in suspense until then.
+//! Exceptions that only an operator can decide: reviews, and the money in suspense until then.
 
 pub mod contradiction;
 pub mod late_success;

@@ -1,4 +1,4 @@
-//! Opening a review, and closing one that a final outcome has answered.
+//! Opening a review, resolving it, and closing one that a final outcome has answered.
 
 use crate::decision::event::{self, EventEntity, EventType};
 use crate::decision::events;
@@ -12,7 +12,7 @@ use crate::kernel::time::Timestamp;
 use crate::payments::execution::Execution;
 use crate::sales::source::Source;
 
-/// Opens a case, or the resolved one of its kind again.
+/// Opens a review, or reopens the resolved one of its kind.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] for sums that do not fit.
@@ -25,7 +25,7 @@ pub(crate) fn open(
     now: Timestamp,
 ) -> Result<ReviewId, Stop> {
     let review = match work.find::<Review>(&(execution.id, kind))? {
-        Some(known) => Review { amount, reason, ..known.again()? },
+        Some(resolved) => Review { amount, reason, ..resolved.reopened()? },
         None => Review {
             id: ReviewId(work.new_id()?),
             merchant_id: execution.merchant_id,
@@ -47,9 +47,11 @@ pub(crate) fn open(
     Ok(review.id)
 }
 
-/// Counts a review that opens, or is resolved, on what its execution collects for. What waits for
-/// its deadline is under way anyway.
+/// Changes the number of open reviews on the invoice or order that the execution collects for. A
+/// collection must not start while an earlier one may have been paid, and with the number on the
+/// source that check needs no other row.
 fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(), Stop> {
+    // The collection is still under way, which blocks its source by itself.
     if review.kind == ReviewKind::DeadlinePassed {
         return Ok(());
     }
@@ -60,7 +62,7 @@ fn count_on_source(review: &Review, by: i64, work: &mut Workspace) -> Result<(),
     Ok(())
 }
 
-/// Puts an execution past its deadline on the list, once.
+/// Opens the review of an execution past its deadline, unless it has one.
 ///
 /// # Errors
 /// None of its own.
@@ -77,19 +79,19 @@ pub fn open_deadline(
     let id = open(execution, ReviewKind::DeadlinePassed, nothing, reason.to_owned(), work, now)?;
     let note = Some(reason.to_owned());
     events::record(
-        work,
         execution.merchant_id,
         EventType::ReviewOpened,
         (EventEntity::Review, id.0),
         note,
+        work,
         now,
     )?;
     Ok(())
 }
 
-/// Takes an execution that became final off the list of passed deadlines. Whether it is there is
-/// looked up, not reckoned from its times: another process may have put it there by another clock,
-/// or after the merchant's was advanced.
+/// Resolves the review of a passed deadline when its execution became final. The review is looked
+/// up, not inferred from the execution's times: another process may have opened it by another clock,
+/// or after the merchant's clock was advanced.
 ///
 /// # Errors
 /// None of its own.
@@ -98,7 +100,7 @@ pub fn close_deadline(
     work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
-    // What needs no provider is final at once.
+    // An execution without an external provider is final at once and has no such review.
     if execution.provider == Provider::Platform {
         return Ok(());
     }
@@ -106,7 +108,7 @@ pub fn close_deadline(
         return Ok(());
     };
     if review.status == ReviewStatus::Open {
-        resolved(
+        mark_resolved(
             (*review).clone(),
             execution.status.as_str(),
             "the provider's final word",
@@ -117,7 +119,7 @@ pub fn close_deadline(
     Ok(())
 }
 
-pub(crate) fn resolved(
+pub(crate) fn mark_resolved(
     review: Review,
     resolution: &str,
     evidence: &str,
@@ -133,15 +135,15 @@ pub(crate) fn resolved(
     };
     count_on_source(&review, -1, work)?;
     work.put(review.clone());
-    // The evidence is kept with the event, since a review that opens again forgets it; the merchant
-    // reads the rest.
+    // The evidence is kept with the event, since reopening the review clears it. The merchant reads
+    // the event without it.
     let note = Some([resolution, evidence].join(event::EVIDENCE_SEPARATOR));
     events::record(
-        work,
         review.merchant_id,
         EventType::ReviewResolved,
         (EventEntity::Review, review.id.0),
         note,
+        work,
         now,
     )?;
     Ok(review)

@@ -25,16 +25,16 @@ use crate::payments::refund;
 use crate::payments::settle;
 use crate::tariff::fees;
 
-/// What a merchant reads of an execution that an operator ended; the evidence is the operator's
-/// own.
+/// The message that a merchant reads on an execution that an operator ended. The evidence is not
+/// shown to merchants.
 const BY_OPERATOR: &str = "resolved by an operator";
 
-/// Resolves a review as a human decided.
+/// Resolves a review as an operator decided.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::ReviewNotOpen`], [`Refusal::ReviewInsufficient`],
-/// [`Refusal::WalletState`] for a closed wallet. A frozen one takes part: what is resolved was in
-/// flight before.
+/// [`Refusal::WalletState`] for a closed wallet. A frozen wallet is no obstacle: the payment was in
+/// flight before it was frozen.
 pub fn resolve(
     id: ReviewId,
     how: Resolution,
@@ -51,17 +51,19 @@ pub fn resolve(
     match review.kind {
         ReviewKind::DeadlinePassed => {
             resolve_deadline(&review, execution, how, time, work, now)?;
-            open_review::resolved(review, how.as_str(), evidence, work, now)
+            open_review::mark_resolved(review, how.as_str(), evidence, work, now)
         }
         ReviewKind::SuccessAfterFailure
         | ReviewKind::FailureAfterSuccess
         | ReviewKind::AmountMismatch => {
-            let counted = contradiction::room_taken(&execution, work)?;
+            let capacity_before = contradiction::refund_capacity_used(&execution, work)?;
             let id = execution.id;
             resolve_suspense(&review, execution, how, time, work, now)?;
-            let review = open_review::resolved(review, how.as_str(), evidence, work, now)?;
+            let review = open_review::mark_resolved(review, how.as_str(), evidence, work, now)?;
+            // Read again: resolving may have changed the execution.
+            let execution = (*work.require::<Execution>(id)?).clone();
             let execution =
-                contradiction::recount((*work.require::<Execution>(id)?).clone(), counted, work)?;
+                contradiction::update_refund_capacity(execution, capacity_before, work)?;
             let in_review = contradiction::reviews(execution.id, work)?
                 .iter()
                 .any(|other| other.status == ReviewStatus::Open);
@@ -71,7 +73,8 @@ pub fn resolve(
     }
 }
 
-/// The human's word in the place of the provider's.
+/// Ends an execution past its deadline with the operator's decision in place of the provider's
+/// outcome.
 fn resolve_deadline(
     review: &Review,
     execution: Execution,
@@ -94,7 +97,8 @@ fn resolve_deadline(
     if execution.status.is_final() {
         return Ok(());
     }
-    // Settling would close the review as the provider's word: it is the human's.
+    // Settling closes an open deadline review as answered by the provider. The operator answered
+    // this one, so it is marked resolved before.
     work.put(Review { status: ReviewStatus::Resolved, resolved_at: Some(now), ..review.clone() });
     if how == Resolution::Completed {
         settle::complete(execution, DebitFrom::Held, None, time, work, now)?;
@@ -118,13 +122,14 @@ fn resolve_suspense(
         }
         .into());
     }
-    // What it holds is released first: that may be what its wallet needs.
+    // An execution that is still open ends first: releasing its hold may give the wallet what the
+    // review is about to debit.
     let execution = if execution.status.is_final() {
         execution
     } else {
         settle::fail(execution, BY_OPERATOR.to_owned(), time, work, now)?
     };
-    if how == Resolution::ToWallet && late_success::is_in_full(review, &execution, work)? {
+    if how == Resolution::ToWallet && late_success::covers_full_payment(review, &execution, work)? {
         return late_success::settle(execution, time, work, now);
     }
     move_out_of_suspense(review, &execution, how, work, now)
@@ -138,73 +143,77 @@ fn move_out_of_suspense(
     now: Timestamp,
 ) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
-    let found = review.amount;
-    let mut legs = vec![Leg::system(AccountKind::Suspense, merchant, -found.minor, found.currency)];
+    let amount = review.amount;
+    let mut legs =
+        vec![Leg::system(AccountKind::Suspense, merchant, -amount.minor, amount.currency)];
     if how == Resolution::ToPayer {
         let clearing = AccountKind::clearing(execution.provider).ok_or_else(|| {
             Stop::Inconsistent(format!("execution {} has no clearing account", execution.id))
         })?;
-        legs.push(Leg::system(clearing, merchant, found.minor, found.currency));
+        legs.push(Leg::system(clearing, merchant, amount.minor, amount.currency));
     } else {
-        legs.extend(into_wallet(review, execution, work, now)?);
+        legs.extend(wallet_legs(review, execution, work, now)?);
     }
     let entity = (EventEntity::Execution, execution.id.0);
     let note = Some(how.as_str().to_owned());
-    let event = events::record(work, merchant, EventType::ReviewResolved, entity, note, now)?;
-    post::post(work, event, Some(execution.id), &Postings::balanced(legs)?, now)
+    let event = events::record(merchant, EventType::ReviewResolved, entity, note, work, now)?;
+    post::post(event, Some(execution.id), &Postings::balanced(legs)?, work, now)
 }
 
-/// The legs that give a wallet what is in suspense, or take it from there where it is missing;
-/// exchanged where the wallet has another currency.
-fn into_wallet(
+/// The legs that credit the wallet with the amount in suspense, or debit it where money is missing;
+/// with an exchange where the wallet has another currency.
+fn wallet_legs(
     review: &Review,
     execution: &Execution,
     work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Vec<Leg>, Stop> {
-    let found = review.amount;
-    let wallet = review_wallet(review, execution, work, now)?;
-    let share = match given_back(review, execution, work)? {
-        Some((before, after)) => refund::correct(
+    let amount = review.amount;
+    let wallet = wallet_for_review(review, execution, work, now)?;
+    // A change of what was refunded is valued by the rounding over all refunds of the payment; any
+    // other money by itself.
+    let wallet_minor = match net_refunded_change(review, execution, work)? {
+        Some((before, after)) => refund::correct_net_refunded(
             execution.original_execution_id.unwrap_or(execution.id),
             before,
             after,
             work,
         )?,
-        None => worth(review, execution, &wallet)?,
+        None => value_in_wallet_currency(review, execution, &wallet)?,
     };
-    check_wallet(&wallet, share)?;
-    let mut legs = vec![Leg::available(wallet.id, share, wallet.currency)];
-    if wallet.currency != found.currency {
+    check_wallet(&wallet, wallet_minor)?;
+    let mut legs = vec![Leg::available(wallet.id, wallet_minor, wallet.currency)];
+    if wallet.currency != amount.currency {
         legs.push(Leg::system(
             AccountKind::Position,
             execution.merchant_id,
-            found.minor,
-            found.currency,
+            amount.minor,
+            amount.currency,
         ));
         legs.push(Leg::system(
             AccountKind::Position,
             execution.merchant_id,
-            -share,
+            -wallet_minor,
             wallet.currency,
         ));
     }
     Ok(legs)
 }
 
-/// Whether a wallet can take so much, or give it where it is below zero.
+/// Checks that a wallet can be credited `minor`, or debited where it is below zero.
 ///
 /// # Errors
 /// [`Refusal::WalletState`], [`Refusal::ReviewInsufficient`], [`Refusal::ReviewNotOpen`].
-pub(crate) fn check_wallet(wallet: &Wallet, share: i64) -> Result<(), Refusal> {
+pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
     if wallet.status == WalletStatus::Closed {
         return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
     }
-    if wallet.available_minor.saturating_add(share) < 0 {
+    if wallet.available_minor.saturating_add(minor) < 0 {
         return Err(Refusal::ReviewInsufficient);
     }
-    // What is under way must still fit beside it.
-    if share > 0 && !wallet.has_room(share, i64::MAX) {
+    // The limit for new payments is lower than this, so that a review can still be credited. But
+    // what is held and under way must fit into the balance together with it.
+    if minor > 0 && !wallet.has_capacity_for(minor, i64::MAX) {
         return Err(Refusal::ReviewNotOpen {
             needs: "the wallet has no room for it; say --to payer",
         });
@@ -212,10 +221,10 @@ pub(crate) fn check_wallet(wallet: &Wallet, share: i64) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The wallet that takes what is in suspense: the execution's own where the currency fits or the
-/// payment has a rate for it, so that what goes and comes again does so in one place; else the
-/// merchant's of the money's currency.
-fn review_wallet(
+/// The wallet that the amount in suspense is credited to or debited from: the execution's own where
+/// it has the currency or the payment has a rate for it, so that money that leaves and returns does
+/// so on one wallet; else the merchant's wallet of the amount's currency.
+fn wallet_for_review(
     review: &Review,
     execution: &Execution,
     work: &mut Workspace,
@@ -230,43 +239,47 @@ fn review_wallet(
         }
     }
     let owner = Owner::Merchant(execution.merchant_id);
-    open_wallet::open(work, execution.merchant_id, owner, review.amount.currency, now)
+    open_wallet::open(execution.merchant_id, owner, review.amount.currency, work, now)
 }
 
-/// What was given back of a payment because of this execution, before what is in suspense goes to
-/// the wallet and after it; `None` for what is no refund and of no refunded payment, and for money
-/// of another currency, whose worth nobody has agreed on.
-fn given_back(
+/// What this execution refunded of a payment, before and after the amount in suspense goes to the
+/// wallet. `None` for an execution that cannot have refunded anything, and for money of another
+/// currency, for which there is no agreed rate.
+fn net_refunded_change(
     review: &Review,
     execution: &Execution,
     work: &Workspace,
 ) -> Result<Option<(i64, i64)>, Stop> {
-    let found = review.amount;
-    if found.currency != execution.outside_amount().currency {
+    if review.amount.currency != execution.outside_amount().currency {
         return Ok(None);
     }
     let before =
-        contradiction::given_back(execution, &contradiction::reviews(execution.id, work)?)?;
-    before.map(|before| Ok((before, difference(before, found.minor)?))).transpose()
+        contradiction::net_refunded(execution, &contradiction::reviews(execution.id, work)?)?;
+    before.map(|before| Ok((before, difference(before, review.amount.minor)?))).transpose()
 }
 
-/// What other money in suspense is worth in the wallet's currency, at the execution's stored rate:
-/// all of the payment what all of it was, a part rounded to the disadvantage of the wallet.
-fn worth(review: &Review, execution: &Execution, wallet: &Wallet) -> Result<i64, Stop> {
-    let found = review.amount;
-    if wallet.currency == found.currency {
-        return Ok(found.minor);
+/// What the amount in suspense is worth in the wallet's currency, at the execution's stored rate.
+fn value_in_wallet_currency(
+    review: &Review,
+    execution: &Execution,
+    wallet: &Wallet,
+) -> Result<i64, Stop> {
+    let amount = review.amount;
+    if wallet.currency == amount.currency {
+        return Ok(amount.minor);
     }
-    let size = Money::new(found.minor.saturating_abs(), found.currency);
+    let size = Money::new(amount.minor.saturating_abs(), amount.currency);
+    // The whole payment is worth what it was settled for, not a conversion that is rounded anew.
     if size == execution.outside_amount() {
-        return Ok(found.minor.signum() * execution.total_minor);
+        return Ok(amount.minor.signum() * execution.total_minor);
     }
-    let share = if found.minor < 0 {
-        fees::refund_share(size, execution.rate, wallet.currency).map(|share| -share)
+    // A part is rounded against the wallet: a debit up, a credit down.
+    let value = if amount.minor < 0 {
+        fees::to_wallet_rounded_up(size, execution.rate, wallet.currency).map(|value| -value)
     } else {
-        fees::whole_worth(size, execution.rate, wallet.currency)
+        fees::to_wallet_rounded_down(size, execution.rate, wallet.currency)
     };
-    share.ok_or_else(|| {
+    value.ok_or_else(|| {
         Stop::Inconsistent(format!("review {} has no worth in {}", review.id, wallet.currency))
     })
 }

@@ -1,63 +1,54 @@
-//! Reviews: what only a human can decide. A provider contradicted itself, or never gave a final
-//! word.
+//! Reviews: cases that only an operator can decide. A provider contradicted itself, or never gave a
+//! final outcome.
 
 use crate::api_enum;
 use crate::decision::row::Row;
-use crate::kernel::checked::Inconsistent;
-use crate::kernel::checked::{difference, sum};
+use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::ids::{ExecutionId, MerchantId, ReviewId};
 use crate::kernel::money::Money;
 use crate::kernel::time::Timestamp;
 
 api_enum! {
-    /// Why a human is needed.
+    /// Why an operator has to decide.
     ReviewKind {
-        /// A provider reported success of what it had refused.
+        /// A provider reported success of a payment that had failed.
         SuccessAfterFailure = "SUCCESS_AFTER_FAILURE",
-        /// A provider took back a success.
+        /// A provider reported failure of a payment that had succeeded.
         FailureAfterSuccess = "FAILURE_AFTER_SUCCESS",
         /// A provider moved another amount or currency.
         AmountMismatch = "AMOUNT_MISMATCH",
-        /// No final word before the deadline.
+        /// The provider gave no final outcome before the deadline.
         DeadlinePassed = "DEADLINE_PASSED",
     }
 }
 
 api_enum! {
-    /// Whether it is decided.
     ReviewStatus {
-        /// Not yet.
         Open = "OPEN",
-        /// It is.
         Resolved = "RESOLVED",
     }
 }
 
-/// A case for a human.
+/// An open or resolved case. An execution has at most one of each kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Review {
-    /// Its id.
     pub id: ReviewId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// About which execution.
     pub execution_id: ExecutionId,
-    /// Why a human is needed.
     pub kind: ReviewKind,
-    /// Whether it is decided.
     pub status: ReviewStatus,
-    /// What was put into suspense: above zero is money found, below zero money missing. Zero for a
+    /// What was posted to suspense: above zero is money found, below zero money missing. Zero for a
     /// passed deadline.
     pub amount: Money,
-    /// What it was about when it was open before: the sum, in the same currency,
+    /// The sum of its amounts when it was open before, in the same currency.
     pub earlier_minor: i64,
-    /// and what of that went back to the payer or was recovered.
+    /// What of `earlier_minor` was returned to the payer or recovered outside.
     pub earlier_returned_minor: i64,
-    /// What happened, for a person.
+    /// What happened, as text for the operator.
     pub reason: String,
-    /// What was decided.
+    /// [`Resolution::as_str`], or the status that a provider's final outcome led to.
     pub resolution: Option<String>,
-    /// On what evidence.
+    /// The operator's evidence for the resolution.
     pub evidence: Option<String>,
     /// Server time.
     pub created_at: Timestamp,
@@ -66,23 +57,25 @@ pub struct Review {
 }
 
 impl Review {
-    /// All money that it was ever about: what the books took in of the provider's words.
+    /// All money that it was ever about: the differences that were booked to suspense.
     ///
     /// # Errors
     /// [`Inconsistent`] for sums that do not fit.
-    pub fn all_minor(&self) -> Result<i64, Inconsistent> {
+    pub fn total_minor(&self) -> Result<i64, Inconsistent> {
         sum(self.earlier_minor, self.amount.minor)
     }
 
-    /// The same without what went back to the payer or was recovered outside.
+    /// [`total_minor`](Self::total_minor) without what was returned to the payer or recovered
+    /// outside.
     ///
     /// # Errors
     /// [`Inconsistent`] for sums that do not fit.
     pub fn kept_minor(&self) -> Result<i64, Inconsistent> {
-        difference(self.all_minor()?, self.returned_minor()?)
+        difference(self.total_minor()?, self.returned_minor()?)
     }
 
-    /// What of it was decided to be the wallet's: the same without what is open.
+    /// What was credited to the wallet (or debited, below zero): [`kept_minor`](Self::kept_minor)
+    /// without the amount that is still open.
     ///
     /// # Errors
     /// [`Inconsistent`] for sums that do not fit.
@@ -96,11 +89,11 @@ impl Review {
         sum(self.earlier_returned_minor, if returned { self.amount.minor } else { 0 })
     }
 
-    /// This case, opened again; its resolutions until now are events.
-    pub(crate) fn again(&self) -> Result<Self, Inconsistent> {
+    /// This review, opened again. Its earlier resolutions are kept as events.
+    pub(crate) fn reopened(&self) -> Result<Self, Inconsistent> {
         Ok(Self {
             status: ReviewStatus::Open,
-            earlier_minor: self.all_minor()?,
+            earlier_minor: self.total_minor()?,
             earlier_returned_minor: self.returned_minor()?,
             resolution: None,
             evidence: None,
@@ -114,7 +107,8 @@ impl Row for Review {
     type Id = ReviewId;
     type AltKey = (ExecutionId, ReviewKind);
 
-    /// Whoever opens or resolves one changes its execution too, which tells others.
+    /// Whoever opens or resolves a review changes its execution too, so that a conflict on the
+    /// execution shows that its reviews may have changed.
     const REREAD_ON_CONFLICT: bool = true;
 
     fn id(&self) -> ReviewId {
@@ -129,20 +123,20 @@ impl Row for Review {
 /// How a review is resolved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resolution {
-    /// The payment completed: as if the provider had said so.
+    /// The payment completed, as if the provider had reported it.
     Completed,
-    /// The payment failed: as if the provider had said so.
+    /// The payment failed, as if the provider had reported it.
     Failed,
-    /// What is in suspense belongs to the merchant's wallet (or is taken from it, where it is
+    /// The amount in suspense is credited to the merchant's wallet (or debited, where money is
     /// missing).
     ToWallet,
-    /// What is in suspense goes back to the payer (or is recovered) outside: the provider's balance
-    /// changes.
+    /// The amount in suspense is returned to the payer (or recovered) outside: the provider's
+    /// balance changes.
     ToPayer,
 }
 
 impl Resolution {
-    /// As it is written down.
+    /// The text in [`Review::resolution`] and in the event.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

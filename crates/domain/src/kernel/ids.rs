@@ -1,5 +1,5 @@
-//! Identifiers. Each row type has an id type of its own, so that a wallet's id cannot be passed for
-//! a session's.
+//! Identifiers. Each row type has its own id type, so that the compiler tells a wallet's id from a
+//! session's.
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -20,15 +20,15 @@ ids! {
     MerchantId
     /// A pair of client id and client secret.
     ApiKeyId
-    /// A try of a passcode.
+    /// An attempt at a passcode.
     PasscodeTryId
     /// A key that signs access tokens.
     SigningKeyId
-    /// A person or firm that a merchant deals with.
+    /// A person or company that a merchant deals with.
     PartyId
     /// The relation of a merchant to a party.
     CounterpartyId
-    /// A mobile-money account, card or wallet that money is taken from or sent to.
+    /// A mobile-money account, card or wallet that payments come from or go to.
     PaymentAccountId
     /// An invoice or an order.
     SourceId
@@ -36,20 +36,20 @@ ids! {
     ItemId
     /// The page on which a source is shown and paid.
     CheckoutConfigId
-    /// A declared intent.
+    /// A declared payment intent.
     SessionId
-    /// An executed intent; the API calls it a payment intent.
+    /// An executed session; the API calls it a payment intent.
     ExecutionId
     /// A balance of a merchant or of a party under a merchant.
     WalletId
-    /// Sandbox money that was put into a wallet under a key.
+    /// A credit of sandbox money under an idempotency key.
     FundingId
     /// A system account of the ledger.
     AccountId
     /// One line of a ledger transaction.
     EntryId
-    /// Something that happened. A ledger transaction has the id of the event that moved the money.
+    /// An event. A ledger transaction has the id of the event that caused it.
     EventId
-    /// A case for a human: a provider contradicted itself, or never answered.
+    /// A case for an operator: a provider contradicted itself, or gave no final outcome.
     ReviewId
 }

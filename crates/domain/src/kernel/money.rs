@@ -1,4 +1,4 @@
-//! Money: exact integers in minor units, and the exact arithmetic that fees and exchange need.
+//! Money: exact integers in minor units, and the exact arithmetic for fees and exchange.
 
 use crate::kernel::currency::Currency;
 
@@ -8,14 +8,12 @@ pub const MAX_MINOR: i64 = 1_000_000_000_000_000;
 /// An amount of one currency, in minor units (cents for USD, francs for RWF).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Money {
-    /// Minor units; negative only in ledger entries and differences.
+    /// Negative only in ledger entries and differences.
     pub minor: i64,
-    /// The currency that the minor units are of.
     pub currency: Currency,
 }
 
 impl Money {
-    /// `minor` minor units of `currency`.
     #[must_use]
     pub const fn new(minor: i64, currency: Currency) -> Self {
         Self { minor, currency }
@@ -32,7 +30,7 @@ impl Money {
 }
 
 impl std::fmt::Display for Money {
-    /// The number with the currency's decimals, without the code: `500.00`, `1200`.
+    /// The amount with the currency's decimals, without its code: `500.00`, `1200`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let unit = self.currency.minor_per_major().unsigned_abs();
         let size = self.minor.unsigned_abs();
@@ -57,10 +55,7 @@ pub enum AmountFault {
     /// Zero or less.
     NotPositive,
     /// More decimals than the currency has.
-    TooManyDecimals {
-        /// How many it has.
-        allowed: u32,
-    },
+    TooManyDecimals { allowed: u32 },
     /// Above [`MAX_MINOR`].
     TooLarge,
 }
@@ -72,11 +67,11 @@ pub struct Decimal {
     scale: i32,
 }
 
-/// More digits than this are more than any amount needs, and less than `i128` holds.
+/// More digits than any amount needs, and fewer than `i128` can hold.
 const MAX_DIGITS: usize = 30;
 
-/// Digits before or after the point that no currency has, nor a ratio.
-const BEYOND: i32 = 30;
+/// More digits before or after the decimal point than any amount or ratio can have.
+const OUT_OF_RANGE_SCALE: i32 = 30;
 
 impl Decimal {
     /// Reads a JSON number, or the same inside a string: `500`, `500.00`, `5e2`.
@@ -117,15 +112,15 @@ impl Decimal {
         })
     }
 
-    /// Reads as [`parse`](Self::parse) does, and a number of more digits or a larger exponent as
-    /// one that no currency has either: too large, or of too many decimals. `None` for what is not
-    /// a number.
+    /// Like [`parse`](Self::parse), but also reads numbers with more digits or a larger exponent: as a
+    /// stand-in that [`to_money`](Self::to_money) refuses for the same reason, too large or too many
+    /// decimals. `None` for what is not a number.
     #[must_use]
     pub fn parse_any(text: &str) -> Option<Self> {
-        Self::parse(text).or_else(|| Self::beyond(text.trim()))
+        Self::parse(text).or_else(|| Self::parse_out_of_range(text.trim()))
     }
 
-    fn beyond(text: &str) -> Option<Self> {
+    fn parse_out_of_range(text: &str) -> Option<Self> {
         let (sign, unsigned) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (number, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
@@ -138,7 +133,8 @@ impl Decimal {
         if whole.bytes().chain(fraction.bytes()).all(|digit| digit == b'0') {
             return Some(Self { mantissa: 0, scale: 0 });
         }
-        // How many digits it has before the point; below one where it begins with zeros after it.
+        // The number of digits before the decimal point; zero or less for a fraction that begins with
+        // that many zeros.
         let zeros = fraction.bytes().take_while(|digit| *digit == b'0').count();
         let digits = match whole.trim_start_matches('0').len() {
             0 => i64::try_from(zeros).ok()?.checked_neg()?,
@@ -146,8 +142,11 @@ impl Decimal {
         };
         let shift =
             exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
-        let is_large = digits.saturating_add(shift) > i64::from(BEYOND);
-        Some(Self { mantissa: sign, scale: if is_large { -BEYOND } else { BEYOND } })
+        let is_large = digits.saturating_add(shift) > i64::from(OUT_OF_RANGE_SCALE);
+        Some(Self {
+            mantissa: sign,
+            scale: if is_large { -OUT_OF_RANGE_SCALE } else { OUT_OF_RANGE_SCALE },
+        })
     }
 
     /// The number as an amount of `currency`.
@@ -172,7 +171,7 @@ impl Decimal {
             .ok_or(AmountFault::TooLarge)
     }
 
-    /// The number as `numerator / denominator` in lowest details, for rates and percentages.
+    /// The number as `numerator / denominator` in lowest terms, for rates and percentages.
     #[must_use]
     pub fn to_ratio(self) -> Option<Ratio> {
         let power = 10_i128.checked_pow(self.scale.unsigned_abs())?;
@@ -184,7 +183,7 @@ impl Decimal {
     }
 }
 
-/// An exact rational number, in lowest details, with a positive denominator.
+/// An exact rational number, in lowest terms, with a positive denominator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ratio {
     num: i64,
@@ -192,9 +191,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// The number one.
     pub const ONE: Self = Self { num: 1, den: 1 };
-    /// The number zero.
     pub const ZERO: Self = Self { num: 0, den: 1 };
 
     /// `num / den`; `None` for a zero denominator.
@@ -215,13 +212,12 @@ impl Ratio {
         })
     }
 
-    /// The number above the line.
     #[must_use]
     pub const fn num(&self) -> i64 {
         self.num
     }
 
-    /// The number below the line, above zero.
+    /// Above zero.
     #[must_use]
     pub const fn den(&self) -> i64 {
         self.den
@@ -252,7 +248,7 @@ impl Ratio {
 
     /// `minor × self`, rounded half away from zero; `None` when it does not fit.
     #[must_use]
-    pub fn of(self, minor: i64) -> Option<i64> {
+    pub fn mul_rounded(self, minor: i64) -> Option<i64> {
         let product = i128::from(minor) * i128::from(self.num);
         let den = i128::from(self.den);
         let half = if product < 0 { -den } else { den };
@@ -262,7 +258,7 @@ impl Ratio {
 
     /// `minor × self` for a positive amount, rounded up; `None` when it does not fit.
     #[must_use]
-    pub fn of_rounded_up(self, minor: i64) -> Option<i64> {
+    pub fn mul_rounded_up(self, minor: i64) -> Option<i64> {
         let product = i128::from(minor) * i128::from(self.num);
         let den = i128::from(self.den);
         i64::try_from(product.checked_add(den - 1)?.div_euclid(den)).ok()
@@ -270,37 +266,37 @@ impl Ratio {
 
     /// `minor × self` for a positive amount, rounded down; `None` when it does not fit.
     #[must_use]
-    pub fn of_rounded_down(self, minor: i64) -> Option<i64> {
+    pub fn mul_rounded_down(self, minor: i64) -> Option<i64> {
         let product = i128::from(minor) * i128::from(self.num);
         i64::try_from(product.div_euclid(i128::from(self.den))).ok()
     }
 
-    /// The number as a decimal text of at most `places` decimals, rounded half away from zero,
-    /// without trailing zeros; of no less than zero.
+    /// A number of zero or more as decimal text with at most `places` decimals, rounded half up,
+    /// without trailing zeros.
     #[must_use]
     pub fn to_text(self, places: u32) -> String {
         let (mut digits, rest) = self.digits(places);
         if rest * 2 >= i128::from(self.den) {
-            // One more in the last place: nines become zeros, and the digit before them is raised.
+            // Add one in the last place: trailing nines become zeros, the digit before them carries.
             let kept = digits.trim_end_matches('9').len();
             let (head, nines) = digits.split_at(kept);
             let last = head.chars().last().and_then(|digit| digit.to_digit(10)).unwrap_or(0);
             let head = head.get(..head.len().saturating_sub(1)).unwrap_or("");
             digits = format!("{head}{}{}", last + 1, "0".repeat(nines.len()));
         }
-        with_point(&digits, places)
+        with_decimal_point(&digits, places)
     }
 
-    /// The number as a decimal text of so many decimals that `minor` units of `from`, multiplied by
-    /// it and rounded up to a unit of `to`, are what the exact number makes of them: eight at most
-    /// where these do, and more where they do not.
+    /// The number as decimal text with enough decimals to reproduce a conversion: `minor` units of
+    /// `from`, multiplied by the text and rounded up to a minor unit of `to`, give the same as with
+    /// the exact number. At least eight decimals are considered, and no more than necessary.
     #[must_use]
     pub fn to_text_for(self, minor: i64, (from, to): (Currency, Currency)) -> String {
         let enough = |places: &u32| {
             let (_, rest) = self.digits(*places);
-            // What is cut off, multiplied out, must be less than what the exact product is above
-            // the unit below it: minor × rest / (den × 10^places) × 10^to / 10^from < over / (den ×
-            // 10^from).
+            // The part that is cut off, multiplied by the amount, must be less than the distance of
+            // the exact product to the minor unit below it, or rounding up would end one unit lower:
+            // minor × rest / (den × 10^places) × 10^to / 10^from < over / (den × 10^from).
             let scaled = i128::from(minor)
                 .checked_mul(to.minor_per_major().into())
                 .zip(10_i128.checked_pow(*places));
@@ -313,13 +309,13 @@ impl Ratio {
                 });
             scaled.checked_mul(rest).is_some_and(|lost| lost < over.saturating_mul(power))
         };
-        let places = (8..MOST_PLACES).find(enough).unwrap_or(MOST_PLACES);
+        let places = (8..MAX_PLACES).find(enough).unwrap_or(MAX_PLACES);
         let (digits, _) = self.digits(places);
-        with_point(&digits, places)
+        with_decimal_point(&digits, places)
     }
 
-    /// The number's digits until `places` after the point, without the point, and what is left, in
-    /// parts of the denominator.
+    /// Long division: the digits up to `places` decimals, without the decimal point, and the
+    /// remainder.
     fn digits(self, places: u32) -> (String, i128) {
         let (num, den) = (i128::from(self.num), i128::from(self.den));
         let (mut digits, mut rest) = ((num / den).to_string(), num % den);
@@ -332,11 +328,11 @@ impl Ratio {
     }
 }
 
-/// No number of ours needs more decimals.
-const MOST_PLACES: u32 = 38;
+/// No rate needs more decimals.
+const MAX_PLACES: u32 = 38;
 
-/// Digits with the point before the last `places` of them, without zeros at the end.
-fn with_point(digits: &str, places: u32) -> String {
+/// The digits with a decimal point before the last `places` of them, without trailing zeros.
+fn with_decimal_point(digits: &str, places: u32) -> String {
     let (whole, fraction) =
         digits.split_at(digits.len() - usize::try_from(places).unwrap_or(0).min(digits.len()));
     format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -448,14 +444,14 @@ mod tests {
     fn rounds_half_away_from_zero() {
         let half = Ratio::new(1, 2).unwrap();
         assert_eq!(
-            [half.of(1), half.of(-1), half.of(3), half.of(2)],
+            [half.mul_rounded(1), half.mul_rounded(-1), half.mul_rounded(3), half.mul_rounded(2)],
             [Some(1), Some(-1), Some(2), Some(1)]
         );
-        assert_eq!(half.of_rounded_up(1), Some(1));
-        assert_eq!(Ratio::new(1, 3).unwrap().of(1), Some(0));
-        assert_eq!(Ratio::new(1, 3).unwrap().of_rounded_up(1), Some(1));
+        assert_eq!(half.mul_rounded_up(1), Some(1));
+        assert_eq!(Ratio::new(1, 3).unwrap().mul_rounded(1), Some(0));
+        assert_eq!(Ratio::new(1, 3).unwrap().mul_rounded_up(1), Some(1));
         assert_eq!(
-            [2, 3, 4].map(|minor| Ratio::new(1, 3).unwrap().of_rounded_down(minor)),
+            [2, 3, 4].map(|minor| Ratio::new(1, 3).unwrap().mul_rounded_down(minor)),
             [Some(0), Some(1), Some(1)]
         );
     }
@@ -486,7 +482,7 @@ mod tests {
 
         #[test]
         fn a_share_and_the_rest_are_the_whole(minor in 0..=MAX_MINOR, ppm in 0..=1_000_000_i64) {
-            let share = Ratio::new(ppm, 1_000_000).unwrap().of(minor).unwrap();
+            let share = Ratio::new(ppm, 1_000_000).unwrap().mul_rounded(minor).unwrap();
             prop_assert!(share >= 0 && share <= minor);
             // Rounded once: never more than half a minor unit away.
             let exact = i128::from(minor) * i128::from(ppm);
@@ -496,8 +492,8 @@ mod tests {
         #[test]
         fn there_and_back_loses_less_than_a_step(minor in 1..=1_000_000_000_i64, num in 1..=10_000_i64, den in 1..=10_000_i64) {
             let rate = Ratio::new(num, den).unwrap();
-            let there = rate.of(minor).unwrap();
-            let back = rate.inverse().unwrap().of_rounded_up(there).unwrap();
+            let there = rate.mul_rounded(minor).unwrap();
+            let back = rate.inverse().unwrap().mul_rounded_up(there).unwrap();
             // Half a unit there, carried back, and one unit of rounding up.
             let bound = den / (num * 2) + 2;
             prop_assert!((back - minor).abs() <= bound, "{minor} -> {there} -> {back}");
@@ -512,7 +508,7 @@ mod tests {
         ) {
             let (rate, from, to) = (Ratio::new(num, den).unwrap(), currency(codes.0), currency(codes.1));
             let exact = rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major()).unwrap());
-            let Some(expected) = exact.and_then(|exact| exact.of_rounded_up(minor)) else { return Ok(()) };
+            let Some(expected) = exact.and_then(|exact| exact.mul_rounded_up(minor)) else { return Ok(()) };
             // Multiplied out digit by digit, as a person would, in parts that an i128 does not
             // hold.
             let text = rate.to_text_for(minor, (from, to));

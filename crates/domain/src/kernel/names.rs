@@ -1,4 +1,4 @@
-//! Closed sets of names, spelt as the API spells them.
+//! Enumerations with the names that the API and the database use.
 
 /// Declares an enum whose variants have API names: `as_str`, `parse`, `ALL`.
 #[macro_export]
@@ -9,7 +9,7 @@ macro_rules! api_enum {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
-            /// Every member, in the order of the documentation.
+            /// All members, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The name in the API and in the database.
@@ -36,13 +36,13 @@ macro_rules! api_enum {
 api_enum! {
     /// What an execution does with money.
     Operation {
-        /// Takes money from a payer for an invoice or order.
+        /// Collects money from a payer for an invoice or order.
         Collection = "COLLECTION",
-        /// Sends money from a wallet to an account outside.
+        /// Sends money from a wallet to a payment account.
         Payout = "PAYOUT",
         /// Moves money between wallets.
         Transfer = "TRANSFER",
-        /// Gives back a collection, wholly or in part.
+        /// Gives back a collection, in full or in part.
         Refund = "REFUND",
     }
 }
@@ -50,11 +50,11 @@ api_enum! {
 api_enum! {
     /// The network that moves the money.
     Provider {
-        /// Mobile money.
+        /// For mobile money.
         PawaPay = "PAWAPAY",
-        /// Cards.
+        /// For cards.
         Stripe = "STRIPE",
-        /// kola's own wallets.
+        /// Between wallets of kola, without an external network.
         Platform = "PLATFORM",
     }
 }
@@ -80,7 +80,6 @@ api_enum! {
 }
 
 impl Method {
-    /// Whether the method is mobile money.
     #[must_use]
     pub const fn is_mobile_money(self) -> bool {
         match self {
@@ -93,8 +92,8 @@ impl Method {
         }
     }
 
-    /// The network that a request's `provider` names for this method: the network's own name, or
-    /// for mobile money the method's name.
+    /// The network that a request's `provider` field means for this method: the network's name, or for
+    /// mobile money also the method's own name.
     #[must_use]
     pub fn network(self, provider: &str) -> Option<Provider> {
         if self.is_mobile_money() && provider == self.as_str() {
@@ -108,9 +107,9 @@ impl Method {
 api_enum! {
     /// Who bears the fees of a collection.
     FeeBearer {
-        /// They are added to what the payer pays.
+        /// Fees are added to what the payer pays.
         Payer = "PAYER",
-        /// They are taken from what the payee gets.
+        /// Fees are deducted from what the payee gets.
         Payee = "PAYEE",
     }
 }
@@ -118,9 +117,9 @@ api_enum! {
 api_enum! {
     /// Whether a merchant's money is real.
     Mode {
-        /// Everything is played by the built-in provider.
+        /// Test money: the built-in provider simulates the networks.
         Sandbox = "SANDBOX",
-        /// Real providers, real money.
+        /// Real money over real networks.
         Live = "LIVE",
     }
 }

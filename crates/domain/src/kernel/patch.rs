@@ -1,21 +1,18 @@
-//! What an update does to a field that may be empty.
+//! Updates of optional fields.
 
-/// A change of a field that may be empty.
+/// A change of an optional field: with JSON, absent, `null` or a value.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Patch<T> {
-    /// It stays.
     #[default]
     Keep,
-    /// It is empty afterwards.
     Clear,
-    /// It is this afterwards.
     Set(T),
 }
 
 impl<T> Patch<T> {
-    /// The field afterwards.
+    /// The field after the change.
     #[must_use]
-    pub fn of(self, before: Option<T>) -> Option<T> {
+    pub fn apply_to(self, before: Option<T>) -> Option<T> {
         match self {
             Self::Keep => before,
             Self::Clear => None,
@@ -23,10 +20,10 @@ impl<T> Patch<T> {
         }
     }
 
-    /// What is set, if anything is.
+    /// The value that is set, if one is.
     #[must_use]
     pub fn set(self) -> Option<T> {
-        self.of(None)
+        self.apply_to(None)
     }
 
     /// The same change with another kind of value.
@@ -47,7 +44,11 @@ mod tests {
     #[test]
     fn a_field_stays_is_emptied_or_set() {
         assert_eq!(
-            [Patch::Keep.of(Some(1)), Patch::Clear.of(Some(1)), Patch::Set(2).of(Some(1))],
+            [
+                Patch::Keep.apply_to(Some(1)),
+                Patch::Clear.apply_to(Some(1)),
+                Patch::Set(2).apply_to(Some(1))
+            ],
             [Some(1), None, Some(2)]
         );
         assert_eq!(

@@ -12,39 +12,39 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 
 const DAY_SECONDS: i32 = 86_400;
 
-/// A length of time in microseconds, from seconds.
+/// Seconds in microseconds.
 #[must_use]
 pub const fn seconds(n: i64) -> i64 {
     n.saturating_mul(MICROS_PER_SECOND)
 }
 
-/// A length of time in microseconds, from minutes.
+/// Minutes in microseconds.
 #[must_use]
 pub const fn minutes(n: i64) -> i64 {
     seconds(n.saturating_mul(60))
 }
 
-/// A length of time in microseconds, from milliseconds.
+/// Milliseconds in microseconds.
 #[must_use]
 pub const fn millis(n: i64) -> i64 {
     n.saturating_mul(1_000)
 }
 
 impl Timestamp {
-    /// This point moved by `micros`; stops at the ends of the range instead of wrapping.
+    /// This time plus `micros` microseconds; saturates instead of overflowing.
     #[must_use]
     pub const fn plus(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros))
     }
 
-    /// Microseconds from `earlier` to this point.
+    /// The microseconds from `earlier` to this time.
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Reads ISO 8601. A time without an offset is UTC, a bare date is its midnight. A time zone in
-    /// brackets behind it says nothing more: it must have the offset that is written before it.
+    /// Parses ISO 8601. A time without an offset is UTC; a date is its midnight in UTC. A time zone in
+    /// brackets is accepted only if it has the written offset at that time.
     ///
     /// # Errors
     /// `None` for anything else, and for years outside 1970 to 9999.
@@ -62,11 +62,11 @@ impl Timestamp {
         (instant.as_microsecond() >= 0).then(|| Self(instant.as_microsecond()))
     }
 
-    /// The day that a date or a time of that day is written with: its midnight in UTC, wherever the
-    /// writer was.
+    /// Parses a date, or the date of a time as it is written, whatever its offset: midnight of that
+    /// date in UTC.
     ///
     /// # Errors
-    /// `None` for what is no time.
+    /// `None` for what is not a time.
     #[must_use]
     pub fn parse_day(text: &str) -> Option<Self> {
         Self::parse(text)?;
@@ -74,14 +74,14 @@ impl Timestamp {
         (midnight >= 0).then_some(Self(midnight))
     }
 
-    /// The midnight, in UTC, at which the day of this time began.
+    /// The midnight in UTC before this time.
     #[must_use]
     pub const fn day(self) -> Self {
         Self(self.0 - self.0.rem_euclid(seconds(86_400)))
     }
 
-    /// Whether a text is a time of the calendar's last two days, whose last hours are after all
-    /// that is held.
+    /// Whether a text is a time on one of the calendar's last two days. With an offset such a time may
+    /// not be representable, so [`parse`](Self::parse) fails though the text is a valid time.
     #[must_use]
     pub fn is_at_the_end(text: &str) -> bool {
         let last_days = |date: Date| date.year() == 9999 && date.month() == 12 && date.day() >= 30;
@@ -101,15 +101,15 @@ impl Timestamp {
     }
 }
 
-/// Date, time and offset, which is less than a day.
+/// The parsed components; `None` also for an offset of a day or more.
 fn pieces(text: &str) -> Option<Pieces<'_>> {
     let offset =
         |pieces: &Pieces<'_>| pieces.to_numeric_offset().map_or(0, |offset| offset.seconds());
     Pieces::parse(text).ok().filter(|pieces| offset(pieces).abs() < DAY_SECONDS)
 }
 
-/// Whether a time zone that is written behind a time, if any is, has the time's offset at that
-/// time. `Z` is the offset zero.
+/// Whether the time zone in brackets, if there is one, has the written offset at that time. `Z` is the
+/// offset zero.
 fn zone_agrees(pieces: &Pieces<'_>, instant: jiff::Timestamp) -> bool {
     if pieces.time_zone_annotation().is_none() {
         return true;
@@ -123,8 +123,8 @@ fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
 }
 
 impl std::fmt::Display for Timestamp {
-    /// ISO 8601 in UTC, as precise as needed: `2026-11-22T18:00:00Z`, `2026-11-22T18:00:00.25Z`;
-    /// with `{:.6}` to the microsecond always.
+    /// ISO 8601 in UTC with as many decimals as needed: `2026-11-22T18:00:00Z`,
+    /// `2026-11-22T18:00:00.25Z`; with `{:.6}` always in microseconds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.instant().fmt(f)
     }

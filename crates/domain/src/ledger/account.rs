@@ -9,30 +9,31 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::Timestamp;
 
 api_enum! {
-    /// The system accounts. Each exists per merchant and currency, so that no row is shared by all
-    /// merchants.
+    /// The system accounts. Each exists per merchant and currency, so that merchants do not wait for
+    /// each other's row locks.
     AccountKind {
-        /// What pawaPay holds for us (debit balance) or we owe it.
+        /// The balance with pawaPay: a debit balance is what it holds for us, a credit balance what we
+        /// owe it.
         ClearingPawaPay = "CLEARING_PAWAPAY",
-        /// What Stripe holds for us.
+        /// The balance with Stripe.
         ClearingStripe = "CLEARING_STRIPE",
-        /// The platform's fees earned.
+        /// Earned platform fees.
         FeePlatform = "FEE_PLATFORM",
-        /// The networks' fees, to be paid to them: clearing is gross.
+        /// Gateway fees, owed to the networks: clearing is booked gross.
         FeeGateway = "FEE_GATEWAY",
-        /// The fees for exchange earned.
+        /// Earned exchange fees.
         FeeFx = "FEE_FX",
-        /// The exchange position: what was taken in one currency and given in another.
+        /// The foreign exchange position: what was received in one currency and paid in another.
         Position = "POSITION",
-        /// Money whose place a human has to decide.
+        /// Money whose destination an operator has to decide.
         Suspense = "SUSPENSE",
-        /// Where sandbox money comes from.
+        /// The source of sandbox money.
         Funding = "FUNDING",
     }
 }
 
 impl AccountKind {
-    /// The clearing account of a network; `None` for wallets, which need none.
+    /// The clearing account of a network; `None` for payments between wallets.
     #[must_use]
     pub const fn clearing(provider: Provider) -> Option<Self> {
         match provider {
@@ -46,19 +47,15 @@ impl AccountKind {
 /// A system account.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
-    /// Its id.
     pub id: AccountId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// What it is for.
     pub kind: AccountKind,
-    /// Its currency.
     pub currency: Currency,
-    /// Credits less debits, beyond whole [`ROUND`]s.
+    /// Credits less debits, without the whole [`ROUND`]s.
     pub balance_minor: i64,
-    /// How many whole [`ROUND`]s the balance has, below zero for debits. Clearing is gross and
-    /// positions are never squared, so that no number of 64 bits is large enough for ever; and what
-    /// a network reports must always be booked.
+    /// The whole [`ROUND`]s of the balance, below zero for debits. Clearing is booked gross and
+    /// positions are never closed, so that 64 bits do not last for ever; and what a network reports
+    /// must always be bookable.
     pub balance_rounds: i64,
     /// Server time.
     pub created_at: Timestamp,
@@ -66,21 +63,21 @@ pub struct Account {
     pub updated_at: Timestamp,
 }
 
-/// A round of a system account's balance, in minor units. It is a multiple of the number by which
-/// `ledger verify` divides balances, for which a round more or less is the same.
+/// The unit of [`Account::balance_rounds`], in minor units. `ledger verify` compares balances modulo a
+/// number of which this is a multiple, so that whole rounds make no difference there.
 pub const ROUND: i64 = 4_000_012_000_000_000_000;
 
 impl Account {
-    /// Credits less debits.
+    /// Credits less debits, in minor units.
     #[must_use]
     pub fn balance(&self) -> i128 {
         i128::from(self.balance_rounds) * i128::from(ROUND) + i128::from(self.balance_minor)
     }
 
-    /// The account with so much more.
+    /// The account after a credit of `minor`; below zero a debit.
     ///
     /// # Errors
-    /// [`Inconsistent`] for more rounds than anybody can count to.
+    /// [`Inconsistent`] when the number of rounds overflows.
     pub(crate) fn credited(self, minor: i64) -> Result<Self, Inconsistent> {
         let whole = self.balance() + i128::from(minor);
         let part = |part: i128| {
@@ -109,39 +106,36 @@ impl Row for Account {
 }
 
 api_enum! {
-    /// Which balance an entry changes.
+    /// The balance that an entry changes.
     Bucket {
         /// What a wallet can spend.
         Available = "AVAILABLE",
-        /// What a wallet holds for payments under way.
+        /// What a wallet holds for outgoing payments under way.
         Held = "HELD",
         /// The one balance of a system account.
         System = "SYSTEM",
     }
 }
 
-/// A line of a transaction. Never changed.
+/// One entry of a ledger transaction. Entries are never changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// Its id.
     pub id: EntryId,
-    /// Whose wallet or account it is on.
+    /// The merchant of the wallet or system account.
     pub merchant_id: MerchantId,
     /// The event that caused the transaction.
     pub transaction_id: EventId,
-    /// The execution that it settles, holds for or releases.
+    /// The execution whose settlement, hold or release it belongs to.
     pub execution_id: Option<ExecutionId>,
-    /// The wallet's or system account's id.
+    /// The id of the wallet or system account.
     pub account_id: i64,
-    /// Which balance of it.
     pub bucket: Bucket,
-    /// Credit above zero, debit below.
+    /// Above zero a credit, below zero a debit.
     pub amount_minor: i64,
-    /// The currency.
     pub currency: Currency,
-    /// The balance after this entry; of a system account beyond whole [`ROUND`]s.
+    /// The balance after this entry; of a system account without the whole [`ROUND`]s.
     pub balance_minor: i64,
-    /// The wallet's entry before this one.
+    /// The entry of the same wallet before this one.
     pub previous_entry_id: Option<EntryId>,
     /// Server time.
     pub created_at: Timestamp,

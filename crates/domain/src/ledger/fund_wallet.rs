@@ -1,4 +1,4 @@
-//! Putting sandbox money into a wallet.
+//! Crediting sandbox money to a wallet.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -13,10 +13,10 @@ use crate::ledger::account::AccountKind;
 use crate::ledger::funding::Funding;
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
-use crate::ledger::wallet::{ROOM_MINOR, Wallet};
+use crate::ledger::wallet::{WALLET_LIMIT_MINOR, Wallet};
 
-/// Puts sandbox money into a wallet of a sandbox merchant. What was done under the key before is
-/// not done again.
+/// Credits sandbox money to a wallet of a sandbox merchant. Repeating the request with the same key
+/// changes nothing.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`]
@@ -45,23 +45,23 @@ pub fn fund(
             Refusal::WalletState { field: "wallet_id", state: wallet.status.as_str() }.into()
         );
     }
-    if !wallet.has_room(amount.minor, ROOM_MINOR) {
+    if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
         return Err(Refusal::NoRoom { field: "wallet_id" }.into());
     }
     let note = Some(format!("{amount} {}", amount.currency));
     let event = events::record(
-        work,
         merchant.id,
         EventType::WalletFunded,
         (EventEntity::Wallet, id.0),
         note,
+        work,
         now,
     )?;
     let postings = Postings::balanced(vec![
         Leg::system(AccountKind::Funding, merchant.id, -amount.minor, amount.currency),
         Leg::available(id, amount.minor, amount.currency),
     ])?;
-    post::post(work, event, None, &postings, now)?;
+    post::post(event, None, &postings, work, now)?;
     if let Some(key) = key {
         let id = FundingId(work.new_id()?);
         let (merchant_id, key) = (merchant.id, key.to_owned());

@@ -1,23 +1,19 @@
-//! Sandbox money that was put into a wallet under a key.
+//! Credits of sandbox money under an idempotency key.
 
 use crate::decision::row::Row;
 use crate::kernel::ids::{FundingId, MerchantId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::time::Timestamp;
 
-/// Sandbox money that was put into a wallet under a key. Whoever does not know whether it was does
-/// the same again.
+/// A credit of sandbox money under an idempotency key. After an unknown outcome the request is repeated
+/// with the same key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Funding {
-    /// Its id.
     pub id: FundingId,
-    /// Whose wallet it is.
     pub merchant_id: MerchantId,
-    /// Which wallet.
     pub wallet_id: WalletId,
-    /// The key, of an installation's whole life.
+    /// Unique within the installation.
     pub key: String,
-    /// How much.
     pub amount: Money,
     /// Server time.
     pub created_at: Timestamp,

@@ -1,4 +1,5 @@
-//! What a wallet awaits: room is kept for each collection under way.
+//! Incoming amounts: a wallet reserves capacity for each collection under way, so that it can always be
+//! credited when the network reports success.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::sum;
@@ -7,21 +8,21 @@ use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::ledger::open_wallet;
-use crate::ledger::wallet::{Owner, ROOM_MINOR, Wallet};
+use crate::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 
-/// A collection begins: opens its wallet, which from now on keeps room for it.
+/// A collection starts: opens its wallet if necessary, and reserves capacity in it.
 ///
 /// # Errors
 /// [`Refusal::NoRoom`] on `session_id`.
 pub fn begin(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     amount: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
     let wallet =
-        open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
-    if !wallet.has_room(amount.minor, ROOM_MINOR) {
+        open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
+    if !wallet.has_capacity_for(amount.minor, WALLET_LIMIT_MINOR) {
         return Err(Refusal::NoRoom { field: "session_id" }.into());
     }
     let incoming_minor = sum(wallet.incoming_minor, amount.minor)?;
@@ -29,19 +30,19 @@ pub fn begin(
     Ok(())
 }
 
-/// A collection ends, well or not: its wallet awaits it no longer. The network has spoken, so
-/// nothing here may refuse it.
+/// A collection completed or failed: its wallet's reserved capacity is released. The network has
+/// decided, so nothing here may refuse it.
 ///
 /// # Errors
 /// None of its own.
 pub fn end(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     amount: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
     let wallet =
-        open_wallet::open(work, merchant_id, Owner::Merchant(merchant_id), amount.currency, now)?;
+        open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
     let incoming_minor = wallet.incoming_minor.saturating_sub(amount.minor).max(0);
     work.put(Wallet { incoming_minor, updated_at: now, ..wallet });
     Ok(())

@@ -1,5 +1,5 @@
-//! The double-entry ledger: wallets, system accounts, postings and the recipe of each movement of
-//! money.
+//! The double-entry ledger: wallets, system accounts, postings, and the posting recipe of each movement
+//! of money.
 
 pub mod account;
 pub mod fund_wallet;

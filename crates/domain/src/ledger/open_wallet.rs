@@ -6,15 +6,15 @@ use crate::kernel::ids::{MerchantId, WalletId};
 use crate::kernel::time::Timestamp;
 use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
 
-/// The owner's wallet of that currency; opens it when there is none.
+/// The owner's wallet in that currency, which is opened if there is none.
 ///
 /// # Errors
 /// None of its own.
 pub fn open(
-    work: &mut Workspace,
     merchant_id: MerchantId,
     owner: Owner,
     currency: Currency,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Wallet, Stop> {
     if let Some(wallet) = work.find::<Wallet>(&(owner, currency))? {

@@ -1,4 +1,4 @@
-//! Writing a transaction: its entries, and the balances that they change.
+//! Posting a ledger transaction: its entries, and the balances that they change.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::sum;
@@ -10,25 +10,26 @@ use crate::ledger::postings::{PostingTarget, Postings};
 use crate::ledger::wallet::Wallet;
 use crate::mutant;
 
-/// Writes a transaction: its entries, and the balances that they change.
+/// Posts a ledger transaction under the event that caused it.
 ///
 /// # Errors
-/// [`Stop::Inconsistent`] when a wallet would fall below zero: deciders check before they post.
+/// [`Stop::Inconsistent`] when a wallet would fall below zero: decisions check that before they
+/// post.
 pub fn post(
-    work: &mut Workspace,
     event: EventId,
     execution: Option<ExecutionId>,
     postings: &Postings,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<(), Stop> {
     for leg in postings.legs() {
         let id = EntryId(work.new_id()?);
-        let entry = match leg.place {
+        let entry = match leg.target {
             PostingTarget::Wallet(wallet, bucket) => {
-                on_wallet(work, id, wallet, bucket, leg.money, now)?
+                wallet_entry(id, wallet, bucket, leg.money, work, now)?
             }
             PostingTarget::System(merchant, kind) => {
-                on_account(work, id, merchant, kind, leg.money, now)?
+                system_entry(id, merchant, kind, leg.money, work, now)?
             }
         };
         work.entries.push(Entry { transaction_id: event, execution_id: execution, ..entry });
@@ -36,12 +37,12 @@ pub fn post(
     Ok(())
 }
 
-fn on_wallet(
-    work: &mut Workspace,
+fn wallet_entry(
     id: EntryId,
     wallet: WalletId,
     bucket: Bucket,
     money: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Entry, Stop> {
     let mut wallet = (*work.require::<Wallet>(wallet)?).clone();
@@ -60,6 +61,7 @@ fn on_wallet(
     if balance_minor < 0 && !mutant!(BelowZero) {
         return Err(Stop::Inconsistent(format!("wallet {} would fall below zero", wallet.id)));
     }
+    // The entries of a wallet form a chain: each refers to the one before it.
     let previous_entry_id = wallet.last_entry_id.replace(id);
     wallet.updated_at = now;
     let (merchant_id, account_id) = (wallet.merchant_id, wallet.id.0);
@@ -67,12 +69,12 @@ fn on_wallet(
     Ok(entry(id, merchant_id, account_id, bucket, money, balance_minor, previous_entry_id, now))
 }
 
-fn on_account(
-    work: &mut Workspace,
+fn system_entry(
     id: EntryId,
     merchant: MerchantId,
     kind: AccountKind,
     money: Money,
+    work: &mut Workspace,
     now: Timestamp,
 ) -> Result<Entry, Stop> {
     let account = match work.find::<Account>(&(merchant, kind, money.currency))? {

@@ -1,4 +1,4 @@
-//! Balanced postings: there is no other way to change a balance.
+//! Balanced postings: the only way to change a balance.
 
 use crate::decision::workspace::Stop;
 use crate::kernel::currency::Currency;
@@ -6,44 +6,37 @@ use crate::kernel::ids::{MerchantId, WalletId};
 use crate::kernel::money::Money;
 use crate::ledger::account::{AccountKind, Bucket};
 
-/// Where a leg of a posting goes.
+/// The balance that a leg changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PostingTarget {
-    /// A balance of a wallet.
     Wallet(WalletId, Bucket),
-    /// A system account of a merchant.
     System(MerchantId, AccountKind),
 }
 
 /// One leg of a posting: credit above zero, debit below.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Leg {
-    /// Where it goes.
-    pub place: PostingTarget,
-    /// How much.
+    pub target: PostingTarget,
     pub money: Money,
 }
 
 impl Leg {
-    /// A leg on what a wallet can spend.
     #[must_use]
     pub const fn available(wallet: WalletId, minor: i64, currency: Currency) -> Self {
         Self {
-            place: PostingTarget::Wallet(wallet, Bucket::Available),
+            target: PostingTarget::Wallet(wallet, Bucket::Available),
             money: Money::new(minor, currency),
         }
     }
 
-    /// A leg on what a wallet holds.
     #[must_use]
     pub const fn held(wallet: WalletId, minor: i64, currency: Currency) -> Self {
         Self {
-            place: PostingTarget::Wallet(wallet, Bucket::Held),
+            target: PostingTarget::Wallet(wallet, Bucket::Held),
             money: Money::new(minor, currency),
         }
     }
 
-    /// A leg on a system account.
     #[must_use]
     pub const fn system(
         kind: AccountKind,
@@ -51,16 +44,16 @@ impl Leg {
         minor: i64,
         currency: Currency,
     ) -> Self {
-        Self { place: PostingTarget::System(merchant, kind), money: Money::new(minor, currency) }
+        Self { target: PostingTarget::System(merchant, kind), money: Money::new(minor, currency) }
     }
 }
 
-/// Legs that sum to zero in each currency: there is no other way to make one.
+/// Legs that sum to zero in each currency. [`Postings::balanced`] is the only constructor.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Postings(Vec<Leg>);
 
 impl Postings {
-    /// Legs without those of zero.
+    /// Postings of these legs, without those of zero.
     ///
     /// # Errors
     /// [`Stop::Inconsistent`] when a currency does not sum to zero.
@@ -76,7 +69,6 @@ impl Postings {
         Ok(Self(legs))
     }
 
-    /// The legs.
     #[must_use]
     pub fn legs(&self) -> &[Leg] {
         &self.0

@@ -1,4 +1,4 @@
-//! The recipe of each movement of money: which accounts it debits and credits.
+//! The posting recipe of each movement of money: which accounts are debited and credited.
 
 use crate::decision::workspace::Stop;
 use crate::kernel::ids::{MerchantId, WalletId};
@@ -7,34 +7,35 @@ use crate::ledger::account::AccountKind;
 use crate::ledger::postings::{Leg, PostingTarget, Postings};
 use crate::mutant;
 
-/// The figures that a recipe needs. S is the currency of the wallet, P that of the payer (see
-/// `fees`).
+/// The amounts that a recipe needs. S is the currency of the wallet, P that of the payer (see
+/// [`fees`](crate::tariff::fees)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PaymentAmounts {
-    /// Whose system accounts.
+    /// The merchant whose system accounts are used.
     pub merchant: MerchantId,
     /// The merchant's wallet that is credited or debited.
     pub wallet: WalletId,
-    /// Clearing, or the other wallet where no network is involved.
+    /// The counter account: a network's clearing account, or the other wallet where no network is
+    /// involved.
     pub outside: PostingTarget,
-    /// What crosses the border to the outside, in its currency.
+    /// What moves on `outside`, in that currency.
     pub outside_amount: Money,
-    /// What the wallet gets or gives, in S; for outgoing payments with fees.
+    /// What the wallet is credited or debited, in S; of outgoing payments with fees.
     pub wallet_amount: Money,
-    /// T: the worth in S of what crosses the border.
+    /// T: the value of `outside_amount` in S.
     pub total: i64,
-    /// What an outgoing payment held more than it takes, in S.
+    /// What an outgoing payment held beyond what it is charged, in S.
     pub released: i64,
-    /// The platform's fee, in S.
+    /// In S.
     pub platform_fee: i64,
-    /// The network's fee, in S.
+    /// In S.
     pub gateway_fee: i64,
-    /// The fee for exchange, in S.
+    /// In S.
     pub fx_fee: i64,
 }
 
 impl PaymentAmounts {
-    fn fees(&self) -> [Leg; 3] {
+    fn fee_legs(&self) -> [Leg; 3] {
         let s = self.wallet_amount.currency;
         [
             Leg::system(AccountKind::FeePlatform, self.merchant, self.platform_fee, s),
@@ -43,9 +44,10 @@ impl PaymentAmounts {
         ]
     }
 
-    /// The two lines that exchange `total` of S for the outside amount of P; none where both are
-    /// one currency. `sign` is 1 where money comes in, -1 where it goes out.
-    fn position(&self, sign: i64) -> Vec<Leg> {
+    /// The two legs that exchange `total` in S for the outside amount in P; none where S and P are
+    /// the same. `sign` is 1 for incoming money, -1 for outgoing. Through the position account each
+    /// currency of the transaction balances by itself.
+    fn position_legs(&self, sign: i64) -> Vec<Leg> {
         let (s, p) = (self.wallet_amount.currency, self.outside_amount.currency);
         if s == p {
             return vec![];
@@ -56,9 +58,9 @@ impl PaymentAmounts {
         ]
     }
 
-    const fn outside(&self, sign: i64) -> Leg {
+    const fn outside_leg(&self, sign: i64) -> Leg {
         let money = Money::new(sign * self.outside_amount.minor, self.outside_amount.currency);
-        Leg { place: self.outside, money }
+        Leg { target: self.outside, money }
     }
 }
 
@@ -68,21 +70,19 @@ impl PaymentAmounts {
 /// | credit | position\[P\] payer amount; wallet\[S\] payee amount; each fee\[S\] |
 ///
 /// # Errors
-/// [`Stop::Inconsistent`] when the figures do not balance.
-pub fn collection_completes(f: &PaymentAmounts) -> Result<Postings, Stop> {
-    let mut legs = vec![f.outside(-1)];
-    legs.extend(f.position(1));
-    if mutant!(DoubleCredit) {
-        let all = f.platform_fee + f.gateway_fee + f.fx_fee;
-        legs.push(Leg::available(f.wallet, f.wallet_amount.minor + all, f.wallet_amount.currency));
-        return Postings::balanced(legs);
-    }
-    legs.push(Leg::available(f.wallet, f.wallet_amount.minor, f.wallet_amount.currency));
-    legs.extend(f.fees());
+/// [`Stop::Inconsistent`] when the amounts do not balance.
+pub fn collection_completes(amounts: &PaymentAmounts) -> Result<Postings, Stop> {
+    let mut legs = vec![amounts.outside_leg(-1)];
+    legs.extend(amounts.position_legs(1));
+    mutant!(DoubleCredit => return credit_with_fees(amounts, &legs));
+    let Money { minor, currency } = amounts.wallet_amount;
+    legs.push(Leg::available(amounts.wallet, minor, currency));
+    legs.extend(amounts.fee_legs());
     Postings::balanced(legs)
 }
 
-/// A payout or refund starts: debit the wallet's available, credit its held, amount and fees.
+/// A payout or refund starts: debit the wallet's available balance, credit its held balance, by the
+/// amount with fees.
 ///
 /// # Errors
 /// None of its own.
@@ -93,7 +93,7 @@ pub fn hold(wallet: WalletId, amount: Money) -> Result<Postings, Stop> {
     ])
 }
 
-/// A payout or refund fails: debit the wallet's held, credit its available.
+/// A payout or refund fails: the reverse of [`hold`].
 ///
 /// # Errors
 /// None of its own.
@@ -101,12 +101,12 @@ pub fn release(wallet: WalletId, amount: Money) -> Result<Postings, Stop> {
     hold(wallet, Money::new(-amount.minor, amount.currency))
 }
 
-/// From which of the wallet's balances an outgoing payment is settled.
+/// The balance of the wallet that an outgoing payment debits when it completes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DebitFrom {
-    /// It is final at once.
+    /// For a payment that is final at once and held nothing.
     Available,
-    /// It was held before.
+    /// For a payment that was held before.
     Held,
 }
 
@@ -126,27 +126,29 @@ pub enum DebitFrom {
 /// | credit, also | available, the rest |
 ///
 /// # Errors
-/// [`Stop::Inconsistent`] when the figures do not balance.
-pub fn outgoing_completes(f: &PaymentAmounts, from: DebitFrom) -> Result<Postings, Stop> {
-    let (minor, currency) = (-f.wallet_amount.minor, f.wallet_amount.currency);
+/// [`Stop::Inconsistent`] when the amounts do not balance.
+pub fn outgoing_completes(amounts: &PaymentAmounts, from: DebitFrom) -> Result<Postings, Stop> {
+    let PaymentAmounts { wallet, wallet_amount, released, .. } = *amounts;
+    let Money { minor, currency } = wallet_amount;
     let mut legs = vec![match from {
-        DebitFrom::Available => Leg::available(f.wallet, minor, currency),
-        DebitFrom::Held => Leg::held(f.wallet, minor, currency),
+        DebitFrom::Available => Leg::available(wallet, -minor, currency),
+        DebitFrom::Held => Leg::held(wallet, -minor, currency),
     }];
-    legs.extend(f.position(-1));
-    legs.push(f.outside(1));
-    legs.extend(f.fees());
+    legs.extend(amounts.position_legs(-1));
+    legs.push(amounts.outside_leg(1));
+    legs.extend(amounts.fee_legs());
+    // A refund holds its share rounded up by itself, and may be charged less.
     if from == DebitFrom::Held {
         legs.extend([
-            Leg::held(f.wallet, -f.released, currency),
-            Leg::available(f.wallet, f.released, currency),
+            Leg::held(wallet, -released, currency),
+            Leg::available(wallet, released, currency),
         ]);
     }
     Postings::balanced(legs)
 }
 
-/// Money turned up (or turned out missing, below zero) at a provider against the books: it goes to
-/// suspense until a human has decided.
+/// A provider holds more (or, below zero, less) than the books say: the difference stays in
+/// suspense until an operator has decided.
 ///
 /// # Errors
 /// None of its own.
@@ -171,7 +173,7 @@ mod tests {
         Currency::parse(code).unwrap()
     }
 
-    fn figures(outside: Money, wallet: Money, fees: [i64; 3]) -> PaymentAmounts {
+    fn amounts(outside: Money, wallet: Money, fees: [i64; 3]) -> PaymentAmounts {
         PaymentAmounts {
             merchant: MerchantId(1),
             wallet: WalletId(2),
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn a_collection_without_exchange_has_no_position() {
         let usd = currency("USD");
-        let f = figures(Money::new(10_300, usd), Money::new(10_000, usd), [100, 200, 0]);
+        let f = amounts(Money::new(10_300, usd), Money::new(10_000, usd), [100, 200, 0]);
         let legs: Vec<i64> =
             collection_completes(&f).unwrap().legs().iter().map(|leg| leg.money.minor).collect();
         assert_eq!(legs, [-10_300, 10_000, 100, 200]);
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn legs_that_do_not_balance_cannot_be_posted() {
         let usd = currency("USD");
-        let f = figures(Money::new(10_300, usd), Money::new(10_001, usd), [100, 200, 0]);
+        let f = amounts(Money::new(10_300, usd), Money::new(10_001, usd), [100, 200, 0]);
         assert!(matches!(collection_completes(&f), Err(Stop::Inconsistent(_))));
         // In two currencies that cancel out in number only.
         let legs = vec![
@@ -223,14 +225,14 @@ mod tests {
             let usd = currency("USD");
             let all: i64 = fees.iter().sum();
             let paid = if exchange { Money::new(outside, currency("RWF")) } else { Money::new(payee + all, usd) };
-            let incoming = figures(paid, Money::new(payee, usd), fees);
+            let incoming = amounts(paid, Money::new(payee, usd), fees);
             prop_assert!(collection_completes(&incoming).is_ok());
 
-            let sent = PaymentAmounts { outside_amount: Money::new(payee, usd), ..figures(Money::new(payee, usd), Money::new(payee + all, usd), fees) };
+            let sent = PaymentAmounts { outside_amount: Money::new(payee, usd), ..amounts(Money::new(payee, usd), Money::new(payee + all, usd), fees) };
             prop_assert!(outgoing_completes(&sent, DebitFrom::Held).is_ok());
 
             let given_back = Money::new(if exchange { outside } else { payee }, paid.currency);
-            let refund = PaymentAmounts { total: payee, ..figures(given_back, Money::new(payee, usd), [0; 3]) };
+            let refund = PaymentAmounts { total: payee, ..amounts(given_back, Money::new(payee, usd), [0; 3]) };
             prop_assert!(outgoing_completes(&refund, DebitFrom::Available).is_ok());
             let for_less = PaymentAmounts { released: all, ..refund };
             prop_assert!(outgoing_completes(&for_less, DebitFrom::Held).is_ok());

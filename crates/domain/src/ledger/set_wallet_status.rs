@@ -1,4 +1,4 @@
-//! Changing what may be started on a wallet.
+//! Changing the status of a wallet.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -8,8 +8,8 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 
-/// Changes what may be started on a wallet. `open_credits` says whether something is under way that
-/// could still credit it.
+/// Changes the status of a wallet. `open_credits` says whether something is under way that could still
+/// credit it: such a wallet cannot be closed.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
@@ -33,11 +33,11 @@ pub fn set_status(
     work.put(wallet.clone());
     let note = Some(status.as_str().to_owned());
     events::record(
-        work,
         wallet.merchant_id,
         EventType::WalletStatus,
         (EventEntity::Wallet, id.0),
         note,
+        work,
         now,
     )?;
     Ok(wallet)

@@ -1,4 +1,4 @@
-//! Wallets: balances of merchants and of parties under a merchant.
+//! Wallets: the balances of merchants and of their parties.
 
 use crate::api_enum;
 use crate::decision::row::Row;
@@ -8,25 +8,22 @@ use crate::kernel::money::Money;
 use crate::kernel::time::Timestamp;
 
 api_enum! {
-    /// The kind of a wallet's owner.
     OwnerType {
-        /// The merchant.
         Merchant = "MERCHANT",
-        /// A party under a merchant.
         Party = "PARTY",
     }
 }
 
 api_enum! {
-    /// What may be started on a wallet. What is in flight always ends as the provider says.
+    /// What may be started on a wallet. Payments in flight always end as their provider reports.
     WalletStatus {
         /// Debits and credits.
         Active = "ACTIVE",
         /// Credits only.
         Restricted = "RESTRICTED",
-        /// Neither.
+        /// No debits and no credits.
         Frozen = "FROZEN",
-        /// Neither, and it is empty.
+        /// Like frozen, and empty.
         Closed = "CLOSED",
     }
 }
@@ -51,17 +48,14 @@ impl WalletStatus {
     }
 }
 
-/// Who owns a wallet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Owner {
-    /// A merchant.
     Merchant(MerchantId),
-    /// A party under a merchant.
     Party(PartyId),
 }
 
 impl Owner {
-    /// The kind and the id, as they are stored.
+    /// The type and id to store.
     #[must_use]
     pub const fn parts(self) -> (OwnerType, i64) {
         match self {
@@ -70,7 +64,7 @@ impl Owner {
         }
     }
 
-    /// The owner of a stored kind and id.
+    /// The owner with a stored type and id.
     #[must_use]
     pub const fn from_parts(kind: OwnerType, id: i64) -> Self {
         match kind {
@@ -80,34 +74,27 @@ impl Owner {
     }
 }
 
-/// The most minor units that a wallet may have, hold and await when a payment to it begins. It is
-/// less than half of what fits, so that what a review gives it, which nobody has asked it for, fits
-/// too.
-pub const ROOM_MINOR: i64 = 4_000_000_000_000_000_000;
+/// The limit of a wallet's available, held and incoming amounts together, in minor units, when a new
+/// payment to it starts. It is less than half of what fits into 64 bits, so that credits by reviews,
+/// which this limit does not apply to, fit too.
+pub const WALLET_LIMIT_MINOR: i64 = 4_000_000_000_000_000_000;
 
-/// A balance in one currency: what is available, what is held for payments under way, and what is
-/// on its way in.
+/// The balances of an owner in one currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wallet {
-    /// Its id.
     pub id: WalletId,
-    /// Under which merchant.
     pub merchant_id: MerchantId,
-    /// The kind of its owner.
     pub owner_type: OwnerType,
-    /// The id of its owner.
     pub owner_id: i64,
-    /// Its currency.
     pub currency: Currency,
-    /// What can be spent, never below zero.
+    /// What can be spent. Never below zero.
     pub available_minor: i64,
-    /// What is held for payments under way, never below zero.
+    /// What outgoing payments under way hold. Never below zero.
     pub held_minor: i64,
-    /// What collections under way will credit it with, never below zero.
+    /// What collections under way will credit. Never below zero.
     pub incoming_minor: i64,
-    /// What may be started on it.
     pub status: WalletStatus,
-    /// The last ledger entry; each entry knows the one before.
+    /// The latest ledger entry, the head of the chain of the wallet's entries.
     pub last_entry_id: Option<EntryId>,
     /// Server time.
     pub created_at: Timestamp,
@@ -116,21 +103,19 @@ pub struct Wallet {
 }
 
 impl Wallet {
-    /// Who owns it.
     #[must_use]
     pub const fn owner(&self) -> Owner {
         Owner::from_parts(self.owner_type, self.owner_id)
     }
 
-    /// Whether it can take `minor` more without passing `most`, be it that all comes back that it
-    /// holds, and all arrives that is on its way in.
+    /// Whether a credit of `minor` stays within `limit`, even if all holds are released and all incoming
+    /// amounts arrive.
     #[must_use]
-    pub fn has_room(&self, minor: i64, most: i64) -> bool {
+    pub fn has_capacity_for(&self, minor: i64, limit: i64) -> bool {
         let all = [self.available_minor, self.held_minor, self.incoming_minor, minor];
-        all.into_iter().map(i128::from).sum::<i128>() <= i128::from(most)
+        all.into_iter().map(i128::from).sum::<i128>() <= i128::from(limit)
     }
 
-    /// What can be spent.
     #[must_use]
     pub const fn available(&self) -> Money {
         Money::new(self.available_minor, self.currency)

@@ -1,4 +1,4 @@
-//! The payer of a sandbox card payment authenticates it, or refuses to.
+//! Authentication of a sandbox card payment by its payer.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
@@ -9,10 +9,10 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::payments::execution::Execution;
 use crate::payments::outcome::ProviderOutcome;
-use crate::payments::record_outcome::{self, Settled};
+use crate::payments::record_outcome::{self, RecordedOutcome};
 
-/// The payer of a sandbox card payment confirmed it or refused to: the sandbox's own outcome
-/// follows.
+/// Records the outcome of a sandbox card payment that its payer authenticated (`success`) or
+/// refused to.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NoActionNeeded`].
@@ -22,11 +22,11 @@ pub fn authenticate(
     success: bool,
     work: &mut Workspace,
     now: Timestamp,
-) -> Result<Settled, Stop> {
+) -> Result<RecordedOutcome, Stop> {
     let merchant = work.require::<Merchant>(merchant_id)?;
     let found = work.find::<Execution>(&(merchant_id, reference_id.to_owned()))?;
     let execution = found.filter(|_| merchant.mode == Mode::Sandbox).ok_or(Refusal::NotFound)?;
-    // Whose cancellation is under way may not pay any more: the provider would say both.
+    // A payer must not pay while the cancellation is under way: the provider would report both.
     if execution.status.is_final() || !execution.requires_action || execution.cancel_asked {
         return Err(Refusal::NoActionNeeded.into());
     }

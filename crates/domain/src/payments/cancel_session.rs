@@ -1,4 +1,4 @@
-//! Cancelling a session.
+//! Canceling a session.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -8,9 +8,9 @@ use crate::kernel::ids::{MerchantId, SessionId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::mutant;
-use crate::payments::session::{Session, SessionInput, SessionKind, SessionStatus};
+use crate::payments::session::{Session, SessionInput, SessionKind};
 
-/// Withdraws a session.
+/// Cancels a session that was not executed.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::State`].
@@ -26,19 +26,20 @@ pub fn cancel(
         .get::<Session>(id)?
         .filter(|session| session.merchant_id == merchant_id && session.kind == kind);
     let found = found.ok_or(Refusal::NotFound)?;
-    let session = if mutant!(CancelExecuted) && found.status == SessionStatus::Executed {
-        Session { status: SessionStatus::Canceled, ..(*found).clone() }
-    } else {
-        found.after(SessionInput::Cancel, time)?
-    };
+    let session = canceled(&found, time)?;
     work.put(session.clone());
     events::record(
-        work,
         merchant_id,
         EventType::SessionCanceled,
         (EventEntity::Session, id.0),
         None,
+        work,
         now,
     )?;
     Ok(session)
+}
+
+fn canceled(session: &Session, time: Timestamp) -> Result<Session, Refusal> {
+    mutant!(CancelExecuted => return cancel_executed(session));
+    session.after(SessionInput::Cancel, time)
 }

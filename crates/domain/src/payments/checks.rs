@@ -1,4 +1,4 @@
-//! Checks that a session passes when it is created, and once more when it is executed.
+//! Checks of a session, made when it is created and again when it is executed.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{ExecutionId, MerchantId};
@@ -16,15 +16,15 @@ pub(crate) fn check_debit(
     amount: Money,
     refusals: &mut Refusals,
 ) {
-    let fine = wallet.status.allows_debit() || mutant!(FrozenPays);
-    refusals.unless(fine, Refusal::WalletState { field, state: wallet.status.as_str() });
+    let is_debitable = wallet.status.allows_debit() || mutant!(FrozenPays);
+    refusals.unless(is_debitable, Refusal::WalletState { field, state: wallet.status.as_str() });
     refusals.unless(
         wallet.currency == amount.currency,
         Refusal::CurrencyMismatch { what: "wallet", has: wallet.currency },
     );
 }
 
-/// The completed collection of that id, or the one that a review settled.
+/// The merchant's settled collection of that id.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
@@ -48,8 +48,8 @@ pub fn refundable(
     })
 }
 
-/// Makes the check of a refund's creation again, at its execution: its provider may have taken the
-/// payment back meanwhile.
+/// Repeats the check of [`refundable`] when the refund is executed: the provider may have taken the
+/// payment back in the meantime.
 ///
 /// # Errors
 /// [`Refusal::State`] on `session_id`.
@@ -69,11 +69,11 @@ pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
     })
 }
 
-/// Whether the refund still fits into its payment.
+/// Checks that the refund does not exceed what is left of its payment.
 ///
 /// # Errors
 /// [`Refusal::RefundExceeds`].
-pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, Refusal> {
+pub fn check_refund_capacity(original: &Execution, amount: Money) -> Result<Money, Refusal> {
     let left = Money::new(
         original.payer.minor.saturating_sub(original.refunded_minor),
         original.payer.currency,
@@ -84,8 +84,7 @@ pub fn check_refund_room(original: &Execution, amount: Money) -> Result<Money, R
     Ok(amount)
 }
 
-/// Makes the checks of a payout's or transfer's creation again, at its execution. `field` is where
-/// they are reported.
+/// Repeats the checks of a payout's or transfer's wallet when it is executed.
 ///
 /// # Errors
 /// [`Stop::Refused`] with all of them.

@@ -1,4 +1,4 @@
-//! Taking the lease of an execution that is due.
+//! Claiming an execution that is due: taking the lease for its next provider call.
 
 use crate::decision::settings::Deadlines;
 use crate::decision::workspace::{Stop, Workspace};
@@ -10,8 +10,8 @@ use crate::mutant;
 use crate::payments::execution::{Execution, LEASE_US};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
-/// Takes the lease of an execution that is due, if it still is, and says what to do. Opens the
-/// review of one that is past its deadline.
+/// Takes the lease of an execution if it is still due, and returns the call to make. Opens the review
+/// of one that is past its deadline.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
@@ -37,8 +37,8 @@ pub fn claim(
     }
     let unanswered = execution.requires_action
         && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
-    // A cancellation that got lost is asked for again: it moves no money, and only the status is
-    // believed.
+    // A cancellation may be lost, so it is requested each time until the status is final. Repeating
+    // it moves no money, and only the reported status ends the execution.
     let kind = if unanswered { CallKind::Cancel } else { CallKind::Query };
     let execution = Execution {
         cancel_asked: execution.cancel_asked || kind == CallKind::Cancel,

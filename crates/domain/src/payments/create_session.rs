@@ -1,4 +1,4 @@
-//! Creating a session: declaring an intent.
+//! Creating a session: the declaration of a payment intent.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -22,57 +22,42 @@ use crate::sales::checkout::CheckoutConfig;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{SourceInput, SourceType};
 
-/// A request to declare an intent.
+/// A request to create a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NewSession {
-    /// To collect for a source.
     Checkout {
-        /// Its kind.
         kind: SourceType,
-        /// Its id.
         source_id: SourceId,
     },
-    /// To pay out.
     Payout {
-        /// Which dialect the request is in: the field that holds the account.
+        /// The request field that holds the account. It depends on the dialect of the request.
         account_field: &'static str,
-        /// The wallet; `None` for the merchant's wallet of the currency.
+        /// `None` for the merchant's wallet of the currency.
         wallet_id: Option<WalletId>,
-        /// Where to.
         account_id: PaymentAccountId,
-        /// How much.
         amount: Money,
-        /// Until when; `None` for the default.
+        /// `None` for the default lifetime.
         expires_at: Option<Timestamp>,
     },
-    /// To transfer.
     Transfer {
-        /// The wallet.
         wallet_id: WalletId,
-        /// To whom.
         counterparty_id: CounterpartyId,
-        /// How much.
         amount: Money,
-        /// Until when.
         expires_at: Timestamp,
     },
-    /// To refund.
     Refund {
-        /// The collection.
         original_id: ExecutionId,
-        /// How much, in its payer's currency.
+        /// In the currency of the collection's payer.
         amount: Decimal,
-        /// Until when.
         expires_at: Timestamp,
-        /// Why.
         reason: Option<String>,
     },
 }
 
-/// Declares an intent.
+/// Creates a session.
 ///
 /// # Errors
-/// Every refusal of `behaviour` for the kind, all at once.
+/// Every refusal that applies to the kind of session, all at once.
 pub fn create(
     merchant_id: MerchantId,
     request: &NewSession,
@@ -107,7 +92,7 @@ pub fn create(
     let session = match request {
         NewSession::Checkout { kind, source_id } => {
             check_source(merchant_id, *kind, *source_id, work)?;
-            let expires_at = within_checkout(*source_id, blank.expires_at, time, work)?;
+            let expires_at = limit_to_checkout(*source_id, blank.expires_at, time, work)?;
             Session { source_id: Some(*source_id), expires_at, ..blank }
         }
         NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
@@ -147,15 +132,16 @@ pub fn create(
             if counterparty.is_some() && party_id.is_none() {
                 refusals.add(Refusal::CounterpartyWithoutParty);
             }
-            let recipient =
-                party_id.map(|party_id| recipient::of(&merchant, party_id, work)).transpose()?;
+            let recipient = party_id
+                .map(|party_id| recipient::resolve(&merchant, party_id, work))
+                .transpose()?;
             if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
                 refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
             }
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
             refusals.finish()?;
             if let Some(party_id) = party_id {
-                recipient::tell(&merchant, party_id, settings.transfers, work, now)?;
+                recipient::limit_disclosure(&merchant, party_id, settings.transfers, work, now)?;
             }
             Session {
                 kind: SessionKind::Transfer,
@@ -174,7 +160,7 @@ pub fn create(
             let amount = original.as_ref().and_then(|original| {
                 let amount =
                     refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
-                refusals.take(checks::check_refund_room(original, amount))
+                refusals.take(checks::check_refund_capacity(original, amount))
             });
             refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
             refusals.finish()?;
@@ -192,11 +178,11 @@ pub fn create(
     let session = Session { id: SessionId(work.new_id()?), ..session };
     work.put(session.clone());
     events::record(
-        work,
         merchant_id,
         EventType::SessionCreated,
         (EventEntity::Session, session.id.0),
         None,
+        work,
         now,
     )?;
     Ok(session)
@@ -213,7 +199,7 @@ fn check_source(
         SourceType::Order => "an order",
     };
     let source = SourceRef { merchant_id, kind, id }
-        .look(work)?
+        .find(work)?
         .ok_or(Refusal::Unknown { field: "source_id", what })?;
     source.after(SourceInput::Collect, "source_id", source.updated_at)?;
     if source.total_minor <= 0 {
@@ -222,23 +208,23 @@ fn check_source(
     Ok(())
 }
 
-/// Until when a session may be used for a source: the end of its checkout binds it, and through it
-/// the payment.
-fn within_checkout(
+/// The expiry of a session for a source: not later than that of the source's checkout page, so that
+/// nothing is paid after it.
+fn limit_to_checkout(
     id: SourceId,
     expires_at: Timestamp,
     time: Timestamp,
     work: &Workspace,
 ) -> Result<Timestamp, Stop> {
     let page = work.find::<CheckoutConfig>(&id)?;
-    match page.and_then(|page| page.ends_at()) {
+    match page.and_then(|page| page.payable_until()) {
         Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
         Some(at) => Ok(at.min(expires_at)),
         None => Ok(expires_at),
     }
 }
 
-/// The merchant's wallet of that id, of the amount's currency, from which a debit may start.
+/// The merchant's own wallet of that id, if it can be debited in the amount's currency.
 fn own_wallet(
     merchant_id: MerchantId,
     id: WalletId,
@@ -280,15 +266,15 @@ fn payout_wallet(
             refusals.take(found.ok_or(Refusal::NoWallet { currency: amount.currency }))
         }
         Some(id) => {
-            // Whose account it is tells whose wallet it may be; of an account that was refused
-            // nothing is known.
-            let fits = |wallet: &Wallet| match (wallet.owner(), &account) {
+            // A party's wallet may only pay out to an account of that party. Of an account that was
+            // refused the party is unknown, and only the account's refusal is reported.
+            let is_allowed = |wallet: &Wallet| match (wallet.owner(), &account) {
                 (Owner::Merchant(_), _) | (Owner::Party(_), None) => true,
                 (Owner::Party(owner), Some(account)) => owner == account.party_id,
             };
             let found = work
                 .get::<Wallet>(id)?
-                .filter(|wallet| wallet.merchant_id == merchant_id && fits(wallet));
+                .filter(|wallet| wallet.merchant_id == merchant_id && is_allowed(wallet));
             refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
         }
     };
@@ -302,7 +288,7 @@ fn payout_wallet(
             refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
         }
         refusals.unless(
-            work.tariff.takes(
+            work.tariff.accepts_currency(
                 account.method,
                 account.provider,
                 Operation::Payout,

@@ -1,9 +1,8 @@
-//! Executions: sessions carried out. The API calls them payment intents too.
+//! Executions: executed sessions. The API also calls them payment intents.
 
 use crate::api_enum;
 use crate::decision::row::Row;
-use crate::kernel::checked::Inconsistent;
-use crate::kernel::checked::{difference, sum};
+use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{
     ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
@@ -17,11 +16,10 @@ use crate::ledger::recipes::PaymentAmounts;
 use crate::mutant;
 
 api_enum! {
-    /// Where an execution is in its life.
     ExecutionStatus {
-        /// On disk, not yet taken by the provider.
+        /// Committed, not yet known to the provider.
         Pending = "PENDING",
-        /// The provider has it, or may have it.
+        /// The provider has the request, or may have it.
         Processing = "PROCESSING",
         /// Money moved. Final.
         Completed = "COMPLETED",
@@ -31,7 +29,7 @@ api_enum! {
 }
 
 impl ExecutionStatus {
-    /// Whether it never changes again.
+    /// Whether the status never changes again.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
@@ -41,125 +39,115 @@ impl ExecutionStatus {
     }
 }
 
-/// A lease on a provider call, in microseconds: longer than any provider's time-out.
+/// How long a lease on a provider call lasts, in microseconds: longer than any provider's time-out.
 pub const LEASE_US: i64 = seconds(15);
 
-/// Clocks of two processes differ by less. What is further ahead than anything that is written now
-/// could be was written by a clock that has been set back since.
-pub const CLOCKS_APART_US: i64 = seconds(30);
+/// The clocks of two processes differ by less, in microseconds. A time further ahead than any that
+/// could be written now was written by a clock that has been set back since.
+pub const MAX_CLOCK_SKEW_US: i64 = seconds(30);
 
-/// Between two looks at an execution at least.
-pub const SHORTEST_WAIT_US: i64 = seconds(1);
+/// The shortest time between two polls of an execution, in microseconds.
+pub const MIN_POLL_INTERVAL_US: i64 = seconds(1);
 
-/// Between two looks at an execution in the sandbox, whose provider is at hand, at most: an answer
-/// that crosses an advance of the clock does not wait for longer.
-pub const LONGEST_WAIT_SANDBOX_US: i64 = seconds(10);
+/// The longest time between two polls in the sandbox, in microseconds. Its provider is in this
+/// process and cheap to ask; an outcome that came due by an advance of the clock is seen this soon.
+pub const MAX_POLL_INTERVAL_SANDBOX_US: i64 = seconds(10);
 
-/// The same where it is not.
-pub const LONGEST_WAIT_US: i64 = minutes(15);
+/// The longest time between two polls of a live execution, in microseconds.
+pub const MAX_POLL_INTERVAL_US: i64 = minutes(15);
 
-/// A request that is never seen is given up so long after it was last sent, and not before its
-/// deadline.
+/// A request that the provider does not know is failed this long after it was last sent, in
+/// microseconds, and not before its deadline.
 pub const NEVER_SEEN_US: i64 = minutes(15);
 
 /// Stripe forgets idempotency keys after 24 hours: an older request is not sent again.
 pub const STRIPE_RESEND_US: i64 = minutes(23 * 60);
 
-/// A session carried out.
+/// An executed session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Execution {
-    /// Its id: the payment intent's.
     pub id: ExecutionId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The caller's UUID, lower-case: unique for the merchant, for ever.
+    /// The caller's idempotency key: a UUID in lower case, unique per merchant for ever.
     pub reference_id: String,
-    /// What it does.
     pub operation: Operation,
-    /// The session that it carried out.
     pub session_id: SessionId,
-    /// Where it is in its life.
     pub status: ExecutionStatus,
-    /// Collection: what is paid.
+    /// Collection: the invoice or order that is paid.
     pub source_id: Option<SourceId>,
-    /// Collection: from where. Payout: where to. Refund: back to where.
+    /// Collection: the payer's account. Payout: the payee's. Refund: that of the collection.
     pub payment_account_id: Option<PaymentAccountId>,
-    /// Refund: the collection given back.
+    /// Refund: the collection that is refunded.
     pub original_execution_id: Option<ExecutionId>,
-    /// The wallet debited; of a collection the wallet credited, once completed.
+    /// The merchant's wallet: debited; of a collection credited, and set when it is settled.
     pub wallet_id: Option<WalletId>,
-    /// The wallet on the other side, where no network is involved.
+    /// The counter wallet, where no network is involved.
     pub other_wallet_id: Option<WalletId>,
-    /// What the payer pays: with the fees that the payer bears.
+    /// What the payer pays, with the fees that the payer bears. Refund: what it holds.
     pub payer: Money,
-    /// What the payee gets.
     pub payee: Money,
-    /// Collection: T, the payer's amount in the source's currency.
+    /// The payer's amount in the currency of the source or wallet; refunds: what is held.
     pub total_minor: i64,
-    /// The platform's fee, in the currency of source or wallet.
+    /// In the currency of the source or wallet, like the other fees.
     pub platform_fee_minor: i64,
-    /// The network's fee, in the same.
     pub gateway_fee_minor: i64,
-    /// The fee for exchange, in the same.
     pub fx_fee_minor: i64,
     /// Units of the payer's currency (refund: of the payee's) for one unit of the source's or
     /// wallet's.
     pub rate: Ratio,
-    /// The version of the rules by which its amounts were rounded:
-    /// [`RULES`](crate::tariff::fees::RULES), or that of its time.
+    /// The version of the rounding rules that its amounts were computed by:
+    /// [`ROUNDING_RULES`](crate::tariff::fees::ROUNDING_RULES) when it was made.
     pub rules: i64,
-    /// The row of the platform's fee, where there was one.
+    /// The tariff's row of the platform fee, if there was one.
     pub platform_fee_id: Option<i64>,
-    /// The row of the network's fee, where there was one.
+    /// The tariff's row of the gateway fee, if there was one.
     pub gateway_fee_id: Option<i64>,
-    /// Collection: what counts against its room for refunds, in the payer's currency: what refunds
-    /// have taken or are under way to take, and what its provider took back.
+    /// Collection: the refund capacity used, in the payer's currency: by refunds completed or under
+    /// way, and by what the provider took back. At most what was paid.
     pub refunded_minor: i64,
-    /// Collection: what of the same goes beyond what was paid.
+    /// Collection: the refund capacity used beyond what was paid.
     pub over_refunded_minor: i64,
-    /// Collection: what its payer has back for good, in the payer's currency; see
-    /// [`crate::refund`].
+    /// Collection: the net amount refunded for good, in the payer's currency; see
+    /// [`refund`](crate::payments::refund).
     pub given_back_minor: i64,
-    /// Collection: what the wallet has paid for that, without holds, up to `total_minor`,
+    /// Collection: what the wallet was charged for `given_back_minor`, without holds; at most
+    /// `total_minor`.
     pub refunded_total_minor: i64,
-    /// and beyond.
+    /// Collection: what the wallet was charged beyond `total_minor`.
     pub over_refunded_total_minor: i64,
-    /// Refund: what of its hold was released when it completed, because less was due.
+    /// Refund: what was released of its hold when it completed, because less was due.
     pub released_minor: i64,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
-    /// The id under which the provider knows the request.
+    /// Our id of the request at the provider, derived from the execution's id.
     pub provider_request_id: String,
-    /// The provider's own id of the payment.
+    /// The provider's id of the payment.
     pub provider_transaction_id: Option<String>,
-    /// What the provider said, for a person.
+    /// The provider's message, for people.
     pub gateway_message: Option<String>,
-    /// What the wallet said, for a person.
+    /// Why a wallet could not be debited or credited, for people.
     pub wallet_message: Option<String>,
-    /// What the payer's page needs to act.
+    /// The secret with which the payer's page authenticates a card payment.
     pub client_secret: Option<String>,
-    /// Whether the payer has to act.
+    /// Whether the payer has to authenticate the payment.
     pub requires_action: bool,
     /// Whether the provider was asked to cancel it.
     pub cancel_asked: bool,
-    /// Whether a word of its provider contradicts the books: an open review says what is to be
-    /// decided.
+    /// Whether a review about its money is open.
     pub in_review: bool,
-    /// How often it was sent.
+    /// How often it was sent to the provider.
     pub attempts: i64,
     /// When it was last sent, merchant time.
     pub sent_at: Option<Timestamp>,
-    /// Why it is not final.
+    /// Why it is not final, for people.
     pub waiting_for: Option<String>,
-    /// When it is looked at again, merchant time; `None` when final.
+    /// When it is polled next, merchant time; `None` when final.
     pub next_check_at: Option<Timestamp>,
-    /// Until when one process alone may call the provider for it, server time.
+    /// Server time until which the process that holds the lease alone may call the provider.
     pub lease_until: Option<Timestamp>,
     /// When it goes to review, merchant time.
     pub deadline_at: Timestamp,
-    /// When it completed, merchant time.
+    /// Merchant time.
     pub completed_at: Option<Timestamp>,
     /// Collection: when a review settled it although it is `FAILED`, merchant time.
     pub settled_by_review_at: Option<Timestamp>,
@@ -183,7 +171,7 @@ impl Row for Execution {
 }
 
 impl Execution {
-    /// The currency of the source or wallet: that of fees, holds and `total_minor`.
+    /// The currency of the source or wallet, in which fees, holds and `total_minor` are.
     #[must_use]
     pub const fn wallet_currency(&self) -> Currency {
         match self.operation {
@@ -192,7 +180,7 @@ impl Execution {
         }
     }
 
-    /// What crosses to the outside: what the payer pays in, or what the payee is sent.
+    /// What moves at the provider: what the payer pays, or what the payee is sent.
     #[must_use]
     pub const fn outside_amount(&self) -> Money {
         match self.operation {
@@ -201,48 +189,56 @@ impl Execution {
         }
     }
 
-    /// Whether its money is where it was to go: it completed, or a review found that it had
-    /// although it is `FAILED`.
+    /// Whether the money was booked as intended: it completed, or a review settled it although it is
+    /// `FAILED`.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
         matches!(self.status, ExecutionStatus::Completed) || self.settled_by_review_at.is_some()
     }
 
-    /// When its money was settled, merchant time.
+    /// Merchant time.
     #[must_use]
     pub fn settled_at(&self) -> Option<Timestamp> {
         self.completed_at.or(self.settled_by_review_at)
     }
 
-    /// What the payer pays; of a refund what it holds while it is under way, and what it took once
-    /// it completed.
+    /// What the payer pays. Refund: what it holds while it is under way, and what the wallet was
+    /// charged once it completed.
     #[must_use]
     pub const fn paid(&self) -> Money {
         Money::new(self.payer.minor.saturating_sub(self.released_minor), self.payer.currency)
     }
 
-    /// This payment, of whose room a refund, or what its provider took back, takes `after` instead
-    /// of `before`. What there is no room for is counted apart, so that room that another refund
-    /// gives back is not given to a third: no refund is begun of what the payer has already.
+    /// This collection, of whose refund capacity `after` is used in place of `before`: by a refund,
+    /// or by what the provider took back.
+    ///
+    /// Usage beyond what was paid is counted in a field of its own. When a refund fails later and
+    /// returns its part, the excess absorbs that first, so that no new refund is started of money
+    /// that the payer has already.
     ///
     /// # Errors
     /// [`Inconsistent`] for sums that do not fit.
-    pub fn recounted(&self, before: i64, after: i64) -> Result<Self, Inconsistent> {
-        let taken =
+    pub fn with_refund_capacity_change(
+        &self,
+        before: i64,
+        after: i64,
+    ) -> Result<Self, Inconsistent> {
+        let used =
             difference(sum(sum(self.refunded_minor, self.over_refunded_minor)?, after)?, before)?;
-        if taken < 0 {
+        if used < 0 {
             return Err(Inconsistent(format!(
                 "of payment {} less than nothing would be refunded",
                 self.id
             )));
         }
-        let refunded_minor = taken.min(self.payer.minor);
-        let over = difference(taken, refunded_minor)?;
+        let refunded_minor = used.min(self.payer.minor);
+        let over = difference(used, refunded_minor)?;
         let over_refunded_minor = if mutant!(ForgetOverRefund) { 0 } else { over };
         Ok(Self { refunded_minor, over_refunded_minor, ..self.clone() })
     }
 
-    /// What it holds of its wallet while it is under way; `None` for those that hold nothing.
+    /// The wallet and amount that it holds while it is under way; `None` for operations that hold
+    /// nothing.
     #[must_use]
     pub const fn hold(&self) -> Option<(WalletId, Money)> {
         match (self.operation, self.wallet_id) {
@@ -253,8 +249,8 @@ impl Execution {
         }
     }
 
-    /// What its merchant's wallet awaits of it while it is under way; `None` for those that bring
-    /// nothing in from outside.
+    /// What the merchant's wallet expects of it while it is under way; `None` for operations that
+    /// bring in no money from a network.
     #[must_use]
     pub const fn incoming(&self) -> Option<Money> {
         match (self.operation, self.provider) {
@@ -263,22 +259,22 @@ impl Execution {
         }
     }
 
-    /// The figures for the ledger's recipes, once its wallet is known.
+    /// The amounts for the ledger's recipes, once its wallet is known.
     ///
     /// # Errors
     /// [`Inconsistent`] without a wallet, or without a second one where no network is involved.
-    pub fn figures(&self) -> Result<PaymentAmounts, Inconsistent> {
-        let broken = |what: &str| Inconsistent(format!("execution {} has no {what}", self.id));
+    pub fn payment_amounts(&self) -> Result<PaymentAmounts, Inconsistent> {
+        let missing = |what: &str| Inconsistent(format!("execution {} has no {what}", self.id));
         let outside = match (AccountKind::clearing(self.provider), self.other_wallet_id) {
             (Some(clearing), _) => PostingTarget::System(self.merchant_id, clearing),
             (None, Some(wallet)) => {
                 PostingTarget::Wallet(wallet, crate::ledger::account::Bucket::Available)
             }
-            (None, None) => return Err(broken("second wallet")),
+            (None, None) => return Err(missing("second wallet")),
         };
         Ok(PaymentAmounts {
             merchant: self.merchant_id,
-            wallet: self.wallet_id.ok_or_else(|| broken("wallet"))?,
+            wallet: self.wallet_id.ok_or_else(|| missing("wallet"))?,
             outside,
             outside_amount: self.outside_amount(),
             wallet_amount: if self.operation == Operation::Collection {
@@ -294,43 +290,49 @@ impl Execution {
         })
     }
 
-    /// How long to wait for the next look after waiting since `created_at`: not for long at first,
-    /// then half the time waited, up to an end, and not past the deadline.
-    fn wait(&self, mode: Mode, time: Timestamp) -> i64 {
+    /// The time until the next poll: half the time since `created_at`, within the shortest and
+    /// longest interval, and not past the deadline.
+    fn poll_interval(&self, mode: Mode, time: Timestamp) -> i64 {
         let longest = match mode {
-            Mode::Sandbox => LONGEST_WAIT_SANDBOX_US,
-            Mode::Live => LONGEST_WAIT_US,
+            Mode::Sandbox => MAX_POLL_INTERVAL_SANDBOX_US,
+            Mode::Live => MAX_POLL_INTERVAL_US,
         };
         let to_deadline = self.deadline_at.since(time);
-        let longest =
-            if to_deadline > 0 { longest.min(to_deadline.max(SHORTEST_WAIT_US)) } else { longest };
-        (time.since(self.created_at) / 2).clamp(SHORTEST_WAIT_US, longest)
+        let longest = if to_deadline > 0 {
+            longest.min(to_deadline.max(MIN_POLL_INTERVAL_US))
+        } else {
+            longest
+        };
+        (time.since(self.created_at) / 2).clamp(MIN_POLL_INTERVAL_US, longest)
     }
 
-    /// When to look again.
     #[must_use]
     pub fn next_check(&self, mode: Mode, time: Timestamp) -> Timestamp {
-        time.plus(self.wait(mode, time))
+        time.plus(self.poll_interval(mode, time))
     }
 
-    /// Whether it is to be looked at, at a merchant's `time` and at server time `now`: its time has
-    /// come and nobody holds its lease, or a clock that was ahead has put it off. The later a look,
-    /// the later the next, so that one which is further away than from now was put off by a later
-    /// time.
+    /// Whether it is to be polled, at merchant time `time` and server time `now`: its next check is
+    /// due and nobody holds the lease.
+    ///
+    /// A lease or a next check further ahead than one written now could be was written by a process
+    /// whose clock was ahead. It must not delay the execution, so such an execution is due too.
+    /// Poll intervals only grow with time, so a next check beyond today's interval is the proof.
     #[must_use]
     pub fn is_due(&self, mode: Mode, time: Timestamp, now: Timestamp) -> bool {
         let Some(at) = self.next_check_at else { return false };
         match self.lease_until.filter(|until| now < *until && !mutant!(LeaseIgnored)) {
-            Some(until) => until.since(now) > LEASE_US + CLOCKS_APART_US,
-            None => at <= time || at.since(time) > self.wait(mode, time) + CLOCKS_APART_US,
+            Some(until) => until.since(now) > LEASE_US + MAX_CLOCK_SKEW_US,
+            None => {
+                at <= time || at.since(time) > self.poll_interval(mode, time) + MAX_CLOCK_SKEW_US
+            }
         }
     }
 
-    /// This execution as it is written after `before`: its last change was now if a caller sees
-    /// one. When it is looked at, and by whom, is none.
+    /// This execution with its `updated_at`, as the successor of `before`: now where a caller of the
+    /// API sees a change, else unchanged. Polls and leases are no change to callers.
     #[must_use]
-    pub fn dated(self, before: &Self, time: Timestamp) -> Self {
-        let unseen = Self {
+    pub fn with_updated_at(self, before: &Self, time: Timestamp) -> Self {
+        let visible = Self {
             cancel_asked: before.cancel_asked,
             attempts: before.attempts,
             sent_at: before.sent_at,
@@ -339,7 +341,7 @@ impl Execution {
             updated_at: before.updated_at,
             ..self.clone()
         };
-        let updated_at = if unseen == *before { before.updated_at } else { time };
+        let updated_at = if visible == *before { before.updated_at } else { time };
         Self { updated_at, ..self }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing down that a session has expired.
+//! Storing that a session has expired.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -8,8 +8,8 @@ use crate::kernel::ids::SessionId;
 use crate::kernel::time::Timestamp;
 use crate::payments::session::{Session, SessionInput, SessionStatus};
 
-/// Writes down that a session's time is over. Does nothing when it is not, or when the session was
-/// used up otherwise.
+/// Stores that a session expired, with the event. Returns `false` if it is not expired yet or is no
+/// longer active.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the session is not there.
@@ -19,14 +19,14 @@ pub fn expire(id: SessionId, work: &mut Workspace, now: Timestamp) -> Result<boo
     if session.status != SessionStatus::Active || time < session.expires_at {
         return Ok(false);
     }
-    // Seen by everybody since then; that it is written down is no news.
+    // Callers see the session as expired since `expires_at`, so that is when it changed for them.
     let session = session.after(SessionInput::Expire, session.expires_at)?;
     events::record(
-        work,
         session.merchant_id,
         EventType::SessionExpired,
         (EventEntity::Session, id.0),
         None,
+        work,
         now,
     )?;
     work.put(session);

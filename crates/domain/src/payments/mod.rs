@@ -1,4 +1,4 @@
-//! Sessions, executions and what providers say of them.
+//! Sessions, executions, and the outcomes that providers report.
 
 pub mod authenticate_card;
 pub mod cancel_session;

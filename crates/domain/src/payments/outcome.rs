@@ -1,23 +1,23 @@
-//! What a provider says of a request, and what that does to an execution.
+//! The outcomes that providers report, and the state machine of executions.
 
 use crate::kernel::money::Money;
 use crate::payments::execution::ExecutionStatus;
 
-/// What a provider said of a request.
+/// What a provider reports of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ProviderOutcome {
-    /// It has the request and will say more.
+    /// The provider has the request; a final outcome follows.
     Accepted,
-    /// The payer has to act; the secret lets the payer's page do so.
+    /// The payer has to authenticate the payment.
     NeedsAction {
-        /// Stripe's client secret.
+        /// Stripe's secret for the payer's page.
         client_secret: String,
     },
     /// Money moved.
     Succeeded {
-        /// The provider's own id of it.
+        /// The provider's id of the payment.
         transaction_id: String,
-        /// How much, where the provider says so.
+        /// `None` where the provider does not report it.
         amount: Option<Money>,
     },
     /// No money moved, and none will.
@@ -25,33 +25,28 @@ pub enum ProviderOutcome {
         /// Why, for the merchant.
         message: String,
     },
-    /// Silence: a time-out, a 5xx, a broken connection, an unreadable answer. Never a failure.
+    /// No usable answer: a time-out, a 5xx, a broken connection, unreadable content. The payment may
+    /// have been made, so this is never a failure.
     Unknown,
-    /// It does not know the request.
+    /// The provider does not know the request.
     NeverSeen,
 }
 
-/// The inputs of the state machine: a [`ProviderOutcome`] without its contents.
+/// The inputs of the state machine: a [`ProviderOutcome`] without its data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutcomeKind {
-    /// See [`ProviderOutcome::Accepted`].
     Accepted,
-    /// See [`ProviderOutcome::NeedsAction`].
     NeedsAction,
     /// [`ProviderOutcome::Succeeded`] with the right amount.
     Succeeded,
     /// [`ProviderOutcome::Succeeded`] with another amount or currency.
     Mismatch,
-    /// See [`ProviderOutcome::Declined`].
     Declined,
-    /// See [`ProviderOutcome::Unknown`].
     Unknown,
-    /// See [`ProviderOutcome::NeverSeen`].
     NeverSeen,
 }
 
 impl OutcomeKind {
-    /// Every input.
     pub const ALL: &'static [Self] = &[
         Self::Accepted,
         Self::NeedsAction,
@@ -63,22 +58,22 @@ impl OutcomeKind {
     ];
 }
 
-/// What an input does to an execution.
+/// What an outcome does to an execution.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transition {
-    /// Nothing that was not known.
+    /// It repeats what is known.
     Unchanged,
-    /// It is with the provider; it is asked again later.
+    /// The request is with the provider, which is polled later.
     Wait,
-    /// Wait for the payer.
+    /// The payer has to authenticate the payment.
     WaitForAction,
-    /// Settle.
+    /// The payment is settled.
     Complete,
-    /// Release.
+    /// The hold is released.
     Fail,
-    /// Send again with the same id, or give up when its time is over.
+    /// The request is sent again with the same id, or failed long after its deadline.
     Resend,
-    /// The word contradicts what is final, or the request: a human decides.
+    /// The outcome contradicts the final status or the requested amount: an operator decides.
     Review,
 }
 

@@ -1,4 +1,4 @@
-//! A call at a provider: built from committed rows, so that a retry says the same.
+//! Calls to providers, built from committed rows, so that a retry sends the same request.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
@@ -10,9 +10,9 @@ use crate::kernel::time::Timestamp;
 use crate::payments::execution::Execution;
 use sha2::{Digest, Sha256};
 
-/// The id under which a provider knows a request: the first 16 bytes of SHA-256 of the
-/// installation, the execution and the operation, as a UUID of version 4. A retry after a crash is
-/// the same request, and two installations never collide.
+/// The idempotency key of a request at its provider: the first 16 bytes of SHA-256 over the
+/// installation, the execution and the operation, as a version 4 UUID. A retry after a crash has the
+/// same key, and two installations never collide.
 #[must_use]
 pub fn provider_request_id(
     installation: &[u8; 16],
@@ -39,68 +39,57 @@ pub fn provider_request_id(
     hex
 }
 
-/// What a provider is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CallKind {
-    /// Carry the request out.
+    /// Send the payment request.
     Send,
-    /// Say what became of it.
+    /// Query its status.
     Query,
-    /// Cancel it, then say what became of it.
+    /// Request its cancellation, then query its status.
     Cancel,
 }
 
-/// All that a provider needs to know of an execution. Built from committed rows, so that a retry
-/// says the same.
+/// All that a provider needs to know of an execution.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderRequest {
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// The execution.
     pub execution_id: ExecutionId,
-    /// What it does.
     pub operation: Operation,
-    /// The id under which the provider knows it.
+    /// [`provider_request_id`].
     pub request_id: String,
-    /// Refund: the id under which the provider knows the collection.
+    /// Refund: the request id of the collection.
     pub original_request_id: Option<String>,
-    /// The method.
     pub method: Method,
     /// The payer's or payee's number.
     pub account_number: Option<String>,
-    /// The method of the operator that the number is given to by the tariff, where it knows one.
-    /// The sandbox goes by it; a real network knows better, for numbers are ported.
+    /// The method of the operator that the tariff assigns the number to, if any. Only the sandbox
+    /// uses it: a real network knows the operator, since numbers are ported.
     pub operator: Option<Method>,
-    /// How much is moved outside.
     pub amount: Money,
-    /// How often it was sent, this time included.
+    /// How often it was sent, including this time.
     pub attempts: i64,
     /// When it was last sent, merchant time.
     pub sent_at: Timestamp,
-    /// Whether it waits for the payer.
+    /// Whether the payer has to authenticate it.
     pub requires_action: bool,
-    /// Whether it was asked to be canceled.
+    /// Whether its cancellation was requested.
     pub cancel_asked: bool,
     /// Merchant time now.
     pub time: Timestamp,
 }
 
-/// Work at a provider that a commit has made due.
+/// A call that a commit has made due.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderCall {
-    /// At which network.
     pub provider: Provider,
-    /// In which mode.
     pub mode: Mode,
-    /// Server time until which the call may be begun: from then on another process may begin one.
+    /// Server time until which the call may be started. After that another process may start one.
     pub lease_until: Timestamp,
-    /// What to do.
     pub kind: CallKind,
-    /// For what.
     pub request: ProviderRequest,
 }
 
-/// The call at a provider for an execution, from its rows.
+/// Builds the call for an execution. `account` is its payment account, if the caller has it at hand.
 ///
 /// # Errors
 /// [`Stop::NotLoaded`], [`Stop::Inconsistent`].

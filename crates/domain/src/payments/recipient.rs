@@ -1,4 +1,4 @@
-//! Who receives a transfer, and what strangers may do to a merchant by transferring to it.
+//! The receiver of a transfer, and how many receivers a merchant may learn of.
 
 use crate::decision::settings::TransferLimits;
 use crate::decision::workspace::{Stop, Workspace};
@@ -12,15 +12,15 @@ use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
 use crate::payments::session::{Recipient, Session};
 
-/// So far the clocks of two processes may be apart, in microseconds.
-const CLOCKS_APART_US: i64 = minutes(1);
+/// The most that the clocks of two processes may differ here, in microseconds.
+const MAX_CLOCK_SKEW_US: i64 = minutes(1);
 
 /// The receiver of a transfer: the merchant of the same mode whose phone is the party's, else the
 /// party itself.
 ///
 /// # Errors
 /// [`Stop::NotLoaded`], [`Stop::Inconsistent`].
-pub fn of(sender: &Merchant, party_id: PartyId, work: &Workspace) -> Result<Recipient, Stop> {
+pub fn resolve(sender: &Merchant, party_id: PartyId, work: &Workspace) -> Result<Recipient, Stop> {
     let party = work.require::<Party>(party_id)?;
     Ok(match work.find::<Merchant>(&(sender.mode, party.phone.clone()))? {
         Some(receiver) => {
@@ -30,12 +30,15 @@ pub fn of(sender: &Merchant, party_id: PartyId, work: &Workspace) -> Result<Reci
     })
 }
 
-/// Counts a party that a merchant is told the recipient of for the first time. As with a bucket
-/// that fills steadily, one instant is enough: when it is full again.
+/// Rate limit on telling a merchant who receives transfers to a party: the answer reveals whose phone
+/// number is a merchant's. Only the first time counts for each party.
+///
+/// It is a token bucket that refills steadily, so one timestamp holds its whole state: when it is
+/// full again.
 ///
 /// # Errors
 /// [`Refusal::TooManyRecipients`].
-pub fn tell(
+pub fn limit_disclosure(
     merchant: &Merchant,
     party_id: PartyId,
     limits: TransferLimits,
@@ -47,10 +50,10 @@ pub fn tell(
         return Ok(());
     }
     let hour = minutes(60);
-    // No clock that goes forward is so far behind what it has written down: one that was ahead has
-    // been set right.
-    let known = merchant.recipients_full_at.filter(|at| at.since(now) <= hour + CLOCKS_APART_US);
-    let full_at = known.unwrap_or(now).max(now).plus(hour / limits.recipients_per_hour.max(1));
+    // A bucket never takes longer than an hour to refill. A time further ahead was written by a
+    // clock that has been set back since, and is ignored.
+    let stored = merchant.recipients_full_at.filter(|at| at.since(now) <= hour + MAX_CLOCK_SKEW_US);
+    let full_at = stored.unwrap_or(now).max(now).plus(hour / limits.recipients_per_hour.max(1));
     let late_us = full_at.since(now) - hour;
     if late_us > 0 {
         return Err(Refusal::TooManyRecipients {
@@ -63,31 +66,31 @@ pub fn tell(
     Ok(())
 }
 
-/// Where a transfer goes.
+/// The wallet that a transfer credits.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Target {
-    /// The merchant under which the receiving wallet is.
+pub struct TransferDestination {
+    /// The merchant that the receiving wallet belongs to.
     pub merchant_id: MerchantId,
-    /// Its owner.
     pub owner: Owner,
-    /// The wallet, if it was opened before.
+    /// `None` if it was not opened yet.
     pub wallet: Option<Wallet>,
 }
 
-/// Where a declared transfer goes: to whom its merchant was told that it goes, if that is so still.
+/// The destination of a declared transfer: the recipient that its merchant was shown, who must still
+/// be the one.
 ///
 /// # Errors
 /// [`Refusal::OtherRecipient`].
-pub fn target(
+pub fn destination(
     sender: &Merchant,
     session: &Session,
     currency: Currency,
     work: &Workspace,
-) -> Result<Target, Stop> {
+) -> Result<TransferDestination, Stop> {
     let party_id = session
         .party_id
         .ok_or_else(|| Stop::Inconsistent(format!("session {} has no party", session.id)))?;
-    let owner = of(sender, party_id, work)?.owner;
+    let owner = resolve(sender, party_id, work)?.owner;
     let other = session.recipient.as_ref().is_some_and(|declared| declared.owner != owner);
     if other && !mutant!(AnyRecipient) {
         return Err(Refusal::OtherRecipient.into());
@@ -97,5 +100,5 @@ pub fn target(
         Owner::Party(_) => sender.id,
     };
     let wallet = work.find::<Wallet>(&(owner, currency))?.map(|wallet| (*wallet).clone());
-    Ok(Target { merchant_id, owner, wallet })
+    Ok(TransferDestination { merchant_id, owner, wallet })
 }

@@ -1,4 +1,5 @@
-//! Recording what a provider said: settle, release, wait, send again, or open a review.
+//! Recording the outcome that a provider reports: settle, release, wait, send again, or open a
+//! review.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -11,23 +12,20 @@ use crate::kernel::names::Provider;
 use crate::kernel::time::Timestamp;
 use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
-use crate::payments::execution::{
-    Execution, ExecutionStatus, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US,
-};
+use crate::payments::execution::{Execution, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US};
 use crate::payments::outcome::{OutcomeKind, ProviderOutcome, Transition};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 use crate::payments::settle;
 
-/// The execution after a outcome, and the call that it made due.
+/// The execution after an outcome, and the provider call that is due next.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settled {
-    /// As it is now.
+pub struct RecordedOutcome {
     pub execution: Execution,
-    /// What to do next; this process holds the lease.
+    /// This process holds the lease for it.
     pub call: Option<ProviderCall>,
 }
 
-/// Takes in what a provider reported of an execution, be it an answer, a callback or a status.
+/// Records what a provider reports of an execution: an answer, a callback or a polled status.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
@@ -36,38 +34,32 @@ pub fn record(
     outcome: &ProviderOutcome,
     work: &mut Workspace,
     now: Timestamp,
-) -> Result<Settled, Stop> {
+) -> Result<RecordedOutcome, Stop> {
     let execution = (*work.require::<Execution>(id)?).clone();
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
     let input = outcome_kind(outcome, &execution);
-    let stay = |execution| Settled { execution, call: None };
+    let no_call = |execution| RecordedOutcome { execution, call: None };
     if execution.in_review {
-        return Ok(stay(contradiction::note_outcome(execution, outcome, time, work, now)?));
+        let execution = contradiction::record_during_review(execution, outcome, time, work, now)?;
+        return Ok(no_call(execution));
     }
-    if mutant!(FailedCompletes)
-        && execution.status == ExecutionStatus::Failed
-        && input == OutcomeKind::Succeeded
-    {
-        let completed = Execution { status: ExecutionStatus::Completed, ..execution };
-        work.put(completed.clone());
-        return Ok(stay(completed));
-    }
+    mutant!(FailedCompletes => return complete_failed(&execution, input, work));
     Ok(match execution.status.on(input) {
-        Transition::Wait => stay(wait(execution, input, time, work, now)?),
-        Transition::WaitForAction => stay(wait_for_action(execution, outcome, time, work, now)?),
+        Transition::Wait => no_call(wait(execution, input, time, work, now)?),
+        Transition::WaitForAction => no_call(wait_for_action(execution, outcome, time, work, now)?),
         Transition::Complete => {
             let transaction_id = match outcome {
                 ProviderOutcome::Succeeded { transaction_id, .. } => Some(transaction_id.clone()),
                 _ => None,
             };
-            stay(settle::complete(execution, DebitFrom::Held, transaction_id, time, work, now)?)
+            no_call(settle::complete(execution, DebitFrom::Held, transaction_id, time, work, now)?)
         }
-        Transition::Fail => stay(settle::fail(execution, message_of(outcome), time, work, now)?),
+        Transition::Fail => no_call(settle::fail(execution, message_of(outcome), time, work, now)?),
         Transition::Resend => resend(execution, time, work, now)?,
-        // Also what repeats an outcome may be news: the provider may have reported otherwise in
-        // between.
+        // An outcome that repeats the status may be news too: the provider may have reported
+        // something else in between.
         Transition::Unchanged | Transition::Review => {
-            stay(contradiction::take_in(execution, outcome, time, work, now)?)
+            no_call(contradiction::compare_with_books(execution, outcome, time, work, now)?)
         }
     })
 }
@@ -109,14 +101,14 @@ fn wait(
     };
     let before = execution.clone();
     let execution = match input {
-        // The provider has what it needs: the payer has acted.
+        // The provider needs nothing more: the payer has acted.
         OutcomeKind::Accepted => {
             Execution { requires_action: false, client_secret: None, ..execution }
         }
         _ => execution,
     };
     let execution =
-        settle::processing(execution, waiting_for, time, work, now)?.dated(&before, time);
+        settle::processing(execution, waiting_for, time, work, now)?.with_updated_at(&before, time);
     work.put(execution.clone());
     Ok(execution)
 }
@@ -136,11 +128,11 @@ fn wait_for_action(
     if !before.requires_action {
         let entity = (EventEntity::Execution, execution.id.0);
         events::record(
-            work,
             execution.merchant_id,
             EventType::ExecutionRequiresAction,
             entity,
             None,
+            work,
             now,
         )?;
     }
@@ -149,22 +141,24 @@ fn wait_for_action(
         client_secret: Some(client_secret.clone()),
         ..execution
     };
-    let execution = execution.dated(&before, time);
+    let execution = execution.with_updated_at(&before, time);
     work.put(execution.clone());
     Ok(execution)
 }
 
-/// The provider does not know the request: send it again with the same id, or give it up when its
-/// time is long over.
+/// The provider does not know the request: it is sent again with the same id, or failed when it is
+/// long past its deadline.
 fn resend(
     execution: Execution,
     time: Timestamp,
     work: &mut Workspace,
     now: Timestamp,
-) -> Result<Settled, Stop> {
+) -> Result<RecordedOutcome, Stop> {
     let sent_at = execution.sent_at.unwrap_or(execution.created_at);
-    let late = time >= execution.deadline_at;
-    if late && time.since(sent_at) >= NEVER_SEEN_US {
+    let past_deadline = time >= execution.deadline_at;
+    // The last sending may still be on its way: it is failed only when no provider would take it
+    // that late.
+    if past_deadline && time.since(sent_at) >= NEVER_SEEN_US {
         let execution = settle::fail(
             execution,
             "the provider never received the request".to_owned(),
@@ -172,11 +166,12 @@ fn resend(
             work,
             now,
         )?;
-        return Ok(Settled { execution, call: None });
+        return Ok(RecordedOutcome { execution, call: None });
     }
     let too_old = execution.provider == Provider::Stripe
         && time.since(execution.created_at) > STRIPE_RESEND_US;
-    if late || too_old {
+    // Stripe would take a request under a forgotten idempotency key for a new one and charge again.
+    if past_deadline || too_old {
         let waiting_for = if too_old {
             "a review: a Stripe request older than 23 hours is not sent again"
         } else {
@@ -187,7 +182,7 @@ fn resend(
             open_review::open_deadline(&execution, waiting_for, work, now)?;
         }
         work.put(execution.clone());
-        return Ok(Settled { execution, call: None });
+        return Ok(RecordedOutcome { execution, call: None });
     }
     let sent = Execution {
         attempts: execution.attempts.saturating_add(1),
@@ -197,11 +192,9 @@ fn resend(
         lease_until: Some(now.plus(LEASE_US)),
         ..execution.clone()
     };
-    let execution = sent.dated(&execution, time);
+    let execution = sent.with_updated_at(&execution, time);
     work.put(execution.clone());
-    let mut call = provider_call::build(&execution, None, CallKind::Send, work, now)?;
-    if mutant!(ResendAsNew) {
-        call.request.request_id.push('2');
-    }
-    Ok(Settled { execution, call: Some(call) })
+    let call = provider_call::build(&execution, None, CallKind::Send, work, now)?;
+    mutant!(ResendAsNew => return resend_with_new_id(&execution, &call));
+    Ok(RecordedOutcome { execution, call: Some(call) })
 }

@@ -1,4 +1,4 @@
-//! Sessions: declared intents. Nothing moves and nothing is reserved until one is executed.
+//! Sessions: declared payment intents. No money moves or is reserved until a session is executed.
 
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
@@ -14,15 +14,14 @@ use crate::ledger::wallet::Owner;
 use crate::mutant;
 
 api_enum! {
-    /// What a session declares.
     SessionKind {
-        /// To collect for an invoice or order.
+        /// Collects for an invoice or order.
         Checkout = "CHECKOUT",
-        /// To pay out to an account outside.
+        /// Pays out to a payment account.
         Payout = "PAYOUT",
-        /// To transfer to a counterparty.
+        /// Transfers to the wallet of a counterparty.
         Transfer = "TRANSFER",
-        /// To refund a collection.
+        /// Refunds a collection.
         Refund = "REFUND",
     }
 }
@@ -43,13 +42,10 @@ impl SessionKind {
 api_enum! {
     /// Where a session is in its life.
     SessionStatus {
-        /// It can be executed until it expires.
+        /// Can be executed until it expires.
         Active = "ACTIVE",
-        /// It was.
         Executed = "EXECUTED",
-        /// Its time was over.
         Expired = "EXPIRED",
-        /// It was withdrawn.
         Canceled = "CANCELED",
     }
 }
@@ -57,21 +53,17 @@ api_enum! {
 /// What happens to a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SessionInput {
-    /// An execution is recorded.
     Execute,
-    /// Its time is over.
     Expire,
-    /// It is withdrawn.
     Cancel,
 }
 
 impl SessionInput {
-    /// Every input.
     pub const ALL: &'static [Self] = &[Self::Execute, Self::Expire, Self::Cancel];
 }
 
 impl SessionStatus {
-    /// The state after `input`; `None` when the session is used up.
+    /// The status after `input`; `None` when the session is no longer active.
     #[must_use]
     pub const fn on(self, input: SessionInput) -> Option<Self> {
         match (self, input) {
@@ -86,36 +78,33 @@ impl SessionStatus {
     }
 }
 
-/// A declared intent.
+/// A declared payment intent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Session {
-    /// Its id.
     pub id: SessionId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// What it declares.
     pub kind: SessionKind,
-    /// As stored; see [`Session::status_at`].
+    /// The stored status. It may still be `ACTIVE` after the expiry; see [`Session::status_at`].
     pub status: SessionStatus,
-    /// Checkout: what is to be paid.
+    /// Checkout: the invoice or order to collect for.
     pub source_id: Option<SourceId>,
     /// Payout, transfer, refund: the wallet to debit.
     pub wallet_id: Option<WalletId>,
-    /// Payout: where to. Checkout: from where, once executed.
+    /// Payout: the payee's account. Checkout: the payer's account, once executed.
     pub payment_account_id: Option<PaymentAccountId>,
-    /// Transfer: to whom.
+    /// Transfer: the receiver.
     pub counterparty_id: Option<CounterpartyId>,
-    /// Transfer: the party behind the counterparty when the session was made.
+    /// Transfer: the counterparty's party when the session was created.
     pub party_id: Option<PartyId>,
-    /// Transfer: who receives; `None` in those that were used up before it was written down.
+    /// Transfer: `None` in sessions that ended before this was stored.
     pub recipient: Option<Recipient>,
-    /// Refund: the collection to give back.
+    /// Refund: the collection to refund.
     pub original_execution_id: Option<ExecutionId>,
-    /// How much; a checkout's is its source's total.
+    /// `None` for a checkout, whose amount is the total of its source.
     pub amount: Option<Money>,
-    /// Refund: why.
+    /// Refund: the merchant's reason.
     pub reason: Option<String>,
-    /// Merchant time from which it cannot be used.
+    /// Merchant time from which it cannot be executed.
     pub expires_at: Timestamp,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -124,8 +113,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The status at a merchant's `time`: an active session is expired from `expires_at` on, swept
-    /// or not.
+    /// The status at merchant time `time`: an active session is expired from `expires_at` on, even if
+    /// that is not stored yet.
     #[must_use]
     pub fn status_at(&self, time: Timestamp) -> SessionStatus {
         match self.status {
@@ -136,8 +125,8 @@ impl Session {
         }
     }
 
-    /// When what is seen of it at a merchant's `time` changed last: an active session expired at
-    /// `expires_at`, swept or not.
+    /// When the session, as a caller sees it at merchant time `time`, last changed. The expiry of an
+    /// active session is a change at `expires_at`, even if it is not stored yet.
     #[must_use]
     pub fn updated_at_as_of(&self, time: Timestamp) -> Timestamp {
         if self.status == SessionStatus::Active && self.status_at(time) == SessionStatus::Expired {
@@ -147,7 +136,7 @@ impl Session {
         }
     }
 
-    /// This session, used up by `input` at a merchant's `time`.
+    /// This session after `input` at merchant time `time`.
     ///
     /// # Errors
     /// [`Refusal::SessionExpired`], [`Refusal::State`] on `session_id`.
@@ -169,6 +158,15 @@ impl Session {
             }),
         }
     }
+}
+
+/// The receiver of a transfer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recipient {
+    /// The owner of the wallet that is credited.
+    pub owner: Owner,
+    /// The owner's name when the transfer was declared.
+    pub name: String,
 }
 
 impl Row for Session {
@@ -253,13 +251,4 @@ mod tests {
         assert!(check("2027-11-23T12:00:00Z").is_ok());
         assert_eq!(check("2027-11-23T12:00:00.000001Z"), Err(Refusal::ExpiryFar { days: 366 }));
     }
-}
-
-/// Who receives a transfer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Recipient {
-    /// The owner of the wallet.
-    pub owner: Owner,
-    /// The owner's name when the transfer was declared.
-    pub name: String,
 }

@@ -1,4 +1,4 @@
-//! Ending an execution: posts its recipe or releases its hold, and tells its source.
+//! Settling an execution: posts its recipe or releases its hold, and updates its source.
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
@@ -17,7 +17,7 @@ use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::payments::refund;
 use crate::sales::source::{Source, SourceInput, SourceStatus};
 
-/// Writes down that the provider has it, or may have it.
+/// The execution with the provider, to be polled later. Records the event when it was `PENDING`.
 pub(crate) fn processing(
     execution: Execution,
     waiting_for: &str,
@@ -29,11 +29,11 @@ pub(crate) fn processing(
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(waiting_for.to_owned());
         events::record(
-            work,
             execution.merchant_id,
             EventType::ExecutionProcessing,
             entity,
             note,
+            work,
             now,
         )?;
     }
@@ -46,11 +46,11 @@ pub(crate) fn processing(
         lease_until: None,
         ..execution.clone()
     };
-    Ok(after.dated(&execution, time))
+    Ok(after.with_updated_at(&execution, time))
 }
 
-/// Settles: posts the recipe, pays the source. `from` says whether an outgoing payment was held
-/// before.
+/// Completes an execution: posts its recipe and marks its source as paid. `from` says whether an
+/// outgoing payment was held before.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.
@@ -63,56 +63,58 @@ pub fn complete(
     now: Timestamp,
 ) -> Result<Execution, Stop> {
     let merchant = execution.merchant_id;
-    still_open(&execution)?;
+    check_not_final(&execution)?;
     if execution.operation == Operation::Collection {
         let wallet = open_wallet::open(
-            work,
             merchant,
             Owner::Merchant(merchant),
             execution.payee.currency,
+            work,
             now,
         )?;
         execution.wallet_id = Some(wallet.id);
     }
     if let Some(payment) = execution.original_execution_id {
-        execution.released_minor = refund::complete(&execution, payment, work)?;
+        execution.released_minor = refund::record_completion(&execution, payment, work)?;
     }
+    // The capacity that was reserved for this collection is given up before it is credited, or the
+    // wallet would count the same money twice.
     if let Some(money) = execution.incoming() {
-        incoming::end(work, merchant, money, now)?;
+        incoming::end(merchant, money, work, now)?;
     }
-    let figures = execution.figures()?;
+    let amounts = execution.payment_amounts()?;
     let postings = match execution.operation {
-        Operation::Collection => recipes::collection_completes(&figures)?,
+        Operation::Collection => recipes::collection_completes(&amounts)?,
         Operation::Payout | Operation::Transfer | Operation::Refund => {
-            recipes::outgoing_completes(&figures, from)?
+            recipes::outgoing_completes(&amounts, from)?
         }
     };
     let event = events::record(
-        work,
         merchant,
         EventType::ExecutionCompleted,
         (EventEntity::Execution, execution.id.0),
         None,
+        work,
         now,
     )?;
-    post::post(work, event, Some(execution.id), &postings, now)?;
+    post::post(event, Some(execution.id), &postings, work, now)?;
 
     let execution = Execution {
         status: ExecutionStatus::Completed,
         completed_at: Some(time),
         provider_transaction_id: transaction_id
             .or_else(|| execution.provider_transaction_id.clone()),
-        ..finished(execution, time)
+        ..without_open_state(execution, time)
     };
     if let Some(source) = execution.source_id {
         let paid = work.require::<Source>(source)?.after(SourceInput::Collected, "", time)?;
         work.put(Source { paid_at: Some(time), ..paid });
         events::record(
-            work,
             merchant,
             EventType::SourcePaid,
             (EventEntity::Source, source.0),
             None,
+            work,
             now,
         )?;
     }
@@ -121,8 +123,8 @@ pub fn complete(
     Ok(execution)
 }
 
-/// Fails an execution that was with a provider: releases its hold, opens its source again, gives
-/// back its refund's room.
+/// Fails an execution that was with a provider: releases its hold, makes its source payable again,
+/// and returns the refund capacity that it used.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when rows contradict each other.
@@ -134,58 +136,56 @@ pub fn fail(
     now: Timestamp,
 ) -> Result<Execution, Stop> {
     let merchant = execution.merchant_id;
-    still_open(&execution)?;
+    check_not_final(&execution)?;
     let entity = (EventEntity::Execution, execution.id.0);
     let event = events::record(
-        work,
         merchant,
         EventType::ExecutionFailed,
         entity,
         Some(message.clone()),
+        work,
         now,
     )?;
     if let Some((wallet, money)) = execution.hold() {
-        post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)?;
-        if mutant!(ReleaseTwice) {
-            post::post(work, event, Some(execution.id), &recipes::release(wallet, money)?, now)?;
-        }
+        post::post(event, Some(execution.id), &recipes::release(wallet, money)?, work, now)?;
+        mutant!(ReleaseTwice => release_again(&execution, event, work, now)?);
     }
     if let Some(money) = execution.incoming().filter(|_| !mutant!(IncomingKept)) {
-        incoming::end(work, merchant, money, now)?;
+        incoming::end(merchant, money, work, now)?;
     }
     if let Some(source) = execution.source_id {
         let source = work.require::<Source>(source)?;
         if source.status == SourceStatus::Processing && !mutant!(ForgetReopen) {
             work.put(source.after(SourceInput::CollectionFailed, "", time)?);
             events::record(
-                work,
                 merchant,
                 EventType::SourceReopened,
                 (EventEntity::Source, source.id.0),
                 None,
+                work,
                 now,
             )?;
         }
     }
-    // What a in_review one counts for is for its review to say.
+    // The capacity that a refund in review uses is updated when its review is resolved.
     if let Some(original) =
         execution.original_execution_id.filter(|_| !execution.in_review && !mutant!(RoomKept))
     {
-        let original = work.require::<Execution>(original)?.recounted(execution.payee.minor, 0)?;
-        work.put(original);
+        let original = work.require::<Execution>(original)?;
+        work.put(original.with_refund_capacity_change(execution.payee.minor, 0)?);
     }
     let execution = Execution {
         status: ExecutionStatus::Failed,
         gateway_message: Some(message),
-        ..finished(execution, time)
+        ..without_open_state(execution, time)
     };
     open_review::close_deadline(&execution, work, now)?;
     work.put(execution.clone());
     Ok(execution)
 }
 
-/// What is final is never settled again, whatever led here.
-fn still_open(execution: &Execution) -> Result<(), Stop> {
+/// Guards against settling a final execution again, whichever path leads here.
+fn check_not_final(execution: &Execution) -> Result<(), Stop> {
     if execution.status.is_final() {
         return Err(Stop::Inconsistent(format!(
             "execution {} is {} already",
@@ -195,8 +195,8 @@ fn still_open(execution: &Execution) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Without what only an execution under way has.
-fn finished(execution: Execution, time: Timestamp) -> Execution {
+/// The execution without the fields that only an execution under way has.
+fn without_open_state(execution: Execution, time: Timestamp) -> Execution {
     Execution {
         waiting_for: None,
         next_check_at: None,

@@ -6,11 +6,11 @@ use crate::kernel::ids::{CheckoutConfigId, MerchantId, SourceId};
 use crate::kernel::time::Timestamp;
 
 api_enum! {
-    /// Who shows a checkout to the payer.
+    /// Who shows the checkout page to the payer.
     PageMode {
-        /// kola's own page.
+        /// kola shows its own page.
         Hosted = "HOSTED",
-        /// A page of the merchant's.
+        /// The merchant shows a page of its own.
         Direct = "DIRECT",
     }
 }
@@ -18,56 +18,53 @@ api_enum! {
 /// The mode of a page that nobody configured.
 pub const HOSTED_PAGE: &str = PageMode::Hosted.as_str();
 
-/// The page on which an invoice or order is shown and paid. A source has one at most.
+/// The page on which an invoice or order is shown and paid. A source has at most one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CheckoutConfig {
-    /// Its id.
     pub id: CheckoutConfigId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Of which invoice or order.
     pub source_id: SourceId,
-    /// `HOSTED_PAGE` or `DIRECT`; earlier versions took any text.
+    /// The name of a [`PageMode`]; earlier versions accepted any text.
     pub mode: String,
-    /// Where the payer is sent when it is paid.
+    /// Where the payer is redirected after the payment.
     pub success_url: Option<String>,
-    /// Where the payer is sent when they give up.
+    /// Where the payer is redirected after giving up.
     pub cancel_url: Option<String>,
-    /// Merchant time from which the page takes no payment; open when `None`.
+    /// Merchant time from which the page accepts no payment; `None` for no limit.
     pub expires_at: Option<Timestamp>,
-    /// Who has it may see the page.
+    /// The secret in the page's URL.
     pub token: String,
     /// Merchant time.
     pub created_at: Timestamp,
-    /// The token of the page that was made when a link was asked for after this one's time: it
-    /// takes payments without an end.
+    /// The token of a second page, made when a link was requested after this page expired. It
+    /// accepts payments without limit.
     pub link_token: Option<String>,
-    /// When that was; merchant time.
+    /// When the second page was made, merchant time.
     pub linked_at: Option<Timestamp>,
 }
 
 impl CheckoutConfig {
-    /// The merchant time that still binds what is declared for the source.
+    /// Merchant time until which sessions for the source may be used; `None` for no limit.
     #[must_use]
-    pub const fn ends_at(&self) -> Option<Timestamp> {
+    pub const fn payable_until(&self) -> Option<Timestamp> {
         if self.link_token.is_some() { None } else { self.expires_at }
     }
 
-    /// Whether nothing can be paid any more on the pages that there are.
+    /// Whether none of its pages accepts payments any more.
     #[must_use]
-    pub fn is_over(&self, time: Timestamp) -> bool {
-        self.ends_at().is_some_and(|end| end <= time)
+    pub fn is_expired(&self, time: Timestamp) -> bool {
+        self.payable_until().is_some_and(|end| end <= time)
     }
 
-    /// The token that a link leads to.
+    /// The token of the page that a payment link leads to.
     #[must_use]
     pub fn current_token(&self) -> &str {
         self.link_token.as_deref().unwrap_or(&self.token)
     }
 
-    /// This page as who comes by `token` sees it: the link's has no end and leads nowhere else.
+    /// The page that `token` leads to: the second page has no expiry and no redirects.
     #[must_use]
-    pub fn seen_by(self, token: &str) -> Self {
+    pub fn as_seen_with_token(self, token: &str) -> Self {
         if self.link_token.as_deref() == Some(token) {
             Self {
                 expires_at: None,

@@ -9,24 +9,19 @@ use crate::kernel::time::Timestamp;
 use crate::mutant;
 use crate::sales::source::{Counter, Source, SourceStatus, SourceType};
 
-/// What is needed to make a source.
+/// A request to create an invoice or order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewSource {
-    /// Invoice or order.
     pub kind: SourceType,
-    /// Who is to pay.
     pub counterparty_id: CounterpartyId,
-    /// Its currency.
     pub currency: Currency,
-    /// What it is for.
     pub note: String,
-    /// Who bears the fees.
     pub fee_bearer: FeeBearer,
     /// Whether it is shown as a payment link.
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
-    /// The day on which it is due: its midnight in UTC.
+    /// The day on which it is due: midnight in UTC.
     pub due_date: Option<Timestamp>,
 }
 
@@ -47,7 +42,8 @@ fn next_number(
     Ok(number)
 }
 
-/// Makes a source, `IDLE` and empty, with the next number of the merchant's year.
+/// Creates a source, `IDLE` and without items, with the next number of the merchant's year. Numbers have
+/// no gaps: the counter is a row of the same transaction.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `counterparty_id`.

@@ -1,4 +1,4 @@
-//! The lines of an invoice or order, before it is published.
+//! Changing the items of an invoice or order before it is published.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::currency::Currency;
@@ -9,27 +9,24 @@ use crate::kernel::time::Timestamp;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceInput};
 
-/// A new line.
+/// A request to add an item.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewItem {
-    /// What it is.
     pub name: String,
-    /// The source's currency.
     pub currency: Currency,
-    /// How many, at least one.
+    /// At least one.
     pub qty: i64,
-    /// The price of one.
+    /// The unit price.
     pub amount: Money,
 }
 
-/// Changes to a line; what is `None` stays.
+/// Changes of an item. `None` leaves a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ItemChanges {
-    /// What it is.
     pub name: Option<String>,
-    /// How many, at least one.
+    /// At least one.
     pub qty: Option<i64>,
-    /// The price of one: its decimals are checked against the source's currency.
+    /// The unit price. Its decimals are checked against the source's currency.
     pub amount: Option<Decimal>,
 }
 
@@ -44,7 +41,7 @@ pub fn add_item(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Item, Stop> {
-    let mut source = which.in_path(work)?.after(SourceInput::Edit, "", time)?;
+    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
     if new.currency != source.currency {
         return Err(
             Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into()
@@ -68,7 +65,7 @@ pub fn add_item(
         created_at: time,
         updated_at: time,
     };
-    replace_line(source, 0, item.line_total(), work)?;
+    replace_line_total(source, 0, item.line_total(), work)?;
     work.put(item.clone());
     Ok(item)
 }
@@ -78,8 +75,8 @@ fn item_of(which: SourceRef, id: ItemId, work: &Workspace) -> Result<Item, Stop>
     Ok((*found.ok_or(Refusal::NotFound)?).clone())
 }
 
-/// Writes the source's total with one line's share exchanged for another.
-fn replace_line(
+/// Stores the source with `old` replaced by `new` in its total.
+fn replace_line_total(
     mut source: Source,
     old: i64,
     new: Option<i64>,
@@ -105,7 +102,7 @@ pub fn update_item(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Item, Stop> {
-    let source = which.in_path(work)?;
+    let source = which.load_from_path(work)?;
     let old = item_of(which, id, work)?;
     let source = source.after(SourceInput::Edit, "", time)?;
     let amount_minor = match changes.amount {
@@ -119,12 +116,12 @@ pub fn update_item(
         updated_at: time,
         ..old.clone()
     };
-    replace_line(source, old.line_total().unwrap_or(0), item.line_total(), work)?;
+    replace_line_total(source, old.line_total().unwrap_or(0), item.line_total(), work)?;
     work.put(item.clone());
     Ok(item)
 }
 
-/// Takes an item out of a source that is `IDLE`.
+/// Removes an item from a source that is `IDLE`.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
@@ -134,11 +131,11 @@ pub fn remove_item(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<(), Stop> {
-    let source = which.in_path(work)?;
+    let source = which.load_from_path(work)?;
     let item = item_of(which, id, work)?;
     let mut source = source.after(SourceInput::Edit, "", time)?;
     source.item_count = source.item_count.saturating_sub(1).max(0);
-    replace_line(source, item.line_total().unwrap_or(0), Some(0), work)?;
+    replace_line_total(source, item.line_total().unwrap_or(0), Some(0), work)?;
     work.put(Item { removed: true, updated_at: time, ..item });
     Ok(())
 }

@@ -8,28 +8,25 @@ use crate::sales::source::{Source, SourceType};
 /// Which source a call is about: this merchant's, of this kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SourceRef {
-    /// Whose.
     pub merchant_id: MerchantId,
-    /// Invoice or order.
     pub kind: SourceType,
-    /// Which.
     pub id: SourceId,
 }
 
 impl SourceRef {
-    /// The source, named by the path of a call.
+    /// The source named by the path of a request.
     ///
     /// # Errors
     /// [`Refusal::NotFound`].
-    pub fn in_path(self, work: &Workspace) -> Result<Source, Stop> {
-        Ok(self.look(work)?.ok_or(Refusal::NotFound)?)
+    pub fn load_from_path(self, work: &Workspace) -> Result<Source, Stop> {
+        Ok(self.find(work)?.ok_or(Refusal::NotFound)?)
     }
 
-    /// The source; `None` when it is not this merchant's or of the other kind.
+    /// The source; `None` if it is another merchant's or of the other kind.
     ///
     /// # Errors
     /// [`Stop::NotLoaded`].
-    pub fn look(self, work: &Workspace) -> Result<Option<Source>, Stop> {
+    pub fn find(self, work: &Workspace) -> Result<Option<Source>, Stop> {
         let found = work
             .get::<Source>(self.id)?
             .filter(|row| row.merchant_id == self.merchant_id && row.kind == self.kind);

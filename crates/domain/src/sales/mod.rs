@@ -1,4 +1,4 @@
-//! What is paid for: invoices, orders, and the checkouts on which they are paid.
+//! Invoices and orders, and the checkouts on which they are paid.
 
 pub mod cancel_source;
 pub mod checkout;

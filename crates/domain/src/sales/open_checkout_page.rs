@@ -1,4 +1,4 @@
-//! Making a page for an invoice or order when its link is asked for.
+//! Creating the page of an invoice or order when its payment link is requested.
 
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
@@ -7,21 +7,21 @@ use crate::kernel::time::Timestamp;
 use crate::sales::checkout::{CheckoutConfig, HOSTED_PAGE};
 use crate::sales::find_source::SourceRef;
 
-/// Writes a page; a source that has one keeps it.
+/// Stores a page, unless its source has one: then returns that.
 pub(crate) fn put_page(
     config: CheckoutConfig,
     work: &mut Workspace,
 ) -> Result<CheckoutConfig, Stop> {
-    if let Some(there) = work.find::<CheckoutConfig>(&config.source_id)? {
-        return Ok((*there).clone());
+    if let Some(existing) = work.find::<CheckoutConfig>(&config.source_id)? {
+        return Ok((*existing).clone());
     }
     work.put(config.clone());
     Ok(config)
 }
 
-/// The page of a source. One without further settings is made when there is none, or when the
-/// checkout's time is over while it could still be paid: the checkout's own page goes on to say
-/// that it expired.
+/// The page of a source, created with default settings if there is none. Where the checkout's page
+/// expired while the source can still be paid, a second page is made: the URL of the first goes on
+/// to show that it expired.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
@@ -31,19 +31,19 @@ pub fn open(
     work: &mut Workspace,
     now: Timestamp,
 ) -> Result<CheckoutConfig, Stop> {
-    let source = which.in_path(work)?;
+    let source = which.load_from_path(work)?;
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
-    if let Some(there) = work.find::<CheckoutConfig>(&source.id)?
-        && there.is_over(time)
+    if let Some(existing) = work.find::<CheckoutConfig>(&source.id)?
+        && existing.is_expired(time)
         && !source.status.is_final()
     {
-        let again = CheckoutConfig {
+        let linked = CheckoutConfig {
             link_token: Some(token.to_owned()),
             linked_at: Some(time),
-            ..(*there).clone()
+            ..(*existing).clone()
         };
-        work.put(again.clone());
-        return Ok(again);
+        work.put(linked.clone());
+        return Ok(linked);
     }
     let id = CheckoutConfigId(work.new_id()?);
     put_page(

@@ -1,4 +1,4 @@
-//! Invoices and orders: what a checkout session collects for.
+//! Invoices and orders: the sources of checkout sessions.
 
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
@@ -10,21 +10,18 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::mutant;
 
-/// The most items of a source: whoever reads it, on a page too, reads all of them.
+/// The limit of items in a source: whoever reads a source, on a page too, reads all of them.
 pub const MAX_SOURCE_ITEMS: i64 = 200;
 
 api_enum! {
-    /// What a source is.
     SourceType {
-        /// An invoice.
         Invoice = "INVOICE",
-        /// An order.
         Order = "ORDER",
     }
 }
 
 impl SourceType {
-    /// The word in a sentence.
+    /// The noun for messages.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -44,15 +41,13 @@ impl SourceType {
 api_enum! {
     /// Where a source is in its life.
     SourceStatus {
-        /// Being written.
+        /// A draft: its fields and items can be changed.
         Idle = "IDLE",
         /// Published: it can be paid.
         Active = "ACTIVE",
         /// A collection for it is under way.
         Processing = "PROCESSING",
-        /// Paid.
         Paid = "PAID",
-        /// Withdrawn.
         Canceled = "CANCELED",
     }
 }
@@ -60,24 +55,21 @@ api_enum! {
 /// What happens to a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SourceInput {
-    /// Its fields or items are changed.
+    /// A field or item is changed.
     Edit,
-    /// It is published.
     Publish,
-    /// It is withdrawn.
     Cancel,
-    /// A collection for it starts.
+    /// A collection starts.
     Collect,
-    /// That collection completed.
+    /// The collection completed.
     Collected,
-    /// That collection failed.
+    /// The collection failed.
     CollectionFailed,
-    /// A review found that a collection which had failed was paid all the same.
+    /// A review settled an earlier collection that had failed.
     Settled,
 }
 
 impl SourceInput {
-    /// Every input.
     pub const ALL: &'static [Self] = &[
         Self::Edit,
         Self::Publish,
@@ -90,16 +82,16 @@ impl SourceInput {
 }
 
 impl SourceStatus {
-    /// Whether nothing can happen to it any more.
+    /// Whether the status never changes again.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Paid | Self::Canceled)
     }
 
-    /// The state after `input`.
+    /// The status after `input`.
     ///
     /// # Errors
-    /// The states that the input needs, as a text for a message.
+    /// The statuses that the input requires, as text for a message.
     pub const fn on(self, input: SourceInput) -> Result<Self, &'static str> {
         use SourceInput::{Cancel, Collect, Collected, CollectionFailed, Edit, Publish, Settled};
         match (self, input) {
@@ -127,38 +119,30 @@ impl SourceStatus {
 /// An invoice or an order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
-    /// Its id.
     pub id: SourceId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Invoice or order.
     pub kind: SourceType,
-    /// Its number: `INV-2026-00042`.
+    /// Such as `INV-2026-00042`.
     pub number: String,
-    /// Who is to pay.
     pub counterparty_id: CounterpartyId,
-    /// Its currency.
     pub currency: Currency,
     /// Σ qty × amount of its items, in minor units.
     pub total_minor: i64,
-    /// How many items it has, while it is `IDLE`: afterwards it gets no more.
+    /// The number of its items; only maintained while it is `IDLE` and can get more.
     pub item_count: i64,
-    /// Where it is in its life.
     pub status: SourceStatus,
-    /// What it is for.
     pub note: String,
-    /// Who bears the fees.
     pub fee_bearer: FeeBearer,
     /// Whether it is shown as a payment link.
     pub as_payment_link: bool,
     /// The merchant's own reference.
     pub reference_id: Option<String>,
-    /// The day on which it is due: its midnight in UTC.
+    /// The day on which it is due: midnight in UTC.
     pub due_date: Option<Timestamp>,
     /// Merchant time of the payment.
     pub paid_at: Option<Timestamp>,
-    /// How many open reviews there are of money of its collections: while there is one it may have
-    /// been paid already.
+    /// The number of open reviews about money of its collections. While there is one, it may have been
+    /// paid already, and no collection starts.
     pub open_reviews: i64,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -167,7 +151,6 @@ pub struct Source {
 }
 
 impl Source {
-    /// What is to be paid.
     #[must_use]
     pub const fn total(&self) -> Money {
         Money::new(self.total_minor, self.currency)
@@ -209,24 +192,19 @@ impl Row for Source {
     }
 }
 
-/// A line of a source.
+/// An item of an invoice or order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Item {
-    /// Its id.
     pub id: ItemId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Of which source.
     pub source_id: SourceId,
-    /// What it is.
     pub name: String,
-    /// How many, at least one.
+    /// At least one.
     pub qty: i64,
-    /// The price of one, in minor units.
+    /// The unit price, in minor units.
     pub amount_minor: i64,
-    /// The source's currency.
     pub currency: Currency,
-    /// Whether it was taken out again.
+    /// Whether it was removed from the source. The row is kept.
     pub removed: bool,
     /// Merchant time.
     pub created_at: Timestamp,
@@ -256,15 +234,12 @@ impl Row for Item {
 /// The last number given to an invoice or order in a year.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counter {
-    /// Its id.
     pub id: i64,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// Invoices or orders.
     pub kind: SourceType,
-    /// The calendar year, UTC, in merchant time.
+    /// The calendar year of merchant time, in UTC.
     pub year: i64,
-    /// The last number.
+    /// The last number given.
     pub last: i64,
 }
 

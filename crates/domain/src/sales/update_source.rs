@@ -7,16 +7,15 @@ use crate::kernel::time::Timestamp;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
-/// Changes to a source; what is `None` stays.
+/// Changes of a source. `None` leaves a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct SourceChanges {
-    /// What it is for; no text where it is cleared.
+    /// Clearing it stores an empty text.
     pub note: Patch<String>,
-    /// Who bears the fees.
     pub fee_bearer: Option<FeeBearer>,
     /// The merchant's own reference.
     pub reference_id: Patch<String>,
-    /// The day on which it is due.
+    /// The day on which it is due: midnight in UTC.
     pub due_date: Patch<Timestamp>,
 }
 
@@ -30,11 +29,11 @@ pub fn update(
     work: &mut Workspace,
     time: Timestamp,
 ) -> Result<Source, Stop> {
-    let mut source = which.in_path(work)?.after(SourceInput::Edit, "", time)?;
-    source.note = changes.note.clone().of(Some(source.note)).unwrap_or_default();
+    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
+    source.note = changes.note.clone().apply_to(Some(source.note)).unwrap_or_default();
     source.fee_bearer = changes.fee_bearer.unwrap_or(source.fee_bearer);
-    source.reference_id = changes.reference_id.clone().of(source.reference_id);
-    source.due_date = changes.due_date.of(source.due_date);
+    source.reference_id = changes.reference_id.clone().apply_to(source.reference_id);
+    source.due_date = changes.due_date.apply_to(source.due_date);
     work.put(source.clone());
     Ok(source)
 }

@@ -1,5 +1,5 @@
-//! What a payment costs, and exchange: exact rationals, each fee rounded once, each conversion
-//! rounded once. Nothing is rounded in favour of who pays: many small payments would come to less
+//! Fees and currency exchange. The arithmetic is in exact rationals; each fee and each conversion is
+//! rounded once. Nothing is rounded in favour of the payer, or many small payments would cost less
 //! than one large one.
 
 use crate::kernel::currency::Currency;
@@ -8,53 +8,49 @@ use crate::kernel::names::{FeeBearer, Method, Operation, Provider};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::Timestamp;
 use crate::mutant;
-use crate::tariff::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
+use crate::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
 
 const MILLION: i64 = 1_000_000;
 
-/// An exchange may not come to more minor units: a currency of small units would otherwise soon be
-/// more than fits into an account.
-const MOST_CONVERTED: i64 = 2 * MAX_MINOR;
+/// The largest result of an exchange, in minor units. Without it, amounts in a currency of small units
+/// would soon exceed what fits into an account.
+const MAX_CONVERTED_MINOR: i64 = 2 * MAX_MINOR;
 
-/// The version of the rules by which amounts are rounded; an execution keeps the one that it was
-/// made by. The first rounded an exchange half up, took no fee of less than half a minor unit, and
-/// none where there was no row of it.
-pub const RULES: i64 = 2;
+/// The version of the rounding rules, which each execution stores. Version 1 rounded an exchange
+/// half up, charged no fee of less than half a minor unit, and none where the tariff had no row.
+pub const ROUNDING_RULES: i64 = 2;
 
-/// Who pays through what.
+/// What the fees of a payment depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route<'a> {
     /// The merchant's fee tier.
     pub tier: &'a str,
-    /// The operation.
     pub operation: Operation,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
 }
 
-/// The figures of a payment. Fees and total are in the source's (wallet's) currency S, `payer` in
-/// the payer's currency P.
+/// The amounts of a payment. Fees and total are in the currency of the source or wallet (S), `payer`
+/// is in the payer's currency (P).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quote {
-    /// What the payer pays, in P.
+    /// In P.
     pub payer: Money,
-    /// What the payee gets, in S (for payouts and transfers the currency of both).
+    /// In S; for payouts and transfers, S and P are the same.
     pub payee: Money,
-    /// What the payer's amount is worth in S: payee plus fees.
+    /// The payer's amount in S: payee plus fees.
     pub total: i64,
-    /// The platform's fee, in S.
+    /// In S.
     pub platform_fee: i64,
-    /// The network's fee, in S.
+    /// In S.
     pub gateway_fee: i64,
-    /// The fee for exchange, in S.
+    /// In S.
     pub fx_fee: i64,
     /// Units of P for one unit of S.
     pub rate: Ratio,
-    /// The row of the platform's fee.
+    /// The tariff's row of the platform fee.
     pub platform_fee_id: Option<i64>,
-    /// The row of the network's fee.
+    /// The tariff's row of the gateway fee.
     pub gateway_fee_id: Option<i64>,
 }
 
@@ -66,24 +62,27 @@ impl Quote {
     }
 }
 
-/// The exact ratio of minor units of `to` for one minor unit of `from`.
+/// `rate`, which is in major units, as minor units of `to` for one minor unit of `from`.
 #[must_use]
 pub fn minor_rate(rate: Ratio, from: Currency, to: Currency) -> Option<Ratio> {
     rate.times(Ratio::new(to.minor_per_major(), from.minor_per_major())?)
 }
 
-/// What pays for `money` in another currency at `rate` (major units): rounded once, and up, so that
-/// there and back never leaves more than there was.
+/// `money` in another currency at `rate` (in major units). Rounded up, so that converting forth and
+/// back never leaves the payer with more than before.
 #[must_use]
 pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
     let rate = minor_rate(rate, money.currency, to)?;
-    let minor =
-        if mutant!(HalfRounding) { rate.of(money.minor) } else { rate.of_rounded_up(money.minor) };
+    let minor = if mutant!(HalfRounding) {
+        rate.mul_rounded(money.minor)
+    } else {
+        rate.mul_rounded_up(money.minor)
+    };
     minor.map(|minor| Money::new(minor, to))
 }
 
-/// `base × percentage + fixed`, in the base's currency, rounded once; what is above zero is a minor
-/// unit at least.
+/// `base × percentage + fixed` in the base's currency, rounded half up once. A fee above zero is at
+/// least one minor unit, or a payment could be split into parts that are free.
 fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64, Refusal> {
     let too_large = Refusal::AmountTooLarge { field: "session_id" };
     let (fixed_num, fixed_den) = match fee.fixed {
@@ -95,8 +94,9 @@ fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64,
             (i128::from(minor) * i128::from(rate.num()), i128::from(rate.den()))
         }
     };
-    // base × ppm / 10⁶ + num / den  =  (base × ppm × den + num × 10⁶) / (10⁶ × den), rounded half
-    // up: nothing is negative.
+    // base × ppm / 10⁶ + num / den = (base × ppm × den + num × 10⁶) / (10⁶ × den): one fraction, so
+    // that the share and the fixed part are not rounded separately. Half up is (2 × sum + whole) /
+    // (2 × whole) in integers; nothing here is negative.
     let share = i128::from(base.minor) * i128::from(fee.percentage_ppm);
     let round = || {
         let whole = i128::from(MILLION).checked_mul(fixed_den)?;
@@ -110,15 +110,15 @@ fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64,
     round().ok_or(too_large)
 }
 
-/// The rows that a payment's fees are of.
-struct Rows<'a> {
+/// The tariff's fee rows for a payment.
+struct FeeRows<'a> {
     platform: Option<&'a PlatformFee>,
     gateway: Option<&'a GatewayFee>,
 }
 
-impl<'a> Rows<'a> {
-    /// Those that hold. A collection or payout needs both, be they of zero: it is never free
-    /// because one is missing.
+impl<'a> FeeRows<'a> {
+    /// The rows in effect. A collection or payout needs both, even if they are of zero: a missing
+    /// row must not make it free.
     fn find(route: Route<'_>, tariff: &'a Tariff, now: Timestamp) -> Result<Self, Refusal> {
         let Route { tier, operation, provider, method } = route;
         let platform = tariff.platform_fee(tier, operation, now);
@@ -143,7 +143,7 @@ impl<'a> Rows<'a> {
         Ok(Self { platform, gateway })
     }
 
-    /// The platform's fee and the network's.
+    /// The platform fee and the gateway fee.
     fn fees(&self, base: Money, tariff: &Tariff, now: Timestamp) -> Result<(i64, i64), Refusal> {
         let platform = self.platform.map_or(Fee::NONE, |row| row.fee);
         let gateway = self.gateway.map_or(Fee::NONE, |row| row.fee);
@@ -152,12 +152,12 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The figures of a collection of `base` (in S), paid in `payer_currency`.
+/// The amounts of a collection of `base` (in S), paid in `payer_currency`.
 ///
 /// # Errors
 /// [`Refusal::NoRate`] on `currency`; [`Refusal::NoFee`], [`Refusal::AmountTooSmall`],
 /// [`Refusal::AmountTooLarge`].
-pub fn collection(
+pub fn quote_collection(
     base: Money,
     payer_currency: Currency,
     bearer: FeeBearer,
@@ -165,7 +165,7 @@ pub fn collection(
     tariff: &Tariff,
     now: Timestamp,
 ) -> Result<Quote, Refusal> {
-    let rows = Rows::find(route, tariff, now)?;
+    let rows = FeeRows::find(route, tariff, now)?;
     let (platform_fee, gateway_fee) = rows.fees(base, tariff, now)?;
     let rate = tariff
         .rate(base.currency, payer_currency, now)
@@ -187,7 +187,7 @@ pub fn collection(
         FeeBearer::Payee => (base.minor, base.minor - fees),
     };
     let payer = convert(Money::new(total, base.currency), rate, payer_currency)
-        .filter(|payer| payer.minor <= MOST_CONVERTED)
+        .filter(|payer| payer.minor <= MAX_CONVERTED_MINOR)
         .ok_or(too_large)?;
     if payer.minor <= 0 || payee <= 0 {
         return Err(Refusal::AmountTooSmall { field: "session_id" });
@@ -205,18 +205,18 @@ pub fn collection(
     })
 }
 
-/// The figures of a payout or transfer of `amount`: the merchant pays the fees on top, and there is
+/// The amounts of a payout or transfer of `amount`: the merchant pays the fees on top, and there is
 /// no exchange.
 ///
 /// # Errors
 /// [`Refusal::NoFee`] of a payout, [`Refusal::AmountTooLarge`] on `session_id`.
-pub fn outgoing(
+pub fn quote_outgoing(
     amount: Money,
     route: Route<'_>,
     tariff: &Tariff,
     now: Timestamp,
 ) -> Result<Quote, Refusal> {
-    let rows = Rows::find(route, tariff, now)?;
+    let rows = FeeRows::find(route, tariff, now)?;
     let (platform_fee, gateway_fee) = rows.fees(amount, tariff, now)?;
     let total = platform_fee
         .checked_add(gateway_fee)
@@ -236,21 +236,20 @@ pub fn outgoing(
     })
 }
 
-/// What is asked of a prediction.
+/// A request to predict the amounts of a payment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Question<'a> {
-    /// The source's total, or the amount to send or give back.
+pub struct QuoteRequest<'a> {
+    /// The source's total, or the amount to send or refund.
     pub base: Money,
     /// The payer's currency.
     pub target: Currency,
-    /// Who bears the fees; only a collection asks.
+    /// Used for collections only.
     pub bearer: FeeBearer,
-    /// Who pays through what.
     pub route: Route<'a>,
 }
 
-/// The currencies in which a method does an operation at `now`. A refund needs no market of its
-/// own: it goes back the way of its collection, whether new collections are taken there or not.
+/// The currencies in which a method supports an operation at `now`. A refund needs no market of its
+/// own: it returns the way of its collection, even where new collections are no longer accepted.
 #[must_use]
 pub fn currencies(
     tariff: &Tariff,
@@ -265,20 +264,24 @@ pub fn currencies(
     }
 }
 
-/// The figures that an execution would have at `now`: they come from the functions that executions
-/// use. Exchange is a matter of collections; a refund has no fees.
+/// The amounts that an execution would have at `now`, from the functions that executions use. Only
+/// collections exchange currencies; a refund has no fees.
 ///
 /// # Errors
 /// [`Refusal::NoMarket`], [`Refusal::CurrencyNotTaken`], [`Refusal::CurrencyMismatch`], and those
-/// of [`collection`].
-pub fn predict(question: Question<'_>, tariff: &Tariff, now: Timestamp) -> Result<Quote, Refusal> {
-    let Question { base, target, bearer, route } = question;
+/// of [`quote_collection`].
+pub fn predict(
+    question: QuoteRequest<'_>,
+    tariff: &Tariff,
+    now: Timestamp,
+) -> Result<Quote, Refusal> {
+    let QuoteRequest { base, target, bearer, route } = question;
     let Route { operation, provider, method, .. } = route;
     let (open, takes) = match operation {
-        // It stays in the house.
+        // Between wallets, no market is needed.
         Operation::Transfer => {
-            let house = (provider, method) == (Provider::Platform, Method::Wallet);
-            (house, house)
+            let is_internal = (provider, method) == (Provider::Platform, Method::Wallet);
+            (is_internal, is_internal)
         }
         _ => {
             let currencies = currencies(tariff, method, provider, operation, now);
@@ -300,8 +303,8 @@ pub fn predict(question: Question<'_>, tariff: &Tariff, now: Timestamp) -> Resul
         });
     }
     match operation {
-        Operation::Collection => collection(base, target, bearer, route, tariff, now),
-        Operation::Payout | Operation::Transfer => outgoing(base, route, tariff, now),
+        Operation::Collection => quote_collection(base, target, bearer, route, tariff, now),
+        Operation::Payout | Operation::Transfer => quote_outgoing(base, route, tariff, now),
         Operation::Refund => Ok(Quote {
             payer: base,
             payee: base,
@@ -316,23 +319,31 @@ pub fn predict(question: Question<'_>, tariff: &Tariff, now: Timestamp) -> Resul
     }
 }
 
-/// What giving an amount in P back costs in the wallet's currency S: `r ÷ rate`, rounded up.
+/// An amount in P, the payer's currency, in the wallet's currency S: `amount ÷ rate`, rounded up.
 #[must_use]
-pub fn refund_share(r: Money, rate: Ratio, wallet_currency: Currency) -> Option<i64> {
-    let back = minor_rate(rate.inverse()?, r.currency, wallet_currency)?;
-    if mutant!(RefundRoundedDown) { back.of(r.minor) } else { back.of_rounded_up(r.minor) }
+pub fn to_wallet_rounded_up(amount: Money, rate: Ratio, wallet_currency: Currency) -> Option<i64> {
+    let back = minor_rate(rate.inverse()?, amount.currency, wallet_currency)?;
+    if mutant!(RefundRoundedDown) {
+        back.mul_rounded(amount.minor)
+    } else {
+        back.mul_rounded_up(amount.minor)
+    }
 }
 
-/// What an amount in P is worth in the wallet's currency S: `r ÷ rate`, rounded down.
+/// [`to_wallet_rounded_up`], but rounded down.
 #[must_use]
-pub fn whole_worth(r: Money, rate: Ratio, wallet_currency: Currency) -> Option<i64> {
-    minor_rate(rate.inverse()?, r.currency, wallet_currency)?.of_rounded_down(r.minor)
+pub fn to_wallet_rounded_down(
+    amount: Money,
+    rate: Ratio,
+    wallet_currency: Currency,
+) -> Option<i64> {
+    minor_rate(rate.inverse()?, amount.currency, wallet_currency)?.mul_rounded_down(amount.minor)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tariff::tariff::{Effective, GatewayFee, PlatformFee, Rate};
+    use crate::tariff::{Effective, GatewayFee, PlatformFee, Rate};
     use proptest::prelude::*;
 
     fn currency(code: &str) -> Currency {
@@ -411,7 +422,7 @@ mod tests {
     #[test]
     fn the_payer_bears_the_fees_on_top() {
         let quote =
-            collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
+            quote_collection(usd(10_000), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
                 .unwrap();
         assert_eq!((quote.payer, quote.payee), (usd(10_300), usd(10_000)));
         assert_eq!((quote.platform_fee, quote.gateway_fee, quote.fx_fee), (100, 200, 0));
@@ -420,7 +431,7 @@ mod tests {
     #[test]
     fn the_payee_bears_the_fees_out_of_the_total() {
         let quote =
-            collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW)
+            quote_collection(usd(10_000), currency("USD"), FeeBearer::Payee, MOMO, &tariff(), NOW)
                 .unwrap();
         assert_eq!((quote.payer, quote.payee, quote.total), (usd(10_000), usd(9_700), 10_000));
     }
@@ -428,7 +439,7 @@ mod tests {
     #[test]
     fn exchange_converts_the_total_once_and_costs_a_share() {
         let quote =
-            collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
+            quote_collection(usd(10_000), currency("LRD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
                 .unwrap();
         assert_eq!(quote.fx_fee, 100);
         assert_eq!(quote.payer, Money::new(10_400 * 192, currency("LRD")));
@@ -438,7 +449,7 @@ mod tests {
     fn cross_rates_go_through_usd_and_decimals_differ() {
         let lrd = Money::new(19_200, currency("LRD"));
         let quote =
-            collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
+            quote_collection(lrd, currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW).unwrap();
         assert_eq!(quote.payer, Money::new(1_440, currency("RWF")));
         assert_eq!(quote.rate, Ratio::new(15, 2).unwrap());
     }
@@ -447,7 +458,7 @@ mod tests {
     fn a_fixed_part_in_another_currency_is_converted_and_rounded_with_the_rest() {
         let lrd = Money::new(100_000, currency("LRD"));
         let quote =
-            collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &tariff(), NOW).unwrap();
+            quote_collection(lrd, currency("LRD"), FeeBearer::Payee, CARD, &tariff(), NOW).unwrap();
         // 2.9 % of 1000.00 LRD is 29.00; 0.30 USD is 57.60 LRD.
         assert_eq!(quote.gateway_fee, 2_900 + 5_760);
         // 2.9 % of 1.00 USD is 0.029, with 0.30 it is 0.329: rounded once, 0.33.
@@ -464,9 +475,10 @@ mod tests {
 
     #[test]
     fn nothing_left_is_refused() {
-        let refused = collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &tariff(), NOW);
+        let refused =
+            quote_collection(usd(30), currency("USD"), FeeBearer::Payee, CARD, &tariff(), NOW);
         assert_eq!(refused, Err(Refusal::AmountTooSmall { field: "session_id" }));
-        let refused = collection(
+        let refused = quote_collection(
             Money::new(1, currency("RWF")),
             currency("USD"),
             FeeBearer::Payee,
@@ -479,19 +491,27 @@ mod tests {
 
     #[test]
     fn an_exchange_that_comes_to_too_much_is_refused() {
-        let dollars =
-            |minor| collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW);
+        let dollars = |minor| {
+            quote_collection(usd(minor), currency("RWF"), FeeBearer::Payee, MOMO, &tariff(), NOW)
+        };
         assert!(dollars(100_000_000_000_000).is_ok());
         assert_eq!(dollars(MAX_MINOR), Err(Refusal::AmountTooLarge { field: "session_id" }));
         assert!(
-            collection(usd(MAX_MINOR), currency("USD"), FeeBearer::Payer, MOMO, &tariff(), NOW)
-                .is_ok()
+            quote_collection(
+                usd(MAX_MINOR),
+                currency("USD"),
+                FeeBearer::Payer,
+                MOMO,
+                &tariff(),
+                NOW
+            )
+            .is_ok()
         );
     }
 
     #[test]
     fn payouts_cost_the_merchant_on_top() {
-        let quote = outgoing(usd(50_000), PAYOUT, &tariff(), NOW).unwrap();
+        let quote = quote_outgoing(usd(50_000), PAYOUT, &tariff(), NOW).unwrap();
         assert_eq!((quote.payer, quote.payee, quote.fees()), (usd(50_750), usd(50_000), 750));
     }
 
@@ -499,7 +519,8 @@ mod tests {
     fn an_order_of_a_cents_worth_is_no_bargain() {
         let order = |minor, code| Money::new(minor, currency(code));
         let pays = |order, code| {
-            collection(order, currency(code), FeeBearer::Payer, WALLET, &tariff(), NOW).unwrap()
+            quote_collection(order, currency(code), FeeBearer::Payer, WALLET, &tariff(), NOW)
+                .unwrap()
         };
         // 21 RWF and two fees of 0.21, each a franc: 23 are 0.01597 USD. A cent and two fees of a
         // cent: 43.2 RWF.
@@ -527,9 +548,9 @@ mod tests {
     fn a_missing_row_is_no_fee_of_zero() {
         let refused = |tariff: &Tariff, route: Route<'_>| match route.operation {
             Operation::Collection => {
-                collection(usd(100), currency("USD"), FeeBearer::Payer, route, tariff, NOW)
+                quote_collection(usd(100), currency("USD"), FeeBearer::Payer, route, tariff, NOW)
             }
-            _ => outgoing(usd(100), route, tariff, NOW),
+            _ => quote_outgoing(usd(100), route, tariff, NOW),
         };
         let missing = |field, what, of: &str, operation| {
             Err(Refusal::NoFee { field, what, of: of.to_owned(), operation })
@@ -589,7 +610,7 @@ mod tests {
         ) {
             let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };
             let paid_in = currency(if fx { "RWF" } else { "USD" });
-            let figures = |minor| collection(usd(minor), paid_in, bearer, route, &tariff(), NOW);
+            let figures = |minor| quote_collection(usd(minor), paid_in, bearer, route, &tariff(), NOW);
             let quotes: Result<Vec<Quote>, _> = parts.iter().map(|part| figures(*part)).collect();
             let (Ok(quotes), Ok(whole)) = (quotes, figures(parts.iter().sum())) else { return Ok(()) };
             let slack = i64::try_from(parts.len()).unwrap();
@@ -597,7 +618,7 @@ mod tests {
             prop_assert!(all(|quote| quote.fees()) + 3 * slack >= whole.fees());
             // No part is worth more than is paid for it.
             for quote in &quotes {
-                prop_assert!(minor_rate(quote.rate, currency("USD"), paid_in).unwrap().of_rounded_down(quote.total).unwrap() <= quote.payer.minor);
+                prop_assert!(minor_rate(quote.rate, currency("USD"), paid_in).unwrap().mul_rounded_down(quote.total).unwrap() <= quote.payer.minor);
                 prop_assert!(quote.platform_fee >= 1 && (!fx || quote.fx_fee >= 1));
             }
         }
@@ -606,7 +627,7 @@ mod tests {
         fn total_is_payee_plus_fees(minor in 1_000..=1_000_000_000_000_i64, payer in any::<bool>(), fx in any::<bool>(), card in any::<bool>()) {
             let bearer = if payer { FeeBearer::Payer } else { FeeBearer::Payee };
             let paid_in = currency(if fx { "RWF" } else { "USD" });
-            let quote = collection(usd(minor), paid_in, bearer, if card { CARD } else { MOMO }, &tariff(), NOW).unwrap();
+            let quote = quote_collection(usd(minor), paid_in, bearer, if card { CARD } else { MOMO }, &tariff(), NOW).unwrap();
             prop_assert_eq!(quote.total, quote.payee.minor + quote.fees());
             prop_assert_eq!(if payer { quote.payee.minor } else { quote.total }, minor);
         }

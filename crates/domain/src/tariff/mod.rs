@@ -1,5 +1,7 @@
-//! What payments cost: fees, rates, open markets and phone prefixes, as rows with effective dates.
+//! What payments cost: fees, exchange rates, markets and phone prefixes, as rows with effective dates.
 
 pub mod fees;
 pub mod rates;
-pub mod tariff;
+mod rows;
+
+pub use rows::{Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, Tier};

@@ -1,39 +1,33 @@
-//! Which exchange rates are taken: those by which every payment can be computed exactly, there,
-//! back, and by way of the dollar.
+//! Validation of exchange rates: with an accepted rate every payment can be computed exactly, forth
+//! and back, directly and as a cross rate through the US dollar.
 
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Ratio;
 use crate::tariff::fees::minor_rate;
 use std::fmt;
 
-/// A rate is from one in so many to so many.
-const MOST: i64 = 1_000_000_000;
+/// A rate lies between `1 / MAX_RATE` and `MAX_RATE`.
+const MAX_RATE: i64 = 1_000_000_000;
 
 /// One unit of `from` is `rate` units of `to`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Quoted {
-    /// From this currency,
     pub from: Currency,
-    /// to this one,
     pub to: Currency,
-    /// in major units.
+    /// In major units.
     pub rate: Ratio,
 }
 
-/// Why a rate is not taken.
+/// Why a rate is not accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RateFault {
-    /// From a currency to itself.
     SameCurrency,
-    /// Below the least rate or above the most.
     OutOfBounds(Quoted),
-    /// It has so many digits that the one currency cannot be computed from the other.
+    /// It has so many digits that one currency cannot be computed exactly from the other.
     TooFine {
-        /// From this currency
         from: Currency,
-        /// to this one.
         to: Currency,
-        /// By way of the dollar, with a rate that was there before.
+        /// As a cross rate through the dollar, with a rate that exists already.
         crossed: bool,
     },
 }
@@ -44,10 +38,10 @@ impl fmt::Display for RateFault {
             Self::SameCurrency => f.write_str("a rate is between two currencies"),
             Self::OutOfBounds(Quoted { from, to, rate }) => {
                 let (rate, least) =
-                    (rate.to_text(18), Ratio::new(1, MOST).unwrap_or(Ratio::ONE).to_text(9));
+                    (rate.to_text(18), Ratio::new(1, MAX_RATE).unwrap_or(Ratio::ONE).to_text(9));
                 write!(
                     f,
-                    "1 {from} = {rate} {to} is out of bounds: a rate is from {least} to {MOST}"
+                    "1 {from} = {rate} {to} is out of bounds: a rate is from {least} to {MAX_RATE}"
                 )
             }
             Self::TooFine { from, to, crossed: false } => {
@@ -64,8 +58,8 @@ impl fmt::Display for RateFault {
     }
 }
 
-/// Whether a rate can be used beside the `others`, of which those between the same two currencies
-/// do not matter.
+/// Checks that a rate can be used together with the `others`. Those between the same two currencies
+/// are ignored, since the new rate replaces them.
 ///
 /// # Errors
 /// [`RateFault`].
@@ -74,53 +68,62 @@ pub fn check(new: Quoted, others: &[Quoted]) -> Result<(), RateFault> {
     if from == to {
         return Err(RateFault::SameCurrency);
     }
-    let (num, den, most) = (i128::from(rate.num()), i128::from(rate.den()), i128::from(MOST));
+    let (num, den, most) = (i128::from(rate.num()), i128::from(rate.den()), i128::from(MAX_RATE));
     if num * most < den || num > den * most {
         return Err(RateFault::OutOfBounds(new));
     }
-    if !goes_both_ways(from, to, Some(rate)) {
+    if !is_exact_both_ways(from, to, Some(rate)) {
         return Err(RateFault::TooFine { from, to, crossed: false });
     }
     let Some(usd) = Currency::parse("USD") else { return Ok(()) };
-    let Some((one, to_usd)) = against(usd, new) else { return Ok(()) };
-    for (other, other_to_usd) in others.iter().filter_map(|other| against(usd, *other)) {
-        let cross = |there: Option<Ratio>, back: Option<Ratio>| there?.times(back?.inverse()?);
-        if other != one && !goes_both_ways(one, other, cross(to_usd, other_to_usd)) {
+    let Some((one, to_usd)) = rate_to_usd(usd, new) else { return Ok(()) };
+    for (other, other_to_usd) in others.iter().filter_map(|other| rate_to_usd(usd, *other)) {
+        let cross = |one: Option<Ratio>, other: Option<Ratio>| one?.times(other?.inverse()?);
+        if other != one && !is_exact_both_ways(one, other, cross(to_usd, other_to_usd)) {
             return Err(RateFault::TooFine { from: one, to: other, crossed: true });
         }
     }
     Ok(())
 }
 
-/// A currency that the fixed part of a fee cannot be converted into though the fee is taken in it
-/// (`taken_in`): every such payment would be refused. Its own currency needs no rate. One that has
-/// no rate to any other is in use by itself at most, so that beside others it does not count. Where
-/// there are several, the dollar is told: through it a rate leads to the others.
+/// A currency in which a fee is charged (one of `charged_in`) but into which its fixed part, in the
+/// currency `fixed`, cannot be converted: every such payment would be refused.
+///
+/// A currency without a rate to any other can only be in use by itself, and is ignored unless none
+/// of `charged_in` can be converted. Of several the dollar is returned first: one rate to it makes
+/// cross rates to the others.
 #[must_use]
-pub fn out_of_reach(fixed: Currency, taken_in: &[Currency], rates: &[Quoted]) -> Option<Currency> {
+pub fn unconvertible_currency(
+    fixed: Currency,
+    charged_in: &[Currency],
+    rates: &[Quoted],
+) -> Option<Currency> {
     let usd = Currency::parse("USD");
     let quoted = |one, other| {
         rates.iter().any(|row| [(one, other), (other, one)].contains(&(row.from, row.to)))
     };
-    let is_reached = |to: Currency| {
+    let is_convertible = |to: Currency| {
         to == fixed
             || quoted(fixed, to)
             || usd.is_some_and(|usd| quoted(fixed, usd) && quoted(usd, to))
     };
     let is_exchanged =
         |currency: Currency| rates.iter().any(|row| row.from == currency || row.to == currency);
-    let none_is_reached = !taken_in.iter().any(|to| is_reached(*to));
-    let mut missing = taken_in
+    let none_is_convertible = !charged_in.iter().any(|to| is_convertible(*to));
+    let mut missing = charged_in
         .iter()
         .copied()
-        .filter(|to| !is_reached(*to) && (none_is_reached || is_exchanged(*to)))
+        .filter(|to| !is_convertible(*to) && (none_is_convertible || is_exchanged(*to)))
         .collect::<Vec<_>>();
     missing.sort_unstable_by_key(|to| (Some(*to) != usd, !is_exchanged(*to), *to));
     missing.first().copied()
 }
 
-/// The other currency of a rate that is of the dollar, and what one of it is in dollars.
-fn against(usd: Currency, Quoted { from, to, rate }: Quoted) -> Option<(Currency, Option<Ratio>)> {
+/// The other currency of a rate from or to the dollar, and its rate to the dollar.
+fn rate_to_usd(
+    usd: Currency,
+    Quoted { from, to, rate }: Quoted,
+) -> Option<(Currency, Option<Ratio>)> {
     match (from == usd, to == usd) {
         (true, false) => Some((to, rate.inverse())),
         (false, true) => Some((from, Some(rate))),
@@ -128,11 +131,11 @@ fn against(usd: Currency, Quoted { from, to, rate }: Quoted) -> Option<(Currency
     }
 }
 
-/// Whether amounts in minor units can be converted there and back.
-fn goes_both_ways(from: Currency, to: Currency, rate: Option<Ratio>) -> bool {
-    let there = rate.and_then(|rate| minor_rate(rate, from, to));
+/// Whether the rate between minor units fits into a [`Ratio`] in both directions.
+fn is_exact_both_ways(from: Currency, to: Currency, rate: Option<Ratio>) -> bool {
+    let forth = rate.and_then(|rate| minor_rate(rate, from, to));
     let back = rate.and_then(Ratio::inverse).and_then(|rate| minor_rate(rate, to, from));
-    there.is_some() && back.is_some()
+    forth.is_some() && back.is_some()
 }
 
 #[cfg(test)]
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
     use crate::kernel::money::Decimal;
     use crate::kernel::time::Timestamp;
-    use crate::tariff::tariff::{Effective, Rate, Tariff};
+    use crate::tariff::{Effective, Rate, Tariff};
     use proptest::prelude::*;
 
     fn quoted(from: &str, to: &str, rate: &str) -> Quoted {
@@ -208,7 +211,7 @@ mod tests {
         ];
         let lacks = |fixed: &str, taken_in: &[&str], rates: &[Quoted]| {
             let taken_in: Vec<Currency> = taken_in.iter().map(|code| currency(code)).collect();
-            out_of_reach(currency(fixed), &taken_in, rates)
+            unconvertible_currency(currency(fixed), &taken_in, rates)
                 .map(|currency| currency.code().to_owned())
         };
         for (fixed, taken_in, missing) in [

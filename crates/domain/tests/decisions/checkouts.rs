@@ -110,17 +110,17 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     assert_eq!(until(&mut stage), Err(vec![Refusal::CheckoutExpired { at: end }]));
     let page = open(&mut stage, "link");
     assert_eq!(
-        (page.current_token(), page.token.as_str(), page.is_over(end)),
+        (page.current_token(), page.token.as_str(), page.is_expired(end)),
         ("link", "t", false)
     );
     assert_eq!(open(&mut stage, "later"), page, "the link's page has no end");
     assert_eq!(until(&mut stage), Ok(end.plus(minutes(30))));
     assert_eq!(
-        page.clone().seen_by("t").expires_at,
+        page.clone().as_seen_with_token("t").expires_at,
         Some(end),
         "the checkout's own page still says that it expired"
     );
-    assert_eq!(page.seen_by("link").expires_at, None);
+    assert_eq!(page.as_seen_with_token("link").expires_at, None);
 }
 
 #[test]

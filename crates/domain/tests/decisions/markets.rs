@@ -13,7 +13,7 @@ use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::ExecutionStatus;
 use domain::sales::source::SourceType;
-use domain::tariff::fees::{self, Question, Route};
+use domain::tariff::fees::{self, QuoteRequest, Route};
 
 impl Stage {
     /// From now on mobile money does this operation no more.
@@ -35,7 +35,7 @@ impl Stage {
             provider: Provider::PawaPay,
             method: Method::MtnMomoLbr,
         };
-        let question = Question {
+        let question = QuoteRequest {
             base: usd(10_000),
             target: currency("USD"),
             bearer: FeeBearer::Payer,

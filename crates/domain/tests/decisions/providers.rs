@@ -32,7 +32,7 @@ fn silence_is_asked_about_and_never_fails() {
     assert_eq!(claim(&mut stage), None, "another process holds the lease");
 
     // Never seen: sent again, with the same id.
-    let Ok(Output::Settled(settled)) =
+    let Ok(Output::OutcomeRecorded(settled)) =
         stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen))
     else {
         panic!("no answer")
@@ -45,7 +45,7 @@ fn silence_is_asked_about_and_never_fails() {
     stage.now = stage.now.plus(minutes(24 * 60));
     assert!(claim(&mut stage).is_some());
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    let Ok(Output::Settled(settled)) =
+    let Ok(Output::OutcomeRecorded(settled)) =
         stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown))
     else {
         panic!("no answer")
@@ -69,7 +69,7 @@ fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_ho
     let hear = |stage: &mut Stage, at| {
         stage.now = start.plus(at);
         match stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) {
-            Ok(Output::Settled(settled)) => {
+            Ok(Output::OutcomeRecorded(settled)) => {
                 (settled.execution.status, settled.call.map(|call| call.kind))
             }
             other => panic!("{other:?}"),

@@ -164,13 +164,13 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     stage.work.accept_draft();
     assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
-    assert_eq!((payment.given_back_minor, payment.cost_so_far().unwrap()), (1_000, 0));
+    assert_eq!((payment.given_back_minor, payment.refund_cost_charged().unwrap()), (1_000, 0));
     // The next one makes up for it, as far as it holds.
     let next = stage.refund(execution.id, "10").unwrap();
     assert_eq!((next.payer, stage.hear(next.id, paid("r")).paid()), (usd(1), usd(1)));
     // Where more was paid than what is back is worth, the next one takes less.
     let payment = stage.work.require::<Execution>(execution.id).unwrap();
-    stage.work.put(payment.with_given_back(1_010, 100).unwrap());
+    stage.work.put(payment.with_refund_totals(1_010, 100).unwrap());
     stage.work.accept_draft();
     for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
         let refund = stage.refund(execution.id, francs).unwrap();
@@ -309,7 +309,7 @@ proptest! {
                 break;
             }
             prop_assert_eq!(row.given_back_minor, back);
-            let paid_so_far = row.cost_so_far().unwrap();
+            let paid_so_far = row.refund_cost_charged().unwrap();
             if back <= payment.payer.minor {
                 prop_assert_eq!(paid_so_far, cost);
                 prop_assert!(paid_so_far <= payment.total_minor);

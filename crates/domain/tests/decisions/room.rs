@@ -9,7 +9,7 @@ use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
 use domain::ledger::account::{Account, AccountKind};
-use domain::ledger::wallet::{Owner, ROOM_MINOR, Wallet};
+use domain::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::{Execution, ExecutionStatus};
@@ -135,7 +135,7 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     let account = momo(&mut stage);
     let owner = Owner::Merchant(stage.merchant);
     let open = begin(&mut stage, account, 100).unwrap();
-    give(&mut stage, owner, ROOM_MINOR - 97 - 97);
+    give(&mut stage, owner, WALLET_LIMIT_MINOR - 97 - 97);
     let no_room = vec![Refusal::NoRoom { field: "session_id" }];
     assert_eq!(begin(&mut stage, account, 101).unwrap_err(), no_room);
     let last = begin(&mut stage, account, 100).unwrap();
@@ -146,7 +146,7 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     for (id, word) in [(open.id, paid("t1")), (last.id, paid("t2"))] {
         assert_eq!(stage.hear(id, word).status, ExecutionStatus::Completed);
     }
-    assert_eq!(stage.mine("USD"), (ROOM_MINOR, 0));
+    assert_eq!(stage.mine("USD"), (WALLET_LIMIT_MINOR, 0));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn strangers_do_not_fill_a_wallet() {
     let mut stage = Stage::new();
     let wallet_id = stage.fund(10_000);
     let other = stage.new_merchant("231770000002");
-    let most = ROOM_MINOR / 40;
+    let most = WALLET_LIMIT_MINOR / 40;
     let expires_at = stage.now.plus(minutes(5));
     let transfer = |stage: &mut Stage, phone: &str, minor: i64| {
         let party = stage.party(phone);
@@ -228,7 +228,7 @@ fn strangers_do_not_fill_a_wallet() {
         give(&mut stage, Owner::Party(party), most);
     }
     let theirs = stage.wallet(Owner::Merchant(other), "USD").id;
-    give(&mut stage, Owner::Merchant(other), ROOM_MINOR);
+    give(&mut stage, Owner::Merchant(other), WALLET_LIMIT_MINOR);
     assert_eq!(
         stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(),
         no_room("wallet_id")

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::decision::command::{Command, Output, decide};
+use domain::decision::command::{Command, Output};
+use domain::decision::decide::decide;
 use domain::decision::settings::Settings;
 use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
 use domain::directory::create_merchant::NewMerchant;
@@ -32,7 +33,7 @@ use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
 use domain::sales::source::{Source, SourceStatus, SourceType};
-use domain::tariff::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
+use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
@@ -285,7 +286,7 @@ impl Stage {
 
     pub(crate) fn hear(&mut self, id: ExecutionId, word: ProviderOutcome) -> Execution {
         match self.decide(&Command::RecordOutcome(id, word)) {
-            Ok(Output::Settled(settled)) => settled.execution,
+            Ok(Output::OutcomeRecorded(settled)) => settled.execution,
             other => panic!("{other:?}"),
         }
     }

@@ -5,7 +5,7 @@ use domain::decision::command::{Command, Output};
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::time::{minutes, seconds};
 use domain::payments::create_session::NewSession;
-use domain::payments::execution::{CLOCKS_APART_US, Execution, ExecutionStatus, LEASE_US};
+use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::session::{Session, SessionStatus};
 use domain::sales::source::SourceType;
@@ -134,7 +134,7 @@ fn what_a_clock_that_was_ahead_put_off_is_due() {
 #[test]
 fn clocks_that_differ_a_little_take_no_lease_and_look_no_sooner() {
     let mut stage = Stage::new();
-    let ahead = stage.now.plus(CLOCKS_APART_US);
+    let ahead = stage.now.plus(MAX_CLOCK_SKEW_US);
     let right = std::mem::replace(&mut stage.now, ahead);
     let execution = payout(&mut stage);
     stage.now = right;

@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::directory::merchant::MerchantType;
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::tariff::tariff::{Fee, GatewayFee, PlatformFee, Tariff, Tier};
+use domain::tariff::{Fee, GatewayFee, PlatformFee, Tariff, Tier};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;

@@ -63,7 +63,7 @@ pub fn draw_token() -> Result<String, StoreError> {
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
     let found = app.queries.page_of(source.id).await?;
     if let Some(page) =
-        found.filter(|page| source.status.is_final() || !page.is_over(tenant.time()))
+        found.filter(|page| source.status.is_final() || !page.is_expired(tenant.time()))
     {
         return Ok(page);
     }

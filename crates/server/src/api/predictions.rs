@@ -9,7 +9,7 @@ use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::Timestamp;
-use domain::tariff::fees::{self, Question, Quote, Route};
+use domain::tariff::fees::{self, Quote, QuoteRequest, Route};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -197,7 +197,7 @@ async fn amount(
         provider: network(query.provider, method)?,
         method,
     };
-    let question = Question {
+    let question = QuoteRequest {
         base: query.base_amount,
         target: query.target_currency,
         bearer: query.fee_bearer,
@@ -225,7 +225,7 @@ async fn source(
         provider,
         method,
     };
-    let question = Question {
+    let question = QuoteRequest {
         base: source.total(),
         target: query.target_currency,
         bearer: source.fee_bearer,

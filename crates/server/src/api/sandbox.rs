@@ -65,7 +65,7 @@ async fn authenticate(
         app,
         tenant.caller,
         command,
-        Output::Settled,
+        Output::OutcomeRecorded,
         ApiError::beside_path("reference_id")
     );
     Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))

@@ -3,7 +3,7 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::Effective;
+use domain::tariff::Effective;
 use serde_json::{Value, json};
 
 use crate::cli::output::moment;

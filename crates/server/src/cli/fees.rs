@@ -6,7 +6,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{Method, Operation};
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::{Effective, Fee, Tariff};
+use domain::tariff::{Effective, Fee, Tariff};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{columns, currency, dated, is_over, method, operation};

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::{Fee, Market, Tariff};
+use domain::tariff::{Fee, Market, Tariff};
 use serde_json::{Value, json};
 
 use crate::cli::Place;

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::kernel::names::Method;
-use domain::tariff::tariff::PhonePrefix;
+use domain::tariff::PhonePrefix;
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};

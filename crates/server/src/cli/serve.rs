@@ -97,7 +97,7 @@ pub struct Serve {
     /// The most that a wallet may have, hold and await after a transfer from another merchant, in
     /// minor units of its currency.
     #[arg(long, env = "KOLA_TRANSFER_FILL_MAX", default_value_t = 100_000_000_000_000_000, value_name = "MINOR",
-        value_parser = clap::value_parser!(i64).range(1..=wallet::ROOM_MINOR))]
+        value_parser = clap::value_parser!(i64).range(1..=wallet::WALLET_LIMIT_MINOR))]
     transfer_fill_max: i64,
     /// Of how many parties an hour, of which it was not told before, a merchant is told who
     /// receives a transfer to them.

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::decision::command::{Command, decide};
+use domain::decision::command::Command;
+use domain::decision::decide::decide;
 use domain::decision::prefetch::LockKey;
 use domain::decision::settings::Settings;
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};

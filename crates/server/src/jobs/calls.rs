@@ -63,7 +63,7 @@ impl CallSequence {
     #[must_use]
     pub fn after(self, outcome: Outcome) -> Next {
         match outcome {
-            Ok(Output::Settled(settled)) => match settled.call {
+            Ok(Output::OutcomeRecorded(settled)) => match settled.call {
                 Some(job) if self.calls < STEPS => Next::Call(Self { job, calls: self.calls + 1 }),
                 _ => Next::Done(Box::new(settled.execution)),
             },

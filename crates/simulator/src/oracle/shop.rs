@@ -328,7 +328,7 @@ impl Books {
         if told.accepted(first(&[(!known, "not_found"), (foreign, "not_found")]))?
             && let Some(found) = self.counterparties.get_mut(&id)
         {
-            found.1 = party.of(found.1);
+            found.1 = party.apply_to(found.1);
             self.soft += 1;
         }
         Ok(())
@@ -653,15 +653,15 @@ impl Books {
             }
             // Another process may have ended the source in the middle of it: then the page is as if
             // it had come a moment earlier.
-            if told.overlapped && page.ends_at().is_none() {
+            if told.overlapped && page.payable_until().is_none() {
                 self.page_ends.remove(&which.id.0);
             }
             let bound = self.page_ends.contains_key(&which.id.0);
-            if page.ends_at().is_some() != bound && !told.lenient {
+            if page.payable_until().is_some() != bound && !told.lenient {
                 return Err(format!(
                     "the page of source {} has the end {:?}",
                     which.id,
-                    page.ends_at()
+                    page.payable_until()
                 ));
             }
         }

@@ -30,7 +30,7 @@ impl Books {
         if !told.accepted(vec![])? {
             return Ok(());
         }
-        let seen = taken!(told, Output::Settled(settled) => settled);
+        let seen = taken!(told, Output::OutcomeRecorded(settled) => settled);
         let resent = self.hear(id, word, told)?;
         // What was read later may show what was heard after it, too: the rows of the whole batch
         // are compared.
@@ -112,7 +112,7 @@ impl Books {
         let time = match told.outcome {
             // The merchant's clock may have been advanced in the middle of it: the answer says when
             // it was decided,
-            Ok(Output::Settled(seen)) if told.overlapped => {
+            Ok(Output::OutcomeRecorded(seen)) if told.overlapped => {
                 match (&seen.call, seen.execution.sent_at) {
                     (Some(_), Some(sent)) => sent.0,
                     _ if seen.execution.status == ExecutionStatus::Failed => {

@@ -20,13 +20,13 @@ use domain::kernel::names::Operation;
 use domain::kernel::time::Timestamp;
 use domain::ledger::wallet::Wallet;
 use domain::payments::execution::{
-    CLOCKS_APART_US, Execution, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US,
-    SHORTEST_WAIT_US,
+    Execution, LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
+    MIN_POLL_INTERVAL_US,
 };
 use domain::payments::session::{Session, SessionKind};
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceType};
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 use tokio::sync::Semaphore;
 
 use crate::StoreError;
@@ -82,7 +82,7 @@ const SESSIONS: Falling = Falling {
 
 /// No lease that is given now ends as late.
 fn mad_lease(now: Timestamp) -> i64 {
-    now.plus(LEASE_US + CLOCKS_APART_US).0
+    now.plus(LEASE_US + MAX_CLOCK_SKEW_US).0
 }
 
 /// The table `found` of the merchants above `:after` that have open rows: from one to the next in
@@ -281,7 +281,7 @@ impl Queries {
         if page.is_none() {
             page = self.one("link_token = :token", &params).await?;
         }
-        let Some(page) = page.map(|page| page.seen_by(token)) else { return Ok(None) };
+        let Some(page) = page.map(|page| page.as_seen_with_token(token)) else { return Ok(None) };
         let merchant = self.merchant(page.merchant_id).await?;
         let source: Option<Source> =
             self.one("id = :id", &params!["id" = page.source_id.0]).await?;
@@ -583,10 +583,10 @@ impl Queries {
             "merchant" = merchant.0,
             "now" = now.0,
             "mad" = mad_lease(now),
-            "apart" = CLOCKS_APART_US,
-            "shortest" = SHORTEST_WAIT_US,
-            "sandbox" = LONGEST_WAIT_SANDBOX_US,
-            "longest" = LONGEST_WAIT_US,
+            "apart" = MAX_CLOCK_SKEW_US,
+            "shortest" = MIN_POLL_INTERVAL_US,
+            "sandbox" = MAX_POLL_INTERVAL_SANDBOX_US,
+            "longest" = MAX_POLL_INTERVAL_US,
             "limit" = limit
         ];
         self.due(&PUT_OFF, &params).await

@@ -56,15 +56,18 @@ fn counted(
     reviews: &[Arc<Review>],
 ) -> Result<Execution, Inconsistent> {
     let nothing = Execution { refunded_minor: 0, over_refunded_minor: 0, ..payment.clone() };
-    let nothing = nothing.with_given_back(0, 0)?;
+    let nothing = nothing.with_refund_totals(0, 0)?;
     all.iter().try_fold(nothing, |counted, execution| {
         let own: Vec<Arc<Review>> =
             reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
-        let back = contradiction::given_back(execution, &own)?.unwrap_or(0).max(0);
-        let cost = sum(counted.cost_so_far()?, cost_alone(execution, back)?)?;
+        let back = contradiction::net_refunded(execution, &own)?.unwrap_or(0).max(0);
+        let cost = sum(counted.refund_cost_charged()?, cost_alone(execution, back)?)?;
         counted
-            .recounted(0, contradiction::counts(execution, &own)?)?
-            .with_given_back(sum(counted.given_back_minor, back)?, cost)
+            .with_refund_capacity_change(
+                0,
+                contradiction::refund_capacity_used_by(execution, &own)?,
+            )?
+            .with_refund_totals(sum(counted.given_back_minor, back)?, cost)
     })
 }
 
@@ -74,7 +77,7 @@ fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Inconsistent> {
     if back == asked.minor {
         return Ok(execution.total_minor);
     }
-    fees::refund_share(
+    fees::to_wallet_rounded_up(
         Money::new(back, asked.currency),
         execution.rate,
         execution.wallet_currency(),

@@ -3,7 +3,7 @@
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::names::Mode;
 use domain::kernel::time::{Timestamp, minutes, seconds};
-use domain::payments::execution::{CLOCKS_APART_US, Execution, ExecutionStatus, LEASE_US};
+use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
 
 use crate::schema::migrate;
 use crate::testing::{Own, Stage, fill, superuser};
@@ -16,7 +16,7 @@ const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
 /// in the sandbox.
 const AHEAD: [i64; 3] = [0, minutes(60 * 24 * 365), 0];
-const SKEW: i64 = CLOCKS_APART_US;
+const SKEW: i64 = MAX_CLOCK_SKEW_US;
 
 /// Merchants whose clocks differ, with nothing that waits.
 fn merchants(stage: &mut Stage) {

@@ -17,7 +17,7 @@ use domain::kernel::time::Timestamp;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
-use domain::tariff::tariff::{Fee, Tariff};
+use domain::tariff::{Fee, Tariff};
 
 use crate::reads::lists::{AccountFilter, EventFilter, Page, SourceFilter, WalletFilter};
 use crate::reads::queries::Queries;

@@ -3,7 +3,7 @@
 
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::{Timestamp, minutes};
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 
 use crate::clock;
 use crate::schema::{migrate, tariff};

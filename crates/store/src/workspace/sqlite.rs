@@ -10,7 +10,7 @@ use domain::decision::prefetch::LockKey;
 use domain::decision::row::{Lookup, LookupOf};
 use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};

@@ -81,7 +81,9 @@ impl MarketFile {
             platform.chain(self.gateway_fees.iter().flat_map(of_methods))
         {
             let Some((_, currency)) = fixed.map(Fixed::minor).transpose()? else { continue };
-            if let Some(to) = rates::out_of_reach(currency, &done_in(operation, method), rates) {
+            if let Some(to) =
+                rates::unconvertible_currency(currency, &done_in(operation, method), rates)
+            {
                 return Err(format!(
                     "a fixed fee in {currency} needs a rate between {currency} and {to}, in which it is taken"
                 ));

@@ -5,7 +5,7 @@ use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
 use domain::tariff::rates::{self, Quoted};
-use domain::tariff::tariff::{Effective, Fee, Market, Tariff};
+use domain::tariff::{Effective, Fee, Market, Tariff};
 
 use crate::StoreError;
 use crate::schema::tariff::{QUERIES, build};
@@ -165,7 +165,7 @@ fn done_in(
 /// would be refused.
 fn check_fixed(fee: Fee, taken_in: &[Currency], rates: &[Quoted]) -> Result<(), StoreError> {
     let Some((_, fixed)) = fee.fixed else { return Ok(()) };
-    rates::out_of_reach(fixed, taken_in, rates).map_or(Ok(()), |currency| {
+    rates::unconvertible_currency(fixed, taken_in, rates).map_or(Ok(()), |currency| {
         Err(StoreError::Market(format!(
             "there is no rate between {fixed} and {currency}, in which the fee is taken: every such payment would be refused. Set \
              the rate first, with `kola rates set {fixed} {currency} RATE`, or give the fixed part in another currency"

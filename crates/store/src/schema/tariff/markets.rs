@@ -4,7 +4,7 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::{Effective, Fee};
+use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
 use crate::schema::market::{Country, Digits};

@@ -5,7 +5,7 @@ pub(crate) mod markets;
 pub(crate) mod seed;
 
 use domain::kernel::currency::Currency;
-use domain::tariff::tariff::{
+use domain::tariff::{
     Effective, Fee, GatewayFee, Market, PhonePrefix, PlatformFee, Rate, Tariff, Tier,
 };
 

@@ -1,7 +1,7 @@
 //! The tariff of a new database: the rows of a market file.
 
 use domain::kernel::time::Timestamp;
-use domain::tariff::tariff::{Effective, Fee};
+use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
 use crate::schema::market::{Fixed, MarketFile, Parsed, Percentage};

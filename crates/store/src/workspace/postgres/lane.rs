@@ -14,7 +14,7 @@ use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tab
 use domain::each_table;
 use domain::kernel::ids::MerchantId;
 use domain::ledger::wallet::Owner;
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};

@@ -1,12 +1,15 @@
-//! Deliberate faults, of which a process may choose one: the simulator must find each. Without the
-//! feature `mutants` none of them is compiled, and [`mutant!`](crate::mutant) is `false`.
+//! Deliberate faults, of which a process may choose one: the simulator must find each of them.
+//! Without the feature `mutants` none is compiled, and [`mutant!`](crate::mutant) is `false`.
+//!
+//! A fault of one line stands where it belongs; longer wrong behaviour is in [`faults`].
+
+pub mod faults;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Declares the faults with what each does.
 macro_rules! mutants {
     ($($name:ident = $what:literal),+ $(,)?) => {
-        /// A fault.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum Mutant { $(#[doc = $what] $name),+ }
 

@@ -1,5 +1,5 @@
-//! The tariff: which markets are open, what a payment costs, what currencies exchange for. Rows
-//! with effective dates that an operator may change; one version of it serves a whole batch.
+//! The tariff: markets, fees, exchange rates and phone prefixes. Its rows have effective dates, and the
+//! operator changes it by adding rows. All commands of a batch are decided with one version of it.
 
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Ratio;
@@ -7,70 +7,58 @@ use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::time::Timestamp;
 use crate::mutant;
 
-/// The time in which a row of the tariff holds: from, inclusive, to, exclusive.
+/// The time in which a row of the tariff is in effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Effective {
-    /// Server time.
+    /// Server time, inclusive.
     pub from: Timestamp,
-    /// Server time; open when `None`.
+    /// Server time, exclusive; `None` for no end.
     pub to: Option<Timestamp>,
 }
 
 impl Effective {
-    /// Whether the row holds at `now`.
+    /// Whether the row is in effect at `now`.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> bool {
         self.from <= now && self.to.is_none_or(|to| now < to)
     }
 }
 
-/// A fee: a share and a fixed part.
+/// A percentage and a fixed part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fee {
-    /// The share, in millionths: 1 % is 10 000.
+    /// In millionths: 1 % is 10 000.
     pub percentage_ppm: i64,
-    /// The fixed part in minor units, with its currency.
+    /// Minor units of a currency.
     pub fixed: Option<(i64, Currency)>,
 }
 
 impl Fee {
-    /// No fee.
     pub const NONE: Self = Self { percentage_ppm: 0, fixed: None };
 }
 
-/// What a tier pays the platform for an operation.
+/// The platform's fee for an operation of a merchant in a tier.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlatformFee {
-    /// Its id.
     pub id: i64,
-    /// The tier's name.
     pub tier: String,
-    /// For which operation.
     pub operation: Operation,
-    /// The fee.
     pub fee: Fee,
-    /// The share for exchange, in millionths.
+    /// The fee for currency exchange, in millionths.
     pub fx_percentage_ppm: i64,
-    /// When it holds.
     pub effective: Effective,
     /// Server time.
     pub created_at: Timestamp,
 }
 
-/// What a method's network charges for an operation.
+/// The network's fee for an operation of a method.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GatewayFee {
-    /// Its id.
     pub id: i64,
-    /// The network.
     pub provider: Provider,
-    /// The method.
     pub method: Method,
-    /// For which operation.
     pub operation: Operation,
-    /// The fee.
     pub fee: Fee,
-    /// When it holds.
     pub effective: Effective,
     /// Server time.
     pub created_at: Timestamp,
@@ -81,43 +69,32 @@ pub struct GatewayFee {
 /// An exchange rate: one unit of `from` is `rate` units of `to`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// Its id.
     pub id: i64,
-    /// From this currency,
     pub from: Currency,
-    /// to this one,
     pub to: Currency,
-    /// in major units.
+    /// In major units.
     pub rate: Ratio,
-    /// When it holds.
     pub effective: Effective,
 }
 
-/// A method, through a network, doing an operation in a currency.
+/// The availability of an operation of a method in a currency.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Market {
-    /// The method.
     pub method: Method,
-    /// The network.
     pub provider: Provider,
-    /// The operation.
     pub operation: Operation,
-    /// The currency.
     pub currency: Currency,
     /// ISO 3166, two letters.
     pub country: String,
-    /// When it is open.
     pub effective: Effective,
 }
 
-/// A fee tier.
+/// A fee tier, to which merchants are assigned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tier {
-    /// Its id.
     pub id: i64,
-    /// Its name.
     pub name: String,
-    /// Whether new merchants get it.
+    /// Whether new merchants are assigned to it.
     pub is_default: bool,
     /// Server time.
     pub created_at: Timestamp,
@@ -125,56 +102,46 @@ pub struct Tier {
     pub updated_at: Timestamp,
 }
 
-/// Numbers of a mobile-money operator.
+/// A range of phone numbers of a mobile-money operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PhonePrefix {
-    /// The first digits, country code and all.
+    /// The first digits, with the country code.
     pub prefix: String,
-    /// How many digits such a number has.
+    /// The total number of digits of such a number.
     pub digits: i64,
-    /// The operator, by the name that people know.
+    /// The operator's name.
     pub carrier: String,
     /// ISO 3166, two letters.
     pub country: String,
-    /// The operator's method.
     pub method: Method,
-    /// When the numbers are the operator's.
     pub effective: Effective,
 }
 
-/// All of it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Tariff {
-    /// Raised with each change.
+    /// Incremented with each change.
     pub version: i64,
-    /// Fee tiers.
     pub tiers: Vec<Tier>,
-    /// Platform fees.
     pub platform_fees: Vec<PlatformFee>,
-    /// Gateway fees.
     pub gateway_fees: Vec<GatewayFee>,
-    /// Exchange rates.
     pub rates: Vec<Rate>,
-    /// Markets.
     pub markets: Vec<Market>,
-    /// Which numbers are whose.
     pub phone_prefixes: Vec<PhonePrefix>,
 }
 
 impl Tariff {
-    /// The tier of new merchants.
+    /// The name of the tier of new merchants.
     #[must_use]
     pub fn default_tier(&self) -> &str {
         self.tiers.iter().find(|tier| tier.is_default).map_or("default", |tier| tier.name.as_str())
     }
 
-    /// The tier of that name.
     #[must_use]
     pub fn tier(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
     }
 
-    /// The network that carries a method at `now`; each has one.
+    /// The network of a method at `now`. A method has one network at a time.
     #[must_use]
     pub fn provider_of(&self, method: Method, now: Timestamp) -> Option<Provider> {
         self.markets
@@ -183,7 +150,7 @@ impl Tariff {
             .map(|market| market.provider)
     }
 
-    /// The currencies in which a method does an operation, in the order of the alphabet.
+    /// The currencies in which a method supports an operation, in alphabetical order.
     #[must_use]
     pub fn currencies(
         &self,
@@ -195,8 +162,8 @@ impl Tariff {
         sorted(self.markets_of(method, provider, operation).filter(|row| row.effective.at(now)))
     }
 
-    /// The currencies in which a method gives back what it collected, in the order of the alphabet:
-    /// be its market closed by now, what came in through it still goes back.
+    /// The currencies in which a method can refund collections, in alphabetical order. A collection can
+    /// be refunded even after its market was closed.
     #[must_use]
     pub fn refund_currencies(
         &self,
@@ -210,7 +177,8 @@ impl Tariff {
         )
     }
 
-    /// Whose number it is: the row of the longest prefix. Numbers are ported, so this is a guess.
+    /// The probable operator of a number: the row with the longest matching prefix. Numbers are ported,
+    /// so it may be another.
     #[must_use]
     pub fn operator(&self, phone: &str, now: Timestamp) -> Option<&PhonePrefix> {
         let length = i64::try_from(phone.len()).ok()?;
@@ -221,7 +189,7 @@ impl Tariff {
         rows.filter(|row| row.effective.at(now)).max_by_key(|row| row.prefix.len())
     }
 
-    /// The country in which a method does an operation at `now`.
+    /// The country of a method's market.
     #[must_use]
     pub fn country_of(
         &self,
@@ -235,7 +203,7 @@ impl Tariff {
             .map(|row| row.country.as_str())
     }
 
-    /// Whether the method does the operation in any currency.
+    /// Whether the method supports the operation in any currency.
     #[must_use]
     pub fn has_market(
         &self,
@@ -247,9 +215,9 @@ impl Tariff {
         self.markets_of(method, provider, operation).any(|row| row.effective.at(now))
     }
 
-    /// Whether the method does the operation in that currency.
+    /// Whether the method supports the operation in that currency.
     #[must_use]
-    pub fn takes(
+    pub fn accepts_currency(
         &self,
         method: Method,
         provider: Provider,
@@ -272,7 +240,7 @@ impl Tariff {
         })
     }
 
-    /// The platform's fee for a tier's operation; the newest row that holds.
+    /// The platform's fee. Of several rows in effect, the one that began last counts.
     #[must_use]
     pub fn platform_fee(
         &self,
@@ -286,7 +254,7 @@ impl Tariff {
             .max_by_key(|row| (row.effective.from, row.id))
     }
 
-    /// The network's fee for a method's operation; the newest row that holds.
+    /// The network's fee. Of several rows in effect, the one that began last counts.
     #[must_use]
     pub fn gateway_fee(
         &self,
@@ -306,8 +274,8 @@ impl Tariff {
             .max_by_key(|row| (row.effective.from, row.id))
     }
 
-    /// How many units of `to` one unit of `from` is: a stored rate, its inverse, or the cross rate
-    /// through USD.
+    /// The units of `to` for one unit of `from`: a stored rate, its inverse, or the cross rate through
+    /// USD.
     #[must_use]
     pub fn rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
         if from == to {
@@ -319,7 +287,8 @@ impl Tariff {
         })
     }
 
-    /// A pair has one rate, whichever way round it was written: the one that began last.
+    /// The rate of a pair of currencies that began last, whether it is stored in this direction or the
+    /// other.
     fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
         let of_pair = |row: &&Rate| {
             [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now)
@@ -375,8 +344,13 @@ mod tests {
             );
             assert_eq!(tariff.provider_of(MOMO.0, now), (!currencies.is_empty()).then_some(MOMO.1));
             for code in ["USD", "LRD"] {
-                let takes =
-                    tariff.takes(MOMO.0, MOMO.1, Operation::Collection, currency(code), now);
+                let takes = tariff.accepts_currency(
+                    MOMO.0,
+                    MOMO.1,
+                    Operation::Collection,
+                    currency(code),
+                    now,
+                );
                 assert_eq!(takes, currencies.contains(&currency(code)));
             }
             currencies.iter().map(Currency::code).collect::<Vec<_>>().join(" ")
