@@ -14,7 +14,7 @@ use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids, Query};
-use crate::api::fields::{CountryCode, Email, Id, Phone, Text};
+use crate::api::fields::{Email, Id, OptionalCountry, Phone, Text};
 use crate::api::listing::Listing;
 use crate::api::routes::Routes;
 use crate::app::App;
@@ -31,7 +31,7 @@ payload! {
         /// Its email.
         email: Option<Email>,
         /// ISO 3166, two letters or three, in any case; answered as two.
-        country_code: CountryCode,
+        country_code: OptionalCountry,
     }
 
     /// Which parties.
@@ -80,7 +80,7 @@ async fn create(
         fullname: payload.fullname.0,
         phone: payload.phone.0,
         email: payload.email.map(|email| email.0),
-        country_code: payload.country_code.0,
+        country_code: payload.country_code.0.map(|country| country.0),
     };
     let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Output::Party);
     Ok(Json(party.into()))

@@ -7,17 +7,18 @@ use domain::directory::create_payment_account::NewAccount;
 use domain::directory::payment_account::PaymentAccount;
 use domain::kernel::ids::{PartyId, PaymentAccountId};
 use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::phone::is_phone;
 use domain::kernel::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query, QueryAndBody};
 use crate::api::fields::{
-    CountryCode, Fault, FaultKind, FromValue, Id, Name, Network, Part, Phone, Text,
+    AccountNetwork, Fault, FaultKind, Id, Name, OptionalCountry, Part, Text,
 };
 use crate::api::listing::Listing;
 use crate::api::predictions::test_card;
@@ -33,13 +34,13 @@ payload! {
         /// The holder's name on it.
         account_name: Text<255>,
         /// The network, or for mobile money the method's own name.
-        provider: Network,
+        provider: AccountNetwork,
         /// The method.
         method: Method,
         /// The party that holds it.
         party_id: Id,
         /// ISO 3166, two letters or three, in any case; answered as two.
-        country_code: CountryCode,
+        country_code: OptionalCountry,
         /// The number of the phone, without a plus sign; for a card the provider's name for it, in
         /// the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
@@ -122,9 +123,9 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
             Some(FaultKind::Refused(Refusal::NoCard))
         }
         // Not by its shape, since that depends on the method, which the document cannot say.
-        method if method.is_mobile_money() => Phone::read(&Value::String(number.clone()))
-            .err()
-            .map(|_| FaultKind::Refused(Refusal::NoPhone)),
+        method if method.is_mobile_money() => {
+            (!is_phone(number)).then_some(FaultKind::Refused(Refusal::NoPhone))
+        }
         _ => None,
     }
 }
@@ -147,7 +148,7 @@ async fn create(
         provider: payload.provider.0,
         method: payload.method,
         operation: purpose.operation_type,
-        country_code: payload.country_code.0,
+        country_code: payload.country_code.0.map(|country| country.0),
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
     let account =

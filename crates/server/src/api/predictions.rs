@@ -19,9 +19,9 @@ use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{
-    Code, Fault, FaultKind, FromValue, Id, Name, Part, PaymentSource, Phone, Schemas, Text,
+    Code, Fault, FaultKind, FromValue, Id, Name, Network, Part, PaymentSource, Phone, Schemas, Text,
 };
-use crate::api::names::{NetworkName, OwnerKind};
+use crate::api::names::OwnerKind;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -41,7 +41,7 @@ payload! {
         /// The operation.
         operation_type: Operation,
         /// The network, or for mobile money the method's own name.
-        provider: NetworkName,
+        provider: Network,
         /// Who bears the fees of a collection.
         fee_bearer: FeeBearer,
         /// What the owner of the fee tier is; the caller, where nothing is said.
@@ -57,7 +57,7 @@ payload! {
         /// The method.
         payment_method: Method,
         /// The network, or for mobile money the method's own name.
-        provider: NetworkName,
+        provider: Network,
         /// Invoice or order; a subscription is never found.
         source_type: PaymentSource,
         /// Its id.
@@ -79,7 +79,7 @@ payload! {
         /// The operation.
         operation_type: Operation,
         /// The network: cards have one.
-        provider: Option<NetworkName>,
+        provider: Option<Network>,
     }
 }
 
@@ -170,12 +170,10 @@ fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
     on_query(field, FaultKind::Refused(refusal))
 }
 
-fn network(name: NetworkName, method: Method) -> Result<Provider, ApiError> {
-    name.of(method).ok_or_else(|| {
-        let own = method.is_mobile_money().then_some(method.as_str());
-        let names = Provider::ALL.iter().map(|provider| provider.as_str()).chain(own);
-        on_query("provider", FaultKind::NotEnum(names.collect()))
-    })
+fn network(network: Network, method: Method) -> Result<Provider, ApiError> {
+    network
+        .for_method(method)
+        .ok_or_else(|| on_query("provider", FaultKind::NotEnum(Network::names(&[method]))))
 }
 
 async fn amount(
@@ -310,7 +308,7 @@ async fn card(
 ) -> Answered<CardAnswer> {
     let method = Method::CreditCard;
     let provider = Provider::Stripe;
-    if query.provider.is_some_and(|name| name.of(method) != Some(provider)) {
+    if query.provider.is_some_and(|network| network.for_method(method) != Some(provider)) {
         return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
     }
     let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::NoCard));

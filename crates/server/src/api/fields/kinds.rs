@@ -6,7 +6,7 @@ use domain::api_enum;
 use domain::decision::settings::check_expiry;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
-use domain::kernel::names::{Method, Provider};
+use domain::kernel::phone::is_phone;
 use domain::kernel::time::Timestamp;
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema, json_schema};
@@ -14,8 +14,7 @@ use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
 use crate::api::fields::{
-    ApiName, Code, Fault, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part,
-    Schemas,
+    ApiName, Code, Fault, FaultKind, Field, Fields, Foresight, FromValue, Name, Part, Schemas,
 };
 
 /// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of
@@ -128,13 +127,7 @@ pub struct Phone(pub String);
 impl FromValue for Phone {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = string(value)?;
-        let digits =
-            (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && !text.starts_with('0') {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(FaultKind::NotPhone)
-        }
+        if is_phone(text) { Ok(Self(text.to_owned())) } else { Err(FaultKind::NotPhone) }
     }
 
     fn schema(_: &mut Schemas) -> Schema {
@@ -341,44 +334,6 @@ impl PaymentSource {
             Self::Order => Some(SourceType::Order),
             Self::Subscription => None,
         }
-    }
-}
-
-/// The network of a payment account, by its own name or, for mobile money, by that of the field
-/// `method`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Network(pub Provider);
-
-impl Network {
-    fn of(value: &Value, methods: &[Method]) -> Result<Self, FaultKind> {
-        let text = value.as_str().unwrap_or_default();
-        let found = methods.iter().find_map(|method| method.network(text)).map(Self);
-        found.ok_or_else(|| FaultKind::NotEnum(Self::names(methods)))
-    }
-
-    /// The names that do for one of these methods.
-    fn names(methods: &[Method]) -> Vec<&'static str> {
-        let networks = Provider::ALL.iter().map(|provider| provider.as_str());
-        let mobile =
-            methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
-        networks.chain(mobile).collect()
-    }
-}
-
-impl Field for Network {
-    const REQUIRED: bool = true;
-
-    fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
-        let method = fields.peek::<Method>("method");
-        // Without a method that is right, a name that would do for any is no fault.
-        let methods = method.as_ref().map_or(Method::ALL, std::slice::from_ref);
-        let network =
-            fields.get(name).ok_or(FaultKind::Missing).and_then(|value| Self::of(value, methods));
-        fields.note(name, network)
-    }
-
-    fn schema(schemas: &mut Schemas) -> Schema {
-        schemas.subschema_for::<Networks>()
     }
 }
 

@@ -6,17 +6,17 @@
 
 pub(crate) mod fault;
 pub(crate) mod kinds;
+pub(crate) mod network;
 pub(crate) mod schema;
 pub(crate) mod text;
 
 pub use fault::{Fault, FaultKind, Part};
 pub use kinds::{
-    Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference,
+    Anything, Day, Email, Expiry, Given, Id, Int, List, PaymentSource, Phone, Reference,
 };
-pub use schema::{
-    Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object,
-};
-pub use text::{CountryCode, Note, Secret, Text};
+pub use network::{AccountNetwork, Network};
+pub use schema::{Always, ApiName, Code, FieldSchema, Name, Schemas, nullable, object, one_object};
+pub use text::{Note, OptionalCountry, Secret, Text};
 
 use domain::decision::settings::Lifetimes;
 use domain::kernel::patch::Patch;

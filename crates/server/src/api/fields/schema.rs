@@ -16,8 +16,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::api::names::NetworkName;
-
 /// The schemas of a document under construction.
 pub type Schemas = SchemaGenerator;
 
@@ -140,19 +138,6 @@ fn variables<T: ApiName>() -> Vec<String> {
     };
     let words = |name: &str| name.split(['_', '.', '-']).map(word).collect::<String>();
     T::names().iter().map(|name| format!("{}{}", T::NAME, words(name))).collect()
-}
-
-/// The networks, by their own names or by those of the mobile-money methods that they carry.
-pub struct Networks;
-
-impl JsonSchema for Networks {
-    fn schema_name() -> Cow<'static, str> {
-        "Network".into()
-    }
-
-    fn json_schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "enum": NetworkName::names() })
-    }
 }
 
 /// A name of a closed set, in an answer.

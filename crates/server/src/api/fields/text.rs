@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use domain::kernel::country::alpha2;
+use domain::kernel::country::Country;
 use schemars::{Schema, json_schema};
 use serde_json::Value;
 
@@ -154,12 +154,12 @@ impl FromValue for Secret {
     }
 }
 
-/// A country: two or three letters of ISO 3166, in any case. What is empty is absent, for forms
-/// send such.
+/// A country that may be absent: two or three letters of ISO 3166, in any case. An empty text counts
+/// as absent, because HTML forms send one for a field that was left out.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CountryCode(pub Option<String>);
+pub struct OptionalCountry(pub Option<Country>);
 
-impl CountryCode {
+impl OptionalCountry {
     const PATTERN: &'static str = "^([A-Za-z]{2,3})?$";
 
     fn read(value: &Value) -> Result<Self, FaultKind> {
@@ -170,11 +170,11 @@ impl CountryCode {
         if !(2..=3).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             return Err(FaultKind::Pattern(Self::PATTERN));
         }
-        alpha2(text).map(|letters| Self(Some(letters))).ok_or(FaultKind::NotCountry)
+        Country::parse(text).map(|country| Self(Some(country))).ok_or(FaultKind::NotCountry)
     }
 }
 
-impl Field for CountryCode {
+impl Field for OptionalCountry {
     const REQUIRED: bool = false;
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
@@ -286,7 +286,9 @@ mod tests {
     #[test]
     fn a_country_goes_by_two_letters_or_three() {
         let read = |text: &str| {
-            CountryCode::read(&json!(text)).map(|code| code.0).map_err(|kind| kind.kind())
+            OptionalCountry::read(&json!(text))
+                .map(|country| country.0.map(|country| country.0))
+                .map_err(|kind| kind.kind())
         };
         for text in ["LR", "lr", "LBR", "lbr", " Lbr "] {
             assert_eq!(read(text), Ok(Some("LR".to_owned())), "{text}");
