@@ -22,23 +22,23 @@ use crate::net::principal::Tenant;
 /// What a person says of a route; all the rest is in its handler's types.
 #[derive(Clone, Debug)]
 pub struct Op {
-    id: String,
-    summary: String,
-    details: Option<String>,
+    id: &'static str,
+    summary: &'static str,
+    details: Option<&'static str>,
     example: Option<Value>,
     errors: Vec<u16>,
 }
 
 /// An operation by its id, in the reference's words where it is one of theirs, and a summary.
-pub fn op(id: impl Into<String>, summary: impl Into<String>) -> Op {
-    Op { id: id.into(), summary: summary.into(), details: None, example: None, errors: vec![] }
+pub const fn op(id: &'static str, summary: &'static str) -> Op {
+    Op { id, summary, details: None, example: None, errors: vec![] }
 }
 
 impl Op {
     /// What the summary has no room for.
     #[must_use]
-    pub fn details(mut self, text: impl Into<String>) -> Self {
-        self.details = Some(text.into());
+    pub const fn details(mut self, text: &'static str) -> Self {
+        self.details = Some(text);
         self
     }
 
@@ -300,7 +300,7 @@ pub struct Route {
     /// The method, in capitals.
     pub method: &'static str,
     /// The path, with its parameters in braces.
-    pub path: String,
+    pub path: &'static str,
     /// What is said of it; `None` for pages, which are no operations of the API.
     pub(super) said: Option<(Op, Describe)>,
 }
@@ -372,11 +372,11 @@ fn written(said: &Op, draft: Draft, route: &Route) -> Value {
     let mut operation = json!({
         "operationId": said.id,
         "summary": said.summary,
-        "tags": [resource(&route.path)],
+        "tags": [resource(route.path)],
         "security": if draft.needs_token { json!([{ "HTTPBearer": [] }]) } else { json!([]) },
     });
     if let Some(details) = &said.details {
-        operation["description"] = details.as_str().into();
+        operation["description"] = (*details).into();
     }
     if !draft.parameters.is_empty() {
         operation["parameters"] = draft.parameters.into();

@@ -48,8 +48,7 @@ fn api() -> Routes {
     auth::routes()
         .and(parties::routes())
         .and(counterparties::routes())
-        .and(sources::routes::<sources::Invoices>())
-        .and(sources::routes::<sources::Orders>())
+        .and(sources::routes())
         .and(checkouts::routes())
         .and(links::routes())
         .and(web::routes())
@@ -77,7 +76,7 @@ fn all() -> Routes {
 /// Every route, as method and path.
 #[must_use]
 pub fn route_list() -> Vec<(String, String)> {
-    all().list().iter().map(|route| (route.method.to_owned(), route.path.clone())).collect()
+    all().list().iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect()
 }
 
 /// The API of a server.
@@ -97,8 +96,34 @@ pub fn router(app: App) -> axum::Router {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::Path;
 
     use super::*;
+
+    fn sources_below(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources_below(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                text.push_str(source.split("#[cfg(test)]\nmod tests {").next().unwrap());
+            }
+        }
+    }
+
+    /// A search of the sources for a path finds its handler.
+    #[test]
+    fn every_path_stands_literally_in_the_sources() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut sources = String::new();
+        for part in ["api", "web"] {
+            sources_below(&folder.join(part), &mut sources);
+        }
+        for (method, path) in route_list() {
+            assert!(sources.contains(&format!("\"{path}\"")), "{method} {path} is composed");
+        }
+    }
 
     #[test]
     fn no_route_is_there_twice() {

@@ -102,11 +102,11 @@ pub fn document(routes: &Routes) -> Value {
     let mut used = vec![];
     for route in routes.list() {
         let Some(operation) = route.operation(&mut schemas) else { continue };
-        let tag = resource(&route.path);
+        let tag = resource(route.path);
         if !used.contains(&tag) {
             used.push(tag);
         }
-        let path = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation;
     }
     let responses = error::responses(&mut schemas);

@@ -17,9 +17,7 @@ use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query, QueryAndBody};
-use crate::api::fields::{
-    AccountNetwork, Fault, FaultKind, Id, Name, OptionalCountry, Part, Text,
-};
+use crate::api::fields::{AccountNetwork, Fault, FaultKind, Id, Name, OptionalCountry, Part, Text};
 use crate::api::listing::Listing;
 use crate::api::predictions::test_card;
 use crate::api::routes::Routes;

@@ -31,12 +31,12 @@ pub struct Routes<S = App> {
 macro_rules! methods { ($($name:ident = $method:literal)*) => {$(
     #[doc = concat!("Adds a ", $method, " route: its handler's types and `said` are its part of the document.")]
     #[must_use]
-    pub fn $name<H, T, D>(self, path: impl Into<String>, handler: H, said: Op) -> Self
+    pub fn $name<H, T, D>(self, path: &'static str, handler: H, said: Op) -> Self
     where
         H: Handler<T, S> + Described<D>,
         T: 'static,
     {
-        self.add(Route { method: $method, path: path.into(), said: Some((said, H::describe)) }, $name(handler))
+        self.add(Route { method: $method, path, said: Some((said, H::describe)) }, $name(handler))
     }
 )*}}
 
@@ -57,12 +57,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds a page for people, which is no operation of the API.
     #[must_use]
-    pub fn page<H: Handler<T, S>, T: 'static>(self, path: &str, handler: H) -> Self {
-        self.add(Route { method: "GET", path: path.to_owned(), said: None }, get(handler))
+    pub fn page<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "GET", path, said: None }, get(handler))
     }
 
     fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
-        self.router = self.router.route(&route.path, handler);
+        self.router = self.router.route(route.path, handler);
         self.list.push(route);
         self
     }

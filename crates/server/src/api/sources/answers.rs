@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::api::answer::{Amount, Time};
 use crate::api::counterparties::CounterpartyWithPartyAnswer;
 use crate::api::fields::{Code, Name, Schemas};
-use crate::api::sources::Kind;
+use crate::api::sources::kind::Kind;
 
 /// A value under the word of its kind: one of the two is there.
 #[derive(Default)]
@@ -258,7 +258,7 @@ pub mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::sources::{Invoices, Orders};
+    use crate::api::sources::kind::{Invoices, Orders};
 
     #[test]
     fn an_invoice_is_written_with_its_own_words() {

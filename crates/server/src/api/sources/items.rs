@@ -16,7 +16,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids};
 use crate::api::fields::{Int, Text};
 use crate::api::sources::answers::ItemAnswer;
-use crate::api::sources::{Kind, named};
+use crate::api::sources::kind::{Kind, source_ref};
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::principal::Tenant;
@@ -77,7 +77,7 @@ pub async fn add<K: Kind>(
     let item = submit!(
         app,
         tenant.caller,
-        Command::AddItem(named::<K>(&tenant, id), new),
+        Command::AddItem(source_ref::<K>(&tenant, id), new),
         Output::Item,
         refused::<K>()
     );
@@ -95,7 +95,7 @@ pub async fn update<K: Kind>(
         qty: payload.qty.map(|qty| qty.0),
         amount: payload.amount,
     };
-    let command = Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes);
+    let command = Command::UpdateItem(source_ref::<K>(&tenant, id), ItemId(item), changes);
     let item = submit!(app, tenant.caller, command, Output::Item, refused::<K>());
     Ok(Json(item.into()))
 }
@@ -105,7 +105,7 @@ pub async fn remove<K: Kind>(
     tenant: Tenant,
     Ids([id, item]): Ids<2>,
 ) -> Answered<Removed> {
-    let command = Command::RemoveItem(named::<K>(&tenant, id), ItemId(item));
+    let command = Command::RemoveItem(source_ref::<K>(&tenant, id), ItemId(item));
     match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
         Output::Done => Ok(Json(Removed {})),
         _ => Err(ApiError::another_answer()),

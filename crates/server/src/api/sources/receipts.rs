@@ -17,7 +17,8 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Ids, PathSegments};
 use crate::api::fields::{Always, Code, Name};
 use crate::api::sources::answers::{Either, Of};
-use crate::api::sources::{Detailed, Kind, by_id, by_number, place};
+use crate::api::sources::handlers::{Detailed, by_id, by_number, place};
+use crate::api::sources::kind::Kind;
 use crate::app::App;
 use crate::net::principal::Tenant;
 
