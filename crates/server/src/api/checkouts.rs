@@ -91,8 +91,8 @@ payload! {
 
     /// A checkout to make.
     pub struct CreateCheckout {
-        /// `HOSTED_PAGE` for a page to send the payer to; `DIRECT` for a page of the caller's own.
-        /// In any case.
+        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own. In
+        /// any case.
         mode: Mode,
         /// Invoice or order.
         source_kind: SourceType,

@@ -81,8 +81,10 @@ pub struct ExecutionAnswer {
     client_secret: Option<String>,
     requires_action: bool,
     payment_intent_id: i64,
-    /// Only where it is so: a collection that failed, of which a review found that it was paid all
-    /// the same. It counts as completed: its invoice or order is paid, and it can be refunded.
+    #[schemars(
+        description = "Only where it is so: a collection that failed, of which a review found that it was paid all \
+                       the same. It counts as\ncompleted: its invoice or order is paid, and it can be refunded."
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by_review: Option<bool>,
     /// Why it is not final, when it is looked at again, and when a person looks at it.

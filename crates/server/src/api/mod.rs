@@ -1,7 +1,7 @@
 //! The HTTP API: the only place that knows JSON and status codes.
 //!
 //! One file a resource: what it takes, what it answers, its handlers, its routes. What a request
-//! may say is declared in [`fields`]; who calls comes from [`tenant::Tenant`], without which a
+//! may say is declared in [`fields`]; who calls comes from [`Tenant`](crate::net::principal::Tenant), without which a
 //! handler cannot read a row.
 
 pub mod answer;
@@ -36,6 +36,8 @@ pub mod sources;
 pub mod status;
 pub mod wallets;
 
+use std::sync::LazyLock;
+
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::app::App;
@@ -69,8 +71,12 @@ fn api() -> Routes {
         .and(health::routes())
 }
 
+/// The OpenAPI document of the whole API, as it is checked in and served.
+pub static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| format!("{:#}\n", openapi::document(&api())));
+
 fn all() -> Routes {
-    api().and(openapi::routes()).and(docs::routes())
+    api().and(openapi::routes(&DOCUMENT)).and(docs::routes())
 }
 
 /// Every route, as method and path.

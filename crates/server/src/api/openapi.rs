@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -132,21 +132,11 @@ pub fn document(routes: &Routes) -> Value {
     })
 }
 
-/// The document of the whole API, as it is checked in and served.
-pub static DOCUMENT: LazyLock<String> =
-    LazyLock::new(|| format!("{:#}\n", document(&crate::api::api())));
-
-/// The headers of the document.
-type Headers = [(HeaderName, &'static str); 2];
-
-async fn served() -> (Headers, &'static str) {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], DOCUMENT.as_str())
-}
-
-/// The document.
+/// Serves the document.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new().page("/openapi.json", served)
+pub fn routes(document: &'static LazyLock<String>) -> Routes {
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
+    Routes::new().page("/openapi.json", async move || (headers, document.as_str()))
 }
 
 #[cfg(test)]
@@ -154,6 +144,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::api::DOCUMENT;
     use crate::api::fields::Schemas;
 
     #[test]

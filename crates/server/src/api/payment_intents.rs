@@ -53,8 +53,10 @@ pub struct PaymentIntentAnswer {
     gateway_fee: Amount,
     fx_fee: Amount,
     fee_currency: Code,
-    /// Collections: what of it is refunded or under way to be, in the payer's currency; the rest
-    /// can be refunded.
+    #[schemars(
+        description = "Collections: what of it is refunded or under way to be, in the payer's currency; the rest can \
+                       be refunded."
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
     completed_at: Option<Time>,

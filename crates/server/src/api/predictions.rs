@@ -140,8 +140,10 @@ pub struct PhoneAnswer {
     currencies: Vec<Code>,
     phone: String,
     payment_method: Name<Method>,
-    /// The method's own name: clients send it back as `method` and as `provider`, and both calls
-    /// take it.
+    #[schemars(
+        description = "The method's own name: clients send it back as `method` and as `provider`, and both calls take \
+                       it."
+    )]
     gateway_provider: Name<Method>,
     operation_type: Name<Operation>,
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use crate::api::openapi::DOCUMENT;
+use crate::api::DOCUMENT;
 use crate::app::App;
 use crate::config::Config;
 use crate::credentials::hashing::Hashing;

@@ -1,14 +1,13 @@
 //! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
 
+pub(crate) mod page;
 pub(crate) mod payment;
 pub(crate) mod refusal;
 pub(crate) mod text;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Mode};
@@ -17,26 +16,19 @@ use domain::payments::execution::Execution;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 
-use crate::api::docs::nonce;
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
 use crate::api::links::receipt_path;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::OfPage;
-use crate::net::response_permits::Place;
 use store::clock;
 use text::{date, day, escape, money, note};
-
-/// How the pages look: no font, image or script from anywhere.
-const STYLE: &str = include_str!("style.css");
 
 /// As many lines as an invoice or order can have; there are some of before that was so.
 const LINES_MAX: usize = 200;
 /// Pages of one merchant that are under way at once.
 pub const UNDER_WAY: usize = 64;
-
-static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// The two pages of an invoice or order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -221,38 +213,6 @@ impl View {
     }
 }
 
-/// A whole page, under a policy that lets through its own style and nothing else.
-fn whole(
-    status: StatusCode,
-    title: &str,
-    body: &str,
-    place: Option<Place>,
-) -> Result<Response, ApiError> {
-    let nonce = nonce()?;
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    );
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::try_from(policy).map_err(|error| ApiError::internal(error.to_string()))?,
-        ),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (ROBOTS.clone(), HeaderValue::from_static("noindex")),
-    ];
-    let text = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
-    );
-    let body = match place {
-        Some(place) => Body::from(place.keep_if_large(text.into_bytes())),
-        None => Body::from(text),
-    };
-    Ok((status, headers, body).into_response())
-}
-
 async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> {
     let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else {
         return Err(ApiError::NotFound);
@@ -275,7 +235,7 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
     let time = merchant.time(clock::now());
     let view = View { what, page, merchant, source, items, attempt, refunds, time };
     let title = format!("{} {}", view.kind(), escape(&view.source.number));
-    whole(StatusCode::OK, &title, &view.html(), Some(place))
+    page::render(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
 async fn pay(

@@ -5,8 +5,8 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 
 use crate::api::error::REQUEST_ID;
+use crate::web::page;
 use crate::web::text::escape;
-use crate::web::whole;
 
 /// Where pages are: a link that lost a part, too, was to lead to one.
 const PLACES: [&str; 2] = ["/pay", "/receipt"];
@@ -32,7 +32,7 @@ pub fn shown(refused: Response) -> Response {
         field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
     let id = field(&REQUEST_ID).and_then(|value| value.to_str().ok().map(escape));
     let (title, body) = words(status, &wait(seconds), id.as_deref());
-    let Ok(mut page) = whole(status, title, &format!("<h1>{title}</h1>{body}"), None) else {
+    let Ok(mut page) = page::render(status, title, &format!("<h1>{title}</h1>{body}"), None) else {
         return refused;
     };
     for name in [RETRY_AFTER, ALLOW, REQUEST_ID.clone()] {

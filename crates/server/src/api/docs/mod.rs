@@ -8,7 +8,7 @@ use axum::response::Redirect;
 
 use crate::api::error::ApiError;
 use crate::api::routes::Routes;
-use store::clock;
+use crate::web::page::nonce;
 
 /// The page, with `{nonce}` where its script and style are let through.
 const PAGE: &str = include_str!("page.html");
@@ -19,12 +19,6 @@ fn policy(nonce: &str) -> String {
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-}
-
-/// What a page's own script and style are known by, drawn for each answer.
-pub(crate) fn nonce() -> Result<String, ApiError> {
-    let random = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 /// A page for people, under a policy of its own.

@@ -114,9 +114,9 @@ pub trait ApiName: Copy + 'static {
 
 /// Makes enums what a field can be, by their names, and known to the document.
 #[macro_export]
-macro_rules! api_names { ($($name:ident)*) => {$(
+macro_rules! api_names { ($($name:ident $(= $title:literal)?)*) => {$(
     impl $crate::api::fields::ApiName for $name {
-        const NAME: &'static str = stringify!($name);
+        const NAME: &'static str = [$($title,)? stringify!($name)][0];
         const MEMBERS: &'static [Self] = Self::ALL;
 
         fn text(self) -> &'static str {
@@ -126,7 +126,8 @@ macro_rules! api_names { ($($name:ident)*) => {$(
 )*}}
 api_names! {
     Bucket EventType ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
-    SessionStatus SourceStatus SourceType EventEntity WalletStatus
+    SessionStatus SourceStatus SourceType WalletStatus
+    EventEntity = "Subject"
 }
 
 /// What generated clients call the members: with the name of their set, since in Go all of a

@@ -77,8 +77,9 @@ pub struct TransferSessionAnswer {
     id: i64,
     from_wallet_id: Always<i64>,
     to_counterparty_id: Always<i64>,
-    /// Who receives; null where it was carried out, withdrawn or expired before this was written
-    /// down.
+    #[schemars(
+        description = "Who receives; null where it was carried out, withdrawn or expired before this was written down."
+    )]
     recipient: Option<RecipientAnswer>,
     #[serde(flatten)]
     money: Price,
