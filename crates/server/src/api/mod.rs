@@ -1,10 +1,9 @@
 //! The HTTP API: the only place that knows JSON and status codes.
 //!
-//! One file a resource: what it takes, what it answers, its handlers, its routes. What a request
-//! may say is declared in [`fields`]; who calls comes from [`Tenant`](crate::net::principal::Tenant), without which a
-//! handler cannot read a row.
+//! One file a resource: payloads, responses, handlers, routes, in this order. The types of request
+//! fields are in [`fields`]. The caller is a [`Tenant`](crate::net::principal::Tenant); every read
+//! and every command of a handler is limited to it.
 
-pub mod answer;
 pub mod api_keys;
 pub mod auth;
 pub mod checkouts;
@@ -29,6 +28,7 @@ pub mod payment_accounts;
 pub mod payment_intents;
 pub mod predictions;
 pub mod realtime_keys;
+pub mod response;
 pub mod routes;
 pub mod sandbox;
 pub mod sessions;

@@ -1,4 +1,4 @@
-//! Closed sets of names that only questions of the API have.
+//! Enumerations that only requests of the API use.
 
 use domain::api_enum;
 use domain::directory::merchant::MerchantType;

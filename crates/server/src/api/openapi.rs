@@ -1,4 +1,4 @@
-//! The document of the API, OpenAPI 3.1, made of the routes; and the page that shows it.
+//! The OpenAPI 3.1 document of the API, generated from the routes.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use crate::api::describe::resource;
 use crate::api::error;
 use crate::api::routes::Routes;
 
-/// What the resources are, in the order in which a newcomer needs them.
+/// Name, title and description of each resource, in the order in which a new user needs them.
 const TAGS: [(&str, &str, &str); 22] = [
     (
         "jwt",
@@ -74,14 +74,14 @@ const DESCRIPTION: &str = "Declare what is to be paid as a session, then execute
     its currency's decimals. An explicit `null` is as good as absent, and unknown fields are ignored. Every error is JSON with \
     a `detail`.";
 
-/// What a resource is called where nobody has named it: `payment-accounts` is `Payment accounts`.
+/// The title of a resource that is not in [`TAGS`]: `payment-accounts` is `Payment accounts`.
 fn titled(name: &str) -> String {
     let words = name.replace('-', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The resources of these routes: those that have a description in its order, then all others.
+/// The tags of the document: the resources of [`TAGS`] that have routes, then all others.
 fn tags(used: &[&str]) -> Vec<Value> {
     let known = TAGS.iter().filter(|(name, ..)| used.contains(name));
     let known = known.map(
@@ -91,7 +91,7 @@ fn tags(used: &[&str]) -> Vec<Value> {
     known.chain(others.map(|name| json!({ "name": name, "x-displayName": titled(name) }))).collect()
 }
 
-/// The document of some routes.
+/// The document that describes these routes.
 #[must_use]
 pub fn document(routes: &Routes) -> Value {
     let mut settings = SchemaSettings::draft2020_12().for_serialize();

@@ -1,4 +1,4 @@
-//! How many statements a list takes: as many for a long page as for a short one.
+//! The number of SQL statements of a list must not depend on the length of its page.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
+//! HTML pages for payers: an invoice or order to pay, and its receipt. Whoever has the token in the
+//! link may see the page.
 
 pub(crate) mod page;
 pub(crate) mod payment;
@@ -25,34 +26,34 @@ use crate::net::limits::OfPage;
 use store::clock;
 use text::{date, day, escape, money, note};
 
-/// As many lines as an invoice or order can have; there are some of before that was so.
+/// The maximum number of items shown. New invoices and orders cannot have more; older ones may.
 const LINES_MAX: usize = 200;
-/// Pages of one merchant that are under way at once.
+/// How many pages of one merchant may be in progress at once.
 pub const UNDER_WAY: usize = 64;
 
 /// The two pages of an invoice or order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
+enum PageKind {
     Pay,
     Receipt,
 }
 
-/// All that a page tells.
-struct View {
-    what: What,
+/// The data of a page.
+struct SourcePage {
+    kind: PageKind,
     page: CheckoutConfig,
     merchant: Merchant,
     source: Source,
     items: Vec<Item>,
-    /// How it was paid, or the last attempt to pay it.
+    /// The collection that paid it, or else the last attempt.
     attempt: Option<Execution>,
-    /// What was given back since, or is about to be.
+    /// PageKind was given back since, or is about to be.
     refunds: Vec<Execution>,
     time: Timestamp,
 }
 
-impl View {
-    /// Where it is, in words for who is to pay.
+impl SourcePage {
+    /// The state in words for the payer.
     fn state(&self) -> String {
         match self.source.status {
             SourceStatus::Idle => "Not open for payment yet".to_owned(),
@@ -82,29 +83,30 @@ impl View {
         self.page.expires_at.is_some_and(|at| at <= self.time)
     }
 
-    /// Whether it may have been paid: nothing is collected for it before somebody has decided.
+    /// Whether a review is open: it may have been paid, so nothing more is collected before the
+    /// review is resolved.
     const fn is_in_review(&self) -> bool {
         matches!(self.source.status, SourceStatus::Active) && self.source.open_reviews > 0
     }
 
-    /// Whether it can be paid here, now or once it is published.
+    /// Whether it can be paid on this page, now or after it is published.
     fn is_open(&self) -> bool {
         let unpaid = matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active);
         unpaid && !self.is_over() && !self.is_in_review()
     }
 
-    fn kind(&self) -> String {
+    fn heading(&self) -> String {
         let kind = match self.source.kind {
             SourceType::Invoice => "Invoice",
             SourceType::Order => "Order",
         };
-        match self.what {
-            What::Pay => kind.to_owned(),
-            What::Receipt => format!("Receipt: {kind}"),
+        match self.kind {
+            PageKind::Pay => kind.to_owned(),
+            PageKind::Receipt => format!("Receipt: {kind}"),
         }
     }
 
-    /// What an expired link leaves to do.
+    /// PageKind an expired link leaves to do.
     fn renewal(&self) -> &'static str {
         if self.source.status == SourceStatus::Active && self.is_over() && !self.is_in_review() {
             "<p>Whoever sent it can send a new one."
@@ -139,9 +141,12 @@ impl View {
         )
     }
 
-    /// What is not known before a method is chosen is said in words.
+    /// PageKind is not known before a method is chosen is said in words.
     fn fees_to_come(&self) -> &'static str {
-        if self.what == What::Pay && self.is_open() && self.source.fee_bearer == FeeBearer::Payer {
+        if self.kind == PageKind::Pay
+            && self.is_open()
+            && self.source.fee_bearer == FeeBearer::Payer
+        {
             "<p>Fees are added to this total when it is paid. How much they are depends on how you pay."
         } else {
             ""
@@ -155,7 +160,7 @@ impl View {
             ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)))
         };
         if self.source.status == SourceStatus::Paid {
-            if self.what == What::Pay {
+            if self.kind == PageKind::Pay {
                 way(&receipt_path(&self.page.token), "Receipt");
             }
             if let Some(url) = &self.page.success_url {
@@ -167,12 +172,12 @@ impl View {
         ways
     }
 
-    /// What a payment that is under way waits for, or why the last attempt failed.
+    /// PageKind a payment that is under way waits for, or why the last attempt failed.
     fn attempt(&self) -> String {
         match (&self.attempt, self.source.status) {
             _ if self.is_in_review() => "<p>Do not pay again.".to_owned(),
             (Some(attempt), SourceStatus::Processing) => payment::waits_for(attempt),
-            (Some(attempt), SourceStatus::Active) if self.what == What::Pay => {
+            (Some(attempt), SourceStatus::Active) if self.kind == PageKind::Pay => {
                 payment::failed(attempt)
             }
             _ => String::new(),
@@ -199,7 +204,7 @@ impl View {
         format!(
             "<h1 dir=auto>{merchant}</h1><h2>{kind} <span class=n>{number}</span></h2><p class=state>{state}{renewal}{attempt}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
             merchant = escape(&self.merchant.name),
-            kind = self.kind(),
+            kind = self.heading(),
             number = escape(&self.source.number),
             state = self.state(),
             renewal = self.renewal(),
@@ -213,7 +218,7 @@ impl View {
     }
 }
 
-async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> {
+async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiError> {
     let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else {
         return Err(ApiError::NotFound);
     };
@@ -233,8 +238,8 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
         _ => vec![],
     };
     let time = merchant.time(clock::now());
-    let view = View { what, page, merchant, source, items, attempt, refunds, time };
-    let title = format!("{} {}", view.kind(), escape(&view.source.number));
+    let view = SourcePage { kind, page, merchant, source, items, attempt, refunds, time };
+    let title = format!("{} {}", view.heading(), escape(&view.source.number));
     page::render(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
@@ -243,7 +248,7 @@ async fn pay(
     _: OfPage,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    show(&app, What::Pay, &token).await
+    show(&app, PageKind::Pay, &token).await
 }
 
 async fn receipt(
@@ -251,10 +256,9 @@ async fn receipt(
     _: OfPage,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    show(&app, What::Receipt, &token).await
+    show(&app, PageKind::Receipt, &token).await
 }
 
-/// The pages behind links.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().page("/pay/{token}", pay).page("/receipt/{token}", receipt)

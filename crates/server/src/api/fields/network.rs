@@ -79,7 +79,7 @@ impl Field for AccountNetwork {
                 .map(Self)
                 .ok_or_else(|| FaultKind::NotEnum(Network::names(methods)))
         });
-        fields.note(name, network)
+        fields.record(name, network)
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {

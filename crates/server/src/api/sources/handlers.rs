@@ -6,13 +6,13 @@ use domain::decision::command::{Command, Output};
 use domain::kernel::ids::SourceId;
 use domain::sales::source::Source;
 
-use crate::api::answer::{Answered, Listed, Whole, page, submit};
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids, PathSegments, Query};
 use crate::api::listing::Listing;
-use crate::api::sources::answers::{Of, SourceAnswer, SourceDetailAnswer};
+use crate::api::response::{JsonResult, LargeJson, ListResult, page, submit};
 use crate::api::sources::kind::{Kind, source_ref};
 use crate::api::sources::payloads::ListSources;
+use crate::api::sources::responses::{KindResponse, SourceDetailResponse, SourceResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::net::response_permits::Place;
@@ -22,27 +22,32 @@ pub async fn create<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<K::Create>,
-) -> Answered<Of<K, SourceAnswer>> {
+) -> JsonResult<KindResponse<K, SourceResponse>> {
     let source = submit!(
         app,
         tenant.caller,
         Command::CreateSource(tenant.id(), payload.into()),
         Output::Source
     );
-    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
+    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
 }
 
 pub async fn list_all<K: Kind>(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListSources>,
-) -> Listed<Of<K, SourceAnswer>> {
+) -> ListResult<KindResponse<K, SourceResponse>> {
     let page = page(query.limit, query.after_id);
     let reference = query.reference_id.map(|text| text.0);
     let filter = SourceFilter { currency: query.currency, status: query.status, reference };
     let found = app.queries.sources(listing.tenant.id(), K::TYPE, filter, page).await?;
     let merchant = listing.tenant.merchant.clone();
-    listing.answer(page, found, |source| Of::new(SourceAnswer::new(source, &merchant)), Of::id)
+    listing.respond(
+        page,
+        found,
+        |source| KindResponse::new(SourceResponse::new(source, &merchant)),
+        KindResponse::id,
+    )
 }
 
 /// This merchant's source of that id.
@@ -59,10 +64,9 @@ pub async fn by_number<K: Kind>(
     app.queries.source_by_number(tenant.id(), K::TYPE, number).await?.ok_or(ApiError::NotFound)
 }
 
-/// An invoice or order with its items.
-pub type Detailed<T> = Result<Whole<T>, ApiError>;
+pub type LargeJsonResult<T> = Result<LargeJson<T>, ApiError>;
 
-/// A place for what has items.
+/// A permit for a response with all items, which may be large.
 pub async fn place(app: &App, tenant: &Tenant) -> Result<Place, ApiError> {
     app.details.take(tenant.id()).await.ok_or(ApiError::TooMany(1))
 }
@@ -71,13 +75,18 @@ pub async fn detail<K: Kind>(
     app: &App,
     tenant: &Tenant,
     source: Source,
-) -> Detailed<Of<K, SourceDetailAnswer>> {
+) -> LargeJsonResult<KindResponse<K, SourceDetailResponse>> {
     let place = place(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
-    Whole::new(
+    LargeJson::new(
         place,
-        &Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)),
+        &KindResponse::new(SourceDetailResponse::new(
+            source,
+            items,
+            counterparty,
+            &tenant.merchant,
+        )),
     )
 }
 
@@ -85,7 +94,7 @@ pub async fn retrieve<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Detailed<Of<K, SourceDetailAnswer>> {
+) -> LargeJsonResult<KindResponse<K, SourceDetailResponse>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     detail(&app, &tenant, source).await
 }
@@ -94,7 +103,7 @@ pub async fn retrieve_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     PathSegments([number]): PathSegments<1>,
-) -> Detailed<Of<K, SourceDetailAnswer>> {
+) -> LargeJsonResult<KindResponse<K, SourceDetailResponse>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     detail(&app, &tenant, source).await
 }
@@ -104,40 +113,40 @@ pub async fn update<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
-) -> Answered<Of<K, SourceAnswer>> {
+) -> JsonResult<KindResponse<K, SourceResponse>> {
     let source = submit!(
         app,
         tenant.caller,
         Command::UpdateSource(source_ref::<K>(&tenant, id), payload.into()),
         Output::Source
     );
-    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
+    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
 }
 
 pub async fn publish<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<Of<K, SourceAnswer>> {
+) -> JsonResult<KindResponse<K, SourceResponse>> {
     let source = submit!(
         app,
         tenant.caller,
         Command::PublishSource(source_ref::<K>(&tenant, id)),
         Output::Source
     );
-    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
+    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
 }
 
 pub async fn cancel<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<Of<K, SourceAnswer>> {
+) -> JsonResult<KindResponse<K, SourceResponse>> {
     let source = submit!(
         app,
         tenant.caller,
         Command::CancelSource(source_ref::<K>(&tenant, id)),
         Output::Source
     );
-    Ok(Json(Of::new(SourceAnswer::new(source, &tenant.merchant))))
+    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
 }

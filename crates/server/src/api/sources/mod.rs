@@ -1,12 +1,12 @@
 //! Invoices and orders: one module for both, because they differ only in their names and in the
 //! due date.
 
-pub(crate) mod answers;
 pub(crate) mod handlers;
 pub(crate) mod items;
 pub(crate) mod kind;
 pub(crate) mod payloads;
 pub(crate) mod receipts;
+pub(crate) mod responses;
 
 pub use receipts::{rate_text, refundable};
 
@@ -18,7 +18,7 @@ use handlers::{cancel, create, list_all, publish, retrieve, retrieve_by_number, 
 use kind::{Invoices, Orders};
 use receipts::{receipt, receipt_by_number};
 
-/// Invoices and orders of one merchant that are being answered at once with all their items.
+/// How many responses with all items may be in progress at once for one merchant.
 pub const UNDER_WAY: usize = 8;
 
 #[must_use]

@@ -8,8 +8,8 @@ use domain::sales::create_source::NewSource;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::sales::update_source::SourceChanges;
 
-use crate::api::answer::Limit;
 use crate::api::fields::{Day, Id, Note, Text};
+use crate::api::response::Limit;
 use crate::payload;
 
 payload! {

@@ -156,7 +156,7 @@ fn enums_name_what_is_permitted() {
 }
 
 crate::payload! {
-    struct Guarded { passcode: Given<Code> }
+    struct Guarded { passcode: Deferred<Code> }
     struct Code { code: Text<5> }
 }
 
