@@ -84,7 +84,7 @@ payload! {
         currency: Currency,
         /// The price of one.
         amount: Money,
-        /// How many; one, where nothing is operation.
+        /// How many; one, where nothing is said.
         qty: Option<Int<1, 1_000_000_000>>,
     }
 
@@ -105,7 +105,7 @@ payload! {
         party_name: Option<Text<255>>,
         /// Its email.
         party_email: Option<Email>,
-        /// What the payer is to the merchant; a customer, where nothing is operation.
+        /// What the payer is to the merchant; a customer, where nothing is said.
         party_relationship: Option<Relationship>,
         /// The merchant's own reference.
         reference_id: Option<Text<255>>,

@@ -301,7 +301,7 @@ pub struct Route {
     pub method: &'static str,
     /// The path, with its parameters in braces.
     pub path: &'static str,
-    /// What is doc of it; `None` for pages, which are no operations of the API.
+    /// `None` for HTML pages, which are not operations of the API.
     pub(super) doc: Option<(OperationDoc, Describe)>,
 }
 

@@ -36,7 +36,7 @@ pub struct Query<P>(pub P);
 /// Query and body together, so that the faults of both are reported at once.
 pub struct QueryAndBody<Q, P>(pub Q, pub P);
 
-/// The ids of the path, in its order. Ignored but a positive integer names nothing: 404.
+/// The ids in the path, in order. Anything but a positive integer is answered with 404.
 pub struct Ids<const N: usize>(pub [i64; N]);
 
 /// The parameters of the path as texts, in order.

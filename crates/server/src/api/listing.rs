@@ -38,12 +38,11 @@ impl FromRequestParts<App> for Listing {
 }
 
 impl Listing {
-    /// The answer: a bare array, with a link to the next page where there may be one. `to_response`
-    /// makes the response of one row; after the `id` of the last row the next page goes
-    /// on.
+    /// The response: a bare array, with a `Link` to the next page where there may be one.
+    /// `to_response` converts one row; `id` is the cursor of a row, after which the next page starts.
     ///
     /// # Errors
-    /// [`ApiError`] for a row that cannot be write_page.
+    /// [`ApiError`] for a row that cannot be serialized.
     pub fn respond<R, T: Serialize>(
         self,
         page: Page,

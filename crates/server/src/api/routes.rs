@@ -29,7 +29,7 @@ pub struct Routes<S = App> {
 }
 
 macro_rules! methods { ($($name:ident = $method:literal)*) => {$(
-    #[doc = concat!("Adds a ", $method, " route: its handler's types and `doc` are its part of the document.")]
+    #[doc = concat!("Adds a ", $method, " route: described by `doc` and its handler's types.")]
     #[must_use]
     pub fn $name<H, T, D>(self, path: &'static str, handler: H, doc: OperationDoc) -> Self
     where

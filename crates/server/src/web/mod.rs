@@ -47,7 +47,7 @@ struct SourcePage {
     items: Vec<Item>,
     /// The collection that paid it, or else the last attempt.
     attempt: Option<Execution>,
-    /// PageKind was given back since, or is about to be.
+    /// Refunds of that collection, completed or in progress.
     refunds: Vec<Execution>,
     time: Timestamp,
 }
@@ -106,7 +106,7 @@ impl SourcePage {
         }
     }
 
-    /// PageKind an expired link leaves to do.
+    /// What the payer can do about an expired link.
     fn renewal(&self) -> &'static str {
         if self.source.status == SourceStatus::Active && self.is_over() && !self.is_in_review() {
             "<p>Whoever sent it can send a new one."
@@ -141,7 +141,7 @@ impl SourcePage {
         )
     }
 
-    /// PageKind is not known before a method is chosen is said in words.
+    /// Fees depend on the method, which is not chosen yet: they are announced in words.
     fn fees_to_come(&self) -> &'static str {
         if self.kind == PageKind::Pay
             && self.is_open()
@@ -172,7 +172,7 @@ impl SourcePage {
         ways
     }
 
-    /// PageKind a payment that is under way waits for, or why the last attempt failed.
+    /// What a payment in progress waits for, or why the last attempt failed.
     fn attempt(&self) -> String {
         match (&self.attempt, self.source.status) {
             _ if self.is_in_review() => "<p>Do not pay again.".to_owned(),

@@ -57,7 +57,7 @@ impl CreateSession for CreateRefundSession {
     type Response = RefundSessionResponse;
 }
 
-/// CreateSession an intent; the payload's type says of which kind.
+/// Declares a session of the kind that the payload's type says.
 async fn create<P: CreateSession>(
     State(app): State<App>,
     tenant: Tenant,

@@ -88,7 +88,7 @@ impl<K: Kind, T: JsonSchema> JsonSchema for KindResponse<K, T> {
     }
 }
 
-/// DescribeInput `null` from what a field can be.
+/// Removes `null` from a field's schema.
 fn not_null(field: &mut Value) {
     if let Some(name) = field.get("type").and_then(|types| types.get(0)).cloned() {
         field["type"] = name;
