@@ -90,18 +90,18 @@ impl ApiError {
     /// blame.
     #[must_use]
     pub fn on_path(failure: Failure) -> Self {
-        Self::placed(failure, |_| in_path(ID))
+        Self::from_failure(failure, |_| in_path(ID))
     }
 
     /// The error for refusals where the path names their object by `parameter`: a refusal without a
     /// field is located there.
     pub fn on_path_parameter(parameter: &'static str) -> impl Fn(Failure) -> Self {
-        move |failure| Self::placed(failure, |refusal| body_field_or(parameter, refusal))
+        move |failure| Self::from_failure(failure, |refusal| body_field_or(parameter, refusal))
     }
 
-    fn placed(failure: Failure, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+    fn from_failure(failure: Failure, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
         match failure {
-            Failure::Refused(refusals) => Self::refused(refusals, place),
+            Failure::Refused(refusals) => Self::from_refusals(refusals, locate),
             Failure::Overloaded => Self::Overloaded,
             Failure::Unavailable(what) => Self::Unavailable(what),
             Failure::Unknown => Self::Unavailable(failure.to_string()),
@@ -111,7 +111,7 @@ impl ApiError {
 
     /// Bad credentials hide all other refusals, not found hides forbidden, and forbidden hides the
     /// rest: a caller without the right must not learn more.
-    fn refused(refusals: Vec<Refusal>, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+    fn from_refusals(refusals: Vec<Refusal>, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
         if let Some(refusal) =
             refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated)
         {
@@ -138,7 +138,7 @@ impl ApiError {
                 _ => Self::TooMany(RETRY_AFTER_S),
             };
         }
-        let fault = |refusal: Refusal| Fault::at(&place(&refusal), FaultKind::Refused(refusal));
+        let fault = |refusal: Refusal| Fault::at(&locate(&refusal), FaultKind::Refused(refusal));
         Self::Invalid(refusals.into_iter().map(fault).collect())
     }
 

@@ -69,8 +69,7 @@ payload! {
 pub struct ExecutionResponse {
     reference_id: String,
     status: Name<ExecutionStatus>,
-    // Of a refund what it holds while it is under way, and what it took of the wallet once it is
-    // completed.
+    // For a refund: what it holds of the wallet while in progress, and what it took once completed.
     payer_amount: Amount,
     payer_currency: Code,
     payee_currency: Code,

@@ -21,7 +21,7 @@ use crate::api::fields::{
 /// write an integer as `55.0`, so decimals that are all zeros are accepted.
 fn integer(value: &Value) -> Result<i64, FaultKind> {
     let text = match value {
-        Value::Number(number) => whole(number.as_str()),
+        Value::Number(number) => without_zero_decimals(number.as_str()),
         Value::String(text) => text.trim(),
         _ => return Err(FaultKind::NotInteger),
     };
@@ -35,11 +35,11 @@ fn integer(value: &Value) -> Result<i64, FaultKind> {
 }
 
 /// A number without its decimals, if they are all zeros.
-fn whole(number: &str) -> &str {
+fn without_zero_decimals(number: &str) -> &str {
     number
         .split_once('.')
         .filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'))
-        .map_or(number, |(whole, _)| whole)
+        .map_or(number, |(integer, _)| integer)
 }
 
 pub(crate) fn string(value: &Value) -> Result<&str, FaultKind> {
