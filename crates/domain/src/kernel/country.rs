@@ -28,10 +28,19 @@ fn entries() -> impl Iterator<Item = (&'static str, &'static str, &'static str)>
     LIST.split(' ').filter_map(|entry| Some((entry.get(..2)?, entry.get(2..5)?, entry.get(5..)?)))
 }
 
-/// The two letters of a country that is named by two or by three, in any case. Two are taken as
-/// they are.
-#[must_use]
-pub fn alpha2(text: &str) -> Option<String> {
+/// A country by its two letters of ISO 3166-1, in upper case.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Country(pub String);
+
+impl Country {
+    /// The country of two letters or three, in any case. Any two letters are accepted.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        alpha2(text).map(Self)
+    }
+}
+
+fn alpha2(text: &str) -> Option<String> {
     let upper = text.to_ascii_uppercase();
     match upper.len() {
         2 => upper.bytes().all(|byte| byte.is_ascii_uppercase()).then_some(upper),

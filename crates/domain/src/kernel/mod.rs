@@ -7,5 +7,6 @@ pub mod ids;
 pub mod money;
 pub mod names;
 pub mod patch;
+pub mod phone;
 pub mod refusal;
 pub mod time;

@@ -1,4 +1,5 @@
-//! API keys: pairs of client id and client secret, of which only the first answer has the secret.
+//! API keys: pairs of client id and client secret. Only the response that creates a key contains its
+//! secret.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,12 +10,12 @@ use domain::kernel::ids::ApiKeyId;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query};
 use crate::api::fields::Id;
 use crate::api::listing::Listing;
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::secrets::NewKey;
@@ -33,7 +34,8 @@ payload! {
 
 /// An API key, without its secret.
 #[derive(Serialize, JsonSchema)]
-pub struct ApiKeyAnswer {
+#[schemars(rename = "ApiKeyAnswer")]
+pub struct ApiKeyResponse {
     id: i64,
     client_id: String,
     created_at: Time,
@@ -42,13 +44,14 @@ pub struct ApiKeyAnswer {
 
 /// A new API key. Its secret is answered only here.
 #[derive(Serialize, JsonSchema)]
-pub struct CreatedApiKeyAnswer {
+#[schemars(rename = "CreatedApiKeyAnswer")]
+pub struct CreatedApiKeyResponse {
     #[serde(flatten)]
-    key: ApiKeyAnswer,
+    key: ApiKeyResponse,
     client_secret: String,
 }
 
-impl From<ApiKey> for ApiKeyAnswer {
+impl From<ApiKey> for ApiKeyResponse {
     fn from(key: ApiKey) -> Self {
         Self {
             id: key.id.0,
@@ -62,7 +65,7 @@ impl From<ApiKey> for ApiKeyAnswer {
 async fn create(
     State(app): State<App>,
     tenant: Tenant,
-) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyAnswer>), ApiError> {
+) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyResponse>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
     let key = submit!(
         app,
@@ -70,7 +73,7 @@ async fn create(
         Command::CreateApiKey(tenant.id(), new.client_id, new.secret_hash),
         Output::ApiKey
     );
-    let answer = CreatedApiKeyAnswer { key: key.into(), client_secret: new.client_secret };
+    let answer = CreatedApiKeyResponse { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
@@ -78,17 +81,17 @@ async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListApiKeys>,
-) -> Listed<ApiKeyAnswer> {
+) -> ListResult<ApiKeyResponse> {
     let page = page(query.limit, query.after_id);
     let found = app.queries.api_keys(listing.tenant.id(), page).await?;
-    listing.answer(page, found, ApiKeyAnswer::from, |row| row.id)
+    listing.respond(page, found, ApiKeyResponse::from, |row| row.id)
 }
 
 async fn revoke(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<ApiKeyAnswer> {
+) -> JsonResult<ApiKeyResponse> {
     Ok(Json(
         submit!(
             app,
@@ -100,7 +103,6 @@ async fn revoke(
     ))
 }
 
-/// Making, listing and revoking API keys.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

@@ -1,4 +1,4 @@
-//! How a client obtains an access token.
+//! Access tokens for clients.
 
 use axum::Json;
 use axum::extract::State;
@@ -33,26 +33,27 @@ payload! {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ObtainTokenAnswer {
+#[schemars(rename = "ObtainTokenAnswer")]
+struct ObtainTokenResponse {
     access_token: String,
     /// Minutes, as the public API has it.
     expires_in: i64,
 }
 
-/// Whether `secret` is the one whose SHA-256 is stored, in a time that tells nothing.
+/// Whether the SHA-256 of `secret` is the stored one, compared in constant time.
 fn is_secret(secret: &str, stored: &str) -> bool {
     let hash = hex(&Sha256::digest(secret));
     hash.as_bytes().ct_eq(stored.as_bytes()).into()
 }
 
-/// An unknown client is compared like a known one, with a hash that nothing has.
+/// The hash for an unknown client, so that the comparison takes the same time. Nothing has this hash.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 async fn obtain_token(
     State(app): State<App>,
     _: ByAddress,
     Body(payload): Body<ClientCredentialObtainToken>,
-) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenAnswer>), ApiError> {
+) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenResponse>), ApiError> {
     let key = app.queries.api_key(&payload.client_id.0).await?;
     let stored = key.as_ref().map_or(NO_HASH, |key| key.secret_hash.as_str());
     let right = is_secret(&payload.client_secret.0, stored);
@@ -60,26 +61,24 @@ async fn obtain_token(
     if key.revoked_at.is_some() {
         return Err(ApiError::BadCredentials(Challenge::KeyRevoked));
     }
-    // One that was retired a moment ago would sign a token that is good for nothing.
+    // Read the signing keys again: a token signed with a key that was just retired would be invalid.
     app.tokens.replace(&app.queries.signing_keys().await?);
     let access_token = app.tokens.issue(key.id, clock::now())?;
     Ok((
         [(CACHE_CONTROL, "no-store")],
-        Json(ObtainTokenAnswer { access_token, expires_in: TOKEN_MINUTES }),
+        Json(ObtainTokenResponse { access_token, expires_in: TOKEN_MINUTES }),
     ))
 }
 
-/// What a newcomer must know of tokens.
 const OBTAINING: &str = "The id and secret are printed when the server starts for the first time, and by `kola merchant create`. \
     Send the token with every other call, as `Authorization: Bearer <access_token>`. `expires_in` is in minutes.";
 
-/// Obtaining a token.
 #[must_use]
 pub fn routes() -> Routes {
     let example = json!({ "client_id": "<client id>", "client_secret": "<client secret>" });
-    let said =
+    let operation =
         op("obtain_client_token", "Obtain a token").details(OBTAINING).example(example).or(401);
-    Routes::new().post("/v1/jwt/client/obtain/token", obtain_token, said)
+    Routes::new().post("/v1/jwt/client/obtain/token", obtain_token, operation)
 }
 
 #[cfg(test)]

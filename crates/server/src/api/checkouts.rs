@@ -1,4 +1,4 @@
-//! Checkouts: an invoice or order with who is to pay and its page, in one call.
+//! Checkouts: an invoice or order with its payer and its payment page, in one request.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +17,6 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::answer::{Amount, Answered, Time, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
@@ -26,19 +25,19 @@ use crate::api::fields::{
     Part, Phone, Schemas, Text,
 };
 use crate::api::links::{draw_token, pay_path};
+use crate::api::response::{Amount, JsonResult, Time, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
 
-/// An address on the web.
+/// An `http` or `https` URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl(pub String);
 
-/// The longest address.
 const URL_MAX: usize = 2_000;
-/// An address with a host, without blanks, control characters and what turns the direction of a
-/// text.
+/// A URL with a host, without blanks, control characters and characters that change the direction
+/// of text.
 const URL: &str = concat!(
     r"^https?://[^\s/?#\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]",
     r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]*$"
@@ -60,7 +59,7 @@ impl FromValue for WebUrl {
 
 crate::api_names! { PageMode }
 
-/// Who shows the checkout, whatever the case of the letters: clients write it in several.
+/// Who shows the checkout. Upper and lower case are accepted, because clients use both.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mode(pub PageMode);
 
@@ -91,8 +90,8 @@ payload! {
 
     /// A checkout to make.
     pub struct CreateCheckout {
-        /// `HOSTED_PAGE` for a page to send the payer to; `DIRECT` for a page of the caller's own.
-        /// In any case.
+        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own. In
+        /// any case.
         mode: Mode,
         /// Invoice or order.
         source_kind: SourceType,
@@ -127,7 +126,8 @@ payload! {
 
 /// A checkout: both published shapes in one.
 #[derive(Serialize, JsonSchema)]
-pub struct CheckoutAnswer {
+#[schemars(rename = "CheckoutAnswer")]
+pub struct CheckoutResponse {
     /// The page's id, as `source_checkout_config_id`.
     id: i64,
     mode: String,
@@ -150,7 +150,7 @@ pub struct CheckoutAnswer {
     created_at: Time,
 }
 
-impl CheckoutAnswer {
+impl CheckoutResponse {
     fn new(checkout: Checkout, public_url: &str) -> Self {
         let Checkout { config, source, counterparty, party } = checkout;
         let path = pay_path(&config.token);
@@ -178,8 +178,8 @@ impl CheckoutAnswer {
     }
 }
 
-/// Items in another currency than the checkout's.
-fn strangers(payload: &CreateCheckout) -> Vec<Fault> {
+/// The faults of items in another currency than the checkout's.
+fn items_in_other_currencies(payload: &CreateCheckout) -> Vec<Fault> {
     let has = payload.currency;
     let other = payload.items.0.iter().enumerate().filter(|(_, item)| item.currency != has);
     let refused = || FaultKind::Refused(Refusal::CurrencyMismatch { what: "checkout", has });
@@ -208,7 +208,7 @@ fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
     };
     NewCheckout {
         party: NewParty {
-            // A party has a name: where none is known, its phone is what it goes by.
+            // A party must have a name: without one its phone is used.
             fullname: payload.party_name.map_or_else(|| phone.clone(), |name| name.0),
             phone,
             email: payload.party_email.map(|email| email.0),
@@ -234,17 +234,16 @@ async fn create(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<CreateCheckout>,
-) -> Answered<CheckoutAnswer> {
-    let faults = strangers(&payload);
+) -> JsonResult<CheckoutResponse> {
+    let faults = items_in_other_currencies(&payload);
     if !faults.is_empty() {
         return Err(ApiError::Invalid(faults));
     }
     let command = Command::CreateCheckout(tenant.id(), new_checkout(payload, draw_token()?));
     let checkout = submit!(app, tenant.caller, command, Output::Checkout);
-    Ok(Json(CheckoutAnswer::new(*checkout, &app.config.public_url)))
+    Ok(Json(CheckoutResponse::new(*checkout, &app.config.public_url)))
 }
 
-/// Making checkouts.
 #[must_use]
 pub fn routes() -> Routes {
     let example = json!({
@@ -252,9 +251,10 @@ pub fn routes() -> Routes {
         "items": [{ "name": "Rice, 25 kg", "currency": "USD", "amount": 30.00 }],
     });
     let bearer = "The payer bears the fees, unless the operator has set the merchant to bear them.";
-    let said = op("create_checkout", "Make a published invoice or order, with its payer and page")
-        .details(bearer);
-    Routes::new().post("/v1/checkouts/create", create, said.example(example))
+    let operation =
+        op("create_checkout", "Make a published invoice or order, with its payer and page")
+            .details(bearer);
+    Routes::new().post("/v1/checkouts/create", create, operation.example(example))
 }
 
 #[cfg(test)]

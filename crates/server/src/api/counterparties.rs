@@ -11,13 +11,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids, Query};
 use crate::api::fields::{Id, Name, Text};
 use crate::api::listing::Listing;
-use crate::api::parties::PartyAnswer;
+use crate::api::parties::PartyResponse;
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -55,7 +55,8 @@ payload! {
 
 /// A counterparty.
 #[derive(Serialize, JsonSchema)]
-pub struct CounterpartyAnswer {
+#[schemars(rename = "CounterpartyAnswer")]
+pub struct CounterpartyResponse {
     id: i64,
     relationship_type: Name<Relationship>,
     party_id: Option<i64>,
@@ -65,7 +66,7 @@ pub struct CounterpartyAnswer {
     updated_at: Time,
 }
 
-impl CounterpartyAnswer {
+impl CounterpartyResponse {
     /// A counterparty of this merchant.
     #[must_use]
     pub fn new(row: &Counterparty, merchant: &Merchant) -> Self {
@@ -83,17 +84,21 @@ impl CounterpartyAnswer {
 
 /// A counterparty with the party behind it.
 #[derive(Serialize, JsonSchema)]
-pub struct CounterpartyWithPartyAnswer {
+#[schemars(rename = "CounterpartyWithPartyAnswer")]
+pub struct CounterpartyWithPartyResponse {
     #[serde(flatten)]
-    counterparty: CounterpartyAnswer,
-    party: Option<PartyAnswer>,
+    counterparty: CounterpartyResponse,
+    party: Option<PartyResponse>,
 }
 
-impl CounterpartyWithPartyAnswer {
+impl CounterpartyWithPartyResponse {
     /// A counterparty of this merchant.
     #[must_use]
     pub fn new(row: &Counterparty, party: Option<Party>, merchant: &Merchant) -> Self {
-        Self { counterparty: CounterpartyAnswer::new(row, merchant), party: party.map(Into::into) }
+        Self {
+            counterparty: CounterpartyResponse::new(row, merchant),
+            party: party.map(Into::into),
+        }
     }
 }
 
@@ -105,14 +110,14 @@ async fn create(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<CreateCounterparty>,
-) -> Answered<CounterpartyAnswer> {
+) -> JsonResult<CounterpartyResponse> {
     let command = Command::CreateCounterparty(
         tenant.id(),
         payload.relationship_type,
         party_id(payload.party_id),
     );
     let row = submit!(app, tenant.caller, command, Output::Counterparty);
-    Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
+    Ok(Json(CounterpartyResponse::new(&row, &tenant.merchant)))
 }
 
 async fn update(
@@ -120,19 +125,19 @@ async fn update(
     tenant: Tenant,
     Ids([id]): Ids<1>,
     Body(payload): Body<UpdateCounterparty>,
-) -> Answered<CounterpartyAnswer> {
+) -> JsonResult<CounterpartyResponse> {
     let (relationship, party) =
         (payload.relationship_type, payload.party_id.map(|id| PartyId(id.0)));
     let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
     let row = submit!(app, tenant.caller, command, Output::Counterparty);
-    Ok(Json(CounterpartyAnswer::new(&row, &tenant.merchant)))
+    Ok(Json(CounterpartyResponse::new(&row, &tenant.merchant)))
 }
 
 async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListCounterparties>,
-) -> Listed<CounterpartyWithPartyAnswer> {
+) -> ListResult<CounterpartyWithPartyResponse> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
     let found = app
@@ -140,21 +145,20 @@ async fn list_all(
         .counterparties(listing.tenant.id(), fullname, query.relationship_type, page)
         .await?;
     let merchant = listing.tenant.merchant.clone();
-    let answer = |(row, party)| CounterpartyWithPartyAnswer::new(&row, party, &merchant);
-    listing.answer(page, found, answer, |row| row.counterparty.id)
+    let answer = |(row, party)| CounterpartyWithPartyResponse::new(&row, party, &merchant);
+    listing.respond(page, found, answer, |row| row.counterparty.id)
 }
 
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<CounterpartyWithPartyAnswer> {
+) -> JsonResult<CounterpartyWithPartyResponse> {
     let found = app.queries.counterparty(tenant.id(), CounterpartyId(id)).await?;
     let (row, party) = found.ok_or(ApiError::NotFound)?;
-    Ok(Json(CounterpartyWithPartyAnswer::new(&row, party, &tenant.merchant)))
+    Ok(Json(CounterpartyWithPartyResponse::new(&row, party, &tenant.merchant)))
 }
 
-/// Making, changing, listing and reading counterparties.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

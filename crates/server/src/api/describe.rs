@@ -1,5 +1,5 @@
-//! What a route takes and answers, read off its handler's own signature: the document cannot say
-//! anything else.
+//! The documentation of a route, derived from its handler's signature, so that the document cannot
+//! contradict the code.
 
 use std::collections::BTreeSet;
 
@@ -9,47 +9,48 @@ use axum::http::header::HeaderName;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use crate::api::answer::{Rows, Whole};
 use crate::api::error::ApiError;
 use crate::api::extract::{
     Body, Ids, PathParameter, PathSegment, PathSegmentAndId, PathSegments, Query, QueryAndBody,
 };
 use crate::api::fields::{self, Fault, Payload, Schemas};
 use crate::api::listing::Listing;
+use crate::api::response::{JsonList, LargeJson};
 use crate::net::limits::ByAddress;
 use crate::net::principal::Tenant;
 
-/// What a person says of a route; all the rest is in its handler's types.
+/// The part of a route's documentation that is written by hand. The rest follows from the types of
+/// its handler.
 #[derive(Clone, Debug)]
-pub struct Op {
-    id: String,
-    summary: String,
-    details: Option<String>,
+pub struct OperationDoc {
+    id: &'static str,
+    summary: &'static str,
+    details: Option<&'static str>,
     example: Option<Value>,
     errors: Vec<u16>,
 }
 
-/// An operation by its id, in the reference's words where it is one of theirs, and a summary.
-pub fn op(id: impl Into<String>, summary: impl Into<String>) -> Op {
-    Op { id: id.into(), summary: summary.into(), details: None, example: None, errors: vec![] }
+/// An operation with its `operationId` and summary.
+pub const fn op(id: &'static str, summary: &'static str) -> OperationDoc {
+    OperationDoc { id, summary, details: None, example: None, errors: vec![] }
 }
 
-impl Op {
-    /// What the summary has no room for.
+impl OperationDoc {
+    /// Adds the longer description.
     #[must_use]
-    pub fn details(mut self, text: impl Into<String>) -> Self {
-        self.details = Some(text.into());
+    pub const fn details(mut self, text: &'static str) -> Self {
+        self.details = Some(text);
         self
     }
 
-    /// A body that would do.
+    /// Adds an example of the request body.
     #[must_use]
     pub fn example(mut self, body: Value) -> Self {
         self.example = Some(body);
         self
     }
 
-    /// It may also answer this error, which its types do not tell.
+    /// Adds an error status that does not follow from the handler's types.
     #[must_use]
     pub fn or(mut self, status: u16) -> Self {
         self.errors.push(status);
@@ -57,12 +58,12 @@ impl Op {
     }
 }
 
-/// Reads a body and says what is wrong with it.
+/// Validates an example of a body.
 type Check = fn(&Map<String, Value>) -> Result<(), Vec<Fault>>;
 
-/// An operation under construction.
-pub struct Draft {
-    /// The names of the path's parameters that are not described yet.
+/// An operation of the document under construction.
+pub struct OperationBuilder {
+    /// The path parameters that no extractor has described yet, in order.
     names: std::vec::IntoIter<String>,
     parameters: Vec<Value>,
     body: Option<Schema>,
@@ -73,10 +74,10 @@ pub struct Draft {
     answer: Schema,
 }
 
-/// What describes a handler.
-pub type Describe = fn(&mut Draft, &mut Schemas);
+/// Adds what a handler's types say to an operation.
+pub type Describe = fn(&mut OperationBuilder, &mut Schemas);
 
-impl Draft {
+impl OperationBuilder {
     fn in_path(&mut self, schema: Schema) {
         if let Some(name) = self.names.next() {
             self.parameters
@@ -114,8 +115,8 @@ fn names_in(value: Option<&Value>) -> Vec<&str> {
     value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// What a field is in a query, where everything is a text and nothing is `null`: of several ways
-/// the first.
+/// The schema of a field in a query, where values are texts and never `null`: of alternatives, the
+/// first.
 fn as_text(mut field: Value) -> Value {
     let description = field.get("description").cloned();
     let first = field.get("anyOf").and_then(|choices| choices.get(0)).cloned();
@@ -130,35 +131,32 @@ fn as_text(mut field: Value) -> Value {
     field
 }
 
-/// Something that a handler takes from a request.
-pub trait Takes {
-    /// Says so.
-    fn describe(draft: &mut Draft, schemas: &mut Schemas);
+/// An extractor that describes itself in the document.
+pub trait DescribeInput {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas);
 }
 
-/// Something that a handler answers.
-pub trait Gives {
-    /// Says so.
-    fn describe(draft: &mut Draft, schemas: &mut Schemas);
+/// A response type that describes itself in the document.
+pub trait DescribeResponse {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas);
 }
 
-/// A handler, described by what it takes and answers.
-pub trait Described<T> {
-    /// Says so.
-    fn describe(draft: &mut Draft, schemas: &mut Schemas);
+/// A handler, described by its extractors and its response type.
+pub trait DescribeHandler<T> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas);
 }
 
 macro_rules! described { ($($($taken:ident)*;)*) => {$(
-    impl<F, Fut, R, $($taken),*> Described<($($taken,)*)> for F
+    impl<F, Fut, R, $($taken),*> DescribeHandler<($($taken,)*)> for F
     where
         F: Fn($($taken),*) -> Fut,
         Fut: Future<Output = R>,
-        R: Gives,
-        $($taken: Takes,)*
+        R: DescribeResponse,
+        $($taken: DescribeInput,)*
     {
-        fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-            $($taken::describe(draft, schemas);)*
-            R::describe(draft, schemas);
+        fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+            $($taken::describe(builder, schemas);)*
+            R::describe(builder, schemas);
         }
     }
 )*}}
@@ -172,43 +170,43 @@ described! {
     A B C D E G;
 }
 
-impl<S> Takes for State<S> {
-    fn describe(_: &mut Draft, _: &mut Schemas) {}
+impl<S> DescribeInput for State<S> {
+    fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
 }
 
-impl Takes for ByAddress {
-    fn describe(_: &mut Draft, _: &mut Schemas) {}
+impl DescribeInput for ByAddress {
+    fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
 }
 
-impl Takes for Tenant {
-    fn describe(draft: &mut Draft, _: &mut Schemas) {
-        draft.needs_token = true;
-        draft.errors.insert(401);
+impl DescribeInput for Tenant {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.needs_token = true;
+        builder.errors.insert(401);
     }
 }
 
-impl Takes for Listing {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        Tenant::describe(draft, schemas);
+impl DescribeInput for Listing {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        Tenant::describe(builder, schemas);
     }
 }
 
-impl<P: Payload> Takes for Body<P> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        draft.in_body::<P>(schemas);
+impl<P: Payload> DescribeInput for Body<P> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.in_body::<P>(schemas);
     }
 }
 
-impl<P: Payload> Takes for Query<P> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        draft.in_query::<P>(schemas);
+impl<P: Payload> DescribeInput for Query<P> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.in_query::<P>(schemas);
     }
 }
 
-impl<Q: Payload, P: Payload> Takes for QueryAndBody<Q, P> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        draft.in_query::<Q>(schemas);
-        draft.in_body::<P>(schemas);
+impl<Q: Payload, P: Payload> DescribeInput for QueryAndBody<Q, P> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.in_query::<Q>(schemas);
+        builder.in_body::<P>(schemas);
     }
 }
 
@@ -216,93 +214,95 @@ fn id_in_path() -> Schema {
     schemars::json_schema!({ "type": "integer", "format": "int64", "minimum": 1 })
 }
 
-impl<const N: usize> Takes for Ids<N> {
-    fn describe(draft: &mut Draft, _: &mut Schemas) {
+impl<const N: usize> DescribeInput for Ids<N> {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
         for _ in 0..N {
-            draft.in_path(id_in_path());
+            builder.in_path(id_in_path());
         }
     }
 }
 
-impl<const N: usize> Takes for PathSegments<N> {
-    fn describe(draft: &mut Draft, _: &mut Schemas) {
+impl<const N: usize> DescribeInput for PathSegments<N> {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
         for _ in 0..N {
-            draft.in_path(schemars::json_schema!({ "type": "string" }));
+            builder.in_path(schemars::json_schema!({ "type": "string" }));
         }
     }
 }
 
-impl<T: PathParameter> Takes for PathSegment<T> {
-    fn describe(draft: &mut Draft, _: &mut Schemas) {
-        draft.in_path(T::schema());
+impl<T: PathParameter> DescribeInput for PathSegment<T> {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.in_path(T::schema());
     }
 }
 
-impl<T: PathParameter> Takes for PathSegmentAndId<T> {
-    fn describe(draft: &mut Draft, _: &mut Schemas) {
-        draft.in_path(T::schema());
-        draft.in_path(id_in_path());
+impl<T: PathParameter> DescribeInput for PathSegmentAndId<T> {
+    fn describe(builder: &mut OperationBuilder, _: &mut Schemas) {
+        builder.in_path(T::schema());
+        builder.in_path(id_in_path());
     }
 }
 
-impl<T: JsonSchema> Gives for Json<T> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        draft.answer = schemas.subschema_for::<T>();
+impl<T: JsonSchema> DescribeResponse for Json<T> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.answer = schemas.subschema_for::<T>();
     }
 }
 
-impl<T: JsonSchema> Gives for Whole<T> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        draft.answer = schemas.subschema_for::<T>();
+impl<T: JsonSchema> DescribeResponse for LargeJson<T> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.answer = schemas.subschema_for::<T>();
     }
 }
 
-impl<T: JsonSchema> Gives for Rows<T> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        draft.answer = schemas.subschema_for::<Vec<T>>();
+impl<T: JsonSchema> DescribeResponse for JsonList<T> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        builder.answer = schemas.subschema_for::<Vec<T>>();
         let link = "Where there may be more: the next page, with `rel=\"next\"`.";
-        draft.headers.insert(
+        builder.headers.insert(
             "Link".to_owned(),
             json!({ "description": link, "schema": { "type": "string" } }),
         );
     }
 }
 
-impl<R: Gives, const N: usize> Gives for ([(HeaderName, &'static str); N], R) {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        R::describe(draft, schemas);
+impl<R: DescribeResponse, const N: usize> DescribeResponse
+    for ([(HeaderName, &'static str); N], R)
+{
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        R::describe(builder, schemas);
     }
 }
 
-impl<R: Gives> Gives for Result<R, ApiError> {
-    fn describe(draft: &mut Draft, schemas: &mut Schemas) {
-        R::describe(draft, schemas);
-        draft.errors.extend([429, 500, 503]);
+impl<R: DescribeResponse> DescribeResponse for Result<R, ApiError> {
+    fn describe(builder: &mut OperationBuilder, schemas: &mut Schemas) {
+        R::describe(builder, schemas);
+        builder.errors.extend([429, 500, 503]);
     }
 }
 
 #[cfg(test)]
 mod texts {
-    use super::{Draft, Gives, Schemas};
+    use super::{DescribeResponse, OperationBuilder, Schemas};
 
-    impl Gives for &'static str {
-        fn describe(_: &mut Draft, _: &mut Schemas) {}
+    impl DescribeResponse for &'static str {
+        fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
     }
 
-    impl Gives for String {
-        fn describe(_: &mut Draft, _: &mut Schemas) {}
+    impl DescribeResponse for String {
+        fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
     }
 }
 
-/// What the document has of one route.
+/// One route and its documentation.
 #[derive(Clone)]
 pub struct Route {
-    /// The method, in capitals.
+    /// The method, in upper case.
     pub method: &'static str,
     /// The path, with its parameters in braces.
-    pub path: String,
-    /// What is said of it; `None` for pages, which are no operations of the API.
-    pub(super) said: Option<(Op, Describe)>,
+    pub path: &'static str,
+    /// `None` for HTML pages, which are not operations of the API.
+    pub(super) doc: Option<(OperationDoc, Describe)>,
 }
 
 /// The resource that a path begins with: `payment-accounts`.
@@ -313,9 +313,9 @@ pub fn resource(path: &str) -> &str {
 }
 
 impl Route {
-    /// The operation as the document has it.
+    /// The operation object of the document; `None` for HTML pages.
     pub fn operation(&self, schemas: &mut Schemas) -> Option<Value> {
-        let (said, describe) = self.said.as_ref()?;
+        let (doc, describe) = self.doc.as_ref()?;
         let names: Vec<String> = self
             .path
             .split('{')
@@ -323,31 +323,31 @@ impl Route {
             .filter_map(|rest| rest.split('}').next())
             .map(str::to_owned)
             .collect();
-        let mut draft = Draft {
+        let mut builder = OperationBuilder {
             names: names.into_iter(),
             parameters: vec![],
             body: None,
             check: None,
             needs_token: false,
-            errors: said.errors.iter().copied().collect(),
+            errors: doc.errors.iter().copied().collect(),
             headers: Map::new(),
             answer: Schema::default(),
         };
-        describe(&mut draft, schemas);
-        // What writes may find the object in a state that does not allow it.
+        describe(&mut builder, schemas);
+        // Every write may find its object in a state that does not allow it.
         if self.method != "GET" {
-            draft.errors.insert(422);
+            builder.errors.insert(422);
         }
-        Some(written(said, draft, self))
+        Some(render(doc, builder, self))
     }
 
-    /// What is wrong with the example, by the payload that it is an example of.
+    /// Validates the example of the body against the payload type.
     ///
     /// # Errors
-    /// A sentence.
+    /// A sentence that says what is wrong.
     pub fn check_example(&self, schemas: &mut Schemas) -> Result<(), String> {
-        let Some((said, describe)) = &self.said else { return Ok(()) };
-        let mut draft = Draft {
+        let Some((doc, describe)) = &self.doc else { return Ok(()) };
+        let mut builder = OperationBuilder {
             names: vec![].into_iter(),
             parameters: vec![],
             body: None,
@@ -357,8 +357,8 @@ impl Route {
             headers: Map::new(),
             answer: Schema::default(),
         };
-        describe(&mut draft, schemas);
-        match (draft.check, said.example.as_ref().map(Value::as_object)) {
+        describe(&mut builder, schemas);
+        match (builder.check, doc.example.as_ref().map(Value::as_object)) {
             (None, None) => Ok(()),
             (Some(check), Some(Some(example))) => {
                 check(example).map_err(|faults| format!("{}: {faults:?}", self.path))
@@ -368,33 +368,33 @@ impl Route {
     }
 }
 
-fn written(said: &Op, draft: Draft, route: &Route) -> Value {
+fn render(doc: &OperationDoc, builder: OperationBuilder, route: &Route) -> Value {
     let mut operation = json!({
-        "operationId": said.id,
-        "summary": said.summary,
-        "tags": [resource(&route.path)],
-        "security": if draft.needs_token { json!([{ "HTTPBearer": [] }]) } else { json!([]) },
+        "operationId": doc.id,
+        "summary": doc.summary,
+        "tags": [resource(route.path)],
+        "security": if builder.needs_token { json!([{ "HTTPBearer": [] }]) } else { json!([]) },
     });
-    if let Some(details) = &said.details {
-        operation["description"] = details.as_str().into();
+    if let Some(details) = &doc.details {
+        operation["description"] = (*details).into();
     }
-    if !draft.parameters.is_empty() {
-        operation["parameters"] = draft.parameters.into();
+    if !builder.parameters.is_empty() {
+        operation["parameters"] = builder.parameters.into();
     }
-    if let Some(schema) = draft.body {
+    if let Some(schema) = builder.body {
         let mut content = json!({ "schema": schema });
-        if let Some(example) = &said.example {
+        if let Some(example) = &doc.example {
             content["example"] = example.clone();
         }
         operation["requestBody"] =
             json!({ "required": true, "content": { "application/json": content } });
     }
-    let mut success = json!({ "description": "Done", "content": { "application/json": { "schema": draft.answer } } });
-    if !draft.headers.is_empty() {
-        success["headers"] = draft.headers.into();
+    let mut success = json!({ "description": "Done", "content": { "application/json": { "schema": builder.answer } } });
+    if !builder.headers.is_empty() {
+        success["headers"] = builder.headers.into();
     }
     let mut responses = json!({ "200": success });
-    for status in draft.errors {
+    for status in builder.errors {
         responses[status.to_string()] =
             json!({ "$ref": format!("#/components/responses/E{status}") });
     }

@@ -1,5 +1,5 @@
-//! Every answer that is not 200: always JSON, always with `detail`. Who asked for a page is shown
-//! one instead ([`crate::web`]).
+//! Error responses: always JSON, always with `detail`. Requests for HTML pages get a page instead
+//! ([`crate::web`]).
 
 use std::borrow::Cow;
 
@@ -18,13 +18,13 @@ use crate::engine::Failure;
 use crate::net::challenge::Challenge;
 use store::{StoreError, clock};
 
-/// After so many seconds a caller may try again when we were overloaded or the database was gone.
+/// `Retry-After` in seconds when the server is overloaded or the database is unavailable.
 const RETRY_AFTER_S: u64 = 1;
-/// Where an operator has to lift a lock.
+/// `Retry-After` in seconds for a lock that only an operator can lift.
 const DAY_S: u64 = 86_400;
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Why a call is not answered with 200.
+/// Why a request fails.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ApiError {
     /// 400: the body broke off, or its chunks are none.
@@ -64,15 +64,15 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The engine answered with what its command never answers.
+    /// The engine returned an output that the command never has: a bug.
     #[must_use]
-    pub fn another_answer() -> Self {
+    pub fn unexpected_output() -> Self {
         Self::internal("the engine gave an answer of another kind")
     }
 
-    /// A list is to continue after what is not there.
+    /// `after_id` is not the id of a row of the list.
     #[must_use]
-    pub fn no_place() -> Self {
+    pub fn unknown_cursor() -> Self {
         let unknown = Refusal::Unknown { field: "after_id", what: "a row of this list" };
         Self::Invalid(vec![Fault::at(
             &[Part::Name("query"), Part::Name("after_id")],
@@ -80,28 +80,28 @@ impl ApiError {
         )])
     }
 
-    /// A fault of ours.
+    /// 500; `what` goes to the log only.
     #[must_use]
     pub fn internal(what: impl Into<String>) -> Self {
         Self::Internal(what.into())
     }
 
-    /// The answer to refusals of an object that the path names by its id: no field of a body is to
+    /// The error for refusals of the object that the path names by `id`: no field of a body is to
     /// blame.
     #[must_use]
     pub fn on_path(failure: Failure) -> Self {
-        Self::placed(failure, |_| in_path(ID))
+        Self::from_failure(failure, |_| in_path(ID))
     }
 
-    /// The answer to refusals, where the path names their object by this parameter: what no field
-    /// is to blame for stands there.
-    pub fn beside_path(parameter: &'static str) -> impl Fn(Failure) -> Self {
-        move |failure| Self::placed(failure, |refusal| in_body_or(parameter, refusal))
+    /// The error for refusals where the path names their object by `parameter`: a refusal without a
+    /// field is located there.
+    pub fn on_path_parameter(parameter: &'static str) -> impl Fn(Failure) -> Self {
+        move |failure| Self::from_failure(failure, |refusal| body_field_or(parameter, refusal))
     }
 
-    fn placed(failure: Failure, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+    fn from_failure(failure: Failure, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
         match failure {
-            Failure::Refused(refusals) => Self::refused(refusals, place),
+            Failure::Refused(refusals) => Self::from_refusals(refusals, locate),
             Failure::Overloaded => Self::Overloaded,
             Failure::Unavailable(what) => Self::Unavailable(what),
             Failure::Unknown => Self::Unavailable(failure.to_string()),
@@ -109,9 +109,9 @@ impl ApiError {
         }
     }
 
-    /// Credentials go before all else, not found before forbidden, forbidden before the rest: who
-    /// may not know or do must not learn more.
-    fn refused(refusals: Vec<Refusal>, place: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+    /// Bad credentials hide all other refusals, not found hides forbidden, and forbidden hides the
+    /// rest: a caller without the right must not learn more.
+    fn from_refusals(refusals: Vec<Refusal>, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
         if let Some(refusal) =
             refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated)
         {
@@ -125,8 +125,7 @@ impl ApiError {
                 Refusal::PasscodeLocked { seconds } => {
                     Self::Locked(refusal.to_string(), seconds.unsigned_abs())
                 }
-                // It has no end of its own: who does not hear from the operator asks again
-                // tomorrow.
+                // Such a lock does not end by itself: the caller may ask again tomorrow.
                 Refusal::PasscodeLockedForAll => Self::Locked(refusal.to_string(), DAY_S),
                 _ => Self::Forbidden(refusal.to_string()),
             };
@@ -139,7 +138,7 @@ impl ApiError {
                 _ => Self::TooMany(RETRY_AFTER_S),
             };
         }
-        let fault = |refusal: Refusal| Fault::at(&place(&refusal), FaultKind::Refused(refusal));
+        let fault = |refusal: Refusal| Fault::at(&locate(&refusal), FaultKind::Refused(refusal));
         Self::Invalid(refusals.into_iter().map(fault).collect())
     }
 
@@ -184,7 +183,7 @@ impl ApiError {
         })
     }
 
-    /// What a log must have of a fault of ours.
+    /// What the log says about a failure on our side.
     fn cause(&self) -> Option<&str> {
         match self {
             Self::Internal(what) | Self::Unavailable(what) => Some(what),
@@ -214,15 +213,15 @@ impl ApiError {
     }
 }
 
-/// What nearly all paths call the object that they name.
+/// The parameter by which nearly all paths name their object.
 const ID: &str = "id";
 
 const fn in_path(parameter: &'static str) -> [Part; 2] {
     [Part::Name("path"), Part::Name(parameter)]
 }
 
-/// The field of the body that a refusal stands on, or the parameter of the path.
-const fn in_body_or(parameter: &'static str, refusal: &Refusal) -> [Part; 2] {
+/// The location of a refusal: a field of the body, or else the parameter of the path.
+const fn body_field_or(parameter: &'static str, refusal: &Refusal) -> [Part; 2] {
     let field = refusal.field();
     if field.is_empty() { in_path(parameter) } else { [Part::Name("body"), Part::Name(field)] }
 }
@@ -235,13 +234,13 @@ enum Detail<'a> {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ErrorBody<'a> {
     detail: Detail<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
 
-/// The document's word for an error that is one sentence.
+/// The schema of an error with one message.
 struct ErrorDetail;
 
 impl JsonSchema for ErrorDetail {
@@ -261,7 +260,7 @@ impl JsonSchema for ErrorDetail {
     }
 }
 
-/// The document's word for a request that is refused.
+/// The schema of an error with a list of faults.
 struct Refused;
 
 impl JsonSchema for Refused {
@@ -281,7 +280,7 @@ impl JsonSchema for Refused {
     }
 }
 
-/// The errors, as the document has them.
+/// The error responses of the document.
 const ERRORS: [(u16, &str); 12] = [
     (400, "The body ended early, or its chunks are not in their format"),
     (401, "No token, or one that is not good"),
@@ -297,7 +296,7 @@ const ERRORS: [(u16, &str); 12] = [
     (503, "Overloaded, or the database is gone: send the same again, which tells what was done"),
 ];
 
-/// The errors as components of the document.
+/// The error responses as components of the document.
 pub(crate) fn responses(schemas: &mut Schemas) -> Value {
     let mut responses = json!({});
     for (status, description) in ERRORS {
@@ -337,7 +336,7 @@ pub(crate) fn responses(schemas: &mut Schemas) -> Value {
     responses
 }
 
-/// An id by which a person finds the log line of a failed request.
+/// A random id that connects an error response with its log line.
 pub(crate) fn draw_request_id() -> String {
     clock::random::<8>()
         .map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes)))
@@ -365,7 +364,7 @@ impl IntoResponse for ApiError {
         (
             status,
             headers,
-            Json(Problem { detail: self.detail(), request_id: request_id.as_deref() }),
+            Json(ErrorBody { detail: self.detail(), request_id: request_id.as_deref() }),
         )
             .into_response()
     }
@@ -379,7 +378,7 @@ impl From<Vec<Fault>> for ApiError {
 
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
-        Self::beside_path(ID)(failure)
+        Self::on_path_parameter(ID)(failure)
     }
 }
 
@@ -392,7 +391,7 @@ impl From<SigningError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoPlace => Self::no_place(),
+            StoreError::NoPlace => Self::unknown_cursor(),
             StoreError::Sqlite(_)
             | StoreError::Postgres { .. }
             | StoreError::Silent
@@ -519,7 +518,7 @@ mod tests {
             answer(ApiError::on_path(Failure::Refused(vec![paid("session_id")]))).await;
         assert_eq!(body, json!({"detail": [fault(&["path", "id"])]}));
         let both = Failure::Refused(vec![paid(""), large]);
-        let (_, _, body) = answer(ApiError::beside_path("invoice_id")(both)).await;
+        let (_, _, body) = answer(ApiError::on_path_parameter("invoice_id")(both)).await;
         assert_eq!(body["detail"][0], fault(&["path", "invoice_id"]));
         assert_eq!(body["detail"][1]["loc"], json!(["body", "amount"]));
         assert_eq!(ApiError::on_path(Failure::Overloaded), ApiError::Overloaded);

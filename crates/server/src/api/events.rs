@@ -1,17 +1,17 @@
-//! Events: what happened to what a merchant owns, with the ledger transaction that each caused.
+//! Events: what happened to a merchant's objects, with the ledger transaction that each caused.
 
 use axum::Json;
 use axum::extract::State;
 use domain::decision::event::{EventEntity, EventType};
 use domain::kernel::ids::EventId;
 
-use crate::api::answer::{Answered, Limit, Listed, page};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query};
 use crate::api::fields::Id;
 use crate::api::listing::Listing;
-use crate::api::payment_intents::{EventAnswer, Transactions};
+use crate::api::payment_intents::{EventResponse, Transactions};
+use crate::api::response::{JsonResult, Limit, ListResult, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -38,7 +38,7 @@ async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListEvents>,
-) -> Listed<EventAnswer> {
+) -> ListResult<EventResponse> {
     let page = page(query.limit, query.after_id);
     let filter = EventFilter {
         kind: query.r#type,
@@ -47,20 +47,19 @@ async fn list_all(
     };
     let found = app.queries.events(listing.tenant.id(), filter, page).await?;
     let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;
-    listing.answer(page, found, |event| transactions.answer(event), EventAnswer::id)
+    listing.respond(page, found, |event| transactions.answer(event), EventResponse::id)
 }
 
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<EventAnswer> {
+) -> JsonResult<EventResponse> {
     let found = app.queries.event(tenant.id(), EventId(id)).await?.ok_or(ApiError::NotFound)?;
     let transactions = Transactions::read(&app, &tenant, std::slice::from_ref(&found)).await?;
     Ok(Json(transactions.answer(found)))
 }
 
-/// Reading events.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().get("/v1/events/list", list_all, op("list_events", "List events")).get(

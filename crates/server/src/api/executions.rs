@@ -17,12 +17,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::answer::{Amount, Answered, Time, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
-use crate::api::fields::{Code, Fault, Given, Id, Name, Part, Reference};
-use crate::api::passcode::{Tried, try_code};
+use crate::api::fields::{Code, Deferred, Fault, Id, Name, Part, Reference};
+use crate::api::passcode::{PasscodeCheck, check_code};
+use crate::api::response::{Amount, JsonResult, Time, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -51,7 +51,7 @@ payload! {
         /// The caller's key: a UUID of version 4.
         reference_id: Reference,
         /// Needed where the merchant has set one.
-        passcode: Given<VerifyPasscode>,
+        passcode: Deferred<VerifyPasscode>,
     }
 
     /// To carry out a transfer or refund session.
@@ -65,11 +65,11 @@ payload! {
 
 /// An execution.
 #[derive(Serialize, JsonSchema)]
-pub struct ExecutionAnswer {
+#[schemars(rename = "ExecutionAnswer")]
+pub struct ExecutionResponse {
     reference_id: String,
     status: Name<ExecutionStatus>,
-    // Of a refund what it holds while it is under way, and what it took of the wallet once it is
-    // completed.
+    // For a refund: what it holds of the wallet while in progress, and what it took once completed.
     payer_amount: Amount,
     payer_currency: Code,
     payee_currency: Code,
@@ -81,26 +81,28 @@ pub struct ExecutionAnswer {
     client_secret: Option<String>,
     requires_action: bool,
     payment_intent_id: i64,
-    /// Only where it is so: a collection that failed, of which a review found that it was paid all
-    /// the same. It counts as completed: its invoice or order is paid, and it can be refunded.
+    #[schemars(
+        description = "Only where it is so: a collection that failed, of which a review found that it was paid all \
+                       the same. It counts as\ncompleted: its invoice or order is paid, and it can be refunded."
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by_review: Option<bool>,
     /// Why it is not final, when it is looked at again, and when a person looks at it.
     #[serde(flatten)]
-    waiting: Option<Waiting>,
+    waiting: Option<PendingDetails>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Waiting {
+struct PendingDetails {
     waiting_for: Option<String>,
     next_check_at: Option<Time>,
     deadline_at: Time,
 }
 
-impl From<Execution> for ExecutionAnswer {
+impl From<Execution> for ExecutionResponse {
     fn from(execution: Execution) -> Self {
         let paid = execution.paid();
-        let waiting = Waiting {
+        let waiting = PendingDetails {
             waiting_for: execution.waiting_for,
             next_check_at: execution.next_check_at.map(Time),
             deadline_at: Time(execution.deadline_at),
@@ -125,8 +127,8 @@ impl From<Execution> for ExecutionAnswer {
     }
 }
 
-/// The provider's first outcome, if it comes in time; else what was committed. The call goes on in
-/// any case.
+/// The execution after the provider's first outcome, if it arrives within `answer_within`;
+/// otherwise the execution as committed. The provider call continues in either case.
 pub async fn first_outcome(
     app: &App,
     committed: Execution,
@@ -154,10 +156,10 @@ async fn execute_payout(
 ) -> Result<Execution, ApiError> {
     let Some(code) = code else { return execute(app, caller, request).await };
     let reserve = Command::ReservePasscodeAttempt(request.clone(), caller.api_key_id);
-    match try_code(app, caller, &reserve, &code).await? {
-        Tried::Replayed(execution) => Ok(*execution),
-        Tried::NotSet => execute(app, caller, request).await,
-        Tried::Right(_) => {
+    match check_code(app, caller, &reserve, &code).await? {
+        PasscodeCheck::Replayed(execution) => Ok(*execution),
+        PasscodeCheck::NotSet => execute(app, caller, request).await,
+        PasscodeCheck::Correct(_) => {
             let details = match request.details {
                 OperationDetails::Payout { account_id, .. } => {
                     OperationDetails::Payout { account_id, passcode_verified: true }
@@ -169,11 +171,11 @@ async fn execute_payout(
     }
 }
 
-/// Does the workspace in a task of its own: a client that goes away must not stop what it has
-/// started.
-async fn to_the_end(
+/// Runs the execution in its own task: a client that disconnects must not cancel a payment that
+/// has begun.
+async fn run_to_completion(
     work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let done = tokio::spawn(work).await;
     let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
     Ok(Json(execution.into()))
@@ -197,18 +199,18 @@ async fn collection(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<ExecuteCollection>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let account_id = PaymentAccountId(payload.payment_account_id.0);
     let details = OperationDetails::Collection { account_id, currency: payload.currency };
     let request = request(&tenant, payload.session_id, payload.reference_id, details);
-    to_the_end(async move { execute(&app, tenant.caller, request).await }).await
+    run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
 }
 
 async fn payout(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<ExecutePayout>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let account_id = payload.payout_account_id.map(|id| PaymentAccountId(id.0));
     let details = OperationDetails::Payout { account_id, passcode_verified: false };
     let request = request(&tenant, payload.session_id, payload.reference_id, details);
@@ -216,13 +218,13 @@ async fn payout(
         Ok(passcode) => (passcode.map(|passcode| passcode.token.code.0), None),
         Err(kind) => (None, Some(kind)),
     };
-    to_the_end(async move {
+    run_to_completion(async move {
         let done = execute_payout(&app, tenant.caller, request, code).await;
         match (done, malformed) {
-            // One was given, and only its shape is wrong. A merchant who has set none may send what
-            // it likes.
-            (Err(ApiError::Forbidden(said)), Some(kind))
-                if said == Refusal::PasscodeRequired.to_string() =>
+            // A passcode was given, but it is malformed. This is only an error where the merchant
+            // has set a passcode.
+            (Err(ApiError::Forbidden(message)), Some(kind))
+                if message == Refusal::PasscodeRequired.to_string() =>
             {
                 let faults = Fault::spread(Part::Name("passcode"), kind);
                 Err(ApiError::Invalid(
@@ -239,7 +241,7 @@ async fn transfer(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<ExecuteSession>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let request =
         request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Transfer);
     // Final in its commit: nothing follows that a client who goes away could stop.
@@ -250,21 +252,19 @@ async fn refund(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<ExecuteSession>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let request =
         request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Refund);
-    to_the_end(async move { execute(&app, tenant.caller, request).await }).await
+    run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
 }
 
-/// What a caller must know of every execution.
 const ONCE: &str = "The same call with the same `reference_id` answers the same execution and does nothing twice. An execution is \
     `PENDING` (on disk), `PROCESSING` (the provider has it, or may have it), `COMPLETED` or `FAILED`; the last two never change. \
     Too little money is a recorded `FAILED`; every other refusal leaves session and key as they were.";
 
-/// A caller's key in examples.
+/// An idempotency key for the examples.
 const KEY: &str = "3f2a9c1e-5b7d-4e8a-9f60-1c2d3e4f5a6b";
 
-/// Carrying sessions out.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

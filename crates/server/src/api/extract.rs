@@ -1,4 +1,4 @@
-//! What a handler takes from a request: ids of the path, the query, the body.
+//! Extractors: path segments, query and body of a request.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,54 +15,53 @@ use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
 use crate::api::error::ApiError;
-use crate::api::fields::{self, Fault, FaultKind, Foresight, FromValue, Part, Payload, Reference};
+use crate::api::fields::{
+    self, Fault, FaultKind, FromValue, Part, Payload, ReadContext, Reference,
+};
 use crate::app::App;
 
-/// The largest body.
+/// The maximum size of a body, in bytes.
 const BODY_MAX: usize = 64 * 1024;
-/// A body must be there within this time.
+/// A body must arrive completely within this time.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The merchant's time, left in a request's extensions by the tenant extractor.
 #[derive(Clone, Copy)]
 pub struct MerchantTime(pub Timestamp);
 
-/// The body of a request.
 pub struct Body<P>(pub P);
 
-/// The query of a request.
 pub struct Query<P>(pub P);
 
-/// Query and body of a request, where both can be wrong.
+/// Query and body together, so that the faults of both are reported at once.
 pub struct QueryAndBody<Q, P>(pub Q, pub P);
 
-/// The ids of the path, in its order. Anything but a positive integer names nothing: 404.
+/// The ids in the path, in order. Anything but a positive integer is answered with 404.
 pub struct Ids<const N: usize>(pub [i64; N]);
 
-/// The words of the path, in its order.
+/// The parameters of the path as texts, in order.
 pub struct PathSegments<const N: usize>(pub [String; N]);
 
-/// A word of the path that is one of a set, or of a form. Any other names nothing: 404.
+/// A parameter of the path with a fixed form. Anything else is answered with 404.
 pub struct PathSegment<T>(pub T);
 
-/// A word of the path and the id after it.
+/// A parameter of the path and the id after it.
 pub struct PathSegmentAndId<T>(pub T, pub i64);
 
-/// What a word of the path can be.
+/// A type that a parameter of the path can be parsed into.
 pub trait PathParameter: Sized {
-    /// Reads it.
     fn read(word: &str) -> Option<Self>;
 
-    /// What it can be, as the document says it.
+    /// Its schema in the OpenAPI document.
     fn schema() -> Schema;
 }
 
-fn foresight(extensions: &Extensions, app: &App) -> Option<Foresight> {
+fn context(extensions: &Extensions, app: &App) -> Option<ReadContext> {
     let MerchantTime(time) = *extensions.get()?;
-    Some(Foresight { time, lifetimes: app.config.settings.lifetimes })
+    Some(ReadContext { time, lifetimes: app.config.settings.lifetimes })
 }
 
-/// The whole body, if it is not too large, not too slow and not broken.
+/// Reads the whole body, within the limits of size and time.
 async fn bytes_of(body: axum::body::Body) -> Result<Bytes, ApiError> {
     let read = tokio::time::timeout(BODY_WITHIN, to_bytes(body, BODY_MAX)).await;
     read.map_err(|_| ApiError::TooSlow)?.map_err(|error| {
@@ -80,7 +79,6 @@ fn on_body(kind: FaultKind) -> Vec<Fault> {
     vec![Fault::at(&[Part::Name("body")], kind)]
 }
 
-/// The body as an object.
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Vec<Fault>> {
     if bytes.is_empty() {
         return Err(on_body(FaultKind::Missing));
@@ -93,7 +91,8 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Vec<Fault>> {
     }
 }
 
-/// The words of Python's decoder for what broke serde's.
+/// Error messages of serde's JSON parser, and what Python's decoder says in the same case: clients
+/// of the public API match on the latter.
 const DECODER_WORDS: [(&str, &str); 12] = [
     ("expected value", "Expecting value"),
     ("expected ident", "Expecting value"),
@@ -109,13 +108,13 @@ const DECODER_WORDS: [(&str, &str); 12] = [
     ("control character", "Invalid control character at"),
 ];
 
-/// A syntax fault, at its character and not at its byte.
+/// A syntax error, located by characters, not by bytes.
 fn not_json(bytes: &[u8], error: &serde_json::Error) -> Fault {
     let text = String::from_utf8_lossy(bytes);
-    let said = error.to_string();
+    let message = error.to_string();
     let known =
-        DECODER_WORDS.iter().find(|(start, _)| said.starts_with(start)).map(|(_, words)| *words);
-    let words = known.unwrap_or_else(|| said.split(" at line ").next().unwrap_or_default());
+        DECODER_WORDS.iter().find(|(start, _)| message.starts_with(start)).map(|(_, words)| *words);
+    let words = known.unwrap_or_else(|| message.split(" at line ").next().unwrap_or_default());
     let (line, column, place) = if error.is_eof() {
         let last = text.rsplit('\n').next().unwrap_or_default();
         (text.matches('\n').count() + 1, last.chars().count() + 1, text.chars().count())
@@ -136,11 +135,11 @@ fn under(root: &'static str, faults: Vec<Fault>) -> Vec<Fault> {
     faults.into_iter().map(|fault| fault.under(Part::Name(root))).collect()
 }
 
-fn read_body<P: Payload>(bytes: &[u8], foresight: Option<Foresight>) -> Result<P, Vec<Fault>> {
-    fields::read(&object(bytes)?, foresight).map_err(|faults| under("body", faults))
+fn read_body<P: Payload>(bytes: &[u8], context: Option<ReadContext>) -> Result<P, Vec<Fault>> {
+    fields::read(&object(bytes)?, context).map_err(|faults| under("body", faults))
 }
 
-/// The query's values are texts; an empty one is as good as absent.
+/// Reads the query. All its values are texts; an empty one counts as absent.
 fn read_query<P: Payload>(parts: &Parts) -> Result<P, Vec<Fault>> {
     let pairs: Vec<(String, String)> =
         Pairs::try_from_uri(&parts.uri).map(|pairs| pairs.0).unwrap_or_default();
@@ -161,7 +160,7 @@ impl<P: Payload> FromRequest<App> for Body<P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = json_bytes(&parts.headers, body).await?;
-        Ok(Self(read_body(&bytes, foresight(&parts.extensions, app))?))
+        Ok(Self(read_body(&bytes, context(&parts.extensions, app))?))
     }
 }
 
@@ -179,7 +178,7 @@ impl<Q: Payload, P: Payload> FromRequest<App> for QueryAndBody<Q, P> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = json_bytes(&parts.headers, body).await?;
-        match (read_query(&parts), read_body(&bytes, foresight(&parts.extensions, app))) {
+        match (read_query(&parts), read_body(&bytes, context(&parts.extensions, app))) {
             (Ok(query), Ok(body)) => Ok(Self(query, body)),
             (query, body) => {
                 let of_query = query.err().unwrap_or_default();
@@ -221,7 +220,7 @@ async fn words<const N: usize>(parts: &mut Parts) -> Result<[String; N], ApiErro
     let params =
         RawPathParams::from_request_parts(parts, &()).await.map_err(|_| ApiError::NotFound)?;
     let words: Vec<String> = params.iter().map(|(_, word)| word.to_owned()).collect();
-    // Nothing is called so, and PostgreSQL refuses to look for a text with a zero byte.
+    // Nothing has such a name, and PostgreSQL rejects texts with a zero byte.
     if words.iter().any(|word| word.contains(char::is_control)) {
         return Err(ApiError::NotFound);
     }
@@ -404,17 +403,21 @@ mod tests {
 
     #[tokio::test]
     async fn the_path_is_read_in_its_order() {
-        let said = || op("sample", "A sample");
+        let operation = || op("sample", "A sample");
         let routes = Routes::<()>::new()
-            .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"), said())
+            .get("/a/{a}/items/{id}", async |Ids([a, id]): Ids<2>| format!("{a} {id}"), operation())
             .get(
                 "/b/{kind}/x/{id}",
                 async |PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>| {
                     format!("{kind} {id}")
                 },
-                said(),
+                operation(),
             )
-            .get("/c/{number}", async |PathSegments([number]): PathSegments<1>| number, said());
+            .get(
+                "/c/{number}",
+                async |PathSegments([number]): PathSegments<1>| number,
+                operation(),
+            );
         let router = routes.build(());
         for (path, status, expected) in [
             ("/a/7/items/9", 200, "7 9"),

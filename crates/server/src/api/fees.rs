@@ -1,5 +1,4 @@
-//! Fees: what the tariff says that a payment costs. The same rows decide executions and
-//! predictions.
+//! Fees of the tariff. Executions and predictions are computed from the same rows.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,13 +10,13 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
-use crate::api::answer::{Amount, Answered, Limit, Listed, Time, page};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{Code, Id, Name, Schemas, Text};
 use crate::api::listing::Listing;
 use crate::api::names::OwnerKind;
+use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -26,7 +25,7 @@ use store::reads::lists::Part;
 
 payload! {
     /// Which gateway fee.
-    pub struct WhichGatewayFee {
+    pub struct GatewayFeeQuery {
         /// The method.
         payment_method: Method,
         /// The operation.
@@ -34,7 +33,7 @@ payload! {
     }
 
     /// Which platform fee.
-    pub struct WhichPlatformFee {
+    pub struct PlatformFeeQuery {
         /// The operation.
         operation_type: Operation,
         /// The tier's name.
@@ -42,7 +41,7 @@ payload! {
     }
 
     /// Whose tier. Only that of the caller is found.
-    pub struct WhoseTier {
+    pub struct MerchantTierQuery {
         /// What the owner is.
         owner_type: OwnerKind,
         /// Its id.
@@ -58,12 +57,12 @@ payload! {
     }
 }
 
-/// A share in percent: `2.9` is 2.9 %.
+/// Millionths as percent: 29 000 is `2.9`.
 fn percent(ppm: i64) -> String {
     Ratio::new(ppm, 10_000).map_or_else(|| "0".to_owned(), |percent| percent.to_text(4))
 }
 
-/// A share in percent, as a JSON number that keeps its text.
+/// A share in millionths, written as a JSON number of percent, exactly.
 struct Percent(i64);
 
 impl Serialize for Percent {
@@ -93,7 +92,8 @@ fn fixed(fee: Fee) -> (Option<Amount>, Option<Code>) {
 
 /// What the network of a method takes.
 #[derive(Serialize, JsonSchema)]
-pub struct GatewayFeeAnswer {
+#[schemars(rename = "GatewayFeeAnswer")]
+pub struct GatewayFeeResponse {
     id: i64,
     provider_id: i64,
     operation_type: Name<Operation>,
@@ -107,7 +107,7 @@ pub struct GatewayFeeAnswer {
     updated_at: Time,
 }
 
-/// Networks are a closed set here; the published shape numbers them.
+/// The published API numbers the networks, which are an enumeration here.
 const fn provider_id(provider: Provider) -> i64 {
     match provider {
         Provider::PawaPay => 1,
@@ -116,7 +116,7 @@ const fn provider_id(provider: Provider) -> i64 {
     }
 }
 
-impl From<&GatewayFee> for GatewayFeeAnswer {
+impl From<&GatewayFee> for GatewayFeeResponse {
     fn from(row: &GatewayFee) -> Self {
         let (fixed_fee, fixed_fee_currency) = fixed(row.fee);
         Self {
@@ -137,7 +137,8 @@ impl From<&GatewayFee> for GatewayFeeAnswer {
 
 /// A fee tier.
 #[derive(Serialize, JsonSchema)]
-pub struct TierAnswer {
+#[schemars(rename = "TierAnswer")]
+pub struct TierResponse {
     id: i64,
     name: String,
     is_default: bool,
@@ -145,7 +146,7 @@ pub struct TierAnswer {
     updated_at: Time,
 }
 
-impl From<&Tier> for TierAnswer {
+impl From<&Tier> for TierResponse {
     fn from(tier: &Tier) -> Self {
         Self {
             id: tier.id,
@@ -159,7 +160,8 @@ impl From<&Tier> for TierAnswer {
 
 /// What a tier pays the platform.
 #[derive(Serialize, JsonSchema)]
-pub struct PlatformFeeAnswer {
+#[schemars(rename = "PlatformFeeAnswer")]
+pub struct PlatformFeeResponse {
     id: i64,
     operation_type: Name<Operation>,
     /// The platform asks no method: one fee for all.
@@ -171,10 +173,10 @@ pub struct PlatformFeeAnswer {
     effective_from: Time,
     effective_to: Option<Time>,
     created_at: Time,
-    tier: Option<TierAnswer>,
+    tier: Option<TierResponse>,
 }
 
-impl PlatformFeeAnswer {
+impl PlatformFeeResponse {
     fn new(row: &PlatformFee, tariff: &Tariff) -> Self {
         let (fixed_fee, fixed_fee_currency) = fixed(row.fee);
         Self {
@@ -195,21 +197,22 @@ impl PlatformFeeAnswer {
 
 /// The tier of a merchant.
 #[derive(Serialize, JsonSchema)]
-pub struct MerchantTierAnswer {
+#[schemars(rename = "MerchantTierAnswer")]
+pub struct MerchantTierResponse {
     id: i64,
     owner_type: Name<MerchantType>,
     owner_id: i64,
     assigned_at: Time,
     /// Nobody's name is kept: a tier comes with the merchant, or the operator gives it another.
     assigned_by: Option<String>,
-    tier: Option<TierAnswer>,
+    tier: Option<TierResponse>,
 }
 
 async fn gateway(
     State(app): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhichGatewayFee>,
-) -> Answered<GatewayFeeAnswer> {
+    Query(query): Query<GatewayFeeQuery>,
+) -> JsonResult<GatewayFeeResponse> {
     let tariff = app.queries.tariff().await?;
     let (method, operation) = (query.payment_method, query.operation_type);
     let provider = tariff.provider_of(method, tenant.now).ok_or(ApiError::NotFound)?;
@@ -221,26 +224,26 @@ async fn gateway(
 async fn platform(
     State(app): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhichPlatformFee>,
-) -> Answered<PlatformFeeAnswer> {
+    Query(query): Query<PlatformFeeQuery>,
+) -> JsonResult<PlatformFeeResponse> {
     let tariff = app.queries.tariff().await?;
     let row = tariff
         .platform_fee(&query.fee_tier_name.0, query.operation_type, tenant.now)
         .ok_or(ApiError::NotFound)?;
-    Ok(Json(PlatformFeeAnswer::new(row, &tariff)))
+    Ok(Json(PlatformFeeResponse::new(row, &tariff)))
 }
 
 async fn merchant_tier(
     State(app): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhoseTier>,
-) -> Answered<MerchantTierAnswer> {
+    Query(query): Query<MerchantTierQuery>,
+) -> JsonResult<MerchantTierResponse> {
     let merchant = &tenant.merchant;
     if query.owner_type.merchant() != Some(merchant.kind) || query.owner_id.0 != merchant.id.0 {
         return Err(ApiError::NotFound);
     }
     let tariff = app.queries.tariff().await?;
-    Ok(Json(MerchantTierAnswer {
+    Ok(Json(MerchantTierResponse {
         id: merchant.id.0,
         owner_type: Name(merchant.kind),
         owner_id: merchant.id.0,
@@ -254,21 +257,24 @@ async fn tiers(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListTiers>,
-) -> Listed<TierAnswer> {
+) -> ListResult<TierResponse> {
     let page = page(query.limit, query.after_id);
     let tariff = app.queries.tariff().await?;
     let mut tiers: Vec<&Tier> = tariff.tiers.iter().collect();
     tiers.sort_unstable_by_key(|tier| std::cmp::Reverse((tier.created_at, tier.id)));
     let after = |id| {
-        tiers.iter().position(|tier| tier.id == id).map(|at| at + 1).ok_or_else(ApiError::no_place)
+        tiers
+            .iter()
+            .position(|tier| tier.id == id)
+            .map(|at| at + 1)
+            .ok_or_else(ApiError::unknown_cursor)
     };
     let start = page.after_id.map_or(Ok(0), after)?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let found = Part { rows: tiers.into_iter().skip(start).take(limit).collect(), looked_to: None };
-    listing.answer(page, found, TierAnswer::from, |row| row.id)
+    listing.respond(page, found, TierResponse::from, |row| row.id)
 }
 
-/// Asking what payments cost.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

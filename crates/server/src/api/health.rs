@@ -1,4 +1,4 @@
-//! Whether the server lives, and the yardstick of benchmarks.
+//! Liveness and readiness, and a no-op route for benchmarks.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::answer::Answered;
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::fields::{Fields, Payload, Schemas};
+use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 
-/// Any object.
+/// A body of any JSON object.
 struct AnyObject;
 
 impl Payload for AnyObject {
@@ -39,33 +39,34 @@ impl JsonSchema for AnyObject {
 
 /// That the server lives.
 #[derive(Serialize, JsonSchema)]
-struct HealthAnswer {
+#[schemars(rename = "HealthAnswer")]
+struct HealthResponse {
     /// `ok`.
     status: &'static str,
 }
 
-async fn healthz() -> Json<HealthAnswer> {
-    Json(HealthAnswer { status: "ok" })
+async fn healthz() -> Json<HealthResponse> {
+    Json(HealthResponse { status: "ok" })
 }
 
-/// The database has so long to say that it is there.
+/// How long the database may take to respond to a ping.
 const READY: Duration = Duration::from_secs(2);
 
-async fn readyz(State(app): State<App>) -> Answered<HealthAnswer> {
+async fn readyz(State(app): State<App>) -> JsonResult<HealthResponse> {
     match tokio::time::timeout(READY, app.queries.ping()).await {
         Ok(answered) => answered?,
         Err(_) => return Err(ApiError::Unavailable("the database does not answer".to_owned())),
     }
-    Ok(Json(HealthAnswer { status: "ok" }))
+    Ok(Json(HealthResponse { status: "ok" }))
 }
 
-/// All that an execution call does but the execution: the tenant, the body, an answer of the same
-/// size.
+/// Does everything that an execution request does except the execution: authentication, reading the
+/// body, a response of the same size.
 async fn noop(
     State(_): State<App>,
     tenant: Tenant,
     Body(AnyObject): Body<AnyObject>,
-) -> Answered<Value> {
+) -> JsonResult<Value> {
     Ok(Json(json!({
         "reference_id": "00000000-0000-4000-8000-000000000000", "status": "COMPLETED",
         "payer_amount": 500, "payer_currency": "USD", "payee_currency": "USD", "payee_amount": 500,
@@ -74,7 +75,6 @@ async fn noop(
     })))
 }
 
-/// Asking whether the server lives.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().get("/healthz", healthz, op("get_health", "Ask whether the server lives")).get(
@@ -87,7 +87,6 @@ pub fn routes() -> Routes {
     )
 }
 
-/// Measuring what a call costs that does nothing.
 #[must_use]
 pub fn bench_routes() -> Routes {
     Routes::new().post("/v1/noop", noop, op("noop", "Do nothing").example(json!({})))

@@ -1,4 +1,4 @@
-//! Links to the pages of an invoice or order: one to pay it, one for its receipt.
+//! Links to the pages of an invoice or order: payment page and receipt.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,11 +10,11 @@ use domain::sales::source::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Answered, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{PaymentSource, Text};
+use crate::api::response::{JsonResult, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -24,7 +24,7 @@ use store::{StoreError, clock};
 
 payload! {
     /// Which invoice or order.
-    pub struct WhichNumber {
+    pub struct LinkQuery {
         /// Which of the two; a subscription is never found.
         source_type: PaymentSource,
         /// Its number.
@@ -34,23 +34,22 @@ payload! {
 
 /// A link.
 #[derive(Serialize, JsonSchema)]
-pub struct LinkAnswer {
+#[schemars(rename = "LinkAnswer")]
+pub struct LinkResponse {
     url: String,
 }
 
-/// The path of the page on which something is paid.
 #[must_use]
 pub fn pay_path(token: &str) -> String {
     format!("/pay/{token}")
 }
 
-/// The path of the page that shows its receipt.
 #[must_use]
 pub fn receipt_path(token: &str) -> String {
     format!("/receipt/{token}")
 }
 
-/// A token that nobody guesses.
+/// An unguessable token of 128 random bits, as 32 hexadecimal digits.
 ///
 /// # Errors
 /// When the operating system has no random numbers.
@@ -58,8 +57,8 @@ pub fn draw_token() -> Result<String, StoreError> {
     Ok(hex(&clock::random::<16>()?))
 }
 
-/// The page of a source. The first who asks for its link makes it, and so does the first who asks
-/// when a checkout's time is over.
+/// The page of a source. The first request for its link creates it; after a checkout has expired the
+/// first request creates a page that does not expire.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
     let found = app.queries.page_of(source.id).await?;
     if let Some(page) =
@@ -74,35 +73,36 @@ async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Checkout
 async fn link(
     app: &App,
     tenant: &Tenant,
-    query: WhichNumber,
+    query: LinkQuery,
     path: fn(&str) -> String,
-) -> Answered<LinkAnswer> {
+) -> JsonResult<LinkResponse> {
     if !tenant.merchant.verified {
         return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
     }
-    let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
+    let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
     let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;
     let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
-    Ok(Json(LinkAnswer { url: format!("{}{}", app.config.public_url, path(page.current_token())) }))
+    Ok(Json(LinkResponse {
+        url: format!("{}{}", app.config.public_url, path(page.current_token())),
+    }))
 }
 
 async fn pay(
     State(app): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhichNumber>,
-) -> Answered<LinkAnswer> {
+    Query(query): Query<LinkQuery>,
+) -> JsonResult<LinkResponse> {
     link(&app, &tenant, query, pay_path).await
 }
 
 async fn receipt(
     State(app): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhichNumber>,
-) -> Answered<LinkAnswer> {
+    Query(query): Query<LinkQuery>,
+) -> JsonResult<LinkResponse> {
     link(&app, &tenant, query, receipt_path).await
 }
 
-/// Asking for links.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

@@ -1,4 +1,4 @@
-//! A list that is being answered: whose it is, and how much of it one answer has.
+//! Responses to list requests: pages of bounded size with a link to the next one.
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -8,21 +8,20 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::api::answer::{Listed, Rows};
 use crate::api::error::ApiError;
+use crate::api::response::{JsonList, ListResult};
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::net::response_permits::Place;
 use store::reads::lists::{Page, Part};
 
-/// The largest answer: a page whose rows would take more ends before, with its link.
+/// The maximum size of a page in bytes. A page that would be larger ends earlier, with a link.
 const ANSWER_MAX: usize = 1024 * 1024;
-/// Lists of one merchant that are under way at once.
+/// How many lists of one merchant may be in progress at once.
 pub const UNDER_WAY: usize = 8;
 
-/// The merchant that asks for a list, with its place for the answer.
+/// The merchant that requests a list, with its permit for the response.
 pub struct Listing {
-    /// The merchant.
     pub tenant: Tenant,
     uri: Uri,
     place: Place,
@@ -39,21 +38,21 @@ impl FromRequestParts<App> for Listing {
 }
 
 impl Listing {
-    /// The answer: a bare array, with a link to the next page where there may be one. `answer`
-    /// makes a row's answer of what was found; after the `id` of the last row the next page goes
-    /// on.
+    /// The response: a bare array, with a `Link` to the next page where there may be one.
+    /// `to_response` converts one row; `id` is the cursor of a row, after which the next page starts.
     ///
     /// # Errors
-    /// [`ApiError`] for a row that cannot be written.
-    pub fn answer<R, T: Serialize>(
+    /// [`ApiError`] for a row that cannot be serialized.
+    pub fn respond<R, T: Serialize>(
         self,
         page: Page,
         found: Part<R>,
-        answer: impl Fn(R) -> T,
+        to_response: impl Fn(R) -> T,
         id: impl Fn(&T) -> i64,
-    ) -> Listed<T> {
+    ) -> ListResult<T> {
         let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= page.limit);
-        let (body, last, is_cut) = written(found.rows.into_iter().map(answer), id, ANSWER_MAX)?;
+        let (body, last, is_cut) =
+            write_page(found.rows.into_iter().map(to_response), id, ANSWER_MAX)?;
         let next = if is_full || is_cut { last } else { found.looked_to };
         let mut response = Response::new(Body::from(self.place.keep(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -61,13 +60,13 @@ impl Listing {
         {
             response.headers_mut().insert(LINK, link);
         }
-        Ok(Rows::new(response))
+        Ok(JsonList::new(response))
     }
 }
 
-/// An array of at most so many bytes, but of at least one row where there is one; the id of its
-/// last row, and whether it lacks some.
-fn written<T: Serialize>(
+/// An array of at most `most` bytes, but of at least one row if there is any; with the id of its
+/// last row and whether rows were left out.
+fn write_page<T: Serialize>(
     rows: impl Iterator<Item = T>,
     id: impl Fn(&T) -> i64,
     most: usize,
@@ -81,7 +80,7 @@ fn written<T: Serialize>(
         }
         serde_json::to_writer(&mut text, &row)
             .map_err(|error| ApiError::internal(error.to_string()))?;
-        // What ends the array is two bytes.
+        // The end of the array, `]` and a newline, takes two bytes.
         if last.is_some() && text.len().saturating_add(2) > most {
             text.truncate(end);
             is_cut = true;
@@ -111,7 +110,7 @@ mod tests {
     #[test]
     fn an_answer_ends_before_it_is_too_large() {
         let of = |rows: &[i64], most| {
-            let (text, last, is_cut) = written(rows.iter(), |row| **row, most).unwrap();
+            let (text, last, is_cut) = write_page(rows.iter(), |row| **row, most).unwrap();
             (String::from_utf8(text).unwrap(), last, is_cut)
         };
         assert_eq!(of(&[], 1), ("[]\n".to_owned(), None, false));

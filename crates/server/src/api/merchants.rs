@@ -1,4 +1,4 @@
-//! Merchants: what one may know of itself.
+//! The merchant's own data.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,11 +6,11 @@ use domain::directory::merchant::MerchantType;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::Answered;
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{Id, Name};
+use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -18,7 +18,7 @@ use crate::payload;
 
 payload! {
     /// Which merchant. Only the caller itself is found.
-    pub struct WhichMerchant {
+    pub struct MerchantInfoQuery {
         /// Its id.
         merchant_id: Id,
         /// Its legal form.
@@ -28,7 +28,8 @@ payload! {
 
 /// A merchant.
 #[derive(Serialize, JsonSchema)]
-pub struct MerchantInfoAnswer {
+#[schemars(rename = "MerchantInfoAnswer")]
+pub struct MerchantInfoResponse {
     id: i64,
     name: String,
     r#type: Name<MerchantType>,
@@ -39,13 +40,13 @@ pub struct MerchantInfoAnswer {
 async fn info(
     State(_): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhichMerchant>,
-) -> Answered<MerchantInfoAnswer> {
+    Query(query): Query<MerchantInfoQuery>,
+) -> JsonResult<MerchantInfoResponse> {
     let merchant = tenant.merchant;
     if query.merchant_id.0 != merchant.id.0 || query.merchant_type != merchant.kind {
         return Err(ApiError::NotFound);
     }
-    Ok(Json(MerchantInfoAnswer {
+    Ok(Json(MerchantInfoResponse {
         id: merchant.id.0,
         name: merchant.name,
         r#type: Name(merchant.kind),
@@ -54,7 +55,6 @@ async fn info(
     }))
 }
 
-/// Reading a merchant.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().get(

@@ -1,10 +1,9 @@
 //! The HTTP API: the only place that knows JSON and status codes.
 //!
-//! One file a resource: what it takes, what it answers, its handlers, its routes. What a request
-//! may say is declared in [`fields`]; who calls comes from [`tenant::Tenant`], without which a
-//! handler cannot read a row.
+//! One file a resource: payloads, responses, handlers, routes, in this order. The types of request
+//! fields are in [`fields`]. The caller is a [`Tenant`](crate::net::principal::Tenant); every read
+//! and every command of a handler is limited to it.
 
-pub mod answer;
 pub mod api_keys;
 pub mod auth;
 pub mod checkouts;
@@ -29,12 +28,15 @@ pub mod payment_accounts;
 pub mod payment_intents;
 pub mod predictions;
 pub mod realtime_keys;
+pub mod response;
 pub mod routes;
 pub mod sandbox;
 pub mod sessions;
 pub mod sources;
 pub mod status;
 pub mod wallets;
+
+use std::sync::LazyLock;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 
@@ -48,8 +50,7 @@ fn api() -> Routes {
     auth::routes()
         .and(parties::routes())
         .and(counterparties::routes())
-        .and(sources::routes::<sources::Invoices>())
-        .and(sources::routes::<sources::Orders>())
+        .and(sources::routes())
         .and(checkouts::routes())
         .and(links::routes())
         .and(web::routes())
@@ -70,14 +71,18 @@ fn api() -> Routes {
         .and(health::routes())
 }
 
+/// The OpenAPI document of the whole API, as it is checked in and served.
+pub static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| format!("{:#}\n", openapi::document(&api())));
+
 fn all() -> Routes {
-    api().and(openapi::routes()).and(docs::routes())
+    api().and(openapi::routes(&DOCUMENT)).and(docs::routes())
 }
 
 /// Every route, as method and path.
 #[must_use]
 pub fn route_list() -> Vec<(String, String)> {
-    all().list().iter().map(|route| (route.method.to_owned(), route.path.clone())).collect()
+    all().list().iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect()
 }
 
 /// The API of a server.
@@ -97,8 +102,34 @@ pub fn router(app: App) -> axum::Router {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::Path;
 
     use super::*;
+
+    fn sources_below(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources_below(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                text.push_str(source.split("#[cfg(test)]\nmod tests {").next().unwrap());
+            }
+        }
+    }
+
+    /// A search of the sources for a path finds its handler.
+    #[test]
+    fn every_path_stands_literally_in_the_sources() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut sources = String::new();
+        for part in ["api", "web"] {
+            sources_below(&folder.join(part), &mut sources);
+        }
+        for (method, path) in route_list() {
+            assert!(sources.contains(&format!("\"{path}\"")), "{method} {path} is composed");
+        }
+    }
 
     #[test]
     fn no_route_is_there_twice() {

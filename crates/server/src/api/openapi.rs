@@ -1,8 +1,8 @@
-//! The document of the API, OpenAPI 3.1, made of the routes; and the page that shows it.
+//! The OpenAPI 3.1 document of the API, generated from the routes.
 
 use std::sync::LazyLock;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::api::describe::resource;
 use crate::api::error;
 use crate::api::routes::Routes;
 
-/// What the resources are, in the order in which a newcomer needs them.
+/// Name, title and description of each resource, in the order in which a new user needs them.
 const TAGS: [(&str, &str, &str); 22] = [
     (
         "jwt",
@@ -74,14 +74,14 @@ const DESCRIPTION: &str = "Declare what is to be paid as a session, then execute
     its currency's decimals. An explicit `null` is as good as absent, and unknown fields are ignored. Every error is JSON with \
     a `detail`.";
 
-/// What a resource is called where nobody has named it: `payment-accounts` is `Payment accounts`.
+/// The title of a resource that is not in [`TAGS`]: `payment-accounts` is `Payment accounts`.
 fn titled(name: &str) -> String {
     let words = name.replace('-', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The resources of these routes: those that have a description in its order, then all others.
+/// The tags of the document: the resources of [`TAGS`] that have routes, then all others.
 fn tags(used: &[&str]) -> Vec<Value> {
     let known = TAGS.iter().filter(|(name, ..)| used.contains(name));
     let known = known.map(
@@ -91,7 +91,7 @@ fn tags(used: &[&str]) -> Vec<Value> {
     known.chain(others.map(|name| json!({ "name": name, "x-displayName": titled(name) }))).collect()
 }
 
-/// The document of some routes.
+/// The document that describes these routes.
 #[must_use]
 pub fn document(routes: &Routes) -> Value {
     let mut settings = SchemaSettings::draft2020_12().for_serialize();
@@ -102,11 +102,11 @@ pub fn document(routes: &Routes) -> Value {
     let mut used = vec![];
     for route in routes.list() {
         let Some(operation) = route.operation(&mut schemas) else { continue };
-        let tag = resource(&route.path);
+        let tag = resource(route.path);
         if !used.contains(&tag) {
             used.push(tag);
         }
-        let path = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation;
     }
     let responses = error::responses(&mut schemas);
@@ -132,21 +132,11 @@ pub fn document(routes: &Routes) -> Value {
     })
 }
 
-/// The document of the whole API, as it is checked in and served.
-pub static DOCUMENT: LazyLock<String> =
-    LazyLock::new(|| format!("{:#}\n", document(&crate::api::api())));
-
-/// The headers of the document.
-type Headers = [(HeaderName, &'static str); 2];
-
-async fn served() -> (Headers, &'static str) {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], DOCUMENT.as_str())
-}
-
-/// The document.
+/// Serves the document.
 #[must_use]
-pub fn routes() -> Routes {
-    Routes::new().page("/openapi.json", served)
+pub fn routes(document: &'static LazyLock<String>) -> Routes {
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
+    Routes::new().page("/openapi.json", async move || (headers, document.as_str()))
 }
 
 #[cfg(test)]
@@ -154,6 +144,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::api::DOCUMENT;
     use crate::api::fields::Schemas;
 
     #[test]

@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids, Query};
-use crate::api::fields::{CountryCode, Email, Id, Phone, Text};
+use crate::api::fields::{Email, Id, OptionalCountry, Phone, Text};
 use crate::api::listing::Listing;
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -31,7 +31,7 @@ payload! {
         /// Its email.
         email: Option<Email>,
         /// ISO 3166, two letters or three, in any case; answered as two.
-        country_code: CountryCode,
+        country_code: OptionalCountry,
     }
 
     /// Which parties.
@@ -47,7 +47,8 @@ payload! {
 
 /// A party.
 #[derive(Serialize, JsonSchema)]
-pub struct PartyAnswer {
+#[schemars(rename = "PartyAnswer")]
+pub struct PartyResponse {
     id: i64,
     fullname: String,
     email: Option<String>,
@@ -57,7 +58,7 @@ pub struct PartyAnswer {
     updated_at: Time,
 }
 
-impl From<Party> for PartyAnswer {
+impl From<Party> for PartyResponse {
     fn from(party: Party) -> Self {
         Self {
             id: party.id.0,
@@ -75,12 +76,12 @@ async fn create(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<CreateParty>,
-) -> Answered<PartyAnswer> {
+) -> JsonResult<PartyResponse> {
     let new = NewParty {
         fullname: payload.fullname.0,
         phone: payload.phone.0,
         email: payload.email.map(|email| email.0),
-        country_code: payload.country_code.0,
+        country_code: payload.country_code.0.map(|country| country.0),
     };
     let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Output::Party);
     Ok(Json(party.into()))
@@ -90,23 +91,22 @@ async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListParties>,
-) -> Listed<PartyAnswer> {
+) -> ListResult<PartyResponse> {
     let page = page(query.limit, query.after_id);
     let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
     let found = app.queries.parties(listing.tenant.id(), fullname, page).await?;
-    listing.answer(page, found, PartyAnswer::from, |row| row.id)
+    listing.respond(page, found, PartyResponse::from, |row| row.id)
 }
 
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<PartyAnswer> {
+) -> JsonResult<PartyResponse> {
     let party = app.queries.party(tenant.id(), PartyId(id)).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(party.into()))
 }
 
-/// Making, listing and reading parties.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

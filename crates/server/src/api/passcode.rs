@@ -1,5 +1,6 @@
-//! The passcode: set and removed by whoever knows the one before; each try reserved before it is
-//! compared, and compared outside the engine.
+//! The passcode of payouts. Setting or removing it needs the current one. Each attempt is reserved
+//! as a row before the hash is compared, so that a crash never gives an attempt away for free; the
+//! comparison itself is slow and runs outside the engine.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::answer::Answered;
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::fields::Text;
+use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::hashing::Place;
@@ -28,13 +29,12 @@ use crate::engine::Failure;
 use crate::net::principal::Tenant;
 use crate::payload;
 
-/// A call waits so long until its try can be reserved, because others are being compared.
+/// How long a call waits to reserve its attempt while other attempts are being compared.
 const WAIT: Duration = Duration::from_secs(2);
-/// Between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How a try went is told to a database that is away for so long; then the try counts as wrong in
-/// any case.
-const TELL_FOR: u32 = 30;
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
+/// How often, once a second, recording an attempt's outcome is retried while the database is
+/// unavailable. After that the attempt counts as wrong.
+const OUTCOME_RETRIES: u32 = 30;
 
 payload! {
     /// A passcode to set.
@@ -54,56 +54,60 @@ payload! {
 
 /// Whether payouts need a passcode.
 #[derive(Serialize, JsonSchema)]
-pub struct PasscodeAnswer {
+#[schemars(rename = "PasscodeAnswer")]
+pub struct PasscodeResponse {
     has_passcode: bool,
 }
 
-/// What came of a try.
-pub enum Tried {
-    /// The call was made before: it needs no passcode.
+/// The outcome of checking a passcode.
+pub enum PasscodeCheck {
+    /// The request is a repetition: its stored execution is returned without a passcode.
     Replayed(Box<Execution>),
-    /// None is set.
+    /// The merchant has no passcode.
     NotSet,
-    /// It was compared and found right; the hash that it was compared with.
-    Right(String),
+    /// The passcode is correct. Holds the hash that it was compared with, so that the decision can
+    /// detect a passcode that was replaced meanwhile.
+    Correct(String),
 }
 
-fn crowded() -> ApiError {
+fn too_many_attempts() -> ApiError {
     ApiError::TooMany(1)
 }
 
-/// Reserves a try by `reserve`, compares the code and writes down what came of it.
+/// Reserves an attempt with the command `reserve`, compares the code and records the outcome.
 ///
 /// # Errors
-/// 403 when it is wrong or locked; 429 when too many are compared at once; what the engine refuses.
-pub async fn try_code(
+/// 403 when the code is wrong or locked; 429 when too many attempts are being compared; what the
+/// engine refuses.
+pub async fn check_code(
     app: &App,
     caller: Caller,
     reserve: &Command,
     code: &str,
-) -> Result<Tried, ApiError> {
+) -> Result<PasscodeCheck, ApiError> {
     let mut waiting_since = None;
     loop {
-        // Memory first: a try that is reserved does not wait for it, and keeps no other out
-        // meanwhile.
-        let mut place = app.hashing.place(caller.merchant_id).await.ok_or_else(crowded)?;
+        // Memory for the hash comes first: a reserved attempt must not block others while it waits
+        // for memory.
+        let mut place =
+            app.hashing.place(caller.merchant_id).await.ok_or_else(too_many_attempts)?;
         match app.engine.submit(caller, reserve.clone()).await {
             Ok(Output::Executed(executed)) => {
-                return Ok(Tried::Replayed(Box::new(executed.execution)));
+                return Ok(PasscodeCheck::Replayed(Box::new(executed.execution)));
             }
-            Ok(Output::Passcode(None)) => return Ok(Tried::NotSet),
+            Ok(Output::Passcode(None)) => return Ok(PasscodeCheck::NotSet),
             Ok(Output::Passcode(Some(attempt))) => {
                 return compare(app, caller.merchant_id, attempt, code, &mut place).await;
             }
-            Ok(_) => return Err(ApiError::another_answer()),
+            Ok(_) => return Err(ApiError::unexpected_output()),
             Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
             Err(failure) => return Err(failure.into()),
         }
         drop(place);
         if waiting_since.get_or_insert_with(Instant::now).elapsed() >= WAIT {
-            return Err(crowded());
+            return Err(too_many_attempts());
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
@@ -113,21 +117,21 @@ async fn compare(
     attempt: PasscodeAttempt,
     code: &str,
     place: &mut Place,
-) -> Result<Tried, ApiError> {
+) -> Result<PasscodeCheck, ApiError> {
     let (hash, code) = (attempt.hash.clone(), code.to_owned());
     let compared =
         place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
-    // A hash that is broken is no wrong guess.
+    // A broken stored hash is not the caller's wrong guess.
     end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
     match compared {
-        Some(true) => Ok(Tried::Right(attempt.hash)),
+        Some(true) => Ok(PasscodeCheck::Correct(attempt.hash)),
         Some(false) => Err(ApiError::Forbidden(Refusal::PasscodeInvalid.to_string())),
         None => Err(ApiError::internal("a stored passcode hash is broken")),
     }
 }
 
-/// Writes down how a try went. Where the database is away that is tried again behind the caller's
-/// back: what stays open would count as wrong.
+/// Records the outcome of an attempt. While the database is unavailable a background task retries,
+/// because an attempt that stays open counts as wrong.
 async fn end(
     app: &App,
     merchant: MerchantId,
@@ -140,7 +144,7 @@ async fn end(
     };
     let engine = app.engine.clone();
     tokio::spawn(async move {
-        for _ in 0..TELL_FOR {
+        for _ in 0..OUTCOME_RETRIES {
             tokio::time::sleep(Duration::from_secs(1)).await;
             if engine.submit_for(merchant, command.clone()).await.is_ok() {
                 return;
@@ -150,8 +154,8 @@ async fn end(
     Err(failure.into())
 }
 
-/// The hash of the passcode that is to be replaced, if the current one was given and is right;
-/// `None` where none is set, or none was given.
+/// The hash of the passcode to replace, if the current one was given and is correct; `None` when no
+/// passcode is set or none was given.
 async fn compared(
     app: &App,
     caller: Caller,
@@ -159,26 +163,26 @@ async fn compared(
 ) -> Result<Option<String>, ApiError> {
     let Some(current) = current else { return Ok(None) };
     let reserve = Command::ReservePasscodeChange(caller.merchant_id, caller.api_key_id);
-    match try_code(app, caller, &reserve, &current).await? {
-        Tried::Right(hash) => Ok(Some(hash)),
-        Tried::NotSet => Ok(None),
-        Tried::Replayed(_) => Err(ApiError::another_answer()),
+    match check_code(app, caller, &reserve, &current).await? {
+        PasscodeCheck::Correct(hash) => Ok(Some(hash)),
+        PasscodeCheck::NotSet => Ok(None),
+        PasscodeCheck::Replayed(_) => Err(ApiError::unexpected_output()),
     }
 }
 
 async fn hashed(app: &App, merchant: MerchantId, passcode: String) -> Result<String, ApiError> {
-    let mut place = app.hashing.place(merchant).await.ok_or_else(crowded)?;
+    let mut place = app.hashing.place(merchant).await.ok_or_else(too_many_attempts)?;
     let hash = place.apart(move |scratch| secrets::hash_passcode(&passcode, scratch)).await;
     hash.ok_or_else(|| ApiError::internal("a hash was not finished"))?.map_err(ApiError::internal)
 }
 
-/// Puts a passcode, or none, in the place of the current one.
+/// Replaces the current passcode with a new one, or removes it.
 async fn change(
     app: App,
     caller: Caller,
     current: Option<String>,
     new: Option<String>,
-) -> Answered<PasscodeAnswer> {
+) -> JsonResult<PasscodeResponse> {
     let replaces = compared(&app, caller, current).await?;
     let hash = match new {
         Some(passcode) => Some(hashed(&app, caller.merchant_id, passcode).await?),
@@ -190,18 +194,18 @@ async fn change(
         .submit(caller, Command::ReplacePasscode(caller.merchant_id, replaces, hash))
         .await?
     {
-        Output::Done => Ok(Json(PasscodeAnswer { has_passcode })),
-        _ => Err(ApiError::another_answer()),
+        Output::Done => Ok(Json(PasscodeResponse { has_passcode })),
+        _ => Err(ApiError::unexpected_output()),
     }
 }
 
-/// In a task of its own: a client that goes away leaves no try behind that is never ended.
-async fn change_to_the_end(
+/// Runs in its own task, so that a client that disconnects leaves no attempt unfinished.
+async fn change_to_completion(
     app: App,
     caller: Caller,
     current: Option<String>,
     new: Option<String>,
-) -> Answered<PasscodeAnswer> {
+) -> JsonResult<PasscodeResponse> {
     let done = tokio::spawn(change(app, caller, current, new)).await;
     done.map_err(|_| ApiError::internal("the task of a passcode panicked"))?
 }
@@ -210,20 +214,19 @@ async fn set(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<SetPasscode>,
-) -> Answered<PasscodeAnswer> {
+) -> JsonResult<PasscodeResponse> {
     let current = payload.current.map(|current| current.0);
-    change_to_the_end(app, tenant.caller, current, Some(payload.passcode.0)).await
+    change_to_completion(app, tenant.caller, current, Some(payload.passcode.0)).await
 }
 
 async fn remove(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<RemovePasscode>,
-) -> Answered<PasscodeAnswer> {
-    change_to_the_end(app, tenant.caller, Some(payload.current.0), None).await
+) -> JsonResult<PasscodeResponse> {
+    change_to_completion(app, tenant.caller, Some(payload.current.0), None).await
 }
 
-/// Setting and removing the passcode.
 #[must_use]
 pub fn routes() -> Routes {
     let set_it = op("set_passcode", "Set the passcode that payouts need").details(

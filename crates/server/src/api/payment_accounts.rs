@@ -7,20 +7,19 @@ use domain::directory::create_payment_account::NewAccount;
 use domain::directory::payment_account::PaymentAccount;
 use domain::kernel::ids::{PartyId, PaymentAccountId};
 use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::phone::is_phone;
 use domain::kernel::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::api::answer::{Answered, Limit, Listed, Time, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query, QueryAndBody};
-use crate::api::fields::{
-    CountryCode, Fault, FaultKind, FromValue, Id, Name, Network, Part, Phone, Text,
-};
+use crate::api::fields::{AccountNetwork, Fault, FaultKind, Id, Name, OptionalCountry, Part, Text};
 use crate::api::listing::Listing;
 use crate::api::predictions::test_card;
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -33,13 +32,13 @@ payload! {
         /// The holder's name on it.
         account_name: Text<255>,
         /// The network, or for mobile money the method's own name.
-        provider: Network,
+        provider: AccountNetwork,
         /// The method.
         method: Method,
         /// The party that holds it.
         party_id: Id,
         /// ISO 3166, two letters or three, in any case; answered as two.
-        country_code: CountryCode,
+        country_code: OptionalCountry,
         /// The number of the phone, without a plus sign; for a card the provider's name for it, in
         /// the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
@@ -70,7 +69,8 @@ payload! {
 
 /// A payment account. Its number is never written whole.
 #[derive(Serialize, JsonSchema)]
-pub struct PaymentAccountAnswer {
+#[schemars(rename = "PaymentAccountAnswer")]
+pub struct PaymentAccountResponse {
     id: i64,
     account_name: String,
     provider: Name<Provider>,
@@ -84,15 +84,15 @@ pub struct PaymentAccountAnswer {
     updated_at: Time,
 }
 
-/// The last four characters, and a star for each before them.
+/// Replaces all but the last four characters with stars.
 fn mask(number: &str) -> String {
     let hidden = number.chars().count().saturating_sub(4);
-    // A number so short that four characters were all of it is hidden whole.
+    // A number of four characters or fewer is hidden completely.
     let hidden = if hidden == 0 { number.chars().count() } else { hidden };
     number.chars().enumerate().map(|(at, c)| if at < hidden { '*' } else { c }).collect()
 }
 
-impl From<PaymentAccount> for PaymentAccountAnswer {
+impl From<PaymentAccount> for PaymentAccountResponse {
     fn from(account: PaymentAccount) -> Self {
         Self {
             id: account.id.0,
@@ -110,7 +110,7 @@ impl From<PaymentAccount> for PaymentAccountAnswer {
     }
 }
 
-/// What the sandbox would take for another card or number than was meant.
+/// The fault of an account number that is not a phone number or, in the sandbox, not a test card.
 fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind> {
     let number = &payload.insensitive_account_number.as_ref()?.0;
     match payload.method {
@@ -121,10 +121,10 @@ fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind>
         {
             Some(FaultKind::Refused(Refusal::NoCard))
         }
-        // Not by its shape, since that depends on the method, which the document cannot say.
-        method if method.is_mobile_money() => Phone::read(&Value::String(number.clone()))
-            .err()
-            .map(|_| FaultKind::Refused(Refusal::NoPhone)),
+        // Checked here and not by the field's type, because the rule depends on the method.
+        method if method.is_mobile_money() => {
+            (!is_phone(number)).then_some(FaultKind::Refused(Refusal::NoPhone))
+        }
         _ => None,
     }
 }
@@ -133,7 +133,7 @@ async fn create(
     State(app): State<App>,
     tenant: Tenant,
     QueryAndBody(purpose, payload): QueryAndBody<AccountPurpose, CreatePaymentAccount>,
-) -> Answered<PaymentAccountAnswer> {
+) -> JsonResult<PaymentAccountResponse> {
     if let Some(kind) = wrong_number(&payload, tenant.merchant.mode) {
         return Err(vec![Fault::at(
             &[Part::Name("body"), Part::Name("insensitive_account_number")],
@@ -147,7 +147,7 @@ async fn create(
         provider: payload.provider.0,
         method: payload.method,
         operation: purpose.operation_type,
-        country_code: payload.country_code.0,
+        country_code: payload.country_code.0.map(|country| country.0),
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
     let account =
@@ -159,7 +159,7 @@ async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListPaymentAccounts>,
-) -> Listed<PaymentAccountAnswer> {
+) -> ListResult<PaymentAccountResponse> {
     let page = page(query.limit, query.after_id);
     let filter = AccountFilter {
         party: query.party_id.map(|id| PartyId(id.0)),
@@ -168,14 +168,14 @@ async fn list_all(
         is_active: query.is_active,
     };
     let found = app.queries.payment_accounts(listing.tenant.id(), filter, page).await?;
-    listing.answer(page, found, PaymentAccountAnswer::from, |row| row.id)
+    listing.respond(page, found, PaymentAccountResponse::from, |row| row.id)
 }
 
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<PaymentAccountAnswer> {
+) -> JsonResult<PaymentAccountResponse> {
     let account = app.queries.payment_account(tenant.id(), id).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(account.into()))
 }
@@ -184,21 +184,20 @@ async fn deactivate(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<PaymentAccountAnswer> {
+) -> JsonResult<PaymentAccountResponse> {
     let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
     Ok(Json(submit!(app, tenant.caller, command, Output::Account).into()))
 }
 
-/// Making, listing, reading and deactivating payment accounts.
 #[must_use]
 pub fn routes() -> Routes {
     let example = json!({
         "account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": 1,
         "insensitive_account_number": "231880000001",
     });
-    let said = op("create_payment_account", "Make a payment account").example(example);
+    let operation = op("create_payment_account", "Make a payment account").example(example);
     Routes::new()
-        .post("/v1/payment-accounts/create", create, said)
+        .post("/v1/payment-accounts/create", create, operation)
         .get(
             "/v1/payment-accounts/list",
             list_all,

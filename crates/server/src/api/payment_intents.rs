@@ -1,4 +1,4 @@
-//! Payment intents: executions with all that happened to them, down to the ledger.
+//! Payment intents: executions with their events and ledger entries.
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ use domain::payments::session::SessionKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Amount, Answered, Limit, Listed, Time, page};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
-use crate::api::executions::ExecutionAnswer;
+use crate::api::executions::ExecutionResponse;
 use crate::api::extract::{Ids, Query};
 use crate::api::fields::{Code, Id, Name};
 use crate::api::listing::Listing;
+use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
-use crate::api::sessions::{self, SessionAnswer};
-use crate::api::wallets::EntryAnswer;
+use crate::api::sessions::{self, SessionResponse};
+use crate::api::wallets::EntryResponse;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
@@ -40,7 +40,8 @@ payload! {
 
 /// A payment intent.
 #[derive(Serialize, JsonSchema)]
-pub struct PaymentIntentAnswer {
+#[schemars(rename = "PaymentIntentAnswer")]
+pub struct PaymentIntentResponse {
     id: i64,
     session_id: i64,
     source_id: Option<i64>,
@@ -53,8 +54,10 @@ pub struct PaymentIntentAnswer {
     gateway_fee: Amount,
     fx_fee: Amount,
     fee_currency: Code,
-    /// Collections: what of it is refunded or under way to be, in the payer's currency; the rest
-    /// can be refunded.
+    #[schemars(
+        description = "Collections: what of it is refunded or under way to be, in the payer's currency; the rest can \
+                       be refunded."
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_amount: Option<Amount>,
     completed_at: Option<Time>,
@@ -64,10 +67,10 @@ pub struct PaymentIntentAnswer {
     created_at: Time,
     updated_at: Time,
     #[serde(flatten)]
-    execution: ExecutionAnswer,
+    execution: ExecutionResponse,
 }
 
-impl From<Execution> for PaymentIntentAnswer {
+impl From<Execution> for PaymentIntentResponse {
     fn from(execution: Execution) -> Self {
         let currency = execution.wallet_currency();
         let fee = |minor| Amount(Money::new(minor, currency));
@@ -98,17 +101,18 @@ impl From<Execution> for PaymentIntentAnswer {
 
 /// Something that happened, with the ledger transaction that it caused.
 #[derive(Serialize, JsonSchema)]
-pub struct EventAnswer {
+#[schemars(rename = "EventAnswer")]
+pub struct EventResponse {
     id: i64,
     r#type: Name<EventType>,
     subject_type: Name<EventEntity>,
     subject_id: i64,
     note: Option<String>,
     created_at: Time,
-    entries: Vec<EntryAnswer>,
+    entries: Vec<EntryResponse>,
 }
 
-impl EventAnswer {
+impl EventResponse {
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> i64 {
@@ -118,24 +122,25 @@ impl EventAnswer {
 
 /// A payment intent, its session, and all that happened, oldest first.
 #[derive(Serialize, JsonSchema)]
-pub struct PaymentIntentDetailAnswer {
+#[schemars(rename = "PaymentIntentDetailAnswer")]
+pub struct PaymentIntentDetailResponse {
     #[serde(flatten)]
-    intent: PaymentIntentAnswer,
-    session: Option<SessionAnswer>,
-    timeline: Vec<EventAnswer>,
+    intent: PaymentIntentResponse,
+    session: Option<SessionResponse>,
+    timeline: Vec<EventResponse>,
 }
 
-/// The kind of the session that it carried out.
+/// The kind of the session that was executed.
 fn kind_of(execution: &Execution) -> SessionKind {
     let kind = SessionKind::ALL.iter().find(|kind| kind.operation() == execution.operation);
     kind.copied().unwrap_or(SessionKind::Checkout)
 }
 
-/// The ledger transactions of some events: their entries, by the event that caused them.
+/// The ledger entries of some events, by the event that caused them.
 pub(crate) struct Transactions(HashMap<EventId, Vec<(Entry, Option<AccountKind>)>>);
 
 impl Transactions {
-    /// Reads them, however many, with one statement.
+    /// Reads the entries of all events with one statement.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -153,10 +158,10 @@ impl Transactions {
     }
 
     /// An event with its entries.
-    pub(crate) fn answer(&self, event: Event) -> EventAnswer {
+    pub(crate) fn answer(&self, event: Event) -> EventResponse {
         let entries = self.0.get(&event.id).into_iter().flatten();
         let note = event.public_note().map(str::to_owned);
-        EventAnswer {
+        EventResponse {
             id: event.id.0,
             r#type: Name(event.kind),
             subject_type: Name(event.entity),
@@ -172,7 +177,7 @@ async fn timeline(
     app: &App,
     tenant: &Tenant,
     execution: &Execution,
-) -> Result<Vec<EventAnswer>, ApiError> {
+) -> Result<Vec<EventResponse>, ApiError> {
     let mut events = app.queries.events_of(tenant.id(), execution.session_id.0).await?;
     events.extend(app.queries.events_of(tenant.id(), execution.id.0).await?);
     events.sort_by_key(|event| (event.created_at, event.id));
@@ -184,29 +189,28 @@ async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<PaymentIntentDetailAnswer> {
+) -> JsonResult<PaymentIntentDetailResponse> {
     let execution =
         app.queries.execution(tenant.id(), ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
     let timeline = timeline(&app, &tenant, &execution).await?;
     let session =
         match app.queries.session(tenant.id(), kind_of(&execution), execution.session_id).await? {
-            Some(session) => Some(sessions::answer(&app, &tenant, session).await?),
+            Some(session) => Some(sessions::response(&app, &tenant, session).await?),
             None => None,
         };
-    Ok(Json(PaymentIntentDetailAnswer { intent: execution.into(), session, timeline }))
+    Ok(Json(PaymentIntentDetailResponse { intent: execution.into(), session, timeline }))
 }
 
 async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListPaymentIntents>,
-) -> Listed<PaymentIntentAnswer> {
+) -> ListResult<PaymentIntentResponse> {
     let page = page(query.limit, query.after_id);
     let found = app.queries.executions(listing.tenant.id(), page).await?;
-    listing.answer(page, found, PaymentIntentAnswer::from, |row| row.id)
+    listing.respond(page, found, PaymentIntentResponse::from, |row| row.id)
 }
 
-/// Reading payment intents.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

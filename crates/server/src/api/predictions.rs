@@ -1,5 +1,5 @@
-//! Predictions: what a payment would cost now, and what a number or card can do. They read the
-//! tariff that executions are decided by, through the same functions.
+//! Predictions: what a payment would cost now, and what a phone number or card supports. They use
+//! the tariff and the functions of executions.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,14 +14,14 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::answer::Answered;
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{
-    Code, Fault, FaultKind, FromValue, Id, Name, Part, PaymentSource, Phone, Schemas, Text,
+    Code, Fault, FaultKind, FromValue, Id, Name, Network, Part, PaymentSource, Phone, Schemas, Text,
 };
-use crate::api::names::{NetworkName, OwnerKind};
+use crate::api::names::OwnerKind;
+use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -41,7 +41,7 @@ payload! {
         /// The operation.
         operation_type: Operation,
         /// The network, or for mobile money the method's own name.
-        provider: NetworkName,
+        provider: Network,
         /// Who bears the fees of a collection.
         fee_bearer: FeeBearer,
         /// What the owner of the fee tier is; the caller, where nothing is said.
@@ -57,7 +57,7 @@ payload! {
         /// The method.
         payment_method: Method,
         /// The network, or for mobile money the method's own name.
-        provider: NetworkName,
+        provider: Network,
         /// Invoice or order; a subscription is never found.
         source_type: PaymentSource,
         /// Its id.
@@ -79,11 +79,11 @@ payload! {
         /// The operation.
         operation_type: Operation,
         /// The network: cards have one.
-        provider: Option<NetworkName>,
+        provider: Option<Network>,
     }
 }
 
-/// A phone number as people write it: with a plus sign, blanks, hyphens and brackets, or without.
+/// A phone number that may have a plus sign, blanks, hyphens and brackets.
 pub struct AnyPhone(pub String);
 
 impl FromValue for AnyPhone {
@@ -101,7 +101,8 @@ impl FromValue for AnyPhone {
 
 /// The figures of a payment. Amounts are texts, as the public API has them here.
 #[derive(Serialize, JsonSchema)]
-pub struct PredictionAnswer {
+#[schemars(rename = "PredictionAnswer")]
+pub struct PredictionResponse {
     payer_amount: String,
     payer_currency: Code,
     payee_amount: String,
@@ -113,7 +114,7 @@ pub struct PredictionAnswer {
     gateway_currency: Code,
 }
 
-impl From<Quote> for PredictionAnswer {
+impl From<Quote> for PredictionResponse {
     fn from(quote: Quote) -> Self {
         // Fees are in the currency of invoice or wallet, which is the payee's.
         let currency = quote.payee.currency;
@@ -134,21 +135,25 @@ impl From<Quote> for PredictionAnswer {
 
 /// What a number's operator is and does.
 #[derive(Serialize, JsonSchema)]
-pub struct PhoneAnswer {
+#[schemars(rename = "PhoneAnswer")]
+pub struct PhoneResponse {
     carrier: String,
     country: String,
     currencies: Vec<Code>,
     phone: String,
     payment_method: Name<Method>,
-    /// The method's own name: clients send it back as `method` and as `provider`, and both calls
-    /// take it.
+    #[schemars(
+        description = "The method's own name: clients send it back as `method` and as `provider`, and both calls take \
+                       it."
+    )]
     gateway_provider: Name<Method>,
     operation_type: Name<Operation>,
 }
 
 /// What a card is and does.
 #[derive(Serialize, JsonSchema)]
-pub struct CardAnswer {
+#[schemars(rename = "CardAnswer")]
+pub struct CardResponse {
     brand: &'static str,
     country: String,
     currencies: Vec<Code>,
@@ -160,7 +165,7 @@ fn on_query(field: &'static str, kind: FaultKind) -> ApiError {
     ApiError::Invalid(vec![Fault::at(&[Part::Name("query"), Part::Name(field)], kind)])
 }
 
-/// A refusal on the field of the query that it is about; `amount` names the one that says how much.
+/// Locates a refusal at the field of the query that it is about; `amount` is the field of the amount.
 fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
     let field = match refusal {
         Refusal::NoMarket { .. } | Refusal::NoFee { .. } => "payment_method",
@@ -170,21 +175,19 @@ fn refused(refusal: Refusal, amount: &'static str) -> ApiError {
     on_query(field, FaultKind::Refused(refusal))
 }
 
-fn network(name: NetworkName, method: Method) -> Result<Provider, ApiError> {
-    name.of(method).ok_or_else(|| {
-        let own = method.is_mobile_money().then_some(method.as_str());
-        let names = Provider::ALL.iter().map(|provider| provider.as_str()).chain(own);
-        on_query("provider", FaultKind::NotEnum(names.collect()))
-    })
+fn network(network: Network, method: Method) -> Result<Provider, ApiError> {
+    network
+        .for_method(method)
+        .ok_or_else(|| on_query("provider", FaultKind::NotEnum(Network::names(&[method]))))
 }
 
 async fn amount(
     State(app): State<App>,
     tenant: Tenant,
     Query(query): Query<PredictAmount>,
-) -> Answered<PredictionAnswer> {
+) -> JsonResult<PredictionResponse> {
     let merchant = &tenant.merchant;
-    // Another merchant's tier is not the caller's to know.
+    // A caller must not learn another merchant's tier.
     let of_caller = query.owner_type.is_none_or(|kind| kind.merchant() == Some(merchant.kind))
         && query.owner_id.is_none_or(|id| id.0 == merchant.id.0);
     if !of_caller {
@@ -213,10 +216,10 @@ async fn source(
     State(app): State<App>,
     tenant: Tenant,
     Query(query): Query<PredictSource>,
-) -> Answered<PredictionAnswer> {
+) -> JsonResult<PredictionResponse> {
     let method = query.payment_method;
     let provider = network(query.provider, method)?;
-    let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
+    let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
     let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
     let route = Route {
@@ -237,7 +240,7 @@ async fn source(
     Ok(Json(quote.into()))
 }
 
-/// The currencies in which a method does an operation at `now`; at least one.
+/// The currencies in which a method supports an operation at `now`; at least one.
 async fn currencies(
     app: &App,
     (method, provider): (Method, Provider),
@@ -260,12 +263,12 @@ async fn phone(
     State(app): State<App>,
     tenant: Tenant,
     Query(query): Query<PredictPhone>,
-) -> Answered<PhoneAnswer> {
+) -> JsonResult<PhoneResponse> {
     let tariff = app.queries.tariff().await?;
     let unknown = || on_query("phone", FaultKind::Refused(Refusal::NoOperator));
     let operator = tariff.operator(&query.phone.0, tenant.now).ok_or_else(unknown)?;
     let provider = tariff.provider_of(operator.method, tenant.now).ok_or_else(unknown)?;
-    Ok(Json(PhoneAnswer {
+    Ok(Json(PhoneResponse {
         carrier: operator.carrier.clone(),
         country: operator.country.clone(),
         currencies: currencies(&app, (operator.method, provider), query.operation_type, tenant.now)
@@ -277,7 +280,7 @@ async fn phone(
     }))
 }
 
-/// Brands of the test cards; what follows a brand's name says how such a card behaves.
+/// Brands of the test cards. A suffix after the brand says how the card behaves.
 const BRANDS: [&str; 7] = ["visa", "mastercard", "amex", "discover", "diners", "jcb", "unionpay"];
 /// Test cards that are named for what they do: each is a Visa card.
 const BEHAVIOURS: [&str; 4] =
@@ -307,15 +310,15 @@ async fn card(
     State(app): State<App>,
     tenant: Tenant,
     Query(query): Query<PredictCard>,
-) -> Answered<CardAnswer> {
+) -> JsonResult<CardResponse> {
     let method = Method::CreditCard;
     let provider = Provider::Stripe;
-    if query.provider.is_some_and(|name| name.of(method) != Some(provider)) {
+    if query.provider.is_some_and(|network| network.for_method(method) != Some(provider)) {
         return Err(on_query("provider", FaultKind::NotEnum(vec![provider.as_str()])));
     }
     let unknown = || on_query("payment_method_id", FaultKind::Refused(Refusal::NoCard));
     let (brand, country) = test_card(&query.payment_method_id.0).ok_or_else(unknown)?;
-    Ok(Json(CardAnswer {
+    Ok(Json(CardResponse {
         brand,
         country,
         currencies: currencies(&app, (method, provider), query.operation_type, tenant.now).await?,
@@ -324,7 +327,6 @@ async fn card(
     }))
 }
 
-/// Asking before paying.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

@@ -1,4 +1,4 @@
-//! Realtime keys: a token that lets its holder listen to one payment.
+//! Realtime keys: tokens for the event channel of one payment.
 
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
 
-/// A token is good for so many seconds.
+/// The lifetime of a token, in seconds.
 const SECONDS: i64 = 3_600;
 
 payload! {
@@ -35,7 +35,8 @@ payload! {
     }
 }
 
-/// What the token says. Its subject is no API key's id: it opens nothing but the channel.
+/// The claims of the token. Its subject is the channel and not the id of an API key, so that the
+/// token grants access to nothing else.
 #[derive(Serialize)]
 struct Claims {
     /// The channel: `payment-intent:{session_id}:{reference_id}`.
@@ -57,7 +58,8 @@ struct Claims {
 
 /// A token.
 #[derive(Serialize, JsonSchema)]
-pub struct RealtimeTokenAnswer {
+#[schemars(rename = "RealtimeTokenAnswer")]
+pub struct RealtimeTokenResponse {
     access_token: String,
     /// Seconds, as the public API has it here.
     expires_in: i64,
@@ -72,7 +74,7 @@ async fn collection(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<CollectionRealtimeKey>,
-) -> Result<([(HeaderName, &'static str); 1], Json<RealtimeTokenAnswer>), ApiError> {
+) -> Result<([(HeaderName, &'static str); 1], Json<RealtimeTokenResponse>), ApiError> {
     tenant.holds(&app).await?;
     let id = SessionId(payload.session_id.0);
     let session = app.queries.session(tenant.id(), SessionKind::Checkout, id).await?;
@@ -99,17 +101,16 @@ async fn collection(
     })?;
     Ok((
         [(CACHE_CONTROL, "no-store")],
-        Json(RealtimeTokenAnswer { access_token, expires_in: SECONDS }),
+        Json(RealtimeTokenResponse { access_token, expires_in: SECONDS }),
     ))
 }
 
-/// Obtaining a realtime token.
 #[must_use]
 pub fn routes() -> Routes {
     let example = json!({
         "session_id": 1, "source_type": "INVOICE", "reference_id": "3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f",
     });
-    let said =
+    let operation =
         op("get_collection_realtime_key", "Obtain a token to listen to a payment").example(example);
-    Routes::new().post("/v1/realtime-keys/collection", collection, said)
+    Routes::new().post("/v1/realtime-keys/collection", collection, operation)
 }

@@ -1,4 +1,4 @@
-//! The list of routes: what the router serves is what the list says.
+//! Routes with their documentation. The router and the OpenAPI document are built from one list.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -16,27 +16,27 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use crate::api::describe::{Described, Op, Route};
+use crate::api::describe::{DescribeHandler, OperationDoc, Route};
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::log::Line;
 use crate::web::refusal;
 
-/// A router under construction, and what is in it.
+/// A router under construction, and the list of its routes.
 pub struct Routes<S = App> {
     list: Vec<Route>,
     router: Router<S>,
 }
 
 macro_rules! methods { ($($name:ident = $method:literal)*) => {$(
-    #[doc = concat!("Adds a ", $method, " route: its handler's types and `said` are its part of the document.")]
+    #[doc = concat!("Adds a ", $method, " route: described by `doc` and its handler's types.")]
     #[must_use]
-    pub fn $name<H, T, D>(self, path: impl Into<String>, handler: H, said: Op) -> Self
+    pub fn $name<H, T, D>(self, path: &'static str, handler: H, doc: OperationDoc) -> Self
     where
-        H: Handler<T, S> + Described<D>,
+        H: Handler<T, S> + DescribeHandler<D>,
         T: 'static,
     {
-        self.add(Route { method: $method, path: path.into(), said: Some((said, H::describe)) }, $name(handler))
+        self.add(Route { method: $method, path, doc: Some((doc, H::describe)) }, $name(handler))
     }
 )*}}
 
@@ -47,7 +47,6 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// None.
     #[must_use]
     pub fn new() -> Self {
         Self { list: vec![], router: Router::new() }
@@ -55,50 +54,49 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     methods! { get = "GET" post = "POST" put = "PUT" delete = "DELETE" }
 
-    /// Adds a page for people, which is no operation of the API.
+    /// Adds an HTML page, which is not part of the OpenAPI document.
     #[must_use]
-    pub fn page<H: Handler<T, S>, T: 'static>(self, path: &str, handler: H) -> Self {
-        self.add(Route { method: "GET", path: path.to_owned(), said: None }, get(handler))
+    pub fn page<H: Handler<T, S>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add(Route { method: "GET", path, doc: None }, get(handler))
     }
 
     fn add(mut self, route: Route, handler: MethodRouter<S, Infallible>) -> Self {
-        self.router = self.router.route(&route.path, handler);
+        self.router = self.router.route(route.path, handler);
         self.list.push(route);
         self
     }
 
-    /// These routes and others.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.list.extend(other.list);
         Self { list: self.list, router: self.router.merge(other.router) }
     }
 
-    /// What is there, in the order in which it was added.
+    /// The routes in the order in which they were added.
     #[must_use]
     pub fn list(&self) -> &[Route] {
         &self.list
     }
 
-    /// The router, which answers JSON to whatever comes, but a page where one was asked for.
+    /// Builds the router. Errors are JSON, but HTML below the paths of pages.
     pub fn build(self, state: S) -> Router {
         self.router
             .fallback(async || ApiError::NotFound)
             .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-            .layer(from_fn(guard))
+            .layer(from_fn(finish_response))
             .with_state(state)
     }
 }
 
-/// What is true of every answer. A panic is a bug of one request: it is answered with 500, and the
-/// process lives on. No answer is taken for another type than it says, and none is kept by a
-/// browser or a proxy unless it says that it may be: nearly all are somebody's payments.
-async fn guard(request: Request, next: Next) -> Response {
+/// Completes every response. A panic is a bug of one request: it is answered with 500, and the
+/// process continues. Browsers must not guess the content type, and neither they nor proxies may
+/// cache a response that does not allow it: nearly all of them are about somebody's payments.
+async fn finish_response(request: Request, next: Next) -> Response {
     let line = Line::begin(&request);
-    let is_for_people = refusal::is_meant(request.uri().path());
-    let response = caught(request, next).await;
+    let is_for_people = refusal::is_page_path(request.uri().path());
+    let response = catch_panic(request, next).await;
     let mut response =
-        if is_for_people { refusal::shown(response) } else { with_a_last_line(response).await };
+        if is_for_people { refusal::as_page(response) } else { end_with_newline(response).await };
     if let Some(line) = line {
         line.end(&mut response);
     }
@@ -108,8 +106,8 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// Ends JSON with a newline, so that a terminal's prompt does not stand behind it.
-async fn with_a_last_line(response: Response) -> Response {
+/// Ends JSON with a newline, so that a terminal's prompt starts on its own line.
+async fn end_with_newline(response: Response) -> Response {
     let is_json = response
         .headers()
         .get(CONTENT_TYPE)
@@ -118,7 +116,7 @@ async fn with_a_last_line(response: Response) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
-    // It is in memory as a whole, and in one piece, which is not copied.
+    // The body is already in memory in one piece, which is not copied here.
     let text = match to_bytes(body, usize::MAX).await {
         Ok(text) => text,
         Err(error) => return ApiError::internal(error.to_string()).into_response(),
@@ -132,7 +130,7 @@ async fn with_a_last_line(response: Response) -> Response {
     Response::from_parts(parts, Body::from(line))
 }
 
-async fn caught(request: Request, next: Next) -> Response {
+async fn catch_panic(request: Request, next: Next) -> Response {
     let mut answer = pin!(next.run(request));
     let caught =
         poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
@@ -154,13 +152,13 @@ mod tests {
     }
 
     async fn call(method: &str, path: &str) -> (u16, String, String) {
-        let said = || op("sample", "A sample");
-        let routes = Routes::<()>::new().get("/fine", async || "fine", said()).put(
+        let doc = || op("sample", "A sample");
+        let routes = Routes::<()>::new().get("/fine", async || "fine", doc()).put(
             "/fine",
             async || "put",
-            said(),
+            doc(),
         );
-        let routes = routes.get("/broken", broken, said());
+        let routes = routes.get("/broken", broken, doc());
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = routes.build(()).oneshot(request).await.unwrap();
         let status = response.status().as_u16();

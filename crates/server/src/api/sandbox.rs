@@ -1,4 +1,4 @@
-//! The sandbox: a clock that can be moved, and a payer who can be told to authenticate.
+//! The sandbox: advancing its clock, and confirming card payments in the payer's place.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::api::answer::{Answered, Time, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
-use crate::api::executions::{ExecutionAnswer, first_outcome};
+use crate::api::executions::{ExecutionResponse, first_outcome};
 use crate::api::extract::{Body, PathSegment};
 use crate::api::fields::{Int, Reference};
+use crate::api::response::{JsonResult, Time, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -35,7 +35,8 @@ payload! {
 
 /// The merchant's time.
 #[derive(Serialize, JsonSchema)]
-pub struct ClockAnswer {
+#[schemars(rename = "ClockAnswer")]
+pub struct ClockResponse {
     /// The merchant's time.
     now: Time,
 }
@@ -44,14 +45,14 @@ async fn advance(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<AdvanceClock>,
-) -> Answered<ClockAnswer> {
+) -> JsonResult<ClockResponse> {
     let now = submit!(
         app,
         tenant.caller,
         Command::AdvanceClock(tenant.id(), payload.seconds.0),
         Output::Time
     );
-    Ok(Json(ClockAnswer { now: Time(now) }))
+    Ok(Json(ClockResponse { now: Time(now) }))
 }
 
 async fn authenticate(
@@ -59,19 +60,18 @@ async fn authenticate(
     tenant: Tenant,
     PathSegment(reference): PathSegment<Reference>,
     Body(payload): Body<Authenticate>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let command = Command::AuthenticateCard(tenant.id(), reference.0, payload.success);
     let settled = submit!(
         app,
         tenant.caller,
         command,
         Output::OutcomeRecorded,
-        ApiError::beside_path("reference_id")
+        ApiError::on_path_parameter("reference_id")
     );
     Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
 }
 
-/// Playing with time and payers.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

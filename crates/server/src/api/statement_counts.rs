@@ -1,4 +1,4 @@
-//! How many statements a list takes: as many for a long page as for a short one.
+//! The number of SQL statements of a list must not depend on the length of its page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use crate::api::openapi::DOCUMENT;
+use crate::api::DOCUMENT;
 use crate::app::App;
 use crate::config::Config;
 use crate::credentials::hashing::Hashing;

@@ -1,4 +1,4 @@
-//! Status: an execution by the caller's key, a source by its id.
+//! Status of an execution by its idempotency key, and of an invoice or order by its id.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,12 +8,12 @@ use domain::sales::source::{SourceStatus, SourceType};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Amount, Answered, Time};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
-use crate::api::executions::ExecutionAnswer;
+use crate::api::executions::ExecutionResponse;
 use crate::api::extract::{PathSegment, Query};
 use crate::api::fields::{Code, Id, Name, PaymentSource, Reference};
+use crate::api::response::{Amount, JsonResult, Time};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -21,7 +21,7 @@ use crate::payload;
 
 payload! {
     /// Which invoice or order.
-    pub struct WhichSource {
+    pub struct SourceStatusQuery {
         /// Which of the two.
         source_type: PaymentSource,
         /// Its id.
@@ -31,7 +31,8 @@ payload! {
 
 /// Where an invoice or order is in its life.
 #[derive(Serialize, JsonSchema)]
-pub struct SourceStatusAnswer {
+#[schemars(rename = "SourceStatusAnswer")]
+pub struct SourceStatusResponse {
     source_id: i64,
     source_type: Name<SourceType>,
     source_number: String,
@@ -46,7 +47,7 @@ async fn execution(
     tenant: Tenant,
     operation: Operation,
     reference: Reference,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     let found = app.queries.execution_by_reference(tenant.id(), operation, &reference.0).await?;
     Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
 }
@@ -55,7 +56,7 @@ async fn collection(
     State(app): State<App>,
     tenant: Tenant,
     PathSegment(key): PathSegment<Reference>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     execution(app, tenant, Operation::Collection, key).await
 }
 
@@ -63,7 +64,7 @@ async fn payout(
     State(app): State<App>,
     tenant: Tenant,
     PathSegment(key): PathSegment<Reference>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     execution(app, tenant, Operation::Payout, key).await
 }
 
@@ -71,7 +72,7 @@ async fn transfer(
     State(app): State<App>,
     tenant: Tenant,
     PathSegment(key): PathSegment<Reference>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     execution(app, tenant, Operation::Transfer, key).await
 }
 
@@ -79,19 +80,19 @@ async fn refund(
     State(app): State<App>,
     tenant: Tenant,
     PathSegment(key): PathSegment<Reference>,
-) -> Answered<ExecutionAnswer> {
+) -> JsonResult<ExecutionResponse> {
     execution(app, tenant, Operation::Refund, key).await
 }
 
 async fn source(
     State(app): State<App>,
     tenant: Tenant,
-    Query(query): Query<WhichSource>,
-) -> Answered<SourceStatusAnswer> {
-    let kind = query.source_type.here().ok_or(ApiError::NotFound)?;
+    Query(query): Query<SourceStatusQuery>,
+) -> JsonResult<SourceStatusResponse> {
+    let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
     let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
     let source = found.ok_or(ApiError::NotFound)?;
-    Ok(Json(SourceStatusAnswer {
+    Ok(Json(SourceStatusResponse {
         source_id: source.id.0,
         source_type: Name(source.kind),
         total_amount: Amount(source.total()),
@@ -102,7 +103,6 @@ async fn source(
     }))
 }
 
-/// Asking how far something is.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

@@ -10,12 +10,12 @@ use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Amount, Answered, Limit, Listed, Time, page};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query};
 use crate::api::fields::{Code, Id, Name};
 use crate::api::listing::Listing;
+use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -48,7 +48,8 @@ payload! {
 
 /// A wallet.
 #[derive(Serialize, JsonSchema)]
-pub struct WalletAnswer {
+#[schemars(rename = "WalletAnswer")]
+pub struct WalletResponse {
     id: i64,
     owner_type: Name<OwnerType>,
     owner_id: i64,
@@ -62,7 +63,7 @@ pub struct WalletAnswer {
     updated_at: Time,
 }
 
-impl From<Wallet> for WalletAnswer {
+impl From<Wallet> for WalletResponse {
     fn from(wallet: Wallet) -> Self {
         Self {
             id: wallet.id.0,
@@ -81,7 +82,8 @@ impl From<Wallet> for WalletAnswer {
 
 /// A line of the ledger: credit above zero, debit below.
 #[derive(Serialize, JsonSchema)]
-pub struct EntryAnswer {
+#[schemars(rename = "EntryAnswer")]
+pub struct EntryResponse {
     id: i64,
     transaction_id: i64,
     payment_intent_id: Option<i64>,
@@ -95,7 +97,7 @@ pub struct EntryAnswer {
     created_at: Time,
 }
 
-impl From<(Entry, Option<AccountKind>)> for EntryAnswer {
+impl From<(Entry, Option<AccountKind>)> for EntryResponse {
     fn from((entry, kind): (Entry, Option<AccountKind>)) -> Self {
         let account =
             kind.map_or_else(|| format!("WALLET {}", entry.account_id), |kind| kind.to_string());
@@ -118,7 +120,7 @@ async fn list_all(
     State(app): State<App>,
     listing: Listing,
     Query(query): Query<ListWallets>,
-) -> Listed<WalletAnswer> {
+) -> ListResult<WalletResponse> {
     let page = page(query.limit, query.after_id);
     let filter = WalletFilter {
         party: query.party_id.map(|id| PartyId(id.0)),
@@ -126,14 +128,14 @@ async fn list_all(
         currency: query.currency,
     };
     let found = app.queries.wallets(listing.tenant.id(), filter, page).await?;
-    listing.answer(page, found, WalletAnswer::from, |row| row.id)
+    listing.respond(page, found, WalletResponse::from, |row| row.id)
 }
 
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Answered<WalletAnswer> {
+) -> JsonResult<WalletResponse> {
     let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     Ok(Json(wallet.into()))
 }
@@ -143,15 +145,14 @@ async fn entries(
     listing: Listing,
     Ids([id]): Ids<1>,
     Query(query): Query<ListEntries>,
-) -> Listed<EntryAnswer> {
+) -> ListResult<EntryResponse> {
     let page = page(query.limit, query.after_id);
     let wallet =
         app.queries.wallet(listing.tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
     let found = app.queries.wallet_entries(&wallet, page).await?;
-    listing.answer(page, found, |entry| EntryAnswer::from((entry, None)), |row| row.id)
+    listing.respond(page, found, |entry| EntryResponse::from((entry, None)), |row| row.id)
 }
 
-/// Reading wallets.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

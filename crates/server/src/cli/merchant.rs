@@ -10,6 +10,7 @@ use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Mode};
+use domain::kernel::phone::is_phone;
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
@@ -107,8 +108,7 @@ fn fee_bearer(text: &str) -> Result<FeeBearer, String> {
 }
 
 fn phone(text: &str) -> Result<String, String> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if digits && (8..=15).contains(&text.len()) && !text.starts_with('0') {
+    if is_phone(text) {
         Ok(text.to_owned())
     } else {
         Err("8 to 15 digits with the country code and no plus sign".to_owned())

@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
         Group::Keys(command) => command.run(&place),
         Group::Db(command) => command.run(&place),
         Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
-        Group::Openapi => output::line(crate::api::openapi::DOCUMENT.trim_end()),
+        Group::Openapi => output::line(crate::api::DOCUMENT.trim_end()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,14 +1,14 @@
-//! Pages for people: what is to be paid and how far it is. Who has the token of a page may see it.
+//! HTML pages for payers: an invoice or order to pay, and its receipt. Whoever has the token in the
+//! link may see the page.
 
+pub(crate) mod page;
 pub(crate) mod payment;
 pub(crate) mod refusal;
 pub(crate) mod text;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Mode};
@@ -17,50 +17,43 @@ use domain::payments::execution::Execution;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 
-use crate::api::docs::nonce;
 use crate::api::error::ApiError;
 use crate::api::extract::PathSegments;
 use crate::api::links::receipt_path;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::limits::OfPage;
-use crate::net::response_permits::Place;
 use store::clock;
 use text::{date, day, escape, money, note};
 
-/// How the pages look: no font, image or script from anywhere.
-const STYLE: &str = include_str!("style.css");
-
-/// As many lines as an invoice or order can have; there are some of before that was so.
+/// The maximum number of items shown. New invoices and orders cannot have more; older ones may.
 const LINES_MAX: usize = 200;
-/// Pages of one merchant that are under way at once.
+/// How many pages of one merchant may be in progress at once.
 pub const UNDER_WAY: usize = 64;
-
-static ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// The two pages of an invoice or order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
+enum PageKind {
     Pay,
     Receipt,
 }
 
-/// All that a page tells.
-struct View {
-    what: What,
+/// The data of a page.
+struct SourcePage {
+    kind: PageKind,
     page: CheckoutConfig,
     merchant: Merchant,
     source: Source,
     items: Vec<Item>,
-    /// How it was paid, or the last attempt to pay it.
+    /// The collection that paid it, or else the last attempt.
     attempt: Option<Execution>,
-    /// What was given back since, or is about to be.
+    /// Refunds of that collection, completed or in progress.
     refunds: Vec<Execution>,
     time: Timestamp,
 }
 
-impl View {
-    /// Where it is, in words for who is to pay.
+impl SourcePage {
+    /// The state in words for the payer.
     fn state(&self) -> String {
         match self.source.status {
             SourceStatus::Idle => "Not open for payment yet".to_owned(),
@@ -90,29 +83,30 @@ impl View {
         self.page.expires_at.is_some_and(|at| at <= self.time)
     }
 
-    /// Whether it may have been paid: nothing is collected for it before somebody has decided.
+    /// Whether a review is open: it may have been paid, so nothing more is collected before the
+    /// review is resolved.
     const fn is_in_review(&self) -> bool {
         matches!(self.source.status, SourceStatus::Active) && self.source.open_reviews > 0
     }
 
-    /// Whether it can be paid here, now or once it is published.
+    /// Whether it can be paid on this page, now or after it is published.
     fn is_open(&self) -> bool {
         let unpaid = matches!(self.source.status, SourceStatus::Idle | SourceStatus::Active);
         unpaid && !self.is_over() && !self.is_in_review()
     }
 
-    fn kind(&self) -> String {
+    fn heading(&self) -> String {
         let kind = match self.source.kind {
             SourceType::Invoice => "Invoice",
             SourceType::Order => "Order",
         };
-        match self.what {
-            What::Pay => kind.to_owned(),
-            What::Receipt => format!("Receipt: {kind}"),
+        match self.kind {
+            PageKind::Pay => kind.to_owned(),
+            PageKind::Receipt => format!("Receipt: {kind}"),
         }
     }
 
-    /// What an expired link leaves to do.
+    /// What the payer can do about an expired link.
     fn renewal(&self) -> &'static str {
         if self.source.status == SourceStatus::Active && self.is_over() && !self.is_in_review() {
             "<p>Whoever sent it can send a new one."
@@ -147,9 +141,12 @@ impl View {
         )
     }
 
-    /// What is not known before a method is chosen is said in words.
+    /// Fees depend on the method, which is not chosen yet: they are announced in words.
     fn fees_to_come(&self) -> &'static str {
-        if self.what == What::Pay && self.is_open() && self.source.fee_bearer == FeeBearer::Payer {
+        if self.kind == PageKind::Pay
+            && self.is_open()
+            && self.source.fee_bearer == FeeBearer::Payer
+        {
             "<p>Fees are added to this total when it is paid. How much they are depends on how you pay."
         } else {
             ""
@@ -163,7 +160,7 @@ impl View {
             ways.push_str(&format!("<p><a href=\"{}\">{text}</a>", escape(url)))
         };
         if self.source.status == SourceStatus::Paid {
-            if self.what == What::Pay {
+            if self.kind == PageKind::Pay {
                 way(&receipt_path(&self.page.token), "Receipt");
             }
             if let Some(url) = &self.page.success_url {
@@ -175,12 +172,12 @@ impl View {
         ways
     }
 
-    /// What a payment that is under way waits for, or why the last attempt failed.
+    /// What a payment in progress waits for, or why the last attempt failed.
     fn attempt(&self) -> String {
         match (&self.attempt, self.source.status) {
             _ if self.is_in_review() => "<p>Do not pay again.".to_owned(),
             (Some(attempt), SourceStatus::Processing) => payment::waits_for(attempt),
-            (Some(attempt), SourceStatus::Active) if self.what == What::Pay => {
+            (Some(attempt), SourceStatus::Active) if self.kind == PageKind::Pay => {
                 payment::failed(attempt)
             }
             _ => String::new(),
@@ -207,7 +204,7 @@ impl View {
         format!(
             "<h1 dir=auto>{merchant}</h1><h2>{kind} <span class=n>{number}</span></h2><p class=state>{state}{renewal}{attempt}{due}{note}{lines}{fees}{payment}{ways}{sandbox}",
             merchant = escape(&self.merchant.name),
-            kind = self.kind(),
+            kind = self.heading(),
             number = escape(&self.source.number),
             state = self.state(),
             renewal = self.renewal(),
@@ -221,39 +218,7 @@ impl View {
     }
 }
 
-/// A whole page, under a policy that lets through its own style and nothing else.
-fn whole(
-    status: StatusCode,
-    title: &str,
-    body: &str,
-    place: Option<Place>,
-) -> Result<Response, ApiError> {
-    let nonce = nonce()?;
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    );
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::try_from(policy).map_err(|error| ApiError::internal(error.to_string()))?,
-        ),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (ROBOTS.clone(), HeaderValue::from_static("noindex")),
-    ];
-    let text = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
-    );
-    let body = match place {
-        Some(place) => Body::from(place.keep_if_large(text.into_bytes())),
-        None => Body::from(text),
-    };
-    Ok((status, headers, body).into_response())
-}
-
-async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> {
+async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiError> {
     let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else {
         return Err(ApiError::NotFound);
     };
@@ -273,9 +238,9 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
         _ => vec![],
     };
     let time = merchant.time(clock::now());
-    let view = View { what, page, merchant, source, items, attempt, refunds, time };
-    let title = format!("{} {}", view.kind(), escape(&view.source.number));
-    whole(StatusCode::OK, &title, &view.html(), Some(place))
+    let view = SourcePage { kind, page, merchant, source, items, attempt, refunds, time };
+    let title = format!("{} {}", view.heading(), escape(&view.source.number));
+    page::render(StatusCode::OK, &title, &view.html(), Some(place))
 }
 
 async fn pay(
@@ -283,7 +248,7 @@ async fn pay(
     _: OfPage,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    show(&app, What::Pay, &token).await
+    show(&app, PageKind::Pay, &token).await
 }
 
 async fn receipt(
@@ -291,10 +256,9 @@ async fn receipt(
     _: OfPage,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
-    show(&app, What::Receipt, &token).await
+    show(&app, PageKind::Receipt, &token).await
 }
 
-/// The pages behind links.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().page("/pay/{token}", pay).page("/receipt/{token}", receipt)

@@ -1,5 +1,4 @@
-//! What a page tells of a payment: what is waited for, why it failed, what was paid, what was given
-//! back.
+//! The part of a page about the payment: its progress, why it failed, its amounts, its refunds.
 
 use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
@@ -8,7 +7,7 @@ use domain::payments::execution::{Execution, ExecutionStatus};
 use crate::api::sources::{rate_text, refundable};
 use crate::web::text::{date, escape, method, money};
 
-/// What a payment that is under way waits for, as far as it is the payer's to do.
+/// What the payer has to do for a payment in progress.
 pub fn waits_for(attempt: &Execution) -> String {
     let to_do = if attempt.requires_action {
         "Your bank asks you to confirm it: go back to where you began to pay."
@@ -20,7 +19,7 @@ pub fn waits_for(attempt: &Execution) -> String {
     format!("<p>{to_do}")
 }
 
-/// When the last attempt failed, and why.
+/// When and why the last attempt failed.
 pub fn failed(attempt: &Execution) -> String {
     if attempt.status != ExecutionStatus::Failed {
         return String::new();
@@ -32,8 +31,8 @@ pub fn failed(attempt: &Execution) -> String {
     )
 }
 
-/// The network's words without the code before them. How much a wallet has is not for everybody who
-/// has the link.
+/// The network's message without its code. A wallet's message is replaced, because it could reveal
+/// a balance to everybody who has the link.
 fn why(attempt: &Execution) -> Option<&str> {
     if attempt.wallet_message.is_some() {
         return Some("there was not enough money in the wallet");
@@ -46,7 +45,7 @@ fn why(attempt: &Execution) -> Option<&str> {
     Some(words.trim_end_matches('.'))
 }
 
-/// What was paid, each fee, and how.
+/// Amount, fees and method of the payment.
 pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
     let currency = paid.wallet_currency();
     let fee = |minor| money(Money::new(minor, currency));
@@ -76,7 +75,7 @@ pub fn figures(paid: &Execution, bearer: FeeBearer) -> String {
     )
 }
 
-/// Each refund, and what is left of the payment.
+/// The refunds, and what remains of the payment.
 pub fn given_back(paid: &Execution, refunds: &[Execution]) -> String {
     if refunds.is_empty() && paid.refunded_minor == 0 {
         return String::new();

@@ -1,28 +1,28 @@
-//! Why a page is not shown: who follows a link reads a page, whatever the answer is, and no JSON.
+//! Errors as HTML pages: a person who follows a link must not be shown JSON.
 
 use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::Response;
 
 use crate::api::error::REQUEST_ID;
+use crate::web::page;
 use crate::web::text::escape;
-use crate::web::whole;
 
-/// Where pages are: a link that lost a part, too, was to lead to one.
-const PLACES: [&str; 2] = ["/pay", "/receipt"];
+/// The paths of pages. A link that lost its token still leads to an HTML error.
+const PAGE_PATHS: [&str; 2] = ["/pay", "/receipt"];
 
-/// Whether a path is meant as that of a page.
+/// Whether a path is below one of the pages.
 #[must_use]
-pub fn is_meant(path: &str) -> bool {
+pub fn is_page_path(path: &str) -> bool {
     let below = |place: &str| {
         path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    PLACES.into_iter().any(below)
+    PAGE_PATHS.into_iter().any(below)
 }
 
-/// The answer as a page, if it refuses: its status, and what a client has to know of its headers.
+/// Turns an error response into a page. The status and the headers that a client needs are kept.
 #[must_use]
-pub fn shown(refused: Response) -> Response {
+pub fn as_page(refused: Response) -> Response {
     let status = refused.status();
     if !status.is_client_error() && !status.is_server_error() {
         return refused;
@@ -32,7 +32,7 @@ pub fn shown(refused: Response) -> Response {
         field(&RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(1);
     let id = field(&REQUEST_ID).and_then(|value| value.to_str().ok().map(escape));
     let (title, body) = words(status, &wait(seconds), id.as_deref());
-    let Ok(mut page) = whole(status, title, &format!("<h1>{title}</h1>{body}"), None) else {
+    let Ok(mut page) = page::render(status, title, &format!("<h1>{title}</h1>{body}"), None) else {
         return refused;
     };
     for name in [RETRY_AFTER, ALLOW, REQUEST_ID.clone()] {
@@ -43,7 +43,7 @@ pub fn shown(refused: Response) -> Response {
     page
 }
 
-/// What is told, and what is to be done.
+/// Title and text of the page: what happened, and what the payer can do.
 fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, String) {
     let id = id
         .map(|id| format!("<p class=aside>Number of this fault: <span class=n>{id}</span>"))
@@ -80,7 +80,7 @@ fn words(status: StatusCode, wait: &str, id: Option<&str>) -> (&'static str, Str
     }
 }
 
-/// How long to wait, as people say it; rather too long than too short.
+/// A waiting time in words, rounded up.
 fn wait(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -115,7 +115,7 @@ mod tests {
             (ApiError::internal("a secret"), 500, "The fault is ours", None),
             (ApiError::TooLarge, 413, "as it was sent to you", None),
         ] {
-            let page = shown(error.into_response());
+            let page = as_page(error.into_response());
             let headers = page.headers().clone();
             assert_eq!(
                 (page.status().as_u16(), &headers[CONTENT_TYPE]),
@@ -131,17 +131,17 @@ mod tests {
             let id = headers.get(&REQUEST_ID).map(|id| id.to_str().unwrap());
             assert_eq!(id.is_some_and(|id| text.contains(id)), status >= 500, "{text}");
         }
-        let fine = shown("fine".into_response());
+        let fine = as_page("fine".into_response());
         assert_eq!(fine.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
     }
 
     #[test]
     fn a_link_that_lost_a_part_was_to_lead_to_a_page() {
         for path in ["/pay", "/pay/", "/pay/x", "/receipt/x/y"] {
-            assert!(is_meant(path), "{path}");
+            assert!(is_page_path(path), "{path}");
         }
         for path in ["/", "/docs", "/payments", "/v1/links/pay", "/v1/invoices/receipt/7"] {
-            assert!(!is_meant(path), "{path}");
+            assert!(!is_page_path(path), "{path}");
         }
     }
 

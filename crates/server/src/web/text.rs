@@ -1,10 +1,10 @@
-//! PathSegments, dates and amounts as people write them.
+//! Texts, dates and amounts formatted for HTML pages.
 
 use domain::kernel::money::Money;
 use domain::kernel::names::Method;
 use domain::kernel::time::Timestamp;
 
-/// A text inside an element.
+/// Escapes a text for HTML.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -27,23 +27,22 @@ fn formatted(at: Timestamp, format: &str) -> String {
         .to_string()
 }
 
-/// A day and an hour as people write them, in UTC.
+/// Day and time in UTC, such as `6 November 2026, 07:05 UTC`.
 pub fn date(at: Timestamp) -> String {
     formatted(at, "%-d %B %Y, %H:%M UTC")
 }
 
-/// A day as people write it.
+/// A day in UTC, such as `6 November 2026`.
 pub fn day(at: Timestamp) -> String {
     formatted(at, "%-d %B %Y")
 }
 
-/// A note of more characters or lines than this is folded.
+/// A note of more characters or lines than this is collapsed.
 const FOLDED_FROM: (usize, usize) = (280, 5);
-/// So much of a folded note is shown.
+/// The number of characters shown of a collapsed note.
 const SHOWN: usize = 100;
 
-/// What something is for, with the line breaks that it was written with. A long one is folded: what
-/// is to be paid comes first.
+/// A note with its line breaks. A long one is collapsed, so that the amount to pay stays visible.
 pub fn note(text: &str) -> String {
     let (characters, lines) = FOLDED_FROM;
     if text.is_empty() {
@@ -60,7 +59,7 @@ pub fn note(text: &str) -> String {
     )
 }
 
-/// An amount with its currency; the digits of large ones stand in groups.
+/// An amount with thousands separators and its currency, such as `1,234.50 USD`.
 pub fn money(amount: Money) -> String {
     let text = amount.to_string();
     let (whole, decimals) = text.split_at(text.find('.').unwrap_or(text.len()));

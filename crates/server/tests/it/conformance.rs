@@ -13,9 +13,8 @@ const FACTS: &str = include_str!("conformance.txt");
 /// that the list shrinks.
 const TO_COME: [&str; 0] = [];
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(&kola::api::openapi::DOCUMENT).expect("the document is JSON")
-});
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&kola::api::DOCUMENT).expect("the document is JSON"));
 
 /// A line of the facts: a parameter, or a field.
 struct Fact {

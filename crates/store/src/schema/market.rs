@@ -10,7 +10,8 @@ use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::time::Timestamp;
 
 pub use check::NO_REFUND_FEES;
-pub use parsed::{Country, Digits, Fixed, FromText, Parsed, Percentage};
+pub use domain::kernel::country::Country;
+pub use parsed::{Digits, Fixed, FromText, Parsed, Percentage};
 
 /// The market that is shipped.
 const SHIPPED: &str = include_str!("../../../../config.default.toml");

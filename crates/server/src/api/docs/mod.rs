@@ -1,4 +1,5 @@
-//! The page that shows the document and tries it out. It needs no network but this server.
+//! The documentation page, which shows the OpenAPI document and sends test requests. It loads
+//! nothing from other servers.
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
@@ -8,12 +9,13 @@ use axum::response::Redirect;
 
 use crate::api::error::ApiError;
 use crate::api::routes::Routes;
-use store::clock;
+use crate::web::page::nonce;
 
-/// The page, with `{nonce}` where its script and style are let through.
+/// The page, with `{nonce}` for the nonce of its script and style.
 const PAGE: &str = include_str!("page.html");
 
-/// Only what the page itself brings is run or applied, and it speaks to this server alone.
+/// The content security policy: only the page's own script and style, and requests only to this
+/// server.
 fn policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
@@ -21,13 +23,6 @@ fn policy(nonce: &str) -> String {
     )
 }
 
-/// What a page's own script and style are known by, drawn for each answer.
-pub(crate) fn nonce() -> Result<String, ApiError> {
-    let random = clock::random::<16>().map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(random)))
-}
-
-/// A page for people, under a policy of its own.
 type Page = ([(HeaderName, HeaderValue); 5], String);
 
 async fn docs() -> Result<Page, ApiError> {
@@ -44,12 +39,11 @@ async fn docs() -> Result<Page, ApiError> {
     Ok((headers, PAGE.replace("{nonce}", &nonce)))
 }
 
-/// Whoever opens the server's address in a browser is shown what it is.
+/// Redirects from the server's root to the documentation.
 async fn home() -> Redirect {
     Redirect::temporary("/docs")
 }
 
-/// The page.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new().page("/docs", docs).page("/", home)

@@ -1,6 +1,6 @@
 //! The passcode of a payout.
 
-use crate::api::fields::{Anything, Given, Secret};
+use crate::api::fields::{Deferred, Ignored, Secret};
 use crate::payload;
 
 payload! {
@@ -9,21 +9,21 @@ payload! {
         /// The passcode.
         token: PasscodeToken,
         /// The device: nothing here decides by it.
-        device: Given<PasscodeDevice>,
+        device: Deferred<PasscodeDevice>,
     }
 
     /// The device on which a passcode was typed.
     pub struct PasscodeDevice {
         /// Its name.
-        name: Option<Anything>,
+        name: Option<Ignored>,
         /// What it is.
-        r#type: Option<Anything>,
+        r#type: Option<Ignored>,
         /// Its system.
-        platform: Option<Anything>,
+        platform: Option<Ignored>,
         /// Its browser.
-        user_agent: Option<Anything>,
+        user_agent: Option<Ignored>,
         /// Its address.
-        client_ip: Option<Anything>,
+        client_ip: Option<Ignored>,
     }
 
     /// A passcode.
@@ -31,8 +31,8 @@ payload! {
         /// What was typed.
         code: Secret,
         /// Who typed it: nothing here decides by it.
-        user_id: Option<Anything>,
+        user_id: Option<Ignored>,
         /// Their phone: nothing here decides by it.
-        phone: Option<Anything>,
+        phone: Option<Ignored>,
     }
 }

@@ -69,7 +69,7 @@ const COMMON: &str = concat!(
 #[test]
 fn an_execution_says_what_it_waits_for_while_it_is_not_final() {
     let written =
-        |status| serde_json::to_string(&ExecutionAnswer::from(execution(status))).unwrap();
+        |status| serde_json::to_string(&ExecutionResponse::from(execution(status))).unwrap();
     let start = r#"{"reference_id":"7f3d2a10-9c4b-4e8a-b1c2-0123456789ab","status":"#;
     assert_eq!(written(ExecutionStatus::Completed), format!("{start}\"COMPLETED\",{COMMON}}}"));
     let waiting = r#""waiting_for":"the provider's answer","next_check_at":"2026-11-22T12:00:00.000000Z","deadline_at":"2026-11-22T12:00:00.000000Z"}"#;
@@ -85,7 +85,7 @@ fn an_execution_that_a_review_settled_says_so() {
         settled_by_review_at: Some(Timestamp(1)),
         ..execution(ExecutionStatus::Failed)
     };
-    let written = serde_json::to_value(ExecutionAnswer::from(settled)).unwrap();
+    let written = serde_json::to_value(ExecutionResponse::from(settled)).unwrap();
     assert_eq!(
         (&written["status"], &written["settled_by_review"]),
         (&json!("FAILED"), &json!(true))

@@ -1,5 +1,5 @@
-//! What can be wrong with a request, worded as pydantic v1 words it: clients of the public API
-//! match on these texts.
+//! Faults of a request, with the messages and types of pydantic v1: clients of the public API match
+//! on these texts.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
-/// One step of the way to a fault: the name of a field, or a place in a list or text.
+/// One element of a fault's location (`loc`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     /// The name of a field, or `body`, `query`.
     Name(&'static str),
-    /// A place, from zero.
+    /// A position in a list or text, from zero.
     Index(usize),
 }
 
@@ -91,14 +91,14 @@ pub enum FaultKind {
         /// The column, from one.
         column: usize,
     },
-    /// A decision would refuse it.
+    /// The decision refuses it.
     Refused(Refusal),
-    /// These faults are in it.
+    /// Faults inside an object or list.
     Inside(Vec<Fault>),
 }
 
 impl FaultKind {
-    /// The sentence of the answer.
+    /// The message (`msg`).
     #[must_use]
     pub fn msg(&self) -> String {
         match self {
@@ -144,7 +144,7 @@ impl FaultKind {
         }
     }
 
-    /// The machine-readable type of the answer.
+    /// The machine-readable type (`type`).
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -178,8 +178,8 @@ impl FaultKind {
         }
     }
 
-    /// The limits behind the sentence, where pydantic gives them. Never what the client sent: it
-    /// may be a secret.
+    /// The limits behind the message, where pydantic gives them. Never the value that the client
+    /// sent: it may be a secret.
     fn ctx(&self) -> Option<Value> {
         match self {
             Self::NotEnum(names) => Some(json!({ "enum_values": names })),
@@ -220,30 +220,28 @@ impl JsonSchema for Fault {
     }
 }
 
-/// What is wrong with a request, and where.
+/// A fault of a request and its location.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// The way to it: `body`, `items`, `0`, `name`.
+    /// Its location: `body`, `items`, `0`, `name`.
     pub loc: Vec<Part>,
-    /// What it is.
     pub kind: FaultKind,
 }
 
 impl Fault {
-    /// A fault at the end of a way.
     #[must_use]
     pub fn at(loc: &[Part], kind: FaultKind) -> Self {
         Self { loc: loc.to_vec(), kind }
     }
 
-    /// This fault, seen from one step further out.
+    /// This fault with `part` in front of its location.
     #[must_use]
     pub fn under(mut self, part: Part) -> Self {
         self.loc.insert(0, part);
         self
     }
 
-    /// The faults that `kind` at `part` stands for: itself, or those inside.
+    /// The faults that `kind` at `part` stands for: one, or those of the object or list inside.
     #[must_use]
     pub fn spread(part: Part, kind: FaultKind) -> Vec<Self> {
         match kind {

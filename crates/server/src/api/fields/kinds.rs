@@ -1,4 +1,4 @@
-//! What fields can be: each type with what it accepts and what it answers to anything else.
+//! The types of request fields: what each accepts, and its fault for anything else.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use domain::api_enum;
 use domain::decision::settings::check_expiry;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
-use domain::kernel::names::{Method, Provider};
+use domain::kernel::phone::is_phone;
 use domain::kernel::time::Timestamp;
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema, json_schema};
@@ -14,16 +14,14 @@ use serde_json::Value;
 use uuid::{Uuid, Variant, Version};
 
 use crate::api::fields::{
-    ApiName, Code, Fault, FaultKind, Field, Fields, Foresight, FromValue, Name, Networks, Part,
-    Schemas,
+    ApiName, Code, Fault, FaultKind, Field, Fields, FromValue, Name, Part, ReadContext, Schemas,
 };
 
-/// A whole number, as a JSON integer or a string of digits; never `true`. Where numbers are all of
-/// one kind an integer is written `55.0`, too: with nothing but zeros behind the point it is the
-/// same number.
+/// An integer, as a JSON number or a string of digits; never `true`. Languages with one number type
+/// write an integer as `55.0`, so decimals that are all zeros are accepted.
 fn integer(value: &Value) -> Result<i64, FaultKind> {
     let text = match value {
-        Value::Number(number) => whole(number.as_str()),
+        Value::Number(number) => without_zero_decimals(number.as_str()),
         Value::String(text) => text.trim(),
         _ => return Err(FaultKind::NotInteger),
     };
@@ -36,19 +34,19 @@ fn integer(value: &Value) -> Result<i64, FaultKind> {
     text.parse().map_err(|_| beyond)
 }
 
-/// A number without its decimals, if they are zeros.
-fn whole(number: &str) -> &str {
+/// A number without its decimals, if they are all zeros.
+fn without_zero_decimals(number: &str) -> &str {
     number
         .split_once('.')
         .filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'))
-        .map_or(number, |(whole, _)| whole)
+        .map_or(number, |(integer, _)| integer)
 }
 
 pub(crate) fn string(value: &Value) -> Result<&str, FaultKind> {
     value.as_str().ok_or(FaultKind::NotStr)
 }
 
-/// The id of something.
+/// An id: an integer above zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Id(pub i64);
 
@@ -128,13 +126,7 @@ pub struct Phone(pub String);
 impl FromValue for Phone {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let text = string(value)?;
-        let digits =
-            (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits && !text.starts_with('0') {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(FaultKind::NotPhone)
-        }
+        if is_phone(text) { Ok(Self(text.to_owned())) } else { Err(FaultKind::NotPhone) }
     }
 
     fn schema(_: &mut Schemas) -> Schema {
@@ -142,8 +134,8 @@ impl FromValue for Phone {
     }
 }
 
-/// An email address of plain words, as nearly all are. The check is light: only a letter that
-/// arrives proves one.
+/// An email address without quotes or comments. The check is light: only a delivered message
+/// proves an address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(pub String);
 
@@ -180,7 +172,7 @@ impl FromValue for Email {
     }
 }
 
-/// The document's word for an amount in a request.
+/// The schema of an amount in a request.
 struct RequestAmount;
 
 impl JsonSchema for RequestAmount {
@@ -206,7 +198,7 @@ impl FromValue for Decimal {
             _ => return Err(FaultKind::NotFloat),
         };
         let decimal = Self::parse_any(text).ok_or(FaultKind::NotFloat)?;
-        // Whether it is above zero is the same in every currency.
+        // Any currency will do here: the sign of an amount does not depend on it.
         let zero_or_less = Currency::parse("USD")
             .is_some_and(|any| decimal.to_money(any) == Err(AmountFault::NotPositive));
         if zero_or_less { Err(FaultKind::NotGreater(0)) } else { Ok(decimal) }
@@ -232,7 +224,7 @@ impl Field for Money {
                 FaultKind::NotAtMost(MAX_MINOR / currency.map_or(1, |c| c.minor_per_major()))
             }
         });
-        fields.note(name, money)
+        fields.record(name, money)
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
@@ -250,7 +242,7 @@ impl FromValue for Timestamp {
     }
 }
 
-/// A day, as a date or as any time of it: the day that is written counts, wherever the writer was.
+/// A day, as a date or as a time on it. The date as written counts, whatever its UTC offset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Day(pub Timestamp);
 
@@ -269,15 +261,16 @@ impl FromValue for Day {
 pub struct Expiry(pub Timestamp);
 
 impl FromValue for Expiry {
-    /// The calendar's end is a time that is too far ahead, be it later than what can be held.
+    /// The end of the calendar may lie beyond what a timestamp can hold: it is read as the latest
+    /// time, so that the decision refuses it as too far ahead.
     fn read(value: &Value) -> Result<Self, FaultKind> {
         let far =
             || value.as_str().is_some_and(Timestamp::is_at_the_end).then_some(Timestamp(i64::MAX));
         Timestamp::read(value).or_else(|fault| far().ok_or(fault)).map(Self)
     }
 
-    fn foresee(&self, foresight: Foresight) -> Option<FaultKind> {
-        check_expiry(self.0, foresight.time, foresight.lifetimes).err().map(FaultKind::Refused)
+    fn refused_by_decision(&self, context: ReadContext) -> Option<FaultKind> {
+        check_expiry(self.0, context.time, context.lifetimes).err().map(FaultKind::Refused)
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
@@ -285,7 +278,7 @@ impl FromValue for Expiry {
     }
 }
 
-/// The caller's key of an execution: a UUID of version 4, in lower case.
+/// The idempotency key of an execution: a UUID of version 4, normalized to lower case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reference(pub String);
 
@@ -333,52 +326,14 @@ api_enum! {
 crate::api_names! { PaymentSource }
 
 impl PaymentSource {
-    /// The kind, where we have it.
+    /// The type of source; `None` for subscriptions, which do not exist here.
     #[must_use]
-    pub const fn here(self) -> Option<SourceType> {
+    pub const fn source_type(self) -> Option<SourceType> {
         match self {
             Self::Invoice => Some(SourceType::Invoice),
             Self::Order => Some(SourceType::Order),
             Self::Subscription => None,
         }
-    }
-}
-
-/// The network of a payment account, by its own name or, for mobile money, by that of the field
-/// `method`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Network(pub Provider);
-
-impl Network {
-    fn of(value: &Value, methods: &[Method]) -> Result<Self, FaultKind> {
-        let text = value.as_str().unwrap_or_default();
-        let found = methods.iter().find_map(|method| method.network(text)).map(Self);
-        found.ok_or_else(|| FaultKind::NotEnum(Self::names(methods)))
-    }
-
-    /// The names that do for one of these methods.
-    fn names(methods: &[Method]) -> Vec<&'static str> {
-        let networks = Provider::ALL.iter().map(|provider| provider.as_str());
-        let mobile =
-            methods.iter().filter(|method| method.is_mobile_money()).map(|method| method.as_str());
-        networks.chain(mobile).collect()
-    }
-}
-
-impl Field for Network {
-    const REQUIRED: bool = true;
-
-    fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
-        let method = fields.peek::<Method>("method");
-        // Without a method that is right, a name that would do for any is no fault.
-        let methods = method.as_ref().map_or(Method::ALL, std::slice::from_ref);
-        let network =
-            fields.get(name).ok_or(FaultKind::Missing).and_then(|value| Self::of(value, methods));
-        fields.note(name, network)
-    }
-
-    fn schema(schemas: &mut Schemas) -> Schema {
-        schemas.subschema_for::<Networks>()
     }
 }
 
@@ -410,10 +365,10 @@ impl<T: FromValue, const MIN: usize, const MAX: usize> FromValue for List<T, MIN
     }
 }
 
-/// A value that is looked at only where it is needed: what is wrong with it is told there.
-pub struct Given<T>(pub Result<Option<T>, FaultKind>);
+/// A value whose faults are kept, not recorded: the handler reports them only if it needs the value.
+pub struct Deferred<T>(pub Result<Option<T>, FaultKind>);
 
-impl<T: FromValue> Field for Given<T> {
+impl<T: FromValue> Field for Deferred<T> {
     const REQUIRED: bool = false;
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
@@ -425,15 +380,15 @@ impl<T: FromValue> Field for Given<T> {
     }
 }
 
-/// Part of the published shape, whatever it says: nothing here decides by it.
-pub struct Anything;
+/// A field of the published API whose value is ignored.
+pub struct Ignored;
 
-impl FromValue for Anything {
+impl FromValue for Ignored {
     fn read(_: &Value) -> Result<Self, FaultKind> {
         Ok(Self)
     }
 
-    /// What callers send there.
+    /// A string is what callers send there.
     fn schema(_: &mut Schemas) -> Schema {
         json_schema!({ "type": "string" })
     }

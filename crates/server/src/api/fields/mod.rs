@@ -1,22 +1,24 @@
-//! One declarative way to describe what a request may say.
+//! Validation of requests: payloads declared as structs of typed fields.
 //!
-//! [`payload!`](crate::payload) declares a struct; its fields' types say what is accepted, and
-//! every fault of a request is collected, in the order of declaration, so that a client reads all
-//! of them at once.
+//! [`payload!`](crate::payload) declares a payload. The types of its fields say what is accepted.
+//! All faults of a request are collected, in the order of declaration, so that a client sees all of
+//! them at once.
 
 pub(crate) mod fault;
 pub(crate) mod kinds;
+pub(crate) mod network;
 pub(crate) mod schema;
 pub(crate) mod text;
 
 pub use fault::{Fault, FaultKind, Part};
 pub use kinds::{
-    Anything, Day, Email, Expiry, Given, Id, Int, List, Network, PaymentSource, Phone, Reference,
+    Day, Deferred, Email, Expiry, Id, Ignored, Int, List, PaymentSource, Phone, Reference,
 };
+pub use network::{AccountNetwork, Network};
 pub use schema::{
-    Always, ApiName, Code, FieldSchema, Name, Networks, Schemas, nullable, object, one_object,
+    ApiName, Code, FieldSchema, Name, NeverNull, Schemas, nullable, object, one_object,
 };
-pub use text::{CountryCode, Note, Secret, Text};
+pub use text::{Note, OptionalCountry, Secret, Text};
 
 use domain::decision::settings::Lifetimes;
 use domain::kernel::patch::Patch;
@@ -24,48 +26,48 @@ use domain::kernel::time::Timestamp;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
-/// What is known of the caller while its request is read.
+/// What is known about the caller while its request is validated.
 #[derive(Clone, Copy, Debug)]
-pub struct Foresight {
+pub struct ReadContext {
     /// The merchant's time.
     pub time: Timestamp,
-    /// How long sessions may live.
+    /// The permitted lifetimes of sessions.
     pub lifetimes: Lifetimes,
 }
 
 /// The fields of an object of a request, and the faults found in them.
 pub struct Fields<'a> {
     object: &'a Map<String, Value>,
-    foresight: Option<Foresight>,
+    context: Option<ReadContext>,
     faults: Vec<Fault>,
 }
 
 impl Fields<'_> {
-    /// The value of a field; an explicit `null` is as good as absent.
+    /// The value of a field; an explicit `null` counts as absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
-    /// Whether a field is there and says `null`.
+    /// Whether a field is an explicit `null`.
     #[must_use]
     pub fn is_null(&self, name: &str) -> bool {
         self.object.get(name).is_some_and(Value::is_null)
     }
 
-    /// What another field says, if it is right. Its own reading reports its faults.
+    /// The value of another field, if it is valid. Its faults are recorded when it is read itself.
     #[must_use]
     pub fn peek<T: FromValue>(&self, name: &str) -> Option<T> {
         self.get(name).and_then(|value| T::read(value).ok())
     }
 
-    /// The value, or notes what is wrong with the field.
-    pub fn note<T>(&mut self, name: &'static str, result: Result<T, FaultKind>) -> Option<T> {
+    /// Returns the value, or records the fault of the field.
+    pub fn record<T>(&mut self, name: &'static str, result: Result<T, FaultKind>) -> Option<T> {
         result.map_err(|kind| self.faults.extend(Fault::spread(Part::Name(name), kind))).ok()
     }
 }
 
-/// What a single value can be read as.
+/// A type that a single JSON value can be read as.
 pub trait FromValue: Sized {
     /// Reads it.
     ///
@@ -73,26 +75,26 @@ pub trait FromValue: Sized {
     /// What is wrong with it.
     fn read(value: &Value) -> Result<Self, FaultKind>;
 
-    /// What a decision would refuse it for. Noted only to be answered beside other faults: alone,
-    /// the decision itself says it, beside what else it refuses.
-    fn foresee(&self, foresight: Foresight) -> Option<FaultKind> {
-        let _ = foresight;
+    /// Why the decision would refuse the value. It is recorded only beside other faults of the
+    /// request: if it is the only one, the decision reports it, with everything else it refuses.
+    fn refused_by_decision(&self, context: ReadContext) -> Option<FaultKind> {
+        let _ = context;
         None
     }
 
-    /// What is accepted, as the document says it.
+    /// The schema in the OpenAPI document.
     fn schema(schemas: &mut Schemas) -> Schema;
 }
 
-/// What a field of a payload can be.
+/// A type that a field of a payload can have.
 pub trait Field: Sized {
-    /// Whether its absence is a fault.
+    /// Whether absence is a fault.
     const REQUIRED: bool;
 
-    /// The field's value; `None` when a fault was noted.
+    /// Reads the field; `None` when a fault was recorded.
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self>;
 
-    /// What is accepted, as the document says it.
+    /// The schema in the OpenAPI document.
     fn schema(schemas: &mut Schemas) -> Schema;
 }
 
@@ -101,9 +103,9 @@ impl<T: FromValue> Field for T {
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         let result = fields.get(name).ok_or(FaultKind::Missing).and_then(T::read);
-        let value = fields.note(name, result)?;
-        if let Some(kind) = fields.foresight.and_then(|foresight| value.foresee(foresight)) {
-            fields.note::<()>(name, Err(kind));
+        let value = fields.record(name, result)?;
+        if let Some(kind) = fields.context.and_then(|context| value.refused_by_decision(context)) {
+            fields.record::<()>(name, Err(kind));
         }
         Some(value)
     }
@@ -128,7 +130,7 @@ impl<T: Field> Field for Option<T> {
 impl<T: Field> Field for Patch<T> {
     const REQUIRED: bool = false;
 
-    /// In an update, what is absent stays and `null` empties the field.
+    /// In an update, an absent field stays as it is and `null` clears it.
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         if fields.is_null(name) {
             return Some(Self::Clear);
@@ -142,9 +144,9 @@ impl<T: Field> Field for Patch<T> {
     }
 }
 
-/// What a request says.
+/// The body or query of a request.
 pub trait Payload: Sized + JsonSchema {
-    /// Reads it; `None` when a fault was noted.
+    /// Reads all fields; `None` when a fault was recorded.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
 }
 
@@ -154,15 +156,15 @@ pub trait Payload: Sized + JsonSchema {
 /// Every fault, in the order of declaration.
 pub fn read<P: Payload>(
     object: &Map<String, Value>,
-    foresight: Option<Foresight>,
+    context: Option<ReadContext>,
 ) -> Result<P, Vec<Fault>> {
-    let mut fields = Fields { object, foresight, faults: vec![] };
+    let mut fields = Fields { object, context, faults: vec![] };
     P::read(&mut fields).ok_or(fields.faults)
 }
 
-/// The name of a field, which may be a word of Rust's.
+/// The name of a field without the prefix of a raw identifier: `r#type` is `type`.
 #[must_use]
-pub fn bare(name: &'static str) -> &'static str {
+pub fn field_name(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
@@ -178,10 +180,10 @@ macro_rules! payload {
 
         impl $crate::api::fields::Payload for $name {
             fn read(fields: &mut $crate::api::fields::Fields<'_>) -> Option<Self> {
-                // All are taken before one is asked for: every fault is noted.
+                // All fields are read before the first `?`, so that every fault is recorded.
                 $(let $field = <$ty as $crate::api::fields::Field>::take(
                     fields,
-                    $crate::api::fields::bare(stringify!($field)),
+                    $crate::api::fields::field_name(stringify!($field)),
                 );)*
                 Some(Self { $($field: $field?),* })
             }
@@ -194,7 +196,7 @@ macro_rules! payload {
 
             fn json_schema(schemas: &mut $crate::api::fields::Schemas) -> schemars::Schema {
                 $crate::api::fields::object(concat!($($doc),*), [$($crate::api::fields::FieldSchema {
-                    name: $crate::api::fields::bare(stringify!($field)),
+                    name: $crate::api::fields::field_name(stringify!($field)),
                     doc: concat!($($field_doc),*),
                     required: <$ty as $crate::api::fields::Field>::REQUIRED,
                     schema: <$ty as $crate::api::fields::Field>::schema(schemas),
@@ -236,8 +238,8 @@ mod tests {
         }
     }
 
-    fn faults_of(value: &Value, foresight: Option<Foresight>) -> Vec<String> {
-        let faults = read::<Sample>(value.as_object().unwrap(), foresight)
+    fn faults_of(value: &Value, context: Option<ReadContext>) -> Vec<String> {
+        let faults = read::<Sample>(value.as_object().unwrap(), context)
             .map(|_| vec![])
             .unwrap_or_else(|faults| faults);
         let text = |part: &Part| match part {
@@ -290,17 +292,17 @@ mod tests {
     #[test]
     fn an_expiry_in_the_past_is_told_beside_other_faults_and_otherwise_left_to_the_decision() {
         let time = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
-        let foresight = Some(Foresight { time, lifetimes: Lifetimes::default() });
+        let context = Some(ReadContext { time, lifetimes: Lifetimes::default() });
         let mut value =
             json!({"id": 1, "amount": 1, "currency": "USD", "expires_at": "2025-06-15T18:00:00Z"});
-        assert!(faults_of(&value, foresight).is_empty());
+        assert!(faults_of(&value, context).is_empty());
         value["id"] = json!(0);
         assert_eq!(
-            faults_of(&value, foresight),
+            faults_of(&value, context),
             ["id value_error.number.not_gt", "expires_at value_error.expires_at"]
         );
         value["expires_at"] = json!(time.plus(seconds(1)).to_string());
-        assert_eq!(faults_of(&value, foresight), ["id value_error.number.not_gt"]);
+        assert_eq!(faults_of(&value, context), ["id value_error.number.not_gt"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the types of fields say about themselves in the API's document.
+//! Schemas of the OpenAPI document, and enumerations and currencies in responses.
 
 use std::borrow::Cow;
 
@@ -16,20 +16,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::api::names::NetworkName;
-
-/// The schemas of a document under construction.
+/// Collects the schemas of the document.
 pub type Schemas = SchemaGenerator;
 
-/// A field of a payload, described.
+/// The description of one field of a payload.
 pub struct FieldSchema {
-    /// Its name.
     pub name: &'static str,
-    /// What its declaration says of it.
+    /// The doc comment of its declaration.
     pub doc: &'static str,
-    /// Whether its absence is a fault.
     pub required: bool,
-    /// What it can be.
     pub schema: Schema,
 }
 
@@ -59,7 +54,7 @@ pub fn object<const N: usize>(doc: &'static str, fields: [FieldSchema; N]) -> Sc
     schema
 }
 
-/// One object that has the fields of several forms of it. What all forms require is required.
+/// One object with the fields of all forms. A field is required if all forms require it.
 #[must_use]
 pub fn one_object(doc: &str, forms: &[Schema]) -> Schema {
     let mut properties = Map::new();
@@ -78,7 +73,7 @@ pub fn one_object(doc: &str, forms: &[Schema]) -> Schema {
     json_schema!({ "type": "object", "description": doc, "properties": properties, "required": required })
 }
 
-/// The schema of what may also be `null`.
+/// The schema, extended by `null`.
 #[must_use]
 pub fn nullable(mut schema: Schema) -> Schema {
     let nothing = json!({ "type": "null" });
@@ -97,28 +92,25 @@ pub fn nullable(mut schema: Schema) -> Schema {
     schema
 }
 
-/// A closed set of names, as answers write them.
+/// An enumeration of the API, in requests and responses.
 pub trait ApiName: Copy + 'static {
-    /// What the set is called in the document.
+    /// The name of its schema.
     const NAME: &'static str;
 
-    /// Every member.
     const MEMBERS: &'static [Self];
 
-    /// The name of a member.
     fn text(self) -> &'static str;
 
-    /// The name of every member.
     fn names() -> Vec<&'static str> {
         Self::MEMBERS.iter().map(|member| member.text()).collect()
     }
 }
 
-/// Makes enums what a field can be, by their names, and known to the document.
+/// Implements [`ApiName`] for enums. `Enum = "Name"` sets the name of the schema.
 #[macro_export]
-macro_rules! api_names { ($($name:ident)*) => {$(
+macro_rules! api_names { ($($name:ident $(= $title:literal)?)*) => {$(
     impl $crate::api::fields::ApiName for $name {
-        const NAME: &'static str = stringify!($name);
+        const NAME: &'static str = [$($title,)? stringify!($name)][0];
         const MEMBERS: &'static [Self] = Self::ALL;
 
         fn text(self) -> &'static str {
@@ -128,11 +120,12 @@ macro_rules! api_names { ($($name:ident)*) => {$(
 )*}}
 api_names! {
     Bucket EventType ExecutionStatus FeeBearer MerchantType Method Operation OwnerType Provider Relationship SessionKind
-    SessionStatus SourceStatus SourceType EventEntity WalletStatus
+    SessionStatus SourceStatus SourceType WalletStatus
+    EventEntity = "Subject"
 }
 
-/// What generated clients call the members: with the name of their set, since in Go all of a
-/// package share one scope.
+/// The names of the members in generated clients. They begin with the enumeration's name, because
+/// all names of a Go package share one scope.
 fn variables<T: ApiName>() -> Vec<String> {
     let word = |word: &str| {
         word.get(..1).unwrap_or_default().to_ascii_uppercase()
@@ -142,20 +135,7 @@ fn variables<T: ApiName>() -> Vec<String> {
     T::names().iter().map(|name| format!("{}{}", T::NAME, words(name))).collect()
 }
 
-/// The networks, by their own names or by those of the mobile-money methods that they carry.
-pub struct Networks;
-
-impl JsonSchema for Networks {
-    fn schema_name() -> Cow<'static, str> {
-        "Network".into()
-    }
-
-    fn json_schema(_: &mut Schemas) -> Schema {
-        json_schema!({ "type": "string", "enum": NetworkName::names() })
-    }
-}
-
-/// A name of a closed set, in an answer.
+/// A member of an enumeration in a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<T>(pub T);
 
@@ -175,7 +155,7 @@ impl<T: ApiName> JsonSchema for Name<T> {
     }
 }
 
-/// A currency, in an answer.
+/// A currency in a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Code(pub Currency);
 
@@ -199,18 +179,18 @@ impl JsonSchema for Code {
     }
 }
 
-/// What rows of a kind always have, though the type of all kinds' rows has it optional: the
-/// database's checks hold it.
+/// A field that is optional in the domain type but never null in this response, because every row
+/// of this kind has it. Checks of the database guarantee it.
 #[derive(Clone, Copy, Debug)]
-pub struct Always<T>(pub Option<T>);
+pub struct NeverNull<T>(pub Option<T>);
 
-impl<T: Serialize> Serialize for Always<T> {
+impl<T: Serialize> Serialize for NeverNull<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Always<T> {
+impl<T: JsonSchema> JsonSchema for NeverNull<T> {
     fn inline_schema() -> bool {
         true
     }

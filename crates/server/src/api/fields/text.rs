@@ -1,17 +1,17 @@
-//! Texts that people read, and the country that a text names.
+//! Free texts, secrets and countries.
 
 use std::ops::RangeInclusive;
 
-use domain::kernel::country::alpha2;
+use domain::kernel::country::Country;
 use schemars::{Schema, json_schema};
 use serde_json::Value;
 
 use crate::api::fields::kinds::string;
 use crate::api::fields::{FaultKind, Field, Fields, FromValue, Schemas};
 
-/// Characters that leave no trace on a page, from Unicode's `Default_Ignorable_Code_Point`, with
-/// the blank of Braille and the marks of annotations. They may stand between others, where scripts
-/// and emoji need them: a name of nothing else is no name.
+/// Invisible characters: Unicode's `Default_Ignorable_Code_Point`, the Braille blank and annotation
+/// marks. Scripts and emoji need them between other characters, but a text must not consist of them
+/// alone.
 const INVISIBLE: [RangeInclusive<char>; 18] = [
     '\u{ad}'..='\u{ad}',
     '\u{34f}'..='\u{34f}',
@@ -33,9 +33,8 @@ const INVISIBLE: [RangeInclusive<char>; 18] = [
     '\u{e0000}'..='\u{e0fff}',
 ];
 
-/// Characters that turn the direction of what follows, deprecated ones that shape it otherwise, and
-/// the marks of annotations: a page shows a text with them as another one than is stored. The marks
-/// that names and emoji need are none of them.
+/// Characters that change the direction of text, deprecated formatting characters and annotation
+/// marks: with them a text looks different from what is stored. Names and emoji need none of them.
 const TURNING: [RangeInclusive<char>; 3] =
     ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
 
@@ -43,12 +42,12 @@ fn is_turning(c: char) -> bool {
     TURNING.iter().any(|range| range.contains(&c))
 }
 
-/// What no text has that is one line.
+/// Characters that a text of one line must not contain.
 fn is_refused_in_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_turning(c)
 }
 
-/// What no text has.
+/// Characters that a text of several lines must not contain.
 fn is_refused_in_lines(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r')) || is_turning(c)
 }
@@ -57,8 +56,8 @@ fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !INVISIBLE.iter().any(|range| range.contains(&c))
 }
 
-/// The characters of a text, if it has `min` to `max` of them without the blanks around it, one can
-/// be seen, and none is refused.
+/// The trimmed text, if it has `min` to `max` characters, at least one of them visible and none
+/// refused.
 fn read(
     value: &Value,
     (min, max): (usize, usize),
@@ -76,17 +75,17 @@ fn read(
     }
 }
 
-/// Control characters, as a pattern has them.
+/// Control characters, in the syntax of a regular expression.
 const CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
-/// What is refused in one line.
+/// [`is_refused_in_line`] as a regular expression.
 const REFUSED_IN_LINE: &str = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb";
-/// What is refused where there may be several.
+/// [`is_refused_in_lines`] as a regular expression.
 const REFUSED_IN_LINES: &str =
     r"\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb";
 
-/// A pattern of texts without these characters that have `min` characters or more without the
-/// blanks around them, and one that can be seen. Characters beyond 16 bits, which not every dialect
-/// of patterns can name, are not in it.
+/// A regular expression for texts without the `refused` characters, of at least `min` characters
+/// without surrounding blanks and with a visible one. It leaves out characters beyond 16 bits, which
+/// not every dialect can name.
 fn plain_text(min: usize, refused: &str) -> String {
     let narrow = INVISIBLE.iter().filter(|range| u32::from(*range.end()) <= 0xffff);
     let hidden: String = narrow
@@ -101,8 +100,8 @@ fn plain_text(min: usize, refused: &str) -> String {
     }
 }
 
-/// A text of `MIN` to `MAX` characters, without the blanks around it, without control characters
-/// and what turns its direction.
+/// A text of one line with `MIN` to `MAX` characters. It is trimmed; control characters and changes
+/// of direction are refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text<const MAX: usize, const MIN: usize = 1>(pub String);
 
@@ -116,7 +115,6 @@ impl<const MAX: usize, const MIN: usize> FromValue for Text<MAX, MIN> {
     }
 }
 
-/// The longest note.
 const NOTE_MAX: usize = 2_000;
 
 /// A text of several lines.
@@ -133,12 +131,11 @@ impl FromValue for Note {
     }
 }
 
-/// A text that is not to be shown: whatever somebody's is already, it is not refused for how it
-/// would look.
+/// A secret. It is never displayed, so that only control characters are refused: existing secrets
+/// must stay valid.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
-/// The longest secret.
 const SECRET_MAX: usize = 255;
 
 impl FromValue for Secret {
@@ -154,12 +151,12 @@ impl FromValue for Secret {
     }
 }
 
-/// A country: two or three letters of ISO 3166, in any case. What is empty is absent, for forms
-/// send such.
+/// A country that may be absent: two or three letters of ISO 3166, in any case. An empty text counts
+/// as absent, because HTML forms send one for a field that was left out.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CountryCode(pub Option<String>);
+pub struct OptionalCountry(pub Option<Country>);
 
-impl CountryCode {
+impl OptionalCountry {
     const PATTERN: &'static str = "^([A-Za-z]{2,3})?$";
 
     fn read(value: &Value) -> Result<Self, FaultKind> {
@@ -170,16 +167,16 @@ impl CountryCode {
         if !(2..=3).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             return Err(FaultKind::Pattern(Self::PATTERN));
         }
-        alpha2(text).map(|letters| Self(Some(letters))).ok_or(FaultKind::NotCountry)
+        Country::parse(text).map(|country| Self(Some(country))).ok_or(FaultKind::NotCountry)
     }
 }
 
-impl Field for CountryCode {
+impl Field for OptionalCountry {
     const REQUIRED: bool = false;
 
     fn take(fields: &mut Fields<'_>, name: &'static str) -> Option<Self> {
         let country = fields.get(name).map_or(Ok(Self(None)), Self::read);
-        fields.note(name, country)
+        fields.record(name, country)
     }
 
     fn schema(_: &mut Schemas) -> Schema {
@@ -286,7 +283,9 @@ mod tests {
     #[test]
     fn a_country_goes_by_two_letters_or_three() {
         let read = |text: &str| {
-            CountryCode::read(&json!(text)).map(|code| code.0).map_err(|kind| kind.kind())
+            OptionalCountry::read(&json!(text))
+                .map(|country| country.0.map(|country| country.0))
+                .map_err(|kind| kind.kind())
         };
         for text in ["LR", "lr", "LBR", "lbr", " Lbr "] {
             assert_eq!(read(text), Ok(Some("LR".to_owned())), "{text}");

@@ -1,18 +1,18 @@
 //! Sessions: declared intents.
 
-pub(crate) mod answers;
 pub(crate) mod payloads;
+pub(crate) mod responses;
 
-use answers::{
-    CheckoutSessionAnswer, PayoutSessionAnswer, RefundSessionAnswer, SessionView,
-    TransferSessionAnswer,
+use responses::{
+    CheckoutSessionResponse, PayoutSessionResponse, RefundSessionResponse, SessionView,
+    TransferSessionResponse,
 };
 
-pub(crate) use answers::SessionAnswer;
 pub use payloads::{
     AnyPayoutSession, CreateCheckoutSession, CreatePayoutSession, CreatePayoutSessionToAccount,
     CreateRefundSession, CreateTransferSession, ListSessions,
 };
+pub(crate) use responses::SessionResponse;
 
 use std::collections::HashMap;
 
@@ -26,44 +26,43 @@ use domain::payments::session::{Session, SessionKind};
 use domain::sales::source::SourceType;
 use serde_json::json;
 
-use crate::api::answer::{Answered, Listed, page, submit};
 use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, PathSegment, PathSegmentAndId, Query};
 use crate::api::fields::Payload;
 use crate::api::listing::Listing;
+use crate::api::response::{JsonResult, ListResult, page, submit};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 
-/// What declares an intent, with what the session then is as an answer.
-trait Declares: Payload + Into<NewSession> + Send + 'static {
-    /// A session of that kind.
-    type Answer: SessionView;
+/// A payload that declares a session, with the type of its response.
+trait CreateSession: Payload + Into<NewSession> + Send + 'static {
+    type Response: SessionView;
 }
 
-impl Declares for CreateCheckoutSession {
-    type Answer = CheckoutSessionAnswer;
+impl CreateSession for CreateCheckoutSession {
+    type Response = CheckoutSessionResponse;
 }
 
-impl Declares for AnyPayoutSession {
-    type Answer = PayoutSessionAnswer;
+impl CreateSession for AnyPayoutSession {
+    type Response = PayoutSessionResponse;
 }
 
-impl Declares for CreateTransferSession {
-    type Answer = TransferSessionAnswer;
+impl CreateSession for CreateTransferSession {
+    type Response = TransferSessionResponse;
 }
 
-impl Declares for CreateRefundSession {
-    type Answer = RefundSessionAnswer;
+impl CreateSession for CreateRefundSession {
+    type Response = RefundSessionResponse;
 }
 
-/// Declares an intent; the payload's type says of which kind.
-async fn create<P: Declares>(
+/// Declares a session of the kind that the payload's type says.
+async fn create<P: CreateSession>(
     State(app): State<App>,
     tenant: Tenant,
     Body(payload): Body<P>,
-) -> Answered<P::Answer> {
+) -> JsonResult<P::Response> {
     let request = payload.into();
     let source_type = match &request {
         NewSession::Checkout { kind, .. } => Some(*kind),
@@ -71,10 +70,10 @@ async fn create<P: Declares>(
     };
     let session =
         submit!(app, tenant.caller, Command::CreateSession(tenant.id(), request), Output::Session);
-    Ok(Json(P::Answer::new(session, source_type, tenant.time())))
+    Ok(Json(P::Response::new(session, source_type, tenant.time())))
 }
 
-/// What the sources of sessions are, asked once for all.
+/// The types of the sessions' sources, with one query for all.
 async fn source_types(
     app: &App,
     tenant: &Tenant,
@@ -86,32 +85,32 @@ async fn source_types(
     Ok(app.queries.source_types(tenant.id(), &sources).await?.into_iter().collect())
 }
 
-fn answer_with(
+fn response_with(
     types: &HashMap<SourceId, SourceType>,
     session: Session,
     time: Timestamp,
-) -> SessionAnswer {
+) -> SessionResponse {
     let source_type = session.source_id.and_then(|id| types.get(&id).copied());
-    SessionAnswer::new(session, source_type, time)
+    SessionResponse::new(session, source_type, time)
 }
 
-/// A stored session as an answer.
-pub(crate) async fn answer(
+/// The response about a stored session.
+pub(crate) async fn response(
     app: &App,
     tenant: &Tenant,
     session: Session,
-) -> Result<SessionAnswer, ApiError> {
+) -> Result<SessionResponse, ApiError> {
     let types = source_types(app, tenant, std::slice::from_ref(&session)).await?;
-    Ok(answer_with(&types, session, tenant.time()))
+    Ok(response_with(&types, session, tenant.time()))
 }
 
 async fn retrieve(
     State(app): State<App>,
     tenant: Tenant,
     PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
-) -> Answered<SessionAnswer> {
+) -> JsonResult<SessionResponse> {
     let found = app.queries.session(tenant.id(), kind, SessionId(id)).await?;
-    Ok(Json(answer(&app, &tenant, found.ok_or(ApiError::NotFound)?).await?))
+    Ok(Json(response(&app, &tenant, found.ok_or(ApiError::NotFound)?).await?))
 }
 
 async fn list_all(
@@ -119,36 +118,38 @@ async fn list_all(
     listing: Listing,
     PathSegment(kind): PathSegment<SessionKind>,
     Query(query): Query<ListSessions>,
-) -> Listed<SessionAnswer> {
+) -> ListResult<SessionResponse> {
     let page = page(query.limit, query.after_id);
     let found = app.queries.sessions(listing.tenant.id(), kind, page).await?;
     let types = source_types(&app, &listing.tenant, &found.rows).await?;
     let time = listing.tenant.time();
-    listing.answer(page, found, |session| answer_with(&types, session, time), SessionAnswer::id)
+    listing.respond(
+        page,
+        found,
+        |session| response_with(&types, session, time),
+        SessionResponse::id,
+    )
 }
 
 async fn cancel(
     State(app): State<App>,
     tenant: Tenant,
     PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
-) -> Answered<SessionAnswer> {
+) -> JsonResult<SessionResponse> {
     let command = Command::CancelSession(tenant.id(), kind, SessionId(id));
     match app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path)? {
-        Output::Session(session) => Ok(Json(answer(&app, &tenant, session).await?)),
-        _ => Err(ApiError::another_answer()),
+        Output::Session(session) => Ok(Json(response(&app, &tenant, session).await?)),
+        _ => Err(ApiError::unexpected_output()),
     }
 }
 
-/// Until when sessions are good, in examples. Within 366 days: whoever tries one out puts a time of
-/// their own.
+/// When sessions expire in the examples.
 const UNTIL: &str = "2027-01-01T00:00:00Z";
 
-/// What a caller must know of a payout's two forms.
 const DIALECTS: &str = "In either of two forms: with `wallet_id`, `payment_account_id` and `expires_at`, or with \
     `payout_account_id` alone, for which the server takes the merchant's wallet of the currency and a quarter of an hour, \
     if its operator has not set another time.";
 
-/// Declaring, reading, listing and withdrawing intents.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()

@@ -1,4 +1,4 @@
-//! What declaring an intent takes.
+//! Payloads that declare sessions.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use domain::payments::create_session::NewSession;
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema};
 
-use crate::api::answer::Limit;
 use crate::api::fields::{Expiry, Fields, Id, Payload, Schemas, Text, one_object};
+use crate::api::response::Limit;
 use crate::payload;
 
 payload! {

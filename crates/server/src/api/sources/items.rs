@@ -1,4 +1,4 @@
-//! The lines of an invoice or order.
+//! The items of an invoice or order.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,12 +11,12 @@ use domain::sales::source::SourceType;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Answered, submit};
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids};
 use crate::api::fields::{Int, Text};
-use crate::api::sources::answers::ItemAnswer;
-use crate::api::sources::{Kind, named};
+use crate::api::response::{JsonResult, submit};
+use crate::api::sources::kind::{Kind, source_ref};
+use crate::api::sources::responses::ItemResponse;
 use crate::app::App;
 use crate::engine::Failure;
 use crate::net::principal::Tenant;
@@ -53,10 +53,10 @@ payload! {
 #[derive(Serialize, JsonSchema)]
 pub struct Removed {}
 
-/// The state that does not allow a change is that of the invoice or order, which the path names
-/// beside the item.
+/// Refusals because of a state are about the invoice or order, so they are located at its parameter
+/// of the path, not at the item's.
 fn refused<K: Kind>() -> impl Fn(Failure) -> ApiError {
-    ApiError::beside_path(match K::TYPE {
+    ApiError::on_path_parameter(match K::TYPE {
         SourceType::Invoice => "invoice_id",
         SourceType::Order => "order_id",
     })
@@ -67,7 +67,7 @@ pub async fn add<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
     Body(payload): Body<AddItem>,
-) -> Answered<ItemAnswer> {
+) -> JsonResult<ItemResponse> {
     let new = NewItem {
         name: payload.name.0,
         currency: payload.currency,
@@ -77,7 +77,7 @@ pub async fn add<K: Kind>(
     let item = submit!(
         app,
         tenant.caller,
-        Command::AddItem(named::<K>(&tenant, id), new),
+        Command::AddItem(source_ref::<K>(&tenant, id), new),
         Output::Item,
         refused::<K>()
     );
@@ -89,13 +89,13 @@ pub async fn update<K: Kind>(
     tenant: Tenant,
     Ids([id, item]): Ids<2>,
     Body(payload): Body<UpdateItem>,
-) -> Answered<ItemAnswer> {
+) -> JsonResult<ItemResponse> {
     let changes = ItemChanges {
         name: payload.name.map(|name| name.0),
         qty: payload.qty.map(|qty| qty.0),
         amount: payload.amount,
     };
-    let command = Command::UpdateItem(named::<K>(&tenant, id), ItemId(item), changes);
+    let command = Command::UpdateItem(source_ref::<K>(&tenant, id), ItemId(item), changes);
     let item = submit!(app, tenant.caller, command, Output::Item, refused::<K>());
     Ok(Json(item.into()))
 }
@@ -104,10 +104,10 @@ pub async fn remove<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id, item]): Ids<2>,
-) -> Answered<Removed> {
-    let command = Command::RemoveItem(named::<K>(&tenant, id), ItemId(item));
+) -> JsonResult<Removed> {
+    let command = Command::RemoveItem(source_ref::<K>(&tenant, id), ItemId(item));
     match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
         Output::Done => Ok(Json(Removed {})),
-        _ => Err(ApiError::another_answer()),
+        _ => Err(ApiError::unexpected_output()),
     }
 }

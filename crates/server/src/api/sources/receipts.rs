@@ -12,17 +12,18 @@ use domain::sales::source::{Item, Source, SourceStatus};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::answer::{Amount, Time, Whole};
 use crate::api::error::ApiError;
 use crate::api::extract::{Ids, PathSegments};
-use crate::api::fields::{Always, Code, Name};
-use crate::api::sources::answers::{Either, Of};
-use crate::api::sources::{Detailed, Kind, by_id, by_number, place};
+use crate::api::fields::{Code, Name, NeverNull};
+use crate::api::response::{Amount, LargeJson, Time};
+use crate::api::sources::handlers::{LargeJsonResult, by_id, by_number, place};
+use crate::api::sources::kind::Kind;
+use crate::api::sources::responses::{ByKind, KindResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
 
-/// What one unit of the source's currency was in the payer's: with enough digits that the source's
-/// total with its fees, multiplied by it and rounded up, is what was paid.
+/// The exchange rate, in units of the payer's currency for one of the source's. It has enough digits
+/// that the total with fees, multiplied by it and rounded up, is exactly what was paid.
 pub fn rate_text(paid: &Execution) -> String {
     paid.rate.to_text_for(paid.total_minor, (paid.wallet_currency(), paid.payer.currency))
 }
@@ -75,7 +76,7 @@ impl From<Execution> for ReceiptRefund {
     }
 }
 
-/// What can still be given back of a payment.
+/// How much of a payment can still be refunded, in the payer's currency.
 #[must_use]
 pub fn refundable(paid: &Execution) -> Money {
     Money::new(paid.payer.minor.saturating_sub(paid.refunded_minor).max(0), paid.payer.currency)
@@ -139,7 +140,8 @@ impl Payment {
 
 /// A receipt.
 #[derive(Serialize, JsonSchema)]
-pub struct ReceiptAnswer {
+#[schemars(rename = "ReceiptAnswer")]
+pub struct ReceiptResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +162,7 @@ pub struct ReceiptAnswer {
     owner_type: Name<MerchantType>,
     created_at: Time,
     counterparty_id: i64,
-    relationship_type: Always<Name<Relationship>>,
+    relationship_type: NeverNull<Name<Relationship>>,
     /// Empty where no party is behind the counterparty.
     counterparty_name: String,
     /// Empty where no party is behind the counterparty.
@@ -173,7 +175,7 @@ pub struct ReceiptAnswer {
     items: Vec<ReceiptItem>,
 }
 
-/// What a receipt is made of.
+/// The data of a receipt.
 struct Parts {
     source: Source,
     items: Vec<Item>,
@@ -182,11 +184,11 @@ struct Parts {
     payment: Payment,
 }
 
-impl ReceiptAnswer {
+impl ReceiptResponse {
     fn new(parts: Parts, merchant: &Merchant) -> Self {
         let Parts { source, items, counterparty, party, payment } = parts;
         let (id, number) =
-            (Either::new(source.kind, source.id.0), Either::new(source.kind, source.number));
+            (ByKind::new(source.kind, source.id.0), ByKind::new(source.kind, source.number));
         let (name, phone, email) =
             party.map(|party| (party.fullname, party.phone, party.email)).unwrap_or_default();
         Self {
@@ -198,14 +200,14 @@ impl ReceiptAnswer {
             total_amount: Amount(Money::new(source.total_minor, source.currency)),
             status: Name(source.status),
             note: source.note,
-            due_date: Either::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
+            due_date: ByKind::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
             as_payment_link: source.as_payment_link,
             fee_bearer: Name(source.fee_bearer),
             owner_id: merchant.id.0,
             owner_type: Name(merchant.kind),
             created_at: Time(source.created_at),
             counterparty_id: source.counterparty_id.0,
-            relationship_type: Always(counterparty.map(|row| Name(row.relationship))),
+            relationship_type: NeverNull(counterparty.map(|row| Name(row.relationship))),
             counterparty_name: name,
             counterparty_phone: phone,
             counterparty_email: email,
@@ -233,21 +235,21 @@ async fn written<K: Kind>(
     app: &App,
     tenant: &Tenant,
     source: Source,
-) -> Detailed<Of<K, ReceiptAnswer>> {
+) -> LargeJsonResult<KindResponse<K, ReceiptResponse>> {
     let place = place(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let (counterparty, party) =
         app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
-    Whole::new(place, &Of::new(ReceiptAnswer::new(parts, &tenant.merchant)))
+    LargeJson::new(place, &KindResponse::new(ReceiptResponse::new(parts, &tenant.merchant)))
 }
 
 pub async fn receipt<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     Ids([id]): Ids<1>,
-) -> Detailed<Of<K, ReceiptAnswer>> {
+) -> LargeJsonResult<KindResponse<K, ReceiptResponse>> {
     let source = by_id::<K>(&app, &tenant, id).await?;
     written(&app, &tenant, source).await
 }
@@ -256,7 +258,7 @@ pub async fn receipt_by_number<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
     PathSegments([number]): PathSegments<1>,
-) -> Detailed<Of<K, ReceiptAnswer>> {
+) -> LargeJsonResult<KindResponse<K, ReceiptResponse>> {
     let source = by_number::<K>(&app, &tenant, &number).await?;
     written(&app, &tenant, source).await
 }
@@ -264,7 +266,7 @@ pub async fn receipt_by_number<K: Kind>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::sources::answers::samples;
+    use crate::api::sources::responses::samples;
     use domain::sales::source::SourceType;
 
     #[test]
@@ -277,7 +279,8 @@ mod tests {
             party: None,
             payment: Payment::default(),
         };
-        let value = serde_json::to_value(ReceiptAnswer::new(parts, &samples::merchant())).unwrap();
+        let value =
+            serde_json::to_value(ReceiptResponse::new(parts, &samples::merchant())).unwrap();
         assert_eq!(value["order_id"], 101);
         assert!(
             value["payer_amount"].is_null()

@@ -2,6 +2,7 @@
 
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::phone;
 use domain::kernel::time::Timestamp;
 use domain::tariff::rates::{self, Quoted};
 
@@ -50,7 +51,7 @@ impl MarketFile {
         }
         let rates = self.check_rates()?;
         self.check_fixed(&rates)?;
-        if self.phones.iter().any(|phone| !(8..=15).contains(&phone.digits)) {
+        if self.phones.iter().any(|row| !phone::DIGITS.contains(&row.digits.into())) {
             return Err("a phone number has 8 to 15 digits".to_owned());
         }
         self.check_phones()

@@ -1,6 +1,6 @@
 //! What stands in the file as a text: names, times and exact decimals.
 
-use domain::kernel::country::alpha2;
+use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Decimal, MAX_MINOR};
 use domain::kernel::names::{Method, Operation, Provider};
@@ -69,16 +69,6 @@ impl Percentage {
         let den = i128::from(ratio.den());
         let ppm = i64::try_from(parts / den).ok().filter(|_| parts % den == 0)?;
         (0..=100 * PPM_PER_PERCENT).contains(&ppm).then_some(Self { ppm })
-    }
-}
-
-/// A country code.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Country(pub String);
-
-impl Country {
-    fn parse(text: &str) -> Option<Self> {
-        alpha2(text).map(Self)
     }
 }
 

@@ -156,32 +156,8 @@ fn enums_name_what_is_permitted() {
 }
 
 crate::payload! {
-    struct Account { provider: Network, method: Method }
-    struct Guarded { passcode: Given<Code> }
+    struct Guarded { passcode: Deferred<Code> }
     struct Code { code: Text<5> }
-}
-
-fn network(provider: &str, method: &str) -> Result<Provider, Vec<Fault>> {
-    let object = json!({ "provider": provider, "method": method });
-    crate::api::fields::read::<Account>(object.as_object().unwrap(), None).map(|account| {
-        assert_eq!(account.method.as_str(), method);
-        account.provider.0
-    })
-}
-
-#[test]
-fn a_network_goes_by_two_names() {
-    assert_eq!(network("PAWAPAY", "MTN_MOMO_LBR"), Ok(Provider::PawaPay));
-    assert_eq!(network("MTN_MOMO_LBR", "MTN_MOMO_LBR"), Ok(Provider::PawaPay));
-    assert_eq!(network("STRIPE", "CREDIT_CARD"), Ok(Provider::Stripe));
-    let permitted = vec!["PAWAPAY", "STRIPE", "PLATFORM", "MTN_MOMO_LBR"];
-    assert_eq!(
-        network("ORANGE_MONEY_LBR", "MTN_MOMO_LBR"),
-        Err(vec![Fault::at(&[Part::Name("provider")], FaultKind::NotEnum(permitted))])
-    );
-    let only_the_method = network("ORANGE_MONEY_LBR", "CASH").unwrap_err();
-    assert_eq!(only_the_method.len(), 1);
-    assert_eq!(only_the_method[0].loc, [Part::Name("method")]);
 }
 
 #[test]

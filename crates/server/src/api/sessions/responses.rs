@@ -1,4 +1,4 @@
-//! What calls on sessions answer.
+//! Responses about sessions.
 
 use std::borrow::Cow;
 
@@ -9,36 +9,36 @@ use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use crate::api::answer::{Amount, Time};
-use crate::api::fields::{Always, Code, Name, Schemas, one_object};
+use crate::api::fields::{Code, Name, NeverNull, Schemas, one_object};
+use crate::api::response::{Amount, Time};
 
-/// What a session is as an answer: one of a kind, or any.
+/// A response about a session: of one kind, or of any kind.
 pub trait SessionView: Serialize + JsonSchema + Sized + Send + 'static {
-    /// A session as it is at the merchant's `time`; the type is a checkout's source's.
+    /// The session as of the merchant's `time`. Only checkouts have a `source_type`.
     fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self;
 }
 
 /// A session of any kind.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum SessionAnswer {
-    Checkout(CheckoutSessionAnswer),
-    Payout(PayoutSessionAnswer),
-    Transfer(TransferSessionAnswer),
-    Refund(RefundSessionAnswer),
+pub enum SessionResponse {
+    Checkout(CheckoutSessionResponse),
+    Payout(PayoutSessionResponse),
+    Transfer(TransferSessionResponse),
+    Refund(RefundSessionResponse),
 }
 
-impl JsonSchema for SessionAnswer {
+impl JsonSchema for SessionResponse {
     fn schema_name() -> Cow<'static, str> {
         "SessionAnswer".into()
     }
 
     fn json_schema(schemas: &mut Schemas) -> Schema {
         let forms = [
-            CheckoutSessionAnswer::json_schema(schemas),
-            PayoutSessionAnswer::json_schema(schemas),
-            TransferSessionAnswer::json_schema(schemas),
-            RefundSessionAnswer::json_schema(schemas),
+            CheckoutSessionResponse::json_schema(schemas),
+            PayoutSessionResponse::json_schema(schemas),
+            TransferSessionResponse::json_schema(schemas),
+            RefundSessionResponse::json_schema(schemas),
         ];
         one_object("A session of any kind: it has the fields of its kind.", &forms)
     }
@@ -46,57 +46,62 @@ impl JsonSchema for SessionAnswer {
 
 /// An intent to collect. The customer's document has this table, field for field.
 #[derive(Serialize, JsonSchema)]
-pub struct CheckoutSessionAnswer {
+#[schemars(rename = "CheckoutSessionAnswer")]
+pub struct CheckoutSessionResponse {
     id: i64,
-    source_id: Always<i64>,
-    source_type: Always<Name<SourceType>>,
+    source_id: NeverNull<i64>,
+    source_type: NeverNull<Name<SourceType>>,
     status: Name<SessionStatus>,
     /// Where it was collected from; null until it is executed.
     payment_account_id: Option<i64>,
     #[serde(flatten)]
-    times: Times,
+    times: SessionTimes,
 }
 
 /// An intent to pay out. Both dialects' names of the account have the same value.
 #[derive(Serialize, JsonSchema)]
-pub struct PayoutSessionAnswer {
+#[schemars(rename = "PayoutSessionAnswer")]
+pub struct PayoutSessionResponse {
     id: i64,
-    wallet_id: Always<i64>,
-    payment_account_id: Always<i64>,
-    payout_account_id: Always<i64>,
+    wallet_id: NeverNull<i64>,
+    payment_account_id: NeverNull<i64>,
+    payout_account_id: NeverNull<i64>,
     #[serde(flatten)]
-    money: Price,
+    money: SessionAmount,
     status: Name<SessionStatus>,
     #[serde(flatten)]
-    times: Times,
+    times: SessionTimes,
 }
 
 /// An intent to move money between wallets.
 #[derive(Serialize, JsonSchema)]
-pub struct TransferSessionAnswer {
+#[schemars(rename = "TransferSessionAnswer")]
+pub struct TransferSessionResponse {
     id: i64,
-    from_wallet_id: Always<i64>,
-    to_counterparty_id: Always<i64>,
-    /// Who receives; null where it was carried out, withdrawn or expired before this was written
-    /// down.
-    recipient: Option<RecipientAnswer>,
+    from_wallet_id: NeverNull<i64>,
+    to_counterparty_id: NeverNull<i64>,
+    #[schemars(
+        description = "Who receives; null where it was carried out, withdrawn or expired before this was written down."
+    )]
+    recipient: Option<RecipientResponse>,
     #[serde(flatten)]
-    money: Price,
+    money: SessionAmount,
     status: Name<SessionStatus>,
     #[serde(flatten)]
-    times: Times,
+    times: SessionTimes,
 }
 
 /// Who receives a transfer. It is fixed when the transfer is declared.
 #[derive(Serialize, JsonSchema)]
-struct RecipientAnswer {
+#[schemars(rename = "RecipientAnswer")]
+struct RecipientResponse {
     /// `MERCHANT` where a merchant has the party's phone, else `PARTY`.
     #[serde(rename = "type")]
     kind: Name<OwnerType>,
     name: String,
 }
 
-impl From<Recipient> for RecipientAnswer {
+impl From<Recipient> for RecipientResponse {
     fn from(recipient: Recipient) -> Self {
         Self { kind: Name(recipient.owner.parts().0), name: recipient.name }
     }
@@ -104,40 +109,41 @@ impl From<Recipient> for RecipientAnswer {
 
 /// An intent to give back.
 #[derive(Serialize, JsonSchema)]
-pub struct RefundSessionAnswer {
+#[schemars(rename = "RefundSessionAnswer")]
+pub struct RefundSessionResponse {
     id: i64,
-    original_payment_intent_id: Always<i64>,
+    original_payment_intent_id: NeverNull<i64>,
     #[serde(flatten)]
-    money: Price,
+    money: SessionAmount,
     reason: Option<String>,
     status: Name<SessionStatus>,
     #[serde(flatten)]
-    times: Times,
+    times: SessionTimes,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Price {
-    amount: Always<Amount>,
-    currency: Always<Code>,
+struct SessionAmount {
+    amount: NeverNull<Amount>,
+    currency: NeverNull<Code>,
 }
 
-impl Price {
+impl SessionAmount {
     fn of(session: &Session) -> Self {
         Self {
-            amount: Always(session.amount.map(Amount)),
-            currency: Always(session.amount.map(|amount| Code(amount.currency))),
+            amount: NeverNull(session.amount.map(Amount)),
+            currency: NeverNull(session.amount.map(|amount| Code(amount.currency))),
         }
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Times {
+struct SessionTimes {
     expires_at: Time,
     created_at: Time,
     updated_at: Time,
 }
 
-impl Times {
+impl SessionTimes {
     fn of(session: &Session, time: Timestamp) -> Self {
         Self {
             expires_at: Time(session.expires_at),
@@ -147,62 +153,62 @@ impl Times {
     }
 }
 
-impl SessionView for CheckoutSessionAnswer {
+impl SessionView for CheckoutSessionResponse {
     fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
         Self {
             id: session.id.0,
-            source_id: Always(session.source_id.map(|id| id.0)),
-            source_type: Always(source_type.map(Name)),
+            source_id: NeverNull(session.source_id.map(|id| id.0)),
+            source_type: NeverNull(source_type.map(Name)),
             status: Name(session.status_at(time)),
             payment_account_id: session.payment_account_id.map(|id| id.0),
-            times: Times::of(&session, time),
+            times: SessionTimes::of(&session, time),
         }
     }
 }
 
-impl SessionView for PayoutSessionAnswer {
+impl SessionView for PayoutSessionResponse {
     fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
-        let account = Always(session.payment_account_id.map(|id| id.0));
+        let account = NeverNull(session.payment_account_id.map(|id| id.0));
         Self {
             id: session.id.0,
-            wallet_id: Always(session.wallet_id.map(|id| id.0)),
+            wallet_id: NeverNull(session.wallet_id.map(|id| id.0)),
             payment_account_id: account,
             payout_account_id: account,
-            money: Price::of(&session),
+            money: SessionAmount::of(&session),
             status: Name(session.status_at(time)),
-            times: Times::of(&session, time),
+            times: SessionTimes::of(&session, time),
         }
     }
 }
 
-impl SessionView for TransferSessionAnswer {
+impl SessionView for TransferSessionResponse {
     fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
         Self {
             id: session.id.0,
-            from_wallet_id: Always(session.wallet_id.map(|id| id.0)),
-            to_counterparty_id: Always(session.counterparty_id.map(|id| id.0)),
-            money: Price::of(&session),
+            from_wallet_id: NeverNull(session.wallet_id.map(|id| id.0)),
+            to_counterparty_id: NeverNull(session.counterparty_id.map(|id| id.0)),
+            money: SessionAmount::of(&session),
             status: Name(session.status_at(time)),
-            times: Times::of(&session, time),
+            times: SessionTimes::of(&session, time),
             recipient: session.recipient.map(Into::into),
         }
     }
 }
 
-impl SessionView for RefundSessionAnswer {
+impl SessionView for RefundSessionResponse {
     fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
         Self {
             id: session.id.0,
-            original_payment_intent_id: Always(session.original_execution_id.map(|id| id.0)),
-            money: Price::of(&session),
+            original_payment_intent_id: NeverNull(session.original_execution_id.map(|id| id.0)),
+            money: SessionAmount::of(&session),
             status: Name(session.status_at(time)),
-            times: Times::of(&session, time),
+            times: SessionTimes::of(&session, time),
             reason: session.reason,
         }
     }
 }
 
-impl SessionView for SessionAnswer {
+impl SessionView for SessionResponse {
     fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
         match session.kind {
             SessionKind::Checkout => Self::Checkout(SessionView::new(session, source_type, time)),
@@ -213,7 +219,7 @@ impl SessionView for SessionAnswer {
     }
 }
 
-impl SessionAnswer {
+impl SessionResponse {
     pub const fn id(&self) -> i64 {
         match self {
             Self::Checkout(session) => session.id,
@@ -260,7 +266,7 @@ mod tests {
             created_at: AT,
             updated_at: AT,
         };
-        let answer = SessionAnswer::new(session, Some(SourceType::Invoice), time);
+        let answer = SessionResponse::new(session, Some(SourceType::Invoice), time);
         let text = serde_json::to_string(&answer).unwrap();
         text.strip_suffix(TIMES).unwrap_or(&text).to_owned()
     }

@@ -1,4 +1,4 @@
-//! How answers are written, and how a command's answer comes to a handler.
+//! The shapes of responses, and how a handler gets the output of a command.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -19,43 +19,40 @@ use crate::api::fields::{Id, Int, Schemas};
 use crate::net::response_permits::Place;
 use store::reads::lists::Page;
 
-/// What a handler answers.
-pub type Answered<T> = Result<Json<T>, ApiError>;
+pub type JsonResult<T> = Result<Json<T>, ApiError>;
 
-/// What a handler of a list answers.
-pub type Listed<T> = Result<Rows<T>, ApiError>;
+pub type ListResult<T> = Result<JsonList<T>, ApiError>;
 
-/// A page of a list, written.
-pub struct Rows<T> {
+/// A page of a list, already serialized; `T` is the type of its rows.
+pub struct JsonList<T> {
     response: Response,
     of: PhantomData<fn() -> T>,
 }
 
-impl<T> Rows<T> {
-    /// Of what was written.
+impl<T> JsonList<T> {
     #[must_use]
     pub const fn new(response: Response) -> Self {
         Self { response, of: PhantomData }
     }
 }
 
-impl<T> IntoResponse for Rows<T> {
+impl<T> IntoResponse for JsonList<T> {
     fn into_response(self) -> Response {
         self.response
     }
 }
 
-/// A thing with all its parts, written: it may be large.
-pub struct Whole<T> {
+/// An already serialized object with all its parts, which may be large.
+pub struct LargeJson<T> {
     response: Response,
     of: PhantomData<fn() -> T>,
 }
 
-impl<T: Serialize> Whole<T> {
-    /// Writes it.
+impl<T: Serialize> LargeJson<T> {
+    /// Serializes the object. A large body keeps the merchant's `place` until it is sent.
     ///
     /// # Errors
-    /// [`ApiError`] for what cannot be written.
+    /// [`ApiError`] when it cannot be serialized.
     pub fn new(place: Place, thing: &T) -> Result<Self, ApiError> {
         let mut text =
             serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
@@ -66,14 +63,14 @@ impl<T: Serialize> Whole<T> {
     }
 }
 
-impl<T> IntoResponse for Whole<T> {
+impl<T> IntoResponse for LargeJson<T> {
     fn into_response(self) -> Response {
         self.response
     }
 }
 
-/// Submits a caller's command and takes out the one kind of answer that it gives. `$refused` says
-/// where refusals stand, if not on a field or on the path's `id`.
+/// Submits a caller's command and unwraps the one kind of output that it has. `$refused` maps
+/// refusals to an error, where they are neither about a field of the body nor about the path's `id`.
 macro_rules! submit {
     ($app:expr, $caller:expr, $command:expr, $variant:path) => {
         submit!($app, $caller, $command, $variant, $crate::api::error::ApiError::from)
@@ -81,13 +78,13 @@ macro_rules! submit {
     ($app:expr, $caller:expr, $command:expr, $variant:path, $refused:expr) => {
         match $app.engine.submit($caller, $command).await.map_err($refused)? {
             $variant(answer) => answer,
-            _ => return Err($crate::api::error::ApiError::another_answer()),
+            _ => return Err($crate::api::error::ApiError::unexpected_output()),
         }
     };
 }
 pub(crate) use submit;
 
-/// A time, in ISO 8601 with its microseconds, be they zero: texts of one length, in the order of
+/// A time in ISO 8601, always with six decimals of a second: all texts have one length and sort by
 /// time.
 #[derive(Clone, Copy)]
 pub struct Time(pub Timestamp);
@@ -112,7 +109,8 @@ impl JsonSchema for Time {
     }
 }
 
-/// An amount: a JSON number with the currency's decimals, `500.00`, whose text is kept on its way.
+/// An amount: a JSON number with the currency's decimals, `500.00`. It is written from its exact
+/// text, never through a float.
 #[derive(Clone, Copy)]
 pub struct Amount(pub Money);
 
@@ -138,15 +136,12 @@ impl JsonSchema for Amount {
     }
 }
 
-/// The most rows of a page.
 const PAGE_MAX: i64 = 1_000;
-/// The rows of a page where the caller does not say.
 const PAGE_DEFAULT: u32 = 100;
 
-/// How many rows of a list.
+/// The maximum number of rows in a page.
 pub type Limit = Int<1, PAGE_MAX>;
 
-/// The page that a query asks for.
 #[must_use]
 pub fn page(limit: Option<Limit>, after_id: Option<Id>) -> Page {
     let limit = limit.and_then(|limit| u32::try_from(limit.0).ok()).unwrap_or(PAGE_DEFAULT);

@@ -1,4 +1,4 @@
-//! What calls on invoices and orders answer.
+//! Responses about invoices and orders.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -12,19 +12,19 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::answer::{Amount, Time};
-use crate::api::counterparties::CounterpartyWithPartyAnswer;
+use crate::api::counterparties::CounterpartyWithPartyResponse;
 use crate::api::fields::{Code, Name, Schemas};
-use crate::api::sources::Kind;
+use crate::api::response::{Amount, Time};
+use crate::api::sources::kind::Kind;
 
-/// A value under the word of its kind: one of the two is there.
+/// A value in the field of its kind, such as `invoice_number` or `order_number`; the other is absent.
 #[derive(Default)]
-pub struct Either<T> {
+pub struct ByKind<T> {
     pub invoice: Option<T>,
     pub order: Option<T>,
 }
 
-impl<T> Either<T> {
+impl<T> ByKind<T> {
     pub fn new(kind: SourceType, value: T) -> Self {
         match kind {
             SourceType::Invoice => Self { invoice: Some(value), order: None },
@@ -33,30 +33,30 @@ impl<T> Either<T> {
     }
 }
 
-/// An answer about invoices, or one about orders: [`Either`] leaves the other kind's fields out,
-/// and its schema has none.
+/// A response about invoices, or one about orders, depending on `K`. [`ByKind`] leaves the fields of
+/// the other kind out of the JSON, and the schema here leaves them out of the document.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub struct Of<K, T> {
+pub struct KindResponse<K, T> {
     answer: T,
     #[serde(skip)]
     kind: PhantomData<fn() -> K>,
 }
 
-impl<K, T> Of<K, T> {
+impl<K, T> KindResponse<K, T> {
     pub const fn new(answer: T) -> Self {
         Self { answer, kind: PhantomData }
     }
 }
 
-impl<K> Of<K, SourceAnswer> {
+impl<K> KindResponse<K, SourceResponse> {
     pub const fn id(&self) -> i64 {
         self.answer.id
     }
 }
 
-impl<K: Kind, T: JsonSchema> JsonSchema for Of<K, T> {
-    /// `SourceDetailAnswer` of an order is `OrderDetailAnswer`.
+impl<K: Kind, T: JsonSchema> JsonSchema for KindResponse<K, T> {
+    /// `SourceDetailResponse` of an order is `OrderDetailResponse`.
     fn schema_name() -> Cow<'static, str> {
         let of_both = T::schema_name();
         let kind = if K::TYPE == SourceType::Invoice { "Invoice" } else { "Order" };
@@ -88,7 +88,7 @@ impl<K: Kind, T: JsonSchema> JsonSchema for Of<K, T> {
     }
 }
 
-/// Takes `null` from what a field can be.
+/// Removes `null` from a field's schema.
 fn not_null(field: &mut Value) {
     if let Some(name) = field.get("type").and_then(|types| types.get(0)).cloned() {
         field["type"] = name;
@@ -97,7 +97,8 @@ fn not_null(field: &mut Value) {
 
 /// An invoice or order.
 #[derive(Serialize, JsonSchema)]
-pub struct SourceAnswer {
+#[schemars(rename = "SourceAnswer")]
+pub struct SourceResponse {
     id: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice_number: Option<String>,
@@ -121,9 +122,9 @@ pub struct SourceAnswer {
     updated_at: Time,
 }
 
-impl SourceAnswer {
+impl SourceResponse {
     pub fn new(source: Source, merchant: &Merchant) -> Self {
-        let number = Either::new(source.kind, source.number);
+        let number = ByKind::new(source.kind, source.number);
         Self {
             id: source.id.0,
             invoice_number: number.invoice,
@@ -134,7 +135,7 @@ impl SourceAnswer {
             status: Name(source.status),
             note: source.note,
             fee_bearer: Name(source.fee_bearer),
-            due_date: Either::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
+            due_date: ByKind::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
             as_payment_link: source.as_payment_link,
             owner_id: merchant.id.0,
             owner_type: Name(merchant.kind),
@@ -148,7 +149,8 @@ impl SourceAnswer {
 
 /// A line.
 #[derive(Serialize, JsonSchema)]
-pub struct ItemAnswer {
+#[schemars(rename = "ItemAnswer")]
+pub struct ItemResponse {
     id: i64,
     name: String,
     currency: Code,
@@ -158,7 +160,7 @@ pub struct ItemAnswer {
     updated_at: Time,
 }
 
-impl From<Item> for ItemAnswer {
+impl From<Item> for ItemResponse {
     fn from(item: Item) -> Self {
         Self {
             id: item.id.0,
@@ -174,30 +176,31 @@ impl From<Item> for ItemAnswer {
 
 /// An invoice or order with its lines and who is to pay.
 #[derive(Serialize, JsonSchema)]
-pub struct SourceDetailAnswer {
+#[schemars(rename = "SourceDetailAnswer")]
+pub struct SourceDetailResponse {
     #[serde(flatten)]
-    source: SourceAnswer,
+    source: SourceResponse,
     #[serde(skip_serializing_if = "Option::is_none")]
-    invoice_items: Option<Vec<ItemAnswer>>,
+    invoice_items: Option<Vec<ItemResponse>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    order_items: Option<Vec<ItemAnswer>>,
-    counterparty: Option<CounterpartyWithPartyAnswer>,
+    order_items: Option<Vec<ItemResponse>>,
+    counterparty: Option<CounterpartyWithPartyResponse>,
 }
 
-impl SourceDetailAnswer {
+impl SourceDetailResponse {
     pub fn new(
         source: Source,
         items: Vec<Item>,
         counterparty: Option<(Counterparty, Option<Party>)>,
         merchant: &Merchant,
     ) -> Self {
-        let items = Either::new(source.kind, items.into_iter().map(Into::into).collect());
+        let items = ByKind::new(source.kind, items.into_iter().map(Into::into).collect());
         Self {
-            source: SourceAnswer::new(source, merchant),
+            source: SourceResponse::new(source, merchant),
             invoice_items: items.invoice,
             order_items: items.order,
             counterparty: counterparty
-                .map(|(row, party)| CounterpartyWithPartyAnswer::new(&row, party, merchant)),
+                .map(|(row, party)| CounterpartyWithPartyResponse::new(&row, party, merchant)),
         }
     }
 }
@@ -258,11 +261,11 @@ pub mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::sources::{Invoices, Orders};
+    use crate::api::sources::kind::{Invoices, Orders};
 
     #[test]
     fn an_invoice_is_written_with_its_own_words() {
-        let detail = SourceDetailAnswer::new(
+        let detail = SourceDetailResponse::new(
             samples::source(SourceType::Invoice),
             vec![],
             None,
@@ -281,7 +284,7 @@ mod tests {
 
     #[test]
     fn an_order_has_no_due_date() {
-        let answer = SourceAnswer::new(samples::source(SourceType::Order), &samples::merchant());
+        let answer = SourceResponse::new(samples::source(SourceType::Order), &samples::merchant());
         let text = serde_json::to_string(&answer).unwrap();
         assert!(
             text.contains("order_number")
@@ -292,8 +295,8 @@ mod tests {
     }
 
     fn fields<K: Kind, T: JsonSchema + Serialize>(answer: T) -> (Vec<String>, Vec<String>) {
-        let value = serde_json::to_value(Of::<K, T>::new(answer)).unwrap();
-        let schema = <Of<K, T>>::json_schema(&mut Schemas::default());
+        let value = serde_json::to_value(KindResponse::<K, T>::new(answer)).unwrap();
+        let schema = <KindResponse<K, T>>::json_schema(&mut Schemas::default());
         let sorted = |mut names: Vec<String>| {
             names.sort();
             names
@@ -306,12 +309,15 @@ mod tests {
     #[test]
     fn what_is_written_is_what_the_document_says() {
         let detail = |kind| {
-            SourceDetailAnswer::new(samples::source(kind), vec![], None, &samples::merchant())
+            SourceDetailResponse::new(samples::source(kind), vec![], None, &samples::merchant())
         };
         let (written, said) = fields::<Invoices, _>(detail(SourceType::Invoice));
         assert_eq!(written, said);
         let (written, said) = fields::<Orders, _>(detail(SourceType::Order));
         assert_eq!(written, said);
-        assert_eq!(<Of<Orders, SourceDetailAnswer>>::schema_name(), "OrderDetailAnswer");
+        assert_eq!(
+            <KindResponse<Orders, SourceDetailResponse>>::schema_name(),
+            "OrderDetailAnswer"
+        );
     }
 }
