@@ -1,5 +1,5 @@
-//! Whether anybody gains by exchange inside the house: a merchant and its own party, who pay each
-//! other in two currencies as often as they like, and give it back.
+//! Nobody gains by exchanging currencies inside the platform: not even a merchant and its own party
+//! who pay each other back and forth in two currencies, and refund it.
 
 use std::sync::Arc;
 
@@ -9,21 +9,22 @@ use domain::kernel::money::{Money, Ratio};
 use domain::kernel::names::{Operation, Provider};
 use domain::payments::execution::{Execution, ExecutionStatus};
 
-use super::{Checked, rule};
+use super::{CheckResult, rule};
 use crate::db::{Commit, Map};
 
-/// Two currencies at a rate: one of the first is so many of the second.
+/// Two currencies, and how many of the second one of the first is worth.
 type Pair = (Currency, Currency, Ratio);
 
-/// What a merchant and its parties have made of each pair together, in parts of a minor unit.
+/// What each merchant and its parties together have gained with each pair, in fractions of a minor
+/// unit.
 #[derive(Default)]
-pub struct Circles {
+pub struct ExchangeGains {
     gained: Map<(MerchantId, Pair), i128>,
 }
 
-impl Circles {
-    /// Takes in what a commit has completed.
-    pub fn observe(&mut self, commit: &Commit) -> Checked {
+impl ExchangeGains {
+    /// Adds the exchanges that a commit has completed.
+    pub fn observe(&mut self, commit: &Commit) -> CheckResult {
         let done = |(before, after): &&(Option<Arc<Execution>>, Arc<Execution>)| {
             let was_done =
                 before.as_ref().is_some_and(|row| row.status == ExecutionStatus::Completed);
@@ -34,10 +35,10 @@ impl Circles {
         commit.changes.executions.iter().filter(done).try_for_each(|(_, row)| self.completed(row))
     }
 
-    fn completed(&mut self, row: &Execution) -> Checked {
-        // What came into the household's wallets, and what left them: it is both payer and payee.
+    fn completed(&mut self, row: &Execution) -> CheckResult {
+        // The merchant and its parties are both payee and payer.
         let (came, left) = (row.payee, row.payer);
-        // The rate is that of what the merchant's wallet has.
+        // The rate is from the currency of the merchant's wallet to the other.
         let (inside, outside) = match row.operation {
             Operation::Collection => (row.payee.currency, row.payer.currency),
             _ => (row.payer.currency, row.payee.currency),
@@ -55,7 +56,7 @@ impl Circles {
     }
 }
 
-/// A rate and its inverse are one.
+/// Puts a rate and its inverse into the same order of currencies.
 fn pair(from: Currency, to: Currency, rate: Ratio) -> Option<Pair> {
     if from < to { Some((from, to, rate)) } else { rate.inverse().map(|rate| (to, from, rate)) }
 }

@@ -1,4 +1,4 @@
-//! What happened in a run, or in several, counted.
+//! Counts of what happened in one run or in several.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,22 +7,21 @@ use domain::decision::command::Command;
 
 use crate::describe;
 
-/// Counts.
 #[derive(Clone, Default)]
-pub struct Tally {
+pub struct Statistics {
     pub seeds: u64,
     pub steps: u64,
     pub commands: u64,
-    /// Without the checks of the whole.
+    /// Without the time of the full checks.
     pub time: Duration,
     kinds: Vec<u64>,
     outcomes: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
-    ends: BTreeMap<String, u64>,
+    final_states: BTreeMap<String, u64>,
 }
 
-impl Tally {
-    /// A command, and what came of it.
+impl Statistics {
+    /// Counts a command by its kind and by its outcome.
     pub fn command(&mut self, command: &Command, outcome: &'static str) {
         self.commands += 1;
         self.kinds.resize(describe::KINDS.len(), 0);
@@ -38,9 +37,9 @@ impl Tally {
         }
     }
 
-    /// What there is in the end.
-    pub fn end(&mut self, what: String) {
-        *self.ends.entry(what).or_default() += 1;
+    /// Counts a row by its state at the end of the run.
+    pub fn final_state(&mut self, what: String) {
+        *self.final_states.entry(what).or_default() += 1;
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -59,12 +58,12 @@ impl Tally {
                 *counts.entry(what).or_default() += more;
             }
         }
-        for (what, more) in &other.ends {
-            *self.ends.entry(what.clone()).or_default() += more;
+        for (what, more) in &other.final_states {
+            *self.final_states.entry(what.clone()).or_default() += more;
         }
     }
 
-    /// Commands in a second.
+    /// Commands per second.
     pub fn rate(&self) -> u64 {
         let micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX).max(1);
         self.commands.saturating_mul(1_000_000) / micros
@@ -83,7 +82,6 @@ impl Tally {
         &self.faults
     }
 
-    /// Prints all of it.
     pub fn print(&self) {
         let Self { seeds, steps, commands, .. } = self;
         let many = if *seeds == 1 { "seed" } else { "seeds" };
@@ -95,7 +93,11 @@ impl Tally {
         );
         section("Commands", 4, self.kinds().map(|(what, count)| (what.to_owned(), count)));
         section("Faults", 2, self.faults.iter().map(|(what, count)| ((*what).to_owned(), *count)));
-        section("In the end", 3, self.ends.iter().map(|(what, count)| (what.clone(), *count)));
+        section(
+            "In the end",
+            3,
+            self.final_states.iter().map(|(what, count)| (what.clone(), *count)),
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! What providers and operators say, and what it does.
+//! Outcomes that providers report, and what operators decide in reviews.
 
 use domain::decision::command::Output;
 use domain::exceptions::review::{Resolution, ReviewKind};
@@ -11,8 +11,8 @@ use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::CallKind;
 use domain::sales::source::SourceStatus;
 
-use super::books::{Books, Execution, Review, Wrong, sum_of};
-use super::{Told, figures, first, taken};
+use super::model::{Execution, Mismatch, Model, Review, sum_of};
+use super::{Observed, figures, first, output};
 
 const MINUTE: i64 = 60_000_000;
 const DEADLINE: i64 = 24 * 60 * MINUTE;
@@ -20,80 +20,87 @@ const DEADLINE: i64 = 24 * 60 * MINUTE;
 const KINDS: [ReviewKind; 3] =
     [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
 
-impl Books {
-    pub(super) fn heard(
+impl Model {
+    pub(super) fn outcome_recorded(
         &mut self,
         id: i64,
-        word: &ProviderOutcome,
-        told: Told<'_>,
-    ) -> Result<(), Wrong> {
-        if !told.accepted(vec![])? {
+        outcome: &ProviderOutcome,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
-        let seen = taken!(told, Output::Settled(settled) => settled);
-        let resent = self.hear(id, word, told)?;
-        // What was read later may show what was heard after it, too: the rows of the whole batch
-        // are compared.
-        if told.read {
+        let seen = output!(observed, Output::Settled(settled) => settled);
+        let resent = self.apply_outcome(id, outcome, observed)?;
+        // A row that was read back may show later outcomes of the batch, too. The rows of the whole
+        // batch are compared elsewhere.
+        if observed.read_back {
             return Ok(());
         }
         let known =
             self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
-        if known.status != seen.execution.status || known.disputed != seen.execution.in_review {
-            let (status, disputed) = (known.status, known.disputed);
+        if known.status != seen.execution.status || known.in_review != seen.execution.in_review {
+            let (status, in_review) = (known.status, known.in_review);
             return Err(format!(
-                "{status}, disputed {disputed}, was expected after {word:?}: {:?}",
+                "{status}, disputed {in_review}, was expected after {outcome:?}: {:?}",
                 seen.execution
             ));
         }
         if resent != seen.call.is_some() {
-            return Err(format!("sent again: {resent} was expected after {word:?}: {seen:?}"));
+            return Err(format!("sent again: {resent} was expected after {outcome:?}: {seen:?}"));
         }
         Ok(())
     }
 
-    /// Books a word; whether the request is sent again.
-    fn hear(&mut self, id: i64, word: &ProviderOutcome, told: Told<'_>) -> Result<bool, Wrong> {
+    /// Updates the model by an outcome; whether the request is to be sent again.
+    fn apply_outcome(
+        &mut self,
+        id: i64,
+        outcome: &ProviderOutcome,
+        observed: Observed<'_>,
+    ) -> Result<bool, Mismatch> {
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
         };
-        let other = match word {
+        let other = match outcome {
             ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
-                (amount.minor, amount.currency) != (own.crossing(), own.outside)
+                (amount.minor, amount.currency) != (own.outside_amount(), own.outside_currency)
             }
             _ => false,
         };
-        if own.disputed {
+        if own.in_review {
             self.stays_open(id);
             return Ok(false);
         }
-        match (word, own.status) {
+        match (outcome, own.status) {
             (
                 ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. },
                 ExecutionStatus::Completed | ExecutionStatus::Failed,
             ) => {
-                self.contradict(id, &own, word)?;
+                self.contradict(id, &own, outcome)?;
             }
             (_, ExecutionStatus::Completed | ExecutionStatus::Failed) => {}
-            (ProviderOutcome::Succeeded { .. }, _) if other => self.contradict(id, &own, word)?,
+            (ProviderOutcome::Succeeded { .. }, _) if other => {
+                self.contradict(id, &own, outcome)?
+            }
             (ProviderOutcome::Succeeded { .. }, _) => {
                 self.complete(id, true)?;
                 self.close_deadline(id);
             }
             (ProviderOutcome::Declined { .. }, _) => {
-                self.fall_through(id)?;
+                self.fail(id)?;
                 self.close_deadline(id);
             }
             (ProviderOutcome::Accepted, _) => {
                 self.stays_open(id);
-                self.executions.entry(id).and_modify(|known| known.acts = false);
+                self.executions.entry(id).and_modify(|known| known.requires_action = false);
             }
             (ProviderOutcome::Unknown, _) => self.stays_open(id),
             (ProviderOutcome::NeedsAction { .. }, _) => {
                 self.stays_open(id);
-                self.executions.entry(id).and_modify(|known| known.acts = true);
+                self.executions.entry(id).and_modify(|known| known.requires_action = true);
             }
-            (ProviderOutcome::NeverSeen, _) => return self.never_seen(id, &own, told),
+            (ProviderOutcome::NeverSeen, _) => return self.never_seen(id, &own, observed),
         }
         Ok(false)
     }
@@ -106,26 +113,32 @@ impl Books {
         });
     }
 
-    /// Given up only a quarter of an hour after it was last sent and past its deadline; else sent
-    /// again, but not to Stripe after 23 hours.
-    fn never_seen(&mut self, id: i64, own: &Execution, told: Told<'_>) -> Result<bool, Wrong> {
-        let time = match told.outcome {
-            // The merchant's clock may have been advanced in the middle of it: the answer says when
-            // it was decided,
-            Ok(Output::Settled(seen)) if told.overlapped => {
+    /// A request that the provider has never seen fails only after its deadline and a quarter of an
+    /// hour after it was last sent. Until then it is sent again, but not to Stripe after 23 hours,
+    /// whose idempotency keys end after a day.
+    fn never_seen(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        observed: Observed<'_>,
+    ) -> Result<bool, Mismatch> {
+        let time = match observed.outcome {
+            // The merchant's clock may have been advanced in the middle of the batch. The answer
+            // tells when it was decided,
+            Ok(Output::Settled(seen)) if observed.overlapped => {
                 match (&seen.call, seen.execution.sent_at) {
                     (Some(_), Some(sent)) => sent.0,
                     _ if seen.execution.status == ExecutionStatus::Failed => {
                         seen.execution.updated_at.0
                     }
-                    // or only what: that one which no provider had is sent again and waits as
-                    // before,
+                    // or only what was decided: a request that no provider has seen is sent again
+                    // and waits as before,
                     _ if seen.execution.status == ExecutionStatus::Pending => {
                         let sent = seen.execution.sent_at.map_or(own.sent, |sent| sent.0);
                         self.executions.entry(id).and_modify(|known| known.sent = sent);
                         return Ok(false);
                     }
-                    // or that it waits for something else.
+                    // or it waits for something else.
                     _ => {
                         self.stays_open(id);
                         if seen
@@ -140,12 +153,12 @@ impl Books {
                     }
                 }
             }
-            _ => self.time(own.merchant, told.now),
+            _ => self.time(own.merchant, observed.now),
         };
         let late = time >= own.created + DEADLINE;
         let old = own.provider == Provider::Stripe && time - own.created > 23 * 60 * MINUTE;
         if late && time - own.sent >= 15 * MINUTE {
-            self.fall_through(id)?;
+            self.fail(id)?;
             self.close_deadline(id);
             return Ok(false);
         }
@@ -161,7 +174,7 @@ impl Books {
     }
 
     fn open_deadline(&mut self, id: i64, own: &Execution) {
-        let review = Review { amount: 0, currency: own.inside, open: true };
+        let review = Review { amount: 0, currency: own.wallet_currency, open: true };
         self.reviews.entry((id, ReviewKind::DeadlinePassed)).or_insert(review);
     }
 
@@ -171,21 +184,21 @@ impl Books {
             .and_modify(|review| review.open = false);
     }
 
-    /// A provider says otherwise than it did before: what it holds for us more, or less, is in
-    /// suspense until somebody decides.
+    /// A provider contradicts what it reported before: what it holds for us more, or less, is in
+    /// suspense until an operator decides.
     fn contradict(
         &mut self,
         id: i64,
         own: &Execution,
-        word: &ProviderOutcome,
-    ) -> Result<(), Wrong> {
-        let asked = (own.outside, direction(own) * own.crossing());
-        let now = match word {
+        outcome: &ProviderOutcome,
+    ) -> Result<(), Mismatch> {
+        let asked = (own.outside_currency, direction(own) * own.outside_amount());
+        let now = match outcome {
             ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
                 Some((amount.currency, direction(own) * amount.minor))
             }
             ProviderOutcome::Succeeded { amount: None, .. }
-                if own.said.iter().any(|(_, amount)| *amount != 0) =>
+                if own.reported.iter().any(|(_, amount)| *amount != 0) =>
             {
                 return Ok(());
             }
@@ -194,14 +207,16 @@ impl Books {
         };
         let mut found = vec![];
         if let Some((currency, amount)) = now {
-            let before = sum_of(&own.said, currency);
+            let before = sum_of(&own.reported, currency);
             let anew = before == 0 && now == Some(asked);
             let kind =
                 if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
             found.push((kind, currency, amount - before));
         }
-        let elsewhere =
-            own.said.iter().filter(|(currency, _)| now.is_none_or(|(other, _)| other != *currency));
+        let elsewhere = own
+            .reported
+            .iter()
+            .filter(|(currency, _)| now.is_none_or(|(other, _)| other != *currency));
         found.extend(
             elsewhere
                 .map(|(currency, amount)| (ReviewKind::FailureAfterSuccess, *currency, -amount)),
@@ -223,7 +238,7 @@ impl Books {
             self.suspend(id, own, kind, (currency, amount))?;
         }
         if !opened.is_empty() {
-            self.soft += 1;
+            self.dependencies_version += 1;
             self.stays_open(id);
         }
         Ok(())
@@ -235,28 +250,30 @@ impl Books {
         own: &Execution,
         kind: ReviewKind,
         (currency, found): (Currency, i64),
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), Mismatch> {
         let clearing =
             AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
         self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
         self.credit(own.merchant, clearing, currency, -found);
         self.credit(own.merchant, AccountKind::Suspense, currency, found);
         self.change(id, |known| {
-            known.disputed = true;
-            match known.said.iter_mut().find(|(other, _)| *other == currency) {
+            known.in_review = true;
+            match known.reported.iter_mut().find(|(other, _)| *other == currency) {
                 Some((_, amount)) => *amount += found,
-                None if currency == own.outside => known.said.insert(0, (currency, found)),
-                None => known.said.push((currency, found)),
+                None if currency == own.outside_currency => {
+                    known.reported.insert(0, (currency, found))
+                }
+                None => known.reported.push((currency, found)),
             }
         });
         Ok(())
     }
 
-    pub(super) fn claimed(&mut self, id: i64, told: Told<'_>) -> Result<(), Wrong> {
-        if !told.accepted(vec![])? {
+    pub(super) fn claimed(&mut self, id: i64, observed: Observed<'_>) -> Result<(), Mismatch> {
+        if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
-        let job = taken!(told, Output::Claimed(job) => job);
+        let job = output!(observed, Output::Claimed(job) => job);
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
         };
@@ -264,16 +281,18 @@ impl Books {
         if own.is_final() {
             return Err(format!("execution {id} is final and was claimed"));
         }
-        if (job.request.amount.minor, job.request.amount.currency) != (own.crossing(), own.outside)
+        if (job.request.amount.minor, job.request.amount.currency)
+            != (own.outside_amount(), own.outside_currency)
         {
             return Err(format!("the job of {id} is about {:?}", job.request.amount));
         }
         if job.kind == CallKind::Cancel {
-            self.executions.entry(id).and_modify(|known| known.canceled = true);
+            self.executions.entry(id).and_modify(|known| known.cancel_requested = true);
         }
-        let late = self.time(own.merchant, told.now) >= own.created + DEADLINE;
-        // Its deadline may have passed in the middle of it, when the merchant's clock was advanced.
-        if if told.overlapped { self.fresh_deadlines.contains(&id) } else { late } {
+        let late = self.time(own.merchant, observed.now) >= own.created + DEADLINE;
+        // The deadline may have passed in the middle of the batch, when the merchant's clock was
+        // advanced.
+        if if observed.overlapped { self.passed_deadlines.contains(&id) } else { late } {
             self.open_deadline(id, &own);
         }
         Ok(())
@@ -284,62 +303,63 @@ impl Books {
         merchant: i64,
         reference: &str,
         success: bool,
-        told: Told<'_>,
-    ) -> Result<(), Wrong> {
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
         let id = self.references.get(&(merchant, reference.to_owned())).copied();
         let own = id.and_then(|id| self.executions.get(&id));
-        let idle = own.is_some_and(|own| own.is_final() || !own.acts || own.canceled);
-        if !told.accepted(first(&[(own.is_none(), "not_found"), (idle, "state")]))? {
+        let idle =
+            own.is_some_and(|own| own.is_final() || !own.requires_action || own.cancel_requested);
+        if !observed.check_acceptance(first(&[(own.is_none(), "not_found"), (idle, "state")]))? {
             return Ok(());
         }
-        let word = if success {
+        let outcome = if success {
             ProviderOutcome::Succeeded { transaction_id: String::new(), amount: None }
         } else {
             ProviderOutcome::Declined { message: String::new() }
         };
-        self.hear(id.unwrap_or(0), &word, told).map(|_| ())
+        self.apply_outcome(id.unwrap_or(0), &outcome, observed).map(|_| ())
     }
 
     pub(super) fn resolved(
         &mut self,
         review: i64,
         how: Resolution,
-        told: Told<'_>,
-    ) -> Result<(), Wrong> {
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
         let key = self.review_ids.get(&review).copied();
         let found = key.and_then(|key| Some((key, *self.reviews.get(&key)?)));
         let Some(((id, kind), review)) = found else {
-            return told.accepted(vec!["not_found"]).map(|_| ());
+            return observed.check_acceptance(vec!["not_found"]).map(|_| ());
         };
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
         };
         let of_money = matches!(how, Resolution::ToWallet | Resolution::ToPayer);
         let about_money = kind != ReviewKind::DeadlinePassed;
-        let wrong_way = of_money != about_money || (!about_money && own.disputed);
+        let wrong_way = of_money != about_money || (!about_money && own.in_review);
         let mut refused = first(&[(!review.open || wrong_way, "state")]);
         if refused.is_empty() && how == Resolution::ToWallet {
-            refused.extend(self.against_taking(id, &own, review));
+            refused.extend(self.reasons_against_taking(id, &own, review));
         }
-        if !told.accepted(refused)? {
+        if !observed.check_acceptance(refused)? {
             return Ok(());
         }
         self.reviews.entry((id, kind)).and_modify(|review| review.open = false);
         if about_money {
-            return self.take_out(id, &own, review, how);
+            return self.resolve_suspense(id, &own, review, how);
         }
         match how {
             _ if own.is_final() => Ok(()),
             Resolution::Completed => self.complete(id, true),
-            _ => self.fall_through(id),
+            _ => self.fail(id),
         }
     }
 
-    /// The wallet that takes what is in suspense, and its share.
+    /// The wallet that gets what is in suspense, and how much in the wallet's currency.
     fn share(&self, id: i64, own: &Execution, review: Review) -> (Option<i64>, i64) {
         let known = own.wallet.and_then(|id| Some((id, *self.wallets.get(&id)?)));
         // There is a rate only between the payment's own two currencies.
-        let has_rate = review.currency == own.outside;
+        let has_rate = review.currency == own.outside_currency;
         let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || has_rate);
         let found = own_wallet.or_else(|| self.own_wallet(own.merchant, review.currency));
         let same = found.is_none_or(|(_, wallet)| wallet.currency == review.currency);
@@ -347,29 +367,34 @@ impl Books {
             share
         } else if same {
             review.amount
-        } else if review.amount.abs() == own.crossing() {
+        } else if review.amount.abs() == own.outside_amount() {
             own.figures.total * review.amount.signum()
         } else if review.amount < 0 {
-            -figures::giving_back(-review.amount, own.worth)
+            -figures::inside_rounded_up(-review.amount, own.rate)
         } else {
-            figures::whole(review.amount, own.worth)
+            figures::inside_rounded_down(review.amount, own.rate)
         };
         (found.map(|(id, _)| id), share)
     }
 
-    /// What the payment's payer has back once it is decided that this is the wallet's, what that
-    /// has cost, and what the wallet gets.
+    /// When the money of a review goes to the wallet: how much the payment's payer has back then,
+    /// what that has cost, and what the wallet gets. `None` where the review is not about that.
     fn given_back(&self, id: i64, own: &Execution, review: Review) -> Option<(i64, i64, i64)> {
         let payment = self.executions.get(&own.original.unwrap_or(id))?;
-        let counts = own.gives_back() && review.currency == own.outside;
-        counts.then(|| payment.corrected(own.gone, own.gone - review.amount))
+        let counts = own.affects_payer() && review.currency == own.outside_currency;
+        counts.then(|| payment.after_correction(own.with_payer, own.with_payer - review.amount))
     }
 
-    fn against_taking(&self, id: i64, own: &Execution, review: Review) -> Vec<&'static str> {
+    fn reasons_against_taking(
+        &self,
+        id: i64,
+        own: &Execution,
+        review: Review,
+    ) -> Vec<&'static str> {
         if paid_late(own, review) {
             let source = own.source.and_then(|id| self.sources.get(&id));
             let another = source.is_none_or(|source| source.status == SourceStatus::Processing);
-            let wallet = self.own_wallet(own.merchant, own.inside);
+            let wallet = self.own_wallet(own.merchant, own.wallet_currency);
             let closed = wallet.is_some_and(|(_, wallet)| wallet.status == WalletStatus::Closed);
             return first(&[(another, "state"), (closed, "wallet")]);
         }
@@ -389,10 +414,10 @@ impl Books {
         ])
     }
 
-    /// Books a collection that failed as if it had gone through, but for what its provider holds,
-    /// which is known.
-    fn settle_late(&mut self, id: i64, own: &Execution) -> Result<(), Wrong> {
-        let (s, p, f) = (own.inside, own.outside, own.figures);
+    /// Settles a failed collection as if it had completed. What the provider holds was booked when
+    /// the review was opened.
+    fn settle_by_review(&mut self, id: i64, own: &Execution) -> Result<(), Mismatch> {
+        let (s, p, f) = (own.wallet_currency, own.outside_currency, own.figures);
         if s != p {
             self.credit(own.merchant, AccountKind::Position, p, f.payer);
             self.credit(own.merchant, AccountKind::Position, s, -f.total);
@@ -409,25 +434,25 @@ impl Books {
         if source == Some(SourceStatus::Active) {
             self.set_source_status(own.source, SourceStatus::Paid);
         }
-        self.change(id, |known| (known.late, known.wallet) = (true, Some(wallet)));
+        self.change(id, |known| (known.settled_by_review, known.wallet) = (true, Some(wallet)));
         Ok(())
     }
 
-    fn take_out(
+    fn resolve_suspense(
         &mut self,
         id: i64,
         own: &Execution,
         review: Review,
         how: Resolution,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), Mismatch> {
         if !own.is_final() {
-            self.fall_through(id)?;
+            self.fail(id)?;
             self.close_deadline(id);
         }
         let (amount, currency) = (review.amount, review.currency);
         self.credit(own.merchant, AccountKind::Suspense, currency, -amount);
         if how == Resolution::ToWallet && paid_late(own, review) {
-            self.settle_late(id, own)?;
+            self.settle_by_review(id, own)?;
         } else if how == Resolution::ToPayer {
             let clearing = AccountKind::clearing(own.provider).ok_or("no clearing account")?;
             self.credit(own.merchant, clearing, currency, amount);
@@ -436,47 +461,48 @@ impl Books {
             if let Some((back, cost, _)) = self.given_back(id, own, review) {
                 self.executions
                     .entry(own.original.unwrap_or(id))
-                    .and_modify(|payment| (payment.back, payment.cost) = (back, cost));
-                self.executions.entry(id).and_modify(|known| known.gone -= amount);
+                    .and_modify(|payment| (payment.given_back_minor, payment.cost) = (back, cost));
+                self.executions.entry(id).and_modify(|known| known.with_payer -= amount);
             }
             let wallet = match wallet {
                 Some(wallet) => wallet,
                 None => self.open_wallet(own.merchant, None, currency)?,
             };
             self.add(wallet, share, 0)?;
-            let inside = self.wallets.get(&wallet).map_or(currency, |wallet| wallet.currency);
-            if inside != currency {
+            let wallet_currency =
+                self.wallets.get(&wallet).map_or(currency, |wallet| wallet.currency);
+            if wallet_currency != currency {
                 self.credit(own.merchant, AccountKind::Position, currency, amount);
-                self.credit(own.merchant, AccountKind::Position, inside, -share);
+                self.credit(own.merchant, AccountKind::Position, wallet_currency, -share);
             }
         }
         let open = KINDS
             .iter()
             .any(|kind| self.reviews.get(&(id, *kind)).is_some_and(|review| review.open));
         self.change(id, |known| {
-            known.disputed = open;
+            known.in_review = open;
             if how == Resolution::ToPayer {
-                known.undone.push((currency, amount));
+                known.returned.push((currency, amount));
             }
         });
-        self.soft += 1;
+        self.dependencies_version += 1;
         Ok(())
     }
 }
 
-/// Whether a review has found all that was asked for by a collection that failed, and nothing else
-/// is left of its money.
+/// Whether the review of a failed collection found exactly the amount that was asked for, and
+/// nothing else of the collection is with the provider.
 fn paid_late(own: &Execution, review: Review) -> bool {
     let failed = own.operation == Operation::Collection
         && own.status == ExecutionStatus::Failed
-        && !own.late;
-    let asked = (own.crossing(), own.outside);
+        && !own.settled_by_review;
+    let asked = (own.outside_amount(), own.outside_currency);
     failed
         && (review.amount, review.currency) == asked
-        && (own.kept(own.outside), own.outside) == asked
+        && (own.held_by_provider(own.outside_currency), own.outside_currency) == asked
 }
 
-/// Whether money comes in or goes out.
+/// 1 where money comes in, -1 where it goes out.
 const fn direction(own: &Execution) -> i64 {
     match own.operation {
         Operation::Collection => 1,

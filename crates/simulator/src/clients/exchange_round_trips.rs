@@ -1,6 +1,5 @@
-//! A merchant that looks for a circle: with a party of its own it pays orders of some minor units
-//! from wallet to wallet, each in another currency than the order's, and hopes that roundings leave
-//! it more than it had.
+//! A merchant that tries to gain by rounding: a party of its own pays its orders of a few minor
+//! units from wallet to wallet, each in another currency than the order's.
 
 use domain::decision::command::Command;
 use domain::directory::create_payment_account::NewAccount;
@@ -19,18 +18,18 @@ use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceStatus;
 
 use super::Clients;
-use crate::item::Item;
+use crate::queued_command::QueuedCommand;
 
-/// So little that a rounding is a good part of it.
-const MOST: i64 = 40;
-/// So much a party has at least, to pay with.
-const PURSE: i64 = 200;
+/// In minor units: so little that rounding is a large share of it.
+const MAX_ORDER: i64 = 40;
+/// What a party has at least to pay with, in minor units.
+const PARTY_FUNDS: i64 = 200;
 
 impl Clients<'_> {
-    /// The next step of a circle.
-    pub(super) fn circle(&mut self, id: i64) -> Option<Item> {
+    /// The next step of such a round trip.
+    pub(super) fn exchange_round_trip(&mut self, id: i64) -> Option<QueuedCommand> {
         let merchant = MerchantId(id);
-        let Some((account, party)) = self.pocket(id) else {
+        let Some((account, party)) = self.wallet_account(id) else {
             let party_id = self.recent_party(id)?;
             let (account_name, method, provider) =
                 ("A".to_owned(), Method::Wallet, Provider::Platform);
@@ -44,25 +43,28 @@ impl Clients<'_> {
                 country_code: None,
                 account_number: None,
             };
-            return Some(Item::asked(Command::CreateAccount(merchant, new)));
+            return Some(QueuedCommand::from_client(Command::CreateAccount(merchant, new)));
         };
         let Some((source, currency)) = self.small_order(id) else {
-            return Some(Item::asked(Command::CreateCheckout(merchant, self.small_checkout(id)?)));
+            return Some(QueuedCommand::from_client(Command::CreateCheckout(
+                merchant,
+                self.small_checkout(id)?,
+            )));
         };
         let other = super::currency(self.rng).filter(|other| *other != currency)?;
-        if let Some(command) = self.purse(id, party, other) {
-            return Some(Item::asked(command));
+        if let Some(command) = self.fund_party(id, party, other) {
+            return Some(QueuedCommand::from_client(command));
         }
         let session =
-            self.books.merchants.get(&id)?.sessions.iter().rev().take(20).find(|session| {
-                let found = self.books.sessions.get(session);
+            self.model.merchants.get(&id)?.sessions.iter().rev().take(20).find(|session| {
+                let found = self.model.sessions.get(session);
                 found.is_some_and(|found| {
                     found.source == Some(source) && found.status == SessionStatus::Active
                 })
             });
         let Some(session) = session else {
-            let kind = self.books.sources.get(&source)?.kind;
-            return Some(Item::asked(Command::CreateSession(
+            let kind = self.model.sources.get(&source)?.kind;
+            return Some(QueuedCommand::from_client(Command::CreateSession(
                 merchant,
                 NewSession::Checkout { kind, source_id: SourceId(source) },
             )));
@@ -76,14 +78,14 @@ impl Clients<'_> {
             },
             reference_id: format!("{:016x}", self.rng.next()),
         };
-        Some(Item::asked(Command::Execute(request)))
+        Some(QueuedCommand::from_client(Command::Execute(request)))
     }
 
-    /// An account that pays from a party's wallet, and the party.
-    fn pocket(&self, id: i64) -> Option<(i64, i64)> {
-        let accounts = &self.books.merchants.get(&id)?.accounts;
+    /// A payment account that pays from a party's wallet, and the party.
+    fn wallet_account(&self, id: i64) -> Option<(i64, i64)> {
+        let accounts = &self.model.merchants.get(&id)?.accounts;
         accounts.iter().rev().find_map(|account| {
-            let found = self.books.accounts.get(account)?;
+            let found = self.model.accounts.get(account)?;
             let pays = found.method == Method::Wallet
                 && found.operation == Operation::Collection
                 && found.active;
@@ -91,39 +93,39 @@ impl Clients<'_> {
         })
     }
 
-    /// An order of the merchant's that waits, of a few minor units.
+    /// A published order of the merchant for a few minor units.
     fn small_order(&self, id: i64) -> Option<(i64, Currency)> {
-        let sources = &self.books.merchants.get(&id)?.sources;
+        let sources = &self.model.merchants.get(&id)?.sources;
         sources.iter().rev().take(20).find_map(|source| {
-            let found = self.books.sources.get(source)?;
+            let found = self.model.sources.get(source)?;
             let small = found.merchant == id
                 && found.status == SourceStatus::Active
-                && (1..=MOST).contains(&found.total);
+                && (1..=MAX_ORDER).contains(&found.total);
             small.then_some((*source, found.currency))
         })
     }
 
     fn small_checkout(&mut self, id: i64) -> Option<NewCheckout> {
         let mut checkout = self.checkout(id)?;
-        let amount = Money::new(self.rng.between(1, MOST), checkout.currency);
+        let amount = Money::new(self.rng.between(1, MAX_ORDER), checkout.currency);
         checkout.items =
             vec![NewItem { name: "I".to_owned(), currency: checkout.currency, qty: 1, amount }];
         Some(checkout)
     }
 
-    /// What brings money in this currency to a party that has too little.
-    fn purse(&mut self, id: i64, party: i64, currency: Currency) -> Option<Command> {
+    /// The next command that brings money in this currency to a party that has too little.
+    fn fund_party(&mut self, id: i64, party: i64, currency: Currency) -> Option<Command> {
         let merchant = MerchantId(id);
-        match self.books.party_wallet(party, currency) {
-            Some((_, wallet)) if wallet.available >= PURSE => None,
+        match self.model.party_wallet(party, currency) {
+            Some((_, wallet)) if wallet.available >= PARTY_FUNDS => None,
             Some((wallet, _)) => {
-                Some(Command::FundWallet(WalletId(wallet), Money::new(PURSE, currency), None))
+                Some(Command::FundWallet(WalletId(wallet), Money::new(PARTY_FUNDS, currency), None))
             }
             None => {
-                let (wallet, _) = self.books.own_wallet(id, currency)?;
-                let known = &self.books.merchants.get(&id)?.counterparties;
+                let (wallet, _) = self.model.own_wallet(id, currency)?;
+                let known = &self.model.merchants.get(&id)?.counterparties;
                 let to = known.iter().find(|row| {
-                    self.books.counterparties.get(row).is_some_and(|row| row.1 == Some(party))
+                    self.model.counterparties.get(row).is_some_and(|row| row.1 == Some(party))
                 });
                 let Some(to) = to.copied() else {
                     return Some(Command::CreateCounterparty(
@@ -132,18 +134,18 @@ impl Clients<'_> {
                         Some(PartyId(party)),
                     ));
                 };
-                Some(self.first_money(id, wallet, to, Money::new(1, currency)))
+                Some(self.open_party_wallet(id, wallet, to, Money::new(1, currency)))
             }
         }
     }
 
-    /// A transfer that opens a party's wallet: declared, or carried out where that was done.
-    fn first_money(&mut self, id: i64, wallet: i64, to: i64, amount: Money) -> Command {
+    /// The next command of a transfer that opens a party's wallet: its session, or its execution.
+    fn open_party_wallet(&mut self, id: i64, wallet: i64, to: i64, amount: Money) -> Command {
         let merchant_id = MerchantId(id);
-        let sessions = self.books.merchants.get(&id).map(|merchant| &merchant.sessions);
+        let sessions = self.model.merchants.get(&id).map(|merchant| &merchant.sessions);
         let declared = sessions.into_iter().flatten().rev().take(20).find(|session| {
             let found = self
-                .books
+                .model
                 .sessions
                 .get(session)
                 .filter(|found| found.kind == SessionKind::Transfer);

@@ -1,4 +1,5 @@
-//! What comes of batches: the oracle is told, the rows are checked, and who waits goes on.
+//! What follows from a completed batch: the oracle compares it, the rows are checked, and whoever
+//! waits for an answer goes on.
 
 use domain::decision::command::{Command, Output};
 use domain::exceptions::review::{Resolution, ReviewKind};
@@ -13,28 +14,30 @@ use kola::engine::{Failure, Outcome};
 use kola::jobs::calls::{CallSequence, Next};
 use kola::jobs::poll;
 
-use crate::checks::{Checked, Violation, rule};
+use crate::checks::{CheckResult, Violation, rule};
 use crate::compare;
 use crate::describe;
-use crate::item::{Item, Origin};
-use crate::net::Done;
-use crate::networks::Outside;
-use crate::oracle::Told;
+use crate::oracle::Observed;
 use crate::plan::Fault;
-use crate::rng::name_of;
-use crate::sim::{Later, Sim};
+use crate::processes::CompletedBatch;
+use crate::providers::ProviderEvent;
+use crate::queued_command::{Origin, QueuedCommand};
+use crate::rng::hash_text;
+use crate::sim::{Scheduled, Sim};
 
 impl Sim {
-    /// Takes in a batch: the oracle is told, the rows are checked, and who waits goes on.
-    pub fn take_in(&mut self, done: Done, soft: u64) -> Checked {
-        let Done { process, now, items, mut outcomes, commits, nested, crashed, faults } = done;
-        for (spot, fault) in faults.iter().filter(|(_, fault)| *fault != Fault::InOutage) {
-            self.tell(|| {
+    /// Compares a batch with the oracle, checks the rows, and continues whoever waits for an answer.
+    /// `version` is the model's version of dependencies before the batch.
+    pub fn process_batch(&mut self, done: CompletedBatch, version: u64) -> CheckResult {
+        let CompletedBatch { process, now, items, mut outcomes, commits, nested, crashed, faults } =
+            done;
+        for (site, fault) in faults.iter().filter(|(_, fault)| *fault != Fault::InOutage) {
+            self.log(|| {
                 format!(
                     "p{process} {} ({} {})",
                     describe::fault(*fault),
-                    describe::call(spot.call),
-                    spot.nth
+                    describe::store_call(site.call),
+                    site.nth
                 )
             });
         }
@@ -42,34 +45,38 @@ impl Sim {
         rule(!acknowledged || !commits.is_empty(), "acknowledged before it was committed", || {
             format!("{:?}", items[0].command)
         })?;
-        compare::take_fresh(&mut self.books, &commits);
-        compare::take_deadlines(&mut self.books, &commits);
+        compare::note_opened_wallets(&mut self.model, &commits);
+        compare::note_passed_deadlines(&mut self.model, &commits);
         for (item, outcome) in items.iter().zip(&mut outcomes) {
-            let read = *outcome == Err(Failure::Unknown) && !commits.is_empty();
-            if read {
-                *outcome = compare::find_out(&item.command, &commits, &self.net.db.borrow().rows);
+            let read_back = *outcome == Err(Failure::Unknown) && !commits.is_empty();
+            if read_back {
+                *outcome = compare::read_back_outcome(
+                    &item.command,
+                    &commits,
+                    &self.environment.db.borrow().rows,
+                );
             }
             let creates =
                 matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
             let overlapped = nested > 0;
-            let told = Told {
+            let observed = Observed {
                 outcome,
                 now: now.0,
                 overlapped,
-                lenient: overlapped && (creates || self.books.soft != soft),
-                read,
+                lenient: overlapped && (creates || self.model.dependencies_version != version),
+                read_back,
             };
-            self.note(process, item, outcome);
-            self.tally.command(&item.command, kind_of(outcome));
-            self.books.told(&item.command, told).map_err(|what| Violation {
+            self.log_outcome(process, item, outcome);
+            self.statistics.command(&item.command, kind_of(outcome));
+            self.model.record(&item.command, observed).map_err(|what| Violation {
                 check: oracle_check(&item.command),
                 what: format!("{}: {what}", describe::command(&item.command)),
             })?;
-            self.tally_special(&item.command, outcome);
+            self.count_special_cases(&item.command, outcome);
             if let (Some(names), Ok(answer)) = (&mut self.names, &*outcome) {
-                names.made(item.tag, answer);
+                names.record_created(item.tag, answer);
             }
-            compare::exists(outcome, &self.net.db.borrow().rows)?;
+            compare::exists(outcome, &self.environment.db.borrow().rows)?;
             if let (Ok(Output::Merchant(merchant, _)), false) =
                 (&*outcome, self.merchants.len() > 4)
             {
@@ -77,161 +84,184 @@ impl Sim {
             }
         }
         if let Some(names) = &mut self.names {
-            names.followed(&commits);
+            names.record_derived(&commits);
         }
-        compare::rows(&mut self.books, &commits)?;
+        compare::changed_rows(&mut self.model, &commits)?;
         for commit in commits {
-            self.checks.observe(commit, &self.net.db.borrow().rows)?;
+            self.checks.observe(commit, &self.environment.db.borrow().rows)?;
         }
         if crashed {
-            self.lives[process] += 1;
+            self.incarnations[process] += 1;
         }
         for (item, outcome) in items.into_iter().zip(outcomes) {
             if let (Command::ResolveReview(id, how, _), Ok(_)) = (&item.command, &outcome) {
-                self.resolved(id.0, *how);
+                self.apply_resolution(id.0, *how);
             }
             let outcome = if crashed { Err(Failure::Unknown) } else { outcome };
-            self.follow(process, item, outcome);
+            self.continue_after(process, item, outcome);
         }
         Ok(())
     }
 
-    /// Money that an operator sends back leaves the provider; what an operator says of a payment
-    /// holds there too.
-    fn resolved(&mut self, review: i64, how: Resolution) {
-        let Some(key) = self.books.review_ids.get(&review).copied() else { return };
+    /// Applies an operator's resolution at the provider: money that is sent back leaves it, and a
+    /// decided payment ends there in the same way.
+    fn apply_resolution(&mut self, review: i64, how: Resolution) {
+        let Some(key) = self.model.review_ids.get(&review).copied() else { return };
         let (Some(review), Some(known)) =
-            (self.books.reviews.get(&key), self.books.executions.get(&key.0))
+            (self.model.reviews.get(&key), self.model.executions.get(&key.0))
         else {
             return;
         };
-        let mut networks = self.door.inside();
+        let mut providers = self.providers.state();
         match how {
             Resolution::ToPayer => {
                 if let Some(kind) = AccountKind::clearing(known.provider) {
                     let money = domain::kernel::money::Money::new(review.amount, review.currency);
-                    networks.give_back(ExecutionId(key.0), MerchantId(known.merchant), kind, money);
+                    providers.return_to_payer(
+                        ExecutionId(key.0),
+                        MerchantId(known.merchant),
+                        kind,
+                        money,
+                    );
                 }
             }
             Resolution::Completed | Resolution::Failed => {
-                let open = networks
+                let open = providers
                     .requests
                     .get(&known.request)
                     .is_some_and(|request| request.decided.is_none());
                 if open {
-                    networks.force(&known.request, how == Resolution::Completed);
+                    providers.force(&known.request, how == Resolution::Completed);
                 }
             }
             Resolution::ToWallet => {}
         }
     }
 
-    /// Who waits for an outcome goes on.
-    pub fn follow(&mut self, process: usize, item: Item, outcome: Outcome) {
-        let life = self.lives[process];
+    /// Continues whoever waits for an outcome.
+    pub fn continue_after(&mut self, process: usize, item: QueuedCommand, outcome: Outcome) {
+        let incarnation = self.incarnations[process];
         let undone = matches!(
             outcome,
             Err(Failure::Unavailable(_) | Failure::Overloaded | Failure::Unknown)
         );
         match item.origin {
             Origin::Client(tries) => {
-                self.try_again(item, tries, undone);
+                self.retry_request(item, tries, undone);
                 if let Ok(Output::Executed(executed)) = outcome
                     && let Some(job) = executed.call
                 {
-                    self.start(process, life, CallSequence::new(job));
+                    self.schedule_call(process, incarnation, CallSequence::new(job));
                 }
             }
             Origin::CallSequence(calls) => {
                 if let Next::Call(next) = calls.after(outcome) {
-                    self.start(process, life, next);
+                    self.schedule_call(process, incarnation, next);
                 }
             }
             Origin::Claim => {
                 if let Ok(Some(job)) = poll::granted(outcome) {
-                    self.start(process, life, CallSequence::new(job));
+                    self.schedule_call(process, incarnation, CallSequence::new(job));
                 }
             }
             Origin::Callback => {
                 if let (true, Command::RecordOutcome(id, _)) = (undone, &item.command) {
-                    self.say_again(*id);
+                    self.schedule_callback(*id);
                 }
             }
             Origin::Sweep => {}
-            Origin::Try(request, right) => self.tried(request, right, item.tag, &outcome),
-            Origin::Right(request) => {
+            Origin::PasscodeAttempt(request, right) => {
+                self.passcode_attempt_reserved(request, right, item.tag, &outcome)
+            }
+            Origin::PasscodeVerified(request) => {
                 if outcome.is_ok() {
-                    self.give(verified(request), item.tag);
+                    self.submit(payout_with_passcode(request), item.tag);
                 }
             }
-            Origin::Payer(id) => self.acted(id, &outcome),
+            Origin::CardPayer(id) => self.card_payer_acted(id, &outcome),
         }
     }
 
-    /// Whether a client asks again, who has no answer.
-    fn try_again(&mut self, item: Item, tries: u32, undone: bool) {
-        let mut rng = self.numbers_after(item.tag, tries);
+    /// A client without an answer may retry.
+    fn retry_request(&mut self, item: QueuedCommand, tries: u32, undone: bool) {
+        let mut rng = self.rng_after_request(item.tag, tries);
         let lost =
-            matches!(item.command, Command::Execute(_)) && rng.chance(self.faults.lost_answer);
-        // A server draws a new name for each key, and an operator looks at a wallet anew.
+            matches!(item.command, Command::Execute(_)) && rng.chance(self.fault_rates.lost_answer);
+        // Not repeatable: each API key gets a new name, and an operator reads the wallet again first.
         let once = matches!(
             item.command,
             Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..)
         );
-        self.tally.fault("answer lost on its way to a client", u64::from(lost));
+        self.statistics.fault("answer lost on its way to a client", u64::from(lost));
         if (lost || undone && rng.chance(700)) && tries < 3 && !once {
-            self.tally.fault("client asks again", 1);
+            self.statistics.fault("client asks again", 1);
             let wait = rng.between(0, seconds(20));
-            self.later(
+            self.schedule(
                 wait,
-                Later::Give(Box::new(Item { origin: Origin::Client(tries + 1), ..item })),
+                Scheduled::Submit(Box::new(QueuedCommand {
+                    origin: Origin::Client(tries + 1),
+                    ..item
+                })),
             );
         }
     }
 
-    /// Now and then a process sleeps for longer than its lease.
-    fn start(&mut self, process: usize, life: u64, calls: CallSequence) {
-        let rate = self.faults.sleep;
-        let rng = self.numbers_of(calls.job().request.execution_id.0);
+    /// Schedules a call to the provider; sometimes the process sleeps for longer than its lease.
+    fn schedule_call(&mut self, process: usize, incarnation: u64, calls: CallSequence) {
+        let rate = self.fault_rates.sleep;
+        let rng = self.execution_rng(calls.job().request.execution_id.0);
         let sleeps = rng.chance(rate);
         let wait = if sleeps { rng.between(0, seconds(40)) } else { rng.between(0, 20_000) };
-        self.tally.fault("process sleeps before it calls", u64::from(sleeps));
-        self.later(wait, Later::Start(process, life, Box::new(calls)));
+        self.statistics.fault("process sleeps before it calls", u64::from(sleeps));
+        self.schedule(wait, Scheduled::CallProvider(process, incarnation, Box::new(calls)));
     }
 
-    fn give(&mut self, command: Command, tag: u64) {
-        self.later(0, Later::Give(Box::new(Item { command, origin: Origin::Client(0), tag })));
+    fn submit(&mut self, command: Command, tag: u64) {
+        self.schedule(
+            0,
+            Scheduled::Submit(Box::new(QueuedCommand { command, origin: Origin::Client(0), tag })),
+        );
     }
 
-    fn say_again(&mut self, id: ExecutionId) {
-        if let Some(known) = self.books.executions.get(&id.0) {
+    fn schedule_callback(&mut self, id: ExecutionId) {
+        if let Some(known) = self.model.executions.get(&id.0) {
             let request = known.request.clone();
-            let wait = self.numbers_of(id.0).between(seconds(1), minutes(1));
-            self.later(wait, Later::Outside(Outside::Says(request)));
+            let wait = self.execution_rng(id.0).between(seconds(1), minutes(1));
+            self.schedule(wait, Scheduled::ProviderEvent(ProviderEvent::Callback(request)));
         }
     }
 
-    /// A try was reserved: it is compared, and what came of it written down. Now and then the
+    /// A passcode attempt was reserved: the passcode is compared and the attempt finished, unless the
     /// process dies before.
-    fn tried(&mut self, request: Execute, right: bool, tag: u64, outcome: &Outcome) {
+    fn passcode_attempt_reserved(
+        &mut self,
+        request: Execute,
+        right: bool,
+        tag: u64,
+        outcome: &Outcome,
+    ) {
         match outcome {
-            Ok(Output::Passcode(None)) => self.give(Command::Execute(request), tag),
+            Ok(Output::Passcode(None)) => self.submit(Command::Execute(request), tag),
             Ok(Output::Passcode(Some(attempt))) => {
-                if self.numbers_after(name_of(&request.reference_id), 0).chance(50) {
-                    self.tally.fault("process dies while it compares a passcode", 1);
+                if self.rng_after_request(hash_text(&request.reference_id), 0).chance(50) {
+                    self.statistics.fault("process dies while it compares a passcode", 1);
                     return;
                 }
                 let command =
                     Command::FinishPasscodeAttempt(request.merchant_id, attempt.id, right);
-                let origin = if right { Origin::Right(request) } else { Origin::Client(0) };
-                self.later(0, Later::Give(Box::new(Item { command, origin, tag })));
+                let origin =
+                    if right { Origin::PasscodeVerified(request) } else { Origin::Client(0) };
+                self.schedule(
+                    0,
+                    Scheduled::Submit(Box::new(QueuedCommand { command, origin, tag })),
+                );
             }
             _ => {}
         }
     }
 
-    /// What is worth counting apart: keys that were used again, words that came too late.
-    fn tally_special(&mut self, command: &Command, outcome: &Outcome) {
+    /// Counts special cases: reused keys, late outcomes.
+    fn count_special_cases(&mut self, command: &Command, outcome: &Outcome) {
         let what = match (command, outcome) {
             (Command::Execute(_), Ok(Output::Executed(done))) if done.replayed => {
                 "key used again, same body"
@@ -258,7 +288,7 @@ impl Sim {
                     done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
                 match (
                     after,
-                    self.books.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure)),
+                    self.model.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure)),
                 ) {
                     (true, _) => "success after the deadline",
                     (false, true) => "success after failure",
@@ -267,33 +297,33 @@ impl Sim {
             }
             _ => return,
         };
-        self.tally.fault(what, 1);
+        self.statistics.fault(what, 1);
     }
 
-    /// What a card's payer did holds at the provider too, unless it had decided before: then it
-    /// says so.
-    fn acted(&mut self, id: ExecutionId, outcome: &Outcome) {
-        let row = self.net.db.borrow().rows.executions.get(id).cloned();
+    /// The authentication of a card's payer ends the request at the provider too, unless the provider
+    /// had decided before: then it reports that.
+    fn card_payer_acted(&mut self, id: ExecutionId, outcome: &Outcome) {
+        let row = self.environment.db.borrow().rows.executions.get(id).cloned();
         let (Ok(Output::Settled(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else {
             return;
         };
-        let mut networks = self.door.inside();
-        let open = networks
+        let mut providers = self.providers.state();
+        let open = providers
             .requests
             .get(&row.provider_request_id)
             .is_some_and(|request| request.decided.is_none());
         if open && row.status.is_final() {
-            networks.force(&row.provider_request_id, row.status == ExecutionStatus::Completed);
+            providers.force(&row.provider_request_id, row.status == ExecutionStatus::Completed);
         }
-        drop(networks);
+        drop(providers);
         if !open {
-            self.say_again(id);
+            self.schedule_callback(id);
         }
     }
 }
 
-/// The payout of a request whose passcode was right.
-fn verified(request: Execute) -> Command {
+/// The payout after its passcode was found right.
+fn payout_with_passcode(request: Execute) -> Command {
     let details = match request.details {
         OperationDetails::Payout { account_id, .. } => {
             OperationDetails::Payout { account_id, passcode_verified: true }
