@@ -1,14 +1,16 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
-mod clients;
 mod cluster;
+mod common;
 mod contract;
 mod crash_points;
 mod disk_full;
 mod failover;
+mod merchant;
 mod new;
 mod openapi;
+mod payment_load;
 mod soak;
 mod test;
 mod trade;

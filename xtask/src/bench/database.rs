@@ -13,10 +13,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::cluster::Cluster;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
-pub enum Place {
+pub enum Database {
     /// A file.
     Sqlite(PathBuf),
     /// A database of the cluster, and a folder for what belongs to it. Servers may be told of
@@ -24,9 +24,9 @@ pub enum Place {
     Postgres { cluster: Arc<Cluster>, name: String, folder: PathBuf, primary: Option<u16> },
 }
 
-impl Place {
+impl Database {
     /// A database of a cluster.
-    pub fn on(cluster: Arc<Cluster>, name: &str, folder: &Path) -> Self {
+    pub fn on_cluster(cluster: Arc<Cluster>, name: &str, folder: &Path) -> Self {
         Self::Postgres { cluster, name: name.to_owned(), folder: folder.to_owned(), primary: None }
     }
 
@@ -38,7 +38,7 @@ impl Place {
                 url
             }
             Self::Postgres { cluster, name, primary, .. } => {
-                cluster.url_beside(*primary, name).into()
+                cluster.url_with_primary(*primary, name).into()
             }
         }
     }
@@ -52,10 +52,12 @@ impl Place {
     }
 
     /// Another one of this name, beside it.
-    pub fn beside(&self, name: &str) -> Self {
+    pub fn sibling(&self, name: &str) -> Self {
         match self {
             Self::Sqlite(path) => Self::Sqlite(path.with_file_name(format!("{name}.db"))),
-            Self::Postgres { cluster, folder, .. } => Self::on(Arc::clone(cluster), name, folder),
+            Self::Postgres { cluster, folder, .. } => {
+                Self::on_cluster(Arc::clone(cluster), name, folder)
+            }
         }
     }
 
@@ -84,7 +86,7 @@ impl Place {
     }
 
     /// Writes out and tidies up what a long filling left, as the database does by itself in time.
-    pub fn settle(&self) -> anyhow::Result<()> {
+    pub fn vacuum(&self) -> anyhow::Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
             Self::Postgres { cluster, name, .. } => {
@@ -94,9 +96,9 @@ impl Place {
     }
 
     /// Ends what was left open when the last server stopped.
-    pub fn fold(&self) -> anyhow::Result<()> {
+    pub fn checkpoint(&self) -> anyhow::Result<()> {
         match self {
-            Self::Sqlite(path) => fold_log(path),
+            Self::Sqlite(path) => checkpoint_log(path),
             Self::Postgres { .. } => Ok(()),
         }
     }
@@ -146,7 +148,7 @@ impl Place {
         match self {
             Self::Sqlite(path) => {
                 let connection = Connection::open(path)?;
-                connection.busy_timeout(PATIENCE)?;
+                connection.busy_timeout(TIMEOUT)?;
                 Ok(connection.execute_batch(sql)?)
             }
             Self::Postgres { cluster, name, .. } => cluster.sql(name, sql).map(drop),
@@ -185,7 +187,7 @@ impl Place {
             Self::Sqlite(path) => {
                 let connection =
                     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                connection.busy_timeout(PATIENCE)?;
+                connection.busy_timeout(TIMEOUT)?;
                 Ok(connection.query_row(sql, [], |row| row.get(0))?)
             }
             Self::Postgres { cluster, name, .. } => Ok(cluster.sql(name, sql)?.parse()?),
@@ -208,7 +210,7 @@ fn committed(database: &Path) -> anyhow::Result<u32> {
 
 /// Moves everything from the log of a database that nobody has open into its one file, so that the
 /// file can be copied.
-fn fold_log(database: &Path) -> anyhow::Result<()> {
+fn checkpoint_log(database: &Path) -> anyhow::Result<()> {
     let connection = Connection::open(database)?;
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

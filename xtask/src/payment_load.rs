@@ -1,5 +1,5 @@
-//! Clients that trade while something is done to the database: each declares a payment, executes
-//! it, and goes on to the next, whatever it was answered.
+//! Clients that make payments while something is done to the database: each creates a session,
+//! executes it, and goes on to the next, whatever the answer.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -12,20 +12,21 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::bench::client::Client;
+use crate::bench::database::Database;
 use crate::bench::jobs::Random;
-use crate::bench::place::Place;
+use crate::common::wait_until;
 use crate::trade::{Kind, Shop};
 
-/// Who is told to come back later waits so long.
+/// The wait after a 503.
 const PAUSE: Duration = Duration::from_millis(100);
 /// No request may stay without an answer for longer.
 const LIMIT: Duration = Duration::from_secs(20);
-/// What was not acknowledged is tried again for so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long all that was not acknowledged is retried.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An execution that was asked for and not acknowledged.
+/// An execution that was requested and not acknowledged.
 #[derive(Clone)]
-pub struct Open {
+pub struct Unacknowledged {
     pub reference: String,
     kind: Kind,
     shop: usize,
@@ -34,33 +35,33 @@ pub struct Open {
     server: usize,
 }
 
-/// What became of a client's requests.
+/// The outcomes of a client's requests.
 #[derive(Default)]
-pub struct Tally {
+pub struct ClientResults {
     pub acknowledged: Vec<String>,
-    pub open: Vec<Open>,
+    pub open: Vec<Unacknowledged>,
     /// When a request was answered 503.
     pub refused: Vec<Instant>,
-    /// When a request found nobody, or its connection broke.
-    pub broken: Vec<Instant>,
-    /// Answers that should not be.
-    pub odd: Vec<String>,
+    /// When no server could be reached, or the connection broke.
+    pub unanswered: Vec<Instant>,
+    /// Answers that should not happen.
+    pub unexpected: Vec<String>,
     pub slowest: Duration,
 }
 
-impl Tally {
+impl ClientResults {
     pub fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.open.extend(other.open);
         self.refused.extend(other.refused);
-        self.broken.extend(other.broken);
-        self.odd.extend(other.odd);
+        self.unanswered.extend(other.unanswered);
+        self.unexpected.extend(other.unexpected);
         self.slowest = self.slowest.max(other.slowest);
     }
 
-    /// Holds what the clients know against what is in the database.
-    pub fn compare(&self, place: &Place) -> anyhow::Result<Difference> {
-        let rows = place.lines(
+    /// Compares what the clients know with what is in the database.
+    pub fn compare(&self, database: &Database) -> anyhow::Result<Difference> {
+        let rows = database.lines(
             "SELECT reference_id || ' ' || count(*) FROM executions GROUP BY reference_id",
         )?;
         let rows = rows.iter().map(|row| {
@@ -77,30 +78,30 @@ impl Tally {
         Difference {
             missing: self.acknowledged.iter().filter(|reference| count(reference) == 0).count(),
             not_once: known.iter().filter(|reference| count(reference) != 1).count(),
-            strangers: there.keys().filter(|reference| !known.contains(*reference)).count(),
+            unrequested: there.keys().filter(|reference| !known.contains(*reference)).count(),
         }
     }
 }
 
-/// Between what the clients know and what is there, once all that was not acknowledged has been
-/// tried again.
+/// Differences between what the clients know and what is in the database, once all that was not
+/// acknowledged has been retried.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Difference {
-    /// Acknowledged, and not there.
+    /// Acknowledged, and not in the database.
     pub missing: usize,
-    /// Keys that have not exactly one execution.
+    /// Keys without exactly one execution.
     pub not_once: usize,
-    /// Executions that nobody asked for.
-    pub strangers: usize,
+    /// Executions that nobody requested.
+    pub unrequested: usize,
 }
 
-pub struct Load {
+pub struct PaymentLoad {
     servers: Vec<SocketAddr>,
     shops: Vec<Shop>,
     stop: AtomicBool,
     pub acknowledged: AtomicU64,
     after: Mutex<Option<Instant>>,
-    /// By server: the first execution that was asked for after the mark and acknowledged.
+    /// By server: when the first execution that was requested after the mark was acknowledged.
     first: Vec<Mutex<Option<Instant>>>,
 }
 
@@ -108,7 +109,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Load {
+impl PaymentLoad {
     pub fn new(servers: Vec<SocketAddr>, shops: Vec<Shop>) -> Self {
         let first = servers.iter().map(|_| Mutex::new(None)).collect();
         let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -123,43 +124,51 @@ impl Load {
         self.first.iter().map(|first| *locked(first)).collect()
     }
 
-    pub fn all_went_on(&self) -> bool {
-        self.first_after().iter().all(Option::is_some)
+    /// Waits until each server has acknowledged an execution that was asked for after the mark;
+    /// whether all did in time.
+    pub fn wait_for_recovery(&self, timeout: Duration) -> anyhow::Result<bool> {
+        wait_until(timeout, Duration::from_millis(50), || {
+            Ok(self.first_after().iter().all(Option::is_some))
+        })
     }
 
-    /// So many clients at each server, until they are told to stop.
-    async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<Tally> {
+    /// Runs `connections` clients at each server until they are told to stop.
+    async fn run(self: &Arc<Self>, connections: usize) -> anyhow::Result<ClientResults> {
         let places = (0..connections)
             .flat_map(|number| (0..self.servers.len()).map(move |server| (number, server)));
         let mut clients = JoinSet::new();
         for (number, server) in places {
             let kind = if number % 2 == 0 { Kind::Transfer } else { Kind::Payout };
             let shop = (number / 2) % self.shops.len();
-            let caller =
-                Caller { load: Arc::clone(self), server, client: None, tally: Tally::default() };
+            let caller = Caller {
+                load: Arc::clone(self),
+                server,
+                client: None,
+                results: ClientResults::default(),
+            };
             clients.spawn(caller.run(kind, shop));
         }
-        let mut all = Tally::default();
-        while let Some(tally) = clients.join_next().await {
-            all.add(tally?);
+        let mut all = ClientResults::default();
+        while let Some(results) = clients.join_next().await {
+            all.add(results?);
         }
         Ok(all)
     }
 
-    /// The same beside what happens meanwhile, at the end of which they are told to stop.
-    pub fn beside<T: Send>(
+    /// Runs clients while `play` runs, and stops them when it ends.
+    pub fn run_while<T: Send>(
         self: &Arc<Self>,
         runtime: &Runtime,
         connections: usize,
         play: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<(T, Tally)> {
-        let (played, tally) = std::thread::scope(|scope| {
+    ) -> anyhow::Result<(T, ClientResults)> {
+        let (played, results) = std::thread::scope(|scope| {
             let clients = scope.spawn(|| runtime.block_on(self.run(connections)));
             let played = play();
             self.stop.store(true, Ordering::SeqCst);
             (played, clients.join())
         });
-        Ok((played?, tally.map_err(|_| anyhow::anyhow!("the load panicked"))??))
+        Ok((played?, results.map_err(|_| anyhow::anyhow!("the load panicked"))??))
     }
 
     fn note(&self, server: usize, begun: Instant) {
@@ -171,16 +180,16 @@ impl Load {
         }
     }
 
-    /// Asks for each once more, with the same key and at another server than before, until it is
-    /// acknowledged or nobody would wait any longer. Answers how many were.
-    pub async fn try_again(self: &Arc<Self>, open: &[Open]) -> anyhow::Result<usize> {
+    /// Retries each with the same key at another server than before, until it is acknowledged or the
+    /// time is over. Returns how many were acknowledged.
+    pub async fn retry(self: &Arc<Self>, open: &[Unacknowledged]) -> anyhow::Result<usize> {
         let begun = Instant::now();
         let mut callers: Vec<Caller> = (0..self.servers.len())
             .map(|server| Caller {
                 load: Arc::clone(self),
                 server,
                 client: None,
-                tally: Tally::default(),
+                results: ClientResults::default(),
             })
             .collect();
         let mut done = 0;
@@ -188,7 +197,7 @@ impl Load {
             let caller =
                 callers.get_mut((one.server + 1) % self.servers.len()).context("no such server")?;
             let mut acknowledged = caller.execute(one).await;
-            while !acknowledged && begun.elapsed() < PATIENCE {
+            while !acknowledged && begun.elapsed() < TIMEOUT {
                 tokio::time::sleep(PAUSE).await;
                 acknowledged = caller.execute(one).await;
             }
@@ -200,31 +209,37 @@ impl Load {
 
 /// One client, with its connection.
 struct Caller {
-    load: Arc<Load>,
+    load: Arc<PaymentLoad>,
     server: usize,
     client: Option<Client>,
-    tally: Tally,
+    results: ClientResults,
 }
 
 impl Caller {
-    async fn run(mut self, kind: Kind, shop: usize) -> Tally {
+    async fn run(mut self, kind: Kind, shop: usize) -> ClientResults {
         let mut random = Random::seeded();
         while !self.load.stop.load(Ordering::SeqCst) {
             let Some(session) = self.session(kind, shop).await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            let one = Open { reference: random.uuid(), kind, shop, session, server: self.server };
+            let one = Unacknowledged {
+                reference: random.uuid(),
+                kind,
+                shop,
+                session,
+                server: self.server,
+            };
             let begun = Instant::now();
             if self.execute(&one).await {
                 self.load.note(self.server, begun);
-                self.tally.acknowledged.push(one.reference);
+                self.results.acknowledged.push(one.reference);
             } else {
-                self.tally.open.push(one);
+                self.results.open.push(one);
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        self.tally
+        self.results
     }
 
     async fn session(&mut self, kind: Kind, shop: usize) -> Option<u64> {
@@ -235,35 +250,35 @@ impl Caller {
             declarer.transfer_session()
         };
         let answer =
-            self.ask(shop, &format!("/v1/sessions/{}", kind.word()), &body.to_string()).await?;
+            self.ask(shop, &format!("/v1/sessions/{}", kind.name()), &body.to_string()).await?;
         answer.parse().ok()
     }
 
     /// Whether it was acknowledged.
-    async fn execute(&mut self, one: &Open) -> bool {
+    async fn execute(&mut self, one: &Unacknowledged) -> bool {
         let body =
             format!(r#"{{"session_id":{},"reference_id":"{}"}}"#, one.session, one.reference);
-        self.ask(one.shop, &format!("/v1/executions/{}", one.kind.word()), &body).await.is_some()
+        self.ask(one.shop, &format!("/v1/executions/{}", one.kind.name()), &body).await.is_some()
     }
 
     /// The id in an answer with status 200; anything else is noted.
     async fn ask(&mut self, shop: usize, path: &str, body: &str) -> Option<String> {
         let begun = Instant::now();
         let asked = tokio::time::timeout(LIMIT, self.exchange(shop, path, body)).await;
-        self.tally.slowest = self.tally.slowest.max(begun.elapsed());
+        self.results.slowest = self.results.slowest.max(begun.elapsed());
         match asked {
             Ok(Ok((200, id))) => return Some(id),
-            Ok(Ok((503, _))) => self.tally.refused.push(Instant::now()),
+            Ok(Ok((503, _))) => self.results.refused.push(Instant::now()),
             Ok(Ok((status, text))) => {
-                self.tally.odd.push(format!("{path} was answered {status}: {text}"))
+                self.results.unexpected.push(format!("{path} was answered {status}: {text}"))
             }
             Ok(Err(_)) => {
                 self.client = None;
-                self.tally.broken.push(Instant::now());
+                self.results.unanswered.push(Instant::now());
             }
             Err(_) => {
                 self.client = None;
-                self.tally.odd.push(format!("{path} was not answered within {LIMIT:?}"));
+                self.results.unexpected.push(format!("{path} was not answered within {LIMIT:?}"));
             }
         }
         None
@@ -301,8 +316,8 @@ mod tests {
     #[test]
     fn what_is_lost_or_doubled_is_found() {
         let acknowledged = ["kept", "lost", "twice"].map(str::to_owned).into();
-        let tally = Tally { acknowledged, ..Tally::default() };
-        let difference = tally.difference(&[("kept", 1), ("twice", 2), ("stranger", 1)].into());
-        assert_eq!(difference, Difference { missing: 1, not_once: 2, strangers: 1 });
+        let results = ClientResults { acknowledged, ..ClientResults::default() };
+        let difference = results.difference(&[("kept", 1), ("twice", 2), ("stranger", 1)].into());
+        assert_eq!(difference, Difference { missing: 1, not_once: 2, unrequested: 1 });
     }
 }
