@@ -13,13 +13,13 @@ use crate::plan::{Fault, StoreCall};
 
 pub const KINDS: &[&str] = &[
     "CreateMerchant",
-    "CreateKey",
-    "RevokeKey",
+    "CreateApiKey",
+    "RevokeApiKey",
     "SetPasscode",
-    "ReserveChange",
+    "ReservePasscodeChange",
     "ReplacePasscode",
-    "ReserveAttempt",
-    "EndAttempt",
+    "ReservePasscodeAttempt",
+    "FinishPasscodeAttempt",
     "AdvanceClock",
     "FundWallet",
     "SetWalletStatus",
@@ -36,14 +36,14 @@ pub const KINDS: &[&str] = &[
     "UpdateItem",
     "RemoveItem",
     "CreateCheckout",
-    "OpenPage",
-    "Declare",
+    "OpenCheckoutPage",
+    "CreateSession",
     "CancelSession",
     "ExpireSession",
     "Execute",
-    "Claim",
-    "Hear",
-    "Authenticate",
+    "ClaimExecution",
+    "RecordOutcome",
+    "AuthenticateCard",
     "ResolveReview",
     "UpdateMerchant",
     "UnlockPasscode",
@@ -235,7 +235,7 @@ fn provider_outcome(outcome: &ProviderOutcome) -> String {
 }
 
 fn state(row: &Execution) -> String {
-    let in_review = if row.in_review { ", in_review" } else { "" };
+    let in_review = if row.in_review { ", in review" } else { "" };
     format!("execution {} {} {}{in_review}", row.id, row.operation, row.status)
 }
 

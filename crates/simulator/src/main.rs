@@ -229,29 +229,45 @@ fn show_history(history: &[String], most: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    fn found(seed: u64, steps: u64) -> Option<sim::Finding> {
-        sim::run(seed, steps, Script::Draw, true, false).found
+    /// Runs `check` for each element, on as many threads as there are processors. A run itself stays
+    /// on one thread.
+    fn for_each_in_parallel<T: Sync>(elements: &[T], check: impl Fn(&T) + Sync) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(element) = elements.get(next.fetch_add(1, Ordering::Relaxed)) {
+                check(element);
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
     }
 
     #[test]
     fn what_was_found_before_stays_mended() {
-        for line in include_str!("../seeds.txt")
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-        {
+        let is_seed = |line: &&str| !line.starts_with('#') && !line.is_empty();
+        let lines: Vec<&str> = include_str!("../seeds.txt").lines().filter(is_seed).collect();
+        for_each_in_parallel(&lines, |line| {
             let mut words = line.split_whitespace();
             let (seed, steps) =
                 (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
-            let found = found(seed, steps);
+            let found = sim::run(seed, steps, Script::Draw, true, false).found;
             assert!(found.is_none(), "{line}: {found:?}");
-        }
+        });
     }
 
     #[test]
     fn one_seed_is_one_history_drawn_or_written_down() {
-        for seed in 1..=12 {
+        let seeds: Vec<u64> = (1..=12).collect();
+        for_each_in_parallel(&seeds, |&seed| {
             let first = sim::run(seed, 1_000, Script::Record, true, true);
             assert!(first.found.is_none(), "{seed}: {:?}", first.found);
             let second = sim::run(seed, 1_000, Script::Record, true, true);
@@ -262,17 +278,19 @@ mod tests {
                 differs.is_none() && first.history.len() == replayed.history.len(),
                 "seed {seed} replayed: {differs:?}"
             );
-        }
+        });
     }
 
     #[test]
     fn every_kind_of_command_is_sent_and_every_fault_happens() {
-        let mut statistics = Statistics::default();
-        for seed in 1..=40 {
+        let statistics = Mutex::new(Statistics::default());
+        let seeds: Vec<u64> = (1..=40).collect();
+        for_each_in_parallel(&seeds, |&seed| {
             let report = sim::run(seed, 1_000, Script::Draw, true, false);
             assert!(report.found.is_none(), "{seed}: {:?}", report.found);
-            statistics.add(&report.statistics);
-        }
+            statistics.lock().unwrap().add(&report.statistics);
+        });
+        let statistics = statistics.into_inner().unwrap();
         let never: Vec<&str> =
             statistics.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect();
         assert!(never.is_empty(), "never sent: {never:?}");

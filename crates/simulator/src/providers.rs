@@ -152,7 +152,7 @@ impl ProvidersState {
         let lost = if rng.chance(p / 4) { 1 + u32::from(rng.chance(300)) } else { 0 };
         let silent = rng.chance(p / 3);
         for (happens, what) in
-            [(late, "request that arrives_at late"), (silent, "time-out, request taken")]
+            [(late, "request that arrives late"), (silent, "time-out, request taken")]
         {
             if happens {
                 self.count(what);

@@ -42,7 +42,7 @@ impl Model {
         if known.status != seen.execution.status || known.in_review != seen.execution.in_review {
             let (status, in_review) = (known.status, known.in_review);
             return Err(format!(
-                "{status}, disputed {in_review}, was expected after {outcome:?}: {:?}",
+                "{status}, in review {in_review}, was expected after {outcome:?}: {:?}",
                 seen.execution
             ));
         }
