@@ -1,13 +1,16 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
-mod clients;
 mod cluster;
+mod common;
 mod contract;
 mod crash_points;
 mod disk_full;
 mod failover;
+mod merchant;
+mod new;
 mod openapi;
+mod payment_load;
 mod soak;
 mod test;
 mod trade;
@@ -43,6 +46,8 @@ enum Chore {
     /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look
     /// whether anything is lost or doubled
     Failover(failover::Options),
+    /// Print the checklist of places to touch for a new decision, route or row type
+    New(new::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -58,6 +63,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::DiskFull(options) => disk_full::run(&options),
         Chore::Failover(options) => failover::run(&options),
+        Chore::New(options) => new::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }

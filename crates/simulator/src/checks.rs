@@ -1,5 +1,5 @@
-//! What must be true of the rows, checked as they change; and all of it from the beginning now and
-//! then.
+//! Invariants of the rows, checked with every change, and recomputed from the beginning from time to
+//! time.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use domain::sales::source::SourceStatus;
 
 use crate::db::{Commit, Committed, Map};
 
-mod circles;
+mod exchange_gains;
 
-/// A rule that is broken: which, and where.
+/// A broken rule, and the rows that break it.
 #[derive(Clone, Default, Debug)]
 pub struct Violation {
     pub check: &'static str,
     pub what: String,
 }
 
-pub type Checked = Result<(), Violation>;
+pub type CheckResult = Result<(), Violation>;
 
-/// A violation, unless it `holds`.
-pub fn rule(holds: bool, check: &'static str, what: impl FnOnce() -> String) -> Checked {
+/// A violation, unless the rule `holds`.
+pub fn rule(holds: bool, check: &'static str, what: impl FnOnce() -> String) -> CheckResult {
     if holds { Ok(()) } else { Err(Violation { check, what: what() }) }
 }
 
-/// What the entries and rows so far come to.
+/// Sums and indexes of all entries and rows so far.
 #[derive(Default)]
 pub struct Checks {
     entries: Vec<Entry>,
@@ -44,14 +44,14 @@ pub struct Checks {
     incoming: Map<(MerchantId, Currency), i64>,
     /// The reviews that are about money.
     reviews: Map<(ExecutionId, ReviewKind), Arc<Review>>,
-    /// What a refund takes of its payment, as long as its provider has not contradicted itself; and
-    /// together, by payment.
+    /// How much each refund takes of its payment, for refunds without reviews of money; and their
+    /// sums by payment.
     plain: Map<ExecutionId, i64>,
     refunded: Map<ExecutionId, i64>,
-    /// Collections of a source that are open, that completed, and that reviews settled.
+    /// Of each source the number of collections that are open, completed, and settled by a review.
     collections: Map<SourceId, (i64, i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
-    circles: circles::Circles,
+    exchange_gains: exchange_gains::ExchangeGains,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -59,10 +59,10 @@ const fn is_open(status: ExecutionStatus) -> bool {
 }
 
 impl Checks {
-    /// Takes a commit in.
-    pub fn observe(&mut self, commit: Commit, rows: &Committed) -> Checked {
+    /// Checks a commit.
+    pub fn observe(&mut self, commit: Commit, rows: &Committed) -> CheckResult {
         self.entries_balance(&commit.entries)?;
-        self.circles.observe(&commit)?;
+        self.exchange_gains.observe(&commit)?;
         for (before, after) in &commit.changes.reviews {
             self.review(before.as_deref(), after);
         }
@@ -103,11 +103,11 @@ impl Checks {
         Ok(())
     }
 
-    fn sources(&self, commit: &Commit) -> Checked {
+    fn sources(&self, commit: &Commit) -> CheckResult {
         for (before, after) in &commit.changes.sources {
             let (open, done, late) = self.collections.get(&after.id).copied().unwrap_or_default();
             let paid = after.status == SourceStatus::Paid;
-            // What was canceled, or paid already, may have late successes too.
+            // A source that was canceled or already paid may have late successes too.
             let pays = if paid { done + late > 0 } else { done == 0 };
             let is_told = late == 0 || paid || after.status == SourceStatus::Canceled;
             rule(
@@ -140,7 +140,7 @@ impl Checks {
         Ok(())
     }
 
-    fn entries_balance(&mut self, entries: &[Entry]) -> Checked {
+    fn entries_balance(&mut self, entries: &[Entry]) -> CheckResult {
         for transaction in entries.chunk_by(|a, b| a.transaction_id == b.transaction_id) {
             for entry in transaction {
                 let same = transaction.iter().filter(|other| other.currency == entry.currency);
@@ -172,7 +172,7 @@ impl Checks {
         self.balances.get(&(id, bucket)).copied().unwrap_or(0)
     }
 
-    fn wallet(&self, wallet: &Wallet) -> Checked {
+    fn wallet(&self, wallet: &Wallet) -> CheckResult {
         let fold =
             (self.balance(wallet.id.0, Bucket::Available), self.balance(wallet.id.0, Bucket::Held));
         let stored = (wallet.available_minor, wallet.held_minor);
@@ -198,7 +198,7 @@ impl Checks {
         rule(!closed || stored == (0, 0), "a closed wallet with money", || format!("{wallet:?}"))
     }
 
-    fn account(&self, account: &Account) -> Checked {
+    fn account(&self, account: &Account) -> CheckResult {
         let fold = self.balance(account.id.0, Bucket::System);
         rule(fold == account.balance_minor, "an account is not the sum of its entries", || {
             format!("{fold}: {account:?}")
@@ -215,7 +215,7 @@ impl Checks {
         after: &Execution,
         commit: &Commit,
         rows: &Committed,
-    ) -> Checked {
+    ) -> CheckResult {
         if let Some(before) = before {
             let last = before.status.is_final();
             rule(!last || before.status == after.status, "a final state changed", || {
@@ -293,8 +293,8 @@ impl Checks {
         has_event(commit, kind, EventEntity::Execution, after.id.0)
     }
 
-    /// A refund begins only where all refunds of its payment together are not more than it.
-    fn room(&self, begins: bool, refund: &Execution, rows: &Committed) -> Checked {
+    /// A refund may begin only where all refunds of its payment together do not exceed it.
+    fn room(&self, begins: bool, refund: &Execution, rows: &Committed) -> CheckResult {
         let Some(id) = refund
             .original_execution_id
             .filter(|_| begins && refund.status != ExecutionStatus::Failed)
@@ -316,9 +316,9 @@ impl Checks {
         kinds.into_iter().filter_map(move |kind| self.reviews.get(&(id, kind)))
     }
 
-    /// What is with the payer of a payment because of this refund of it, or because its provider
-    /// took it back.
-    fn taken_by(&self, row: &Execution) -> i64 {
+    /// How much the payer of a payment has back because of this refund, or because the provider took
+    /// the payment back.
+    fn refunded_by(&self, row: &Execution) -> i64 {
         let reviews: Vec<_> = self.reviews_of(row.id).collect();
         let is_refund = row.operation == Operation::Refund;
         let completed = row.status == ExecutionStatus::Completed;
@@ -350,29 +350,28 @@ impl Checks {
         has.max(least)
     }
 
-    /// A lease is taken only from who has none any more; who has it may send again.
-    fn lease(before: &Execution, after: &Execution, commit: &Commit) -> Checked {
+    /// A lease is taken over only after it has ended; its holder may send again.
+    fn lease(before: &Execution, after: &Execution, commit: &Commit) -> CheckResult {
         let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
         let taken_at = new.plus(-domain::payments::execution::LEASE_US);
         let resent = after.attempts != before.attempts;
-        // Nobody believes a lease of a clock that is far ahead.
-        let mad = old.since(taken_at)
-            > domain::payments::execution::LEASE_US
-                + domain::payments::execution::MAX_CLOCK_SKEW_US;
-        // A word ends a lease, and the next look is at once where the same commit advances the
-        // merchant's clock.
+        // A lease by a clock that is far ahead is ignored.
+        let clock_ahead = old.since(taken_at)
+            > domain::payments::execution::LEASE_US + domain::payments::execution::MAX_CLOCK_SKEW_US;
+        // An outcome ends a lease, and the next check is due at once where the same commit advances
+        // the merchant's clock.
         let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {
             let offset = merchant.as_ref().map(|merchant| merchant.clock_offset_us);
             now.id == after.merchant_id && offset.is_some_and(|offset| offset < now.clock_offset_us)
         });
         rule(
-            old == new || resent || mad || advanced || taken_at >= old,
+            old == new || resent || clock_ahead || advanced || taken_at >= old,
             "a lease was taken from its holder",
             || format!("{before:?} -> {after:?}"),
         )
     }
 
-    /// Adds or takes away what an execution holds, gives back and collects.
+    /// Adds (`sign` 1) or subtracts (-1) what an execution holds and collects.
     fn count(&mut self, row: Option<&Execution>, sign: i64) {
         let Some(row) = row else { return };
         let open = is_open(row.status);
@@ -407,7 +406,7 @@ impl Checks {
         }
     }
 
-    /// What the clearing accounts say of each execution.
+    /// What was booked on clearing accounts for each execution.
     pub fn cleared(&self, rows: &Committed) -> Map<(ExecutionId, Currency), i64> {
         let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
         let is_clearing = |entry: &&Entry| {
@@ -424,8 +423,8 @@ impl Checks {
         sums
     }
 
-    /// Everything from the beginning.
-    pub fn fold(&self, rows: &Committed) -> Checked {
+    /// Recomputes everything from the beginning.
+    pub fn recompute(&self, rows: &Committed) -> CheckResult {
         let mut balances: Map<(i64, Bucket), i64> = Map::default();
         for entry in &self.entries {
             *balances.entry((entry.account_id, entry.bucket)).or_default() += entry.amount_minor;
@@ -447,16 +446,16 @@ impl Checks {
             rule(fine, "a passed deadline of what is final", || {
                 format!("{review:?} of {execution:?}")
             })?;
-            let disputed = execution.is_some_and(|row| row.in_review)
+            let in_review = execution.is_some_and(|row| row.in_review)
                 || review.kind == ReviewKind::DeadlinePassed;
-            rule(!open || disputed, "an open dispute without its mark", || {
+            rule(!open || in_review, "an open dispute without its mark", || {
                 format!("{review:?} of {execution:?}")
             })?;
         }
         self.totals(rows)
     }
 
-    fn totals(&self, rows: &Committed) -> Checked {
+    fn totals(&self, rows: &Committed) -> CheckResult {
         let mut totals: Map<SourceId, i64> = Map::default();
         for item in rows.items.by_id.values().filter(|item| !item.removed) {
             *totals.entry(item.source_id).or_default() += item.qty * item.amount_minor;
@@ -487,7 +486,7 @@ impl Checks {
             self.figures(execution)?;
             Self::share(execution)?;
             let payment = execution.original_execution_id.unwrap_or(execution.id);
-            *taken.entry(payment).or_default() += self.taken_by(execution);
+            *taken.entry(payment).or_default() += self.refunded_by(execution);
         }
         for (id, taken) in taken {
             let row = rows.executions.get(id);
@@ -502,9 +501,9 @@ impl Checks {
         Ok(())
     }
 
-    /// Whatever became of the refunds of a payment, its wallet has paid the share of what is back,
+    /// However many refunds a payment has had, its wallet has paid the share of what is given back,
     /// rounded up once.
-    fn share(row: &Execution) -> Checked {
+    fn share(row: &Execution) -> CheckResult {
         let inside =
             i128::from(row.rate.den()) * i128::from(row.wallet_currency().minor_per_major());
         let outside = i128::from(row.rate.num()) * i128::from(row.payer.currency.minor_per_major());
@@ -516,7 +515,7 @@ impl Checks {
         rule(fair, "refunds that did not cost their share", || format!("{share}: {row:?}"))
     }
 
-    fn figures(&self, row: &Arc<Execution>) -> Checked {
+    fn figures(&self, row: &Arc<Execution>) -> CheckResult {
         let fees = row.platform_fee_minor + row.gateway_fee_minor + row.fx_fee_minor;
         let between = match row.operation {
             Operation::Collection => row.total_minor - row.payee.minor,
@@ -535,7 +534,12 @@ impl Checks {
     }
 }
 
-fn has_event(commit: &Commit, kind: Option<EventType>, subject: EventEntity, id: i64) -> Checked {
+fn has_event(
+    commit: &Commit,
+    kind: Option<EventType>,
+    subject: EventEntity,
+    id: i64,
+) -> CheckResult {
     let Some(kind) = kind else { return Ok(()) };
     let found = commit
         .events

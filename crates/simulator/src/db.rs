@@ -1,6 +1,5 @@
-//! A database in memory that behaves as a transactional one does: what is committed is seen at once
-//! by everybody (read committed), rows are locked until the end of a transaction, keys are unique,
-//! and a transaction takes place as a whole or not at all.
+//! A transactional database in memory: commits are visible to everybody at once (read committed),
+//! rows stay locked until the end of a transaction, keys are unique, and a transaction is atomic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
 use store::StoreError;
 
-/// A map that is iterated in the same order in every run.
+/// A map with the same order of iteration in every run.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// The rows of one table.
@@ -36,34 +35,34 @@ impl<R: Loaded> Rows<R> {
         self.by_id.get(&id)
     }
 
-    pub fn named(&self, name: &R::AltKey) -> Option<&Arc<R>> {
-        self.by_alt_key.get(name).and_then(|id| self.by_id.get(id))
+    pub fn by_alt_key(&self, key: &R::AltKey) -> Option<&Arc<R>> {
+        self.by_alt_key.get(key).and_then(|id| self.by_id.get(id))
     }
 
     fn find(&self, lookup: &LookupOf<R>) -> Option<&Arc<R>> {
         match lookup {
             Lookup::Id(id) => self.get(*id),
-            Lookup::AltKey(name) => self.named(name),
+            Lookup::AltKey(key) => self.by_alt_key(key),
         }
     }
 
-    /// Whether a new row has the id of another, or its name.
+    /// Whether the id or the alternative key of a new row belongs to another row.
     fn is_taken(&self, row: &R) -> bool {
         self.by_id.contains_key(&row.id())
             || row
                 .alt_key()
-                .is_some_and(|name| self.by_alt_key.get(&name).is_some_and(|id| *id != row.id()))
+                .is_some_and(|key| self.by_alt_key.get(&key).is_some_and(|id| *id != row.id()))
     }
 
     fn put(&mut self, row: Arc<R>) -> Option<Arc<R>> {
-        if let Some(name) = row.alt_key() {
-            self.by_alt_key.insert(name, row.id());
+        if let Some(key) = row.alt_key() {
+            self.by_alt_key.insert(key, row.id());
         }
         self.by_id.insert(row.id(), row)
     }
 }
 
-/// What a transaction has written of one table and not committed.
+/// The uncommitted rows of one table, each with whether it is new.
 pub struct Written<R> {
     rows: Vec<(bool, Arc<R>)>,
 }
@@ -83,7 +82,7 @@ macro_rules! database {
         #[derive(Default)]
         pub struct Committed { $(pub $field: Rows<$row>),+ }
 
-        /// What a transaction has written and not committed.
+        /// The uncommitted rows of a transaction.
         #[derive(Default)]
         struct Draft { $($field: Written<$row>),+ }
 
@@ -114,8 +113,8 @@ macro_rules! database {
         }
 
         impl Database {
-            /// Locks the rows that the tables change and takes in what they are now; whether all
-            /// are as they were read.
+            /// Locks the rows that the tables change and loads their present state. Returns whether
+            /// all are as they were read.
             pub fn confirm(&mut self, by: usize, tables: &mut Tables) -> Result<bool, StoreError> {
                 let mut same = true;
                 $(same &= self.confirm_table(by, &mut tables.$field, |all| &all.$field)?;)+
@@ -142,7 +141,7 @@ macro_rules! database {
 each_table!(database);
 
 impl Committed {
-    /// Whether a row that commands can be about is this merchant's.
+    /// Whether a row that commands lock first belongs to this merchant.
     pub fn is_of(&self, key: &RowKey, owner: MerchantId) -> bool {
         match key {
             RowKey::Session(lookup) => {
@@ -156,7 +155,7 @@ impl Committed {
     }
 }
 
-/// A transaction under way.
+/// An open transaction.
 #[derive(Default)]
 struct Open {
     locks: Vec<RowKey>,
@@ -165,7 +164,6 @@ struct Open {
     entries: Vec<Entry>,
 }
 
-/// A commit that took place.
 pub struct Commit {
     pub by: usize,
     pub changes: Changes,
@@ -173,26 +171,25 @@ pub struct Commit {
     pub entries: Vec<Entry>,
 }
 
-/// The database.
 #[derive(Default)]
 pub struct Database {
     pub rows: Committed,
     next_id: i64,
     locks: Map<RowKey, usize>,
     open: Map<usize, Open>,
-    /// Executions that are not final, by merchant and when they are looked at by its clock.
+    /// Executions that are not final, by merchant and by their next check (merchant time).
     waiting: BTreeMap<MerchantId, BTreeSet<(i64, ExecutionId)>>,
     executed: Map<SessionId, ExecutionId>,
     pub active_sessions: BTreeSet<(i64, SessionId)>,
     pub commits: Vec<Commit>,
 }
 
-/// Another transaction holds a row for longer than this one waits.
+/// The error when another transaction holds a row for longer than this one waits.
 pub fn busy() -> StoreError {
     postgres("55P03", "canceling statement due to lock timeout")
 }
 
-/// The transaction has to be run again.
+/// The error after which the transaction has to be run again.
 pub fn conflict() -> StoreError {
     postgres("40P01", "deadlock detected")
 }
@@ -247,7 +244,7 @@ impl Database {
         Ok(same)
     }
 
-    /// Writes what a workspace changed, in this transaction.
+    /// Writes the changes of a workspace in this transaction.
     pub fn persist(&mut self, by: usize, work: &Workspace) -> Result<(), StoreError> {
         self.write(by, &work.tables)?;
         if self.clashes(by) {
@@ -259,7 +256,7 @@ impl Database {
         Ok(())
     }
 
-    /// Whether a unique key would be there twice.
+    /// Whether a unique key would exist twice.
     fn clashes(&self, by: usize) -> bool {
         let Some(open) = self.open.get(&by) else { return false };
         let second = |(new, row): &(bool, Arc<Execution>)| {
@@ -269,7 +266,6 @@ impl Database {
         self.rows.has_clash(&open.draft) || open.draft.executions.rows.iter().any(second)
     }
 
-    /// Makes what was written last for ever.
     pub fn commit(&mut self, by: usize) -> Result<(), StoreError> {
         if self.clashes(by) {
             self.rollback(by);
@@ -310,14 +306,13 @@ impl Database {
         }
     }
 
-    /// Undoes what was not committed.
     pub fn rollback(&mut self, by: usize) {
         for key in self.open.remove(&by).into_iter().flat_map(|open| open.locks) {
             self.locks.remove(&key);
         }
     }
 
-    /// The executions that the product's worker finds due: merchant by merchant, of each its share.
+    /// The executions that the product's job finds due: an equal share for each merchant.
     pub fn due_executions(&self, now: i64, limit: usize) -> Vec<(ExecutionId, MerchantId)> {
         let now = Timestamp(now);
         let mut due: Vec<Vec<(ExecutionId, MerchantId)>> = vec![];
@@ -332,7 +327,7 @@ impl Database {
         due.into_iter().flat_map(|of_one| of_one.into_iter().take(share)).take(limit).collect()
     }
 
-    /// When the next execution falls due.
+    /// When the next execution falls due, in server time.
     pub fn next_due(&self) -> Option<i64> {
         let first = |(merchant, waiting): (&MerchantId, &BTreeSet<(i64, ExecutionId)>)| {
             let (at, _) = waiting.first()?;

@@ -1,4 +1,4 @@
-//! Commands, outcomes and faults in a few words each, so that a history can be read.
+//! One short line for each command, outcome and fault of a history.
 
 use domain::decision::command::{Command, Output};
 use domain::directory::update_merchant::MerchantChanges;
@@ -9,18 +9,17 @@ use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
 
-use crate::plan::{Call, Fault};
+use crate::plan::{Fault, StoreCall};
 
-/// All kinds of commands.
 pub const KINDS: &[&str] = &[
     "CreateMerchant",
-    "CreateKey",
-    "RevokeKey",
+    "CreateApiKey",
+    "RevokeApiKey",
     "SetPasscode",
-    "ReserveChange",
+    "ReservePasscodeChange",
     "ReplacePasscode",
-    "ReserveAttempt",
-    "EndAttempt",
+    "ReservePasscodeAttempt",
+    "FinishPasscodeAttempt",
     "AdvanceClock",
     "FundWallet",
     "SetWalletStatus",
@@ -37,20 +36,20 @@ pub const KINDS: &[&str] = &[
     "UpdateItem",
     "RemoveItem",
     "CreateCheckout",
-    "OpenPage",
-    "Declare",
+    "OpenCheckoutPage",
+    "CreateSession",
     "CancelSession",
     "ExpireSession",
     "Execute",
-    "Claim",
-    "Hear",
-    "Authenticate",
+    "ClaimExecution",
+    "RecordOutcome",
+    "AuthenticateCard",
     "ResolveReview",
     "UpdateMerchant",
     "UnlockPasscode",
 ];
 
-/// Which kind a command is, as an index of [`KINDS`]. A new variant does not compile without one.
+/// The kind of a command, as an index of [`KINDS`]. A new variant does not compile without one.
 pub fn kind(command: &Command) -> usize {
     match command {
         Command::Authenticated(_, command) => kind(command),
@@ -92,7 +91,6 @@ pub fn kind(command: &Command) -> usize {
     }
 }
 
-/// A command in a few words.
 pub fn command(command: &Command) -> String {
     let name = KINDS.get(kind(command)).copied().unwrap_or_default();
     let what = match command {
@@ -146,7 +144,9 @@ pub fn command(command: &Command) -> String {
         }
         Command::FinishPasscodeAttempt(_, id, right) => format!("{id}, right: {right}"),
         Command::ClaimExecution(id) => format!("execution {id}"),
-        Command::RecordOutcome(id, said) => format!("execution {id}: {}", word(said)),
+        Command::RecordOutcome(id, outcome) => {
+            format!("execution {id}: {}", provider_outcome(outcome))
+        }
         Command::AuthenticateCard(_, reference, success) => {
             format!("key {}: {success}", short(reference))
         }
@@ -195,7 +195,7 @@ fn declaration(request: &NewSession) -> String {
             )
         }
         NewSession::Refund { original_id, amount, .. } => {
-            // A decimal has no currency yet: its cents are shown.
+            // The amount has no currency yet, and is shown in one that fits its decimals.
             let cents = ["USD", "RWF"]
                 .iter()
                 .filter_map(|code| amount.to_money(Currency::parse(code)?).ok())
@@ -220,9 +220,8 @@ fn execution(request: &Execute) -> String {
     format!("session {}, key {}: {details}", request.session_id, short(&request.reference_id))
 }
 
-/// A provider's word.
-pub fn word(word: &ProviderOutcome) -> String {
-    match word {
+fn provider_outcome(outcome: &ProviderOutcome) -> String {
+    match outcome {
         ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
             format!("succeeded with {amount} {}", amount.currency)
         }
@@ -236,11 +235,10 @@ pub fn word(word: &ProviderOutcome) -> String {
 }
 
 fn state(row: &Execution) -> String {
-    let disputed = if row.in_review { ", disputed" } else { "" };
-    format!("execution {} {} {}{disputed}", row.id, row.operation, row.status)
+    let in_review = if row.in_review { ", in review" } else { "" };
+    format!("execution {} {} {}{in_review}", row.id, row.operation, row.status)
 }
 
-/// An outcome in a few words.
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answered(answer),
@@ -293,7 +291,7 @@ fn answered(answer: &Output) -> String {
     }
 }
 
-/// A fault, as it is counted.
+/// The name under which a fault is counted.
 pub const fn fault(fault: Fault) -> &'static str {
     match fault {
         Fault::Interleave => "batch of another process in the middle",
@@ -308,15 +306,14 @@ pub const fn fault(fault: Fault) -> &'static str {
     }
 }
 
-/// A call of a lane to its store.
-pub const fn call(call: Call) -> &'static str {
+pub const fn store_call(call: StoreCall) -> &'static str {
     match call {
-        Call::Reserve => "reserving ids",
-        Call::Open => "opening a transaction",
-        Call::Load => "loading rows",
-        Call::Confirm => "locking rows",
-        Call::Persist => "writing rows",
-        Call::Commit => "committing",
+        StoreCall::Reserve => "reserving ids",
+        StoreCall::Open => "opening a transaction",
+        StoreCall::Load => "loading rows",
+        StoreCall::Confirm => "locking rows",
+        StoreCall::Persist => "writing rows",
+        StoreCall::Commit => "committing",
     }
 }
 

@@ -1,6 +1,6 @@
 //! A lane's connection to the database in memory, which can be lost at any time.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use domain::decision::prefetch::LockKey;
@@ -8,81 +8,95 @@ use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
 use store::{Store, StoreError};
 
 use crate::db::{busy, conflict};
-use crate::net::{Faults, Net, Running};
-use crate::plan::{Call, Fault, Spot};
+use crate::environment::{BatchState, Environment};
+use crate::faults::FaultRates;
+use crate::plan::{CallSite, Fault, StoreCall};
 use crate::rng::Rng;
 
-/// So often a lane tries a batch as a whole.
+/// How often a lane tries a batch as a whole, before it tries each command by itself.
 const BATCH_TRIES: usize = 3;
+
+/// Runs what other processes do in the middle of a batch.
+pub trait Interleave {
+    /// Perhaps another process runs its batch now, before the call at `site`.
+    fn interleave(&self, site: CallSite);
+}
 
 /// One process's connection.
 pub struct SimStore {
-    net: Rc<Net>,
+    environment: Rc<Environment>,
+    others: Weak<dyn Interleave>,
     process: usize,
 }
 
 impl SimStore {
-    pub const fn new(net: Rc<Net>, process: usize) -> Self {
-        Self { net, process }
+    pub const fn new(
+        environment: Rc<Environment>,
+        others: Weak<dyn Interleave>,
+        process: usize,
+    ) -> Self {
+        Self { environment, others, process }
     }
 
-    fn get<T>(&self, read: impl FnOnce(&Running) -> T) -> T {
-        read(&self.net.running.borrow()[self.process])
+    fn get<T>(&self, read: impl FnOnce(&BatchState) -> T) -> T {
+        read(&self.environment.batches.borrow()[self.process])
     }
 
-    fn set(&self, change: impl FnOnce(&mut Running)) {
-        change(&mut self.net.running.borrow_mut()[self.process]);
+    fn set(&self, change: impl FnOnce(&mut BatchState)) {
+        change(&mut self.environment.batches.borrow_mut()[self.process]);
     }
 
     /// What may happen at each call: another process runs, the database refuses, this process dies.
-    fn call(&self, call: Call) -> Result<Spot, StoreError> {
+    fn call(&self, call: StoreCall) -> Result<CallSite, StoreError> {
         if self.get(|state| state.dead) {
             return Err(busy());
         }
-        let spot = self.net.spot(self.process, call);
-        self.net.interleave(spot);
-        if self.net.now.get() < self.net.away_until.get() {
-            self.set(|state| state.faults.push((spot, Fault::InOutage)));
+        let site = self.environment.next_call_site(self.process, call);
+        if let Some(others) = self.others.upgrade() {
+            others.interleave(site);
+        }
+        if self.environment.is_database_away() {
+            self.set(|state| state.faults.push((site, Fault::InOutage)));
             return Err(StoreError::Silent);
         }
         let wanted =
             |fault| matches!(fault, Fault::Crash | Fault::Conflict | Fault::Busy | Fault::Away);
-        let drawn = |rng: &mut Rng, faults: Faults| {
+        let draw = |rng: &mut Rng, rates: FaultRates| {
             let list = [
-                (faults.crash, Fault::Crash),
-                (faults.conflict, Fault::Conflict),
-                (faults.busy, Fault::Busy),
-                (faults.away, Fault::Away),
+                (rates.crash, Fault::Crash),
+                (rates.conflict, Fault::Conflict),
+                (rates.busy, Fault::Busy),
+                (rates.away, Fault::Away),
             ];
             list.into_iter().find(|(rate, _)| rng.chance(*rate)).map(|(_, fault)| fault)
         };
-        match self.net.fault(spot, wanted, drawn) {
+        match self.environment.fault(site, wanted, draw) {
             Some(Fault::Crash) => {
-                self.net.db.borrow_mut().rollback(self.process);
+                self.environment.db.borrow_mut().rollback(self.process);
                 self.set(|state| state.dead = true);
                 Err(busy())
             }
             Some(Fault::Conflict) => Err(conflict()),
             Some(Fault::Busy) => Err(busy()),
             Some(Fault::Away) => Err(StoreError::Silent),
-            _ => Ok(spot),
+            _ => Ok(site),
         }
     }
 
-    /// How a commit ends that the database is asked for.
-    fn end(&self, spot: Spot) -> Option<Fault> {
+    /// What goes wrong after the database has received a commit.
+    fn commit_fault(&self, site: CallSite) -> Option<Fault> {
         let wanted = |fault| matches!(fault, Fault::CrashAfter | Fault::Unknown(..));
         // Once each command is tried by itself, the rows do not tell which of them were done.
         let long = self.get(|state| state.may_stay_unknown && state.rollbacks < BATCH_TRIES);
-        let drawn = |rng: &mut Rng, faults: Faults| {
-            if rng.chance(faults.crash) {
+        let draw = |rng: &mut Rng, rates: FaultRates| {
+            if rng.chance(rates.crash) {
                 return Some(Fault::CrashAfter);
             }
             let questions =
                 if long && rng.chance(300) { 1_000 } else { u32::from(rng.chance(500)) };
-            rng.chance(faults.unknown * 2).then(|| Fault::Unknown(rng.chance(500), questions))
+            rng.chance(rates.unknown * 2).then(|| Fault::Unknown(rng.chance(500), questions))
         };
-        match self.net.fault(spot, wanted, drawn) {
+        match self.environment.fault(site, wanted, draw) {
             Some(Fault::Unknown(done, questions)) if !long => {
                 Some(Fault::Unknown(done, questions.min(1)))
             }
@@ -90,7 +104,7 @@ impl SimStore {
         }
     }
 
-    fn lost() -> StoreError {
+    fn answer_lost() -> StoreError {
         StoreError::Unknown(Box::new(StoreError::Silent))
     }
 }
@@ -101,8 +115,8 @@ impl Store for SimStore {
     }
 
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
-        self.call(Call::Reserve)?;
-        let end = self.net.db.borrow_mut().reserve(count);
+        self.call(StoreCall::Reserve)?;
+        let end = self.environment.db.borrow_mut().reserve(count);
         Ok(IdBlock { next: end - count, end })
     }
 
@@ -113,9 +127,9 @@ impl Store for SimStore {
         keys: &[RowKey],
     ) -> Result<Workspace, StoreError> {
         self.set(|state| state.opens += 1);
-        self.call(Call::Open)?;
-        let mut work = Workspace::new(Arc::clone(&self.net.tariff.borrow()), [7; 16], ids);
-        let mut db = self.net.db.borrow_mut();
+        self.call(StoreCall::Open)?;
+        let mut work = Workspace::new(Arc::clone(&self.environment.tariff.borrow()), [7; 16], ids);
+        let mut db = self.environment.db.borrow_mut();
         for LockKey { key, owner } in lock_keys {
             if owner.is_none_or(|owner| db.rows.is_of(key, owner)) {
                 db.lock(self.process, key)?;
@@ -130,38 +144,38 @@ impl Store for SimStore {
     }
 
     fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
-        self.call(Call::Load)?;
-        let db = self.net.db.borrow();
+        self.call(StoreCall::Load)?;
+        let db = self.environment.db.borrow();
         keys.iter().for_each(|key| db.rows.load(key, tables));
         Ok(())
     }
 
     fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
-        self.call(Call::Confirm)?;
-        self.net.db.borrow_mut().confirm(self.process, tables)
+        self.call(StoreCall::Confirm)?;
+        self.environment.db.borrow_mut().confirm(self.process, tables)
     }
 
     fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
-        self.call(Call::Persist)?;
-        self.net.db.borrow_mut().persist(self.process, work)
+        self.call(StoreCall::Persist)?;
+        self.environment.db.borrow_mut().persist(self.process, work)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let spot = self.call(Call::Commit)?;
-        let end = self.end(spot);
+        let site = self.call(StoreCall::Commit)?;
+        let end = self.commit_fault(site);
         if let Some(Fault::Unknown(false, questions)) = end {
-            self.net.db.borrow_mut().rollback(self.process);
-            self.set(|state| state.doubt = (false, questions));
-            return Err(Self::lost());
+            self.environment.db.borrow_mut().rollback(self.process);
+            self.set(|state| state.unanswered_commit = (false, questions));
+            return Err(Self::answer_lost());
         }
-        self.net.db.borrow_mut().commit(self.process)?;
+        self.environment.db.borrow_mut().commit(self.process)?;
         self.set(|state| state.committed = true);
         match end {
-            // It is on disk; who asked for it never hears.
+            // It is on disk, and the client never receives the answer.
             Some(Fault::CrashAfter) => self.set(|state| state.dead = true),
             Some(Fault::Unknown(_, questions)) => {
-                self.set(|state| state.doubt = (true, questions));
-                return Err(Self::lost());
+                self.set(|state| state.unanswered_commit = (true, questions));
+                return Err(Self::answer_lost());
             }
             _ => {}
         }
@@ -169,9 +183,9 @@ impl Store for SimStore {
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
-        let (done, questions) = self.get(|state| state.doubt);
+        let (done, questions) = self.get(|state| state.unanswered_commit);
         if questions > 0 {
-            self.set(|state| state.doubt.1 -= 1);
+            self.set(|state| state.unanswered_commit.1 -= 1);
             return Err(StoreError::Silent);
         }
         Ok(done)
@@ -180,7 +194,7 @@ impl Store for SimStore {
     fn rollback(&mut self) {
         self.set(|state| state.rollbacks += 1);
         if !self.get(|state| state.dead) {
-            self.net.db.borrow_mut().rollback(self.process);
+            self.environment.db.borrow_mut().rollback(self.process);
         }
     }
 }

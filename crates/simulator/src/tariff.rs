@@ -1,4 +1,4 @@
-//! The market of a simulated installation: the shipped one, and what an operator changes of it.
+//! The tariff of a simulated installation: the shipped one, and what an operator changes in it.
 
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Ratio;
@@ -12,7 +12,7 @@ use crate::rng::Rng;
 const ALWAYS: Effective = Effective { from: Timestamp(0), to: None };
 const START: Timestamp = Timestamp(0);
 
-/// Methods with their provider, what they do and in which currencies.
+/// The available methods with their provider, operations and currencies.
 const MARKETS: &[(Method, Provider, &[Operation], &[&str])] = &[
     (
         Method::MtnMomoLbr,
@@ -63,7 +63,7 @@ fn gateway(
     }
 }
 
-/// The tariff.
+/// The tariff at the beginning.
 pub fn shipped() -> Tariff {
     let mut tariff = Tariff {
         version: 1,
@@ -125,7 +125,7 @@ pub fn shipped() -> Tariff {
     tariff
 }
 
-/// Other prices: one of them changes, now and then to what it was.
+/// Draws a change of one price; it may keep its value.
 pub fn changed(prices: &Prices, rng: &mut Rng) -> Prices {
     match rng.below(4) {
         0 => Prices { lrd: i128::from(rng.between(1_500, 2_500)), ..*prices },
@@ -135,14 +135,14 @@ pub fn changed(prices: &Prices, rng: &mut Rng) -> Prices {
     }
 }
 
-/// A tariff with the rows of what has changed, as the command line writes them: the row that holds
-/// ends, the next one begins.
+/// The tariff after a change of prices, as the command line writes it: the row that holds ends, and
+/// the next one begins.
 pub fn after(tariff: &Tariff, before: &Prices, prices: &Prices) -> Tariff {
     let mut tariff = Tariff { version: tariff.version + 1, ..tariff.clone() };
     let (now, id) = (Timestamp(prices.since), tariff.version);
     let begins = Effective { from: now, to: None };
     let end = |effective: &mut Effective| effective.to = effective.to.or(Some(now));
-    // A rate is told the one way or the other.
+    // A rate is stored in the one direction or in the other.
     for (code, was, is, (times, parts)) in
         [("LRD", before.lrd, prices.lrd, (1, 10)), ("RWF", before.rwf, prices.rwf, (10, 1))]
     {

@@ -3,14 +3,13 @@
 use anyhow::ensure;
 
 use super::client::Client;
+use crate::merchant::Merchant;
 
 /// A merchant, with what its payments point at.
 #[derive(Clone, Debug, Default)]
 pub struct Tenant {
-    pub client_id: String,
-    pub client_secret: String,
+    pub merchant: Merchant,
     pub token: String,
-    pub wallet: u64,
     pub counterparty: u64,
     pub payment_account: u64,
     /// The key of an execution made before.
@@ -115,7 +114,7 @@ pub async fn session(
 ) -> anyhow::Result<u64> {
     let body = format!(
         r#"{{"from_wallet_id":{},"to_counterparty_id":{},"amount":0.01,"currency":"USD","expires_at":"{expires_at}"}}"#,
-        tenant.wallet, tenant.counterparty
+        tenant.merchant.wallet, tenant.counterparty
     );
     let answer = client.post(&tenant.token, "/v1/sessions/transfer", &body).await?;
     answer.expect_status("ACTIVE")?;

@@ -16,7 +16,7 @@ use super::jobs::{Common, Item, Job, Random};
 use super::machine::cpu_seconds;
 
 /// After the end of a window, a call that is still not answered is lost.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Window {
     pub job: Job,
@@ -107,17 +107,17 @@ impl Generator {
         common: &Arc<Common>,
         window: &Window,
     ) -> anyhow::Result<Outcome> {
-        let patience = window.limit.unwrap_or(PATIENCE) + PATIENCE;
+        let timeout = window.limit.unwrap_or(TIMEOUT) + TIMEOUT;
         let outcome = run(servers, common, window);
         self.runtime
-            .block_on(async { tokio::time::timeout(patience, outcome).await })
+            .block_on(async { tokio::time::timeout(timeout, outcome).await })
             .with_context(|| format!("{:?}: calls were not answered", window.job))?
             .with_context(|| format!("{:?} over {} connections", window.job, window.connections))
     }
 }
 
 #[derive(Default)]
-struct Tally {
+struct WorkerResult {
     latencies: Vec<Duration>,
     made: Vec<Item>,
 }
@@ -146,9 +146,9 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
         };
         workers.spawn(worker.run());
     }
-    let mut tallies = Vec::new();
-    while let Some(tally) = workers.join_next().await {
-        tallies.push(tally??);
+    let mut results = Vec::new();
+    while let Some(result) = workers.join_next().await {
+        results.push(result??);
     }
     let elapsed = begun.elapsed();
     let share = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64().max(1e-9);
@@ -162,10 +162,10 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
         load_cpu,
         made: Vec::new(),
     };
-    for tally in tallies {
-        outcome.turns += tally.latencies.len();
-        outcome.made.extend(tally.made);
-        for latency in tally.latencies {
+    for result in results {
+        outcome.turns += result.latencies.len();
+        outcome.made.extend(result.made);
+        for latency in result.latencies {
             outcome.latencies.record(u64::try_from(latency.as_nanos())?)?;
         }
     }
@@ -185,20 +185,20 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self) -> anyhow::Result<Tally> {
-        let mut tally = Tally::default();
+    async fn run(mut self) -> anyhow::Result<WorkerResult> {
+        let mut result = WorkerResult::default();
         loop {
             let begun = Instant::now();
             if self.end.is_some_and(|end| begun >= end) {
-                return Ok(tally);
+                return Ok(result);
             }
             let Some(item) = self.items.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
-                return Ok(tally);
+                return Ok(result);
             };
             let id = self.job.turn(&mut self.client, &self.common, item, &mut self.random).await?;
-            tally.latencies.push(begun.elapsed());
+            result.latencies.push(begun.elapsed());
             if id != 0 {
-                tally.made.push(Item { tenant: item.tenant, id });
+                result.made.push(Item { tenant: item.tenant, id });
             }
         }
     }

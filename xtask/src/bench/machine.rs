@@ -54,7 +54,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn look(dir: &Path) -> anyhow::Result<Self> {
+    pub fn detect(dir: &Path) -> anyhow::Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = processors.lines().find(|line| line.starts_with("model name"));
         Ok(Self {

@@ -9,11 +9,11 @@
 )]
 
 pub mod client;
+pub mod database;
 pub mod jobs;
 mod load;
 pub mod machine;
 mod pgbench;
-pub mod place;
 pub mod plot;
 mod raw;
 mod report;
@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use crate::common::cargo;
 use machine::Machine;
 use rounds::Rounds;
 use server::Kola;
@@ -180,7 +181,7 @@ impl Options {
     }
 
     /// The connection counts that the targets are about.
-    fn crowds(&self) -> Vec<usize> {
+    fn high_connection_counts(&self) -> Vec<usize> {
         self.connections.iter().copied().filter(|connections| *connections >= 64).collect()
     }
 }
@@ -212,7 +213,7 @@ pub struct Sample {
 }
 
 /// What a server process had come to when it was stopped.
-pub struct Visit {
+pub struct ServerStats {
     pub round: u32,
     pub name: &'static str,
     pub executions: i64,
@@ -224,7 +225,7 @@ pub struct Visit {
 #[derive(Default)]
 pub struct Figures {
     pub samples: Vec<Sample>,
-    pub visits: Vec<Visit>,
+    pub visits: Vec<ServerStats>,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -245,8 +246,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             target.join("release/kola")
         }
     };
-    let dir = Workspace::create(target.join("bench"))?;
-    let machine = Machine::look(&dir.0)?;
+    let dir = ScratchDir::create(target.join("bench"))?;
+    let machine = Machine::detect(&dir.0)?;
     println!("{machine}");
     if machine.is_in_memory() {
         eprintln!("xtask: !!! {} is in memory: nothing below is durable !!!", dir.0.display());
@@ -267,20 +268,16 @@ pub fn as_release() -> anyhow::Result<ExitCode> {
 }
 
 pub fn build(package: &str) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--package", package])
-        .current_dir(crate::root())
-        .status()?;
+    let status = cargo().args(["build", "--release", "--package", package]).status()?;
     ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
     Ok(())
 }
 
 /// A directory beside the build, on the disk that the project is on: the usual place for temporary
 /// files may be in memory.
-pub struct Workspace(pub PathBuf);
+pub struct ScratchDir(pub PathBuf);
 
-impl Workspace {
+impl ScratchDir {
     pub fn create(dir: PathBuf) -> anyhow::Result<Self> {
         // A run that was interrupted left its files.
         remove(&dir)?;
@@ -289,7 +286,7 @@ impl Workspace {
     }
 }
 
-impl Drop for Workspace {
+impl Drop for ScratchDir {
     fn drop(&mut self) {
         remove(&self.0).ok();
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::machine::Machine;
 use super::rounds::PAYMENTS;
-use super::{Figures, Kind, Options, Phase, Sample, Visit};
+use super::{Figures, Kind, Options, Phase, Sample, ServerStats};
 
 /// The order of the report, not of the measurements.
 const PHASES: [Phase; 16] = [
@@ -78,8 +78,9 @@ fn sample_json(sample: &Sample) -> Value {
     })
 }
 
-fn visit_json(visit: &Visit) -> Value {
-    let Visit { round, name, executions, peak_memory_mb, database_mb, bytes_per_payment } = visit;
+fn visit_json(visit: &ServerStats) -> Value {
+    let ServerStats { round, name, executions, peak_memory_mb, database_mb, bytes_per_payment } =
+        visit;
     json!({
         "run": round + 1, "server": name, "executions": executions, "peak_memory_mb": peak_memory_mb,
         "database_mb": database_mb, "bytes_per_payment": bytes_per_payment,

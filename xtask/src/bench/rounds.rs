@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::database::Database;
 use super::jobs::{Common, Item, Job, Tenant};
 use super::load::{Generator, Items, Outcome, Target, Window};
 use super::machine::peak_memory_mb;
 use super::pgbench::Pgbench;
-use super::place::Place;
 use super::raw::Raw;
 use super::server::{Kola, Server};
-use super::{Figures, Kind, Options, Phase, Sample, Visit, setup};
+use super::{Figures, Kind, Options, Phase, Sample, ServerStats, setup};
 use crate::cluster::{self, Cluster};
 
 const SPREAD: usize = 100;
@@ -38,7 +38,7 @@ pub struct Rounds<'a> {
     kola: Kola,
     dir: &'a Path,
     generator: Generator,
-    template: Place,
+    template: Database,
     pgbench: Option<Pgbench>,
     tenants: Vec<Tenant>,
     figures: Figures,
@@ -48,7 +48,7 @@ impl<'a> Rounds<'a> {
     pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
         let generator = Generator::new()?;
         let template = match options.database {
-            Kind::Sqlite => Place::Sqlite(dir.join("template.db")),
+            Kind::Sqlite => Database::Sqlite(dir.join("template.db")),
             Kind::Postgres => {
                 // Full durability, the default. A longer log keeps checkpoints out of windows of
                 // some seconds, on both sides.
@@ -61,11 +61,11 @@ impl<'a> Rounds<'a> {
                 };
                 let cluster =
                     Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
-                Place::on(cluster, "template", dir)
+                Database::on_cluster(cluster, "template", dir)
             }
         };
         let pgbench = match &template {
-            Place::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => {
+            Database::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => {
                 Some(Pgbench::prepare(Arc::clone(cluster))?)
             }
             _ => None,
@@ -144,7 +144,7 @@ impl<'a> Rounds<'a> {
     fn pgbench(&mut self, round: u32) -> anyhow::Result<()> {
         let Some(pgbench) = &self.pgbench else { return Ok(()) };
         let mut samples = Vec::new();
-        for connections in self.options.crowds() {
+        for connections in self.options.high_connection_counts() {
             samples.push(pgbench.run(round, connections, self.options.window())?);
         }
         samples.into_iter().for_each(|sample| self.note(sample));
@@ -170,7 +170,7 @@ impl<'a> Rounds<'a> {
         for phase in [Phase::TwoHot, Phase::TwoSpread] {
             if self.options.wants(phase) {
                 let mut site = self.open(round, phase.name(), 2, &[])?;
-                for connections in site.rounds.options.crowds() {
+                for connections in site.rounds.options.high_connection_counts() {
                     site.measure(phase, connections)?;
                 }
                 site.close()?;
@@ -200,14 +200,14 @@ impl<'a> Rounds<'a> {
         for &connections in &options.connections {
             site.measure(Phase::Noop, connections)?;
         }
-        for connections in options.crowds() {
+        for connections in options.high_connection_counts() {
             site.measure(Phase::Status, connections)?;
             site.measure(Phase::Prediction, connections)?;
         }
-        for connections in options.crowds() {
+        for connections in options.high_connection_counts() {
             site.measure(Phase::Payment, connections)?;
         }
-        for connections in options.crowds() {
+        for connections in options.high_connection_counts() {
             site.measure(Phase::Checkout, connections)?;
         }
         if last {
@@ -221,7 +221,7 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         let mut site = self.open(round, "100 merchants", 1, &[])?;
-        for connections in site.rounds.options.crowds() {
+        for connections in site.rounds.options.high_connection_counts() {
             site.measure(Phase::Spread, connections)?;
         }
         site.close()
@@ -236,7 +236,7 @@ impl<'a> Rounds<'a> {
         for &rows in &site.rounds.options.grow {
             site.fill_up(rows)?;
             // The longest pause that a filled table causes is over, on both kinds.
-            site.place.settle()?;
+            site.database.vacuum()?;
             for phase in [Phase::Grown, Phase::GrownSpread] {
                 // After a checkpoint PostgreSQL logs each page as a whole when it is first changed
                 // again, and a large index has many: several windows, of which the report has the
@@ -255,7 +255,7 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         let mut site = self.open(round, "batch of one", 1, &[("KOLA_BATCH_MAX", "1")])?;
-        for connections in site.rounds.options.crowds() {
+        for connections in site.rounds.options.high_connection_counts() {
             site.measure(Phase::BatchOne, connections)?;
         }
         site.close()
@@ -268,10 +268,10 @@ impl<'a> Rounds<'a> {
         servers: usize,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Site<'_, 'a>> {
-        let place = self.template.beside("run");
-        place.copy(&self.template)?;
+        let database = self.template.sibling("run");
+        database.copy(&self.template)?;
         let servers = (0..servers)
-            .map(|number| self.kola.serve(&place, number, settings))
+            .map(|number| self.kola.serve(&database, number, settings))
             .collect::<Result<Vec<_>, _>>()?;
         let server = servers.first().context("no server")?;
         setup::log_in_all(&self.generator, server.address, &mut self.tenants)
@@ -281,7 +281,7 @@ impl<'a> Rounds<'a> {
             rounds: self,
             round,
             name,
-            place,
+            database,
             servers,
             common,
             sessions: Vec::new(),
@@ -338,7 +338,7 @@ struct Site<'r, 'a> {
     rounds: &'r mut Rounds<'a>,
     round: u32,
     name: &'static str,
-    place: Place,
+    database: Database,
     servers: Vec<Server>,
     common: Arc<Common>,
     sessions: Vec<Item>,
@@ -381,11 +381,11 @@ impl Site<'_, '_> {
             Phase::Checkout => (Job::Checkout, self.take_invoices(enough)?),
         };
         let items = Arc::new(items);
-        let (commits, bytes) = (self.place.commits()?, self.place.bytes()?);
+        let (commits, bytes) = (self.database.commits()?, self.database.bytes()?);
         let outcome = self.run(job, connections, &items, Some(self.rounds.options.window()))?;
-        let commits = self.place.commits()?.wrapping_sub(commits);
+        let commits = self.database.commits()?.wrapping_sub(commits);
         if phase == Phase::Payment {
-            let grown = self.place.bytes()? - bytes;
+            let grown = self.database.bytes()? - bytes;
             self.bytes_per_payment = Some(grown as f64 / outcome.turns.max(1) as f64);
         }
         self.put_back(job, items, outcome.turns);
@@ -446,7 +446,7 @@ impl Site<'_, '_> {
 
     /// Goes on paying until so many executions are there.
     fn fill_up(&mut self, executions: i64) -> anyhow::Result<()> {
-        let mut missing = usize::try_from(executions - self.place.executions()?).unwrap_or(0);
+        let mut missing = usize::try_from(executions - self.database.executions()?).unwrap_or(0);
         // In portions, because a slow machine may need long for all of them.
         while missing > 0 {
             let portion = missing.min(10_000);
@@ -466,7 +466,7 @@ impl Site<'_, '_> {
         for server in self.servers.drain(..) {
             server.stop()?;
         }
-        self.servers.push(Kola::serve_statements(&self.place, connections)?);
+        self.servers.push(Kola::serve_statements(&self.database, connections)?);
         Ok(())
     }
 
@@ -477,20 +477,20 @@ impl Site<'_, '_> {
             .map(|server| peak_memory_mb(server.pid()))
             .collect::<Result<Vec<_>, _>>()?;
         let peak = peak.into_iter().fold(0.0, f64::max);
-        let visit = Visit {
+        let visit = ServerStats {
             round: self.round,
             name: self.name,
-            executions: self.place.executions()?,
+            executions: self.database.executions()?,
             peak_memory_mb: peak,
-            database_mb: self.place.bytes()? as f64 / 1e6,
+            database_mb: self.database.bytes()? as f64 / 1e6,
             bytes_per_payment: self.bytes_per_payment,
         };
         for server in self.servers {
             server.stop()?;
         }
-        self.rounds.kola.ledger_verify(&self.place)?;
+        self.rounds.kola.ledger_verify(&self.database)?;
         self.rounds.figures.visits.push(visit);
-        self.place.remove()
+        self.database.remove()
     }
 }
 

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 
 use super::client::Client;
+use super::database::Database;
 use super::jobs::{self, Random, Tenant};
 use super::load::Generator;
-use super::place::Place;
 use super::server::Kola;
+use crate::merchant::Merchant;
 
 /// More than any run can move, one cent at a time.
 const FUNDS: &str = "1000000000.00";
@@ -18,46 +19,29 @@ const FUNDS: &str = "1000000000.00";
 pub fn template(
     kola: &Kola,
     generator: &Generator,
-    place: &Place,
+    database: &Database,
     merchants: usize,
     expires_at: &str,
 ) -> anyhow::Result<Vec<Tenant>> {
-    place.create()?;
+    database.create()?;
     let mut tenants = Vec::new();
     for number in 0..merchants {
-        tenants.push(merchant(kola, place, &format!("Bench {number}"))?);
+        let merchant = Merchant::create(kola, database, &format!("Bench {number}"), FUNDS)?;
+        tenants.push(Tenant { merchant, ..Tenant::default() });
     }
-    let server = kola.serve(place, 0, &[])?;
+    let server = kola.serve(database, 0, &[])?;
     let counterparties = async {
         let mut client = Client::connect(server.address).await?;
         for (number, tenant) in tenants.iter_mut().enumerate() {
             log_in(&mut client, tenant).await?;
-            pointed_at(&mut client, tenant, number, expires_at).await?;
+            create_payment_rows(&mut client, tenant, number, expires_at).await?;
         }
         Ok(())
     };
     generator.block_on(counterparties).with_context(|| server.log())?;
     server.stop()?;
-    place.fold()?;
+    database.checkpoint()?;
     Ok(tenants)
-}
-
-fn merchant(kola: &Kola, place: &Place, name: &str) -> anyhow::Result<Tenant> {
-    let made = kola.merchant_create(place, name)?;
-    let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
-    let wallets = made.get("wallets").and_then(|wallets| wallets.as_array());
-    let usd = wallets
-        .into_iter()
-        .flatten()
-        .find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"));
-    let tenant = Tenant {
-        client_id: text("client_id").context("no client_id")?,
-        client_secret: text("client_secret").context("no client_secret")?,
-        wallet: usd.and_then(|wallet| wallet.get("id")?.as_u64()).context("no USD wallet")?,
-        ..Tenant::default()
-    };
-    kola.wallet_fund(place, tenant.wallet, FUNDS)?;
-    Ok(tenant)
 }
 
 /// A token for each merchant of a server that has just started.
@@ -76,15 +60,11 @@ pub fn log_in_all(
 }
 
 async fn log_in(client: &mut Client, tenant: &mut Tenant) -> anyhow::Result<()> {
-    let body =
-        serde_json::json!({"client_id": tenant.client_id, "client_secret": tenant.client_secret})
-            .to_string();
-    let answer = client.post("", "/v1/jwt/client/obtain/token", &body).await?;
-    tenant.token = answer.text("access_token").context("no access_token")?.to_owned();
+    tenant.token = tenant.merchant.obtain_token(client).await?;
     Ok(())
 }
 
-async fn pointed_at(
+async fn create_payment_rows(
     client: &mut Client,
     tenant: &mut Tenant,
     number: usize,

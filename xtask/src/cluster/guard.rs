@@ -26,7 +26,10 @@ impl Guard {
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT, "sh"]).arg(folder).arg(programs.path("pg_ctl"));
         let mut shell = programs.as_account(shell);
-        aside(&mut shell).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        in_own_process_group(&mut shell)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         Ok(Self(shell.spawn().context("sh")?))
     }
 
@@ -40,6 +43,6 @@ impl Guard {
 
 /// In a group of its own, which Ctrl-C in a terminal does not reach: the guard decides what is
 /// stopped.
-pub fn aside(command: &mut Command) -> &mut Command {
+pub fn in_own_process_group(command: &mut Command) -> &mut Command {
     command.process_group(0)
 }

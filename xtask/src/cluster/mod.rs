@@ -14,17 +14,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::common::{poll, tail, wait_until};
 use guard::Guard;
 pub use programs::Programs;
 use programs::output;
 
 /// A cluster that needs longer to start or to stop has a fault of its own.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const HOST: &str = "127.0.0.1";
 /// The superuser, whom every connection of this machine may be.
 const USER: &str = "postgres";
@@ -123,12 +124,12 @@ impl Cluster {
     }
 
     pub fn url(&self, database: &str) -> String {
-        self.url_beside(None, database)
+        self.url_with_primary(None, database)
     }
 
     /// The same, with another port to try. Of several hosts at most one takes writes, and that is
     /// the one to be found.
-    pub fn url_beside(&self, other: Option<u16>, database: &str) -> String {
+    pub fn url_with_primary(&self, other: Option<u16>, database: &str) -> String {
         match other {
             None => format!("postgres://{USER}@{HOST}:{}/{database}", self.port),
             Some(other) => {
@@ -193,16 +194,19 @@ impl Cluster {
         for (name, value) in &self.settings {
             postgres.args(["-c", &format!("{name}={value}")]);
         }
-        guard::aside(&mut postgres).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        guard::in_own_process_group(&mut postgres)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         *self.postmaster() = Some(postgres.spawn().context("postgres")?);
-        let begun = Instant::now();
-        while !self.answers() {
-            if let Some(status) = self.ended()? {
+        let answers = wait_until(TIMEOUT, Duration::from_millis(50), || {
+            let answers = self.answers();
+            if !answers && let Some(status) = self.ended()? {
                 bail!("postgres ended with {status}:\n{}", self.log());
             }
-            ensure!(begun.elapsed() < PATIENCE, "postgres does not answer:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            Ok(answers)
+        })?;
+        ensure!(answers, "postgres does not answer:\n{}", self.log());
         Ok(())
     }
 
@@ -244,8 +248,7 @@ impl Cluster {
     fn log(&self) -> String {
         let text = std::fs::read(self.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<_> = text.lines().rev().take(20).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        tail(&text)
     }
 
     /// Tells the postmaster to stop and waits for its end; `INT` is PostgreSQL's fast stop, `QUIT`
@@ -253,14 +256,11 @@ impl Cluster {
     fn stop(&self, signal: Signal) -> anyhow::Result<()> {
         let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
         kill_process(Pid::from_child(&postmaster), signal)?;
-        let begun = Instant::now();
-        while postmaster.try_wait()?.is_none() {
-            if begun.elapsed() > PATIENCE {
-                postmaster.kill()?;
-                postmaster.wait()?;
-                bail!("postgres had to be killed:\n{}", self.log());
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        let ended = poll(TIMEOUT, Duration::from_millis(10), || Ok(postmaster.try_wait()?))?;
+        if ended.is_none() {
+            postmaster.kill()?;
+            postmaster.wait()?;
+            bail!("postgres had to be killed:\n{}", self.log());
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 
 use super::environment;
+use crate::common::cargo;
 use crate::test::{apt_install, quiet};
 
 /// For clients in Rust and Go; it runs on Java.
@@ -69,27 +70,30 @@ struct Clients<'a> {
 
 impl Clients<'_> {
     fn python(&self) -> anyhow::Result<()> {
-        let place = self.fresh("python")?;
-        self.tool("openapi-python-client", &place)
+        let folder = self.fresh("python")?;
+        self.tool("openapi-python-client", &folder)
             .args(["generate", "--meta", "none", "--output-path", "kola_client", "--path"])
             .arg(document())
-            .silent()?;
-        copy("flows.py", &place.join("flows.py"))?;
-        self.play(self.tool("python3", &place).arg("flows.py"), "Python")
+            .run_quietly()?;
+        copy("flows.py", &folder.join("flows.py"))?;
+        self.run_flows(self.tool("python3", &folder).arg("flows.py"), "Python")
     }
 
     fn typescript(&self) -> anyhow::Result<()> {
-        let place = self.fresh("typescript")?;
-        std::fs::write(place.join("package.json"), r#"{"private": true, "type": "module"}"#)?;
-        run_in(&place, "npm")
+        let folder = self.fresh("typescript")?;
+        std::fs::write(folder.join("package.json"), r#"{"private": true, "type": "module"}"#)?;
+        run_in(&folder, "npm")
             .args(["install", "--silent", "--no-audit", "--no-fund"])
             .args(TYPESCRIPT)
-            .silent()?;
+            .run_quietly()?;
         let program = |name: &str| {
-            run_in(&place, &place.join("node_modules/.bin").join(name).to_string_lossy())
+            run_in(&folder, &folder.join("node_modules/.bin").join(name).to_string_lossy())
         };
-        program("openapi-typescript").arg(document()).args(["--output", "kola.d.ts"]).silent()?;
-        copy("flows.ts", &place.join("flows.ts"))?;
+        program("openapi-typescript")
+            .arg(document())
+            .args(["--output", "kola.d.ts"])
+            .run_quietly()?;
+        copy("flows.ts", &folder.join("flows.ts"))?;
         program("tsc")
             .args([
                 "--strict",
@@ -100,44 +104,45 @@ impl Clients<'_> {
                 "nodenext",
                 "flows.ts",
             ])
-            .silent()?;
-        self.play(run_in(&place, "node").arg("flows.js"), "TypeScript")
+            .run_quietly()?;
+        self.run_flows(run_in(&folder, "node").arg("flows.js"), "TypeScript")
     }
 
     fn rust(&self) -> anyhow::Result<()> {
-        let place = self.generated("rust", "packageName=kola,supportAsync=false")?;
-        std::fs::create_dir_all(place.join("examples"))?;
-        copy("flows.rs", &place.join("examples/flows.rs"))?;
+        let folder = self.generated("rust", "packageName=kola,supportAsync=false")?;
+        std::fs::create_dir_all(folder.join("examples"))?;
+        copy("flows.rs", &folder.join("examples/flows.rs"))?;
         // A workspace of its own, and no TLS: the server is on this machine.
-        let manifest = place.join("Cargo.toml");
+        let manifest = folder.join("Cargo.toml");
         std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + "\n[workspace]\n")?;
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let built = self.directory.join("built");
-        let mut build = run_in(&place, &cargo);
+        let mut build = cargo();
         build
+            .current_dir(&folder)
+            .stdin(Stdio::null())
             .args(["build", "--quiet", "--example", "flows", "--no-default-features"])
             .env("CARGO_TARGET_DIR", &built);
-        build.env("RUSTFLAGS", "--allow warnings").silent()?;
-        self.play(
-            &mut run_in(&place, &built.join("debug/examples/flows").to_string_lossy()),
+        build.env("RUSTFLAGS", "--allow warnings").run_quietly()?;
+        self.run_flows(
+            &mut run_in(&folder, &built.join("debug/examples/flows").to_string_lossy()),
             "Rust",
         )
     }
 
     fn go(&self) -> anyhow::Result<()> {
-        let place = self.generated("go", "packageName=kola,withGoMod=false")?;
-        std::fs::remove_dir_all(place.join("test"))?;
-        std::fs::write(place.join("go.mod"), "module example.test/kola\n\ngo 1.18\n")?;
-        std::fs::create_dir_all(place.join("flows"))?;
-        copy("flows.go", &place.join("flows/main.go"))?;
-        run_in(&place, "go").args(["build", "-o", "play", "./flows"]).silent()?;
-        self.play(&mut run_in(&place, &place.join("play").to_string_lossy()), "Go")
+        let folder = self.generated("go", "packageName=kola,withGoMod=false")?;
+        std::fs::remove_dir_all(folder.join("test"))?;
+        std::fs::write(folder.join("go.mod"), "module example.test/kola\n\ngo 1.18\n")?;
+        std::fs::create_dir_all(folder.join("flows"))?;
+        copy("flows.go", &folder.join("flows/main.go"))?;
+        run_in(&folder, "go").args(["build", "-o", "play", "./flows"]).run_quietly()?;
+        self.run_flows(&mut run_in(&folder, &folder.join("play").to_string_lossy()), "Go")
     }
 
     /// The client of openapi-generator, with options that any of its users may have.
     fn generated(&self, language: &str, properties: &str) -> anyhow::Result<PathBuf> {
-        let place = self.fresh(language)?;
-        self.tool("openapi-generator-cli", &place)
+        let folder = self.fresh(language)?;
+        self.tool("openapi-generator-cli", &folder)
             .args([
                 "generate",
                 "--generator-name",
@@ -149,25 +154,28 @@ impl Clients<'_> {
             ])
             .arg("--input-spec")
             .arg(document())
-            .silent()?;
-        Ok(place)
+            .run_quietly()?;
+        Ok(folder)
     }
 
     fn fresh(&self, language: &str) -> anyhow::Result<PathBuf> {
-        let place = self.directory.join(language);
-        if place.exists() {
-            std::fs::remove_dir_all(&place)?;
+        let folder = self.directory.join(language);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
         }
-        std::fs::create_dir_all(&place)?;
-        Ok(place)
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 
-    fn tool(&self, name: &str, place: &Path) -> Command {
-        run_in(place, &self.tools.join(name).to_string_lossy())
+    fn tool(&self, name: &str, folder: &Path) -> Command {
+        run_in(folder, &self.tools.join(name).to_string_lossy())
     }
 
-    fn play(&self, command: &mut Command, language: &str) -> anyhow::Result<()> {
-        command.env("KOLA_URL", self.server.url).env("MERCHANT", self.server.merchant).silent()?;
+    fn run_flows(&self, command: &mut Command, language: &str) -> anyhow::Result<()> {
+        command
+            .env("KOLA_URL", self.server.url)
+            .env("MERCHANT", self.server.merchant)
+            .run_quietly()?;
         println!("a generated client in {language} played the four flows");
         Ok(())
     }
@@ -183,19 +191,19 @@ fn copy(name: &str, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run_in(place: &Path, program: &str) -> Command {
+fn run_in(folder: &Path, program: &str) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(place).stdin(Stdio::null());
+    command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
-trait Silent {
+trait RunQuietly {
     /// Runs it; what it says is shown where it fails.
-    fn silent(&mut self) -> anyhow::Result<()>;
+    fn run_quietly(&mut self) -> anyhow::Result<()>;
 }
 
-impl Silent for Command {
-    fn silent(&mut self) -> anyhow::Result<()> {
+impl RunQuietly for Command {
+    fn run_quietly(&mut self) -> anyhow::Result<()> {
         let output =
             self.output().with_context(|| format!("{}", self.get_program().to_string_lossy()))?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 
-use crate::bench::place::Place;
+use crate::bench::database::Database;
 use crate::bench::server::Kola;
+use crate::merchant::usd_wallet;
 
 /// The release that the run is made for: another may find other things.
 const SCHEMATHESIS: &str = "4.32.5";
@@ -65,7 +65,7 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
         std::fs::remove_dir_all(&directory)?;
     }
     std::fs::create_dir_all(&directory)?;
-    let database = Place::Sqlite(directory.join("kola.db"));
+    let database = Database::Sqlite(directory.join("kola.db"));
     let merchants = [
         ("MERCHANT", merchant(&kola, &database, "Contract")?),
         ("ASIDE", merchant(&kola, &database, "Aside")?),
@@ -89,17 +89,9 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
 }
 
 /// A merchant with money, as the command line prints it: `checks.py` takes from it what it needs.
-fn merchant(kola: &Kola, database: &Place, name: &str) -> anyhow::Result<String> {
+fn merchant(kola: &Kola, database: &Database, name: &str) -> anyhow::Result<String> {
     let merchant = kola.merchant_create(database, name)?;
-    for wallet in merchant.get("wallets").and_then(Value::as_array).into_iter().flatten() {
-        if wallet.get("currency").is_some_and(|currency| currency == "USD") {
-            kola.wallet_fund(
-                database,
-                wallet.get("id").and_then(Value::as_u64).context("no wallet id")?,
-                FUNDS,
-            )?;
-        }
-    }
+    kola.wallet_fund(database, usd_wallet(&merchant)?, FUNDS)?;
     Ok(merchant.to_string())
 }
 
@@ -165,10 +157,8 @@ fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
 }
 
 fn built(target: &Path) -> anyhow::Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let status = cargo
+    let status = crate::common::cargo()
         .args(["build", "--package", "kola"])
-        .current_dir(crate::root())
         .status()
         .context("cargo build")?;
     ensure!(status.success(), "cargo build failed");

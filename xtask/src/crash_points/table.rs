@@ -1,30 +1,33 @@
-//! The table of what the points came to.
+//! The table of results by crash point.
 
 use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::trial::Tally;
+use super::trial::TrialCounts;
 
 const BEGIN: &str = "<!-- crash-points: written by cargo xtask crash-points --write -->\n";
 const END: &str = "<!-- /crash-points -->";
 
-/// A point, and what it came to on SQLite and on PostgreSQL.
+/// A crash point, and its results on SQLite and on PostgreSQL.
 pub struct Row {
     point: String,
-    outcomes: [Result<Tally, String>; 2],
+    outcomes: [Result<TrialCounts, String>; 2],
 }
 
-impl From<((String, Result<Tally, String>), Result<Tally, String>)> for Row {
+impl From<((String, Result<TrialCounts, String>), Result<TrialCounts, String>)> for Row {
     fn from(
-        ((point, sqlite), postgres): ((String, Result<Tally, String>), Result<Tally, String>),
+        ((point, sqlite), postgres): (
+            (String, Result<TrialCounts, String>),
+            Result<TrialCounts, String>,
+        ),
     ) -> Self {
         Self { point, outcomes: [sqlite, postgres] }
     }
 }
 
 impl Row {
-    /// Nothing went wrong, and the point is one that a server passes.
+    /// Nothing failed, and a server passes the point at all.
     pub fn is_good(&self) -> bool {
         let kills = self
             .outcomes
@@ -35,10 +38,10 @@ impl Row {
     }
 }
 
-fn cell(outcome: &Result<Tally, String>) -> String {
+fn cell(outcome: &Result<TrialCounts, String>) -> String {
     match outcome {
-        Ok(Tally { kills: 0, .. }) => "not passed".to_owned(),
-        Ok(Tally { kills, executions }) => format!("{kills} / {executions}"),
+        Ok(TrialCounts { kills: 0, .. }) => "not passed".to_owned(),
+        Ok(TrialCounts { kills, executions }) => format!("{kills} / {executions}"),
         Err(error) => format!("**FAILED**: {}", error.replace(['\n', '|'], " ")),
     }
 }
@@ -93,11 +96,11 @@ mod tests {
     fn a_point_that_nobody_passes_proves_nothing() {
         let row = |kills| Row {
             point: "before-open".to_owned(),
-            outcomes: [Ok(Tally { kills, executions: 5 }), Ok(Tally::default())],
+            outcomes: [Ok(TrialCounts { kills, executions: 5 }), Ok(TrialCounts::default())],
         };
         assert!(row(1).is_good() && !row(0).is_good());
         let failed = Row {
-            outcomes: [Ok(Tally { kills: 1, executions: 5 }), Err("a|b\nc".to_owned())],
+            outcomes: [Ok(TrialCounts { kills: 1, executions: 5 }), Err("a|b\nc".to_owned())],
             ..row(1)
         };
         assert!(!failed.is_good());

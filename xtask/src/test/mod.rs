@@ -4,7 +4,7 @@ mod runtimes;
 mod summary;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         both(options)?
     };
     println!("{} in {} s", if passed { "PASSED" } else { "FAILED" }, begun.elapsed().as_secs());
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(crate::common::exit_code(passed))
 }
 
 /// One half after the other: the failures of the first do not hide those of the second.
@@ -103,7 +103,7 @@ fn cargo_test(
     arguments: &[String],
 ) -> anyhow::Result<Half> {
     // The first failure does not hide the others: a run on a machine of the network costs minutes.
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::common::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
     match cluster {
         Some(cluster) => {
@@ -112,7 +112,6 @@ fn cargo_test(
         None => cargo.env_remove(POSTGRES).env_remove(CERTIFICATE),
     };
     let mut child = cargo
-        .current_dir(crate::root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

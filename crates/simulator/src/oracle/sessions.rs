@@ -1,4 +1,4 @@
-//! Declaring, withdrawing and expiring.
+//! Creating, canceling and expiring sessions.
 
 use domain::decision::command::Output;
 use domain::kernel::money::{Decimal, Money};
@@ -12,20 +12,20 @@ use domain::sales::find_source::SourceRef;
 use domain::sales::source::SourceStatus;
 use kola::engine::Failure;
 
-use super::books::{Books, Recipient, Session, Wallet, Wrong};
-use super::{Told, figures, reasons, taken};
+use super::model::{Mismatch, Model, Recipient, Session, Wallet};
+use super::{Observed, figures, output, reasons};
 
 const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
 
-impl Books {
-    pub(super) fn declared(
+impl Model {
+    pub(super) fn session_created(
         &mut self,
         merchant: i64,
         request: &NewSession,
-        told: Told<'_>,
-    ) -> Result<(), Wrong> {
-        let time = self.time(merchant, told.now);
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let time = self.time(merchant, observed.now);
         let verified = self.merchant(merchant).verified;
         let mut refused = match request {
             _ if !verified && !matches!(request, NewSession::Checkout { .. }) => {
@@ -36,28 +36,27 @@ impl Books {
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
                     Some(source) if source.status != SourceStatus::Active => vec!["state"],
-                    Some(_) if self.in_review(source_id.0) > 0 => vec!["review"],
+                    Some(_) if self.open_reviews_of(source_id.0) > 0 => vec!["review"],
                     Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => {
                         vec!["expired"]
                     }
                     Some(_) => vec![],
                 }
             }
-            NewSession::Payout { wallet_id, account_id, amount, .. } => {
-                self.against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount)
-            }
+            NewSession::Payout { wallet_id, account_id, amount, .. } => self
+                .reasons_against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount),
             NewSession::Transfer { wallet_id, counterparty_id, amount, .. } => {
-                self.against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
+                self.reasons_against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
             }
             NewSession::Refund { original_id, amount, .. } => {
-                self.against_giving_back(merchant, original_id.0, *amount)
+                self.reasons_against_giving_back(merchant, original_id.0, *amount)
             }
         };
         let (given, default) = expiry(request);
         let expires = given.map_or(time + default, |at| at.0);
         let expires = match request {
-            // The end of its checkout binds a session, too. One that is refused for it is not
-            // judged by its time.
+            // A checkout's expiry binds its sessions, too. A session that is refused for it is not
+            // refused for its own expiry besides.
             NewSession::Checkout { source_id, .. } if refused.is_empty() => {
                 self.page_ends.get(&source_id.0).map_or(expires, |end| expires.min(*end))
             }
@@ -67,18 +66,18 @@ impl Books {
             refused
                 .extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
         }
-        // Nobody here is told of a thousand recipients an hour; but a clock that was an hour ahead
-        // may seem to have been.
-        if let Err(Failure::Refused(refusals)) = told.outcome
+        // Nobody here has a thousand new recipients in an hour, but a clock that was an hour ahead
+        // can make it look so.
+        if let Err(Failure::Refused(refusals)) = observed.outcome
             && let [Refusal::TooManyRecipients { seconds: ..=64 }] = refusals[..]
         {
             return Ok(());
         }
-        if !told.accepted(refused)? {
+        if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let made = taken!(told, Output::Session(made) => made);
-        if made.expires_at.0 != expires && !told.lenient {
+        let made = output!(observed, Output::Session(made) => made);
+        if made.expires_at.0 != expires && !observed.lenient {
             return Err(format!(
                 "session {} expires at {} instead of {}",
                 made.id,
@@ -89,7 +88,7 @@ impl Books {
         if let NewSession::Transfer { counterparty_id, .. } = request {
             let party = self.counterparties.get(&counterparty_id.0).and_then(|(_, party)| *party);
             let expected = party.map(|party| self.recipient(party));
-            if told_recipient(&made) != expected && !told.lenient {
+            if announced_recipient(&made) != expected && !observed.lenient {
                 return Err(format!("{:?} receives instead of {expected:?}", made.recipient));
             }
         }
@@ -133,7 +132,7 @@ impl Books {
                 kind: SessionKind::Transfer,
                 wallet: Some(wallet_id.0),
                 party: made.party_id.map(|id| id.0),
-                recipient: told_recipient(made),
+                recipient: announced_recipient(made),
                 ..blank
             },
             NewSession::Refund { original_id, .. } => {
@@ -151,8 +150,8 @@ impl Books {
         self.merchant(merchant).sessions.push(made.id.0);
     }
 
-    /// What is wrong with an account for an operation.
-    pub(super) fn against_account(
+    /// Why an account cannot be used for an operation.
+    pub(super) fn reasons_against_account(
         &self,
         merchant: i64,
         id: i64,
@@ -165,22 +164,24 @@ impl Books {
         }
     }
 
-    fn against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
+    fn reasons_against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
         reasons(&[
             (wallet.status != WalletStatus::Active, "wallet"),
             (wallet.currency != amount.currency, "currency"),
         ])
     }
 
-    fn against_payout(
+    fn reasons_against_payout(
         &self,
         merchant: i64,
         wallet: Option<i64>,
         account: i64,
         amount: Money,
     ) -> Vec<&'static str> {
-        let mut refused: Vec<_> =
-            self.against_account(merchant, account, Operation::Payout).into_iter().collect();
+        let mut refused: Vec<_> = self
+            .reasons_against_account(merchant, account, Operation::Payout)
+            .into_iter()
+            .collect();
         let usable = self.accounts.get(&account).filter(|_| refused.is_empty());
         let found = match wallet {
             None => self.own_wallet(merchant, amount.currency).map(|(_, wallet)| wallet),
@@ -193,11 +194,11 @@ impl Books {
         };
         match &found {
             None => refused.push(if wallet.is_none() { "currency" } else { "not_found" }),
-            Some(found) => refused.extend(Self::against_debit(found, amount)),
+            Some(found) => refused.extend(Self::reasons_against_debit(found, amount)),
         }
         if let Some(account) = usable {
             let own = found.is_some_and(|found| found.party == Some(account.party));
-            let taken = figures::takes(account.method, Operation::Payout, amount.currency);
+            let taken = figures::is_supported(account.method, Operation::Payout, amount.currency);
             refused.extend(reasons(&[
                 (own && account.provider == Provider::Platform, "wallet"),
                 (!taken, "currency"),
@@ -206,7 +207,7 @@ impl Books {
         refused
     }
 
-    fn against_transfer(
+    fn reasons_against_transfer(
         &self,
         merchant: i64,
         wallet: i64,
@@ -218,7 +219,7 @@ impl Books {
             .get(&wallet)
             .filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
         let mut refused =
-            wallet.map_or(vec!["not_found"], |wallet| Self::against_debit(wallet, amount));
+            wallet.map_or(vec!["not_found"], |wallet| Self::reasons_against_debit(wallet, amount));
         match self.counterparties.get(&counterparty).filter(|(owner, _)| *owner == merchant) {
             None => refused.push("not_found"),
             Some((_, None)) => refused.push("party"),
@@ -231,7 +232,7 @@ impl Books {
         refused
     }
 
-    /// Who receives a transfer that is declared now: the merchant who has the party's phone, else
+    /// The recipient of a transfer that is created now: the merchant with the party's phone, else
     /// the party.
     pub(super) fn recipient(&self, party: i64) -> Recipient {
         let merchant =
@@ -239,29 +240,29 @@ impl Books {
         merchant.map_or(Recipient::Party(party), Recipient::Merchant)
     }
 
-    /// A refund needs a completed collection whose provider stands by it.
-    pub(super) fn against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
+    /// A refund needs a settled collection that is not in review.
+    pub(super) fn reasons_against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
         let found = self.executions.get(&original);
         match found
             .filter(|found| found.merchant == merchant && found.operation == Operation::Collection)
         {
             None => vec!["not_found"],
-            Some(found) if !found.stands() || found.disputed => vec!["state"],
+            Some(found) if !found.is_settled() || found.in_review => vec!["state"],
             Some(_) => vec![],
         }
     }
 
-    fn against_giving_back(
+    fn reasons_against_giving_back(
         &self,
         merchant: i64,
         original: i64,
         amount: Decimal,
     ) -> Vec<&'static str> {
-        let refused = self.against_refund(merchant, original);
+        let refused = self.reasons_against_refund(merchant, original);
         match self.executions.get(&original).filter(|_| refused.is_empty()) {
             None => refused,
             Some(found) => {
-                let asked = amount.to_money(found.outside).map_or(0, |money| money.minor);
+                let asked = amount.to_money(found.outside_currency).map_or(0, |money| money.minor);
                 reasons(&[(asked > found.figures.payer - found.refunded, "refund")])
             }
         }
@@ -272,17 +273,17 @@ impl Books {
         merchant: i64,
         kind: SessionKind,
         id: i64,
-        told: Told<'_>,
-    ) -> Result<(), Wrong> {
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
         let found = self
             .sessions
             .get(&id)
             .filter(|session| session.merchant == merchant && session.kind == kind);
         let refused = match found {
             None => vec!["not_found"],
-            Some(session) => self.against_use(session, told.now),
+            Some(session) => self.reasons_against_use(session, observed.now),
         };
-        if told.accepted(refused)?
+        if observed.check_acceptance(refused)?
             && let Some(session) = self.sessions.get_mut(&id)
         {
             session.status = SessionStatus::Canceled;
@@ -290,8 +291,8 @@ impl Books {
         Ok(())
     }
 
-    /// What is wrong with a session that is to be used now.
-    pub(super) fn against_use(&self, session: &Session, now: i64) -> Vec<&'static str> {
+    /// Why a session cannot be used now.
+    pub(super) fn reasons_against_use(&self, session: &Session, now: i64) -> Vec<&'static str> {
         let over = self.time(session.merchant, now) >= session.expires;
         match session.status {
             SessionStatus::Active if over => vec!["expired"],
@@ -301,17 +302,21 @@ impl Books {
         }
     }
 
-    pub(super) fn session_expired(&mut self, id: i64, told: Told<'_>) -> Result<(), Wrong> {
-        if !told.accepted(vec![])? {
+    pub(super) fn session_expired(
+        &mut self,
+        id: i64,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
         let Some(session) = self.sessions.get(&id).copied() else {
             return Err(format!("session {id} is not known"));
         };
         let over = session.status == SessionStatus::Active
-            && self.time(session.merchant, told.now) >= session.expires;
-        let swept = taken!(told, Output::Changed(swept) => swept);
-        if swept != over && !(told.lenient && session.status == SessionStatus::Active) {
+            && self.time(session.merchant, observed.now) >= session.expires;
+        let swept = output!(observed, Output::Changed(swept) => swept);
+        if swept != over && !(observed.lenient && session.status == SessionStatus::Active) {
             return Err(format!("session {id}: swept {swept}, its time is over {over}"));
         }
         if swept && let Some(session) = self.sessions.get_mut(&id) {
@@ -321,15 +326,15 @@ impl Books {
     }
 }
 
-/// Who receives a transfer, as its merchant was told.
-fn told_recipient(made: &domain::payments::session::Session) -> Option<Recipient> {
+/// The recipient of a transfer, as the answer names it.
+fn announced_recipient(made: &domain::payments::session::Session) -> Option<Recipient> {
     made.recipient.as_ref().map(|recipient| match recipient.owner {
         Owner::Merchant(id) => Recipient::Merchant(id.0),
         Owner::Party(id) => Recipient::Party(id.0),
     })
 }
 
-/// The expiry that a request gives, and how long it lives where it gives none.
+/// The expiry that a request gives, and the lifetime in microseconds where it gives none.
 fn expiry(request: &NewSession) -> (Option<Timestamp>, i64) {
     match request {
         NewSession::Checkout { .. } => (None, 30 * MINUTE),
