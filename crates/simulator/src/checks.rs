@@ -357,7 +357,8 @@ impl Checks {
         let resent = after.attempts != before.attempts;
         // A lease by a clock that is far ahead is ignored.
         let clock_ahead = old.since(taken_at)
-            > domain::payments::execution::LEASE_US + domain::payments::execution::MAX_CLOCK_SKEW_US;
+            > domain::payments::execution::LEASE_US
+                + domain::payments::execution::MAX_CLOCK_SKEW_US;
         // An outcome ends a lease, and the next check is due at once where the same commit advances
         // the merchant's clock.
         let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {

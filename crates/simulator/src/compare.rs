@@ -244,7 +244,8 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
             fits.map(|row| Output::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
         }
         Command::RecordOutcome(id, _) => {
-            let done = |row: &Arc<Execution>| Settled { execution: (**row).clone(), call: None };
+            let done =
+                |row: &Arc<Execution>| RecordedOutcome { execution: (**row).clone(), call: None };
             rows.executions
                 .get(*id)
                 .map(|row| Output::OutcomeRecorded(Box::new(done(row))))

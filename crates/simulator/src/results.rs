@@ -304,7 +304,8 @@ impl Sim {
     /// had decided before: then it reports that.
     fn card_payer_acted(&mut self, id: ExecutionId, outcome: &Outcome) {
         let row = self.environment.db.borrow().rows.executions.get(id).cloned();
-        let (Ok(Output::OutcomeRecorded(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row) else {
+        let (Ok(Output::OutcomeRecorded(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row)
+        else {
             return;
         };
         let mut providers = self.providers.state();

@@ -336,7 +336,7 @@ impl Model {
         if observed.check_acceptance(first(&[(!known, "not_found"), (foreign, "not_found")]))?
             && let Some(found) = self.counterparties.get_mut(&id)
         {
-            found.1 = party.of(found.1);
+            found.1 = party.apply_to(found.1);
             self.dependencies_version += 1;
         }
         Ok(())

@@ -293,15 +293,15 @@ impl Model {
             }
             // Another process may have ended the source in the middle of the batch. Then the page is
             // as if it had been opened a moment earlier.
-            if observed.overlapped && page.ends_at().is_none() {
+            if observed.overlapped && page.payable_until().is_none() {
                 self.page_ends.remove(&which.id.0);
             }
             let bound = self.page_ends.contains_key(&which.id.0);
-            if page.ends_at().is_some() != bound && !observed.lenient {
+            if page.payable_until().is_some() != bound && !observed.lenient {
                 return Err(format!(
                     "the page of source {} has the end {:?}",
                     which.id,
-                    page.ends_at()
+                    page.payable_until()
                 ));
             }
         }
