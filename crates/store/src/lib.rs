@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::reads::queries;
+use crate::reads::Queries;
 use crate::schema::migrate;
 use crate::workspace::{file, postgres, sql, sqlite};
 use domain::decision::prefetch::LockKey;
@@ -79,7 +79,7 @@ pub enum StoreError {
     },
     /// A list is to continue after a row that is not one of its merchant's.
     #[error("there is no such row to continue after")]
-    NoPlace,
+    UnknownCursor,
     /// A row contradicts itself or another.
     #[error("the row {id} of {table} is broken: {what}")]
     Broken {
@@ -161,17 +161,11 @@ pub trait Store {
 
     /// Takes `count` ids that no one else will get. Where rows are at hand as part of the
     /// transaction, else outside one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError>;
 
     /// Starts a transaction that will write: a workspace with the tariff as it is now, the rows of
     /// `lock_keys`, locked where rows are locked and they are their owners', and then those of
     /// `keys`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn open(
         &mut self,
         ids: IdBlock,
@@ -180,23 +174,14 @@ pub trait Store {
     ) -> Result<Workspace, StoreError>;
 
     /// Looks rows up.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError>;
 
     /// Makes sure that nobody else changes the rows that the workspace changes. Answers whether
     /// they are as they were loaded; if not, they have been loaded again, and what was decided on
     /// them does not hold.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError>;
 
     /// Writes what changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn persist(&mut self, work: &Workspace) -> Result<(), StoreError>;
 
     /// Commits: what was written is on disk.
@@ -334,9 +319,6 @@ impl Database {
 
     /// A connection that waits, with the schema up to date; a new database is made, with the market
     /// of the file. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn open(&self, market: Option<&Path>) -> Result<Box<dyn sql::Sql>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_with(path, market)?)),
@@ -350,9 +332,6 @@ impl Database {
 
     /// A connection that waits, to a database that is there already, whose schema is left as it is.
     /// Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn open_as_it_is(&self) -> Result<Box<dyn sql::Sql>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteSql(sqlite::open_as_it_is(path)?)),
@@ -361,9 +340,6 @@ impl Database {
     }
 
     /// The store of one lane, on a database whose schema is up to date. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn store(&self) -> Result<Box<dyn Store + Send>, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Box::new(sqlite::SqliteStore::new(sqlite::open(path)?)?),
@@ -372,9 +348,6 @@ impl Database {
     }
 
     /// The stores of a server's lanes. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn stores(&self) -> Result<Vec<Box<dyn Store + Send>>, StoreError> {
         match self {
             Self::Sqlite(path) => {
@@ -397,15 +370,10 @@ impl Database {
     }
 
     /// Reading, on a database whose schema is up to date. Within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn queries(&self) -> Result<queries::Queries, StoreError> {
+    pub fn queries(&self) -> Result<Queries, StoreError> {
         match self {
-            Self::Sqlite(path) => queries::Queries::sqlite(path, READERS, lists_at_once()),
-            Self::Postgres(address) => {
-                queries::Queries::postgres(address, POSTGRES_READERS, POSTGRES_LISTS)
-            }
+            Self::Sqlite(path) => Queries::sqlite(path, READERS, lists_at_once()),
+            Self::Postgres(address) => Queries::postgres(address, POSTGRES_READERS, POSTGRES_LISTS),
         }
     }
 }

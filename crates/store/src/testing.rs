@@ -4,7 +4,7 @@
 //! `cargo xtask test` gives it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 use crate::hex::hex;
-use crate::reads::queries::Queries;
+use crate::reads::Queries;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
 use crate::workspace::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
@@ -98,6 +98,8 @@ impl Stage {
         let sql = place.open(None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let queries = runtime.block_on(async { place.queries().unwrap() });
+        // From here on the reads of this thread are recorded, for `Stage::plans`.
+        take_reads();
         Self { queries, runtime, sql, place: place.clone(), _home: home }
     }
 

@@ -392,7 +392,7 @@ impl From<SigningError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoPlace => Self::no_place(),
+            StoreError::UnknownCursor => Self::no_place(),
             StoreError::Sqlite(_)
             | StoreError::Postgres { .. }
             | StoreError::Silent

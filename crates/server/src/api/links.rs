@@ -61,7 +61,7 @@ pub fn draw_token() -> Result<String, StoreError> {
 /// The page of a source. The first who asks for its link makes it, and so does the first who asks
 /// when a checkout's time is over.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
-    let found = app.queries.page_of(source.id).await?;
+    let found = app.queries.checkout_of(source.id).await?;
     if let Some(page) =
         found.filter(|page| source.status.is_final() || !page.is_over(tenant.time()))
     {

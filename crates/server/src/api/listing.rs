@@ -13,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::net::response_permits::Place;
-use store::reads::lists::{Page, Part};
+use store::reads::pages::{Page, PageOfRows};
 
 /// The largest answer: a page whose rows would take more ends before, with its link.
 const ANSWER_MAX: usize = 1024 * 1024;
@@ -48,13 +48,13 @@ impl Listing {
     pub fn answer<R, T: Serialize>(
         self,
         page: Page,
-        found: Part<R>,
+        found: PageOfRows<R>,
         answer: impl Fn(R) -> T,
         id: impl Fn(&T) -> i64,
     ) -> Listed<T> {
         let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= page.limit);
         let (body, last, is_cut) = written(found.rows.into_iter().map(answer), id, ANSWER_MAX)?;
-        let next = if is_full || is_cut { last } else { found.looked_to };
+        let next = if is_full || is_cut { last } else { found.scanned_to };
         let mut response = Response::new(Body::from(self.place.keep(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok())

@@ -36,7 +36,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::engine::{Failure, Lane};
-use store::reads::queries::Queries;
+use store::reads::Queries;
 use store::schema::migrate;
 use store::workspace::file;
 use store::workspace::sql::Sql;

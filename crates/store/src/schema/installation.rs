@@ -17,9 +17,6 @@ pub struct SigningKey {
 }
 
 /// Draws the UUID and the first signing key.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     let uuid = Builder::from_random_bytes(clock::random()?).into_uuid();
     let row = params!["uuid" = uuid.to_string()];
@@ -31,9 +28,6 @@ pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
 }
 
 /// Draws a new signing key; the newest signs, all that are not retired verify.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
     let secret = hex(&clock::random::<32>()?);
     let next = sql.rows("SELECT coalesce(max(id), 0) + 1 FROM signing_keys", &vec![])?;
@@ -74,18 +68,12 @@ fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Result<u6
 }
 
 /// The first process that finds no merchant makes one, and no other.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn claim_first_merchant(sql: &mut dyn Sql) -> Result<bool, StoreError> {
     let claim = "UPDATE installation SET greeted = 1 WHERE greeted = 0 AND NOT EXISTS (SELECT 1 FROM merchants)";
     Ok(sql.execute(claim, &vec![])? == 1)
 }
 
 /// Where the merchant could not be made.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn give_back_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
     sql.execute("UPDATE installation SET greeted = 0", &vec![]).map(|_| ())
 }

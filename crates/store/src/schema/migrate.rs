@@ -266,9 +266,6 @@ fn migrate(
 }
 
 /// The version of a database's schema; 0 where there is none.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
     let is_made = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_versions'";
     if sql.dialect() == Dialect::Postgres && sql.rows(is_made, &vec![])?.is_empty() {

@@ -21,9 +21,6 @@ const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM revi
      WHERE reviews.kind <> 'DEADLINE_PASSED' AND e.operation IN ('COLLECTION', 'REFUND')";
 
 /// Counts anew, in a transaction of the caller's.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
     let concerned = |column: &str| format!("executions.{column} IN ({PAYMENTS})");
     let payments: Vec<Execution> = rows(sql, &concerned("id"))?;

@@ -82,7 +82,7 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
         assert_eq!(
-            stage.ask(async |q| q.executions_put_off(MerchantId(1), NOW, 9).await.unwrap()),
+            stage.ask(async |q| q.postponed_executions(MerchantId(1), NOW, 9).await.unwrap()),
             []
         );
     }
@@ -180,7 +180,7 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         let mut found = vec![];
         for merchant in [1, 2, 3].map(MerchantId) {
             found.extend(
-                stage.ask(async |q| q.executions_put_off(merchant, NOW, 1_000).await.unwrap()),
+                stage.ask(async |q| q.postponed_executions(merchant, NOW, 1_000).await.unwrap()),
             );
         }
         found.sort_unstable();

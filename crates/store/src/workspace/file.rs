@@ -231,9 +231,6 @@ fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
 /// Gives the database of a server that starts a new number, in the file itself and at the beginning
 /// of its log: so this log is not taken for that of a copy which was made before. Where another
 /// process has the file open, both keep the number they have.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn renew(connection: &Connection) -> Result<(), StoreError> {
     let mode = |mode: &str| {
         connection

@@ -462,9 +462,6 @@ pub trait Record: Sized {
     fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError>;
 
     /// Reads a row whose columns start at `first`.
-    ///
-    /// # Errors
-    /// See [`Record::take`].
     fn from_row(found: &dyn Found, first: usize) -> Result<Self, StoreError> {
         Self::take(&mut Reader::new(found, Self::TABLE, first))
     }

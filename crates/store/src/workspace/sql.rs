@@ -177,27 +177,15 @@ pub trait Sql {
     fn dialect(&self) -> Dialect;
 
     /// The rows that a statement answers.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError>;
 
     /// How many rows a statement changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn execute(&mut self, sql: &str, params: &Params<'_>) -> Result<u64, StoreError>;
 
     /// Runs statements without parameters.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn script(&mut self, sql: &str) -> Result<(), StoreError>;
 
     /// Writes new rows of a table, each with a value for each of the columns.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn append(
         &mut self,
         table: &str,

@@ -143,9 +143,6 @@ fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Opens a database file that is there, and leaves its schema and settings as they are.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
     if !file::is_there(path)? {
         return Err(StoreError::Refused(format!("there is no database at {}", path.display())));
@@ -191,9 +188,6 @@ impl ToSql for Value<'_> {
 }
 
 /// Reads the rows that a statement answers.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn read<T>(
     connection: &Connection,
     sql: &str,
@@ -261,9 +255,6 @@ impl Sql for SqliteSql {
 }
 
 /// The tariff as a connection sees it now.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
     let rows = |sql: &&str| {
         let width = connection.prepare_cached(sql)?.column_count();
@@ -273,9 +264,6 @@ pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
 }
 
 /// The version of the tariff as a connection sees it now.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn tariff_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached(tariff::VERSION)?.query_row([], |row| row.get(0))?)
 }
@@ -519,7 +507,7 @@ impl Readers {
     ///
     /// # Errors
     /// [`StoreError::Misplaced`].
-    pub fn look(&self) -> Result<(), StoreError> {
+    pub fn check_file(&self) -> Result<(), StoreError> {
         let looked = self.opened.check();
         self.misplaced.store(looked.is_err(), Ordering::Relaxed);
         looked
@@ -531,7 +519,7 @@ impl Readers {
     /// [`StoreError::Misplaced`].
     pub fn get(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
         if self.misplaced.load(Ordering::Relaxed) {
-            self.look()?;
+            self.check_file()?;
         }
         let free = self.connections.iter().find_map(|connection| connection.try_lock().ok());
         // A panic while reading leaves nothing half done: the connection is as good as before.

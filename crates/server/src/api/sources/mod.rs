@@ -32,7 +32,7 @@ use crate::net::principal::Tenant;
 use crate::net::response_permits::Place;
 use crate::payload;
 use answers::{Of, SourceAnswer, SourceDetailAnswer};
-use store::reads::lists::SourceFilter;
+use store::reads::sources::SourceFilter;
 
 /// Invoices and orders of one merchant that are being answered at once with all their items.
 pub const UNDER_WAY: usize = 8;

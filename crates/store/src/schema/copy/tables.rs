@@ -89,9 +89,6 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, Type), StoreError> {
 }
 
 /// The numbers that PostgreSQL gives to new rows by itself go on behind the highest that is there.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn advance_sequences(sql: &mut dyn Sql) -> Result<(), StoreError> {
     if sql.dialect() == Dialect::Sqlite {
         return Ok(());

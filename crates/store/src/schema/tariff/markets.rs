@@ -223,9 +223,6 @@ fn close(
 
 /// Gives first digits to an operator from `now` on, until a row of the same digits takes over that
 /// begins later. Answers when they are the operator's.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn add_prefix(
     sql: &mut dyn Sql,
     new: &NewPrefix,

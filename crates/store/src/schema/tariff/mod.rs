@@ -35,9 +35,6 @@ pub const QUERIES: [&str; 7] = [
 ];
 
 /// The tariff of the rows that [`QUERIES`] answer.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
     let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
     else {

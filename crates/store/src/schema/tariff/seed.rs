@@ -15,9 +15,6 @@ use crate::workspace::sql::{Sql, params};
 const EVER: Timestamp = Timestamp(0);
 
 /// Writes a market as the tariff of a new database.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
     let effective = |from: Option<Parsed<Timestamp>>, to: Option<Parsed<Timestamp>>| Effective {
         from: from.map_or(EVER, |from| from.0),

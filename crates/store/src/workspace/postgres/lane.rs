@@ -115,9 +115,6 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// A store on a database whose schema is up to date. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn open(address: &Address) -> Result<Self, StoreError> {
         let mut store = Self {
             address: address.clone(),

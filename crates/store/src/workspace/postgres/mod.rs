@@ -131,9 +131,6 @@ pub struct PostgresSql {
 
 impl PostgresSql {
     /// Connects, and leaves the schema as it is. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
         let client =

@@ -74,9 +74,6 @@ impl From<PoolError> for StoreError {
 
 impl PostgresReaders {
     /// At most `count` connections, each made when it is first needed. Within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
         let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
@@ -102,9 +99,6 @@ impl PostgresReaders {
 
     /// The rows that a statement answers. One that finds its connection gone is asked again on
     /// another: it only reads.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn rows(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, StoreError> {
         rows(&self.pool, &numbered(sql, params), &types(params), &values(params)).await
     }
@@ -113,9 +107,6 @@ impl PostgresReaders {
     /// answered with all who asked meanwhile, by one statement that begins after the last of them
     /// asked: so a revoked key is refused at once, and a crowd of one merchant's requests costs one
     /// row.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn tenant(&self, id: ApiKeyId) -> Result<Option<Tenant>, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.tenants
