@@ -7,8 +7,7 @@ use crate::StoreError;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
 use crate::reads::{Connections, Queries};
 use crate::workspace::record::Record;
-use crate::workspace::sql::params;
-use crate::workspace::sql_value::Found;
+use crate::workspace::sql_value::{ResultRow, params};
 
 impl Queries {
     pub async fn api_key(&self, client_id: &str) -> Result<Option<ApiKey>, StoreError> {
@@ -27,7 +26,7 @@ impl Queries {
                 Merchant::statements().columns
             )
         });
-        let read_row = |row: &dyn Found| {
+        let read_row = |row: &dyn ResultRow| {
             Ok((ApiKey::from_row(row, 0)?, Merchant::from_row(row, ApiKey::WIDTH)?))
         };
         Ok(self.rows(&SQL, &params!["id" = id.0], read_row).await?.pop())

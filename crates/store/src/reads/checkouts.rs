@@ -7,7 +7,7 @@ use domain::sales::source::Source;
 
 use crate::StoreError;
 use crate::reads::Queries;
-use crate::workspace::sql::params;
+use crate::workspace::sql_value::params;
 
 impl Queries {
     pub async fn checkout_of(

@@ -11,8 +11,8 @@ use domain::payments::execution::{
 
 use crate::StoreError;
 use crate::reads::Queries;
-use crate::workspace::record::{Column, Reader};
-use crate::workspace::sql::{Params, params};
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql_value::{Params, params};
 
 /// Conditions that select rows which fall due.
 struct DueRows {
@@ -169,7 +169,7 @@ impl Queries {
             merchants_expression(rows)
         );
         self.rows(&sql, params, |row| {
-            <(MerchantId, Option<Id>) as Column>::take(&mut Reader::new(row, table, 0))
+            <(MerchantId, Option<Id>) as Column>::take(&mut RowReader::new(row, table, 0))
         })
         .await
     }
@@ -185,6 +185,6 @@ impl Queries {
             "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
              WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
         );
-        self.rows(&sql, params, |row| Id::take(&mut Reader::new(row, table, 0))).await
+        self.rows(&sql, params, |row| Id::take(&mut RowReader::new(row, table, 0))).await
     }
 }

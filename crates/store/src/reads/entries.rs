@@ -8,9 +8,9 @@ use domain::ledger::wallet::Wallet;
 use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{Page, PageOfRows, comma_separated};
-use crate::workspace::record::{Column, Reader, Record};
-use crate::workspace::sql::{Dialect, params};
-use crate::workspace::sql_value::Found;
+use crate::workspace::record::{Column, Record, RowReader};
+use crate::workspace::sql::Dialect;
+use crate::workspace::sql_value::{ResultRow, params};
 
 impl Queries {
     /// A wallet's entries, newest first. They are found by following `previous_entry_id`.
@@ -76,8 +76,8 @@ impl Queries {
             "ids_per_command" = IDS_PER_COMMAND,
             "merchant" = merchant.0
         ];
-        let read_row = |row: &dyn Found| {
-            let kind = <Option<AccountKind> as Column>::take(&mut Reader::new(
+        let read_row = |row: &dyn ResultRow| {
+            let kind = <Option<AccountKind> as Column>::take(&mut RowReader::new(
                 row,
                 Entry::TABLE,
                 Entry::WIDTH,

@@ -6,7 +6,7 @@ use domain::kernel::ids::{EventId, MerchantId};
 use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
-use crate::workspace::sql::params;
+use crate::workspace::sql_value::params;
 
 #[derive(Clone, Copy, Default, Debug)]
 pub struct EventFilter {

@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
 use crate::workspace::record::Record;
-use crate::workspace::sql::params;
+use crate::workspace::sql_value::params;
 
 /// The most refunds of one payment that are read: a payment may have as many as minor units.
 const MAX_REFUNDS_READ: u32 = 200;

@@ -5,7 +5,7 @@ use domain::kernel::ids::MerchantId;
 
 use crate::StoreError;
 use crate::reads::Queries;
-use crate::workspace::sql::params;
+use crate::workspace::sql_value::params;
 
 impl Queries {
     pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {

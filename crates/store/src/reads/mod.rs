@@ -34,8 +34,8 @@ use crate::StoreError;
 use crate::workspace::postgres::Address;
 use crate::workspace::postgres::readers::PostgresReaders;
 use crate::workspace::record::Record;
-use crate::workspace::sql::{Dialect, Params, integer};
-use crate::workspace::sql_value::Found;
+use crate::workspace::sql::{Dialect, integer};
+use crate::workspace::sql_value::{Params, ResultRow};
 use crate::workspace::sqlite;
 use crate::workspace::sqlite::Readers;
 
@@ -91,7 +91,7 @@ impl Queries {
         &self,
         sql: &str,
         params: &Params<'_>,
-        read_row: impl Fn(&dyn Found) -> Result<T, StoreError>,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         #[cfg(any(test, feature = "testing"))]
         crate::testing::note(sql, params);

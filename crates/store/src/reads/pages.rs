@@ -17,9 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::StoreError;
 use crate::reads::{Connections, Queries};
-use crate::workspace::record::{Column, Reader, Record};
-use crate::workspace::sql::{Params, Value, params};
-use crate::workspace::sql_value::Found;
+use crate::workspace::record::{Column, Record, RowReader};
+use crate::workspace::sql_value::{IntoSqlValue, Param, Params, ResultRow, params};
 use crate::workspace::sqlite;
 
 /// The most rows that are scanned for a page with filters.
@@ -67,7 +66,7 @@ impl ListQuery {
     }
 
     /// Adds a filter if there is a value; the condition refers to the value by `name`.
-    pub(super) fn filter<T: Into<Value<'static>>>(
+    pub(super) fn filter<T: IntoSqlValue<'static>>(
         mut self,
         condition: &str,
         name: &'static str,
@@ -75,7 +74,7 @@ impl ListQuery {
     ) -> Self {
         if let Some(value) = value {
             self.filters.push(condition.to_owned());
-            self.filter_params.push((name, value.into()));
+            self.filter_params.push(Param::new(name, value));
         }
         self
     }
@@ -114,7 +113,7 @@ impl Queries {
         &self,
         sql: String,
         params: Params<'static>,
-        read_row: impl Fn(&dyn Found) -> Result<T, StoreError> + Send + 'static,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Vec<T>, StoreError> {
         let Connections::Sqlite { lists, .. } = &self.connections else {
             return self.rows(&sql, &params, read_row).await;
@@ -135,7 +134,7 @@ impl Queries {
         count: usize,
         sql: String,
         params: Params<'static>,
-        read_row: impl Fn(&dyn Found) -> Result<T, StoreError> + Send + 'static,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Vec<T>, StoreError> {
         if count <= FEW_ROWS {
             return self.rows(&sql, &params, read_row).await;
@@ -160,7 +159,7 @@ impl Queries {
         select: &str,
         list: ListQuery,
         page: Page,
-        read_row: fn(&dyn Found) -> Result<T, StoreError>,
+        read_row: fn(&dyn ResultRow) -> Result<T, StoreError>,
     ) -> Result<PageOfRows<T>, StoreError> {
         let _permit = self.list_permit().await?;
         let table = R::TABLE;
@@ -199,8 +198,9 @@ impl Queries {
         let sql = format!(
             "SELECT created_at, id FROM {table} WHERE {condition} ORDER BY {table}.created_at DESC, {table}.id DESC LIMIT 1 OFFSET :others"
         );
-        let read_row =
-            |row: &dyn Found| <(i64, i64) as Column>::take(&mut Reader::new(row, R::TABLE, 0));
+        let read_row = |row: &dyn ResultRow| {
+            <(i64, i64) as Column>::take(&mut RowReader::new(row, R::TABLE, 0))
+        };
         Ok(self.list_rows(sql, params, read_row).await?.pop())
     }
 
@@ -212,7 +212,7 @@ impl Queries {
     ) -> Result<(), StoreError> {
         let Some(id) = page.after_id else { return Ok(()) };
         let mut params = params!["id" = id];
-        params.extend(list_params.iter().filter(|(name, _)| *name == ":merchant").cloned());
+        params.extend(list_params.iter().filter(|param| param.name == ":merchant").cloned());
         let found: Option<R> = self.one("id = :id AND merchant_id = :merchant", &params).await?;
         found.map(|_| ()).ok_or(StoreError::UnknownCursor)
     }

@@ -7,8 +7,7 @@ use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
 use crate::workspace::record::Record;
-use crate::workspace::sql::params;
-use crate::workspace::sql_value::Found;
+use crate::workspace::sql_value::{ResultRow, params};
 
 impl Queries {
     pub async fn party(
@@ -89,7 +88,9 @@ fn select_with_party() -> String {
 }
 
 /// Reads a row of [`select_with_party`].
-fn counterparty_with_party(row: &dyn Found) -> Result<(Counterparty, Option<Party>), StoreError> {
+fn counterparty_with_party(
+    row: &dyn ResultRow,
+) -> Result<(Counterparty, Option<Party>), StoreError> {
     let counterparty = Counterparty::from_row(row, 0)?;
     let party = match counterparty.party_id {
         Some(_) => Some(Party::from_row(row, Counterparty::WIDTH)?),

@@ -6,7 +6,7 @@ use domain::payments::execution::Execution;
 use crate::StoreError;
 use crate::reads::Queries;
 use crate::workspace::record::Record;
-use crate::workspace::sql_value::Found;
+use crate::workspace::sql_value::ResultRow;
 
 impl Queries {
     /// Open reviews with their executions, oldest first.
@@ -17,7 +17,7 @@ impl Queries {
             Review::statements().columns,
             Execution::statements().columns
         );
-        let read_row = |row: &dyn Found| {
+        let read_row = |row: &dyn ResultRow| {
             Ok((Review::from_row(row, 0)?, Execution::from_row(row, Review::WIDTH)?))
         };
         self.rows(&sql, &vec![], read_row).await

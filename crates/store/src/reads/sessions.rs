@@ -6,7 +6,7 @@ use domain::payments::session::{Session, SessionKind};
 use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
-use crate::workspace::sql::params;
+use crate::workspace::sql_value::params;
 
 impl Queries {
     pub async fn session(

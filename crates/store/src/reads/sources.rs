@@ -7,8 +7,8 @@ use domain::sales::source::{Item, Source, SourceStatus, SourceType};
 use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows, comma_separated};
-use crate::workspace::record::{Column, Reader};
-use crate::workspace::sql::params;
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql_value::params;
 
 #[derive(Clone, Default, Debug)]
 pub struct SourceFilter {
@@ -82,7 +82,7 @@ impl Queries {
         let sql = format!("SELECT id, type FROM sources WHERE {condition}");
         let params = params!["ids" = comma_separated(ids), "merchant" = merchant.0];
         self.related_rows(ids.len(), sql, params, |row| {
-            <(SourceId, SourceType) as Column>::take(&mut Reader::new(row, "sources", 0))
+            <(SourceId, SourceType) as Column>::take(&mut RowReader::new(row, "sources", 0))
         })
         .await
     }

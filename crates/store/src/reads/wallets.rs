@@ -7,7 +7,8 @@ use domain::ledger::wallet::{OwnerType, Wallet};
 use crate::StoreError;
 use crate::reads::Queries;
 use crate::reads::pages::{ListQuery, Page, PageOfRows};
-use crate::workspace::sql::{integer, params};
+use crate::workspace::sql::integer;
+use crate::workspace::sql_value::params;
 
 #[derive(Clone, Copy, Default, Debug)]
 pub struct WalletFilter {

@@ -4,7 +4,8 @@
 use uuid::{Builder, Uuid};
 
 use crate::hex::{hex, unhex};
-use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::params;
 use crate::{StoreError, clock};
 
 /// A secret that signs access tokens.

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::schema::market::MarketFile;
 use crate::schema::{installation, recount, tariff};
-use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::params;
 use crate::{StoreError, clock};
 
 /// One step of the schema, in both dialects.

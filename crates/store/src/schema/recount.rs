@@ -14,7 +14,8 @@ use domain::tariff::fees;
 
 use crate::StoreError;
 use crate::workspace::record::Record;
-use crate::workspace::sql::{Params, Sql, params};
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{Params, params};
 
 /// The payments whose provider, or that of a refund of theirs, contradicted itself.
 const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM reviews JOIN executions AS e ON e.id = reviews.execution_id \

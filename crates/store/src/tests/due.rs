@@ -9,8 +9,8 @@ use crate::schema::migrate;
 use crate::testing::{Own, Stage, fill, superuser};
 use crate::tests::bare;
 use crate::workspace::record::Record as _;
-use crate::workspace::sql::{Sql, params};
-use crate::workspace::sql_value::Cell;
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{SqlValue, params};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
@@ -252,12 +252,12 @@ fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
                 &vec![],
             )
             .unwrap();
-        let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.cells())).collect();
-        let cells = |id, at, lease| format!("{:?}", [id, at, lease, Cell::Int(1)]);
+        let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.values())).collect();
+        let values = |id, at, lease| format!("{:?}", [id, at, lease, SqlValue::Int(1)]);
         let expected = [
-            cells(Cell::Int(11), Cell::Int(70), Cell::Int(80)),
-            cells(Cell::Int(21), Cell::Int(5_070), Cell::Int(80)),
-            cells(Cell::Int(22), Cell::Null, Cell::Null),
+            values(SqlValue::Int(11), SqlValue::Int(70), SqlValue::Int(80)),
+            values(SqlValue::Int(21), SqlValue::Int(5_070), SqlValue::Int(80)),
+            values(SqlValue::Int(22), SqlValue::Null, SqlValue::Null),
         ];
         assert_eq!(rows, expected);
     }

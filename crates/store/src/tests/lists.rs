@@ -273,7 +273,7 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
     for stage in Stage::both() {
         if stage.sql.dialect() == Dialect::Sqlite {
             let read_on =
-                |_: &dyn crate::workspace::sql_value::Found| Ok(std::thread::current().id());
+                |_: &dyn crate::workspace::sql_value::ResultRow| Ok(std::thread::current().id());
             let threads = stage
                 .ask(async |q| q.list_rows("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
             assert_ne!(threads, [std::thread::current().id()]);

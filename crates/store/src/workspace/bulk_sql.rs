@@ -1,11 +1,11 @@
 //! PostgreSQL's statements for many rows at a time: one text a table and operation, whatever the
 //! number of rows, so that each is prepared once on a connection.
 
-use crate::workspace::sql_value::Type;
+use crate::workspace::sql_value::ColumnType;
 
 /// Of one table.
 #[derive(Debug)]
-pub struct Texts {
+pub struct BulkSql {
     /// Writes new rows: an array a column.
     pub insert: String,
     /// Changes rows: an array a changing column, then the ids.
@@ -22,10 +22,15 @@ pub struct Texts {
     pub by_alt_keys: String,
 }
 
-impl Texts {
+impl BulkSql {
     /// The texts for a table of these columns, the id first and the changing ones from `fixed` on.
     #[must_use]
-    pub fn new(table: &str, all: &[(&'static str, Type)], fixed: usize, name: &[&str]) -> Self {
+    pub fn new(
+        table: &str,
+        all: &[(&'static str, ColumnType)],
+        fixed: usize,
+        name: &[&str],
+    ) -> Self {
         let names: Vec<&str> = all.iter().map(|(column, _)| *column).collect();
         let id = names.first().copied().unwrap_or("id");
         let list = names.join(", ");
@@ -76,16 +81,16 @@ pub fn prefixed(table: &str, columns: &[&str]) -> String {
 }
 
 /// Writes new rows of a table that is known by its columns only: an array a column.
-pub fn append(table: &str, columns: &[(String, Type)]) -> String {
+pub fn append(table: &str, columns: &[(String, ColumnType)]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     format!("INSERT INTO {table} ({}) SELECT * FROM {}", names.join(", "), arrays(columns.iter()))
 }
 
 /// Parameters of array types, one a column, as rows.
-fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, Type)>) -> String {
-    let kind = |kind: Type| match kind {
-        Type::Int => "bigint",
-        Type::Text => "text",
+fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, ColumnType)>) -> String {
+    let kind = |kind: ColumnType| match kind {
+        ColumnType::Int => "bigint",
+        ColumnType::Text => "text",
     };
     let arrays: Vec<String> =
         columns.enumerate().map(|(i, (_, t))| format!("${}::{}[]", i + 1, kind(*t))).collect();

@@ -1,10 +1,8 @@
 //! SQL that is not about rows of decisions: written once, with `:name` for a value, for both
 //! databases.
 
-use std::borrow::Cow;
-
 use crate::StoreError;
-use crate::workspace::sql_value::{Cell, Found, Type};
+use crate::workspace::sql_value::{ColumnType, Params, ResultRow, SqlValue};
 
 /// Which database it is, where their SQL differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,97 +35,25 @@ impl Dialect {
     }
 }
 
-/// The value of a parameter: it has its type even where it is null.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Value<'a> {
-    /// An integer.
-    Int(Option<i64>),
-    /// A text.
-    Text(Option<Cow<'a, str>>),
-}
-
-impl Value<'_> {
-    /// Its type.
-    #[must_use]
-    pub const fn kind(&self) -> Type {
-        match self {
-            Self::Int(_) => Type::Int,
-            Self::Text(_) => Type::Text,
-        }
-    }
-}
-
-macro_rules! integers {
-    ($($integer:ty),+) => {$(
-        impl From<$integer> for Value<'_> {
-            fn from(value: $integer) -> Self {
-                Self::Int(Some(value.into()))
-            }
-        }
-
-        impl From<Option<$integer>> for Value<'_> {
-            fn from(value: Option<$integer>) -> Self {
-                Self::Int(value.map(Into::into))
-            }
-        }
-    )+};
-}
-integers!(i64, u32, u8, bool);
-
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(value: &'a str) -> Self {
-        Self::Text(Some(value.into()))
-    }
-}
-
-impl<'a> From<Option<&'a str>> for Value<'a> {
-    fn from(value: Option<&'a str>) -> Self {
-        Self::Text(value.map(Into::into))
-    }
-}
-
-impl From<String> for Value<'_> {
-    fn from(value: String) -> Self {
-        Self::Text(Some(value.into()))
-    }
-}
-
-impl From<Option<String>> for Value<'_> {
-    fn from(value: Option<String>) -> Self {
-        Self::Text(value.map(Into::into))
-    }
-}
-
-/// The parameters of a statement, by name; the name has its colon.
-pub type Params<'a> = Vec<(&'static str, Value<'a>)>;
-
-/// The parameters of a statement, one after the other.
-macro_rules! params {
-    ($($name:literal = $value:expr),* $(,)?) => { vec![$((concat!(":", $name), $crate::workspace::sql::Value::from($value))),*] };
-}
-pub(crate) use params;
-
 /// A row that was read as a whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OwnedRow(Vec<Cell<'static>>);
+pub struct OwnedRow(Vec<SqlValue<'static>>);
 
 impl OwnedRow {
     /// The first `width` columns of a row.
     ///
     /// # Errors
     /// [`StoreError`] for a value that is neither integer nor text.
-    pub fn read(found: &dyn Found, width: usize) -> Result<Self, StoreError> {
-        let owned = |cell: Cell<'_>| match cell {
-            Cell::Null => Cell::Null,
-            Cell::Int(value) => Cell::Int(value),
-            Cell::Text(value) => Cell::Text(Cow::Owned(value.into_owned())),
-        };
-        (0..width).map(|index| found.cell(index).map(owned)).collect::<Result<_, _>>().map(Self)
+    pub fn read(row: &dyn ResultRow, width: usize) -> Result<Self, StoreError> {
+        (0..width)
+            .map(|index| row.value(index).map(SqlValue::into_owned))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// All its values.
     #[must_use]
-    pub fn cells(&self) -> &[Cell<'static>] {
+    pub fn values(&self) -> &[SqlValue<'static>] {
         &self.0
     }
 
@@ -148,14 +74,14 @@ impl OwnedRow {
     #[must_use]
     pub fn text(&self, index: usize) -> Option<&str> {
         match self.0.get(index) {
-            Some(Cell::Text(text)) => Some(text),
+            Some(SqlValue::Text(text)) => Some(text),
             _ => None,
         }
     }
 }
 
-impl Found for OwnedRow {
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
+impl ResultRow for OwnedRow {
+    fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
         self.0.get(index).cloned().ok_or(StoreError::Odd("a column is missing"))
     }
 }
@@ -164,9 +90,9 @@ impl Found for OwnedRow {
 ///
 /// # Errors
 /// [`StoreError::Odd`] when there is none.
-pub fn integer(found: &dyn Found) -> Result<i64, StoreError> {
-    match found.cell(0)? {
-        Cell::Int(value) => Ok(value),
+pub fn integer(row: &dyn ResultRow) -> Result<i64, StoreError> {
+    match row.value(0)? {
+        SqlValue::Int(value) => Ok(value),
         _ => Err(StoreError::Odd("an integer was expected")),
     }
 }
@@ -189,7 +115,7 @@ pub trait Sql {
     fn append(
         &mut self,
         table: &str,
-        columns: &[(String, Type)],
+        columns: &[(String, ColumnType)],
         rows: &[OwnedRow],
     ) -> Result<(), StoreError>;
 }
@@ -242,7 +168,7 @@ pub fn numbered(sql: &str, params: &Params<'_>) -> String {
         let end =
             after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
         let name = &rest[colon..=colon + end];
-        match params.iter().position(|(known, _)| *known == name) {
+        match params.iter().position(|param| param.name == name) {
             Some(place) => text.push_str(&format!("${}", place + 1)),
             None => text.push_str(name),
         }
@@ -255,6 +181,7 @@ pub fn numbered(sql: &str, params: &Params<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::sql_value::params;
 
     #[test]
     fn names_become_places() {

@@ -18,8 +18,8 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use crate::schema::{installation, migrate, tariff};
 use crate::workspace::file;
 use crate::workspace::record::{Column, KeyedRecord, Record};
-use crate::workspace::sql::{Dialect, OwnedRow, Params, Sql, Value};
-use crate::workspace::sql_value::{Cell, Found, Type};
+use crate::workspace::sql::{Dialect, OwnedRow, Sql};
+use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue};
 use crate::{Store, StoreError};
 
 /// How long a writer waits for another process's transaction.
@@ -35,22 +35,22 @@ const CHECKPOINT_PAGES: i64 = 8_000;
 /// The page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32_768;
 
-impl ToSql for Cell<'_> {
+impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Cell::Null => ValueRef::Null,
-            Cell::Int(value) => ValueRef::Integer(*value),
-            Cell::Text(value) => ValueRef::Text(value.as_bytes()),
+            SqlValue::Null => ValueRef::Null,
+            SqlValue::Int(value) => ValueRef::Integer(*value),
+            SqlValue::Text(value) => ValueRef::Text(value.as_bytes()),
         }))
     }
 }
 
-impl Found for rusqlite::Row<'_> {
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
+impl ResultRow for rusqlite::Row<'_> {
+    fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
         match self.get_ref(index)? {
-            ValueRef::Null => Ok(Cell::Null),
-            ValueRef::Integer(value) => Ok(Cell::Int(value)),
-            ValueRef::Text(bytes) => Ok(Cell::Text(Cow::Borrowed(
+            ValueRef::Null => Ok(SqlValue::Null),
+            ValueRef::Integer(value) => Ok(SqlValue::Int(value)),
+            ValueRef::Text(bytes) => Ok(SqlValue::Text(Cow::Borrowed(
                 std::str::from_utf8(bytes).map_err(rusqlite::Error::from)?,
             ))),
             other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
@@ -177,22 +177,12 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-impl ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Int(Some(value)) => ValueRef::Integer(*value),
-            Value::Text(Some(value)) => ValueRef::Text(value.as_bytes()),
-            Value::Int(None) | Value::Text(None) => ValueRef::Null,
-        }))
-    }
-}
-
 /// Reads the rows that a statement answers.
 pub fn read<T>(
     connection: &Connection,
     sql: &str,
     params: &Params<'_>,
-    take: impl Fn(&dyn Found) -> Result<T, StoreError>,
+    take: impl Fn(&dyn ResultRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, params)?;
@@ -205,7 +195,7 @@ pub fn read<T>(
 }
 
 fn bind(statement: &mut CachedStatement<'_>, params: &Params<'_>) -> Result<(), StoreError> {
-    for (name, value) in params {
+    for Param { name, value, .. } in params {
         let index = statement
             .parameter_index(name)?
             .ok_or(StoreError::Odd("a statement lacks one of its parameters"))?;
@@ -240,7 +230,7 @@ impl Sql for SqliteSql {
     fn append(
         &mut self,
         table: &str,
-        columns: &[(String, Type)],
+        columns: &[(String, ColumnType)],
         rows: &[OwnedRow],
     ) -> Result<(), StoreError> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -248,7 +238,7 @@ impl Sql for SqliteSql {
         let sql = format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
         let mut statement = self.0.prepare_cached(&sql)?;
         for row in rows {
-            execute(&mut statement, row.cells())?;
+            execute(&mut statement, row.values())?;
         }
         Ok(())
     }
@@ -311,19 +301,19 @@ impl SqliteStore {
         &self,
         lookup: &LookupOf<R>,
     ) -> Result<Option<R>, StoreError> {
-        let mut cells = Vec::new();
+        let mut values = Vec::new();
         let sql = match lookup {
             Lookup::Id(id) => {
-                id.put(&mut cells);
+                id.put(&mut values);
                 &R::statements().by_id
             }
             Lookup::AltKey(name) => {
-                name.put(&mut cells);
+                name.put(&mut values);
                 &R::statements().by_alt_key
             }
         };
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(cells))?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         rows.next()?.map(|row| R::from_row(row, 0)).transpose()
     }
 
@@ -339,18 +329,18 @@ impl SqliteStore {
 
     fn write<R: Loaded + KeyedRecord>(&self, table: &Table<R>) -> Result<(), StoreError> {
         for change in table.changes() {
-            let mut cells = Vec::with_capacity(R::WIDTH + 1);
+            let mut values = Vec::with_capacity(R::WIDTH + 1);
             let sql = match change {
                 RowChange::Insert(row) => {
-                    row.put(&mut cells);
+                    row.put(&mut values);
                     &R::statements().insert
                 }
                 RowChange::Update(row) => {
-                    row.put_changes(&mut cells);
+                    row.put_changes(&mut values);
                     &R::statements().update
                 }
             };
-            let count = execute(&mut self.connection.prepare_cached(sql)?, &cells)?;
+            let count = execute(&mut self.connection.prepare_cached(sql)?, &values)?;
             if count != 1 {
                 return Err(StoreError::Lost { table: R::TABLE, count, expected: 1 });
             }
@@ -364,17 +354,20 @@ impl SqliteStore {
         }
         let mut statement = self.connection.prepare_cached(&R::statements().insert)?;
         for row in rows {
-            let mut cells = Vec::with_capacity(R::WIDTH);
-            row.put(&mut cells);
-            execute(&mut statement, &cells)?;
+            let mut values = Vec::with_capacity(R::WIDTH);
+            row.put(&mut values);
+            execute(&mut statement, &values)?;
         }
         Ok(())
     }
 }
 
-fn execute(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>]) -> Result<usize, StoreError> {
-    for (i, cell) in cells.iter().enumerate() {
-        statement.raw_bind_parameter(i + 1, cell)?;
+fn execute(
+    statement: &mut CachedStatement<'_>,
+    values: &[SqlValue<'_>],
+) -> Result<usize, StoreError> {
+    for (i, value) in values.iter().enumerate() {
+        statement.raw_bind_parameter(i + 1, value)?;
     }
     Ok(statement.raw_execute()?)
 }

@@ -9,8 +9,9 @@ use domain::tariff::tariff::{Effective, Fee};
 use crate::StoreError;
 use crate::schema::market::{Country, Digits};
 use crate::schema::tariff::changes::{HOLDS, NewGatewayFee, change, open_with_fee};
-use crate::workspace::record::{Column, Reader};
-use crate::workspace::sql::{Params, Sql, params};
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{Params, params};
 
 /// A market to open.
 #[derive(Clone, Debug)]
@@ -92,7 +93,7 @@ fn next(
 ) -> Result<Option<Timestamp>, StoreError> {
     let rows = sql.rows(query, params)?;
     rows.first().map_or(Ok(None), |row| {
-        <Option<Timestamp> as Column>::take(&mut Reader::new(row, "book", 0))
+        <Option<Timestamp> as Column>::take(&mut RowReader::new(row, "book", 0))
     })
 }
 

@@ -4,8 +4,8 @@
 use domain::kernel::currency::Currency;
 
 use crate::StoreError;
-use crate::workspace::sql::{OwnedRow, Sql, params};
-use crate::workspace::sql_value::{Cell, Found};
+use crate::workspace::sql::{OwnedRow, Sql};
+use crate::workspace::sql_value::{ResultRow, SqlValue, params};
 
 pub(in crate::schema::verify) const RULE: &str = "refunds that did not cost their share";
 
@@ -30,8 +30,8 @@ struct Payment {
 
 impl Payment {
     fn read(row: &OwnedRow) -> Result<Self, StoreError> {
-        let integer = |column| match row.cell(column)? {
-            Cell::Int(value) => Ok(i128::from(value)),
+        let integer = |column| match row.value(column)? {
+            SqlValue::Int(value) => Ok(i128::from(value)),
             _ => Err(StoreError::Odd("an integer was expected")),
         };
         let units = |column| {

@@ -1,7 +1,6 @@
 //! A lane's own connection: reads and writes many rows at a time, and sends what does not depend on
 //! an answer in one go.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,10 +19,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use crate::schema::{installation, tariff};
+use crate::workspace::postgres::sql_array::SqlArray;
 use crate::workspace::postgres::{Address, connect, runtime};
 use crate::workspace::record::{Column, KeyedRecord, Record};
 use crate::workspace::sql::{OwnedRow, integer};
-use crate::workspace::sql_value::{Cell, Type};
+use crate::workspace::sql_value::{ColumnType, SqlValue};
 use crate::{Store, StoreError};
 
 /// Statements of a lane find rows by keys and nothing else, so plans are made once, for indexes:
@@ -64,24 +64,23 @@ struct Link {
     prepared: HashMap<&'static str, Statement>,
 }
 
-/// A parameter of a statement.
+/// A parameter of a lane's statement.
 #[derive(Debug)]
-enum Param<'a> {
+enum BulkParam<'a> {
     Int(i64),
-    Ints(Vec<Option<i64>>),
-    Texts(Vec<Option<Cow<'a, str>>>),
+    Array(SqlArray<'a>),
 }
 
 /// A statement to run.
 struct Ask<'a> {
     sql: &'static str,
-    params: Vec<Param<'a>>,
+    params: Vec<BulkParam<'a>>,
     /// How many rows it must change, and of which table.
     changes: Option<(&'static str, usize)>,
 }
 
 impl<'a> Ask<'a> {
-    const fn new(sql: &'static str, params: Vec<Param<'a>>) -> Self {
+    const fn new(sql: &'static str, params: Vec<BulkParam<'a>>) -> Self {
         Self { sql, params, changes: None }
     }
 }
@@ -132,7 +131,7 @@ impl PostgresStore {
         let lane = store.reserve_ids(1)?.next;
         store.run(vec![
             Ask::new(SWEEP_LANES, vec![]),
-            Ask::new(OPEN_LANE, vec![Param::Int(lane)]),
+            Ask::new(OPEN_LANE, vec![BulkParam::Int(lane)]),
         ])?;
         store.lane = lane;
         let read = store.run(vec![Ask::new(installation::UUID, vec![])])?;
@@ -272,9 +271,8 @@ impl Link {
             self.prepared.get(ask.sql).ok_or(StoreError::Odd("a statement was not prepared"))?;
         let params = ask.params.iter().map(|param| -> &(dyn ToSql + Sync) {
             match param {
-                Param::Int(value) => value,
-                Param::Ints(values) => values,
-                Param::Texts(values) => values,
+                BulkParam::Int(value) => value,
+                BulkParam::Array(array) => array.as_sql(),
             }
         });
         let stream = self.client.query_raw(statement, params.collect::<Vec<_>>()).await?;
@@ -313,52 +311,29 @@ async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 // Rows in and out
 // ---------------------------------------------------------------------------------------------------------
 
-/// The values of rows as an array a column.
+/// The values of rows as one array a column.
 fn arrays<'a>(
-    types: impl Iterator<Item = Type>,
-    rows: &[Vec<Cell<'a>>],
-) -> Result<Vec<Param<'a>>, StoreError> {
-    let mismatch = || StoreError::Odd("a value is not of its column's type");
-    types
-        .enumerate()
-        .map(|(index, kind)| {
-            let cells = rows.iter().map(|row| row.get(index));
-            Ok(match kind {
-                Type::Int => Param::Ints(
-                    cells
-                        .map(|cell| match cell {
-                            Some(Cell::Int(value)) => Ok(Some(*value)),
-                            Some(Cell::Null) => Ok(None),
-                            _ => Err(mismatch()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-                Type::Text => Param::Texts(
-                    cells
-                        .map(|cell| match cell {
-                            Some(Cell::Text(value)) => Ok(Some(value.clone())),
-                            Some(Cell::Null) => Ok(None),
-                            _ => Err(mismatch()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-            })
-        })
-        .collect()
+    types: impl Iterator<Item = ColumnType>,
+    rows: &[Vec<SqlValue<'a>>],
+) -> Result<Vec<BulkParam<'a>>, StoreError> {
+    let column = |(index, column_type)| {
+        SqlArray::of_column(column_type, rows.iter().map(|row| row.get(index)))
+    };
+    types.enumerate().map(column).map(|array| array.map(BulkParam::Array)).collect()
 }
 
-fn cells<'a, C: Column>(value: &'a C) -> Vec<Cell<'a>> {
-    let mut cells = Vec::with_capacity(C::WIDTH);
-    value.put(&mut cells);
-    cells
+fn values<'a, C: Column>(value: &'a C) -> Vec<SqlValue<'a>> {
+    let mut values = Vec::with_capacity(C::WIDTH);
+    value.put(&mut values);
+    values
 }
 
-fn ids<R: KeyedRecord>(ids: impl Iterator<Item = R::Id>) -> Vec<Param<'static>> {
-    let number = |id: R::Id| match cells(&id).first() {
-        Some(Cell::Int(id)) => Some(*id),
+fn ids<R: KeyedRecord>(ids: impl Iterator<Item = R::Id>) -> Vec<BulkParam<'static>> {
+    let number = |id: R::Id| match values(&id).first() {
+        Some(SqlValue::Int(id)) => Some(*id),
         _ => None,
     };
-    vec![Param::Ints(ids.map(number).collect())]
+    vec![BulkParam::Array(SqlArray::Ints(ids.map(number).collect()))]
 }
 
 /// What is asked of one table.
@@ -398,8 +373,11 @@ impl<R: Loaded + KeyedRecord> Wanted<R> {
         if !self.names.is_empty() {
             let mut types = vec![];
             R::AltKey::types(&mut types);
-            let rows: Vec<Vec<Cell<'static>>> =
-                self.names.iter().map(|name| owned(cells(name))).collect();
+            let rows: Vec<Vec<SqlValue<'static>>> = self
+                .names
+                .iter()
+                .map(|name| values(name).into_iter().map(SqlValue::into_owned).collect())
+                .collect();
             asks.push(Ask::new(&statements.many.by_alt_keys, arrays(types.into_iter(), &rows)?));
         }
         Ok(asks)
@@ -442,7 +420,7 @@ fn lock_statement<R: KeyedRecord>(
 ) -> Option<Ask<'static>> {
     let owners = lock_keys.iter().map(|(_, owner)| owner.map(|owner| owner.0)).collect();
     let mut params = ids::<R>(lock_keys.iter().map(|(id, _)| *id));
-    params.push(Param::Ints(owners));
+    params.push(BulkParam::Array(SqlArray::Ints(owners)));
     (!lock_keys.is_empty()).then(|| Ask::new(&R::statements().many.lock_owned, params))
 }
 
@@ -466,15 +444,6 @@ fn take_in_locked<R: Loaded + KeyedRecord>(
     Ok(())
 }
 
-fn owned(cells: Vec<Cell<'_>>) -> Vec<Cell<'static>> {
-    let one = |cell| match cell {
-        Cell::Null => Cell::Null,
-        Cell::Int(value) => Cell::Int(value),
-        Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
-    };
-    cells.into_iter().map(one).collect()
-}
-
 /// The ids of stored rows that a batch changed and its transaction has not locked.
 fn unlocked<R: Loaded + KeyedRecord>(table: &Table<R>, locked: &HashSet<RowKey>) -> Vec<R::Id> {
     let changed = table.changes().into_iter().filter_map(|change| match change {
@@ -491,15 +460,15 @@ fn writes<'a, R: Loaded + KeyedRecord>(
 ) -> Result<(), StoreError> {
     let (mut inserts, mut updates) = (vec![], vec![]);
     for change in table.changes() {
-        let mut cells = Vec::with_capacity(R::WIDTH);
+        let mut values = Vec::with_capacity(R::WIDTH);
         match change {
             RowChange::Insert(row) => {
-                row.put(&mut cells);
-                inserts.push(cells);
+                row.put(&mut values);
+                inserts.push(values);
             }
             RowChange::Update(row) => {
-                row.put_changes(&mut cells);
-                updates.push(cells);
+                row.put_changes(&mut values);
+                updates.push(values);
             }
         }
     }
@@ -523,7 +492,7 @@ fn writes<'a, R: Loaded + KeyedRecord>(
 }
 
 fn insert<'a, R: Record>(
-    rows: &[Vec<Cell<'a>>],
+    rows: &[Vec<SqlValue<'a>>],
     asks: &mut Vec<Ask<'a>>,
 ) -> Result<(), StoreError> {
     if !rows.is_empty() {
@@ -540,9 +509,9 @@ fn insert<'a, R: Record>(
 
 fn append<'a, R: Record>(rows: &'a [R], asks: &mut Vec<Ask<'a>>) -> Result<(), StoreError> {
     let all = |row: &'a R| {
-        let mut cells = Vec::with_capacity(R::WIDTH);
-        row.put(&mut cells);
-        cells
+        let mut values = Vec::with_capacity(R::WIDTH);
+        row.put(&mut values);
+        values
     };
     insert::<R>(&rows.iter().map(all).collect::<Vec<_>>(), asks)
 }
@@ -666,7 +635,7 @@ impl Store for PostgresStore {
     /// a batch takes.
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         self.deadline = Instant::now() + PATIENCE;
-        let answers = self.run(vec![Ask::new(RESERVE_IDS, vec![Param::Int(count)])])?;
+        let answers = self.run(vec![Ask::new(RESERVE_IDS, vec![BulkParam::Int(count)])])?;
         let row = answers
             .first()
             .and_then(|answer| answer.rows.first())
@@ -731,7 +700,7 @@ impl Store for PostgresStore {
         self.batch += 1;
         let mut asks = vec![Ask {
             sql: WRITE_BATCH,
-            params: vec![Param::Int(self.lane), Param::Int(self.batch)],
+            params: vec![BulkParam::Int(self.lane), BulkParam::Int(self.batch)],
             changes: Some(("lanes", 1)),
         }];
         all_writes(&work.tables, &mut asks)?;
@@ -755,7 +724,7 @@ impl Store for PostgresStore {
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
         self.deadline = Instant::now() + QUESTION;
-        let answers = self.run(vec![Ask::new(READ_BATCH, vec![Param::Int(self.lane)])])?;
+        let answers = self.run(vec![Ask::new(READ_BATCH, vec![BulkParam::Int(self.lane)])])?;
         let row = answers.first().and_then(|answer| answer.rows.first());
         Ok(row.map(|row| integer(row)).transpose()? == Some(self.batch))
     }
@@ -782,7 +751,8 @@ impl Drop for PostgresStore {
         self.deadline = Instant::now() + QUESTION;
         if may_wait
             && self.link.is_some()
-            && let Err(error) = self.run(vec![Ask::new(CLOSE_LANE, vec![Param::Int(self.lane)])])
+            && let Err(error) =
+                self.run(vec![Ask::new(CLOSE_LANE, vec![BulkParam::Int(self.lane)])])
         {
             tracing::debug!(%error, "the lane's row was left behind");
         }

@@ -13,13 +13,14 @@ use domain::kernel::ids::ApiKeyId;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_postgres::types::{ToSql, Type as SqlType};
+use tokio_postgres::types::{ToSql, Type as PgType};
 use tokio_postgres::{Client, Config, Row};
 
 use crate::StoreError;
 use crate::workspace::postgres::{Address, SESSION, describe, hosts, types, values};
 use crate::workspace::record::Record;
-use crate::workspace::sql::{Params, numbered};
+use crate::workspace::sql::numbered;
+use crate::workspace::sql_value::Params;
 
 /// A read that finds no free connection for so long is refused.
 const WAIT: Duration = Duration::from_secs(3);
@@ -120,7 +121,7 @@ impl PostgresReaders {
 async fn rows(
     pool: &Pool,
     text: &str,
-    types: &[SqlType],
+    types: &[PgType],
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
     match once(pool, text, types, values).await {
@@ -132,7 +133,7 @@ async fn rows(
 async fn once(
     pool: &Pool,
     text: &str,
-    types: &[SqlType],
+    types: &[PgType],
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
     let client = pool.get().await?;
@@ -176,7 +177,7 @@ async fn tenants(pool: &Pool, ids: Vec<i64>) -> Result<HashMap<i64, Tenant>, Sto
             Merchant::statements().columns
         )
     });
-    let rows = rows(pool, &SQL, &[SqlType::INT8_ARRAY], &[&ids]).await?;
+    let rows = rows(pool, &SQL, &[PgType::INT8_ARRAY], &[&ids]).await?;
     rows.iter()
         .map(|row| {
             let tenant: Tenant =
