@@ -43,7 +43,7 @@ impl SimStore {
         self.net.interleave(spot);
         if self.net.now.get() < self.net.away_until.get() {
             self.set(|state| state.faults.push((spot, Fault::InOutage)));
-            return Err(StoreError::Silent);
+            return Err(StoreError::NoAnswer);
         }
         let wanted =
             |fault| matches!(fault, Fault::Crash | Fault::Conflict | Fault::Busy | Fault::Away);
@@ -64,7 +64,7 @@ impl SimStore {
             }
             Some(Fault::Conflict) => Err(conflict()),
             Some(Fault::Busy) => Err(busy()),
-            Some(Fault::Away) => Err(StoreError::Silent),
+            Some(Fault::Away) => Err(StoreError::NoAnswer),
             _ => Ok(spot),
         }
     }
@@ -91,7 +91,7 @@ impl SimStore {
     }
 
     fn lost() -> StoreError {
-        StoreError::Unknown(Box::new(StoreError::Silent))
+        StoreError::CommitUnknown(Box::new(StoreError::NoAnswer))
     }
 }
 
@@ -172,7 +172,7 @@ impl Store for SimStore {
         let (done, questions) = self.get(|state| state.doubt);
         if questions > 0 {
             self.set(|state| state.doubt.1 -= 1);
-            return Err(StoreError::Silent);
+            return Err(StoreError::NoAnswer);
         }
         Ok(done)
     }

@@ -395,17 +395,17 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownCursor => Self::no_place(),
             StoreError::Sqlite(_)
             | StoreError::Postgres { .. }
-            | StoreError::Silent
+            | StoreError::NoAnswer
             | StoreError::Pool(_)
-            | StoreError::Unknown(_)
-            | StoreError::Misplaced { .. }
+            | StoreError::CommitUnknown(_)
+            | StoreError::FileMoved { .. }
             | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
-            StoreError::Broken { .. }
+            StoreError::Inconsistent { .. }
             | StoreError::Newer { .. }
             | StoreError::Market(_)
             | StoreError::Refused(_)
-            | StoreError::Lost { .. }
-            | StoreError::Odd(_)
+            | StoreError::RowsAffected { .. }
+            | StoreError::Unexpected(_)
             | StoreError::Runtime(_)
             | StoreError::Panicked
             | StoreError::Random(_) => Self::Internal(error.to_string()),

@@ -136,7 +136,7 @@ impl Queries {
     /// to check.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
+    /// [`StoreError::FileMoved`].
     pub fn check_file(&self) -> Result<(), StoreError> {
         match &self.connections {
             Connections::Sqlite { single_rows, lists } => {

@@ -112,11 +112,11 @@ pub const SIGNING_KEYS: &str =
 /// The keys of the rows of [`SIGNING_KEYS`].
 ///
 /// # Errors
-/// [`StoreError::Broken`].
+/// [`StoreError::Inconsistent`].
 pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
     let key = |row: &OwnedRow| {
         let id = row.integer()?;
-        let broken = || StoreError::Broken {
+        let broken = || StoreError::Inconsistent {
             table: "signing_keys",
             id,
             what: "the secret is not 32 bytes".to_owned(),
@@ -132,10 +132,13 @@ pub const UUID: &str = "SELECT uuid FROM installation";
 /// The UUID of the row of [`UUID`].
 ///
 /// # Errors
-/// [`StoreError::Broken`] when it is not there.
+/// [`StoreError::Inconsistent`] when it is not there.
 pub fn uuid(row: Option<&OwnedRow>) -> Result<[u8; 16], StoreError> {
-    let broken =
-        |what: &str| StoreError::Broken { table: "installation", id: 1, what: what.to_owned() };
+    let broken = |what: &str| StoreError::Inconsistent {
+        table: "installation",
+        id: 1,
+        what: what.to_owned(),
+    };
     let text = row.and_then(|row| row.text(0)).ok_or_else(|| broken("no row"))?;
     Ok(Uuid::parse_str(text).map_err(|_| broken("not a UUID"))?.into_bytes())
 }

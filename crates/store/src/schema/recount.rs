@@ -33,11 +33,12 @@ pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
         let of_payment =
             refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
         let all: Vec<&Execution> = of_payment.chain([&payment]).collect();
-        let counted = counted(&payment, &all, &reviews).map_err(|stop| StoreError::Broken {
-            table: Execution::TABLE,
-            id: payment.id.0,
-            what: format!("{stop:?}"),
-        })?;
+        let counted =
+            counted(&payment, &all, &reviews).map_err(|stop| StoreError::Inconsistent {
+                table: Execution::TABLE,
+                id: payment.id.0,
+                what: format!("{stop:?}"),
+            })?;
         write(sql, &counted)?;
     }
     Ok(())

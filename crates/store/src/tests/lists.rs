@@ -255,13 +255,13 @@ fn no_list_is_read_from_a_file_without_its_name() {
         let Database::Sqlite(path) = &stage.place else { continue };
         let away = path.with_extension("away");
         std::fs::rename(path, &away).unwrap();
-        assert!(matches!(stage.queries.check_file(), Err(StoreError::Misplaced { .. })));
+        assert!(matches!(stage.queries.check_file(), Err(StoreError::FileMoved { .. })));
         let read = || {
             stage.ask(async |q| {
                 q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows)
             })
         };
-        assert!(matches!(read(), Err(StoreError::Misplaced { .. })), "{:?}", read());
+        assert!(matches!(read(), Err(StoreError::FileMoved { .. })), "{:?}", read());
         std::fs::rename(&away, path).unwrap();
         stage.queries.check_file().unwrap();
         assert_eq!(read().unwrap(), []);

@@ -318,11 +318,11 @@ impl Opened {
     /// a name is gone when the process ends.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
+    /// [`StoreError::FileMoved`].
     pub fn check(&self) -> Result<(), StoreError> {
         match self.0.iter().find(|(path, opened)| identity(path) != Some(*opened)) {
             None => Ok(()),
-            Some((path, _)) => Err(StoreError::Misplaced { path: path.clone() }),
+            Some((path, _)) => Err(StoreError::FileMoved { path: path.clone() }),
         }
     }
 
@@ -333,7 +333,7 @@ impl Opened {
         let is_index =
             |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX.as_bytes());
         let only_index =
-            matches!(self.check(), Err(StoreError::Misplaced { path }) if is_index(&path));
+            matches!(self.check(), Err(StoreError::FileMoved { path }) if is_index(&path));
         if only_index
             && let Err(error) =
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)

@@ -37,7 +37,11 @@ impl<'a> RowReader<'a> {
             Ok(SqlValue::Int(id)) => id,
             _ => 0,
         };
-        StoreError::Broken { table: self.table, id, what: format!("column {}: {what}", self.next) }
+        StoreError::Inconsistent {
+            table: self.table,
+            id,
+            what: format!("column {}: {what}", self.next),
+        }
     }
 
     fn int(&mut self) -> Result<i64, StoreError> {
@@ -69,7 +73,7 @@ pub trait Column: Sized {
     /// Reads the value.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] for what it cannot be.
+    /// [`StoreError::Inconsistent`] for what it cannot be.
     fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 }
 
@@ -458,7 +462,7 @@ pub trait Record: Sized {
     /// Reads a row.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] for a row that contradicts its type.
+    /// [`StoreError::Inconsistent`] for a row that contradicts its type.
     fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 
     /// Reads a row whose columns start at `first`.

@@ -72,7 +72,7 @@ impl Column for PasscodeTries {
             .filter(|one| !one.is_empty())
             .map(one_try)
             .collect::<Option<_>>();
-        tries.map(Self).ok_or_else(|| StoreError::Broken {
+        tries.map(Self).ok_or_else(|| StoreError::Inconsistent {
             table: "passcodes",
             id: 0,
             what: format!("{text:?} are no tries of a passcode"),

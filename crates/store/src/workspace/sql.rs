@@ -65,7 +65,7 @@ impl OwnedRow {
     /// The integer in the first column.
     ///
     /// # Errors
-    /// [`StoreError::Odd`] when there is none.
+    /// [`StoreError::Unexpected`] when there is none.
     pub fn integer(&self) -> Result<i64, StoreError> {
         integer(self)
     }
@@ -82,18 +82,18 @@ impl OwnedRow {
 
 impl ResultRow for OwnedRow {
     fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
-        self.0.get(index).cloned().ok_or(StoreError::Odd("a column is missing"))
+        self.0.get(index).cloned().ok_or(StoreError::Unexpected("a column is missing"))
     }
 }
 
 /// The integer in the first column.
 ///
 /// # Errors
-/// [`StoreError::Odd`] when there is none.
+/// [`StoreError::Unexpected`] when there is none.
 pub fn integer(row: &dyn ResultRow) -> Result<i64, StoreError> {
     match row.value(0)? {
         SqlValue::Int(value) => Ok(value),
-        _ => Err(StoreError::Odd("an integer was expected")),
+        _ => Err(StoreError::Unexpected("an integer was expected")),
     }
 }
 

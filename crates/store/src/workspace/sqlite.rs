@@ -198,7 +198,7 @@ fn bind(statement: &mut CachedStatement<'_>, params: &Params<'_>) -> Result<(), 
     for Param { name, value, .. } in params {
         let index = statement
             .parameter_index(name)?
-            .ok_or(StoreError::Odd("a statement lacks one of its parameters"))?;
+            .ok_or(StoreError::Unexpected("a statement lacks one of its parameters"))?;
         statement.raw_bind_parameter(index, value)?;
     }
     Ok(())
@@ -342,7 +342,7 @@ impl SqliteStore {
             };
             let count = execute(&mut self.connection.prepare_cached(sql)?, &values)?;
             if count != 1 {
-                return Err(StoreError::Lost { table: R::TABLE, count, expected: 1 });
+                return Err(StoreError::RowsAffected { table: R::TABLE, count, expected: 1 });
             }
         }
         Ok(())
@@ -488,7 +488,7 @@ impl Readers {
         };
         let connections = (0..count).map(|_| reader()).collect::<Result<Vec<_>, StoreError>>()?;
         let opened =
-            connections.first().map(file::Opened::of).ok_or(StoreError::Odd("no reader"))?;
+            connections.first().map(file::Opened::of).ok_or(StoreError::Unexpected("no reader"))?;
         Ok(Self {
             connections: connections.into_iter().map(Mutex::new).collect(),
             opened,
@@ -499,7 +499,7 @@ impl Readers {
     /// Looks whether the file is where it was opened. Until it is, nothing is read from it.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
+    /// [`StoreError::FileMoved`].
     pub fn check_file(&self) -> Result<(), StoreError> {
         let looked = self.opened.check();
         self.misplaced.store(looked.is_err(), Ordering::Relaxed);
@@ -509,7 +509,7 @@ impl Readers {
     /// A reader that is free, or the first to become so.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
+    /// [`StoreError::FileMoved`].
     pub fn get(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
         if self.misplaced.load(Ordering::Relaxed) {
             self.check_file()?;
@@ -521,6 +521,6 @@ impl Readers {
                 .first()
                 .map(|first| first.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        free.or_else(first).ok_or(StoreError::Odd("no reader"))
+        free.or_else(first).ok_or(StoreError::Unexpected("no reader"))
     }
 }

@@ -38,12 +38,12 @@ pub const QUERIES: [&str; 7] = [
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
     let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
     else {
-        return Err(StoreError::Odd("the book has a table too few or too many"));
+        return Err(StoreError::Unexpected("the book has a table too few or too many"));
     };
     Ok(Tariff {
         version: version
             .first()
-            .ok_or(StoreError::Odd("the installation has no row"))?
+            .ok_or(StoreError::Unexpected("the installation has no row"))?
             .integer()?,
         tiers: all(tiers, "fee_tiers", |r| {
             Ok(Tier {

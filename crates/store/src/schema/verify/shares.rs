@@ -32,13 +32,13 @@ impl Payment {
     fn read(row: &OwnedRow) -> Result<Self, StoreError> {
         let integer = |column| match row.value(column)? {
             SqlValue::Int(value) => Ok(i128::from(value)),
-            _ => Err(StoreError::Odd("an integer was expected")),
+            _ => Err(StoreError::Unexpected("an integer was expected")),
         };
         let units = |column| {
             let currency = row.text(column).and_then(Currency::parse);
             currency
                 .map(|currency| i128::from(currency.minor_per_major()))
-                .ok_or(StoreError::Odd("a currency was expected"))
+                .ok_or(StoreError::Unexpected("a currency was expected"))
         };
         Ok(Self {
             id: row.integer()?,

@@ -32,9 +32,9 @@ const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqs
      SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = on";
 /// A batch has so long, all its statements together. The server's own time-outs end a statement
 /// earlier; past this, nobody answers any more.
-pub const PATIENCE: Duration = Duration::from_secs(6);
+pub const BATCH_DEADLINE: Duration = Duration::from_secs(6);
 /// To find out about a commit without an answer, each time.
-const QUESTION: Duration = Duration::from_secs(2);
+const RECOVERY_DEADLINE: Duration = Duration::from_secs(2);
 /// Merchants whose wallets and accounts a lane remembers the keys of.
 const REMEMBERED: usize = 10_000;
 /// Keys remembered of one merchant.
@@ -119,7 +119,7 @@ impl PostgresStore {
             address: address.clone(),
             runtime: Some(runtime()?),
             link: None,
-            deadline: Instant::now() + PATIENCE,
+            deadline: Instant::now() + BATCH_DEADLINE,
             installation: [0; 16],
             tariff: Arc::default(),
             lane: 0,
@@ -150,7 +150,7 @@ impl PostgresStore {
         let (address, lane) = (&self.address, self.lane);
         let link = &mut self.link;
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let runtime = self.runtime.as_ref().ok_or(StoreError::Odd("the store is closed"))?;
+        let runtime = self.runtime.as_ref().ok_or(StoreError::Unexpected("the store is closed"))?;
         let done = runtime.block_on(async {
             let work = async {
                 let link = match link {
@@ -159,11 +159,11 @@ impl PostgresStore {
                 };
                 link.run(&asks).await
             };
-            tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::Silent))
+            tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::NoAnswer))
         });
         let lost_lane =
-            |error: &StoreError| matches!(error, StoreError::Lost { table: "lanes", .. });
-        if done.as_ref().is_err_and(|error| error.is_away() || lost_lane(error)) {
+            |error: &StoreError| matches!(error, StoreError::RowsAffected { table: "lanes", .. });
+        if done.as_ref().is_err_and(|error| error.is_unavailable() || lost_lane(error)) {
             // Whatever it was in the middle of: the server rolls it back when the connection is
             // gone.
             self.link = None;
@@ -181,7 +181,7 @@ impl PostgresStore {
         }
         self.locked.clear();
         self.in_transaction = true;
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + BATCH_DEADLINE;
         asks.insert(0, Ask::new("BEGIN", vec![]));
         let mut answers = self.run(asks)?;
         answers.remove(0);
@@ -255,7 +255,7 @@ impl Link {
             if let Some((table, expected)) = ask.changes
                 && usize::try_from(answer.changed) != Ok(expected)
             {
-                return Err(StoreError::Lost {
+                return Err(StoreError::RowsAffected {
                     table,
                     count: usize::try_from(answer.changed).unwrap_or(usize::MAX),
                     expected,
@@ -267,8 +267,10 @@ impl Link {
     }
 
     async fn one(&self, ask: &Ask<'_>) -> Result<Answered, StoreError> {
-        let statement =
-            self.prepared.get(ask.sql).ok_or(StoreError::Odd("a statement was not prepared"))?;
+        let statement = self
+            .prepared
+            .get(ask.sql)
+            .ok_or(StoreError::Unexpected("a statement was not prepared"))?;
         let params = ask.params.iter().map(|param| -> &(dyn ToSql + Sync) {
             match param {
                 BulkParam::Int(value) => value,
@@ -601,7 +603,7 @@ macro_rules! by_table {
                     let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
                     if rows.len() != self.$field.ids.len() {
                         let (count, expected) = (rows.len(), self.$field.ids.len());
-                        return Err(StoreError::Lost { table: <$row as Record>::TABLE, count, expected });
+                        return Err(StoreError::RowsAffected { table: <$row as Record>::TABLE, count, expected });
                     }
                     for row in &rows {
                         same &= tables.$field.confirm(<$row as Record>::from_row(row, 0)?);
@@ -634,12 +636,12 @@ impl Store for PostgresStore {
     /// In a transaction of its own: the row is everybody's, and must not stay locked for as long as
     /// a batch takes.
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + BATCH_DEADLINE;
         let answers = self.run(vec![Ask::new(RESERVE_IDS, vec![BulkParam::Int(count)])])?;
         let row = answers
             .first()
             .and_then(|answer| answer.rows.first())
-            .ok_or(StoreError::Odd("the installation has no row"))?;
+            .ok_or(StoreError::Unexpected("the installation has no row"))?;
         let end = integer(row)?;
         Ok(IdBlock { next: end.saturating_sub(count), end })
     }
@@ -666,7 +668,8 @@ impl Store for PostgresStore {
         asks.extend(read.asks(false)?);
         let mut answers = self.run_first(asks)?;
         let version = answers.remove(locks);
-        let version = version.rows.first().ok_or(StoreError::Odd("the installation has no row"))?;
+        let version =
+            version.rows.first().ok_or(StoreError::Unexpected("the installation has no row"))?;
         self.renew_tariff(integer(version)?)?;
         let mut work = Workspace::new(Arc::clone(&self.tariff), self.installation, ids);
         let mut answers = answers.into_iter();
@@ -717,13 +720,13 @@ impl Store for PostgresStore {
         match done {
             Ok(_) => Ok(()),
             // No word, or the word of a server that is going down: it may be on disk.
-            Err(error) if error.is_away() => Err(StoreError::Unknown(Box::new(error))),
+            Err(error) if error.is_unavailable() => Err(StoreError::CommitUnknown(Box::new(error))),
             Err(error) => Err(error),
         }
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
-        self.deadline = Instant::now() + QUESTION;
+        self.deadline = Instant::now() + RECOVERY_DEADLINE;
         let answers = self.run(vec![Ask::new(READ_BATCH, vec![BulkParam::Int(self.lane)])])?;
         let row = answers.first().and_then(|answer| answer.rows.first());
         Ok(row.map(|row| integer(row)).transpose()? == Some(self.batch))
@@ -734,7 +737,7 @@ impl Store for PostgresStore {
             return;
         }
         self.in_transaction = false;
-        self.deadline = Instant::now() + QUESTION;
+        self.deadline = Instant::now() + RECOVERY_DEADLINE;
         if let Err(error) = self.run(vec![Ask::new("ROLLBACK", vec![])]) {
             // The server rolls back what a connection leaves open.
             tracing::debug!(%error, "a transaction was left to the server to roll back");
@@ -748,7 +751,7 @@ impl Drop for PostgresStore {
         // Where a start fails this may be a thread that must not wait: then the row is left for a
         // later start to sweep.
         let may_wait = tokio::runtime::Handle::try_current().is_err();
-        self.deadline = Instant::now() + QUESTION;
+        self.deadline = Instant::now() + RECOVERY_DEADLINE;
         if may_wait
             && self.link.is_some()
             && let Err(error) =

@@ -21,7 +21,7 @@ use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue
 pub use address::Address;
 
 /// A command line that reaches no database in so long tells so.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What every connection sets. A statement ends after five seconds and a wait for another process's
 /// transaction after three; the server ends a transaction whose process is stopped in its middle.
@@ -60,7 +60,8 @@ async fn connect(address: &Address) -> Result<Client, StoreError> {
 
 impl ResultRow for Row {
     fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
-        let column = self.columns().get(index).ok_or(StoreError::Odd("a column is missing"))?;
+        let column =
+            self.columns().get(index).ok_or(StoreError::Unexpected("a column is missing"))?;
         let value = match *column.type_() {
             PgType::INT8 => self.try_get::<_, Option<i64>>(index)?.map(SqlValue::Int),
             PgType::INT4 => {
@@ -69,7 +70,7 @@ impl ResultRow for Row {
             PgType::TEXT | PgType::VARCHAR | PgType::NAME => {
                 self.try_get::<_, Option<&str>>(index)?.map(|text| SqlValue::Text(text.into()))
             }
-            _ => return Err(StoreError::Odd("a column is neither integer nor text")),
+            _ => return Err(StoreError::Unexpected("a column is neither integer nor text")),
         };
         Ok(value.unwrap_or(SqlValue::Null))
     }
@@ -107,9 +108,9 @@ impl PostgresSql {
     /// Connects, and leaves the schema as it is. Never within a runtime.
     pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
-        let client =
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, connect(address)).await });
-        let client = client.unwrap_or(Err(StoreError::Silent))?;
+        let client = runtime
+            .block_on(async { tokio::time::timeout(CONNECT_DEADLINE, connect(address)).await });
+        let client = client.unwrap_or(Err(StoreError::NoAnswer))?;
         Ok(Self { client, runtime })
     }
 }

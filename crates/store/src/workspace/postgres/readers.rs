@@ -23,10 +23,10 @@ use crate::workspace::sql::numbered;
 use crate::workspace::sql_value::Params;
 
 /// A read that finds no free connection for so long is refused.
-const WAIT: Duration = Duration::from_secs(3);
+const POOL_TIMEOUT: Duration = Duration::from_secs(3);
 /// A read that is not answered for so long: the server's own time-out has ended it, or nobody
 /// answers any more.
-const PATIENCE: Duration = Duration::from_secs(6);
+const READ_DEADLINE: Duration = Duration::from_secs(6);
 /// To be on the safe side, what reads cannot write.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// A list is read along the index that has its order. Rows that are gathered in another order have
@@ -89,7 +89,11 @@ impl PostgresReaders {
         let pool = Pool::builder(manager)
             .max_size(count)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) })
+            .timeouts(Timeouts {
+                wait: Some(POOL_TIMEOUT),
+                create: Some(POOL_TIMEOUT),
+                recycle: Some(POOL_TIMEOUT),
+            })
             .post_create(prepare)
             .build()
             .map_err(|error| StoreError::Pool(describe(&error)))?;
@@ -113,7 +117,7 @@ impl PostgresReaders {
         self.tenants
             .try_send(Asking { id, answer })
             .map_err(|_| StoreError::Pool("too many requests are waiting".to_owned()))?;
-        answered.await.map_err(|_| StoreError::Odd("nobody answers for tenants"))?
+        answered.await.map_err(|_| StoreError::Unexpected("nobody answers for tenants"))?
     }
 }
 
@@ -137,7 +141,7 @@ async fn once(
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
     let client = pool.get().await?;
-    let asked = tokio::time::timeout(PATIENCE, async {
+    let asked = tokio::time::timeout(READ_DEADLINE, async {
         let statement = client.prepare_typed_cached(text, types).await?;
         client.query(&statement, values).await
     });
@@ -146,7 +150,7 @@ async fn once(
         Err(_) => {
             // Whoever took it next from the pool would wait as long.
             drop(Object::take(client));
-            Err(StoreError::Silent)
+            Err(StoreError::NoAnswer)
         }
     }
 }

@@ -24,7 +24,7 @@ impl<'a> SqlArray<'a> {
     where
         'a: 'r,
     {
-        let mismatch = || StoreError::Odd("a value is not of its column's type");
+        let mismatch = || StoreError::Unexpected("a value is not of its column's type");
         Ok(match column_type {
             ColumnType::Int => Self::Ints(
                 values
