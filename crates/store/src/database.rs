@@ -114,7 +114,7 @@ impl Database {
         match self {
             Self::Sqlite(path) => {
                 let connection = sqlite::open(path)?;
-                file::renew(&connection)?;
+                file::renew_application_id(&connection)?;
                 Ok(vec![Box::new(sqlite::SqliteStore::new(connection)?)])
             }
             Self::Postgres(_) => (0..POSTGRES_LANES).map(|_| self.store()).collect(),

@@ -288,7 +288,7 @@ impl Place {
     /// Whether the database is there and has a schema.
     fn is_made(&self) -> Result<bool, StoreError> {
         if let Database::Sqlite(path) = &self.database
-            && !file::is_there(path)?
+            && !file::exists(path)?
         {
             return Ok(false);
         }

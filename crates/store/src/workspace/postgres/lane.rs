@@ -45,7 +45,7 @@ const CLOSE_LANE: &str = "DELETE FROM lanes WHERE id = $1";
 const SWEEP_LANES: &str =
     "DELETE FROM lanes WHERE seen_at < ((extract(epoch FROM now()) - 7 * 86400) * 1000000)::bigint";
 const WRITE_BATCH: &str = "UPDATE lanes SET batch = $2, seen_at = (extract(epoch FROM now()) * 1000000)::bigint WHERE id = $1";
-/// Waits for a transaction of this lane that the server may still be ending.
+/// `FOR UPDATE` waits for a transaction of this lane that the server may still be ending.
 const READ_BATCH: &str = "SELECT batch FROM lanes WHERE id = $1 FOR UPDATE";
 const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURNING next_id";
 const BOOK_VERSION: &str = "SELECT book_version FROM installation";
@@ -55,29 +55,29 @@ const BOOK_VERSION: &str = "SELECT book_version FROM installation";
 pub(crate) const STATEMENTS: [&str; 7] =
     [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION];
 
-/// The lane's connection, made anew when it is lost.
+/// A lane's store. A lost connection is opened again.
 pub struct PostgresStore {
     address: Address,
     /// `None` only when the store is being dropped.
     runtime: Option<Runtime>,
     connection: Option<Connection>,
-    /// When what is being done must have its results.
+    /// The time by which the current batch or operation must have its results.
     deadline: Instant,
     installation: [u8; 16],
     tariff: Arc<Tariff>,
-    /// This lane, and the last batch that it tried to commit.
+    /// The id of this lane, and below it the number of the last batch that it tried to commit.
     lane: i64,
     batch: i64,
     in_transaction: bool,
     /// The rows that this transaction has locked.
     locked: HashSet<RowKey>,
-    /// The merchants' own wallets and accounts that earlier batches wrote: read ahead, since the
-    /// next will need them.
+    /// The merchants' own wallets and accounts that earlier batches wrote. They are loaded in the
+    /// first round, since the next payment of the merchant will need them.
     remembered: HashMap<MerchantId, Vec<RowKey>>,
 }
 
 impl PostgresStore {
-    /// A store on a database whose schema is up to date. Never within a runtime.
+    /// On a database whose schema is up to date. Must not be called within a Tokio runtime.
     pub fn open(address: &Address) -> Result<Self, StoreError> {
         let mut store = Self {
             address: address.clone(),
@@ -108,8 +108,8 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Runs statements, in order and without waiting in between. All of them are answered before
-    /// the first error is.
+    /// Runs statements in order, without waiting in between. If one fails, the error is returned
+    /// after all of them have been answered.
     fn run(&mut self, statements: Vec<Statement<'_>>) -> Result<Vec<StatementResult>, StoreError> {
         let (address, lane) = (&self.address, self.lane);
         let connection = &mut self.connection;
@@ -128,21 +128,20 @@ impl PostgresStore {
         let lost_lane =
             |error: &StoreError| matches!(error, StoreError::RowsAffected { table: "lanes", .. });
         if done.as_ref().is_err_and(|error| error.is_unavailable() || lost_lane(error)) {
-            // Whatever it was in the middle of: the server rolls it back when the connection is
-            // gone.
+            // The server rolls back the open transaction of a lost connection.
             self.connection = None;
             self.in_transaction = false;
         }
         done
     }
 
-    /// Starts the transaction with statements that do not wait for its start.
+    /// Sends BEGIN and the first statements of the transaction together.
     fn begin(
         &mut self,
         mut statements: Vec<Statement<'_>>,
     ) -> Result<Vec<StatementResult>, StoreError> {
-        // A connection that was closed meanwhile is found out before the transaction begins, not in
-        // its middle.
+        // If the connection was closed while it was idle, a new one is opened before the transaction
+        // begins.
         if self.connection.as_ref().is_some_and(|connection| connection.client.is_closed()) {
             self.connection = None;
         }
@@ -155,7 +154,7 @@ impl PostgresStore {
         Ok(results)
     }
 
-    /// Reads the tariff again when its version is another.
+    /// Reads the tariff again if its version has changed.
     fn refresh_tariff(&mut self, version: i64) -> Result<(), StoreError> {
         if self.tariff.version == version {
             return Ok(());
@@ -175,7 +174,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Keeps in mind which wallets and accounts a merchant's payments move money on.
+    /// Remembers the wallets and accounts that a merchant's payments move money on.
     fn remember(&mut self, tables: &Tables) {
         if self.remembered.len() > MAX_REMEMBERED_MERCHANTS {
             self.remembered.clear();
@@ -205,8 +204,8 @@ impl Store for PostgresStore {
         false
     }
 
-    /// In a transaction of its own: the row is everybody's, and must not stay locked for as long as
-    /// a batch takes.
+    /// In a transaction of its own: all lanes share this row, so it must not stay locked for the
+    /// length of a batch.
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         self.deadline = Instant::now() + BATCH_DEADLINE;
         let results = self.run(vec![Statement::new(RESERVE_IDS, vec![BulkParam::Int(count)])])?;
@@ -232,7 +231,7 @@ impl Store for PostgresStore {
                 wanted.extend(self.remembered.get(merchant).into_iter().flatten().cloned());
             }
         }
-        // What is locked is locked first: what is read afterwards is at least as new.
+        // Lock first: whatever is read after the locks are held is at least as new as they are.
         let (lock, read) = (LockKeys::new(lock_keys), Lookups::new(&wanted));
         let mut statements = lock.statements();
         statements.push(Statement::new(BOOK_VERSION, vec![]));
@@ -263,8 +262,8 @@ impl Store for PostgresStore {
         if statements.is_empty() {
             return Ok(true);
         }
-        // Read when the locks are there: whoever waited for one is not let through by what held
-        // before.
+        // Read after the locks are held: a batch that waited for a lock must not be authorized by a
+        // row, such as an API key, as it was before the wait.
         statements.extend(authorizing_rows.statements(false)?);
         let mut results = self.run(statements)?.into_iter();
         let same = lock.confirm(&mut results, tables)?;
@@ -292,7 +291,7 @@ impl Store for PostgresStore {
         self.in_transaction = false;
         match done {
             Ok(_) => Ok(()),
-            // No word, or the word of a server that is going down: it may be on disk.
+            // No answer, or the answer of a server that is shutting down: the commit may be on disk.
             Err(error) if error.is_unavailable() => Err(StoreError::CommitUnknown(Box::new(error))),
             Err(error) => Err(error),
         }
@@ -313,7 +312,7 @@ impl Store for PostgresStore {
         self.in_transaction = false;
         self.deadline = Instant::now() + RECOVERY_DEADLINE;
         if let Err(error) = self.run(vec![Statement::new("ROLLBACK", vec![])]) {
-            // The server rolls back what a connection leaves open.
+            // The server rolls back the open transaction of a closed connection.
             tracing::debug!(%error, "a transaction was left to the server to roll back");
             self.connection = None;
         }
@@ -322,8 +321,8 @@ impl Store for PostgresStore {
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        // Where a start fails this may be a thread that must not wait: then the row is left for a
-        // later start to sweep.
+        // After a failed start this may be a thread of a runtime, which must not block. The lane's
+        // row is then left for a later start to remove.
         let may_wait = tokio::runtime::Handle::try_current().is_err();
         self.deadline = Instant::now() + RECOVERY_DEADLINE;
         if may_wait

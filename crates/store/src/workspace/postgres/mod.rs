@@ -1,4 +1,4 @@
-//! PostgreSQL: how to reach it, and what it answers.
+//! PostgreSQL: connections, and the conversion of values.
 
 pub(crate) mod address;
 pub(crate) mod hosts;
@@ -20,20 +20,20 @@ use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue
 
 pub use address::Address;
 
-/// A command line that reaches no database in so long tells so.
+/// For a connection of the command line.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What every connection sets. A statement ends after five seconds and a wait for another process's
-/// transaction after three; the server ends a transaction whose process is stopped in its middle.
-/// Commits wait for the disk even where the server's default says otherwise. What a statement means
-/// does not depend on the settings of the server, database or user.
+/// The settings of every connection. A statement is cancelled after 5 seconds and a wait for a lock
+/// after 3; a transaction that is idle for 10 seconds is ended. Commits wait for the disk even if the
+/// server's default is `synchronous_commit = off`. The first settings make the meaning of a statement
+/// independent of the settings of the server, database and user.
 const SESSION: &str = "SET standard_conforming_strings = on; SET transform_null_equals = off; \
      SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
      SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
      SET jit = off; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// An error with its causes: the driver's own text names only the kind.
+/// An error with its causes: the driver's own text has only the kind of the error.
 fn describe(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", describe(source)),
@@ -51,7 +51,7 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// A connection, whose other half runs as a task of the runtime that this is called in.
+/// Opens a connection. It is driven by a task of the Tokio runtime in which this is called.
 async fn connect(address: &Address) -> Result<Client, StoreError> {
     let (client, _) = hosts::reach(address).await?;
     client.batch_execute(SESSION).await?;
@@ -98,14 +98,14 @@ fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
     params.iter().map(value).collect()
 }
 
-/// A connection that is waited for.
+/// A blocking connection.
 pub struct PostgresSql {
     client: Client,
     runtime: Runtime,
 }
 
 impl PostgresSql {
-    /// Connects, and leaves the schema as it is. Never within a runtime.
+    /// Connects and leaves the schema as it is. Must not be called within a Tokio runtime.
     pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
         let client = runtime
@@ -115,7 +115,7 @@ impl PostgresSql {
     }
 }
 
-/// A runtime for one thread that waits.
+/// A runtime for one blocking thread.
 fn runtime() -> Result<Runtime, StoreError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StoreError::Runtime)
 }
