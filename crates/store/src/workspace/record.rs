@@ -1,4 +1,4 @@
-//! How a row type is spelt in columns: one list, from which the statements of every database come.
+//! The mapping of row types to columns. The statements for both databases are made from it.
 
 use std::borrow::Cow;
 
@@ -61,7 +61,7 @@ impl<'a> RowReader<'a> {
 
 /// A value that is stored in one or more columns.
 pub trait Column: Sized {
-    /// How many.
+    /// The number of columns.
     const WIDTH: usize = 1;
 
     /// Appends the types of the columns.
@@ -299,7 +299,6 @@ impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
     }
 }
 
-/// Ids are integers.
 macro_rules! id_columns {
     ($($name:ident),+) => {$(
         impl Column for domain::kernel::ids::$name {
@@ -337,7 +336,7 @@ id_columns!(
     ReviewId
 );
 
-/// Enums are spelt as the API spells them.
+/// Enums are stored as texts, spelt as in the API.
 macro_rules! enum_columns {
     ($($path:path),+ $(,)?) => {$(
         impl Column for $path {
@@ -379,17 +378,15 @@ enum_columns!(
     domain::exceptions::review::ReviewStatus,
 );
 
-/// A table's columns and the texts of its statements for one row at a time, with `?` for a value.
-/// Of statements for many rows at a time see [`BulkSql`].
+/// A table's columns, and its statements for one row at a time, with `?` for a value.
 #[derive(Debug)]
 pub struct Statements {
-    /// The table.
     pub table: &'static str,
     /// All columns with their types, the id first: the order of [`Record::put`].
     pub all: Vec<(&'static str, ColumnType)>,
-    /// How many of them never change; the others follow.
+    /// The number of columns that never change. They come first.
     pub fixed: usize,
-    /// The columns of the other key.
+    /// The columns of the alternate key.
     pub name: &'static [&'static str],
     /// Writes a new row: all columns.
     pub insert: String,
@@ -397,7 +394,7 @@ pub struct Statements {
     pub update: String,
     /// Finds a row by its id.
     pub by_id: String,
-    /// Finds a row by its other key.
+    /// Finds a row by its alternate key.
     pub by_alt_key: String,
     /// All columns, as a list, prefixed by the table's name.
     pub columns: String,
@@ -406,7 +403,6 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// The texts for a table.
     #[must_use]
     pub fn new(
         table: &'static str,
@@ -437,14 +433,14 @@ impl Statements {
     }
 }
 
-/// Appends the types of a field's columns; the field is only named.
+/// Appends the types of a field's columns. The closure only names the field, so that its type is
+/// inferred.
 pub fn types_of<R, C: Column>(_: impl Fn(&R) -> &C, types: &mut Vec<ColumnType>) {
     C::types(types);
 }
 
 /// A type whose values are rows of a table.
 pub trait Record: Sized {
-    /// The table.
     const TABLE: &'static str;
 
     /// How many columns a row has.

@@ -1,5 +1,4 @@
-//! SQL that is not about rows of decisions: written once, with `:name` for a value, for both
-//! databases.
+//! SQL that is written once for both databases, with `:name` for a value.
 
 use crate::StoreError;
 use crate::workspace::sql_value::{ColumnType, Params, ResultRow, SqlValue};
@@ -14,8 +13,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The operator of patterns that takes no notice of the case of the 26 letters: the same in
-    /// every database, whatever the locale that it was made with makes of others.
+    /// A LIKE operator that ignores the case of A to Z only, whatever the locale of the database.
     #[must_use]
     pub const fn like(self) -> &'static str {
         match self {
@@ -24,8 +22,8 @@ impl Dialect {
         }
     }
 
-    /// The rows of a parameter that is a text of integers with commas between them: what `IN`
-    /// takes.
+    /// A subquery for `IN`: the integers of the parameter `:ids`, a text of integers separated by
+    /// commas.
     #[must_use]
     pub const fn integers_of(self) -> &'static str {
         match self {
@@ -35,7 +33,7 @@ impl Dialect {
     }
 }
 
-/// A row that was read as a whole.
+/// A row whose values were copied out of the result.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OwnedRow(Vec<SqlValue<'static>>);
 
@@ -57,7 +55,7 @@ impl OwnedRow {
         &self.0
     }
 
-    /// Takes the first column away.
+    /// Removes the first column.
     pub fn drop_first(&mut self) {
         self.0.drain(..1.min(self.0.len()));
     }
@@ -97,15 +95,15 @@ pub fn integer(row: &dyn ResultRow) -> Result<i64, StoreError> {
     }
 }
 
-/// A connection of a command line, or of a start: it waits for each answer.
+/// A blocking connection, for the command line and for starting.
 pub trait Sql {
     /// Which database it is.
     fn dialect(&self) -> Dialect;
 
-    /// The rows that a statement answers.
+    /// The rows of a statement's result.
     fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError>;
 
-    /// How many rows a statement changed.
+    /// Runs a statement and returns the number of changed rows.
     fn execute(&mut self, sql: &str, params: &Params<'_>) -> Result<u64, StoreError>;
 
     /// Runs statements without parameters.
@@ -123,16 +121,16 @@ pub trait Sql {
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// It reads, and sees the database as it was at one point in time.
+    /// Reads the database as it was at one point in time.
     Snapshot,
-    /// It reads all, and nobody else writes meanwhile: on SQLite it takes the write lock; on
-    /// PostgreSQL it has to lock tables before it reads anything.
-    Standstill,
-    /// It writes; on SQLite it takes the write lock first.
+    /// Reads while nobody else writes. On SQLite it takes the write lock; on PostgreSQL the caller
+    /// has to lock the tables before it reads.
+    ExclusiveLock,
+    /// Writes. On SQLite it takes the write lock first.
     Write,
 }
 
-/// Does something in one transaction.
+/// Runs `work` in one transaction, which is rolled back if it fails.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing was changed.
@@ -143,9 +141,9 @@ pub fn transaction<T>(
 ) -> Result<T, StoreError> {
     sql.script(match (sql.dialect(), purpose) {
         (Dialect::Sqlite, Purpose::Snapshot) => "BEGIN",
-        (Dialect::Sqlite, Purpose::Write | Purpose::Standstill) => "BEGIN IMMEDIATE",
+        (Dialect::Sqlite, Purpose::Write | Purpose::ExclusiveLock) => "BEGIN IMMEDIATE",
         (Dialect::Postgres, Purpose::Snapshot) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Dialect::Postgres, Purpose::Standstill) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        (Dialect::Postgres, Purpose::ExclusiveLock) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
         (Dialect::Postgres, Purpose::Write) => "BEGIN",
     })?;
     let done = work(sql).and_then(|value| sql.script("COMMIT").map(|()| value));
@@ -157,8 +155,8 @@ pub fn transaction<T>(
     done
 }
 
-/// Replaces each `:name` by `$n`, the place of the name in `params`. Only the first occurrence of a
-/// name makes a place.
+/// Replaces each `:name` by `$n`, where n is the position of the name in `params`. All occurrences of
+/// a name get the same number.
 pub fn numbered(sql: &str, params: &Params<'_>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;

@@ -60,7 +60,7 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
     }
     patient(source)?;
     patient(target)?;
-    transaction(source, Purpose::Standstill, |source| {
+    transaction(source, Purpose::ExclusiveLock, |source| {
         let lanes = stand_still(source)?;
         let report = sound(source, "source")?;
         transaction(target, Purpose::Write, |target| {
