@@ -36,6 +36,7 @@ pub fn take_reads() -> Vec<(String, Params<'static>)> {
 
 /// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test
 /// runner does not swallow it.
+#[expect(clippy::explicit_write, reason = "the test runner captures what eprintln! writes")]
 pub(crate) fn superuser() -> Option<String> {
     let url = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
     if url.is_none() {
