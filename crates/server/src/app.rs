@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::jobs::dispatch::Dispatcher;
 use crate::net::rate_limits::Limits;
 use crate::net::response_permits::Places;
-use store::reads::queries::Queries;
+use store::reads::Queries;
 
 /// Cheap to clone.
 #[derive(Clone)]

@@ -238,7 +238,8 @@ impl Database {
                 continue;
             }
             self.lock(by, &key)?;
-            let row = rows(&self.rows).get(id).ok_or(StoreError::Odd("a row to lock is gone"))?;
+            let row =
+                rows(&self.rows).get(id).ok_or(StoreError::Unexpected("a row to lock is gone"))?;
             same &= table.confirm((**row).clone());
         }
         Ok(same)

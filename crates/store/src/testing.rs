@@ -4,12 +4,12 @@
 //! `cargo xtask test` gives it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 use crate::hex::hex;
-use crate::reads::queries::Queries;
+use crate::reads::Queries;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
-use crate::workspace::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
+use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
+use crate::workspace::sql_value::{ColumnType, Param, Params, SqlValue};
 use crate::{Database, StoreError, clock};
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::Write as _;
 use tokio::runtime::Runtime;
@@ -20,13 +20,12 @@ thread_local! {
 
 /// Notes a read of this thread: all reads pass here.
 pub(crate) fn note(sql: &str, params: &Params<'_>) {
-    let owned = |value: &Value<'_>| match value {
-        Value::Int(value) => Value::Int(*value),
-        Value::Text(text) => {
-            Value::Text(text.as_ref().map(|text| Cow::Owned(text.clone().into_owned())))
-        }
+    let owned = |param: &Param<'_>| Param {
+        name: param.name,
+        column_type: param.column_type,
+        value: param.value.clone().into_owned(),
     };
-    let params = params.iter().map(|(name, value)| (*name, owned(value))).collect();
+    let params: Params<'static> = params.iter().map(owned).collect();
     ASKED.with_borrow_mut(|asked| asked.as_mut().map(|asked| asked.push((sql.to_owned(), params))));
 }
 
@@ -37,6 +36,7 @@ pub fn take_reads() -> Vec<(String, Params<'static>)> {
 
 /// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test
 /// runner does not swallow it.
+#[expect(clippy::explicit_write, reason = "the test runner captures what eprintln! writes")]
 pub(crate) fn superuser() -> Option<String> {
     let url = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
     if url.is_none() {
@@ -98,6 +98,8 @@ impl Stage {
         let sql = place.open(None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let queries = runtime.block_on(async { place.queries().unwrap() });
+        // From here on the reads of this thread are recorded, for `Stage::plans`.
+        take_reads();
         Self { queries, runtime, sql, place: place.clone(), _home: home }
     }
 
@@ -148,8 +150,7 @@ impl Stage {
                 vec![told(self.sql.rows(&format!("EXPLAIN QUERY PLAN {sql}"), params).unwrap(), 3)]
             }
             Dialect::Postgres => {
-                let (types, values): (Vec<_>, Vec<_>) =
-                    params.iter().map(|(_, value)| literal(value)).unzip();
+                let (types, values): (Vec<_>, Vec<_>) = params.iter().map(literal).unzip();
                 let (types, values) = (list(&types), list(&values));
                 self.sql.script(IN_ORDER).unwrap();
                 self.sql
@@ -170,15 +171,17 @@ impl Stage {
 }
 
 /// The type and the value of a parameter, as PostgreSQL spells them.
-pub(crate) fn literal(value: &Value<'_>) -> (&'static str, String) {
-    match value {
-        Value::Int(value) => ("bigint", value.map_or("NULL".to_owned(), |value| value.to_string())),
-        Value::Text(text) => (
-            "text",
-            text.as_ref()
-                .map_or("NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''"))),
-        ),
-    }
+pub(crate) fn literal(param: &Param<'_>) -> (&'static str, String) {
+    let type_name = match param.column_type {
+        ColumnType::Int => "bigint",
+        ColumnType::Text => "text",
+    };
+    let value = match &param.value {
+        SqlValue::Null => "NULL".to_owned(),
+        SqlValue::Int(value) => value.to_string(),
+        SqlValue::Text(text) => format!("'{}'", text.replace('\'', "''")),
+    };
+    (type_name, value)
 }
 
 /// In brackets, but nothing where there is nothing.

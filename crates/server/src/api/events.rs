@@ -16,7 +16,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
-use store::reads::lists::EventFilter;
+use store::reads::events::EventFilter;
 
 payload! {
     /// Which events.
@@ -42,8 +42,8 @@ async fn list_all(
     let page = page(query.limit, query.after_id);
     let filter = EventFilter {
         kind: query.r#type,
-        subject: query.subject_type,
-        subject_id: query.subject_id.map(|id| id.0),
+        entity: query.subject_type,
+        entity_id: query.subject_id.map(|id| id.0),
     };
     let found = app.queries.events(listing.tenant.id(), filter, page).await?;
     let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;

@@ -60,7 +60,7 @@ pub fn draw_token() -> Result<String, StoreError> {
 /// The page of a source. The first request for its link creates it; after a checkout has expired the
 /// first request creates a page that does not expire.
 async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
-    let found = app.queries.page_of(source.id).await?;
+    let found = app.queries.checkout_of(source.id).await?;
     if let Some(page) =
         found.filter(|page| source.status.is_final() || !page.is_expired(tenant.time()))
     {

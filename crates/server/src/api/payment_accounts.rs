@@ -24,7 +24,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
-use store::reads::lists::AccountFilter;
+use store::reads::payment_accounts::PaymentAccountFilter;
 
 payload! {
     /// A payment account to make.
@@ -161,7 +161,7 @@ async fn list_all(
     Query(query): Query<ListPaymentAccounts>,
 ) -> ListResult<PaymentAccountResponse> {
     let page = page(query.limit, query.after_id);
-    let filter = AccountFilter {
+    let filter = PaymentAccountFilter {
         party: query.party_id.map(|id| PartyId(id.0)),
         method: query.method,
         operation: query.operation_type,

@@ -17,7 +17,7 @@ use serde_json::Number;
 use crate::api::error::ApiError;
 use crate::api::fields::{Id, Int, Schemas};
 use crate::net::response_permits::Place;
-use store::reads::lists::Page;
+use store::reads::pages::Page;
 
 pub type JsonResult<T> = Result<Json<T>, ApiError>;
 

@@ -20,7 +20,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
-use store::reads::lists::WalletFilter;
+use store::reads::wallets::WalletFilter;
 
 payload! {
     /// Which wallets.

@@ -104,13 +104,13 @@ fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
         bail!("--from and --to are the same database: {from}");
     }
     if let Database::Sqlite(path) = from
-        && file::is_there(path)?
+        && file::exists(path)?
     {
         // Only now: the lock falls when this process closes the file.
-        drop(file::alone(path)?);
+        drop(file::lock_exclusively(path)?);
     }
     let new_file = match to {
-        Database::Sqlite(path) if !file::is_there(path)? => Some(path),
+        Database::Sqlite(path) if !file::exists(path)? => Some(path),
         _ => None,
     };
     let mut source = from.open_as_it_is().with_context(|| format!("cannot open {from}"))?;

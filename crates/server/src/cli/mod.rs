@@ -36,7 +36,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::engine::{Failure, Lane};
-use store::reads::queries::Queries;
+use store::reads::Queries;
 use store::schema::migrate;
 use store::workspace::file;
 use store::workspace::sql::Sql;
@@ -288,7 +288,7 @@ impl Place {
     /// Whether the database is there and has a schema.
     fn is_made(&self) -> Result<bool, StoreError> {
         if let Database::Sqlite(path) = &self.database
-            && !file::is_there(path)?
+            && !file::exists(path)?
         {
             return Ok(false);
         }

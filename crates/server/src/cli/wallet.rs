@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::cli::{Place, merchant, output};
 use crate::engine::Failure;
 use store::clock;
-use store::reads::lists::{Page, WalletFilter};
+use store::reads::pages::Page;
+use store::reads::wallets::WalletFilter;
 
 #[derive(Subcommand)]
 pub enum Wallet {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use store::StoreError;
-use store::reads::queries::Queries;
+use store::reads::Queries;
 use store::schema::installation::SigningKey;
 
 /// A token is good for so many minutes.

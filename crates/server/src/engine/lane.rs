@@ -92,7 +92,7 @@ impl<S: Store> Lane<S> {
                 Ok(Done::Committed(outcomes)) => return self.sure(commands, outcomes),
                 Ok(Done::Unknown) => return all(&Failure::Unknown),
                 Err(error) => {
-                    if matches!(error, StoreError::Misplaced { .. }) {
+                    if matches!(error, StoreError::FileMoved { .. }) {
                         // Whoever looks after the file says so.
                         return all(&Failure::Unavailable(error.to_string()));
                     }
@@ -101,7 +101,7 @@ impl<S: Store> Lane<S> {
                         // It waited long already; so would each command by itself.
                         return all(&Failure::Unavailable("the database is busy".to_owned()));
                     }
-                    if error.is_away() {
+                    if error.is_unavailable() {
                         if attempt == BATCH_TRIES || self.waited(begun) > TRY_FOR {
                             return all(&Failure::Unavailable(
                                 "the database cannot be reached".to_owned(),
@@ -179,11 +179,11 @@ impl<S: Store> Lane<S> {
         self.store.persist(&work)?;
         match self.store.commit() {
             Ok(()) => {}
-            Err(StoreError::Unknown(_)) if domain::mutant!(UnknownIsDone) => {}
-            Err(StoreError::Unknown(error)) if domain::mutant!(UnknownIsUndone) => {
+            Err(StoreError::CommitUnknown(_)) if domain::mutant!(UnknownIsDone) => {}
+            Err(StoreError::CommitUnknown(error)) if domain::mutant!(UnknownIsUndone) => {
                 return Err(*error);
             }
-            Err(StoreError::Unknown(error)) => match self.find_out(&error) {
+            Err(StoreError::CommitUnknown(error)) => match self.find_out(&error) {
                 Some(true) => {}
                 Some(false) => return Err(*error),
                 None => {
@@ -294,7 +294,7 @@ impl<S: Store> Lane<S> {
                 work.reset_after_conflict();
             }
         }
-        Err(StoreError::Odd("a batch is not decided after many rounds"))
+        Err(StoreError::Unexpected("a batch is not decided after many rounds"))
     }
 
     /// Decides one command on what is loaded.

@@ -243,10 +243,10 @@ impl Store for Faulty {
         match &self.fault {
             Some((nth, fault)) if *nth == self.commits => match fault {
                 Fault::Refused => Err(rusqlite::Error::QueryReturnedNoRows.into()),
-                Fault::LostBefore => Err(StoreError::Unknown(Box::new(StoreError::Silent))),
+                Fault::LostBefore => Err(StoreError::CommitUnknown(Box::new(StoreError::NoAnswer))),
                 Fault::LostAfter => {
                     self.store.commit()?;
-                    Err(StoreError::Unknown(Box::new(StoreError::Silent)))
+                    Err(StoreError::CommitUnknown(Box::new(StoreError::NoAnswer)))
                 }
             },
             _ => self.store.commit(),

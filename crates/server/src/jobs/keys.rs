@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::credentials::tokens::Tokens;
-use store::reads::queries::Queries;
+use store::reads::Queries;
 
 /// How often the keys are read: for so long a retired key may still be honoured by what only reads.
 /// Whoever obtains a token has them read, too.

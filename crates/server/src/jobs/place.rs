@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use store::reads::queries::Queries;
+use store::reads::Queries;
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_millis(500);
@@ -15,7 +15,7 @@ const SAY_EVERY: u32 = 20;
 pub async fn run(queries: Queries) {
     let mut missed = 0_u32;
     loop {
-        match queries.look() {
+        match queries.check_file() {
             Ok(()) if missed > 0 => {
                 tracing::warn!("the database file is back");
                 missed = 0;

@@ -78,7 +78,7 @@ async fn search_once(app: &App) -> Result<(), StoreError> {
 /// Works off what was put off of a merchant's; answers whether there may be more.
 async fn put_off(app: &App, merchant: MerchantId) -> Result<bool, StoreError> {
     let limit = limit(app.dispatcher.free_places());
-    let found = app.queries.executions_put_off(merchant, clock::now(), limit).await?;
+    let found = app.queries.postponed_executions(merchant, clock::now(), limit).await?;
     if found.is_empty() {
         return Ok(false);
     }

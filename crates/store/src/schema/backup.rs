@@ -123,7 +123,7 @@ fn kept_as(to: &Path, now: &str) -> PathBuf {
 /// noticed, a database without its log is not.
 fn exchange(aside: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
     let failed = |error| StoreError::Open { path: to.to_owned(), error };
-    let alone = match file::alone(to) {
+    let alone = match file::lock_exclusively(to) {
         Ok(alone) => Some(alone),
         Err(StoreError::Open { error, .. }) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),

@@ -4,7 +4,8 @@
 use uuid::{Builder, Uuid};
 
 use crate::hex::{hex, unhex};
-use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::params;
 use crate::{StoreError, clock};
 
 /// A secret that signs access tokens.
@@ -17,9 +18,6 @@ pub struct SigningKey {
 }
 
 /// Draws the UUID and the first signing key.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
     let uuid = Builder::from_random_bytes(clock::random()?).into_uuid();
     let row = params!["uuid" = uuid.to_string()];
@@ -31,9 +29,6 @@ pub fn create(sql: &mut dyn Sql, now: i64) -> Result<(), StoreError> {
 }
 
 /// Draws a new signing key; the newest signs, all that are not retired verify.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn add_signing_key(sql: &mut dyn Sql, now: i64) -> Result<i64, StoreError> {
     let secret = hex(&clock::random::<32>()?);
     let next = sql.rows("SELECT coalesce(max(id), 0) + 1 FROM signing_keys", &vec![])?;
@@ -74,18 +69,12 @@ fn retire_signing_keys_before(sql: &mut dyn Sql, id: i64, now: i64) -> Result<u6
 }
 
 /// The first process that finds no merchant makes one, and no other.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn claim_first_merchant(sql: &mut dyn Sql) -> Result<bool, StoreError> {
     let claim = "UPDATE installation SET greeted = 1 WHERE greeted = 0 AND NOT EXISTS (SELECT 1 FROM merchants)";
     Ok(sql.execute(claim, &vec![])? == 1)
 }
 
 /// Where the merchant could not be made.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn give_back_first_merchant(sql: &mut dyn Sql) -> Result<(), StoreError> {
     sql.execute("UPDATE installation SET greeted = 0", &vec![]).map(|_| ())
 }
@@ -123,11 +112,11 @@ pub const SIGNING_KEYS: &str =
 /// The keys of the rows of [`SIGNING_KEYS`].
 ///
 /// # Errors
-/// [`StoreError::Broken`].
+/// [`StoreError::Inconsistent`].
 pub fn signing_keys(rows: &[OwnedRow]) -> Result<Vec<SigningKey>, StoreError> {
     let key = |row: &OwnedRow| {
         let id = row.integer()?;
-        let broken = || StoreError::Broken {
+        let broken = || StoreError::Inconsistent {
             table: "signing_keys",
             id,
             what: "the secret is not 32 bytes".to_owned(),
@@ -143,10 +132,13 @@ pub const UUID: &str = "SELECT uuid FROM installation";
 /// The UUID of the row of [`UUID`].
 ///
 /// # Errors
-/// [`StoreError::Broken`] when it is not there.
+/// [`StoreError::Inconsistent`] when it is not there.
 pub fn uuid(row: Option<&OwnedRow>) -> Result<[u8; 16], StoreError> {
-    let broken =
-        |what: &str| StoreError::Broken { table: "installation", id: 1, what: what.to_owned() };
+    let broken = |what: &str| StoreError::Inconsistent {
+        table: "installation",
+        id: 1,
+        what: what.to_owned(),
+    };
     let text = row.and_then(|row| row.text(0)).ok_or_else(|| broken("no row"))?;
     Ok(Uuid::parse_str(text).map_err(|_| broken("not a UUID"))?.into_bytes())
 }

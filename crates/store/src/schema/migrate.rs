@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::schema::market::MarketFile;
 use crate::schema::{installation, recount, tariff};
-use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::params;
 use crate::{StoreError, clock};
 
 /// One step of the schema, in both dialects.
@@ -266,9 +267,6 @@ fn migrate(
 }
 
 /// The version of a database's schema; 0 where there is none.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn version(sql: &mut dyn Sql) -> Result<i64, StoreError> {
     let is_made = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_versions'";
     if sql.dialect() == Dialect::Postgres && sql.rows(is_made, &vec![])?.is_empty() {

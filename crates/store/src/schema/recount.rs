@@ -14,16 +14,14 @@ use domain::tariff::fees;
 
 use crate::StoreError;
 use crate::workspace::record::Record;
-use crate::workspace::sql::{Params, Sql, params};
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{Params, params};
 
 /// The payments whose provider, or that of a refund of theirs, contradicted itself.
 const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM reviews JOIN executions AS e ON e.id = reviews.execution_id \
      WHERE reviews.kind <> 'DEADLINE_PASSED' AND e.operation IN ('COLLECTION', 'REFUND')";
 
 /// Counts anew, in a transaction of the caller's.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
     let concerned = |column: &str| format!("executions.{column} IN ({PAYMENTS})");
     let payments: Vec<Execution> = rows(sql, &concerned("id"))?;
@@ -35,11 +33,12 @@ pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
         let of_payment =
             refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
         let all: Vec<&Execution> = of_payment.chain([&payment]).collect();
-        let counted = counted(&payment, &all, &reviews).map_err(|stop| StoreError::Broken {
-            table: Execution::TABLE,
-            id: payment.id.0,
-            what: format!("{stop:?}"),
-        })?;
+        let counted =
+            counted(&payment, &all, &reviews).map_err(|stop| StoreError::Inconsistent {
+                table: Execution::TABLE,
+                id: payment.id.0,
+                what: format!("{stop:?}"),
+            })?;
         write(sql, &counted)?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use domain::kernel::money::Money;
 use domain::ledger::account::ROUND;
 
 use crate::StoreError;
-use crate::workspace::record::{Column, Reader};
+use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
 
 /// A rule, and the query that finds what breaks it: its first column says which row, as a text.
@@ -457,7 +457,7 @@ fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
                     AND (balance_minor <> 0 OR balance_rounds <> 0)";
     let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
     for row in sql.rows(accounts, &vec![])? {
-        let mut reader = Reader::new(&row, "accounts", 0);
+        let mut reader = RowReader::new(&row, "accounts", 0);
         let (currency, rounds): (Currency, i64) =
             (Column::take(&mut reader)?, Column::take(&mut reader)?);
         let minor: i64 = Column::take(&mut reader)?;

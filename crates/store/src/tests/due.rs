@@ -9,8 +9,8 @@ use crate::schema::migrate;
 use crate::testing::{Own, Stage, fill, superuser};
 use crate::tests::bare;
 use crate::workspace::record::Record as _;
-use crate::workspace::sql::{Sql, params};
-use crate::workspace::sql_value::Cell;
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{SqlValue, params};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
@@ -82,7 +82,7 @@ fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
         stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
         assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
         assert_eq!(
-            stage.ask(async |q| q.executions_put_off(MerchantId(1), NOW, 9).await.unwrap()),
+            stage.ask(async |q| q.postponed_executions(MerchantId(1), NOW, 9).await.unwrap()),
             []
         );
     }
@@ -180,7 +180,7 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
         let mut found = vec![];
         for merchant in [1, 2, 3].map(MerchantId) {
             found.extend(
-                stage.ask(async |q| q.executions_put_off(merchant, NOW, 1_000).await.unwrap()),
+                stage.ask(async |q| q.postponed_executions(merchant, NOW, 1_000).await.unwrap()),
             );
         }
         found.sort_unstable();
@@ -252,12 +252,12 @@ fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
                 &vec![],
             )
             .unwrap();
-        let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.cells())).collect();
-        let cells = |id, at, lease| format!("{:?}", [id, at, lease, Cell::Int(1)]);
+        let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.values())).collect();
+        let values = |id, at, lease| format!("{:?}", [id, at, lease, SqlValue::Int(1)]);
         let expected = [
-            cells(Cell::Int(11), Cell::Int(70), Cell::Int(80)),
-            cells(Cell::Int(21), Cell::Int(5_070), Cell::Int(80)),
-            cells(Cell::Int(22), Cell::Null, Cell::Null),
+            values(SqlValue::Int(11), SqlValue::Int(70), SqlValue::Int(80)),
+            values(SqlValue::Int(21), SqlValue::Int(5_070), SqlValue::Int(80)),
+            values(SqlValue::Int(22), SqlValue::Null, SqlValue::Null),
         ];
         assert_eq!(rows, expected);
     }

@@ -12,10 +12,12 @@ use domain::ledger::wallet::OwnerType;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 
-use crate::reads::lists::{
-    AccountFilter, EventFilter, LOOKED_AT, Page, Part, SourceFilter, WalletFilter,
-};
-use crate::reads::queries::Queries;
+use crate::reads::Queries;
+use crate::reads::events::EventFilter;
+use crate::reads::pages::{MAX_SCANNED_ROWS, Page, PageOfRows};
+use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::sources::SourceFilter;
+use crate::reads::wallets::WalletFilter;
 use crate::testing::{MERCHANTS, ROWS, Stage, fill};
 use crate::workspace::sql::Dialect;
 use crate::{Database, StoreError};
@@ -42,7 +44,7 @@ impl Stage {
         &mut self,
         what: &str,
         sorts: bool,
-        read: impl AsyncFn(&Queries, Page) -> Part<T>,
+        read: impl AsyncFn(&Queries, Page) -> PageOfRows<T>,
         id: impl Fn(&T) -> i64,
     ) {
         let mut ids: Vec<i64> = vec![];
@@ -50,8 +52,9 @@ impl Stage {
         let mut reads = 0;
         loop {
             reads += 1;
-            let Part { rows, looked_to } = self.ask(async |queries| read(queries, page).await);
-            assert_eq!(looked_to, None, "{what} has no filter");
+            let PageOfRows { rows, scanned_to } =
+                self.ask(async |queries| read(queries, page).await);
+            assert_eq!(scanned_to, None, "{what} has no filter");
             ids.extend(rows.iter().map(&id));
             // That a page is empty because the list ended is looked at once more.
             reads += usize::from(rows.is_empty() && page.after_id.is_some());
@@ -114,7 +117,7 @@ fn every_list_is_read_by_an_index() {
             |row| row.id.0,
         );
         let read = async |q: &Queries, page| {
-            q.payment_accounts(MINE, AccountFilter::default(), page).await.unwrap()
+            q.payment_accounts(MINE, PaymentAccountFilter::default(), page).await.unwrap()
         };
         stage.assert_list("payment accounts", false, read, |row| row.id.0);
         stage.assert_list(
@@ -172,12 +175,12 @@ fn filters(stage: &mut Stage, page: Page) {
     stage.assert_plans("counterparties", FILTERED, false);
     let (method, operation, is_active) =
         (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
-    let filter = AccountFilter { party, method, operation, is_active };
+    let filter = PaymentAccountFilter { party, method, operation, is_active };
     let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
     assert_eq!(found.rows.len(), 1);
     // One account: PostgreSQL reads those of the merchant and sorts what is left.
     stage.assert_plans("payment accounts", FILTERED, stage.sql.dialect() == Dialect::Postgres);
-    let filter = AccountFilter { party: None, ..filter };
+    let filter = PaymentAccountFilter { party: None, ..filter };
     stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
     stage.assert_plans("payment accounts of all", FILTERED, false);
     let found = stage.ask(async |q| {
@@ -199,11 +202,11 @@ fn filters(stage: &mut Stage, page: Page) {
     assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
     let plans = stage.plans();
     assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
-    let (kind, subject) = (Some(EventType::ExecutionCompleted), Some(EventEntity::Execution));
-    let filter = EventFilter { kind, subject, subject_id: None };
+    let (kind, entity) = (Some(EventType::ExecutionCompleted), Some(EventEntity::Execution));
+    let filter = EventFilter { kind, entity, entity_id: None };
     stage.ask(async |q| q.events(MINE, filter, page).await.unwrap());
     stage.assert_plans("events", FILTERED, false);
-    let about = EventFilter { subject_id: Some(18), ..filter };
+    let about = EventFilter { entity_id: Some(18), ..filter };
     assert_eq!(stage.ask(async |q| q.events(MINE, about, page).await.unwrap()).rows.len(), 1);
     let plans = stage.plans();
     assert!(plans.len() == FILTERED && told(&plans).contains("events_of_subject"), "{plans:?}");
@@ -214,7 +217,7 @@ fn filters(stage: &mut Stage, page: Page) {
 fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
     for mut stage in Stage::both() {
         fill(&mut stage);
-        let rows = LOOKED_AT * 2 + 100;
+        let rows = MAX_SCANNED_ROWS * 2 + 100;
         stage.fill(&format!(
             "INSERT INTO sources (id, merchant_id, type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, \
              as_payment_link, created_at, updated_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
@@ -230,11 +233,11 @@ fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
             stage.assert_plans("orders", FILTERED, false);
             pages += 1;
             found.extend(part.rows.iter().map(|row| row.id.0));
-            match part.looked_to {
+            match part.scanned_to {
                 Some(id) => {
                     assert_eq!(
                         id,
-                        1_000_000 + rows - LOOKED_AT * pages + 1,
+                        1_000_000 + rows - MAX_SCANNED_ROWS * pages + 1,
                         "each page goes on where the one before ended"
                     );
                     page.after_id = Some(id);
@@ -252,15 +255,15 @@ fn no_list_is_read_from_a_file_without_its_name() {
         let Database::Sqlite(path) = &stage.place else { continue };
         let away = path.with_extension("away");
         std::fs::rename(path, &away).unwrap();
-        assert!(matches!(stage.queries.look(), Err(StoreError::Misplaced { .. })));
+        assert!(matches!(stage.queries.check_file(), Err(StoreError::FileMoved { .. })));
         let read = || {
             stage.ask(async |q| {
                 q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows)
             })
         };
-        assert!(matches!(read(), Err(StoreError::Misplaced { .. })), "{:?}", read());
+        assert!(matches!(read(), Err(StoreError::FileMoved { .. })), "{:?}", read());
         std::fs::rename(&away, path).unwrap();
-        stage.queries.look().unwrap();
+        stage.queries.check_file().unwrap();
         assert_eq!(read().unwrap(), []);
     }
 }
@@ -270,14 +273,14 @@ fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
     for stage in Stage::both() {
         if stage.sql.dialect() == Dialect::Sqlite {
             let read_on =
-                |_: &dyn crate::workspace::sql_value::Found| Ok(std::thread::current().id());
+                |_: &dyn crate::workspace::sql_value::ResultRow| Ok(std::thread::current().id());
             let threads = stage
-                .ask(async |q| q.rows_apart("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
+                .ask(async |q| q.list_rows("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
             assert_ne!(threads, [std::thread::current().id()]);
         }
         stage.ask(async |q| {
-            let turns = u32::try_from(q.lists.available_permits()).unwrap();
-            let all = q.lists.acquire_many(turns).await.unwrap();
+            let permits = u32::try_from(q.list_permits.available_permits()).unwrap();
+            let all = q.list_permits.acquire_many(permits).await.unwrap();
             assert!(matches!(
                 q.executions(MINE, first(Dialect::Sqlite)).await,
                 Err(StoreError::Pool(_))
@@ -294,7 +297,7 @@ fn a_place_that_is_another_merchants_is_no_place() {
     for mut stage in Stage::both() {
         fill(&mut stage);
         let theirs = Page { limit: 10, after_id: Some(4_011) };
-        let no_place = |error| matches!(error, StoreError::NoPlace);
+        let no_place = |error| matches!(error, StoreError::UnknownCursor);
         assert!(no_place(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap_err())));
         assert!(no_place(
             stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())

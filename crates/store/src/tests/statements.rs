@@ -2,6 +2,7 @@
 //! index.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use domain::decision::event::EventType;
 use domain::directory::party::Relationship;
@@ -19,8 +20,12 @@ use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
 use domain::tariff::{Fee, Tariff};
 
-use crate::reads::lists::{AccountFilter, EventFilter, Page, SourceFilter, WalletFilter};
-use crate::reads::queries::Queries;
+use crate::reads::Queries;
+use crate::reads::events::EventFilter;
+use crate::reads::pages::Page;
+use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::sources::SourceFilter;
+use crate::reads::wallets::WalletFilter;
 use crate::schema::market::{Country, Digits, FromText};
 use crate::schema::tariff::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
 use crate::schema::{installation, verify};
@@ -200,8 +205,8 @@ macro_rules! reads {
 async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let (kind, id) = (SourceType::Invoice, SourceId(10));
     let (accounts, sources, wallets) =
-        (AccountFilter::default(), SourceFilter::default(), WalletFilter::default());
-    let of_party = AccountFilter { party: Some(PartyId(10)), ..accounts };
+        (PaymentAccountFilter::default(), SourceFilter::default(), WalletFilter::default());
+    let of_party = PaymentAccountFilter { party: Some(PartyId(10)), ..accounts };
     let referred = SourceFilter {
         reference: Some("x18".to_owned()),
         status: Some(SourceStatus::Idle),
@@ -210,11 +215,11 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
     let many: Vec<EventId> = (1..50).map(EventId).collect();
     let events = EventFilter::default();
     let about =
-        EventFilter { kind: Some(EventType::ExecutionFailed), subject: None, subject_id: Some(12) };
+        EventFilter { kind: Some(EventType::ExecutionFailed), entity: None, entity_id: Some(12) };
     let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
     let relationship = Some(Relationship::Customer);
     reads! { q:
-        api_key("k10"), tenant(ApiKeyId(10)), tariff(), page_of(id), page_by_token("t10"), merchant(MINE),
+        api_key("k10"), tenant(ApiKeyId(10)), tariff(), checkout_of(id), checkout_by_token("t10"), merchant(MINE),
         party(MINE, PartyId(10)), parties(MINE, None, PAGE), parties(MINE, Some("a"), AFTER),
         counterparty(MINE, CounterpartyId(10)), counterparties(MINE, None, None, PAGE),
         counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),
@@ -233,7 +238,7 @@ async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
         wallets(MINE, WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
         wallets(MINE, WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), merchants_after(MINE, 10), wallet_entries(&wallet, PAGE),
         wallet_entries(&wallet, Page { limit: 10, after_id: Some(12) }),
-        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10), executions_put_off(MINE, NOW, 10),
+        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10), postponed_executions(MINE, NOW, 10),
         merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
         open_reviews(), any_wallet(WalletId(10)), has_open_credits(&wallet), signing_keys(), ping(),
     }
@@ -266,14 +271,20 @@ fn the_types_of_sources_are_those_of_the_merchants_own() {
     }
 }
 
+/// The source of every file of `reads/`: the folder is read, so that no new file is forgotten.
+fn sources_of_reads() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reads");
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn every_read_is_understood_and_finds_its_rows_by_an_index() {
-    let sources = [include_str!("../reads/queries.rs"), include_str!("../reads/lists.rs")];
-    let named = |rest: &'static str| rest.split(['(', '<']).next();
+    let sources = sources_of_reads();
     let declared: BTreeSet<&str> = sources
         .iter()
         .flat_map(|source| source.split("pub async fn ").skip(1))
-        .filter_map(named)
+        .filter_map(|rest| rest.split(['(', '<']).next())
         .collect();
     for mut stage in Stage::both() {
         fill(&mut stage);

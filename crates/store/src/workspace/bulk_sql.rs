@@ -1,31 +1,36 @@
-//! PostgreSQL's statements for many rows at a time: one text a table and operation, whatever the
-//! number of rows, so that each is prepared once on a connection.
+//! PostgreSQL's statements for many rows at a time. The values of a column are one array parameter, so
+//! the text does not depend on the number of rows and is prepared once on a connection.
 
-use crate::workspace::sql_value::Type;
+use crate::workspace::sql_value::ColumnType;
 
-/// Of one table.
+/// The statements of one table.
 #[derive(Debug)]
-pub struct Texts {
-    /// Writes new rows: an array a column.
+pub struct BulkSql {
+    /// Inserts rows: one array for each column.
     pub insert: String,
-    /// Changes rows: an array a changing column, then the ids.
+    /// Updates rows: one array for each changing column, then the ids.
     pub update: String,
     /// Finds rows by their ids.
     pub by_ids: String,
-    /// The same, and keeps others from changing them until the transaction ends; in the order of
-    /// the ids, so that two transactions never wait for each other in a circle.
+    /// Finds rows by their ids and locks them until the transaction ends. In the order of the ids, so
+    /// that two transactions do not deadlock.
     pub lock: String,
-    /// The same for rows that somebody named: only those that are their owner's, where one is given
-    /// beside the id. Another's row is neither answered nor locked.
+    /// Locks rows by their ids and owners. If an owner is given, a row of another owner is neither
+    /// returned nor locked.
     pub lock_owned: String,
-    /// Finds rows by their other key: an array a column.
+    /// Finds rows by their alternate key: one array for each column.
     pub by_alt_keys: String,
 }
 
-impl Texts {
+impl BulkSql {
     /// The texts for a table of these columns, the id first and the changing ones from `fixed` on.
     #[must_use]
-    pub fn new(table: &str, all: &[(&'static str, Type)], fixed: usize, name: &[&str]) -> Self {
+    pub fn new(
+        table: &str,
+        all: &[(&'static str, ColumnType)],
+        fixed: usize,
+        name: &[&str],
+    ) -> Self {
         let names: Vec<&str> = all.iter().map(|(column, _)| *column).collect();
         let id = names.first().copied().unwrap_or("id");
         let list = names.join(", ");
@@ -39,7 +44,7 @@ impl Texts {
         let matches: Vec<String> =
             name.iter().map(|column| format!("{table}.{column} = wanted.{column}")).collect();
         let matches = matches.join(" AND ");
-        // A row without the column belongs to nobody but itself.
+        // A table without merchants: a row counts as its own owner.
         let owner = if names.contains(&"merchant_id") { "merchant_id" } else { id };
         let asked = format!(
             "{} AS wanted ({})",
@@ -55,8 +60,8 @@ impl Texts {
                 changes().map(|(column, _)| *column).collect::<Vec<_>>().join(", "),
             ),
             by_ids: format!("SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[])"),
-            // Ids are for ever: whoever writes a row that points at a locked one does not wait for
-            // it, nor it for them.
+            // NO KEY: ids never change, so inserting a row that refers to a locked one need not wait
+            // for the lock.
             lock: format!(
                 "SELECT {list} FROM {table} WHERE {id} = ANY($1::bigint[]) ORDER BY {id} FOR NO KEY UPDATE"
             ),
@@ -76,16 +81,16 @@ pub fn prefixed(table: &str, columns: &[&str]) -> String {
 }
 
 /// Writes new rows of a table that is known by its columns only: an array a column.
-pub fn append(table: &str, columns: &[(String, Type)]) -> String {
+pub fn append(table: &str, columns: &[(String, ColumnType)]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     format!("INSERT INTO {table} ({}) SELECT * FROM {}", names.join(", "), arrays(columns.iter()))
 }
 
 /// Parameters of array types, one a column, as rows.
-fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, Type)>) -> String {
-    let kind = |kind: Type| match kind {
-        Type::Int => "bigint",
-        Type::Text => "text",
+fn arrays<'a, N: 'a>(columns: impl Iterator<Item = &'a (N, ColumnType)>) -> String {
+    let kind = |kind: ColumnType| match kind {
+        ColumnType::Int => "bigint",
+        ColumnType::Text => "text",
     };
     let arrays: Vec<String> =
         columns.enumerate().map(|(i, (_, t))| format!("${}::{}[]", i + 1, kind(*t))).collect();

@@ -1,5 +1,5 @@
-//! A database file of SQLite's as a file: which one may be opened, how a new one comes to its name,
-//! whose log lies beside it, and whether it is still the one that was opened.
+//! SQLite's database file: which file may be opened, how a new one is given its name, whether the
+//! write-ahead log (`-wal`) of its name is its own, and whether the file was moved while it is open.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -13,14 +13,15 @@ use rusqlite::config::DbConfig;
 use crate::hex::hex;
 use crate::{StoreError, clock};
 
-/// How a database of SQLite's begins.
+/// The first bytes of every database of SQLite.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// Where its header has the number that says whose file it is.
-const APPLICATION: std::ops::Range<usize> = 68..72;
-/// The end of the name of a log's index.
-const INDEX: &str = "-shm";
-/// That number of a backup which nobody has opened: it has no log, so that a log beside it is
-/// another file's.
+/// The position of the application id in the header. kola gives each database a random one, to tell
+/// whether a log belongs to it.
+const APPLICATION_ID: std::ops::Range<usize> = 68..72;
+/// The suffix of the index of the log, a file that the processes share as memory.
+const INDEX_SUFFIX: &str = "-shm";
+/// The application id of a backup that was never opened. It has no log, so a log of its name belongs
+/// to another file.
 pub const UNOPENED: i32 = i32::from_be_bytes(*b"kolc");
 
 fn refused(why: String) -> StoreError {
@@ -31,8 +32,8 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
     move |error| StoreError::Open { path: path.to_owned(), error }
 }
 
-/// SQLite's own files beside the database: `-wal`, the log of what was committed lately, and
-/// `-shm`, its index.
+/// The path of one of SQLite's own files in the database's folder: `-wal` is the log of recent
+/// commits, `-shm` its index.
 #[must_use]
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -40,10 +41,10 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// The ends of the names of SQLite's own files beside a database.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// The suffixes of SQLite's own files in the database's folder.
+const SQLITE_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// A name in the same folder for what is not finished.
+/// A temporary name in the same folder, for a file that is still being written.
 ///
 /// # Errors
 /// When the path has no file name, SQLite would read it as a URI, or take the file for one of its
@@ -60,7 +61,7 @@ pub fn aside(path: &Path, ending: &str) -> Result<PathBuf, StoreError> {
             path.display()
         )));
     }
-    if BESIDE.iter().any(|ending| name.ends_with(ending)) {
+    if SQLITE_SUFFIXES.iter().any(|ending| name.ends_with(ending)) {
         return Err(refused(format!(
             "{}: SQLite gives such names to its own files beside a database",
             path.display()
@@ -69,7 +70,7 @@ pub fn aside(path: &Path, ending: &str) -> Result<PathBuf, StoreError> {
     Ok(path.with_file_name(format!(".{name}.{}.{ending}", hex(&clock::random::<6>()?))))
 }
 
-/// Makes an empty file that only its owner may read, where there is none.
+/// Creates an empty file that only its owner may read.
 ///
 /// # Errors
 /// When there is one, or it cannot be made.
@@ -81,8 +82,7 @@ pub fn create_new(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// Gives a finished file its name, with all that is in it on disk. Nothing that has the name is
-/// written over.
+/// Syncs a finished file and renames it to its final name, without replacing an existing file.
 ///
 /// # Errors
 /// [`ErrorKind::AlreadyExists`], and whatever the disk says.
@@ -103,7 +103,7 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(()),
             Err(error) if error == rustix::io::Errno::EXIST => return Err(error.into()),
-            // A file system that cannot.
+            // The file system does not support it.
             Err(_) => {}
         }
     }
@@ -111,9 +111,11 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(from)
 }
 
-/// Removes a database file that nobody needs, and what lies beside it.
+/// Removes a database file that is no longer needed, with SQLite's own files of its name.
 pub fn remove(path: &Path) {
-    for path in std::iter::once(path.to_owned()).chain(BESIDE.map(|ending| beside(path, ending))) {
+    for path in
+        std::iter::once(path.to_owned()).chain(SQLITE_SUFFIXES.map(|ending| beside(path, ending)))
+    {
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != ErrorKind::NotFound
         {
@@ -122,12 +124,12 @@ pub fn remove(path: &Path) {
     }
 }
 
-/// Whether there is a database at this path. Before SQLite touches it: it would fill an empty file,
-/// follow a link to nothing, and read the log of another file into this one.
+/// Whether there is a database at this path. This is checked before SQLite opens it, because SQLite
+/// would fill an empty file, follow a dangling link, and apply the log of another file to this one.
 ///
 /// # Errors
 /// [`StoreError::Refused`] for what is no database, or lies beside a log that is not its own.
-pub fn is_there(path: &Path) -> Result<bool, StoreError> {
+pub fn exists(path: &Path) -> Result<bool, StoreError> {
     let name = path.display();
     if path.to_str().is_some_and(|path| path.starts_with("file:")) {
         return Err(refused(format!("{name} looks like a URI: write a path, like ./{name}")));
@@ -156,10 +158,10 @@ pub fn is_there(path: &Path) -> Result<bool, StoreError> {
             "{name} is empty, and no database: kola writes to no file that it has not made; remove it"
         )));
     }
-    if owner(path).map_err(failed(path))?.is_none() {
+    if application_id(path).map_err(failed(path))?.is_none() {
         return Err(refused(format!("{name} is no database of SQLite's")));
     }
-    if has_log && is_anothers(path).map_err(failed(path))? {
+    if has_log && has_foreign_log(path).map_err(failed(path))? {
         return Err(refused(format!(
             "{log} is not the log of {name}, which was put in the place of another file: SQLite would read payments of that one \
              into it. Use `kola db restore` to put a backup in a database's place, or move {log} and its -shm away"
@@ -168,34 +170,35 @@ pub fn is_there(path: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// The number in a database's header that says whose file it is; `None` where that is no header.
-fn owner(path: &Path) -> io::Result<Option<[u8; 4]>> {
+/// The application id in a database's header; `None` if the file has no such header.
+fn application_id(path: &Path) -> io::Result<Option<[u8; 4]>> {
     let mut head = [0; 100];
     match File::open(path)?.read_exact(&mut head) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(error),
         Ok(()) if !head.starts_with(MAGIC) => Ok(None),
-        Ok(()) => Ok(head.get(APPLICATION).and_then(|number| number.try_into().ok())),
+        Ok(()) => Ok(head.get(APPLICATION_ID).and_then(|number| number.try_into().ok())),
     }
 }
 
-/// Whether a log holds another number than the database beside it.
-fn is_anothers(path: &Path) -> io::Result<bool> {
+/// Whether the log of this name belongs to another database: their application ids differ.
+fn has_foreign_log(path: &Path) -> io::Result<bool> {
     let differ = || {
-        let (owner, of_log) = (owner(path)?, owner_in_log(&beside(path, "-wal"))?);
-        Ok(owner == Some(UNOPENED.to_be_bytes()) || of_log.is_some() && of_log != owner)
+        let (of_file, of_log) =
+            (application_id(path)?, application_id_in_log(&beside(path, "-wal"))?);
+        Ok(of_file == Some(UNOPENED.to_be_bytes()) || of_log.is_some() && of_log != of_file)
     };
     if !differ()? {
         return Ok(false);
     }
-    // A server may be renewing the number at this very moment.
+    // A server may be changing the application id at this moment: check a second time.
     std::thread::sleep(Duration::from_millis(250));
     differ()
 }
 
-/// The number as the log has it: in its last copy of the database's first page. `None` where it has
-/// no such copy.
-fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
+/// The application id in the log's last copy of the database's first page; `None` if the log has no
+/// such copy.
+fn application_id_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
     const HEADER: usize = 32;
     const FRAME: usize = 24;
     let mut log = match File::open(path) {
@@ -212,7 +215,7 @@ fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
     let (page, salts) = (i64::from(word(&header, 8)), (word(&header, 16), word(&header, 20)));
     let mut found = None;
     let mut frame = [0; FRAME];
-    // What follows with other salts is left of an earlier round.
+    // Frames with other salts are left over from before the last checkpoint.
     while log.read_exact(&mut frame).is_ok() && (word(&frame, 8), word(&frame, 12)) == salts {
         if word(&frame, 0) != 1 {
             log.seek_relative(page)?;
@@ -222,19 +225,16 @@ fn owner_in_log(path: &Path) -> io::Result<Option<[u8; 4]>> {
         if log.read_exact(&mut first).is_err() {
             break;
         }
-        found = first.get(APPLICATION).and_then(|number| number.try_into().ok());
+        found = first.get(APPLICATION_ID).and_then(|number| number.try_into().ok());
         log.seek_relative(page.saturating_sub(100))?;
     }
     Ok(found)
 }
 
-/// Gives the database of a server that starts a new number, in the file itself and at the beginning
-/// of its log: so this log is not taken for that of a copy which was made before. Where another
-/// process has the file open, both keep the number they have.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn renew(connection: &Connection) -> Result<(), StoreError> {
+/// Gives the database a new application id when a server starts, in the file itself and at the start
+/// of its log. So this log is never taken for that of a copy that was made earlier. If another process
+/// has the file open, the id stays as it is.
+pub fn renew_application_id(connection: &Connection) -> Result<(), StoreError> {
     let mode = |mode: &str| {
         connection
             .pragma_update_and_check(None, "journal_mode", mode, |row| row.get::<_, String>(0))
@@ -249,25 +249,26 @@ pub fn renew(connection: &Connection) -> Result<(), StoreError> {
         Err(error) if error.is_busy() => return Ok(()),
         Err(error) => return Err(error),
     }
-    // Writes the first page, and nothing else.
+    // Writes the first page to the log, and changes nothing.
     let version =
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     Ok(connection.pragma_update(None, "user_version", version)?)
 }
 
-/// A file that no process may use meanwhile.
-pub struct Alone(
+/// A lock on a database file: no other process can use it.
+pub struct ExclusiveFileLock(
     #[expect(dead_code, reason = "the lock is held as long as the file is open")] File,
 );
 
-/// Makes sure that no other process has a database open. Only before this process opens it.
+/// Makes sure that no other process has the database open. Must be called before this process opens
+/// it.
 ///
 /// # Errors
 /// [`StoreError::Refused`] when one has.
-pub fn alone(path: &Path) -> Result<Alone, StoreError> {
+pub fn lock_exclusively(path: &Path) -> Result<ExclusiveFileLock, StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed(path))?;
-    // Every connection of SQLite's to a database with a log holds a lock on some bytes of the file
-    // until it is closed.
+    // Every connection of SQLite to a database with a log holds a lock on some bytes of the file until
+    // it is closed.
     #[cfg(unix)]
     match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -279,10 +280,10 @@ pub fn alone(path: &Path) -> Result<Alone, StoreError> {
         }
         Err(error) => return Err(failed(path)(error.into())),
     }
-    Ok(Alone(file))
+    Ok(ExclusiveFileLock(file))
 }
 
-/// What a file is known by while it has names.
+/// Device and inode.
 type Identity = (u64, u64);
 
 fn identity(path: &Path) -> Option<Identity> {
@@ -293,50 +294,50 @@ fn identity(path: &Path) -> Option<Identity> {
     }
     #[cfg(not(unix))]
     {
-        // A file that is open there can be neither removed nor replaced.
+        // On such systems an open file can be neither removed nor replaced.
         fs::metadata(path).ok().map(|_| (0, 0))
     }
 }
 
-/// The files that a connection has open: the database, its log, and the index of its log. The index
-/// has the locks, too: beside one without a name another process makes its own, and both write over
-/// what the other has appended to the log.
+/// The files that a connection has open: the database, its log and the index of its log. The index
+/// also holds the locks: if it is removed, another process creates its own, and then both overwrite
+/// what the other one appended to the log.
 #[derive(Debug)]
-pub struct Opened(Vec<(PathBuf, Identity)>);
+pub struct OpenFiles(Vec<(PathBuf, Identity)>);
 
-impl Opened {
-    /// Those of a connection that has read already.
+impl OpenFiles {
+    /// The files of a connection that has already read.
     #[must_use]
     pub fn of(connection: &Connection) -> Self {
         let path = connection.path().filter(|path| !path.is_empty()).map(PathBuf::from);
         let files = path.map(|path| {
-            let (log, index) = (beside(&path, "-wal"), beside(&path, INDEX));
+            let (log, index) = (beside(&path, "-wal"), beside(&path, INDEX_SUFFIX));
             [path, log, index]
         });
         let files = files.into_iter().flatten();
         Self(files.filter_map(|path| identity(&path).map(|found| (path, found))).collect())
     }
 
-    /// Makes sure that they are still there under their names: what is written into a file without
-    /// a name is gone when the process ends.
+    /// Makes sure that the files still have their names: a file without a name is deleted when the
+    /// process ends, with everything written into it.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
+    /// [`StoreError::FileMoved`].
     pub fn check(&self) -> Result<(), StoreError> {
         match self.0.iter().find(|(path, opened)| identity(path) != Some(*opened)) {
             None => Ok(()),
-            Some((path, _)) => Err(StoreError::Misplaced { path: path.clone() }),
+            Some((path, _)) => Err(StoreError::FileMoved { path: path.clone() }),
         }
     }
 
-    /// Before a connection is closed: where only the index was removed or replaced, the log is left
-    /// to whoever opens the database next, who makes the index anew. By the old one it would be
-    /// written back and removed without what other processes have appended since.
+    /// Called before a connection is closed. If only the index was removed or replaced, the connection
+    /// must leave the log to the process that opens the database next and builds a new index. With the
+    /// old index it would checkpoint and remove the log without what other processes appended since.
     pub fn leave_log(&self, connection: &Connection) {
         let is_index =
-            |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX.as_bytes());
+            |path: &Path| path.as_os_str().as_encoded_bytes().ends_with(INDEX_SUFFIX.as_bytes());
         let only_index =
-            matches!(self.check(), Err(StoreError::Misplaced { path }) if is_index(&path));
+            matches!(self.check(), Err(StoreError::FileMoved { path }) if is_index(&path));
         if only_index
             && let Err(error) =
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
@@ -354,8 +355,8 @@ mod tests {
     fn what_is_no_database_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kola.db");
-        assert!(!is_there(&path).unwrap());
-        let said = |path: &Path| is_there(path).unwrap_err().to_string();
+        assert!(!exists(&path).unwrap());
+        let said = |path: &Path| exists(path).unwrap_err().to_string();
         assert!(said(folder.path()).contains("is no file"));
         fs::write(&path, "").unwrap();
         assert!(said(&path).contains("is empty"));
@@ -381,25 +382,25 @@ mod tests {
             connection
                 .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (x)")
                 .unwrap();
-            renew(&connection).unwrap();
+            renew_application_id(&connection).unwrap();
             connection.execute("INSERT INTO t VALUES (?1)", [number]).unwrap();
             connection
         };
         drop(write(1));
         let earlier = fs::read(&path).unwrap();
         let open = write(2);
-        let log = owner_in_log(&beside(&path, "-wal")).unwrap();
-        assert!(log.is_some() && log == owner(&path).unwrap());
-        assert!(!is_anothers(&path).unwrap());
+        let log = application_id_in_log(&beside(&path, "-wal")).unwrap();
+        assert!(log.is_some() && log == application_id(&path).unwrap());
+        assert!(!has_foreign_log(&path).unwrap());
         // Another connection keeps the number from being renewed.
         let second = write(3);
-        assert_eq!(owner_in_log(&beside(&path, "-wal")).unwrap(), log);
+        assert_eq!(application_id_in_log(&beside(&path, "-wal")).unwrap(), log);
         let (copy, log) = (folder.path().join("copy.db"), fs::read(beside(&path, "-wal")).unwrap());
         fs::write(&copy, earlier).unwrap();
         fs::write(beside(&copy, "-wal"), log).unwrap();
         assert!(
-            is_anothers(&copy).unwrap()
-                && is_there(&copy).unwrap_err().to_string().contains("is not the log of")
+            has_foreign_log(&copy).unwrap()
+                && exists(&copy).unwrap_err().to_string().contains("is not the log of")
         );
         drop((open, second));
     }

@@ -1,4 +1,4 @@
-//! How a row type is spelt in columns: one list, from which the statements of every database come.
+//! The mapping of row types to columns. The statements for both databases are made from it.
 
 use std::borrow::Cow;
 
@@ -10,46 +10,50 @@ use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
 
 use crate::StoreError;
-use crate::workspace::bulk_sql::{Texts, prefixed};
-use crate::workspace::sql_value::{Cell, Found, Type};
+use crate::workspace::bulk_sql::{BulkSql, prefixed};
+use crate::workspace::sql_value::{ColumnType, ResultRow, SqlValue};
 
 /// Reads a row's columns from left to right.
-pub struct Reader<'a> {
-    found: &'a dyn Found,
+pub struct RowReader<'a> {
+    row: &'a dyn ResultRow,
     table: &'static str,
     next: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RowReader<'a> {
     /// A reader that starts at column `first`.
     #[must_use]
-    pub fn new(found: &'a dyn Found, table: &'static str, first: usize) -> Self {
-        Self { found, table, next: first }
+    pub fn new(row: &'a dyn ResultRow, table: &'static str, first: usize) -> Self {
+        Self { row, table, next: first }
     }
 
-    fn cell(&mut self) -> Result<Cell<'a>, StoreError> {
+    fn value(&mut self) -> Result<SqlValue<'a>, StoreError> {
         self.next += 1;
-        self.found.cell(self.next - 1)
+        self.row.value(self.next - 1)
     }
 
     fn broken(&self, what: String) -> StoreError {
-        let id = match self.found.cell(0) {
-            Ok(Cell::Int(id)) => id,
+        let id = match self.row.value(0) {
+            Ok(SqlValue::Int(id)) => id,
             _ => 0,
         };
-        StoreError::Broken { table: self.table, id, what: format!("column {}: {what}", self.next) }
+        StoreError::Inconsistent {
+            table: self.table,
+            id,
+            what: format!("column {}: {what}", self.next),
+        }
     }
 
     fn int(&mut self) -> Result<i64, StoreError> {
-        match self.cell()? {
-            Cell::Int(value) => Ok(value),
+        match self.value()? {
+            SqlValue::Int(value) => Ok(value),
             other => Err(self.broken(format!("{other:?} is not an integer"))),
         }
     }
 
     fn text(&mut self) -> Result<Cow<'a, str>, StoreError> {
-        match self.cell()? {
-            Cell::Text(value) => Ok(value),
+        match self.value()? {
+            SqlValue::Text(value) => Ok(value),
             other => Err(self.broken(format!("{other:?} is not a text"))),
         }
     }
@@ -57,46 +61,46 @@ impl<'a> Reader<'a> {
 
 /// A value that is stored in one or more columns.
 pub trait Column: Sized {
-    /// How many.
+    /// The number of columns.
     const WIDTH: usize = 1;
 
     /// Appends the types of the columns.
-    fn types(types: &mut Vec<Type>);
+    fn types(types: &mut Vec<ColumnType>);
 
     /// Appends the values of the columns.
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
     /// Reads the value.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] for what it cannot be.
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError>;
+    /// [`StoreError::Inconsistent`] for what it cannot be.
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 }
 
 impl Column for i64 {
-    fn types(types: &mut Vec<Type>) {
-        types.push(Type::Int);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Int(*self));
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(*self));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.int()
     }
 }
 
 impl Column for bool {
-    fn types(types: &mut Vec<Type>) {
-        types.push(Type::Int);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Int((*self).into()));
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int((*self).into()));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         match reader.int()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -106,43 +110,43 @@ impl Column for bool {
 }
 
 impl Column for String {
-    fn types(types: &mut Vec<Type>) {
-        types.push(Type::Text);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Text(Cow::Borrowed(self)));
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Text(Cow::Borrowed(self)));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.text().map(Cow::into_owned)
     }
 }
 
 impl Column for Timestamp {
-    fn types(types: &mut Vec<Type>) {
-        types.push(Type::Int);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Int(self.0));
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.0));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         reader.int().map(Self)
     }
 }
 
 impl Column for Currency {
-    fn types(types: &mut Vec<Type>) {
-        types.push(Type::Text);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Text(Cow::Borrowed(self.code())));
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Text(Cow::Borrowed(self.code())));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         let code = reader.text()?;
         Self::parse(&code).ok_or_else(|| reader.broken(format!("{code} is not a currency")))
     }
@@ -151,17 +155,17 @@ impl Column for Currency {
 impl Column for Money {
     const WIDTH: usize = 2;
 
-    fn types(types: &mut Vec<Type>) {
+    fn types(types: &mut Vec<ColumnType>) {
         i64::types(types);
         Currency::types(types);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.minor.put(cells);
-        self.currency.put(cells);
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.minor.put(values);
+        self.currency.put(values);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Ok(Self::new(i64::take(reader)?, Currency::take(reader)?))
     }
 }
@@ -169,16 +173,16 @@ impl Column for Money {
 impl Column for Ratio {
     const WIDTH: usize = 2;
 
-    fn types(types: &mut Vec<Type>) {
-        types.extend([Type::Int, Type::Int]);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int, ColumnType::Int]);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        cells.push(Cell::Int(self.num()));
-        cells.push(Cell::Int(self.den()));
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.num()));
+        values.push(SqlValue::Int(self.den()));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         let (num, den) = (reader.int()?, reader.int()?);
         Self::new(num, den).ok_or_else(|| reader.broken(format!("{num}/{den} is not a ratio")))
     }
@@ -187,17 +191,17 @@ impl Column for Ratio {
 impl Column for Owner {
     const WIDTH: usize = 2;
 
-    fn types(types: &mut Vec<Type>) {
-        types.extend([Type::Text, Type::Int]);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Text, ColumnType::Int]);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         let (kind, id) = self.parts();
-        cells.push(Cell::Text(Cow::Borrowed(kind.as_str())));
-        cells.push(Cell::Int(id));
+        values.push(SqlValue::Text(Cow::Borrowed(kind.as_str())));
+        values.push(SqlValue::Int(id));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Ok(Self::from_parts(OwnerType::take(reader)?, reader.int()?))
     }
 }
@@ -205,17 +209,17 @@ impl Column for Owner {
 impl Column for Recipient {
     const WIDTH: usize = 3;
 
-    fn types(types: &mut Vec<Type>) {
+    fn types(types: &mut Vec<ColumnType>) {
         Owner::types(types);
         String::types(types);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.owner.put(cells);
-        self.name.put(cells);
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.owner.put(values);
+        self.name.put(values);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Ok(Self { owner: Owner::take(reader)?, name: String::take(reader)? })
     }
 }
@@ -223,19 +227,19 @@ impl Column for Recipient {
 impl<T: Column> Column for Option<T> {
     const WIDTH: usize = T::WIDTH;
 
-    fn types(types: &mut Vec<Type>) {
+    fn types(types: &mut Vec<ColumnType>) {
         T::types(types);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         match self {
-            Some(value) => value.put(cells),
-            None => cells.extend(std::iter::repeat_n(Cell::Null, T::WIDTH)),
+            Some(value) => value.put(values),
+            None => values.extend(std::iter::repeat_n(SqlValue::Null, T::WIDTH)),
         }
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
-        if reader.found.cell(reader.next)? == Cell::Null {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        if reader.row.value(reader.next)? == SqlValue::Null {
             reader.next += T::WIDTH;
             return Ok(None);
         }
@@ -246,13 +250,13 @@ impl<T: Column> Column for Option<T> {
 impl Column for NoAltKey {
     const WIDTH: usize = 0;
 
-    fn types(_: &mut Vec<Type>) {}
+    fn types(_: &mut Vec<ColumnType>) {}
 
-    fn put<'a>(&'a self, _: &mut Vec<Cell<'a>>) {
+    fn put<'a>(&'a self, _: &mut Vec<SqlValue<'a>>) {
         match *self {}
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Err(reader.broken("a name where there is none".to_owned()))
     }
 }
@@ -260,17 +264,17 @@ impl Column for NoAltKey {
 impl<A: Column, B: Column> Column for (A, B) {
     const WIDTH: usize = A::WIDTH + B::WIDTH;
 
-    fn types(types: &mut Vec<Type>) {
+    fn types(types: &mut Vec<ColumnType>) {
         A::types(types);
         B::types(types);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.0.put(cells);
-        self.1.put(cells);
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.put(values);
+        self.1.put(values);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Ok((A::take(reader)?, B::take(reader)?))
     }
 }
@@ -278,36 +282,35 @@ impl<A: Column, B: Column> Column for (A, B) {
 impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
     const WIDTH: usize = A::WIDTH + B::WIDTH + C::WIDTH;
 
-    fn types(types: &mut Vec<Type>) {
+    fn types(types: &mut Vec<ColumnType>) {
         A::types(types);
         B::types(types);
         C::types(types);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-        self.0.put(cells);
-        self.1.put(cells);
-        self.2.put(cells);
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.put(values);
+        self.1.put(values);
+        self.2.put(values);
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         Ok((A::take(reader)?, B::take(reader)?, C::take(reader)?))
     }
 }
 
-/// Ids are integers.
 macro_rules! id_columns {
     ($($name:ident),+) => {$(
         impl Column for domain::kernel::ids::$name {
-            fn types(types: &mut Vec<Type>) {
-                types.push(Type::Int);
+            fn types(types: &mut Vec<ColumnType>) {
+                types.push(ColumnType::Int);
             }
 
-            fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                cells.push(Cell::Int(self.0));
+            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                values.push(SqlValue::Int(self.0));
             }
 
-            fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 reader.int().map(Self)
             }
         }
@@ -333,19 +336,19 @@ id_columns!(
     ReviewId
 );
 
-/// Enums are spelt as the API spells them.
+/// Enums are stored as texts, spelt as in the API.
 macro_rules! enum_columns {
     ($($path:path),+ $(,)?) => {$(
         impl Column for $path {
-            fn types(types: &mut Vec<Type>) {
-                types.push(Type::Text);
+            fn types(types: &mut Vec<ColumnType>) {
+                types.push(ColumnType::Text);
             }
 
-            fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                cells.push(Cell::Text(Cow::Borrowed(self.as_str())));
+            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                values.push(SqlValue::Text(Cow::Borrowed(self.as_str())));
             }
 
-            fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 let text = reader.text()?;
                 Self::parse(&text).ok_or_else(|| reader.broken(format!("{text} is not a member of the enum")))
             }
@@ -375,17 +378,15 @@ enum_columns!(
     domain::exceptions::review::ReviewStatus,
 );
 
-/// A table's columns and the texts of its statements for one row at a time, with `?` for a value.
-/// Of statements for many rows at a time see [`Texts`].
+/// A table's columns, and its statements for one row at a time, with `?` for a value.
 #[derive(Debug)]
 pub struct Statements {
-    /// The table.
     pub table: &'static str,
     /// All columns with their types, the id first: the order of [`Record::put`].
-    pub all: Vec<(&'static str, Type)>,
-    /// How many of them never change; the others follow.
+    pub all: Vec<(&'static str, ColumnType)>,
+    /// The number of columns that never change. They come first.
     pub fixed: usize,
-    /// The columns of the other key.
+    /// The columns of the alternate key.
     pub name: &'static [&'static str],
     /// Writes a new row: all columns.
     pub insert: String,
@@ -393,23 +394,22 @@ pub struct Statements {
     pub update: String,
     /// Finds a row by its id.
     pub by_id: String,
-    /// Finds a row by its other key.
+    /// Finds a row by its alternate key.
     pub by_alt_key: String,
     /// All columns, as a list, prefixed by the table's name.
     pub columns: String,
     /// For many rows at a time.
-    pub many: Texts,
+    pub many: BulkSql,
 }
 
 impl Statements {
-    /// The texts for a table.
     #[must_use]
     pub fn new(
         table: &'static str,
         fixed: &[&'static str],
         changing: &[&'static str],
         name: &'static [&'static str],
-        types: Vec<Type>,
+        types: Vec<ColumnType>,
     ) -> Self {
         let columns: Vec<&'static str> = fixed.iter().chain(changing).copied().collect();
         let marks = vec!["?"; columns.len()].join(", ");
@@ -420,7 +420,7 @@ impl Statements {
         let all: Vec<_> = columns.iter().copied().zip(types).collect();
         Self {
             table,
-            many: Texts::new(table, &all, fixed.len(), name),
+            many: BulkSql::new(table, &all, fixed.len(), name),
             all,
             fixed: fixed.len(),
             name,
@@ -433,14 +433,14 @@ impl Statements {
     }
 }
 
-/// Appends the types of a field's columns; the field is only named.
-pub fn types_of<R, C: Column>(_: impl Fn(&R) -> &C, types: &mut Vec<Type>) {
+/// Appends the types of a field's columns. The closure only names the field, so that its type is
+/// inferred.
+pub fn types_of<R, C: Column>(_: impl Fn(&R) -> &C, types: &mut Vec<ColumnType>) {
     C::types(types);
 }
 
 /// A type whose values are rows of a table.
 pub trait Record: Sized {
-    /// The table.
     const TABLE: &'static str;
 
     /// How many columns a row has.
@@ -450,23 +450,20 @@ pub trait Record: Sized {
     fn statements() -> &'static Statements;
 
     /// The values of all columns, in the order of [`Statements::insert`].
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
     /// The values of the changing columns, then the id: the order of [`Statements::update`].
-    fn put_changes<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
+    fn put_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
 
     /// Reads a row.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] for a row that contradicts its type.
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError>;
+    /// [`StoreError::Inconsistent`] for a row that contradicts its type.
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
 
     /// Reads a row whose columns start at `first`.
-    ///
-    /// # Errors
-    /// See [`Record::take`].
-    fn from_row(found: &dyn Found, first: usize) -> Result<Self, StoreError> {
-        Self::take(&mut Reader::new(found, Self::TABLE, first))
+    fn from_row(row: &dyn ResultRow, first: usize) -> Result<Self, StoreError> {
+        Self::take(&mut RowReader::new(row, Self::TABLE, first))
     }
 }
 
@@ -495,17 +492,17 @@ macro_rules! record {
                 &STATEMENTS
             }
 
-            fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                $(self.$field.put(cells);)+
-                $(self.$cfield.put(cells);)*
+            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$field.put(values);)+
+                $(self.$cfield.put(values);)*
             }
 
-            fn put_changes<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
-                $(self.$cfield.put(cells);)*
-                record!(@first self cells $($field)+);
+            fn put_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$cfield.put(values);)*
+                record!(@first self values $($field)+);
             }
 
-            fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
                 Ok(Self {
                     $($field: Column::take(reader)?,)+
                     $($cfield: Column::take(reader)?,)*
@@ -513,6 +510,6 @@ macro_rules! record {
             }
         }
     };
-    (@first $self:ident $cells:ident $id:ident $($rest:ident)*) => { $self.$id.put($cells) };
+    (@first $self:ident $values:ident $id:ident $($rest:ident)*) => { $self.$id.put($values) };
 }
 pub(crate) use record;

@@ -7,8 +7,8 @@ use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
 use domain::kernel::time::Timestamp;
 
 use crate::StoreError;
-use crate::workspace::record::{Column, Reader, Record, Statements, record, types_of};
-use crate::workspace::sql_value::{Cell, Type};
+use crate::workspace::record::{Column, Record, RowReader, Statements, record, types_of};
+use crate::workspace::sql_value::{ColumnType, SqlValue};
 
 // Made and retired by the command line; its secret is for none who decides.
 record!(domain::directory::signing_key::SigningKey, "signing_keys",
@@ -45,11 +45,11 @@ const RESERVED: &str = "reserved";
 /// One text: the tries of a passcode are read and written together, and there are never more than
 /// some twenty. Each is its id, its API key, its time and a word.
 impl Column for PasscodeTries {
-    fn types(types: &mut Vec<Type>) {
-        types.push(Type::Text);
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
     }
 
-    fn put<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
         let one = |one: &PasscodeTry| {
             format!(
                 "{} {} {} {}",
@@ -59,10 +59,12 @@ impl Column for PasscodeTries {
                 if one.wrong { WRONG } else { RESERVED }
             )
         };
-        cells.push(Cell::Text(Cow::Owned(self.0.iter().map(one).collect::<Vec<_>>().join(", "))));
+        values.push(SqlValue::Text(Cow::Owned(
+            self.0.iter().map(one).collect::<Vec<_>>().join(", "),
+        )));
     }
 
-    fn take(reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
         let text = String::take(reader)?;
         let tries = text
             .split(',')
@@ -70,7 +72,7 @@ impl Column for PasscodeTries {
             .filter(|one| !one.is_empty())
             .map(one_try)
             .collect::<Option<_>>();
-        tries.map(Self).ok_or_else(|| StoreError::Broken {
+        tries.map(Self).ok_or_else(|| StoreError::Inconsistent {
             table: "passcodes",
             id: 0,
             what: format!("{text:?} are no tries of a passcode"),

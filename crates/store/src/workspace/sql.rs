@@ -1,10 +1,7 @@
-//! SQL that is not about rows of decisions: written once, with `:name` for a value, for both
-//! databases.
-
-use std::borrow::Cow;
+//! SQL that is written once for both databases, with `:name` for a value.
 
 use crate::StoreError;
-use crate::workspace::sql_value::{Cell, Found, Type};
+use crate::workspace::sql_value::{ColumnType, Params, ResultRow, SqlValue};
 
 /// Which database it is, where their SQL differs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,8 +13,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The operator of patterns that takes no notice of the case of the 26 letters: the same in
-    /// every database, whatever the locale that it was made with makes of others.
+    /// A LIKE operator that ignores the case of A to Z only, whatever the locale of the database.
     #[must_use]
     pub const fn like(self) -> &'static str {
         match self {
@@ -26,8 +22,8 @@ impl Dialect {
         }
     }
 
-    /// The rows of a parameter that is a text of integers with commas between them: what `IN`
-    /// takes.
+    /// A subquery for `IN`: the integers of the parameter `:ids`, a text of integers separated by
+    /// commas.
     #[must_use]
     pub const fn integers_of(self) -> &'static str {
         match self {
@@ -37,101 +33,29 @@ impl Dialect {
     }
 }
 
-/// The value of a parameter: it has its type even where it is null.
+/// A row whose values were copied out of the result.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Value<'a> {
-    /// An integer.
-    Int(Option<i64>),
-    /// A text.
-    Text(Option<Cow<'a, str>>),
-}
-
-impl Value<'_> {
-    /// Its type.
-    #[must_use]
-    pub const fn kind(&self) -> Type {
-        match self {
-            Self::Int(_) => Type::Int,
-            Self::Text(_) => Type::Text,
-        }
-    }
-}
-
-macro_rules! integers {
-    ($($integer:ty),+) => {$(
-        impl From<$integer> for Value<'_> {
-            fn from(value: $integer) -> Self {
-                Self::Int(Some(value.into()))
-            }
-        }
-
-        impl From<Option<$integer>> for Value<'_> {
-            fn from(value: Option<$integer>) -> Self {
-                Self::Int(value.map(Into::into))
-            }
-        }
-    )+};
-}
-integers!(i64, u32, u8, bool);
-
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(value: &'a str) -> Self {
-        Self::Text(Some(value.into()))
-    }
-}
-
-impl<'a> From<Option<&'a str>> for Value<'a> {
-    fn from(value: Option<&'a str>) -> Self {
-        Self::Text(value.map(Into::into))
-    }
-}
-
-impl From<String> for Value<'_> {
-    fn from(value: String) -> Self {
-        Self::Text(Some(value.into()))
-    }
-}
-
-impl From<Option<String>> for Value<'_> {
-    fn from(value: Option<String>) -> Self {
-        Self::Text(value.map(Into::into))
-    }
-}
-
-/// The parameters of a statement, by name; the name has its colon.
-pub type Params<'a> = Vec<(&'static str, Value<'a>)>;
-
-/// The parameters of a statement, one after the other.
-macro_rules! params {
-    ($($name:literal = $value:expr),* $(,)?) => { vec![$((concat!(":", $name), $crate::workspace::sql::Value::from($value))),*] };
-}
-pub(crate) use params;
-
-/// A row that was read as a whole.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OwnedRow(Vec<Cell<'static>>);
+pub struct OwnedRow(Vec<SqlValue<'static>>);
 
 impl OwnedRow {
     /// The first `width` columns of a row.
     ///
     /// # Errors
     /// [`StoreError`] for a value that is neither integer nor text.
-    pub fn read(found: &dyn Found, width: usize) -> Result<Self, StoreError> {
-        let owned = |cell: Cell<'_>| match cell {
-            Cell::Null => Cell::Null,
-            Cell::Int(value) => Cell::Int(value),
-            Cell::Text(value) => Cell::Text(Cow::Owned(value.into_owned())),
-        };
-        (0..width).map(|index| found.cell(index).map(owned)).collect::<Result<_, _>>().map(Self)
+    pub fn read(row: &dyn ResultRow, width: usize) -> Result<Self, StoreError> {
+        (0..width)
+            .map(|index| row.value(index).map(SqlValue::into_owned))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// All its values.
     #[must_use]
-    pub fn cells(&self) -> &[Cell<'static>] {
+    pub fn values(&self) -> &[SqlValue<'static>] {
         &self.0
     }
 
-    /// Takes the first column away.
+    /// Removes the first column.
     pub fn drop_first(&mut self) {
         self.0.drain(..1.min(self.0.len()));
     }
@@ -139,7 +63,7 @@ impl OwnedRow {
     /// The integer in the first column.
     ///
     /// # Errors
-    /// [`StoreError::Odd`] when there is none.
+    /// [`StoreError::Unexpected`] when there is none.
     pub fn integer(&self) -> Result<i64, StoreError> {
         integer(self)
     }
@@ -148,60 +72,48 @@ impl OwnedRow {
     #[must_use]
     pub fn text(&self, index: usize) -> Option<&str> {
         match self.0.get(index) {
-            Some(Cell::Text(text)) => Some(text),
+            Some(SqlValue::Text(text)) => Some(text),
             _ => None,
         }
     }
 }
 
-impl Found for OwnedRow {
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
-        self.0.get(index).cloned().ok_or(StoreError::Odd("a column is missing"))
+impl ResultRow for OwnedRow {
+    fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
+        self.0.get(index).cloned().ok_or(StoreError::Unexpected("a column is missing"))
     }
 }
 
 /// The integer in the first column.
 ///
 /// # Errors
-/// [`StoreError::Odd`] when there is none.
-pub fn integer(found: &dyn Found) -> Result<i64, StoreError> {
-    match found.cell(0)? {
-        Cell::Int(value) => Ok(value),
-        _ => Err(StoreError::Odd("an integer was expected")),
+/// [`StoreError::Unexpected`] when there is none.
+pub fn integer(row: &dyn ResultRow) -> Result<i64, StoreError> {
+    match row.value(0)? {
+        SqlValue::Int(value) => Ok(value),
+        _ => Err(StoreError::Unexpected("an integer was expected")),
     }
 }
 
-/// A connection of a command line, or of a start: it waits for each answer.
+/// A blocking connection, for the command line and for starting.
 pub trait Sql {
     /// Which database it is.
     fn dialect(&self) -> Dialect;
 
-    /// The rows that a statement answers.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The rows of a statement's result.
     fn rows(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<OwnedRow>, StoreError>;
 
-    /// How many rows a statement changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Runs a statement and returns the number of changed rows.
     fn execute(&mut self, sql: &str, params: &Params<'_>) -> Result<u64, StoreError>;
 
     /// Runs statements without parameters.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn script(&mut self, sql: &str) -> Result<(), StoreError>;
 
     /// Writes new rows of a table, each with a value for each of the columns.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     fn append(
         &mut self,
         table: &str,
-        columns: &[(String, Type)],
+        columns: &[(String, ColumnType)],
         rows: &[OwnedRow],
     ) -> Result<(), StoreError>;
 }
@@ -209,16 +121,16 @@ pub trait Sql {
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// It reads, and sees the database as it was at one point in time.
+    /// Reads the database as it was at one point in time.
     Snapshot,
-    /// It reads all, and nobody else writes meanwhile: on SQLite it takes the write lock; on
-    /// PostgreSQL it has to lock tables before it reads anything.
-    Standstill,
-    /// It writes; on SQLite it takes the write lock first.
+    /// Reads while nobody else writes. On SQLite it takes the write lock; on PostgreSQL the caller
+    /// has to lock the tables before it reads.
+    ExclusiveLock,
+    /// Writes. On SQLite it takes the write lock first.
     Write,
 }
 
-/// Does something in one transaction.
+/// Runs `work` in one transaction, which is rolled back if it fails.
 ///
 /// # Errors
 /// [`StoreError`]: then nothing was changed.
@@ -229,9 +141,9 @@ pub fn transaction<T>(
 ) -> Result<T, StoreError> {
     sql.script(match (sql.dialect(), purpose) {
         (Dialect::Sqlite, Purpose::Snapshot) => "BEGIN",
-        (Dialect::Sqlite, Purpose::Write | Purpose::Standstill) => "BEGIN IMMEDIATE",
+        (Dialect::Sqlite, Purpose::Write | Purpose::ExclusiveLock) => "BEGIN IMMEDIATE",
         (Dialect::Postgres, Purpose::Snapshot) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        (Dialect::Postgres, Purpose::Standstill) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        (Dialect::Postgres, Purpose::ExclusiveLock) => "BEGIN ISOLATION LEVEL REPEATABLE READ",
         (Dialect::Postgres, Purpose::Write) => "BEGIN",
     })?;
     let done = work(sql).and_then(|value| sql.script("COMMIT").map(|()| value));
@@ -243,8 +155,8 @@ pub fn transaction<T>(
     done
 }
 
-/// Replaces each `:name` by `$n`, the place of the name in `params`. Only the first occurrence of a
-/// name makes a place.
+/// Replaces each `:name` by `$n`, where n is the position of the name in `params`. All occurrences of
+/// a name get the same number.
 pub fn numbered(sql: &str, params: &Params<'_>) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut rest = sql;
@@ -254,7 +166,7 @@ pub fn numbered(sql: &str, params: &Params<'_>) -> String {
         let end =
             after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
         let name = &rest[colon..=colon + end];
-        match params.iter().position(|(known, _)| *known == name) {
+        match params.iter().position(|param| param.name == name) {
             Some(place) => text.push_str(&format!("${}", place + 1)),
             None => text.push_str(name),
         }
@@ -267,6 +179,7 @@ pub fn numbered(sql: &str, params: &Params<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::sql_value::params;
 
     #[test]
     fn names_become_places() {

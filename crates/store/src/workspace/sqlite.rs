@@ -18,15 +18,15 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 use crate::schema::{installation, migrate, tariff};
 use crate::workspace::file;
 use crate::workspace::record::{Column, KeyedRecord, Record};
-use crate::workspace::sql::{Dialect, OwnedRow, Params, Sql, Value};
-use crate::workspace::sql_value::{Cell, Found, Type};
+use crate::workspace::sql::{Dialect, OwnedRow, Sql};
+use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue};
 use crate::{Store, StoreError};
 
 /// How long a writer waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process that starts waits for another one that brings the schema up to date.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
-/// Statements kept prepared on a connection: all that there are.
+/// The statements that stay prepared on a connection: more than there are.
 const STATEMENT_CACHE: usize = 256;
 /// The log is written back into the database file each time it has grown to so many pages (of 4
 /// KiB): rarely enough that hot pages are written back once for many commits, often enough that the
@@ -35,22 +35,22 @@ const CHECKPOINT_PAGES: i64 = 8_000;
 /// The page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32_768;
 
-impl ToSql for Cell<'_> {
+impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
-            Cell::Null => ValueRef::Null,
-            Cell::Int(value) => ValueRef::Integer(*value),
-            Cell::Text(value) => ValueRef::Text(value.as_bytes()),
+            SqlValue::Null => ValueRef::Null,
+            SqlValue::Int(value) => ValueRef::Integer(*value),
+            SqlValue::Text(value) => ValueRef::Text(value.as_bytes()),
         }))
     }
 }
 
-impl Found for rusqlite::Row<'_> {
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
+impl ResultRow for rusqlite::Row<'_> {
+    fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
         match self.get_ref(index)? {
-            ValueRef::Null => Ok(Cell::Null),
-            ValueRef::Integer(value) => Ok(Cell::Int(value)),
-            ValueRef::Text(bytes) => Ok(Cell::Text(Cow::Borrowed(
+            ValueRef::Null => Ok(SqlValue::Null),
+            ValueRef::Integer(value) => Ok(SqlValue::Int(value)),
+            ValueRef::Text(bytes) => Ok(SqlValue::Text(Cow::Borrowed(
                 std::str::from_utf8(bytes).map_err(rusqlite::Error::from)?,
             ))),
             other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
@@ -61,8 +61,8 @@ impl Found for rusqlite::Row<'_> {
     }
 }
 
-/// Opens the database file, makes it when it is not there, and brings its schema up to date. Only
-/// its owner may read it.
+/// Opens the database file and brings its schema up to date. If the file does not exist, it is
+/// created, readable by its owner only.
 ///
 /// # Errors
 /// [`StoreError`] when the file cannot be opened, or was written by a newer version.
@@ -75,7 +75,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
 /// # Errors
 /// See [`open`]; [`StoreError::Market`].
 pub fn open_with(path: &Path, market: Option<&Path>) -> Result<Connection, StoreError> {
-    if !file::is_there(path)? {
+    if !file::exists(path)? {
         make(path, market)?;
     }
     let connection = open_as_it_is(path)?;
@@ -109,28 +109,28 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     if connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))?
         == file::UNOPENED
     {
-        // From now on a log beside it is its own. Before there is one, so that the file itself says
-        // so.
+        // From now on a write-ahead log of this name is the file's own. Set before there is a log, so
+        // that the number is in the file itself.
         connection.pragma_update(None, "application_id", 0)?;
     }
-    keep_a_log(&connection)?;
-    // What was acknowledged is on disk: every commit waits for the log to be synced.
+    enable_wal(&connection)?;
+    // Every commit waits until the log is synced, so what was acknowledged is on disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     let mut sql = SqliteSql(connection);
-    // Who finds another process at the same work waits for it.
+    // If another process is migrating the same database, wait for it.
     sql.0.busy_timeout(MIGRATION_TIMEOUT)?;
     migrate::run(&mut sql, market)?;
     sql.0.busy_timeout(BUSY_TIMEOUT)?;
     Ok(sql.0)
 }
 
-/// Switches a new file to a write-ahead log. Of two processes that do so at once SQLite refuses one
-/// without any waiting.
-fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
+/// Switches a new file to a write-ahead log. If two processes do so at the same time, SQLite refuses
+/// one of them without waiting, so it tries again.
+fn enable_wal(connection: &Connection) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL").map_err(StoreError::from) {
@@ -142,12 +142,9 @@ fn keep_a_log(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Opens a database file that is there, and leaves its schema and settings as they are.
-///
-/// # Errors
-/// [`StoreError`].
+/// Opens an existing database file and leaves its schema and settings as they are.
 pub fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
-    if !file::is_there(path)? {
+    if !file::exists(path)? {
         return Err(StoreError::Refused(format!("there is no database at {}", path.display())));
     }
     let connection = connect(path)?;
@@ -166,39 +163,26 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    prepare(&connection)?;
+    configure(&connection)?;
     Ok(connection)
 }
 
-/// What every connection needs.
-fn prepare(connection: &Connection) -> Result<(), StoreError> {
+/// Sets what every connection needs.
+fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-    // Else SQLite compiles a statement anew at each run, to look at the parameters: that took half
-    // of a read's time.
+    // Without this SQLite compiles a statement again at each run, to plan for the values of its
+    // parameters: that took half of a read's time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
 
-impl ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Int(Some(value)) => ValueRef::Integer(*value),
-            Value::Text(Some(value)) => ValueRef::Text(value.as_bytes()),
-            Value::Int(None) | Value::Text(None) => ValueRef::Null,
-        }))
-    }
-}
-
-/// Reads the rows that a statement answers.
-///
-/// # Errors
-/// [`StoreError`].
+/// Reads the rows of a statement's result.
 pub fn read<T>(
     connection: &Connection,
     sql: &str,
     params: &Params<'_>,
-    take: impl Fn(&dyn Found) -> Result<T, StoreError>,
+    take: impl Fn(&dyn ResultRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     bind(&mut statement, params)?;
@@ -211,16 +195,16 @@ pub fn read<T>(
 }
 
 fn bind(statement: &mut CachedStatement<'_>, params: &Params<'_>) -> Result<(), StoreError> {
-    for (name, value) in params {
+    for Param { name, value, .. } in params {
         let index = statement
             .parameter_index(name)?
-            .ok_or(StoreError::Odd("a statement lacks one of its parameters"))?;
+            .ok_or(StoreError::Unexpected("a statement lacks one of its parameters"))?;
         statement.raw_bind_parameter(index, value)?;
     }
     Ok(())
 }
 
-/// A connection that is waited for.
+/// A blocking connection.
 pub struct SqliteSql(pub Connection);
 
 impl Sql for SqliteSql {
@@ -246,7 +230,7 @@ impl Sql for SqliteSql {
     fn append(
         &mut self,
         table: &str,
-        columns: &[(String, Type)],
+        columns: &[(String, ColumnType)],
         rows: &[OwnedRow],
     ) -> Result<(), StoreError> {
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -254,16 +238,13 @@ impl Sql for SqliteSql {
         let sql = format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
         let mut statement = self.0.prepare_cached(&sql)?;
         for row in rows {
-            execute(&mut statement, row.cells())?;
+            execute(&mut statement, row.values())?;
         }
         Ok(())
     }
 }
 
-/// The tariff as a connection sees it now.
-///
-/// # Errors
-/// [`StoreError`].
+/// The tariff, as of the connection's current transaction.
 pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
     let rows = |sql: &&str| {
         let width = connection.prepare_cached(sql)?.column_count();
@@ -272,25 +253,22 @@ pub fn read_tariff(connection: &Connection) -> Result<Tariff, StoreError> {
     tariff::build(&tariff::QUERIES.iter().map(rows).collect::<Result<Vec<_>, _>>()?)
 }
 
-/// The version of the tariff as a connection sees it now.
-///
-/// # Errors
-/// [`StoreError`].
+/// The version of the tariff, as of the connection's current transaction.
 pub fn tariff_version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.prepare_cached(tariff::VERSION)?.query_row([], |row| row.get(0))?)
 }
 
-/// The lane's own connection.
+/// The store of a lane, with its own connection.
 pub struct SqliteStore {
     connection: Connection,
-    opened: file::Opened,
+    open_files: file::OpenFiles,
     installation: [u8; 16],
     tariff: Arc<Tariff>,
 }
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.opened.leave_log(&self.connection);
+        self.open_files.leave_log(&self.connection);
     }
 }
 
@@ -303,15 +281,15 @@ impl SqliteStore {
         let uuid = read(&connection, installation::UUID, &vec![], |row| OwnedRow::read(row, 1))?;
         let installation = installation::uuid(uuid.first())?;
         let tariff = Arc::new(read_tariff(&connection)?);
-        let opened = file::Opened::of(&connection);
-        Ok(Self { connection, opened, installation, tariff })
+        let open_files = file::OpenFiles::of(&connection);
+        Ok(Self { connection, open_files, installation, tariff })
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
-        // Some microseconds, beside a commit that waits for the disk.
-        self.opened.check()?;
-        // Another process may write too: take the write lock before reading, so that what is read
-        // stays true.
+        // Takes some microseconds: little compared with a commit, which waits for the disk.
+        self.open_files.check()?;
+        // Take the write lock before reading, since another process may write too: what is read is
+        // then still true at the commit.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
         if tariff_version(&self.connection)? != self.tariff.version {
             self.tariff = Arc::new(read_tariff(&self.connection)?);
@@ -323,23 +301,23 @@ impl SqliteStore {
         &self,
         lookup: &LookupOf<R>,
     ) -> Result<Option<R>, StoreError> {
-        let mut cells = Vec::new();
+        let mut values = Vec::new();
         let sql = match lookup {
             Lookup::Id(id) => {
-                id.put(&mut cells);
+                id.put(&mut values);
                 &R::statements().by_id
             }
             Lookup::AltKey(name) => {
-                name.put(&mut cells);
+                name.put(&mut values);
                 &R::statements().by_alt_key
             }
         };
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(cells))?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         rows.next()?.map(|row| R::from_row(row, 0)).transpose()
     }
 
-    fn take_in<R: Loaded + KeyedRecord>(
+    fn load_row<R: Loaded + KeyedRecord>(
         &self,
         lookup: &LookupOf<R>,
         table: &mut Table<R>,
@@ -351,20 +329,20 @@ impl SqliteStore {
 
     fn write<R: Loaded + KeyedRecord>(&self, table: &Table<R>) -> Result<(), StoreError> {
         for change in table.changes() {
-            let mut cells = Vec::with_capacity(R::WIDTH + 1);
+            let mut values = Vec::with_capacity(R::WIDTH + 1);
             let sql = match change {
                 RowChange::Insert(row) => {
-                    row.put(&mut cells);
+                    row.put(&mut values);
                     &R::statements().insert
                 }
                 RowChange::Update(row) => {
-                    row.put_changes(&mut cells);
+                    row.put_changes(&mut values);
                     &R::statements().update
                 }
             };
-            let count = execute(&mut self.connection.prepare_cached(sql)?, &cells)?;
+            let count = execute(&mut self.connection.prepare_cached(sql)?, &values)?;
             if count != 1 {
-                return Err(StoreError::Lost { table: R::TABLE, count, expected: 1 });
+                return Err(StoreError::RowsAffected { table: R::TABLE, count, expected: 1 });
             }
         }
         Ok(())
@@ -376,17 +354,20 @@ impl SqliteStore {
         }
         let mut statement = self.connection.prepare_cached(&R::statements().insert)?;
         for row in rows {
-            let mut cells = Vec::with_capacity(R::WIDTH);
-            row.put(&mut cells);
-            execute(&mut statement, &cells)?;
+            let mut values = Vec::with_capacity(R::WIDTH);
+            row.put(&mut values);
+            execute(&mut statement, &values)?;
         }
         Ok(())
     }
 }
 
-fn execute(statement: &mut CachedStatement<'_>, cells: &[Cell<'_>]) -> Result<usize, StoreError> {
-    for (i, cell) in cells.iter().enumerate() {
-        statement.raw_bind_parameter(i + 1, cell)?;
+fn execute(
+    statement: &mut CachedStatement<'_>,
+    values: &[SqlValue<'_>],
+) -> Result<usize, StoreError> {
+    for (i, value) in values.iter().enumerate() {
+        statement.raw_bind_parameter(i + 1, value)?;
     }
     Ok(statement.raw_execute()?)
 }
@@ -395,7 +376,7 @@ macro_rules! by_table {
     ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
         impl SqliteStore {
             fn load_one(&self, key: &RowKey, tables: &mut Tables) -> Result<(), StoreError> {
-                match key { $(RowKey::$variant(lookup) => self.take_in(lookup, &mut tables.$field)),+ }
+                match key { $(RowKey::$variant(lookup) => self.load_row(lookup, &mut tables.$field)),+ }
             }
 
             fn write_all(&self, tables: &Tables) -> Result<(), StoreError> {
@@ -444,7 +425,7 @@ impl Store for SqliteStore {
     }
 
     fn confirm(&mut self, _: &mut Tables) -> Result<bool, StoreError> {
-        // The transaction holds the only write lock.
+        // The transaction has held the only write lock since its start.
         Ok(true)
     }
 
@@ -461,7 +442,7 @@ impl Store for SqliteStore {
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
-        // A commit of SQLite is done or refused; there is none without an answer.
+        // Never needed: a commit of SQLite always returns whether it succeeded.
         Ok(false)
     }
 
@@ -474,24 +455,24 @@ impl Store for SqliteStore {
     }
 }
 
-/// Connections that read.
+/// Connections that only read.
 pub struct Readers {
     connections: Vec<Mutex<Connection>>,
-    opened: file::Opened,
-    /// Whether the file was elsewhere at the last look.
-    misplaced: AtomicBool,
+    open_files: file::OpenFiles,
+    /// Whether the file had been moved at the last check.
+    file_moved: AtomicBool,
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
         for connection in &mut self.connections {
-            self.opened.leave_log(connection.get_mut().unwrap_or_else(PoisonError::into_inner));
+            self.open_files.leave_log(connection.get_mut().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
 
 impl Readers {
-    /// `count` readers of the database file.
+    /// Opens `count` connections.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
@@ -499,47 +480,49 @@ impl Readers {
         let reader = || -> Result<Connection, StoreError> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
-            prepare(&connection)?;
+            configure(&connection)?;
             connection.pragma_update(None, "query_only", true)?;
-            // A connection has the file and its log open from its first read on.
+            // SQLite opens the file and its log at the first read, not before.
             connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
             Ok(connection)
         };
         let connections = (0..count).map(|_| reader()).collect::<Result<Vec<_>, StoreError>>()?;
-        let opened =
-            connections.first().map(file::Opened::of).ok_or(StoreError::Odd("no reader"))?;
+        let open_files = connections
+            .first()
+            .map(file::OpenFiles::of)
+            .ok_or(StoreError::Unexpected("no reader"))?;
         Ok(Self {
             connections: connections.into_iter().map(Mutex::new).collect(),
-            opened,
-            misplaced: AtomicBool::new(false),
+            open_files,
+            file_moved: AtomicBool::new(false),
         })
     }
 
-    /// Looks whether the file is where it was opened. Until it is, nothing is read from it.
+    /// Makes sure that the file is still where it was opened. While it is not, nothing is read.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
-    pub fn look(&self) -> Result<(), StoreError> {
-        let looked = self.opened.check();
-        self.misplaced.store(looked.is_err(), Ordering::Relaxed);
-        looked
+    /// [`StoreError::FileMoved`].
+    pub fn check_file(&self) -> Result<(), StoreError> {
+        let result = self.open_files.check();
+        self.file_moved.store(result.is_err(), Ordering::Relaxed);
+        result
     }
 
-    /// A reader that is free, or the first to become so.
+    /// A free connection. If all are in use, waits for the first one.
     ///
     /// # Errors
-    /// [`StoreError::Misplaced`].
+    /// [`StoreError::FileMoved`].
     pub fn get(&self) -> Result<MutexGuard<'_, Connection>, StoreError> {
-        if self.misplaced.load(Ordering::Relaxed) {
-            self.look()?;
+        if self.file_moved.load(Ordering::Relaxed) {
+            self.check_file()?;
         }
         let free = self.connections.iter().find_map(|connection| connection.try_lock().ok());
-        // A panic while reading leaves nothing half done: the connection is as good as before.
+        // A poisoned lock is no problem: a read that panicked has changed nothing.
         let first = || {
             self.connections
                 .first()
                 .map(|first| first.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        free.or_else(first).ok_or(StoreError::Odd("no reader"))
+        free.or_else(first).ok_or(StoreError::Unexpected("no reader"))
     }
 }

@@ -12,8 +12,8 @@ use crate::StoreError;
 use crate::hex::hex;
 use crate::schema::migrate;
 use crate::schema::verify::{self, Report};
-use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, params, transaction};
-use crate::workspace::sql_value::{Cell, Type};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::{ColumnType, SqlValue, params};
 
 use tables::{TABLES, Table};
 
@@ -60,7 +60,7 @@ pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreE
     }
     patient(source)?;
     patient(target)?;
-    transaction(source, Purpose::Standstill, |source| {
+    transaction(source, Purpose::ExclusiveLock, |source| {
         let lanes = stand_still(source)?;
         let report = sound(source, "source")?;
         transaction(target, Purpose::Write, |target| {
@@ -176,7 +176,7 @@ fn move_table(
 fn read(
     sql: &mut dyn Sql,
     table: Table,
-    columns: &[(String, Type)],
+    columns: &[(String, ColumnType)],
     mut take: impl FnMut(&[OwnedRow]) -> Result<(), StoreError>,
 ) -> Result<Moved, StoreError> {
     let Table { name, key, .. } = table;
@@ -202,14 +202,14 @@ fn read(
 
 /// Each value with its type, and a text with its length: no two rows look alike.
 fn add(hash: &mut Sha256, row: &OwnedRow) {
-    for cell in row.cells() {
-        match cell {
-            Cell::Null => hash.update([0]),
-            Cell::Int(value) => {
+    for value in row.values() {
+        match value {
+            SqlValue::Null => hash.update([0]),
+            SqlValue::Int(value) => {
                 hash.update([1]);
                 hash.update(value.to_le_bytes());
             }
-            Cell::Text(text) => {
+            SqlValue::Text(text) => {
                 hash.update([2]);
                 hash.update(text.len().to_le_bytes());
                 hash.update(text.as_bytes());

@@ -1,8 +1,8 @@
 //! The tables of the schema by name, for what is done with all of them alike.
 
 use crate::StoreError;
-use crate::workspace::sql::{Dialect, OwnedRow, Sql, params};
-use crate::workspace::sql_value::Type;
+use crate::workspace::sql::{Dialect, OwnedRow, Sql};
+use crate::workspace::sql_value::{ColumnType, params};
 
 /// A table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +59,7 @@ pub const TABLES: [Table; 26] = [
 /// # Errors
 /// [`StoreError::Refused`] for a table that is not there, or a column that is neither integer nor
 /// text.
-pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, Type)>, StoreError> {
+pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, ColumnType)>, StoreError> {
     let text = match sql.dialect() {
         Dialect::Sqlite => "SELECT name, lower(type) FROM pragma_table_info(:table) ORDER BY name",
         Dialect::Postgres => {
@@ -74,11 +74,11 @@ pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, Type)>, St
     rows.iter().map(|row| column(row, table)).collect()
 }
 
-fn column(row: &OwnedRow, table: &str) -> Result<(String, Type), StoreError> {
+fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreError> {
     let (name, kind) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
     let kind = match kind {
-        "integer" | "bigint" => Type::Int,
-        "text" => Type::Text,
+        "integer" | "bigint" => ColumnType::Int,
+        "text" => ColumnType::Text,
         other => {
             return Err(StoreError::Refused(format!(
                 "{table}.{name} is of the type {other}, which is not kola's"
@@ -89,9 +89,6 @@ fn column(row: &OwnedRow, table: &str) -> Result<(String, Type), StoreError> {
 }
 
 /// The numbers that PostgreSQL gives to new rows by itself go on behind the highest that is there.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn advance_sequences(sql: &mut dyn Sql) -> Result<(), StoreError> {
     if sql.dialect() == Dialect::Sqlite {
         return Ok(());

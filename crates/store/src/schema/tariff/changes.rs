@@ -9,8 +9,9 @@ use domain::tariff::{Effective, Fee, Market, Tariff};
 
 use crate::StoreError;
 use crate::schema::tariff::{QUERIES, build};
-use crate::workspace::record::{Column, Reader};
-use crate::workspace::sql::{OwnedRow, Purpose, Sql, params, transaction};
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::{OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::params;
 
 /// A platform fee to set.
 #[derive(Clone, Debug)]
@@ -290,7 +291,7 @@ fn rates_from(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<Quoted>, StoreErr
         &params!["now" = now.0],
     )?;
     let quoted = |row: &OwnedRow| {
-        let mut reader = Reader::new(row, "rates", 0);
+        let mut reader = RowReader::new(row, "rates", 0);
         Ok(Quoted {
             from: Column::take(&mut reader)?,
             to: Column::take(&mut reader)?,

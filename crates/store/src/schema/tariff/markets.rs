@@ -9,8 +9,9 @@ use domain::tariff::{Effective, Fee};
 use crate::StoreError;
 use crate::schema::market::{Country, Digits};
 use crate::schema::tariff::changes::{HOLDS, NewGatewayFee, change, open_with_fee};
-use crate::workspace::record::{Column, Reader};
-use crate::workspace::sql::{Params, Sql, params};
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{Params, params};
 
 /// A market to open.
 #[derive(Clone, Debug)]
@@ -92,7 +93,7 @@ fn next(
 ) -> Result<Option<Timestamp>, StoreError> {
     let rows = sql.rows(query, params)?;
     rows.first().map_or(Ok(None), |row| {
-        <Option<Timestamp> as Column>::take(&mut Reader::new(row, "book", 0))
+        <Option<Timestamp> as Column>::take(&mut RowReader::new(row, "book", 0))
     })
 }
 
@@ -223,9 +224,6 @@ fn close(
 
 /// Gives first digits to an operator from `now` on, until a row of the same digits takes over that
 /// begins later. Answers when they are the operator's.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn add_prefix(
     sql: &mut dyn Sql,
     new: &NewPrefix,

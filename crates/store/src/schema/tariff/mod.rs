@@ -10,7 +10,7 @@ use domain::tariff::{
 };
 
 use crate::StoreError;
-use crate::workspace::record::{Column, Reader};
+use crate::workspace::record::{Column, RowReader};
 use crate::workspace::sql::OwnedRow;
 
 pub use changes::*;
@@ -35,18 +35,15 @@ pub const QUERIES: [&str; 7] = [
 ];
 
 /// The tariff of the rows that [`QUERIES`] answer.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
     let [version, tiers, platform_fees, gateway_fees, rates, markets, phone_prefixes] = tables
     else {
-        return Err(StoreError::Odd("the book has a table too few or too many"));
+        return Err(StoreError::Unexpected("the book has a table too few or too many"));
     };
     Ok(Tariff {
         version: version
             .first()
-            .ok_or(StoreError::Odd("the installation has no row"))?
+            .ok_or(StoreError::Unexpected("the installation has no row"))?
             .integer()?,
         tiers: all(tiers, "fee_tiers", |r| {
             Ok(Tier {
@@ -117,18 +114,18 @@ pub fn build(tables: &[Vec<OwnedRow>]) -> Result<Tariff, StoreError> {
 fn all<T>(
     rows: &[OwnedRow],
     table: &'static str,
-    take: impl Fn(&mut Reader<'_>) -> Result<T, StoreError>,
+    take: impl Fn(&mut RowReader<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    rows.iter().map(|row| take(&mut Reader::new(row, table, 0))).collect()
+    rows.iter().map(|row| take(&mut RowReader::new(row, table, 0))).collect()
 }
 
-fn fee(reader: &mut Reader<'_>) -> Result<Fee, StoreError> {
+fn fee(reader: &mut RowReader<'_>) -> Result<Fee, StoreError> {
     let percentage_ppm = Column::take(reader)?;
     let (minor, currency): (Option<i64>, Option<Currency>) =
         (Column::take(reader)?, Column::take(reader)?);
     Ok(Fee { percentage_ppm, fixed: minor.zip(currency) })
 }
 
-fn effective(reader: &mut Reader<'_>) -> Result<Effective, StoreError> {
+fn effective(reader: &mut RowReader<'_>) -> Result<Effective, StoreError> {
     Ok(Effective { from: Column::take(reader)?, to: Column::take(reader)? })
 }

@@ -8,16 +8,14 @@ use crate::schema::market::{Fixed, MarketFile, Parsed, Percentage};
 use crate::schema::tariff::changes::{insert_gateway_fee, insert_platform_fee, insert_rate};
 use crate::schema::tariff::markets::{insert_market, insert_prefix};
 use crate::schema::tariff::{NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
-use crate::workspace::sql::{Sql, params};
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::params;
 
 /// Since when a row of the file holds that does not say it: since ever, so that nothing depends on
 /// the clock of the first start.
 const EVER: Timestamp = Timestamp(0);
 
 /// Writes a market as the tariff of a new database.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
     let effective = |from: Option<Parsed<Timestamp>>, to: Option<Parsed<Timestamp>>| Effective {
         from: from.map_or(EVER, |from| from.0),

@@ -9,8 +9,9 @@ use domain::kernel::currency::Currency;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 
 use crate::StoreError;
-use crate::workspace::record::{Column, Reader};
-use crate::workspace::sql::{OwnedRow, Sql, params};
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::{OwnedRow, Sql};
+use crate::workspace::sql_value::params;
 
 /// What a payer pays for a source's total with its fees.
 pub(crate) const PAYER: &str = "payer's amount is not the total at its rate, rounded up";
@@ -109,7 +110,7 @@ const EXECUTIONS: &str = "SELECT e.id, e.operation, e.provider, e.method, e.paye
 
 impl Paid {
     fn read(row: &OwnedRow) -> Result<Self, StoreError> {
-        let r = &mut Reader::new(row, "executions", 0);
+        let r = &mut RowReader::new(row, "executions", 0);
         Ok(Self {
             id: Column::take(r)?,
             operation: Column::take(r)?,
@@ -168,7 +169,7 @@ impl Tariff {
             &vec![],
         )?;
         let fee = |row: &OwnedRow, of_network: bool| {
-            let r = &mut Reader::new(row, "fees", 0);
+            let r = &mut RowReader::new(row, "fees", 0);
             let id: i64 = Column::take(r)?;
             let (operation, ppm, fx_ppm) = (Column::take(r)?, Column::take(r)?, Column::take(r)?);
             let (minor, currency): (Option<i64>, Option<Currency>) =
@@ -180,7 +181,7 @@ impl Tariff {
             ))
         };
         let rate = |row: &OwnedRow| {
-            let r = &mut Reader::new(row, "rates", 0);
+            let r = &mut RowReader::new(row, "rates", 0);
             let (from, to, num, den) =
                 (Column::take(r)?, Column::take(r)?, Column::take(r)?, Column::take(r)?);
             Ok::<_, StoreError>(RateRow {

@@ -4,8 +4,8 @@
 use domain::kernel::currency::Currency;
 
 use crate::StoreError;
-use crate::workspace::sql::{OwnedRow, Sql, params};
-use crate::workspace::sql_value::{Cell, Found};
+use crate::workspace::sql::{OwnedRow, Sql};
+use crate::workspace::sql_value::{ResultRow, SqlValue, params};
 
 pub(in crate::schema::verify) const RULE: &str = "refunds that did not cost their share";
 
@@ -30,15 +30,15 @@ struct Payment {
 
 impl Payment {
     fn read(row: &OwnedRow) -> Result<Self, StoreError> {
-        let integer = |column| match row.cell(column)? {
-            Cell::Int(value) => Ok(i128::from(value)),
-            _ => Err(StoreError::Odd("an integer was expected")),
+        let integer = |column| match row.value(column)? {
+            SqlValue::Int(value) => Ok(i128::from(value)),
+            _ => Err(StoreError::Unexpected("an integer was expected")),
         };
         let units = |column| {
             let currency = row.text(column).and_then(Currency::parse);
             currency
                 .map(|currency| i128::from(currency.minor_per_major()))
-                .ok_or(StoreError::Odd("a currency was expected"))
+                .ok_or(StoreError::Unexpected("a currency was expected"))
         };
         Ok(Self {
             id: row.integer()?,

@@ -1,129 +1,89 @@
-//! A lane's own connection: reads and writes many rows at a time, and sends what does not depend on
-//! an answer in one go.
+//! A lane's connection to PostgreSQL. It reads and writes many rows with one statement, and sends
+//! statements that do not depend on each other's results without waiting in between.
 
-use std::borrow::Cow;
+mod connection;
+mod loading;
+mod locking;
+mod writing;
+
 use std::collections::{HashMap, HashSet};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use domain::decision::prefetch::LockKey;
-use domain::decision::row::{Lookup, LookupOf, Row as DomainRow};
-use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tables, Workspace};
-use domain::each_table;
+use domain::decision::row::Lookup;
+use domain::decision::workspace::{IdBlock, RowChange, RowKey, Tables, Workspace};
 use domain::kernel::ids::MerchantId;
 use domain::ledger::wallet::Owner;
 use domain::tariff::Tariff;
 use tokio::runtime::Runtime;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
 
 use crate::schema::{installation, tariff};
-use crate::workspace::postgres::{Address, connect, runtime};
-use crate::workspace::record::{Column, KeyedRecord, Record};
+use crate::workspace::postgres::lane::connection::{
+    BulkParam, Connection, OPEN_LANE, Statement, StatementResult, open,
+};
+use crate::workspace::postgres::lane::loading::Lookups;
+use crate::workspace::postgres::lane::locking::{LockKeys, authorizing_rows, changed_rows};
+use crate::workspace::postgres::lane::writing::{append, write_all};
+use crate::workspace::postgres::{Address, runtime};
 use crate::workspace::sql::{OwnedRow, integer};
-use crate::workspace::sql_value::{Cell, Type};
 use crate::{Store, StoreError};
 
-/// Statements of a lane find rows by keys and nothing else, so plans are made once, for indexes:
-/// those made while a table is small would stay when it has grown.
-const SESSION: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
-     SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_sort = on";
-/// A batch has so long, all its statements together. The server's own time-outs end a statement
-/// earlier; past this, nobody answers any more.
-pub const PATIENCE: Duration = Duration::from_secs(6);
-/// To find out about a commit without an answer, each time.
-const QUESTION: Duration = Duration::from_secs(2);
-/// Merchants whose wallets and accounts a lane remembers the keys of.
-const REMEMBERED: usize = 10_000;
-/// Keys remembered of one merchant.
-const REMEMBERED_KEYS: usize = 32;
+/// For all statements of a batch together. The server's own time-outs end a single statement
+/// earlier; after this deadline the server is taken for unreachable.
+pub const BATCH_DEADLINE: Duration = Duration::from_secs(6);
+/// For each attempt to find out whether a batch was committed, and to roll back or close.
+const RECOVERY_DEADLINE: Duration = Duration::from_secs(2);
+/// The most merchants for which a lane remembers keys of wallets and accounts.
+const MAX_REMEMBERED_MERCHANTS: usize = 10_000;
+/// The most keys remembered for one merchant.
+const MAX_REMEMBERED_KEYS: usize = 32;
 
-/// One lane of this process: what it wrote last is known under its id after a lost connection too.
-const OPEN_LANE: &str = "INSERT INTO lanes (id, batch, seen_at) VALUES ($1, 0, (extract(epoch FROM now()) * 1000000)::bigint) \
-     ON CONFLICT (id) DO NOTHING";
 const CLOSE_LANE: &str = "DELETE FROM lanes WHERE id = $1";
-/// Rows of lanes whose process was killed. One that is only idle makes its row again.
+/// Removes the rows of lanes whose process was killed. A lane that was only idle inserts its row
+/// again.
 const SWEEP_LANES: &str =
     "DELETE FROM lanes WHERE seen_at < ((extract(epoch FROM now()) - 7 * 86400) * 1000000)::bigint";
 const WRITE_BATCH: &str = "UPDATE lanes SET batch = $2, seen_at = (extract(epoch FROM now()) * 1000000)::bigint WHERE id = $1";
-/// Waits for a transaction of this lane that the server may still be ending.
+/// `FOR UPDATE` waits for a transaction of this lane that the server may still be ending.
 const READ_BATCH: &str = "SELECT batch FROM lanes WHERE id = $1 FOR UPDATE";
 const RESERVE_IDS: &str = "UPDATE installation SET next_id = next_id + $1 RETURNING next_id";
 const BOOK_VERSION: &str = "SELECT book_version FROM installation";
 
-/// What a lane sends beside the statements of tables: a test has PostgreSQL read them.
+/// The statements of a lane that are not about a decision's tables, for the test that prepares them.
 #[cfg(test)]
 pub(crate) const STATEMENTS: [&str; 7] =
     [OPEN_LANE, CLOSE_LANE, SWEEP_LANES, WRITE_BATCH, READ_BATCH, RESERVE_IDS, BOOK_VERSION];
 
-/// A connection with what was prepared on it.
-struct Link {
-    client: Client,
-    prepared: HashMap<&'static str, Statement>,
-}
-
-/// A parameter of a statement.
-#[derive(Debug)]
-enum Param<'a> {
-    Int(i64),
-    Ints(Vec<Option<i64>>),
-    Texts(Vec<Option<Cow<'a, str>>>),
-}
-
-/// A statement to run.
-struct Ask<'a> {
-    sql: &'static str,
-    params: Vec<Param<'a>>,
-    /// How many rows it must change, and of which table.
-    changes: Option<(&'static str, usize)>,
-}
-
-impl<'a> Ask<'a> {
-    const fn new(sql: &'static str, params: Vec<Param<'a>>) -> Self {
-        Self { sql, params, changes: None }
-    }
-}
-
-/// What a statement answered.
-struct Answered {
-    rows: Vec<Row>,
-    changed: u64,
-}
-
-/// The lane's connection, made anew when it is lost.
+/// A lane's store. A lost connection is opened again.
 pub struct PostgresStore {
     address: Address,
     /// `None` only when the store is being dropped.
     runtime: Option<Runtime>,
-    link: Option<Link>,
-    /// When what is being done must have its answers.
+    connection: Option<Connection>,
+    /// The time by which the current batch or operation must have its results.
     deadline: Instant,
     installation: [u8; 16],
     tariff: Arc<Tariff>,
-    /// This lane, and the last batch that it tried to commit.
+    /// The id of this lane, and below it the number of the last batch that it tried to commit.
     lane: i64,
     batch: i64,
     in_transaction: bool,
     /// The rows that this transaction has locked.
     locked: HashSet<RowKey>,
-    /// The merchants' own wallets and accounts that earlier batches wrote: read ahead, since the
-    /// next will need them.
+    /// The merchants' own wallets and accounts that earlier batches wrote. They are loaded in the
+    /// first round, since the next payment of the merchant will need them.
     remembered: HashMap<MerchantId, Vec<RowKey>>,
 }
 
 impl PostgresStore {
-    /// A store on a database whose schema is up to date. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// On a database whose schema is up to date. Must not be called within a Tokio runtime.
     pub fn open(address: &Address) -> Result<Self, StoreError> {
         let mut store = Self {
             address: address.clone(),
             runtime: Some(runtime()?),
-            link: None,
-            deadline: Instant::now() + PATIENCE,
+            connection: None,
+            deadline: Instant::now() + BATCH_DEADLINE,
             installation: [0; 16],
             tariff: Arc::default(),
             lane: 0,
@@ -134,74 +94,76 @@ impl PostgresStore {
         };
         let lane = store.reserve_ids(1)?.next;
         store.run(vec![
-            Ask::new(SWEEP_LANES, vec![]),
-            Ask::new(OPEN_LANE, vec![Param::Int(lane)]),
+            Statement::new(SWEEP_LANES, vec![]),
+            Statement::new(OPEN_LANE, vec![BulkParam::Int(lane)]),
         ])?;
         store.lane = lane;
-        let read = store.run(vec![Ask::new(installation::UUID, vec![])])?;
+        let read = store.run(vec![Statement::new(installation::UUID, vec![])])?;
         let uuid = read
             .first()
-            .and_then(|answer| answer.rows.first())
+            .and_then(|result| result.rows.first())
             .map(|row| OwnedRow::read(row, 1))
             .transpose()?;
         store.installation = installation::uuid(uuid.as_ref())?;
         Ok(store)
     }
 
-    /// Runs statements, in order and without waiting in between. All of them are answered before
-    /// the first error is.
-    fn run(&mut self, asks: Vec<Ask<'_>>) -> Result<Vec<Answered>, StoreError> {
+    /// Runs statements in order, without waiting in between. If one fails, the error is returned
+    /// after all of them have been answered.
+    fn run(&mut self, statements: Vec<Statement<'_>>) -> Result<Vec<StatementResult>, StoreError> {
         let (address, lane) = (&self.address, self.lane);
-        let link = &mut self.link;
+        let connection = &mut self.connection;
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let runtime = self.runtime.as_ref().ok_or(StoreError::Odd("the store is closed"))?;
+        let runtime = self.runtime.as_ref().ok_or(StoreError::Unexpected("the store is closed"))?;
         let done = runtime.block_on(async {
             let work = async {
-                let link = match link {
+                let connection = match connection {
                     Some(open) => open,
-                    None => link.insert(open(address, lane).await?),
+                    None => connection.insert(open(address, lane).await?),
                 };
-                link.run(&asks).await
+                connection.run(&statements).await
             };
-            tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::Silent))
+            tokio::time::timeout(left, work).await.unwrap_or(Err(StoreError::NoAnswer))
         });
         let lost_lane =
-            |error: &StoreError| matches!(error, StoreError::Lost { table: "lanes", .. });
-        if done.as_ref().is_err_and(|error| error.is_away() || lost_lane(error)) {
-            // Whatever it was in the middle of: the server rolls it back when the connection is
-            // gone.
-            self.link = None;
+            |error: &StoreError| matches!(error, StoreError::RowsAffected { table: "lanes", .. });
+        if done.as_ref().is_err_and(|error| error.is_unavailable() || lost_lane(error)) {
+            // The server rolls back the open transaction of a lost connection.
+            self.connection = None;
             self.in_transaction = false;
         }
         done
     }
 
-    /// Starts the transaction with statements that do not wait for its start.
-    fn run_first(&mut self, mut asks: Vec<Ask<'_>>) -> Result<Vec<Answered>, StoreError> {
-        // A connection that was closed meanwhile is found out before the transaction begins, not in
-        // its middle.
-        if self.link.as_ref().is_some_and(|link| link.client.is_closed()) {
-            self.link = None;
+    /// Sends BEGIN and the first statements of the transaction together.
+    fn begin(
+        &mut self,
+        mut statements: Vec<Statement<'_>>,
+    ) -> Result<Vec<StatementResult>, StoreError> {
+        // If the connection was closed while it was idle, a new one is opened before the transaction
+        // begins.
+        if self.connection.as_ref().is_some_and(|connection| connection.client.is_closed()) {
+            self.connection = None;
         }
         self.locked.clear();
         self.in_transaction = true;
-        self.deadline = Instant::now() + PATIENCE;
-        asks.insert(0, Ask::new("BEGIN", vec![]));
-        let mut answers = self.run(asks)?;
-        answers.remove(0);
-        Ok(answers)
+        self.deadline = Instant::now() + BATCH_DEADLINE;
+        statements.insert(0, Statement::new("BEGIN", vec![]));
+        let mut results = self.run(statements)?;
+        results.remove(0);
+        Ok(results)
     }
 
-    /// Reads the tariff again when its version is another.
-    fn renew_tariff(&mut self, version: i64) -> Result<(), StoreError> {
+    /// Reads the tariff again if its version has changed.
+    fn refresh_tariff(&mut self, version: i64) -> Result<(), StoreError> {
         if self.tariff.version == version {
             return Ok(());
         }
-        let asks = tariff::QUERIES.iter().map(|sql| Ask::new(sql, vec![])).collect();
+        let statements = tariff::QUERIES.iter().map(|sql| Statement::new(sql, vec![])).collect();
         let mut tables = Vec::with_capacity(tariff::QUERIES.len());
-        for answer in self.run(asks)? {
+        for result in self.run(statements)? {
             tables.push(
-                answer
+                result
                     .rows
                     .iter()
                     .map(|row| OwnedRow::read(row, row.len()))
@@ -212,9 +174,9 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Keeps in mind which wallets and accounts a merchant's payments move money on.
+    /// Remembers the wallets and accounts that a merchant's payments move money on.
     fn remember(&mut self, tables: &Tables) {
-        if self.remembered.len() > REMEMBERED {
+        if self.remembered.len() > MAX_REMEMBERED_MERCHANTS {
             self.remembered.clear();
         }
         let wallets = tables.wallets.changes().into_iter().filter_map(|change| match change {
@@ -230,450 +192,27 @@ impl PostgresStore {
         });
         for (merchant, key) in wallets.chain(accounts) {
             let keys = self.remembered.entry(merchant).or_default();
-            if keys.len() < REMEMBERED_KEYS && !keys.contains(&key) {
+            if keys.len() < MAX_REMEMBERED_KEYS && !keys.contains(&key) {
                 keys.push(key);
             }
         }
     }
 }
 
-async fn open(address: &Address, lane: i64) -> Result<Link, StoreError> {
-    let client = connect(address).await?;
-    client.batch_execute(SESSION).await?;
-    if lane != 0 {
-        client.execute(OPEN_LANE, &[&lane]).await?;
-    }
-    Ok(Link { client, prepared: HashMap::new() })
-}
-
-impl Link {
-    async fn run(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Answered>, StoreError> {
-        for ask in asks {
-            if !self.prepared.contains_key(ask.sql) {
-                self.prepared.insert(ask.sql, self.client.prepare(ask.sql).await?);
-            }
-        }
-        let mut answers = Vec::with_capacity(asks.len());
-        for (ask, answer) in asks.iter().zip(in_order(asks.iter().map(|ask| self.one(ask))).await) {
-            let answer = answer?;
-            if let Some((table, expected)) = ask.changes
-                && usize::try_from(answer.changed) != Ok(expected)
-            {
-                return Err(StoreError::Lost {
-                    table,
-                    count: usize::try_from(answer.changed).unwrap_or(usize::MAX),
-                    expected,
-                });
-            }
-            answers.push(answer);
-        }
-        Ok(answers)
-    }
-
-    async fn one(&self, ask: &Ask<'_>) -> Result<Answered, StoreError> {
-        let statement =
-            self.prepared.get(ask.sql).ok_or(StoreError::Odd("a statement was not prepared"))?;
-        let params = ask.params.iter().map(|param| -> &(dyn ToSql + Sync) {
-            match param {
-                Param::Int(value) => value,
-                Param::Ints(values) => values,
-                Param::Texts(values) => values,
-            }
-        });
-        let stream = self.client.query_raw(statement, params.collect::<Vec<_>>()).await?;
-        let mut stream = std::pin::pin!(stream);
-        let mut rows = Vec::new();
-        while let Some(row) = futures_util::StreamExt::next(&mut stream).await {
-            rows.push(row?);
-        }
-        Ok(Answered { rows, changed: stream.rows_affected().unwrap_or(0) })
-    }
-}
-
-/// Awaits all futures. Each is first polled, which sends its statement, in the order of the list.
-async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
-    std::future::poll_fn(move |context| {
-        let mut all = true;
-        for (future, done) in waiting.iter_mut().zip(&mut done) {
-            if done.is_none() {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(output) => *done = Some(output),
-                    Poll::Pending => all = false,
-                }
-            }
-        }
-        if all {
-            Poll::Ready(done.iter_mut().filter_map(Option::take).collect())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await
-}
-
-// Rows in and out
-// ---------------------------------------------------------------------------------------------------------
-
-/// The values of rows as an array a column.
-fn arrays<'a>(
-    types: impl Iterator<Item = Type>,
-    rows: &[Vec<Cell<'a>>],
-) -> Result<Vec<Param<'a>>, StoreError> {
-    let mismatch = || StoreError::Odd("a value is not of its column's type");
-    types
-        .enumerate()
-        .map(|(index, kind)| {
-            let cells = rows.iter().map(|row| row.get(index));
-            Ok(match kind {
-                Type::Int => Param::Ints(
-                    cells
-                        .map(|cell| match cell {
-                            Some(Cell::Int(value)) => Ok(Some(*value)),
-                            Some(Cell::Null) => Ok(None),
-                            _ => Err(mismatch()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-                Type::Text => Param::Texts(
-                    cells
-                        .map(|cell| match cell {
-                            Some(Cell::Text(value)) => Ok(Some(value.clone())),
-                            Some(Cell::Null) => Ok(None),
-                            _ => Err(mismatch()),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-            })
-        })
-        .collect()
-}
-
-fn cells<'a, C: Column>(value: &'a C) -> Vec<Cell<'a>> {
-    let mut cells = Vec::with_capacity(C::WIDTH);
-    value.put(&mut cells);
-    cells
-}
-
-fn ids<R: KeyedRecord>(ids: impl Iterator<Item = R::Id>) -> Vec<Param<'static>> {
-    let number = |id: R::Id| match cells(&id).first() {
-        Some(Cell::Int(id)) => Some(*id),
-        _ => None,
-    };
-    vec![Param::Ints(ids.map(number).collect())]
-}
-
-/// What is asked of one table.
-struct Wanted<R: Loaded> {
-    ids: Vec<R::Id>,
-    names: Vec<R::AltKey>,
-}
-
-impl<R: Loaded + KeyedRecord> Wanted<R> {
-    const fn of(ids: Vec<R::Id>) -> Self {
-        Self { ids, names: vec![] }
-    }
-
-    fn new(lookups: impl Iterator<Item = LookupOf<R>>) -> Self {
-        let mut wanted = Self { ids: vec![], names: vec![] };
-        for lookup in lookups {
-            match lookup {
-                Lookup::Id(id) => wanted.ids.push(id),
-                Lookup::AltKey(name) => wanted.names.push(name),
-            }
-        }
-        // Each once: one batch often asks for the same row many times.
-        wanted.ids.sort_unstable();
-        wanted.ids.dedup();
-        wanted.names.sort_unstable();
-        wanted.names.dedup();
-        wanted
-    }
-
-    fn asks(&self, lock: bool) -> Result<Vec<Ask<'static>>, StoreError> {
-        let statements = R::statements();
-        let mut asks = vec![];
-        if !self.ids.is_empty() {
-            let sql = if lock { &statements.many.lock } else { &statements.many.by_ids };
-            asks.push(Ask::new(sql, ids::<R>(self.ids.iter().copied())));
-        }
-        if !self.names.is_empty() {
-            let mut types = vec![];
-            R::AltKey::types(&mut types);
-            let rows: Vec<Vec<Cell<'static>>> =
-                self.names.iter().map(|name| owned(cells(name))).collect();
-            asks.push(Ask::new(&statements.many.by_alt_keys, arrays(types.into_iter(), &rows)?));
-        }
-        Ok(asks)
-    }
-
-    /// Takes in what the asks were answered, absence too.
-    fn take_in(
-        self,
-        answers: &mut impl Iterator<Item = Answered>,
-        table: &mut Table<R>,
-    ) -> Result<(), StoreError> {
-        let mut read = || -> Result<Vec<R>, StoreError> {
-            let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
-            rows.iter().map(|row| R::from_row(row, 0)).collect()
-        };
-        if !self.ids.is_empty() {
-            let mut found: HashMap<R::Id, R> =
-                read()?.into_iter().map(|row| (DomainRow::id(&row), row)).collect();
-            for id in self.ids {
-                table.load(Lookup::Id(id), found.remove(&id));
-            }
-        }
-        if !self.names.is_empty() {
-            let mut found: HashMap<R::AltKey, R> = read()?
-                .into_iter()
-                .filter_map(|row| Some((DomainRow::alt_key(&row)?, row)))
-                .collect();
-            for name in self.names {
-                let row = found.remove(&name);
-                table.load(Lookup::AltKey(name), row);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Locks the rows that commands are about, as far as they are their owners'.
-fn lock_statement<R: KeyedRecord>(
-    lock_keys: &[(R::Id, Option<MerchantId>)],
-) -> Option<Ask<'static>> {
-    let owners = lock_keys.iter().map(|(_, owner)| owner.map(|owner| owner.0)).collect();
-    let mut params = ids::<R>(lock_keys.iter().map(|(id, _)| *id));
-    params.push(Param::Ints(owners));
-    (!lock_keys.is_empty()).then(|| Ask::new(&R::statements().many.lock_owned, params))
-}
-
-/// Takes in what was locked. What was not found is not known to be absent: it may be somebody
-/// else's.
-fn take_in_locked<R: Loaded + KeyedRecord>(
-    lock_keys: &[(R::Id, Option<MerchantId>)],
-    answers: &mut impl Iterator<Item = Answered>,
-    table: &mut Table<R>,
-    locked: &mut HashSet<RowKey>,
-) -> Result<(), StoreError> {
-    if lock_keys.is_empty() {
-        return Ok(());
-    }
-    for row in &answers.next().map(|answer| answer.rows).unwrap_or_default() {
-        let row = R::from_row(row, 0)?;
-        let id = Lookup::Id(DomainRow::id(&row));
-        locked.insert(R::key(id.clone()));
-        table.load(id, Some(row));
-    }
-    Ok(())
-}
-
-fn owned(cells: Vec<Cell<'_>>) -> Vec<Cell<'static>> {
-    let one = |cell| match cell {
-        Cell::Null => Cell::Null,
-        Cell::Int(value) => Cell::Int(value),
-        Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
-    };
-    cells.into_iter().map(one).collect()
-}
-
-/// The ids of stored rows that a batch changed and its transaction has not locked.
-fn unlocked<R: Loaded + KeyedRecord>(table: &Table<R>, locked: &HashSet<RowKey>) -> Vec<R::Id> {
-    let changed = table.changes().into_iter().filter_map(|change| match change {
-        RowChange::Update(row) => Some(row.id()),
-        RowChange::Insert(_) => None,
-    });
-    changed.filter(|id| !locked.contains(&R::key(Lookup::Id(*id)))).collect()
-}
-
-/// The statements that write what changed in a table.
-fn writes<'a, R: Loaded + KeyedRecord>(
-    table: &'a Table<R>,
-    asks: &mut Vec<Ask<'a>>,
-) -> Result<(), StoreError> {
-    let (mut inserts, mut updates) = (vec![], vec![]);
-    for change in table.changes() {
-        let mut cells = Vec::with_capacity(R::WIDTH);
-        match change {
-            RowChange::Insert(row) => {
-                row.put(&mut cells);
-                inserts.push(cells);
-            }
-            RowChange::Update(row) => {
-                row.put_changes(&mut cells);
-                updates.push(cells);
-            }
-        }
-    }
-    insert::<R>(&inserts, asks)?;
-    if !updates.is_empty() {
-        let statements = R::statements();
-        let changing = statements
-            .all
-            .get(statements.fixed..)
-            .unwrap_or_default()
-            .iter()
-            .chain(statements.all.first());
-        let params = arrays(changing.map(|(_, kind)| *kind), &updates)?;
-        asks.push(Ask {
-            sql: &statements.many.update,
-            params,
-            changes: Some((R::TABLE, updates.len())),
-        });
-    }
-    Ok(())
-}
-
-fn insert<'a, R: Record>(
-    rows: &[Vec<Cell<'a>>],
-    asks: &mut Vec<Ask<'a>>,
-) -> Result<(), StoreError> {
-    if !rows.is_empty() {
-        let statements = R::statements();
-        let params = arrays(statements.all.iter().map(|(_, kind)| *kind), rows)?;
-        asks.push(Ask {
-            sql: &statements.many.insert,
-            params,
-            changes: Some((R::TABLE, rows.len())),
-        });
-    }
-    Ok(())
-}
-
-fn append<'a, R: Record>(rows: &'a [R], asks: &mut Vec<Ask<'a>>) -> Result<(), StoreError> {
-    let all = |row: &'a R| {
-        let mut cells = Vec::with_capacity(R::WIDTH);
-        row.put(&mut cells);
-        cells
-    };
-    insert::<R>(&rows.iter().map(all).collect::<Vec<_>>(), asks)
-}
-
-macro_rules! by_table {
-    ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
-        /// What is asked of all tables.
-        struct Wants { $($field: Wanted<$row>),+ }
-
-        impl Wants {
-            fn new(keys: &[RowKey]) -> Self {
-                Self { $($field: Wanted::new(keys.iter().filter_map(|key| match key {
-                    RowKey::$variant(lookup) => Some(lookup.clone()),
-                    _ => None,
-                }))),+ }
-            }
-
-            fn asks(&self, lock: bool) -> Result<Vec<Ask<'static>>, StoreError> {
-                let mut asks = vec![];
-                $(asks.extend(self.$field.asks(lock)?);)+
-                Ok(asks)
-            }
-
-            fn take_in(self, answers: &mut impl Iterator<Item = Answered>, tables: &mut Tables) -> Result<(), StoreError> {
-                $(self.$field.take_in(answers, &mut tables.$field)?;)+
-                Ok(())
-            }
-        }
-
-        /// The rows that are changed and not locked, table by table: the order in which every
-        /// transaction locks.
-        fn to_lock(tables: &Tables, locked: &HashSet<RowKey>) -> Wants {
-            Wants { $($field: Wanted::of(unlocked(&tables.$field, locked))),+ }
-        }
-
-        /// The rows that permit what was decided.
-        fn permissions(tables: &Tables) -> Wants {
-            Wants { $($field: Wanted::of(
-                if <$row as DomainRow>::AUTHORIZES { tables.$field.stored_ids().collect() } else { vec![] }
-            )),+ }
-        }
-
-        /// The rows that commands are about, table by table.
-        struct LockKeys { $($field: Vec<(<$row as DomainRow>::Id, Option<MerchantId>)>),+ }
-
-        impl LockKeys {
-            fn new(lock_keys: &[LockKey]) -> Self {
-                let mut all = Self { $($field: vec![]),+ };
-                for LockKey { key, owner } in lock_keys {
-                    match key {
-                        $(RowKey::$variant(Lookup::Id(id)) => all.$field.push((*id, *owner)),)+
-                        // No command is about a row that it knows by a name only.
-                        $(RowKey::$variant(Lookup::AltKey(_)) => {})+
-                    }
-                }
-                $(all.$field.sort_unstable();
-                all.$field.dedup();)+
-                all
-            }
-
-            fn asks(&self) -> Vec<Ask<'static>> {
-                let mut asks = vec![];
-                $(asks.extend(lock_statement::<$row>(&self.$field));)+
-                asks
-            }
-
-            fn take_in(
-                &self,
-                answers: &mut impl Iterator<Item = Answered>,
-                tables: &mut Tables,
-                locked: &mut HashSet<RowKey>,
-            ) -> Result<(), StoreError> {
-                $(take_in_locked(&self.$field, answers, &mut tables.$field, locked)?;)+
-                Ok(())
-            }
-        }
-
-        impl Wants {
-            /// Takes in rows that were read again; answers whether all are as they were read first.
-            fn confirm(
-                &self,
-                answers: &mut impl Iterator<Item = Answered>,
-                tables: &mut Tables,
-            ) -> Result<bool, StoreError> {
-                let mut same = true;
-                $(if !self.$field.ids.is_empty() {
-                    let rows = answers.next().map(|answer| answer.rows).unwrap_or_default();
-                    if rows.len() != self.$field.ids.len() {
-                        let (count, expected) = (rows.len(), self.$field.ids.len());
-                        return Err(StoreError::Lost { table: <$row as Record>::TABLE, count, expected });
-                    }
-                    for row in &rows {
-                        same &= tables.$field.confirm(<$row as Record>::from_row(row, 0)?);
-                    }
-                })+
-                Ok(same)
-            }
-
-            /// The keys of the ids.
-            fn keys(&self) -> Vec<RowKey> {
-                let mut keys = vec![];
-                $(keys.extend(self.$field.ids.iter().map(|id| RowKey::$variant(Lookup::Id(*id))));)+
-                keys
-            }
-        }
-
-        fn all_writes<'a>(tables: &'a Tables, asks: &mut Vec<Ask<'a>>) -> Result<(), StoreError> {
-            $(writes(&tables.$field, asks)?;)+
-            Ok(())
-        }
-    };
-}
-each_table!(by_table);
-
 impl Store for PostgresStore {
     fn is_local(&self) -> bool {
         false
     }
 
-    /// In a transaction of its own: the row is everybody's, and must not stay locked for as long as
-    /// a batch takes.
+    /// In a transaction of its own: all lanes share this row, so it must not stay locked for the
+    /// length of a batch.
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
-        self.deadline = Instant::now() + PATIENCE;
-        let answers = self.run(vec![Ask::new(RESERVE_IDS, vec![Param::Int(count)])])?;
-        let row = answers
+        self.deadline = Instant::now() + BATCH_DEADLINE;
+        let results = self.run(vec![Statement::new(RESERVE_IDS, vec![BulkParam::Int(count)])])?;
+        let row = results
             .first()
-            .and_then(|answer| answer.rows.first())
-            .ok_or(StoreError::Odd("the installation has no row"))?;
+            .and_then(|result| result.rows.first())
+            .ok_or(StoreError::Unexpected("the installation has no row"))?;
         let end = integer(row)?;
         Ok(IdBlock { next: end.saturating_sub(count), end })
     }
@@ -692,74 +231,77 @@ impl Store for PostgresStore {
                 wanted.extend(self.remembered.get(merchant).into_iter().flatten().cloned());
             }
         }
-        // What is locked is locked first: what is read afterwards is at least as new.
-        let (lock, read) = (LockKeys::new(lock_keys), Wants::new(&wanted));
-        let mut asks = lock.asks();
-        asks.push(Ask::new(BOOK_VERSION, vec![]));
-        let locks = asks.len() - 1;
-        asks.extend(read.asks(false)?);
-        let mut answers = self.run_first(asks)?;
-        let version = answers.remove(locks);
-        let version = version.rows.first().ok_or(StoreError::Odd("the installation has no row"))?;
-        self.renew_tariff(integer(version)?)?;
+        // Lock first: whatever is read after the locks are held is at least as new as they are.
+        let (lock, read) = (LockKeys::new(lock_keys), Lookups::new(&wanted));
+        let mut statements = lock.statements();
+        statements.push(Statement::new(BOOK_VERSION, vec![]));
+        let locks = statements.len() - 1;
+        statements.extend(read.statements(false)?);
+        let mut results = self.begin(statements)?;
+        let version = results.remove(locks);
+        let version =
+            version.rows.first().ok_or(StoreError::Unexpected("the installation has no row"))?;
+        self.refresh_tariff(integer(version)?)?;
         let mut work = Workspace::new(Arc::clone(&self.tariff), self.installation, ids);
-        let mut answers = answers.into_iter();
-        lock.take_in(&mut answers, &mut work.tables, &mut self.locked)?;
-        read.take_in(&mut answers, &mut work.tables)?;
+        let mut results = results.into_iter();
+        lock.load(&mut results, &mut work.tables, &mut self.locked)?;
+        read.load(&mut results, &mut work.tables)?;
         Ok(work)
     }
 
     fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
-        let wants = Wants::new(keys);
-        let answers = self.run(wants.asks(false)?)?;
-        wants.take_in(&mut answers.into_iter(), tables)
+        let lookups = Lookups::new(keys);
+        let results = self.run(lookups.statements(false)?)?;
+        lookups.load(&mut results.into_iter(), tables)
     }
 
     fn confirm(&mut self, tables: &mut Tables) -> Result<bool, StoreError> {
-        let (lock, permissions) = (to_lock(tables, &self.locked), permissions(tables));
-        let mut asks = lock.asks(true)?;
-        if asks.is_empty() {
+        let (lock, authorizing_rows) =
+            (changed_rows(tables, &self.locked), authorizing_rows(tables));
+        let mut statements = lock.statements(true)?;
+        if statements.is_empty() {
             return Ok(true);
         }
-        // Read when the locks are there: whoever waited for one is not let through by what held
-        // before.
-        asks.extend(permissions.asks(false)?);
-        let mut answers = self.run(asks)?.into_iter();
-        let same = lock.confirm(&mut answers, tables)?;
+        // Read after the locks are held: a batch that waited for a lock must not be authorized by a
+        // row, such as an API key, as it was before the wait.
+        statements.extend(authorizing_rows.statements(false)?);
+        let mut results = self.run(statements)?.into_iter();
+        let same = lock.confirm(&mut results, tables)?;
         self.locked.extend(lock.keys());
-        Ok(permissions.confirm(&mut answers, tables)? && same)
+        Ok(authorizing_rows.confirm(&mut results, tables)? && same)
     }
 
     fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
         self.batch += 1;
-        let mut asks = vec![Ask {
+        let mut statements = vec![Statement {
             sql: WRITE_BATCH,
-            params: vec![Param::Int(self.lane), Param::Int(self.batch)],
+            params: vec![BulkParam::Int(self.lane), BulkParam::Int(self.batch)],
             changes: Some(("lanes", 1)),
         }];
-        all_writes(&work.tables, &mut asks)?;
-        append(&work.events, &mut asks)?;
-        append(&work.entries, &mut asks)?;
-        self.run(asks)?;
+        write_all(&work.tables, &mut statements)?;
+        append(&work.events, &mut statements)?;
+        append(&work.entries, &mut statements)?;
+        self.run(statements)?;
         self.remember(&work.tables);
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let done = self.run(vec![Ask::new("COMMIT", vec![])]);
+        let done = self.run(vec![Statement::new("COMMIT", vec![])]);
         self.in_transaction = false;
         match done {
             Ok(_) => Ok(()),
-            // No word, or the word of a server that is going down: it may be on disk.
-            Err(error) if error.is_away() => Err(StoreError::Unknown(Box::new(error))),
+            // No answer, or the answer of a server that is shutting down: the commit may be on disk.
+            Err(error) if error.is_unavailable() => Err(StoreError::CommitUnknown(Box::new(error))),
             Err(error) => Err(error),
         }
     }
 
     fn is_committed(&mut self) -> Result<bool, StoreError> {
-        self.deadline = Instant::now() + QUESTION;
-        let answers = self.run(vec![Ask::new(READ_BATCH, vec![Param::Int(self.lane)])])?;
-        let row = answers.first().and_then(|answer| answer.rows.first());
+        self.deadline = Instant::now() + RECOVERY_DEADLINE;
+        let results =
+            self.run(vec![Statement::new(READ_BATCH, vec![BulkParam::Int(self.lane)])])?;
+        let row = results.first().and_then(|result| result.rows.first());
         Ok(row.map(|row| integer(row)).transpose()? == Some(self.batch))
     }
 
@@ -768,24 +310,25 @@ impl Store for PostgresStore {
             return;
         }
         self.in_transaction = false;
-        self.deadline = Instant::now() + QUESTION;
-        if let Err(error) = self.run(vec![Ask::new("ROLLBACK", vec![])]) {
-            // The server rolls back what a connection leaves open.
+        self.deadline = Instant::now() + RECOVERY_DEADLINE;
+        if let Err(error) = self.run(vec![Statement::new("ROLLBACK", vec![])]) {
+            // The server rolls back the open transaction of a closed connection.
             tracing::debug!(%error, "a transaction was left to the server to roll back");
-            self.link = None;
+            self.connection = None;
         }
     }
 }
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        // Where a start fails this may be a thread that must not wait: then the row is left for a
-        // later start to sweep.
+        // After a failed start this may be a thread of a runtime, which must not block. The lane's
+        // row is then left for a later start to remove.
         let may_wait = tokio::runtime::Handle::try_current().is_err();
-        self.deadline = Instant::now() + QUESTION;
+        self.deadline = Instant::now() + RECOVERY_DEADLINE;
         if may_wait
-            && self.link.is_some()
-            && let Err(error) = self.run(vec![Ask::new(CLOSE_LANE, vec![Param::Int(self.lane)])])
+            && self.connection.is_some()
+            && let Err(error) =
+                self.run(vec![Statement::new(CLOSE_LANE, vec![BulkParam::Int(self.lane)])])
         {
             tracing::debug!(%error, "the lane's row was left behind");
         }

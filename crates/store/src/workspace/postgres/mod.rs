@@ -1,37 +1,39 @@
-//! PostgreSQL: how to reach it, and what it answers.
+//! PostgreSQL: connections, and the conversion of values.
 
 pub(crate) mod address;
 pub(crate) mod hosts;
 pub mod lane;
 pub mod readers;
+mod sql_array;
 
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio_postgres::types::{ToSql, Type as SqlType};
+use tokio_postgres::types::{ToSql, Type as PgType};
 use tokio_postgres::{Client, Row};
 
 use crate::StoreError;
 use crate::workspace::bulk_sql;
-use crate::workspace::sql::{Dialect, OwnedRow, Params, Sql, Value, numbered};
-use crate::workspace::sql_value::{Cell, Found, Type};
+use crate::workspace::postgres::sql_array::SqlArray;
+use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
+use crate::workspace::sql_value::{ColumnType, Param, Params, ResultRow, SqlValue};
 
 pub use address::Address;
 
-/// A command line that reaches no database in so long tells so.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For a connection of the command line.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What every connection sets. A statement ends after five seconds and a wait for another process's
-/// transaction after three; the server ends a transaction whose process is stopped in its middle.
-/// Commits wait for the disk even where the server's default says otherwise. What a statement means
-/// does not depend on the settings of the server, database or user.
+/// The settings of every connection. A statement is cancelled after 5 seconds and a wait for a lock
+/// after 3; a transaction that is idle for 10 seconds is ended. Commits wait for the disk even if the
+/// server's default is `synchronous_commit = off`. The first settings make the meaning of a statement
+/// independent of the settings of the server, database and user.
 const SESSION: &str = "SET standard_conforming_strings = on; SET transform_null_equals = off; \
      SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
      SET statement_timeout = 5000; SET lock_timeout = 3000; SET idle_in_transaction_session_timeout = 10000; \
      SET jit = off; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// An error with its causes: the driver's own text names only the kind.
+/// An error with its causes: the driver's own text has only the kind of the error.
 fn describe(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", describe(source)),
@@ -49,101 +51,71 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// A connection, whose other half runs as a task of the runtime that this is called in.
+/// Opens a connection. It is driven by a task of the Tokio runtime in which this is called.
 async fn connect(address: &Address) -> Result<Client, StoreError> {
     let (client, _) = hosts::reach(address).await?;
     client.batch_execute(SESSION).await?;
     Ok(client)
 }
 
-impl Found for Row {
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
-        let column = self.columns().get(index).ok_or(StoreError::Odd("a column is missing"))?;
-        let cell = match *column.type_() {
-            SqlType::INT8 => self.try_get::<_, Option<i64>>(index)?.map(Cell::Int),
-            SqlType::INT4 => {
-                self.try_get::<_, Option<i32>>(index)?.map(|value| Cell::Int(value.into()))
+impl ResultRow for Row {
+    fn value(&self, index: usize) -> Result<SqlValue<'_>, StoreError> {
+        let column =
+            self.columns().get(index).ok_or(StoreError::Unexpected("a column is missing"))?;
+        let value = match *column.type_() {
+            PgType::INT8 => self.try_get::<_, Option<i64>>(index)?.map(SqlValue::Int),
+            PgType::INT4 => {
+                self.try_get::<_, Option<i32>>(index)?.map(|value| SqlValue::Int(value.into()))
             }
-            SqlType::TEXT | SqlType::VARCHAR | SqlType::NAME => {
-                self.try_get::<_, Option<&str>>(index)?.map(|text| Cell::Text(text.into()))
+            PgType::TEXT | PgType::VARCHAR | PgType::NAME => {
+                self.try_get::<_, Option<&str>>(index)?.map(|text| SqlValue::Text(text.into()))
             }
-            _ => return Err(StoreError::Odd("a column is neither integer nor text")),
+            _ => return Err(StoreError::Unexpected("a column is neither integer nor text")),
         };
-        Ok(cell.unwrap_or(Cell::Null))
+        Ok(value.unwrap_or(SqlValue::Null))
     }
 }
 
-/// The types of parameters, for a statement to be prepared with: a null tells none.
-fn types(params: &Params<'_>) -> Vec<SqlType> {
-    let kind = |value: &Value<'_>| match value.kind() {
-        Type::Int => SqlType::INT8,
-        Type::Text => SqlType::TEXT,
+/// The types of parameters, to prepare a statement with.
+fn types(params: &Params<'_>) -> Vec<PgType> {
+    let pg_type = |param: &Param<'_>| match param.column_type {
+        ColumnType::Int => PgType::INT8,
+        ColumnType::Text => PgType::TEXT,
     };
-    params.iter().map(|(_, value)| kind(value)).collect()
+    params.iter().map(pg_type).collect()
 }
 
 /// The values of parameters, as the driver takes them.
 fn values<'a>(params: &'a Params<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
-    fn value<'a>(value: &'a Value<'_>) -> &'a (dyn ToSql + Sync) {
-        match value {
-            Value::Int(value) => value,
-            Value::Text(text) => text,
+    let value = |param: &'a Param<'_>| -> &'a (dyn ToSql + Sync) {
+        match (&param.value, param.column_type) {
+            (SqlValue::Null, ColumnType::Int) => &None::<i64>,
+            (SqlValue::Null, ColumnType::Text) => &None::<&str>,
+            (SqlValue::Int(value), _) => value,
+            (SqlValue::Text(text), _) => text,
         }
-    }
-    params.iter().map(|(_, v)| value(v)).collect()
+    };
+    params.iter().map(value).collect()
 }
 
-/// The values of one column of rows.
-fn array<'a>(
-    rows: &'a [OwnedRow],
-    index: usize,
-    kind: Type,
-) -> Result<Box<dyn ToSql + Sync + 'a>, StoreError> {
-    let odd = || StoreError::Odd("a value is not of its column's type");
-    let cells = rows.iter().map(|row| row.cells().get(index).ok_or_else(odd));
-    Ok(match kind {
-        Type::Int => Box::new(
-            cells
-                .map(|cell| match cell? {
-                    Cell::Int(value) => Ok(Some(*value)),
-                    Cell::Null => Ok(None),
-                    Cell::Text(_) => Err(odd()),
-                })
-                .collect::<Result<Vec<_>, _>>()?,
-        ),
-        Type::Text => Box::new(
-            cells
-                .map(|cell| match cell? {
-                    Cell::Text(text) => Ok(Some(&**text)),
-                    Cell::Null => Ok(None),
-                    Cell::Int(_) => Err(odd()),
-                })
-                .collect::<Result<Vec<_>, _>>()?,
-        ),
-    })
-}
-
-/// A connection that is waited for.
+/// A blocking connection.
 pub struct PostgresSql {
     client: Client,
     runtime: Runtime,
 }
 
 impl PostgresSql {
-    /// Connects, and leaves the schema as it is. Never within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Connects and leaves the schema as it is. Must not be called within a Tokio runtime.
     pub fn connect(address: &Address) -> Result<Self, StoreError> {
         let runtime = runtime()?;
-        let client =
-            runtime.block_on(async { tokio::time::timeout(PATIENCE, connect(address)).await });
-        let client = client.unwrap_or(Err(StoreError::Silent))?;
+        let client = runtime
+            .block_on(async { tokio::time::timeout(CONNECT_DEADLINE, connect(address)).await });
+        let client = client.unwrap_or(Err(StoreError::NoAnswer))?;
         Ok(Self { client, runtime })
     }
 }
 
-/// A runtime for one thread that waits.
+/// A runtime for one blocking thread.
 fn runtime() -> Result<Runtime, StoreError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StoreError::Runtime)
 }
@@ -177,13 +149,15 @@ impl Sql for PostgresSql {
     fn append(
         &mut self,
         table: &str,
-        columns: &[(String, Type)],
+        columns: &[(String, ColumnType)],
         rows: &[OwnedRow],
     ) -> Result<(), StoreError> {
         let text = bulk_sql::append(table, columns);
-        let arrays = columns.iter().enumerate().map(|(index, (_, kind))| array(rows, index, *kind));
-        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
-        let arrays: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| &**array).collect();
+        let array = |(index, (_, column_type)): (usize, &(String, ColumnType))| {
+            SqlArray::of_column(*column_type, rows.iter().map(|row| row.values().get(index)))
+        };
+        let arrays = columns.iter().enumerate().map(array).collect::<Result<Vec<_>, _>>()?;
+        let arrays: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(SqlArray::as_sql).collect();
         self.runtime.block_on(self.client.execute(&text, &arrays))?;
         Ok(())
     }

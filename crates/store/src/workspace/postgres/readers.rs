@@ -1,4 +1,4 @@
-//! Connections that read, in a pool.
+//! The pool of read-only connections.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -13,45 +13,46 @@ use domain::kernel::ids::ApiKeyId;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_postgres::types::{ToSql, Type as SqlType};
+use tokio_postgres::types::{ToSql, Type as PgType};
 use tokio_postgres::{Client, Config, Row};
 
 use crate::StoreError;
 use crate::workspace::postgres::{Address, SESSION, describe, hosts, types, values};
 use crate::workspace::record::Record;
-use crate::workspace::sql::{Params, numbered};
+use crate::workspace::sql::numbered;
+use crate::workspace::sql_value::Params;
 
-/// A read that finds no free connection for so long is refused.
-const WAIT: Duration = Duration::from_secs(3);
-/// A read that is not answered for so long: the server's own time-out has ended it, or nobody
-/// answers any more.
-const PATIENCE: Duration = Duration::from_secs(6);
-/// To be on the safe side, what reads cannot write.
+/// A read that gets no connection for so long is refused.
+const POOL_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longer than the server's own statement time-out: a read without an answer after this deadline
+/// means that the server is unreachable.
+const READ_DEADLINE: Duration = Duration::from_secs(6);
+/// A safeguard: connections that read cannot write.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
-/// A list is read along the index that has its order. Rows that are gathered in another order have
-/// to be sorted: all of a merchant's, where a plan was made for merchants that have few.
+/// Makes the planner read a list in the order of its index. With a bitmap scan all rows of a merchant
+/// would be read and sorted, if the generic plan was made for merchants that have few.
 pub(crate) const IN_ORDER: &str = "SET enable_seqscan = off; SET enable_bitmapscan = off";
-/// Questions for tenants that wait at once.
-const ASKING: usize = 8_192;
-/// Tenants read with one statement.
-const TOGETHER: usize = 256;
+/// The most tenant lookups that wait at the same time.
+const MAX_WAITING_LOOKUPS: usize = 8_192;
+/// The most tenant lookups answered by one statement.
+const TENANT_BATCH: usize = 256;
 
 /// The pool. Cheap to clone.
 #[derive(Clone)]
 pub struct PostgresReaders {
     pool: Pool,
-    tenants: mpsc::Sender<Asking>,
+    tenants: mpsc::Sender<TenantLookup>,
 }
 
 /// A key and its merchant.
 type Tenant = (ApiKey, Merchant);
 
-struct Asking {
+struct TenantLookup {
     id: ApiKeyId,
     answer: oneshot::Sender<Result<Option<Tenant>, StoreError>>,
 }
 
-/// How the pool connects.
+/// Connects to the host that accepts writes.
 struct AnyHost(Address);
 
 impl Connect for AnyHost {
@@ -73,10 +74,8 @@ impl From<PoolError> for StoreError {
 }
 
 impl PostgresReaders {
-    /// At most `count` connections, each made when it is first needed. Within a runtime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// A pool of at most `count` connections, each opened when it is first needed. Must be called
+    /// within a Tokio runtime.
     pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
         let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
@@ -91,45 +90,43 @@ impl PostgresReaders {
         let pool = Pool::builder(manager)
             .max_size(count)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) })
+            .timeouts(Timeouts {
+                wait: Some(POOL_TIMEOUT),
+                create: Some(POOL_TIMEOUT),
+                recycle: Some(POOL_TIMEOUT),
+            })
             .post_create(prepare)
             .build()
             .map_err(|error| StoreError::Pool(describe(&error)))?;
-        let (tenants, asking) = mpsc::channel(ASKING);
-        tokio::spawn(answer_tenants(pool.clone(), asking));
+        let (tenants, lookups) = mpsc::channel(MAX_WAITING_LOOKUPS);
+        tokio::spawn(answer_tenants(pool.clone(), lookups));
         Ok(Self { pool, tenants })
     }
 
-    /// The rows that a statement answers. One that finds its connection gone is asked again on
-    /// another: it only reads.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The rows of a statement's result. If the connection was lost, the statement is run again on
+    /// another one, which is safe since it only reads.
     pub async fn rows(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, StoreError> {
         rows(&self.pool, &numbered(sql, params), &types(params), &values(params)).await
     }
 
-    /// The API key of that id with its merchant. Who asks while others are being answered is
-    /// answered with all who asked meanwhile, by one statement that begins after the last of them
-    /// asked: so a revoked key is refused at once, and a crowd of one merchant's requests costs one
-    /// row.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The API key of this id with its merchant. Lookups that arrive while a statement is running are
+    /// collected and answered together by the next statement. That statement begins after the last
+    /// of them arrived, so a revoked key is refused at once; and many requests of one merchant at
+    /// the same time read one row.
     pub async fn tenant(&self, id: ApiKeyId) -> Result<Option<Tenant>, StoreError> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, result) = oneshot::channel();
         self.tenants
-            .try_send(Asking { id, answer })
+            .try_send(TenantLookup { id, answer })
             .map_err(|_| StoreError::Pool("too many requests are waiting".to_owned()))?;
-        answered.await.map_err(|_| StoreError::Odd("nobody answers for tenants"))?
+        result.await.map_err(|_| StoreError::Unexpected("nobody answers for tenants"))?
     }
 }
 
-/// Asks, and once more when the connection turned out to be gone.
+/// Runs a statement, and repeats it once if the connection was lost.
 async fn rows(
     pool: &Pool,
     text: &str,
-    types: &[SqlType],
+    types: &[PgType],
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
     match once(pool, text, types, values).await {
@@ -141,37 +138,37 @@ async fn rows(
 async fn once(
     pool: &Pool,
     text: &str,
-    types: &[SqlType],
+    types: &[PgType],
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
     let client = pool.get().await?;
-    let asked = tokio::time::timeout(PATIENCE, async {
+    let result = tokio::time::timeout(READ_DEADLINE, async {
         let statement = client.prepare_typed_cached(text, types).await?;
         client.query(&statement, values).await
     });
-    match asked.await {
+    match result.await {
         Ok(rows) => Ok(rows?),
         Err(_) => {
-            // Whoever took it next from the pool would wait as long.
+            // Do not return the connection to the pool: the next read would wait as long.
             drop(Object::take(client));
-            Err(StoreError::Silent)
+            Err(StoreError::NoAnswer)
         }
     }
 }
 
-async fn answer_tenants(pool: Pool, mut asking: mpsc::Receiver<Asking>) {
-    let mut batch = Vec::with_capacity(TOGETHER);
-    while asking.recv_many(&mut batch, TOGETHER).await > 0 {
-        let mut ids: Vec<i64> = batch.iter().map(|asking: &Asking| asking.id.0).collect();
+async fn answer_tenants(pool: Pool, mut lookups: mpsc::Receiver<TenantLookup>) {
+    let mut batch = Vec::with_capacity(TENANT_BATCH);
+    while lookups.recv_many(&mut batch, TENANT_BATCH).await > 0 {
+        let mut ids: Vec<i64> = batch.iter().map(|lookup: &TenantLookup| lookup.id.0).collect();
         ids.sort_unstable();
         ids.dedup();
         let found = tenants(&pool, ids).await;
-        for Asking { id, answer } in batch.drain(..) {
+        for TenantLookup { id, answer } in batch.drain(..) {
             let one = match &found {
                 Ok(found) => Ok(found.get(&id.0).cloned()),
                 Err(error) => Err(StoreError::Pool(error.to_string())),
             };
-            // Who went away does not need the answer.
+            // An error means that the caller has gone.
             let _ = answer.send(one);
         }
     }
@@ -185,7 +182,7 @@ async fn tenants(pool: &Pool, ids: Vec<i64>) -> Result<HashMap<i64, Tenant>, Sto
             Merchant::statements().columns
         )
     });
-    let rows = rows(pool, &SQL, &[SqlType::INT8_ARRAY], &[&ids]).await?;
+    let rows = rows(pool, &SQL, &[PgType::INT8_ARRAY], &[&ids]).await?;
     rows.iter()
         .map(|row| {
             let tenant: Tenant =
