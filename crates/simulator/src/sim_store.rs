@@ -57,7 +57,7 @@ impl SimStore {
         }
         if self.environment.is_database_away() {
             self.set(|state| state.faults.push((site, Fault::InOutage)));
-            return Err(StoreError::Silent);
+            return Err(StoreError::NoAnswer);
         }
         let wanted =
             |fault| matches!(fault, Fault::Crash | Fault::Conflict | Fault::Busy | Fault::Away);
@@ -78,7 +78,7 @@ impl SimStore {
             }
             Some(Fault::Conflict) => Err(conflict()),
             Some(Fault::Busy) => Err(busy()),
-            Some(Fault::Away) => Err(StoreError::Silent),
+            Some(Fault::Away) => Err(StoreError::NoAnswer),
             _ => Ok(site),
         }
     }
@@ -105,7 +105,7 @@ impl SimStore {
     }
 
     fn answer_lost() -> StoreError {
-        StoreError::Unknown(Box::new(StoreError::Silent))
+        StoreError::CommitUnknown(Box::new(StoreError::NoAnswer))
     }
 }
 
@@ -186,7 +186,7 @@ impl Store for SimStore {
         let (done, questions) = self.get(|state| state.unanswered_commit);
         if questions > 0 {
             self.set(|state| state.unanswered_commit.1 -= 1);
-            return Err(StoreError::Silent);
+            return Err(StoreError::NoAnswer);
         }
         Ok(done)
     }

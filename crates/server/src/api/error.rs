@@ -391,20 +391,20 @@ impl From<SigningError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoPlace => Self::unknown_cursor(),
+            StoreError::UnknownCursor => Self::unknown_cursor(),
             StoreError::Sqlite(_)
             | StoreError::Postgres { .. }
-            | StoreError::Silent
+            | StoreError::NoAnswer
             | StoreError::Pool(_)
-            | StoreError::Unknown(_)
-            | StoreError::Misplaced { .. }
+            | StoreError::CommitUnknown(_)
+            | StoreError::FileMoved { .. }
             | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
-            StoreError::Broken { .. }
+            StoreError::Inconsistent { .. }
             | StoreError::Newer { .. }
             | StoreError::Market(_)
             | StoreError::Refused(_)
-            | StoreError::Lost { .. }
-            | StoreError::Odd(_)
+            | StoreError::RowsAffected { .. }
+            | StoreError::Unexpected(_)
             | StoreError::Runtime(_)
             | StoreError::Panicked
             | StoreError::Random(_) => Self::Internal(error.to_string()),

@@ -21,7 +21,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::payload;
-use store::reads::lists::Part;
+use store::reads::pages::PageOfRows;
 
 payload! {
     /// Which gateway fee.
@@ -271,7 +271,8 @@ async fn tiers(
     };
     let start = page.after_id.map_or(Ok(0), after)?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let found = Part { rows: tiers.into_iter().skip(start).take(limit).collect(), looked_to: None };
+    let found =
+        PageOfRows { rows: tiers.into_iter().skip(start).take(limit).collect(), scanned_to: None };
     listing.respond(page, found, TierResponse::from, |row| row.id)
 }
 

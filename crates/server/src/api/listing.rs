@@ -13,7 +13,7 @@ use crate::api::response::{JsonList, ListResult};
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::net::response_permits::Place;
-use store::reads::lists::{Page, Part};
+use store::reads::pages::{Page, PageOfRows};
 
 /// The maximum size of a page in bytes. A page that would be larger ends earlier, with a link.
 const ANSWER_MAX: usize = 1024 * 1024;
@@ -46,14 +46,14 @@ impl Listing {
     pub fn respond<R, T: Serialize>(
         self,
         page: Page,
-        found: Part<R>,
+        found: PageOfRows<R>,
         to_response: impl Fn(R) -> T,
         id: impl Fn(&T) -> i64,
     ) -> ListResult<T> {
         let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= page.limit);
         let (body, last, is_cut) =
             write_page(found.rows.into_iter().map(to_response), id, ANSWER_MAX)?;
-        let next = if is_full || is_cut { last } else { found.looked_to };
+        let next = if is_full || is_cut { last } else { found.scanned_to };
         let mut response = Response::new(Body::from(self.place.keep(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok())

@@ -219,7 +219,7 @@ impl SourcePage {
 }
 
 async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiError> {
-    let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else {
+    let Some((page, merchant, source)) = app.queries.checkout_by_token(token).await? else {
         return Err(ApiError::NotFound);
     };
     let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };

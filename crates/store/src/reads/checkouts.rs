@@ -29,7 +29,7 @@ impl Queries {
         if checkout.is_none() {
             checkout = self.one("link_token = :token", &params).await?;
         }
-        let Some(checkout) = checkout.map(|checkout| checkout.seen_by(token)) else {
+        let Some(checkout) = checkout.map(|checkout| checkout.as_seen_with_token(token)) else {
             return Ok(None);
         };
         let merchant = self.merchant(checkout.merchant_id).await?;

@@ -6,7 +6,8 @@
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::time::Timestamp;
 use domain::payments::execution::{
-    CLOCKS_APART_US, LEASE_US, LONGEST_WAIT_SANDBOX_US, LONGEST_WAIT_US, SHORTEST_WAIT_US,
+    LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
+    MIN_POLL_INTERVAL_US,
 };
 
 use crate::StoreError;
@@ -55,7 +56,7 @@ const SESSIONS: DueRows = DueRows {
 
 /// The end of a lease, as a time of the server, that no lease given now exceeds.
 fn latest_lease_end(now: Timestamp) -> i64 {
-    now.plus(LEASE_US + CLOCKS_APART_US).0
+    now.plus(LEASE_US + MAX_CLOCK_SKEW_US).0
 }
 
 /// A recursive table expression `found` with the merchants above `:after` that have open rows. It
@@ -122,10 +123,10 @@ impl Queries {
             "merchant" = merchant.0,
             "now" = now.0,
             "mad" = latest_lease_end(now),
-            "apart" = CLOCKS_APART_US,
-            "shortest" = SHORTEST_WAIT_US,
-            "sandbox" = LONGEST_WAIT_SANDBOX_US,
-            "longest" = LONGEST_WAIT_US,
+            "apart" = MAX_CLOCK_SKEW_US,
+            "shortest" = MIN_POLL_INTERVAL_US,
+            "sandbox" = MAX_POLL_INTERVAL_SANDBOX_US,
+            "longest" = MAX_POLL_INTERVAL_US,
             "limit" = limit
         ];
         self.due(&POSTPONED_EXECUTIONS, &params).await

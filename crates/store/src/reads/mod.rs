@@ -27,7 +27,7 @@ pub mod wallets;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 use tokio::sync::Semaphore;
 
 use crate::StoreError;

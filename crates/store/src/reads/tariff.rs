@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use domain::tariff::tariff::Tariff;
+use domain::tariff::Tariff;
 
 use crate::StoreError;
 use crate::reads::{Connections, Queries};

@@ -16,7 +16,7 @@ use crate::api::sources::responses::{KindResponse, SourceDetailResponse, SourceR
 use crate::app::App;
 use crate::net::principal::Tenant;
 use crate::net::response_permits::Place;
-use store::reads::lists::SourceFilter;
+use store::reads::sources::SourceFilter;
 
 pub async fn create<K: Kind>(
     State(app): State<App>,
