@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, wait_for};
+use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, spawn, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Whoever is kept out waits until the others' connections are closed, which takes much longer, on
@@ -308,7 +308,7 @@ fn another_protocol_is_refused_at_once() {
 
 #[test]
 fn half_closed_connections_are_let_go() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let files = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("files").count();
     let before = files();
     let half: Vec<TcpStream> = (0..500)
@@ -329,7 +329,7 @@ fn half_closed_connections_are_let_go() {
 
 #[test]
 fn nothing_of_this_stops_a_server_from_ending_well() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let idle: Vec<TcpStream> = (0..100).map(|_| connect(&server)).collect();
     let used = connect(&server);
     (&used).write_all(get("/healthz", "").as_bytes()).expect("a request");

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
 use crate::support::{
-    Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, wait_for,
+    Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, spawn, wait_for,
 };
 
 const RIGHT: &str = "482913";
@@ -13,7 +13,7 @@ const WRONG: &str = "000000";
 
 /// A merchant with money, a passcode, and an account to pay out to.
 fn guarded() -> (Server, Merchant, i64) {
-    let database = Database::new();
+    let database = Database::with_schema();
     let credentials = database.merchant("Shop");
     let merchant = credentials.merchant_id.to_string();
     database
@@ -316,7 +316,7 @@ fn right_ones_at_once_at_three_processes_do_not_lock() {
     for _ in 0..2 {
         pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
     }
-    let others = [server.beside(&[]), server.beside(&[])];
+    let others = [server.spawn_another(&[]), server.spawn_another(&[])];
     let doors = [shop.at(&server), shop.at(&others[0]), shop.at(&others[1])];
     let sessions: Vec<(usize, i64)> = (0..12).map(|n| (n % 3, session(&shop, account))).collect();
     let replies = all_at_once(&sessions, |(door, session)| {
@@ -382,7 +382,7 @@ fn the_operator_removes_a_passcode() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_crowd_of_hashes_takes_little_memory() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let codes: Vec<String> = (0..40).map(|n| format!("code {n}")).collect();
     // Only the first is set; the others are hashed, and then refused.
     let statuses = all_at_once(&codes, |code| set(&shop, code, None).status);

@@ -1,15 +1,15 @@
-//! A database for each test: a file of SQLite's, or a database of its own in the PostgreSQL that
-//! the run was given.
+//! A database for each test: a SQLite file, or a database in the PostgreSQL that the run was given.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::postgres::Own;
+use super::{PATIENCE, template};
 
 /// The URL of the superuser of a PostgreSQL on which the tests are to run; without it they run on
 /// SQLite.
@@ -17,12 +17,16 @@ pub(crate) fn postgres() -> Option<String> {
     std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
 }
 
-/// A fresh database, and a directory beside it. Clones are the same database, which goes with the
-/// last of them.
+/// A new database, and a directory for the files of its test. Clones are the same database, which is
+/// removed with the last of them.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) dir: Arc<TempDir>,
     home: Arc<Home>,
+    /// Whether it was made with the schema in it.
+    pub(super) has_schema: bool,
+    /// Whether a server was ever started on it; see `in_process`.
+    has_server: Arc<AtomicBool>,
 }
 
 enum Home {
@@ -30,25 +34,57 @@ enum Home {
     Postgres(Own),
 }
 
-/// What makes the ledger append-only, switched off for the connection that says so or, in SQLite,
-/// for good.
+/// Switches off what makes the ledger append-only: on PostgreSQL for the connection, on SQLite for
+/// good.
 const UNPROTECTED_SQLITE: &str =
     "DROP TRIGGER IF EXISTS entries_are_not_changed; DROP TRIGGER IF EXISTS entries_are_not_removed;
     DROP TRIGGER IF EXISTS events_are_not_changed; DROP TRIGGER IF EXISTS events_are_not_removed;";
 const UNPROTECTED_POSTGRES: &str = "SET session_replication_role = replica;";
 
 impl Database {
+    /// An empty database: the first process that opens it makes the schema.
     pub(crate) fn new() -> Self {
         let Some(admin) = postgres() else { return Self::in_a_file() };
-        let dir = TempDir::new().expect("a directory");
-        Self { dir: Arc::new(dir), home: Arc::new(Home::Postgres(Own::create(&admin))) }
+        Self::at(directory(), Home::Postgres(Own::create(&admin, "template0")), false)
     }
 
-    /// A file of SQLite's, in a run on PostgreSQL too.
+    /// An empty SQLite database, in a run on PostgreSQL too.
     pub(crate) fn in_a_file() -> Self {
-        let dir = TempDir::new().expect("a directory");
+        let dir = directory();
         let home = Home::Sqlite(dir.path().join("kola.db"));
-        Self { dir: Arc::new(dir), home: Arc::new(home) }
+        Self::at(dir, home, false)
+    }
+
+    /// A database with the schema and no merchant, for tests that are not about the first start.
+    pub(crate) fn with_schema() -> Self {
+        let dir = directory();
+        let home = match postgres() {
+            None => {
+                let file = dir.path().join("kola.db");
+                template::write_sqlite(&file);
+                Home::Sqlite(file)
+            }
+            Some(admin) => {
+                let own = Own::create(&admin, template::postgres_name(&admin));
+                own.connect().batch_execute(&template::new_identity()).expect("an identity");
+                Home::Postgres(own)
+            }
+        };
+        Self::at(dir, home, true)
+    }
+
+    fn at(dir: TempDir, home: Home, has_schema: bool) -> Self {
+        let has_server = Arc::new(AtomicBool::new(false));
+        Self { dir: Arc::new(dir), home: Arc::new(home), has_schema, has_server }
+    }
+
+    pub(super) fn has_server(&self) -> bool {
+        self.has_server.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a server is started; answers whether one was started before.
+    pub(super) fn note_server(&self) -> bool {
+        self.has_server.swap(true, Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -58,7 +94,7 @@ impl Database {
         }
     }
 
-    /// The database as one of PostgreSQL's.
+    /// The PostgreSQL database.
     #[track_caller]
     pub(crate) fn postgres(&self) -> &Own {
         match &*self.home {
@@ -73,7 +109,7 @@ impl Database {
         self.try_sql(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     }
 
-    /// The same where the database may refuse; answers why.
+    /// The same where the database may refuse the statements; the error is its message.
     pub(crate) fn try_sql(&self, text: &str) -> Result<(), String> {
         match &*self.home {
             Home::Sqlite(file) => {
@@ -95,7 +131,7 @@ impl Database {
         self.sql(&format!("{unprotected} {text}"));
     }
 
-    /// The rows of a query, each value as text; NULL is an empty one.
+    /// The rows of a query, each value as text; NULL is an empty text.
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Vec<String>> {
         match &*self.home {
@@ -104,7 +140,7 @@ impl Database {
         }
     }
 
-    /// The one value that a query answers.
+    /// The single value that a query returns.
     #[track_caller]
     pub(crate) fn value(&self, query: &str) -> String {
         let rows = self.rows(query);
@@ -112,13 +148,17 @@ impl Database {
         rows[0][0].clone()
     }
 
-    /// What the database says about a table that is not there.
+    /// Part of the database's message about a table that does not exist.
     pub(crate) fn no_such_table(&self) -> &'static str {
         match &*self.home {
             Home::Sqlite(_) => "no such table",
             Home::Postgres(_) => "does not exist",
         }
     }
+}
+
+fn directory() -> TempDir {
+    TempDir::new().expect("a directory")
 }
 
 fn sqlite(file: &PathBuf) -> Connection {

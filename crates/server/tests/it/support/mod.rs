@@ -1,12 +1,15 @@
-//! The harness: a server of its own for every test, a client, and the steps that most tests begin
-//! with.
+//! The harness: a server and a database for every test, a client, and the steps that most tests
+//! begin with.
 
 pub(crate) mod database;
 pub(crate) mod http;
+mod in_process;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+mod server;
 pub(crate) mod shop;
+mod template;
 mod wire;
 
 use std::io::Write;
@@ -18,9 +21,10 @@ use serde_json::Value;
 
 pub(crate) use database::Database;
 pub(crate) use http::{Api, Reply};
-pub(crate) use process::{Server, straight};
+pub(crate) use process::straight;
 pub(crate) use serde_json::json;
-pub(crate) use shop::{Merchant, open, open_two, open_with};
+pub(crate) use server::Server;
+pub(crate) use shop::{Merchant, open, open_two, open_with, spawn, spawn_with};
 
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

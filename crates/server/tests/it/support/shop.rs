@@ -18,26 +18,43 @@ pub(crate) struct Merchant {
     pub(crate) api: Api,
 }
 
-/// A server with one verified merchant.
+/// A server inside the test process, with one verified merchant.
 #[track_caller]
 pub(crate) fn open() -> (Server, Merchant) {
     open_with(&[])
 }
 
-/// The same under these environment variables.
+/// The same with these settings, by the names of their environment variables.
 #[track_caller]
-pub(crate) fn open_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
-    let database = Database::new();
+pub(crate) fn open_with(settings: &[(&str, &str)]) -> (Server, Merchant) {
+    open_by(|database| Server::start(database, settings))
+}
+
+/// A server as a process, with one verified merchant: for tests that are about the process.
+#[track_caller]
+pub(crate) fn spawn() -> (Server, Merchant) {
+    spawn_with(&[])
+}
+
+/// The same with these environment variables.
+#[track_caller]
+pub(crate) fn spawn_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
+    open_by(|database| Server::spawn(database, environment))
+}
+
+#[track_caller]
+fn open_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant) {
+    let database = Database::with_schema();
     let credentials = database.merchant("First Shop");
-    let server = Server::start(database, environment);
+    let server = start(database);
     let shop = server.sign_in(&credentials);
     (server, shop)
 }
 
-/// A server with two verified merchants.
+/// A server inside the test process, with two verified merchants.
 #[track_caller]
 pub(crate) fn open_two() -> (Server, Merchant, Merchant) {
-    let database = Database::new();
+    let database = Database::with_schema();
     let (first, second) = (database.merchant("First Shop"), database.merchant("Second Shop"));
     let server = Server::start(database, &[]);
     let (shop, other) = (server.sign_in(&first), server.sign_in(&second));
