@@ -99,7 +99,7 @@ fn get(path: &str, more: &str) -> String {
 
 #[test]
 fn ten_thousand_idle_connections_keep_nobody_out() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let before = memory(&server);
     let affordable = affordable();
     if affordable < FEWEST {
@@ -179,7 +179,7 @@ fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
 
 #[test]
 fn a_head_has_a_largest_size() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let before = memory(&server);
     let fits = get("/healthz", &format!("Connection: close\r\nX-Long: {}\r\n", "a".repeat(12_000)));
     assert_eq!(statuses(&server, fits.as_bytes()), [200]);
@@ -206,7 +206,7 @@ fn a_head_has_a_largest_size() {
 
 #[test]
 fn a_body_has_a_largest_size() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let token = shop.api.token.clone().expect("a token");
     let before = memory(&server);
     let head = format!(

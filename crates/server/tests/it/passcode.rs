@@ -13,6 +13,15 @@ const WRONG: &str = "000000";
 
 /// A merchant with money, a passcode, and an account to pay out to.
 fn guarded() -> (Server, Merchant, i64) {
+    guarded_by(|database| Server::start(database, &[]))
+}
+
+/// The same at a server that is a process.
+fn guarded_by_a_process() -> (Server, Merchant, i64) {
+    guarded_by(|database| Server::spawn(database, &[]))
+}
+
+fn guarded_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant, i64) {
     let database = Database::with_schema();
     let credentials = database.merchant("Shop");
     let merchant = credentials.merchant_id.to_string();
@@ -22,7 +31,7 @@ fn guarded() -> (Server, Merchant, i64) {
             &format!("{RIGHT}\n"),
         )
         .ok();
-    let server = Server::start(database, &[]);
+    let server = start(database);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "1000.00");
     let account = shop.momo("PAYOUT", GOOD);
@@ -259,7 +268,7 @@ fn what_a_process_that_died_had_reserved_counts_as_wrong() {
 /// forgives no guess.
 #[test]
 fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
-    let (mut server, shop, account) = guarded();
+    let (mut server, shop, account) = guarded_by_a_process();
     let session = session(&shop, account);
     let database = server.database.clone();
     let tries = || database.value("SELECT tries FROM passcodes");
@@ -427,7 +436,7 @@ fn right_ones_at_once_do_not_lock_each_other_out() {
 
 #[test]
 fn the_count_survives_a_restart() {
-    let (mut server, shop, account) = guarded();
+    let (mut server, shop, account) = guarded_by_a_process();
     let first = session(&shop, account);
     for _ in 0..5 {
         pay(&shop, first, &key(), WRONG).refused_in_words(403);

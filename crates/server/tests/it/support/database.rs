@@ -8,11 +8,10 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 
-use super::postgres::Own;
+use super::postgres::PostgresDatabase;
 use super::{PATIENCE, template};
 
-/// The URL of the superuser of a PostgreSQL on which the tests are to run; without it they run on
-/// SQLite.
+/// The URL of the superuser of the PostgreSQL on which the tests run; `None` when they run on SQLite.
 pub(crate) fn postgres() -> Option<String> {
     std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
 }
@@ -22,16 +21,16 @@ pub(crate) fn postgres() -> Option<String> {
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) dir: Arc<TempDir>,
-    home: Arc<Home>,
+    backend: Arc<Backend>,
     /// Whether it was made with the schema in it.
     pub(super) has_schema: bool,
     /// Whether a server was ever started on it; see `in_process`.
     has_server: Arc<AtomicBool>,
 }
 
-enum Home {
+enum Backend {
     Sqlite(PathBuf),
-    Postgres(Own),
+    Postgres(PostgresDatabase),
 }
 
 /// Switches off what makes the ledger append-only: on PostgreSQL for the connection, on SQLite for
@@ -45,37 +44,41 @@ impl Database {
     /// An empty database: the first process that opens it makes the schema.
     pub(crate) fn new() -> Self {
         let Some(admin) = postgres() else { return Self::in_a_file() };
-        Self::at(directory(), Home::Postgres(Own::create(&admin, "template0")), false)
+        Self::at(
+            directory(),
+            Backend::Postgres(PostgresDatabase::create(&admin, "template0")),
+            false,
+        )
     }
 
     /// An empty SQLite database, in a run on PostgreSQL too.
     pub(crate) fn in_a_file() -> Self {
         let dir = directory();
-        let home = Home::Sqlite(dir.path().join("kola.db"));
-        Self::at(dir, home, false)
+        let backend = Backend::Sqlite(dir.path().join("kola.db"));
+        Self::at(dir, backend, false)
     }
 
     /// A database with the schema and no merchant, for tests that are not about the first start.
     pub(crate) fn with_schema() -> Self {
         let dir = directory();
-        let home = match postgres() {
+        let backend = match postgres() {
             None => {
                 let file = dir.path().join("kola.db");
                 template::write_sqlite(&file);
-                Home::Sqlite(file)
+                Backend::Sqlite(file)
             }
             Some(admin) => {
-                let own = Own::create(&admin, template::postgres_name(&admin));
-                own.connect().batch_execute(&template::new_identity()).expect("an identity");
-                Home::Postgres(own)
+                let database = PostgresDatabase::create(&admin, template::postgres_name(&admin));
+                database.connect().batch_execute(&template::new_identity()).expect("an identity");
+                Backend::Postgres(database)
             }
         };
-        Self::at(dir, home, true)
+        Self::at(dir, backend, true)
     }
 
-    fn at(dir: TempDir, home: Home, has_schema: bool) -> Self {
+    fn at(dir: TempDir, backend: Backend, has_schema: bool) -> Self {
         let has_server = Arc::new(AtomicBool::new(false));
-        Self { dir: Arc::new(dir), home: Arc::new(home), has_schema, has_server }
+        Self { dir: Arc::new(dir), backend: Arc::new(backend), has_schema, has_server }
     }
 
     pub(super) fn has_server(&self) -> bool {
@@ -88,18 +91,18 @@ impl Database {
     }
 
     pub(crate) fn url(&self) -> String {
-        match &*self.home {
-            Home::Sqlite(file) => format!("sqlite:{}", file.display()),
-            Home::Postgres(own) => own.url.clone(),
+        match &*self.backend {
+            Backend::Sqlite(file) => format!("sqlite:{}", file.display()),
+            Backend::Postgres(database) => database.url.clone(),
         }
     }
 
     /// The PostgreSQL database.
     #[track_caller]
-    pub(crate) fn postgres(&self) -> &Own {
-        match &*self.home {
-            Home::Sqlite(_) => panic!("this test is about PostgreSQL"),
-            Home::Postgres(own) => own,
+    pub(crate) fn postgres(&self) -> &PostgresDatabase {
+        match &*self.backend {
+            Backend::Sqlite(_) => panic!("this test is about PostgreSQL"),
+            Backend::Postgres(database) => database,
         }
     }
 
@@ -111,22 +114,22 @@ impl Database {
 
     /// The same where the database may refuse the statements; the error is its message.
     pub(crate) fn try_sql(&self, text: &str) -> Result<(), String> {
-        match &*self.home {
-            Home::Sqlite(file) => {
+        match &*self.backend {
+            Backend::Sqlite(file) => {
                 sqlite(file).execute_batch(text).map_err(|error| error.to_string())
             }
-            Home::Postgres(own) => {
-                own.connect().batch_execute(text).map_err(|error| format!("{error:?}"))
+            Backend::Postgres(database) => {
+                database.connect().batch_execute(text).map_err(|error| format!("{error:?}"))
             }
         }
     }
 
-    /// Runs SQL statements that the append-only ledger would refuse.
+    /// Runs SQL statements that the append-only tables would refuse.
     #[track_caller]
     pub(crate) fn damage(&self, text: &str) {
-        let unprotected = match &*self.home {
-            Home::Sqlite(_) => UNPROTECTED_SQLITE,
-            Home::Postgres(_) => UNPROTECTED_POSTGRES,
+        let unprotected = match &*self.backend {
+            Backend::Sqlite(_) => UNPROTECTED_SQLITE,
+            Backend::Postgres(_) => UNPROTECTED_POSTGRES,
         };
         self.sql(&format!("{unprotected} {text}"));
     }
@@ -134,9 +137,9 @@ impl Database {
     /// The rows of a query, each value as text; NULL is an empty text.
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Vec<String>> {
-        match &*self.home {
-            Home::Sqlite(file) => sqlite_rows(&sqlite(file), query),
-            Home::Postgres(own) => own.rows(query),
+        match &*self.backend {
+            Backend::Sqlite(file) => sqlite_rows(&sqlite(file), query),
+            Backend::Postgres(database) => database.rows(query),
         }
     }
 
@@ -150,9 +153,9 @@ impl Database {
 
     /// Part of the database's message about a table that does not exist.
     pub(crate) fn no_such_table(&self) -> &'static str {
-        match &*self.home {
-            Home::Sqlite(_) => "no such table",
-            Home::Postgres(_) => "does not exist",
+        match &*self.backend {
+            Backend::Sqlite(_) => "no such table",
+            Backend::Postgres(_) => "does not exist",
         }
     }
 }

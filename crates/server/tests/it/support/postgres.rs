@@ -4,14 +4,14 @@ use postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::key;
 
-/// A database that is made for one test and dropped after it.
-pub(crate) struct Own {
+/// A database that is dropped with this.
+pub(crate) struct PostgresDatabase {
     admin: String,
     name: String,
     pub(crate) url: String,
 }
 
-impl Own {
+impl PostgresDatabase {
     /// A copy of a database to which nobody is connected: many tests can copy it at once.
     #[track_caller]
     pub(crate) fn create(admin: &str, template: &str) -> Self {
@@ -28,7 +28,7 @@ impl Own {
         connect(&self.url)
     }
 
-    /// Where the server listens, as host and port.
+    /// Host and port of the PostgreSQL server.
     #[track_caller]
     pub(crate) fn address(&self) -> &str {
         let authority = self.url.split("://").nth(1).and_then(|rest| rest.split('/').next());
@@ -63,8 +63,8 @@ impl Own {
         messages.into_iter().filter_map(cells).collect()
     }
 
-    /// Ends every connection to this database, as a restart of PostgreSQL would. A transaction that
-    /// is open is undone.
+    /// Ends every connection to this database, as a restart of PostgreSQL would. Open transactions
+    /// are rolled back.
     #[track_caller]
     pub(crate) fn end_all_connections(&self) {
         run(
@@ -77,7 +77,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for PostgresDatabase {
     fn drop(&mut self) {
         // A test that failed may have ended the server, too: its message is printed already.
         if let Ok(mut client) = Client::connect(&self.admin, NoTls) {

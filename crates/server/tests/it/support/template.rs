@@ -52,7 +52,7 @@ pub(super) fn postgres_name(admin: &str) -> &'static str {
             .query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])
             .expect("a list of databases");
         if found.is_empty() {
-            let own = postgres::Own::create(admin, "template0");
+            let own = postgres::PostgresDatabase::create(admin, "template0");
             let database: store::Database = own.url.parse().expect("a URL");
             drop(database.open(None).expect("a database"));
             own.end_all_connections();
