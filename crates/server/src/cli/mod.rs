@@ -9,12 +9,12 @@ mod input;
 mod keys;
 mod ledger;
 mod markets;
-mod merchant;
+pub mod merchant;
 mod output;
 mod phones;
 mod rates;
 mod review;
-mod serve;
+pub mod serve;
 mod wallet;
 
 use std::fmt::Display;
@@ -279,6 +279,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// A database; a new one gets the market that is shipped.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database, market: None }
+    }
+
     /// A database in a file.
     #[must_use]
     pub const fn file(path: PathBuf) -> Self {

@@ -21,6 +21,7 @@ use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 use crate::api::links::{draw_token, pay_path};
 use crate::cli::merchant::{self, Created, opening_balance};
@@ -175,20 +176,30 @@ fn public_url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// `serve` alone, as if it had been typed.
+#[derive(clap::Parser)]
+struct Alone {
+    #[command(flatten)]
+    serve: Serve,
+}
+
 impl Default for Serve {
+    /// The defaults and the environment.
     fn default() -> Self {
-        // The same defaults, and the environment, as if `serve` had been typed.
-        #[derive(clap::Parser)]
-        struct Alone {
-            #[command(flatten)]
-            serve: Serve,
-        }
         let matches = crate::cli::prepared(<Alone as clap::CommandFactory>::command())
             .get_matches_from(["kola"]);
         <Alone as clap::FromArgMatches>::from_arg_matches(&matches)
             .unwrap_or_else(|error| error.exit())
             .serve
     }
+}
+
+/// A server that is ready to answer requests.
+pub struct Started {
+    pub server: Server,
+    pub listener: TcpListener,
+    pub address: SocketAddr,
+    welcome: String,
 }
 
 impl Serve {
@@ -221,19 +232,35 @@ impl Serve {
         }
     }
 
+    /// The settings by the names of their environment variables; the environment of the process is
+    /// not read. For a server inside another program.
+    ///
+    /// # Errors
+    /// When there is no such setting, or it has no such value.
+    pub fn from_settings(settings: &[(&str, &str)]) -> Result<Self, clap::Error> {
+        let mut command = <Alone as clap::CommandFactory>::command();
+        let mut typed = vec!["kola".to_owned()];
+        for (name, value) in settings {
+            let argument = command
+                .get_arguments()
+                .find(|argument| argument.get_env().is_some_and(|variable| variable == *name));
+            match argument.and_then(clap::Arg::get_long) {
+                Some(option) => typed.push(format!("--{option}={value}")),
+                None => {
+                    let message = format!("`serve` has no setting {name}");
+                    return Err(command.error(clap::error::ErrorKind::UnknownArgument, message));
+                }
+            }
+        }
+        let matches =
+            command.mut_args(|argument| argument.env(None::<&str>)).try_get_matches_from(typed)?;
+        Ok(<Alone as clap::FromArgMatches>::from_arg_matches(&matches)?.serve)
+    }
+
     pub fn run(self, place: &Place) -> anyhow::Result<()> {
-        let mut config = self.config();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let listener = runtime.block_on(async { self.listen.bind() })?;
-        let address = listener.local_addr()?;
-        config.public_url =
-            self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
-        let welcome = welcome(place, reachable(address), &config.public_url)?;
-        let stores =
-            place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
+        let Started { server, listener, address, welcome } = self.start(place, &runtime)?;
         runtime.block_on(async {
-            let server = Server::start(&place.database, stores, config).await?;
             let stop = stop_signal();
             // It serves, whether or not anybody reads that it does.
             if let Err(error) =
@@ -244,6 +271,25 @@ impl Serve {
             tracing::info!(%address, public_url = server.app().config.public_url, "listening");
             server.run(listener, stop, DRAIN).await
         })
+    }
+
+    /// Opens the listener and the database, and starts the lanes and workers on the runtime. The
+    /// credentials of the first merchant of an empty database are printed. Never within a runtime.
+    ///
+    /// # Errors
+    /// When the address or the database cannot be had.
+    pub fn start(self, place: &Place, runtime: &Runtime) -> anyhow::Result<Started> {
+        let mut config = self.config();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
+        let listener = runtime.block_on(async { self.listen.bind() })?;
+        let address = listener.local_addr()?;
+        config.public_url =
+            self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
+        let welcome = welcome(place, reachable(address), &config.public_url)?;
+        let stores =
+            place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
+        let server = runtime.block_on(Server::start(&place.database, stores, config))?;
+        Ok(Started { server, listener, address, welcome })
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::http::raw;
-use crate::support::{Reply, json, open, open_with};
+use crate::support::{Reply, json, open, spawn_with};
 
 const CHECKOUT: &str = "/v1/sessions/checkout";
 
@@ -25,7 +25,7 @@ fn assert_challenge(reply: &Reply, error: &str, helps: &str) {
 
 #[test]
 fn an_expired_token_and_a_revoked_key_are_told_apart() {
-    let (server, shop) = open_with(&[("KOLA_LOG", "info")]);
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
     // Signed as the server signs, and over.
     let secret = server.database.value("SELECT secret FROM signing_keys");
     let secret: Vec<u8> = (0..32)

@@ -4,12 +4,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use crate::crash::Load;
-use crate::support::{Database, PATIENCE, on_postgres_only, on_sqlite_only, open};
+use crate::support::{Database, PATIENCE, on_postgres_only, on_sqlite_only, spawn};
 
 #[test]
 fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
     on_sqlite_only!();
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
     let copies: Vec<_> =

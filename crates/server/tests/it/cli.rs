@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::process::Credentials;
-use crate::support::{Database, Server, json, open, straight, wait_for};
+use crate::support::{Database, Server, json, open, spawn, straight, wait_for};
 
 fn kola(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_kola"))
@@ -246,7 +246,7 @@ fn a_taken_port_is_told() {
 
 #[test]
 fn a_first_server_prints_a_curl_that_works() {
-    let server = Server::start(Database::new(), &[]);
+    let server = Server::spawn(Database::new(), &[]);
     let command = wait_for("a curl to copy", || printed_curl(&server.printed()));
     let merchant = server.database.value("SELECT id FROM merchants");
     assert!(
@@ -295,7 +295,7 @@ fn printed_curl(printed: &str) -> Option<String> {
 
 #[test]
 fn a_first_server_prints_credentials() {
-    let server = Server::start(Database::new(), &[]);
+    let server = Server::spawn(Database::new(), &[]);
     wait_for("credentials", || server.printed().to_lowercase().contains("secret").then_some(()));
     server.verify_ledger();
 }
@@ -308,13 +308,13 @@ fn a_server_that_cannot_listen_makes_no_merchant() {
     let address = taken.local_addr().expect("an address").to_string();
     let said = database.kola(&["serve", "--listen", &address]).refused();
     assert!(said.contains(&address), "{said}");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     wait_for("credentials", || server.printed().to_lowercase().contains("secret").then_some(()));
 }
 
 #[test]
 fn a_server_with_merchants_prints_no_secret() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let printed = server.printed();
     assert!(!printed.contains(&shop.credentials.client_secret), "{printed}");
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Merchant, Server, json, open, open_with, wait_for};
+use crate::support::{Merchant, Server, json, open, open_with, spawn_with, wait_for};
 
 /// A connection that is used again.
 struct Line {
@@ -211,7 +211,7 @@ fn one_connection_hears_all_kinds_of_answers() {
 
 #[test]
 fn a_hangup_ends_nothing_where_there_is_no_terminal() {
-    let (mut server, shop) = open_with(&[("KOLA_LOG", "info")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
     let sent = std::process::Command::new("kill")
         .args(["-HUP", &server.pid().to_string()])
         .status()

@@ -102,7 +102,7 @@ fn an_installation_moves_to_postgresql_and_back() {
     on_postgres_only!();
     let (file, postgres, back) = (Database::in_a_file(), Database::new(), Database::in_a_file());
     let credentials = file.merchant("Shop");
-    let mut server = Server::start(file.clone(), &[]);
+    let mut server = Server::spawn(file.clone(), &[]);
     let shop = server.sign_in(&credentials);
     let past = trade(&server, &shop);
     assert_eq!(server.terminate(), Some(0));
@@ -121,14 +121,14 @@ fn an_installation_moves_to_postgresql_and_back() {
         );
     }
 
-    let mut server = Server::start(postgres.clone(), &[]);
+    let mut server = Server::spawn(postgres.clone(), &[]);
     let shop = shop.at(&server);
     goes_on(&server, &shop, &past);
     assert_eq!(server.terminate(), Some(0));
     // Its last batch was a moment ago; its lanes said that they ended.
     let tables = moved(&copy(&postgres, &back).ok());
     assert_alike(&postgres, &back, &tables);
-    let server = Server::start(back, &[]);
+    let server = Server::spawn(back, &[]);
     goes_on(&server, &shop.at(&server), &past);
 }
 
@@ -136,13 +136,13 @@ fn an_installation_moves_to_postgresql_and_back() {
 fn an_installation_moves_between_two_of_a_kind() {
     let (one, two) = (Database::new(), Database::new());
     let credentials = one.merchant("Shop");
-    let mut server = Server::start(one.clone(), &[]);
+    let mut server = Server::spawn(one.clone(), &[]);
     let shop = server.sign_in(&credentials);
     let past = trade(&server, &shop);
     assert_eq!(server.terminate(), Some(0));
     let tables = moved(&copy(&one, &two).ok());
     assert_alike(&one, &two, &tables);
-    let server = Server::start(two, &[]);
+    let server = Server::spawn(two, &[]);
     goes_on(&server, &shop.at(&server), &past);
 }
 
@@ -228,7 +228,7 @@ fn a_database_whose_server_runs_is_not_copied() {
     on_postgres_only!();
     let (one, two) = (Database::new(), Database::new());
     let credentials = one.merchant("Shop");
-    let mut server = Server::start(one.clone(), &[]);
+    let mut server = Server::spawn(one.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");

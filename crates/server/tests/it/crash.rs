@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::shop::{GOOD, ending, source_for};
 use crate::support::{
-    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, open, open_with,
-    shown, soon, wait_for,
+    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, shown, soon, spawn,
+    spawn_with, wait_for,
 };
 use serde_json::Value;
 
@@ -152,7 +152,7 @@ pub(crate) fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
 
 fn survives(delay: &str) {
     let environment = [("KOLA_SANDBOX_DELAY_MS", delay)];
-    let (mut server, mut shop) = open_with(&environment);
+    let (mut server, mut shop) = spawn_with(&environment);
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
     for _ in 0..3 {
@@ -180,7 +180,7 @@ fn killed_while_the_provider_still_has_it() {
 #[test]
 fn every_pending_execution_reaches_its_end() {
     let environment = [("KOLA_SANDBOX_DELAY_MS", "1500")];
-    let (mut server, shop) = open_with(&environment);
+    let (mut server, shop) = spawn_with(&environment);
     server.fund(&shop, "USD", "1000.00");
     let payout = shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00");
     let collection = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
@@ -202,7 +202,7 @@ fn every_pending_execution_reaches_its_end() {
 
 #[test]
 fn what_the_provider_never_answered_survives_too() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "1000.00");
     let sent: Vec<Value> = ["129", "139", "149"]
         .map(|d| shop.send(shop.momo("PAYOUT", &ending(d)), "USD", "100.00"))
@@ -221,7 +221,7 @@ fn what_the_provider_never_answered_survives_too() {
 
 #[test]
 fn a_stopped_server_ends_well() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     shop.paid_hundred();
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();

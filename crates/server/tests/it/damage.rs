@@ -6,7 +6,7 @@ use store::workspace::sql::{Dialect, Sql};
 
 use crate::reviews;
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Server, key, open, shown, wait_for};
+use crate::support::{Server, key, open, shown, spawn, wait_for};
 
 /// For each rule, what breaks it in a house in which it holds.
 const DAMAGE: &[(&str, &str)] = &[
@@ -233,7 +233,7 @@ const DEFENCELESS_SQLITE: &str =
 /// Something of everything: paid and refunded, on its way, failed, and failed but paid all the
 /// same.
 fn traded() -> Server {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let paid = shop.paid_hundred();
     shop.refund(&paid, "10.00");
     let rwandan = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));

@@ -22,7 +22,7 @@ fn every_connection_is_encrypted_where_the_url_says_so() {
     let database = Database::new();
     let credentials = database.merchant("Shop");
     let url = format!("{}?sslmode=verify-full&sslrootcert={certificate}", database.url());
-    let server = Server::start_at(database, url.clone(), &[]);
+    let server = Server::spawn_at(database, url.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     let paid = shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");

@@ -3,7 +3,8 @@
 use crate::reviews;
 use crate::support::shop::GOOD;
 use crate::support::{
-    Merchant, after, assert_fields, assert_money, cents, id, json, key, open, shown, wait_for,
+    Merchant, after, assert_fields, assert_money, cents, id, json, key, open, shown, spawn,
+    wait_for,
 };
 use serde_json::Value;
 
@@ -231,7 +232,7 @@ fn cents_in(shop: &Merchant, currency: &str) -> (i64, i64) {
 /// large one is begun, and then do not take place.
 #[test]
 fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "10.00");
     let paid = collect(&shop, rwandan(&shop), ("PAYEE", "USD", "0.10"), "RWF");
     assert_money(&paid, &[("payer_amount", "144")]);

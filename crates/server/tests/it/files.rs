@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::support::shop::GOOD;
 use crate::support::{
-    Database, Merchant, Server, on_postgres_only, on_sqlite_only, open, wait_for,
+    Database, Merchant, Server, on_postgres_only, on_sqlite_only, spawn, wait_for,
 };
 
 fn file(database: &Database, name: &str) -> PathBuf {
@@ -38,7 +38,7 @@ fn is_refused(server: &Server, shop: &Merchant) {
 fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
     on_sqlite_only!();
     for name in ["kola.db", "kola.db-wal", "kola.db-shm"] {
-        let (server, shop) = open();
+        let (server, shop) = spawn();
         let (there, away) = (file(&server.database, name), file(&server.database, "away"));
         shop.party();
         fs::rename(&there, &away).expect("a file");
@@ -60,7 +60,7 @@ fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
 #[test]
 fn what_others_write_beside_an_index_that_is_gone_is_kept() {
     on_sqlite_only!();
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     fs::remove_file(file(&server.database, "kola.db-shm")).expect("an index");
     is_refused(&server, &shop);
@@ -83,7 +83,7 @@ fn what_others_write_beside_an_index_that_is_gone_is_kept() {
 /// A server with a payment, a backup of it, and a payment after the backup; then the server is
 /// killed.
 fn with_a_backup() -> (Server, Merchant) {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     server.kola(&["db", "backup", "backup.db"]).ok();
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00"));
@@ -116,7 +116,7 @@ fn a_backup_beside_another_files_log_is_noticed() {
 #[test]
 fn an_earlier_copy_beside_a_later_log_is_noticed() {
     on_sqlite_only!();
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     assert_eq!(server.terminate(), Some(0));
     let (there, copy) = (file(&server.database, "kola.db"), file(&server.database, "copy.db"));
@@ -208,7 +208,7 @@ fn restoring_again_within_a_second_keeps_what_was_there() {
 #[test]
 fn what_is_in_use_or_no_whole_backup_is_not_restored() {
     on_sqlite_only!();
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     server.kola(&["db", "backup", "backup.db"]).ok();
     let said = server.kola(&["db", "restore", "backup.db"]).refused();
@@ -240,7 +240,7 @@ fn what_is_in_use_or_no_whole_backup_is_not_restored() {
 #[test]
 fn an_interrupted_backup_has_no_name() {
     on_sqlite_only!();
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     // The system ends the process in the middle: the file may not grow as large as it must.
     let kola = format!(
@@ -355,7 +355,7 @@ fn settings_of_the_database_change_no_statement() {
         database.sql(&format!("ALTER DATABASE {name} SET {setting}"));
     }
     let credentials = database.merchant("Shop");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00"));
@@ -366,7 +366,7 @@ fn settings_of_the_database_change_no_statement() {
 /// What a list finds does not depend on the locale that a database was made with.
 #[test]
 fn names_are_found_alike_in_every_database() {
-    let (_server, shop) = open();
+    let (_server, shop) = spawn();
     for (name, phone) in [("Élodie Kollie", "231770999992"), ("IBRAHIM DOE", "231770999993")] {
         shop.api
             .post("/v1/parties/create", &serde_json::json!({"fullname": name, "phone": phone}))

@@ -70,7 +70,7 @@ impl Target {
     fn open() -> Self {
         let database = Database::new();
         let credentials = database.merchant("First Shop");
-        let mut server = Server::start(database.clone(), &[]);
+        let mut server = Server::spawn(database.clone(), &[]);
         let shop = server.sign_in(&credentials);
         let ids = stocked(&shop);
         server.terminate();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, wait_for};
+use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, spawn, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Whoever is kept out waits until the others' connections are closed, which takes much longer, on
@@ -99,7 +99,7 @@ fn get(path: &str, more: &str) -> String {
 
 #[test]
 fn ten_thousand_idle_connections_keep_nobody_out() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let before = memory(&server);
     let affordable = affordable();
     if affordable < FEWEST {
@@ -179,7 +179,7 @@ fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
 
 #[test]
 fn a_head_has_a_largest_size() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let before = memory(&server);
     let fits = get("/healthz", &format!("Connection: close\r\nX-Long: {}\r\n", "a".repeat(12_000)));
     assert_eq!(statuses(&server, fits.as_bytes()), [200]);
@@ -206,7 +206,7 @@ fn a_head_has_a_largest_size() {
 
 #[test]
 fn a_body_has_a_largest_size() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let token = shop.api.token.clone().expect("a token");
     let before = memory(&server);
     let head = format!(
@@ -308,7 +308,7 @@ fn another_protocol_is_refused_at_once() {
 
 #[test]
 fn half_closed_connections_are_let_go() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let files = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("files").count();
     let before = files();
     let half: Vec<TcpStream> = (0..500)
@@ -329,7 +329,7 @@ fn half_closed_connections_are_let_go() {
 
 #[test]
 fn nothing_of_this_stops_a_server_from_ending_well() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let idle: Vec<TcpStream> = (0..100).map(|_| connect(&server)).collect();
     let used = connect(&server);
     (&used).write_all(get("/healthz", "").as_bytes()).expect("a request");

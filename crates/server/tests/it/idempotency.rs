@@ -1,7 +1,7 @@
 //! One `reference_id`, one effect: replays, other bodies, other operations, other merchants.
 
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Merchant, Reply, id, json, key, open, open_two};
+use crate::support::{Merchant, Reply, id, json, key, open, open_two, spawn};
 
 #[track_caller]
 fn is_duplicate(reply: &Reply) {
@@ -209,7 +209,7 @@ fn a_key_is_remembered_for_ever() {
 
 #[test]
 fn a_key_survives_a_restart() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let (session, account) = collection(&shop);
     let reference = key();
     let first = shop.collect(session, account, "USD", &reference).ok();

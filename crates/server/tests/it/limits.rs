@@ -49,7 +49,7 @@ fn the_bucket_fills_again() {
 
 #[test]
 fn one_merchant_does_not_use_up_anothers() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let (first, second) = (database.merchant("First"), database.merchant("Second"));
     let server = Server::start(database, FIVE);
     let (shop, other) = (server.sign_in(&first), server.sign_in(&second));

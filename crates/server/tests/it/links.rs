@@ -74,7 +74,7 @@ fn a_subscription_is_a_name_for_what_is_never_found() {
 
 #[test]
 fn links_are_for_verified_merchants() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let credentials = database.merchant_with("Newcomer", &[]);
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::shop::GOOD;
 use crate::support::{
-    Database, Reply, Server, id, json, key, on_postgres_only, open, open_with, wait_for,
+    Database, Reply, Server, id, json, key, on_postgres_only, spawn, spawn_with, wait_for,
 };
 
 /// Fails unless the answer is a fault of the server's whose id the log has.
@@ -19,7 +19,7 @@ fn assert_logged(server: &Server, reply: &Reply, status: u16) {
 
 #[test]
 fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let customer = shop.customer();
     server.database.sql(&format!(
         "UPDATE counterparties SET relationship_type = 'NONSENSE' WHERE id = {customer}"
@@ -38,7 +38,7 @@ fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
 
 #[test]
 fn a_database_that_fails_is_answered_with_an_id_too() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
     let reply = shop.api.get("/v1/payment-accounts/list");
     assert_logged(&server, &reply, 503);
@@ -51,7 +51,7 @@ fn a_database_that_fails_is_answered_with_an_id_too() {
 
 #[test]
 fn the_log_has_no_secret_however_much_it_says() {
-    let (server, shop) = open_with(&[("KOLA_LOG", "trace")]);
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "trace")]);
     server.fund(&shop, "USD", "1000.00");
     let (passcode, wrong, next) = ("4829130057", "1111122222", "9988776655");
     let (payer, payee, lost) = ("231770123401", GOOD, "231770567139");
@@ -114,7 +114,7 @@ fn the_log_has_no_secret_however_much_it_says() {
 
 #[test]
 fn at_info_the_log_tells_what_an_operator_asks() {
-    let (mut server, shop) = open_with(&[("KOLA_LOG", "info")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
     shop.api.get("/v1/parties/list").ok();
     server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
     let reply = shop.api.get("/v1/payment-accounts/list?limit=7");
@@ -146,7 +146,7 @@ fn at_info_the_log_tells_what_an_operator_asks() {
 
 #[test]
 fn at_debug_each_request_has_a_line_without_its_query() {
-    let (server, shop) = open_with(&[("KOLA_LOG", "debug")]);
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "debug")]);
     let invoice = shop.invoice("USD", "7.00");
     let number =
         shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok()["invoice_number"].clone();
@@ -226,7 +226,7 @@ fn the_password_of_the_database_is_not_in_the_log_either() {
     let (user, place) = rest.split_once('@').expect("a user");
     let user = user.split(':').next().expect("a name");
     let with_password = format!("{scheme}://{user}:{PASSWORD}@{place}");
-    let server = Server::start_at(database, with_password, &[("KOLA_LOG", "trace")]);
+    let server = Server::spawn_at(database, with_password, &[("KOLA_LOG", "trace")]);
     let shop = server.sign_in(&credentials);
     shop.party();
     server.database.postgres().end_all_connections();

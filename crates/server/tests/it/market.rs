@@ -327,7 +327,7 @@ fn an_operators_own_market_is_read_at_the_first_start() {
     let credentials = database.merchant_with("A", &["--verified", "--market", &path]);
     // Later it is not read again: the rows are what counts.
     std::fs::remove_file(&file).expect("a file");
-    let server = Server::start(database, &[("KOLA_MARKET", &path)]);
+    let server = Server::spawn(database, &[("KOLA_MARKET", &path)]);
     assert!(server.log().contains("--market is for a new database"), "{}", server.log());
     let shop = server.sign_in(&credentials);
     // 104 × 180.25

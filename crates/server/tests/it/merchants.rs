@@ -24,7 +24,7 @@ fn listed(server: &Server) -> Value {
 
 #[test]
 fn a_merchant_is_verified_and_later_not_any_more() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let credentials = database.merchant_with("New Shop", &[]);
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);

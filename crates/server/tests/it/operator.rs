@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Database, Server, id, json, open, wait_for};
+use crate::support::{Database, Server, id, json, spawn, wait_for};
 
 /// Runs kola in a shell, with its output as the shell is told.
 fn shell(database: &Database, line: &str) -> std::process::Output {
@@ -83,7 +83,7 @@ fn a_first_start_whose_output_is_full_makes_no_merchant() {
         "{output:?}"
     );
     assert_eq!(database.value("SELECT count(*) FROM merchants"), "0");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     assert!(server.printed().contains("client_secret"), "{}", server.printed());
 }
 
@@ -165,7 +165,7 @@ fn a_server_serves_though_nobody_reads_what_it_says() {
 
 #[test]
 fn every_list_has_headings_and_every_answer_is_one_document() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let (merchant, wallet) =
         (shop.credentials.merchant_id.to_string(), shop.wallet("USD").to_string());
     let document = |arguments: &[&str]| -> Value {
@@ -287,7 +287,7 @@ fn empty_variables_are_unset() {
         "KOLA_BENCH_ROUTES",
     ]
     .map(|name| (name, ""));
-    let server = Server::start(database, &empty);
+    let server = Server::spawn(database, &empty);
     assert_eq!(server.api.get("/healthz").status, 200);
     let demo = server.kola_with(
         "KOLA_CLIENT_SECRET",
@@ -311,7 +311,7 @@ fn a_server_listens_where_it_is_told_in_every_form() {
     database.merchant("Shop");
     for (form, begins) in [("localhost:0", "127.0.0.1:"), (":0", "0.0.0.0:"), ("[::1]:0", "[::1]:")]
     {
-        let server = Server::start_listening(database.clone(), form);
+        let server = Server::spawn_listening(database.clone(), form);
         assert!(server.api.address.starts_with(begins), "{form}: {}", server.api.address);
         let port = server.api.address.rsplit(':').next().expect("a port").to_owned();
         let local = if form.starts_with('[') {
@@ -331,7 +331,7 @@ fn a_server_listens_where_it_is_told_in_every_form() {
 
 #[test]
 fn a_passcode_is_what_was_typed() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let merchant = shop.credentials.merchant_id.to_string();
     for input in ["\u{feff}482913\r\n", "482913", "482913\n"] {
         server
@@ -346,7 +346,7 @@ fn a_passcode_is_what_was_typed() {
 
 #[test]
 fn a_funding_with_a_key_happens_once() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let wallet = shop.wallet("USD").to_string();
     let fund = |more: &[&str]| {
         server.kola(&[&["wallet", "fund", "--wallet", &wallet, "--json"], more].concat())
@@ -387,7 +387,7 @@ fn a_merchant_that_is_made_can_be_used_at_once() {
         "{lacking}"
     );
     assert!(create(&["--verified"]).contains("10000.00 USD"));
-    let server = Server::start(database.clone(), &[]);
+    let server = Server::spawn(database.clone(), &[]);
     let shop = server.sign_in(&credentials);
     shop.assert_balance("USD", "10000.00", "0.00");
     shop.settled(
@@ -399,7 +399,7 @@ fn a_merchant_that_is_made_can_be_used_at_once() {
 
 #[test]
 fn a_start_says_where_to_go_on() {
-    let mut server = Server::start(Database::new(), &[]);
+    let mut server = Server::spawn(Database::new(), &[]);
     let first = server.printed();
     let base = format!("http://{}", server.api.address);
     assert!(

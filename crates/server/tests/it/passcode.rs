@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
 use crate::support::{
-    Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, wait_for,
+    Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, spawn, wait_for,
 };
 
 const RIGHT: &str = "482913";
@@ -13,7 +13,16 @@ const WRONG: &str = "000000";
 
 /// A merchant with money, a passcode, and an account to pay out to.
 fn guarded() -> (Server, Merchant, i64) {
-    let database = Database::new();
+    guarded_by(|database| Server::start(database, &[]))
+}
+
+/// The same at a server that is a process.
+fn guarded_by_a_process() -> (Server, Merchant, i64) {
+    guarded_by(|database| Server::spawn(database, &[]))
+}
+
+fn guarded_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant, i64) {
+    let database = Database::with_schema();
     let credentials = database.merchant("Shop");
     let merchant = credentials.merchant_id.to_string();
     database
@@ -22,7 +31,7 @@ fn guarded() -> (Server, Merchant, i64) {
             &format!("{RIGHT}\n"),
         )
         .ok();
-    let server = Server::start(database, &[]);
+    let server = start(database);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "1000.00");
     let account = shop.momo("PAYOUT", GOOD);
@@ -259,7 +268,7 @@ fn what_a_process_that_died_had_reserved_counts_as_wrong() {
 /// forgives no guess.
 #[test]
 fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
-    let (mut server, shop, account) = guarded();
+    let (mut server, shop, account) = guarded_by_a_process();
     let session = session(&shop, account);
     let database = server.database.clone();
     let tries = || database.value("SELECT tries FROM passcodes");
@@ -316,7 +325,7 @@ fn right_ones_at_once_at_three_processes_do_not_lock() {
     for _ in 0..2 {
         pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
     }
-    let others = [server.beside(&[]), server.beside(&[])];
+    let others = [server.spawn_another(&[]), server.spawn_another(&[])];
     let doors = [shop.at(&server), shop.at(&others[0]), shop.at(&others[1])];
     let sessions: Vec<(usize, i64)> = (0..12).map(|n| (n % 3, session(&shop, account))).collect();
     let replies = all_at_once(&sessions, |(door, session)| {
@@ -382,7 +391,7 @@ fn the_operator_removes_a_passcode() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_crowd_of_hashes_takes_little_memory() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let codes: Vec<String> = (0..40).map(|n| format!("code {n}")).collect();
     // Only the first is set; the others are hashed, and then refused.
     let statuses = all_at_once(&codes, |code| set(&shop, code, None).status);
@@ -427,7 +436,7 @@ fn right_ones_at_once_do_not_lock_each_other_out() {
 
 #[test]
 fn the_count_survives_a_restart() {
-    let (mut server, shop, account) = guarded();
+    let (mut server, shop, account) = guarded_by_a_process();
     let first = session(&shop, account);
     for _ in 0..5 {
         pay(&shop, first, &key(), WRONG).refused_in_words(403);

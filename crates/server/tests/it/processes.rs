@@ -7,7 +7,7 @@ use crate::crash::{Load, completed_of_each};
 use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{
     Database, Merchant, PATIENCE, Reply, Server, all_at_once, cents, id, json, key,
-    on_postgres_only, one_of_many, open_with, shown, wait_for, with_status,
+    on_postgres_only, one_of_many, shown, spawn_with, wait_for, with_status,
 };
 use serde_json::Value;
 
@@ -22,10 +22,10 @@ struct Fleet {
 impl Fleet {
     #[track_caller]
     fn start(environment: &[(&str, &str)]) -> Self {
-        let (first, shop) = open_with(environment);
+        let (first, shop) = spawn_with(environment);
         let mut servers = vec![first];
         for _ in 1..PROCESSES {
-            servers.push(servers[0].beside(environment));
+            servers.push(servers[0].spawn_another(environment));
         }
         let shops = servers.iter().map(|server| shop.at(server)).collect();
         Self { servers, shops }
@@ -61,7 +61,7 @@ impl Fleet {
 fn ten_processes_that_start_at_once_make_one_schema() {
     on_postgres_only!();
     let database = Database::new();
-    let servers = all_at_once(&[(); 10], |()| Server::start(database.clone(), &[]));
+    let servers = all_at_once(&[(); 10], |()| Server::spawn(database.clone(), &[]));
     for table in ["installation", "signing_keys"] {
         assert_eq!(database.value(&format!("SELECT count(*) FROM {table}")), "1", "{table}");
     }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use crate::support::{Merchant, Server, id, json, open, open_two, open_with, shown, wait_for};
+use crate::support::{Merchant, Server, id, json, open, open_with, shown, spawn_two, wait_for};
 
 /// Orders of this merchant behind the server's back, the first with the id 900000001. All are
 /// ACTIVE; `note` is a piece of SQL.
@@ -103,7 +103,7 @@ fn memory(server: &Server) -> u64 {
 
 #[test]
 fn answers_that_nobody_reads_are_few_and_are_nobody_elses() {
-    let (server, shop, other) = open_two();
+    let (server, shop, other) = spawn_two();
     orders(&server, &shop, 300, &long());
     let before = memory(&server);
     let token = shop.api.token.clone().expect("a token");

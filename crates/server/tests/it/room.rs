@@ -1,7 +1,7 @@
 //! Room: wallets know what is on its way in, and strangers do not fill them.
 
 use crate::support::shop::{GOOD, ending, new_phone};
-use crate::support::{Database, Server, id, key, open, open_with, shown};
+use crate::support::{Database, Server, id, key, open, shown, spawn_with};
 
 #[test]
 fn a_wallet_shows_what_is_on_its_way_in() {
@@ -30,7 +30,7 @@ fn a_wallet_shows_what_is_on_its_way_in() {
 
 #[test]
 fn a_transfer_from_another_merchant_fills_a_wallet_only_so_far() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let phone = new_phone();
     let first = database.merchant("First Shop");
     let second = database.merchant_with("Second Shop", &["--verified", "--phone", &phone]);
@@ -67,7 +67,7 @@ fn a_transfer_from_another_merchant_fills_a_wallet_only_so_far() {
 /// accounts.
 #[test]
 fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
-    let (mut server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
     let account = shop.momo("COLLECTION", GOOD);
     let paid = shop.take(account, "USD", "10000000000000.00");
     assert_eq!(shop.settled("collection", &paid)["status"], "COMPLETED");

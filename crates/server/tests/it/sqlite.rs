@@ -10,7 +10,7 @@ fn only_its_owner_may_read_the_file() {
     on_sqlite_only!();
     let database = Database::new();
     database.merchant("Shop");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     // The log beside it has the same rows, and more of them while a server runs.
     for name in ["kola.db", "kola.db-wal", "kola.db-shm"] {
         let file = std::fs::metadata(server.database.dir.path().join(name)).expect("a file");
@@ -39,7 +39,7 @@ fn a_full_disk_is_told_and_loses_nothing() {
     on_sqlite_only!();
     let database = Database::new();
     let credentials = database.merchant("Shop");
-    let server = Server::start_with_a_limited_disk(database);
+    let server = Server::spawn_with_a_limited_disk(database);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     let account = shop.momo("PAYOUT", GOOD);

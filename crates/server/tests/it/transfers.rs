@@ -8,7 +8,7 @@ use crate::support::{
 /// Two merchants, of which the second has a phone; the first has a counterparty with that phone and
 /// 500.00 USD.
 fn neighbours() -> (Server, Merchant, Merchant, i64) {
-    let database = Database::new();
+    let database = Database::with_schema();
     let phone = new_phone();
     let first = database.merchant("First Shop");
     let second = database.merchant_with("Second Shop", &["--verified", "--phone", &phone]);
@@ -120,7 +120,7 @@ fn phones_cannot_be_sounded_out() {
 
 #[test]
 fn a_transfer_to_oneself_is_refused() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let phone = new_phone();
     let credentials = database.merchant_with("Shop", &["--verified", "--phone", &phone]);
     let server = Server::start(database, &[]);

@@ -9,7 +9,7 @@ use crate::support::process::Credentials;
 use crate::support::shop::{GOOD, ending, new_phone};
 use crate::support::{
     Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, open_two,
-    shown, wait_for,
+    shown, spawn, wait_for,
 };
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn what_was_under_way_in_the_first_schema_goes_on() {
     for status in ["PENDING", "PROCESSING", "COMPLETED", "FAILED"] {
         assert!(before.iter().any(|row| row[2] == status), "no {status} in {before:?}");
     }
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     assert!(!server.printed().contains("client_secret"), "there are merchants: nobody is greeted");
     let fresh = Database::new();
     fresh.merchant("Shop");
@@ -315,7 +315,7 @@ fn newer(database: &Database, oldest: i64) -> (i64, i64) {
 
 #[test]
 fn a_newer_schema_that_only_has_more_is_served() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     assert_eq!(server.terminate(), Some(0));
     let known: i64 = server
         .database
@@ -396,7 +396,7 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
         .ok();
     server.kola(&["markets", "open", "MTN_MOMO_LBR", "COLLECTION", "EUR"]).ok();
     // Another of the same version beside it.
-    let second = server.beside(&[]);
+    let second = server.spawn_another(&[]);
     let other = shop.at(&second);
     other.paid_hundred();
     assert_eq!(
@@ -622,7 +622,7 @@ const ROUNDED_ONCE: &str = include_str!("../../../../migrations/postgres/0006_re
 
 #[test]
 fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_is_due() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "10.00");
     let account = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
     let paid = shop

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::crash::Load;
-use crate::support::{Server, open_with, wait_for};
+use crate::support::{Server, spawn_with, wait_for};
 
 /// How many entries and executions a look has seen.
 #[track_caller]
@@ -21,7 +21,7 @@ fn look(server: &Server) -> (i64, i64) {
 
 #[test]
 fn a_ledger_that_is_being_written_is_seen_at_one_point_in_time() {
-    let (mut server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "20")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_SANDBOX_DELAY_MS", "20")]);
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
     let (load, shop) = (&load, &shop);

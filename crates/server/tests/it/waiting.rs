@@ -80,7 +80,7 @@ fn as_if_a_year_ahead(server: &Server) {
 fn what_was_put_off_by_a_clock_that_was_ahead_is_looked_at() {
     // Without its callback, which the killed process cannot send.
     let delayed = [("KOLA_SANDBOX_DELAY_MS", "5000")];
-    let (mut server, shop) = crate::support::open_with(&delayed);
+    let (mut server, shop) = crate::support::spawn_with(&delayed);
     server.fund(&shop, "USD", "1000.00");
     let sent = shop.send(shop.momo("PAYOUT", &ending("001")), "USD", "100.00");
     let unanswered = shop.send(shop.momo("PAYOUT", &ending("139")), "USD", "100.00");

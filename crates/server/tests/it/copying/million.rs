@@ -59,7 +59,7 @@ fn a_million_executions_move_to_postgresql_and_back() {
     on_postgres_only!();
     let (file, postgres, back) = (Database::in_a_file(), Database::new(), Database::in_a_file());
     let credentials = file.merchant("Shop");
-    let mut server = Server::start(file.clone(), &[]);
+    let mut server = Server::spawn(file.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "1000000.00");
     let customer = shop.customer();

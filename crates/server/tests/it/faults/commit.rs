@@ -99,7 +99,7 @@ fn a_commit_that_stays_without_an_answer_is_left_behind() {
         json!({"session_id": open(), "reference_id": key()}),
         json!({"session_id": open(), "reference_id": key()}),
     );
-    house.proxy.cut_next(Cut::AfterCommitForLonger);
+    house.proxy.cut_next(Cut::AfterCommitUntilOpened);
     once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
     assert_eq!(house.proxy.cuts(), 1);
     house.proxy.open();

@@ -29,7 +29,7 @@ impl House {
         let credentials = database.merchant("Shop");
         let proxy = Proxy::to(database.postgres().address());
         let url = database.postgres().url_at(&proxy.address);
-        let server = Server::start_at(database, url, &[]);
+        let server = Server::spawn_at(database, url, &[]);
         let shop = server.sign_in(&credentials);
         server.fund(&shop, "USD", "100000.00");
         Self { server, shop, proxy }

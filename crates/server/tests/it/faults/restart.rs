@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::shop::GOOD;
 use crate::support::{
-    Database, Server, cents, id, json, key, number, on_postgres_only, open, soon, wait_for,
+    Database, Server, cents, id, json, key, number, on_postgres_only, soon, spawn, wait_for,
 };
 
 use super::{House, Merchant, once, patiently, recovered};
@@ -40,7 +40,7 @@ fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
 #[test]
 fn connections_that_end_under_load_lose_nothing_and_double_nothing() {
     on_postgres_only!();
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.fund(&shop, "USD", "100000.00");
     let account = shop.momo("PAYOUT", GOOD);
     let (enough, paid) = (AtomicBool::new(false), Mutex::new(Vec::new()));
@@ -81,7 +81,7 @@ fn a_host_that_hangs_keeps_nobody_from_the_other() {
     let credentials = database.merchant("Shop");
     let address = database.postgres().address();
     let url = database.postgres().url_at(&format!("{},{address}", frozen.0));
-    let server = Server::start_at(database, url.clone(), &[]);
+    let server = Server::spawn_at(database, url.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     assert_eq!(shop.transfer(shop.customer(), "USD", "1.00")["status"], "COMPLETED");

@@ -122,7 +122,7 @@ fn a_body_that_comes_after_the_signing_key_was_retired_changes_nothing() {
     stage.server.kola(&["keys", "rotate", "--retire"]).ok();
     assert_refused(begun, "retired");
     // A server beside it, which has only ever known the new key.
-    let beside = stage.server.beside(&[]);
+    let beside = stage.server.spawn_another(&[]);
     let shop = beside.sign_in(&stage.shop.credentials);
     assert_eq!(before, stage.view(&shop));
     stage.server.verify_ledger();

@@ -1,4 +1,4 @@
-//! A merchant that is signed in, and the steps of its trade.
+//! A signed-in merchant, and the common steps of its payments.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::process::Credentials;
 use super::{Api, Database, Reply, Server, id, key, number, shown, soon, wait_for};
 
-/// A number whose sandbox outcome is success.
+/// A phone number whose payments succeed in the sandbox.
 pub(crate) const GOOD: &str = "231880000001";
 
 /// A merchant with a token.
@@ -18,33 +18,62 @@ pub(crate) struct Merchant {
     pub(crate) api: Api,
 }
 
-/// A server with one verified merchant.
+/// A server inside the test process, with one verified merchant.
 #[track_caller]
 pub(crate) fn open() -> (Server, Merchant) {
     open_with(&[])
 }
 
-/// The same under these environment variables.
+/// The same with these settings, by the names of their environment variables.
 #[track_caller]
-pub(crate) fn open_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
-    let database = Database::new();
+pub(crate) fn open_with(settings: &[(&str, &str)]) -> (Server, Merchant) {
+    open_by(|database| Server::start(database, settings))
+}
+
+/// A server as a process, with one verified merchant: for tests that are about the process.
+#[track_caller]
+pub(crate) fn spawn() -> (Server, Merchant) {
+    spawn_with(&[])
+}
+
+/// The same with these environment variables.
+#[track_caller]
+pub(crate) fn spawn_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
+    open_by(|database| Server::spawn(database, environment))
+}
+
+#[track_caller]
+fn open_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant) {
+    let database = Database::with_schema();
     let credentials = database.merchant("First Shop");
-    let server = Server::start(database, environment);
+    let server = start(database);
     let shop = server.sign_in(&credentials);
     (server, shop)
 }
 
-/// A server with two verified merchants.
+/// A server inside the test process, with two verified merchants.
 #[track_caller]
 pub(crate) fn open_two() -> (Server, Merchant, Merchant) {
-    let database = Database::new();
+    open_two_by(|database| Server::start(database, &[]))
+}
+
+/// A server as a process, with two verified merchants.
+#[track_caller]
+pub(crate) fn spawn_two() -> (Server, Merchant, Merchant) {
+    open_two_by(|database| Server::spawn(database, &[]))
+}
+
+#[track_caller]
+fn open_two_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant, Merchant) {
+    let database = Database::with_schema();
     let (first, second) = (database.merchant("First Shop"), database.merchant("Second Shop"));
-    let server = Server::start(database, &[]);
+    let server = start(database);
     let (shop, other) = (server.sign_in(&first), server.sign_in(&second));
     (server, shop, other)
 }
 
-/// A phone that no other party of this run has; its last digits mean nothing to the sandbox.
+/// A phone number that no other party of this run has, and whose ending the sandbox gives no
+/// meaning.
 pub(crate) fn new_phone() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("23177{:06}0", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -71,7 +100,7 @@ impl Server {
         Merchant { credentials: credentials.clone(), api: self.api.with_token(Some(token)) }
     }
 
-    /// Sandbox money into the merchant's own wallet.
+    /// Puts sandbox money into the merchant's own wallet.
     #[track_caller]
     pub(crate) fn fund(&self, shop: &Merchant, currency: &str, amount: &str) {
         let wallet = shop.wallet(currency).to_string();
@@ -80,7 +109,7 @@ impl Server {
 }
 
 impl Merchant {
-    /// The same merchant with the same token, at another process.
+    /// The same merchant with the same token, as a client of another server.
     pub(crate) fn at(&self, server: &Server) -> Self {
         let api = Api { address: server.api.address.clone(), token: self.api.token.clone() };
         Self { credentials: self.credentials.clone(), api }
@@ -132,7 +161,7 @@ impl Merchant {
         id(&self.api.post("/v1/counterparties/create", &body).ok())
     }
 
-    /// A counterparty with a party of its own.
+    /// A counterparty of a new party.
     #[track_caller]
     pub(crate) fn customer(&self) -> i64 {
         self.counterparty(self.party())
@@ -196,7 +225,7 @@ impl Merchant {
         self.api.post(&format!("/v1/{kind}/{source}/items/add"), &body).ok()
     }
 
-    /// A published source of one item.
+    /// A published invoice or order with one item.
     #[track_caller]
     pub(crate) fn source(&self, kind: &str, currency: &str, bearer: &str, amount: &str) -> i64 {
         let source = self.draft(kind, currency, bearer);
@@ -227,7 +256,7 @@ impl Merchant {
         self.api.post("/v1/executions/collection", &body)
     }
 
-    /// Takes an invoice of this amount from this account, in the invoice's currency.
+    /// Collects an invoice of this amount, in its currency, from this account.
     #[track_caller]
     pub(crate) fn take(&self, account: i64, currency: &str, amount: &str) -> Value {
         let session = self.checkout(self.invoice(currency, amount));
@@ -242,7 +271,7 @@ impl Merchant {
         execution
     }
 
-    /// A payout session in the words of the customer's document.
+    /// A payout session with the field names of the customer's document.
     pub(crate) fn open_payout(&self, account: i64, currency: &str, amount: &str) -> Reply {
         let body = json!({"wallet_id": self.wallet(currency), "payment_account_id": account, "amount": number(amount),
             "currency": currency, "expires_at": soon()});
@@ -268,8 +297,7 @@ impl Merchant {
         self.execute("transfer", session, &key()).ok()
     }
 
-    /// A party with a wallet of its own under this merchant, holding this much. Answers party and
-    /// wallet.
+    /// A party of this merchant whose wallet has this much. Returns the ids of party and wallet.
     #[track_caller]
     pub(crate) fn party_with_money(&self, currency: &str, amount: &str) -> (i64, i64) {
         let party = self.party();
@@ -293,7 +321,7 @@ impl Merchant {
         self.api.post("/v1/sessions/refund", &body)
     }
 
-    /// Refunds this much of an execution.
+    /// Refunds this much of a collection.
     #[track_caller]
     pub(crate) fn refund(&self, collection: &Value, amount: &str) -> Value {
         let session = id(&self.open_refund(&collection["payment_intent_id"], amount).ok());
@@ -336,8 +364,8 @@ impl Merchant {
         year(later)
     }
 
-    /// The final answer of an execution, whose next check is brought forward a few times: not by so
-    /// much that sessions expire where a slow machine takes many looks.
+    /// The final status of an execution. The clock is advanced a few times, so that its next check is
+    /// due; not so far that sessions expire on a slow machine.
     #[track_caller]
     pub(crate) fn settled(&self, kind: &str, execution: &Value) -> Value {
         let key = shown(execution, "reference_id");

@@ -1,10 +1,10 @@
-//! PostgreSQL's messages, as far as a test must understand them.
+//! The messages of PostgreSQL's protocol, as far as the proxy must understand them.
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::TcpStream;
 
-/// What a connection has prepared, and whether its transaction has written.
+/// The prepared statements of a connection, and whether its open transaction has written.
 #[derive(Default)]
 pub(crate) struct Session {
     prepared: HashMap<Vec<u8>, String>,
@@ -12,21 +12,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Whether this message commits something written.
+    /// Whether this message commits a transaction that has written.
     pub(crate) fn commits(&mut self, message: &[u8]) -> bool {
         let body = message.get(5..).unwrap_or_default();
         let mut texts = body.split(|byte| *byte == 0);
         let mut text = || texts.next().unwrap_or_default();
         let sql = match message.first() {
-            // A query of its own.
+            // A simple query.
             Some(b'Q') => String::from_utf8_lossy(text()).to_uppercase(),
-            // Prepared under a name, which may be empty; it is used when it is bound.
+            // Parse: the statement's name, which may be empty, and its text. It runs when it is bound.
             Some(b'P') => {
                 let (name, sql) = (text().to_vec(), String::from_utf8_lossy(text()).to_uppercase());
                 self.prepared.insert(name, sql);
                 return false;
             }
-            // Bound from a name: first the portal, then the statement.
+            // Bind: the name of the portal, then that of the statement.
             Some(b'B') => {
                 let (_portal, name) = (text(), text());
                 self.prepared.get(name).cloned().unwrap_or_default()
@@ -49,7 +49,8 @@ impl Session {
     }
 }
 
-/// A message without its type: four bytes of length, which counts itself, and the rest.
+/// Reads a message without its type byte: four bytes of length, which include themselves, and the
+/// body.
 pub(crate) fn read_untyped(mut from: &TcpStream) -> std::io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
