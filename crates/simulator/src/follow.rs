@@ -10,7 +10,7 @@ use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
-use kola::jobs::calls::{CallSequence, Next};
+use kola::jobs::call_sequence::{CallSequence, Next};
 use kola::jobs::poll;
 
 use crate::checks::{Checked, Violation, rule};
@@ -143,7 +143,7 @@ impl Sim {
                 }
             }
             Origin::CallSequence(calls) => {
-                if let Next::Call(next) = calls.after(outcome) {
+                if let Next::Call(next) = calls.next(outcome) {
                     self.start(process, life, next);
                 }
             }
@@ -192,7 +192,7 @@ impl Sim {
     /// Now and then a process sleeps for longer than its lease.
     fn start(&mut self, process: usize, life: u64, calls: CallSequence) {
         let rate = self.faults.sleep;
-        let rng = self.numbers_of(calls.job().request.execution_id.0);
+        let rng = self.numbers_of(calls.call().request.execution_id.0);
         let sleeps = rng.chance(rate);
         let wait = if sleeps { rng.between(0, seconds(40)) } else { rng.between(0, 20_000) };
         self.tally.fault("process sleeps before it calls", u64::from(sleeps));

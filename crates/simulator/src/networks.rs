@@ -13,7 +13,7 @@ use domain::kernel::time::{minutes, seconds};
 use domain::ledger::account::AccountKind;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{ProviderCall, ProviderRequest};
-use networks::{Provider, Providers, Reply};
+use networks::{OutcomeFuture, Provider, ProviderRouter};
 
 use crate::db::Map;
 use crate::rng::Rng;
@@ -374,7 +374,7 @@ impl Networks {
 #[derive(Clone)]
 pub struct Door {
     networks: Arc<Mutex<Networks>>,
-    providers: Providers,
+    providers: ProviderRouter,
 }
 
 struct Wire(Arc<Mutex<Networks>>);
@@ -384,19 +384,19 @@ fn open(networks: &Mutex<Networks>) -> MutexGuard<'_, Networks> {
 }
 
 impl Provider for Wire {
-    fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut networks = open(&self.0);
         let word = networks.take(request);
         Box::pin(std::future::ready(networks.garble(&request.request_id, word)))
     }
 
-    fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut networks = open(&self.0);
         let word = networks.word(&request.request_id);
         Box::pin(std::future::ready(networks.garble(&request.request_id, word)))
     }
 
-    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut networks = open(&self.0);
         let waits = networks
             .requests
@@ -412,7 +412,7 @@ impl Provider for Wire {
 impl Door {
     pub fn new() -> Self {
         let networks = Arc::new(Mutex::new(Networks::default()));
-        let providers = Providers::new(Arc::new(Wire(Arc::clone(&networks))));
+        let providers = ProviderRouter::new(Arc::new(Wire(Arc::clone(&networks))));
         Self { networks, providers }
     }
 

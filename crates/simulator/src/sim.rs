@@ -10,7 +10,7 @@ use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::Outcome;
-use kola::jobs::calls::CallSequence;
+use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
 use kola::jobs::{expire, poll};
 
@@ -457,7 +457,7 @@ impl Sim {
                 Later::Start(process, life, calls) => self.call(process, life, *calls),
                 Later::Output(process, life, calls, word) => {
                     if self.lives[process] == life {
-                        let (_, command) = calls.report(word);
+                        let (_, command) = calls.record(word);
                         batches[process]
                             .push(Item::untagged(command, Origin::CallSequence(*calls)));
                     }
@@ -480,10 +480,10 @@ impl Sim {
             self.tally.fault("lease run out while the process slept", 1);
             return;
         }
-        let execution = calls.job().request.execution_id.0;
+        let execution = calls.call().request.execution_id.0;
         let reference =
             self.books.executions.get(&execution).map_or(0, |known| name_of(&known.reference));
-        let word = self.door.call(calls.job(), self.numbers(&[part::PROVIDER, reference]));
+        let word = self.door.call(calls.call(), self.numbers(&[part::PROVIDER, reference]));
         let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
         let rate = self.faults;
         let rng = self.numbers_of(execution);

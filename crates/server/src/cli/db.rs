@@ -25,7 +25,7 @@ pub enum Db {
         #[arg(long, value_name = "URL", env = "KOLA_COPY_TO", hide_env_values = true)]
         to: String,
     },
-    /// Put a backup of a SQLite database in its target, while no server runs. The database that was
+    /// Put a backup of a SQLite database in its place, while no server runs. The database that was
     /// there is kept beside it.
     Restore {
         /// The backup.
