@@ -1,5 +1,5 @@
-//! Providers: their words in ours. A provider is asked outside any transaction; what it says comes
-//! back as a command.
+//! Payment networks: each translates its answers into [`ProviderOutcome`]s. A provider is called
+//! outside any transaction; its outcome comes back as a command.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,51 +11,51 @@ use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
 
 pub mod sandbox;
 
-/// What a provider says, when it has said it.
-pub type Reply<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;
+/// The outcome of a call, once the provider has answered.
+pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;
 
-/// A network that moves money. No call fails: silence, time-outs and unreadable answers are
-/// [`ProviderOutcome::Unknown`].
+/// A network that moves money. Calls have no errors: no answer, a time-out or an unreadable answer
+/// is [`ProviderOutcome::Unknown`], because the money may have moved.
 pub trait Provider: Send + Sync {
-    /// Carries a request out. Called again with the same id, it must not move money twice.
-    fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a>;
+    /// Sends a request. A repeated request with the same id must not move money twice.
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a>;
 
-    /// Says what became of a request.
-    fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a>;
+    /// Asks for the status of a request.
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a>;
 
-    /// Cancels a request that waits for the payer. The answer is only the call's: what became of
-    /// the request is asked.
-    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a>;
+    /// Cancels a request that waits for the payer. The answer is about the cancellation only; the
+    /// outcome of the request is its status.
+    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a>;
 }
 
-/// The providers of an installation.
+/// Routes each call to the provider that it is for.
 #[derive(Clone)]
-pub struct Providers {
+pub struct ProviderRouter {
     sandbox: Arc<dyn Provider>,
 }
 
-impl Providers {
-    /// Only the built-in one: sandbox merchants never reach another.
+impl ProviderRouter {
+    /// A router that knows only the sandbox. Sandbox merchants never reach another provider.
     #[must_use]
     pub fn new(sandbox: Arc<dyn Provider>) -> Self {
         Self { sandbox }
     }
 
-    /// Does a job at the provider that it is for. A live merchant's waits, as long as no live
-    /// provider is configured.
-    pub async fn call(&self, job: &ProviderCall) -> ProviderOutcome {
-        let provider = match job.mode {
+    /// Makes a call. As no live provider is configured, the outcome of a live merchant's call is
+    /// unknown: its execution waits.
+    pub async fn call(&self, call: &ProviderCall) -> ProviderOutcome {
+        let provider = match call.mode {
             Mode::Sandbox => &self.sandbox,
             Mode::Live => return ProviderOutcome::Unknown,
         };
-        match job.kind {
-            CallKind::Send => provider.start(&job.request).await,
-            CallKind::Query => provider.status(&job.request).await,
+        match call.kind {
+            CallKind::Send => provider.start(&call.request).await,
+            CallKind::Query => provider.status(&call.request).await,
             CallKind::Cancel => {
-                // Whatever the cancellation answers: only the status is the provider's word on the
-                // payment.
-                provider.cancel(&job.request).await;
-                provider.status(&job.request).await
+                // Whatever the cancellation answers: a payer may have paid just before it, and only
+                // the status tells.
+                provider.cancel(&call.request).await;
+                provider.status(&call.request).await
             }
         }
     }

@@ -1,8 +1,9 @@
-//! The built-in provider: it plays pawaPay and Stripe, and never moves money.
+//! The sandbox provider: it simulates pawaPay and Stripe, and never moves money.
 //!
-//! What it does is decided by whose number it is by the tariff, by the number's last three digits
-//! (or the card's test name), by how often the request was sent, and by how long ago on the
-//! merchant's sandbox clock. It remembers nothing, so that a crash changes nothing.
+//! An outcome depends on the operator of the number according to the tariff, on the last three
+//! digits of the number (or the test name of the card), on how often the request was sent, and on
+//! how long ago that was by the merchant's sandbox clock. The sandbox keeps no state, so that a
+//! crash changes nothing.
 
 use std::time::Duration;
 
@@ -14,45 +15,41 @@ use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderRequest;
 use tokio::sync::mpsc;
 
-use super::{Provider, Reply};
+use super::{OutcomeFuture, Provider};
 
-/// A callback that the sandbox sends, after a while.
+/// A callback that the sandbox sends after a delay.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Callback {
-    /// For which execution.
     pub execution_id: ExecutionId,
-    /// Whose it is.
     pub merchant_id: MerchantId,
-    /// After how long.
     pub after: Duration,
-    /// What it says.
-    pub word: ProviderOutcome,
+    pub outcome: ProviderOutcome,
 }
 
-/// Takes in callbacks; see `workers::callbacks`.
+/// Where the sandbox puts callbacks; `jobs::callbacks` of the server delivers them.
 pub type Callbacks = mpsc::Sender<Callback>;
 
-/// The built-in provider.
 pub struct Sandbox {
     delay: Duration,
     callbacks: Callbacks,
 }
 
 impl Sandbox {
-    /// A sandbox that finishes after `delay`; with no delay it finishes in its answer.
+    /// A sandbox whose requests are final after `delay`; without a delay they are final in the
+    /// answer to the request.
     #[must_use]
     pub const fn new(delay: Duration, callbacks: Callbacks) -> Self {
         Self { delay, callbacks }
     }
 
-    fn call_back(&self, request: &ProviderRequest, after: Duration, word: &ProviderOutcome) {
+    fn call_back(&self, request: &ProviderRequest, after: Duration, outcome: &ProviderOutcome) {
         let callback = Callback {
             execution_id: request.execution_id,
             merchant_id: request.merchant_id,
             after,
-            word: word.clone(),
+            outcome: outcome.clone(),
         };
-        // A callback that finds no room is lost, as callbacks are: the status will be asked.
+        // A callback that finds the queue full is lost, as callbacks may be: the server polls.
         if self.callbacks.try_send(callback).is_err() {
             tracing::debug!(execution = request.execution_id.0, "a sandbox callback was lost");
         }
@@ -63,25 +60,27 @@ impl Sandbox {
         age(request) >= i64::try_from(self.delay.as_micros()).unwrap_or(i64::MAX)
     }
 
-    fn begin(&self, request: &ProviderRequest) -> ProviderOutcome {
-        let (play, end) = script(request);
+    fn start_outcome(&self, request: &ProviderRequest) -> ProviderOutcome {
+        let (scenario, end) = scenario(request);
         let at_once = self.delay.is_zero();
-        match play {
-            Play::Stuck => return ProviderOutcome::Accepted,
-            Play::SilentButTaken => return ProviderOutcome::Unknown,
-            Play::SilentAndLost if request.attempts <= 1 => return ProviderOutcome::Unknown,
-            Play::Authentication => {
+        match scenario {
+            Scenario::Stuck => return ProviderOutcome::Accepted,
+            Scenario::UnansweredButAccepted => return ProviderOutcome::Unknown,
+            Scenario::UnansweredAndLost if request.attempts <= 1 => {
+                return ProviderOutcome::Unknown;
+            }
+            Scenario::Authentication => {
                 return ProviderOutcome::NeedsAction { client_secret: client_secret(request) };
             }
-            Play::CallbackTwice => self.call_back(request, self.delay, &end),
-            Play::CallbackFirst => {
+            Scenario::CallbackTwice => self.call_back(request, self.delay, &end),
+            Scenario::CallbackFirst => {
                 self.call_back(request, Duration::ZERO, &end);
                 return ProviderOutcome::Accepted;
             }
-            Play::SuccessAfterFailure => {
+            Scenario::SuccessAfterFailure => {
                 self.call_back(request, self.delay + Duration::from_secs(1), &success(request))
             }
-            Play::Plain | Play::SilentAndLost => {}
+            Scenario::Plain | Scenario::UnansweredAndLost => {}
         }
         if at_once {
             return end;
@@ -90,16 +89,16 @@ impl Sandbox {
         ProviderOutcome::Accepted
     }
 
-    fn became(&self, request: &ProviderRequest) -> ProviderOutcome {
-        let (play, end) = script(request);
-        match play {
-            Play::Stuck if age(request) < minutes(15) => ProviderOutcome::Accepted,
-            Play::SilentAndLost if request.attempts <= 1 => ProviderOutcome::NeverSeen,
-            Play::SilentButTaken | Play::Stuck => end,
-            Play::Authentication if request.cancel_asked => ProviderOutcome::Declined {
+    fn status_outcome(&self, request: &ProviderRequest) -> ProviderOutcome {
+        let (scenario, end) = scenario(request);
+        match scenario {
+            Scenario::Stuck if age(request) < minutes(15) => ProviderOutcome::Accepted,
+            Scenario::UnansweredAndLost if request.attempts <= 1 => ProviderOutcome::NeverSeen,
+            Scenario::UnansweredButAccepted | Scenario::Stuck => end,
+            Scenario::Authentication if request.cancel_asked => ProviderOutcome::Declined {
                 message: "canceled: the payer did not authenticate in time".to_owned(),
             },
-            Play::Authentication => {
+            Scenario::Authentication => {
                 ProviderOutcome::NeedsAction { client_secret: client_secret(request) }
             }
             _ if self.is_due(request) => end,
@@ -109,51 +108,51 @@ impl Sandbox {
 }
 
 impl Provider for Sandbox {
-    fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         Box::pin(async move {
-            let word = self.begin(request);
-            if script(request).0 == Play::CallbackFirst {
-                // The answer is slower than its callback.
+            let outcome = self.start_outcome(request);
+            if scenario(request).0 == Scenario::CallbackFirst {
+                // The callback overtakes the answer.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            word
+            outcome
         })
     }
 
-    fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
-        Box::pin(std::future::ready(self.became(request)))
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
+        Box::pin(std::future::ready(self.status_outcome(request)))
     }
 
-    fn cancel<'a>(&'a self, _: &'a ProviderRequest) -> Reply<'a> {
+    fn cancel<'a>(&'a self, _: &'a ProviderRequest) -> OutcomeFuture<'a> {
         Box::pin(std::future::ready(ProviderOutcome::Accepted))
     }
 }
 
-/// How long ago a request was sent. What a clock that was ahead has sent was sent at some time
-/// before, and is not waited for until that time comes.
+/// How long ago a request was sent, in microseconds. A request that was sent far in the future was
+/// sent by a clock that was ahead: it counts as old, so that nobody waits for that time to come.
 fn age(request: &ProviderRequest) -> i64 {
     let age = request.time.since(request.sent_at);
     if age < -MAX_CLOCK_SKEW_US { i64::MAX } else { age }
 }
 
-/// How the sandbox plays a number.
+/// How the sandbox treats a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Play {
-    /// Taken, then finished.
+enum Scenario {
+    /// Accepted, and final after the delay.
     Plain,
-    /// Taken; nothing is heard of it for a quarter of an hour.
+    /// Accepted, and not final for a quarter of an hour.
     Stuck,
-    /// No answer, but it was taken.
-    SilentButTaken,
-    /// No answer, and it was lost: the second try goes through.
-    SilentAndLost,
+    /// No answer, but accepted.
+    UnansweredButAccepted,
+    /// No answer, and never seen. The second try is accepted.
+    UnansweredAndLost,
     /// The callback comes twice.
     CallbackTwice,
     /// The callback comes before the answer.
     CallbackFirst,
-    /// Failed, and a second later it was a success after all.
+    /// Fails, and a second later succeeds after all.
     SuccessAfterFailure,
-    /// The payer has to authenticate.
+    /// Waits until the payer has authenticated the payment.
     Authentication,
 }
 
@@ -161,8 +160,8 @@ const PAYER_NOT_FOUND: &str = "PAYER_NOT_FOUND: the number has no account with t
 const RECIPIENT_NOT_FOUND: &str =
     "RECIPIENT_NOT_FOUND: the number has no account with this operator";
 
-/// Whether the number belongs to another operator than the one that is asked. What goes back goes
-/// where it came from.
+/// Whether the number belongs to another operator than the one that is called. A refund is never
+/// refused for it: it goes back to where the money came from.
 fn is_another_operators(request: &ProviderRequest) -> bool {
     let known = request
         .operator
@@ -170,16 +169,17 @@ fn is_another_operators(request: &ProviderRequest) -> bool {
     known.is_some_and(|operator| operator != request.method)
 }
 
-/// How a request is played and how it ends.
-fn script(request: &ProviderRequest) -> (Play, ProviderOutcome) {
+/// The scenario of a request, and its final outcome.
+fn scenario(request: &ProviderRequest) -> (Scenario, ProviderOutcome) {
     let number = request.account_number.as_deref().unwrap_or("");
     if request.method == Method::CreditCard {
-        return card(request, number);
+        return card_scenario(request, number);
     }
     let suffix = number.len().checked_sub(3).and_then(|start| number.get(start..)).unwrap_or("");
     let collection = request.operation == Operation::Collection;
-    let declined =
-        |message: &str| (Play::Plain, ProviderOutcome::Declined { message: message.to_owned() });
+    let declined = |message: &str| {
+        (Scenario::Plain, ProviderOutcome::Declined { message: message.to_owned() })
+    };
     if is_another_operators(request) {
         return declined(if collection { PAYER_NOT_FOUND } else { RECIPIENT_NOT_FOUND });
     }
@@ -194,29 +194,29 @@ fn script(request: &ProviderRequest) -> (Play, ProviderOutcome) {
             declined("WALLET_LIMIT_REACHED: the recipient's account cannot take the amount")
         }
         ("119", false) => declined("UNSPECIFIED_FAILURE: the operator gave no reason"),
-        ("129", _) => (Play::Stuck, success(request)),
-        ("139", _) => (Play::SilentButTaken, success(request)),
-        ("149", _) => (Play::SilentAndLost, success(request)),
-        ("159", _) => (Play::CallbackTwice, success(request)),
-        ("169", _) => (Play::CallbackFirst, success(request)),
+        ("129", _) => (Scenario::Stuck, success(request)),
+        ("139", _) => (Scenario::UnansweredButAccepted, success(request)),
+        ("149", _) => (Scenario::UnansweredAndLost, success(request)),
+        ("159", _) => (Scenario::CallbackTwice, success(request)),
+        ("169", _) => (Scenario::CallbackFirst, success(request)),
         ("179", _) => (
-            Play::SuccessAfterFailure,
+            Scenario::SuccessAfterFailure,
             ProviderOutcome::Declined {
                 message: "UNSPECIFIED_FAILURE: the operator gave no reason".to_owned(),
             },
         ),
-        _ => (Play::Plain, success(request)),
+        _ => (Scenario::Plain, success(request)),
     }
 }
 
-/// Stripe's public test payment methods, by name.
-fn card(request: &ProviderRequest, name: &str) -> (Play, ProviderOutcome) {
+/// The scenario of a card, by the names of Stripe's public test payment methods.
+fn card_scenario(request: &ProviderRequest, name: &str) -> (Scenario, ProviderOutcome) {
     if request.operation != Operation::Collection {
-        return (Play::Plain, success(request));
+        return (Scenario::Plain, success(request));
     }
     let declined = |code: &str| {
         (
-            Play::Plain,
+            Scenario::Plain,
             ProviderOutcome::Declined { message: format!("{code}: the card was declined") },
         )
     };
@@ -224,7 +224,9 @@ fn card(request: &ProviderRequest, name: &str) -> (Play, ProviderOutcome) {
         "pm_card_authenticationRequired"
         | "pm_card_threeDSecure2Required"
         | "pm_card_threeDSecureRequired"
-        | "pm_card_threeDSecureRequiredChargeDeclined" => (Play::Authentication, success(request)),
+        | "pm_card_threeDSecureRequiredChargeDeclined" => {
+            (Scenario::Authentication, success(request))
+        }
         _ if name.ends_with("InsufficientFunds") => declined("insufficient_funds"),
         _ if name.ends_with("LostCard") => declined("lost_card"),
         _ if name.ends_with("StolenCard") => declined("stolen_card"),
@@ -234,7 +236,7 @@ fn card(request: &ProviderRequest, name: &str) -> (Play, ProviderOutcome) {
         _ if name.contains("chargeDeclined") || name == "pm_card_chargeCustomerFail" => {
             declined("card_declined")
         }
-        _ => (Play::Plain, success(request)),
+        _ => (Scenario::Plain, success(request)),
     }
 }
 
@@ -282,8 +284,8 @@ mod tests {
         (Sandbox::new(Duration::from_millis(delay_ms), callbacks), inbox)
     }
 
-    fn kind(word: &ProviderOutcome) -> &'static str {
-        match word {
+    fn kind(outcome: &ProviderOutcome) -> &'static str {
+        match outcome {
             ProviderOutcome::Accepted => "accepted",
             ProviderOutcome::NeedsAction { .. } => "action",
             ProviderOutcome::Succeeded { .. } => "ok",
@@ -321,9 +323,13 @@ mod tests {
             ("pm_card_authenticationRequired", Collection, "action", "action"),
         ] {
             let mut request = request(number, operation);
-            assert_eq!(kind(&sandbox.begin(&request)), answer, "{number} {operation}");
+            assert_eq!(kind(&sandbox.start_outcome(&request)), answer, "{number} {operation}");
             request.time = Timestamp(seconds(1));
-            assert_eq!(kind(&sandbox.became(&request)), status, "{number} {operation}, asked");
+            assert_eq!(
+                kind(&sandbox.status_outcome(&request)),
+                status,
+                "{number} {operation}, asked"
+            );
         }
     }
 
@@ -332,7 +338,7 @@ mod tests {
         let (sandbox, _inbox) = sandbox(0);
         let with = |operator, operation| {
             let request = ProviderRequest { operator, ..request("231770000001", operation) };
-            match sandbox.begin(&request) {
+            match sandbox.start_outcome(&request) {
                 ProviderOutcome::Declined { message } => {
                     message.split(':').next().unwrap_or_default().to_owned()
                 }
@@ -354,16 +360,19 @@ mod tests {
         let (sandbox, _inbox) = sandbox(0);
         let mut request = request("231880000129", Operation::Payout);
         request.time = Timestamp(minutes(15) - 1);
-        assert_eq!(kind(&sandbox.became(&request)), "accepted");
+        assert_eq!(kind(&sandbox.status_outcome(&request)), "accepted");
         request.time = Timestamp(minutes(15));
-        assert_eq!(kind(&sandbox.became(&request)), "ok");
+        assert_eq!(kind(&sandbox.status_outcome(&request)), "ok");
     }
 
     #[test]
     fn what_was_lost_goes_through_the_second_time() {
         let (sandbox, _inbox) = sandbox(0);
         let request = ProviderRequest { attempts: 2, ..request("231880000149", Operation::Payout) };
-        assert_eq!((kind(&sandbox.begin(&request)), kind(&sandbox.became(&request))), ("ok", "ok"));
+        assert_eq!(
+            (kind(&sandbox.start_outcome(&request)), kind(&sandbox.status_outcome(&request))),
+            ("ok", "ok")
+        );
     }
 
     #[test]
@@ -377,10 +386,10 @@ mod tests {
             ("231880000129", 0, vec![]),
         ] {
             let (sandbox, mut inbox) = sandbox(delay_ms);
-            sandbox.begin(&request(number, Operation::Collection));
+            sandbox.start_outcome(&request(number, Operation::Collection));
             let mut got = vec![];
             while let Ok(callback) = inbox.try_recv() {
-                got.push((kind(&callback.word), callback.after.as_millis()));
+                got.push((kind(&callback.outcome), callback.after.as_millis()));
             }
             assert_eq!(got, expected, "{number}");
         }

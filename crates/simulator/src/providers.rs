@@ -13,7 +13,7 @@ use domain::kernel::time::{minutes, seconds};
 use domain::ledger::account::AccountKind;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::{ProviderCall, ProviderRequest};
-use networks::{Provider, Providers, Reply};
+use networks::{OutcomeFuture, Provider, ProviderRouter};
 
 use crate::db::Map;
 use crate::rng::Rng;
@@ -380,7 +380,7 @@ impl ProvidersState {
 #[derive(Clone)]
 pub struct SimulatedProviders {
     state: Arc<Mutex<ProvidersState>>,
-    interface: Providers,
+    interface: ProviderRouter,
 }
 
 struct Adapter(Arc<Mutex<ProvidersState>>);
@@ -390,19 +390,19 @@ fn open(state: &Mutex<ProvidersState>) -> MutexGuard<'_, ProvidersState> {
 }
 
 impl Provider for Adapter {
-    fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut state = open(&self.0);
         let outcome = state.receive(request);
         Box::pin(std::future::ready(state.deliver_answer(&request.request_id, outcome)))
     }
 
-    fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut state = open(&self.0);
         let outcome = state.outcome(&request.request_id);
         Box::pin(std::future::ready(state.deliver_answer(&request.request_id, outcome)))
     }
 
-    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
+    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
         let mut state = open(&self.0);
         let waits = state
             .requests
@@ -418,7 +418,7 @@ impl Provider for Adapter {
 impl SimulatedProviders {
     pub fn new() -> Self {
         let state = Arc::new(Mutex::new(ProvidersState::default()));
-        let interface = Providers::new(Arc::new(Adapter(Arc::clone(&state))));
+        let interface = ProviderRouter::new(Arc::new(Adapter(Arc::clone(&state))));
         Self { state, interface }
     }
 

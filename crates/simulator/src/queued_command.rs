@@ -3,7 +3,7 @@
 use domain::decision::command::Command;
 use domain::kernel::ids::ExecutionId;
 use domain::payments::execute::Execute;
-use kola::jobs::calls::CallSequence;
+use kola::jobs::call_sequence::CallSequence;
 
 /// Who waits for the answer of a command.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
-use kola::jobs::calls::{CallSequence, Next};
+use kola::jobs::call_sequence::{CallSequence, Next};
 use kola::jobs::poll;
 
 use crate::checks::{CheckResult, Violation, rule};
@@ -155,7 +155,7 @@ impl Sim {
                 }
             }
             Origin::CallSequence(calls) => {
-                if let Next::Call(next) = calls.after(outcome) {
+                if let Next::Call(next) = calls.next(outcome) {
                     self.schedule_call(process, incarnation, next);
                 }
             }
@@ -209,7 +209,7 @@ impl Sim {
     /// Schedules a call to the provider; sometimes the process sleeps for longer than its lease.
     fn schedule_call(&mut self, process: usize, incarnation: u64, calls: CallSequence) {
         let rate = self.fault_rates.sleep;
-        let rng = self.execution_rng(calls.job().request.execution_id.0);
+        let rng = self.execution_rng(calls.call().request.execution_id.0);
         let sleeps = rng.chance(rate);
         let wait = if sleeps { rng.between(0, seconds(40)) } else { rng.between(0, 20_000) };
         self.statistics.fault("process sleeps before it calls", u64::from(sleeps));

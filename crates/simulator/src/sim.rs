@@ -10,7 +10,7 @@ use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
 use domain::payments::outcome::ProviderOutcome;
 use kola::engine::Outcome;
-use kola::jobs::calls::CallSequence;
+use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
 use kola::jobs::{expire, poll};
 
@@ -488,7 +488,7 @@ impl Sim {
                 }
                 Scheduled::ProviderAnswer(process, incarnation, calls, outcome) => {
                     if self.incarnations[process] == incarnation {
-                        let (_, command) = calls.report(outcome);
+                        let (_, command) = calls.record(outcome);
                         batches[process]
                             .push(QueuedCommand::untagged(command, Origin::CallSequence(*calls)));
                     }
@@ -511,11 +511,11 @@ impl Sim {
             self.statistics.fault("lease run out while the process slept", 1);
             return;
         }
-        let execution = calls.job().request.execution_id.0;
+        let execution = calls.call().request.execution_id.0;
         let reference =
             self.model.executions.get(&execution).map_or(0, |known| hash_text(&known.reference));
         let outcome =
-            self.providers.call(calls.job(), self.rng_for(&[stream::PROVIDER, reference]));
+            self.providers.call(calls.call(), self.rng_for(&[stream::PROVIDER, reference]));
         let longest = i64::try_from(CALL.as_micros()).unwrap_or(0);
         let rate = self.fault_rates;
         let rng = self.execution_rng(execution);

@@ -20,7 +20,7 @@ use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
 use crate::net::response_permits::Places;
-use networks::Providers;
+use networks::ProviderRouter;
 use networks::sandbox::Sandbox;
 use store::clock;
 use store::testing::{Stage, fill, take_reads};
@@ -44,7 +44,7 @@ fn api(stage: &Stage) -> (Router, String) {
     let places = || Places::new(1, Duration::ZERO);
     let dispatcher = Dispatcher::new(
         engine.clone(),
-        Providers::new(Arc::new(Sandbox::new(Duration::ZERO, callbacks))),
+        ProviderRouter::new(Arc::new(Sandbox::new(Duration::ZERO, callbacks))),
     );
     let queries = stage.queries.clone();
     let config = Arc::new(config);

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::{Place, output};
+use crate::cli::{Target, output};
 use store::Database;
 use store::schema::backup::{self, Restored};
 use store::schema::copy::{self, Copied};
@@ -41,10 +41,10 @@ pub enum Db {
 }
 
 impl Db {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Backup { file } => backup(&place.database, &file),
-            Self::Restore { file } => restore(&file, &place.database),
+            Self::Backup { file } => backup(&target.database, &file),
+            Self::Restore { file } => restore(&file, &target.database),
             Self::Copy { from, to } => {
                 let read = |url: &str, name| {
                     url.parse::<Database>().map_err(|error| anyhow::Error::msg(error).context(name))

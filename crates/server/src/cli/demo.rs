@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::cli::serve::first_merchant;
-use crate::cli::{Place, output};
+use crate::cli::{Target, output};
 use crate::config::Config;
 use crate::server::Server;
 use store::clock;
@@ -47,9 +47,9 @@ impl Demo {
             return play(&Client::new(url.trim_end_matches('/'), id, secret)?);
         }
         let folder = OwnFolder::new()?;
-        let place = Place::file(folder.0.join("demo.db"));
-        let merchant = first_merchant(&place)?.context("the demo's database is not empty")?;
-        merchant.fund(&place)?;
+        let target = Target::file(folder.0.join("demo.db"));
+        let merchant = first_merchant(&target)?.context("the demo's database is not empty")?;
+        merchant.fund(&target)?;
         let config = Config {
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             ..Config::default()
@@ -59,7 +59,7 @@ impl Demo {
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server =
-            runtime.block_on(Server::start(&place.database, place.database.stores()?, config))?;
+            runtime.block_on(Server::start(&target.database, target.database.stores()?, config))?;
         let serving = runtime.spawn(server.run(
             listener,
             async { drop(stopped.await) },
@@ -72,7 +72,7 @@ impl Demo {
         let _ = stop.send(());
         runtime.block_on(serving)??;
         played?;
-        let report = store::schema::verify::verify(place.open()?.as_mut())?;
+        let report = store::schema::verify::verify(target.open()?.as_mut())?;
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::{Place, output};
+use crate::cli::{Target, output};
 use store::clock;
 use store::schema::installation;
 
@@ -19,9 +19,9 @@ pub enum Keys {
 }
 
 impl Keys {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         let Self::Rotate { retire } = self;
-        let mut sql = place.open_existing()?;
+        let mut sql = target.open_existing()?;
         let (id, retired) =
             installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
         let mut text = format!("key {id} signs from now on");

@@ -8,7 +8,7 @@ use domain::kernel::money::{Decimal, Money};
 use serde_json::json;
 
 use crate::cli::output::{self, NobodyReads};
-use crate::cli::{Place, fail};
+use crate::cli::{Target, fail};
 use store::schema::verify::{self, Report};
 
 /// All is well but for a position that is beyond its limit.
@@ -47,9 +47,9 @@ fn limit(text: &str) -> Result<Money, String> {
 impl Ledger {
     /// 0 when all is well, 1 with a list of what is not, 3 when only a position is beyond its
     /// limit.
-    pub fn run(self, place: &Place) -> ExitCode {
+    pub fn run(self, target: &Target) -> ExitCode {
         let Self::Verify { limits } = self;
-        match place.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
+        match target.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
             Ok(report) => tell(&report, &limits),
             Err(error) => fail(&error),
         }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
 use crate::cli::output::{self, moment};
-use crate::cli::{Place, input};
+use crate::cli::{Target, input};
 use crate::credentials::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
 use store::schema::installation;
 
@@ -128,7 +128,7 @@ pub struct Created {
 }
 
 impl Merchant {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
             Self::Create { live: true, .. } => {
                 bail!(
@@ -136,18 +136,20 @@ impl Merchant {
                 )
             }
             Self::Create { name, kind, phone, verified: _, unverified, empty, live: false } => {
-                drop(place.open()?);
-                let created = create(place, &name, kind, phone, !unverified)?;
-                created.show_or_undo(place, &created.as_json(empty), &created.as_text(empty))?;
-                if empty { Ok(()) } else { created.fund(place) }
+                drop(target.open()?);
+                let created = create(target, &name, kind, phone, !unverified)?;
+                created.show_or_undo(target, &created.as_json(empty), &created.as_text(empty))?;
+                if empty { Ok(()) } else { created.fund(target) }
             }
-            Self::List => list(place),
-            Self::Set { merchant, verified, fee_tier, fee_bearer } => {
-                set(place, MerchantId(merchant), MerchantChanges { verified, fee_tier, fee_bearer })
-            }
-            Self::CreateKey { merchant } => create_key(place, MerchantId(merchant)),
-            Self::SetPasscode { merchant } => set_passcode(place, merchant),
-            Self::Passcode { merchant, remove, .. } => change_passcode(place, merchant, remove),
+            Self::List => list(target),
+            Self::Set { merchant, verified, fee_tier, fee_bearer } => set(
+                target,
+                MerchantId(merchant),
+                MerchantChanges { verified, fee_tier, fee_bearer },
+            ),
+            Self::CreateKey { merchant } => create_key(target, MerchantId(merchant)),
+            Self::SetPasscode { merchant } => set_passcode(target, merchant),
+            Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
         }
     }
 }
@@ -157,7 +159,7 @@ impl Merchant {
 /// # Errors
 /// When the phone is taken, or the database cannot be written.
 pub fn create(
-    place: &Place,
+    target: &Target,
     name: &str,
     kind: MerchantType,
     phone: Option<String>,
@@ -180,7 +182,7 @@ pub fn create(
         secret_hash,
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
-    match place.run_once(Command::CreateMerchant(new))? {
+    match target.run_once(Command::CreateMerchant(new))? {
         Output::Merchant(merchant, wallets) => {
             Ok(Created { merchant, wallets, client_id, client_secret })
         }
@@ -204,10 +206,10 @@ impl Created {
     ///
     /// # Errors
     /// When it cannot be shown; then there is no such merchant.
-    pub fn show_or_undo(&self, place: &Place, json: &Value, text: &str) -> anyhow::Result<()> {
+    pub fn show_or_undo(&self, target: &Target, json: &Value, text: &str) -> anyhow::Result<()> {
         let Err(error) = output::show(json, text) else { return Ok(()) };
         let id = self.merchant.id;
-        match installation::take_back_merchant(place.open()?.as_mut(), id.0) {
+        match installation::take_back_merchant(target.open()?.as_mut(), id.0) {
             Ok(true) => bail!("no merchant was made: its secret cannot be shown: {error}"),
             Ok(false) => {
                 bail!(
@@ -224,11 +226,11 @@ impl Created {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn fund(&self, place: &Place) -> anyhow::Result<()> {
+    pub fn fund(&self, target: &Target) -> anyhow::Result<()> {
         for (id, currency) in &self.wallets {
             let key = format!("opening-balance-{id}");
             let funded =
-                place.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
+                target.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
             funded.with_context(|| {
                 format!("wallet {id} is not filled: that is left to `kola wallet fund`")
             })?;
@@ -277,9 +279,9 @@ impl Created {
     }
 }
 
-fn list(place: &Place) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let merchants = all(place)?;
+fn list(target: &Target) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
+    let merchants = all(target)?;
     let cells = merchants.iter().map(|merchant| {
         let phone = merchant.phone.clone().unwrap_or_else(|| "-".to_owned());
         let (kind, mode, verified) =
@@ -317,8 +319,8 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
-    place.read(async |queries| {
+pub fn all(target: &Target) -> anyhow::Result<Vec<MerchantRow>> {
+    target.read(async |queries| {
         let mut found: Vec<MerchantRow> = vec![];
         loop {
             let last = found.last().map_or(MerchantId(0), |merchant| merchant.id);
@@ -331,9 +333,9 @@ pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
     })
 }
 
-fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    match place.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
+fn set(target: &Target, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
+    match target.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
         Output::UpdatedMerchant(merchant) => {
             let lines = [
                 format!("merchant    {id}"),
@@ -347,11 +349,11 @@ fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Resul
     }
 }
 
-fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
+fn create_key(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let command = Command::CreateApiKey(merchant, client_id.clone(), secret_hash);
-    drop(place.open_existing()?);
-    let key = match place.run_on("merchant", merchant, command)? {
+    drop(target.open_existing()?);
+    let key = match target.run_on("merchant", merchant, command)? {
         Output::ApiKey(key) => key,
         other => bail!("unexpected answer {other:?}"),
     };
@@ -362,7 +364,7 @@ fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
         format!("client_secret  {client_secret}   (shown only now)"),
     ];
     if let Err(error) = output::show(&json, &lines.join("\n")) {
-        place
+        target
             .run_once(Command::RevokeApiKey(merchant, key.id))
             .with_context(|| format!("key {} cannot be revoked", key.id))?;
         bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
@@ -370,7 +372,7 @@ fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
+fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {
     // As a request's passcode is read: a blank or a control character that it cannot have would
     // lock every payout out.
     let passcode = &input::secret("passcode")?;
@@ -380,21 +382,21 @@ fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
     }
     let hash =
         hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
-    drop(place.open_existing()?);
-    place.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
+    drop(target.open_existing()?);
+    target.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
     let json = json!({ "merchant_id": merchant, "passcode": "set" });
     output::done(&json, &format!("payouts of merchant {merchant} need the passcode from now on"))
 }
 
-fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result<()> {
+fn change_passcode(target: &Target, merchant: i64, remove: bool) -> anyhow::Result<()> {
     let id = MerchantId(merchant);
     let (command, state, done) = if remove {
         (Command::SetPasscode(id, None), "removed", "need no passcode from now on")
     } else {
         (Command::UnlockPasscode(id), "unlocked", "are not locked any more")
     };
-    drop(place.open_existing()?);
-    place.run_on("merchant", merchant, command)?;
+    drop(target.open_existing()?);
+    target.run_on("merchant", merchant, command)?;
     output::done(
         &json!({ "merchant_id": merchant, "passcode": state }),
         &format!("payouts of merchant {merchant} {done}"),

@@ -15,6 +15,7 @@ mod phones;
 mod rates;
 mod review;
 pub mod serve;
+mod tariff_rows;
 mod wallet;
 
 use std::fmt::Display;
@@ -51,8 +52,8 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
     /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
-    // Read after clap, which would show a URL that it refuses, and the environment's in its help: a
-    // password may be in it.
+    // Parsed after clap, which would print a URL that it refuses; and its help must not show the
+    // variable's value. Either may contain a password.
     #[arg(
         long,
         global = true,
@@ -136,23 +137,23 @@ pub fn main() -> ExitCode {
             return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
         }
     };
-    let place = Place { database, market: cli.market };
+    let target = Target { database, market: cli.market };
     if let Err(error) = start_log() {
         return fail(&error);
     }
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
-        Group::Serve(command) => command.run(&place),
+        Group::Serve(command) => command.run(&target),
         Group::Demo(command) => command.run(),
-        Group::Merchant(command) => command.run(&place),
-        Group::Wallet(command) => command.run(&place),
-        Group::Ledger(command) => return command.run(&place),
-        Group::Review(command) => command.run(&place),
-        Group::Fees(command) => command.run(&place),
-        Group::Rates(command) => command.run(&place),
-        Group::Markets(command) => command.run(&place),
-        Group::Phones(command) => command.run(&place),
-        Group::Keys(command) => command.run(&place),
-        Group::Db(command) => command.run(&place),
+        Group::Merchant(command) => command.run(&target),
+        Group::Wallet(command) => command.run(&target),
+        Group::Ledger(command) => return command.run(&target),
+        Group::Review(command) => command.run(&target),
+        Group::Fees(command) => command.run(&target),
+        Group::Rates(command) => command.run(&target),
+        Group::Markets(command) => command.run(&target),
+        Group::Phones(command) => command.run(&target),
+        Group::Keys(command) => command.run(&target),
+        Group::Db(command) => command.run(&target),
         Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
         Group::Openapi => output::line(crate::api::DOCUMENT.trim_end()),
     };
@@ -162,19 +163,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The commands as they are typed, in an environment that may have anything.
+/// The commands as clap parses them.
 fn prepared(mut command: clap::Command) -> clap::Command {
-    // Only then each has the options that all have.
+    // Copies the global options into each command, where they can be adapted.
     command.build();
     adapted(command, "")
 }
 
-/// Behind any number of options that a command has, and before `--help`.
+/// The place of the global options in a help text: after a command's own, before `--help`.
 const COMMON_OPTIONS: usize = 900;
 
-/// A number below zero is a value, so that its own message comes and not one about an unknown
-/// option. An empty variable of the environment is none. What a command does not use is not in its
-/// help.
+/// A negative number is taken as a value, so that the message is the value's own and not one about
+/// an unknown option. An empty environment variable counts as unset. The help of a command shows
+/// only the options that it uses.
 fn adapted(command: clap::Command, path: &str) -> clap::Command {
     let adapt = |argument: clap::Arg| {
         let takes_values = argument.get_action().takes_values();
@@ -183,7 +184,6 @@ fn adapted(command: clap::Command, path: &str) -> clap::Command {
             .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
         let is_shown = is_used(path, argument.get_id().as_str());
         let argument = argument.allow_negative_numbers(takes_values);
-        // What all commands have comes after what is the command's own.
         let argument = if argument.is_global_set() {
             argument.display_order(COMMON_OPTIONS)
         } else {
@@ -192,14 +192,14 @@ fn adapted(command: clap::Command, path: &str) -> clap::Command {
         let argument = if is_empty { argument.env(None::<&str>) } else { argument };
         if is_shown { argument } else { argument.hide(true) }
     };
-    let beneath = |command: clap::Command| {
+    let adapt_subcommand = |command: clap::Command| {
         let path = format!("{path} {}", command.get_name());
         adapted(command, path.trim_start())
     };
-    command.mut_args(adapt).mut_subcommands(beneath)
+    command.mut_args(adapt).mut_subcommands(adapt_subcommand)
 }
 
-/// Whether a command uses an option that all of them take.
+/// Whether a command uses a global option.
 fn is_used(path: &str, option: &str) -> bool {
     match option {
         "database" => !matches!(path, "demo" | "db copy" | "errors" | "openapi"),
@@ -209,8 +209,7 @@ fn is_used(path: &str, option: &str) -> bool {
     }
 }
 
-/// What clap has to say: help, or what was typed wrong. A URL that it would show may have a
-/// password.
+/// Prints clap's help or error message. A database URL in it is masked: it may contain a password.
 fn explain(error: &clap::Error) -> ExitCode {
     let (mut text, is_mistake) = (error.render().to_string(), error.use_stderr());
     for typed in std::env::args() {
@@ -238,7 +237,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// How much the log says, from `KOLA_LOG`.
+/// Parses `KOLA_LOG`.
 fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
     match text.trim().to_ascii_lowercase().as_str() {
         "off" => Ok(LevelFilter::OFF),
@@ -253,32 +252,32 @@ fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
     }
 }
 
-/// The log goes to standard error, so that standard output stays what a command answers.
+/// The log goes to standard error: standard output is for a command's answer only.
 fn start_log() -> anyhow::Result<()> {
     let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
-    // Whatever is asked for: the database's driver logs the parameters of statements, which may be
+    // Never below a warning: the database driver logs the parameters of statements, which may be
     // secret.
-    let said = Targets::new()
+    let filter = Targets::new()
         .with_default(level)
         .with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
-    // A line that cannot be written is lost: to complain about it there would be a panic.
+    // A line that cannot be written is lost: reporting that on standard error would panic.
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(colours)
         .log_internal_errors(false);
-    tracing_subscriber::registry().with(lines.with_filter(said)).init();
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }
 
-/// The database, and the market of a new one.
+/// The database that a command works on, and the market of a new one.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Target {
     database: Database,
     market: Option<PathBuf>,
 }
 
-impl Place {
+impl Target {
     /// A database; a new one gets the market that is shipped.
     #[must_use]
     pub const fn new(database: Database) -> Self {
@@ -291,7 +290,7 @@ impl Place {
         Self { database: Database::Sqlite(path), market: None }
     }
 
-    /// Whether the database is there and has a schema.
+    /// Whether the database exists and has a schema.
     fn is_made(&self) -> Result<bool, StoreError> {
         if let Database::Sqlite(path) = &self.database
             && !file::exists(path)?
@@ -303,7 +302,7 @@ impl Place {
         Ok(version? > 0)
     }
 
-    /// A connection to the database; makes it, or brings it up to date.
+    /// Connects to the database. Creates it, or migrates it to the current schema.
     fn open(&self) -> anyhow::Result<Box<dyn Sql>> {
         let cannot = || format!("cannot open {}", self.database);
         let is_ignored = self.market.is_some() && self.is_made().with_context(cannot)?;
@@ -318,7 +317,7 @@ impl Place {
         Ok(sql)
     }
 
-    /// A connection to a database that must be there already.
+    /// Connects to a database that must exist already.
     fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
         if !self.is_made().with_context(|| format!("cannot open {}", self.database))? {
             bail!(
@@ -329,7 +328,16 @@ impl Place {
         self.open()
     }
 
-    /// Reads to the end, on a database that is up to date.
+    /// Reads from a database that must exist already.
+    fn read_existing<T>(
+        &self,
+        read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
+    ) -> anyhow::Result<T> {
+        drop(self.open_existing()?);
+        self.read(read)
+    }
+
+    /// Reads from a database that has the current schema.
     fn read<T>(
         &self,
         read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
@@ -338,15 +346,16 @@ impl Place {
         Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
     }
 
-    /// After so long every payment that was being decided has been, or never will be.
+    /// How long a batch can take at most: whatever was being decided that long ago is committed or
+    /// was given up.
     const fn longest_batch(&self) -> Duration {
         self.database.longest_batch()
     }
 
-    /// Runs one command on its own lane, on a database that is up to date; works beside a running
-    /// server.
+    /// Runs one command on a lane of its own, on a database that has the current schema. A server
+    /// may be running on the same database.
     fn run_once(&self, command: Command) -> anyhow::Result<Output> {
-        // Only what clients and workers ask for depends on what is set for a server.
+        // Only commands of clients and jobs depend on the server's settings.
         let settings = Settings::default();
         let mut lane =
             Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
@@ -354,19 +363,19 @@ impl Place {
         Ok(outcome?)
     }
 
-    /// As [`Place::run_once`], for what has an id: where there is no such thing it says so, and
-    /// else what the error is about.
+    /// Like [`Target::run_once`], for a command about one object: the error names the object, or
+    /// says that it does not exist.
     fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Output> {
         self.run_once(command).map_err(|error| match error.downcast_ref::<Failure>() {
             Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
-                anyhow::anyhow!(none(what, id))
+                anyhow::anyhow!(not_found(what, id))
             }
             _ => error.context(format!("{what} {id}")),
         })
     }
 }
 
-/// That there is no such thing, and where to look for its id.
-fn none(what: &str, id: impl Display) -> String {
+/// The message for an object that does not exist. It names the command that lists the ids.
+fn not_found(what: &str, id: impl Display) -> String {
     format!("there is no {what} {id}: `kola {what} list` has their ids")
 }

@@ -3,13 +3,15 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use domain::kernel::names::Method;
-use domain::tariff::PhonePrefix;
+use domain::tariff::{Effective, PhonePrefix};
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
-use crate::cli::Place;
-use crate::cli::arguments::{columns, country, dated, is_over, method, period, prefix};
-use crate::cli::output::{self, moment};
+use crate::cli::arguments::{country, method, prefix};
+use crate::cli::tariff_rows::{
+    TariffRow, list, period, report_ended, since_and_until, with_period,
+};
+use crate::cli::{Target, output};
 use store::clock;
 use store::schema::market::{Country, Digits};
 use store::schema::tariff::{self, NewPrefix};
@@ -55,13 +57,13 @@ pub struct Which {
 }
 
 impl Phones {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List { all } => list(place, all),
+            Self::List { all } => list(target, all, |tariff| &tariff.phone_prefixes),
             Self::Add { which, carrier, country, method } => {
                 let Which { prefix, digits } = which;
                 add(
-                    place,
+                    target,
                     NewPrefix {
                         prefix,
                         digits,
@@ -71,36 +73,36 @@ impl Phones {
                     },
                 )
             }
-            Self::End { which } => end(place, &which),
+            Self::End { which } => end(target, &which),
         }
     }
 }
 
-fn list(place: &Place, all: bool) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let tariff = place.read(async |queries| queries.tariff().await)?;
-    let now = clock::now();
-    let rows: Vec<_> =
-        tariff.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
-    let cells = rows.iter().map(|row| {
-        let [since, until] = columns(row.effective);
-        let (method, digits) = (row.method.as_str().to_owned(), row.digits.to_string());
-        [row.prefix.clone(), digits, method, row.country.clone(), since, until, row.carrier.clone()]
-    });
-    let head = ["prefix", "digits", "method", "country", "since", "until", "carrier"];
-    let text = output::table(head, &cells.collect::<Vec<_>>());
-    output::tell(&rows.iter().map(|row| as_json(row)).collect(), &text)
-}
+impl TariffRow<7> for PhonePrefix {
+    const HEAD: [&'static str; 7] =
+        ["prefix", "digits", "method", "country", "since", "until", "carrier"];
 
-fn as_json(row: &PhonePrefix) -> Value {
-    let fields = json!({
-        "prefix": row.prefix,
-        "digits": row.digits,
-        "carrier": row.carrier,
-        "country": row.country,
-        "payment_method": row.method.as_str(),
-    });
-    dated(fields, row.effective)
+    fn effective(&self) -> Effective {
+        self.effective
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let [since, until] = since_and_until(self.effective);
+        let (method, digits) = (self.method.as_str(), self.digits.to_string());
+        [&self.prefix, &digits, method, &self.country, &since, &until, &self.carrier]
+            .map(str::to_owned)
+    }
+
+    fn as_json(&self) -> Value {
+        let fields = json!({
+            "prefix": self.prefix,
+            "digits": self.digits,
+            "carrier": self.carrier,
+            "country": self.country,
+            "payment_method": self.method.as_str(),
+        });
+        with_period(fields, self.effective)
+    }
 }
 
 fn shown(row: &PhonePrefix) -> String {
@@ -109,8 +111,8 @@ fn shown(row: &PhonePrefix) -> String {
     format!("{prefix:<10}  {digits:>2} digits  {method:<16}  {country}  {}", row.carrier)
 }
 
-fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn add(target: &Target, new: NewPrefix) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     // As a request's names are: payers read it.
     let Ok(Text(carrier)) = Text::<255>::read(&json!(new.carrier)) else {
         bail!("a carrier's name has 1 to 255 characters that can be read as they are written");
@@ -129,13 +131,12 @@ fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
         method,
         effective,
     };
-    output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
+    output::done(&row.as_json(), &format!("{}  {}", shown(&row), period(effective)))
 }
 
-fn end(place: &Place, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn end(target: &Target, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     let again = tariff::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
-    let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
-    let json = json!({ "prefix": prefix.0, "digits": digits, "effective_again": again.map(|from| format!("{from:.6}")) });
-    output::done(&json, &format!("{}  {digits} digits  nobody's{until}", prefix.0))
+    let json = json!({ "prefix": prefix.0, "digits": digits });
+    report_ended(json, &format!("{}  {digits} digits  nobody's", prefix.0), again)
 }

@@ -7,7 +7,7 @@ use domain::exceptions::review::{Resolution, Review};
 use domain::kernel::ids::ReviewId;
 use serde_json::json;
 
-use crate::cli::Place;
+use crate::cli::Target;
 use crate::cli::output::{self, moment};
 
 #[derive(Subcommand)]
@@ -46,19 +46,18 @@ pub enum To {
 }
 
 impl Reviews {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List => list(place),
+            Self::List => list(target),
             Self::Resolve { id, outcome, to, evidence } => {
-                resolve(place, ReviewId(id), outcome, to, evidence.trim())
+                resolve(target, ReviewId(id), outcome, to, evidence.trim())
             }
         }
     }
 }
 
-fn list(place: &Place) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let reviews = place.read(async |queries| queries.open_reviews().await)?;
+fn list(target: &Target) -> anyhow::Result<()> {
+    let reviews = target.read_existing(async |queries| queries.open_reviews().await)?;
     let json = reviews.iter().map(|(review, execution)| {
         json!({
             "id": review.id.0,
@@ -97,7 +96,7 @@ fn list(place: &Place) -> anyhow::Result<()> {
 }
 
 fn resolve(
-    place: &Place,
+    target: &Target,
     id: ReviewId,
     outcome: Option<Outcome>,
     to: Option<To>,
@@ -113,8 +112,8 @@ fn resolve(
         (None, Some(To::Payer)) => Resolution::ToPayer,
         (None, None) => bail!("say --outcome or --to"),
     };
-    drop(place.open_existing()?);
-    match place.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
+    drop(target.open_existing()?);
+    match target.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
         Output::Review(review) => {
             let resolution = review.resolution.unwrap_or_default();
             let json = json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });

@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 
 use crate::api::links::{draw_token, pay_path};
 use crate::cli::merchant::{self, Created, opening_balance};
-use crate::cli::{Place, output};
+use crate::cli::{Target, output};
 use crate::config::{Config, RateLimit};
 use crate::net::{cors, listen};
 use crate::server::Server;
@@ -257,9 +257,9 @@ impl Serve {
         Ok(<Alone as clap::FromArgMatches>::from_arg_matches(&matches)?.serve)
     }
 
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let Started { server, listener, address, welcome } = self.start(place, &runtime)?;
+        let Started { server, listener, address, welcome } = self.start(target, &runtime)?;
         runtime.block_on(async {
             let stop = stop_signal();
             // It serves, whether or not anybody reads that it does.
@@ -278,17 +278,17 @@ impl Serve {
     ///
     /// # Errors
     /// When the address or the database cannot be had.
-    pub fn start(self, place: &Place, runtime: &Runtime) -> anyhow::Result<Started> {
+    pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
         let mut config = self.config();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
         let listener = runtime.block_on(async { self.listen.bind() })?;
         let address = listener.local_addr()?;
         config.public_url =
             self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
-        let welcome = welcome(place, reachable(address), &config.public_url)?;
+        let welcome = welcome(target, reachable(address), &config.public_url)?;
         let stores =
-            place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
-        let server = runtime.block_on(Server::start(&place.database, stores, config))?;
+            target.database.stores().with_context(|| format!("cannot open {}", target.database))?;
+        let server = runtime.block_on(Server::start(&target.database, stores, config))?;
         Ok(Started { server, listener, address, welcome })
     }
 }
@@ -341,24 +341,24 @@ fn has_terminal() -> bool {
 }
 
 /// What a start says, once the first merchant of an empty database is made and its secret shown.
-fn welcome(place: &Place, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
+fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
     let docs = format!("Read and try the API: {public_url}/docs\n");
-    let Some(created) = first_merchant(place)? else {
-        let program = program_on(place);
+    let Some(created) = first_merchant(target)? else {
+        let program = program_on(target);
         return Ok(format!(
             "{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"
         ));
     };
     // Its secret is shown once: before anything else can fail.
     if let Err(error) = created.show_or_undo(
-        place,
+        target,
         &created.as_json(false),
         &introduction(&created, address, &program()),
     ) {
-        installation::give_back_first_merchant(place.open()?.as_mut())?;
+        installation::give_back_first_merchant(target.open()?.as_mut())?;
         return Err(error);
     }
-    let page = created.fund(place).and_then(|()| sample_page(place, created.merchant.id));
+    let page = created.fund(target).and_then(|()| sample_page(target, created.merchant.id));
     Ok(match page {
         Ok(token) => format!("{docs}A payment page: {public_url}{}\n\n", pay_path(&token)),
         Err(error) => format!("{docs}The merchant has no money or payment page yet: {error:#}\n\n"),
@@ -369,12 +369,12 @@ fn welcome(place: &Place, address: SocketAddr, public_url: &str) -> anyhow::Resu
 ///
 /// # Errors
 /// When the database cannot be opened or written: then the next process that asks makes one.
-pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
-    let mut sql = place.open()?;
+pub fn first_merchant(target: &Target) -> anyhow::Result<Option<Created>> {
+    let mut sql = target.open()?;
     if !installation::claim_first_merchant(sql.as_mut())? {
         return Ok(None);
     }
-    match merchant::create(place, "Sandbox merchant", MerchantType::Organization, None, true) {
+    match merchant::create(target, "Sandbox merchant", MerchantType::Organization, None, true) {
         Ok(created) => Ok(Some(created)),
         Err(error) => {
             installation::give_back_first_merchant(sql.as_mut())?;
@@ -389,9 +389,9 @@ fn program() -> String {
 }
 
 /// The same for what is about this database.
-fn program_on(place: &Place) -> String {
+fn program_on(target: &Target) -> String {
     // Another database's URL may have a password.
-    match &place.database {
+    match &target.database {
         Database::Sqlite(path) if path.as_os_str() != "kola.db" => {
             format!("{} --database sqlite:{}", program(), path.display())
         }
@@ -400,7 +400,7 @@ fn program_on(place: &Place) -> String {
 }
 
 /// A page for a payer to look at, of the new merchant. Answers its token.
-fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
+fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> {
     let currency = Currency::parse("USD").context("USD is no currency")?;
     let amount = Decimal::parse("19.50")
         .and_then(|amount| amount.to_money(currency).ok())
@@ -426,7 +426,7 @@ fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
         expires_at: None,
         token: draw_token()?,
     };
-    match place.run_once(Command::CreateCheckout(merchant, new))? {
+    match target.run_once(Command::CreateCheckout(merchant, new))? {
         Output::Checkout(checkout) => Ok(checkout.config.token),
         other => bail!("unexpected answer {other:?}"),
     }

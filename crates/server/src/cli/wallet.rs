@@ -5,10 +5,10 @@ use clap::Subcommand;
 use domain::decision::command::{Command, Output};
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{AmountFault, Decimal, Money};
-use domain::ledger::wallet::WalletStatus;
+use domain::ledger::wallet::{Wallet as WalletRow, WalletStatus};
 use serde_json::{Value, json};
 
-use crate::cli::{Place, merchant, output};
+use crate::cli::{Target, merchant, not_found, output};
 use crate::engine::Failure;
 use store::clock;
 use store::reads::pages::Page;
@@ -61,17 +61,17 @@ fn status(text: &str) -> Result<WalletStatus, String> {
 }
 
 impl Wallet {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Fund { wallet, amount, key } => fund(place, WalletId(wallet), &amount, key),
-            Self::List { merchant } => list(place, merchant.map(MerchantId)),
-            Self::Status { wallet, status } => set_status(place, WalletId(wallet), status),
+            Self::Fund { wallet, amount, key } => fund(target, WalletId(wallet), &amount, key),
+            Self::List { merchant } => list(target, merchant.map(MerchantId)),
+            Self::Status { wallet, status } => set_status(target, WalletId(wallet), status),
         }
     }
 }
 
-fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyhow::Result<()> {
-    let wallet = find(place, id)?;
+fn fund(target: &Target, id: WalletId, amount: &str, key: Option<String>) -> anyhow::Result<()> {
+    let wallet = find(target, id)?;
     let amount = Decimal::parse(amount).context("--amount is not a number")?;
     let amount =
         amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
@@ -84,7 +84,7 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
             key
         }
     };
-    let funded = place.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
+    let funded = target.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
         match error.downcast_ref::<Failure>() {
             // It is known that nothing was done, and the same would be refused again.
             Some(Failure::Refused(_)) => error,
@@ -109,18 +109,18 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
     output::done(&json, &text)
 }
 
-fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
+fn list(target: &Target, only: Option<MerchantId>) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
     let merchants = match only {
         Some(id) => {
-            let found = place.read(async |queries| queries.merchant(id).await)?;
-            vec![found.with_context(|| crate::cli::none("merchant", id))?.id]
+            let found = target.read(async |queries| queries.merchant(id).await)?;
+            vec![found.with_context(|| not_found("merchant", id))?.id]
         }
-        None => merchant::all(place)?.into_iter().map(|merchant| merchant.id).collect(),
+        None => merchant::all(target)?.into_iter().map(|merchant| merchant.id).collect(),
     };
     let mut wallets = vec![];
     for id in merchants {
-        wallets.extend(of_merchant(place, id)?);
+        wallets.extend(of_merchant(target, id)?);
     }
     let cells = wallets.iter().map(|wallet| {
         let owner = format!("{} {}", wallet.owner_type.as_str(), wallet.owner_id);
@@ -137,7 +137,7 @@ fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     output::tell(&wallets.iter().map(as_json).collect(), &text)
 }
 
-fn as_json(wallet: &domain::ledger::wallet::Wallet) -> Value {
+fn as_json(wallet: &WalletRow) -> Value {
     json!({
         "id": wallet.id.0,
         "merchant_id": wallet.merchant_id.0,
@@ -152,12 +152,9 @@ fn as_json(wallet: &domain::ledger::wallet::Wallet) -> Value {
 }
 
 /// A merchant's wallets and those of its parties, oldest first.
-fn of_merchant(
-    place: &Place,
-    id: MerchantId,
-) -> anyhow::Result<Vec<domain::ledger::wallet::Wallet>> {
-    let mut found = place.read(async |queries| {
-        let mut found: Vec<domain::ledger::wallet::Wallet> = vec![];
+fn of_merchant(target: &Target, id: MerchantId) -> anyhow::Result<Vec<WalletRow>> {
+    let mut found = target.read(async |queries| {
+        let mut found: Vec<WalletRow> = vec![];
         loop {
             let page = Page {
                 limit: merchant::LIST_STEP,
@@ -174,15 +171,15 @@ fn of_merchant(
     Ok(found)
 }
 
-const fn held(wallet: &domain::ledger::wallet::Wallet) -> Money {
+const fn held(wallet: &WalletRow) -> Money {
     Money::new(wallet.held_minor, wallet.currency)
 }
 
-fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::ledger::wallet::Wallet> {
-    drop(place.open_existing()?);
-    place
+fn find(target: &Target, id: WalletId) -> anyhow::Result<WalletRow> {
+    drop(target.open_existing()?);
+    target
         .read(async |queries| queries.any_wallet(id).await)?
-        .with_context(|| crate::cli::none("wallet", id))
+        .with_context(|| not_found("wallet", id))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
@@ -195,18 +192,18 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
     }
 }
 
-fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
-    let before = find(place, id)?;
-    let has_open_credits = || place.read(async |queries| queries.has_open_credits(&before).await);
+fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
+    let before = find(target, id)?;
+    let has_open_credits = || target.read(async |queries| queries.has_open_credits(&before).await);
     let set =
-        |status, open_credits| place.run_once(Command::SetWalletStatus(id, status, open_credits));
+        |status, open_credits| target.run_once(Command::SetWalletStatus(id, status, open_credits));
     // Closed in one step, so that whoever interrupts this finds the wallet closed or as it was.
     let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
     let wallet = expect_wallet(set(status, is_closing && has_open_credits()?)?)?;
     if is_closing {
         // What had read that it was open is given the time to end. Where that began something that
         // could credit it, it is open again.
-        std::thread::sleep(place.longest_batch());
+        std::thread::sleep(target.longest_batch());
         if has_open_credits()? {
             set(before.status, false)
                 .with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
@@ -226,7 +223,7 @@ fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Resu
     output::done(&as_json(&wallet), &text)
 }
 
-fn expect_wallet(answer: Output) -> anyhow::Result<domain::ledger::wallet::Wallet> {
+fn expect_wallet(answer: Output) -> anyhow::Result<WalletRow> {
     match answer {
         Output::Wallet(wallet) => Ok(wallet),
         other => bail!("unexpected answer {other:?}"),

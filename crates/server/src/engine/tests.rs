@@ -1,4 +1,4 @@
-//! The lane on a real SQLite file, with faults put between it and its store.
+//! The lane on a real SQLite file, with faults injected between it and its store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -534,18 +534,18 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut made = 0;
     runtime.block_on(async {
-        // The first is in the lane's hands and waits for the lock; the second waits in the queue
-        // for too long.
+        // The lane has begun the first and waits for the lock; the second waits in the queue for
+        // too long.
         let first = tokio::spawn({
             let engine = engine.clone();
-            async move { engine.hand_in(None, merchant("231770000001")).await }
+            async move { engine.enqueue(None, merchant("231770000001")).await }
         });
-        let waiting = || QUEUE - engine.doors[0].queue.capacity();
+        let waiting = || QUEUE - engine.lanes[0].queue.capacity();
         tokio::task::yield_now().await;
         while waiting() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let second = engine.hand_in(None, merchant("231770000002")).await;
+        let second = engine.enqueue(None, merchant("231770000002")).await;
         assert_eq!(second, Err(Failure::Overloaded));
         drop(blocker);
         // On a slow machine the lane has waited for the lock for too long.
@@ -574,11 +574,11 @@ fn a_full_queue_answers_at_once() {
     let mut made = 0;
     runtime.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
-        // One batch is in the lane's hands, a full queue waits, and a few are too many.
+        // The lane has begun one batch, a full queue waits, and a few are too many.
         for n in 0..QUEUE + 256 + 8 {
             let engine = engine.clone();
             waiting.spawn(
-                async move { engine.hand_in(None, merchant(&format!("23177{n:07}"))).await },
+                async move { engine.enqueue(None, merchant(&format!("23177{n:07}"))).await },
             );
         }
         let first = waiting.join_next().await.unwrap().unwrap();
@@ -590,7 +590,7 @@ fn a_full_queue_answers_at_once() {
     });
     drop(engine);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    // How many of those that were taken in had to wait for too long is the machine's affair.
+    // How many of the queued commands waited for too long depends on the machine.
     assert!(made > 0);
     assert_eq!(merchants(&path), made, "what was refused as not done was not done");
 }

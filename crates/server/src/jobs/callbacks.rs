@@ -1,4 +1,4 @@
-//! Callbacks of the built-in provider, each at its time.
+//! Delivers the callbacks of the sandbox, each after its delay.
 
 use domain::decision::command::Command;
 use tokio::sync::mpsc;
@@ -7,10 +7,11 @@ use tokio::task::JoinSet;
 use crate::engine::Engine;
 use networks::sandbox::Callback;
 
-/// Callbacks that wait at once; one more is lost, as callbacks are, and the status is asked.
+/// The most callbacks that wait. One more is lost, as callbacks may be: the poll asks for the
+/// status.
 pub const WAITING: usize = 10_000;
 
-/// Delivers callbacks until no one can send one any more.
+/// Delivers callbacks until all senders are gone.
 pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
     let mut waiting = JoinSet::new();
     loop {
@@ -27,8 +28,8 @@ pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
 
 async fn deliver(engine: Engine, callback: Callback) {
     tokio::time::sleep(callback.after).await;
-    let heard = Command::RecordOutcome(callback.execution_id, callback.word);
-    if let Err(failure) = engine.submit_for(callback.merchant_id, heard).await {
+    let command = Command::RecordOutcome(callback.execution_id, callback.outcome);
+    if let Err(failure) = engine.submit_for(callback.merchant_id, command).await {
         tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");
     }
 }

@@ -1,4 +1,4 @@
-//! Calls providers and brings their outcome back.
+//! Calls providers and records the outcomes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,53 +9,55 @@ use domain::payments::provider_call::ProviderCall;
 use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
-use crate::jobs::calls::{CallSequence, Next};
-use networks::Providers;
+use crate::jobs::call_sequence::{CallSequence, Next};
+use networks::ProviderRouter;
 use store::clock;
 
-/// Calls to providers that are under way at once.
-const CALLS: usize = 256;
-/// A call that takes longer is silence. Well within the lease, so that no other process calls
-/// meanwhile.
+/// The most calls to providers that are under way at once.
+const CALLS_MAX: usize = 256;
+/// The time-out of a call, after which its outcome is unknown. It is well within the lease, so that
+/// no other process calls meanwhile.
 pub const CALL: Duration = Duration::from_secs(10);
 
 /// Calls providers. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatcher {
     engine: Engine,
-    providers: Providers,
-    calls: Arc<Semaphore>,
+    providers: ProviderRouter,
+    permits: Arc<Semaphore>,
 }
 
 impl Dispatcher {
-    /// A dispatcher that brings outcomes to `engine`.
+    /// A dispatcher that records outcomes through `engine`.
     #[must_use]
-    pub fn new(engine: Engine, providers: Providers) -> Self {
-        Self { engine, providers, calls: Arc::new(Semaphore::new(CALLS)) }
+    pub fn new(engine: Engine, providers: ProviderRouter) -> Self {
+        Self { engine, providers, permits: Arc::new(Semaphore::new(CALLS_MAX)) }
     }
 
     /// How many more calls may be begun now.
     #[must_use]
-    pub fn free_places(&self) -> usize {
-        self.calls.available_permits()
+    pub fn free_calls(&self) -> usize {
+        self.permits.available_permits()
     }
 
-    /// Calls the provider for a job whose lease this process holds, and stores the outcome. `None`
-    /// when the outcome could not be stored now: a worker will find it.
-    pub async fn run(&self, job: ProviderCall) -> Option<Execution> {
-        let mut calls = CallSequence::new(job);
+    /// Makes a call whose lease this process holds, and those that follow from it, and records the
+    /// outcomes. `None` when the outcome is not recorded: the poll takes over when the lease runs
+    /// out.
+    pub async fn run(&self, call: ProviderCall) -> Option<Execution> {
+        let mut sequence = CallSequence::new(call);
         loop {
-            let word = {
-                let _place = self.calls.acquire().await.ok()?;
-                if !calls.may_call(clock::now()) {
+            let outcome = {
+                let _permit = self.permits.acquire().await.ok()?;
+                // The wait for the permit may have taken longer than the lease.
+                if !sequence.may_call(clock::now()) {
                     return None;
                 }
-                let call = tokio::time::timeout(CALL, self.providers.call(calls.job()));
+                let call = tokio::time::timeout(CALL, self.providers.call(sequence.call()));
                 call.await.unwrap_or(ProviderOutcome::Unknown)
             };
-            let (merchant, heard) = calls.report(word);
-            match calls.after(self.engine.submit_for(merchant, heard).await) {
-                Next::Call(next) => calls = next,
+            let (merchant, command) = sequence.record(outcome);
+            match sequence.next(self.engine.submit_for(merchant, command).await) {
+                Next::Call(next) => sequence = next,
                 Next::Done(execution) => return Some(*execution),
                 Next::Left => return None,
             }

@@ -1,74 +1,55 @@
-//! Writes `EXPIRED` into sessions whose time is over. Only for the lists: an expired session is
-//! refused, swept or not.
+//! Writes `EXPIRED` into sessions that have expired. Only lists depend on it: an expired session is
+//! refused whether the state is written or not.
 
 use domain::decision::command::Command;
 use domain::kernel::ids::{MerchantId, SessionId};
 
 use crate::app::App;
-use crate::jobs::turns::{MERCHANTS, Turns};
-use crate::jobs::{PAGE, TICK};
-use store::clock;
+use crate::jobs::due_work::{self, DueWork, ITEMS_PER_ROUND};
+use crate::jobs::round_robin::MERCHANTS_PER_ROUND;
+use store::{StoreError, clock};
 
-/// Sweeps for ever.
+/// Expires sessions, for ever.
 pub async fn run(app: App) {
-    let mut turns = Turns::default();
-    loop {
-        if !round(&app, &mut turns).await {
-            tokio::time::sleep(TICK).await;
-        }
-    }
+    due_work::run(ExpireSessions(app)).await;
 }
 
-/// Sweeps what some merchants have; answers whether there is more.
-async fn round(app: &App, turns: &mut Turns) -> bool {
-    let seen =
-        match app.queries.merchants_with_sessions(turns.after(), clock::now(), MERCHANTS).await {
-            Ok(seen) => seen,
-            Err(error) => {
-                tracing::warn!(%error, "merchants with sessions could not be read");
-                return false;
-            }
-        };
-    let served = turns.deal(&seen, PAGE);
-    let sweep = |merchant: &MerchantId| tokio::spawn(share(app.clone(), *merchant, served.share));
-    let sweeps: Vec<_> = served.merchants.iter().map(sweep).collect();
-    let mut more = false;
-    for sweep in sweeps {
-        more |= sweep.await.unwrap_or(false);
-    }
-    more
-}
-
-/// Sweeps a merchant's share; answers whether that was all swept and there may be more.
-async fn share(app: App, merchant: MerchantId, share: u32) -> bool {
-    let due = match app.queries.due_sessions(merchant, clock::now(), share).await {
-        Ok(due) => due,
-        Err(error) => {
-            tracing::warn!(%error, "due sessions could not be read");
-            return false;
-        }
-    };
-    let sweeps: Vec<_> =
-        due.into_iter().map(|id| tokio::spawn(expire(app.clone(), merchant, id))).collect();
-    let mut swept = 0;
-    for sweep in sweeps {
-        swept += u32::from(sweep.await.unwrap_or(false));
-    }
-    swept >= share
-}
-
-/// What is handed in for a session whose time is over.
+/// The command for a session that has expired.
 #[must_use]
 pub const fn sweep(id: SessionId) -> Command {
     Command::ExpireSession(id)
 }
 
-async fn expire(app: App, merchant: MerchantId, id: SessionId) -> bool {
-    match app.engine.submit_for(merchant, sweep(id)).await {
-        Ok(_) => true,
-        Err(failure) => {
-            tracing::warn!(%failure, "a session could not be swept");
-            false
+struct ExpireSessions(App);
+
+impl DueWork for ExpireSessions {
+    type Id = SessionId;
+
+    const MERCHANTS: &'static str = "merchants with sessions";
+    const ITEMS: &'static str = "due sessions";
+
+    fn capacity(&self) -> u32 {
+        ITEMS_PER_ROUND
+    }
+
+    async fn merchants(
+        &self,
+        after: MerchantId,
+    ) -> Result<Vec<(MerchantId, Option<SessionId>)>, StoreError> {
+        self.0.queries.merchants_with_sessions(after, clock::now(), MERCHANTS_PER_ROUND).await
+    }
+
+    async fn due(&self, merchant: MerchantId, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        self.0.queries.due_sessions(merchant, clock::now(), limit).await
+    }
+
+    async fn process(&self, merchant: MerchantId, id: SessionId) -> bool {
+        match self.0.engine.submit_for(merchant, sweep(id)).await {
+            Ok(_) => true,
+            Err(failure) => {
+                tracing::warn!(%failure, "a session could not be swept");
+                false
+            }
         }
     }
 }

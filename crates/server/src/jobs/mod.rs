@@ -1,37 +1,30 @@
-//! What falls due. Pending work is found in the payments' own rows; after a crash nothing has to be
+//! Background jobs. What is due is found in the payments' own rows: after a crash nothing has to be
 //! rebuilt.
 
+pub mod call_sequence;
 pub mod callbacks;
-pub mod calls;
 pub mod dispatch;
+pub mod due_work;
 pub mod expire;
-pub mod keys;
-pub mod place;
+pub mod file_watch;
 pub mod poll;
-pub mod turns;
-
-use std::time::Duration;
+pub mod round_robin;
+pub mod signing_keys;
 
 use tokio::task::JoinSet;
 
 use crate::app::App;
 
-/// A worker looks for what is due so often, and again at once while somebody has more than a share
-/// of it.
-pub const TICK: Duration = Duration::from_millis(250);
-/// So much is worked off in one go.
-pub const PAGE: u32 = 100;
-
-/// Starts the workers. They end when the set is dropped.
+/// Starts the jobs. They end when the set is dropped.
 #[must_use]
 pub fn start(
     app: &App,
-    inbox: tokio::sync::mpsc::Receiver<networks::sandbox::Callback>,
+    callbacks: tokio::sync::mpsc::Receiver<networks::sandbox::Callback>,
 ) -> JoinSet<()> {
-    let mut workers = JoinSet::new();
-    workers.spawn(callbacks::run(app.engine.clone(), inbox));
-    workers.spawn(poll::run(app.clone()));
-    workers.spawn(poll::search(app.clone()));
-    workers.spawn(expire::run(app.clone()));
-    workers
+    let mut jobs = JoinSet::new();
+    jobs.spawn(callbacks::run(app.engine.clone(), callbacks));
+    jobs.spawn(poll::run(app.clone()));
+    jobs.spawn(poll::search(app.clone()));
+    jobs.spawn(expire::run(app.clone()));
+    jobs
 }

@@ -12,7 +12,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use kola::cli::Place;
+use kola::cli::Target;
 use kola::cli::serve::Serve;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -70,8 +70,8 @@ impl Drop for InProcess {
     }
 }
 
-pub(super) fn place(database: &Database) -> Place {
-    Place::new(database.url().parse().unwrap_or_else(|error| panic!("{error}")))
+pub(super) fn place(database: &Database) -> Target {
+    Target::new(database.url().parse().unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// Threads that a test starts, and those that they start, write into the captured output of that

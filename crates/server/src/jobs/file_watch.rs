@@ -1,17 +1,17 @@
-//! Looks after the file of the database: what is written into one that has lost its name is gone at
-//! the end of the process.
+//! Watches the database file. What is written into a file that was deleted or renamed would be gone
+//! when the process ends.
 
 use std::time::Duration;
 
 use store::reads::Queries;
 
-/// How often it is looked for.
+/// How often the file is looked for.
 const EVERY: Duration = Duration::from_millis(500);
-/// While it is missing, every so many looks the log says so again.
-const SAY_EVERY: u32 = 20;
+/// While the file is missing, one of so many checks is logged.
+const LOG_EVERY: u32 = 20;
 
-/// Looks now and then, for ever. A read is refused from the first look that finds it missing on, a
-/// batch looks for itself.
+/// Checks the file, for ever. Reads are refused from the first check on that finds it missing; a
+/// batch checks for itself.
 pub async fn run(queries: Queries) {
     let mut missed = 0_u32;
     loop {
@@ -22,7 +22,7 @@ pub async fn run(queries: Queries) {
             }
             Ok(()) => {}
             Err(error) => {
-                if missed.is_multiple_of(SAY_EVERY) {
+                if missed.is_multiple_of(LOG_EVERY) {
                     tracing::error!(%error, "every request is answered with 503");
                 }
                 missed = missed.saturating_add(1);

@@ -1,4 +1,4 @@
-//! Takes up signing keys that were rotated while the server runs.
+//! Reloads the signing keys, which may be rotated while the server runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::credentials::tokens::Tokens;
 use store::reads::Queries;
 
-/// How often the keys are read: for so long a retired key may still be honoured by what only reads.
-/// Whoever obtains a token has them read, too.
+/// How often the keys are read. For so long a request that only reads may be served with a token of
+/// a retired key. Obtaining a token reads the keys, too.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Reads the keys now and then, for ever.
+/// Reads the keys, for ever.
 pub async fn run(queries: Queries, tokens: Arc<Tokens>) {
     loop {
         tokio::time::sleep(EVERY).await;
