@@ -1,37 +1,36 @@
-//! What a request handler and a worker have at hand.
+//! What request handlers and jobs share.
 
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::credentials::hashing::Hashing;
+use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
 use crate::jobs::dispatch::Dispatcher;
 use crate::net::rate_limits::Limits;
-use crate::net::response_permits::Places;
+use crate::net::response_permits::ResponsePermits;
 use store::reads::queries::Queries;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// The only door to writing.
+    /// Writing.
     pub engine: Engine,
     /// Reading.
     pub queries: Queries,
     /// Issues and checks access tokens.
     pub tokens: Arc<Tokens>,
-    /// Memory to hash passcodes in.
-    pub hashing: Hashing,
+    /// The memory in which passcodes are hashed.
+    pub hashing: HashingPool,
     /// Calls providers.
     pub dispatcher: Dispatcher,
-    /// Rate limits, when they are on.
+    /// Rate limits; `None` when they are off.
     pub limits: Option<Arc<Limits>>,
-    /// Places for lists that are being answered.
-    pub lists: Arc<Places>,
-    /// Places for invoices, orders and receipts with their items.
-    pub details: Arc<Places>,
-    /// Places for pages that are being answered.
-    pub pages: Arc<Places>,
-    /// The settings.
+    /// Permits for responses with lists.
+    pub lists: Arc<ResponsePermits>,
+    /// Permits for responses with an invoice, order or receipt and its items.
+    pub details: Arc<ResponsePermits>,
+    /// Permits for pages.
+    pub pages: Arc<ResponsePermits>,
     pub config: Arc<Config>,
 }

@@ -16,7 +16,7 @@ use serde_json::Number;
 
 use crate::api::error::ApiError;
 use crate::api::fields::{Id, Int, Schemas};
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use store::reads::lists::Page;
 
 /// What a handler answers.
@@ -56,11 +56,11 @@ impl<T: Serialize> Whole<T> {
     ///
     /// # Errors
     /// [`ApiError`] for what cannot be written.
-    pub fn new(place: Place, thing: &T) -> Result<Self, ApiError> {
+    pub fn new(permit: ResponsePermit, thing: &T) -> Result<Self, ApiError> {
         let mut text =
             serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
         text.push(b'\n');
-        let mut response = Response::new(Body::from(place.keep_if_large(text)));
+        let mut response = Response::new(Body::from(permit.attach_if_large(text)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Self { response, of: PhantomData })
     }

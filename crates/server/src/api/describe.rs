@@ -16,7 +16,7 @@ use crate::api::extract::{
 };
 use crate::api::fields::{self, Fault, Payload, Schemas};
 use crate::api::listing::Listing;
-use crate::net::limits::ByAddress;
+use crate::net::limits::CountTokenRequest;
 use crate::net::principal::Tenant;
 
 /// What a person says of a route; all the rest is in its handler's types.
@@ -176,7 +176,7 @@ impl<S> Takes for State<S> {
     fn describe(_: &mut Draft, _: &mut Schemas) {}
 }
 
-impl Takes for ByAddress {
+impl Takes for CountTokenRequest {
     fn describe(_: &mut Draft, _: &mut Schemas) {}
 }
 

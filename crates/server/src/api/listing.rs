@@ -12,7 +12,7 @@ use crate::api::answer::{Listed, Rows};
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::net::principal::Tenant;
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use store::reads::lists::{Page, Part};
 
 /// The largest answer: a page whose rows would take more ends before, with its link.
@@ -20,12 +20,12 @@ const ANSWER_MAX: usize = 1024 * 1024;
 /// Lists of one merchant that are under way at once.
 pub const UNDER_WAY: usize = 8;
 
-/// The merchant that asks for a list, with its place for the answer.
+/// The merchant that asks for a list, with a permit for the response.
 pub struct Listing {
     /// The merchant.
     pub tenant: Tenant,
     uri: Uri,
-    place: Place,
+    permit: ResponsePermit,
 }
 
 impl FromRequestParts<App> for Listing {
@@ -33,8 +33,8 @@ impl FromRequestParts<App> for Listing {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let tenant = Tenant::from_request_parts(parts, app).await?;
-        let place = app.lists.take(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
-        Ok(Self { tenant, uri: parts.uri.clone(), place })
+        let permit = app.lists.acquire(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
+        Ok(Self { tenant, uri: parts.uri.clone(), permit })
     }
 }
 
@@ -55,7 +55,7 @@ impl Listing {
         let is_full = u32::try_from(found.rows.len()).is_ok_and(|len| len >= page.limit);
         let (body, last, is_cut) = written(found.rows.into_iter().map(answer), id, ANSWER_MAX)?;
         let next = if is_full || is_cut { last } else { found.looked_to };
-        let mut response = Response::new(Body::from(self.place.keep(body)));
+        let mut response = Response::new(Body::from(self.permit.attach(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok())
         {

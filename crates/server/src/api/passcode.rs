@@ -22,7 +22,7 @@ use crate::api::extract::Body;
 use crate::api::fields::Text;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::credentials::hashing::Place;
+use crate::credentials::hashing::HashingPermit;
 use crate::credentials::secrets;
 use crate::engine::Failure;
 use crate::net::principal::Tenant;
@@ -86,20 +86,20 @@ pub async fn try_code(
     loop {
         // Memory first: a try that is reserved does not wait for it, and keeps no other out
         // meanwhile.
-        let mut place = app.hashing.place(caller.merchant_id).await.ok_or_else(crowded)?;
+        let mut permit = app.hashing.acquire(caller.merchant_id).await.ok_or_else(crowded)?;
         match app.engine.submit(caller, reserve.clone()).await {
             Ok(Output::Executed(executed)) => {
                 return Ok(Tried::Replayed(Box::new(executed.execution)));
             }
             Ok(Output::Passcode(None)) => return Ok(Tried::NotSet),
             Ok(Output::Passcode(Some(attempt))) => {
-                return compare(app, caller.merchant_id, attempt, code, &mut place).await;
+                return compare(app, caller.merchant_id, attempt, code, &mut permit).await;
             }
             Ok(_) => return Err(ApiError::another_answer()),
             Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
             Err(failure) => return Err(failure.into()),
         }
-        drop(place);
+        drop(permit);
         if waiting_since.get_or_insert_with(Instant::now).elapsed() >= WAIT {
             return Err(crowded());
         }
@@ -112,11 +112,13 @@ async fn compare(
     merchant: MerchantId,
     attempt: PasscodeAttempt,
     code: &str,
-    place: &mut Place,
+    permit: &mut HashingPermit,
 ) -> Result<Tried, ApiError> {
     let (hash, code) = (attempt.hash.clone(), code.to_owned());
-    let compared =
-        place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
+    let compared = permit
+        .run_blocking(move |memory| secrets::is_passcode(&code, &hash, memory))
+        .await
+        .flatten();
     // A hash that is broken is no wrong guess.
     end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
     match compared {
@@ -167,8 +169,8 @@ async fn compared(
 }
 
 async fn hashed(app: &App, merchant: MerchantId, passcode: String) -> Result<String, ApiError> {
-    let mut place = app.hashing.place(merchant).await.ok_or_else(crowded)?;
-    let hash = place.apart(move |scratch| secrets::hash_passcode(&passcode, scratch)).await;
+    let mut permit = app.hashing.acquire(merchant).await.ok_or_else(crowded)?;
+    let hash = permit.run_blocking(move |memory| secrets::hash_passcode(&passcode, memory)).await;
     hash.ok_or_else(|| ApiError::internal("a hash was not finished"))?.map_err(ApiError::internal)
 }
 

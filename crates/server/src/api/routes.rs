@@ -19,7 +19,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use crate::api::describe::{Described, Op, Route};
 use crate::api::error::ApiError;
 use crate::app::App;
-use crate::net::log::Line;
+use crate::net::log::RequestLog;
 use crate::web::refusal;
 
 /// A router under construction, and what is in it.
@@ -94,7 +94,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 /// process lives on. No answer is taken for another type than it says, and none is kept by a
 /// browser or a proxy unless it says that it may be: nearly all are somebody's payments.
 async fn guard(request: Request, next: Next) -> Response {
-    let line = Line::begin(&request);
+    let line = RequestLog::begin(&request);
     let is_for_people = refusal::is_meant(request.uri().path());
     let response = caught(request, next).await;
     let mut response =

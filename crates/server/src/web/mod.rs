@@ -23,8 +23,8 @@ use crate::api::extract::PathSegments;
 use crate::api::links::receipt_path;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::net::limits::OfPage;
-use crate::net::response_permits::Place;
+use crate::net::limits::CountPageRequest;
+use crate::net::response_permits::ResponsePermit;
 use store::clock;
 use text::{date, day, escape, money, note};
 
@@ -226,7 +226,7 @@ fn whole(
     status: StatusCode,
     title: &str,
     body: &str,
-    place: Option<Place>,
+    permit: Option<ResponsePermit>,
 ) -> Result<Response, ApiError> {
     let nonce = nonce()?;
     let policy = format!(
@@ -246,8 +246,8 @@ fn whole(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
     );
-    let body = match place {
-        Some(place) => Body::from(place.keep_if_large(text.into_bytes())),
+    let body = match permit {
+        Some(permit) => Body::from(permit.attach_if_large(text.into_bytes())),
         None => Body::from(text),
     };
     Ok((status, headers, body).into_response())
@@ -257,7 +257,9 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
     let Some((page, merchant, source)) = app.queries.page_by_token(token).await? else {
         return Err(ApiError::NotFound);
     };
-    let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };
+    let Some(permit) = app.pages.acquire(merchant.id).await else {
+        return Err(ApiError::TooMany(1));
+    };
     let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
     let attempt = match source.status {
         SourceStatus::Paid => app.queries.collection_of(source.id).await?,
@@ -275,12 +277,12 @@ async fn show(app: &App, what: What, token: &str) -> Result<Response, ApiError> 
     let time = merchant.time(clock::now());
     let view = View { what, page, merchant, source, items, attempt, refunds, time };
     let title = format!("{} {}", view.kind(), escape(&view.source.number));
-    whole(StatusCode::OK, &title, &view.html(), Some(place))
+    whole(StatusCode::OK, &title, &view.html(), Some(permit))
 }
 
 async fn pay(
     State(app): State<App>,
-    _: OfPage,
+    _: CountPageRequest,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     show(&app, What::Pay, &token).await
@@ -288,7 +290,7 @@ async fn pay(
 
 async fn receipt(
     State(app): State<App>,
-    _: OfPage,
+    _: CountPageRequest,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     show(&app, What::Receipt, &token).await

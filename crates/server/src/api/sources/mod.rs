@@ -29,7 +29,7 @@ use crate::api::listing::Listing;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use crate::payload;
 use answers::{Of, SourceAnswer, SourceDetailAnswer};
 use store::reads::lists::SourceFilter;
@@ -252,9 +252,9 @@ async fn by_number<K: Kind>(app: &App, tenant: &Tenant, number: &str) -> Result<
 /// An invoice or order with its items.
 type Detailed<T> = Result<Whole<T>, ApiError>;
 
-/// A place for what has items.
-async fn place(app: &App, tenant: &Tenant) -> Result<Place, ApiError> {
-    app.details.take(tenant.id()).await.ok_or(ApiError::TooMany(1))
+/// A permit for a response with items.
+async fn permit(app: &App, tenant: &Tenant) -> Result<ResponsePermit, ApiError> {
+    app.details.acquire(tenant.id()).await.ok_or(ApiError::TooMany(1))
 }
 
 async fn detail<K: Kind>(
@@ -262,11 +262,11 @@ async fn detail<K: Kind>(
     tenant: &Tenant,
     source: Source,
 ) -> Detailed<Of<K, SourceDetailAnswer>> {
-    let place = place(app, tenant).await?;
+    let permit = permit(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
     Whole::new(
-        place,
+        permit,
         &Of::new(SourceDetailAnswer::new(source, items, counterparty, &tenant.merchant)),
     )
 }

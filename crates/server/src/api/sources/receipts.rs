@@ -17,7 +17,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Ids, PathSegments};
 use crate::api::fields::{Always, Code, Name};
 use crate::api::sources::answers::{Either, Of};
-use crate::api::sources::{Detailed, Kind, by_id, by_number, place};
+use crate::api::sources::{Detailed, Kind, by_id, by_number, permit};
 use crate::app::App;
 use crate::net::principal::Tenant;
 
@@ -234,13 +234,13 @@ async fn written<K: Kind>(
     tenant: &Tenant,
     source: Source,
 ) -> Detailed<Of<K, ReceiptAnswer>> {
-    let place = place(app, tenant).await?;
+    let permit = permit(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let (counterparty, party) =
         app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
-    Whole::new(place, &Of::new(ReceiptAnswer::new(parts, &tenant.merchant)))
+    Whole::new(permit, &Of::new(ReceiptAnswer::new(parts, &tenant.merchant)))
 }
 
 pub async fn receipt<K: Kind>(
