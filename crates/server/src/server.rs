@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::credentials::hashing::Hashing;
+use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
 use crate::net::listen;
 use crate::net::rate_limits::Limits;
-use crate::net::response_permits::{self, Places};
+use crate::net::response_permits::{self, ResponsePermits};
 use crate::{api, jobs, web};
 use networks::sandbox::Sandbox;
 use networks::{Provider, ProviderRouter};
@@ -64,11 +64,11 @@ impl Server {
             engine,
             queries,
             tokens: Arc::new(tokens),
-            hashing: Hashing::new(),
+            hashing: HashingPool::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
-            lists: Places::new(api::listing::UNDER_WAY, response_permits::WAIT),
-            details: Places::new(api::sources::UNDER_WAY, response_permits::WAIT),
-            pages: Places::new(web::UNDER_WAY, response_permits::WAIT),
+            lists: ResponsePermits::new(api::listing::UNDER_WAY, response_permits::WAIT),
+            details: ResponsePermits::new(api::sources::UNDER_WAY, response_permits::WAIT),
+            pages: ResponsePermits::new(web::UNDER_WAY, response_permits::WAIT),
             config: Arc::new(config),
         };
         let mut jobs = jobs::start(&app, callbacks);

@@ -17,7 +17,7 @@ use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::tokens::TOKEN_MINUTES;
 use crate::net::challenge::Challenge;
-use crate::net::limits::ByAddress;
+use crate::net::limits::CountTokenRequest;
 use crate::payload;
 use store::clock;
 use store::hex::hex;
@@ -51,7 +51,7 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 
 async fn obtain_token(
     State(app): State<App>,
-    _: ByAddress,
+    _: CountTokenRequest,
     Body(payload): Body<ClientCredentialObtainToken>,
 ) -> Result<([(HeaderName, &'static str); 1], Json<ObtainTokenResponse>), ApiError> {
     let key = app.queries.api_key(&payload.client_id.0).await?;

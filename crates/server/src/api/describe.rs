@@ -16,7 +16,7 @@ use crate::api::extract::{
 use crate::api::fields::{self, Fault, Payload, Schemas};
 use crate::api::listing::Listing;
 use crate::api::response::{JsonList, LargeJson};
-use crate::net::limits::ByAddress;
+use crate::net::limits::CountTokenRequest;
 use crate::net::principal::Tenant;
 
 /// The part of a route's documentation that is written by hand. The rest follows from the types of
@@ -174,7 +174,7 @@ impl<S> DescribeInput for State<S> {
     fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
 }
 
-impl DescribeInput for ByAddress {
+impl DescribeInput for CountTokenRequest {
     fn describe(_: &mut OperationBuilder, _: &mut Schemas) {}
 }
 

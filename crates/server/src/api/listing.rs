@@ -12,7 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::response::{JsonList, ListResult};
 use crate::app::App;
 use crate::net::principal::Tenant;
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use store::reads::pages::{Page, PageOfRows};
 
 /// The maximum size of a page in bytes. A page that would be larger ends earlier, with a link.
@@ -24,7 +24,7 @@ pub const UNDER_WAY: usize = 8;
 pub struct Listing {
     pub tenant: Tenant,
     uri: Uri,
-    place: Place,
+    permit: ResponsePermit,
 }
 
 impl FromRequestParts<App> for Listing {
@@ -32,8 +32,8 @@ impl FromRequestParts<App> for Listing {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let tenant = Tenant::from_request_parts(parts, app).await?;
-        let place = app.lists.take(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
-        Ok(Self { tenant, uri: parts.uri.clone(), place })
+        let permit = app.lists.acquire(tenant.id()).await.ok_or(ApiError::TooManyLists)?;
+        Ok(Self { tenant, uri: parts.uri.clone(), permit })
     }
 }
 
@@ -54,7 +54,7 @@ impl Listing {
         let (body, last, is_cut) =
             write_page(found.rows.into_iter().map(to_response), id, ANSWER_MAX)?;
         let next = if is_full || is_cut { last } else { found.scanned_to };
-        let mut response = Response::new(Body::from(self.place.keep(body)));
+        let mut response = Response::new(Body::from(self.permit.attach(body)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(link) = next.and_then(|id| HeaderValue::try_from(next_link(&self.uri, id)).ok())
         {

@@ -91,12 +91,12 @@ pub fn router(app: App) -> axum::Router {
     let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
     let mut router = routes.build(app);
     if let Some(limits) = limits {
-        router = router.layer(from_fn_with_state(limits, limits::show));
+        router = router.layer(from_fn_with_state(limits, limits::add_headers));
     }
     if !origins.is_empty() {
         router = router.layer(cors::layer(&origins));
     }
-    router.layer(from_fn(unread::drop_rest))
+    router.layer(from_fn(unread::discard_unread))
 }
 
 #[cfg(test)]

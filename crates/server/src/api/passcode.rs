@@ -23,7 +23,7 @@ use crate::api::fields::Text;
 use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::credentials::hashing::Place;
+use crate::credentials::hashing::HashingPermit;
 use crate::credentials::secrets;
 use crate::engine::Failure;
 use crate::net::principal::Tenant;
@@ -89,21 +89,21 @@ pub async fn check_code(
     loop {
         // Memory for the hash comes first: a reserved attempt must not block others while it waits
         // for memory.
-        let mut place =
-            app.hashing.place(caller.merchant_id).await.ok_or_else(too_many_attempts)?;
+        let mut permit =
+            app.hashing.acquire(caller.merchant_id).await.ok_or_else(too_many_attempts)?;
         match app.engine.submit(caller, reserve.clone()).await {
             Ok(Output::Executed(executed)) => {
                 return Ok(PasscodeCheck::Replayed(Box::new(executed.execution)));
             }
             Ok(Output::Passcode(None)) => return Ok(PasscodeCheck::NotSet),
             Ok(Output::Passcode(Some(attempt))) => {
-                return compare(app, caller.merchant_id, attempt, code, &mut place).await;
+                return compare(app, caller.merchant_id, attempt, code, &mut permit).await;
             }
             Ok(_) => return Err(ApiError::unexpected_output()),
             Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
             Err(failure) => return Err(failure.into()),
         }
-        drop(place);
+        drop(permit);
         if waiting_since.get_or_insert_with(Instant::now).elapsed() >= WAIT {
             return Err(too_many_attempts());
         }
@@ -116,11 +116,13 @@ async fn compare(
     merchant: MerchantId,
     attempt: PasscodeAttempt,
     code: &str,
-    place: &mut Place,
+    permit: &mut HashingPermit,
 ) -> Result<PasscodeCheck, ApiError> {
     let (hash, code) = (attempt.hash.clone(), code.to_owned());
-    let compared =
-        place.apart(move |scratch| secrets::is_passcode(&code, &hash, scratch)).await.flatten();
+    let compared = permit
+        .run_blocking(move |scratch| secrets::is_passcode(&code, &hash, scratch))
+        .await
+        .flatten();
     // A broken stored hash is not the caller's wrong guess.
     end(app, merchant, attempt.id, compared.unwrap_or(true)).await?;
     match compared {
@@ -171,8 +173,8 @@ async fn compared(
 }
 
 async fn hashed(app: &App, merchant: MerchantId, passcode: String) -> Result<String, ApiError> {
-    let mut place = app.hashing.place(merchant).await.ok_or_else(too_many_attempts)?;
-    let hash = place.apart(move |scratch| secrets::hash_passcode(&passcode, scratch)).await;
+    let mut permit = app.hashing.acquire(merchant).await.ok_or_else(too_many_attempts)?;
+    let hash = permit.run_blocking(move |scratch| secrets::hash_passcode(&passcode, scratch)).await;
     hash.ok_or_else(|| ApiError::internal("a hash was not finished"))?.map_err(ApiError::internal)
 }
 

@@ -16,7 +16,7 @@ use serde_json::Number;
 
 use crate::api::error::ApiError;
 use crate::api::fields::{Id, Int, Schemas};
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use store::reads::pages::Page;
 
 pub type JsonResult<T> = Result<Json<T>, ApiError>;
@@ -49,15 +49,15 @@ pub struct LargeJson<T> {
 }
 
 impl<T: Serialize> LargeJson<T> {
-    /// Serializes the object. A large body keeps the merchant's `place` until it is sent.
+    /// Serializes the object. A large body keeps the merchant's `permit` until it is sent.
     ///
     /// # Errors
     /// [`ApiError`] when it cannot be serialized.
-    pub fn new(place: Place, thing: &T) -> Result<Self, ApiError> {
+    pub fn new(permit: ResponsePermit, thing: &T) -> Result<Self, ApiError> {
         let mut text =
             serde_json::to_vec(thing).map_err(|error| ApiError::internal(error.to_string()))?;
         text.push(b'\n');
-        let mut response = Response::new(Body::from(place.keep_if_large(text)));
+        let mut response = Response::new(Body::from(permit.attach_if_large(text)));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Self { response, of: PhantomData })
     }

@@ -19,7 +19,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use crate::api::describe::{DescribeHandler, OperationDoc, Route};
 use crate::api::error::ApiError;
 use crate::app::App;
-use crate::net::log::Line;
+use crate::net::log::RequestLog;
 use crate::web::refusal;
 
 /// A router under construction, and the list of its routes.
@@ -92,7 +92,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 /// process continues. Browsers must not guess the content type, and neither they nor proxies may
 /// cache a response that does not allow it: nearly all of them are about somebody's payments.
 async fn finish_response(request: Request, next: Next) -> Response {
-    let line = Line::begin(&request);
+    let line = RequestLog::begin(&request);
     let is_for_people = refusal::is_page_path(request.uri().path());
     let response = catch_panic(request, next).await;
     let mut response =

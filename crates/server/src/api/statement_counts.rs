@@ -15,11 +15,11 @@ use tower::ServiceExt;
 use crate::api::DOCUMENT;
 use crate::app::App;
 use crate::config::Config;
-use crate::credentials::hashing::Hashing;
+use crate::credentials::hashing::HashingPool;
 use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
 use crate::jobs::dispatch::Dispatcher;
-use crate::net::response_permits::Places;
+use crate::net::response_permits::ResponsePermits;
 use networks::ProviderRouter;
 use networks::sandbox::Sandbox;
 use store::clock;
@@ -41,7 +41,7 @@ fn api(stage: &Stage) -> (Router, String) {
     let (callbacks, _inbox) = mpsc::channel(1);
     let tokens = Arc::new(Tokens::new(&keys));
     let token = tokens.issue(ApiKeyId(10), clock::now()).unwrap();
-    let places = || Places::new(1, Duration::ZERO);
+    let permits = || ResponsePermits::new(1, Duration::ZERO);
     let dispatcher = Dispatcher::new(
         engine.clone(),
         ProviderRouter::new(Arc::new(Sandbox::new(Duration::ZERO, callbacks))),
@@ -52,12 +52,12 @@ fn api(stage: &Stage) -> (Router, String) {
         engine,
         queries,
         tokens,
-        hashing: Hashing::new(),
+        hashing: HashingPool::new(),
         dispatcher,
         limits: None,
-        lists: places(),
-        details: places(),
-        pages: places(),
+        lists: permits(),
+        details: permits(),
+        pages: permits(),
         config,
     };
     (crate::api::router(app), token)

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::api::fields::{FromValue, Text};
 use crate::cli::output::{self, moment};
 use crate::cli::{Target, input};
-use crate::credentials::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
+use crate::credentials::secrets::{HashMemory, NewKey, PASSCODE_CHARS, hash_passcode};
 use store::schema::installation;
 
 /// The currencies in which a new merchant gets wallets.
@@ -381,7 +381,7 @@ fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {
         bail!("a passcode has 4 to 128 characters");
     }
     let hash =
-        hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
+        hash_passcode(passcode, &mut HashMemory::new()).map_err(|error| anyhow::anyhow!(error))?;
     drop(target.open_existing()?);
     target.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
     let json = json!({ "merchant_id": merchant, "passcode": "set" });

@@ -1,8 +1,8 @@
-//! One small pool of memory for passcode hashes, shared fairly.
+//! A small pool of memory for passcode hashes, shared fairly among merchants.
 //!
-//! A hash takes 19 MiB. Where each takes them from the allocator, a crowd of them leaves them with
-//! the process for good, a block for each thread that ever hashed; so there are a few blocks, made
-//! when they are first needed and used again and again.
+//! A hash needs 19 MiB. If each took them from the allocator, many hashes at once would leave the
+//! process with a block for each thread that ever hashed. So there are a few blocks, allocated when
+//! they are first needed and used again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,37 +11,37 @@ use std::time::Duration;
 use domain::kernel::ids::MerchantId;
 use tokio::sync::oneshot;
 
-use crate::credentials::secrets::Scratch;
+use crate::credentials::secrets::HashMemory;
 
 /// The most blocks: 57 MiB. More would hash no faster than there are cores.
 const BLOCKS_MAX: usize = 3;
 /// At least two, so that one merchant never has all of them.
 const BLOCKS_MIN: usize = 2;
-/// Whoever waits longer for a block is told to come back.
+/// How long a request waits for a block.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// The blocks of a process. Clones share them.
+/// The blocks of the process. Clones share them.
 #[derive(Clone)]
-pub struct Hashing(Arc<Mutex<Pool>>);
+pub struct HashingPool(Arc<Mutex<Pool>>);
 
-/// A place to hash in. It is given on when it is dropped, also by a caller that went away.
-pub struct Place {
-    pool: Hashing,
+/// A merchant's use of a block. Dropping it passes the block on to whoever waits.
+pub struct HashingPermit {
+    pool: HashingPool,
     merchant: MerchantId,
-    /// `None` only when the place is being given on.
-    scratch: Option<Scratch>,
+    /// `None` only while a hash is computed, or the block is passed on.
+    memory: Option<HashMemory>,
 }
 
 struct Pool {
-    free: Vec<Scratch>,
-    /// Blocks that were never needed so far.
-    unmade: usize,
-    /// So many a merchant may have at once.
+    free: Vec<HashMemory>,
+    /// How many blocks are not allocated yet.
+    unallocated: usize,
+    /// How many blocks a merchant may hold at once.
     share: usize,
     held: HashMap<MerchantId, usize>,
-    /// Merchants that wait, in the order of their turns, each with its callers in the order in
-    /// which they came.
-    waiting: VecDeque<(MerchantId, VecDeque<oneshot::Sender<Place>>)>,
+    /// The waiting merchants in the order of their turns, each with its callers in the order of
+    /// arrival.
+    waiting: VecDeque<(MerchantId, VecDeque<oneshot::Sender<HashingPermit>>)>,
 }
 
 impl Pool {
@@ -49,52 +49,53 @@ impl Pool {
         self.held.get(&merchant).is_none_or(|held| *held < self.share)
     }
 
-    /// A block for this merchant, if one is free and it has not its share of them already.
-    fn take(&mut self, merchant: MerchantId) -> Option<Scratch> {
+    /// A block for the merchant, if one is free and the merchant does not hold its share already.
+    fn take(&mut self, merchant: MerchantId) -> Option<HashMemory> {
         if !self.has_share_left(merchant) {
             return None;
         }
-        let scratch = match self.free.pop() {
-            Some(scratch) => scratch,
+        let memory = match self.free.pop() {
+            Some(memory) => memory,
             None => {
-                self.unmade = self.unmade.checked_sub(1)?;
-                Scratch::new()
+                self.unallocated = self.unallocated.checked_sub(1)?;
+                HashMemory::new()
             }
         };
         *self.held.entry(merchant).or_default() += 1;
-        Some(scratch)
+        Some(memory)
     }
 
-    fn give_back(&mut self, merchant: MerchantId, scratch: Scratch) {
-        self.free.push(scratch);
+    fn give_back(&mut self, merchant: MerchantId, memory: HashMemory) {
+        self.free.push(memory);
         if let Some(held) = self.held.get_mut(&merchant) {
             *held -= 1;
         }
         self.held.retain(|_, held| *held > 0);
     }
 
-    /// The next who gets a block. Its merchant then waits for another turn behind all others.
-    fn next(&mut self) -> Option<(oneshot::Sender<Place>, MerchantId, Scratch)> {
-        let place = self.waiting.iter().position(|(merchant, _)| self.has_share_left(*merchant))?;
-        let merchant = self.waiting.get(place)?.0;
-        let scratch = self.take(merchant)?;
-        let (_, mut callers) = self.waiting.remove(place)?;
+    /// Takes a free block for the next caller. Its merchant's other callers then queue behind all
+    /// other merchants.
+    fn next(&mut self) -> Option<(oneshot::Sender<HashingPermit>, MerchantId, HashMemory)> {
+        let turn = self.waiting.iter().position(|(merchant, _)| self.has_share_left(*merchant))?;
+        let merchant = self.waiting.get(turn)?.0;
+        let memory = self.take(merchant)?;
+        let (_, mut callers) = self.waiting.remove(turn)?;
         let caller = callers.pop_front();
         if !callers.is_empty() {
             self.waiting.push_back((merchant, callers));
         }
         match caller {
-            Some(caller) => Some((caller, merchant, scratch)),
+            Some(caller) => Some((caller, merchant, memory)),
             None => {
-                self.give_back(merchant, scratch);
+                self.give_back(merchant, memory);
                 None
             }
         }
     }
 }
 
-impl Hashing {
-    /// As many blocks as there are cores, within bounds.
+impl HashingPool {
+    /// A pool of one block for each core, within bounds.
     #[must_use]
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -104,7 +105,7 @@ impl Hashing {
     fn with_blocks(blocks: usize) -> Self {
         Self(Arc::new(Mutex::new(Pool {
             free: vec![],
-            unmade: blocks,
+            unallocated: blocks,
             share: blocks.saturating_sub(1).max(1),
             held: HashMap::new(),
             waiting: VecDeque::new(),
@@ -115,24 +116,27 @@ impl Hashing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place to hash in, when it is this merchant's turn; `None` when that takes too long.
-    pub async fn place(&self, merchant: MerchantId) -> Option<Place> {
-        let place = match self.take_or_queue(merchant) {
-            Ok(place) => return Some(place),
+    /// Waits for the merchant's turn; `None` when it does not come in time.
+    pub async fn acquire(&self, merchant: MerchantId) -> Option<HashingPermit> {
+        let turn = match self.take_or_queue(merchant) {
+            Ok(permit) => return Some(permit),
             Err(turn) => turn,
         };
-        tokio::time::timeout(WAIT, place).await.ok()?.ok()
+        tokio::time::timeout(WAIT, turn).await.ok()?.ok()
     }
 
-    fn take_or_queue(&self, merchant: MerchantId) -> Result<Place, oneshot::Receiver<Place>> {
+    fn take_or_queue(
+        &self,
+        merchant: MerchantId,
+    ) -> Result<HashingPermit, oneshot::Receiver<HashingPermit>> {
         let mut pool = self.pool();
-        if let Some(scratch) = pool.take(merchant) {
-            return Ok(Place { pool: self.clone(), merchant, scratch: Some(scratch) });
+        if let Some(memory) = pool.take(merchant) {
+            return Ok(HashingPermit { pool: self.clone(), merchant, memory: Some(memory) });
         }
         let (caller, turn) = oneshot::channel();
         match pool.waiting.iter_mut().find(|(other, _)| *other == merchant) {
             Some((_, callers)) => {
-                // Who gave up while it waited is not kept.
+                // Callers that gave up would make the queue grow.
                 callers.retain(|caller| !caller.is_closed());
                 callers.push_back(caller);
             }
@@ -141,53 +145,53 @@ impl Hashing {
         Err(turn)
     }
 
-    /// Gives free blocks to those who wait.
-    fn give_on(&self) {
+    /// Passes free blocks on to waiting callers.
+    fn pass_on(&self) {
         loop {
-            let Some((caller, merchant, scratch)) = self.pool().next() else { return };
-            let place = Place { pool: self.clone(), merchant, scratch: Some(scratch) };
-            if let Err(mut refused) = caller.send(place) {
-                // It went away: the block goes to the next, here and not in the drop of the place,
-                // which would come here again.
-                if let Some(scratch) = refused.scratch.take() {
-                    self.pool().give_back(merchant, scratch);
+            let Some((caller, merchant, memory)) = self.pool().next() else { return };
+            let permit = HashingPermit { pool: self.clone(), merchant, memory: Some(memory) };
+            if let Err(mut refused) = caller.send(permit) {
+                // The caller went away: the block goes to the next one. Not by dropping the permit,
+                // which would call this function again.
+                if let Some(memory) = refused.memory.take() {
+                    self.pool().give_back(merchant, memory);
                 }
             }
         }
     }
 }
 
-impl Default for Hashing {
+impl Default for HashingPool {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Place {
-    /// Hashes on a thread that serves no requests. `None` when it broke off.
-    pub async fn apart<T: Send + 'static>(
+impl HashingPermit {
+    /// Computes a hash on a thread that serves no requests. `None` when `work` panicked.
+    pub async fn run_blocking<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Scratch) -> T + Send + 'static,
+        work: impl FnOnce(&mut HashMemory) -> T + Send + 'static,
     ) -> Option<T> {
-        // The place moves with the workspace: were it left here, a caller that goes away would give
-        // it on while it is written to.
-        let mut place =
-            Self { pool: self.pool.clone(), merchant: self.merchant, scratch: self.scratch.take() };
+        // The block moves to the thread: if it stayed here, a caller that goes away would pass it on
+        // while it is being written to.
+        let mut permit =
+            Self { pool: self.pool.clone(), merchant: self.merchant, memory: self.memory.take() };
         let worked = tokio::task::spawn_blocking(move || {
-            let done = place.scratch.as_mut().map(work);
-            (done, place)
+            let done = permit.memory.as_mut().map(work);
+            (done, permit)
         });
-        let (done, mut place) = worked.await.ok()?;
-        self.scratch = place.scratch.take();
+        let (done, mut permit) = worked.await.ok()?;
+        self.memory = permit.memory.take();
         done
     }
 }
 
-impl Drop for Place {
+impl Drop for HashingPermit {
     fn drop(&mut self) {
-        if let Some(scratch) = self.scratch.take() {
-            self.pool.pool().give_back(self.merchant, scratch);
-            self.pool.give_on();
+        if let Some(memory) = self.memory.take() {
+            self.pool.pool().give_back(self.merchant, memory);
+            self.pool.pass_on();
         }
     }
 }
@@ -199,14 +203,14 @@ mod tests {
     const ONE: MerchantId = MerchantId(1);
     const OTHER: MerchantId = MerchantId(2);
 
-    fn waiting(hashing: &Hashing, merchant: MerchantId) -> oneshot::Receiver<Place> {
+    fn waiting(hashing: &HashingPool, merchant: MerchantId) -> oneshot::Receiver<HashingPermit> {
         hashing.take_or_queue(merchant).err().expect("a turn to wait for")
     }
 
     #[tokio::test]
     async fn one_merchant_never_has_all_blocks() {
-        let hashing = Hashing::with_blocks(3);
-        let held = [hashing.place(ONE).await.unwrap(), hashing.place(ONE).await.unwrap()];
+        let hashing = HashingPool::with_blocks(3);
+        let held = [hashing.acquire(ONE).await.unwrap(), hashing.acquire(ONE).await.unwrap()];
         let mut turn = waiting(&hashing, ONE);
         let other = hashing.take_or_queue(OTHER).ok().expect("at once");
         assert!(turn.try_recv().is_err());
@@ -218,8 +222,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_has_turns_by_merchant() {
-        let hashing = Hashing::with_blocks(1);
-        let first = hashing.place(ONE).await.unwrap();
+        let hashing = HashingPool::with_blocks(1);
+        let first = hashing.acquire(ONE).await.unwrap();
         let mut of_one: Vec<_> = (0..3).map(|_| waiting(&hashing, ONE)).collect();
         let mut of_other = waiting(&hashing, OTHER);
         drop(first);
@@ -234,13 +238,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_block_comes_back_from_a_caller_that_goes_away() {
-        let hashing = Hashing::with_blocks(1);
-        let mut place = hashing.place(ONE).await.unwrap();
+        let hashing = HashingPool::with_blocks(1);
+        let mut permit = hashing.acquire(ONE).await.unwrap();
         let (begun, started) = std::sync::mpsc::channel();
         let (end, ended) = std::sync::mpsc::channel::<()>();
         let work = tokio::spawn(async move {
-            place
-                .apart(move |_| {
+            permit
+                .run_blocking(move |_| {
                     begun.send(()).unwrap();
                     let _ = ended.recv();
                 })
@@ -257,14 +261,14 @@ mod tests {
 
     #[tokio::test]
     async fn blocks_are_made_once_and_used_again() {
-        let hashing = Hashing::with_blocks(2);
+        let hashing = HashingPool::with_blocks(2);
         for n in 0..6 {
-            let mut place = hashing.place(MerchantId(n)).await.unwrap();
-            assert_eq!(place.apart(move |_| n).await, Some(n));
+            let mut permit = hashing.acquire(MerchantId(n)).await.unwrap();
+            assert_eq!(permit.run_blocking(move |_| n).await, Some(n));
         }
         let pool = hashing.pool();
         assert_eq!(
-            (pool.free.len(), pool.unmade, pool.held.len(), pool.waiting.len()),
+            (pool.free.len(), pool.unallocated, pool.held.len(), pool.waiting.len()),
             (1, 1, 0, 0)
         );
     }

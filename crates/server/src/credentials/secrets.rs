@@ -1,5 +1,4 @@
-//! What must not be guessed: API keys and passcodes, drawn and hashed in one way for HTTP and the
-//! command line.
+//! API keys and passcodes: drawn and hashed in the same way for the API and the command line.
 
 use std::ops::RangeInclusive;
 
@@ -14,18 +13,17 @@ use store::hex::hex;
 /// How many characters a passcode has.
 pub const PASSCODE_CHARS: RangeInclusive<usize> = 4..=128;
 
-/// A new API key. The secret is nowhere else: it has no `Debug`, and only its hash is stored.
+/// A new API key. Only the hash of its secret is stored, and it has no `Debug`, so that the secret
+/// does not get into a log.
 pub struct NewKey {
-    /// The public half.
     pub client_id: String,
-    /// The secret half.
     pub client_secret: String,
-    /// SHA-256 of the secret half, in hexadecimal.
+    /// SHA-256 of `client_secret`, in hexadecimal.
     pub secret_hash: String,
 }
 
 impl NewKey {
-    /// Draws one.
+    /// Draws an API key.
     ///
     /// # Errors
     /// When the operating system has no random numbers.
@@ -39,32 +37,32 @@ impl NewKey {
     }
 }
 
-/// The memory of one hash: 19 MiB, written over by the next.
-pub struct Scratch(Vec<Block>);
+/// The memory of one hash: 19 MiB. The next hash overwrites it.
+pub struct HashMemory(Vec<Block>);
 
-impl Scratch {
-    /// Takes it from the system.
+impl HashMemory {
+    /// Allocates the memory.
     #[must_use]
     pub fn new() -> Self {
         Self(vec![Block::new(); Params::DEFAULT.block_count()])
     }
 }
 
-impl Default for Scratch {
+impl Default for HashMemory {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// The argon2id hash of a passcode. It takes some 20 ms of a core.
+/// The argon2id hash of a passcode. It takes about 20 ms of CPU time.
 ///
 /// # Errors
-/// What the library says, or the operating system without random numbers.
-pub fn hash_passcode(passcode: &str, scratch: &mut Scratch) -> Result<String, String> {
+/// From argon2, or when the operating system has no random numbers.
+pub fn hash_passcode(passcode: &str, memory: &mut HashMemory) -> Result<String, String> {
     let salt = clock::random::<16>().map_err(|error| error.to_string())?;
     let argon2 = Argon2::default();
     let output =
-        digest(&argon2, passcode, &salt, scratch).ok_or("the memory is too small for the hash")?;
+        digest(&argon2, passcode, &salt, memory).ok_or("the memory is too small for the hash")?;
     let broken = |error: argon2::password_hash::Error| error.to_string();
     let hash = PasswordHash {
         algorithm: Algorithm::default().ident(),
@@ -76,28 +74,28 @@ pub fn hash_passcode(passcode: &str, scratch: &mut Scratch) -> Result<String, St
     Ok(hash.to_string())
 }
 
-/// Whether the hash is that of the passcode; `None` for a hash that is broken, or needs more memory
-/// than ours do. It takes as long as to make one.
+/// Whether the hash is of the passcode; `None` for a hash that cannot be parsed or needs more memory
+/// than [`HashMemory`] has. It takes as long as [`hash_passcode`].
 #[must_use]
-pub fn is_passcode(passcode: &str, hash: &str, scratch: &mut Scratch) -> Option<bool> {
+pub fn is_passcode(passcode: &str, hash: &str, memory: &mut HashMemory) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
     let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
     let version = Version::try_from(hash.version?).ok()?;
     let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
-    let output = digest(&argon2, passcode, hash.salt?.as_ref(), scratch)?;
+    let output = digest(&argon2, passcode, hash.salt?.as_ref(), memory)?;
     Some(output.as_slice().ct_eq(hash.hash?.as_bytes()).into())
 }
 
-/// The raw hash, computed in memory that is used again.
+/// The raw hash, computed in reused memory.
 fn digest(
     argon2: &Argon2<'_>,
     passcode: &str,
     salt: &[u8],
-    scratch: &mut Scratch,
+    memory: &mut HashMemory,
 ) -> Option<[u8; Params::DEFAULT_OUTPUT_LEN]> {
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
     argon2
-        .hash_password_into_with_memory(passcode.as_bytes(), salt, &mut output, &mut scratch.0)
+        .hash_password_into_with_memory(passcode.as_bytes(), salt, &mut output, &mut memory.0)
         .ok()?;
     Some(output)
 }
@@ -109,34 +107,30 @@ mod tests {
 
     #[test]
     fn a_passcode_is_known_by_its_hash() {
-        let mut scratch = Scratch::new();
-        let hash = hash_passcode("1234", &mut scratch).unwrap();
+        let mut memory = HashMemory::new();
+        let hash = hash_passcode("1234", &mut memory).unwrap();
         // OWASP's least for argon2id: 19 MiB, two passes. A library that lowers its defaults must
         // not do so here.
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(
-            hash,
-            hash_passcode("1234", &mut scratch).unwrap(),
-            "each hash has its own salt"
-        );
+        assert_ne!(hash, hash_passcode("1234", &mut memory).unwrap(), "each hash has its own salt");
         // In memory that others have written to, and in fresh memory.
-        for scratch in [&mut scratch, &mut Scratch::new()] {
-            assert_eq!(is_passcode("1234", &hash, scratch), Some(true));
-            assert_eq!(is_passcode("1235", &hash, scratch), Some(false));
-            assert_eq!(is_passcode("1234", "nonsense", scratch), None);
+        for memory in [&mut memory, &mut HashMemory::new()] {
+            assert_eq!(is_passcode("1234", &hash, memory), Some(true));
+            assert_eq!(is_passcode("1235", &hash, memory), Some(false));
+            assert_eq!(is_passcode("1234", "nonsense", memory), None);
         }
         let library =
             Argon2::default().verify_password(b"1234", &PasswordHash::new(&hash).unwrap());
         assert_eq!(library, Ok(()), "it is what the library itself makes");
         let theirs = Argon2::default().hash_password(b"1234").unwrap().to_string();
         assert_eq!(
-            is_passcode("1234", &theirs, &mut scratch),
+            is_passcode("1234", &theirs, &mut memory),
             Some(true),
             "as hashes of before were made"
         );
         let larger = theirs.replace("m=19456", "m=194560");
         assert_eq!(
-            is_passcode("1234", &larger, &mut scratch),
+            is_passcode("1234", &larger, &mut memory),
             None,
             "no hash takes more than its place"
         );

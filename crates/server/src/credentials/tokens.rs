@@ -1,4 +1,4 @@
-//! Access tokens: JWTs of our own, signed by keys that are rotated.
+//! Access tokens: JWTs that are signed with rotated keys.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -14,14 +14,13 @@ use store::StoreError;
 use store::reads::Queries;
 use store::schema::installation::SigningKey;
 
-/// A token is good for so many minutes.
+/// How long a token is valid, in minutes.
 pub const TOKEN_MINUTES: i64 = 60;
-/// So many checked tokens are remembered.
+/// How many verified tokens are cached.
 const CACHE_MAX: usize = 10_000;
-/// A token that names a key newer than all that are known has them read anew, but not more often
-/// than this.
-const LOOK_EVERY: i64 = seconds(1);
-/// No token of ours is longer.
+/// How often a token that names an unknown newer key may cause the keys to be read again.
+const RELOAD_EVERY: i64 = seconds(1);
+/// No token that kola issues is longer.
 const TOKEN_MAX_BYTES: usize = 1_024;
 
 #[derive(Serialize, Deserialize)]
@@ -34,7 +33,7 @@ struct Claims {
     exp: i64,
 }
 
-/// What a token that is good says.
+/// The content of a valid token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token {
     /// The API key that it was issued for.
@@ -45,12 +44,11 @@ pub struct Token {
     pub until: Timestamp,
 }
 
-/// Why a token is not good.
+/// Why a token is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BadToken {
-    /// It is none, or not signed by a key that is in use.
+    /// Not a token, or not signed with a key that is in use.
     Invalid,
-    /// It was good.
     Expired,
 }
 
@@ -82,10 +80,8 @@ impl Keys {
 /// Why a token was not signed.
 #[derive(thiserror::Error, Debug)]
 pub enum SigningError {
-    /// All are retired.
     #[error("there is no key to sign tokens")]
     NoKey,
-    /// The library's word.
     #[error(transparent)]
     Jwt(#[from] jsonwebtoken::errors::Error),
 }
@@ -94,32 +90,32 @@ pub enum SigningError {
 pub struct Tokens {
     keys: RwLock<Keys>,
     validation: Validation,
-    /// When a token last had the keys read anew.
-    looked: Mutex<Timestamp>,
-    /// By SHA-256 of the token: a lookup instead of a signature, and no token is kept.
-    checked: RwLock<HashMap<[u8; 32], Token>>,
+    /// When a token last caused the keys to be read again.
+    reloaded: Mutex<Timestamp>,
+    /// Verified tokens by their SHA-256, so that a signature is verified once and no token is stored.
+    verified: RwLock<HashMap<[u8; 32], Token>>,
 }
 
 impl Tokens {
-    /// Tokens that the newest of these keys signs, and that all of them verify.
+    /// The newest of the keys signs; all of them verify.
     #[must_use]
     pub fn new(keys: &[SigningKey]) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
-        // The library would ask the system's clock: the expiry is checked here, against ours.
+        // The library would use the system's clock. The expiry is checked in `check`, against `now`.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let keys = RwLock::new(Keys::new(keys));
-        Self { keys, validation, looked: Mutex::new(Timestamp(0)), checked: RwLock::default() }
+        Self { keys, validation, reloaded: Mutex::new(Timestamp(0)), verified: RwLock::default() }
     }
 
-    /// Takes up keys that were rotated, if they were. What was checked before is checked again.
+    /// Replaces the keys if they were rotated. Cached tokens are verified again.
     pub fn replace(&self, keys: &[SigningKey]) {
         if self.keys().ids == ids(keys) {
             return;
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(keys);
-        self.checked.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.verified.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn keys(&self) -> RwLockReadGuard<'_, Keys> {
@@ -136,7 +132,7 @@ impl Tokens {
         self.sign(&Claims { sub: key.to_string(), iat: second(now), exp })
     }
 
-    /// A token that says `claims`. It opens the API only when its subject is an API key's id.
+    /// A token with `claims`. The API accepts it only if its subject is the id of an API key.
     ///
     /// # Errors
     /// [`SigningError`].
@@ -147,7 +143,7 @@ impl Tokens {
         Ok(jsonwebtoken::encode(&header, claims, secret)?)
     }
 
-    /// What a token says, while it is good.
+    /// Verifies a token.
     fn check(&self, token: &str, now: Timestamp) -> Result<Token, BadToken> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(BadToken::Invalid);
@@ -155,21 +151,22 @@ impl Tokens {
         let in_time =
             |token: Token| if now < token.until { Ok(token) } else { Err(BadToken::Expired) };
         let hash: [u8; 32] = Sha256::digest(token).into();
-        let known = self.checked.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        let known =
+            self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
         if let Some(checked) = known {
             return in_time(checked);
         }
-        // Held until it is remembered: a key that is retired meanwhile is forgotten with all that
-        // it signed.
+        // The lock is held until the token is cached: `replace` clears the cache only afterwards, so
+        // that no token of a retired key stays in it.
         let keys = self.keys();
         let checked = in_time(self.verify(token, &keys).ok_or(BadToken::Invalid)?)?;
-        self.remember(hash, checked);
+        self.cache(hash, checked);
         drop(keys);
         Ok(checked)
     }
 
-    /// Whether a token names a key newer than all that are known, as after a rotation that another
-    /// process already knows of. Keys are numbered upwards, so that no other key can be new.
+    /// Whether a token names a key that is newer than all known ones, as after a rotation that another
+    /// process knows of already. Key ids only increase, so that no other unknown key can be new.
     fn is_by_a_newer_key(&self, token: &str) -> bool {
         let named = (token.len() <= TOKEN_MAX_BYTES)
             .then(|| jsonwebtoken::decode_header(token).ok())
@@ -178,8 +175,8 @@ impl Tokens {
         named.is_some_and(|named| self.keys().ids.last().is_none_or(|newest| named > *newest))
     }
 
-    /// The same as [`Self::check`], which may first read the keys anew. Whoever comes meanwhile
-    /// waits and finds them.
+    /// Like [`Self::check`], but reads the keys again if the token names a newer one. Others that
+    /// come meanwhile wait for that.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,10 +190,10 @@ impl Tokens {
         if known.is_ok() || !self.is_by_a_newer_key(token) {
             return Ok(known);
         }
-        let mut looked = self.looked.lock().await;
-        // A clock that was set back since does not keep it from looking either.
-        if self.is_by_a_newer_key(token) && !(0..LOOK_EVERY).contains(&now.since(*looked)) {
-            *looked = now;
+        let mut reloaded = self.reloaded.lock().await;
+        // A negative time, after the clock was set back, must not prevent reading.
+        if self.is_by_a_newer_key(token) && !(0..RELOAD_EVERY).contains(&now.since(*reloaded)) {
+            *reloaded = now;
             self.replace(&queries.signing_keys().await?);
         }
         Ok(self.check(token, now))
@@ -216,8 +213,8 @@ impl Tokens {
         })
     }
 
-    fn remember(&self, hash: [u8; 32], token: Token) {
-        let mut checked = self.checked.write().unwrap_or_else(PoisonError::into_inner);
+    fn cache(&self, hash: [u8; 32], token: Token) {
+        let mut checked = self.verified.write().unwrap_or_else(PoisonError::into_inner);
         if checked.len() >= CACHE_MAX {
             checked.clear();
         }
@@ -287,9 +284,9 @@ mod tests {
         let tokens = Tokens::new(&[key(1)]);
         assert!(tokens.check(&tokens.issue(ApiKeyId(7), NOW).unwrap(), NOW).is_ok());
         tokens.replace(&[key(1)]);
-        assert_eq!(tokens.checked.read().unwrap().len(), 1);
+        assert_eq!(tokens.verified.read().unwrap().len(), 1);
         tokens.replace(&[key(2)]);
-        assert_eq!(tokens.checked.read().unwrap().len(), 0);
+        assert_eq!(tokens.verified.read().unwrap().len(), 0);
     }
 
     #[test]
@@ -361,11 +358,11 @@ mod tests {
         for n in 0..=CACHE_MAX {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&u64::try_from(n).unwrap().to_be_bytes());
-            tokens.remember(
+            tokens.cache(
                 hash,
                 Token { api_key: ApiKeyId(1), signing_key: SigningKeyId(1), until: NOW },
             );
         }
-        assert_eq!(tokens.checked.read().unwrap().len(), 1);
+        assert_eq!(tokens.verified.read().unwrap().len(), 1);
     }
 }

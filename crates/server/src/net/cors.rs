@@ -1,8 +1,7 @@
-//! Pages of other origins that may call this server from a browser: none, unless the operator names
-//! them.
+//! CORS: which origins may call this server from a browser. None, unless the operator names them.
 //!
-//! The token goes in a header that the page sets, never in a cookie: no call needs credentials that
-//! the browser adds by itself.
+//! The token is sent in a header that the page sets, never in a cookie, so that no call needs
+//! credentials that the browser adds by itself.
 
 use std::time::Duration;
 
@@ -13,27 +12,33 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::CorsLayer;
 
 use crate::api::error::REQUEST_ID;
-use crate::net::limits::{POLICY, STANDING};
+use crate::net::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
-/// A browser asks again after so long whether it may call.
-const ASKED_AGAIN: Duration = Duration::from_secs(600);
+/// How long a browser may cache the answer to a preflight request.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
-/// Lets pages of these origins call, and read what the fields of an answer say.
+/// Allows calls from these origins, and reading the headers of the responses.
 pub fn layer(origins: &[HeaderValue]) -> CorsLayer {
-    let exposed: [HeaderName; 6] =
-        [LINK, RETRY_AFTER, WWW_AUTHENTICATE, REQUEST_ID.clone(), POLICY.clone(), STANDING.clone()];
+    let exposed: [HeaderName; 6] = [
+        LINK,
+        RETRY_AFTER,
+        WWW_AUTHENTICATE,
+        REQUEST_ID.clone(),
+        RATE_LIMIT_POLICY.clone(),
+        RATE_LIMIT.clone(),
+    ];
     CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE])
         .expose_headers(exposed)
-        .max_age(ASKED_AGAIN)
+        .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// An origin as a browser sends it: a scheme, a host and no path.
+/// Parses an origin as a browser sends it: a scheme and a host, no path.
 ///
 /// # Errors
-/// Why it is none.
+/// Why it is not an origin.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let text = text.trim().trim_end_matches('/');
     let host = ["https://", "http://"]

@@ -1,4 +1,4 @@
-//! Whom a proxy in front speaks for: `X-Forwarded-For`, and `Forwarded` of RFC 7239.
+//! The client that a reverse proxy forwards for: `X-Forwarded-For`, and `Forwarded` of RFC 7239.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,35 +7,35 @@ use axum::http::{HeaderMap, HeaderName};
 
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// What a proxy says of its client.
+/// The client's address in the fields of the proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Said {
-    /// Nothing that is an address.
+pub enum ForwardedFor {
+    /// There is none.
     Nothing,
-    /// This address.
-    By(IpAddr),
-    /// Two different ones: a client wrote one of the two fields itself, and its proxy let it
-    /// through.
+    Address(IpAddr),
+    /// The two fields differ: the client wrote one of them itself, and the proxy let it through.
     Both,
 }
 
-/// The client that the proxy in front has seen itself: the last that the fields name. What stands
-/// before was written by others.
-pub fn client(headers: &HeaderMap) -> Said {
+/// The client that connected to the proxy: the last address in the fields. Only the proxy's own
+/// entry can be trusted; those before it were written by others.
+pub fn client(headers: &HeaderMap) -> ForwardedFor {
     let one = last(headers, &FORWARDED_FOR).map(node);
     let other = last(headers, &FORWARDED).map(|element| parameter(element, "for").and_then(node));
     match (one, other) {
-        (Some(one), Some(other)) if one != other => Said::Both,
-        (Some(said), _) | (None, Some(said)) => said.map_or(Said::Nothing, Said::By),
-        (None, None) => Said::Nothing,
+        (Some(one), Some(other)) if one != other => ForwardedFor::Both,
+        (Some(said), _) | (None, Some(said)) => {
+            said.map_or(ForwardedFor::Nothing, ForwardedFor::Address)
+        }
+        (None, None) => ForwardedFor::Nothing,
     }
 }
 
 /// The last element of a list in the last of the fields of this name.
 fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let text = headers.get_all(name).iter().next_back()?.to_str().unwrap_or_default();
-    // A comma in quotes is none of the list's. No address has one: what is cut there is not
-    // understood.
+    // A comma in quotes does not separate elements. No address has one, so that an element that is
+    // cut there does not parse as an address.
     Some(text.rsplit(',').next().unwrap_or_default().trim())
 }
 
@@ -48,8 +48,8 @@ fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
-/// An address as proxies write it: alone, with a port, and of IPv6 in brackets or without. A name
-/// that hides the address is none.
+/// Parses an address as proxies write it: with or without a port, IPv6 with or without brackets. An
+/// obfuscated name (`_hidden`) is no address.
 fn node(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let alone = text.parse().ok();
@@ -71,7 +71,7 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         match client(&headers) {
-            Said::By(address) => address.to_string(),
+            ForwardedFor::Address(address) => address.to_string(),
             other => format!("{other:?}"),
         }
     }

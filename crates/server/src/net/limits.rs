@@ -1,4 +1,4 @@
-//! Rate limits of requests: who is counted, and the fields that say how a caller stands.
+//! Applies the rate limits to requests: whom each counts for, and the `RateLimit` headers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -13,11 +13,11 @@ use domain::kernel::ids::MerchantId;
 use crate::api::error::ApiError;
 use crate::app::App;
 use crate::config::RateLimit;
-use crate::net::forwarded::{self, Said};
-use crate::net::rate_limits::{Limits, Standing};
+use crate::net::forwarded::{self, ForwardedFor};
+use crate::net::rate_limits::{LimitStatus, Limits};
 
-pub(crate) static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-pub(crate) static STANDING: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Counts a request of a merchant.
 ///
@@ -28,77 +28,80 @@ pub fn count(
     merchant: MerchantId,
     extensions: &Extensions,
 ) -> Result<(), ApiError> {
-    note(limits.take(merchant), extensions)
+    record(limits.take(merchant), extensions)
 }
 
-/// Counts a request whose token is not good, by the client's address: whoever tries tokens out is
-/// slowed down, and others at the same address are not.
+/// Counts a request with an invalid token, by the client's address: guessing tokens is slowed down,
+/// and requests with valid tokens from the same address are not.
 ///
 /// # Errors
 /// 429.
-pub fn count_bad(limits: &Limits, extensions: &Extensions) -> Result<(), ApiError> {
+pub fn count_bad_token(limits: &Limits, extensions: &Extensions) -> Result<(), ApiError> {
     match extensions.get() {
-        Some(Call { address, .. }) => note(limits.take_bad(*address), extensions),
+        Some(Client { address, .. }) => record(limits.take_bad_token(*address), extensions),
         None => Ok(()),
     }
 }
 
-/// Leaves a standing for the answer's fields.
-fn note((fits, standing): (bool, Standing), extensions: &Extensions) -> Result<(), ApiError> {
-    if let Some(Call { counted, .. }) = extensions.get() {
+/// Keeps the status for the response headers.
+fn record((fits, status): (bool, LimitStatus), extensions: &Extensions) -> Result<(), ApiError> {
+    if let Some(Client { counted, .. }) = extensions.get() {
         // A request is counted once.
-        let _ = counted.set(standing);
+        let _ = counted.set(status);
     }
-    if fits { Ok(()) } else { Err(ApiError::TooMany(standing.more_in.max(1))) }
+    if fits { Ok(()) } else { Err(ApiError::TooMany(status.reset_seconds.max(1))) }
 }
 
-/// What is known of a request's caller before its token is read, and what it was counted as.
+/// What is known of the client before its token is checked, and the limit that the request was
+/// counted for.
 #[derive(Clone)]
-struct Call {
+struct Client {
     address: IpAddr,
-    counted: Arc<OnceLock<Standing>>,
+    counted: Arc<OnceLock<LimitStatus>>,
 }
 
-/// Counts a request by the client's address.
-pub struct ByAddress;
+/// Counts a request for a token by the client's address.
+pub struct CountTokenRequest;
 
-impl FromRequestParts<App> for ByAddress {
+impl FromRequestParts<App> for CountTokenRequest {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        if let (Some(limits), Some(Call { address, .. })) = (&app.limits, parts.extensions.get()) {
-            note(limits.take_from(*address), &parts.extensions)?;
+        if let (Some(limits), Some(Client { address, .. })) = (&app.limits, parts.extensions.get())
+        {
+            record(limits.take_token_request(*address), &parts.extensions)?;
         }
         Ok(Self)
     }
 }
 
 /// Counts a request for a page by the client's address.
-pub struct OfPage;
+pub struct CountPageRequest;
 
-impl FromRequestParts<App> for OfPage {
+impl FromRequestParts<App> for CountPageRequest {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        if let (Some(limits), Some(Call { address, .. })) = (&app.limits, parts.extensions.get()) {
-            note(limits.take_page(*address), &parts.extensions)?;
+        if let (Some(limits), Some(Client { address, .. })) = (&app.limits, parts.extensions.get())
+        {
+            record(limits.take_page(*address), &parts.extensions)?;
         }
         Ok(Self)
     }
 }
 
-/// Whom all are counted as whose address cannot be known.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// Stands for all clients whose address cannot be known.
+const UNKNOWN_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// The address that a client is counted by. A proxy on this machine is believed whom it speaks for.
-/// Of an IPv6 address, the network counts: a client has the rest to itself.
+/// The address that a client is counted by. Only a proxy on this machine is trusted to name its
+/// client. Of an IPv6 address the first 64 bits count: a client can choose the rest.
 fn address_of(peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
-    let peer = peer.unwrap_or(NOBODY).to_canonical();
+    let peer = peer.unwrap_or(UNKNOWN_CLIENT).to_canonical();
     let client = match forwarded::client(headers) {
         _ if !peer.is_loopback() => peer,
-        Said::By(address) => address,
-        Said::Nothing => peer,
-        Said::Both => NOBODY,
+        ForwardedFor::Address(address) => address,
+        ForwardedFor::Nothing => peer,
+        ForwardedFor::Both => UNKNOWN_CLIENT,
     };
     match client {
         IpAddr::V6(address) => {
@@ -108,21 +111,25 @@ fn address_of(peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
     }
 }
 
-/// Writes on every answer how the caller stands.
-pub async fn show(State(limits): State<Arc<Limits>>, mut request: Request, next: Next) -> Response {
+/// Adds the `RateLimit` headers to every response.
+pub async fn add_headers(
+    State(limits): State<Arc<Limits>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let peer =
         request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
-    let call = Call { address: address_of(peer, request.headers()), counted: Arc::default() };
-    request.extensions_mut().insert(call.clone());
+    let client = Client { address: address_of(peer, request.headers()), counted: Arc::default() };
+    request.extensions_mut().insert(client.clone());
     let mut response = next.run(request).await;
-    // What was not counted says how the address stands.
-    let counted = call.counted.get().copied();
-    let standing = counted.unwrap_or_else(|| limits.look(call.address));
-    let Standing { policy, left, more_in } = standing;
+    // A response to a request that was not counted shows the status of the address.
+    let counted = client.counted.get().copied();
+    let status = counted.unwrap_or_else(|| limits.status_of(client.address));
+    let LimitStatus { policy, remaining, reset_seconds } = status;
     let RateLimit { requests, seconds } = limits.limit();
     for (name, value) in [
-        (&POLICY, format!("\"{policy}\";q={requests};w={seconds}")),
-        (&STANDING, format!("\"{policy}\";r={left};t={more_in}")),
+        (&RATE_LIMIT_POLICY, format!("\"{policy}\";q={requests};w={seconds}")),
+        (&RATE_LIMIT, format!("\"{policy}\";r={remaining};t={reset_seconds}")),
     ] {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name.clone(), value);

@@ -1,8 +1,7 @@
-//! Connections: how many, how long, and how much of a request is read before anybody looks at it.
+//! The listener: limits on connections and request heads.
 //!
-//! Strangers can open connections. What each may cost is bounded here: a number of connections, a
-//! time for the head of a request, a size of it. A body has its own largest size and time where it
-//! is read (`extract.rs`).
+//! Anybody can open connections, so that their cost is bounded: their number, and the size of a
+//! request head and the time for it. The limits of bodies are in `extract.rs`, where they are read.
 //!
 //! hyper has one time for the head of a request and for the wait before it. It must be longer than
 //! the time after which a proxy closes a connection that it does not use (nginx: 60 seconds), or
@@ -28,14 +27,15 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
-/// Connections that wait to be taken. One more is dropped by the kernel, and its client tries again
-/// after a second or more.
-const WAITING: u32 = 4_096;
+/// The backlog of connections that are not accepted yet. One more is dropped by the kernel, and its
+/// client tries again after a second or more.
+const BACKLOG: u32 = 4_096;
 /// Heads are some hundred bytes; a larger one is answered with 431.
 const HEAD_MAX: usize = 16 * 1024;
 /// What is read ahead of whoever handles the request.
 const BUFFER_MAX: usize = 32 * 1024;
-/// Where more than half of the places are taken, a newcomer must send its request within this.
+/// While more than half of the permits are taken, a new connection must send its request within
+/// this.
 const CROWDED: Duration = Duration::from_secs(5);
 /// After an accept that failed because the process, or the system, has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -80,17 +80,17 @@ fn open_files() -> u64 {
     u64::MAX
 }
 
-/// Opens the door. Within a runtime.
+/// Listens on an address. To be called within a tokio runtime.
 ///
 /// # Errors
-/// When the address is not to be had.
+/// When the address is not available.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A server that is started again takes its address back at once.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(WAITING)
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `stop` resolves; then lets the requests that have begun end.
@@ -100,25 +100,25 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let permits = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
-        let (stream, peer, place) = tokio::select! {
-            next = accept(&listener, &places) => next,
+        let (stream, peer, permit) = tokio::select! {
+            next = accept(&listener, &permits) => next,
             () = &mut stop => break,
         };
         unread_no_longer_than(&stream, limits.idle);
-        let crowded = places.available_permits() < limits.connections / 2;
+        let crowded = permits.available_permits() < limits.connections / 2;
         let idle = if crowded { limits.idle.min(CROWDED) } else { limits.idle };
-        let caller = Caller { router: router.clone(), peer };
+        let service = ConnectionService { router: router.clone(), peer };
         let connection =
-            graceful.watch(protocol(idle).serve_connection(TokioIo::new(stream), caller));
+            graceful.watch(protocol(idle).serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
@@ -138,16 +138,16 @@ fn unread_no_longer_than(stream: &TcpStream, time: Duration) {
 #[cfg(not(target_os = "linux"))]
 const fn unread_no_longer_than(_stream: &TcpStream, _time: Duration) {}
 
-/// The next connection, once there is a place for it.
+/// Accepts the next connection, once a permit is free.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
+            Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::error!(%error, "a connection could not be taken");
@@ -173,13 +173,13 @@ fn protocol(idle: Duration) -> http1::Builder {
     protocol
 }
 
-/// The router, and who calls it on this connection.
-struct Caller {
+/// The router, with the peer of this connection.
+struct ConnectionService {
     router: Router,
     peer: SocketAddr,
 }
 
-impl Service<Request<Incoming>> for Caller {
+impl Service<Request<Incoming>> for ConnectionService {
     type Response = Response;
     type Error = Infallible;
     type Future = <Router as tower_service::Service<Request<Body>>>::Future;

@@ -1,8 +1,8 @@
-//! A line of the log for a request: at debug for each, at info for those that a fault of ours
-//! refused.
+//! The request log: one line for each request at level debug, at level info only for those that end
+//! with 500 or 503.
 //!
-//! Paths name things by ids and are written; a query, a header or a body may hold what is nobody's
-//! business and is not.
+//! Paths are logged, because they contain only ids. Queries, headers and bodies are not: they may
+//! contain personal data or secrets.
 
 use std::time::Instant;
 
@@ -13,15 +13,15 @@ use tracing::Level;
 
 use crate::api::error::{REQUEST_ID, draw_request_id};
 
-/// A request that is being answered.
-pub struct Line {
+/// The log line of a request that is being answered.
+pub struct RequestLog {
     method: Method,
     path: String,
     begun: Instant,
 }
 
-impl Line {
-    /// Where the log would have it.
+impl RequestLog {
+    /// Begins the line; `None` when the log has no level for it.
     #[must_use]
     pub fn begin(request: &Request) -> Option<Self> {
         tracing::enabled!(Level::INFO).then(|| Self {
@@ -31,7 +31,8 @@ impl Line {
         })
     }
 
-    /// Writes it. At debug every answer has the id by which its line is found, not only a fault's.
+    /// Writes the line. It is found by the request id in the response, which at level debug every
+    /// response has, and otherwise only one with an error of the server.
     pub fn end(self, response: &mut Response) {
         let status = response.status();
         let fault =
@@ -53,13 +54,13 @@ impl Line {
     }
 }
 
-/// Who has the token of a page may see it, so a page is written without; and so is what no route
-/// serves, outside of the API, because it may be such a link mistyped.
+/// The path for the log. The token of a page gives access to it, so that the route is logged instead;
+/// a path outside the API without a route is not logged, as it may be a mistyped link of that kind.
 fn path_of(request: &Request) -> String {
-    let asked = request.uri().path();
+    let path = request.uri().path();
     match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
         Some(route) if route.contains("{token}") => route.to_owned(),
-        None if !asked.starts_with("/v1/") => "no route".to_owned(),
-        Some(_) | None => asked.to_owned(),
+        None if !path.starts_with("/v1/") => "no route".to_owned(),
+        Some(_) | None => path.to_owned(),
     }
 }

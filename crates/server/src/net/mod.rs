@@ -1,4 +1,4 @@
-//! Connections: the listener, limits, who asks, what is logged.
+//! Between the network and the API: the listener, limits, the authenticated caller, the request log.
 
 pub mod challenge;
 pub mod cors;

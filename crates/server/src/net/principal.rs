@@ -17,25 +17,23 @@ use crate::net::limits;
 use store::clock;
 use store::schema::installation::SigningKey;
 
-/// The merchant that calls. A handler without it cannot read a row.
+/// The merchant that calls, authenticated by its token.
 pub struct Tenant {
-    /// The merchant.
     pub merchant: Merchant,
-    /// By which credentials: what it writes is decided only while they hold.
+    /// The credentials. They are checked again when a command is decided.
     pub caller: Caller,
     /// Server time of the request.
     pub now: Timestamp,
 }
 
 impl Tenant {
-    /// The merchant's id.
     #[must_use]
     pub const fn id(&self) -> MerchantId {
         self.merchant.id
     }
 
-    /// Demands that the credentials hold still, where nothing is written that would ask for it: a
-    /// body may come long after its head.
+    /// Checks the credentials again, for a request that writes nothing: its body may arrive long
+    /// after the headers.
     ///
     /// # Errors
     /// 401.
@@ -43,7 +41,7 @@ impl Tenant {
         let (key, signing_keys) =
             (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
         let key = key.map(|(key, _)| key);
-        held(&self.caller, key.as_ref(), &signing_keys, clock::now())
+        check_still_valid(&self.caller, key.as_ref(), &signing_keys, clock::now())
             .map_err(ApiError::BadCredentials)
     }
 
@@ -54,9 +52,9 @@ impl Tenant {
     }
 }
 
-/// Whether credentials that were good hold at `now`, by the API key and the signing keys that there
-/// are.
-fn held(
+/// Whether credentials that were valid still are at `now`, given the API key and the current signing
+/// keys.
+fn check_still_valid(
     caller: &Caller,
     key: Option<&ApiKey>,
     signing_keys: &[SigningKey],
@@ -80,7 +78,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(no_bearer()) }
 }
 
-/// The caller and its merchant, if the token is good.
+/// The caller and its merchant, if the token is valid.
 async fn identify(token: &str, app: &App, now: Timestamp) -> Result<(Caller, Merchant), ApiError> {
     let checked = app.tokens.check_or_look(token, now, &app.queries).await?;
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
@@ -106,7 +104,7 @@ impl FromRequestParts<App> for Tenant {
             Err(error) => Err(error),
         };
         if let (Err(ApiError::BadCredentials(_)), Some(limits)) = (&found, &app.limits) {
-            limits::count_bad(limits, &parts.extensions)?;
+            limits::count_bad_token(limits, &parts.extensions)?;
         }
         let (caller, merchant) = found?;
         if let Some(limits) = &app.limits {
@@ -155,10 +153,19 @@ mod tests {
         };
         let revoked = ApiKey { revoked_at: Some(at), ..key.clone() };
         let signing = |id| [SigningKey { id, secret: [0; 32] }];
-        assert_eq!(held(&caller, Some(&key), &signing(3), at), Ok(()));
-        assert_eq!(held(&caller, Some(&key), &signing(3), until), Err(Challenge::Expired));
-        assert_eq!(held(&caller, Some(&key), &signing(4), at), Err(Challenge::Invalid));
-        assert_eq!(held(&caller, Some(&revoked), &signing(3), at), Err(Challenge::KeyRevoked));
-        assert_eq!(held(&caller, None, &signing(3), at), Err(Challenge::KeyRevoked));
+        assert_eq!(check_still_valid(&caller, Some(&key), &signing(3), at), Ok(()));
+        assert_eq!(
+            check_still_valid(&caller, Some(&key), &signing(3), until),
+            Err(Challenge::Expired)
+        );
+        assert_eq!(
+            check_still_valid(&caller, Some(&key), &signing(4), at),
+            Err(Challenge::Invalid)
+        );
+        assert_eq!(
+            check_still_valid(&caller, Some(&revoked), &signing(3), at),
+            Err(Challenge::KeyRevoked)
+        );
+        assert_eq!(check_still_valid(&caller, None, &signing(3), at), Err(Challenge::KeyRevoked));
     }
 }

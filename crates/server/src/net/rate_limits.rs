@@ -1,9 +1,8 @@
-//! Rate limits: so many requests of a merchant, and so many tokens for, and bad ones from, a
-//! client's address.
+//! Rate limits: of requests by merchant, and of token requests, invalid tokens and page requests by
+//! the client's address.
 //!
-//! A token bucket needs one instant a caller: when its bucket is full again. The table of them has
-//! an end, which is why this is not a library's: theirs grow with the number of addresses that
-//! call.
+//! A token bucket is stored as one instant: when it is full again. The table of buckets is bounded,
+//! which is why no library is used: their tables grow with the number of addresses that call.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,28 +14,28 @@ use domain::kernel::ids::MerchantId;
 
 use crate::config::RateLimit;
 
-/// So many callers have a bucket of their own; an entry is some 50 bytes.
+/// How many callers have a bucket of their own. An entry takes about 50 bytes.
 const CALLERS_MAX: usize = 65_536;
-/// A table that is full is searched for full buckets, which say nothing, at most so often.
+/// How often a full table is swept of full buckets, which carry no information.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// What a caller has left.
+/// The state of a caller's bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
-    /// The name of the limit.
+pub struct LimitStatus {
+    /// The name of the limit, as in the `RateLimit` header.
     pub policy: &'static str,
-    /// Requests that it may make at once.
-    pub left: u32,
-    /// After so many seconds it may make more.
-    pub more_in: u64,
+    /// Requests that the caller may make at once.
+    pub remaining: u32,
+    /// Seconds until it may make one more than that.
+    pub reset_seconds: u64,
 }
 
 #[derive(Default)]
-struct Table<K> {
+struct BucketTable<K> {
     /// When a caller's bucket is full again, as time since the start. One that is not here is full.
     full_at: HashMap<K, Duration>,
-    /// The bucket that callers share for whom there is no place.
-    others: Duration,
+    /// The bucket that callers share when the table is full.
+    overflow: Duration,
     swept: Duration,
 }
 
@@ -45,61 +44,63 @@ struct Buckets<K> {
     policy: &'static str,
     limit: RateLimit,
     callers_max: usize,
-    table: Mutex<Table<K>>,
+    table: Mutex<BucketTable<K>>,
 }
 
 impl<K: Eq + Hash + Copy> Buckets<K> {
     fn new(policy: &'static str, limit: RateLimit, callers_max: usize) -> Self {
-        let table =
-            Table { full_at: HashMap::new(), others: Duration::ZERO, swept: Duration::ZERO };
+        let table = BucketTable {
+            full_at: HashMap::new(),
+            overflow: Duration::ZERO,
+            swept: Duration::ZERO,
+        };
         Self { policy, limit, callers_max, table: Mutex::new(table) }
     }
 
-    /// The time in which one request more is allowed.
+    /// The time in which a bucket gains one request.
     fn interval(&self) -> Duration {
         Duration::from_secs(self.limit.seconds.into()) / self.limit.requests.max(1)
     }
 
-    /// How a bucket stands that is full again at `full_at`.
-    fn standing(&self, full_at: Duration, now: Duration) -> Standing {
+    /// The status of a bucket that is full again at `full_at`.
+    fn status(&self, full_at: Duration, now: Duration) -> LimitStatus {
         let interval = self.interval();
         let missing = full_at.saturating_sub(now);
         let spare = (interval * self.limit.requests).saturating_sub(missing);
         let left = u32::try_from(spare.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u32::MAX);
-        // One more is there when what is missing is a whole interval less than it takes for the
-        // next.
+        // The bucket holds one request more once no more than this is missing.
         let next = interval * self.limit.requests.saturating_sub(left.saturating_add(1));
         let more_in = if missing.is_zero() { Duration::ZERO } else { missing.saturating_sub(next) };
         let seconds = more_in.as_secs().saturating_add(u64::from(more_in.subsec_nanos() > 0));
-        Standing { policy: self.policy, left, more_in: seconds }
+        LimitStatus { policy: self.policy, remaining: left, reset_seconds: seconds }
     }
 
-    /// How a caller stands.
-    fn look(&self, caller: K, now: Duration) -> Standing {
+    /// The status of a caller, without counting a request.
+    fn status_of(&self, caller: K, now: Duration) -> LimitStatus {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let known = table.full_at.get(&caller).copied();
-        let place = table.full_at.len() < self.callers_max;
-        self.standing(known.unwrap_or(if place { now } else { table.others }), now)
+        let has_room = table.full_at.len() < self.callers_max;
+        self.status(known.unwrap_or(if has_room { now } else { table.overflow }), now)
     }
 
-    /// Takes one request out of a caller's bucket. Answers whether it was there, and how the caller
-    /// stands then.
-    fn take(&self, caller: K, now: Duration) -> (bool, Standing) {
+    /// Takes one request out of a caller's bucket. Returns whether the bucket had one, and the status
+    /// afterwards.
+    fn take(&self, caller: K, now: Duration) -> (bool, LimitStatus) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.full_at.len() >= self.callers_max && now.saturating_sub(table.swept) >= SWEEP_EVERY
         {
             table.swept = now;
             table.full_at.retain(|_, full_at| *full_at > now);
         }
-        let place = table.full_at.len() < self.callers_max || table.full_at.contains_key(&caller);
+        let has_own = table.full_at.len() < self.callers_max || table.full_at.contains_key(&caller);
         let full_at =
-            if place { table.full_at.entry(caller).or_insert(now) } else { &mut table.others };
+            if has_own { table.full_at.entry(caller).or_insert(now) } else { &mut table.overflow };
         let taken = (*full_at).max(now) + self.interval();
         let fits = taken - now <= self.interval() * self.limit.requests;
         if fits {
             *full_at = taken;
         }
-        (fits, self.standing(*full_at, now))
+        (fits, self.status(*full_at, now))
     }
 }
 
@@ -130,43 +131,41 @@ impl Limits {
         self.start.elapsed()
     }
 
-    /// What a merchant or an address may do.
+    /// The limit, which is the same for merchants and addresses.
     #[must_use]
     pub const fn limit(&self) -> RateLimit {
         self.merchants.limit
     }
 
-    /// Counts a request of a merchant. Answers whether it may be made, and how the merchant stands
-    /// then.
+    /// Counts a request of a merchant. Returns whether it is allowed, and the status afterwards.
     #[must_use]
-    pub fn take(&self, merchant: MerchantId) -> (bool, Standing) {
+    pub fn take(&self, merchant: MerchantId) -> (bool, LimitStatus) {
         self.merchants.take(merchant, self.now())
     }
 
     /// Counts a request for a token, by the client's address.
     #[must_use]
-    pub fn take_from(&self, address: IpAddr) -> (bool, Standing) {
+    pub fn take_token_request(&self, address: IpAddr) -> (bool, LimitStatus) {
         self.addresses.take(address, self.now())
     }
 
-    /// Counts a request with a token that is not good, by the client's address. Apart from requests
-    /// for tokens: a client whose token expired in the middle of a crowd of requests must get the
-    /// next one.
+    /// Counts a request with an invalid token, by the client's address. Token requests are counted
+    /// separately: a client whose token expires while it sends many requests must get a new one.
     #[must_use]
-    pub fn take_bad(&self, address: IpAddr) -> (bool, Standing) {
+    pub fn take_bad_token(&self, address: IpAddr) -> (bool, LimitStatus) {
         self.bad_tokens.take(address, self.now())
     }
 
-    /// Counts a page that is read, by the client's address.
+    /// Counts a request for a page, by the client's address.
     #[must_use]
-    pub fn take_page(&self, address: IpAddr) -> (bool, Standing) {
+    pub fn take_page(&self, address: IpAddr) -> (bool, LimitStatus) {
         self.pages.take(address, self.now())
     }
 
-    /// How an address stands.
+    /// The status of an address.
     #[must_use]
-    pub fn look(&self, address: IpAddr) -> Standing {
-        self.addresses.look(address, self.now())
+    pub fn status_of(&self, address: IpAddr) -> LimitStatus {
+        self.addresses.status_of(address, self.now())
     }
 }
 
@@ -183,8 +182,8 @@ mod tests {
     }
 
     fn taken(buckets: &Buckets<u32>, caller: u32, now: Duration) -> (bool, u32, u64) {
-        let (fits, Standing { left, more_in, .. }) = buckets.take(caller, now);
-        (fits, left, more_in)
+        let (fits, LimitStatus { remaining, reset_seconds, .. }) = buckets.take(caller, now);
+        (fits, remaining, reset_seconds)
     }
 
     #[test]
@@ -212,11 +211,14 @@ mod tests {
     #[test]
     fn to_look_takes_nothing() {
         let buckets = buckets(2, 2, 10);
-        let full = Standing { policy: "merchant", left: 2, more_in: 0 };
-        assert_eq!((buckets.look(7, ms(0)), buckets.look(7, ms(0))), (full, full));
+        let full = LimitStatus { policy: "merchant", remaining: 2, reset_seconds: 0 };
+        assert_eq!((buckets.status_of(7, ms(0)), buckets.status_of(7, ms(0))), (full, full));
         buckets.take(7, ms(0));
-        assert_eq!(buckets.look(7, ms(0)), Standing { left: 1, more_in: 1, ..full });
-        assert_eq!(buckets.look(7, ms(1_000)), full);
+        assert_eq!(
+            buckets.status_of(7, ms(0)),
+            LimitStatus { remaining: 1, reset_seconds: 1, ..full }
+        );
+        assert_eq!(buckets.status_of(7, ms(1_000)), full);
     }
 
     #[test]
@@ -236,9 +238,9 @@ mod tests {
         }
         let newcomers: Vec<bool> = (3..6).map(|caller| buckets.take(caller, ms(5_000)).0).collect();
         assert_eq!(newcomers, [true, true, false], "newcomers share one bucket");
-        assert!(buckets.take(0, ms(5_000)).0, "who has a place keeps it");
+        assert!(buckets.take(0, ms(5_000)).0, "who has a bucket keeps it");
         assert_eq!(buckets.table.lock().unwrap().full_at.len(), 3);
-        // A second later the buckets of 1 and 2 are full, and their places free.
+        // A second later the buckets of 1 and 2 are full, and removed.
         assert!(buckets.take(9, ms(6_000)).0);
         assert_eq!(buckets.table.lock().unwrap().full_at.len(), 2);
     }

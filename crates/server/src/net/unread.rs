@@ -1,9 +1,9 @@
-//! Bodies that nobody has read when their request is answered: of a call that takes none, or that
+//! Request bodies that are unread when the response is ready: the route takes no body, or the request
 //! was refused before.
 //!
-//! What is left of such a body stands before the next request of the connection. It is read and
-//! dropped where it is small; else the answer says that the connection ends with it. Otherwise the
-//! server would close a connection that its client is just sending the next request on.
+//! The rest of such a body precedes the next request on the connection. A small rest is read and
+//! discarded; for a large one the response says that the connection closes. Otherwise the server
+//! would close a connection on which the client is just sending its next request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,30 +19,30 @@ use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
-/// So much is read to keep a connection: as much as a whole body may be.
-const DROPPED_MAX: u64 = 64 * 1024;
-/// And for so long.
-const WITHIN: Duration = Duration::from_secs(2);
+/// The most bytes that are discarded to keep a connection: as many as a whole body may have.
+const DISCARD_MAX: u64 = 64 * 1024;
+/// How long discarding may take.
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 
-/// Where a body is found that was not read to its end.
-type Rest = Arc<Mutex<Option<Body>>>;
+/// Where a [`RecoverableBody`] leaves what was not read of it.
+type UnreadBody = Arc<Mutex<Option<Body>>>;
 
-/// A body that comes back when it is dropped before its end.
-struct Lent {
+/// A request body that is recovered when the handler drops it before its end.
+struct RecoverableBody {
     body: Body,
-    rest: Rest,
+    unread: UnreadBody,
 }
 
-impl Drop for Lent {
+impl Drop for RecoverableBody {
     fn drop(&mut self) {
         if !self.body.is_end_stream() {
             let body = std::mem::replace(&mut self.body, Body::empty());
-            *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+            *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
         }
     }
 }
 
-impl HttpBody for Lent {
+impl HttpBody for RecoverableBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -62,34 +62,36 @@ impl HttpBody for Lent {
     }
 }
 
-/// Leaves nothing of a request's body before the next request, or says that there is no next one.
-pub async fn drop_rest(request: Request, next: Next) -> Response {
+/// Discards what a handler left unread of the request's body, or announces that the connection
+/// closes.
+pub async fn discard_unread(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // Whoever asks first whether it may send a body is not asked for one that nobody wants.
-    let asks = request.headers().contains_key(EXPECT);
-    let rest = Rest::default();
-    let lent = request.map(|body| Body::new(Lent { body, rest: Arc::clone(&rest) }));
-    let mut response = next.run(lent).await;
-    let rest = rest.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(rest) = rest else { return response };
-    let is_late = response.status() == StatusCode::REQUEST_TIMEOUT;
-    if asks || is_late || !is_dropped(rest).await {
+    // `Expect: 100-continue`: to read the body now would ask the client to send it.
+    let expects_continue = request.headers().contains_key(EXPECT);
+    let unread = UnreadBody::default();
+    let request =
+        request.map(|body| Body::new(RecoverableBody { body, unread: Arc::clone(&unread) }));
+    let mut response = next.run(request).await;
+    let unread = unread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(unread) = unread else { return response };
+    let timed_out = response.status() == StatusCode::REQUEST_TIMEOUT;
+    if expects_continue || timed_out || !discard(unread).await {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-/// Reads what is left, if it is not too much and not too slow.
-async fn is_dropped(mut rest: Body) -> bool {
+/// Reads a body to its end. `false` when it is too large or too slow.
+async fn discard(mut body: Body) -> bool {
     let read = async {
-        let mut left = DROPPED_MAX;
-        if rest.size_hint().lower() > left {
+        let mut left = DISCARD_MAX;
+        if body.size_hint().lower() > left {
             return false;
         }
         while let Some(frame) =
-            std::future::poll_fn(|context| Pin::new(&mut rest).poll_frame(context)).await
+            std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
         {
             let Ok(frame) = frame else { return false };
             let length = frame.data_ref().map_or(0, Bytes::len);
@@ -101,5 +103,5 @@ async fn is_dropped(mut rest: Body) -> bool {
         }
         true
     };
-    tokio::time::timeout(WITHIN, read).await.unwrap_or(false)
+    tokio::time::timeout(DISCARD_WITHIN, read).await.unwrap_or(false)
 }

@@ -22,7 +22,7 @@ use crate::api::extract::PathSegments;
 use crate::api::links::receipt_path;
 use crate::api::routes::Routes;
 use crate::app::App;
-use crate::net::limits::OfPage;
+use crate::net::limits::CountPageRequest;
 use store::clock;
 use text::{date, day, escape, money, note};
 
@@ -222,7 +222,9 @@ async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiErr
     let Some((page, merchant, source)) = app.queries.checkout_by_token(token).await? else {
         return Err(ApiError::NotFound);
     };
-    let Some(place) = app.pages.take(merchant.id).await else { return Err(ApiError::TooMany(1)) };
+    let Some(permit) = app.pages.acquire(merchant.id).await else {
+        return Err(ApiError::TooMany(1));
+    };
     let items = app.queries.items(source.id, u32::try_from(LINES_MAX + 1).ok()).await?;
     let attempt = match source.status {
         SourceStatus::Paid => app.queries.collection_of(source.id).await?,
@@ -240,12 +242,12 @@ async fn show(app: &App, kind: PageKind, token: &str) -> Result<Response, ApiErr
     let time = merchant.time(clock::now());
     let view = SourcePage { kind, page, merchant, source, items, attempt, refunds, time };
     let title = format!("{} {}", view.heading(), escape(&view.source.number));
-    page::render(StatusCode::OK, &title, &view.html(), Some(place))
+    page::render(StatusCode::OK, &title, &view.html(), Some(permit))
 }
 
 async fn pay(
     State(app): State<App>,
-    _: OfPage,
+    _: CountPageRequest,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     show(&app, PageKind::Pay, &token).await
@@ -253,7 +255,7 @@ async fn pay(
 
 async fn receipt(
     State(app): State<App>,
-    _: OfPage,
+    _: CountPageRequest,
     PathSegments([token]): PathSegments<1>,
 ) -> Result<Response, ApiError> {
     show(&app, PageKind::Receipt, &token).await

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::error::ApiError;
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use store::clock;
 
 /// The style of all pages. It loads no font, image or script from elsewhere.
@@ -25,7 +25,7 @@ pub fn nonce() -> Result<String, ApiError> {
 }
 
 /// A complete HTML page. Its content security policy allows its own style and nothing else.
-/// `place` is kept until a large page is sent.
+/// `permit` is kept until a large page is sent.
 ///
 /// # Errors
 /// [`ApiError`] when the operating system has no random numbers.
@@ -33,7 +33,7 @@ pub fn render(
     status: StatusCode,
     title: &str,
     body: &str,
-    place: Option<Place>,
+    permit: Option<ResponsePermit>,
 ) -> Result<Response, ApiError> {
     let nonce = nonce()?;
     let policy = format!(
@@ -53,8 +53,8 @@ pub fn render(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style>{body}\n"
     );
-    let body = match place {
-        Some(place) => Body::from(place.keep_if_large(text.into_bytes())),
+    let body = match permit {
+        Some(permit) => Body::from(permit.attach_if_large(text.into_bytes())),
         None => Body::from(text),
     };
     Ok((status, headers, body).into_response())

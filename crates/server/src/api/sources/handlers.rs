@@ -15,7 +15,7 @@ use crate::api::sources::payloads::ListSources;
 use crate::api::sources::responses::{KindResponse, SourceDetailResponse, SourceResponse};
 use crate::app::App;
 use crate::net::principal::Tenant;
-use crate::net::response_permits::Place;
+use crate::net::response_permits::ResponsePermit;
 use store::reads::sources::SourceFilter;
 
 pub async fn create<K: Kind>(
@@ -67,8 +67,8 @@ pub async fn by_number<K: Kind>(
 pub type LargeJsonResult<T> = Result<LargeJson<T>, ApiError>;
 
 /// A permit for a response with all items, which may be large.
-pub async fn place(app: &App, tenant: &Tenant) -> Result<Place, ApiError> {
-    app.details.take(tenant.id()).await.ok_or(ApiError::TooMany(1))
+pub async fn permit(app: &App, tenant: &Tenant) -> Result<ResponsePermit, ApiError> {
+    app.details.acquire(tenant.id()).await.ok_or(ApiError::TooMany(1))
 }
 
 pub async fn detail<K: Kind>(
@@ -76,11 +76,11 @@ pub async fn detail<K: Kind>(
     tenant: &Tenant,
     source: Source,
 ) -> LargeJsonResult<KindResponse<K, SourceDetailResponse>> {
-    let place = place(app, tenant).await?;
+    let permit = permit(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let counterparty = app.queries.counterparty(tenant.id(), source.counterparty_id).await?;
     LargeJson::new(
-        place,
+        permit,
         &KindResponse::new(SourceDetailResponse::new(
             source,
             items,

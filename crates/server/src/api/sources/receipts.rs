@@ -16,7 +16,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Ids, PathSegments};
 use crate::api::fields::{Code, Name, NeverNull};
 use crate::api::response::{Amount, LargeJson, Time};
-use crate::api::sources::handlers::{LargeJsonResult, by_id, by_number, place};
+use crate::api::sources::handlers::{LargeJsonResult, by_id, by_number, permit};
 use crate::api::sources::kind::Kind;
 use crate::api::sources::responses::{ByKind, KindResponse};
 use crate::app::App;
@@ -236,13 +236,13 @@ async fn written<K: Kind>(
     tenant: &Tenant,
     source: Source,
 ) -> LargeJsonResult<KindResponse<K, ReceiptResponse>> {
-    let place = place(app, tenant).await?;
+    let permit = permit(app, tenant).await?;
     let items = app.queries.items(source.id, None).await?;
     let (counterparty, party) =
         app.queries.counterparty(tenant.id(), source.counterparty_id).await?.unzip();
     let payment = payment_of(app, tenant, &source).await?;
     let parts = Parts { source, items, counterparty, party: party.flatten(), payment };
-    LargeJson::new(place, &KindResponse::new(ReceiptResponse::new(parts, &tenant.merchant)))
+    LargeJson::new(permit, &KindResponse::new(ReceiptResponse::new(parts, &tenant.merchant)))
 }
 
 pub async fn receipt<K: Kind>(
