@@ -17,6 +17,9 @@ pub const PAUSE: Duration = Duration::from_millis(250);
 /// The most items in one round, of all merchants together.
 pub const ITEMS_PER_ROUND: u32 = 100;
 
+/// Merchants, each with its first item that is due, if any is.
+pub type FirstDue<Id> = Vec<(MerchantId, Option<Id>)>;
+
 /// A kind of work that falls due.
 pub trait DueWork: Send + Sync + 'static {
     /// An item of work.
@@ -35,7 +38,7 @@ pub trait DueWork: Send + Sync + 'static {
     fn merchants(
         &self,
         after: MerchantId,
-    ) -> impl Future<Output = Result<Vec<(MerchantId, Option<Self::Id>)>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<FirstDue<Self::Id>, StoreError>> + Send;
 
     /// Up to `limit` items of a merchant that are due.
     fn due(
