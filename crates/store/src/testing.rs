@@ -5,34 +5,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 use crate::hex::hex;
 use crate::reads::Queries;
+pub use crate::reads::recorder::take_reads;
 use crate::workspace::postgres::readers::IN_ORDER;
 use crate::workspace::postgres::{Address, PostgresSql};
 use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
 use crate::workspace::sql_value::{ColumnType, Param, Params, SqlValue};
 use crate::{Database, StoreError, clock};
-use std::cell::RefCell;
 use std::io::Write as _;
 use tokio::runtime::Runtime;
-
-thread_local! {
-    static ASKED: RefCell<Option<Vec<(String, Params<'static>)>>> = const { RefCell::new(None) };
-}
-
-/// Notes a read of this thread: all reads pass here.
-pub(crate) fn note(sql: &str, params: &Params<'_>) {
-    let owned = |param: &Param<'_>| Param {
-        name: param.name,
-        column_type: param.column_type,
-        value: param.value.clone().into_owned(),
-    };
-    let params: Params<'static> = params.iter().map(owned).collect();
-    ASKED.with_borrow_mut(|asked| asked.as_mut().map(|asked| asked.push((sql.to_owned(), params))));
-}
-
-/// What this thread has read since the last time; from the first time on it is noted.
-pub fn take_reads() -> Vec<(String, Params<'static>)> {
-    ASKED.replace(Some(Vec::new())).unwrap_or_default()
-}
 
 /// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test
 /// runner does not swallow it.

@@ -7,7 +7,6 @@ use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::exceptions::contradiction;
-use crate::exceptions::resolve_review;
 use crate::exceptions::review::Review;
 use crate::kernel::checked::sum;
 use crate::kernel::names::Operation;
@@ -18,7 +17,7 @@ use crate::ledger::open_wallet;
 use crate::ledger::post;
 use crate::ledger::postings::PostingTarget;
 use crate::ledger::recipes::{self, PaymentAmounts};
-use crate::ledger::wallet::Owner;
+use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
 use crate::mutant;
 use crate::payments::execution::{Execution, ExecutionStatus};
 use crate::sales::source::{Source, SourceInput, SourceStatus};
@@ -75,7 +74,7 @@ pub(crate) fn settle(
         work,
         now,
     )?;
-    resolve_review::check_wallet(&wallet, execution.payee.minor)?;
+    check_wallet(&wallet, execution.payee.minor)?;
     let execution = Execution {
         wallet_id: Some(wallet.id),
         settled_by_review_at: Some(time),
@@ -108,4 +107,25 @@ fn amounts_from_suspense(execution: &Execution) -> Result<PaymentAmounts, Stop> 
     let amounts = PaymentAmounts { outside, ..execution.payment_amounts()? };
     mutant!(SettledWithoutFees => return settle_without_fees(amounts));
     Ok(amounts)
+}
+
+/// Checks that a wallet can be credited `minor`, or debited where it is below zero.
+///
+/// # Errors
+/// [`Refusal::WalletState`], [`Refusal::ReviewInsufficient`], [`Refusal::ReviewNotOpen`].
+pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
+    if wallet.status == WalletStatus::Closed {
+        return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
+    }
+    if wallet.available_minor.saturating_add(minor) < 0 {
+        return Err(Refusal::ReviewInsufficient);
+    }
+    // The limit for new payments is lower than this, so that a review can still be credited. But
+    // what is held and under way must fit into the balance together with it.
+    if minor > 0 && !wallet.has_capacity_for(minor, i64::MAX) {
+        return Err(Refusal::ReviewNotOpen {
+            needs: "the wallet has no room for it; say --to payer",
+        });
+    }
+    Ok(())
 }

@@ -18,7 +18,7 @@ use crate::ledger::open_wallet;
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::recipes::DebitFrom;
-use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
+use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
 use crate::payments::execution::Execution;
 use crate::payments::refund;
@@ -181,7 +181,7 @@ fn wallet_legs(
         )?,
         None => value_in_wallet_currency(review, execution, &wallet)?,
     };
-    check_wallet(&wallet, wallet_minor)?;
+    late_success::check_wallet(&wallet, wallet_minor)?;
     let mut legs = vec![Leg::available(wallet.id, wallet_minor, wallet.currency)];
     if wallet.currency != amount.currency {
         legs.push(Leg::system(
@@ -198,27 +198,6 @@ fn wallet_legs(
         ));
     }
     Ok(legs)
-}
-
-/// Checks that a wallet can be credited `minor`, or debited where it is below zero.
-///
-/// # Errors
-/// [`Refusal::WalletState`], [`Refusal::ReviewInsufficient`], [`Refusal::ReviewNotOpen`].
-pub(crate) fn check_wallet(wallet: &Wallet, minor: i64) -> Result<(), Refusal> {
-    if wallet.status == WalletStatus::Closed {
-        return Err(Refusal::WalletState { field: "", state: wallet.status.as_str() });
-    }
-    if wallet.available_minor.saturating_add(minor) < 0 {
-        return Err(Refusal::ReviewInsufficient);
-    }
-    // The limit for new payments is lower than this, so that a review can still be credited. But
-    // what is held and under way must fit into the balance together with it.
-    if minor > 0 && !wallet.has_capacity_for(minor, i64::MAX) {
-        return Err(Refusal::ReviewNotOpen {
-            needs: "the wallet has no room for it; say --to payer",
-        });
-    }
-    Ok(())
 }
 
 /// The wallet that the amount in suspense is credited to or debited from: the execution's own where

@@ -17,6 +17,8 @@ pub mod merchants;
 pub mod pages;
 pub mod parties;
 pub mod payment_accounts;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod recorder;
 pub mod reviews;
 pub mod sessions;
 pub mod signing_keys;
@@ -94,7 +96,7 @@ impl Queries {
         read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         #[cfg(any(test, feature = "testing"))]
-        crate::testing::note(sql, params);
+        recorder::record(sql, params);
         match &self.connections {
             Connections::Sqlite { single_rows, .. } => {
                 sqlite::read(&*single_rows.get()?, sql, params, read_row)

@@ -119,7 +119,7 @@ impl Queries {
             return self.rows(&sql, &params, read_row).await;
         };
         #[cfg(any(test, feature = "testing"))]
-        crate::testing::note(&sql, &params);
+        crate::reads::recorder::record(&sql, &params);
         let readers = Arc::clone(lists);
         let read = tokio::task::spawn_blocking(move || {
             let reader = readers.get()?;
