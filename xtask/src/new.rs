@@ -61,7 +61,7 @@ const DECISION: &[Step] = &[
         "the row to lock first, and the keys that it will certainly or likely read",
     ),
     step(
-        "crates/domain/src/kernel/refusal.rs",
+        "crates/domain/src/kernel/refusal/mod.rs",
         "each new refusal; then `cargo run -- errors > docs/errors.md`",
     ),
     step(
@@ -75,7 +75,7 @@ const DECISION: &[Step] = &[
     step("crates/simulator/src/describe.rs", "its kind and its line in a history"),
     step("crates/simulator/src/compare.rs", "a new `Output`: the row that must exist after it"),
     step(
-        "crates/domain/src/mutants.rs",
+        "crates/domain/src/mutants/mod.rs",
         "a deliberate fault, where money depends on it: the simulator must find it",
     ),
     step("crates/server/src/api", "its route (`cargo xtask new route`), or"),
