@@ -1,5 +1,6 @@
-//! `cargo xtask disk-full`: the file system under PostgreSQL runs full while clients trade, stays full for a while, and is given
-//! room again. What was acknowledged must be there, and what was not, tried again with the same key, must be done once.
+//! `cargo xtask disk-full`: the file system under PostgreSQL runs full while clients make payments,
+//! stays full for a while, and gets room again. Acknowledged executions must be there, and the
+//! others, retried with the same key, must be done exactly once.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
@@ -11,17 +12,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::bench::place::Place;
+use crate::bench::database::Database;
 use crate::bench::server::{Kola, Server};
-use crate::bench::{self, Workspace};
-use crate::clients::{Difference, Load, Tally};
+use crate::bench::{self, ScratchDir};
 use crate::cluster::{self, Cluster};
+use crate::common::conclude;
+use crate::payment_load::{ClientResults, Difference, PaymentLoad};
 use crate::trade::Shop;
 
 const SHOPS: usize = 4;
-/// A server that has not gone on by then never will.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Room for a cluster, and for some seconds of trade.
+/// A server that has not recovered by then never will.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Room for a cluster and for some seconds of payments.
 const SIZE: &str = "size=256m";
 
 #[derive(clap::Args)]
@@ -34,19 +36,23 @@ pub struct Options {
     seconds: u64,
 }
 
-/// A file system of its own, in memory.
+/// A small file system in memory.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn mount(folder: PathBuf) -> anyhow::Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "only root may mount a small file system");
         std::fs::create_dir_all(&folder)?;
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(&folder).status().context("mount")?;
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", SIZE, "tmpfs"])
+            .arg(&folder)
+            .status()
+            .context("mount")?;
         ensure!(mount.success(), "the small file system was not mounted");
         Ok(Self(folder))
     }
 
-    /// Writes until there is no room.
+    /// Writes a file until the disk is full.
     fn fill(&self) -> anyhow::Result<()> {
         let mut ballast = File::create(self.ballast())?;
         let mut size = 1 << 20;
@@ -84,32 +90,36 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     bench::build("kola")?;
     let target = crate::target_dir()?;
-    let dir = Workspace::create(target.join("disk-full"))?;
+    let dir = ScratchDir::create(target.join("disk-full"))?;
     let disk = SmallDisk::mount(dir.0.join("disk"))?;
     let kola = Kola { binary: target.join("release/kola") };
     let good = trade(options, &kola, &disk, &dir.0)?;
-    println!("{}", if good { "PASSED" } else { "FAILED" });
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(conclude(good))
 }
 
 fn trade(options: &Options, kola: &Kola, disk: &SmallDisk, folder: &Path) -> anyhow::Result<bool> {
-    // A log that is cut often, so that there is trade until the disk is full, and not for as long as one piece of it lasts.
-    let settings = cluster::Options::new(&disk.0).with("max_wal_size", "32MB").with("checkpoint_timeout", "30s");
+    // A write-ahead log that is recycled often, so that payments go on until the disk is full, and
+    // not only until one segment is.
+    let settings = cluster::Options::new(&disk.0)
+        .with("max_wal_size", "32MB")
+        .with("checkpoint_timeout", "30s");
     let cluster = Arc::new(Cluster::start(&settings)?);
-    let place = Place::on(Arc::clone(&cluster), "trade", folder);
-    place.create()?;
-    let shops = (0..SHOPS).map(|number| Shop::create(kola, &place, &format!("Shop {number}")));
+    let database = Database::on_cluster(Arc::clone(&cluster), "trade", folder);
+    database.create()?;
+    let shops = (0..SHOPS).map(|number| Shop::create(kola, &database, &format!("Shop {number}")));
     let mut shops = shops.collect::<anyhow::Result<Vec<_>>>()?;
-    let server = kola.serve(&place, 0, &[])?;
+    let server = kola.serve(&database, 0, &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Shop::furnish_all(&mut shops, server.address))?;
-    let load = Arc::new(Load::new(vec![server.address], shops));
-    let (counts, tally) = load.beside(&runtime, options.connections, || play(options, disk, &cluster, &load, &server))?;
-    let retried = runtime.block_on(load.try_again(&tally.open))?;
-    let difference = tally.compare(&place)?;
+    runtime.block_on(Shop::set_up_all(&mut shops, server.address))?;
+    let load = Arc::new(PaymentLoad::new(vec![server.address], shops));
+    let (counts, results) = load.run_while(&runtime, options.connections, || {
+        run_scenario(options, disk, &cluster, &load, &server)
+    })?;
+    let retried = runtime.block_on(load.retry(&results.open))?;
+    let difference = results.compare(&database)?;
     server.stop()?;
-    println!("kola ledger verify                       {}", kola.ledger_verify(&place)?);
-    Ok(report(&counts, &tally, retried, difference))
+    println!("kola ledger verify                       {}", kola.ledger_verify(&database)?);
+    Ok(report(&counts, &results, retried, difference))
 }
 
 /// Executions acknowledged by the end of each part, and whether PostgreSQL ended by itself.
@@ -120,8 +130,14 @@ struct Counts {
     postgres_ended: bool,
 }
 
-/// What happens to the disk while the trade goes on.
-fn play(options: &Options, disk: &SmallDisk, cluster: &Cluster, load: &Load, server: &Server) -> anyhow::Result<Counts> {
+/// Fills the disk and makes room again while payments go on.
+fn run_scenario(
+    options: &Options,
+    disk: &SmallDisk,
+    cluster: &Cluster,
+    load: &PaymentLoad,
+    server: &Server,
+) -> anyhow::Result<Counts> {
     let part = Duration::from_secs(options.seconds);
     let acknowledged = || load.acknowledged.load(Ordering::SeqCst);
     std::thread::sleep(part);
@@ -135,35 +151,43 @@ fn play(options: &Options, disk: &SmallDisk, cluster: &Cluster, load: &Load, ser
         cluster.restart()?;
     }
     load.mark(Instant::now());
-    let begun = Instant::now();
-    while !load.all_went_on() && begun.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    ensure!(load.all_went_on(), "the server did not go on when there was room again\n{}", server.log());
+    ensure!(
+        load.wait_for_recovery(TIMEOUT)?,
+        "the server did not go on when there was room again\n{}",
+        server.log()
+    );
     std::thread::sleep(part);
     Ok(Counts { before, full, after: acknowledged(), postgres_ended })
 }
 
-fn report(counts: &Counts, tally: &Tally, retried: usize, difference: Difference) -> bool {
+fn report(
+    counts: &Counts,
+    results: &ClientResults,
+    retried: usize,
+    difference: Difference,
+) -> bool {
     let line = |name: &str, value: &dyn std::fmt::Display| println!("{name:<40}{value}");
     line("acknowledged before the disk was full", &counts.before);
     line("acknowledged while it was full", &(counts.full - counts.before));
     line("acknowledged when it had room again", &(counts.after - counts.full));
     line("PostgreSQL ended by itself", &counts.postgres_ended);
-    line("requests answered 503", &tally.refused.len());
-    line("requests without an answer", &tally.broken.len());
-    line("slowest answer", &format!("{:.2?}", tally.slowest));
-    line("other answers", &tally.odd.len());
-    tally.odd.iter().take(5).for_each(|odd| println!("  {odd}"));
-    line("not acknowledged, tried again", &format!("{}, {retried} acknowledged then", tally.open.len()));
+    line("requests answered 503", &results.refused.len());
+    line("requests without an answer", &results.unanswered.len());
+    line("slowest answer", &format!("{:.2?}", results.slowest));
+    line("other answers", &results.unexpected.len());
+    results.unexpected.iter().take(5).for_each(|odd| println!("  {odd}"));
+    line(
+        "not acknowledged, tried again",
+        &format!("{}, {retried} acknowledged then", results.open.len()),
+    );
     line("acknowledged and missing", &difference.missing);
     line("keys without exactly one execution", &difference.not_once);
-    line("executions that nobody asked for", &difference.strangers);
-    // Without a refusal the disk was never full, and nothing was tried.
+    line("executions that nobody asked for", &difference.unrequested);
+    // Without a refusal the disk was never full, and the run proves nothing.
     counts.before > 0
-        && !tally.refused.is_empty()
-        && tally.odd.is_empty()
-        && tally.broken.is_empty()
-        && retried == tally.open.len()
+        && !results.refused.is_empty()
+        && results.unexpected.is_empty()
+        && results.unanswered.is_empty()
+        && retried == results.open.len()
         && difference == Difference::default()
 }

@@ -1,13 +1,16 @@
 //! The project's chores. `cargo xtask help` lists them.
 
 mod bench;
-mod clients;
 mod cluster;
+mod common;
 mod contract;
 mod crash_points;
 mod disk_full;
 mod failover;
+mod merchant;
+mod new;
 mod openapi;
+mod payment_load;
 mod soak;
 mod test;
 mod trade;
@@ -26,7 +29,8 @@ enum Chore {
     Test(test::Options),
     /// Measure the release build on this machine, beside yardsticks of the same run
     Bench(bench::Options),
-    /// End the server at every call of its store and provider, and see that every payment is made exactly once
+    /// End the server at every call of its store and provider, and see that every payment is made
+    /// exactly once
     CrashPoints(crash_points::Options),
     /// Trade for a long time with a server that is killed again and again
     Soak(soak::Options),
@@ -39,8 +43,11 @@ enum Chore {
     Statements(bench::statements::Options),
     /// Let the disk of PostgreSQL run full under load, and look whether anything is lost or doubled
     DiskFull(disk_full::Options),
-    /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look whether anything is lost or doubled
+    /// Kill the primary of two PostgreSQL clusters under load, promote the standby, and look
+    /// whether anything is lost or doubled
     Failover(failover::Options),
+    /// Print the checklist of places to touch for a new decision, route or row type
+    New(new::Options),
     /// Write openapi.json, the document of the API, from the code
     Openapi,
 }
@@ -56,6 +63,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Statements(options) => bench::statements::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::DiskFull(options) => disk_full::run(&options),
         Chore::Failover(options) => failover::run(&options),
+        Chore::New(options) => new::run(&options),
         Chore::Openapi => openapi::run(),
     }
 }
@@ -65,7 +73,8 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Where cargo puts what it builds: this program lies two levels below, wherever the caller has put the directory.
+/// Where cargo puts what it builds: this program lies two levels below, wherever the caller has put
+/// the directory.
 fn target_dir() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe().context("the path of this program")?;
     let dir = program.ancestors().nth(2).context("this program lies outside a target directory")?;

@@ -1,5 +1,5 @@
-//! A shop that trades over HTTP with a server that may die at any moment, and a client that sends the same request with the
-//! same key until it knows the end.
+//! A merchant that makes payments over HTTP with a server that may die at any moment: a request is
+//! sent with the same key until its outcome is known.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,37 +8,35 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::bench::client::{Answer, Client};
+use crate::bench::database::Database;
 use crate::bench::jobs::Random;
-use crate::bench::place::Place;
 use crate::bench::server::Kola;
+use crate::merchant::Merchant;
 
 /// More than any run can move.
 const FUNDS: &str = "100000000.00";
 /// Before a request is sent again that the server was not able to take.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What a source and a checkout are made of.
+/// The text of invoices and their items.
 const NOTE: &str = "Rice";
 
-/// A merchant, with what its payments point at.
+/// A merchant, with the rows that its payments need.
 #[derive(Clone, Debug)]
 pub struct Shop {
-    client_id: String,
-    client_secret: String,
+    merchant: Merchant,
     pub token: String,
-    wallet: u64,
     counterparty: u64,
-    /// Pays at once.
+    /// A payment account that pays at once.
     payer: u64,
-    /// Waits for its owner to authenticate, which nobody does: it is cancelled in the end.
+    /// Waits for an authentication that never happens: its payments are cancelled in the end.
     card: u64,
     /// Is paid at once.
     payee: u64,
-    /// The provider takes its payouts and does not answer: the status has to be asked.
+    /// The provider takes its payouts and does not answer: it has to be polled.
     silent: u64,
     expires_at: String,
 }
 
-/// What an execution is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Transfer,
@@ -50,7 +48,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Transfer, Self::Payout, Self::Collection, Self::Refund];
 
-    pub const fn word(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Transfer => "transfer",
             Self::Payout => "payout",
@@ -60,13 +58,13 @@ impl Kind {
     }
 }
 
-/// An execution that is asked for under its key, and what the server has said of it so far.
+/// An execution that is requested with its key, and its last known status.
 #[derive(Clone, Debug)]
 pub struct Order {
     pub kind: Kind,
     pub key: String,
     body: String,
-    pub told: Option<String>,
+    pub status: Option<String>,
     /// The payment intent's id, once it is known.
     pub intent: Option<u64>,
 }
@@ -77,23 +75,23 @@ impl Order {
         if let Some(fields) = body.as_object_mut() {
             fields.insert("reference_id".to_owned(), json!(key));
         }
-        Self { kind, key, body: body.to_string(), told: None, intent: None }
+        Self { kind, key, body: body.to_string(), status: None, intent: None }
     }
 
     pub fn is_final(&self) -> bool {
-        self.told.as_deref().is_some_and(|told| rank(told) == FINAL)
+        self.status.as_deref().is_some_and(|status| rank(status) == FINAL)
     }
 
-    /// Asks for it until there is an answer.
-    pub async fn place(&mut self, client: &mut Client, shop: &Shop) -> anyhow::Result<()> {
-        let path = format!("/v1/executions/{}", self.kind.word());
+    /// Requests the execution until there is an answer.
+    pub async fn execute(&mut self, client: &mut Client, shop: &Shop) -> anyhow::Result<()> {
+        let path = format!("/v1/executions/{}", self.kind.name());
         let body = self.body.clone();
         self.ask(client, shop, "POST", &path, Some(&body)).await
     }
 
-    /// Asks what has become of it.
-    pub async fn look(&mut self, client: &mut Client, shop: &Shop) -> anyhow::Result<()> {
-        let path = format!("/v1/status/{}/{}", self.kind.word(), self.key);
+    /// Reads its status.
+    pub async fn refresh(&mut self, client: &mut Client, shop: &Shop) -> anyhow::Result<()> {
+        let path = format!("/v1/status/{}/{}", self.kind.name(), self.key);
         self.ask(client, shop, "GET", &path, None).await
     }
 
@@ -107,20 +105,20 @@ impl Order {
     ) -> anyhow::Result<()> {
         loop {
             match client.ask(method, &shop.token, path, body).await? {
-                (200, answer) => return self.hear(answer),
+                (200, answer) => return self.update(answer),
                 (503, _) => tokio::time::sleep(PAUSE).await,
                 (status, answer) => bail!("{method} {path} was answered {status}: {answer}"),
             }
         }
     }
 
-    /// What was told once only goes forward, and a final state stays.
-    fn hear(&mut self, answer: Answer<'_>) -> anyhow::Result<()> {
+    /// A status only goes forward, and a final one stays.
+    fn update(&mut self, answer: Answer<'_>) -> anyhow::Result<()> {
         let now = answer.text("status").with_context(|| format!("no status in {answer}"))?;
-        let was = self.told.as_deref();
+        let was = self.status.as_deref();
         let forward = was.is_none_or(|was| rank(now) > rank(was) || now == was);
         ensure!(forward, "{} went from {} to {now}", self.key, was.unwrap_or_default());
-        self.told = Some(now.to_owned());
+        self.status = Some(now.to_owned());
         self.intent = answer.text("payment_intent_id").and_then(|id| id.parse().ok());
         Ok(())
     }
@@ -137,19 +135,11 @@ fn rank(status: &str) -> u8 {
 }
 
 impl Shop {
-    /// A merchant with money. Its server is not needed yet.
-    pub fn create(kola: &Kola, place: &Place, name: &str) -> anyhow::Result<Self> {
-        let made = kola.merchant_create(place, name)?;
-        let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
-        let wallets = made.get("wallets").and_then(Value::as_array);
-        let usd = wallets.into_iter().flatten().find(|wallet| wallet.get("currency").is_some_and(|code| code == "USD"));
-        let wallet = usd.and_then(|wallet| wallet.get("id")?.as_u64()).context("no USD wallet")?;
-        kola.wallet_fund(place, wallet, FUNDS)?;
+    /// A merchant with money; no server is needed for that.
+    pub fn create(kola: &Kola, database: &Database, name: &str) -> anyhow::Result<Self> {
         Ok(Self {
-            client_id: text("client_id").context("no client_id")?,
-            client_secret: text("client_secret").context("no client_secret")?,
+            merchant: Merchant::create(kola, database, name, FUNDS)?,
             token: String::new(),
-            wallet,
             counterparty: 0,
             payer: 0,
             card: 0,
@@ -159,34 +149,40 @@ impl Shop {
         })
     }
 
-    /// Signs in, and makes what its payments point at.
-    pub async fn furnish(&mut self, client: &mut Client, number: usize) -> anyhow::Result<()> {
+    /// Signs in, and creates the rows that its payments need.
+    pub async fn set_up(&mut self, client: &mut Client, number: usize) -> anyhow::Result<()> {
         self.sign_in(client).await?;
-        let body = json!({"fullname": "Amara Kollie", "phone": format!("{}", 231_770_000_000 + number)});
+        let body =
+            json!({"fullname": "Amara Kollie", "phone": format!("{}", 231_770_000_000 + number)});
         let party = self.post(client, "/v1/parties/create", &body).await?;
         let body = json!({"relationship_type": "CUSTOMER", "party_id": party});
         self.counterparty = self.post(client, "/v1/counterparties/create", &body).await?;
-        self.payer = self.account(client, party, "COLLECTION", "PAWAPAY", "MTN_MOMO_LBR", "231880000001").await?;
-        self.payee = self.account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000001").await?;
-        self.silent = self.account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000139").await?;
+        self.payer = self
+            .account(client, party, "COLLECTION", "PAWAPAY", "MTN_MOMO_LBR", "231880000001")
+            .await?;
+        self.payee = self
+            .account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000001")
+            .await?;
+        self.silent = self
+            .account(client, party, "PAYOUT", "PAWAPAY", "MTN_MOMO_LBR", "231880000139")
+            .await?;
         let card = "pm_card_authenticationRequired";
-        self.card = self.account(client, party, "COLLECTION", "STRIPE", "CREDIT_CARD", card).await?;
+        self.card =
+            self.account(client, party, "COLLECTION", "STRIPE", "CREDIT_CARD", card).await?;
         Ok(())
     }
 
     /// The same for several.
-    pub async fn furnish_all(shops: &mut [Self], server: SocketAddr) -> anyhow::Result<()> {
+    pub async fn set_up_all(shops: &mut [Self], server: SocketAddr) -> anyhow::Result<()> {
         let mut client = Client::connect(server).await?;
         for (number, shop) in shops.iter_mut().enumerate() {
-            shop.furnish(&mut client, number).await?;
+            shop.set_up(&mut client, number).await?;
         }
         Ok(())
     }
 
     pub async fn sign_in(&mut self, client: &mut Client) -> anyhow::Result<()> {
-        let body = json!({"client_id": self.client_id, "client_secret": self.client_secret}).to_string();
-        let answer = client.post("", "/v1/jwt/client/obtain/token", &body).await?;
-        self.token = answer.text("access_token").context("no access_token")?.to_owned();
+        self.token = self.merchant.obtain_token(client).await?;
         Ok(())
     }
 
@@ -201,30 +197,31 @@ impl Shop {
     ) -> anyhow::Result<u64> {
         let body = json!({"account_name": "Amara Kollie", "provider": provider, "method": method, "party_id": party,
             "insensitive_account_number": number});
-        self.post(client, &format!("/v1/payment-accounts/create?operation_type={operation}"), &body).await
+        self.post(client, &format!("/v1/payment-accounts/create?operation_type={operation}"), &body)
+            .await
     }
 
-    /// Makes something; answers its id.
+    /// Creates a row; returns its id.
     async fn post(&self, client: &mut Client, path: &str, body: &Value) -> anyhow::Result<u64> {
         client.post(&self.token, path, &body.to_string()).await?.id()
     }
 
-    /// Moves the merchant's clock, and with it what is due.
+    /// Advances the merchant's sandbox clock.
     pub async fn advance(&self, client: &mut Client, seconds: i64) -> anyhow::Result<()> {
         let body = json!({ "seconds": seconds }).to_string();
         client.post(&self.token, "/v1/sandbox/clock/advance", &body).await.map(drop)
     }
 
-    /// What declares a transfer.
+    /// The body of a transfer session.
     pub fn transfer_session(&self) -> Value {
-        json!({"from_wallet_id": self.wallet, "to_counterparty_id": self.counterparty, "amount": 1, "currency": "USD",
+        json!({"from_wallet_id": self.merchant.wallet, "to_counterparty_id": self.counterparty, "amount": 1, "currency": "USD",
             "expires_at": self.expires_at})
     }
 
-    /// What declares a payout that is answered at once, or not at all.
+    /// The body of a payout session; the provider answers at once, or never.
     pub fn payout_session(&self, silent: bool) -> Value {
         let account = if silent { self.silent } else { self.payee };
-        json!({"wallet_id": self.wallet, "payment_account_id": account, "amount": 10, "currency": "USD",
+        json!({"wallet_id": self.merchant.wallet, "payment_account_id": account, "amount": 10, "currency": "USD",
             "expires_at": self.expires_at})
     }
 
@@ -234,7 +231,8 @@ impl Shop {
     }
 
     pub async fn payout(&self, client: &mut Client, silent: bool) -> anyhow::Result<Order> {
-        let session = self.post(client, "/v1/sessions/payout", &self.payout_session(silent)).await?;
+        let session =
+            self.post(client, "/v1/sessions/payout", &self.payout_session(silent)).await?;
         Ok(Order::new(Kind::Payout, json!({ "session_id": session })))
     }
 
@@ -249,7 +247,10 @@ impl Shop {
         let body = json!({"source_id": invoice, "source_type": "INVOICE"});
         let session = self.post(client, "/v1/sessions/checkout", &body).await?;
         let account = if card { self.card } else { self.payer };
-        Ok(Order::new(Kind::Collection, json!({"session_id": session, "payment_account_id": account, "currency": "USD"})))
+        Ok(Order::new(
+            Kind::Collection,
+            json!({"session_id": session, "payment_account_id": account, "currency": "USD"}),
+        ))
     }
 
     /// A refund of a part of a collection that is completed.
@@ -262,7 +263,10 @@ impl Shop {
 }
 
 fn in_days(days: i64) -> anyhow::Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server under test has a clock of its own, and it is the real one"
+    )]
     let now = jiff::Timestamp::now();
     Ok(jiff::Timestamp::from_second(now.as_second() + days * 86_400)?.to_string())
 }
@@ -276,11 +280,18 @@ mod tests {
         let mut order = Order::new(Kind::Payout, json!({"session_id": 7}));
         assert!(order.body.contains(&order.key) && !order.is_final());
         for status in ["PENDING", "PENDING", "PROCESSING", "COMPLETED", "COMPLETED"] {
-            order.hear(Answer(format!(r#"{{"status":"{status}","payment_intent_id":9}}"#).as_bytes())).unwrap();
+            order
+                .update(Answer(
+                    format!(r#"{{"status":"{status}","payment_intent_id":9}}"#).as_bytes(),
+                ))
+                .unwrap();
         }
         assert!(order.is_final() && order.intent == Some(9));
         for status in ["PENDING", "PROCESSING", "FAILED"] {
-            assert!(order.hear(Answer(format!(r#"{{"status":"{status}"}}"#).as_bytes())).is_err(), "{status}");
+            assert!(
+                order.update(Answer(format!(r#"{{"status":"{status}"}}"#).as_bytes())).is_err(),
+                "{status}"
+            );
         }
     }
 }

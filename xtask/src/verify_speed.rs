@@ -1,6 +1,6 @@
-//! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database. A shop trades for a while with the real
-//! server; then all its rows are written again and again by SQL, each time as another merchant's: every rule that holds for
-//! the first holds for the copies.
+//! `cargo xtask verify-speed`: how long `kola ledger verify` takes on a large database. A merchant
+//! makes payments with the real server; then SQL copies all its rows again and again, each time for
+//! another merchant. Every rule that holds for the first merchant holds for the copies.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,18 +9,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 
 use crate::bench::client::Client;
-use crate::bench::place::Place;
+use crate::bench::database::Database;
 use crate::bench::server::Kola;
-use crate::bench::{self, Kind, Workspace};
+use crate::bench::{self, Kind, ScratchDir};
 use crate::cluster::{self, Cluster};
 use crate::trade::Shop;
 
-/// Of each kind, in the rows that are copied. A card that fails and a payout that is silent come on top.
+/// Payments of each kind in the rows that are copied. A card that fails and a payout without an
+/// answer come on top.
 const TURNS: u32 = 2_500;
-/// The target is about so many executions, on two cores.
-const MOST: Duration = Duration::from_secs(60);
+/// The target for a million executions on two cores.
+const MAX_TIME: Duration = Duration::from_secs(60);
 
-/// What belongs to a merchant, parents before children.
+/// The tables of a merchant, parents before children.
 const TABLES: [&str; 16] = [
     "merchants",
     "api_keys",
@@ -39,8 +40,8 @@ const TABLES: [&str; 16] = [
     "events",
     "entries",
 ];
-/// The numbers that name rows, all from one sequence: a copy's are the same distance further on.
-const NAMES: [&str; 17] = [
+/// The columns with ids, all from one sequence: those of a copy are shifted by the same distance.
+const IDS: [&str; 17] = [
     "id",
     "merchant_id",
     "party_id",
@@ -59,8 +60,8 @@ const NAMES: [&str; 17] = [
     "account_id",
     "previous_entry_id",
 ];
-/// Texts of which there is each only once.
-const TEXTS: [&str; 2] = ["client_id", "token"];
+/// Texts that are unique.
+const UNIQUE_TEXTS: [&str; 2] = ["client_id", "token"];
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -81,98 +82,104 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     bench::build("kola")?;
     let target = crate::target_dir()?;
-    let dir = Workspace::create(target.join("verify-speed"))?;
-    let place = match options.database {
-        Kind::Sqlite => Place::Sqlite(dir.0.join("large.db")),
+    let dir = ScratchDir::create(target.join("verify-speed"))?;
+    let database = match options.database {
+        Kind::Sqlite => Database::Sqlite(dir.0.join("large.db")),
         Kind::Postgres => {
             // Only the filling is spared the disk; verify reads.
-            let settings = cluster::Options::new(&dir.0).with("fsync", "off").with("max_wal_size", "8GB");
-            Place::on(Arc::new(Cluster::start(&settings)?), "large", &dir.0)
+            let settings =
+                cluster::Options::new(&dir.0).with("fsync", "off").with("max_wal_size", "8GB");
+            Database::on_cluster(Arc::new(Cluster::start(&settings)?), "large", &dir.0)
         }
     };
     let kola = Kola { binary: target.join("release/kola") };
-    trade(&kola, &place)?;
+    trade(&kola, &database)?;
     let begun = Instant::now();
-    fill(&place, options)?;
-    place.settle()?;
-    let there = place.executions()?;
-    let entries = place.number("SELECT count(*) FROM entries")?;
+    fill(&database, options)?;
+    database.vacuum()?;
+    let there = database.executions()?;
+    let entries = database.number("SELECT count(*) FROM entries")?;
     println!(
         "filled in {:.0} s: {there} executions, {entries} entries, {} MB",
         begun.elapsed().as_secs_f64(),
-        place.bytes()? / 1_000_000
+        database.bytes()? / 1_000_000
     );
     let begun = Instant::now();
-    kola.ledger_verify(&place)?;
+    kola.ledger_verify(&database)?;
     let took = begun.elapsed();
     println!("ledger verify: no violation, in {:.1} s", took.as_secs_f64());
-    let good = took <= MOST;
+    let good = took <= MAX_TIME;
     if options.keep {
         println!("kept in {}", dir.0.display());
         std::mem::forget(dir);
     }
     println!("{}", if good { "PASSED" } else { "FAILED: more than a minute" });
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(crate::common::exit_code(good))
 }
 
 /// The rows that are copied.
-fn trade(kola: &Kola, place: &Place) -> anyhow::Result<()> {
-    place.create()?;
-    let mut shop = Shop::create(kola, place, "Shop")?;
-    let server = kola.serve(place, 0, &[])?;
+fn trade(kola: &Kola, database: &Database) -> anyhow::Result<()> {
+    database.create()?;
+    let mut shop = Shop::create(kola, database, "Shop")?;
+    let server = kola.serve(database, 0, &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut client = Client::connect(server.address).await?;
         let client = &mut client;
-        shop.furnish(client, 0).await?;
+        shop.set_up(client, 0).await?;
         for _ in 0..TURNS {
             let mut collection = shop.collection(client, false).await?;
-            collection.place(client, &shop).await?;
+            collection.execute(client, &shop).await?;
             let collected = collection.intent.context("a collection without an intent")?;
-            let orders =
-                [shop.transfer(client).await?, shop.payout(client, false).await?, shop.refund(client, collected).await?];
+            let orders = [
+                shop.transfer(client).await?,
+                shop.payout(client, false).await?,
+                shop.refund(client, collected).await?,
+            ];
             for mut order in orders {
-                order.place(client, &shop).await?;
+                order.execute(client, &shop).await?;
             }
         }
-        shop.payout(client, true).await?.place(client, &shop).await?;
-        shop.collection(client, true).await?.place(client, &shop).await
+        shop.payout(client, true).await?.execute(client, &shop).await?;
+        shop.collection(client, true).await?.execute(client, &shop).await
     })?;
     server.stop()?;
-    place.fold()?;
-    kola.ledger_verify(place).map(drop)
+    database.checkpoint()?;
+    kola.ledger_verify(database).map(drop)
 }
 
-/// Writes the rows as often as it takes.
-fn fill(place: &Place, options: &Options) -> anyhow::Result<()> {
-    let executions = place.executions()?;
+/// Copies the rows until there are enough executions.
+fn fill(database: &Database, options: &Options) -> anyhow::Result<()> {
+    let executions = database.executions()?;
     let copies = (options.executions / executions).max(1) - 1;
-    let distance = place.number("SELECT next_id FROM installation")?;
+    let distance = database.number("SELECT next_id FROM installation")?;
     let mut statements = Vec::new();
     for table in TABLES {
-        let columns = place.columns(table)?;
+        let columns = database.columns(table)?;
         ensure!(columns.iter().any(|column| column == "id"), "{table} is not as it was");
         statements.push((table, columns));
     }
-    // In portions: one statement for everything would need room for everything.
+    // One copy a transaction: one statement for everything would need room for everything.
     for copy in 1..=copies {
         let offset = distance * copy;
         let one = |(table, columns): &(&str, Vec<String>)| {
             let values: Vec<String> = columns.iter().map(|column| value(column, offset)).collect();
             let (columns, values) = (columns.join(", "), values.join(", "));
-            format!("INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;")
+            format!(
+                "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE id < {distance} ORDER BY id;"
+            )
         };
         let script: String = statements.iter().map(one).collect();
-        place.sql(&format!("BEGIN; {script} COMMIT;"))?;
+        database.sql(&format!("BEGIN; {script} COMMIT;"))?;
     }
-    place.sql(&format!("UPDATE installation SET next_id = {}", distance * (copies + 1)))
+    database.sql(&format!("UPDATE installation SET next_id = {}", distance * (copies + 1)))
 }
 
-/// What a copy has in this column.
+/// The SQL of a copy's value in this column.
 fn value(column: &str, offset: i64) -> String {
-    if NAMES.contains(&column) {
+    if IDS.contains(&column) {
         format!("{column} + {offset}")
-    } else if TEXTS.contains(&column) {
+    } else if UNIQUE_TEXTS.contains(&column) {
         format!("{column} || '-{offset}'")
     } else {
         column.to_owned()

@@ -1,57 +1,50 @@
 //! Every rule of kola.
 //!
-//! Plain values in, decisions out: no SQL, no async, no clock, no randomness, no JSON. What decides here is what runs in
-//! production, in the tests and in the simulator.
+//! Plain values in, decisions out: no SQL, no async, no clock, no randomness, no JSON. The same
+//! code runs in production, in the tests and in the simulator.
 
-pub mod account;
-pub mod book;
-pub mod caller;
-pub mod change;
-pub mod checkout;
-pub mod command;
-pub mod contradiction;
-pub mod country;
-pub mod currency;
-pub mod event;
-pub mod execute;
-pub mod execution;
-pub mod fees;
-pub mod ids;
-mod late;
+pub mod decision;
+pub mod directory;
+pub mod exceptions;
+pub mod kernel;
 pub mod ledger;
-pub mod merchant;
-pub mod money;
 #[cfg(feature = "mutants")]
 pub mod mutants;
-pub mod names;
-pub mod party;
-pub mod passcode;
-pub mod rates;
-pub mod recipient;
-pub mod refund;
-pub mod rejection;
-pub mod review;
-pub mod session;
-pub mod settle;
-pub mod source;
-pub mod time;
-pub mod wallet;
-pub mod world;
+pub mod payments;
+pub mod sales;
+pub mod tariff;
 
-/// Whether a deliberate fault was chosen; see [`mutants`].
+/// A deliberate fault at one line of the code; see [`mutants`].
+///
+/// `mutant!(Name)` is whether the fault was chosen. `mutant!(Name => return wrong(arguments))`
+/// returns the result of [`mutants::faults`]`::wrong`, unless that is `None`;
+/// `mutant!(Name => wrong(arguments)?)` calls it and continues.
 #[cfg(feature = "mutants")]
 #[macro_export]
 macro_rules! mutant {
     ($name:ident) => {
         $crate::mutants::is($crate::mutants::Mutant::$name)
     };
+    ($name:ident => return $wrong:ident($($argument:expr),* $(,)?)) => {
+        if $crate::mutant!($name)
+            && let Some(result) = $crate::mutants::faults::$wrong($($argument),*)
+        {
+            return result;
+        }
+    };
+    ($name:ident => $wrong:ident($($argument:expr),* $(,)?)?) => {
+        if $crate::mutant!($name) {
+            $crate::mutants::faults::$wrong($($argument),*)?;
+        }
+    };
 }
 
-/// Whether a deliberate fault was chosen: they are not compiled.
+/// Deliberate faults are not compiled without the feature `mutants`.
 #[cfg(not(feature = "mutants"))]
 #[macro_export]
 macro_rules! mutant {
     ($name:ident) => {
         false
     };
+    ($name:ident => $($wrong:tt)*) => {};
 }

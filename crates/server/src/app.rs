@@ -3,35 +3,35 @@
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::credentials::hashing::HashingPool;
+use crate::credentials::tokens::Tokens;
 use crate::engine::Engine;
-use crate::hashing::Hashing;
-use crate::limits::Limits;
-use crate::places::Places;
-use crate::store::queries::Queries;
-use crate::tokens::Tokens;
-use crate::workers::dispatch::Dispatcher;
+use crate::jobs::dispatch::Dispatcher;
+use crate::net::rate_limits::Limits;
+use crate::net::response_permits::ResponsePermits;
+use store::reads::Queries;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// The only door to writing.
+    /// Submits commands to the lanes: the only way to write.
     pub engine: Engine,
     /// Reading.
     pub queries: Queries,
     /// Issues and checks access tokens.
     pub tokens: Arc<Tokens>,
     /// Memory to hash passcodes in.
-    pub hashing: Hashing,
+    pub hashing: HashingPool,
     /// Calls providers.
     pub dispatcher: Dispatcher,
     /// Rate limits, when they are on.
     pub limits: Option<Arc<Limits>>,
-    /// Places for lists that are being answered.
-    pub lists: Arc<Places>,
-    /// Places for invoices, orders and receipts with their items.
-    pub details: Arc<Places>,
-    /// Places for pages that are being answered.
-    pub pages: Arc<Places>,
+    /// Permits for lists that are being answered.
+    pub lists: Arc<ResponsePermits>,
+    /// Permits for invoices, orders and receipts with their items.
+    pub details: Arc<ResponsePermits>,
+    /// Permits for pages that are being answered.
+    pub pages: Arc<ResponsePermits>,
     /// The settings.
     pub config: Arc<Config>,
 }

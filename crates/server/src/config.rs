@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use domain::command::Settings;
+use domain::decision::settings::Settings;
 
 /// So many requests in so many seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,9 +19,13 @@ impl FromStr for RateLimit {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split_once('/').and_then(|(n, seconds)| Some((n.trim().parse().ok()?, seconds.trim().parse().ok()?)));
+        let parts = text
+            .split_once('/')
+            .and_then(|(n, seconds)| Some((n.trim().parse().ok()?, seconds.trim().parse().ok()?)));
         match parts {
-            Some((requests @ 1..=1_000_000, seconds @ 1..=86_400)) => Ok(Self { requests, seconds }),
+            Some((requests @ 1..=1_000_000, seconds @ 1..=86_400)) => {
+                Ok(Self { requests, seconds })
+            }
             _ => Err("requests/seconds, as 600/60: at most 1000000 in at most 86400"),
         }
     }
@@ -46,7 +50,8 @@ pub struct Config {
     pub connections_max: usize,
     /// A connection on which no whole request head arrives for so long is closed.
     pub idle_max: Duration,
-    /// Whose pages may call this server from a browser: `https://shop.example`. Nobody's, where there is none.
+    /// Whose pages may call this server from a browser: `https://shop.example`. Nobody's, where
+    /// there is none.
     pub cors_origins: Vec<HeaderValue>,
     /// Whether `POST /v1/noop` is there, as a yardstick for benchmarks.
     pub bench_routes: bool,
@@ -76,7 +81,8 @@ mod tests {
     #[test]
     fn a_rate_limit_is_requests_in_seconds() {
         assert_eq!("600/60".parse(), Ok(RateLimit { requests: 600, seconds: 60 }));
-        for text in ["", "600", "0/60", "600/0", "-1/60", "1/86401", "1000001/1", "600/1m", "a/b/c"] {
+        for text in ["", "600", "0/60", "600/0", "-1/60", "1/86401", "1000001/1", "600/1m", "a/b/c"]
+        {
             assert!(text.parse::<RateLimit>().is_err(), "{text}");
         }
     }

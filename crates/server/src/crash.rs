@@ -1,104 +1,120 @@
-//! Ends the process at a named point, as a crash would, so that what is left can be looked at. Only with the feature
-//! `crash-points`; no released program has it.
+//! Crash points: ends the process at a named point, so that a test can examine what is left. Only
+//! with the feature `crash-points`; no released program has it.
 //!
-//! `KOLA_CRASH_AT=before-commit:3` ends the server when one of its lanes is about to commit for the third time.
+//! `KOLA_CRASH_AT=before-commit:3` aborts the server when its lanes are about to commit for the
+//! third time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
-use domain::command::Subject;
-use domain::execution::{ProviderRequest, Word};
-use domain::world::{IdBlock, Key, Tables, World};
+use domain::decision::prefetch::LockKey;
+use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::ProviderRequest;
 
-use crate::providers::{Provider, Reply};
-use crate::store::{Store, StoreError};
+use networks::{OutcomeFuture, Provider};
+use store::{Store, StoreError};
 
 const SETTING: &str = "KOLA_CRASH_AT";
-/// Each call has a point before it and one after it.
-const CALLS: [&str; 9] = ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+/// The calls with a point before them and one after them.
+const CALLS: [&str; 9] =
+    ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
 
-/// Where the process ends. Clones count together.
+/// The point where the process ends. Clones share the count.
 #[derive(Clone)]
 pub struct Plan {
     point: Arc<str>,
-    /// Passings that are still survived, and the one that is not.
+    /// How often the point is still reached, the last time included.
     left: Arc<AtomicU32>,
 }
 
 impl Plan {
-    /// What the environment asks for.
+    /// Reads `KOLA_CRASH_AT`.
     ///
     /// # Errors
-    /// A point that is none: a test that waits for it would wait for ever.
+    /// For a point that does not exist: a test would wait for it for ever.
     pub fn from_environment() -> anyhow::Result<Option<Self>> {
         let Ok(text) = std::env::var(SETTING) else { return Ok(None) };
         let (point, nth) = text.split_once(':').unwrap_or((&text, "1"));
-        let call = point.strip_prefix("before-").or_else(|| point.strip_prefix("after-")).unwrap_or_default();
+        let call = point
+            .strip_prefix("before-")
+            .or_else(|| point.strip_prefix("after-"))
+            .unwrap_or_default();
         ensure!(CALLS.contains(&call), "{SETTING}: there is no point {point}");
         let nth: u32 = nth.parse().context(SETTING)?;
         ensure!(nth > 0, "{SETTING}: passings are counted from 1");
         Ok(Some(Self { point: point.into(), left: Arc::new(AtomicU32::new(nth)) }))
     }
 
-    /// The process ends here when this is the point, and the passing.
+    /// Aborts the process when this is the point, reached for the last time of the count.
     fn pass(&self, when: &str, call: &str) {
         let here = self.point.strip_prefix(when).is_some_and(|point| point == call);
         if here && self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             eprintln!("crash point {}", self.point);
-            // No destructor runs and nothing is flushed: what is not with the operating system is lost.
+            // No destructor runs and no buffer is flushed, as in a crash.
             std::process::abort();
         }
     }
 
     fn around<T>(&self, name: &str, call: impl FnOnce() -> T) -> T {
         self.pass("before-", name);
-        let done = call();
+        let result = call();
         self.pass("after-", name);
-        done
+        result
     }
 
-    async fn around_reply<'a>(&self, name: &str, call: impl FnOnce() -> Reply<'a>) -> Word {
+    async fn around_call<'a>(
+        &self,
+        name: &str,
+        call: impl FnOnce() -> OutcomeFuture<'a>,
+    ) -> ProviderOutcome {
         self.pass("before-", name);
-        let word = call().await;
+        let outcome = call().await;
         self.pass("after-", name);
-        word
+        outcome
     }
 
-    /// Stores that end the process.
+    /// The same stores, with crash points.
     #[must_use]
     pub fn stores(&self, stores: Vec<Box<dyn Store + Send>>) -> Vec<Box<dyn Store + Send>> {
-        let wrap = |inner| -> Box<dyn Store + Send> { Box::new(Crashing { plan: self.clone(), inner }) };
+        let wrap =
+            |inner| -> Box<dyn Store + Send> { Box::new(Crashing { plan: self.clone(), inner }) };
         stores.into_iter().map(wrap).collect()
     }
 
-    /// A provider that ends the process.
+    /// The same provider, with crash points.
     #[must_use]
     pub fn provider(&self, inner: Arc<dyn Provider>) -> Arc<dyn Provider> {
         Arc::new(Crashing { plan: self.clone(), inner })
     }
 }
 
-/// What is called, with a point before and after each call.
+/// A store or a provider, with a point before and after each call.
 struct Crashing<T> {
     plan: Plan,
     inner: T,
 }
 
 impl Store for Crashing<Box<dyn Store + Send>> {
-    fn at_hand(&self) -> bool {
-        self.inner.at_hand()
+    fn is_local(&self) -> bool {
+        self.inner.is_local()
     }
 
     fn reserve_ids(&mut self, count: i64) -> Result<IdBlock, StoreError> {
         self.plan.around("reserve_ids", || self.inner.reserve_ids(count))
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
-        self.plan.around("open", || self.inner.open(ids, subjects, keys))
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
+        self.plan.around("open", || self.inner.open(ids, lock_keys, keys))
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         self.plan.around("load", || self.inner.load(keys, tables))
     }
 
@@ -106,8 +122,8 @@ impl Store for Crashing<Box<dyn Store + Send>> {
         self.plan.around("confirm", || self.inner.confirm(tables))
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        self.plan.around("persist", || self.inner.persist(world))
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        self.plan.around("persist", || self.inner.persist(work))
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -124,15 +140,15 @@ impl Store for Crashing<Box<dyn Store + Send>> {
 }
 
 impl Provider for Crashing<Arc<dyn Provider>> {
-    fn start<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
-        Box::pin(self.plan.around_reply("start", || self.inner.start(request)))
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
+        Box::pin(self.plan.around_call("start", || self.inner.start(request)))
     }
 
-    fn status<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
-        Box::pin(self.plan.around_reply("status", || self.inner.status(request)))
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
+        Box::pin(self.plan.around_call("status", || self.inner.status(request)))
     }
 
-    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> Reply<'a> {
-        Box::pin(self.plan.around_reply("cancel", || self.inner.cancel(request)))
+    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a> {
+        Box::pin(self.plan.around_call("cancel", || self.inner.cancel(request)))
     }
 }

@@ -1,24 +1,18 @@
 //! kola: payment sessions, executions and a double-entry ledger in one self-hosted binary.
 //!
-//! A request becomes a `Command`; the engine loads the rows that it names, `domain` decides, and the engine writes what
-//! changed, in one transaction for every command that was waiting. See ARCHITECTURE.md.
+//! A request becomes a `Command`; the engine loads the rows that it names, `domain` decides, and
+//! the engine writes what changed, in one transaction for every command that was waiting. See
+//! ARCHITECTURE.md.
 
+pub mod api;
 pub mod app;
 pub mod cli;
-pub mod clock;
 pub mod config;
 #[cfg(feature = "crash-points")]
 pub mod crash;
+pub mod credentials;
 pub mod engine;
-pub mod hashing;
-pub mod hex;
-pub mod http;
-pub mod limits;
-pub mod market;
-pub mod places;
-pub mod providers;
-pub mod secrets;
+pub mod jobs;
+pub mod net;
 pub mod server;
-pub mod store;
-pub mod tokens;
-pub mod workers;
+pub mod web;

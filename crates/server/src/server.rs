@@ -1,4 +1,4 @@
-//! A server: its parts, put together, started and stopped.
+//! The server: assembles its parts, starts and stops them.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,72 +9,81 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::app::App;
-use crate::clock;
 use crate::config::Config;
+use crate::credentials::hashing::HashingPool;
+use crate::credentials::tokens::Tokens;
 use crate::engine::{Engine, Options};
-use crate::hashing::Hashing;
-use crate::limits::Limits;
-use crate::places::{self, Places};
-use crate::providers::sandbox::Sandbox;
-use crate::providers::{Provider, Providers};
-use crate::store::{Database, Store};
-use crate::tokens::Tokens;
-use crate::workers::dispatch::Dispatcher;
-use crate::{http, workers};
+use crate::jobs::dispatch::Dispatcher;
+use crate::net::listen;
+use crate::net::rate_limits::Limits;
+use crate::net::response_permits::{self, ResponsePermits};
+use crate::{api, jobs, web};
+use networks::sandbox::Sandbox;
+use networks::{Provider, ProviderRouter};
+use store::{Database, Store, clock};
 
-/// The lanes have so long to empty their queues at the end.
-const LANE_END: Duration = Duration::from_secs(5);
+/// How long the lanes have to empty their queues when the server stops.
+const LANE_DRAIN: Duration = Duration::from_secs(5);
 
-/// A server whose lanes and workers run.
+/// A server whose lanes and jobs run.
 pub struct Server {
     app: App,
-    workers: JoinSet<()>,
+    jobs: JoinSet<()>,
     lanes: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Starts the lanes on their stores, and the workers. Within a tokio runtime.
+    /// Starts a lane on each store, and the jobs. To be called within a tokio runtime.
     ///
     /// # Errors
     /// When the database cannot be opened.
-    pub async fn start(database: &Database, stores: Vec<Box<dyn Store + Send>>, config: Config) -> anyhow::Result<Self> {
+    pub async fn start(
+        database: &Database,
+        stores: Vec<Box<dyn Store + Send>>,
+        config: Config,
+    ) -> anyhow::Result<Self> {
         let queries = database.queries()?;
         let tokens = Tokens::new(&queries.signing_keys().await?);
-        let options = Options { settings: config.settings, batch_max: config.batch_max, clock: Arc::new(clock::now) };
-        let (callbacks, inbox) = mpsc::channel(workers::callbacks::WAITING);
-        let sandbox: Arc<dyn Provider> = Arc::new(Sandbox::new(config.sandbox_delay, callbacks));
+        let options = Options {
+            settings: config.settings,
+            batch_max: config.batch_max,
+            clock: Arc::new(clock::now),
+        };
+        let (callback_sender, callbacks) = mpsc::channel(jobs::callbacks::WAITING);
+        let sandbox: Arc<dyn Provider> =
+            Arc::new(Sandbox::new(config.sandbox_delay, callback_sender));
         #[cfg(feature = "crash-points")]
         let (stores, sandbox) = match crate::crash::Plan::from_environment()? {
             Some(plan) => (plan.stores(stores), plan.provider(sandbox)),
             None => (stores, sandbox),
         };
         let (engine, lanes) = Engine::start(stores, &options)?;
-        let providers = Providers::new(sandbox);
+        let providers = ProviderRouter::new(sandbox);
         let app = App {
             dispatcher: Dispatcher::new(engine.clone(), providers),
             engine,
             queries,
             tokens: Arc::new(tokens),
-            hashing: Hashing::new(),
+            hashing: HashingPool::new(),
             limits: config.rate_limit.map(|limit| Arc::new(Limits::new(limit))),
-            lists: Places::new(http::listing::UNDER_WAY, places::WAIT),
-            details: Places::new(http::sources::UNDER_WAY, places::WAIT),
-            pages: Places::new(http::pages::UNDER_WAY, places::WAIT),
+            lists: ResponsePermits::new(api::listing::UNDER_WAY, response_permits::WAIT),
+            details: ResponsePermits::new(api::sources::UNDER_WAY, response_permits::WAIT),
+            pages: ResponsePermits::new(web::UNDER_WAY, response_permits::WAIT),
             config: Arc::new(config),
         };
-        let mut workers = workers::start(&app, inbox);
-        workers.spawn(workers::place::run(app.queries.clone()));
-        workers.spawn(workers::keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
-        Ok(Self { app, workers, lanes })
+        let mut jobs = jobs::start(&app, callbacks);
+        jobs.spawn(jobs::file_watch::run(app.queries.clone()));
+        jobs.spawn(jobs::signing_keys::run(app.queries.clone(), Arc::clone(&app.tokens)));
+        Ok(Self { app, jobs, lanes })
     }
 
-    /// What its handlers have at hand.
     #[must_use]
     pub const fn app(&self) -> &App {
         &self.app
     }
 
-    /// Serves until `stop` resolves, then lets requests end for at most `drain`, and the lane empty its queue.
+    /// Serves until `stop` resolves. Then requests have at most `drain` to end, and the lanes empty
+    /// their queues.
     ///
     /// # Errors
     /// When the listener fails.
@@ -84,10 +93,11 @@ impl Server {
         stop: impl Future<Output = ()> + Send + 'static,
         drain: Duration,
     ) -> anyhow::Result<()> {
-        let Self { app, mut workers, lanes } = self;
+        let Self { app, mut jobs, lanes } = self;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-        let limits = http::listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
-        let serving = http::listen::serve(listener, http::router(app.clone()), limits, async move {
+        let limits =
+            listen::Limits { connections: app.config.connections_max, idle: app.config.idle_max };
+        let serving = listen::serve(listener, api::router(app.clone()), limits, async move {
             stop.await;
             tracing::info!("told to stop; requests that have begun may end");
             let _ = stopping.send(());
@@ -100,11 +110,14 @@ impl Server {
             () = serving => {}
             () = overdue => tracing::warn!("requests were still open when the time to end was over"),
         }
-        workers.shutdown().await;
+        jobs.shutdown().await;
         drop(app);
-        // The lanes end when the last engine is dropped: what waited is decided and on disk.
-        // A connection that is still open may keep an engine: then the process ends without, and nothing acknowledged is lost.
-        match tokio::time::timeout(LANE_END, tokio::task::spawn_blocking(move || join(lanes))).await {
+        // The lanes end when the last engine is dropped: what was queued is then decided and on
+        // disk. A connection that is still open may hold an engine; then the process ends without
+        // waiting any longer. Nothing that was acknowledged is lost.
+        match tokio::time::timeout(LANE_DRAIN, tokio::task::spawn_blocking(move || join(lanes)))
+            .await
+        {
             Ok(joined) => joined?.map_err(|_| anyhow::anyhow!("a lane panicked"))?,
             Err(_) => tracing::warn!("a connection kept the lanes from ending"),
         }

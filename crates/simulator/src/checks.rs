@@ -1,37 +1,38 @@
-//! What must be true of the rows, checked as they change; and all of it from the beginning now and then.
+//! Invariants of the rows, checked with every change, and recomputed from the beginning from time to
+//! time.
 
 use std::sync::Arc;
 
-use domain::currency::Currency;
-use domain::event::{EventType, Subject};
-use domain::execution::{Execution, ExecutionStatus};
-use domain::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
-use domain::ledger::{Account, AccountKind, Bucket, Entry};
-use domain::names::{Operation, Provider};
-use domain::review::{Review, ReviewKind, ReviewStatus};
-use domain::session::SessionStatus;
-use domain::source::SourceStatus;
-use domain::wallet::{Owner, Wallet};
+use domain::decision::event::{EventEntity, EventType};
+use domain::exceptions::review::{Review, ReviewKind, ReviewStatus};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, SourceId, WalletId};
+use domain::kernel::names::{Operation, Provider};
+use domain::ledger::account::{Account, AccountKind, Bucket, Entry};
+use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::session::SessionStatus;
+use domain::sales::source::SourceStatus;
 
 use crate::db::{Commit, Committed, Map};
 
-mod circles;
+mod exchange_gains;
 
-/// A rule that is broken: which, and where.
+/// A broken rule, and the rows that break it.
 #[derive(Clone, Default, Debug)]
 pub struct Violation {
     pub check: &'static str,
     pub what: String,
 }
 
-pub type Checked = Result<(), Violation>;
+pub type CheckResult = Result<(), Violation>;
 
-/// A violation, unless it `holds`.
-pub fn rule(holds: bool, check: &'static str, what: impl FnOnce() -> String) -> Checked {
+/// A violation, unless the rule `holds`.
+pub fn rule(holds: bool, check: &'static str, what: impl FnOnce() -> String) -> CheckResult {
     if holds { Ok(()) } else { Err(Violation { check, what: what() }) }
 }
 
-/// What the entries and rows so far come to.
+/// Sums and indexes of all entries and rows so far.
 #[derive(Default)]
 pub struct Checks {
     entries: Vec<Entry>,
@@ -43,13 +44,14 @@ pub struct Checks {
     incoming: Map<(MerchantId, Currency), i64>,
     /// The reviews that are about money.
     reviews: Map<(ExecutionId, ReviewKind), Arc<Review>>,
-    /// What a refund takes of its payment, as long as its provider has not contradicted itself; and together, by payment.
+    /// How much each refund takes of its payment, for refunds without reviews of money; and their
+    /// sums by payment.
     plain: Map<ExecutionId, i64>,
     refunded: Map<ExecutionId, i64>,
-    /// Collections of a source that are open, that completed, and that reviews settled.
+    /// Of each source the number of collections that are open, completed, and settled by a review.
     collections: Map<SourceId, (i64, i64, i64)>,
     open_suspense: Map<(MerchantId, Currency), i64>,
-    circles: circles::Circles,
+    exchange_gains: exchange_gains::ExchangeGains,
 }
 
 const fn is_open(status: ExecutionStatus) -> bool {
@@ -57,10 +59,10 @@ const fn is_open(status: ExecutionStatus) -> bool {
 }
 
 impl Checks {
-    /// Takes a commit in.
-    pub fn observe(&mut self, commit: Commit, rows: &Committed) -> Checked {
+    /// Checks a commit.
+    pub fn observe(&mut self, commit: Commit, rows: &Committed) -> CheckResult {
         self.entries_balance(&commit.entries)?;
-        self.circles.observe(&commit)?;
+        self.exchange_gains.observe(&commit)?;
         for (before, after) in &commit.changes.reviews {
             self.review(before.as_deref(), after);
         }
@@ -77,12 +79,16 @@ impl Checks {
             self.account(account)?;
         }
         for (before, after) in &commit.changes.sessions {
-            let moved = before.as_ref().is_none_or(|row| row.status == SessionStatus::Active || row.status == after.status);
+            let moved = before.as_ref().is_none_or(|row| {
+                row.status == SessionStatus::Active || row.status == after.status
+            });
             rule(moved, "a session's final state changed", || format!("{before:?} -> {after:?}"))?;
             let executed = after.status == SessionStatus::Executed;
-            rule(executed == self.session_of.contains_key(&after.id), "session and execution contradict each other", || {
-                format!("{after:?}")
-            })?;
+            rule(
+                executed == self.session_of.contains_key(&after.id),
+                "session and execution contradict each other",
+                || format!("{after:?}"),
+            )?;
             let kind = match (before, after.status) {
                 (None, _) => Some(EventType::SessionCreated),
                 (Some(row), status) if row.status == status => None,
@@ -90,25 +96,29 @@ impl Checks {
                 (_, SessionStatus::Canceled) => Some(EventType::SessionCanceled),
                 _ => None,
             };
-            has_event(&commit, kind, Subject::Session, after.id.0)?;
+            has_event(&commit, kind, EventEntity::Session, after.id.0)?;
         }
         self.sources(&commit)?;
         self.entries.extend(commit.entries);
         Ok(())
     }
 
-    fn sources(&self, commit: &Commit) -> Checked {
+    fn sources(&self, commit: &Commit) -> CheckResult {
         for (before, after) in &commit.changes.sources {
             let (open, done, late) = self.collections.get(&after.id).copied().unwrap_or_default();
             let paid = after.status == SourceStatus::Paid;
-            // What was canceled, or paid already, may have late successes too.
+            // A source that was canceled or already paid may have late successes too.
             let pays = if paid { done + late > 0 } else { done == 0 };
             let is_told = late == 0 || paid || after.status == SourceStatus::Canceled;
-            rule(pays && is_told && done <= 1, "paid without a collection, or a collection that does not pay", || {
-                format!("{done} and {late} of {after:?}")
-            })?;
+            rule(
+                pays && is_told && done <= 1,
+                "paid without a collection, or a collection that does not pay",
+                || format!("{done} and {late} of {after:?}"),
+            )?;
             let fits = (after.status == SourceStatus::Processing) == (open == 1) && open <= 1;
-            rule(fits, "in process without exactly one open collection", || format!("{open} of {after:?}"))?;
+            rule(fits, "in process without exactly one open collection", || {
+                format!("{open} of {after:?}")
+            })?;
             let same = before.as_ref().is_some_and(|row| row.status == after.status);
             let kind = match after.status {
                 _ if same => None,
@@ -116,33 +126,43 @@ impl Checks {
                 SourceStatus::Canceled => Some(EventType::SourceCanceled),
                 _ => None,
             };
-            has_event(commit, kind, Subject::Source, after.id.0)?;
+            has_event(commit, kind, EventEntity::Source, after.id.0)?;
         }
         for (_, execution) in &commit.changes.executions {
             if let Some(source) = execution.source_id {
                 let (open, done, late) = self.collections.get(&source).copied().unwrap_or_default();
                 let once = open + done <= 1 && (open == 0 || late == 0);
-                rule(once, "a source is collected for twice", || format!("{open} + {done}, {late} of {source}"))?;
+                rule(once, "a source is collected for twice", || {
+                    format!("{open} + {done}, {late} of {source}")
+                })?;
             }
         }
         Ok(())
     }
 
-    fn entries_balance(&mut self, entries: &[Entry]) -> Checked {
+    fn entries_balance(&mut self, entries: &[Entry]) -> CheckResult {
         for transaction in entries.chunk_by(|a, b| a.transaction_id == b.transaction_id) {
             for entry in transaction {
                 let same = transaction.iter().filter(|other| other.currency == entry.currency);
                 let sum: i64 = same.map(|other| other.amount_minor).sum();
-                rule(sum == 0, "a transaction does not balance", || format!("{sum} {}: {transaction:?}", entry.currency))?;
+                rule(sum == 0, "a transaction does not balance", || {
+                    format!("{sum} {}: {transaction:?}", entry.currency)
+                })?;
             }
         }
         for entry in entries {
             let balance = self.balances.entry((entry.account_id, entry.bucket)).or_default();
             *balance += entry.amount_minor;
-            rule(*balance == entry.balance_minor, "an entry's balance is not the sum", || format!("{balance}: {entry:?}"))?;
+            rule(*balance == entry.balance_minor, "an entry's balance is not the sum", || {
+                format!("{balance}: {entry:?}")
+            })?;
             if entry.bucket != Bucket::System {
                 let last = self.last.insert(entry.account_id, entry.id.0);
-                rule(last == entry.previous_entry_id.map(|id| id.0), "a wallet's chain is broken", || format!("{entry:?}"))?;
+                rule(
+                    last == entry.previous_entry_id.map(|id| id.0),
+                    "a wallet's chain is broken",
+                    || format!("{entry:?}"),
+                )?;
             }
         }
         Ok(())
@@ -152,57 +172,92 @@ impl Checks {
         self.balances.get(&(id, bucket)).copied().unwrap_or(0)
     }
 
-    fn wallet(&self, wallet: &Wallet) -> Checked {
-        let fold = (self.balance(wallet.id.0, Bucket::Available), self.balance(wallet.id.0, Bucket::Held));
+    fn wallet(&self, wallet: &Wallet) -> CheckResult {
+        let fold =
+            (self.balance(wallet.id.0, Bucket::Available), self.balance(wallet.id.0, Bucket::Held));
         let stored = (wallet.available_minor, wallet.held_minor);
-        rule(fold == stored, "a wallet is not the sum of its entries", || format!("{fold:?}: {wallet:?}"))?;
+        rule(fold == stored, "a wallet is not the sum of its entries", || {
+            format!("{fold:?}: {wallet:?}")
+        })?;
         rule(stored.0 >= 0 && stored.1 >= 0, "a wallet below zero", || format!("{wallet:?}"))?;
         let held = self.held.get(&wallet.id).copied().unwrap_or(0);
-        rule(held == stored.1, "held money that no open execution holds", || format!("{held}: {wallet:?}"))?;
+        rule(held == stored.1, "held money that no open execution holds", || {
+            format!("{held}: {wallet:?}")
+        })?;
         let brought = match wallet.owner() {
-            Owner::Merchant(merchant) => self.incoming.get(&(merchant, wallet.currency)).copied().unwrap_or(0),
+            Owner::Merchant(merchant) => {
+                self.incoming.get(&(merchant, wallet.currency)).copied().unwrap_or(0)
+            }
             Owner::Party(_) => 0,
         };
         let awaits = wallet.incoming_minor;
-        rule(brought == awaits, "money on its way in that no open collection brings", || format!("{brought}: {wallet:?}"))?;
-        let closed = wallet.status == domain::wallet::WalletStatus::Closed;
+        rule(brought == awaits, "money on its way in that no open collection brings", || {
+            format!("{brought}: {wallet:?}")
+        })?;
+        let closed = wallet.status == domain::ledger::wallet::WalletStatus::Closed;
         rule(!closed || stored == (0, 0), "a closed wallet with money", || format!("{wallet:?}"))
     }
 
-    fn account(&self, account: &Account) -> Checked {
+    fn account(&self, account: &Account) -> CheckResult {
         let fold = self.balance(account.id.0, Bucket::System);
-        rule(fold == account.balance_minor, "an account is not the sum of its entries", || format!("{fold}: {account:?}"))?;
-        let open = self.open_suspense.get(&(account.merchant_id, account.currency)).copied().unwrap_or(0);
+        rule(fold == account.balance_minor, "an account is not the sum of its entries", || {
+            format!("{fold}: {account:?}")
+        })?;
+        let open =
+            self.open_suspense.get(&(account.merchant_id, account.currency)).copied().unwrap_or(0);
         let fits = account.kind != AccountKind::Suspense || open == account.balance_minor;
         rule(fits, "suspense is not what open reviews say", || format!("{open}: {account:?}"))
     }
 
-    fn execution(&mut self, before: Option<&Execution>, after: &Execution, commit: &Commit, rows: &Committed) -> Checked {
+    fn execution(
+        &mut self,
+        before: Option<&Execution>,
+        after: &Execution,
+        commit: &Commit,
+        rows: &Committed,
+    ) -> CheckResult {
         if let Some(before) = before {
             let last = before.status.is_final();
-            rule(!last || before.status == after.status, "a final state changed", || format!("{before:?} -> {after:?}"))?;
-            let fixed = |row: &Execution| (row.payer, row.payee, row.total_minor, row.session_id, row.deadline_at, row.rate);
-            rule(fixed(before) == fixed(after), "an execution's figures changed", || format!("{before:?} -> {after:?}"))?;
+            rule(!last || before.status == after.status, "a final state changed", || {
+                format!("{before:?} -> {after:?}")
+            })?;
+            let fixed = |row: &Execution| {
+                (row.payer, row.payee, row.total_minor, row.session_id, row.deadline_at, row.rate)
+            };
+            rule(fixed(before) == fixed(after), "an execution's figures changed", || {
+                format!("{before:?} -> {after:?}")
+            })?;
             Self::lease(before, after, commit)?;
         } else {
             let other = self.session_of.insert(after.session_id, after.id);
-            rule(other.is_none(), "a session was executed twice", || format!("{other:?} and {after:?}"))?;
+            rule(other.is_none(), "a session was executed twice", || {
+                format!("{other:?} and {after:?}")
+            })?;
             if let Some(session) = rows.sessions.get(after.session_id) {
                 let used = session.status == SessionStatus::Executed;
-                rule(used, "session and execution contradict each other", || format!("{session:?} {after:?}"))?;
+                rule(used, "session and execution contradict each other", || {
+                    format!("{session:?} {after:?}")
+                })?;
                 let in_time = after.created_at < session.expires_at;
-                rule(in_time, "an expired session was executed", || format!("{session:?} {after:?}"))?;
+                rule(in_time, "an expired session was executed", || {
+                    format!("{session:?} {after:?}")
+                })?;
             }
         }
         let waits = after.waiting_for.is_some() && after.next_check_at.is_some();
-        rule(waits == is_open(after.status), "open without a reason and a due time, or final with one", || {
+        rule(
+            waits == is_open(after.status),
+            "open without a reason and a due time, or final with one",
+            || format!("{after:?}"),
+        )?;
+        rule(after.refunded_minor <= after.payer.minor, "refunds exceed their payment", || {
             format!("{after:?}")
         })?;
-        rule(after.refunded_minor <= after.payer.minor, "refunds exceed their payment", || format!("{after:?}"))?;
         self.count(before, -1);
         self.count(Some(after), 1);
         if let Some(payment) = after.original_execution_id {
-            let plain = after.status != ExecutionStatus::Failed && self.reviews_of(after.id).next().is_none();
+            let plain = after.status != ExecutionStatus::Failed
+                && self.reviews_of(after.id).next().is_none();
             let takes = if plain { after.payee.minor } else { 0 };
             let before = self.plain.insert(after.id, takes).unwrap_or(0);
             *self.refunded.entry(payment).or_default() += takes - before;
@@ -217,18 +272,33 @@ impl Checks {
         };
         let settled = after.settled_by_review_at;
         let was_settled = before.and_then(|before| before.settled_by_review_at);
-        rule(was_settled.is_none() || settled == was_settled, "a settlement was taken back", || format!("{after:?}"))?;
+        rule(
+            was_settled.is_none() || settled == was_settled,
+            "a settlement was taken back",
+            || format!("{after:?}"),
+        )?;
         if settled != was_settled {
-            let fits = after.operation == Operation::Collection && after.status == ExecutionStatus::Failed;
-            rule(fits, "settled by a review, and no collection that failed", || format!("{after:?}"))?;
-            has_event(commit, Some(EventType::ExecutionSettled), Subject::Execution, after.id.0)?;
+            let fits =
+                after.operation == Operation::Collection && after.status == ExecutionStatus::Failed;
+            rule(fits, "settled by a review, and no collection that failed", || {
+                format!("{after:?}")
+            })?;
+            has_event(
+                commit,
+                Some(EventType::ExecutionSettled),
+                EventEntity::Execution,
+                after.id.0,
+            )?;
         }
-        has_event(commit, kind, Subject::Execution, after.id.0)
+        has_event(commit, kind, EventEntity::Execution, after.id.0)
     }
 
-    /// A refund begins only where all refunds of its payment together are not more than it.
-    fn room(&self, begins: bool, refund: &Execution, rows: &Committed) -> Checked {
-        let Some(id) = refund.original_execution_id.filter(|_| begins && refund.status != ExecutionStatus::Failed) else {
+    /// A refund may begin only where all refunds of its payment together do not exceed it.
+    fn room(&self, begins: bool, refund: &Execution, rows: &Committed) -> CheckResult {
+        let Some(id) = refund
+            .original_execution_id
+            .filter(|_| begins && refund.status != ExecutionStatus::Failed)
+        else {
             return Ok(());
         };
         let sum = self.refunded.get(&id).copied().unwrap_or(0);
@@ -238,12 +308,17 @@ impl Checks {
 
     /// The reviews of an execution that are about money.
     fn reviews_of(&self, id: ExecutionId) -> impl Iterator<Item = &Arc<Review>> {
-        let kinds = [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
+        let kinds = [
+            ReviewKind::SuccessAfterFailure,
+            ReviewKind::FailureAfterSuccess,
+            ReviewKind::AmountMismatch,
+        ];
         kinds.into_iter().filter_map(move |kind| self.reviews.get(&(id, kind)))
     }
 
-    /// What is with the payer of a payment because of this refund of it, or because its provider took it back.
-    fn taken_by(&self, row: &Execution) -> i64 {
+    /// How much the payer of a payment has back because of this refund, or because the provider took
+    /// the payment back.
+    fn refunded_by(&self, row: &Execution) -> i64 {
         let reviews: Vec<_> = self.reviews_of(row.id).collect();
         let is_refund = row.operation == Operation::Refund;
         let completed = row.status == ExecutionStatus::Completed;
@@ -255,7 +330,12 @@ impl Checks {
         let asked = if is_refund { row.payee } else { row.payer };
         let kept = |review: &Arc<Review>| {
             let again = review.earlier_minor - review.earlier_returned_minor;
-            again + if review.resolution.as_deref() == Some("to payer") { 0 } else { review.amount.minor }
+            again
+                + if review.resolution.as_deref() == Some("to payer") {
+                    0
+                } else {
+                    review.amount.minor
+                }
         };
         let mut sums: Map<Currency, i64> = Map::default();
         for review in &reviews {
@@ -264,29 +344,35 @@ impl Checks {
         let own = sums.remove(&asked.currency).unwrap_or(0);
         let has = if (is_refund && completed) || late { asked.minor } else { 0 } - own;
         let open = completed && reviews.iter().any(|review| review.status == ReviewStatus::Open);
-        let fixed = is_refund && (open || is_open(row.status) || sums.values().any(|sum| *sum != 0));
+        let fixed =
+            is_refund && (open || is_open(row.status) || sums.values().any(|sum| *sum != 0));
         let least = if fixed { asked.minor } else { 0 };
         has.max(least)
     }
 
-    /// A lease is taken only from who has none any more; who has it may send again.
-    fn lease(before: &Execution, after: &Execution, commit: &Commit) -> Checked {
+    /// A lease is taken over only after it has ended; its holder may send again.
+    fn lease(before: &Execution, after: &Execution, commit: &Commit) -> CheckResult {
         let (Some(old), Some(new)) = (before.lease_until, after.lease_until) else { return Ok(()) };
-        let taken_at = new.plus(-domain::execution::LEASE_US);
+        let taken_at = new.plus(-domain::payments::execution::LEASE_US);
         let resent = after.attempts != before.attempts;
-        // Nobody believes a lease of a clock that is far ahead.
-        let mad = old.since(taken_at) > domain::execution::LEASE_US + domain::execution::CLOCKS_APART_US;
-        // A word ends a lease, and the next look is at once where the same commit advances the merchant's clock.
+        // A lease by a clock that is far ahead is ignored.
+        let clock_ahead = old.since(taken_at)
+            > domain::payments::execution::LEASE_US
+                + domain::payments::execution::MAX_CLOCK_SKEW_US;
+        // An outcome ends a lease, and the next check is due at once where the same commit advances
+        // the merchant's clock.
         let advanced = commit.changes.merchants.iter().any(|(merchant, now)| {
             let offset = merchant.as_ref().map(|merchant| merchant.clock_offset_us);
             now.id == after.merchant_id && offset.is_some_and(|offset| offset < now.clock_offset_us)
         });
-        rule(old == new || resent || mad || advanced || taken_at >= old, "a lease was taken from its holder", || {
-            format!("{before:?} -> {after:?}")
-        })
+        rule(
+            old == new || resent || clock_ahead || advanced || taken_at >= old,
+            "a lease was taken from its holder",
+            || format!("{before:?} -> {after:?}"),
+        )
     }
 
-    /// Adds or takes away what an execution holds, gives back and collects.
+    /// Adds (`sign` 1) or subtracts (-1) what an execution holds and collects.
     fn count(&mut self, row: Option<&Execution>, sign: i64) {
         let Some(row) = row else { return };
         let open = is_open(row.status);
@@ -295,8 +381,11 @@ impl Checks {
         {
             *self.held.entry(wallet).or_default() += sign * row.payer.minor;
         }
-        if let (true, Operation::Collection, Provider::PawaPay | Provider::Stripe) = (open, row.operation, row.provider) {
-            *self.incoming.entry((row.merchant_id, row.payee.currency)).or_default() += sign * row.payee.minor;
+        if let (true, Operation::Collection, Provider::PawaPay | Provider::Stripe) =
+            (open, row.operation, row.provider)
+        {
+            *self.incoming.entry((row.merchant_id, row.payee.currency)).or_default() +=
+                sign * row.payee.minor;
         }
         if let (Some(source), Operation::Collection) = (row.source_id, row.operation) {
             let counts = self.collections.entry(source).or_default();
@@ -312,17 +401,19 @@ impl Checks {
         }
         for (row, sign) in before.map(|row| (row, -1)).into_iter().chain([(&**after, 1)]) {
             if row.status == ReviewStatus::Open {
-                *self.open_suspense.entry((row.merchant_id, row.amount.currency)).or_default() += sign * row.amount.minor;
+                *self.open_suspense.entry((row.merchant_id, row.amount.currency)).or_default() +=
+                    sign * row.amount.minor;
             }
         }
     }
 
-    /// What the clearing accounts say of each execution.
+    /// What was booked on clearing accounts for each execution.
     pub fn cleared(&self, rows: &Committed) -> Map<(ExecutionId, Currency), i64> {
         let clearing = [AccountKind::ClearingPawaPay, AccountKind::ClearingStripe];
         let is_clearing = |entry: &&Entry| {
-            let account = rows.accounts.get(domain::ids::AccountId(entry.account_id));
-            entry.bucket == Bucket::System && account.is_some_and(|account| clearing.contains(&account.kind))
+            let account = rows.accounts.get(domain::kernel::ids::AccountId(entry.account_id));
+            entry.bucket == Bucket::System
+                && account.is_some_and(|account| clearing.contains(&account.kind))
         };
         let mut sums: Map<(ExecutionId, Currency), i64> = Map::default();
         for entry in self.entries.iter().filter(is_clearing) {
@@ -333,13 +424,15 @@ impl Checks {
         sums
     }
 
-    /// Everything from the beginning.
-    pub fn fold(&self, rows: &Committed) -> Checked {
+    /// Recomputes everything from the beginning.
+    pub fn recompute(&self, rows: &Committed) -> CheckResult {
         let mut balances: Map<(i64, Bucket), i64> = Map::default();
         for entry in &self.entries {
             *balances.entry((entry.account_id, entry.bucket)).or_default() += entry.amount_minor;
         }
-        rule(balances == self.balances, "the fold of all entries is another", || "balances differ".to_owned())?;
+        rule(balances == self.balances, "the fold of all entries is another", || {
+            "balances differ".to_owned()
+        })?;
         for wallet in rows.wallets.by_id.values() {
             self.wallet(wallet)?;
         }
@@ -351,14 +444,19 @@ impl Checks {
             let open = review.status == ReviewStatus::Open;
             let over = execution.is_some_and(|row| row.status.is_final());
             let fine = !open || review.kind != ReviewKind::DeadlinePassed || !over;
-            rule(fine, "a passed deadline of what is final", || format!("{review:?} of {execution:?}"))?;
-            let disputed = execution.is_some_and(|row| row.disputed) || review.kind == ReviewKind::DeadlinePassed;
-            rule(!open || disputed, "an open dispute without its mark", || format!("{review:?} of {execution:?}"))?;
+            rule(fine, "a passed deadline of what is final", || {
+                format!("{review:?} of {execution:?}")
+            })?;
+            let in_review = execution.is_some_and(|row| row.in_review)
+                || review.kind == ReviewKind::DeadlinePassed;
+            rule(!open || in_review, "an open dispute without its mark", || {
+                format!("{review:?} of {execution:?}")
+            })?;
         }
         self.totals(rows)
     }
 
-    fn totals(&self, rows: &Committed) -> Checked {
+    fn totals(&self, rows: &Committed) -> CheckResult {
         let mut totals: Map<SourceId, i64> = Map::default();
         for item in rows.items.by_id.values().filter(|item| !item.removed) {
             *totals.entry(item.source_id).or_default() += item.qty * item.amount_minor;
@@ -366,12 +464,22 @@ impl Checks {
         let mut numbers: Map<_, i64> = Map::default();
         for source in rows.sources.by_id.values() {
             let total = totals.get(&source.id).copied().unwrap_or(0);
-            rule(total == source.total_minor, "a total is not the sum of the items", || format!("{total}: {source:?}"))?;
-            *numbers.entry((source.merchant_id, source.kind, source.number.get(4..8).unwrap_or("").to_owned())).or_default() +=
-                1;
+            rule(total == source.total_minor, "a total is not the sum of the items", || {
+                format!("{total}: {source:?}")
+            })?;
+            *numbers
+                .entry((
+                    source.merchant_id,
+                    source.kind,
+                    source.number.get(4..8).unwrap_or("").to_owned(),
+                ))
+                .or_default() += 1;
         }
         for counter in rows.counters.by_id.values() {
-            let made = numbers.get(&(counter.merchant_id, counter.kind, counter.year.to_string())).copied().unwrap_or(0);
+            let made = numbers
+                .get(&(counter.merchant_id, counter.kind, counter.year.to_string()))
+                .copied()
+                .unwrap_or(0);
             rule(made == counter.last, "numbers with a gap", || format!("{made}: {counter:?}"))?;
         }
         let mut taken: Map<ExecutionId, i64> = Map::default();
@@ -379,45 +487,64 @@ impl Checks {
             self.figures(execution)?;
             Self::share(execution)?;
             let payment = execution.original_execution_id.unwrap_or(execution.id);
-            *taken.entry(payment).or_default() += self.taken_by(execution);
+            *taken.entry(payment).or_default() += self.refunded_by(execution);
         }
         for (id, taken) in taken {
             let row = rows.executions.get(id);
             let said = row.is_some_and(|row| {
-                row.refunded_minor == taken.min(row.payer.minor) && row.refunded_minor + row.over_refunded_minor == taken
+                row.refunded_minor == taken.min(row.payer.minor)
+                    && row.refunded_minor + row.over_refunded_minor == taken
             });
-            rule(said, "refunds differ from what their payment says", || format!("{taken}: {row:?}"))?;
+            rule(said, "refunds differ from what their payment says", || {
+                format!("{taken}: {row:?}")
+            })?;
         }
         Ok(())
     }
 
-    /// Whatever became of the refunds of a payment, its wallet has paid the share of what is back, rounded up once.
-    fn share(row: &Execution) -> Checked {
-        let inside = i128::from(row.rate.den()) * i128::from(row.wallet_currency().minor_per_major());
+    /// However many refunds a payment has had, its wallet has paid the share of what is given back,
+    /// rounded up once.
+    fn share(row: &Execution) -> CheckResult {
+        let inside =
+            i128::from(row.rate.den()) * i128::from(row.wallet_currency().minor_per_major());
         let outside = i128::from(row.rate.num()) * i128::from(row.payer.currency.minor_per_major());
         let share = (i128::from(row.given_back_minor) * inside + outside - 1) / outside;
         let cost = i128::from(row.refunded_total_minor) + i128::from(row.over_refunded_total_minor);
-        let usual = row.operation == Operation::Collection && row.given_back_minor <= row.payer.minor;
+        let usual =
+            row.operation == Operation::Collection && row.given_back_minor <= row.payer.minor;
         let fair = !usual || cost == share.min(row.total_minor.into());
         rule(fair, "refunds that did not cost their share", || format!("{share}: {row:?}"))
     }
 
-    fn figures(&self, row: &Arc<Execution>) -> Checked {
+    fn figures(&self, row: &Arc<Execution>) -> CheckResult {
         let fees = row.platform_fee_minor + row.gateway_fee_minor + row.fx_fee_minor;
         let between = match row.operation {
             Operation::Collection => row.total_minor - row.payee.minor,
             Operation::Refund => 0,
             Operation::Payout | Operation::Transfer => row.payer.minor - row.payee.minor,
         };
-        let released = row.operation == Operation::Refund && row.status == ExecutionStatus::Completed;
-        rule(fees == between && (released || row.released_minor == 0), "figures that do not add up", || format!("{row:?}"))?;
+        let released =
+            row.operation == Operation::Refund && row.status == ExecutionStatus::Completed;
+        rule(
+            fees == between && (released || row.released_minor == 0),
+            "figures that do not add up",
+            || format!("{row:?}"),
+        )?;
         let recorded = self.session_of.get(&row.session_id) == Some(&row.id);
         rule(recorded, "a session was executed twice", || format!("{row:?}"))
     }
 }
 
-fn has_event(commit: &Commit, kind: Option<EventType>, subject: Subject, id: i64) -> Checked {
+fn has_event(
+    commit: &Commit,
+    kind: Option<EventType>,
+    subject: EventEntity,
+    id: i64,
+) -> CheckResult {
     let Some(kind) = kind else { return Ok(()) };
-    let found = commit.events.iter().any(|event| event.kind == kind && event.subject == subject && event.subject_id == id);
+    let found = commit
+        .events
+        .iter()
+        .any(|event| event.kind == kind && event.entity == subject && event.entity_id == id);
     rule(found, "an event is missing", || format!("{kind} of {id}"))
 }

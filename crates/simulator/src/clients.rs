@@ -1,47 +1,63 @@
-//! What clients and operators ask for: mostly what makes sense, on things made lately, so that they meet.
+//! Draws the requests of clients and operators: mostly valid ones, on recent rows, so that requests
+//! meet on the same rows.
 
-use domain::account::NewAccount;
-use domain::change::Change;
-use domain::checkout::{NewCheckout, PageMode};
-use domain::command::Command;
-use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
-use domain::ids::{
-    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId, SessionId, SourceId,
-    WalletId,
+use domain::decision::command::Command;
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{
+    ApiKeyId, CounterpartyId, ExecutionId, ItemId, MerchantId, PartyId, PaymentAccountId, ReviewId,
+    SessionId, SourceId, WalletId,
 };
-use domain::merchant::{MerchantChanges, MerchantType, NewMerchant};
-use domain::money::{Decimal, Money};
-use domain::names::{FeeBearer, Method, Mode, Operation, Provider};
-use domain::party::{NewParty, Relationship};
-use domain::review::{Resolution, ReviewKind};
-use domain::session::{Declare, SessionKind, SessionStatus};
-use domain::source::{ItemChanges, NewItem, NewSource, SourceChanges, SourceRef, SourceType};
-use domain::time::{Timestamp, minutes, seconds};
-use domain::wallet::WalletStatus;
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
+use domain::kernel::patch::Patch;
+use domain::kernel::time::{Timestamp, minutes, seconds};
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::{ItemChanges, NewItem};
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::SourceType;
+use domain::sales::update_source::SourceChanges;
 
-use crate::item::{Item, Origin};
-use crate::oracle::Books;
-use crate::oracle::books::Recipient;
+use crate::oracle::Model;
+use crate::oracle::model::Recipient;
+use crate::queued_command::{Origin, QueuedCommand};
 use crate::rng::Rng;
 
-mod circles;
+mod exchange_round_trips;
 
-/// How often each kind of request is made.
+/// How often each kind of request is made. The order is part of what a seed means.
 const WEIGHTS: &[u32] = &[
-    3, 2, 1, 5, 1, // party, counterparty, its change, account, its end or what is set of a merchant
-    4, 6, 2, 1, 1, 4, 1, // source, item, its change, its end, source's change, publish, cancel
+    3, 2, 1, 5,
+    1, // party, counterparty, its change, account, its end or a change of the merchant
+    4, 6, 2, 1, 1, 4,
+    1, // source, item, its change, its end, source's change, publish, cancel
     10, 1, // checkout, page
-    12, 10, 8, 10, 2, // declare four kinds, cancel
+    12, 10, 8, 10, 2, // four kinds of sessions, cancel
     48, 5, 3, // execute, again, again with another body
     6, 2, 1, // fund, wallet status, clock
     1, 5, 4, 1,  // passcode, review, payer, keys
-    12, // a circle of small orders
+    12, // round trip of exchanges with small orders
 ];
 
-/// A customer's phone: few, so that they are the same; some are merchants' own.
+/// A customer's phone: one of few, so that customers share them; some are those of merchants.
 fn phone(rng: &mut Rng) -> String {
-    if rng.chance(250) { format!("23177000000{}", rng.below(4)) } else { format!("2318800000{:02}", rng.below(12)) }
+    if rng.chance(250) {
+        format!("23177000000{}", rng.below(4))
+    } else {
+        format!("2318800000{:02}", rng.below(12))
+    }
 }
 
 /// A merchant's own phone.
@@ -49,16 +65,19 @@ fn own_phone(index: usize) -> String {
     format!("23177000000{index}")
 }
 
-/// A merchant of those that are there from the beginning.
-pub fn first_merchant(index: usize, rng: &mut Rng) -> Item {
+/// A merchant that is there from the beginning.
+pub fn first_merchant(index: usize, rng: &mut Rng) -> QueuedCommand {
     new_merchant(index, own_phone(index), rng)
 }
 
-/// A merchant. Some lack a wallet that is opened when it is needed.
-fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> Item {
+/// Some merchants lack a wallet, which is then opened when it is needed.
+fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> QueuedCommand {
     let codes = ["USD", "LRD", "RWF"].iter().enumerate();
-    let chosen: Vec<&str> = codes.filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600)).map(|(_, code)| *code).collect();
-    Item::asked(Command::CreateMerchant(NewMerchant {
+    let chosen: Vec<&str> = codes
+        .filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600))
+        .map(|(_, code)| *code)
+        .collect();
+    QueuedCommand::from_client(Command::CreateMerchant(NewMerchant {
         name: "M".to_owned(),
         kind: MerchantType::Organization,
         mode: Mode::Sandbox,
@@ -75,7 +94,7 @@ fn currency(rng: &mut Rng) -> Option<Currency> {
     Currency::parse(rng.pick(&["USD", "USD", "LRD", "RWF"])?)
 }
 
-/// Little money, so that it runs out.
+/// Small amounts that nevertheless exhaust the wallets.
 fn money(currency: Currency, rng: &mut Rng) -> Money {
     let most = match currency.code() {
         "LRD" => 4_000,
@@ -85,19 +104,19 @@ fn money(currency: Currency, rng: &mut Rng) -> Money {
     Money::new(rng.between(1, most), currency)
 }
 
-/// One who draws requests.
 pub struct Clients<'a> {
-    pub books: &'a Books,
+    pub model: &'a Model,
     pub rng: &'a mut Rng,
     pub now: i64,
     pub merchants: &'a [i64],
-    /// Whether operators close wallets in this step, instead of changing them otherwise: as one who freezes first does.
+    /// Whether operators close frozen wallets in this step, instead of changing their status
+    /// otherwise.
     pub closing: bool,
 }
 
 impl Clients<'_> {
-    /// A request, where there is what it needs.
-    pub fn draw(&mut self) -> Option<Item> {
+    /// Draws a request; `None` where the rows that it needs do not exist.
+    pub fn draw(&mut self) -> Option<QueuedCommand> {
         let at = self.rng.below(self.merchants.len());
         let id = *self.merchants.get(at)?;
         let merchant = MerchantId(id);
@@ -109,47 +128,56 @@ impl Clients<'_> {
             }
             2 => {
                 let party = match self.recent_party(id) {
-                    Some(party) if self.rng.chance(950) => Change::Set(party),
-                    Some(_) => Change::Clear,
-                    None => Change::Keep,
+                    Some(party) if self.rng.chance(950) => Patch::Set(party),
+                    Some(_) => Patch::Clear,
+                    None => Patch::Keep,
                 };
                 Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, party)
             }
             3 => Command::CreateAccount(merchant, self.account(id)?),
-            4 if self.rng.chance(300) => {
-                Command::DeactivateAccount(merchant, PaymentAccountId(self.some(id, |m| &m.accounts)?))
-            }
+            4 if self.rng.chance(300) => Command::DeactivateAccount(
+                merchant,
+                PaymentAccountId(self.pick_recent(id, |m| &m.accounts)?),
+            ),
             4 => Command::UpdateMerchant(merchant, self.merchant_changes()),
             5 => Command::CreateSource(merchant, self.source(id)?),
-            6 => Command::AddItem(self.which(id)?, self.line()?),
+            6 => Command::AddItem(self.pick_source(id)?, self.new_item()?),
             7 => {
-                let which = self.with_items(id)?;
-                Command::UpdateItem(which, self.item(which)?, self.line_changes())
+                let which = self.pick_source_with_items(id)?;
+                Command::UpdateItem(which, self.item(which)?, self.item_changes())
             }
             8 => {
-                let which = self.with_items(id)?;
+                let which = self.pick_source_with_items(id)?;
                 Command::RemoveItem(which, self.item(which)?)
             }
-            9 => Command::UpdateSource(self.which(id)?, self.source_changes()),
-            10 => Command::PublishSource(self.which(id)?),
-            11 => Command::CancelSource(self.which(id)?),
+            9 => Command::UpdateSource(self.pick_source(id)?, self.source_changes()),
+            10 => Command::PublishSource(self.pick_source(id)?),
+            11 => Command::CancelSource(self.pick_source(id)?),
             12 => Command::CreateCheckout(merchant, self.checkout(id)?),
-            13 => Command::OpenPage(self.which(id)?, format!("page-{}", self.rng.next())),
+            13 => Command::OpenCheckoutPage(
+                self.pick_source(id)?,
+                format!("page-{}", self.rng.next()),
+            ),
             14 => {
-                let which = self.which(id)?;
-                Command::Declare(merchant, Declare::Checkout { kind: which.kind, source_id: which.id })
+                let which = self.pick_source(id)?;
+                Command::CreateSession(
+                    merchant,
+                    NewSession::Checkout { kind: which.kind, source_id: which.id },
+                )
             }
-            15 => Command::Declare(merchant, self.payout(id)?),
-            16 => Command::Declare(merchant, self.transfer(id)?),
-            17 => Command::Declare(merchant, self.refund(id)?),
+            15 => Command::CreateSession(merchant, self.payout(id)?),
+            16 => Command::CreateSession(merchant, self.transfer(id)?),
+            17 => Command::CreateSession(merchant, self.refund(id)?),
             18 => self.cancel(id)?,
             19 => return self.execute(id),
-            20 => return self.again(id, false),
-            21 => return self.again(id, true),
+            20 => return self.repeat_execution(id, false),
+            21 => return self.repeat_execution(id, true),
             22 => {
-                let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
-                let wallet = own.filter(|_| self.rng.chance(600)).or_else(|| self.some(id, |m| &m.wallets))?;
-                let currency = self.books.wallets.get(&wallet)?.currency;
+                let own = self.model.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
+                let wallet = own
+                    .filter(|_| self.rng.chance(600))
+                    .or_else(|| self.pick_recent(id, |m| &m.wallets))?;
+                let currency = self.model.wallets.get(&wallet)?.currency;
                 Command::FundWallet(WalletId(wallet), money(currency, self.rng), None)
             }
             23 => self.wallet_status(id)?,
@@ -157,43 +185,67 @@ impl Clients<'_> {
             25 => self.passcode(id),
             26 => self.resolve()?,
             27 => return self.authenticate(id),
-            28 if self.rng.chance(500) => Command::RevokeKey(merchant, ApiKeyId(self.some(id, |m| &m.keys)?)),
-            28 if self.rng.chance(150) && self.merchants.len() < 7 => return Some(self.newcomer(id)),
-            28 => Command::CreateKey(merchant, format!("client-{}", self.rng.next()), String::new()),
-            29 => return self.circle(id),
+            28 if self.rng.chance(500) => {
+                Command::RevokeApiKey(merchant, ApiKeyId(self.pick_recent(id, |m| &m.keys)?))
+            }
+            28 if self.rng.chance(150) && self.merchants.len() < 7 => {
+                return Some(self.newcomer(id));
+            }
+            28 => Command::CreateApiKey(
+                merchant,
+                format!("client-{}", self.rng.next()),
+                String::new(),
+            ),
+            29 => return self.exchange_round_trip(id),
             _ => return None,
         };
-        Some(Item::asked(command))
+        Some(QueuedCommand::from_client(command))
     }
 
-    /// A merchant that appears meanwhile: often with the phone of somebody to whom another has declared a transfer.
-    fn newcomer(&mut self, other: i64) -> Item {
-        let sessions = self.books.merchants.get(&other).into_iter().flat_map(|merchant| merchant.sessions.iter().rev());
-        let mut waiting = sessions.filter_map(|id| self.books.sessions.get(id)).filter(|session| {
-            session.status == SessionStatus::Active && matches!(session.recipient, Some(Recipient::Party(_)))
+    /// A merchant that is created during the run: often with the phone of a party to whom another
+    /// merchant has an open transfer session.
+    fn newcomer(&mut self, other: i64) -> QueuedCommand {
+        let sessions = self
+            .model
+            .merchants
+            .get(&other)
+            .into_iter()
+            .flat_map(|merchant| merchant.sessions.iter().rev());
+        let mut waiting = sessions.filter_map(|id| self.model.sessions.get(id)).filter(|session| {
+            session.status == SessionStatus::Active
+                && matches!(session.recipient, Some(Recipient::Party(_)))
         });
-        let party = waiting.next().and_then(|session| self.books.parties.get(&session.party?));
+        let party = waiting.next().and_then(|session| self.model.parties.get(&session.party?));
         let awaited = party.map(|(_, phone)| phone.clone()).filter(|_| self.rng.chance(700));
         let index = self.merchants.len();
         new_merchant(index, awaited.unwrap_or_else(|| own_phone(index)), self.rng)
     }
 
-    fn some(&mut self, merchant: i64, list: impl Fn(&crate::oracle::books::Merchant) -> &Vec<i64>) -> Option<i64> {
-        // Now and then somebody else's.
+    fn pick_recent(
+        &mut self,
+        merchant: i64,
+        list: impl Fn(&crate::oracle::model::Merchant) -> &Vec<i64>,
+    ) -> Option<i64> {
+        // Occasionally another merchant's.
         let merchant = if self.rng.chance(15) { self.rng.pick(self.merchants)? } else { merchant };
-        self.rng.recent(list(self.books.merchants.get(&merchant)?))
+        self.rng.recent(list(self.model.merchants.get(&merchant)?))
     }
 
     fn party(&mut self) -> NewParty {
-        NewParty { fullname: "P".to_owned(), phone: phone(self.rng), email: None, country_code: None }
+        NewParty {
+            fullname: "P".to_owned(),
+            phone: phone(self.rng),
+            email: None,
+            country_code: None,
+        }
     }
 
     fn recent_party(&mut self, id: i64) -> Option<PartyId> {
-        self.some(id, |merchant| &merchant.parties).map(PartyId)
+        self.pick_recent(id, |merchant| &merchant.parties).map(PartyId)
     }
 
     fn counterparty(&mut self, id: i64) -> Option<CounterpartyId> {
-        self.some(id, |merchant| &merchant.counterparties).map(CounterpartyId)
+        self.pick_recent(id, |merchant| &merchant.counterparties).map(CounterpartyId)
     }
 
     fn account(&mut self, id: i64) -> Option<NewAccount> {
@@ -205,13 +257,22 @@ impl Clients<'_> {
             (Method::Wallet, Provider::Platform),
             (Method::Wallet, Provider::Platform),
         ])?;
-        let operation = if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
+        let operation =
+            if self.rng.chance(550) { Operation::Collection } else { Operation::Payout };
         let account_name = "A".to_owned();
         let party_id = self.recent_party(id)?;
-        // Now and then the number is the party's phone, which is of another country.
+        // Otherwise the number is the party's phone, which is of another country and is refused.
         let rwandan = method == Method::MtnMomoRwa && self.rng.chance(950);
         let account_number = rwandan.then(|| "250780000001".to_owned());
-        Some(NewAccount { party_id, account_name, provider, method, operation, country_code: None, account_number })
+        Some(NewAccount {
+            party_id,
+            account_name,
+            provider,
+            method,
+            operation,
+            country_code: None,
+            account_number,
+        })
     }
 
     fn kind(&mut self) -> SourceType {
@@ -231,51 +292,69 @@ impl Clients<'_> {
         })
     }
 
-    fn which(&mut self, id: i64) -> Option<SourceRef> {
-        let source = self.some(id, |merchant| &merchant.sources)?;
-        let kind = if self.rng.chance(10) { self.kind() } else { self.books.sources.get(&source)?.kind };
+    fn pick_source(&mut self, id: i64) -> Option<SourceRef> {
+        let source = self.pick_recent(id, |merchant| &merchant.sources)?;
+        let kind =
+            if self.rng.chance(10) { self.kind() } else { self.model.sources.get(&source)?.kind };
         Some(SourceRef { merchant_id: MerchantId(id), kind, id: SourceId(source) })
     }
 
-    /// A source with items, if one is found soon.
-    fn with_items(&mut self, id: i64) -> Option<SourceRef> {
-        let mut chosen = self.which(id)?;
+    /// A source with items, if one is found within a few tries.
+    fn pick_source_with_items(&mut self, id: i64) -> Option<SourceRef> {
+        let mut chosen = self.pick_source(id)?;
         for _ in 0..8 {
-            if self.books.sources.get(&chosen.id.0).is_some_and(|source| !source.items.is_empty()) {
+            if self.model.sources.get(&chosen.id.0).is_some_and(|source| !source.items.is_empty()) {
                 break;
             }
-            chosen = self.which(id)?;
+            chosen = self.pick_source(id)?;
         }
         Some(chosen)
     }
 
-    fn line(&mut self) -> Option<NewItem> {
+    fn new_item(&mut self) -> Option<NewItem> {
         let currency = currency(self.rng)?;
-        Some(NewItem { name: "I".to_owned(), currency, qty: self.rng.between(1, 3), amount: money(currency, self.rng) })
+        Some(NewItem {
+            name: "I".to_owned(),
+            currency,
+            qty: self.rng.between(1, 3),
+            amount: money(currency, self.rng),
+        })
     }
 
     fn item(&mut self, which: SourceRef) -> Option<ItemId> {
-        // Now and then another's.
-        let other =
-            if self.rng.chance(50) { self.some(which.merchant_id.0, |merchant| &merchant.sources)? } else { which.id.0 };
-        self.rng.recent(&self.books.sources.get(&other)?.items).map(ItemId)
+        // Occasionally an item of another source.
+        let other = if self.rng.chance(50) {
+            self.pick_recent(which.merchant_id.0, |merchant| &merchant.sources)?
+        } else {
+            which.id.0
+        };
+        self.rng.recent(&self.model.sources.get(&other)?.items).map(ItemId)
     }
 
-    fn line_changes(&mut self) -> ItemChanges {
-        let amount = if self.rng.chance(500) { Decimal::parse(&self.rng.between(1, 3).to_string()) } else { None };
+    fn item_changes(&mut self) -> ItemChanges {
+        let amount = if self.rng.chance(500) {
+            Decimal::parse(&self.rng.between(1, 3).to_string())
+        } else {
+            None
+        };
         let qty = if self.rng.chance(500) { Some(self.rng.between(1, 4)) } else { None };
         ItemChanges { name: None, qty, amount }
     }
 
     fn source_changes(&mut self) -> SourceChanges {
         let fee_bearer = if self.rng.chance(500) { Some(FeeBearer::Payee) } else { None };
-        SourceChanges { fee_bearer, note: Change::Set("N".to_owned()), ..SourceChanges::default() }
+        SourceChanges { fee_bearer, note: Patch::Set("N".to_owned()), ..SourceChanges::default() }
     }
 
     fn checkout(&mut self, id: i64) -> Option<NewCheckout> {
         let currency = currency(self.rng)?;
-        let line = |rng: &mut Rng| NewItem { name: "I".to_owned(), currency, qty: 1, amount: money(currency, rng) };
-        let items = (0..self.rng.between(1, 2)).map(|_| line(self.rng)).collect();
+        let item = |rng: &mut Rng| NewItem {
+            name: "I".to_owned(),
+            currency,
+            qty: 1,
+            amount: money(currency, rng),
+        };
+        let items = (0..self.rng.between(1, 2)).map(|_| item(self.rng)).collect();
         let counterparty_id = if self.rng.chance(200) { self.counterparty(id) } else { None };
         let expires_at = if self.rng.chance(200) { Some(self.expiry(id)) } else { None };
         Some(NewCheckout {
@@ -297,7 +376,7 @@ impl Clients<'_> {
     }
 
     fn expiry(&mut self, merchant: i64) -> Timestamp {
-        let time = self.books.time(merchant, self.now);
+        let time = self.model.time(merchant, self.now);
         Timestamp(match self.rng.below(20) {
             0 => time - self.rng.between(0, seconds(3)),
             1 => time + minutes(367 * 24 * 60),
@@ -308,53 +387,91 @@ impl Clients<'_> {
 
     fn account_for(&mut self, id: i64, operation: Operation) -> Option<i64> {
         for _ in 0..4 {
-            let account = self.some(id, |merchant| &merchant.accounts)?;
-            if self.books.accounts.get(&account).is_some_and(|found| found.operation == operation && found.active) {
+            let account = self.pick_recent(id, |merchant| &merchant.accounts)?;
+            if self
+                .model
+                .accounts
+                .get(&account)
+                .is_some_and(|found| found.operation == operation && found.active)
+            {
                 return Some(account);
             }
         }
-        self.some(id, |merchant| &merchant.accounts)
+        self.pick_recent(id, |merchant| &merchant.accounts)
     }
 
-    fn payout(&mut self, id: i64) -> Option<Declare> {
+    fn payout(&mut self, id: i64) -> Option<NewSession> {
         let account = self.account_for(id, Operation::Payout)?;
-        let method = self.books.accounts.get(&account)?.method;
+        let method = self.model.accounts.get(&account)?.method;
         let currency = match method {
             Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
-            Method::MtnMomoLbr if self.rng.chance(900) => Currency::parse(self.rng.pick(&["USD", "LRD"])?)?,
+            Method::MtnMomoLbr if self.rng.chance(900) => {
+                Currency::parse(self.rng.pick(&["USD", "LRD"])?)?
+            }
             _ => currency(self.rng)?,
         };
-        let wallet = self.some(id, |merchant| &merchant.wallets)?;
-        let fits = self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.currency == currency);
-        let wallet_id = if fits && self.rng.chance(600) || self.rng.chance(50) { Some(WalletId(wallet)) } else { None };
+        let wallet = self.pick_recent(id, |merchant| &merchant.wallets)?;
+        let fits =
+            self.model.wallets.get(&wallet).is_some_and(|wallet| wallet.currency == currency);
+        let wallet_id = if fits && self.rng.chance(600) || self.rng.chance(50) {
+            Some(WalletId(wallet))
+        } else {
+            None
+        };
         let expires_at = if self.rng.chance(500) { Some(self.expiry(id)) } else { None };
         let account_id = PaymentAccountId(account);
         let amount = money(currency, self.rng);
-        Some(Declare::Payout { account_field: "payment_account_id", wallet_id, account_id, amount, expires_at })
+        Some(NewSession::Payout {
+            account_field: "payment_account_id",
+            wallet_id,
+            account_id,
+            amount,
+            expires_at,
+        })
     }
 
-    fn transfer(&mut self, id: i64) -> Option<Declare> {
-        let own = self.books.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
-        let wallet = own.filter(|_| self.rng.chance(900)).or_else(|| self.some(id, |merchant| &merchant.wallets))?;
-        let currency = self.books.wallets.get(&wallet)?.currency;
+    fn transfer(&mut self, id: i64) -> Option<NewSession> {
+        let own = self.model.own_wallet(id, currency(self.rng)?).map(|(id, _)| id);
+        let wallet = own
+            .filter(|_| self.rng.chance(900))
+            .or_else(|| self.pick_recent(id, |merchant| &merchant.wallets))?;
+        let currency = self.model.wallets.get(&wallet)?.currency;
         let counterparty_id = self.counterparty(id)?;
         let amount = money(currency, self.rng);
-        Some(Declare::Transfer { wallet_id: WalletId(wallet), counterparty_id, amount, expires_at: self.expiry(id) })
+        Some(NewSession::Transfer {
+            wallet_id: WalletId(wallet),
+            counterparty_id,
+            amount,
+            expires_at: self.expiry(id),
+        })
     }
 
-    fn refund(&mut self, id: i64) -> Option<Declare> {
+    fn refund(&mut self, id: i64) -> Option<NewSession> {
         let mut chosen = None;
         for _ in 0..6 {
-            let execution = self.some(id, |merchant| &merchant.executions)?;
-            let found = self.books.executions.get(&execution)?;
-            // A payment whose refund failed or is under way: room that was taken is given back, and asked for again.
-            if let Some((original, found)) =
-                found.original.filter(|_| self.rng.chance(300)).and_then(|id| Some((id, self.books.executions.get(&id)?)))
+            let execution = self.pick_recent(id, |merchant| &merchant.executions)?;
+            let found = self.model.executions.get(&execution)?;
+            // A payment whose refund failed or is under way: room that was taken is given back, and
+            // asked for again.
+            if let Some((original, found)) = found
+                .original
+                .filter(|_| self.rng.chance(300))
+                .and_then(|id| Some((id, self.model.executions.get(&id)?)))
             {
-                chosen = Some((original, (found.figures.payer - found.refunded).max(0), found.outside));
+                chosen = Some((
+                    original,
+                    (found.figures.payer - found.refunded).max(0),
+                    found.outside_currency,
+                ));
             }
-            if found.operation == Operation::Collection && (found.stands() || self.rng.chance(40)) {
-                chosen = Some((execution, (found.figures.payer - found.refunded).max(0), found.outside));
+            if found.operation == Operation::Collection
+                && (found.is_settled() || self.rng.chance(40))
+            {
+                chosen = Some((
+                    execution,
+                    (found.figures.payer - found.refunded).max(0),
+                    found.outside_currency,
+                ));
             }
         }
         let (original, left, currency) = chosen?;
@@ -366,84 +483,114 @@ impl Clients<'_> {
             _ => self.rng.between(1, left.max(1)),
         };
         let amount = Decimal::parse(&Money::new(amount, currency).to_string())?;
-        Some(Declare::Refund { original_id: ExecutionId(original), amount, expires_at: self.expiry(id), reason: None })
+        Some(NewSession::Refund {
+            original_id: ExecutionId(original),
+            amount,
+            expires_at: self.expiry(id),
+            reason: None,
+        })
     }
 
     fn cancel(&mut self, id: i64) -> Option<Command> {
-        let session = self.some(id, |merchant| &merchant.sessions)?;
-        let kind = self.books.sessions.get(&session)?.kind;
+        let session = self.pick_recent(id, |merchant| &merchant.sessions)?;
+        let kind = self.model.sessions.get(&session)?.kind;
         Some(Command::CancelSession(MerchantId(id), kind, SessionId(session)))
     }
 
-    fn terms(&mut self, id: i64, session: i64) -> Option<Terms> {
-        let session = self.books.sessions.get(&session)?;
+    fn details(&mut self, id: i64, session: i64) -> Option<OperationDetails> {
+        let session = self.model.sessions.get(&session)?;
         Some(match session.kind {
             SessionKind::Checkout => {
                 let account = self.account_for(id, Operation::Collection)?;
-                let source = self.books.sources.get(&session.source?)?;
-                let currency = match self.books.accounts.get(&account)?.method {
+                let source = self.model.sources.get(&session.source?)?;
+                let currency = match self.model.accounts.get(&account)?.method {
                     Method::MtnMomoRwa if self.rng.chance(900) => Currency::parse("RWF")?,
                     _ if self.rng.chance(650) => source.currency,
                     _ => currency(self.rng)?,
                 };
-                Terms::Collection { account_id: PaymentAccountId(account), currency }
+                OperationDetails::Collection { account_id: PaymentAccountId(account), currency }
             }
             SessionKind::Payout => {
-                let account_id = if self.rng.chance(500) { session.account.map(PaymentAccountId) } else { None };
-                Terms::Payout { account_id, passcode_verified: false }
+                let account_id =
+                    if self.rng.chance(500) { session.account.map(PaymentAccountId) } else { None };
+                OperationDetails::Payout { account_id, passcode_verified: false }
             }
-            SessionKind::Transfer => Terms::Transfer,
-            SessionKind::Refund => Terms::Refund,
+            SessionKind::Transfer => OperationDetails::Transfer,
+            SessionKind::Refund => OperationDetails::Refund,
         })
     }
 
-    fn execute(&mut self, id: i64) -> Option<Item> {
-        let session = self.some(id, |merchant| &merchant.sessions)?;
-        let terms = self.terms(id, session)?;
+    fn execute(&mut self, id: i64) -> Option<QueuedCommand> {
+        let session = self.pick_recent(id, |merchant| &merchant.sessions)?;
+        let details = self.details(id, session)?;
         let request = Execute {
             merchant_id: MerchantId(id),
             reference_id: format!("{:016x}", self.rng.next()),
             session_id: SessionId(session),
-            terms,
+            details,
         };
         Some(self.with_passcode(request))
     }
 
     /// A payout's passcode is tried first, where one is set.
-    fn with_passcode(&mut self, request: Execute) -> Item {
-        let set = self.books.merchants.get(&request.merchant_id.0).is_some_and(|merchant| merchant.passcode_hash().is_some());
-        if matches!(request.terms, Terms::Payout { .. }) && set && self.rng.chance(900) {
+    fn with_passcode(&mut self, request: Execute) -> QueuedCommand {
+        let set = self
+            .model
+            .merchants
+            .get(&request.merchant_id.0)
+            .is_some_and(|merchant| merchant.passcode_hash().is_some());
+        if matches!(request.details, OperationDetails::Payout { .. }) && set && self.rng.chance(900)
+        {
             let right = self.rng.chance(700);
             let key = self.api_key();
-            return Item::untagged(Command::ReserveAttempt(request.clone(), key), Origin::Try(request, right));
+            return QueuedCommand::untagged(
+                Command::ReservePasscodeAttempt(request.clone(), key),
+                Origin::PasscodeAttempt(request, right),
+            );
         }
-        Item::asked(Command::Execute(request))
+        QueuedCommand::from_client(Command::Execute(request))
     }
 
-    /// A key that was used before, with the same body or with another.
-    fn again(&mut self, id: i64, other: bool) -> Option<Item> {
-        let execution = self.some(id, |merchant| &merchant.executions)?;
-        let known = self.books.executions.get(&execution)?;
-        let session = if other { self.some(known.merchant, |merchant| &merchant.sessions)? } else { known.session };
-        let same = match known.operation {
-            Operation::Collection => {
-                Terms::Collection { account_id: PaymentAccountId(known.account?), currency: known.outside }
-            }
-            Operation::Payout => Terms::Payout { account_id: None, passcode_verified: false },
-            Operation::Transfer => Terms::Transfer,
-            Operation::Refund => Terms::Refund,
+    /// A request with an idempotency key that was used before, with the same body or with another.
+    fn repeat_execution(&mut self, id: i64, other: bool) -> Option<QueuedCommand> {
+        let execution = self.pick_recent(id, |merchant| &merchant.executions)?;
+        let known = self.model.executions.get(&execution)?;
+        let session = if other {
+            self.pick_recent(known.merchant, |merchant| &merchant.sessions)?
+        } else {
+            known.session
         };
-        let terms = if other { self.terms(known.merchant, session)? } else { same };
+        let same = match known.operation {
+            Operation::Collection => OperationDetails::Collection {
+                account_id: PaymentAccountId(known.account?),
+                currency: known.outside_currency,
+            },
+            Operation::Payout => {
+                OperationDetails::Payout { account_id: None, passcode_verified: false }
+            }
+            Operation::Transfer => OperationDetails::Transfer,
+            Operation::Refund => OperationDetails::Refund,
+        };
+        let details = if other { self.details(known.merchant, session)? } else { same };
         let merchant_id = MerchantId(known.merchant);
-        let request = Execute { merchant_id, reference_id: known.reference.clone(), session_id: SessionId(session), terms };
+        let request = Execute {
+            merchant_id,
+            reference_id: known.reference.clone(),
+            session_id: SessionId(session),
+            details,
+        };
         Some(self.with_passcode(request))
     }
 
     fn wallet_status(&mut self, id: i64) -> Option<Command> {
-        let wallet = self.some(id, |merchant| &merchant.wallets)?;
-        let frozen = self.books.wallets.get(&wallet).is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
+        let wallet = self.pick_recent(id, |merchant| &merchant.wallets)?;
+        let frozen = self
+            .model
+            .wallets
+            .get(&wallet)
+            .is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
         if self.closing {
-            let open = self.books.can_be_credited(wallet).filter(|_| frozen)?;
+            let open = self.model.can_be_credited(wallet).filter(|_| frozen)?;
             return Some(Command::SetWalletStatus(WalletId(wallet), WalletStatus::Closed, open));
         }
         let status = match self.rng.below(12) {
@@ -464,16 +611,20 @@ impl Clients<'_> {
         Command::AdvanceClock(merchant, by)
     }
 
-    /// Mostly verified, so that there is something to pay out.
+    /// Merchants are mostly verified, so that they can pay out.
     fn merchant_changes(&mut self) -> MerchantChanges {
         MerchantChanges {
             verified: if self.rng.chance(300) { Some(self.rng.chance(800)) } else { None },
-            fee_tier: if self.rng.chance(100) { self.rng.pick(&["default", "gold"]).map(str::to_owned) } else { None },
+            fee_tier: if self.rng.chance(100) {
+                self.rng.pick(&["default", "gold"]).map(str::to_owned)
+            } else {
+                None
+            },
             fee_bearer: if self.rng.chance(700) { self.rng.pick(FeeBearer::ALL) } else { None },
         }
     }
 
-    /// One of few, so that now and then one is locked out.
+    /// One of few, so that some get locked.
     fn api_key(&mut self) -> ApiKeyId {
         ApiKeyId(self.rng.between(1, 3))
     }
@@ -481,10 +632,10 @@ impl Clients<'_> {
     fn passcode(&mut self, id: i64) -> Command {
         let merchant = MerchantId(id);
         let hash = Some(format!("hash-{}", self.rng.below(3))).filter(|_| self.rng.chance(800));
-        let stored = self.books.merchants.get(&id).and_then(|known| known.passcode_hash());
+        let stored = self.model.merchants.get(&id).and_then(|known| known.passcode_hash());
         match self.rng.below(5) {
             0 if id % 2 == 0 => Command::SetPasscode(merchant, hash),
-            1 => Command::ReserveChange(merchant, self.api_key()),
+            1 => Command::ReservePasscodeChange(merchant, self.api_key()),
             2 if stored.is_some() => Command::ReplacePasscode(merchant, stored, hash),
             3 => Command::UnlockPasscode(merchant),
             _ => Command::ReplacePasscode(merchant, Some("another".to_owned()), hash),
@@ -492,8 +643,8 @@ impl Clients<'_> {
     }
 
     fn resolve(&mut self) -> Option<Command> {
-        let id = self.rng.recent(&self.books.review_list)?;
-        let (_, kind) = *self.books.review_ids.get(&id)?;
+        let id = self.rng.recent(&self.model.review_list)?;
+        let (_, kind) = *self.model.review_ids.get(&id)?;
         let deadline = kind == ReviewKind::DeadlinePassed;
         let of_money = if self.rng.chance(50) { deadline } else { !deadline };
         let first = self.rng.chance(500);
@@ -506,17 +657,23 @@ impl Clients<'_> {
         Some(Command::ResolveReview(ReviewId(id), how, "seen".to_owned()))
     }
 
-    fn authenticate(&mut self, id: i64) -> Option<Item> {
+    fn authenticate(&mut self, id: i64) -> Option<QueuedCommand> {
         let mut chosen = None;
         for _ in 0..6 {
-            let execution = self.some(id, |merchant| &merchant.executions)?;
-            if chosen.is_none() || self.books.executions.get(&execution).is_some_and(|found| found.acts) {
+            let execution = self.pick_recent(id, |merchant| &merchant.executions)?;
+            if chosen.is_none()
+                || self.model.executions.get(&execution).is_some_and(|found| found.requires_action)
+            {
                 chosen = Some(execution);
             }
         }
         let execution = chosen?;
-        let known = self.books.executions.get(&execution)?;
-        let command = Command::Authenticate(MerchantId(known.merchant), known.reference.clone(), self.rng.chance(600));
-        Some(Item::untagged(command, Origin::Payer(ExecutionId(execution))))
+        let known = self.model.executions.get(&execution)?;
+        let command = Command::AuthenticateCard(
+            MerchantId(known.merchant),
+            known.reference.clone(),
+            self.rng.chance(600),
+        );
+        Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))
     }
 }

@@ -1,32 +1,32 @@
-//! A database in memory that behaves as a transactional one does: what is committed is seen at once by everybody (read
-//! committed), rows are locked until the end of a transaction, keys are unique, and a transaction takes place as a whole or
-//! not at all.
+//! A transactional database in memory: commits are visible to everybody at once (read committed),
+//! rows stay locked until the end of a transaction, keys are unique, and a transaction is atomic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use domain::decision::event::Event;
+use domain::decision::row::{Lookup, LookupOf, Row};
+use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
-use domain::event::Event;
-use domain::execution::Execution;
-use domain::ids::{ExecutionId, MerchantId, SessionId};
-use domain::ledger::Entry;
-use domain::session::{Session, SessionStatus};
-use domain::time::Timestamp;
-use domain::world::{Change, Key, Loaded, Lookup, LookupOf, Row, Table, Tables, World};
-use kola::store::StoreError;
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::time::Timestamp;
+use domain::ledger::account::Entry;
+use domain::payments::execution::Execution;
+use domain::payments::session::{Session, SessionStatus};
+use store::StoreError;
 
-/// A map that is iterated in the same order in every run.
+/// A map with the same order of iteration in every run.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// The rows of one table.
 pub struct Rows<R: Loaded> {
     pub by_id: Map<R::Id, Arc<R>>,
-    by_name: Map<R::Name, R::Id>,
+    by_alt_key: Map<R::AltKey, R::Id>,
 }
 
 impl<R: Loaded> Default for Rows<R> {
     fn default() -> Self {
-        Self { by_id: Map::default(), by_name: Map::default() }
+        Self { by_id: Map::default(), by_alt_key: Map::default() }
     }
 }
 
@@ -35,32 +35,34 @@ impl<R: Loaded> Rows<R> {
         self.by_id.get(&id)
     }
 
-    pub fn named(&self, name: &R::Name) -> Option<&Arc<R>> {
-        self.by_name.get(name).and_then(|id| self.by_id.get(id))
+    pub fn by_alt_key(&self, key: &R::AltKey) -> Option<&Arc<R>> {
+        self.by_alt_key.get(key).and_then(|id| self.by_id.get(id))
     }
 
     fn find(&self, lookup: &LookupOf<R>) -> Option<&Arc<R>> {
         match lookup {
             Lookup::Id(id) => self.get(*id),
-            Lookup::Name(name) => self.named(name),
+            Lookup::AltKey(key) => self.by_alt_key(key),
         }
     }
 
-    /// Whether a new row has the id of another, or its name.
+    /// Whether the id or the alternative key of a new row belongs to another row.
     fn is_taken(&self, row: &R) -> bool {
         self.by_id.contains_key(&row.id())
-            || row.name().is_some_and(|name| self.by_name.get(&name).is_some_and(|id| *id != row.id()))
+            || row
+                .alt_key()
+                .is_some_and(|key| self.by_alt_key.get(&key).is_some_and(|id| *id != row.id()))
     }
 
     fn put(&mut self, row: Arc<R>) -> Option<Arc<R>> {
-        if let Some(name) = row.name() {
-            self.by_name.insert(name, row.id());
+        if let Some(key) = row.alt_key() {
+            self.by_alt_key.insert(key, row.id());
         }
         self.by_id.insert(row.id(), row)
     }
 }
 
-/// What a transaction has written of one table and not committed.
+/// The uncommitted rows of one table, each with whether it is new.
 pub struct Written<R> {
     rows: Vec<(bool, Arc<R>)>,
 }
@@ -80,7 +82,7 @@ macro_rules! database {
         #[derive(Default)]
         pub struct Committed { $(pub $field: Rows<$row>),+ }
 
-        /// What a transaction has written and not committed.
+        /// The uncommitted rows of a transaction.
         #[derive(Default)]
         struct Draft { $($field: Written<$row>),+ }
 
@@ -89,10 +91,10 @@ macro_rules! database {
         pub struct Changes { $(pub $field: Changed<$row>),+ }
 
         impl Committed {
-            /// Reads a row for a world.
-            pub fn load(&self, key: &Key, tables: &mut Tables) {
+            /// Reads a row for a workspace.
+            pub fn load(&self, key: &RowKey, tables: &mut Tables) {
                 match key {
-                    $(Key::$variant(lookup) => tables.$field.load(lookup.clone(), self.$field.find(lookup).map(|row| (**row).clone()))),+
+                    $(RowKey::$variant(lookup) => tables.$field.load(lookup.clone(), self.$field.find(lookup).map(|row| (**row).clone()))),+
                 }
             }
 
@@ -111,7 +113,8 @@ macro_rules! database {
         }
 
         impl Database {
-            /// Locks the rows that the tables change and takes in what they are now; whether all are as they were read.
+            /// Locks the rows that the tables change and loads their present state. Returns whether
+            /// all are as they were read.
             pub fn confirm(&mut self, by: usize, tables: &mut Tables) -> Result<bool, StoreError> {
                 let mut same = true;
                 $(same &= self.confirm_table(by, &mut tables.$field, |all| &all.$field)?;)+
@@ -122,8 +125,8 @@ macro_rules! database {
                 let mut draft = Draft::default();
                 $(for change in tables.$field.changes() {
                     match change {
-                        Change::Insert(row) => draft.$field.rows.push((true, Arc::new(row.clone()))),
-                        Change::Update(row) => {
+                        RowChange::Insert(row) => draft.$field.rows.push((true, Arc::new(row.clone()))),
+                        RowChange::Update(row) => {
                             self.lock(by, &<$row as Loaded>::key(Lookup::Id(Row::id(row))))?;
                             draft.$field.rows.push((false, Arc::new(row.clone())));
                         }
@@ -138,26 +141,29 @@ macro_rules! database {
 each_table!(database);
 
 impl Committed {
-    /// Whether a row that commands can be about is this merchant's.
-    pub fn is_of(&self, key: &Key, owner: MerchantId) -> bool {
+    /// Whether a row that commands lock first belongs to this merchant.
+    pub fn is_of(&self, key: &RowKey, owner: MerchantId) -> bool {
         match key {
-            Key::Session(lookup) => self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner),
-            Key::Execution(lookup) => self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner),
+            RowKey::Session(lookup) => {
+                self.sessions.find(lookup).is_some_and(|row| row.merchant_id == owner)
+            }
+            RowKey::Execution(lookup) => {
+                self.executions.find(lookup).is_some_and(|row| row.merchant_id == owner)
+            }
             _ => false,
         }
     }
 }
 
-/// A transaction under way.
+/// An open transaction.
 #[derive(Default)]
 struct Open {
-    locks: Vec<Key>,
+    locks: Vec<RowKey>,
     draft: Draft,
     events: Vec<Event>,
     entries: Vec<Entry>,
 }
 
-/// A commit that took place.
 pub struct Commit {
     pub by: usize,
     pub changes: Changes,
@@ -165,26 +171,25 @@ pub struct Commit {
     pub entries: Vec<Entry>,
 }
 
-/// The database.
 #[derive(Default)]
 pub struct Database {
     pub rows: Committed,
     next_id: i64,
-    locks: Map<Key, usize>,
+    locks: Map<RowKey, usize>,
     open: Map<usize, Open>,
-    /// Executions that are not final, by merchant and when they are looked at by its clock.
+    /// Executions that are not final, by merchant and by their next check (merchant time).
     waiting: BTreeMap<MerchantId, BTreeSet<(i64, ExecutionId)>>,
     executed: Map<SessionId, ExecutionId>,
     pub active_sessions: BTreeSet<(i64, SessionId)>,
     pub commits: Vec<Commit>,
 }
 
-/// Another transaction holds a row for longer than this one waits.
+/// The error when another transaction holds a row for longer than this one waits.
 pub fn busy() -> StoreError {
     postgres("55P03", "canceling statement due to lock timeout")
 }
 
-/// The transaction has to be run again.
+/// The error after which the transaction has to be run again.
 pub fn conflict() -> StoreError {
     postgres("40P01", "deadlock detected")
 }
@@ -204,7 +209,7 @@ impl Database {
     }
 
     /// Locks a row until the end of the transaction.
-    pub fn lock(&mut self, by: usize, key: &Key) -> Result<(), StoreError> {
+    pub fn lock(&mut self, by: usize, key: &RowKey) -> Result<(), StoreError> {
         match self.locks.get(key) {
             Some(holder) if *holder == by => Ok(()),
             Some(_) => Err(busy()),
@@ -223,8 +228,8 @@ impl Database {
         rows: impl Fn(&Committed) -> &Rows<R>,
     ) -> Result<bool, StoreError> {
         let changed = table.changes().into_iter().filter_map(|change| match change {
-            Change::Update(row) => Some(row.id()),
-            Change::Insert(_) => None,
+            RowChange::Update(row) => Some(row.id()),
+            RowChange::Insert(_) => None,
         });
         let mut same = true;
         for id in changed.collect::<Vec<_>>() {
@@ -233,25 +238,26 @@ impl Database {
                 continue;
             }
             self.lock(by, &key)?;
-            let row = rows(&self.rows).get(id).ok_or(StoreError::Odd("a row to lock is gone"))?;
+            let row =
+                rows(&self.rows).get(id).ok_or(StoreError::Unexpected("a row to lock is gone"))?;
             same &= table.confirm((**row).clone());
         }
         Ok(same)
     }
 
-    /// Writes what a world changed, in this transaction.
-    pub fn persist(&mut self, by: usize, world: &World) -> Result<(), StoreError> {
-        self.write(by, &world.tables)?;
+    /// Writes the changes of a workspace in this transaction.
+    pub fn persist(&mut self, by: usize, work: &Workspace) -> Result<(), StoreError> {
+        self.write(by, &work.tables)?;
         if self.clashes(by) {
             return Err(postgres("23505", "duplicate key value violates unique constraint"));
         }
         let open = self.open.entry(by).or_default();
-        open.events.clone_from(&world.events);
-        open.entries.clone_from(&world.entries);
+        open.events.clone_from(&work.events);
+        open.entries.clone_from(&work.entries);
         Ok(())
     }
 
-    /// Whether a unique key would be there twice.
+    /// Whether a unique key would exist twice.
     fn clashes(&self, by: usize) -> bool {
         let Some(open) = self.open.get(&by) else { return false };
         let second = |(new, row): &(bool, Arc<Execution>)| {
@@ -261,7 +267,6 @@ impl Database {
         self.rows.has_clash(&open.draft) || open.draft.executions.rows.iter().any(second)
     }
 
-    /// Makes what was written last for ever.
     pub fn commit(&mut self, by: usize) -> Result<(), StoreError> {
         if self.clashes(by) {
             self.rollback(by);
@@ -302,14 +307,13 @@ impl Database {
         }
     }
 
-    /// Undoes what was not committed.
     pub fn rollback(&mut self, by: usize) {
         for key in self.open.remove(&by).into_iter().flat_map(|open| open.locks) {
             self.locks.remove(&key);
         }
     }
 
-    /// The executions that the product's worker finds due: merchant by merchant, of each its share.
+    /// The executions that the product's job finds due: an equal share for each merchant.
     pub fn due_executions(&self, now: i64, limit: usize) -> Vec<(ExecutionId, MerchantId)> {
         let now = Timestamp(now);
         let mut due: Vec<Vec<(ExecutionId, MerchantId)>> = vec![];
@@ -324,7 +328,7 @@ impl Database {
         due.into_iter().flat_map(|of_one| of_one.into_iter().take(share)).take(limit).collect()
     }
 
-    /// When the next execution falls due.
+    /// When the next execution falls due, in server time.
     pub fn next_due(&self) -> Option<i64> {
         let first = |(merchant, waiting): (&MerchantId, &BTreeSet<(i64, ExecutionId)>)| {
             let (at, _) = waiting.first()?;
@@ -335,7 +339,8 @@ impl Database {
 
     /// The sessions that the product's query finds due.
     pub fn due_sessions(&self, now: i64, limit: usize) -> Vec<(SessionId, MerchantId)> {
-        let furthest = self.rows.merchants.by_id.values().map(|row| row.clock_offset_us).max().unwrap_or(0);
+        let furthest =
+            self.rows.merchants.by_id.values().map(|row| row.clock_offset_us).max().unwrap_or(0);
         let sessions = self.active_sessions.iter().take_while(|(at, _)| *at <= now + furthest);
         let rows = sessions.filter_map(|(_, id)| self.rows.sessions.get(*id));
         let over = |row: &&Arc<Session>| {

@@ -1,25 +1,25 @@
-//! Commands, outcomes and faults in a few words each, so that a history can be read.
+//! One short line for each command, outcome and fault of a history.
 
-use domain::command::{Answer, Command};
-use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
-use domain::execution::{Execution, Word};
-use domain::merchant::MerchantChanges;
-use domain::session::Declare;
+use domain::decision::command::{Command, Output};
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::currency::Currency;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::Execution;
+use domain::payments::outcome::ProviderOutcome;
 use kola::engine::{Failure, Outcome};
 
-use crate::plan::{Call, Fault};
+use crate::plan::{Fault, StoreCall};
 
-/// All kinds of commands.
 pub const KINDS: &[&str] = &[
     "CreateMerchant",
-    "CreateKey",
-    "RevokeKey",
+    "CreateApiKey",
+    "RevokeApiKey",
     "SetPasscode",
-    "ReserveChange",
+    "ReservePasscodeChange",
     "ReplacePasscode",
-    "ReserveAttempt",
-    "EndAttempt",
+    "ReservePasscodeAttempt",
+    "FinishPasscodeAttempt",
     "AdvanceClock",
     "FundWallet",
     "SetWalletStatus",
@@ -36,31 +36,31 @@ pub const KINDS: &[&str] = &[
     "UpdateItem",
     "RemoveItem",
     "CreateCheckout",
-    "OpenPage",
-    "Declare",
+    "OpenCheckoutPage",
+    "CreateSession",
     "CancelSession",
     "ExpireSession",
     "Execute",
-    "Claim",
-    "Hear",
-    "Authenticate",
+    "ClaimExecution",
+    "RecordOutcome",
+    "AuthenticateCard",
     "ResolveReview",
     "UpdateMerchant",
     "UnlockPasscode",
 ];
 
-/// Which kind a command is, as an index of [`KINDS`]. A new variant does not compile without one.
+/// The kind of a command, as an index of [`KINDS`]. A new variant does not compile without one.
 pub fn kind(command: &Command) -> usize {
     match command {
-        Command::By(_, command) => kind(command),
+        Command::Authenticated(_, command) => kind(command),
         Command::CreateMerchant(_) => 0,
-        Command::CreateKey(..) => 1,
-        Command::RevokeKey(..) => 2,
+        Command::CreateApiKey(..) => 1,
+        Command::RevokeApiKey(..) => 2,
         Command::SetPasscode(..) => 3,
-        Command::ReserveChange(..) => 4,
+        Command::ReservePasscodeChange(..) => 4,
         Command::ReplacePasscode(..) => 5,
-        Command::ReserveAttempt(..) => 6,
-        Command::EndAttempt(..) => 7,
+        Command::ReservePasscodeAttempt(..) => 6,
+        Command::FinishPasscodeAttempt(..) => 7,
         Command::AdvanceClock(..) => 8,
         Command::FundWallet(..) => 9,
         Command::SetWalletStatus(..) => 10,
@@ -77,62 +77,84 @@ pub fn kind(command: &Command) -> usize {
         Command::UpdateItem(..) => 21,
         Command::RemoveItem(..) => 22,
         Command::CreateCheckout(..) => 23,
-        Command::OpenPage(..) => 24,
-        Command::Declare(..) => 25,
+        Command::OpenCheckoutPage(..) => 24,
+        Command::CreateSession(..) => 25,
         Command::CancelSession(..) => 26,
         Command::ExpireSession(_) => 27,
         Command::Execute(_) => 28,
-        Command::Claim(_) => 29,
-        Command::Hear(..) => 30,
-        Command::Authenticate(..) => 31,
+        Command::ClaimExecution(_) => 29,
+        Command::RecordOutcome(..) => 30,
+        Command::AuthenticateCard(..) => 31,
         Command::ResolveReview(..) => 32,
         Command::UpdateMerchant(..) => 33,
         Command::UnlockPasscode(_) => 34,
     }
 }
 
-/// A command in a few words.
 pub fn command(command: &Command) -> String {
     let name = KINDS.get(kind(command)).copied().unwrap_or_default();
     let what = match command {
-        Command::By(caller, command) => return format!("{} by key {}", self::command(command), caller.api_key_id),
-        Command::CreateMerchant(new) => format!("verified {}, {} currencies", new.verified, new.currencies.len()),
+        Command::Authenticated(caller, command) => {
+            return format!("{} by key {}", self::command(command), caller.api_key_id);
+        }
+        Command::CreateMerchant(new) => {
+            format!("verified {}, {} currencies", new.verified, new.currencies.len())
+        }
         Command::UpdateMerchant(_, changes) => changed(changes),
         Command::AdvanceClock(_, by) => format!("by {by} s"),
         Command::FundWallet(id, money, _) => format!("{id} with {money} {}", money.currency),
         Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
         Command::CreateParty(_, new) => format!("phone {}", new.phone),
-        Command::CreateCounterparty(_, _, party) => format!("party {}", optional(party.map(|id| id.0))),
-        Command::UpdateCounterparty(_, id, _, party) => format!("{id} party {}", optional(party.set().map(|id| id.0))),
-        Command::CreateAccount(_, new) => format!("party {}, {} {}", new.party_id, new.operation, new.method),
-        Command::RevokeKey(_, id) => id.to_string(),
+        Command::CreateCounterparty(_, _, party) => {
+            format!("party {}", optional(party.map(|id| id.0)))
+        }
+        Command::UpdateCounterparty(_, id, _, party) => {
+            format!("{id} party {}", optional(party.set().map(|id| id.0)))
+        }
+        Command::CreateAccount(_, new) => {
+            format!("party {}, {} {}", new.party_id, new.operation, new.method)
+        }
+        Command::RevokeApiKey(_, id) => id.to_string(),
         Command::DeactivateAccount(_, id) => id.to_string(),
         Command::CreateSource(_, new) => {
-            format!("{} for {} in {}, {} bears", new.kind, new.counterparty_id, new.currency, new.fee_bearer)
+            format!(
+                "{} for {} in {}, {} bears",
+                new.kind, new.counterparty_id, new.currency, new.fee_bearer
+            )
         }
         Command::UpdateSource(which, _)
         | Command::PublishSource(which)
         | Command::CancelSource(which)
-        | Command::OpenPage(which, _) => which.id.to_string(),
-        Command::AddItem(which, new) => format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency),
-        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => format!("{id} of {}", which.id),
+        | Command::OpenCheckoutPage(which, _) => which.id.to_string(),
+        Command::AddItem(which, new) => {
+            format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency)
+        }
+        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => {
+            format!("{id} of {}", which.id)
+        }
         Command::CreateCheckout(_, new) => {
             let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
-            let total = domain::money::Money::new(total, new.currency);
+            let total = domain::kernel::money::Money::new(total, new.currency);
             format!("phone {}, {total} {}", new.party.phone, new.currency)
         }
-        Command::Declare(_, request) => declaration(request),
+        Command::CreateSession(_, request) => declaration(request),
         Command::CancelSession(_, _, id) | Command::ExpireSession(id) => format!("session {id}"),
-        Command::Execute(request) | Command::ReserveAttempt(request, _) => execution(request),
-        Command::EndAttempt(_, id, right) => format!("{id}, right: {right}"),
-        Command::Claim(id) => format!("execution {id}"),
-        Command::Hear(id, said) => format!("execution {id}: {}", word(said)),
-        Command::Authenticate(_, reference, success) => format!("key {}: {success}", short(reference)),
+        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => {
+            execution(request)
+        }
+        Command::FinishPasscodeAttempt(_, id, right) => format!("{id}, right: {right}"),
+        Command::ClaimExecution(id) => format!("execution {id}"),
+        Command::RecordOutcome(id, outcome) => {
+            format!("execution {id}: {}", provider_outcome(outcome))
+        }
+        Command::AuthenticateCard(_, reference, success) => {
+            format!("key {}: {success}", short(reference))
+        }
         Command::ResolveReview(id, how, _) => format!("{id} {how:?}"),
-        Command::CreateKey(..)
+        Command::CreateApiKey(..)
         | Command::SetPasscode(..)
         | Command::UnlockPasscode(_)
-        | Command::ReserveChange(..)
+        | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..) => String::new(),
     };
     match command.merchant() {
@@ -156,98 +178,120 @@ fn short(text: &str) -> &str {
     text.get(..6).unwrap_or(text)
 }
 
-fn declaration(request: &Declare) -> String {
+fn declaration(request: &NewSession) -> String {
     match request {
-        Declare::Checkout { source_id, .. } => format!("checkout of source {source_id}"),
-        Declare::Payout { wallet_id, account_id, amount, .. } => {
+        NewSession::Checkout { source_id, .. } => format!("checkout of source {source_id}"),
+        NewSession::Payout { wallet_id, account_id, amount, .. } => {
             let wallet = optional(wallet_id.map(|id| id.0));
-            format!("payout of {amount} {} from wallet {wallet} to account {account_id}", amount.currency)
+            format!(
+                "payout of {amount} {} from wallet {wallet} to account {account_id}",
+                amount.currency
+            )
         }
-        Declare::Transfer { wallet_id, counterparty_id, amount, .. } => {
-            format!("transfer of {amount} {} from wallet {wallet_id} to counterparty {counterparty_id}", amount.currency)
+        NewSession::Transfer { wallet_id, counterparty_id, amount, .. } => {
+            format!(
+                "transfer of {amount} {} from wallet {wallet_id} to counterparty {counterparty_id}",
+                amount.currency
+            )
         }
-        Declare::Refund { original_id, amount, .. } => {
-            // A decimal has no currency yet: its cents are shown.
-            let cents = ["USD", "RWF"].iter().filter_map(|code| amount.to_money(Currency::parse(code)?).ok()).next();
-            format!("refund of {} of execution {original_id}", cents.map_or_else(String::new, |money| money.to_string()))
+        NewSession::Refund { original_id, amount, .. } => {
+            // The amount has no currency yet, and is shown in one that fits its decimals.
+            let cents = ["USD", "RWF"]
+                .iter()
+                .filter_map(|code| amount.to_money(Currency::parse(code)?).ok())
+                .next();
+            format!(
+                "refund of {} of execution {original_id}",
+                cents.map_or_else(String::new, |money| money.to_string())
+            )
         }
     }
 }
 
 fn execution(request: &Execute) -> String {
-    let terms = match request.terms {
-        Terms::Collection { account_id, currency } => format!("collect {currency} from account {account_id}"),
-        Terms::Payout { .. } => "pay out".to_owned(),
-        Terms::Transfer => "transfer".to_owned(),
-        Terms::Refund => "refund".to_owned(),
+    let details = match request.details {
+        OperationDetails::Collection { account_id, currency } => {
+            format!("collect {currency} from account {account_id}")
+        }
+        OperationDetails::Payout { .. } => "pay out".to_owned(),
+        OperationDetails::Transfer => "transfer".to_owned(),
+        OperationDetails::Refund => "refund".to_owned(),
     };
-    format!("session {}, key {}: {terms}", request.session_id, short(&request.reference_id))
+    format!("session {}, key {}: {details}", request.session_id, short(&request.reference_id))
 }
 
-/// A provider's word.
-pub fn word(word: &Word) -> String {
-    match word {
-        Word::Succeeded { amount: Some(amount), .. } => format!("succeeded with {amount} {}", amount.currency),
-        Word::Succeeded { amount: None, .. } => "succeeded".to_owned(),
-        Word::Declined { .. } => "declined".to_owned(),
-        Word::NeedsAction { .. } => "needs action".to_owned(),
-        Word::Accepted => "accepted".to_owned(),
-        Word::Unknown => "silence".to_owned(),
-        Word::NeverSeen => "never seen".to_owned(),
+fn provider_outcome(outcome: &ProviderOutcome) -> String {
+    match outcome {
+        ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
+            format!("succeeded with {amount} {}", amount.currency)
+        }
+        ProviderOutcome::Succeeded { amount: None, .. } => "succeeded".to_owned(),
+        ProviderOutcome::Declined { .. } => "declined".to_owned(),
+        ProviderOutcome::NeedsAction { .. } => "needs action".to_owned(),
+        ProviderOutcome::Accepted => "accepted".to_owned(),
+        ProviderOutcome::Unknown => "silence".to_owned(),
+        ProviderOutcome::NeverSeen => "never seen".to_owned(),
     }
 }
 
 fn state(row: &Execution) -> String {
-    let disputed = if row.disputed { ", disputed" } else { "" };
-    format!("execution {} {} {}{disputed}", row.id, row.operation, row.status)
+    let in_review = if row.in_review { ", in review" } else { "" };
+    format!("execution {} {} {}{in_review}", row.id, row.operation, row.status)
 }
 
-/// An outcome in a few words.
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Ok(answer) => answered(answer),
-        Err(Failure::Rejected(reasons)) => {
-            let reasons: Vec<&str> = reasons.iter().map(domain::rejection::Rejection::kind).collect();
+        Err(Failure::Refused(reasons)) => {
+            let reasons: Vec<&str> =
+                reasons.iter().map(domain::kernel::refusal::Refusal::kind).collect();
             format!("refused: {}", reasons.join(", "))
         }
         Err(failure) => format!("failed: {failure}"),
     }
 }
 
-fn answered(answer: &Answer) -> String {
+fn answered(answer: &Output) -> String {
     match answer {
-        Answer::Done => "done".to_owned(),
-        Answer::Changed(changed) => format!("changed: {changed}"),
-        Answer::Merchant(row, wallets) => {
-            let wallets: Vec<String> = wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
+        Output::Done => "done".to_owned(),
+        Output::Changed(changed) => format!("changed: {changed}"),
+        Output::Merchant(row, wallets) => {
+            let wallets: Vec<String> =
+                wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
             format!("merchant {}, wallets {}", row.id, wallets.join(", "))
         }
-        Answer::UpdatedMerchant(row) => format!("merchant {}", row.id),
-        Answer::ApiKey(row) => format!("key {}", row.id),
-        Answer::Passcode(attempt) => format!("passcode set: {}", attempt.is_some()),
-        Answer::Time(time) => time.to_string(),
-        Answer::Wallet(row) => format!("wallet {} {}, {} {} available", row.id, row.status, row.available(), row.currency),
-        Answer::Party(row) => format!("party {}", row.id),
-        Answer::Counterparty(row) => format!("counterparty {}", row.id),
-        Answer::Account(row) => format!("account {}", row.id),
-        Answer::Source(row) => format!("source {} {}", row.id, row.status),
-        Answer::Item(row) => format!("item {}", row.id),
-        Answer::Checkout(made) => format!("source {}, party {}", made.source.id, made.party.id),
-        Answer::Page(row) => format!("page {}", row.id),
-        Answer::Session(row) => format!("session {} {} {}", row.id, row.kind, row.status),
-        Answer::Executed(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
-        Answer::Executed(done) => state(&done.execution),
-        Answer::Claimed(None) => "nothing to do".to_owned(),
-        Answer::Claimed(Some(job)) => format!("{:?}", job.task),
-        Answer::Settled(done) => {
-            let again = if done.job.is_some() { ", to be sent again" } else { "" };
+        Output::UpdatedMerchant(row) => format!("merchant {}", row.id),
+        Output::ApiKey(row) => format!("key {}", row.id),
+        Output::Passcode(attempt) => format!("passcode set: {}", attempt.is_some()),
+        Output::Time(time) => time.to_string(),
+        Output::Wallet(row) => format!(
+            "wallet {} {}, {} {} available",
+            row.id,
+            row.status,
+            row.available(),
+            row.currency
+        ),
+        Output::Party(row) => format!("party {}", row.id),
+        Output::Counterparty(row) => format!("counterparty {}", row.id),
+        Output::Account(row) => format!("account {}", row.id),
+        Output::Source(row) => format!("source {} {}", row.id, row.status),
+        Output::Item(row) => format!("item {}", row.id),
+        Output::Checkout(made) => format!("source {}, party {}", made.source.id, made.party.id),
+        Output::Page(row) => format!("page {}", row.id),
+        Output::Session(row) => format!("session {} {} {}", row.id, row.kind, row.status),
+        Output::Executed(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
+        Output::Executed(done) => state(&done.execution),
+        Output::Claimed(None) => "nothing to do".to_owned(),
+        Output::Claimed(Some(job)) => format!("{:?}", job.kind),
+        Output::OutcomeRecorded(done) => {
+            let again = if done.call.is_some() { ", to be sent again" } else { "" };
             format!("{}{again}", state(&done.execution))
         }
-        Answer::Review(row) => format!("review {} {} {}", row.id, row.kind, row.status),
+        Output::Review(row) => format!("review {} {} {}", row.id, row.kind, row.status),
     }
 }
 
-/// A fault, as it is counted.
+/// The name under which a fault is counted.
 pub const fn fault(fault: Fault) -> &'static str {
     match fault {
         Fault::Interleave => "batch of another process in the middle",
@@ -262,15 +306,14 @@ pub const fn fault(fault: Fault) -> &'static str {
     }
 }
 
-/// A call of a lane to its store.
-pub const fn call(call: Call) -> &'static str {
+pub const fn store_call(call: StoreCall) -> &'static str {
     match call {
-        Call::Reserve => "reserving ids",
-        Call::Open => "opening a transaction",
-        Call::Load => "loading rows",
-        Call::Confirm => "locking rows",
-        Call::Persist => "writing rows",
-        Call::Commit => "committing",
+        StoreCall::Reserve => "reserving ids",
+        StoreCall::Open => "opening a transaction",
+        StoreCall::Load => "loading rows",
+        StoreCall::Confirm => "locking rows",
+        StoreCall::Persist => "writing rows",
+        StoreCall::Commit => "committing",
     }
 }
 

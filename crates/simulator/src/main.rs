@@ -1,5 +1,6 @@
-//! Runs kola's own decisions and lanes on a simulated database, clock, network and providers: one thread, one seed. What an
-//! oracle and the invariants find can be run again exactly.
+//! Runs kola's own decisions and lanes on a simulated database, clock, network and providers. A run
+//! has one thread and one seed, so that whatever the oracle and the invariants find can be repeated
+//! exactly.
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -8,34 +9,37 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::plan::{Id, Plan, Script};
-use crate::tally::Tally;
+use crate::statistics::Statistics;
 
-mod book;
 mod checks;
 mod clients;
 mod compare;
 mod db;
 mod describe;
-mod end;
-mod follow;
-mod item;
+mod drain;
+mod environment;
+mod faults;
 #[cfg(feature = "mutants")]
 mod mutants;
-mod net;
-mod networks;
 mod oracle;
 mod plan;
+mod processes;
+mod providers;
+mod queued_command;
+mod results;
 mod rng;
 mod shrink;
 mod sim;
-mod store;
-mod tally;
+mod sim_store;
+mod statistics;
+mod tariff;
 
-/// Of what is wrong so many characters are shown.
-const WRONG: usize = 700;
+/// How many characters of a violation's details are shown.
+const MAX_DETAILS: usize = 700;
 
-/// Runs kola's decisions and engine on a simulated database, clock, network and providers, with random requests and faults,
-/// and checks every step against a second opinion. The same seed is always the same history.
+/// Runs kola's decisions and engine on a simulated database, clock, network and providers, with
+/// random requests and faults, and checks every step against a second opinion. The same seed is
+/// always the same history.
 ///
 /// Exits with 1 when a rule was broken, after it has shown the shortest history that breaks it.
 #[derive(Parser)]
@@ -69,8 +73,8 @@ struct Args {
     #[cfg(feature = "mutants")]
     #[arg(long, default_value_t = 0)]
     mutant: usize,
-    /// Tries every deliberate fault: each must be found. With --seconds it is tried as often as there is time for, at least
-    /// once each.
+    /// Tries every deliberate fault: each must be found. With --seconds it is tried as often as
+    /// there is time for, at least once each.
     #[cfg(feature = "mutants")]
     #[arg(long)]
     mutants: bool,
@@ -83,113 +87,136 @@ fn main() -> ExitCode {
     #[cfg(feature = "mutants")]
     {
         if args.mutants {
-            return code(mutants::table(args.seconds.map(Duration::from_secs)));
+            return exit_code(mutants::table(args.seconds.map(Duration::from_secs)));
         }
         domain::mutants::choose(args.mutant);
     }
-    let fine = match (args.seed, args.seconds) {
-        (Some(seed), _) => one(seed, &args),
-        (None, Some(seconds)) => fresh(Duration::from_secs(seconds), &args),
-        (None, None) => one(1, &args),
+    let passed = match (args.seed, args.seconds) {
+        (Some(seed), _) => run_one(seed, &args),
+        (None, Some(seconds)) => run_fresh(Duration::from_secs(seconds), &args),
+        (None, None) => run_one(1, &args),
     };
-    code(fine)
+    exit_code(passed)
 }
 
-fn code(fine: bool) -> ExitCode {
-    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+fn exit_code(passed: bool) -> ExitCode {
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one seed; whether nothing was found.
-fn one(seed: u64, args: &Args) -> bool {
+/// Runs one seed. Returns whether no violation was found.
+fn run_one(seed: u64, args: &Args) -> bool {
     let report = match &args.only {
         None => sim::run(seed, args.steps, Script::Draw, true, false),
         Some(only) => {
             let plan = sim::run(seed, args.steps, Script::Record, false, false).plan;
-            let kept = kept(only);
+            let kept = parse_ids(only);
             let plan: Plan = plan.into_iter().filter(|(id, _)| kept.contains(id)).collect();
             sim::run(seed, args.steps, Script::Replay(Rc::new(plan)), true, true)
         }
     };
     if report.found.is_none() {
-        report.tally.print();
+        report.statistics.print();
         return true;
     }
     if args.only.is_some() {
         show_history(&report.history, args.history);
         if let Some(found) = &report.found {
-            println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+            println!("\n{}: {}", found.violation.check, truncate(&found.violation.what));
         }
         return false;
     }
-    fail(seed, args);
+    report_failure(seed, args);
     false
 }
 
-/// What `--only` keeps.
-fn kept(only: &str) -> Vec<Id> {
-    let id = |word: &str| word.split_once('.').and_then(|(step, number)| Some((step.parse().ok()?, number.parse().ok()?)));
+/// The ids that `--only` lists.
+fn parse_ids(only: &str) -> Vec<Id> {
+    let id = |word: &str| {
+        word.split_once('.')
+            .and_then(|(step, number)| Some((step.parse().ok()?, number.parse().ok()?)))
+    };
     only.split(',').filter_map(id).collect()
 }
 
-/// Fresh seeds for so long, until one finds something; whether none did.
-fn fresh(time: Duration, args: &Args) -> bool {
+/// Runs fresh seeds for `time`, or until one finds a violation. Returns whether none did.
+fn run_fresh(time: Duration, args: &Args) -> bool {
     let begun = Instant::now();
-    let random = || kola::clock::random().map(|bytes| u64::from_be_bytes(bytes) >> 16);
+    let random = || store::clock::random().map(|bytes| u64::from_be_bytes(bytes) >> 16);
     let Some(first) = args.first.or_else(|| random().ok()) else { return false };
-    let mut tally = Tally::default();
+    let mut statistics = Statistics::default();
     let mut seed = first;
     while begun.elapsed() < time {
         let report = sim::run(seed, args.steps, Script::Draw, true, false);
         if report.found.is_some() {
-            fail(seed, args);
+            report_failure(seed, args);
             return false;
         }
-        tally.add(&report.tally);
+        statistics.add(&report.statistics);
         seed += 1;
     }
     println!("Seeds {first} to {}", seed - 1);
-    tally.print();
+    statistics.print();
     true
 }
 
-/// Shows what a failing seed does, as shortly as it can be.
-fn fail(seed: u64, args: &Args) {
+/// Shows the shortest history of a failing seed that is found.
+fn report_failure(seed: u64, args: &Args) {
     let report = sim::run(seed, args.steps, Script::Record, true, args.whole);
     let Some(found) = &report.found else { return };
     let when = if found.at_end { "when all was quiet after step" } else { "in step" };
-    println!("FOUND by seed {seed} {when} {}, after {} commands: {}", found.step, found.commands, found.violation.check);
+    println!(
+        "FOUND by seed {seed} {when} {}, after {} commands: {}",
+        found.step, found.commands, found.violation.check
+    );
     #[cfg(feature = "mutants")]
-    let with = if args.mutant > 0 { format!("--features mutants -- --mutant {} ", args.mutant) } else { "-- ".to_owned() };
+    let with = if args.mutant > 0 {
+        format!("--features mutants -- --mutant {} ", args.mutant)
+    } else {
+        "-- ".to_owned()
+    };
     #[cfg(not(feature = "mutants"))]
     let with = "-- ";
-    let again = format!("cargo run --release -p simulator {with}--seed {seed} --steps {}", found.step);
+    let again =
+        format!("cargo run --release -p simulator {with}--seed {seed} --steps {}", found.step);
     if args.whole {
         show_history(&report.history, args.history);
-        println!("\n{}: {}\n\nAgain: {again} --whole", found.violation.check, cut(&found.violation.what));
+        println!(
+            "\n{}: {}\n\nAgain: {again} --whole",
+            found.violation.check,
+            truncate(&found.violation.what)
+        );
         return;
     }
     let short = shrink::shrink(seed, &report, Duration::from_secs(args.shrink_seconds));
     let Some(short) = short else {
-        println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+        println!("\n{}: {}", found.violation.check, truncate(&found.violation.what));
         println!("\nNo shorter history was found.\nAgain: {again} --whole");
         return;
     };
-    let tally = &short.report.tally;
-    println!("\nThe shortest history that was found, {} commands of {}:\n", tally.commands, found.commands);
+    let statistics = &short.report.statistics;
+    println!(
+        "\nThe shortest history that was found, {} commands of {}:\n",
+        statistics.commands, found.commands
+    );
     show_history(&short.report.history, args.history);
     if let Some(found) = &short.report.found {
-        println!("\n{}: {}", found.violation.check, cut(&found.violation.what));
+        println!("\n{}: {}", found.violation.check, truncate(&found.violation.what));
     }
-    let ids: Vec<String> = short.plan.keys().map(|(step, number)| format!("{step}.{number}")).collect();
+    let ids: Vec<String> =
+        short.plan.keys().map(|(step, number)| format!("{step}.{number}")).collect();
     println!("\nAgain:             {again}");
     println!("Only what is here: {again} --only {}", ids.join(","));
 }
 
-fn cut(what: &str) -> String {
-    if what.chars().count() <= WRONG { what.to_owned() } else { what.chars().take(WRONG).chain("...".chars()).collect() }
+fn truncate(details: &str) -> String {
+    if details.chars().count() <= MAX_DETAILS {
+        details.to_owned()
+    } else {
+        details.chars().take(MAX_DETAILS).chain("...".chars()).collect()
+    }
 }
 
-/// The last lines of a history. Times are those of the simulated world, `p0` is the first process.
+/// Prints the last lines of a history. Times are simulated ones; `p0` is the first process.
 fn show_history(history: &[String], most: usize) {
     let left_out = history.len().saturating_sub(most);
     if left_out > 0 {
@@ -202,52 +229,81 @@ fn show_history(history: &[String], most: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    fn found(seed: u64, steps: u64) -> Option<sim::Found> {
-        sim::run(seed, steps, Script::Draw, true, false).found
+    /// Runs `check` for each element, on as many threads as there are processors. A run itself stays
+    /// on one thread.
+    fn for_each_in_parallel<T: Sync>(elements: &[T], check: impl Fn(&T) + Sync) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(element) = elements.get(next.fetch_add(1, Ordering::Relaxed)) {
+                check(element);
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
     }
 
-    /// Seeds that once found something: seed, steps, what it was.
     #[test]
     fn what_was_found_before_stays_mended() {
-        for line in include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let is_seed = |line: &&str| !line.starts_with('#') && !line.is_empty();
+        let lines: Vec<&str> = include_str!("../seeds.txt").lines().filter(is_seed).collect();
+        for_each_in_parallel(&lines, |line| {
             let mut words = line.split_whitespace();
-            let (seed, steps) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
-            let found = found(seed, steps);
+            let (seed, steps) =
+                (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+            let found = sim::run(seed, steps, Script::Draw, true, false).found;
             assert!(found.is_none(), "{line}: {found:?}");
-        }
+        });
     }
 
     #[test]
     fn one_seed_is_one_history_drawn_or_written_down() {
-        for seed in 1..=12 {
+        let seeds: Vec<u64> = (1..=12).collect();
+        for_each_in_parallel(&seeds, |&seed| {
             let first = sim::run(seed, 1_000, Script::Record, true, true);
             assert!(first.found.is_none(), "{seed}: {:?}", first.found);
             let second = sim::run(seed, 1_000, Script::Record, true, true);
             assert!(first.history == second.history, "seed {seed} has two histories");
             let replayed = sim::run(seed, 1_000, Script::Replay(Rc::new(first.plan)), true, true);
             let differs = first.history.iter().zip(&replayed.history).find(|(a, b)| a != b);
-            assert!(differs.is_none() && first.history.len() == replayed.history.len(), "seed {seed} replayed: {differs:?}");
-        }
+            assert!(
+                differs.is_none() && first.history.len() == replayed.history.len(),
+                "seed {seed} replayed: {differs:?}"
+            );
+        });
     }
 
     #[test]
     fn every_kind_of_command_is_sent_and_every_fault_happens() {
-        let mut tally = Tally::default();
-        for seed in 1..=40 {
+        let statistics = Mutex::new(Statistics::default());
+        let seeds: Vec<u64> = (1..=40).collect();
+        for_each_in_parallel(&seeds, |&seed| {
             let report = sim::run(seed, 1_000, Script::Draw, true, false);
             assert!(report.found.is_none(), "{seed}: {:?}", report.found);
-            tally.add(&report.tally);
-        }
-        let never: Vec<&str> = tally.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect();
+            statistics.lock().unwrap().add(&report.statistics);
+        });
+        let statistics = statistics.into_inner().unwrap();
+        let never: Vec<&str> =
+            statistics.kinds().filter(|(_, count)| *count == 0).map(|(kind, _)| kind).collect();
         assert!(never.is_empty(), "never sent: {never:?}");
         for fault in FAULTS {
-            assert!(tally.faults().contains_key(fault), "it never happened: {fault}; {:?}", tally.faults());
+            assert!(
+                statistics.faults().contains_key(fault),
+                "it never happened: {fault}; {:?}",
+                statistics.faults()
+            );
         }
     }
 
-    /// What a simulation must have been through to prove something.
+    /// A simulation in which one of these never happens proves too little.
     const FAULTS: &[&str] = &[
         "crash before the commit",
         "crash after the commit",

@@ -3,34 +3,35 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use domain::mutants::{ALL, choose};
+use domain::mutants::ALL;
+use domain::mutants::choose;
 
 use crate::plan::Script;
 use crate::sim;
 
-/// So many times each, on other seeds, where no time is given.
+/// How many times each fault is tried, on different seeds, where no time is given.
 const TRIALS: u64 = 5;
-/// The length of a history; many short ones find more than a long one.
+/// The length of a history: many short ones find more than one long one.
 const STEPS: u64 = 600;
-/// A fault that is not found in so many steps is not found.
-const MOST: u64 = 150_000;
+/// A fault that is not found within so many steps counts as not found.
+const MAX_STEPS: u64 = 150_000;
 
 /// A trial of one fault.
 struct Trial {
     steps: u64,
     commands: u64,
-    /// By which check it was found.
+    /// The check that found it.
     by: Option<&'static str>,
 }
 
-/// Runs seeds with the fault that was chosen until one finds it.
+/// Runs seeds with the chosen fault until one finds it.
 fn find(trial: u64) -> Trial {
     let (mut steps, mut commands) = (0, 0);
     let mut seed = trial * 1_000 + 1;
-    while steps < MOST {
+    while steps < MAX_STEPS {
         let report = sim::run(seed, STEPS, Script::Draw, true, false);
-        steps += report.tally.steps;
-        commands += report.tally.commands;
+        steps += report.statistics.steps;
+        commands += report.statistics.commands;
         if let Some(found) = report.found {
             return Trial { steps, commands, by: Some(found.violation.check) };
         }
@@ -39,8 +40,8 @@ fn find(trial: u64) -> Trial {
     Trial { steps, commands, by: None }
 }
 
-/// Tries all faults in turn, once or as often as there seems to be time for, and prints the table; whether all were found each
-/// time.
+/// Tries all faults in turn, as often as there is time for and at least once, and prints the table.
+/// Returns whether all were found each time.
 pub fn table(time: Option<Duration>) -> bool {
     let begun = Instant::now();
     let mut trials: Vec<Vec<Trial>> = ALL.iter().map(|_| vec![]).collect();
@@ -63,17 +64,23 @@ pub fn table(time: Option<Duration>) -> bool {
     println!("| bug | found by | steps: median | worst | commands: median | worst |");
     println!("|---|---|---:|---:|---:|---:|");
     for ((_, what), trials) in ALL.iter().zip(&trials) {
-        let (steps, most_steps) = middle_and_most(trials.iter().map(|trial| trial.steps));
-        let (commands, most_commands) = middle_and_most(trials.iter().map(|trial| trial.commands));
-        println!("| {what} | {} | {steps} | {most_steps} | {commands} | {most_commands} |", checks(trials));
+        let (steps, most_steps) = median_and_worst(trials.iter().map(|trial| trial.steps));
+        let (commands, most_commands) = median_and_worst(trials.iter().map(|trial| trial.commands));
+        println!(
+            "| {what} | {} | {steps} | {most_steps} | {commands} | {most_commands} |",
+            checks(trials)
+        );
     }
     let escaped = trials.iter().flatten().filter(|trial| trial.by.is_none()).count();
     let took = begun.elapsed().as_secs();
-    println!("\n{} bugs, {round} trials each, {took} s, {escaped} not found within {MOST} steps", ALL.len());
+    println!(
+        "\n{} bugs, {round} trials each, {took} s, {escaped} not found within {MAX_STEPS} steps",
+        ALL.len()
+    );
     escaped == 0
 }
 
-/// The checks that found it, the most frequent first.
+/// The checks that found a fault, the most frequent first.
 fn checks(trials: &[Trial]) -> String {
     let mut by: BTreeMap<&str, usize> = BTreeMap::new();
     for trial in trials {
@@ -81,11 +88,12 @@ fn checks(trials: &[Trial]) -> String {
     }
     let mut by: Vec<(&str, usize)> = by.into_iter().collect();
     by.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-    let by: Vec<String> = by.into_iter().map(|(check, times)| format!("{check} ({times})")).collect();
+    let by: Vec<String> =
+        by.into_iter().map(|(check, times)| format!("{check} ({times})")).collect();
     by.join(", ")
 }
 
-fn middle_and_most(figures: impl Iterator<Item = u64>) -> (u64, u64) {
+fn median_and_worst(figures: impl Iterator<Item = u64>) -> (u64, u64) {
     let mut figures: Vec<u64> = figures.collect();
     figures.sort_unstable();
     let middle = figures.get(figures.len() / 2).copied().unwrap_or(0);

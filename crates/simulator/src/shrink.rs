@@ -1,4 +1,4 @@
-//! Makes a failing history short: leaves out what it does not need.
+//! Shortens a failing history: leaves out what is not needed for it to fail.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use crate::plan::{Event, Id, Plan, Script};
 use crate::sim::{self, Report};
 
-/// A failing history with nothing in it that could be left out, as far as the time was enough.
-pub struct Short {
+/// A failing history from which nothing more can be left out, or nothing more in the given time.
+pub struct ShortHistory {
     pub plan: Plan,
     pub report: Report,
 }
 
 /// The shortest failing history that was found in the time.
-pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
+pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<ShortHistory> {
     let found = first.found.as_ref()?;
     let steps = found.step;
     let begun = Instant::now();
@@ -22,12 +22,13 @@ pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
         if begun.elapsed() > time {
             return None;
         }
-        let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, false);
+        let report =
+            sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, false);
         Some(report.found.is_some_and(|other| other.violation.check == found.violation.check))
     };
     let mut plan = first.plan.clone();
     plan.retain(|(step, _), _| *step <= steps);
-    // Whole kinds of things first: most failures need only one kind of fault.
+    // Whole kinds of events first: most failures need only one kind of fault.
     for kind in 0..KINDS {
         let mut tried = plan.clone();
         tried.retain(|_, event| kind_of(event) != kind);
@@ -36,12 +37,12 @@ pub fn shrink(seed: u64, first: &Report, time: Duration) -> Option<Short> {
         }
     }
     plan = minimal(plan, &fails);
-    // What fails must fail: the whole is run once more, to be told.
+    // The result is run again with its history, and must still fail.
     let report = sim::run(seed, steps, Script::Replay(Rc::new(plan.clone())), found.at_end, true);
-    report.found.is_some().then_some(Short { plan, report })
+    report.found.is_some().then_some(ShortHistory { plan, report })
 }
 
-/// Kinds of events that are tried to be left out as a whole.
+/// How many kinds of events are tried to be left out as a whole.
 const KINDS: usize = 6;
 
 const fn kind_of(event: &Event) -> usize {
@@ -56,14 +57,14 @@ const fn kind_of(event: &Event) -> usize {
     }
 }
 
-/// Delta debugging: leaves out ever smaller parts as long as the rest still fails, until no single one can be left out or
-/// `fails` says no more.
+/// Delta debugging: leaves out smaller and smaller parts while the rest still fails, until no
+/// single event can be left out, or until `fails` returns `None` because the time is over.
 fn minimal(mut plan: Plan, fails: &dyn Fn(&Plan) -> Option<bool>) -> Plan {
     let mut size = plan.len().div_ceil(2).max(1);
     loop {
         let ids: Vec<Id> = plan.keys().copied().collect();
         let before = plan.len();
-        // From the end: what comes last depends on what came before it.
+        // From the end, because later events depend on earlier ones.
         for part in ids.rchunks(size) {
             let part: BTreeSet<Id> = part.iter().copied().collect();
             let mut tried = plan.clone();

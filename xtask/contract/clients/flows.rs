@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use kola::apis::{checkouts_api, counterparties_api, executions_api, jwt_api, parties_api, payment_accounts_api, sessions_api, status_api};
 use kola::apis::configuration::Configuration;
-use kola::apis::{checkouts_api, counterparties_api, executions_api, jwt_api, parties_api, payment_accounts_api};
-use kola::apis::{sessions_api, status_api};
 use kola::models::{self, Currency, ExecutionAnswer, ExecutionStatus, Operation, Relationship, SourceType};
 
 const PHONE: &str = "231880000001";

@@ -1,5 +1,5 @@
-//! A client that costs little: the machine has to run the server as well. HTTP/1.1 with keep-alive, one request at a time,
-//! nothing of the protocol but what this server uses.
+//! A client that costs little: the machine has to run the server as well. HTTP/1.1 with keep-alive,
+//! one request at a time, nothing of the protocol but what this server uses.
 
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -31,7 +31,12 @@ impl Client {
         Ok(Self { stream, request: Vec::new(), input: vec![0; MAX_ANSWER] })
     }
 
-    pub async fn post(&mut self, token: &str, path: &str, body: &str) -> anyhow::Result<Answer<'_>> {
+    pub async fn post(
+        &mut self,
+        token: &str,
+        path: &str,
+        body: &str,
+    ) -> anyhow::Result<Answer<'_>> {
         self.call("POST", token, path, Some(body)).await
     }
 
@@ -44,13 +49,24 @@ impl Client {
     }
 
     /// Anything but 200 is an error that shows what was asked and what was answered.
-    async fn call(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> anyhow::Result<Answer<'_>> {
+    async fn call(
+        &mut self,
+        method: &str,
+        token: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> anyhow::Result<Answer<'_>> {
         let (status, answer) = self.ask(method, token, path, body).await?;
-        ensure!(status == 200, "{method} {path} with {} was answered {status}: {answer}", body.unwrap_or("no body"));
+        ensure!(
+            status == 200,
+            "{method} {path} with {} was answered {status}: {answer}",
+            body.unwrap_or("no body")
+        );
         Ok(answer)
     }
 
-    /// An answer of any status. An error is a server that gave none: then the connection is of no more use.
+    /// An answer of any status. An error is a server that gave none: then the connection is of no
+    /// more use.
     pub async fn ask(
         &mut self,
         method: &str,
@@ -63,11 +79,24 @@ impl Client {
         Ok((status, Answer(self.input.get(extent).unwrap_or_default())))
     }
 
-    fn render(&mut self, method: &str, token: &str, path: &str, body: Option<&str>) -> std::io::Result<()> {
+    fn render(
+        &mut self,
+        method: &str,
+        token: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> std::io::Result<()> {
         self.request.clear();
-        write!(self.request, "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n")?;
+        write!(
+            self.request,
+            "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n"
+        )?;
         if let Some(body) = body {
-            write!(self.request, "Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())?;
+            write!(
+                self.request,
+                "Content-Type: application/json\r\nContent-Length: {}\r\n",
+                body.len()
+            )?;
         }
         write!(self.request, "\r\n{}", body.unwrap_or_default())
     }
@@ -79,8 +108,8 @@ impl Client {
         }
         let mut filled = 0;
         loop {
-            // `poll_read` remembers that a short read emptied the socket; `readable` and `try_read` would ask the kernel once
-            // more for every answer.
+            // `poll_read` remembers that a short read emptied the socket; `readable` and `try_read`
+            // would ask the kernel once more for every answer.
             let free = self.input.get_mut(filled..).unwrap_or_default();
             ensure!(!free.is_empty(), "an answer longer than {MAX_ANSWER} bytes");
             let mut buffer = ReadBuf::new(free);
@@ -106,11 +135,16 @@ fn head(input: &[u8]) -> anyhow::Result<Option<(u16, Range<usize>)>> {
     };
     let text = std::str::from_utf8(input.get(..end).unwrap_or_default())?;
     let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let status =
+        lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
     let status = status.context("an answer without a status")?;
     let length = lines.find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
+        if name.eq_ignore_ascii_case("content-length") {
+            value.trim().parse::<usize>().ok()
+        } else {
+            None
+        }
     });
     let length = length.context("an answer without a length")?;
     let begin = end + 4;
@@ -135,8 +169,8 @@ impl<'a> Answer<'a> {
         std::str::from_utf8(self.field(name)?).ok()
     }
 
-    /// The value of a field of the outermost object as it is written, without its quotes. A full parse of every answer would cost more than
-    /// the rest of the client.
+    /// The value of a field of the outermost object as it is written, without its quotes. A full
+    /// parse of every answer would cost more than the rest of the client.
     fn field(self, name: &str) -> Option<&'a [u8]> {
         let mut depth = 0_u32;
         let mut at = 0;
@@ -174,14 +208,16 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The value behind the colon at `at`, or nothing where the string before it was a value itself.
+    /// The value behind the colon at `at`, or nothing where the string before it was a value
+    /// itself.
     fn value_after(self, at: usize) -> Option<&'a [u8]> {
         let after = self.0.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let begin = self.0.len() - after.len();
         if after.first() == Some(&b'"') {
             return self.0.get(begin + 1..self.string_end(begin)?);
         }
-        let length = after.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n'))?;
+        let length =
+            after.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n'))?;
         after.get(..length)
     }
 }
@@ -210,7 +246,8 @@ mod tests {
 
     #[test]
     fn the_head_says_where_the_body_is() {
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        let answer =
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(head(answer).unwrap(), Some((200, 70..72)));
         assert_eq!(head(&answer[..60]).unwrap(), None);
         assert!(head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());

@@ -3,14 +3,13 @@
 use anyhow::ensure;
 
 use super::client::Client;
+use crate::merchant::Merchant;
 
 /// A merchant, with what its payments point at.
 #[derive(Clone, Debug, Default)]
 pub struct Tenant {
-    pub client_id: String,
-    pub client_secret: String,
+    pub merchant: Merchant,
     pub token: String,
-    pub wallet: u64,
     pub counterparty: u64,
     pub payment_account: u64,
     /// The key of an execution made before.
@@ -37,7 +36,8 @@ pub enum Job {
     Checkout,
 }
 
-/// What one turn of a job works on: a merchant by its place in the list and, where the job takes one, a session or an invoice.
+/// What one turn of a job works on: a merchant by its place in the list and, where the job takes
+/// one, a session or an invoice.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
     pub tenant: usize,
@@ -46,7 +46,13 @@ pub struct Item {
 
 impl Job {
     /// The id of what was made, for the jobs that make something.
-    pub async fn turn(self, client: &mut Client, common: &Common, item: Item, random: &mut Random) -> anyhow::Result<u64> {
+    pub async fn turn(
+        self,
+        client: &mut Client,
+        common: &Common,
+        item: Item,
+        random: &mut Random,
+    ) -> anyhow::Result<u64> {
         let Some(tenant) = common.tenants.get(item.tenant) else {
             return Ok(0);
         };
@@ -67,7 +73,8 @@ impl Job {
                 let session = session(client, tenant, &common.expires_at).await?;
                 let reference = random.uuid();
                 execute(client, tenant, session, &reference).await?;
-                let status = client.get(&tenant.token, &format!("/v1/status/transfer/{reference}")).await?;
+                let status =
+                    client.get(&tenant.token, &format!("/v1/status/transfer/{reference}")).await?;
                 status.expect_status("COMPLETED").map(|()| 0)
             }
             Self::Invoice => invoice(client, tenant).await,
@@ -83,7 +90,12 @@ pub struct Common {
     pub expires_at: String,
 }
 
-async fn noop(client: &mut Client, tenant: &Tenant, id: u64, random: &mut Random) -> anyhow::Result<()> {
+async fn noop(
+    client: &mut Client,
+    tenant: &Tenant,
+    id: u64,
+    random: &mut Random,
+) -> anyhow::Result<()> {
     let reference = random.uuid();
     let body = format!(r#"{{"session_id":{id},"reference_id":"{reference}"}}"#);
     let answer = client.post(&tenant.token, "/v1/noop", &body).await?;
@@ -95,10 +107,14 @@ const PREDICTION: &str = "/v1/predictions/amount-and-fees?base_amount=100&base_c
                           &payment_method=MTN_MOMO_LBR&operation_type=COLLECTION&provider=PAWAPAY&fee_bearer=PAYER";
 
 /// Makes a transfer session.
-pub async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> anyhow::Result<u64> {
+pub async fn session(
+    client: &mut Client,
+    tenant: &Tenant,
+    expires_at: &str,
+) -> anyhow::Result<u64> {
     let body = format!(
         r#"{{"from_wallet_id":{},"to_counterparty_id":{},"amount":0.01,"currency":"USD","expires_at":"{expires_at}"}}"#,
-        tenant.wallet, tenant.counterparty
+        tenant.merchant.wallet, tenant.counterparty
     );
     let answer = client.post(&tenant.token, "/v1/sessions/transfer", &body).await?;
     answer.expect_status("ACTIVE")?;
@@ -106,7 +122,12 @@ pub async fn session(client: &mut Client, tenant: &Tenant, expires_at: &str) -> 
 }
 
 /// Executes a transfer session.
-pub async fn execute(client: &mut Client, tenant: &Tenant, session: u64, reference: &str) -> anyhow::Result<()> {
+pub async fn execute(
+    client: &mut Client,
+    tenant: &Tenant,
+    session: u64,
+    reference: &str,
+) -> anyhow::Result<()> {
     let body = format!(r#"{{"session_id":{session},"reference_id":"{reference}"}}"#);
     client.post(&tenant.token, "/v1/executions/transfer", &body).await?.expect_status("COMPLETED")
 }
@@ -123,14 +144,22 @@ async fn invoice(client: &mut Client, tenant: &Tenant) -> anyhow::Result<u64> {
     Ok(id)
 }
 
-async fn checkout(client: &mut Client, tenant: &Tenant, invoice: u64, reference: &str) -> anyhow::Result<()> {
+async fn checkout(
+    client: &mut Client,
+    tenant: &Tenant,
+    invoice: u64,
+    reference: &str,
+) -> anyhow::Result<()> {
     let body = format!(r#"{{"source_id":{invoice},"source_type":"INVOICE"}}"#);
     let session = client.post(&tenant.token, "/v1/sessions/checkout", &body).await?.id()?;
     let body = format!(
         r#"{{"session_id":{session},"payment_account_id":{},"currency":"USD","reference_id":"{reference}"}}"#,
         tenant.payment_account
     );
-    client.post(&tenant.token, "/v1/executions/collection", &body).await?.expect_status("COMPLETED")?;
+    client
+        .post(&tenant.token, "/v1/executions/collection", &body)
+        .await?
+        .expect_status("COMPLETED")?;
     let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
     client.get(&tenant.token, &path).await?.expect_status("PAID")
 }
@@ -179,7 +208,9 @@ mod tests {
             let uuid = random.uuid();
             let lengths: Vec<_> = uuid.split('-').map(str::len).collect();
             assert_eq!(lengths, [8, 4, 4, 4, 12], "{uuid}");
-            assert!(uuid.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
+            assert!(uuid.bytes().all(|byte| byte == b'-'
+                || byte.is_ascii_digit()
+                || (b'a'..=b'f').contains(&byte)));
             assert_eq!(&uuid[14..15], "4");
             assert!("89ab".contains(&uuid[19..20]), "{uuid}");
         }

@@ -1,4 +1,5 @@
-//! The load generator: connections that do one job again and again, for a time or until the prepared items are used up.
+//! The load generator: connections that do one job again and again, for a time or until the
+//! prepared items are used up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::jobs::{Common, Item, Job, Random};
 use super::machine::cpu_seconds;
 
 /// After the end of a window, a call that is still not answered is lost.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Window {
     pub job: Job,
@@ -38,14 +39,16 @@ impl Items {
         match self {
             Self::Made(items) => items.get(at).copied(),
             Self::Turns { turns, first, merchants } => {
-                let item = || Item { tenant: first + at % merchants, id: u64::try_from(at).unwrap_or(0) };
+                let item =
+                    || Item { tenant: first + at % merchants, id: u64::try_from(at).unwrap_or(0) };
                 (at < *turns).then(item)
             }
         }
     }
 }
 
-/// What happened in a window. Every turn in it was answered as it should be: one wrong answer fails the whole run.
+/// What happened in a window. Every turn in it was answered as it should be: one wrong answer fails
+/// the whole run.
 pub struct Outcome {
     pub turns: usize,
     pub elapsed: Duration,
@@ -82,30 +85,39 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and gets in the way of the
-    /// server.
+    /// One thread keeps 256 connections busy at a quarter of a core; a second one gains nothing and
+    /// gets in the way of the server.
     pub fn new() -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         Ok(Self { runtime })
     }
 
-    pub fn block_on<T>(&self, future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    pub fn block_on<T>(
+        &self,
+        future: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         self.runtime.block_on(future)
     }
 
     /// The connections go to the servers in turns.
-    pub fn run(&self, servers: &[Target], common: &Arc<Common>, window: &Window) -> anyhow::Result<Outcome> {
-        let patience = window.limit.unwrap_or(PATIENCE) + PATIENCE;
+    pub fn run(
+        &self,
+        servers: &[Target],
+        common: &Arc<Common>,
+        window: &Window,
+    ) -> anyhow::Result<Outcome> {
+        let timeout = window.limit.unwrap_or(TIMEOUT) + TIMEOUT;
         let outcome = run(servers, common, window);
         self.runtime
-            .block_on(async { tokio::time::timeout(patience, outcome).await })
+            .block_on(async { tokio::time::timeout(timeout, outcome).await })
             .with_context(|| format!("{:?}: calls were not answered", window.job))?
             .with_context(|| format!("{:?} over {} connections", window.job, window.connections))
     }
 }
 
 #[derive(Default)]
-struct Tally {
+struct WorkerResult {
     latencies: Vec<Duration>,
     made: Vec<Item>,
 }
@@ -118,7 +130,8 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
     }
     let next = Arc::new(AtomicUsize::new(0));
     let mut random = Random::seeded();
-    let (server_before, load_before) = (all_cpu_seconds(servers)?, cpu_seconds(std::process::id())?);
+    let (server_before, load_before) =
+        (all_cpu_seconds(servers)?, cpu_seconds(std::process::id())?);
     let begun = Instant::now();
     let mut workers = JoinSet::new();
     for client in clients {
@@ -133,19 +146,26 @@ async fn run(servers: &[Target], common: &Arc<Common>, window: &Window) -> anyho
         };
         workers.spawn(worker.run());
     }
-    let mut tallies = Vec::new();
-    while let Some(tally) = workers.join_next().await {
-        tallies.push(tally??);
+    let mut results = Vec::new();
+    while let Some(result) = workers.join_next().await {
+        results.push(result??);
     }
     let elapsed = begun.elapsed();
     let share = |before: f64, after: f64| (after - before) / elapsed.as_secs_f64().max(1e-9);
     let server_cpu = share(server_before, all_cpu_seconds(servers)?);
     let load_cpu = share(load_before, cpu_seconds(std::process::id())?);
-    let mut outcome = Outcome { turns: 0, elapsed, latencies: Histogram::new(3)?, server_cpu, load_cpu, made: Vec::new() };
-    for tally in tallies {
-        outcome.turns += tally.latencies.len();
-        outcome.made.extend(tally.made);
-        for latency in tally.latencies {
+    let mut outcome = Outcome {
+        turns: 0,
+        elapsed,
+        latencies: Histogram::new(3)?,
+        server_cpu,
+        load_cpu,
+        made: Vec::new(),
+    };
+    for result in results {
+        outcome.turns += result.latencies.len();
+        outcome.made.extend(result.made);
+        for latency in result.latencies {
             outcome.latencies.record(u64::try_from(latency.as_nanos())?)?;
         }
     }
@@ -165,20 +185,20 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run(mut self) -> anyhow::Result<Tally> {
-        let mut tally = Tally::default();
+    async fn run(mut self) -> anyhow::Result<WorkerResult> {
+        let mut result = WorkerResult::default();
         loop {
             let begun = Instant::now();
             if self.end.is_some_and(|end| begun >= end) {
-                return Ok(tally);
+                return Ok(result);
             }
             let Some(item) = self.items.get(self.next.fetch_add(1, Ordering::Relaxed)) else {
-                return Ok(tally);
+                return Ok(result);
             };
             let id = self.job.turn(&mut self.client, &self.common, item, &mut self.random).await?;
-            tally.latencies.push(begun.elapsed());
+            result.latencies.push(begun.elapsed());
             if id != 0 {
-                tally.made.push(Item { tenant: item.tenant, id });
+                result.made.push(Item { tenant: item.tenant, id });
             }
         }
     }
@@ -191,7 +211,8 @@ mod tests {
     #[test]
     fn turns_go_round_the_merchants() {
         let items = Items::Turns { turns: 4, first: 1, merchants: 3 };
-        let tenants: Vec<_> = (0..6).map_while(|at| items.get(at)).map(|item| item.tenant).collect();
+        let tenants: Vec<_> =
+            (0..6).map_while(|at| items.get(at)).map(|item| item.tenant).collect();
         assert_eq!(tenants, [1, 2, 3, 1]);
     }
 }

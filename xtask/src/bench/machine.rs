@@ -1,4 +1,5 @@
-//! What the kernel says about the machine and its processes. Linux only, as the figures of other systems would not compare.
+//! What the kernel says about the machine and its processes. Linux only, as the figures of other
+//! systems would not compare.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// The unit of the times in `/proc/PID/stat`. The kernel shows programs this value on every architecture that Rust runs on.
+/// The unit of the times in `/proc/PID/stat`. The kernel shows programs this value on every
+/// architecture that Rust runs on.
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// Processor time that a process has used so far, in seconds.
@@ -16,7 +18,12 @@ pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(&path).context(path)?;
     // The second field is the program's name in parentheses and may hold spaces.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
     Ok(ticks as f64 / TICKS_A_SECOND)
 }
 
@@ -47,7 +54,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn look(dir: &Path) -> anyhow::Result<Self> {
+    pub fn detect(dir: &Path) -> anyhow::Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = processors.lines().find(|line| line.starts_with("model name"));
         Ok(Self {
@@ -71,7 +78,10 @@ impl Machine {
 impl std::fmt::Display for Machine {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { cores, processor, kernel, filesystem, sync_ms } = self;
-        write!(out, "{cores} cores ({processor}), Linux {kernel}, {filesystem}, fdatasync of 4 KiB more: {sync_ms:.2} ms")
+        write!(
+            out,
+            "{cores} cores ({processor}), Linux {kernel}, {filesystem}, fdatasync of 4 KiB more: {sync_ms:.2} ms"
+        )
     }
 }
 

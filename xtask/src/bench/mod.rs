@@ -1,14 +1,19 @@
-//! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on disk, against two yardsticks
-//! of the same minutes: a request that only passes through HTTP, and the raw speed of SQLite with the same rows. On PostgreSQL
-//! the yardsticks are pgbench and a server that does the same execution statement by statement.
-#![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates, shares and times of a measurement; no money")]
+//! `cargo xtask bench`: how fast the release build is on this machine, over HTTP and durable on
+//! disk, against two yardsticks of the same minutes: a request that only passes through HTTP, and
+//! the raw speed of SQLite with the same rows. On PostgreSQL the yardsticks are pgbench and a
+//! server that does the same execution statement by statement.
+#![expect(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    reason = "rates, shares and times of a measurement; no money"
+)]
 
 pub mod client;
+pub mod database;
 pub mod jobs;
 mod load;
 pub mod machine;
 mod pgbench;
-pub mod place;
 pub mod plot;
 mod raw;
 mod report;
@@ -25,6 +30,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use crate::common::cargo;
 use machine::Machine;
 use rounds::Rounds;
 use server::Kola;
@@ -40,7 +46,8 @@ pub struct Options {
     /// Only this phase; may be given several times. Ratios need both of their phases
     #[arg(long, value_name = "NAME")]
     only: Vec<Phase>,
-    /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on PostgreSQL
+    /// Connections of the load generator; if not given 1,8,64,256 on SQLite and 1,8,32,128 on
+    /// PostgreSQL
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
     /// Also measure with so many executions there already, as 10000,100000,1000000
@@ -137,7 +144,11 @@ impl Options {
             Kind::Sqlite => {
                 matches!(
                     phase,
-                    Phase::Pgbench | Phase::StatementsHot | Phase::StatementsSpread | Phase::TwoHot | Phase::TwoSpread
+                    Phase::Pgbench
+                        | Phase::StatementsHot
+                        | Phase::StatementsSpread
+                        | Phase::TwoHot
+                        | Phase::TwoSpread
                 )
             }
             Kind::Postgres => phase == Phase::Raw,
@@ -170,7 +181,7 @@ impl Options {
     }
 
     /// The connection counts that the targets are about.
-    fn crowds(&self) -> Vec<usize> {
+    fn high_connection_counts(&self) -> Vec<usize> {
         self.connections.iter().copied().filter(|connections| *connections >= 64).collect()
     }
 }
@@ -202,7 +213,7 @@ pub struct Sample {
 }
 
 /// What a server process had come to when it was stopped.
-pub struct Visit {
+pub struct ServerStats {
     pub round: u32,
     pub name: &'static str,
     pub executions: i64,
@@ -214,7 +225,7 @@ pub struct Visit {
 #[derive(Default)]
 pub struct Figures {
     pub samples: Vec<Sample>,
-    pub visits: Vec<Visit>,
+    pub visits: Vec<ServerStats>,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -223,7 +234,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         return as_release();
     }
-    ensure!(options.connections.iter().all(|connections| (1..=4096).contains(connections)), "from 1 to 4096 connections");
+    ensure!(
+        options.connections.iter().all(|connections| (1..=4096).contains(connections)),
+        "from 1 to 4096 connections"
+    );
     let target = crate::target_dir()?;
     let binary = match &options.binary {
         Some(binary) => binary.canonicalize().with_context(|| binary.display().to_string())?,
@@ -232,8 +246,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             target.join("release/kola")
         }
     };
-    let dir = Workspace::create(target.join("bench"))?;
-    let machine = Machine::look(&dir.0)?;
+    let dir = ScratchDir::create(target.join("bench"))?;
+    let machine = Machine::detect(&dir.0)?;
     println!("{machine}");
     if machine.is_in_memory() {
         eprintln!("xtask: !!! {} is in memory: nothing below is durable !!!", dir.0.display());
@@ -249,20 +263,21 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 pub fn as_release() -> anyhow::Result<ExitCode> {
     build("xtask")?;
     let program = crate::target_dir()?.join("release/xtask");
-    Err(Command::new(&program).args(std::env::args_os().skip(1)).exec()).context(program.display().to_string())
+    Err(Command::new(&program).args(std::env::args_os().skip(1)).exec())
+        .context(program.display().to_string())
 }
 
 pub fn build(package: &str) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--release", "--package", package]).current_dir(crate::root()).status()?;
+    let status = cargo().args(["build", "--release", "--package", package]).status()?;
     ensure!(status.success(), "cargo build --release --package {package} ended with {status}");
     Ok(())
 }
 
-/// A directory beside the build, on the disk that the project is on: the usual place for temporary files may be in memory.
-pub struct Workspace(pub PathBuf);
+/// A directory beside the build, on the disk that the project is on: the usual place for temporary
+/// files may be in memory.
+pub struct ScratchDir(pub PathBuf);
 
-impl Workspace {
+impl ScratchDir {
     pub fn create(dir: PathBuf) -> anyhow::Result<Self> {
         // A run that was interrupted left its files.
         remove(&dir)?;
@@ -271,7 +286,7 @@ impl Workspace {
     }
 }
 
-impl Drop for Workspace {
+impl Drop for ScratchDir {
     fn drop(&mut self) {
         remove(&self.0).ok();
     }

@@ -1,5 +1,5 @@
-//! PostgreSQL's own benchmark on the same cluster: its TPC-B-like transaction, which updates three rows, reads one and inserts
-//! one, at scale 50.
+//! PostgreSQL's own benchmark on the same cluster: its TPC-B-like transaction, which updates three
+//! rows, reads one and inserts one, at scale 50.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,10 @@ pub struct Pgbench {
 impl Pgbench {
     pub fn prepare(cluster: Arc<Cluster>) -> anyhow::Result<Self> {
         cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
-        cluster.program("pgbench", &["--initialize", "--quiet", "--scale", SCALE, &cluster.url(DATABASE)])?;
+        cluster.program(
+            "pgbench",
+            &["--initialize", "--quiet", "--scale", SCALE, &cluster.url(DATABASE)],
+        )?;
         cluster.sql(DATABASE, "CHECKPOINT")?;
         Ok(Self { cluster })
     }
@@ -29,11 +32,24 @@ impl Pgbench {
         let seconds = window.as_secs_f64().ceil().max(1.0);
         let (clients, seconds) = (connections.to_string(), format!("{seconds:.0}"));
         let url = self.cluster.url(DATABASE);
-        let arguments =
-            ["--no-vacuum", "--protocol", "prepared", "--jobs", "2", "--client", &clients, "--time", &seconds, &url];
+        let arguments = [
+            "--no-vacuum",
+            "--protocol",
+            "prepared",
+            "--jobs",
+            "2",
+            "--client",
+            &clients,
+            "--time",
+            &seconds,
+            &url,
+        ];
         let said = self.cluster.program("pgbench", &arguments)?;
         let number = |label: &str| -> anyhow::Result<f64> {
-            let line = said.lines().find_map(|line| line.strip_prefix(label)).with_context(|| format!("no {label}: {said}"))?;
+            let line = said
+                .lines()
+                .find_map(|line| line.strip_prefix(label))
+                .with_context(|| format!("no {label}: {said}"))?;
             Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
         };
         Ok(Sample {

@@ -1,4 +1,5 @@
-//! Plots of what `bench --json` wrote, as SVG: executions a second against connections, and against the executions there.
+//! Plots of what `bench --json` wrote, as SVG: executions a second against connections, and against
+//! the executions there.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -84,14 +85,22 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 /// The medians of a report's figures, a line a phase.
 fn lines(plot: &Plot, report: &Value) -> Vec<Line> {
     let database = report.get("database").and_then(Value::as_str).unwrap_or_default();
-    let samples = report.get("samples").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let samples =
+        report.get("samples").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let line = |(phase, name): &(&str, &str)| {
-        let of_phase = samples.iter().filter(|sample| sample.get("phase").and_then(Value::as_str) == Some(phase));
+        let of_phase = samples
+            .iter()
+            .filter(|sample| sample.get("phase").and_then(Value::as_str) == Some(phase));
         let mut all: Vec<(f64, f64)> = of_phase
-            .filter_map(|sample| Some((sample.get(plot.field)?.as_f64()?, sample.get("per_second")?.as_f64()?)))
+            .filter_map(|sample| {
+                Some((sample.get(plot.field)?.as_f64()?, sample.get("per_second")?.as_f64()?))
+            })
             .collect();
         all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        let medians = all.chunk_by(|a, b| a.0 == b.0).filter_map(|same| same.get(same.len() / 2).copied()).collect::<Vec<_>>();
+        let medians = all
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter_map(|same| same.get(same.len() / 2).copied())
+            .collect::<Vec<_>>();
         (!medians.is_empty()).then(|| (format!("{database}, {name}"), medians))
     };
     plot.phases.iter().filter_map(line).collect()
@@ -99,23 +108,32 @@ fn lines(plot: &Plot, report: &Value) -> Vec<Line> {
 
 fn draw(plot: &Plot, lines: &[Line]) -> String {
     let points = || lines.iter().flat_map(|(_, points)| points);
-    let (left, right) = points().fold((f64::MAX, 1.0_f64), |(low, high), (x, _)| (low.min(*x), high.max(*x)));
+    let (left, right) =
+        points().fold((f64::MAX, 1.0_f64), |(low, high), (x, _)| (low.min(*x), high.max(*x)));
     let step = nice_step(points().fold(1.0, |high: f64, (_, y)| high.max(*y)));
     let top = (points().fold(1.0, |high: f64, (_, y)| high.max(*y)) / step).ceil() * step;
     // Across by its logarithm: from 1 to 256, or from ten thousand to a million.
-    let x = |value: f64| LEFT + (WIDTH - LEFT - RIGHT) * (value / left).ln() / (right / left).ln().max(1e-9);
+    let x = |value: f64| {
+        LEFT + (WIDTH - LEFT - RIGHT) * (value / left).ln() / (right / left).ln().max(1e-9)
+    };
     let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / top;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n<text x=\"{LEFT}\" y=\"20\" font-size=\"15\">{}</text>\n",
         plot.title
     );
-    let mut add = |line: std::fmt::Arguments<'_>| svg.write_fmt(line).and_then(|()| svg.write_char('\n')).ok();
+    let mut add = |line: std::fmt::Arguments<'_>| {
+        svg.write_fmt(line).and_then(|()| svg.write_char('\n')).ok()
+    };
     let mut value = 0.0;
     while value <= top {
         let at = y(value);
         add(format_args!("<path d=\"M{LEFT} {at:.1}H{:.1}\" stroke=\"#ddd\"/>", WIDTH - RIGHT));
-        add(format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.0}</text>", LEFT - 8.0, at + 4.0));
+        add(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value:.0}</text>",
+            LEFT - 8.0,
+            at + 4.0
+        ));
         value += step;
     }
     let mut across: Vec<f64> = points().map(|(x, _)| *x).collect();
@@ -123,15 +141,28 @@ fn draw(plot: &Plot, lines: &[Line]) -> String {
     across.dedup();
     for value in across {
         let (at, below) = (x(value), HEIGHT - BOTTOM + 18.0);
-        add(format_args!("<text x=\"{at:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{value:.0}</text>"));
+        add(format_args!(
+            "<text x=\"{at:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{value:.0}</text>"
+        ));
     }
     let (middle, below) = (f64::midpoint(LEFT, WIDTH - RIGHT), HEIGHT - 12.0);
-    add(format_args!("<text x=\"{middle:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{}</text>", plot.across));
+    add(format_args!(
+        "<text x=\"{middle:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">{}</text>",
+        plot.across
+    ));
     for (number, ((name, points), colour)) in lines.iter().zip(COLOURS.iter().cycle()).enumerate() {
-        let path: Vec<String> = points.iter().map(|(px, py)| format!("{:.1} {:.1}", x(*px), y(*py))).collect();
-        add(format_args!("<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L")));
+        let path: Vec<String> =
+            points.iter().map(|(px, py)| format!("{:.1} {:.1}", x(*px), y(*py))).collect();
+        add(format_args!(
+            "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            path.join("L")
+        ));
         for (px, py) in points {
-            add(format_args!("<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\" fill=\"{colour}\"/>", x(*px), y(*py)));
+            add(format_args!(
+                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.5\" fill=\"{colour}\"/>",
+                x(*px),
+                y(*py)
+            ));
         }
         let at = LEFT + 165.0 * number as f64;
         add(format_args!("<circle cx=\"{:.1}\" cy=\"34\" r=\"4\" fill=\"{colour}\"/>", at + 4.0));
@@ -143,7 +174,11 @@ fn draw(plot: &Plot, lines: &[Line]) -> String {
 /// The distance of lines, so that there are four to ten and their numbers are round.
 fn nice_step(top: f64) -> f64 {
     let power = 10.0_f64.powf((top / 4.0).log10().floor());
-    [5.0, 2.0, 1.0].into_iter().map(|factor| factor * power).find(|step| top / step >= 4.0).unwrap_or(power)
+    [5.0, 2.0, 1.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|step| top / step >= 4.0)
+        .unwrap_or(power)
 }
 
 #[cfg(test)]
@@ -159,11 +194,19 @@ mod tests {
         let lines = lines(&PLOTS[0], &report);
         assert_eq!(lines, [("SQLite, one wallet".to_owned(), vec![(1.0, 100.0), (8.0, 200.0)])]);
         let svg = draw(&PLOTS[0], &lines);
-        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("SQLite, one wallet"), "{svg}");
+        assert!(
+            svg.starts_with("<svg ")
+                && svg.ends_with("</svg>\n")
+                && svg.contains("SQLite, one wallet"),
+            "{svg}"
+        );
     }
 
     #[test]
     fn lines_are_at_round_numbers() {
-        assert_eq!([nice_step(24_000.0), nice_step(8_600.0), nice_step(100.0)], [5_000.0, 2_000.0, 20.0]);
+        assert_eq!(
+            [nice_step(24_000.0), nice_step(8_600.0), nice_step(100.0)],
+            [5_000.0, 2_000.0, 20.0]
+        );
     }
 }

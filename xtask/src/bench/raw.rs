@@ -1,5 +1,5 @@
-//! The ceiling: the rows of a transfer's execution written to the product's own schema, in one transaction a batch, with no
-//! HTTP and no logic around it.
+//! The ceiling: the rows of a transfer's execution written to the product's own schema, in one
+//! transaction a batch, with no HTTP and no logic around it.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,8 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::jobs::Random;
 
-/// As the server opens its writing connection (`crates/server/src/store/sqlite.rs`): other settings, other figures.
+/// As the server opens its writing connection (`crates/server/src/store/sqlite.rs`): other
+/// settings, other figures.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -61,7 +62,9 @@ impl Raw {
         let connection = Connection::open(path)?;
         connection.execute_batch(PRAGMAS)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        let mut files = fs::read_dir(migrations)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        let mut files = fs::read_dir(migrations)?
+            .map(|file| Ok(file?.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
         files.sort();
         for file in files {
             let text = fs::read_to_string(&file)?;
@@ -83,14 +86,28 @@ impl Raw {
             )?;
         }
         let now = jiff::Timestamp::from_second(1_800_000_000)?.as_microsecond();
-        Ok(Self { connection, now, next_id: FIRST_SESSION, payer, receiver, random: Random::seeded() })
+        Ok(Self {
+            connection,
+            now,
+            next_id: FIRST_SESSION,
+            payer,
+            receiver,
+            random: Random::seeded(),
+        })
     }
 
     /// Makes sessions, and then executes them in batches until the time is over or they are.
-    pub fn run(&mut self, sessions: usize, batch: usize, limit: Duration) -> anyhow::Result<Outcome> {
+    pub fn run(
+        &mut self,
+        sessions: usize,
+        batch: usize,
+        limit: Duration,
+    ) -> anyhow::Result<Outcome> {
         let sessions = self.make_sessions(sessions)?;
-        let work: Vec<_> = sessions.into_iter().map(|id| (id, self.random.uuid(), self.random.uuid())).collect();
-        let mut outcome = Outcome { executions: 0, elapsed: Duration::ZERO, latencies: Histogram::new(3)? };
+        let work: Vec<_> =
+            sessions.into_iter().map(|id| (id, self.random.uuid(), self.random.uuid())).collect();
+        let mut outcome =
+            Outcome { executions: 0, elapsed: Duration::ZERO, latencies: Histogram::new(3)? };
         let begun = Instant::now();
         for batch in work.chunks_exact(batch) {
             let before = Instant::now();
@@ -135,18 +152,51 @@ impl Raw {
         {
             let mut rows = Rows::prepare(connection)?;
             for (session, reference, request) in batch {
-                let (execution, event, debit, credit) = (*next_id + 1, *next_id + 2, *next_id + 3, *next_id + 4);
+                let (execution, event, debit, credit) =
+                    (*next_id + 1, *next_id + 2, *next_id + 3, *next_id + 4);
                 *next_id += 4;
                 rows.session.execute(params!["EXECUTED", now, session])?;
-                rows.execution.execute(params![execution, reference, session, request, now + 86_400_000_000, now, now, now])?;
+                rows.execution.execute(params![
+                    execution,
+                    reference,
+                    session,
+                    request,
+                    now + 86_400_000_000,
+                    now,
+                    now,
+                    now
+                ])?;
                 rows.event.execute(params![event, execution, now])?;
                 let previous = payer.add(-1, debit);
-                rows.entry.execute(params![debit, event, execution, payer.wallet, -1, payer.minor, previous, now])?;
+                rows.entry.execute(params![
+                    debit,
+                    event,
+                    execution,
+                    payer.wallet,
+                    -1,
+                    payer.minor,
+                    previous,
+                    now
+                ])?;
                 let previous = receiver.add(1, credit);
-                rows.entry.execute(params![credit, event, execution, receiver.wallet, 1, receiver.minor, previous, now])?;
+                rows.entry.execute(params![
+                    credit,
+                    event,
+                    execution,
+                    receiver.wallet,
+                    1,
+                    receiver.minor,
+                    previous,
+                    now
+                ])?;
             }
             for balance in [payer, receiver] {
-                rows.wallet.execute(params![balance.minor, balance.last_entry, now, balance.wallet])?;
+                rows.wallet.execute(params![
+                    balance.minor,
+                    balance.last_entry,
+                    now,
+                    balance.wallet
+                ])?;
             }
         }
         connection.prepare_cached("COMMIT")?.execute([])?;
@@ -189,7 +239,8 @@ impl<'a> Rows<'a> {
 mod tests {
     use super::*;
 
-    /// A change of the schema that this file does not follow must fail here, not in the next benchmark.
+    /// A change of the schema that this file does not follow must fail here, not in the next
+    /// benchmark.
     #[test]
     fn the_rows_fit_the_schema_and_the_money_adds_up() {
         let path = std::env::temp_dir().join(format!("xtask-raw-{}.db", std::process::id()));
@@ -197,7 +248,9 @@ mod tests {
         let outcome = raw.run(10, 4, Duration::from_secs(60)).unwrap();
         assert_eq!(outcome.executions, 8);
         assert_eq!(outcome.latencies.len(), 2);
-        let count = |statement: &str| raw.connection.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap();
+        let count = |statement: &str| {
+            raw.connection.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
         assert_eq!(count("SELECT count(*) FROM executions"), 8);
         assert_eq!(count("SELECT count(*) FROM sessions WHERE status = 'ACTIVE'"), 2);
         assert_eq!(count("SELECT sum(amount_minor) FROM entries"), 0);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::machine::Machine;
 use super::rounds::PAYMENTS;
-use super::{Figures, Kind, Options, Phase, Sample, Visit};
+use super::{Figures, Kind, Options, Phase, Sample, ServerStats};
 
 /// The order of the report, not of the measurements.
 const PHASES: [Phase; 16] = [
@@ -28,9 +28,14 @@ const PHASES: [Phase; 16] = [
 
 pub fn text(options: &Options, figures: &Figures) -> String {
     let runs = options.runs;
-    let about = format!("Medians of {runs} runs, windows of {} s; in brackets the lowest and the highest.", options.seconds);
+    let about = format!(
+        "Medians of {runs} runs, windows of {} s; in brackets the lowest and the highest.",
+        options.seconds
+    );
     let head = words(&["ratio", "target", "measured", ""]);
-    let ratios: Vec<_> = std::iter::once(head).chain(ratios(options.database, figures).iter().map(Ratio::row)).collect();
+    let ratios: Vec<_> = std::iter::once(head)
+        .chain(ratios(options.database, figures).iter().map(Ratio::row))
+        .collect();
     let parts = [
         (about.as_str(), measured(figures)),
         ("The servers, after their last run:", servers(figures)),
@@ -60,7 +65,8 @@ pub fn json(options: &Options, machine: &Machine, figures: &Figures) -> Value {
 }
 
 fn sample_json(sample: &Sample) -> Value {
-    let Sample { round, phase, width, per_second, p50_ms, p99_ms, server_cpu, load_cpu, batch } = sample;
+    let Sample { round, phase, width, per_second, p50_ms, p99_ms, server_cpu, load_cpu, batch } =
+        sample;
     let width_is = match phase {
         Phase::Raw => "executions_a_commit",
         Phase::Grown | Phase::GrownSpread => "executions_there",
@@ -72,15 +78,17 @@ fn sample_json(sample: &Sample) -> Value {
     })
 }
 
-fn visit_json(visit: &Visit) -> Value {
-    let Visit { round, name, executions, peak_memory_mb, database_mb, bytes_per_payment } = visit;
+fn visit_json(visit: &ServerStats) -> Value {
+    let ServerStats { round, name, executions, peak_memory_mb, database_mb, bytes_per_payment } =
+        visit;
     json!({
         "run": round + 1, "server": name, "executions": executions, "peak_memory_mb": peak_memory_mb,
         "database_mb": database_mb, "bytes_per_payment": bytes_per_payment,
     })
 }
 
-// Tables ------------------------------------------------------------------------------------------------------------------
+// Tables
+// ------------------------------------------------------------------------------------------------------------------
 
 type Row = Vec<String>;
 
@@ -98,16 +106,20 @@ fn measured(figures: &Figures) -> Vec<Row> {
     for phase in PHASES {
         for width in figures.widths(phase) {
             let samples: Vec<_> = figures.of(phase, width).collect();
-            let all = |of: fn(&Sample) -> Option<f64>| Spread::of(samples.iter().filter_map(|sample| of(sample)));
+            let all = |of: fn(&Sample) -> Option<f64>| {
+                Spread::of(samples.iter().filter_map(|sample| of(sample)))
+            };
             let shown = |of: fn(&Sample) -> Option<f64>, digits: usize, scale: f64, unit: &str| {
-                all(of)
-                    .filter(|spread| spread.median.is_finite())
-                    .map_or_else(|| "-".to_owned(), |spread| format!("{:.digits$}{unit}", spread.median * scale))
+                all(of).filter(|spread| spread.median.is_finite()).map_or_else(
+                    || "-".to_owned(),
+                    |spread| format!("{:.digits$}{unit}", spread.median * scale),
+                )
             };
             rows.push(vec![
                 phase.name().to_owned(),
                 if phase == Phase::Raw { "-".to_owned() } else { width.to_string() },
-                all(|sample| Some(sample.per_second)).map_or_else(String::new, |spread| spread.show(0)),
+                all(|sample| Some(sample.per_second))
+                    .map_or_else(String::new, |spread| spread.show(0)),
                 shown(|sample| Some(sample.p50_ms), 2, 1.0, ""),
                 shown(|sample| Some(sample.p99_ms), 2, 1.0, ""),
                 shown(|sample| sample.server_cpu, 0, 100.0, " %"),
@@ -120,16 +132,27 @@ fn measured(figures: &Figures) -> Vec<Row> {
 }
 
 fn servers(figures: &Figures) -> Vec<Row> {
-    let mut rows = vec![words(&["server", "executions", "peak memory MB", "database MB", "database bytes a payment"])];
+    let mut rows = vec![words(&[
+        "server",
+        "executions",
+        "peak memory MB",
+        "database MB",
+        "database bytes a payment",
+    ])];
     let last = figures.visits.iter().map(|visit| visit.round).max();
     for visit in figures.visits.iter().filter(|visit| Some(visit.round) == last) {
-        let bytes = figures.visits.iter().filter(|other| other.name == visit.name).filter_map(|other| other.bytes_per_payment);
+        let bytes = figures
+            .visits
+            .iter()
+            .filter(|other| other.name == visit.name)
+            .filter_map(|other| other.bytes_per_payment);
         rows.push(vec![
             visit.name.to_owned(),
             visit.executions.to_string(),
             format!("{:.0}", visit.peak_memory_mb),
             format!("{:.0}", visit.database_mb),
-            Spread::of(bytes).map_or_else(|| "-".to_owned(), |spread| format!("{:.0}", spread.median)),
+            Spread::of(bytes)
+                .map_or_else(|| "-".to_owned(), |spread| format!("{:.0}", spread.median)),
         ]);
     }
     rows
@@ -141,20 +164,30 @@ fn words(words: &[&str]) -> Row {
 
 /// The first row is the head, the first column is text, the others are numbers.
 fn table(rows: &[Row]) -> String {
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         for (column, cell) in row.iter().enumerate() {
             let width = width(column);
-            let shown = if column == 0 { format!("| {cell:<width$} ") } else { format!("| {cell:>width$} ") };
+            let shown = if column == 0 {
+                format!("| {cell:<width$} ")
+            } else {
+                format!("| {cell:>width$} ")
+            };
             text += &shown;
         }
         text += "|\n";
         if number == 0 {
             for column in 0..row.len() {
                 let dashes = "-".repeat(width(column));
-                let shown = if column == 0 { format!("|-{dashes}-") } else { format!("|-{dashes}:") };
+                let shown =
+                    if column == 0 { format!("|-{dashes}-") } else { format!("|-{dashes}:") };
                 text += &shown;
             }
             text += "|\n";
@@ -163,7 +196,8 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-// Statistics --------------------------------------------------------------------------------------------------------------
+// Statistics
+// --------------------------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy)]
 struct Spread {
@@ -176,8 +210,13 @@ impl Spread {
     fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<_> = values.collect();
         values.sort_by(f64::total_cmp);
-        let (lower, upper) = (values.get(values.len().saturating_sub(1) / 2)?, values.get(values.len() / 2)?);
-        Some(Self { lowest: *values.first()?, median: f64::midpoint(*lower, *upper), highest: *values.last()? })
+        let (lower, upper) =
+            (values.get(values.len().saturating_sub(1) / 2)?, values.get(values.len() / 2)?);
+        Some(Self {
+            lowest: *values.first()?,
+            median: f64::midpoint(*lower, *upper),
+            highest: *values.last()?,
+        })
     }
 
     fn show(self, digits: usize) -> String {
@@ -192,8 +231,12 @@ impl Figures {
     }
 
     fn widths(&self, phase: Phase) -> Vec<usize> {
-        let mut widths: Vec<_> =
-            self.samples.iter().filter(|sample| sample.phase == phase).map(|sample| sample.width).collect();
+        let mut widths: Vec<_> = self
+            .samples
+            .iter()
+            .filter(|sample| sample.phase == phase)
+            .map(|sample| sample.width)
+            .collect();
         widths.sort_unstable();
         widths.dedup();
         widths
@@ -203,11 +246,12 @@ impl Figures {
         self.of(phase, width).find(|sample| sample.round == round)
     }
 
-    /// What raw SQLite does in a round with `batch` executions in a transaction, between the sizes that were measured: a
-    /// straight line over the logarithm of the size.
+    /// What raw SQLite does in a round with `batch` executions in a transaction, between the sizes
+    /// that were measured: a straight line over the logarithm of the size.
     fn ceiling(&self, round: u32, batch: f64) -> Option<f64> {
         let sizes = self.widths(Phase::Raw);
-        let rate = |size: usize| self.in_round(round, Phase::Raw, size).map(|sample| sample.per_second);
+        let rate =
+            |size: usize| self.in_round(round, Phase::Raw, size).map(|sample| sample.per_second);
         let below = sizes.iter().copied().rfind(|size| *size as f64 <= batch);
         let above = sizes.iter().copied().find(|size| *size as f64 >= batch);
         match (below, above) {
@@ -221,7 +265,8 @@ impl Figures {
     }
 }
 
-// Ratios ------------------------------------------------------------------------------------------------------------------
+// Ratios
+// ------------------------------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy)]
 enum Target {
@@ -273,23 +318,35 @@ impl Ratio {
 /// Those for which both sides were measured.
 fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
     let mut ratios = Vec::new();
-    let crowds: Vec<_> = figures.widths(Phase::Execute).into_iter().filter(|connections| *connections >= 64).collect();
+    let crowds: Vec<_> = figures
+        .widths(Phase::Execute)
+        .into_iter()
+        .filter(|connections| *connections >= 64)
+        .collect();
     let mut add = |what: String, target: Target, of: &dyn Fn(u32) -> Option<f64>| {
         let rounds = 0..=figures.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
         if let Some(measured) = Spread::of(rounds.filter_map(of)) {
             ratios.push(Ratio { what, target, measured });
         }
     };
-    let rate = |round: u32, phase: Phase, width: usize| figures.in_round(round, phase, width).map(|sample| sample.per_second);
+    let rate = |round: u32, phase: Phase, width: usize| {
+        figures.in_round(round, phase, width).map(|sample| sample.per_second)
+    };
     for &width in &crowds {
         let to_ceiling = |round: u32| {
             let sample = figures.in_round(round, Phase::Execute, width)?;
             Some(sample.per_second / figures.ceiling(round, sample.batch?)?)
         };
-        add(format!("execute / raw SQLite in batches of that size, {width} connections"), Target::AtLeast(0.6), &to_ceiling);
+        add(
+            format!("execute / raw SQLite in batches of that size, {width} connections"),
+            Target::AtLeast(0.6),
+            &to_ceiling,
+        );
     }
     // Most targets were set for SQLite, where a read or a commit does not go over a network.
-    let on = |wanted: Kind, bound: f64| if kind == wanted { Target::AtLeast(bound) } else { Target::None };
+    let on = |wanted: Kind, bound: f64| {
+        if kind == wanted { Target::AtLeast(bound) } else { Target::None }
+    };
     let pairs = [
         (Phase::Payment, Phase::Execute, on(Kind::Sqlite, 0.35)),
         (Phase::Checkout, Phase::Execute, on(Kind::Sqlite, 0.12)),
@@ -309,31 +366,46 @@ fn ratios(kind: Kind, figures: &Figures) -> Vec<Ratio> {
         }
     }
     // The yardstick at the number of connections at which it does best.
-    for (over, under, connections, bound) in
-        [(Phase::Execute, Phase::StatementsHot, 32, 10.0), (Phase::Spread, Phase::StatementsSpread, 16, 4.0)]
-    {
+    for (over, under, connections, bound) in [
+        (Phase::Execute, Phase::StatementsHot, 32, 10.0),
+        (Phase::Spread, Phase::StatementsSpread, 16, 4.0),
+    ] {
         for &width in &crowds {
-            let ratio = |round: u32| Some(rate(round, over, width)? / rate(round, under, connections)?);
-            let what = format!("{}, {width} connections / {}, {connections}", over.name(), under.name());
+            let ratio =
+                |round: u32| Some(rate(round, over, width)? / rate(round, under, connections)?);
+            let what =
+                format!("{}, {width} connections / {}, {connections}", over.name(), under.name());
             add(what, Target::AtLeast(bound), &ratio);
         }
     }
     if kind == Kind::Postgres {
         let rate = |round: u32| rate(round, Phase::Execute, 128);
         add("execute a second, 128 connections".to_owned(), Target::AtLeast(5000.0), &rate);
-        let tail = |round: u32| figures.in_round(round, Phase::Execute, 128).map(|sample| sample.p99_ms);
+        let tail =
+            |round: u32| figures.in_round(round, Phase::Execute, 128).map(|sample| sample.p99_ms);
         add("p99 of execute in ms, 128 connections".to_owned(), Target::AtMost(60.0), &tail);
     }
     let alone = |round: u32| {
         let server = figures.in_round(round, Phase::Execute, 1)?;
         Some(server.p50_ms / figures.in_round(round, Phase::Raw, 1)?.p50_ms)
     };
-    add("p50 of execute over 1 connection / raw SQLite, one execution a commit".to_owned(), Target::AtMost(2.0), &alone);
+    add(
+        "p50 of execute over 1 connection / raw SQLite, one execution a commit".to_owned(),
+        Target::AtMost(2.0),
+        &alone,
+    );
     let memory = |round: u32| {
-        let visits = figures.visits.iter().filter(|visit| visit.round == round && visit.executions >= PAYMENTS);
+        let visits = figures
+            .visits
+            .iter()
+            .filter(|visit| visit.round == round && visit.executions >= PAYMENTS);
         visits.map(|visit| visit.peak_memory_mb).reduce(f64::max)
     };
-    add(format!("peak memory in MB after {PAYMENTS} payments or more"), Target::AtMost(150.0), &memory);
+    add(
+        format!("peak memory in MB after {PAYMENTS} payments or more"),
+        Target::AtMost(150.0),
+        &memory,
+    );
     ratios
 }
 
@@ -343,7 +415,17 @@ mod tests {
 
     fn sample(round: u32, phase: Phase, width: usize, per_second: f64, batch: f64) -> Sample {
         let (p50_ms, p99_ms) = (1.0, 2.0);
-        Sample { round, phase, width, per_second, p50_ms, p99_ms, server_cpu: None, load_cpu: None, batch: Some(batch) }
+        Sample {
+            round,
+            phase,
+            width,
+            per_second,
+            p50_ms,
+            p99_ms,
+            server_cpu: None,
+            load_cpu: None,
+            batch: Some(batch),
+        }
     }
 
     #[test]

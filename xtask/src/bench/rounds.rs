@@ -1,5 +1,5 @@
-//! The order of the measurements. Everything is measured once a round, so that a machine that slows down for a minute slows
-//! down both sides of a ratio.
+//! The order of the measurements. Everything is measured once a round, so that a machine that slows
+//! down for a minute slows down both sides of a ratio.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::database::Database;
 use super::jobs::{Common, Item, Job, Tenant};
 use super::load::{Generator, Items, Outcome, Target, Window};
 use super::machine::peak_memory_mb;
 use super::pgbench::Pgbench;
-use super::place::Place;
 use super::raw::Raw;
 use super::server::{Kola, Server};
-use super::{Figures, Kind, Options, Phase, Sample, Visit, setup};
+use super::{Figures, Kind, Options, Phase, Sample, ServerStats, setup};
 use crate::cluster::{self, Cluster};
 
 const SPREAD: usize = 100;
@@ -38,7 +38,7 @@ pub struct Rounds<'a> {
     kola: Kola,
     dir: &'a Path,
     generator: Generator,
-    template: Place,
+    template: Database,
     pgbench: Option<Pgbench>,
     tenants: Vec<Tenant>,
     figures: Figures,
@@ -48,25 +48,40 @@ impl<'a> Rounds<'a> {
     pub fn prepare(options: &'a Options, kola: Kola, dir: &'a Path) -> anyhow::Result<Self> {
         let generator = Generator::new()?;
         let template = match options.database {
-            Kind::Sqlite => Place::Sqlite(dir.join("template.db")),
+            Kind::Sqlite => Database::Sqlite(dir.join("template.db")),
             Kind::Postgres => {
-                // Full durability, the default. A longer log keeps checkpoints out of windows of some seconds, on both sides.
-                let settings = cluster::Options::new(dir).with("max_connections", "300").with("max_wal_size", "4GB");
+                // Full durability, the default. A longer log keeps checkpoints out of windows of
+                // some seconds, on both sides.
+                let settings = cluster::Options::new(dir)
+                    .with("max_connections", "300")
+                    .with("max_wal_size", "4GB");
                 let settings = settings.with("shared_buffers", "512MB");
-                let more = |settings: cluster::Options, (name, value): &(String, String)| settings.with(name, value);
-                let cluster = Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
-                Place::on(cluster, "template", dir)
+                let more = |settings: cluster::Options, (name, value): &(String, String)| {
+                    settings.with(name, value)
+                };
+                let cluster =
+                    Arc::new(Cluster::start(&options.settings.iter().fold(settings, more))?);
+                Database::on_cluster(cluster, "template", dir)
             }
         };
         let pgbench = match &template {
-            Place::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => Some(Pgbench::prepare(Arc::clone(cluster))?),
+            Database::Postgres { cluster, .. } if options.wants(Phase::Pgbench) => {
+                Some(Pgbench::prepare(Arc::clone(cluster))?)
+            }
             _ => None,
         };
         let (tenants, figures) = (Vec::new(), Figures::default());
-        let mut rounds = Self { options, kola, dir, generator, template, pgbench, tenants, figures };
+        let mut rounds =
+            Self { options, kola, dir, generator, template, pgbench, tenants, figures };
         if !rounds.wants_only_yardsticks() {
             let merchants = if options.wants_merchants() { 1 + SPREAD } else { 1 };
-            rounds.tenants = setup::template(&rounds.kola, &rounds.generator, &rounds.template, merchants, &in_an_hour()?)?;
+            rounds.tenants = setup::template(
+                &rounds.kola,
+                &rounds.generator,
+                &rounds.template,
+                merchants,
+                &in_an_hour()?,
+            )?;
         }
         Ok(rounds)
     }
@@ -77,8 +92,15 @@ impl<'a> Rounds<'a> {
     }
 
     pub fn run(mut self) -> anyhow::Result<Figures> {
-        let mut parts =
-            [Self::raw, Self::pgbench, Self::statements, Self::hot, Self::spread, Self::two_servers, Self::batch_one];
+        let mut parts = [
+            Self::raw,
+            Self::pgbench,
+            Self::statements,
+            Self::hot,
+            Self::spread,
+            Self::two_servers,
+            Self::batch_one,
+        ];
         for round in 0..self.options.runs {
             for part in parts {
                 part(&mut self, round)?;
@@ -122,14 +144,15 @@ impl<'a> Rounds<'a> {
     fn pgbench(&mut self, round: u32) -> anyhow::Result<()> {
         let Some(pgbench) = &self.pgbench else { return Ok(()) };
         let mut samples = Vec::new();
-        for connections in self.options.crowds() {
+        for connections in self.options.high_connection_counts() {
             samples.push(pgbench.run(round, connections, self.options.window())?);
         }
         samples.into_iter().for_each(|sample| self.note(sample));
         Ok(())
     }
 
-    /// The sessions are made by the product; then the yardstick takes its place on the same database.
+    /// The sessions are made by the product; then the yardstick takes its place on the same
+    /// database.
     fn statements(&mut self, round: u32) -> anyhow::Result<()> {
         for (phase, connections) in STATEMENTS {
             if !self.options.wants(phase) {
@@ -147,7 +170,7 @@ impl<'a> Rounds<'a> {
         for phase in [Phase::TwoHot, Phase::TwoSpread] {
             if self.options.wants(phase) {
                 let mut site = self.open(round, phase.name(), 2, &[])?;
-                for connections in site.rounds.options.crowds() {
+                for connections in site.rounds.options.high_connection_counts() {
                     site.measure(phase, connections)?;
                 }
                 site.close()?;
@@ -158,7 +181,14 @@ impl<'a> Rounds<'a> {
 
     fn hot(&mut self, round: u32) -> anyhow::Result<()> {
         let options = self.options;
-        let phases = [Phase::Noop, Phase::Status, Phase::Prediction, Phase::Execute, Phase::Payment, Phase::Checkout];
+        let phases = [
+            Phase::Noop,
+            Phase::Status,
+            Phase::Prediction,
+            Phase::Execute,
+            Phase::Payment,
+            Phase::Checkout,
+        ];
         let last = round + 1 == options.runs && options.wants(Phase::Memory);
         if !last && !phases.into_iter().any(|phase| options.wants(phase)) {
             return Ok(());
@@ -170,14 +200,14 @@ impl<'a> Rounds<'a> {
         for &connections in &options.connections {
             site.measure(Phase::Noop, connections)?;
         }
-        for connections in options.crowds() {
+        for connections in options.high_connection_counts() {
             site.measure(Phase::Status, connections)?;
             site.measure(Phase::Prediction, connections)?;
         }
-        for connections in options.crowds() {
+        for connections in options.high_connection_counts() {
             site.measure(Phase::Payment, connections)?;
         }
-        for connections in options.crowds() {
+        for connections in options.high_connection_counts() {
             site.measure(Phase::Checkout, connections)?;
         }
         if last {
@@ -191,7 +221,7 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         let mut site = self.open(round, "100 merchants", 1, &[])?;
-        for connections in site.rounds.options.crowds() {
+        for connections in site.rounds.options.high_connection_counts() {
             site.measure(Phase::Spread, connections)?;
         }
         site.close()
@@ -206,10 +236,11 @@ impl<'a> Rounds<'a> {
         for &rows in &site.rounds.options.grow {
             site.fill_up(rows)?;
             // The longest pause that a filled table causes is over, on both kinds.
-            site.place.settle()?;
+            site.database.vacuum()?;
             for phase in [Phase::Grown, Phase::GrownSpread] {
-                // After a checkpoint PostgreSQL logs each page as a whole when it is first changed again, and a large index has
-                // many: several windows, of which the report has the median.
+                // After a checkpoint PostgreSQL logs each page as a whole when it is first changed
+                // again, and a large index has many: several windows, of which the report has the
+                // median.
                 for _ in 0..GROWN_WINDOWS {
                     site.measure_with(phase, GROWN_CONNECTIONS, usize::try_from(rows)?)?;
                     site.sessions.clear();
@@ -224,7 +255,7 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         let mut site = self.open(round, "batch of one", 1, &[("KOLA_BATCH_MAX", "1")])?;
-        for connections in site.rounds.options.crowds() {
+        for connections in site.rounds.options.high_connection_counts() {
             site.measure(Phase::BatchOne, connections)?;
         }
         site.close()
@@ -237,17 +268,20 @@ impl<'a> Rounds<'a> {
         servers: usize,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Site<'_, 'a>> {
-        let place = self.template.beside("run");
-        place.copy(&self.template)?;
-        let servers = (0..servers).map(|number| self.kola.serve(&place, number, settings)).collect::<Result<Vec<_>, _>>()?;
+        let database = self.template.sibling("run");
+        database.copy(&self.template)?;
+        let servers = (0..servers)
+            .map(|number| self.kola.serve(&database, number, settings))
+            .collect::<Result<Vec<_>, _>>()?;
         let server = servers.first().context("no server")?;
-        setup::log_in_all(&self.generator, server.address, &mut self.tenants).with_context(|| server.log())?;
+        setup::log_in_all(&self.generator, server.address, &mut self.tenants)
+            .with_context(|| server.log())?;
         let common = Arc::new(Common { tenants: self.tenants.clone(), expires_at: in_an_hour()? });
         Ok(Site {
             rounds: self,
             round,
             name,
-            place,
+            database,
             servers,
             common,
             sessions: Vec::new(),
@@ -256,10 +290,15 @@ impl<'a> Rounds<'a> {
         })
     }
 
-    /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a guess above what this design
-    /// can do on a fast machine.
+    /// Items to prepare, so that a window does not run out of them: by the rate seen before, or a
+    /// guess above what this design can do on a fast machine.
     fn enough(&self, phase: Phase, width: usize) -> usize {
-        let seen = self.figures.samples.iter().rev().find(|sample| sample.phase == phase && sample.width == width);
+        let seen = self
+            .figures
+            .samples
+            .iter()
+            .rev()
+            .find(|sample| sample.phase == phase && sample.width == width);
         let guess = match phase {
             Phase::BatchOne => 4_000.0,
             Phase::StatementsHot | Phase::StatementsSpread => 3_000.0,
@@ -276,13 +315,20 @@ impl<'a> Rounds<'a> {
 
     fn note(&mut self, sample: Sample) {
         let Sample { round, phase, width, per_second, p50_ms, .. } = &sample;
-        eprintln!("run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms", round + 1, phase.name());
+        eprintln!(
+            "run {}: {} × {width}: {per_second:.0}/s, p50 {p50_ms:.2} ms",
+            round + 1,
+            phase.name()
+        );
         self.figures.samples.push(sample);
     }
 }
 
 fn in_an_hour() -> anyhow::Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "the server under test has a clock of its own, and it is the real one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server under test has a clock of its own, and it is the real one"
+    )]
     let now = jiff::Timestamp::now();
     Ok(jiff::Timestamp::from_second(now.as_second() + 3600)?.to_string())
 }
@@ -292,7 +338,7 @@ struct Site<'r, 'a> {
     rounds: &'r mut Rounds<'a>,
     round: u32,
     name: &'static str,
-    place: Place,
+    database: Database,
     servers: Vec<Server>,
     common: Arc<Common>,
     sessions: Vec<Item>,
@@ -306,7 +352,12 @@ impl Site<'_, '_> {
     }
 
     /// A measurement that is noted under another number than that of its connections.
-    fn measure_with(&mut self, phase: Phase, connections: usize, width: usize) -> anyhow::Result<()> {
+    fn measure_with(
+        &mut self,
+        phase: Phase,
+        connections: usize,
+        width: usize,
+    ) -> anyhow::Result<()> {
         if !self.rounds.options.wants(phase) {
             return Ok(());
         }
@@ -316,19 +367,25 @@ impl Site<'_, '_> {
             Phase::Status => (Job::Status, hot(usize::MAX)),
             Phase::Prediction => (Job::Prediction, hot(usize::MAX)),
             Phase::Payment | Phase::Raw | Phase::Memory => (Job::Payment, hot(usize::MAX)),
-            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => (Job::Execute, self.take_sessions(hot, enough)?),
-            Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => (Job::Execute, self.take_sessions(spread, enough)?),
+            Phase::Execute | Phase::BatchOne | Phase::TwoHot | Phase::Grown => {
+                (Job::Execute, self.take_sessions(hot, enough)?)
+            }
+            Phase::Spread | Phase::TwoSpread | Phase::GrownSpread => {
+                (Job::Execute, self.take_sessions(spread, enough)?)
+            }
             // Made before, by the product.
-            Phase::StatementsHot | Phase::StatementsSpread => (Job::Execute, Items::Made(std::mem::take(&mut self.sessions))),
+            Phase::StatementsHot | Phase::StatementsSpread => {
+                (Job::Execute, Items::Made(std::mem::take(&mut self.sessions)))
+            }
             Phase::Pgbench => return Ok(()),
             Phase::Checkout => (Job::Checkout, self.take_invoices(enough)?),
         };
         let items = Arc::new(items);
-        let (commits, bytes) = (self.place.commits()?, self.place.bytes()?);
+        let (commits, bytes) = (self.database.commits()?, self.database.bytes()?);
         let outcome = self.run(job, connections, &items, Some(self.rounds.options.window()))?;
-        let commits = self.place.commits()?.wrapping_sub(commits);
+        let commits = self.database.commits()?.wrapping_sub(commits);
         if phase == Phase::Payment {
-            let grown = self.place.bytes()? - bytes;
+            let grown = self.database.bytes()? - bytes;
             self.bytes_per_payment = Some(grown as f64 / outcome.turns.max(1) as f64);
         }
         self.put_back(job, items, outcome.turns);
@@ -341,12 +398,19 @@ impl Site<'_, '_> {
             p99_ms: outcome.quantile_ms(0.99),
             server_cpu: Some(outcome.server_cpu),
             load_cpu: Some(outcome.load_cpu),
-            batch: (job == Job::Execute && commits > 0).then(|| outcome.turns as f64 / f64::from(commits.max(1))),
+            batch: (job == Job::Execute && commits > 0)
+                .then(|| outcome.turns as f64 / f64::from(commits.max(1))),
         });
         Ok(())
     }
 
-    fn run(&self, job: Job, connections: usize, items: &Arc<Items>, limit: Option<Duration>) -> anyhow::Result<Outcome> {
+    fn run(
+        &self,
+        job: Job,
+        connections: usize,
+        items: &Arc<Items>,
+        limit: Option<Duration>,
+    ) -> anyhow::Result<Outcome> {
         let window = Window { job, connections, items: Arc::clone(items), limit };
         let target = |server: &Server| Target { address: server.address, pid: server.pid() };
         let targets: Vec<_> = self.servers.iter().map(target).collect();
@@ -382,7 +446,7 @@ impl Site<'_, '_> {
 
     /// Goes on paying until so many executions are there.
     fn fill_up(&mut self, executions: i64) -> anyhow::Result<()> {
-        let mut missing = usize::try_from(executions - self.place.executions()?).unwrap_or(0);
+        let mut missing = usize::try_from(executions - self.database.executions()?).unwrap_or(0);
         // In portions, because a slow machine may need long for all of them.
         while missing > 0 {
             let portion = missing.min(10_000);
@@ -402,27 +466,31 @@ impl Site<'_, '_> {
         for server in self.servers.drain(..) {
             server.stop()?;
         }
-        self.servers.push(Kola::serve_statements(&self.place, connections)?);
+        self.servers.push(Kola::serve_statements(&self.database, connections)?);
         Ok(())
     }
 
     fn close(self) -> anyhow::Result<()> {
-        let peak = self.servers.iter().map(|server| peak_memory_mb(server.pid())).collect::<Result<Vec<_>, _>>()?;
+        let peak = self
+            .servers
+            .iter()
+            .map(|server| peak_memory_mb(server.pid()))
+            .collect::<Result<Vec<_>, _>>()?;
         let peak = peak.into_iter().fold(0.0, f64::max);
-        let visit = Visit {
+        let visit = ServerStats {
             round: self.round,
             name: self.name,
-            executions: self.place.executions()?,
+            executions: self.database.executions()?,
             peak_memory_mb: peak,
-            database_mb: self.place.bytes()? as f64 / 1e6,
+            database_mb: self.database.bytes()? as f64 / 1e6,
             bytes_per_payment: self.bytes_per_payment,
         };
         for server in self.servers {
             server.stop()?;
         }
-        self.rounds.kola.ledger_verify(&self.place)?;
+        self.rounds.kola.ledger_verify(&self.database)?;
         self.rounds.figures.visits.push(visit);
-        self.place.remove()
+        self.database.remove()
     }
 }
 

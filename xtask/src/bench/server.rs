@@ -5,15 +5,16 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::place::Place;
+use super::database::Database;
+use crate::common::{poll, tail};
 
 /// A server that needs longer to start or to drain has a fault of its own.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a server prints when it is ready, before its address.
 pub const LISTENING: &str = "kola listening on http://";
@@ -24,23 +25,49 @@ pub struct Kola {
 }
 
 impl Kola {
-    pub fn merchant_create(&self, place: &Place, name: &str) -> anyhow::Result<serde_json::Value> {
-        let arguments = ["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--verified", "--empty", "--json"];
-        Ok(serde_json::from_str(&self.output(place, &arguments)?)?)
+    pub fn merchant_create(
+        &self,
+        database: &Database,
+        name: &str,
+    ) -> anyhow::Result<serde_json::Value> {
+        let arguments = [
+            "merchant",
+            "create",
+            "--name",
+            name,
+            "--type",
+            "ORGANIZATION",
+            "--verified",
+            "--empty",
+            "--json",
+        ];
+        Ok(serde_json::from_str(&self.output(database, &arguments)?)?)
     }
 
-    pub fn wallet_fund(&self, place: &Place, wallet: u64, amount: &str) -> anyhow::Result<()> {
-        self.output(place, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount]).map(drop)
+    pub fn wallet_fund(
+        &self,
+        database: &Database,
+        wallet: u64,
+        amount: &str,
+    ) -> anyhow::Result<()> {
+        self.output(
+            database,
+            &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", amount],
+        )
+        .map(drop)
     }
 
     /// Every figure is worthless if the money does not add up afterwards.
     /// What it counted.
-    pub fn ledger_verify(&self, place: &Place) -> anyhow::Result<String> {
-        self.output(place, &["ledger", "verify"]).map(|said| said.trim().to_owned())
+    pub fn ledger_verify(&self, database: &Database) -> anyhow::Result<String> {
+        self.output(database, &["ledger", "verify"]).map(|said| said.trim().to_owned())
     }
 
-    fn output(&self, place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self.command(place, arguments).output().with_context(|| format!("{}", self.binary.display()))?;
+    fn output(&self, database: &Database, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self
+            .command(database, arguments)
+            .output()
+            .with_context(|| format!("{}", self.binary.display()))?;
         ensure!(
             output.status.success(),
             "kola {} ended with {}:\n{}{}",
@@ -53,9 +80,14 @@ impl Kola {
     }
 
     /// Settings of the caller's shell must not change what is measured.
-    fn command(&self, place: &Place, arguments: &[&str]) -> Command {
+    fn command(&self, database: &Database, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).arg("--database").arg(place.url()).stdin(Stdio::null()).env_remove("RUST_LOG");
+        command
+            .args(arguments)
+            .arg("--database")
+            .arg(database.url())
+            .stdin(Stdio::null())
+            .env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KOLA_") {
                 command.env_remove(name);
@@ -64,18 +96,29 @@ impl Kola {
         command
     }
 
-    pub fn serve(&self, place: &Place, number: usize, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
-        let log = place.log(number);
-        let mut command = self.command(place, &["serve", "--listen", "127.0.0.1:0"]);
-        command.envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")]).envs(settings.iter().copied());
+    pub fn serve(
+        &self,
+        database: &Database,
+        number: usize,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Server> {
+        let log = database.log(number);
+        let mut command = self.command(database, &["serve", "--listen", "127.0.0.1:0"]);
+        command
+            .envs([("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_BENCH_ROUTES", "1")])
+            .envs(settings.iter().copied());
         Server::start(command, log)
     }
 
     /// The yardstick server on the same rows.
-    pub fn serve_statements(place: &Place, connections: usize) -> anyhow::Result<Server> {
+    pub fn serve_statements(database: &Database, connections: usize) -> anyhow::Result<Server> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("statements").arg("--url").arg(place.url()).args(["--connections", &connections.to_string()]);
-        Server::start(command, place.log(0))
+        command
+            .arg("statements")
+            .arg("--url")
+            .arg(database.url())
+            .args(["--connections", &connections.to_string()]);
+        Server::start(command, database.log(0))
     }
 }
 
@@ -89,8 +132,12 @@ pub struct Server {
 impl Server {
     fn start(mut command: Command, log: PathBuf) -> anyhow::Result<Self> {
         let program = command.get_program().display().to_string();
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn().context(program)?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context(program)?;
         let stdout = child.stdout.take().context("the standard output of the server")?;
         // From here on the process ends with this value, however the start goes.
         let mut server = Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log };
@@ -103,8 +150,10 @@ impl Server {
                 }
             }
         });
-        let address = address.recv_timeout(PATIENCE);
-        let address = address.with_context(|| format!("the server did not print where it listens\n{}", server.log()))?;
+        let address = address.recv_timeout(TIMEOUT);
+        let address = address.with_context(|| {
+            format!("the server did not print where it listens\n{}", server.log())
+        })?;
         server.address = address.parse().with_context(|| format!("the address {address:?}"))?;
         Ok(server)
     }
@@ -116,14 +165,9 @@ impl Server {
     /// Ends it as an operator would, and expects that it ends well.
     pub fn stop(mut self) -> anyhow::Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
-            }
-            ensure!(begun.elapsed() < PATIENCE, "the server did not end after SIGTERM\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(5));
-        };
+        let status = poll(TIMEOUT, Duration::from_millis(5), || self.ended())?;
+        let status = status
+            .with_context(|| format!("the server did not end after SIGTERM\n{}", self.log()))?;
         ensure!(status.success(), "the server ended with {status}\n{}", self.log());
         Ok(())
     }
@@ -142,9 +186,7 @@ impl Server {
 
     /// The last lines that the server wrote about itself.
     pub fn log(&self) -> String {
-        let text = self.whole_log();
-        let lines: Vec<_> = text.lines().rev().take(20).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        tail(&self.whole_log())
     }
 
     /// All that it wrote about itself.

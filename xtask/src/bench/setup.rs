@@ -1,14 +1,16 @@
-//! The database that every server of a run starts from: merchants with money, and what their payments point at.
+//! The database that every server of a run starts from: merchants with money, and what their
+//! payments point at.
 
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
 
 use super::client::Client;
+use super::database::Database;
 use super::jobs::{self, Random, Tenant};
 use super::load::Generator;
-use super::place::Place;
 use super::server::Kola;
+use crate::merchant::Merchant;
 
 /// More than any run can move, one cent at a time.
 const FUNDS: &str = "1000000000.00";
@@ -17,47 +19,37 @@ const FUNDS: &str = "1000000000.00";
 pub fn template(
     kola: &Kola,
     generator: &Generator,
-    place: &Place,
+    database: &Database,
     merchants: usize,
     expires_at: &str,
 ) -> anyhow::Result<Vec<Tenant>> {
-    place.create()?;
+    database.create()?;
     let mut tenants = Vec::new();
     for number in 0..merchants {
-        tenants.push(merchant(kola, place, &format!("Bench {number}"))?);
+        let merchant = Merchant::create(kola, database, &format!("Bench {number}"), FUNDS)?;
+        tenants.push(Tenant { merchant, ..Tenant::default() });
     }
-    let server = kola.serve(place, 0, &[])?;
+    let server = kola.serve(database, 0, &[])?;
     let counterparties = async {
         let mut client = Client::connect(server.address).await?;
         for (number, tenant) in tenants.iter_mut().enumerate() {
             log_in(&mut client, tenant).await?;
-            pointed_at(&mut client, tenant, number, expires_at).await?;
+            create_payment_rows(&mut client, tenant, number, expires_at).await?;
         }
         Ok(())
     };
     generator.block_on(counterparties).with_context(|| server.log())?;
     server.stop()?;
-    place.fold()?;
+    database.checkpoint()?;
     Ok(tenants)
 }
 
-fn merchant(kola: &Kola, place: &Place, name: &str) -> anyhow::Result<Tenant> {
-    let made = kola.merchant_create(place, name)?;
-    let text = |field: &str| Some(made.get(field)?.as_str()?.to_owned());
-    let wallets = made.get("wallets").and_then(|wallets| wallets.as_array());
-    let usd = wallets.into_iter().flatten().find(|wallet| wallet.get("currency").is_some_and(|currency| currency == "USD"));
-    let tenant = Tenant {
-        client_id: text("client_id").context("no client_id")?,
-        client_secret: text("client_secret").context("no client_secret")?,
-        wallet: usd.and_then(|wallet| wallet.get("id")?.as_u64()).context("no USD wallet")?,
-        ..Tenant::default()
-    };
-    kola.wallet_fund(place, tenant.wallet, FUNDS)?;
-    Ok(tenant)
-}
-
 /// A token for each merchant of a server that has just started.
-pub fn log_in_all(generator: &Generator, address: SocketAddr, tenants: &mut [Tenant]) -> anyhow::Result<()> {
+pub fn log_in_all(
+    generator: &Generator,
+    address: SocketAddr,
+    tenants: &mut [Tenant],
+) -> anyhow::Result<()> {
     generator.block_on(async {
         let mut client = Client::connect(address).await?;
         for tenant in tenants {
@@ -68,19 +60,23 @@ pub fn log_in_all(generator: &Generator, address: SocketAddr, tenants: &mut [Ten
 }
 
 async fn log_in(client: &mut Client, tenant: &mut Tenant) -> anyhow::Result<()> {
-    let body = serde_json::json!({"client_id": tenant.client_id, "client_secret": tenant.client_secret}).to_string();
-    let answer = client.post("", "/v1/jwt/client/obtain/token", &body).await?;
-    tenant.token = answer.text("access_token").context("no access_token")?.to_owned();
+    tenant.token = tenant.merchant.obtain_token(client).await?;
     Ok(())
 }
 
-async fn pointed_at(client: &mut Client, tenant: &mut Tenant, number: usize, expires_at: &str) -> anyhow::Result<()> {
+async fn create_payment_rows(
+    client: &mut Client,
+    tenant: &mut Tenant,
+    number: usize,
+    expires_at: &str,
+) -> anyhow::Result<()> {
     // No merchant has this phone: the money of a transfer goes to a wallet of the party.
     let phone = 231_770_000_000 + number;
     let body = format!(r#"{{"fullname":"Party {number}","phone":"{phone}"}}"#);
     let party = client.post(&tenant.token, "/v1/parties/create", &body).await?.id()?;
     let body = format!(r#"{{"relationship_type":"CUSTOMER","party_id":{party}}}"#);
-    tenant.counterparty = client.post(&tenant.token, "/v1/counterparties/create", &body).await?.id()?;
+    tenant.counterparty =
+        client.post(&tenant.token, "/v1/counterparties/create", &body).await?.id()?;
     let body = serde_json::json!({
         "account_name": "Mobile",
         "provider": "PAWAPAY",

@@ -1,6 +1,7 @@
-//! The yardstick of PostgreSQL: the execution of a transfer as a server usually does it, statement by statement, each request
-//! in a transaction of its own, with the rows locked that it changes. The same tables and the same rows as the product's,
-//! which `kola ledger verify` confirms afterwards. It checks no token, which is an advantage.
+//! The yardstick of PostgreSQL: the execution of a transfer as a server usually does it, statement
+//! by statement, each request in a transaction of its own, with the rows locked that it changes.
+//! The same tables and the same rows as the product's, which `kola ledger verify` confirms
+//! afterwards. It checks no token, which is an advantage.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,18 +52,25 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn stopped() {
-    if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    if let Ok(mut signal) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
         signal.recv().await;
     }
 }
 
-async fn execute(State(shop): State<Arc<Shop>>, Json(body): Json<Value>) -> Result<Json<Value>, (StatusCode, String)> {
+async fn execute(
+    State(shop): State<Arc<Shop>>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, (StatusCode, String)> {
     let done = async {
         let session = body.get("session_id").and_then(Value::as_i64).context("session_id")?;
         let reference = body.get("reference_id").and_then(Value::as_str).context("reference_id")?;
         shop.execute(session, reference).await
     };
-    done.await.map(Json).map_err(|error: anyhow::Error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")))
+    done.await
+        .map(Json)
+        .map_err(|error: anyhow::Error| (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")))
 }
 
 /// A wallet that is locked.
@@ -82,9 +90,10 @@ impl Shop {
     async fn execute(&self, session: i64, reference: &str) -> anyhow::Result<Value> {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
-        let one = async |sql: &str, params: &[&(dyn ToSql + Sync)]| -> anyhow::Result<Option<Row>> {
-            Ok(transaction.query_opt(&transaction.prepare_cached(sql).await?, params).await?)
-        };
+        let one =
+            async |sql: &str, params: &[&(dyn ToSql + Sync)]| -> anyhow::Result<Option<Row>> {
+                Ok(transaction.query_opt(&transaction.prepare_cached(sql).await?, params).await?)
+            };
         let found = one(
             "SELECT merchant_id, wallet_id, party_id, amount_minor, currency, status FROM sessions WHERE id = $1 FOR UPDATE",
             &[&session],
@@ -92,26 +101,38 @@ impl Shop {
         .await?
         .context("no such session")?;
         let (merchant, wallet, party): (i64, i64, i64) = (found.get(0), found.get(1), found.get(2));
-        let (minor, currency, status): (i64, String, String) = (found.get(3), found.get(4), found.get(5));
+        let (minor, currency, status): (i64, String, String) =
+            (found.get(3), found.get(4), found.get(5));
         ensure!(status == "ACTIVE", "the session is {status}");
         let replay = "SELECT id FROM executions WHERE merchant_id = $1 AND reference_id = $2";
         ensure!(one(replay, &[&merchant, &reference]).await?.is_none(), "the reference is used");
-        let lock = "SELECT id, available_minor, last_entry_id FROM wallets WHERE id = $1 FOR UPDATE";
+        let lock =
+            "SELECT id, available_minor, last_entry_id FROM wallets WHERE id = $1 FOR UPDATE";
         let payer = Locked::read(&one(lock, &[&wallet]).await?.context("no wallet")?);
         ensure!(payer.minor >= minor, "not enough money");
         let lock = "SELECT id, available_minor, last_entry_id FROM wallets \
                     WHERE owner_type = 'PARTY' AND owner_id = $1 AND currency = $2 FOR UPDATE";
-        let payee = Locked::read(&one(lock, &[&party, &currency]).await?.context("no wallet of the party")?);
+        let payee = Locked::read(
+            &one(lock, &[&party, &currency]).await?.context("no wallet of the party")?,
+        );
 
-        let now: i64 = one("SELECT (extract(epoch FROM now()) * 1000000)::bigint", &[]).await?.context("no time")?.get(0);
+        let now: i64 = one("SELECT (extract(epoch FROM now()) * 1000000)::bigint", &[])
+            .await?
+            .context("no time")?
+            .get(0);
         let id = self.next_id.fetch_add(4, Ordering::Relaxed);
         let (execution, event, debit, credit) = (id, id + 1, id + 2, id + 3);
         let write = async |sql: &str, params: &[&(dyn ToSql + Sync)]| -> anyhow::Result<()> {
-            let count = transaction.execute(&transaction.prepare_cached(sql).await?, params).await?;
+            let count =
+                transaction.execute(&transaction.prepare_cached(sql).await?, params).await?;
             ensure!(count == 1, "{count} rows: {sql}");
             Ok(())
         };
-        write("UPDATE sessions SET status = 'EXECUTED', updated_at = $2 WHERE id = $1", &[&session, &now]).await?;
+        write(
+            "UPDATE sessions SET status = 'EXECUTED', updated_at = $2 WHERE id = $1",
+            &[&session, &now],
+        )
+        .await?;
         write(
             "INSERT INTO executions (id, merchant_id, reference_id, operation, session_id, status, wallet_id, other_wallet_id, \
              payer_minor, payer_currency, payee_minor, payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, \
@@ -144,6 +165,8 @@ impl Shop {
             .await?;
         }
         transaction.commit().await?;
-        Ok(json!({ "reference_id": reference, "status": "COMPLETED", "payment_intent_id": execution }))
+        Ok(
+            json!({ "reference_id": reference, "status": "COMPLETED", "payment_intent_id": execution }),
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! What clears a cluster away when the chore that started it cannot: after Ctrl-C, a kill, or a crash.
+//! What clears a cluster away when the chore that started it cannot: after Ctrl-C, a kill, or a
+//! crash.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -8,8 +9,8 @@ use anyhow::Context as _;
 
 use super::Programs;
 
-/// Waits for the end of its standard input, which comes when the chore is gone, whatever ended it. A folder that is gone by
-/// then was removed in good order. `$1` is the folder, `$2` is `pg_ctl`.
+/// Waits for the end of its standard input, which comes when the chore is gone, whatever ended it.
+/// A folder that is gone by then was removed in good order. `$1` is the folder, `$2` is `pg_ctl`.
 const SCRIPT: &str = r#"
 read -r _
 [ -d "$1" ] || exit 0
@@ -25,18 +26,23 @@ impl Guard {
         let mut shell = Command::new("sh");
         shell.args(["-c", SCRIPT, "sh"]).arg(folder).arg(programs.path("pg_ctl"));
         let mut shell = programs.as_account(shell);
-        aside(&mut shell).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        in_own_process_group(&mut shell)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         Ok(Self(shell.spawn().context("sh")?))
     }
 
-    /// The end of the watch: the guard sees the end of its input and looks whether there is something to do.
+    /// The end of the watch: the guard sees the end of its input and looks whether there is
+    /// something to do.
     pub fn dismiss(&mut self) {
         drop(self.0.stdin.take());
         self.0.wait().ok();
     }
 }
 
-/// In a group of its own, which Ctrl-C in a terminal does not reach: the guard decides what is stopped.
-pub fn aside(command: &mut Command) -> &mut Command {
+/// In a group of its own, which Ctrl-C in a terminal does not reach: the guard decides what is
+/// stopped.
+pub fn in_own_process_group(command: &mut Command) -> &mut Command {
     command.process_group(0)
 }

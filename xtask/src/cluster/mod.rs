@@ -1,5 +1,5 @@
-//! A PostgreSQL of the project's own: a private cluster in a temporary folder, on a free port of the loopback interface, which
-//! is gone with the chore that started it, however the chore ends.
+//! A PostgreSQL of the project's own: a private cluster in a temporary folder, on a free port of
+//! the loopback interface, which is gone with the chore that started it, however the chore ends.
 
 mod guard;
 mod programs;
@@ -14,17 +14,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::common::{poll, tail, wait_until};
 use guard::Guard;
 pub use programs::Programs;
 use programs::output;
 
 /// A cluster that needs longer to start or to stop has a fault of its own.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const HOST: &str = "127.0.0.1";
 /// The superuser, whom every connection of this machine may be.
 const USER: &str = "postgres";
@@ -43,9 +44,13 @@ impl Options {
         Self { folder: folder.to_owned(), settings: Vec::new(), encrypted: false }
     }
 
-    /// For tests: many connections, and nothing waits for the disk. What was committed still survives the death of a process.
+    /// For tests: many connections, and nothing waits for the disk. What was committed still
+    /// survives the death of a process.
     pub fn fast() -> Self {
-        Self::new(&std::env::temp_dir()).with("fsync", "off").with("full_page_writes", "off").with("max_connections", "300")
+        Self::new(&std::env::temp_dir())
+            .with("fsync", "off")
+            .with("full_page_writes", "off")
+            .with("max_connections", "300")
     }
 
     /// One setting, as in `postgresql.conf`.
@@ -75,7 +80,18 @@ impl Cluster {
     pub fn start(options: &Options) -> anyhow::Result<Self> {
         let mut cluster = Self::prepare(options)?;
         let mut initdb = cluster.programs.command("initdb");
-        initdb.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--pgdata"]);
+        initdb.args([
+            "--username",
+            USER,
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+            "--locale",
+            "C",
+            "--no-sync",
+            "--pgdata",
+        ]);
         output(initdb.arg(cluster.data()))?;
         if options.encrypted {
             cluster.certify()?;
@@ -84,12 +100,14 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A certificate for the address, not for a name, signed by itself: where the server looks for one.
+    /// A certificate for the address, not for a name, signed by itself: where the server looks for
+    /// one.
     fn certify(&self) -> anyhow::Result<()> {
         let made = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
-        for (path, text) in
-            [(self.data().join("server.key"), made.signing_key.serialize_pem()), (self.certificate(), made.cert.pem())]
-        {
+        for (path, text) in [
+            (self.data().join("server.key"), made.signing_key.serialize_pem()),
+            (self.certificate(), made.cert.pem()),
+        ] {
             // PostgreSQL refuses a key that others may read.
             let mut file = File::options().create_new(true).write(true).mode(0o600).open(&path)?;
             file.write_all(text.as_bytes())?;
@@ -106,14 +124,17 @@ impl Cluster {
     }
 
     pub fn url(&self, database: &str) -> String {
-        self.url_beside(None, database)
+        self.url_with_primary(None, database)
     }
 
-    /// The same, with another port to try. Of several hosts at most one takes writes, and that is the one to be found.
-    pub fn url_beside(&self, other: Option<u16>, database: &str) -> String {
+    /// The same, with another port to try. Of several hosts at most one takes writes, and that is
+    /// the one to be found.
+    pub fn url_with_primary(&self, other: Option<u16>, database: &str) -> String {
         match other {
             None => format!("postgres://{USER}@{HOST}:{}/{database}", self.port),
-            Some(other) => format!("postgres://{USER}@{HOST}:{other},{HOST}:{}/{database}", self.port),
+            Some(other) => {
+                format!("postgres://{USER}@{HOST}:{other},{HOST}:{}/{database}", self.port)
+            }
         }
     }
 
@@ -121,14 +142,28 @@ impl Cluster {
     fn prepare(options: &Options) -> anyhow::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let programs = Programs::find()?;
-        let name = format!("kola-postgres-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "kola-postgres-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let folder = std::path::absolute(options.folder.join(name))?;
-        std::fs::DirBuilder::new().mode(0o700).create(&folder).with_context(|| folder.display().to_string())?;
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .with_context(|| folder.display().to_string())?;
         if let Some(account) = programs.account() {
             chown(&folder, Some(account.uid), Some(account.gid))?;
         }
         let guard = Guard::set(&programs, &folder)?;
-        Ok(Self { programs, folder, settings: options.settings.clone(), port: 0, postmaster: Mutex::new(None), guard })
+        Ok(Self {
+            programs,
+            folder,
+            settings: options.settings.clone(),
+            port: 0,
+            postmaster: Mutex::new(None),
+            guard,
+        })
     }
 
     fn data(&self) -> PathBuf {
@@ -140,7 +175,9 @@ impl Cluster {
         for _ in 0..5 {
             self.port = TcpListener::bind((HOST, 0))?.local_addr()?.port();
             match self.launch() {
-                Err(_) if self.log().contains("Address already in use") => std::fs::remove_file(self.log_path())?,
+                Err(_) if self.log().contains("Address already in use") => {
+                    std::fs::remove_file(self.log_path())?
+                }
                 done => return done,
             }
         }
@@ -157,16 +194,19 @@ impl Cluster {
         for (name, value) in &self.settings {
             postgres.args(["-c", &format!("{name}={value}")]);
         }
-        guard::aside(&mut postgres).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        guard::in_own_process_group(&mut postgres)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         *self.postmaster() = Some(postgres.spawn().context("postgres")?);
-        let begun = Instant::now();
-        while !self.answers() {
-            if let Some(status) = self.ended()? {
+        let answers = wait_until(TIMEOUT, Duration::from_millis(50), || {
+            let answers = self.answers();
+            if !answers && let Some(status) = self.ended()? {
                 bail!("postgres ended with {status}:\n{}", self.log());
             }
-            ensure!(begun.elapsed() < PATIENCE, "postgres does not answer:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            Ok(answers)
+        })?;
+        ensure!(answers, "postgres does not answer:\n{}", self.log());
         Ok(())
     }
 
@@ -186,7 +226,17 @@ impl Cluster {
 
     fn answers(&self) -> bool {
         let mut ready = self.programs.command("pg_isready");
-        ready.args(["--quiet", "-h", HOST, "-p", &self.port.to_string(), "-d", "postgres", "-U", USER]);
+        ready.args([
+            "--quiet",
+            "-h",
+            HOST,
+            "-p",
+            &self.port.to_string(),
+            "-d",
+            "postgres",
+            "-U",
+            USER,
+        ]);
         ready.status().is_ok_and(|status| status.success())
     }
 
@@ -198,22 +248,19 @@ impl Cluster {
     fn log(&self) -> String {
         let text = std::fs::read(self.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<_> = text.lines().rev().take(20).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        tail(&text)
     }
 
-    /// Tells the postmaster to stop and waits for its end; `INT` is PostgreSQL's fast stop, `QUIT` its immediate one.
+    /// Tells the postmaster to stop and waits for its end; `INT` is PostgreSQL's fast stop, `QUIT`
+    /// its immediate one.
     fn stop(&self, signal: Signal) -> anyhow::Result<()> {
         let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
         kill_process(Pid::from_child(&postmaster), signal)?;
-        let begun = Instant::now();
-        while postmaster.try_wait()?.is_none() {
-            if begun.elapsed() > PATIENCE {
-                postmaster.kill()?;
-                postmaster.wait()?;
-                bail!("postgres had to be killed:\n{}", self.log());
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        let ended = poll(TIMEOUT, Duration::from_millis(10), || Ok(postmaster.try_wait()?))?;
+        if ended.is_none() {
+            postmaster.kill()?;
+            postmaster.wait()?;
+            bail!("postgres had to be killed:\n{}", self.log());
         }
         Ok(())
     }
@@ -228,7 +275,18 @@ impl Cluster {
     /// Runs SQL with psql as the superuser; answers the bare rows.
     pub fn sql(&self, database: &str, sql: &str) -> anyhow::Result<String> {
         let mut psql = self.programs.command("psql");
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database), "-c", sql]);
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &self.url(database),
+            "-c",
+            sql,
+        ]);
         Ok(output(&mut psql)?.trim().to_owned())
     }
 
@@ -237,7 +295,8 @@ impl Cluster {
         output(self.programs.command(name).args(arguments))
     }
 
-    /// Ends it between two instructions, as a power cut would: SIGKILL to the postmaster and to every process of its.
+    /// Ends it between two instructions, as a power cut would: SIGKILL to the postmaster and to
+    /// every process of its.
     pub fn kill_hard(&self) -> anyhow::Result<()> {
         let Some(mut postmaster) = self.postmaster().take() else { return Ok(()) };
         // Stopped, it starts no process that would be missed.
@@ -251,8 +310,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops every process of it in the middle of what it does: connections stay open, and new ones are taken by the kernel, but
-    /// nobody answers. So it is until it is killed.
+    /// Stops every process of it in the middle of what it does: connections stay open, and new ones
+    /// are taken by the kernel, but nobody answers. So it is until it is killed.
     pub fn freeze(&self) -> anyhow::Result<()> {
         let Some(postmaster) = &*self.postmaster() else { return Ok(()) };
         kill_process(Pid::from_child(postmaster), Signal::STOP)?;
@@ -271,10 +330,23 @@ impl Cluster {
     /// Another cluster that follows this one's log, and may be read from.
     pub fn standby(&self, options: &Options) -> anyhow::Result<Self> {
         let mut standby = Self::prepare(options)?;
-        let name = standby.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().replace('-', "_");
+        let name = standby
+            .folder
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .replace('-', "_");
         let from = format!("host={HOST} port={} user={USER} application_name={name}", self.port);
         let mut backup = self.programs.command("pg_basebackup");
-        backup.args(["--dbname", &from, "--checkpoint", "fast", "--wal-method", "stream", "--no-sync"]);
+        backup.args([
+            "--dbname",
+            &from,
+            "--checkpoint",
+            "fast",
+            "--wal-method",
+            "stream",
+            "--no-sync",
+        ]);
         // A slot keeps what the standby has not got yet, a standby that is away included.
         backup.args(["--write-recovery-conf", "--create-slot", "--slot", &name, "--pgdata"]);
         output(backup.arg(standby.data()))?;
@@ -304,10 +376,13 @@ impl Drop for Cluster {
 fn children(parent: u32) -> anyhow::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         // A process that has ended meanwhile has no such file.
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // The second field is the program's name in parentheses and may hold spaces; the fourth is the parent.
+        // The second field is the program's name in parentheses and may hold spaces; the fourth is
+        // the parent.
         let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
         if fields.split_whitespace().nth(1).and_then(|field| field.parse().ok()) == Some(parent) {
             found.extend(Pid::from_raw(pid));

@@ -32,14 +32,20 @@ impl Programs {
     /// Looks along the path first, then where Debian puts them.
     pub fn find() -> anyhow::Result<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folder = std::env::split_paths(&path).find(|folder| is_whole(folder)).or_else(|| newest(Path::new(DEBIAN)));
+        let folder = std::env::split_paths(&path)
+            .find(|folder| is_whole(folder))
+            .or_else(|| newest(Path::new(DEBIAN)));
         let folder = folder.context(ADVICE)?;
-        let account = if rustix::process::geteuid().is_root() { Some(Account::of_somebody_else()?) } else { None };
+        let account = if rustix::process::geteuid().is_root() {
+            Some(Account::of_somebody_else()?)
+        } else {
+            None
+        };
         Ok(Self { folder, account })
     }
 
-    /// The same, after Debian's package has been installed where it can be. The package starts a cluster of its own, which is
-    /// nobody's business here.
+    /// The same, after Debian's package has been installed where it can be. The package starts a
+    /// cluster of its own, which is nobody's business here.
     pub fn find_or_install() -> anyhow::Result<Self> {
         Self::find().or_else(|_missing| {
             crate::test::apt_install(&["postgresql"]);
@@ -59,8 +65,8 @@ impl Programs {
         self.as_account(Command::new(self.path(program)))
     }
 
-    /// A command under the account. What the caller's shell says about another PostgreSQL must not lead it there, and the
-    /// account may not be allowed into the current folder.
+    /// A command under the account. What the caller's shell says about another PostgreSQL must not
+    /// lead it there, and the account may not be allowed into the current folder.
     pub fn as_account(&self, mut command: Command) -> Command {
         if let Some(account) = self.account {
             command.uid(account.uid).gid(account.gid);
@@ -98,14 +104,16 @@ fn is_whole(folder: &Path) -> bool {
 fn newest(versions: &Path) -> Option<PathBuf> {
     let folders = std::fs::read_dir(versions).ok()?.filter_map(Result::ok);
     let version = |name: OsString| name.to_str()?.parse::<u32>().ok();
-    let whole = folders.filter_map(|entry| Some((version(entry.file_name())?, entry.path().join("bin"))));
+    let whole =
+        folders.filter_map(|entry| Some((version(entry.file_name())?, entry.path().join("bin"))));
     whole.filter(|(_, folder)| is_whole(folder)).max().map(|(_, folder)| folder)
 }
 
 /// Runs a command to its end; answers what it printed.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = command.get_program().display().to_string();
-    let output = command.stdin(std::process::Stdio::null()).output().with_context(|| shown.clone())?;
+    let output =
+        command.stdin(std::process::Stdio::null()).output().with_context(|| shown.clone())?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{shown} ended with {}:\n{said}", output.status);
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

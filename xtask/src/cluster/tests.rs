@@ -1,6 +1,7 @@
 use super::*;
 
-/// Whether there is a PostgreSQL. When there is none, says so where the test runner does not swallow it.
+/// Whether there is a PostgreSQL. When there is none, says so where the test runner does not
+/// swallow it.
 fn there_is_one() -> bool {
     let found = Programs::find();
     if let Err(missing) = &found {
@@ -10,12 +11,9 @@ fn there_is_one() -> bool {
     found.is_ok()
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "never came true: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+fn assert_soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let held = wait_until(TIMEOUT, Duration::from_millis(20), || Ok(holds())).unwrap();
+    assert!(held, "never came true: {what}");
 }
 
 #[test]
@@ -33,7 +31,10 @@ fn a_cluster_starts_and_restarts_and_leaves_nothing() {
     cluster.kill_hard().unwrap();
     assert!(cluster.sql("postgres", "SELECT 1").is_err());
     cluster.restart().unwrap();
-    assert_eq!((cluster.sql("postgres", "SELECT n FROM kept").unwrap().as_str(), cluster.port()), ("7", port));
+    assert_eq!(
+        (cluster.sql("postgres", "SELECT n FROM kept").unwrap().as_str(), cluster.port()),
+        ("7", port)
+    );
     drop(cluster);
     assert!(!folder.exists());
 }
@@ -46,8 +47,13 @@ fn a_standby_has_what_the_primary_had_and_takes_over() {
     let primary = Cluster::start(&Options::fast()).unwrap();
     let standby = primary.standby(&Options::fast()).unwrap();
     primary.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS n").unwrap();
-    wait_until("the table is on the standby", || standby.sql("postgres", "SELECT n FROM kept").is_ok_and(|n| n == "7"));
-    assert!(standby.sql("postgres", "INSERT INTO kept VALUES (8)").is_err(), "a standby is only read");
+    assert_soon("the table is on the standby", || {
+        standby.sql("postgres", "SELECT n FROM kept").is_ok_and(|n| n == "7")
+    });
+    assert!(
+        standby.sql("postgres", "INSERT INTO kept VALUES (8)").is_err(),
+        "a standby is only read"
+    );
     primary.kill_hard().unwrap();
     standby.promote().unwrap();
     standby.sql("postgres", "INSERT INTO kept VALUES (8)").unwrap();
@@ -64,5 +70,5 @@ fn a_cluster_is_cleared_away_when_its_chore_is_gone() {
     let mut postmaster = cluster.postmaster().take().unwrap();
     cluster.guard.dismiss();
     assert!(!cluster.folder.exists());
-    wait_until("the postmaster's end", || postmaster.try_wait().unwrap().is_some());
+    assert_soon("the postmaster's end", || postmaster.try_wait().unwrap().is_some());
 }

@@ -1,4 +1,5 @@
-//! Clients that generators make of the document: each is generated, compiled, and plays the four flows.
+//! Clients that generators make of the document: each is generated, compiled, and plays the four
+//! flows.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,14 +7,21 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 
 use super::environment;
+use crate::common::cargo;
 use crate::test::{apt_install, quiet};
 
 /// For clients in Rust and Go; it runs on Java.
 const OPENAPI_GENERATOR: &str = "openapi-generator-cli==7.26.0";
 /// For clients in Python.
 const PYTHON_GENERATOR: &str = "openapi-python-client==0.29.1";
-/// For types in TypeScript, with the client that uses them, the compiler, and the types of Node itself.
-const TYPESCRIPT: [&str; 4] = ["openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25"];
+/// For types in TypeScript, with the client that uses them, the compiler, and the types of Node
+/// itself.
+const TYPESCRIPT: [&str; 4] = [
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "typescript@5.9.3",
+    "@types/node@20.19.25",
+];
 
 /// What the clients are told of the server.
 pub struct Server<'a> {
@@ -22,8 +30,8 @@ pub struct Server<'a> {
     pub merchant: &'a str,
 }
 
-/// Generates a client of each kind and plays the flows with it. A language that is not on this machine is passed over,
-/// loudly.
+/// Generates a client of each kind and plays the flows with it. A language that is not on this
+/// machine is passed over, loudly.
 pub fn run(directory: &Path, server: &Server<'_>) -> anyhow::Result<()> {
     let tools = environment(&directory.join("tools"), &[OPENAPI_GENERATOR, PYTHON_GENERATOR])?;
     let clients = Clients { directory, tools: tools.join("bin"), server };
@@ -62,79 +70,112 @@ struct Clients<'a> {
 
 impl Clients<'_> {
     fn python(&self) -> anyhow::Result<()> {
-        let place = self.fresh("python")?;
-        self.tool("openapi-python-client", &place)
+        let folder = self.fresh("python")?;
+        self.tool("openapi-python-client", &folder)
             .args(["generate", "--meta", "none", "--output-path", "kola_client", "--path"])
             .arg(document())
-            .silent()?;
-        copy("flows.py", &place.join("flows.py"))?;
-        self.play(self.tool("python3", &place).arg("flows.py"), "Python")
+            .run_quietly()?;
+        copy("flows.py", &folder.join("flows.py"))?;
+        self.run_flows(self.tool("python3", &folder).arg("flows.py"), "Python")
     }
 
     fn typescript(&self) -> anyhow::Result<()> {
-        let place = self.fresh("typescript")?;
-        std::fs::write(place.join("package.json"), r#"{"private": true, "type": "module"}"#)?;
-        run_in(&place, "npm").args(["install", "--silent", "--no-audit", "--no-fund"]).args(TYPESCRIPT).silent()?;
-        let program = |name: &str| run_in(&place, &place.join("node_modules/.bin").join(name).to_string_lossy());
-        program("openapi-typescript").arg(document()).args(["--output", "kola.d.ts"]).silent()?;
-        copy("flows.ts", &place.join("flows.ts"))?;
+        let folder = self.fresh("typescript")?;
+        std::fs::write(folder.join("package.json"), r#"{"private": true, "type": "module"}"#)?;
+        run_in(&folder, "npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .args(TYPESCRIPT)
+            .run_quietly()?;
+        let program = |name: &str| {
+            run_in(&folder, &folder.join("node_modules/.bin").join(name).to_string_lossy())
+        };
+        program("openapi-typescript")
+            .arg(document())
+            .args(["--output", "kola.d.ts"])
+            .run_quietly()?;
+        copy("flows.ts", &folder.join("flows.ts"))?;
         program("tsc")
-            .args(["--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext", "flows.ts"])
-            .silent()?;
-        self.play(run_in(&place, "node").arg("flows.js"), "TypeScript")
+            .args([
+                "--strict",
+                "--skipLibCheck",
+                "--target",
+                "es2022",
+                "--module",
+                "nodenext",
+                "flows.ts",
+            ])
+            .run_quietly()?;
+        self.run_flows(run_in(&folder, "node").arg("flows.js"), "TypeScript")
     }
 
     fn rust(&self) -> anyhow::Result<()> {
-        let place = self.generated("rust", "packageName=kola,supportAsync=false")?;
-        std::fs::create_dir_all(place.join("examples"))?;
-        copy("flows.rs", &place.join("examples/flows.rs"))?;
+        let folder = self.generated("rust", "packageName=kola,supportAsync=false")?;
+        std::fs::create_dir_all(folder.join("examples"))?;
+        copy("flows.rs", &folder.join("examples/flows.rs"))?;
         // A workspace of its own, and no TLS: the server is on this machine.
-        let manifest = place.join("Cargo.toml");
+        let manifest = folder.join("Cargo.toml");
         std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + "\n[workspace]\n")?;
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let built = self.directory.join("built");
-        let mut build = run_in(&place, &cargo);
-        build.args(["build", "--quiet", "--example", "flows", "--no-default-features"]).env("CARGO_TARGET_DIR", &built);
-        build.env("RUSTFLAGS", "--allow warnings").silent()?;
-        self.play(&mut run_in(&place, &built.join("debug/examples/flows").to_string_lossy()), "Rust")
+        let mut build = cargo();
+        build
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .args(["build", "--quiet", "--example", "flows", "--no-default-features"])
+            .env("CARGO_TARGET_DIR", &built);
+        build.env("RUSTFLAGS", "--allow warnings").run_quietly()?;
+        self.run_flows(
+            &mut run_in(&folder, &built.join("debug/examples/flows").to_string_lossy()),
+            "Rust",
+        )
     }
 
     fn go(&self) -> anyhow::Result<()> {
-        let place = self.generated("go", "packageName=kola,withGoMod=false")?;
-        std::fs::remove_dir_all(place.join("test"))?;
-        std::fs::write(place.join("go.mod"), "module example.test/kola\n\ngo 1.18\n")?;
-        std::fs::create_dir_all(place.join("flows"))?;
-        copy("flows.go", &place.join("flows/main.go"))?;
-        run_in(&place, "go").args(["build", "-o", "play", "./flows"]).silent()?;
-        self.play(&mut run_in(&place, &place.join("play").to_string_lossy()), "Go")
+        let folder = self.generated("go", "packageName=kola,withGoMod=false")?;
+        std::fs::remove_dir_all(folder.join("test"))?;
+        std::fs::write(folder.join("go.mod"), "module example.test/kola\n\ngo 1.18\n")?;
+        std::fs::create_dir_all(folder.join("flows"))?;
+        copy("flows.go", &folder.join("flows/main.go"))?;
+        run_in(&folder, "go").args(["build", "-o", "play", "./flows"]).run_quietly()?;
+        self.run_flows(&mut run_in(&folder, &folder.join("play").to_string_lossy()), "Go")
     }
 
     /// The client of openapi-generator, with options that any of its users may have.
     fn generated(&self, language: &str, properties: &str) -> anyhow::Result<PathBuf> {
-        let place = self.fresh(language)?;
-        self.tool("openapi-generator-cli", &place)
-            .args(["generate", "--generator-name", language, "--output", ".", "--additional-properties", properties])
+        let folder = self.fresh(language)?;
+        self.tool("openapi-generator-cli", &folder)
+            .args([
+                "generate",
+                "--generator-name",
+                language,
+                "--output",
+                ".",
+                "--additional-properties",
+                properties,
+            ])
             .arg("--input-spec")
             .arg(document())
-            .silent()?;
-        Ok(place)
+            .run_quietly()?;
+        Ok(folder)
     }
 
     fn fresh(&self, language: &str) -> anyhow::Result<PathBuf> {
-        let place = self.directory.join(language);
-        if place.exists() {
-            std::fs::remove_dir_all(&place)?;
+        let folder = self.directory.join(language);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
         }
-        std::fs::create_dir_all(&place)?;
-        Ok(place)
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 
-    fn tool(&self, name: &str, place: &Path) -> Command {
-        run_in(place, &self.tools.join(name).to_string_lossy())
+    fn tool(&self, name: &str, folder: &Path) -> Command {
+        run_in(folder, &self.tools.join(name).to_string_lossy())
     }
 
-    fn play(&self, command: &mut Command, language: &str) -> anyhow::Result<()> {
-        command.env("KOLA_URL", self.server.url).env("MERCHANT", self.server.merchant).silent()?;
+    fn run_flows(&self, command: &mut Command, language: &str) -> anyhow::Result<()> {
+        command
+            .env("KOLA_URL", self.server.url)
+            .env("MERCHANT", self.server.merchant)
+            .run_quietly()?;
         println!("a generated client in {language} played the four flows");
         Ok(())
     }
@@ -145,24 +186,26 @@ fn document() -> PathBuf {
 }
 
 fn copy(name: &str, to: &Path) -> anyhow::Result<()> {
-    std::fs::copy(crate::root().join("xtask/contract/clients").join(name), to).with_context(|| name.to_owned())?;
+    std::fs::copy(crate::root().join("xtask/contract/clients").join(name), to)
+        .with_context(|| name.to_owned())?;
     Ok(())
 }
 
-fn run_in(place: &Path, program: &str) -> Command {
+fn run_in(folder: &Path, program: &str) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(place).stdin(Stdio::null());
+    command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
-trait Silent {
+trait RunQuietly {
     /// Runs it; what it says is shown where it fails.
-    fn silent(&mut self) -> anyhow::Result<()>;
+    fn run_quietly(&mut self) -> anyhow::Result<()>;
 }
 
-impl Silent for Command {
-    fn silent(&mut self) -> anyhow::Result<()> {
-        let output = self.output().with_context(|| format!("{}", self.get_program().to_string_lossy()))?;
+impl RunQuietly for Command {
+    fn run_quietly(&mut self) -> anyhow::Result<()> {
+        let output =
+            self.output().with_context(|| format!("{}", self.get_program().to_string_lossy()))?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         ensure!(
             output.status.success(),

@@ -1,5 +1,5 @@
-//! `cargo xtask test --contract`: Schemathesis, the property-based tester of APIs, against the served document; and clients
-//! that generators make of it.
+//! `cargo xtask test --contract`: Schemathesis, the property-based tester of APIs, against the
+//! served document; and clients that generators make of it.
 
 mod clients;
 
@@ -8,19 +8,21 @@ use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
 
-use crate::bench::place::Place;
+use crate::bench::database::Database;
 use crate::bench::server::Kola;
+use crate::merchant::usd_wallet;
 
 /// The release that the run is made for: another may find other things.
 const SCHEMATHESIS: &str = "4.32.5";
-/// So many requests an operation, of each kind of test: the more, the deeper. The whole run takes about two minutes.
+/// So many requests an operation, of each kind of test: the more, the deeper. The whole run takes
+/// about two minutes.
 const EXAMPLES: &str = "60";
-/// Replaced by `what_the_document_allows_is_not_malformed` of `checks.py`: here a well-formed request may be refused with 422
-/// for what is stored.
+/// Replaced by `what_the_document_allows_is_not_malformed` of `checks.py`: here a well-formed
+/// request may be refused with 422 for what is stored.
 ///
-/// And by `what_the_document_forbids_is_refused`: the server reads more than the document says, as its description tells.
+/// And by `what_the_document_forbids_is_refused`: the server reads more than the document says, as
+/// its description tells.
 const REPLACED: &str = "positive_data_acceptance,negative_data_rejection";
 /// What the sandbox merchant has to spend.
 const FUNDS: &str = "1000000000.00";
@@ -45,7 +47,11 @@ impl FromStr for Seed {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "random" { Ok(Self::Random) } else { text.parse().map(Self::Fixed).map_err(|_| "a number, or random") }
+        if text == "random" {
+            Ok(Self::Random)
+        } else {
+            text.parse().map(Self::Fixed).map_err(|_| "a number, or random")
+        }
     }
 }
 
@@ -59,14 +65,21 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
         std::fs::remove_dir_all(&directory)?;
     }
     std::fs::create_dir_all(&directory)?;
-    let database = Place::Sqlite(directory.join("kola.db"));
-    let merchants = [("MERCHANT", merchant(&kola, &database, "Contract")?), ("ASIDE", merchant(&kola, &database, "Aside")?)];
+    let database = Database::Sqlite(directory.join("kola.db"));
+    let merchants = [
+        ("MERCHANT", merchant(&kola, &database, "Contract")?),
+        ("ASIDE", merchant(&kola, &database, "Aside")?),
+    ];
     let server = kola.serve(&database, 0, &[])?;
     let url = format!("http://{}", server.address);
-    let played = clients::run(&target.join("contract/clients"), &clients::Server { url: &url, merchant: &merchants[0].1 });
+    let played = clients::run(
+        &target.join("contract/clients"),
+        &clients::Server { url: &url, merchant: &merchants[0].1 },
+    );
     let mut tester = tester(&schemathesis, &format!("{url}/openapi.json"), seed);
     tester.env("KOLA_URL", &url).envs(merchants);
-    let status = tester.current_dir(&directory).stdin(Stdio::null()).status().context("schemathesis")?;
+    let status =
+        tester.current_dir(&directory).stdin(Stdio::null()).status().context("schemathesis")?;
     println!("the server's own words:\n{}", server.log());
     println!("executions made: {}", database.executions()?);
     server.stop()?;
@@ -76,20 +89,32 @@ pub fn run(seed: Seed) -> anyhow::Result<bool> {
 }
 
 /// A merchant with money, as the command line prints it: `checks.py` takes from it what it needs.
-fn merchant(kola: &Kola, database: &Place, name: &str) -> anyhow::Result<String> {
+fn merchant(kola: &Kola, database: &Database, name: &str) -> anyhow::Result<String> {
     let merchant = kola.merchant_create(database, name)?;
-    for wallet in merchant.get("wallets").and_then(Value::as_array).into_iter().flatten() {
-        if wallet.get("currency").is_some_and(|currency| currency == "USD") {
-            kola.wallet_fund(database, wallet.get("id").and_then(Value::as_u64).context("no wallet id")?, FUNDS)?;
-        }
-    }
+    kola.wallet_fund(database, usd_wallet(&merchant)?, FUNDS)?;
     Ok(merchant.to_string())
 }
 
 fn tester(schemathesis: &Path, document: &str, seed: Seed) -> Command {
     let mut tester = Command::new(schemathesis);
-    tester.args(["run", document, "--checks", "all", "--exclude-checks", REPLACED, "--max-examples", EXAMPLES]);
-    tester.args(["--continue-on-failure", "--output-sanitize", "false", "--no-color", "--warnings", "off"]);
+    tester.args([
+        "run",
+        document,
+        "--checks",
+        "all",
+        "--exclude-checks",
+        REPLACED,
+        "--max-examples",
+        EXAMPLES,
+    ]);
+    tester.args([
+        "--continue-on-failure",
+        "--output-sanitize",
+        "false",
+        "--no-color",
+        "--warnings",
+        "off",
+    ]);
     if let Seed::Fixed(seed) = seed {
         tester.args(["--seed", &seed.to_string()]);
     }
@@ -99,10 +124,12 @@ fn tester(schemathesis: &Path, document: &str, seed: Seed) -> Command {
 
 /// The program of a virtual environment of its own.
 fn installed(directory: &Path) -> anyhow::Result<PathBuf> {
-    Ok(environment(directory, &[&format!("schemathesis=={SCHEMATHESIS}")])?.join("bin/schemathesis"))
+    Ok(environment(directory, &[&format!("schemathesis=={SCHEMATHESIS}")])?
+        .join("bin/schemathesis"))
 }
 
-/// A virtual environment of Python with these packages. What is installed is written in it, so that it is made once.
+/// A virtual environment of Python with these packages. What is installed is written in it, so that
+/// it is made once.
 fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     let (list, wanted) = (directory.join("packages.txt"), packages.join("\n"));
     if std::fs::read_to_string(&list).is_ok_and(|installed| installed == wanted) {
@@ -112,18 +139,28 @@ fn environment(directory: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
     if !crate::test::quiet(&["python3", "-c", "import ensurepip, venv"]) {
         crate::test::apt_install(&["python3-venv"]);
     }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(directory).status().context("python3")?;
+    let made = Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(directory)
+        .status()
+        .context("python3")?;
     ensure!(made.success(), "python3 -m venv failed");
     let mut pip = Command::new(directory.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages);
-    ensure!(pip.status().context("pip")?.success(), "{} could not be installed", packages.join(", "));
+    ensure!(
+        pip.status().context("pip")?.success(),
+        "{} could not be installed",
+        packages.join(", ")
+    );
     std::fs::write(&list, wanted)?;
     Ok(directory.to_owned())
 }
 
 fn built(target: &Path) -> anyhow::Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let status = cargo.args(["build", "--package", "kola"]).current_dir(crate::root()).status().context("cargo build")?;
+    let status = crate::common::cargo()
+        .args(["build", "--package", "kola"])
+        .status()
+        .context("cargo build")?;
     ensure!(status.success(), "cargo build failed");
     Ok(target.join("debug/kola"))
 }

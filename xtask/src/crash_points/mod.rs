@@ -1,25 +1,28 @@
-//! `cargo xtask crash-points`: the real server is ended at every call of its store and of its provider, at every passing of it,
-//! while a client carries out payments; then the same client goes on with a new server, with the same keys, to the end.
+//! `cargo xtask crash-points`: the real server is ended before and after every call to its store and
+//! its provider, each time it is made, while a client executes payments. Then the same client goes on
+//! with a new server and the same keys until all payments are final.
 
 mod table;
 mod trial;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 
-use crate::bench::Workspace;
-use crate::bench::place::Place;
+use crate::bench::ScratchDir;
+use crate::bench::database::Database;
 use crate::bench::server::Kola;
 use crate::cluster::{self, Cluster};
+use crate::common::{cargo, conclude};
 use table::Row;
-use trial::{Tally, Trial};
+use trial::{Trial, TrialCounts};
 
 /// The calls that have a point before and one after; the server refuses a name that is none.
-const CALLS: [&str; 9] = ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
+const CALLS: [&str; 9] =
+    ["reserve_ids", "open", "load", "confirm", "persist", "commit", "start", "status", "cancel"];
 const DOCUMENT: &str = "docs/reliability.md";
 
 #[derive(clap::Args)]
@@ -38,7 +41,10 @@ pub struct Options {
 impl Options {
     fn points(&self) -> Vec<String> {
         let all = CALLS.iter().flat_map(|call| [format!("before-{call}"), format!("after-{call}")]);
-        all.filter(|point| self.only.is_empty() || self.only.iter().any(|name| point.ends_with(name.as_str()))).collect()
+        all.filter(|point| {
+            self.only.is_empty() || self.only.iter().any(|name| point.ends_with(name.as_str()))
+        })
+        .collect()
     }
 }
 
@@ -46,14 +52,19 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let points = options.points();
     ensure!(!points.is_empty(), "there is no such point");
     let target = crate::target_dir()?;
-    let dir = Workspace::create(target.join("crash-points"))?;
+    let dir = ScratchDir::create(target.join("crash-points"))?;
     let kola = Kola { binary: built(&target, &dir.0)? };
     let cluster = Arc::new(Cluster::start(&cluster::Options::fast())?);
     // The two kinds of database at the same time: most of a trial is a server that starts.
     let (sqlite, postgres) = std::thread::scope(|scope| {
-        let files = scope.spawn(|| trials(options, &points, &kola, |point| Place::Sqlite(dir.0.join(format!("{point}.db")))));
-        let databases =
-            trials(options, &points, &kola, |point| Place::on(Arc::clone(&cluster), &point.replace('-', "_"), &dir.0));
+        let files = scope.spawn(|| {
+            trials(options, &points, &kola, |point| {
+                Database::Sqlite(dir.0.join(format!("{point}.db")))
+            })
+        });
+        let databases = trials(options, &points, &kola, |point| {
+            Database::on_cluster(Arc::clone(&cluster), &point.replace('-', "_"), &dir.0)
+        });
         (files.join().map_err(|_panic| anyhow::anyhow!("the trials on SQLite panicked")), databases)
     });
     let rows: Vec<Row> = points.into_iter().zip(sqlite?).zip(postgres).map(Row::from).collect();
@@ -63,25 +74,33 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         table::write(&crate::root().join(DOCUMENT), &table)?;
     }
     let passed = rows.iter().all(Row::is_good);
-    println!("{}", if passed { "PASSED" } else { "FAILED" });
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(conclude(passed))
 }
 
-/// What each point came to. One that goes wrong does not hide the others.
-fn trials(options: &Options, points: &[String], kola: &Kola, place: impl Fn(&str) -> Place) -> Vec<Result<Tally, String>> {
+/// The result of each point. A failure of one does not hide the others.
+fn trials(
+    options: &Options,
+    points: &[String],
+    kola: &Kola,
+    database: impl Fn(&str) -> Database,
+) -> Vec<Result<TrialCounts, String>> {
     let each = |point: &String| {
-        let place = place(point);
-        let tally = Trial::run(kola, &place, point, options.most).map_err(|error| format!("{error:#}"));
-        eprintln!("{} {point}: {tally:?}", if matches!(place, Place::Sqlite(_)) { "SQLite" } else { "PostgreSQL" });
+        let database = database(point);
+        let tally =
+            Trial::run(kola, &database, point, options.most).map_err(|error| format!("{error:#}"));
+        eprintln!(
+            "{} {point}: {tally:?}",
+            if matches!(database, Database::Sqlite(_)) { "SQLite" } else { "PostgreSQL" }
+        );
         tally
     };
     points.iter().map(each).collect()
 }
 
-/// The server with the points in it, in a place where no other build overwrites it.
+/// The server built with crash points, in a folder where no other build overwrites it.
 fn built(target: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--package", "kola", "--features", "crash-points"]).current_dir(crate::root());
+    let mut cargo = cargo();
+    cargo.args(["build", "--package", "kola", "--features", "crash-points"]);
     let status = cargo.status().context("cargo build")?;
     ensure!(status.success(), "cargo build ended with {status}");
     let binary = dir.join("kola");

@@ -1,17 +1,17 @@
-//! What a round came to.
+//! The result of a round.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::clients::{Difference, Tally};
+use crate::payment_load::{ClientResults, Difference};
 
 pub struct Round {
     killed: Instant,
     promoted: Instant,
     /// Executions acknowledged before the kill.
     before: u64,
-    pub tally: Tally,
-    /// By server: the first execution that was asked for after the kill and acknowledged.
+    pub results: ClientResults,
+    /// By server: when the first execution that was requested after the kill was acknowledged.
     pub first: Vec<Option<Instant>>,
     pub retried: usize,
     pub difference: Difference,
@@ -26,7 +26,7 @@ impl Round {
             killed,
             promoted,
             before,
-            tally: Tally::default(),
+            results: ClientResults::default(),
             first: vec![],
             retried: 0,
             difference: Difference::default(),
@@ -39,9 +39,9 @@ impl Round {
     pub fn is_good(&self) -> bool {
         self.before > 0
             && self.first.iter().all(Option::is_some)
-            && self.tally.odd.is_empty()
+            && self.results.unexpected.is_empty()
             && self.log.is_empty()
-            && self.retried == self.tally.open.len()
+            && self.retried == self.results.open.len()
             && self.difference == Difference::default()
             && self.unfinished == 0
             && self.ledger.is_ok()
@@ -69,21 +69,32 @@ impl Round {
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, value: String| writeln!(f, "  {name:<44} {value}");
-        let first = |at: &Option<Instant>| at.map_or("never".to_owned(), |at| format!("{:.2?}", self.since_kill(at)));
-        line("executions acknowledged", format!("{}, {} of them before the kill", self.tally.acknowledged.len(), self.before))?;
+        let first = |at: &Option<Instant>| {
+            at.map_or("never".to_owned(), |at| format!("{:.2?}", self.since_kill(at)))
+        };
+        line(
+            "executions acknowledged",
+            format!("{}, {} of them before the kill", self.results.acknowledged.len(), self.before),
+        )?;
         line("standby is the primary, after the kill", first(&Some(self.promoted)))?;
-        line("first execution acknowledged, by server", self.first.iter().map(first).collect::<Vec<_>>().join(", "))?;
-        line("requests answered 503", self.span(&self.tally.refused))?;
-        line("requests without an answer", self.span(&self.tally.broken))?;
-        line("slowest answer", format!("{:.2?}", self.tally.slowest))?;
-        line("other answers", self.tally.odd.len().to_string())?;
+        line(
+            "first execution acknowledged, by server",
+            self.first.iter().map(first).collect::<Vec<_>>().join(", "),
+        )?;
+        line("requests answered 503", self.span(&self.results.refused))?;
+        line("requests without an answer", self.span(&self.results.unanswered))?;
+        line("slowest answer", format!("{:.2?}", self.results.slowest))?;
+        line("other answers", self.results.unexpected.len().to_string())?;
         line("acknowledged and missing", self.difference.missing.to_string())?;
-        line("not acknowledged, tried again", format!("{}, {} acknowledged then", self.tally.open.len(), self.retried))?;
+        line(
+            "not acknowledged, tried again",
+            format!("{}, {} acknowledged then", self.results.open.len(), self.retried),
+        )?;
         line("keys without exactly one execution", self.difference.not_once.to_string())?;
-        line("executions that nobody asked for", self.difference.strangers.to_string())?;
+        line("executions that nobody asked for", self.difference.unrequested.to_string())?;
         line("executions without an end", self.unfinished.to_string())?;
         line("kola ledger verify", self.ledger.clone().unwrap_or_else(|error| error))?;
-        for odd in self.tally.odd.iter().chain(&self.log).take(10) {
+        for odd in self.results.unexpected.iter().chain(&self.log).take(10) {
             writeln!(f, "  !!! {odd}")?;
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! The crowd: each trader makes a payment ready, asks for it with a key until it is answered, and takes the next.
+//! The traders: each creates a session, requests its execution with a key until it is answered, and
+//! goes on to the next.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,17 +16,17 @@ use crate::bench::jobs::Random;
 use crate::trade::{Kind, Order, Shop};
 
 const TRADERS: usize = 64;
-/// Before a server that is away is looked for again.
+/// The wait before a server that is away is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What could not be asked for while the server was away is caught up with for so long.
+/// At most so much of the time in which the server was away is caught up with.
 const BEHIND: Duration = Duration::from_secs(1);
-/// Collections that a trader may refund.
+/// The most collections that a trader keeps for refunds.
 const PAID: usize = 50;
-/// How a client error begins that the server has answered.
+/// Part of every error that is an answer of the server, and not a broken connection.
 const ANSWERED: &str = "was answered ";
 
 /// What a client knows of an execution.
-pub struct Told {
+pub struct KnownExecution {
     pub key: String,
     pub status: String,
     pub is_final: bool,
@@ -35,22 +36,23 @@ struct Shared {
     shops: Vec<Shop>,
     /// None while no server runs.
     address: Option<SocketAddr>,
-    /// The next turn begins then, and the one after it so much later.
+    /// When the next turn begins, and the interval between two.
     pace: Option<(Instant, Duration)>,
-    told: Vec<Told>,
-    odd: Vec<String>,
+    known: Vec<KnownExecution>,
+    unexpected: Vec<String>,
 }
 
-pub struct Crowd {
+pub struct TraderPool {
     shared: Mutex<Shared>,
     answered: AtomicUsize,
     given_up: AtomicUsize,
     stopped: AtomicBool,
 }
 
-impl Crowd {
+impl TraderPool {
     pub fn new(shops: Vec<Shop>) -> Self {
-        let shared = Shared { shops, address: None, pace: None, told: Vec::new(), odd: Vec::new() };
+        let shared =
+            Shared { shops, address: None, pace: None, known: Vec::new(), unexpected: Vec::new() };
         Self {
             shared: Mutex::new(shared),
             answered: AtomicUsize::new(0),
@@ -78,7 +80,8 @@ impl Crowd {
     }
 
     pub fn set_pace(&self, per_second: f64) {
-        self.shared().pace = Some((Instant::now(), Duration::from_secs_f64(1.0 / per_second.max(1.0))));
+        self.shared().pace =
+            Some((Instant::now(), Duration::from_secs_f64(1.0 / per_second.max(1.0))));
     }
 
     pub fn stop(&self) {
@@ -93,20 +96,28 @@ impl Crowd {
         self.given_up.load(Ordering::Acquire)
     }
 
-    pub fn told(&self) -> Vec<Told> {
-        std::mem::take(&mut self.shared().told)
+    pub fn known(&self) -> Vec<KnownExecution> {
+        std::mem::take(&mut self.shared().known)
     }
 
-    pub fn odd(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared().odd)
+    pub fn unexpected(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared().unexpected)
     }
 
-    /// Starts the traders; the answer ends when they have all stopped.
-    pub fn start(self: &Arc<Self>, runtime: &Runtime) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    /// Starts the traders; the future ends when all have stopped.
+    pub fn start(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
         let mut traders = JoinSet::new();
         for number in 0..TRADERS {
-            let trader =
-                Trader { crowd: Arc::clone(self), number, client: None, random: Random::seeded(), paid: VecDeque::new() };
+            let trader = Trader {
+                pool: Arc::clone(self),
+                number,
+                client: None,
+                random: Random::seeded(),
+                paid: VecDeque::new(),
+            };
             traders.spawn_on(trader.run(), runtime.handle());
         }
         async move {
@@ -121,7 +132,8 @@ impl Crowd {
         let at = {
             let mut shared = self.shared();
             let Some((next, interval)) = shared.pace.as_mut() else { return };
-            let at = Instant::now().checked_sub(BEHIND).map_or(*next, |earliest| (*next).max(earliest));
+            let at =
+                Instant::now().checked_sub(BEHIND).map_or(*next, |earliest| (*next).max(earliest));
             *next = at + *interval;
             at
         };
@@ -130,18 +142,18 @@ impl Crowd {
 }
 
 struct Trader {
-    crowd: Arc<Crowd>,
+    pool: Arc<TraderPool>,
     number: usize,
     client: Option<Client>,
     random: Random,
-    /// What was collected and may be refunded.
+    /// Collections that may be refunded.
     paid: VecDeque<u64>,
 }
 
 impl Trader {
     async fn run(mut self) {
-        while !self.crowd.stopped.load(Ordering::Acquire) {
-            self.crowd.turn_begins().await;
+        while !self.pool.stopped.load(Ordering::Acquire) {
+            self.pool.turn_begins().await;
             self.turn().await;
         }
     }
@@ -152,61 +164,70 @@ impl Trader {
         match self.prepare(kind, &mut client, &shop).await {
             Ok(order) => {
                 self.client = Some(client);
-                self.carry_out(order).await;
+                self.execute(order).await;
             }
             Err(error) => {
-                // Nothing was asked for that has a key.
+                // No execution was requested, so that nothing has to be retried.
                 let refused = format!("{error:#}");
                 let expected = !refused.contains(ANSWERED)
                     || refused.contains("was answered 503")
                     // Its collection is not completed yet.
                     || (kind == Kind::Refund && refused.contains("was answered 422"));
                 if !expected {
-                    self.crowd.shared().odd.push(refused);
+                    self.pool.shared().unexpected.push(refused);
                 }
-                self.crowd.given_up.fetch_add(1, Ordering::AcqRel);
+                self.pool.given_up.fetch_add(1, Ordering::AcqRel);
             }
         }
     }
 
-    /// The same request with the same key, until there is an answer.
-    async fn carry_out(&mut self, mut order: Order) {
+    /// Repeats the request with the same key until there is an answer.
+    async fn execute(&mut self, mut order: Order) {
         loop {
             let (mut client, shop) = self.connected().await;
-            match order.place(&mut client, &shop).await {
+            match order.execute(&mut client, &shop).await {
                 Ok(()) => {
                     self.client = Some(client);
                     break;
                 }
                 Err(error) if format!("{error:#}").contains(ANSWERED) => {
-                    self.crowd.shared().odd.push(format!("{error:#}"));
+                    self.pool.shared().unexpected.push(format!("{error:#}"));
                     return;
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
-        self.crowd.answered.fetch_add(1, Ordering::AcqRel);
+        self.pool.answered.fetch_add(1, Ordering::AcqRel);
         if order.kind == Kind::Collection
             && let Some(intent) = order.intent
             && self.paid.len() < PAID
         {
             self.paid.push_back(intent);
         }
-        let told = Told { is_final: order.is_final(), status: order.told.unwrap_or_default(), key: order.key };
-        self.crowd.shared().told.push(told);
+        let known = KnownExecution {
+            is_final: order.is_final(),
+            status: order.status.unwrap_or_default(),
+            key: order.key,
+        };
+        self.pool.shared().known.push(known);
     }
 
     fn choose(&mut self) -> Kind {
         let index = usize::try_from(self.random.next() % 4).unwrap_or_default();
         match Kind::ALL.get(index) {
-            // Those at the end of a full list were completed long ago.
+            // The oldest of a long list were completed long ago.
             Some(Kind::Refund) if self.paid.len() < PAID / 5 => Kind::Collection,
             Some(kind) => *kind,
             None => Kind::Transfer,
         }
     }
 
-    async fn prepare(&mut self, kind: Kind, client: &mut Client, shop: &Shop) -> anyhow::Result<Order> {
+    async fn prepare(
+        &mut self,
+        kind: Kind,
+        client: &mut Client,
+        shop: &Shop,
+    ) -> anyhow::Result<Order> {
         match kind {
             Kind::Transfer => shop.transfer(client).await,
             Kind::Payout => shop.payout(client, false).await,
@@ -218,11 +239,11 @@ impl Trader {
         }
     }
 
-    /// A connection to the server that runs, and the shop with a token that is good there.
+    /// A connection to the running server, and the shop with a token of it.
     async fn connected(&mut self) -> (Client, Shop) {
         loop {
             let found = {
-                let shared = self.crowd.shared();
+                let shared = self.pool.shared();
                 let shop = shared.shops.get(self.number % shared.shops.len().max(1)).cloned();
                 shared.address.zip(shop)
             };

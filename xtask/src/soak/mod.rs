@@ -1,6 +1,11 @@
-//! `cargo xtask soak`: a crowd of clients trades for a long time with a server that is killed again and again. Nothing that was
-//! asked for may be lost, made twice, or be other than its client was told.
-#![expect(clippy::float_arithmetic, clippy::as_conversions, reason = "rates and memory of a measurement; no money")]
+//! `cargo xtask soak`: many clients make payments for a long time with a server that is killed again
+//! and again. No execution may be lost or done twice, and each must have the status that its client
+//! was answered.
+#![expect(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    reason = "rates and memory of a measurement; no money"
+)]
 
 mod load;
 
@@ -14,27 +19,28 @@ use anyhow::ensure;
 use tokio::runtime::Runtime;
 
 use crate::bench::client::Client;
+use crate::bench::database::Database;
 use crate::bench::jobs::Random;
 use crate::bench::machine::memory_mb;
-use crate::bench::place::Place;
 use crate::bench::server::{Kola, Server};
-use crate::bench::{self, Kind, Workspace};
+use crate::bench::{self, Kind, ScratchDir};
 use crate::cluster::{self, Cluster};
+use crate::common::{conclude, wait_until};
 use crate::trade::Shop;
-use load::{Crowd, Told};
+use load::{KnownExecution, TraderPool};
 
 const SHOPS: usize = 8;
-/// How long the top is looked for, before it is measured and while it is.
+/// How long the greatest rate is approached, and then measured.
 const WARM_UP: Duration = Duration::from_secs(3);
 const TOP: Duration = Duration::from_secs(12);
-/// Of the top. The machine runs the clients as well.
+/// The share of the greatest rate that is used. The machine runs the clients as well.
 const SHARE: f64 = 0.7;
 /// The last part of the run is without kills: this share, but not longer than ten minutes.
 const STRETCH: f64 = 0.2;
 const STRETCH_MAX: Duration = Duration::from_secs(600);
-/// A server has filled its caches by then.
+/// After so long a server has filled its caches.
 const SETTLED: Duration = Duration::from_secs(5);
-/// After the last request, whatever is still with the provider must end within this; a lease is fifteen seconds.
+/// After the last request every open execution must end within this; a lease is fifteen seconds.
 const ENDS: Duration = Duration::from_secs(90);
 /// Between two kills, in milliseconds.
 const KILLS: (u64, u64) = (2_000, 10_000);
@@ -52,9 +58,9 @@ pub struct Options {
 /// A server under load, its clients, and what they know.
 struct Soak {
     kola: Kola,
-    place: Place,
+    database: Database,
     runtime: Runtime,
-    crowd: Arc<Crowd>,
+    pool: Arc<TraderPool>,
 }
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -63,66 +69,74 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     }
     bench::build("kola")?;
     let target = crate::target_dir()?;
-    let dir = Workspace::create(target.join("soak"))?;
+    let dir = ScratchDir::create(target.join("soak"))?;
     let soak = Soak::prepare(target.join("release/kola").as_path(), options.database, &dir.0)?;
-    let whole = soak.work(Duration::from_secs(60 * u64::from(options.minutes)))?;
-    println!("{}", if whole { "PASSED" } else { "FAILED" });
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let passed = soak.work(Duration::from_secs(60 * u64::from(options.minutes)))?;
+    Ok(conclude(passed))
 }
 
 impl Soak {
     fn prepare(binary: &Path, database: Kind, dir: &Path) -> anyhow::Result<Self> {
-        let place = match database {
-            Kind::Sqlite => Place::Sqlite(dir.join("soak.db")),
+        let database = match database {
+            Kind::Sqlite => Database::Sqlite(dir.join("soak.db")),
             Kind::Postgres => {
-                let cluster = Arc::new(Cluster::start(&cluster::Options::new(dir).with("max_wal_size", "4GB"))?);
-                Place::on(cluster, "soak", dir)
+                let cluster = Arc::new(Cluster::start(
+                    &cluster::Options::new(dir).with("max_wal_size", "4GB"),
+                )?);
+                Database::on_cluster(cluster, "soak", dir)
             }
         };
-        place.create()?;
+        database.create()?;
         let kola = Kola { binary: binary.to_owned() };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let names = (0..SHOPS).map(|number| format!("Shop {number}"));
-        let shops = names.map(|name| Shop::create(&kola, &place, &name)).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { kola, place, runtime, crowd: Arc::new(Crowd::new(shops)) })
+        let shops = names
+            .map(|name| Shop::create(&kola, &database, &name))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { kola, database, runtime, pool: Arc::new(TraderPool::new(shops)) })
     }
 
-    /// Answers whether nothing was lost.
+    /// Returns whether nothing was lost.
     fn work(&self, length: Duration) -> anyhow::Result<bool> {
         let mut server = self.open(true)?;
-        let traders = self.crowd.start(&self.runtime);
+        let traders = self.pool.start(&self.runtime);
         std::thread::sleep(WARM_UP);
-        let (begun, before) = (Instant::now(), self.crowd.answered());
+        let (begun, before) = (Instant::now(), self.pool.answered());
         std::thread::sleep(TOP);
-        let top = (self.crowd.answered() - before) as f64 / begun.elapsed().as_secs_f64();
+        let top = (self.pool.answered() - before) as f64 / begun.elapsed().as_secs_f64();
         println!("top {top:.0} executions/s; from here on {:.0}", top * SHARE);
-        self.crowd.set_pace(top * SHARE);
+        self.pool.set_pace(top * SHARE);
         let stretch = length.mul_f64(STRETCH).min(STRETCH_MAX);
         let kills = self.kill_for(length - stretch, &mut server)?;
         let memory = self.watch(&server, stretch)?;
-        self.crowd.stop();
+        self.pool.stop();
         self.runtime.block_on(traders)?;
-        self.await_ends()?;
+        self.wait_until_settled()?;
         server.stop()?;
         let begun = Instant::now();
-        self.kola.ledger_verify(&self.place)?;
+        self.kola.ledger_verify(&self.database)?;
         println!("ledger verify: no violation, in {:.1} s", begun.elapsed().as_secs_f64());
         self.report(kills, memory)
     }
 
-    /// A server that the crowd is told of. A token is good for an hour, and a run may be longer.
+    /// Starts a server and signs the shops in: a token is good for an hour, and a run may be longer.
     fn open(&self, first: bool) -> anyhow::Result<Server> {
         // The provider finishes by a callback, so that every kill finds payments on their way.
-        let server = self.kola.serve(&self.place, 0, &[("KOLA_SANDBOX_DELAY_MS", "50")])?;
-        let mut shops = self.crowd.shops().to_vec();
+        let server = self.kola.serve(&self.database, 0, &[("KOLA_SANDBOX_DELAY_MS", "50")])?;
+        let mut shops = self.pool.shops().to_vec();
         self.runtime.block_on(async {
             let mut client = Client::connect(server.address).await?;
             for (number, shop) in shops.iter_mut().enumerate() {
-                if first { shop.furnish(&mut client, number).await? } else { shop.sign_in(&mut client).await? }
+                if first {
+                    shop.set_up(&mut client, number).await?
+                } else {
+                    shop.sign_in(&mut client).await?
+                }
             }
             anyhow::Ok(())
         })?;
-        self.crowd.open(shops, server.address);
+        self.pool.open(shops, server.address);
         Ok(server)
     }
 
@@ -130,9 +144,11 @@ impl Soak {
         let (begun, mut kills, mut random) = (Instant::now(), 0, Random::seeded());
         while begun.elapsed() < length {
             let pause = KILLS.0 + random.next() % (KILLS.1 - KILLS.0);
-            std::thread::sleep(Duration::from_millis(pause).min(length.saturating_sub(begun.elapsed())));
+            std::thread::sleep(
+                Duration::from_millis(pause).min(length.saturating_sub(begun.elapsed())),
+            );
             ensure!(server.ended()?.is_none(), "the server ended by itself:\n{}", server.log());
-            self.crowd.close();
+            self.pool.close();
             server.kill()?;
             *server = self.open(false)?;
             kills += 1;
@@ -140,7 +156,7 @@ impl Soak {
         Ok(kills)
     }
 
-    /// Memory at the start and at the end of a time without kills.
+    /// Memory in MB at the start and at the end of a time without kills.
     fn watch(&self, server: &Server, length: Duration) -> anyhow::Result<(f64, f64)> {
         std::thread::sleep(SETTLED.min(length));
         let start = memory_mb(server.pid())?;
@@ -148,38 +164,59 @@ impl Soak {
         Ok((start, memory_mb(server.pid())?))
     }
 
-    fn await_ends(&self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        while self.place.number("SELECT count(*) FROM executions WHERE status IN ('PENDING', 'PROCESSING')")? > 0 {
-            ensure!(begun.elapsed() < ENDS, "executions stay open");
-            std::thread::sleep(Duration::from_millis(200));
-        }
+    fn wait_until_settled(&self) -> anyhow::Result<()> {
+        let settled = wait_until(ENDS, Duration::from_millis(200), || {
+            let open = "SELECT count(*) FROM executions WHERE status IN ('PENDING', 'PROCESSING')";
+            Ok(self.database.number(open)? == 0)
+        })?;
+        ensure!(settled, "executions stay open");
         Ok(())
     }
 
     fn report(&self, kills: u32, memory: (f64, f64)) -> anyhow::Result<bool> {
-        let lines = self.place.lines("SELECT reference_id || ' ' || status FROM executions")?;
-        let there: HashMap<&str, &str> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
-        let told = self.crowd.told();
-        let lost = told.iter().filter(|told| !there.contains_key(told.key.as_str())).count();
-        let other = told.iter().filter(|told| contradicts(told, there.get(told.key.as_str()).copied())).count();
-        let odd = self.crowd.odd();
-        println!("executions done: {}", told.len());
+        let lines = self.database.lines("SELECT reference_id || ' ' || status FROM executions")?;
+        let there: HashMap<&str, &str> =
+            lines.iter().filter_map(|line| line.split_once(' ')).collect();
+        let known = self.pool.known();
+        let lost = known.iter().filter(|known| !there.contains_key(known.key.as_str())).count();
+        let other = known
+            .iter()
+            .filter(|known| contradicts(known, there.get(known.key.as_str()).copied()))
+            .count();
+        let odd = self.pool.unexpected();
+        println!("executions done: {}", known.len());
         println!("kills survived: {kills}");
         println!("executions lost: {lost}");
         println!("executions that are not what their client was told: {other}");
-        println!("executions that nobody asked for: {}", lines.len().saturating_sub(told.len() - lost));
-        println!("turns given up before an execution was asked for: {}", self.crowd.given_up());
+        println!(
+            "executions that nobody asked for: {}",
+            lines.len().saturating_sub(known.len() - lost)
+        );
+        println!("turns given up before an execution was asked for: {}", self.pool.given_up());
         println!("answers that should not be: {}", odd.len());
         odd.iter().take(5).for_each(|odd| println!("  {odd}"));
-        println!("memory at the start and the end of the last stretch: {:.1} and {:.1} MB", memory.0, memory.1);
-        let bytes = self.place.bytes()? / i64::try_from(lines.len().max(1))?;
+        println!(
+            "memory at the start and the end of the last stretch: {:.1} and {:.1} MB",
+            memory.0, memory.1
+        );
+        let bytes = self.database.bytes()? / i64::try_from(lines.len().max(1))?;
         println!("bytes of the database per execution, with its session, invoice and all: {bytes}");
-        Ok(lost == 0 && other == 0 && lines.len() == told.len() && odd.is_empty() && !told.is_empty())
+        Ok(lost == 0
+            && other == 0
+            && lines.len() == known.len()
+            && odd.is_empty()
+            && !known.is_empty())
     }
 }
 
-/// Whether a client was told a final state that is not the one there, or an open one that nothing became of.
-fn contradicts(told: &Told, there: Option<&str>) -> bool {
-    there.is_some_and(|there| if told.is_final { there != told.status } else { !matches!(there, "COMPLETED" | "FAILED") })
+/// Whether a client was answered a final status that is not the stored one, or an open one that
+/// never ended.
+fn contradicts(known: &KnownExecution, there: Option<&str>) -> bool {
+    there.is_some_and(|there| {
+        if known.is_final {
+            there != known.status
+        } else {
+            !matches!(there, "COMPLETED" | "FAILED")
+        }
+    })
 }

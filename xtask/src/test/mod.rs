@@ -4,7 +4,7 @@ mod runtimes;
 mod summary;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -15,7 +15,8 @@ use crate::contract::Seed;
 pub use runtimes::{apt_install, quiet};
 use summary::Summary;
 
-/// Where the integration tests make a database each, when they run on PostgreSQL: the URL of a superuser.
+/// Where the integration tests make a database each, when they run on PostgreSQL: the URL of a
+/// superuser.
 const POSTGRES: &str = "KOLA_TEST_POSTGRES";
 /// The file of the certificate by which it is known, for the tests that speak to it in secret.
 const CERTIFICATE: &str = "KOLA_TEST_POSTGRES_CERTIFICATE";
@@ -32,10 +33,12 @@ pub struct Options {
     /// Only the half on PostgreSQL: the integration tests, and the unit tests of the store
     #[arg(long)]
     postgres: bool,
-    /// Hold the server against its own document with Schemathesis, for about two minutes, instead of running the tests
+    /// Hold the server against its own document with Schemathesis, for about two minutes, instead
+    /// of running the tests
     #[arg(long, conflicts_with_all = ["sqlite", "postgres"])]
     contract: bool,
-    /// From where the cases of `--contract` are drawn: a number, or `random` to look for what no run has seen
+    /// From where the cases of `--contract` are drawn: a number, or `random` to look for what no
+    /// run has seen
     #[arg(long, requires = "contract", value_name = "N|random")]
     seed: Option<Seed>,
     /// For the test programs, after `--`: a name runs only the tests that are called like it
@@ -45,9 +48,13 @@ pub struct Options {
 
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let passed = if options.contract { crate::contract::run(options.seed.unwrap_or_default())? } else { both(options)? };
+    let passed = if options.contract {
+        crate::contract::run(options.seed.unwrap_or_default())?
+    } else {
+        both(options)?
+    };
     println!("{} in {} s", if passed { "PASSED" } else { "FAILED" }, begun.elapsed().as_secs());
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(crate::common::exit_code(passed))
 }
 
 /// One half after the other: the failures of the first do not hide those of the second.
@@ -63,9 +70,13 @@ fn both(options: &Options) -> anyhow::Result<bool> {
         halves.push(("SQLite: unit tests and integration tests", everything));
     }
     if let Some(cluster) = cluster {
-        // The same programs again: what is built depends on the choice of packages, and that is the same.
+        // The same programs again: what is built depends on the choice of packages, and that is the
+        // same.
         let again = cargo_test(&["--lib", "--test", "it"], Some(&cluster), &options.arguments)?;
-        halves.push(("PostgreSQL: integration tests, and unit tests that hold both databases together", again));
+        halves.push((
+            "PostgreSQL: integration tests, and unit tests that hold both databases together",
+            again,
+        ));
     }
     for (name, half) in &halves {
         print!("\n{name}: {}{}", if half.passed { "" } else { "FAILED: " }, half.summary);
@@ -74,7 +85,8 @@ fn both(options: &Options) -> anyhow::Result<bool> {
 }
 
 fn cluster(options: &Options) -> anyhow::Result<Cluster> {
-    if options.no_install { Programs::find() } else { Programs::find_or_install() }.context(WITHOUT)?;
+    if options.no_install { Programs::find() } else { Programs::find_or_install() }
+        .context(WITHOUT)?;
     Cluster::start(&cluster::Options::fast().encrypted()).context(WITHOUT)
 }
 
@@ -85,16 +97,21 @@ struct Half {
 }
 
 /// Builds what has changed and runs it, on this cluster or else on SQLite.
-fn cargo_test(choice: &[&str], cluster: Option<&Cluster>, arguments: &[String]) -> anyhow::Result<Half> {
+fn cargo_test(
+    choice: &[&str],
+    cluster: Option<&Cluster>,
+    arguments: &[String],
+) -> anyhow::Result<Half> {
     // The first failure does not hide the others: a run on a machine of the network costs minutes.
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::common::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(choice).arg("--").args(arguments);
     match cluster {
-        Some(cluster) => cargo.env(POSTGRES, cluster.url("postgres")).env(CERTIFICATE, cluster.certificate()),
+        Some(cluster) => {
+            cargo.env(POSTGRES, cluster.url("postgres")).env(CERTIFICATE, cluster.certificate())
+        }
         None => cargo.env_remove(POSTGRES).env_remove(CERTIFICATE),
     };
     let mut child = cargo
-        .current_dir(crate::root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -122,7 +139,10 @@ fn pass_on(from: impl Read, to: &mut impl Write, summary: &Mutex<Summary>) -> st
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
-        summary.lock().unwrap_or_else(PoisonError::into_inner).note(&String::from_utf8_lossy(&line));
+        summary
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note(&String::from_utf8_lossy(&line));
         line.clear();
     }
     Ok(())

@@ -2,20 +2,29 @@
 
 use std::process::{Command, Stdio};
 
-/// A language of the examples: a command that answers only where the examples can run, and what Debian calls it.
+/// A language of the examples: a command that answers only where the examples can run, and what
+/// Debian calls it.
 struct Runtime {
     name: &'static str,
     probe: &'static [&'static str],
     packages: &'static [&'static str],
 }
 
-/// The Debian packages are small enough to install on the way. Java and Node are not, and curl and Python are nearly always
-/// there: those are only reported.
+/// The Debian packages are small enough to install on the way. Java and Node are not, and curl and
+/// Python are nearly always there: those are only reported.
 const RUNTIMES: [Runtime; 6] = [
     Runtime { name: "curl", probe: &["curl", "--version"], packages: &[] },
-    Runtime { name: "Python with requests", probe: &["python3", "-c", "import requests"], packages: &[] },
+    Runtime {
+        name: "Python with requests",
+        probe: &["python3", "-c", "import requests"],
+        packages: &[],
+    },
     Runtime { name: "Node", probe: &["node", "--version"], packages: &[] },
-    Runtime { name: "PHP with curl", probe: &["php", "-r", "curl_init() ?: exit(1);"], packages: &["php-cli", "php-curl"] },
+    Runtime {
+        name: "PHP with curl",
+        probe: &["php", "-r", "curl_init() ?: exit(1);"],
+        packages: &["php-cli", "php-curl"],
+    },
     Runtime { name: "Java", probe: &["javac", "-version"], packages: &[] },
     Runtime { name: "Go", probe: &["go", "version"], packages: &["golang-go"] },
 ];
@@ -38,9 +47,20 @@ pub fn install() {
     }
 }
 
-/// A Python that belongs to Debian refuses pip, any other does not know Debian's packages: whichever works.
+/// A Python that belongs to Debian refuses pip, any other does not know Debian's packages:
+/// whichever works.
 fn install_requests() {
-    let pip = ["python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--timeout", "20", "requests"];
+    let pip = [
+        "python3",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--timeout",
+        "20",
+        "requests",
+    ];
     if !quiet(&pip) {
         apt_install(&["python3-requests"]);
     }
@@ -48,11 +68,15 @@ fn install_requests() {
 
 pub fn apt_install(packages: &[&str]) {
     if !rustix::process::geteuid().is_root() || !quiet(&["apt-get", "--version"]) {
-        loud(&format!("cannot install {}: that needs root on Debian or Ubuntu", packages.join(" ")));
+        loud(&format!(
+            "cannot install {}: that needs root on Debian or Ubuntu",
+            packages.join(" ")
+        ));
         return;
     }
     println!("installing {}", packages.join(" "));
-    // One unreachable mirror among several makes the update fail, and the installation may work all the same.
+    // One unreachable mirror among several makes the update fail, and the installation may work all
+    // the same.
     apt(&["update"]);
     let mut install = vec!["install", "--yes", "--no-install-recommends"];
     install.extend(packages);
@@ -63,7 +87,15 @@ pub fn apt_install(packages: &[&str]) {
 
 /// The time-outs keep a machine without a network from waiting for minutes.
 fn apt(arguments: &[&str]) -> bool {
-    let options = ["-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20"];
+    let options = [
+        "-qq",
+        "-o",
+        "DPkg::Lock::Timeout=120",
+        "-o",
+        "Acquire::Retries=1",
+        "-o",
+        "Acquire::http::Timeout=20",
+    ];
     Command::new("apt-get")
         .args(options)
         .args(arguments)

@@ -6,8 +6,9 @@ pub struct Summary {
     failed: u64,
     ignored: u64,
     failures: Vec<String>,
-    /// Lines of tests that could not do their work here. The harness hides what a passing test prints, so such a test writes
-    /// a line that begins with `SKIPPED` to the standard error itself.
+    /// Lines of tests that could not do their work here. The harness hides what a passing test
+    /// prints, so such a test writes a line that begins with `SKIPPED` to the standard error
+    /// itself.
     skipped: Vec<String>,
 }
 
@@ -18,7 +19,9 @@ impl Summary {
             self.passed += count(counts, " passed");
             self.failed += count(counts, " failed");
             self.ignored += count(counts, " ignored");
-        } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+        } else if let Some(name) =
+            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
             self.failures.push(name.to_owned());
         } else if line.starts_with("SKIPPED") {
             // Every test of a module that is left out says so in the same words.

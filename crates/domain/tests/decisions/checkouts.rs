@@ -1,21 +1,30 @@
 //! Checkouts: a source with its payer and its page, in one call.
 
 use crate::stage::{Stage, currency, usd};
-use domain::checkout::{MAX_ITEMS, NewCheckout, PageMode};
-use domain::command::{Answer, Command};
-use domain::merchant::MerchantChanges;
-use domain::names::FeeBearer;
-use domain::party::{NewParty, Relationship};
-use domain::rejection::Rejection;
-use domain::session::Declare;
-use domain::source::{NewItem, SourceRef, SourceStatus, SourceType};
-use domain::time::minutes;
-use domain::world::IDS_PER_COMMAND;
+use domain::decision::command::{Command, Output};
+use domain::decision::workspace::IDS_PER_COMMAND;
+use domain::directory::create_party::NewParty;
+use domain::directory::party::Relationship;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::payments::create_session::NewSession;
+use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::{MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::edit_items::NewItem;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{SourceStatus, SourceType};
 
 fn checkout(phone: &str, items: usize) -> NewCheckout {
     let item = NewItem { name: "Rice".into(), currency: currency("USD"), qty: 2, amount: usd(100) };
     NewCheckout {
-        party: NewParty { fullname: "Ama".into(), phone: phone.into(), email: None, country_code: None },
+        party: NewParty {
+            fullname: "Ama".into(),
+            phone: phone.into(),
+            email: None,
+            country_code: None,
+        },
         relationship: Relationship::Customer,
         counterparty_id: None,
         kind: SourceType::Order,
@@ -35,10 +44,13 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
 #[test]
 fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
     let mut stage = Stage::new();
-    let before = stage.world.ids.next;
-    let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", MAX_ITEMS)));
-    let Ok(Answer::Checkout(made)) = answer else { panic!("{answer:?}") };
-    assert!(stage.world.ids.next - before < IDS_PER_COMMAND);
+    let before = stage.work.ids.next;
+    let answer = stage.decide(&Command::CreateCheckout(
+        stage.merchant,
+        checkout("231880000009", MAX_CHECKOUT_ITEMS),
+    ));
+    let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
+    assert!(stage.work.ids.next - before < IDS_PER_COMMAND);
     assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Active, 10_000));
     assert_eq!(made.counterparty.party_id, Some(made.party.id));
 }
@@ -48,13 +60,18 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
     let mut stage = Stage::new();
     let expired = NewCheckout { expires_at: Some(stage.now), ..checkout("231880000009", 1) };
     assert!(stage.decide(&Command::CreateCheckout(stage.merchant, expired)).is_err());
-    let Ok(Answer::Checkout(first)) = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
+    let Ok(Output::Checkout(first)) =
+        stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
     else {
         panic!("refused")
     };
     assert!(first.source.number.ends_with("-00001"), "{}", first.source.number);
-    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
-    let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
+    let which =
+        SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
+    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into()))
+    else {
+        panic!("refused")
+    };
     assert_eq!(page, first.config, "a source has one page");
 }
 
@@ -64,16 +81,25 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     let mut stage = Stage::new();
     let (begun, end) = (stage.now, stage.now.plus(minutes(40)));
     let bound = NewCheckout { expires_at: Some(end), ..checkout("231880000009", 1) };
-    let Ok(Answer::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
-    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
-    let declare = Command::Declare(stage.merchant, Declare::Checkout { kind: SourceType::Order, source_id: made.source.id });
+    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
+    else {
+        panic!("refused")
+    };
+    let which =
+        SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
+    let declare = Command::CreateSession(
+        stage.merchant,
+        NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id },
+    );
     let until = |stage: &mut Stage| match stage.decide(&declare) {
-        Ok(Answer::Session(session)) => Ok(session.expires_at),
+        Ok(Output::Session(session)) => Ok(session.expires_at),
         Err(refused) => Err(refused),
         other => panic!("{other:?}"),
     };
-    let open = |stage: &mut Stage, token: &str| match stage.decide(&Command::OpenPage(which, token.into())) {
-        Ok(Answer::Page(page)) => page,
+    let open = |stage: &mut Stage, token: &str| match stage
+        .decide(&Command::OpenCheckoutPage(which, token.into()))
+    {
+        Ok(Output::Page(page)) => page,
         other => panic!("{other:?}"),
     };
     assert_eq!(until(&mut stage), Ok(begun.plus(minutes(30))));
@@ -81,24 +107,38 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     assert_eq!(until(&mut stage), Ok(end));
     assert_eq!(open(&mut stage, "early"), made.config, "a checkout that can be paid has its page");
     stage.now = end;
-    assert_eq!(until(&mut stage), Err(vec![Rejection::CheckoutExpired { at: end }]));
+    assert_eq!(until(&mut stage), Err(vec![Refusal::CheckoutExpired { at: end }]));
     let page = open(&mut stage, "link");
-    assert_eq!((page.current_token(), page.token.as_str(), page.is_over(end)), ("link", "t", false));
+    assert_eq!(
+        (page.current_token(), page.token.as_str(), page.is_expired(end)),
+        ("link", "t", false)
+    );
     assert_eq!(open(&mut stage, "later"), page, "the link's page has no end");
     assert_eq!(until(&mut stage), Ok(end.plus(minutes(30))));
-    assert_eq!(page.clone().seen_by("t").expires_at, Some(end), "the checkout's own page still says that it expired");
-    assert_eq!(page.seen_by("link").expires_at, None);
+    assert_eq!(
+        page.clone().as_seen_with_token("t").expires_at,
+        Some(end),
+        "the checkout's own page still says that it expired"
+    );
+    assert_eq!(page.as_seen_with_token("link").expires_at, None);
 }
 
 #[test]
 fn what_cannot_be_paid_any_more_gets_no_new_page() {
     let mut stage = Stage::new();
     let bound = NewCheckout { expires_at: Some(stage.now.plus(1)), ..checkout("231880000009", 1) };
-    let Ok(Answer::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound)) else { panic!("refused") };
-    let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
+    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
+    else {
+        panic!("refused")
+    };
+    let which =
+        SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
     stage.decide(&Command::CancelSource(which)).unwrap();
     stage.now = stage.now.plus(minutes(1));
-    let Ok(Answer::Page(page)) = stage.decide(&Command::OpenPage(which, "another".into())) else { panic!("refused") };
+    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into()))
+    else {
+        panic!("refused")
+    };
     assert_eq!(page, made.config);
 }
 
@@ -108,8 +148,9 @@ fn who_bears_the_fees_of_a_checkout_is_the_merchants_setting() {
     for bearer in [FeeBearer::Payer, FeeBearer::Payee, FeeBearer::Payer] {
         let changes = MerchantChanges { fee_bearer: Some(bearer), ..MerchantChanges::default() };
         stage.decide(&Command::UpdateMerchant(stage.merchant, changes)).unwrap();
-        let answer = stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)));
-        let Ok(Answer::Checkout(made)) = answer else { panic!("{answer:?}") };
+        let answer =
+            stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)));
+        let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
         assert_eq!(made.source.fee_bearer, bearer);
     }
 }

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::execution::{Execution, ExecutionStatus, Word};
-use domain::ids::ExecutionId;
-use domain::names::{FeeBearer, Method, Operation};
+use domain::kernel::ids::ExecutionId;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
 use proptest::prelude::*;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// Any history of payouts, refunds and words, in any order, however often repeated: the books balance, nothing falls
-    /// below zero, refunds stay within their payment, what is final stays as it is.
+    /// Any history of payouts, refunds and words, in any order, however often repeated: the books
+    /// balance, nothing falls below zero, refunds stay within their payment, what is final stays as
+    /// it is.
     #[test]
     fn no_history_breaks_the_books(steps in prop::collection::vec((0..8_u8, 0..6_usize, 1..120_i64), 1..60)) {
         let mut stage = Stage::new();
@@ -31,9 +33,9 @@ proptest! {
                     stage.collect(source, collection, if amount % 2 == 0 { "USD" } else { "RWF" }).ok()
                 }
                 (2 | 3, Some(id)) => stage.refund(id, &amount.to_string()).ok(),
-                (4, Some(id)) => Some(stage.hear(id, Word::Unknown)),
+                (4, Some(id)) => Some(stage.hear(id, ProviderOutcome::Unknown)),
                 (5, Some(id)) => Some(stage.hear(id, declined())),
-                (6, Some(id)) => Some(stage.hear(id, Word::NeverSeen)),
+                (6, Some(id)) => Some(stage.hear(id, ProviderOutcome::NeverSeen)),
                 (_, Some(id)) => Some(stage.hear(id, paid("t"))),
                 _ => None,
             };
@@ -51,7 +53,7 @@ proptest! {
             }
             stage.check_books();
             for id in &executions {
-                let row = stage.world.get::<Execution>(*id).unwrap().unwrap();
+                let row = stage.work.get::<Execution>(*id).unwrap().unwrap();
                 prop_assert!(row.refunded_minor <= row.payer.minor && row.refunded_total_minor <= row.total_minor);
             }
         }

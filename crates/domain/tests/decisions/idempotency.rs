@@ -1,12 +1,13 @@
 //! The same key twice, and commands that are refused.
 
 use crate::stage::{Stage, usd};
-use domain::command::{Answer, Command};
-use domain::execute::{Execute, Terms};
-use domain::ids::MerchantId;
-use domain::rejection::Rejection;
-use domain::session::{Declare, SessionStatus};
-use domain::time::minutes;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::session::SessionStatus;
 
 #[test]
 fn the_same_key_is_answered_or_refused() {
@@ -15,20 +16,28 @@ fn the_same_key_is_answered_or_refused() {
     let party = stage.party("231880000009");
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));
-    let request = Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at };
-    let (first, second) = (stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap());
+    let request = NewSession::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at };
+    let (first, second) =
+        (stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap());
     let key = |session| Execute {
         merchant_id: MerchantId(1),
         reference_id: "key".into(),
         session_id: session,
-        terms: Terms::Transfer,
+        details: OperationDetails::Transfer,
     };
-    let Ok(Answer::Executed(done)) = stage.decide(&Command::Execute(key(first))) else { panic!("not executed") };
+    let Ok(Output::Executed(done)) = stage.decide(&Command::Execute(key(first))) else {
+        panic!("not executed")
+    };
     stage.now = stage.now.plus(minutes(60 * 24 * 400));
-    let Ok(Answer::Executed(again)) = stage.decide(&Command::Execute(key(first))) else { panic!("not replayed") };
+    let Ok(Output::Executed(again)) = stage.decide(&Command::Execute(key(first))) else {
+        panic!("not replayed")
+    };
     assert!(again.replayed);
     assert_eq!(again.execution, done.execution);
-    assert_eq!(stage.decide(&Command::Execute(key(second))), Err(vec![Rejection::DuplicateReference]));
+    assert_eq!(
+        stage.decide(&Command::Execute(key(second))),
+        Err(vec![Refusal::DuplicateReference])
+    );
     assert_eq!(stage.mine("USD").0, 9_900);
 }
 
@@ -39,11 +48,16 @@ fn a_refused_command_changes_nothing() {
     let party = stage.party("231880000009");
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));
-    let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at }).unwrap();
-    let (events, next_id) = (stage.world.events.len(), stage.world.ids.next);
+    let session = stage
+        .declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at })
+        .unwrap();
+    let (events, next_id) = (stage.work.events.len(), stage.work.ids.next);
     stage.now = expires_at;
-    assert_eq!(stage.execute(session, Terms::Transfer), Err(vec![Rejection::SessionExpired { at: expires_at }]));
-    assert_eq!((stage.world.events.len(), stage.world.ids.next), (events, next_id));
-    let stored = stage.world.get::<domain::session::Session>(session).unwrap().unwrap();
+    assert_eq!(
+        stage.execute(session, OperationDetails::Transfer),
+        Err(vec![Refusal::SessionExpired { at: expires_at }])
+    );
+    assert_eq!((stage.work.events.len(), stage.work.ids.next), (events, next_id));
+    let stored = stage.work.get::<domain::payments::session::Session>(session).unwrap().unwrap();
     assert_eq!(stored.status, SessionStatus::Active);
 }

@@ -1,16 +1,18 @@
 //! A collection failed, and its provider says afterwards that the payer has paid.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::execute::Terms;
-use domain::execution::{Execution, ExecutionStatus, Word};
-use domain::ids::{PaymentAccountId, SourceId};
-use domain::ledger::AccountKind;
-use domain::money::Money;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
-use domain::review::{Resolution, ReviewKind, ReviewStatus};
-use domain::session::Declare;
-use domain::source::{SourceRef, SourceStatus, SourceType};
+use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
+use domain::kernel::ids::{PaymentAccountId, SourceId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::ledger::account::AccountKind;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{SourceStatus, SourceType};
 
 /// An invoice, and the account that pays it.
 fn shop(stage: &mut Stage, bearer: FeeBearer) -> (SourceId, PaymentAccountId) {
@@ -27,12 +29,16 @@ fn late(stage: &mut Stage, source: SourceId, account: PaymentAccountId, code: &s
 }
 
 /// Resolves the one review of an execution that is open.
-fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Rejection>> {
-    let open = stage.reviews(execution.id).into_iter().find(|review| review.status == ReviewStatus::Open).unwrap();
+fn resolve(stage: &mut Stage, execution: &Execution, how: Resolution) -> Result<(), Vec<Refusal>> {
+    let open = stage
+        .reviews(execution.id)
+        .into_iter()
+        .find(|review| review.status == ReviewStatus::Open)
+        .unwrap();
     stage.resolve(open.id, how).map(|_| ())
 }
 
-fn refusal(refused: Result<impl std::fmt::Debug, Vec<Rejection>>) -> (&'static str, &'static str) {
+fn refusal(refused: Result<impl std::fmt::Debug, Vec<Refusal>>) -> (&'static str, &'static str) {
     let refusals = refused.unwrap_err();
     let [one] = &refusals[..] else { panic!("{refusals:?}") };
     (one.field(), one.kind())
@@ -56,32 +62,50 @@ fn it_is_settled_with_its_fees_and_pays_the_invoice() {
         assert_eq!(kinds.map(|kind| stage.system(kind, "USD")), fees);
         assert_eq!((stage.mine("USD"), stage.mine("RWF")), ((gets, 0), (0, 0)));
         assert_eq!(
-            (stage.system(AccountKind::Suspense, code), stage.system(AccountKind::ClearingPawaPay, code)),
+            (
+                stage.system(AccountKind::Suspense, code),
+                stage.system(AccountKind::ClearingPawaPay, code)
+            ),
             (0, clearing)
         );
-        let after = stage.world.must::<Execution>(execution.id).unwrap();
-        assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Paid));
-        assert_eq!(refusal(stage.collect(source, account, code)), ("source_id", "value_error.state"), "it is paid");
+        let after = stage.work.require::<Execution>(execution.id).unwrap();
+        assert_eq!(
+            (after.status, stage.source(source)),
+            (ExecutionStatus::Failed, SourceStatus::Paid)
+        );
+        assert_eq!(
+            refusal(stage.collect(source, account, code)),
+            ("source_id", "value_error.state"),
+            "it is paid"
+        );
         stage.check_books();
     }
 }
 
 #[test]
 fn nothing_is_collected_while_it_is_in_review() {
-    for (how, then) in [(Resolution::ToPayer, SourceStatus::Processing), (Resolution::ToWallet, SourceStatus::Paid)] {
+    for (how, then) in [
+        (Resolution::ToPayer, SourceStatus::Processing),
+        (Resolution::ToWallet, SourceStatus::Paid),
+    ] {
         let mut stage = Stage::new();
         let (source, account) = shop(&mut stage, FeeBearer::Payer);
-        let declare = Declare::Checkout { kind: SourceType::Invoice, source_id: source };
+        let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: source };
         let execution = stage.collect(source, account, "USD").unwrap();
         stage.hear(execution.id, declined());
         let declared = stage.declare(declare.clone()).unwrap();
         stage.hear(execution.id, paid("late"));
-        let terms = Terms::Collection { account_id: account, currency: currency("USD") };
+        let details =
+            OperationDetails::Collection { account_id: account, currency: currency("USD") };
         assert_eq!(refusal(stage.declare(declare)), ("source_id", IN_REVIEW));
-        assert_eq!(refusal(stage.execute(declared, terms)), ("session_id", IN_REVIEW));
+        assert_eq!(refusal(stage.execute(declared, details)), ("session_id", IN_REVIEW));
         assert_eq!(stage.source(source), SourceStatus::Active);
         resolve(&mut stage, &execution, how).unwrap();
-        assert_eq!(stage.execute(declared, terms).is_ok(), how == Resolution::ToPayer, "the session is as it was");
+        assert_eq!(
+            stage.execute(declared, details).is_ok(),
+            how == Resolution::ToPayer,
+            "the session is as it was"
+        );
         assert_eq!(stage.source(source), then);
     }
 }
@@ -97,7 +121,10 @@ fn each_review_of_an_invoice_counts() {
     });
     // The second is of another amount: also then somebody has paid.
     stage.hear(first.id, paid("late"));
-    stage.hear(second.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    stage.hear(
+        second.id,
+        ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) },
+    );
     resolve(&mut stage, &first, Resolution::ToPayer).unwrap();
     assert_eq!(refusal(stage.collect(source, account, "USD")), ("source_id", IN_REVIEW));
     resolve(&mut stage, &second, Resolution::ToPayer).unwrap();
@@ -112,7 +139,10 @@ fn it_is_not_settled_while_another_collection_is_under_way() {
     stage.hear(first.id, declined());
     let second = stage.collect(source, account, "USD").unwrap();
     stage.hear(first.id, paid("late"));
-    assert_eq!(refusal(resolve(&mut stage, &first, Resolution::ToWallet)), ("", "value_error.state"));
+    assert_eq!(
+        refusal(resolve(&mut stage, &first, Resolution::ToWallet)),
+        ("", "value_error.state")
+    );
     stage.hear(second.id, paid("t"));
     // Paid twice: it stays paid, and the money that came first is the merchant's to give back.
     resolve(&mut stage, &first, Resolution::ToWallet).unwrap();
@@ -130,7 +160,7 @@ fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
     let (source, account) = shop(&mut stage, FeeBearer::Payer);
     let execution = late(&mut stage, source, account, "USD");
     let which = SourceRef { merchant_id: stage.merchant, kind: SourceType::Invoice, id: source };
-    stage.decide(&domain::command::Command::CancelSource(which)).unwrap();
+    stage.decide(&domain::decision::command::Command::CancelSource(which)).unwrap();
     assert!(stage.refund(execution.id, "1").is_err(), "nobody has said yet whose it is");
     resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.source(source)), (10_000, SourceStatus::Canceled));
@@ -139,7 +169,10 @@ fn a_late_success_of_a_canceled_invoice_can_be_given_back() {
 
 #[test]
 fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
-    let word = |minor, code| Word::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(minor, currency(code))) };
+    let word = |minor, code| ProviderOutcome::Succeeded {
+        transaction_id: "t".into(),
+        amount: Some(Money::new(minor, currency(code))),
+    };
     for (words, dollars, francs) in [
         (vec![declined(), word(9_000, "USD")], 9_000, 0),
         (vec![declined(), word(11_000, "USD")], 11_000, 0),
@@ -152,7 +185,7 @@ fn what_is_not_in_full_goes_to_the_wallet_as_it_is_and_pays_nothing() {
         let execution = stage.collect(source, account, "USD").unwrap();
         for word in &words {
             stage.hear(execution.id, word.clone());
-            if stage.world.must::<Execution>(execution.id).unwrap().disputed {
+            if stage.work.require::<Execution>(execution.id).unwrap().in_review {
                 resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
             }
         }
@@ -183,7 +216,11 @@ fn what_was_settled_can_be_taken_back_like_what_completed() {
             assert!(stage.refund(execution.id, "1").is_err(), "the payer has it all");
             stage.hear(execution.id, paid("again"));
             resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
-            assert_eq!((stage.mine("USD").0, stage.source(source)), (before, SourceStatus::Paid), "{code}");
+            assert_eq!(
+                (stage.mine("USD").0, stage.source(source)),
+                (before, SourceStatus::Paid),
+                "{code}"
+            );
         }
         assert!(stage.refund(execution.id, "1").is_ok());
         stage.check_books();
@@ -202,7 +239,11 @@ fn it_is_settled_once_it_came_back_and_was_found_again() {
         resolve(&mut stage, &execution, first).unwrap();
         stage.hear(execution.id, paid("again"));
         resolve(&mut stage, &execution, Resolution::ToWallet).unwrap();
-        assert_eq!((stage.mine("USD").0, stage.source(source)), (11_000, SourceStatus::Paid), "{first:?}");
+        assert_eq!(
+            (stage.mine("USD").0, stage.source(source)),
+            (11_000, SourceStatus::Paid),
+            "{first:?}"
+        );
         assert!(stage.refund(execution.id, "103").is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Decisions over a world in memory: what the engine does, without a database.
+//! Decisions over a workspace in memory: what the engine does, without a database.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod checkouts;

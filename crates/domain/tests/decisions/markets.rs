@@ -1,42 +1,56 @@
-//! A market that closes: what is declared or carried out from then on is refused, what is under way and refunds go on.
+//! A market that closes: what is declared or carried out from then on is refused, what is under way
+//! and refunds go on.
 
 use std::sync::Arc;
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::account::NewAccount;
-use domain::command::Command;
-use domain::execute::Terms;
-use domain::execution::ExecutionStatus;
-use domain::fees::{self, Question, Route};
-use domain::names::{FeeBearer, Method, Operation, Provider};
-use domain::rejection::Rejection;
-use domain::session::Declare;
-use domain::source::SourceType;
-use domain::time::{Timestamp, minutes};
+use domain::decision::command::Command;
+use domain::directory::create_payment_account::NewAccount;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{Timestamp, minutes};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::ExecutionStatus;
+use domain::sales::source::SourceType;
+use domain::tariff::fees::{self, QuoteRequest, Route};
 
 impl Stage {
     /// From now on mobile money does this operation no more.
     fn close(&mut self, operation: Operation) {
-        let mut book = (*self.world.book).clone();
-        let rows = book.markets.iter_mut().filter(|row| row.method == Method::MtnMomoLbr && row.operation == operation);
+        let mut tariff = (*self.work.tariff).clone();
+        let rows = tariff
+            .markets
+            .iter_mut()
+            .filter(|row| row.method == Method::MtnMomoLbr && row.operation == operation);
         rows.for_each(|row| row.effective.to = Some(self.now));
-        self.world.book = Arc::new(book);
+        self.work.tariff = Arc::new(tariff);
     }
 
     /// What a prediction says of mobile money.
-    fn predicted(&self, operation: Operation) -> Result<i64, Rejection> {
-        let route = Route { tier: "default", operation, provider: Provider::PawaPay, method: Method::MtnMomoLbr };
-        let question = Question { base: usd(10_000), target: currency("USD"), bearer: FeeBearer::Payer, route };
-        fees::predict(question, &self.world.book, self.now).map(|quote| quote.payer.minor)
+    fn predicted(&self, operation: Operation) -> Result<i64, Refusal> {
+        let route = Route {
+            tier: "default",
+            operation,
+            provider: Provider::PawaPay,
+            method: Method::MtnMomoLbr,
+        };
+        let question = QuoteRequest {
+            base: usd(10_000),
+            target: currency("USD"),
+            bearer: FeeBearer::Payer,
+            route,
+        };
+        fees::predict(question, &self.work.tariff, self.now).map(|quote| quote.payer.minor)
     }
 }
 
-fn no_market(operation: &'static str) -> Rejection {
-    Rejection::NoMarket { method: "MTN_MOMO_LBR", provider: "PAWAPAY", operation }
+fn no_market(operation: &'static str) -> Refusal {
+    Refusal::NoMarket { method: "MTN_MOMO_LBR", provider: "PAWAPAY", operation }
 }
 
-fn not_taken(field: &'static str) -> Vec<Rejection> {
-    vec![Rejection::CurrencyNotTaken { field, currency: currency("USD"), method: "MTN_MOMO_LBR" }]
+fn not_taken(field: &'static str) -> Vec<Refusal> {
+    vec![Refusal::CurrencyNotTaken { field, currency: currency("USD"), method: "MTN_MOMO_LBR" }]
 }
 
 #[test]
@@ -44,15 +58,22 @@ fn a_closed_market_collects_no_more() {
     let mut stage = Stage::new();
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    let (open, declared) = (stage.invoice(10_000, FeeBearer::Payer), stage.invoice(10_000, FeeBearer::Payer));
+    let (open, declared) =
+        (stage.invoice(10_000, FeeBearer::Payer), stage.invoice(10_000, FeeBearer::Payer));
     let under_way = stage.collect(open, account, "USD").unwrap();
     assert_eq!(stage.predicted(Operation::Collection), Ok(under_way.payer.minor));
-    let session = stage.declare(Declare::Checkout { kind: SourceType::Invoice, source_id: declared }).unwrap();
+    let session = stage
+        .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: declared })
+        .unwrap();
 
     stage.close(Operation::Collection);
     assert_eq!(stage.predicted(Operation::Collection), Err(no_market("COLLECTION")));
-    let terms = Terms::Collection { account_id: account, currency: currency("USD") };
-    assert_eq!(stage.execute(session, terms).unwrap_err(), not_taken("currency"), "a session keeps no market open");
+    let details = OperationDetails::Collection { account_id: account, currency: currency("USD") };
+    assert_eq!(
+        stage.execute(session, details).unwrap_err(),
+        not_taken("currency"),
+        "a session keeps no market open"
+    );
     let new = NewAccount {
         party_id: party,
         account_name: "A".into(),
@@ -65,7 +86,11 @@ fn a_closed_market_collects_no_more() {
     let command = Command::CreateAccount(stage.merchant, new);
     assert_eq!(stage.decide(&command).unwrap_err(), [no_market("COLLECTION")]);
 
-    assert_eq!(stage.hear(under_way.id, paid("t")).status, ExecutionStatus::Completed, "what was sent is settled");
+    assert_eq!(
+        stage.hear(under_way.id, paid("t")).status,
+        ExecutionStatus::Completed,
+        "what was sent is settled"
+    );
     assert_eq!(stage.predicted(Operation::Refund), Ok(10_000), "and can be given back");
     assert_eq!(stage.refund(under_way.id, "100").unwrap().payee, usd(10_000));
     stage.check_books();
@@ -80,15 +105,20 @@ fn a_closed_market_pays_out_no_more() {
     let under_way = stage.payout(account, usd(10_000)).unwrap();
     assert_eq!(stage.predicted(Operation::Payout), Ok(under_way.payer.minor));
     let amount = usd(10_000);
-    let request =
-        Declare::Payout { account_field: "payout_account_id", wallet_id: None, account_id: account, amount, expires_at: None };
+    let request = NewSession::Payout {
+        account_field: "payout_account_id",
+        wallet_id: None,
+        account_id: account,
+        amount,
+        expires_at: None,
+    };
     let session = stage.declare(request.clone()).unwrap();
 
     stage.close(Operation::Payout);
     assert_eq!(stage.predicted(Operation::Payout), Err(no_market("PAYOUT")));
     assert_eq!(stage.declare(request).unwrap_err(), not_taken("currency"));
-    let terms = Terms::Payout { account_id: None, passcode_verified: false };
-    assert_eq!(stage.execute(session, terms).unwrap_err(), not_taken("session_id"));
+    let details = OperationDetails::Payout { account_id: None, passcode_verified: false };
+    assert_eq!(stage.execute(session, details).unwrap_err(), not_taken("session_id"));
     assert_eq!(stage.hear(under_way.id, declined()).status, ExecutionStatus::Failed);
     assert_eq!(stage.mine("USD"), (100_000, 0));
 }
@@ -97,10 +127,10 @@ fn a_closed_market_pays_out_no_more() {
 fn server_time_rules_markets_and_not_the_sandbox_clock() {
     let mut stage = Stage::new();
     let party = stage.party("231880000002");
-    let mut book = (*stage.world.book).clone();
+    let mut tariff = (*stage.work.tariff).clone();
     let closes = stage.now.plus(minutes(60));
-    book.markets.iter_mut().for_each(|row| row.effective.to = Some(closes));
-    stage.world.book = Arc::new(book);
+    tariff.markets.iter_mut().for_each(|row| row.effective.to = Some(closes));
+    stage.work.tariff = Arc::new(tariff);
     stage.decide(&Command::AdvanceClock(stage.merchant, 7_200)).unwrap();
     stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     stage.now = Timestamp(closes.0 - 1);

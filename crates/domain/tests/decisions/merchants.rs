@@ -1,15 +1,17 @@
 //! A merchant's passcode and keys, and what an operator sets.
 
 use crate::stage::{Stage, usd};
-use domain::caller::{Caller, SigningKey};
-use domain::command::{Answer, Command};
-use domain::execute::{Execute, Terms};
-use domain::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
-use domain::merchant::{Merchant, MerchantChanges};
-use domain::names::FeeBearer;
-use domain::rejection::Rejection;
-use domain::time::{minutes, seconds};
-use domain::world::Lookup;
+use domain::decision::command::{Command, Output};
+use domain::decision::row::Lookup;
+use domain::directory::caller::Caller;
+use domain::directory::merchant::Merchant;
+use domain::directory::signing_key::SigningKey;
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
+use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::execute::{Execute, OperationDetails};
 
 const KEY: ApiKeyId = ApiKeyId(7);
 const OTHER: ApiKeyId = ApiKeyId(8);
@@ -22,23 +24,28 @@ fn guarded() -> Stage {
 }
 
 fn payout(stage: &Stage) -> Execute {
-    let terms = Terms::Payout { account_id: None, passcode_verified: true };
-    Execute { merchant_id: stage.merchant, reference_id: "r".into(), session_id: SessionId(999), terms }
+    let details = OperationDetails::Payout { account_id: None, passcode_verified: true };
+    Execute {
+        merchant_id: stage.merchant,
+        reference_id: "r".into(),
+        session_id: SessionId(999),
+        details,
+    }
 }
 
-fn reserve(stage: &mut Stage, key: ApiKeyId) -> Result<PasscodeTryId, Rejection> {
-    match stage.decide(&Command::ReserveAttempt(payout(stage), key)) {
-        Ok(Answer::Passcode(Some(attempt))) => Ok(attempt.id),
+fn reserve(stage: &mut Stage, key: ApiKeyId) -> Result<PasscodeTryId, Refusal> {
+    match stage.decide(&Command::ReservePasscodeAttempt(payout(stage), key)) {
+        Ok(Output::Passcode(Some(attempt))) => Ok(attempt.id),
         Ok(other) => panic!("{other:?}"),
         Err(reasons) => Err(reasons[0].clone()),
     }
 }
 
 fn end(stage: &mut Stage, which: PasscodeTryId, right: bool) {
-    stage.decide(&Command::EndAttempt(stage.merchant, which, right)).unwrap();
+    stage.decide(&Command::FinishPasscodeAttempt(stage.merchant, which, right)).unwrap();
 }
 
-fn guess(stage: &mut Stage, key: ApiKeyId) -> Result<(), Rejection> {
+fn guess(stage: &mut Stage, key: ApiKeyId) -> Result<(), Refusal> {
     let which = reserve(stage, key)?;
     end(stage, which, false);
     Ok(())
@@ -53,7 +60,7 @@ fn guesses_between_right_ones_add_up() {
             end(&mut stage, right, true);
         }
     }
-    assert_eq!(guess(&mut stage, KEY), Err(Rejection::PasscodeLocked { seconds: 900 }));
+    assert_eq!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { seconds: 900 }));
     assert_eq!(guess(&mut stage, OTHER), Ok(()), "another key is not locked");
     stage.now = stage.now.plus(minutes(15));
     assert_eq!(guess(&mut stage, KEY), Ok(()), "the lock has an end");
@@ -66,7 +73,10 @@ fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
         let right = reserve(&mut stage, KEY).unwrap();
         end(&mut stage, right, true);
         let request = payout(&stage);
-        assert!(matches!(stage.decide(&Command::Execute(request)).unwrap_err()[0], Rejection::Unknown { .. }));
+        assert!(matches!(
+            stage.decide(&Command::Execute(request)).unwrap_err()[0],
+            Refusal::Unknown { .. }
+        ));
     }
 }
 
@@ -77,7 +87,11 @@ fn right_ones_at_once_wait_and_do_not_lock() {
         guess(&mut stage, KEY).unwrap();
     }
     let under_way = [reserve(&mut stage, KEY).unwrap(), reserve(&mut stage, KEY).unwrap()];
-    assert_eq!(reserve(&mut stage, KEY), Err(Rejection::PasscodeBusy), "with the wrong ones they would lock");
+    assert_eq!(
+        reserve(&mut stage, KEY),
+        Err(Refusal::PasscodeBusy),
+        "with the wrong ones they would lock"
+    );
     for which in under_way {
         end(&mut stage, which, true);
     }
@@ -92,9 +106,9 @@ fn one_that_nobody_ends_counts_as_wrong_after_half_a_minute() {
     }
     let lost = reserve(&mut stage, KEY).unwrap();
     stage.now = stage.now.plus(seconds(29));
-    assert_eq!(reserve(&mut stage, KEY), Err(Rejection::PasscodeBusy));
+    assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeBusy));
     stage.now = stage.now.plus(seconds(1));
-    assert_eq!(reserve(&mut stage, KEY), Err(Rejection::PasscodeLocked { seconds: 900 }));
+    assert_eq!(reserve(&mut stage, KEY), Err(Refusal::PasscodeLocked { seconds: 900 }));
     // Its process was only slow, and it was right.
     end(&mut stage, lost, true);
     assert!(reserve(&mut stage, KEY).is_ok());
@@ -110,32 +124,45 @@ fn twenty_of_all_keys_lock_until_the_operator_lifts_it() {
     }
     for later in [0, 3 * 24 * 60] {
         stage.now = stage.now.plus(minutes(later));
-        assert_eq!(guess(&mut stage, ApiKeyId(9)), Err(Rejection::PasscodeLockedForAll));
-        let change = stage.decide(&Command::ReserveChange(stage.merchant, ApiKeyId(9)));
-        assert_eq!(change, Err(vec![Rejection::PasscodeLockedForAll]), "a change is a try, too");
+        assert_eq!(guess(&mut stage, ApiKeyId(9)), Err(Refusal::PasscodeLockedForAll));
+        let change = stage.decide(&Command::ReservePasscodeChange(stage.merchant, ApiKeyId(9)));
+        assert_eq!(change, Err(vec![Refusal::PasscodeLockedForAll]), "a change is a try, too");
     }
     stage.decide(&Command::UnlockPasscode(stage.merchant)).unwrap();
     assert_eq!(guess(&mut stage, ApiKeyId(1)), Ok(()));
-    assert_eq!(stage.decide(&Command::UnlockPasscode(MerchantId(987))), Err(vec![Rejection::NotFound]));
+    assert_eq!(
+        stage.decide(&Command::UnlockPasscode(MerchantId(987))),
+        Err(vec![Refusal::NotFound])
+    );
 }
 
 #[test]
 fn a_passcode_replaces_only_the_one_that_was_compared() {
     let mut stage = Stage::new();
     let replace = |replaces: Option<&str>, hash: Option<&str>| {
-        Command::ReplacePasscode(MerchantId(1), replaces.map(str::to_owned), hash.map(str::to_owned))
+        Command::ReplacePasscode(
+            MerchantId(1),
+            replaces.map(str::to_owned),
+            hash.map(str::to_owned),
+        )
     };
     assert_eq!(stage.merchant, MerchantId(1));
     stage.decide(&replace(None, Some("first"))).unwrap();
-    assert_eq!(stage.decide(&replace(None, Some("late"))), Err(vec![Rejection::PasscodeRequired]));
-    assert_eq!(stage.decide(&replace(Some("other"), Some("late"))), Err(vec![Rejection::PasscodeInvalid]));
-    assert_eq!(stage.decide(&replace(Some("other"), None)), Err(vec![Rejection::PasscodeInvalid]));
+    assert_eq!(stage.decide(&replace(None, Some("late"))), Err(vec![Refusal::PasscodeRequired]));
+    assert_eq!(
+        stage.decide(&replace(Some("other"), Some("late"))),
+        Err(vec![Refusal::PasscodeInvalid])
+    );
+    assert_eq!(stage.decide(&replace(Some("other"), None)), Err(vec![Refusal::PasscodeInvalid]));
     for _ in 0..4 {
         guess(&mut stage, KEY).unwrap();
     }
     stage.decide(&replace(Some("first"), Some("second"))).unwrap();
     guess(&mut stage, KEY).unwrap();
-    assert!(matches!(guess(&mut stage, KEY), Err(Rejection::PasscodeLocked { .. })), "the count goes on");
+    assert!(
+        matches!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { .. })),
+        "the count goes on"
+    );
 }
 
 #[test]
@@ -146,12 +173,21 @@ fn a_passcode_is_removed_and_its_count_is_not() {
     }
     let remove = Command::ReplacePasscode(stage.merchant, Some("hash".into()), None);
     stage.decide(&remove).unwrap();
-    assert_eq!(stage.decide(&Command::ReserveAttempt(payout(&stage), KEY)), Ok(Answer::Passcode(None)));
-    let unguarded = Execute { terms: Terms::Payout { account_id: None, passcode_verified: false }, ..payout(&stage) };
-    assert!(matches!(stage.decide(&Command::Execute(unguarded)).unwrap_err()[0], Rejection::Unknown { .. }));
+    assert_eq!(
+        stage.decide(&Command::ReservePasscodeAttempt(payout(&stage), KEY)),
+        Ok(Output::Passcode(None))
+    );
+    let unguarded = Execute {
+        details: OperationDetails::Payout { account_id: None, passcode_verified: false },
+        ..payout(&stage)
+    };
+    assert!(matches!(
+        stage.decide(&Command::Execute(unguarded)).unwrap_err()[0],
+        Refusal::Unknown { .. }
+    ));
     stage.decide(&Command::ReplacePasscode(stage.merchant, None, Some("new".into()))).unwrap();
     guess(&mut stage, KEY).unwrap();
-    assert!(matches!(guess(&mut stage, KEY), Err(Rejection::PasscodeLocked { .. })));
+    assert!(matches!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { .. })));
     stage.decide(&Command::SetPasscode(stage.merchant, None)).unwrap();
     stage.decide(&Command::SetPasscode(stage.merchant, Some("newer".into()))).unwrap();
     assert_eq!(guess(&mut stage, KEY), Ok(()), "what the operator sets begins a new count");
@@ -161,46 +197,60 @@ fn a_passcode_is_removed_and_its_count_is_not() {
 #[test]
 fn nothing_is_decided_for_credentials_that_do_not_hold() {
     let mut stage = Stage::new();
-    let Answer::ApiKey(key) = stage.decide(&Command::CreateKey(stage.merchant, "c".into(), "h".into())).unwrap() else {
+    let Output::ApiKey(key) =
+        stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap()
+    else {
         panic!("no key")
     };
     let signed_by = SigningKey { id: SigningKeyId(1), retired_at: None };
-    stage.world.tables.signing_keys.load(Lookup::Id(signed_by.id), Some(signed_by.clone()));
+    stage.work.tables.signing_keys.load(Lookup::Id(signed_by.id), Some(signed_by.clone()));
     let retired = SigningKey { id: SigningKeyId(2), retired_at: Some(stage.now) };
-    stage.world.tables.signing_keys.load(Lookup::Id(retired.id), Some(retired.clone()));
+    stage.work.tables.signing_keys.load(Lookup::Id(retired.id), Some(retired.clone()));
     let until = stage.now.plus(minutes(60));
-    let good = Caller { merchant_id: stage.merchant, api_key_id: key.id, signing_key_id: signed_by.id, until };
-    let add = || Command::CreateKey(MerchantId(1), "d".into(), "h".into());
+    let good = Caller {
+        merchant_id: stage.merchant,
+        api_key_id: key.id,
+        signing_key_id: signed_by.id,
+        until,
+    };
+    let add = || Command::CreateApiKey(MerchantId(1), "d".into(), "h".into());
     for (caller, reason) in [
-        (Caller { signing_key_id: retired.id, ..good }, Rejection::SigningKeyRetired),
-        (Caller { signing_key_id: SigningKeyId(3), ..good }, Rejection::SigningKeyRetired),
-        (Caller { api_key_id: ApiKeyId(987), ..good }, Rejection::KeyRevoked),
-        (Caller { merchant_id: MerchantId(987), ..good }, Rejection::KeyRevoked),
-        (Caller { until: stage.now, ..good }, Rejection::TokenExpired),
+        (Caller { signing_key_id: retired.id, ..good }, Refusal::SigningKeyRetired),
+        (Caller { signing_key_id: SigningKeyId(3), ..good }, Refusal::SigningKeyRetired),
+        (Caller { api_key_id: ApiKeyId(987), ..good }, Refusal::KeyRevoked),
+        (Caller { merchant_id: MerchantId(987), ..good }, Refusal::KeyRevoked),
+        (Caller { until: stage.now, ..good }, Refusal::TokenExpired),
     ] {
-        assert_eq!(stage.decide(&caller.asks(add())), Err(vec![reason]));
+        assert_eq!(stage.decide(&add().authenticated(caller)), Err(vec![reason]));
     }
-    assert!(stage.decide(&good.asks(add())).is_ok());
-    stage.decide(&Command::RevokeKey(stage.merchant, key.id)).unwrap();
+    assert!(stage.decide(&add().authenticated(good)).is_ok());
+    stage.decide(&Command::RevokeApiKey(stage.merchant, key.id)).unwrap();
     let request = payout(&stage);
-    for command in [Command::Execute(request.clone()), Command::ReserveAttempt(request, key.id), add()] {
-        assert_eq!(stage.decide(&good.asks(command)), Err(vec![Rejection::KeyRevoked]));
+    for command in
+        [Command::Execute(request.clone()), Command::ReservePasscodeAttempt(request, key.id), add()]
+    {
+        assert_eq!(stage.decide(&command.authenticated(good)), Err(vec![Refusal::KeyRevoked]));
     }
 }
 
 #[test]
 fn a_key_is_revoked_once_and_by_its_merchant() {
     let mut stage = Stage::new();
-    let Answer::ApiKey(key) = stage.decide(&Command::CreateKey(stage.merchant, "c".into(), "h".into())).unwrap() else {
+    let Output::ApiKey(key) =
+        stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap()
+    else {
         panic!("no key")
     };
-    let revoke = Command::RevokeKey(stage.merchant, key.id);
-    assert_eq!(stage.decide(&Command::RevokeKey(MerchantId(999), key.id)), Err(vec![Rejection::NotFound]));
+    let revoke = Command::RevokeApiKey(stage.merchant, key.id);
+    assert_eq!(
+        stage.decide(&Command::RevokeApiKey(MerchantId(999), key.id)),
+        Err(vec![Refusal::NotFound])
+    );
     let first = stage.decide(&revoke).unwrap();
     stage.now = stage.now.plus(minutes(1));
     assert_eq!(stage.decide(&revoke).unwrap(), first);
-    let lost = Command::CreateKey(MerchantId(999), "d".into(), "h".into());
-    assert_eq!(stage.decide(&lost), Err(vec![Rejection::NotFound]));
+    let lost = Command::CreateApiKey(MerchantId(999), "d".into(), "h".into());
+    assert_eq!(stage.decide(&lost), Err(vec![Refusal::NotFound]));
 }
 
 #[test]
@@ -209,39 +259,53 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
     stage.now = stage.now.plus(minutes(1));
     let update = |stage: &mut Stage, id: MerchantId, changes: &MerchantChanges| {
         stage.decide(&Command::UpdateMerchant(id, changes.clone())).map(|answer| match answer {
-            Answer::UpdatedMerchant(merchant) => merchant,
+            Output::UpdatedMerchant(merchant) => merchant,
             other => panic!("{other:?}"),
         })
     };
     let id = stage.merchant;
-    let nothing = MerchantChanges { fee_tier: Some("default".into()), verified: Some(true), fee_bearer: None };
+    let nothing = MerchantChanges {
+        fee_tier: Some("default".into()),
+        verified: Some(true),
+        fee_bearer: None,
+    };
     let before = update(&mut stage, id, &nothing).unwrap();
-    assert_eq!((before.updated_at, before.fee_bearer, before.fee_tier_assigned_at), (stage.now, FeeBearer::Payer, None));
+    assert_eq!(
+        (before.updated_at, before.fee_bearer, before.fee_tier_assigned_at),
+        (stage.now, FeeBearer::Payer, None)
+    );
 
-    let bearer = MerchantChanges { fee_bearer: Some(FeeBearer::Payee), ..MerchantChanges::default() };
+    let bearer =
+        MerchantChanges { fee_bearer: Some(FeeBearer::Payee), ..MerchantChanges::default() };
     let expected = Merchant { fee_bearer: FeeBearer::Payee, ..before };
     assert_eq!(update(&mut stage, id, &bearer), Ok(expected.clone()));
     let unverified = MerchantChanges { verified: Some(false), ..MerchantChanges::default() };
     assert_eq!(update(&mut stage, id, &unverified), Ok(Merchant { verified: false, ..expected }));
 
-    let no_tier = MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
-    assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Rejection::NoTier]));
-    assert!(!stage.world.get::<Merchant>(id).unwrap().unwrap().verified, "refused is refused as a whole");
-    assert_eq!(update(&mut stage, MerchantId(999), &bearer), Err(vec![Rejection::NotFound]));
+    let no_tier =
+        MerchantChanges { fee_tier: Some("gold".into()), verified: Some(true), fee_bearer: None };
+    assert_eq!(update(&mut stage, id, &no_tier), Err(vec![Refusal::NoTier]));
+    assert!(
+        !stage.work.get::<Merchant>(id).unwrap().unwrap().verified,
+        "refused is refused as a whole"
+    );
+    assert_eq!(update(&mut stage, MerchantId(999), &bearer), Err(vec![Refusal::NotFound]));
 }
 
 #[test]
 fn money_is_given_once_under_a_key() {
     let mut stage = Stage::new();
     let wallet = stage.fund(100);
-    let give = |minor: i64, key: Option<&str>| Command::FundWallet(wallet, usd(minor), key.map(str::to_owned));
+    let give = |minor: i64, key: Option<&str>| {
+        Command::FundWallet(wallet, usd(minor), key.map(str::to_owned))
+    };
     let available = |answer| match answer {
-        Ok(Answer::Wallet(wallet)) => wallet.available_minor,
+        Ok(Output::Wallet(wallet)) => wallet.available_minor,
         other => panic!("{other:?}"),
     };
     assert_eq!(available(stage.decide(&give(50, Some("a")))), 150);
     assert_eq!(available(stage.decide(&give(50, Some("a")))), 150);
-    assert_eq!(stage.decide(&give(60, Some("a"))).unwrap_err(), vec![Rejection::DuplicateFunding]);
+    assert_eq!(stage.decide(&give(60, Some("a"))).unwrap_err(), vec![Refusal::DuplicateFunding]);
     assert_eq!(available(stage.decide(&give(50, Some("b")))), 200);
     assert_eq!(available(stage.decide(&give(50, None))), 250);
 }

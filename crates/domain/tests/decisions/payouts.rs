@@ -1,8 +1,8 @@
 //! Payouts: what is held, settled and released.
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::execution::ExecutionStatus;
-use domain::names::{Method, Operation};
+use domain::kernel::names::{Method, Operation};
+use domain::payments::execution::ExecutionStatus;
 
 #[test]
 fn a_payout_holds_then_settles_or_releases() {

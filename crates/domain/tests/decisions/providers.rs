@@ -1,13 +1,15 @@
 //! What a provider says, and what its silence means.
 
 use crate::stage::{Stage, declined, usd};
-use domain::command::{Answer, Command};
-use domain::execution::{ExecutionStatus, Task, Word};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
-use domain::review::{Resolution, ReviewKind};
-use domain::source::SourceStatus;
-use domain::time::{minutes, seconds};
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::CallKind;
+use domain::sales::source::SourceStatus;
 
 #[test]
 fn silence_is_asked_about_and_never_fails() {
@@ -16,30 +18,38 @@ fn silence_is_asked_about_and_never_fails() {
     let party = stage.party("231880000139");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
     let execution = stage.payout(account, usd(1_000)).unwrap();
-    let execution = stage.hear(execution.id, Word::Unknown);
+    let execution = stage.hear(execution.id, ProviderOutcome::Unknown);
     assert_eq!(execution.status, ExecutionStatus::Processing);
     assert!(execution.waiting_for.is_some());
 
-    let claim = |stage: &mut Stage| match stage.decide(&Command::Claim(execution.id)) {
-        Ok(Answer::Claimed(job)) => job,
+    let claim = |stage: &mut Stage| match stage.decide(&Command::ClaimExecution(execution.id)) {
+        Ok(Output::Claimed(call)) => call,
         other => panic!("{other:?}"),
     };
     assert_eq!(claim(&mut stage), None, "not due yet");
     stage.now = stage.now.plus(seconds(2));
-    assert_eq!(claim(&mut stage).unwrap().task, Task::Ask);
+    assert_eq!(claim(&mut stage).unwrap().kind, CallKind::Query);
     assert_eq!(claim(&mut stage), None, "another process holds the lease");
 
     // Never seen: sent again, with the same id.
-    let Ok(Answer::Settled(settled)) = stage.decide(&Command::Hear(execution.id, Word::NeverSeen)) else { panic!("no answer") };
-    let job = settled.job.unwrap();
-    assert_eq!((job.task, job.request.attempts), (Task::Send, 2));
-    assert_eq!(job.request.request_id, execution.provider_request_id);
+    let Ok(Output::OutcomeRecorded(settled)) =
+        stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen))
+    else {
+        panic!("no answer")
+    };
+    let call = settled.call.unwrap();
+    assert_eq!((call.kind, call.request.attempts), (CallKind::Send, 2));
+    assert_eq!(call.request.request_id, execution.provider_request_id);
 
     // Past its deadline it is on the review list, and still not failed.
     stage.now = stage.now.plus(minutes(24 * 60));
     assert!(claim(&mut stage).is_some());
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    let Ok(Answer::Settled(settled)) = stage.decide(&Command::Hear(execution.id, Word::Unknown)) else { panic!("no answer") };
+    let Ok(Output::OutcomeRecorded(settled)) =
+        stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown))
+    else {
+        panic!("no answer")
+    };
     assert_eq!(settled.execution.status, ExecutionStatus::Processing);
 
     stage.resolve(review.id, Resolution::Completed).unwrap();
@@ -48,7 +58,8 @@ fn silence_is_asked_about_and_never_fails() {
 }
 
 #[test]
-fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_hour_after_the_last_try() {
+fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_hour_after_the_last_try()
+ {
     let mut stage = Stage::new();
     stage.fund(100_000);
     let party = stage.party("231880000149");
@@ -57,13 +68,18 @@ fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_ho
     let start = stage.now;
     let hear = |stage: &mut Stage, at| {
         stage.now = start.plus(at);
-        match stage.decide(&Command::Hear(execution.id, Word::NeverSeen)) {
-            Ok(Answer::Settled(settled)) => (settled.execution.status, settled.job.map(|job| job.task)),
+        match stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) {
+            Ok(Output::OutcomeRecorded(settled)) => {
+                (settled.execution.status, settled.call.map(|call| call.kind))
+            }
             other => panic!("{other:?}"),
         }
     };
     let day = 24 * 60;
-    assert_eq!(hear(&mut stage, minutes(day - 5)), (ExecutionStatus::Pending, Some(Task::Send)));
+    assert_eq!(
+        hear(&mut stage, minutes(day - 5)),
+        (ExecutionStatus::Pending, Some(CallKind::Send))
+    );
     assert_eq!(hear(&mut stage, minutes(day + 5)), (ExecutionStatus::Processing, None));
     assert_eq!(hear(&mut stage, minutes(day + 10)), (ExecutionStatus::Failed, None));
     assert_eq!(stage.mine("USD"), (100_000, 0));
@@ -77,13 +93,21 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::CreditCard, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
-    let execution = stage.hear(execution.id, Word::NeedsAction { client_secret: "s".into() });
+    let execution =
+        stage.hear(execution.id, ProviderOutcome::NeedsAction { client_secret: "s".into() });
     assert!(execution.requires_action);
     stage.now = stage.now.plus(minutes(30));
-    let Ok(Answer::Claimed(Some(job))) = stage.decide(&Command::Claim(execution.id)) else { panic!("no job") };
-    assert_eq!(job.task, Task::Cancel);
-    let late = stage.decide(&Command::Authenticate(stage.merchant, execution.reference_id.clone(), true));
-    assert_eq!(late, Err(vec![Rejection::NoActionNeeded]), "its cancellation is under way");
+    let Ok(Output::Claimed(Some(call))) = stage.decide(&Command::ClaimExecution(execution.id))
+    else {
+        panic!("no job")
+    };
+    assert_eq!(call.kind, CallKind::Cancel);
+    let late = stage.decide(&Command::AuthenticateCard(
+        stage.merchant,
+        execution.reference_id.clone(),
+        true,
+    ));
+    assert_eq!(late, Err(vec![Refusal::NoActionNeeded]), "its cancellation is under way");
     let after = stage.hear(execution.id, declined());
     assert_eq!(
         (after.status, after.client_secret, stage.source(source)),

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::command::Command;
-use domain::execute::Terms;
-use domain::execution::{Execution, ExecutionStatus, Word};
-use domain::ids::{ExecutionId, PartyId};
-use domain::ledger::AccountKind;
-use domain::money::{Decimal, Money};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
-use domain::review::{Resolution, ReviewKind, ReviewStatus};
-use domain::session::Declare;
-use domain::time::minutes;
-use domain::wallet::{Owner, Wallet};
+use domain::decision::command::Command;
+use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
+use domain::kernel::ids::{ExecutionId, PartyId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
 use proptest::prelude::*;
 
 #[test]
@@ -29,13 +30,17 @@ fn refunds_never_exceed_their_payment() {
 
     let amount = Decimal::parse("100").unwrap();
     let expires_at = stage.now.plus(minutes(5));
-    let request = Declare::Refund { original_id: execution.id, amount, expires_at, reason: None };
+    let request =
+        NewSession::Refund { original_id: execution.id, amount, expires_at, reason: None };
     let sessions = [stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap()];
-    let (first, _) = stage.execute(sessions[0], Terms::Refund).unwrap();
-    let (second, _) = stage.execute(sessions[1], Terms::Refund).unwrap();
+    let (first, _) = stage.execute(sessions[0], OperationDetails::Refund).unwrap();
+    let (second, _) = stage.execute(sessions[1], OperationDetails::Refund).unwrap();
     assert_eq!((first.status, second.status), (ExecutionStatus::Pending, ExecutionStatus::Failed));
     assert!(second.gateway_message.unwrap().contains("3.00 USD"));
-    assert!(matches!(stage.refund(execution.id, "3.01").unwrap_err()[0], Rejection::RefundExceeds { .. }));
+    assert!(matches!(
+        stage.refund(execution.id, "3.01").unwrap_err()[0],
+        Refusal::RefundExceeds { .. }
+    ));
 
     stage.hear(first.id, declined());
     assert_eq!(
@@ -127,7 +132,8 @@ fn a_refund_that_bounces_gives_back_what_it_cost_less_the_rounding_of_the_rest()
     let (mut stage, execution) = exchanged(1_000);
     let before = stage.mine("USD").0;
     // 100 francs are 6.94 cents, 105 are 7.29.
-    let (first, second) = (stage.refund(execution.id, "100").unwrap(), stage.refund(execution.id, "5").unwrap());
+    let (first, second) =
+        (stage.refund(execution.id, "100").unwrap(), stage.refund(execution.id, "5").unwrap());
     stage.hear(first.id, paid("r"));
     assert_eq!(stage.hear(second.id, paid("r")).paid(), usd(1));
     stage.hear(first.id, declined());
@@ -149,22 +155,29 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
     // One that holds nothing, since others held all when it began: it takes nothing.
     let refund = stage.refund(execution.id, "1000").unwrap();
     let wallet = stage.wallet(Owner::Merchant(stage.merchant), "USD");
-    stage.world.put(Execution { payer: usd(0), total_minor: 0, ..refund.clone() });
-    stage.world.put(Wallet { available_minor: wallet.available_minor + 70, held_minor: 0, ..wallet });
-    stage.world.keep();
+    stage.work.put(Execution { payer: usd(0), total_minor: 0, ..refund.clone() });
+    stage.work.put(Wallet {
+        available_minor: wallet.available_minor + 70,
+        held_minor: 0,
+        ..wallet
+    });
+    stage.work.accept_draft();
     assert_eq!(stage.hear(refund.id, paid("r")).paid(), usd(0));
-    let payment = stage.world.must::<Execution>(execution.id).unwrap();
-    assert_eq!((payment.given_back_minor, payment.cost_so_far().unwrap()), (1_000, 0));
+    let payment = stage.work.require::<Execution>(execution.id).unwrap();
+    assert_eq!((payment.given_back_minor, payment.refund_cost_charged().unwrap()), (1_000, 0));
     // The next one makes up for it, as far as it holds.
     let next = stage.refund(execution.id, "10").unwrap();
     assert_eq!((next.payer, stage.hear(next.id, paid("r")).paid()), (usd(1), usd(1)));
     // Where more was paid than what is back is worth, the next one takes less.
-    let payment = stage.world.must::<Execution>(execution.id).unwrap();
-    stage.world.put(payment.with_given_back(1_010, 100).unwrap());
-    stage.world.keep();
+    let payment = stage.work.require::<Execution>(execution.id).unwrap();
+    stage.work.put(payment.with_refund_totals(1_010, 100).unwrap());
+    stage.work.accept_draft();
     for (francs, holds, takes) in [("100", 7, 0), ("1000", 70, 47)] {
         let refund = stage.refund(execution.id, francs).unwrap();
-        assert_eq!((refund.payer, stage.hear(refund.id, paid("r")).paid()), (usd(holds), usd(takes)));
+        assert_eq!(
+            (refund.payer, stage.hear(refund.id, paid("r")).paid()),
+            (usd(holds), usd(takes))
+        );
     }
     assert_eq!(stage.mine("USD").1, 0);
 }
@@ -177,8 +190,13 @@ fn send(stage: &mut Stage, party: PartyId, amount: Money) {
     }
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));
-    let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount, expires_at }).unwrap();
-    assert_eq!(stage.execute(session, Terms::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+    let session = stage
+        .declare(NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at })
+        .unwrap();
+    assert_eq!(
+        stage.execute(session, OperationDetails::Transfer).unwrap().0.status,
+        ExecutionStatus::Completed
+    );
 }
 
 #[test]
@@ -195,7 +213,11 @@ fn a_refund_without_a_network_needs_what_it_takes_and_no_more() {
     let rest = stage.mine("USD").0;
     send(&mut stage, party, usd(rest));
     let second = stage.refund(execution.id, "1").unwrap();
-    assert_eq!((second.status, second.payer), (ExecutionStatus::Completed, usd(0)), "the first cent pays for 14 francs");
+    assert_eq!(
+        (second.status, second.payer),
+        (ExecutionStatus::Completed, usd(0)),
+        "the first cent pays for 14 francs"
+    );
     let third = stage.refund(execution.id, "13").unwrap();
     assert_eq!((third.status, third.payer), (ExecutionStatus::Failed, usd(1)));
     stage.check_books();
@@ -224,8 +246,9 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the wallet has paid the share of
-    /// what its payer really has back, rounded up once, and for the whole payment no more than its total.
+    /// In whatever order refunds of one payment begin, complete, fail, bounce and are reviewed: the
+    /// wallet has paid the share of what its payer really has back, rounded up once, and for the
+    /// whole payment no more than its total.
     #[test]
     fn what_was_really_given_back_costs_its_share(
         // Each of three fees is a cent at least: of less nothing would be left.
@@ -252,10 +275,10 @@ proptest! {
                     let amount = Money::new((model.refunds[&id].0 * percent / 50).max(1), currency("RWF"));
                     let word = match step {
                         7 => declined(),
-                        8 => Word::Succeeded { transaction_id: "t".into(), amount: Some(amount) },
+                        8 => ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(amount) },
                         _ => paid("r"),
                     };
-                    let before = stage.world.must::<Execution>(id).unwrap().status;
+                    let before = stage.work.require::<Execution>(id).unwrap().status;
                     let after = stage.hear(id, word).status;
                     if before != after && after == ExecutionStatus::Completed {
                         let refund = model.refunds.get_mut(&id).unwrap();
@@ -278,7 +301,7 @@ proptest! {
                     }
                 }
             }
-            let row = stage.world.must::<Execution>(payment.id).unwrap();
+            let row = stage.work.require::<Execution>(payment.id).unwrap();
             let usual = model.taken_back >= 0 && model.refunds.values().all(|(_, back)| *back >= 0);
             let (back, cost) = model.expected(&payment);
             if !usual {
@@ -286,7 +309,7 @@ proptest! {
                 break;
             }
             prop_assert_eq!(row.given_back_minor, back);
-            let paid_so_far = row.cost_so_far().unwrap();
+            let paid_so_far = row.refund_cost_charged().unwrap();
             if back <= payment.payer.minor {
                 prop_assert_eq!(paid_so_far, cost);
                 prop_assert!(paid_so_far <= payment.total_minor);

@@ -1,17 +1,18 @@
 //! What only a human can decide.
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::command::{Answer, Command};
-use domain::currency::Currency;
-use domain::execution::{Execution, ExecutionStatus, Word};
-use domain::ids::SourceId;
-use domain::ledger::AccountKind;
-use domain::money::Money;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
-use domain::review::{Resolution, Review, ReviewKind, ReviewStatus};
-use domain::source::SourceStatus;
-use domain::time::minutes;
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, Review, ReviewKind, ReviewStatus};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::SourceId;
+use domain::kernel::money::Money;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::account::AccountKind;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
+use domain::sales::source::SourceStatus;
 
 /// A collection of 100 dollars that is with its provider.
 fn collection(stage: &mut Stage) -> Execution {
@@ -23,7 +24,9 @@ fn collection(stage: &mut Stage) -> Execution {
 
 #[test]
 fn a_contradiction_opens_a_review_and_changes_nothing_final() {
-    for (how, wallet, clearing) in [(Resolution::ToWallet, 10_000, -10_300), (Resolution::ToPayer, 0, 0)] {
+    for (how, wallet, clearing) in
+        [(Resolution::ToWallet, 10_000, -10_300), (Resolution::ToPayer, 0, 0)]
+    {
         let mut stage = Stage::new();
         let source = stage.invoice(10_000, FeeBearer::Payer);
         let party = stage.party("231880000179");
@@ -31,7 +34,10 @@ fn a_contradiction_opens_a_review_and_changes_nothing_final() {
         let execution = stage.collect(source, account, "USD").unwrap();
         stage.hear(execution.id, declined());
         let after = stage.hear(execution.id, paid("late"));
-        assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Active));
+        assert_eq!(
+            (after.status, stage.source(source)),
+            (ExecutionStatus::Failed, SourceStatus::Active)
+        );
         assert_eq!(stage.system(AccountKind::Suspense, "USD"), 10_300);
         stage.hear(execution.id, paid("late"));
         assert_eq!(stage.system(AccountKind::Suspense, "USD"), 10_300, "once");
@@ -56,10 +62,16 @@ fn a_success_taken_back_is_missing_money() {
     let execution = stage.collect(source, account, "USD").unwrap();
     stage.hear(execution.id, paid("t"));
     let after = stage.hear(execution.id, declined());
-    assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Completed, SourceStatus::Paid));
+    assert_eq!(
+        (after.status, stage.source(source)),
+        (ExecutionStatus::Completed, SourceStatus::Paid)
+    );
     assert_eq!(stage.system(AccountKind::Suspense, "USD"), -10_000);
     let review = stage.review(execution.id, ReviewKind::FailureAfterSuccess);
-    assert_eq!(stage.resolve(review.id, Resolution::ToWallet).unwrap_err(), [Rejection::ReviewInsufficient]);
+    assert_eq!(
+        stage.resolve(review.id, Resolution::ToWallet).unwrap_err(),
+        [Refusal::ReviewInsufficient]
+    );
     stage.fund(1_000);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "USD")), (700, 0));
@@ -73,7 +85,7 @@ fn another_amount_than_asked_for_waits_for_a_human() {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
-    let word = Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) };
+    let word = ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) };
     assert_eq!(stage.hear(execution.id, word).status, ExecutionStatus::Processing);
     assert_eq!(stage.system(AccountKind::Suspense, "USD"), 9_000);
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
@@ -88,7 +100,10 @@ fn short_paid(stage: &mut Stage) -> (SourceId, Execution, Review) {
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     let execution = stage.collect(source, account, "USD").unwrap();
-    let execution = stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    let execution = stage.hear(
+        execution.id,
+        ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) },
+    );
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
     (source, execution, review)
 }
@@ -98,15 +113,24 @@ fn what_is_in_review_is_not_settled_on_top() {
     let mut stage = Stage::new();
     let (source, execution, review) = short_paid(&mut stage);
     let after = stage.hear(execution.id, paid("t"));
-    assert_eq!((after.status, stage.source(source)), (ExecutionStatus::Processing, SourceStatus::Processing));
+    assert_eq!(
+        (after.status, stage.source(source)),
+        (ExecutionStatus::Processing, SourceStatus::Processing)
+    );
     assert_eq!(stage.mine("USD").0, 0);
-    let heard = stage.world.events.last().unwrap();
-    assert_eq!(heard.kind, domain::event::EventType::ReviewHeard, "the operator is told");
+    let heard = stage.work.events.last().unwrap();
+    assert_eq!(heard.kind, domain::decision::event::EventType::ReviewHeard, "the operator is told");
 
     stage.now = stage.now.plus(minutes(25 * 60));
-    assert!(matches!(stage.decide(&Command::Claim(execution.id)), Ok(Answer::Claimed(Some(_)))));
+    assert!(matches!(
+        stage.decide(&Command::ClaimExecution(execution.id)),
+        Ok(Output::Claimed(Some(_)))
+    ));
     let deadline = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    assert!(matches!(stage.resolve(deadline.id, Resolution::Completed).unwrap_err()[0], Rejection::ReviewNotOpen { .. }));
+    assert!(matches!(
+        stage.resolve(deadline.id, Resolution::Completed).unwrap_err()[0],
+        Refusal::ReviewNotOpen { .. }
+    ));
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "USD")), (9_000, 0));
     stage.check_books();
@@ -118,19 +142,31 @@ fn a_review_of_a_deadline_never_touches_what_is_final() {
     stage.fund(100_000);
     let party = stage.party("231880000002");
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
-    let (execution, other) = (stage.payout(account, usd(1_000)).unwrap(), stage.payout(account, usd(1_000)).unwrap());
+    let (execution, other) =
+        (stage.payout(account, usd(1_000)).unwrap(), stage.payout(account, usd(1_000)).unwrap());
     stage.now = stage.now.plus(minutes(25 * 60));
-    assert!(matches!(stage.decide(&Command::Claim(execution.id)), Ok(Answer::Claimed(Some(_)))));
+    assert!(matches!(
+        stage.decide(&Command::ClaimExecution(execution.id)),
+        Ok(Output::Claimed(Some(_)))
+    ));
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    // Another process has not yet seen that the merchant's clock was advanced: the review is closed all the same.
+    // Another process has not yet seen that the merchant's clock was advanced: the review is closed
+    // all the same.
     stage.now = stage.now.plus(-minutes(20 * 60));
     stage.hear(execution.id, paid("t"));
-    assert_eq!(stage.review(execution.id, ReviewKind::DeadlinePassed).status, ReviewStatus::Resolved);
-    let (entries, mine) = (stage.world.entries.len(), stage.mine("USD"));
+    assert_eq!(
+        stage.review(execution.id, ReviewKind::DeadlinePassed).status,
+        ReviewStatus::Resolved
+    );
+    let (entries, mine) = (stage.work.entries.len(), stage.mine("USD"));
     let _ = stage.resolve(review.id, Resolution::Failed);
-    assert_eq!((stage.world.entries.len(), stage.mine("USD")), (entries, mine));
+    assert_eq!((stage.work.entries.len(), stage.mine("USD")), (entries, mine));
     stage.hear(other.id, paid("o"));
-    assert_eq!(stage.mine("USD"), (100_000 - 2 * 1_025, 0), "the other payment's hold was left alone");
+    assert_eq!(
+        stage.mine("USD"),
+        (100_000 - 2 * 1_025, 0),
+        "the other payment's hold was left alone"
+    );
     stage.check_books();
 }
 
@@ -142,7 +178,10 @@ fn a_payout_of_another_amount_is_paid_for_from_its_own_hold() {
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
     let execution = stage.payout(account, usd(10_000)).unwrap();
     assert_eq!(stage.mine("USD"), (0, 10_250));
-    stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) });
+    stage.hear(
+        execution.id,
+        ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(9_000)) },
+    );
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
     assert_eq!((stage.mine("USD"), stage.system(AccountKind::Suspense, "USD")), ((1_250, 0), 0));
@@ -165,7 +204,8 @@ fn a_refund_that_paid_after_all_keeps_its_room_when_the_one_that_had_taken_it_fa
     stage.check_books();
 }
 
-/// A collection of 100 dollars, paid as 144,000 francs; and a refund of them all, under way, from a wallet that has dollars left.
+/// A collection of 100 dollars, paid as 144,000 francs; and a refund of them all, under way, from a
+/// wallet that has dollars left.
 fn exchanged() -> (Stage, Execution, Execution) {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payee);
@@ -188,20 +228,24 @@ fn a_refund_that_paid_after_all_is_charged_at_its_rate_and_keeps_its_room() {
     assert!(stage.refund(collection.id, "1").is_err(), "the payer has it all back");
     let review = stage.review(refund.id, ReviewKind::SuccessAfterFailure);
     stage.resolve(review.id, Resolution::ToWallet).unwrap();
-    assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Suspense, "RWF")), (before - 10_000, 0));
+    assert_eq!(
+        (stage.mine("USD").0, stage.system(AccountKind::Suspense, "RWF")),
+        (before - 10_000, 0)
+    );
     assert_eq!(stage.system(AccountKind::Position, "RWF"), 0);
     stage.check_books();
 }
 
 /// A provider's word that it moved so many cents.
-fn moved(minor: i64) -> Word {
-    Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(minor)) }
+fn moved(minor: i64) -> ProviderOutcome {
+    ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(minor)) }
 }
 
 #[test]
 fn a_refund_counts_for_what_its_provider_moved() {
-    // Asked for 50 of 100. What the provider says, how it is resolved, and what can be refunded before and after that.
-    let cases: &[(&[Word], Resolution, i64, i64)] = &[
+    // Asked for 50 of 100. What the provider says, how it is resolved, and what can be refunded
+    // before and after that.
+    let cases: &[(&[ProviderOutcome], Resolution, i64, i64)] = &[
         (&[moved(6_000)], Resolution::ToWallet, 4_000, 4_000),
         (&[moved(6_000)], Resolution::ToPayer, 4_000, 10_000),
         (&[moved(3_000)], Resolution::ToWallet, 5_000, 7_000),
@@ -225,7 +269,9 @@ fn a_refund_counts_for_what_its_provider_moved() {
         for word in *words {
             stage.hear(refund.id, word.clone());
         }
-        let room = |stage: &mut Stage| 10_000 - stage.world.must::<Execution>(collection.id).unwrap().refunded_minor;
+        let room = |stage: &mut Stage| {
+            10_000 - stage.work.require::<Execution>(collection.id).unwrap().refunded_minor
+        };
         assert_eq!(room(&mut stage), *before, "before {how:?} of {words:?}");
         let found = stage.reviews(refund.id);
         let [review] = &found[..] else { panic!("{found:?}") };
@@ -260,18 +306,25 @@ fn money_of_a_third_currency_is_taken_from_a_wallet_of_that_currency() {
     let account = stage.account(party, Method::MtnMomoLbr, Operation::Payout);
     let execution = stage.payout(account, usd(10_000)).unwrap();
     let lrd = Money::new(50_000, Currency::parse("LRD").unwrap());
-    stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount: Some(lrd) });
+    stage.hear(
+        execution.id,
+        ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(lrd) },
+    );
     assert_eq!(stage.system(AccountKind::Suspense, "LRD"), -50_000);
     let review = stage.review(execution.id, ReviewKind::AmountMismatch);
     // There is no rate between dollars and dollars that says what Liberian dollars are worth.
-    assert_eq!(stage.resolve(review.id, Resolution::ToWallet).unwrap_err(), [Rejection::ReviewInsufficient]);
+    assert_eq!(
+        stage.resolve(review.id, Resolution::ToWallet).unwrap_err(),
+        [Refusal::ReviewInsufficient]
+    );
     stage.resolve(review.id, Resolution::ToPayer).unwrap();
     assert_eq!((stage.mine("USD"), stage.system(AccountKind::Suspense, "LRD")), ((10_250, 0), 0));
     stage.check_books();
 }
 
-/// A collection of 100 dollars, of which its provider says all that in this order; each review goes to the wallet.
-fn collected(words: &[Word]) -> (Stage, Execution) {
+/// A collection of 100 dollars, of which its provider says all that in this order; each review goes
+/// to the wallet.
+fn collected(words: &[ProviderOutcome]) -> (Stage, Execution) {
     let mut stage = Stage::new();
     let collection = collection(&mut stage);
     stage.fund(10_000);
@@ -290,7 +343,7 @@ fn collected(words: &[Word]) -> (Stage, Execution) {
 #[test]
 fn a_second_contradiction_is_about_what_the_first_one_left() {
     // What the provider says, and what it holds for us after that.
-    let cases: &[(&[Word], i64)] = &[
+    let cases: &[(&[ProviderOutcome], i64)] = &[
         (&[moved(9_000), paid("t")], 9_000),
         (&[moved(9_000), moved(10_000)], 10_000),
         (&[moved(9_000), declined()], 0),
@@ -302,21 +355,26 @@ fn a_second_contradiction_is_about_what_the_first_one_left() {
         (&[paid("t"), paid("t"), moved(10_000)], 10_000),
         (&[declined(), declined()], 0),
         (&[declined(), paid("t"), declined(), paid("t"), declined()], 0),
-        (&[paid("t"), declined(), paid("t"), declined(), moved(8_000), moved(7_000), paid("t")], 7_000),
+        (
+            &[paid("t"), declined(), paid("t"), declined(), moved(8_000), moved(7_000), paid("t")],
+            7_000,
+        ),
     ];
     for (words, there) in cases {
         let (mut stage, collection) = collected(words);
         assert_eq!(-stage.system(AccountKind::ClearingPawaPay, "USD"), *there, "{words:?}");
         let found = stage.reviews(collection.id);
         assert!(found.iter().all(|review| review.status == ReviewStatus::Resolved), "{words:?}");
-        assert!(!stage.world.must::<Execution>(collection.id).unwrap().disputed);
+        assert!(!stage.work.require::<Execution>(collection.id).unwrap().in_review);
     }
 }
 
 #[test]
 fn a_payment_in_another_currency_is_missing_in_its_own() {
-    let rwf =
-        Word::Succeeded { transaction_id: "t".into(), amount: Some(Money::new(144_000, Currency::parse("RWF").unwrap())) };
+    let rwf = ProviderOutcome::Succeeded {
+        transaction_id: "t".into(),
+        amount: Some(Money::new(144_000, Currency::parse("RWF").unwrap())),
+    };
     let (stage, _) = collected(&[paid("t"), rwf.clone()]);
     let clearing = |currency| -stage.system(AccountKind::ClearingPawaPay, currency);
     assert_eq!((clearing("USD"), clearing("RWF")), (0, 144_000));
@@ -336,7 +394,10 @@ fn what_a_provider_took_back_of_a_payment_cannot_be_refunded() {
         let (mut stage, collection) = collected(&words);
         stage.fund(20_000);
         assert!(stage.refund(collection.id, &format!("{}.01", room / 100)).is_err(), "{words:?}");
-        assert!(room == 0 || stage.refund(collection.id, &format!("{}", room / 100)).is_ok(), "{words:?}");
+        assert!(
+            room == 0 || stage.refund(collection.id, &format!("{}", room / 100)).is_ok(),
+            "{words:?}"
+        );
         stage.check_books();
     }
 }
@@ -345,11 +406,16 @@ fn what_a_provider_took_back_of_a_payment_cannot_be_refunded() {
 fn what_an_exchanged_refund_gives_and_gets_back_is_of_one_wallet() {
     let (mut stage, _, refund) = exchanged();
     let before = stage.mine("USD").0;
-    // It was paid, taken back, paid, and so on: its dollars in the wallet, the francs of the collection in the position.
+    // It was paid, taken back, paid, and so on: its dollars in the wallet, the francs of the
+    // collection in the position.
     let (stands, back) = ((before, 0), (before + 10_000, 144_000));
-    for (word, expected) in [(paid("t"), stands), (declined(), back), (paid("t"), stands), (declined(), back)] {
+    for (word, expected) in
+        [(paid("t"), stands), (declined(), back), (paid("t"), stands), (declined(), back)]
+    {
         stage.hear(refund.id, word);
-        for review in stage.reviews(refund.id).iter().filter(|review| review.status == ReviewStatus::Open) {
+        for review in
+            stage.reviews(refund.id).iter().filter(|review| review.status == ReviewStatus::Open)
+        {
             stage.resolve(review.id, Resolution::ToWallet).unwrap();
         }
         assert_eq!((stage.mine("USD").0, stage.system(AccountKind::Position, "RWF")), expected);

@@ -1,18 +1,19 @@
 //! Room: what is begun is booked whatever comes, and nobody fills another's wallet.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::command::Command;
-use domain::execute::Terms;
-use domain::execution::{Execution, ExecutionStatus, Word};
-use domain::ids::PaymentAccountId;
-use domain::ledger::{Account, AccountKind};
-use domain::money::{MAX_MINOR, Money};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::rejection::Rejection;
-use domain::review::{Resolution, ReviewKind};
-use domain::session::Declare;
-use domain::time::minutes;
-use domain::wallet::{Owner, ROOM_MINOR, Wallet};
+use domain::decision::command::Command;
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::ids::PaymentAccountId;
+use domain::kernel::money::{MAX_MINOR, Money};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::account::{Account, AccountKind};
+use domain::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::outcome::ProviderOutcome;
 
 const QUINTILLION: i64 = 1_000_000_000_000_000_000;
 
@@ -22,7 +23,11 @@ fn momo(stage: &mut Stage) -> PaymentAccountId {
 }
 
 /// Begins a collection of `minor` that the payee bears the fees of.
-fn begin(stage: &mut Stage, account: PaymentAccountId, minor: i64) -> Result<Execution, Vec<Rejection>> {
+fn begin(
+    stage: &mut Stage,
+    account: PaymentAccountId,
+    minor: i64,
+) -> Result<Execution, Vec<Refusal>> {
     let source = stage.invoice(minor, FeeBearer::Payee);
     stage.collect(source, account, "USD")
 }
@@ -30,8 +35,8 @@ fn begin(stage: &mut Stage, account: PaymentAccountId, minor: i64) -> Result<Exe
 /// The merchant has, out of nothing, so much.
 fn give(stage: &mut Stage, owner: Owner, minor: i64) {
     let wallet = stage.wallet(owner, "USD");
-    stage.world.put(Wallet { available_minor: minor, ..wallet });
-    stage.world.keep();
+    stage.work.put(Wallet { available_minor: minor, ..wallet });
+    stage.work.accept_draft();
 }
 
 fn incoming(stage: &Stage) -> i64 {
@@ -42,16 +47,18 @@ fn incoming(stage: &Stage) -> i64 {
 fn a_wallet_knows_what_is_on_its_way_in() {
     let mut stage = Stage::new();
     let account = momo(&mut stage);
-    let [first, second, third] = [100_000, 20_000, 3_000].map(|minor| begin(&mut stage, account, minor).unwrap());
+    let [first, second, third] =
+        [100_000, 20_000, 3_000].map(|minor| begin(&mut stage, account, minor).unwrap());
     assert_eq!(incoming(&stage), 97_000 + 19_400 + 2_910);
-    stage.hear(first.id, Word::Accepted);
+    stage.hear(first.id, ProviderOutcome::Accepted);
     assert_eq!(incoming(&stage), 97_000 + 19_400 + 2_910);
     stage.hear(second.id, declined());
     assert_eq!(incoming(&stage), 97_000 + 2_910);
     stage.hear(first.id, paid("t1"));
     assert_eq!((incoming(&stage), stage.mine("USD")), (2_910, (97_000, 0)));
-    // Another amount than was asked for is in suspense; until somebody decides, the payment is under way.
-    let other = Word::Succeeded { transaction_id: "t3".into(), amount: Some(usd(1)) };
+    // Another amount than was asked for is in suspense; until somebody decides, the payment is
+    // under way.
+    let other = ProviderOutcome::Succeeded { transaction_id: "t3".into(), amount: Some(usd(1)) };
     stage.hear(third.id, other);
     assert_eq!(incoming(&stage), 2_910);
     let review = stage.review(third.id, ReviewKind::AmountMismatch);
@@ -60,22 +67,24 @@ fn a_wallet_knows_what_is_on_its_way_in() {
     stage.check_books();
 }
 
-/// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays as it is.
+/// Whatever ends a collection, its wallet awaits it no longer, and what it awaits of others stays
+/// as it is.
 #[test]
 fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
     /// How the review is resolved that the words or a passed deadline open.
     type Resolved = Option<(ReviewKind, Resolution)>;
 
     let late = minutes(25 * 60);
-    let mismatch = || Word::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
+    let mismatch =
+        || ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: Some(usd(1)) };
     let deadline = ReviewKind::DeadlinePassed;
-    let ends: [(&[Word], Resolved); 10] = [
+    let ends: [(&[ProviderOutcome], Resolved); 10] = [
         (&[paid("t")], None),
         (&[declined()], None),
-        (&[Word::Accepted, paid("t"), paid("t")], None),
-        (&[Word::NeverSeen], None),
-        (&[Word::Unknown], Some((deadline, Resolution::Completed))),
-        (&[Word::Unknown], Some((deadline, Resolution::Failed))),
+        (&[ProviderOutcome::Accepted, paid("t"), paid("t")], None),
+        (&[ProviderOutcome::NeverSeen], None),
+        (&[ProviderOutcome::Unknown], Some((deadline, Resolution::Completed))),
+        (&[ProviderOutcome::Unknown], Some((deadline, Resolution::Failed))),
         (&[mismatch()], Some((ReviewKind::AmountMismatch, Resolution::ToWallet))),
         (&[mismatch()], Some((ReviewKind::AmountMismatch, Resolution::ToPayer))),
         (&[declined(), paid("t")], Some((ReviewKind::SuccessAfterFailure, Resolution::ToWallet))),
@@ -88,7 +97,9 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
         let own = begin(&mut stage, account, 10_000).unwrap();
         begin(&mut stage, account, 2_000).unwrap();
         assert_eq!(incoming(&stage), 9_700 + 1_940);
-        if words == [Word::NeverSeen] || matches!(resolved, Some((ReviewKind::DeadlinePassed, _))) {
+        if words == [ProviderOutcome::NeverSeen]
+            || matches!(resolved, Some((ReviewKind::DeadlinePassed, _)))
+        {
             stage.now = stage.now.plus(late);
         }
         for word in words {
@@ -96,7 +107,7 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
         }
         if let Some((kind, how)) = resolved {
             stage.now = stage.now.plus(late);
-            stage.decide(&Command::Claim(own.id)).unwrap();
+            stage.decide(&Command::ClaimExecution(own.id)).unwrap();
             let review = stage.review(own.id, kind);
             stage.resolve(review.id, how).unwrap();
         }
@@ -124,8 +135,8 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     let account = momo(&mut stage);
     let owner = Owner::Merchant(stage.merchant);
     let open = begin(&mut stage, account, 100).unwrap();
-    give(&mut stage, owner, ROOM_MINOR - 97 - 97);
-    let no_room = vec![Rejection::NoRoom { field: "session_id" }];
+    give(&mut stage, owner, WALLET_LIMIT_MINOR - 97 - 97);
+    let no_room = vec![Refusal::NoRoom { field: "session_id" }];
     assert_eq!(begin(&mut stage, account, 101).unwrap_err(), no_room);
     let last = begin(&mut stage, account, 100).unwrap();
     assert_eq!(begin(&mut stage, account, 4).unwrap_err(), no_room);
@@ -135,14 +146,15 @@ fn no_collection_is_begun_that_its_wallet_has_no_room_for() {
     for (id, word) in [(open.id, paid("t1")), (last.id, paid("t2"))] {
         assert_eq!(stage.hear(id, word).status, ExecutionStatus::Completed);
     }
-    assert_eq!(stage.mine("USD"), (ROOM_MINOR, 0));
+    assert_eq!(stage.mine("USD"), (WALLET_LIMIT_MINOR, 0));
 }
 
 #[test]
 fn what_was_begun_completes_however_full_its_wallet_is_by_then() {
     let mut stage = Stage::new();
     let account = momo(&mut stage);
-    let open: Vec<Execution> = (0..5).map(|_| begin(&mut stage, account, MAX_MINOR).unwrap()).collect();
+    let open: Vec<Execution> =
+        (0..5).map(|_| begin(&mut stage, account, MAX_MINOR).unwrap()).collect();
     // The most that can be there: what a review gave came in beside the room.
     let owner = Owner::Merchant(stage.merchant);
     let all: i64 = open.iter().map(|execution| execution.payee.minor).sum();
@@ -165,7 +177,7 @@ fn a_review_gives_a_wallet_no_more_than_fits_beside_what_is_under_way() {
     give(&mut stage, owner, i64::MAX - 97 - 9_699);
     let review = stage.review(failed.id, ReviewKind::SuccessAfterFailure).id;
     let refused = stage.resolve(review, Resolution::ToWallet).unwrap_err();
-    assert!(matches!(refused[0], Rejection::ReviewNotOpen { .. }), "{refused:?}");
+    assert!(matches!(refused[0], Refusal::ReviewNotOpen { .. }), "{refused:?}");
     stage.hear(open.id, paid("t"));
     assert_eq!(stage.mine("USD"), (i64::MAX - 9_699, 0));
     stage.resolve(review, Resolution::ToPayer).unwrap();
@@ -176,16 +188,23 @@ fn strangers_do_not_fill_a_wallet() {
     let mut stage = Stage::new();
     let wallet_id = stage.fund(10_000);
     let other = stage.new_merchant("231770000002");
-    let most = ROOM_MINOR / 40;
+    let most = WALLET_LIMIT_MINOR / 40;
     let expires_at = stage.now.plus(minutes(5));
     let transfer = |stage: &mut Stage, phone: &str, minor: i64| {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
-        let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(minor), expires_at }).unwrap();
-        stage.execute(session, Terms::Transfer).map(|(execution, _)| execution.status)
+        let session = stage
+            .declare(NewSession::Transfer {
+                wallet_id,
+                counterparty_id,
+                amount: usd(minor),
+                expires_at,
+            })
+            .unwrap();
+        stage.execute(session, OperationDetails::Transfer).map(|(execution, _)| execution.status)
     };
     give(&mut stage, Owner::Merchant(other), most - 1_000);
-    let no_room = |field| vec![Rejection::NoRoom { field }];
+    let no_room = |field| vec![Refusal::NoRoom { field }];
     assert_eq!(transfer(&mut stage, "231770000002", 1_001), Err(no_room("session_id")));
     assert_eq!(transfer(&mut stage, "231770000002", 1_000), Ok(ExecutionStatus::Completed));
     assert_eq!(transfer(&mut stage, "231770000002", 1), Err(no_room("session_id")));
@@ -194,13 +213,26 @@ fn strangers_do_not_fill_a_wallet() {
     let party = stage.party("231880000008");
     let counterparty_id = stage.counterparty(party);
     for _ in 0..2 {
-        let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at }).unwrap();
-        assert_eq!(stage.execute(session, Terms::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+        let session = stage
+            .declare(NewSession::Transfer {
+                wallet_id,
+                counterparty_id,
+                amount: usd(1),
+                expires_at,
+            })
+            .unwrap();
+        assert_eq!(
+            stage.execute(session, OperationDetails::Transfer).unwrap().0.status,
+            ExecutionStatus::Completed
+        );
         give(&mut stage, Owner::Party(party), most);
     }
     let theirs = stage.wallet(Owner::Merchant(other), "USD").id;
-    give(&mut stage, Owner::Merchant(other), ROOM_MINOR);
-    assert_eq!(stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(), no_room("wallet_id"));
+    give(&mut stage, Owner::Merchant(other), WALLET_LIMIT_MINOR);
+    assert_eq!(
+        stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(),
+        no_room("wallet_id")
+    );
 }
 
 /// Clearing is gross and positions are never squared: they grow for as long as a merchant trades.
@@ -220,10 +252,10 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     stage.hear(first.id, paid("t"));
     // The next are as if thousands had gone before them.
     for kind in [AccountKind::ClearingPawaPay, AccountKind::Position] {
-        let account = stage.world.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
+        let account = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap().unwrap();
         let before = if kind == AccountKind::Position { 9 * QUINTILLION } else { -9 * QUINTILLION };
-        stage.world.put(Account { balance_minor: before, ..(*account).clone() });
-        stage.world.keep();
+        stage.work.put(Account { balance_minor: before, ..(*account).clone() });
+        stage.work.accept_draft();
     }
     let mut clearing = -9 * i128::from(QUINTILLION);
     for _ in 0..400 {
@@ -233,7 +265,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
         give(&mut stage, owner, 0);
     }
     let balance = |stage: &Stage, kind| {
-        let found = stage.world.find::<Account>(&(stage.merchant, kind, rwf)).unwrap();
+        let found = stage.work.find::<Account>(&(stage.merchant, kind, rwf)).unwrap();
         found.map_or(0, |account| account.balance())
     };
     assert!(clearing < i128::from(i64::MIN), "{clearing}");
@@ -244,7 +276,7 @@ fn what_a_network_reports_is_booked_though_no_account_of_64_bits_could_hold_it()
     for _ in 0..4 {
         let execution = collect(&mut stage);
         let amount = Some(Money::new(5 * QUINTILLION, rwf));
-        stage.hear(execution.id, Word::Succeeded { transaction_id: "t".into(), amount });
+        stage.hear(execution.id, ProviderOutcome::Succeeded { transaction_id: "t".into(), amount });
         clearing -= 5 * i128::from(QUINTILLION);
         suspense += 5 * i128::from(QUINTILLION);
         let review = stage.review(execution.id, ReviewKind::AmountMismatch);

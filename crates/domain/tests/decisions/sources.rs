@@ -1,11 +1,14 @@
 //! Invoices and orders: how many items they have.
 
 use crate::stage::{Stage, currency, usd};
-use domain::command::{Answer, Command};
-use domain::ids::ItemId;
-use domain::names::FeeBearer;
-use domain::rejection::Rejection;
-use domain::source::{MAX_ITEMS, NewItem, NewSource, SourceRef, SourceType};
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::ItemId;
+use domain::kernel::names::FeeBearer;
+use domain::kernel::refusal::Refusal;
+use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::NewItem;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::{MAX_SOURCE_ITEMS, SourceType};
 
 fn draft(stage: &mut Stage) -> SourceRef {
     let party = stage.party("231880000001");
@@ -19,14 +22,17 @@ fn draft(stage: &mut Stage) -> SourceRef {
         reference_id: None,
         due_date: None,
     };
-    let Ok(Answer::Source(source)) = stage.decide(&Command::CreateSource(stage.merchant, new)) else { panic!("no source") };
+    let Ok(Output::Source(source)) = stage.decide(&Command::CreateSource(stage.merchant, new))
+    else {
+        panic!("no source")
+    };
     SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: source.id }
 }
 
-fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Rejection>> {
+fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Refusal>> {
     let item = NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(1) };
     stage.decide(&Command::AddItem(which, item)).map(|answer| match answer {
-        Answer::Item(item) => item.id,
+        Output::Item(item) => item.id,
         other => panic!("{other:?}"),
     })
 }
@@ -35,13 +41,16 @@ fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Rejection>> {
 fn a_source_has_so_many_items_and_no_more() {
     let mut stage = Stage::new();
     let which = draft(&mut stage);
-    let items: Vec<ItemId> = (0..MAX_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
-    let full = vec![Rejection::TooManyItems { what: "order", most: MAX_ITEMS }];
+    let items: Vec<ItemId> =
+        (0..MAX_SOURCE_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
+    let full = vec![Refusal::TooManyItems { what: "order", most: MAX_SOURCE_ITEMS }];
     assert_eq!(add(&mut stage, which), Err(full.clone()));
     stage.decide(&Command::RemoveItem(which, items[0])).unwrap();
-    assert_eq!(stage.decide(&Command::RemoveItem(which, items[0])), Err(vec![Rejection::NotFound]));
+    assert_eq!(stage.decide(&Command::RemoveItem(which, items[0])), Err(vec![Refusal::NotFound]));
     add(&mut stage, which).unwrap();
     assert_eq!(add(&mut stage, which), Err(full));
-    let Ok(Answer::Source(published)) = stage.decide(&Command::PublishSource(which)) else { panic!("not published") };
-    assert_eq!((published.item_count, published.total_minor), (MAX_ITEMS, MAX_ITEMS));
+    let Ok(Output::Source(published)) = stage.decide(&Command::PublishSource(which)) else {
+        panic!("not published")
+    };
+    assert_eq!((published.item_count, published.total_minor), (MAX_SOURCE_ITEMS, MAX_SOURCE_ITEMS));
 }

@@ -1,16 +1,17 @@
 //! Transfers, and wallets of parties.
 
 use crate::stage::{Stage, usd};
-use domain::execute::Terms;
-use domain::execution::ExecutionStatus;
-use domain::ids::SessionId;
-use domain::names::{FeeBearer, Method, Operation};
-use domain::recipient::TransferLimits;
-use domain::rejection::Rejection;
-use domain::session::{Declare, Session};
-use domain::source::SourceStatus;
-use domain::time::minutes;
-use domain::wallet::Owner;
+use domain::decision::settings::TransferLimits;
+use domain::kernel::ids::SessionId;
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::minutes;
+use domain::ledger::wallet::Owner;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::OperationDetails;
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::session::Session;
+use domain::sales::source::SourceStatus;
 
 #[test]
 fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
@@ -21,16 +22,25 @@ fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
     for (phone, owner) in [("231770000002", None), ("231880000009", Some(()))] {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
-        let session = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1_000), expires_at }).unwrap();
-        let (execution, job) = stage.execute(session, Terms::Transfer).unwrap();
-        assert_eq!((execution.status, job), (ExecutionStatus::Completed, None));
+        let session = stage
+            .declare(NewSession::Transfer {
+                wallet_id,
+                counterparty_id,
+                amount: usd(1_000),
+                expires_at,
+            })
+            .unwrap();
+        let (execution, call) = stage.execute(session, OperationDetails::Transfer).unwrap();
+        assert_eq!((execution.status, call), (ExecutionStatus::Completed, None));
         let owner = owner.map_or(Owner::Merchant(other), |()| Owner::Party(party));
         assert_eq!(stage.wallet(owner, "USD").available_minor, 1_000);
     }
     let party = stage.party("231770000001");
     let counterparty_id = stage.counterparty(party);
-    let refused = stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at }).unwrap_err();
-    assert_eq!(refused, [Rejection::TransferToSelf]);
+    let refused = stage
+        .declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(1), expires_at })
+        .unwrap_err();
+    assert_eq!(refused, [Refusal::TransferToSelf]);
     stage.check_books();
 }
 
@@ -40,11 +50,13 @@ fn declared(stage: &mut Stage, phone: &str) -> SessionId {
     let party = stage.party(phone);
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.now.plus(minutes(5));
-    stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at }).unwrap()
+    stage
+        .declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at })
+        .unwrap()
 }
 
 fn recipient(stage: &Stage, session: SessionId) -> Owner {
-    stage.world.get::<Session>(session).unwrap().unwrap().recipient.as_ref().unwrap().owner
+    stage.work.get::<Session>(session).unwrap().unwrap().recipient.as_ref().unwrap().owner
 }
 
 #[test]
@@ -57,12 +69,18 @@ fn who_receives_is_fixed_when_a_transfer_is_declared() {
     let newcomer = stage.new_merchant(phone);
     for _ in 0..2 {
         // The session is as it was: it is refused again, and again.
-        assert_eq!(stage.execute(session, Terms::Transfer).unwrap_err(), [Rejection::OtherRecipient]);
+        assert_eq!(
+            stage.execute(session, OperationDetails::Transfer).unwrap_err(),
+            [Refusal::OtherRecipient]
+        );
     }
     assert_eq!(stage.mine("USD"), (10_000, 0));
     let again = declared(&mut stage, phone);
     assert_eq!(recipient(&stage, again), Owner::Merchant(newcomer));
-    assert_eq!(stage.execute(again, Terms::Transfer).unwrap().0.status, ExecutionStatus::Completed);
+    assert_eq!(
+        stage.execute(again, OperationDetails::Transfer).unwrap().0.status,
+        ExecutionStatus::Completed
+    );
     assert_eq!(stage.wallet(Owner::Merchant(newcomer), "USD").available_minor, 100);
 }
 
@@ -89,18 +107,23 @@ fn phones_cannot_be_sounded_out() {
     let declare = |stage: &mut Stage, party| {
         let counterparty_id = stage.counterparty(party);
         let expires_at = stage.now.plus(minutes(5));
-        stage.declare(Declare::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at })
+        stage.declare(NewSession::Transfer {
+            wallet_id,
+            counterparty_id,
+            amount: usd(100),
+            expires_at,
+        })
     };
     let stranger = stage.party("231990000000");
     let refused = declare(&mut stage, stranger).unwrap_err();
-    assert_eq!(refused, [Rejection::TooManyRecipients { seconds: 4 }]);
+    assert_eq!(refused, [Refusal::TooManyRecipients { seconds: 4 }]);
     // Whoever it was told of before is told of again, and what is declared is carried out.
-    let party = stage.world.get::<Session>(known).unwrap().unwrap().party_id.unwrap();
+    let party = stage.work.get::<Session>(known).unwrap().unwrap().party_id.unwrap();
     declare(&mut stage, party).unwrap();
-    stage.execute(known, Terms::Transfer).unwrap();
+    stage.execute(known, OperationDetails::Transfer).unwrap();
     stage.now = stage.now.plus(minutes(60) / most);
     let session = declare(&mut stage, stranger).unwrap();
-    assert_eq!(stage.world.get::<Session>(session).unwrap().unwrap().party_id, Some(stranger));
+    assert_eq!(stage.work.get::<Session>(session).unwrap().unwrap().party_id, Some(stranger));
     let stranger = stage.party("231990000001");
     assert!(declare(&mut stage, stranger).is_err(), "one more an interval");
     // A clock that was set back by hours does not keep anybody waiting for them.
@@ -117,11 +140,17 @@ fn wallets_of_parties_pay_and_are_paid_without_a_network() {
     let into = stage.account(party, Method::Wallet, Operation::Collection);
     let source = stage.invoice(10_000, FeeBearer::Payer);
     let failed = stage.collect(source, into, "USD").unwrap();
-    assert_eq!((failed.status, stage.source(source)), (ExecutionStatus::Failed, SourceStatus::Active));
+    assert_eq!(
+        (failed.status, stage.source(source)),
+        (ExecutionStatus::Failed, SourceStatus::Active)
+    );
 
     assert_eq!(stage.payout(out, usd(20_000)).unwrap().status, ExecutionStatus::Completed);
     let collected = stage.collect(source, into, "USD").unwrap();
-    assert_eq!((collected.status, stage.source(source)), (ExecutionStatus::Completed, SourceStatus::Paid));
+    assert_eq!(
+        (collected.status, stage.source(source)),
+        (ExecutionStatus::Completed, SourceStatus::Paid)
+    );
     assert_eq!(stage.wallet(Owner::Party(party), "USD").available_minor, 20_000 - 10_100);
     let refund = stage.refund(collected.id, "101").unwrap();
     assert_eq!(refund.status, ExecutionStatus::Completed);

@@ -1,12 +1,14 @@
 //! What waits: by whose clock, and what a look at it changes.
 
 use crate::stage::{Stage, usd};
-use domain::command::{Answer, Command};
-use domain::execution::{CLOCKS_APART_US, Execution, ExecutionStatus, LEASE_US, Word};
-use domain::names::{FeeBearer, Method, Operation};
-use domain::session::{Declare, Session, SessionStatus};
-use domain::source::SourceType;
-use domain::time::{minutes, seconds};
+use domain::decision::command::{Command, Output};
+use domain::kernel::names::{FeeBearer, Method, Operation};
+use domain::kernel::time::{minutes, seconds};
+use domain::payments::create_session::NewSession;
+use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::session::{Session, SessionStatus};
+use domain::sales::source::SourceType;
 
 fn card_payment(stage: &mut Stage) -> Execution {
     let source = stage.invoice(10_000, FeeBearer::Payer);
@@ -24,46 +26,54 @@ fn payout(stage: &mut Stage) -> Execution {
 
 /// Whether a claim was granted.
 fn claim(stage: &mut Stage, execution: &Execution) -> bool {
-    match stage.decide(&Command::Claim(execution.id)) {
-        Ok(Answer::Claimed(job)) => job.is_some(),
+    match stage.decide(&Command::ClaimExecution(execution.id)) {
+        Ok(Output::Claimed(call)) => call.is_some(),
         other => panic!("{other:?}"),
     }
 }
 
 fn stored(stage: &Stage, execution: &Execution) -> Execution {
-    (*stage.world.get::<Execution>(execution.id).unwrap().unwrap()).clone()
+    (*stage.work.get::<Execution>(execution.id).unwrap().unwrap()).clone()
 }
 
 fn advance(stage: &mut Stage, by_seconds: i64) {
-    assert!(matches!(stage.decide(&Command::AdvanceClock(stage.merchant, by_seconds)), Ok(Answer::Time(_))));
+    assert!(matches!(
+        stage.decide(&Command::AdvanceClock(stage.merchant, by_seconds)),
+        Ok(Output::Time(_))
+    ));
 }
 
 #[test]
 fn only_what_is_seen_of_an_execution_is_a_change_of_it() {
-    let needs_action = || Word::NeedsAction { client_secret: "s".into() };
+    let needs_action = || ProviderOutcome::NeedsAction { client_secret: "s".into() };
     let words = [
-        (Word::Accepted, true),
-        (Word::Accepted, false),
+        (ProviderOutcome::Accepted, true),
+        (ProviderOutcome::Accepted, false),
         (needs_action(), true),
         (needs_action(), false),
-        (Word::NeedsAction { client_secret: "another".into() }, true),
-        (Word::Unknown, true),
-        (Word::Unknown, false),
-        (Word::NeverSeen, true),
-        (Word::NeverSeen, false),
-        (Word::Accepted, true),
-        (Word::Accepted, false),
+        (ProviderOutcome::NeedsAction { client_secret: "another".into() }, true),
+        (ProviderOutcome::Unknown, true),
+        (ProviderOutcome::Unknown, false),
+        (ProviderOutcome::NeverSeen, true),
+        (ProviderOutcome::NeverSeen, false),
+        (ProviderOutcome::Accepted, true),
+        (ProviderOutcome::Accepted, false),
     ];
     let mut stage = Stage::new();
     let mut before = card_payment(&mut stage);
     for (word, is_news) in words {
-        stage.now = before.next_check_at.unwrap().max(before.lease_until.unwrap_or(stage.now)).plus(1);
+        stage.now =
+            before.next_check_at.unwrap().max(before.lease_until.unwrap_or(stage.now)).plus(1);
         assert!(claim(&mut stage, &before));
         assert_eq!(stored(&stage, &before).updated_at, before.updated_at, "a claim is no news");
         stage.now = stage.now.plus(seconds(1));
         let after = stage.hear(before.id, word.clone());
         assert!(after.next_check_at > before.next_check_at, "{word:?}: {after:?}");
-        assert_eq!(after.updated_at, if is_news { stage.now } else { before.updated_at }, "{word:?}: {after:?}");
+        assert_eq!(
+            after.updated_at,
+            if is_news { stage.now } else { before.updated_at },
+            "{word:?}: {after:?}"
+        );
         before = after;
     }
     let after = stage.hear(before.id, crate::stage::paid("t"));
@@ -77,17 +87,23 @@ fn an_advance_of_the_clock_writes_nothing_of_what_waits_and_it_falls_due_at_once
     advance(&mut stage, 3_600);
     assert_eq!(stored(&stage, &execution), execution);
     assert!(!claim(&mut stage, &execution), "the call that began with it is under way");
-    let execution = stage.hear(execution.id, Word::Accepted);
+    let execution = stage.hear(execution.id, ProviderOutcome::Accepted);
     let time = stage.now.plus(minutes(60));
     let next = execution.next_check_at.unwrap();
-    assert!(next > time && next <= time.plus(seconds(10)), "by the merchant's clock: {next} at {time}");
+    assert!(
+        next > time && next <= time.plus(seconds(10)),
+        "by the merchant's clock: {next} at {time}"
+    );
     assert!(!claim(&mut stage, &execution));
     advance(&mut stage, 11);
     assert_eq!(stored(&stage, &execution), execution);
     assert!(claim(&mut stage, &execution));
     let claimed = stored(&stage, &execution);
     let ends = stage.now.plus(LEASE_US);
-    assert_eq!((claimed.lease_until, claimed.next_check_at), (Some(ends), Some(ends.plus(minutes(60) + seconds(11)))));
+    assert_eq!(
+        (claimed.lease_until, claimed.next_check_at),
+        (Some(ends), Some(ends.plus(minutes(60) + seconds(11))))
+    );
     // The lease is server time: however far the clock is advanced, nobody takes it.
     advance(&mut stage, 1_000_000);
     assert!(!claim(&mut stage, &execution));
@@ -105,12 +121,12 @@ fn what_a_clock_that_was_ahead_put_off_is_due() {
         let sent = payout(&mut stage);
         let heard = payout(&mut stage);
         stage.now = stage.now.plus(seconds(1));
-        let heard = stage.hear(heard.id, Word::Accepted);
+        let heard = stage.hear(heard.id, ProviderOutcome::Accepted);
         stage.now = right;
         assert!(claim(&mut stage, &sent), "leased by a clock that was {ahead} ahead");
         assert!(claim(&mut stage, &heard), "put off by a clock that was {ahead} ahead");
         assert!(!claim(&mut stage, &heard), "the lease is this clock's now");
-        let after = stage.hear(heard.id, Word::Accepted);
+        let after = stage.hear(heard.id, ProviderOutcome::Accepted);
         assert!(after.next_check_at.unwrap() <= right.plus(seconds(10)), "{after:?}");
     }
 }
@@ -118,13 +134,13 @@ fn what_a_clock_that_was_ahead_put_off_is_due() {
 #[test]
 fn clocks_that_differ_a_little_take_no_lease_and_look_no_sooner() {
     let mut stage = Stage::new();
-    let ahead = stage.now.plus(CLOCKS_APART_US);
+    let ahead = stage.now.plus(MAX_CLOCK_SKEW_US);
     let right = std::mem::replace(&mut stage.now, ahead);
     let execution = payout(&mut stage);
     stage.now = right;
     assert!(!claim(&mut stage, &execution), "its call may be under way");
     stage.now = ahead;
-    let execution = stage.hear(execution.id, Word::Accepted);
+    let execution = stage.hear(execution.id, ProviderOutcome::Accepted);
     stage.now = right;
     assert!(!claim(&mut stage, &execution));
 }
@@ -133,15 +149,17 @@ fn clocks_that_differ_a_little_take_no_lease_and_look_no_sooner() {
 fn that_an_expired_session_is_swept_is_not_seen() {
     let mut stage = Stage::new();
     let source = stage.invoice(10_000, FeeBearer::Payer);
-    let id = stage.declare(Declare::Checkout { kind: SourceType::Invoice, source_id: source }).unwrap();
-    let session = |stage: &Stage| (*stage.world.get::<Session>(id).unwrap().unwrap()).clone();
+    let id = stage
+        .declare(NewSession::Checkout { kind: SourceType::Invoice, source_id: source })
+        .unwrap();
+    let session = |stage: &Stage| (*stage.work.get::<Session>(id).unwrap().unwrap()).clone();
     let declared = session(&stage);
     let seen = |session: &Session, time| (session.status_at(time), session.updated_at_as_of(time));
     let until = declared.expires_at;
     assert_eq!(seen(&declared, until.plus(-1)), (SessionStatus::Active, declared.created_at));
     assert_eq!(seen(&declared, until.plus(7)), (SessionStatus::Expired, until));
     stage.now = until.plus(minutes(3));
-    assert_eq!(stage.decide(&Command::ExpireSession(id)), Ok(Answer::Changed(true)));
+    assert_eq!(stage.decide(&Command::ExpireSession(id)), Ok(Output::Changed(true)));
     let swept = session(&stage);
     assert_eq!(swept.status, SessionStatus::Expired);
     assert_eq!(seen(&swept, until.plus(7)), (SessionStatus::Expired, until));

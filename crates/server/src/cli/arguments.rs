@@ -1,13 +1,13 @@
-//! Arguments that several groups of commands read, and how rows of the book are told.
+//! Arguments that several groups of commands parse.
 
-use domain::book::Effective;
-use domain::currency::Currency;
-use domain::names::{Method, Operation, Provider};
-use domain::time::Timestamp;
-use serde_json::{Value, json};
+use anyhow::Context;
+use clap::Args;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::Decimal;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::tariff::Fee;
 
-use super::output::moment;
-use crate::market::{Country, Digits, FromWord};
+use store::schema::market::{Country, Digits, Fixed, FromText, Percentage};
 
 fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
     format!("use one of {}", all.iter().map(|member| name(*member)).collect::<Vec<_>>().join(", "))
@@ -30,33 +30,42 @@ pub fn currency(text: &str) -> Result<Currency, String> {
 }
 
 pub fn country(text: &str) -> Result<Country, String> {
-    Country::from_word(text).ok_or_else(|| format!("use {}", Country::WHAT))
+    Country::from_text(text).ok_or_else(|| format!("use {}", Country::WHAT))
 }
 
 pub fn prefix(text: &str) -> Result<Digits, String> {
-    Digits::from_word(text).ok_or_else(|| format!("use {}", Digits::WHAT))
+    Digits::from_text(text).ok_or_else(|| format!("use {}", Digits::WHAT))
 }
 
-/// Whether a row's time is over.
-pub fn is_over(effective: Effective, now: Timestamp) -> bool {
-    effective.to.is_some_and(|to| to <= now)
+pub fn percentage(text: &str) -> Result<Percentage, String> {
+    Percentage::parse(text)
+        .ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
 }
 
-/// When a row holds.
-pub fn period(effective: Effective) -> String {
-    let [since, until] = columns(effective);
-    if effective.to.is_some() { format!("since {since} until {until}") } else { format!("since {since}") }
+/// The fixed part of a fee, beside its `--percentage`.
+#[derive(Args)]
+pub struct FixedFee {
+    /// A fixed part on top: 0.30.
+    #[arg(long, value_name = "AMOUNT", requires_all = ["percentage", "fixed_currency"])]
+    fixed: Option<String>,
+    /// The currency of the fixed part.
+    #[arg(long, value_name = "CURRENCY", requires = "fixed", value_parser = currency)]
+    fixed_currency: Option<Currency>,
 }
 
-/// The same in two columns of a list.
-pub fn columns(effective: Effective) -> [String; 2] {
-    let since = if effective.from.0 <= 0 { "ever".to_owned() } else { moment(effective.from) };
-    [since, effective.to.map_or_else(|| "-".to_owned(), moment)]
-}
-
-/// The same, for a program.
-pub fn dated(mut row: Value, effective: Effective) -> Value {
-    row["effective_from"] = json!(format!("{:.6}", effective.from));
-    row["effective_to"] = json!(effective.to.map(|to| format!("{to:.6}")));
-    row
+impl FixedFee {
+    /// The whole fee: `percentage` and the fixed part.
+    ///
+    /// # Errors
+    /// When the fixed part is not an amount of its currency.
+    pub fn with(&self, percentage: Percentage) -> anyhow::Result<Fee> {
+        let fixed = match (&self.fixed, self.fixed_currency) {
+            (Some(amount), Some(currency)) => {
+                let amount = Decimal::parse(amount).context("--fixed is not a number")?;
+                Some(Fixed::new(amount, currency).minor().map_err(anyhow::Error::msg)?)
+            }
+            _ => None,
+        };
+        Ok(Fee { percentage_ppm: percentage.ppm, fixed })
+    }
 }

@@ -6,14 +6,16 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Place, output};
-use crate::store::backup::{self, Restored};
-use crate::store::copy::{self, Copied};
-use crate::store::{Database, file};
+use crate::cli::{Target, output};
+use store::Database;
+use store::schema::backup::{self, Restored};
+use store::schema::copy::{self, Copied};
+use store::workspace::file;
 
 #[derive(Subcommand)]
 pub enum Db {
-    /// Move an installation whose servers are stopped into a new database, of either kind. The source is left as it is.
+    /// Move an installation whose servers are stopped into a new database, of either kind. The
+    /// source is left as it is.
     Copy {
         // Read after clap, which would show a URL that it refuses: a password may be in it.
         /// The database to read.
@@ -23,7 +25,8 @@ pub enum Db {
         #[arg(long, value_name = "URL", env = "KOLA_COPY_TO", hide_env_values = true)]
         to: String,
     },
-    /// Put a backup of a SQLite database in its place, while no server runs. The database that was there is kept beside it.
+    /// Put a backup of a SQLite database in its place, while no server runs. The database that was
+    /// there is kept beside it.
     Restore {
         /// The backup.
         #[arg(value_name = "FILE")]
@@ -38,13 +41,18 @@ pub enum Db {
 }
 
 impl Db {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Backup { file } => backup(&place.database, &file),
-            Self::Restore { file } => restore(&file, &place.database),
+            Self::Backup { file } => backup(&target.database, &file),
+            Self::Restore { file } => restore(&file, &target.database),
             Self::Copy { from, to } => {
-                let read = |url: &str, name| url.parse::<Database>().map_err(|error| anyhow::Error::msg(error).context(name));
-                copy(&read(&from, "--from, or KOLA_COPY_FROM")?, &read(&to, "--to, or KOLA_COPY_TO")?)
+                let read = |url: &str, name| {
+                    url.parse::<Database>().map_err(|error| anyhow::Error::msg(error).context(name))
+                };
+                copy(
+                    &read(&from, "--from, or KOLA_COPY_FROM")?,
+                    &read(&to, "--to, or KOLA_COPY_TO")?,
+                )
             }
         }
     }
@@ -52,20 +60,25 @@ impl Db {
 
 fn backup(database: &Database, file: &Path) -> anyhow::Result<()> {
     let Database::Sqlite(path) = database else {
-        bail!("PostgreSQL is backed up by its own programs: pg_dump for one database, pg_basebackup for the whole server");
+        bail!(
+            "PostgreSQL is backed up by its own programs: pg_dump for one database, pg_basebackup for the whole server"
+        );
     };
-    let bytes =
-        backup::sqlite(path, file).with_context(|| format!("{} was not copied to {}", path.display(), file.display()))?;
+    let bytes = backup::sqlite(path, file)
+        .with_context(|| format!("{} was not copied to {}", path.display(), file.display()))?;
     let json = json!({ "file": file.display().to_string(), "bytes": bytes });
     output::done(&json, &format!("{}: {bytes} bytes, on disk and checked", file.display()))
 }
 
 fn restore(file: &Path, database: &Database) -> anyhow::Result<()> {
     let Database::Sqlite(path) = database else {
-        bail!("PostgreSQL is restored by its own programs: pg_restore, or the copy of pg_basebackup");
+        bail!(
+            "PostgreSQL is restored by its own programs: pg_restore, or the copy of pg_basebackup"
+        );
     };
     let restored = backup::restore(file, path);
-    let Restored { report, before } = restored.with_context(|| format!("{} was not restored", file.display()))?;
+    let Restored { report, before } =
+        restored.with_context(|| format!("{} was not restored", file.display()))?;
     let before = before.map(|before| before.display().to_string());
     let json = json!({
         "database": path.display().to_string(), "before": before, "entries": report.entries, "executions": report.executions,
@@ -91,18 +104,19 @@ fn copy(from: &Database, to: &Database) -> anyhow::Result<()> {
         bail!("--from and --to are the same database: {from}");
     }
     if let Database::Sqlite(path) = from
-        && file::is_there(path)?
+        && file::exists(path)?
     {
         // Only now: the lock falls when this process closes the file.
-        drop(file::alone(path)?);
+        drop(file::lock_exclusively(path)?);
     }
     let new_file = match to {
-        Database::Sqlite(path) if !file::is_there(path)? => Some(path),
+        Database::Sqlite(path) if !file::exists(path)? => Some(path),
         _ => None,
     };
     let mut source = from.open_as_it_is().with_context(|| format!("cannot open {from}"))?;
     let mut target = to.open(None).with_context(|| format!("cannot open {to}"))?;
-    let copied = copy::copy(source.as_mut(), target.as_mut()).with_context(|| format!("{from} was not copied to {to}"));
+    let copied = copy::copy(source.as_mut(), target.as_mut())
+        .with_context(|| format!("{from} was not copied to {to}"));
     drop(target);
     if let (Err(_), Some(path)) = (&copied, new_file) {
         file::remove(path);
@@ -114,19 +128,28 @@ fn is_same(from: &Database, to: &Database) -> bool {
     match (from, to) {
         // A file may be named in more than one way; one that is not there yet is no other's.
         (Database::Sqlite(from), Database::Sqlite(to)) => {
-            from == to || from.canonicalize().ok().zip(to.canonicalize().ok()).is_some_and(|(from, to)| from == to)
+            from == to
+                || from
+                    .canonicalize()
+                    .ok()
+                    .zip(to.canonicalize().ok())
+                    .is_some_and(|(from, to)| from == to)
         }
         _ => from.to_string() == to.to_string(),
     }
 }
 
 fn tell(copied: &Copied) -> anyhow::Result<()> {
-    let tables =
-        copied.tables.iter().map(|moved| json!({ "table": moved.table, "rows": moved.rows, "checksum": moved.checksum }));
+    let tables = copied.tables.iter().map(
+        |moved| json!({ "table": moved.table, "rows": moved.rows, "checksum": moved.checksum }),
+    );
     let json = json!({
         "tables": tables.collect::<Vec<_>>(), "rules": copied.report.checks, "lanes_left": copied.lanes,
     });
-    let cells = copied.tables.iter().map(|moved| [moved.table.to_owned(), moved.rows.to_string(), moved.checksum.clone()]);
+    let cells = copied
+        .tables
+        .iter()
+        .map(|moved| [moved.table.to_owned(), moved.rows.to_string(), moved.checksum.clone()]);
     let text = format!(
         "{}rows and checksums are the same at both ends; {} rules of the ledger checked at both, 0 violations",
         output::table(["table", "rows", "checksum"], &cells.collect::<Vec<_>>()),

@@ -1,29 +1,30 @@
-//! `kola demo`: all four sessions over HTTP, from declaring to settled, and the ledger that comes of them.
+//! `kola demo`: all four sessions over HTTP, from declaring to settled, and the ledger that comes
+//! of them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use domain::currency::Currency;
-use domain::money::{Decimal, Money};
-use domain::time::minutes;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::time::minutes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Place;
-use super::output;
-use super::serve::first_merchant;
-use crate::clock;
+use crate::cli::serve::first_merchant;
+use crate::cli::{Target, output};
 use crate::config::Config;
 use crate::server::Server;
+use store::clock;
 
 /// A payment of the demo is given up after this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub struct Demo {
-    /// A running server, as http://127.0.0.1:8080; without it the demo starts one on a database of its own.
+    /// A running server, as http://127.0.0.1:8080; without it the demo starts one on a database of
+    /// its own.
     #[arg(long, requires_all = ["client_id", "client_secret"])]
     url: Option<String>,
     /// The client id that the server printed.
@@ -40,31 +41,45 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
-        if let (Some(url), Some(id), Some(secret)) = (&self.url, &self.client_id, &self.client_secret) {
+        if let (Some(url), Some(id), Some(secret)) =
+            (&self.url, &self.client_id, &self.client_secret)
+        {
             return play(&Client::new(url.trim_end_matches('/'), id, secret)?);
         }
         let folder = OwnFolder::new()?;
-        let place = Place::file(folder.0.join("demo.db"));
-        let merchant = first_merchant(&place)?.context("the demo's database is not empty")?;
-        merchant.fund(&place)?;
-        let config = Config { sandbox_delay: Duration::from_millis(self.sandbox_delay_ms), ..Config::default() };
+        let target = Target::file(folder.0.join("demo.db"));
+        let merchant = first_merchant(&target)?.context("the demo's database is not empty")?;
+        merchant.fund(&target)?;
+        let config = Config {
+            sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
+            ..Config::default()
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = runtime.block_on(Server::start(&place.database, place.database.stores()?, config))?;
-        let serving = runtime.spawn(server.run(listener, async { drop(stopped.await) }, Duration::from_secs(1)));
+        let server =
+            runtime.block_on(Server::start(&target.database, target.database.stores()?, config))?;
+        let serving = runtime.spawn(server.run(
+            listener,
+            async { drop(stopped.await) },
+            Duration::from_secs(1),
+        ));
         let said = output::line(&format!("a server of its own on {url}"));
-        let client = said.and_then(|()| Client::new(&url, &merchant.client_id, &merchant.client_secret));
+        let client =
+            said.and_then(|()| Client::new(&url, &merchant.client_id, &merchant.client_secret));
         let played = client.and_then(|client| play(&client));
         let _ = stop.send(());
         runtime.block_on(serving)??;
         played?;
-        let report = crate::store::verify::verify(place.open()?.as_mut())?;
+        let report = store::schema::verify::verify(target.open()?.as_mut())?;
         if let Some((name, place)) = report.violations.first() {
             bail!("the ledger is broken: {name}: {place}");
         }
-        output::line(&format!("ledger verify: {} rules checked on {} entries, no violations", report.checks, report.entries))
+        output::line(&format!(
+            "ledger verify: {} rules checked on {} entries, no violations",
+            report.checks, report.entries
+        ))
     }
 }
 
@@ -73,7 +88,7 @@ struct OwnFolder(std::path::PathBuf);
 
 impl OwnFolder {
     fn new() -> anyhow::Result<Self> {
-        let name = format!("kola-demo-{}", crate::hex::hex(&clock::random::<8>()?));
+        let name = format!("kola-demo-{}", store::hex::hex(&clock::random::<8>()?));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
@@ -95,8 +110,12 @@ struct Client {
 
 impl Client {
     fn new(url: &str, client_id: &str, client_secret: &str) -> anyhow::Result<Self> {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
-        let mut client = Self { agent: config.new_agent(), url: url.to_owned(), token: String::new() };
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build();
+        let mut client =
+            Self { agent: config.new_agent(), url: url.to_owned(), token: String::new() };
         let credentials = json!({"client_id": client_id, "client_secret": client_secret});
         let answer = client.post("/jwt/client/obtain/token", &credentials)?;
         client.token = text(&answer, "access_token")?.to_owned();
@@ -104,8 +123,11 @@ impl Client {
     }
 
     fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self.agent.post(format!("{}/v1{path}", self.url)).content_type("application/json");
-        let sent = request.header("Authorization", format!("Bearer {}", self.token)).send(body.to_string());
+        let request =
+            self.agent.post(format!("{}/v1{path}", self.url)).content_type("application/json");
+        let sent = request
+            .header("Authorization", format!("Bearer {}", self.token))
+            .send(body.to_string());
         read(path, sent)
     }
 
@@ -120,7 +142,10 @@ impl Client {
     }
 }
 
-fn read(path: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Value> {
+fn read(
+    path: &str,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> anyhow::Result<Value> {
     let mut answer = answer.with_context(|| format!("{path}: the server did not answer"))?;
     let status = answer.status();
     let body = answer.body_mut().read_to_string()?;
@@ -145,11 +170,13 @@ fn reference() -> anyhow::Result<String> {
 /// Plays a checkout, a payout, a transfer and a refund, and shows the ledger.
 fn play(client: &Client) -> anyhow::Result<()> {
     let expires_at = clock::now().plus(minutes(60)).to_string();
-    let party = id(&client.post("/parties/create", &json!({"fullname": "Ama Kollie", "phone": "231880000001"}))?)?;
+    let party = id(&client
+        .post("/parties/create", &json!({"fullname": "Ama Kollie", "phone": "231880000001"}))?)?;
     let counterparty = json!({"relationship_type": "CUSTOMER", "party_id": party});
     let counterparty = id(&client.post("/counterparties/create", &counterparty)?)?;
     let account = json!({"account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": party});
-    let pays_from = id(&client.post("/payment-accounts/create?operation_type=COLLECTION", &account)?)?;
+    let pays_from =
+        id(&client.post("/payment-accounts/create?operation_type=COLLECTION", &account)?)?;
     let paid_to = id(&client.post("/payment-accounts/create?operation_type=PAYOUT", &account)?)?;
     let wallets = client.get("/wallets/list?owner_type=MERCHANT&currency=USD")?;
     let wallet = id(wallets.get(0).context("this merchant has no USD wallet")?)?;
@@ -170,7 +197,11 @@ fn play(client: &Client) -> anyhow::Result<()> {
     table.session(client, ("refund", "refund"), &session, &mut json!({}))?;
 
     let source = client.get(&format!("/status/source?source_type=INVOICE&source_id={invoice}"))?;
-    output::line(&format!("\ninvoice {} is {}", text(&source, "source_number")?, text(&source, "status")?))?;
+    output::line(&format!(
+        "\ninvoice {} is {}",
+        text(&source, "source_number")?,
+        text(&source, "status")?
+    ))?;
     table.ledger(client)
 }
 
@@ -198,7 +229,8 @@ impl Steps {
         Ok(Self { intents: vec![] })
     }
 
-    /// Declares a session, executes it, waits until it is settled, prints the line; answers the payment intent's id.
+    /// Declares a session, executes it, waits until it is settled, prints the line; answers the
+    /// payment intent's id.
     fn session(
         &mut self,
         client: &Client,
@@ -220,8 +252,10 @@ impl Steps {
             execution = client.get(&format!("/status/{operation}/{reference}"))?;
         }
         let (paid, received) = (money(&execution, "payer")?, money(&execution, "payee")?);
-        let fees = paid.minor.checked_sub(received.minor).filter(|_| paid.currency == received.currency);
-        let fees = fees.map_or_else(|| "-".to_owned(), |minor| Money::new(minor, paid.currency).to_string());
+        let fees =
+            paid.minor.checked_sub(received.minor).filter(|_| paid.currency == received.currency);
+        let fees = fees
+            .map_or_else(|| "-".to_owned(), |minor| Money::new(minor, paid.currency).to_string());
         output::line(&format!(
             "{kind:<10} {session:>8}  {reference}  {:<10} {:>10} {:>10} {fees:>8}",
             text(&execution, "status")?,
@@ -229,35 +263,57 @@ impl Steps {
             received.to_string(),
         ))?;
         if execution["status"] != "COMPLETED" {
-            bail!("the {operation} failed: {} {}", execution["gateway_message"], execution["wallet_message"]);
+            bail!(
+                "the {operation} failed: {} {}",
+                execution["gateway_message"],
+                execution["wallet_message"]
+            );
         }
-        let intent = execution["payment_intent_id"].as_i64().context("payment_intent_id is missing")?;
+        let intent =
+            execution["payment_intent_id"].as_i64().context("payment_intent_id is missing")?;
         self.intents.push(intent);
         Ok(intent)
     }
 
-    /// Prints what the payments moved, account by account: debits and credits are equal in each currency.
+    /// Prints what the payments moved, account by account: debits and credits are equal in each
+    /// currency.
     fn ledger(&self, client: &Client) -> anyhow::Result<()> {
         let mut accounts: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
         for intent in &self.intents {
             let intent = client.get(&format!("/payment-intents/retrieve/{intent}"))?;
-            for entry in
-                intent["timeline"].as_array().into_iter().flatten().flat_map(|event| event["entries"].as_array()).flatten()
+            for entry in intent["timeline"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .flat_map(|event| event["entries"].as_array())
+                .flatten()
             {
                 let amount = number(entry, "amount", "currency")?;
-                let (debits, credits) =
-                    accounts.entry((text(entry, "currency")?.to_owned(), text(entry, "account")?.to_owned())).or_default();
+                let (debits, credits) = accounts
+                    .entry((
+                        text(entry, "currency")?.to_owned(),
+                        text(entry, "account")?.to_owned(),
+                    ))
+                    .or_default();
                 if amount < 0 { *debits -= amount } else { *credits += amount }
             }
         }
         let head = ["ledger account", "currency", "debits", "credits", "balance"];
-        output::line(&format!("\n{:<34} {:<8} {:>12} {:>12} {:>12}", head[0], head[1], head[2], head[3], head[4]))?;
+        output::line(&format!(
+            "\n{:<34} {:<8} {:>12} {:>12} {:>12}",
+            head[0], head[1], head[2], head[3], head[4]
+        ))?;
         let mut total = (0, 0);
         for ((code, account), (debits, credits)) in &accounts {
-            let show =
-                |minor: i64| Currency::parse(code).map(|currency| Money::new(minor, currency).to_string()).unwrap_or_default();
+            let show = |minor: i64| {
+                Currency::parse(code)
+                    .map(|currency| Money::new(minor, currency).to_string())
+                    .unwrap_or_default()
+            };
             let (paid_in, paid_out, left) = (show(*debits), show(*credits), show(credits - debits));
-            output::line(&format!("{account:<34} {code:<8} {paid_in:>12} {paid_out:>12} {left:>12}"))?;
+            output::line(&format!(
+                "{account:<34} {code:<8} {paid_in:>12} {paid_out:>12} {left:>12}"
+            ))?;
             total = (total.0 + debits, total.1 + credits);
         }
         if total.0 != total.1 {
@@ -268,7 +324,8 @@ impl Steps {
 }
 
 fn money(execution: &Value, who: &str) -> anyhow::Result<Money> {
-    let currency = Currency::parse(text(execution, &format!("{who}_currency"))?).context("an unknown currency")?;
+    let currency = Currency::parse(text(execution, &format!("{who}_currency"))?)
+        .context("an unknown currency")?;
     let minor = number(execution, &format!("{who}_amount"), &format!("{who}_currency"))?;
     Ok(Money::new(minor, currency))
 }
@@ -276,7 +333,10 @@ fn money(execution: &Value, who: &str) -> anyhow::Result<Money> {
 /// An amount of an answer in minor units, exact; entries may be below zero.
 fn number(value: &Value, amount: &str, currency: &str) -> anyhow::Result<i64> {
     let currency = Currency::parse(text(value, currency)?).context("an unknown currency")?;
-    let written = value[amount].as_number().map(ToString::to_string).with_context(|| format!("{amount} is missing"))?;
+    let written = value[amount]
+        .as_number()
+        .map(ToString::to_string)
+        .with_context(|| format!("{amount} is missing"))?;
     let (sign, size) = written.strip_prefix('-').map_or((1, written.as_str()), |size| (-1, size));
     let decimal = Decimal::parse(size).with_context(|| format!("{written} is not a number"))?;
     Ok(sign * decimal.to_money(currency).map_or(0, |money| money.minor))

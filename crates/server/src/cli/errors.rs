@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use domain::rejection::{Class, Rejection};
+use domain::kernel::refusal::{Class, Refusal};
 use serde_json::{Value, json};
 
 const HEAD: &str = "\
@@ -101,8 +101,8 @@ The field is that of the usual call; the same refusal stands on the field that n
 |---|---|---|---|
 ";
 
-fn status(rejection: &Rejection) -> u16 {
-    match rejection.class() {
+fn status(refusal: &Refusal) -> u16 {
+    match refusal.class() {
         Class::Unauthenticated => 401,
         Class::Forbidden => 403,
         Class::NotFound => 404,
@@ -113,24 +113,24 @@ fn status(rejection: &Rejection) -> u16 {
 
 /// The refusals, for a program.
 pub fn as_json() -> Value {
-    let row = |rejection: Rejection| {
-        let (status, msg) = (status(&rejection), rejection.to_string());
-        json!({ "status": status, "field": rejection.field(), "type": rejection.kind(), "msg": msg })
+    let row = |refusal: Refusal| {
+        let (status, msg) = (status(&refusal), refusal.to_string());
+        json!({ "status": status, "field": refusal.field(), "type": refusal.kind(), "msg": msg })
     };
-    Rejection::catalogue().into_iter().map(row).collect()
+    Refusal::catalogue().into_iter().map(row).collect()
 }
 
 /// The catalogue in Markdown.
 pub fn catalogue() -> String {
     let mut text = HEAD.to_owned();
-    for rejection in Rejection::catalogue() {
-        let status = status(&rejection);
-        let field = match rejection.field() {
+    for refusal in Refusal::catalogue() {
+        let status = status(&refusal);
+        let field = match refusal.field() {
             "" => String::new(),
             field => format!("`{field}`"),
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "| {status} | {field} | `{}` | {rejection} |", rejection.kind());
+        let _ = writeln!(text, "| {status} | {field} | `{}` | {refusal} |", refusal.kind());
     }
     text
 }
@@ -138,7 +138,7 @@ pub fn catalogue() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::fields::FaultKind;
+    use crate::api::fields::FaultKind;
 
     #[test]
     fn the_catalogue_has_every_fault_of_a_field() {
@@ -172,7 +172,8 @@ mod tests {
         ] {
             let (group, last) = kind.kind().rsplit_once('.').unwrap_or_default();
             let said = |line: &str| {
-                line.contains(&format!("`{group}.{last}`")) || (line.contains(group) && line.contains(&format!("`.{last}`")))
+                line.contains(&format!("`{group}.{last}`"))
+                    || (line.contains(group) && line.contains(&format!("`.{last}`")))
             };
             assert!(HEAD.lines().any(said), "{}", kind.kind());
         }

@@ -2,18 +2,19 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::book::{Book, Effective, Fee};
-use domain::currency::Currency;
-use domain::money::{Decimal, Money, Ratio};
-use domain::names::{Method, Operation};
-use domain::time::Timestamp;
+use domain::kernel::names::{Method, Operation};
+use domain::tariff::{Effective, Fee, GatewayFee, PlatformFee, Tariff};
 use serde_json::{Value, json};
 
-use super::arguments::{columns, currency, dated, is_over, method, operation};
-use super::{Place, output};
-use crate::clock;
-use crate::market::{Fixed, NO_REFUND_FEES, Percentage};
-use crate::store::book::{self, NewGatewayFee, NewPlatformFee};
+use crate::cli::arguments::{FixedFee, method, operation, percentage};
+use crate::cli::tariff_rows::{
+    TariffRow, fee_json, fee_text, latest_market, listed, percent, percent_json, since_and_until,
+    table, with_period,
+};
+use crate::cli::{Target, output};
+use store::clock;
+use store::schema::market::{NO_REFUND_FEES, Percentage};
+use store::schema::tariff::{self, NewGatewayFee, NewPlatformFee};
 
 #[derive(Subcommand)]
 pub enum Fees {
@@ -59,24 +60,18 @@ pub struct NewFee {
     /// The share, in percent: 2.9.
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     percentage: Percentage,
-    /// A fixed part on top: 0.30.
-    #[arg(long, value_name = "AMOUNT", requires = "fixed_currency")]
-    fixed: Option<String>,
-    /// The currency of the fixed part.
-    #[arg(long, value_name = "CURRENCY", requires = "fixed", value_parser = currency)]
-    fixed_currency: Option<Currency>,
-}
-
-pub fn percentage(text: &str) -> Result<Percentage, String> {
-    Percentage::parse(text).ok_or_else(|| "use a percentage from 0 to 100 with at most four decimals".to_owned())
+    #[command(flatten)]
+    fixed: FixedFee,
 }
 
 impl Fees {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List { all } => list(place, all),
-            Self::Set(Set::Platform { tier, exchange_percentage, new }) => set_platform(place, tier, exchange_percentage, &new),
-            Self::Set(Set::Gateway { method, new }) => set_gateway(place, method, &new),
+            Self::List { all } => list(target, all),
+            Self::Set(Set::Platform { tier, exchange_percentage, new }) => {
+                set_platform(target, tier, exchange_percentage, &new)
+            }
+            Self::Set(Set::Gateway { method, new }) => set_gateway(target, method, &new),
         }
     }
 }
@@ -86,119 +81,132 @@ impl NewFee {
         if self.operation == Operation::Refund {
             bail!("{NO_REFUND_FEES}");
         }
-        fee_of(self.percentage, self.fixed.as_deref(), self.fixed_currency)
+        self.fixed.with(self.percentage)
     }
 }
 
-/// A fee as it is said on the command line.
-pub fn fee_of(percentage: Percentage, fixed: Option<&str>, currency: Option<Currency>) -> anyhow::Result<Fee> {
-    let fixed = match (fixed, currency) {
-        (Some(amount), Some(currency)) => {
-            let amount = Decimal::parse(amount).context("--fixed is not a number")?;
-            Some(Fixed::new(amount, currency).minor().map_err(anyhow::Error::msg)?)
-        }
-        _ => None,
-    };
-    Ok(Fee { percentage_ppm: percentage.ppm, fixed })
-}
-
-fn set_platform(place: &Place, tier: String, exchange: Option<Percentage>, new: &NewFee) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn set_platform(
+    target: &Target,
+    tier: String,
+    exchange: Option<Percentage>,
+    new: &NewFee,
+) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     let fee = new.fee()?;
     let now = clock::now();
-    let book = place.read(async |queries| queries.book().await)?;
-    if book.tier(&tier).is_none() {
+    let tariff = target.read(async |queries| queries.tariff().await)?;
+    if tariff.tier(&tier).is_none() {
         bail!("there is no tier {tier}");
     }
-    let before = book.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
+    let before =
+        tariff.platform_fee(&tier, new.operation, now).map_or(0, |row| row.fx_percentage_ppm);
     let fx_percentage_ppm = exchange.map_or(before, |share| share.ppm);
     let row = NewPlatformFee { tier, operation: new.operation, fee, fx_percentage_ppm };
-    book::set_platform_fee(sql.as_mut(), &row, now)?;
-    let text =
-        format!("platform  {}  {}  {}, exchange {}", row.tier, row.operation, shown(row.fee), percent(fx_percentage_ppm));
-    let mut json = fee_json(row.fee);
-    json["tier"] = json!(row.tier);
-    json["operation_type"] = json!(row.operation.as_str());
-    json["exchange_percentage"] = percent_json(fx_percentage_ppm);
+    tariff::set_platform_fee(sql.as_mut(), &row, now)?;
+    let text = format!(
+        "platform  {}  {}  {}, exchange {}",
+        row.tier,
+        row.operation,
+        fee_text(row.fee),
+        percent(fx_percentage_ppm)
+    );
+    let json = platform_json(fee_json(row.fee), &row.tier, row.operation, fx_percentage_ppm);
     output::done(&json, &text)
 }
 
-fn set_gateway(place: &Place, method: Method, new: &NewFee) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn set_gateway(target: &Target, method: Method, new: &NewFee) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     let fee = new.fee()?;
-    let book = place.read(async |queries| queries.book().await)?;
+    let tariff = target.read(async |queries| queries.tariff().await)?;
     let now = clock::now();
-    // The network now, else the one before or to come: a fee may be set while the market is closed.
-    let market = super::markets::latest(&book, method, now).with_context(|| format!("{method} has no market"))?;
+    // Any market of the method tells its network: a fee may be set while the market is closed.
+    let market =
+        latest_market(&tariff, method, now).with_context(|| format!("{method} has no market"))?;
     let row = NewGatewayFee { provider: market.provider, method, operation: new.operation, fee };
-    book::set_gateway_fee(sql.as_mut(), &row, now)?;
-    let mut json = fee_json(row.fee);
-    json["payment_method"] = json!(row.method.as_str());
-    json["operation_type"] = json!(row.operation.as_str());
-    output::done(&json, &format!("gateway  {}  {}  {}", row.method, row.operation, shown(row.fee)))
+    tariff::set_gateway_fee(sql.as_mut(), &row, now)?;
+    let text = format!("gateway  {}  {}  {}", row.method, row.operation, fee_text(row.fee));
+    output::done(&gateway_json(fee_json(row.fee), row.method, row.operation), &text)
 }
 
-/// A share in percent.
-pub fn percent(ppm: i64) -> String {
-    Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
+/// A row of either kind: both stand in one table.
+enum FeeRow<'a> {
+    Platform(&'a PlatformFee),
+    Gateway(&'a GatewayFee),
 }
 
-/// A fee, for a person.
-pub fn shown(fee: Fee) -> String {
-    let share = percent(fee.percentage_ppm);
-    match fee.fixed {
-        Some((minor, currency)) => format!("{share} + {} {currency}", Money::new(minor, currency)),
-        None => share,
+impl TariffRow<7> for FeeRow<'_> {
+    const HEAD: [&'static str; 7] =
+        ["whose", "tier or method", "operation", "fee", "exchange", "since", "until"];
+
+    fn effective(&self) -> Effective {
+        match self {
+            Self::Platform(row) => row.effective,
+            Self::Gateway(row) => row.effective,
+        }
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let (whose, of, operation, fee, exchange) = match self {
+            Self::Platform(row) => {
+                let exchange = percent(row.fx_percentage_ppm);
+                ("platform", row.tier.as_str(), row.operation, row.fee, exchange)
+            }
+            Self::Gateway(row) => {
+                ("gateway", row.method.as_str(), row.operation, row.fee, "-".to_owned())
+            }
+        };
+        let [since, until] = since_and_until(self.effective());
+        [whose, of, operation.as_str(), &fee_text(fee), &exchange, &since, &until]
+            .map(str::to_owned)
+    }
+
+    fn as_json(&self) -> Value {
+        match self {
+            Self::Platform(row) => {
+                let fee = with_period(fee_json(row.fee), row.effective);
+                platform_json(fee, &row.tier, row.operation, row.fx_percentage_ppm)
+            }
+            Self::Gateway(row) => {
+                let fee = with_period(fee_json(row.fee), row.effective);
+                gateway_json(fee, row.method, row.operation)
+            }
+        }
     }
 }
 
-fn list(place: &Place, all: bool) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
-    let now = clock::now();
-    let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
-        let exchange = percent(row.fx_percentage_ppm);
-        cells(("platform", &row.tier, row.operation), row.fee, &exchange, row.effective)
-    });
-    let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now));
-    let gateway = gateway.map(|row| cells(("gateway", row.method.as_str(), row.operation), row.fee, "-", row.effective));
-    let head = ["whose", "tier or method", "operation", "fee", "exchange", "since", "until"];
-    let text = output::table(head, &platform.chain(gateway).collect::<Vec<_>>());
-    output::tell(&json_of(&book, all, now), &text)
+fn list(target: &Target, all: bool) -> anyhow::Result<()> {
+    let tariff = target.read_existing(async |queries| queries.tariff().await)?;
+    let rows = rows_of(&tariff);
+    let rows = listed(&rows, all, clock::now());
+    let (platform, gateway): (Vec<&FeeRow<'_>>, _) =
+        rows.iter().copied().partition(|row| matches!(row, FeeRow::Platform(_)));
+    let as_json =
+        |rows: Vec<&FeeRow<'_>>| -> Value { rows.iter().map(|row| row.as_json()).collect() };
+    let json = json!({ "platform": as_json(platform), "gateway": as_json(gateway) });
+    output::tell(&json, &table(&rows))
 }
 
-fn cells((whose, of, operation): (&str, &str, Operation), fee: Fee, exchange: &str, effective: Effective) -> [String; 7] {
-    let [since, until] = columns(effective);
-    [whose, of, operation.as_str(), &shown(fee), exchange, &since, &until].map(str::to_owned)
+fn rows_of(tariff: &Tariff) -> Vec<FeeRow<'_>> {
+    let gateway = tariff.gateway_fees.iter().map(FeeRow::Gateway);
+    tariff.platform_fees.iter().map(FeeRow::Platform).chain(gateway).collect()
 }
 
-fn percent_json(ppm: i64) -> Value {
-    json!(Ratio::new(ppm, 10_000).map(|percent| percent.to_text(4)))
+/// Adds to the JSON of a fee what only a platform fee has.
+fn platform_json(
+    mut fee: Value,
+    tier: &str,
+    operation: Operation,
+    fx_percentage_ppm: i64,
+) -> Value {
+    fee["tier"] = json!(tier);
+    fee["operation_type"] = json!(operation.as_str());
+    fee["exchange_percentage"] = percent_json(fx_percentage_ppm);
+    fee
 }
 
-/// A fee, for a program.
-pub fn fee_json(fee: Fee) -> Value {
-    json!({
-        "percentage": percent_json(fee.percentage_ppm),
-        "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),
-        "fixed_fee_currency": fee.fixed.map(|(_, currency)| currency.code().to_owned()),
-    })
-}
-
-fn json_of(book: &Book, all: bool, now: Timestamp) -> Value {
-    let fee = |fee: Fee, effective: Effective| dated(fee_json(fee), effective);
-    let platform = book.platform_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
-        let mut value = fee(row.fee, row.effective);
-        value["tier"] = json!(row.tier);
-        value["operation_type"] = json!(row.operation.as_str());
-        value["exchange_percentage"] = percent_json(row.fx_percentage_ppm);
-        value
-    });
-    let gateway = book.gateway_fees.iter().filter(|row| all || !is_over(row.effective, now)).map(|row| {
-        let mut value = fee(row.fee, row.effective);
-        value["payment_method"] = json!(row.method.as_str());
-        value["operation_type"] = json!(row.operation.as_str());
-        value
-    });
-    json!({ "platform": platform.collect::<Vec<_>>(), "gateway": gateway.collect::<Vec<_>>() })
+/// Adds to the JSON of a fee what only a gateway fee has.
+fn gateway_json(mut fee: Value, method: Method, operation: Operation) -> Value {
+    fee["payment_method"] = json!(method.as_str());
+    fee["operation_type"] = json!(operation.as_str());
+    fee
 }

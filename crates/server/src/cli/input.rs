@@ -7,13 +7,16 @@ use anyhow::{Context, bail};
 /// No secret is longer, in bytes.
 const LONGEST: u64 = 4_096;
 
-/// Reads a secret from standard input: hidden and twice where somebody types it, else all that comes.
+/// Reads a secret from standard input: hidden and twice where somebody types it, else all that
+/// comes.
 ///
 /// # Errors
 /// When nothing comes, or the two differ.
 pub fn secret(what: &str) -> anyhow::Result<String> {
     if std::io::stdin().is_terminal() {
-        let ask = |prompt: String| rpassword::prompt_password(prompt).with_context(|| format!("no {what} was typed"));
+        let ask = |prompt: String| {
+            rpassword::prompt_password(prompt).with_context(|| format!("no {what} was typed"))
+        };
         let (first, second) = (ask(format!("{what}: "))?, ask(format!("{what} again: "))?);
         if first != second {
             bail!("the two differ: nothing was changed");
@@ -21,11 +24,15 @@ pub fn secret(what: &str) -> anyhow::Result<String> {
         return Ok(cleaned(&first).to_owned());
     }
     let mut text = String::new();
-    std::io::stdin().take(LONGEST).read_to_string(&mut text).with_context(|| format!("no {what} on standard input"))?;
+    std::io::stdin()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .with_context(|| format!("no {what} on standard input"))?;
     Ok(cleaned(&text).to_owned())
 }
 
-/// What editors and shells put around a text is no part of it: a byte order mark, blanks, the end of the line.
+/// What editors and shells put around a text is no part of it: a byte order mark, blanks, the end
+/// of the line.
 fn cleaned(text: &str) -> &str {
     text.trim_start_matches('\u{feff}').trim()
 }

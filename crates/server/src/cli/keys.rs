@@ -3,14 +3,14 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Place, output};
-use crate::clock;
-use crate::store::installation;
+use crate::cli::{Target, output};
+use store::clock;
+use store::schema::installation;
 
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Draw a new signing key. Running servers take it up within seconds; tokens signed by older keys stay good until they
-    /// expire.
+    /// Draw a new signing key. Running servers take it up within seconds; tokens signed by older
+    /// keys stay good until they expire.
     Rotate {
         /// Refuse tokens signed by older keys from now on.
         #[arg(long)]
@@ -19,10 +19,11 @@ pub enum Keys {
 }
 
 impl Keys {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         let Self::Rotate { retire } = self;
-        let mut sql = place.open_existing()?;
-        let (id, retired) = installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
+        let mut sql = target.open_existing()?;
+        let (id, retired) =
+            installation::rotate_signing_keys(sql.as_mut(), retire, clock::now().0)?;
         let mut text = format!("key {id} signs from now on");
         if retire {
             text.push_str(&format!("\n{retired} older keys are retired: their tokens are refused"));

@@ -3,23 +3,24 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::currency::Currency;
-use domain::money::{Decimal, Money};
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, Money};
 use serde_json::json;
 
-use super::output::{self, NobodyReads};
-use super::{Place, fail};
-use crate::store::verify::{self, Report};
+use crate::cli::output::{self, NobodyReads};
+use crate::cli::{Target, fail};
+use store::schema::verify::{self, Report};
 
 /// All is well but for a position that is beyond its limit.
 const BEYOND_LIMIT: u8 = 3;
 
 #[derive(Subcommand)]
 pub enum Ledger {
-    /// Recompute everything from the entries and name each violation; works beside a running server.
+    /// Recompute everything from the entries and name each violation; works beside a running
+    /// server.
     Verify {
-        /// End with 3 where exchange has come to more than this in a currency, above or below zero: USD=1000.00. May be given for
-        /// several currencies, with commas between them.
+        /// End with 3 where exchange has come to more than this in a currency, above or below zero:
+        /// USD=1000.00. May be given for several currencies, with commas between them.
         #[arg(
             long = "position-limit",
             env = "KOLA_POSITION_LIMIT",
@@ -44,10 +45,11 @@ fn limit(text: &str) -> Result<Money, String> {
 }
 
 impl Ledger {
-    /// 0 when all is well, 1 with a list of what is not, 3 when only a position is beyond its limit.
-    pub fn run(self, place: &Place) -> ExitCode {
+    /// 0 when all is well, 1 with a list of what is not, 3 when only a position is beyond its
+    /// limit.
+    pub fn run(self, target: &Target) -> ExitCode {
         let Self::Verify { limits } = self;
-        match place.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
+        match target.open_existing().and_then(|mut sql| Ok(verify::verify(sql.as_mut())?)) {
             Ok(report) => tell(&report, &limits),
             Err(error) => fail(&error),
         }
@@ -55,8 +57,12 @@ impl Ledger {
 }
 
 fn tell(report: &Report, limits: &[Money]) -> ExitCode {
-    let violations = report.violations.iter().map(|(name, place)| json!({ "rule": name, "place": place }));
-    let positions = report.positions.iter().map(|sum| json!({ "currency": sum.currency.code(), "amount": sum.to_string() }));
+    let violations =
+        report.violations.iter().map(|(name, place)| json!({ "rule": name, "place": place }));
+    let positions = report
+        .positions
+        .iter()
+        .map(|sum| json!({ "currency": sum.currency.code(), "amount": sum.to_string() }));
     let json = json!({
         "entries": report.entries,
         "executions": report.executions,
@@ -70,7 +76,8 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
         0 => String::new(),
         n => format!("; {n} open reviews"),
     };
-    let mut lines: Vec<String> = report.violations.iter().map(|(name, place)| format!("{name}: {place}")).collect();
+    let mut lines: Vec<String> =
+        report.violations.iter().map(|(name, place)| format!("{name}: {place}")).collect();
     if !report.positions.is_empty() {
         let positions = report.positions.iter().map(|sum| format!("{sum} {}", sum.currency));
         lines.push(format!("exchange positions: {}", positions.collect::<Vec<_>>().join(", ")));
@@ -86,7 +93,9 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
     let beyond = beyond(report, limits);
     for (position, limit) in &beyond {
         let currency = limit.currency;
-        output::warn(&format!("the exchange position is {position} {currency}, beyond its limit of {limit} {currency}"));
+        output::warn(&format!(
+            "the exchange position is {position} {currency}, beyond its limit of {limit} {currency}"
+        ));
     }
     let told = output::tell(&json, &lines.join("\n"));
     if !report.violations.is_empty() {
@@ -103,7 +112,8 @@ fn tell(report: &Report, limits: &[Money]) -> ExitCode {
 /// Positions that are further from zero than their limit.
 fn beyond(report: &Report, limits: &[Money]) -> Vec<(Money, Money)> {
     let of = |limit: &Money| {
-        let position = report.positions.iter().find(|position| position.currency == limit.currency)?;
+        let position =
+            report.positions.iter().find(|position| position.currency == limit.currency)?;
         (position.minor.unsigned_abs() > limit.minor.unsigned_abs()).then_some((*position, *limit))
     };
     limits.iter().filter_map(of).collect()
@@ -117,7 +127,10 @@ mod tests {
     fn a_limit_is_an_amount_of_a_currency() {
         let minor = |text| limit(text).map(|money| (money.minor, money.currency.to_string()));
         assert_eq!(minor("USD=1000.00"), Ok((100_000, "USD".to_owned())));
-        assert_eq!([minor("RWF=0"), minor("RWF=5e3")], [Ok((0, "RWF".to_owned())), Ok((5_000, "RWF".to_owned()))]);
+        assert_eq!(
+            [minor("RWF=0"), minor("RWF=5e3")],
+            [Ok((0, "RWF".to_owned())), Ok((5_000, "RWF".to_owned()))]
+        );
         for text in ["USD", "USD=", "USD=-1", "USD=0.001", "XXX=1", "=1"] {
             limit(text).unwrap_err();
         }

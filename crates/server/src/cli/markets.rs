@@ -2,19 +2,20 @@
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use domain::book::{Book, Fee, Market};
-use domain::currency::Currency;
-use domain::names::{Method, Operation, Provider};
-use domain::time::Timestamp;
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::tariff::{Effective, Fee, Market};
 use serde_json::{Value, json};
 
-use super::Place;
-use super::arguments::{columns, country, currency, dated, is_over, method, operation, period, provider};
-use super::fees::{self, fee_json, fee_of, percentage};
-use super::output::{self, moment};
-use crate::clock;
-use crate::market::{Country, Percentage};
-use crate::store::book::{self, NewMarket};
+use crate::cli::arguments::{FixedFee, country, currency, method, operation, percentage, provider};
+use crate::cli::tariff_rows::{
+    TariffRow, fee_json, fee_text, latest_market, list, period, report_ended, since_and_until,
+    with_period,
+};
+use crate::cli::{Target, output};
+use store::clock;
+use store::schema::market::{Country, Percentage};
+use store::schema::tariff::{self, NewMarket};
 
 #[derive(Subcommand)]
 pub enum Markets {
@@ -37,8 +38,8 @@ pub enum Markets {
         #[command(flatten)]
         price: Price,
     },
-    /// Close a market from now on: it takes no payment any more, be it declared already. What is with the provider goes on,
-    /// and what was collected can be refunded.
+    /// Close a market from now on: it takes no payment any more, be it declared already. What is
+    /// with the provider goes on, and what was collected can be refunded.
     Close {
         #[command(flatten)]
         which: Which,
@@ -61,21 +62,17 @@ pub struct Which {
 /// What the network takes of the operation, in whatever currency; without it, what it does already.
 #[derive(Args)]
 pub struct Price {
-    /// The network's share from now on, in percent: 2.9. Needed where it has no fee for the operation yet; 0 takes nothing.
+    /// The network's share from now on, in percent: 2.9. Needed where it has no fee for the
+    /// operation yet; 0 takes nothing.
     #[arg(long, value_name = "PERCENT", value_parser = percentage)]
     percentage: Option<Percentage>,
-    /// A fixed part on top: 0.30.
-    #[arg(long, value_name = "AMOUNT", requires_all = ["percentage", "fixed_currency"])]
-    fixed: Option<String>,
-    /// The currency of the fixed part.
-    #[arg(long, value_name = "CURRENCY", requires = "fixed", value_parser = currency)]
-    fixed_currency: Option<Currency>,
+    #[command(flatten)]
+    fixed: FixedFee,
 }
 
 impl Price {
     fn fee(&self) -> anyhow::Result<Option<Fee>> {
-        let fee = |percentage| fee_of(percentage, self.fixed.as_deref(), self.fixed_currency);
-        self.percentage.map(fee).transpose()
+        self.percentage.map(|percentage| self.fixed.with(percentage)).transpose()
     }
 }
 
@@ -86,84 +83,90 @@ impl Which {
 }
 
 impl Markets {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List { all } => list(place, all),
-            Self::Open { which, provider, country, price } => open(place, which, provider, country, &price),
-            Self::Close { which } => close(place, which),
+            Self::List { all } => list(target, all, |tariff| &tariff.markets),
+            Self::Open { which, provider, country, price } => {
+                open(target, which, provider, country, &price)
+            }
+            Self::Close { which } => close(target, which),
         }
     }
 }
 
-fn list(place: &Place, all: bool) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
-    let now = clock::now();
-    let rows: Vec<_> = book.markets.iter().filter(|row| all || !is_over(row.effective, now)).collect();
-    let cells = rows.iter().map(|row| {
-        let [since, until] = columns(row.effective);
-        let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
-        let words = [method, operation, row.currency.code(), provider, &row.country, &since, &until];
-        words.map(str::to_owned)
-    });
-    let head = ["method", "operation", "currency", "provider", "country", "since", "until"];
-    let text = output::table(head, &cells.collect::<Vec<_>>());
-    output::tell(&rows.iter().map(|row| as_json(row)).collect(), &text)
-}
+impl TariffRow<7> for Market {
+    const HEAD: [&'static str; 7] =
+        ["method", "operation", "currency", "provider", "country", "since", "until"];
 
-fn as_json(row: &Market) -> Value {
-    let fields = json!({
-        "payment_method": row.method.as_str(),
-        "operation_type": row.operation.as_str(),
-        "currency": row.currency.code(),
-        "provider": row.provider.as_str(),
-        "country": row.country,
-    });
-    dated(fields, row.effective)
+    fn effective(&self) -> Effective {
+        self.effective
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let [since, until] = since_and_until(self.effective);
+        let (method, operation) = (self.method.as_str(), self.operation.as_str());
+        let (currency, provider) = (self.currency.code(), self.provider.as_str());
+        [method, operation, currency, provider, &self.country, &since, &until].map(str::to_owned)
+    }
+
+    fn as_json(&self) -> Value {
+        let fields = json!({
+            "payment_method": self.method.as_str(),
+            "operation_type": self.operation.as_str(),
+            "currency": self.currency.code(),
+            "provider": self.provider.as_str(),
+            "country": self.country,
+        });
+        with_period(fields, self.effective)
+    }
 }
 
 fn shown(row: &Market) -> String {
-    let (method, operation, provider) = (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
+    let (method, operation, provider) =
+        (row.method.as_str(), row.operation.as_str(), row.provider.as_str());
     format!("{method:<16}  {operation:<10}  {}  {provider:<8}  {}", row.currency, row.country)
 }
 
-/// The method's row that holds, else the last of it: network and country are seldom new.
-pub fn latest(book: &Book, method: Method, now: Timestamp) -> Option<&Market> {
-    let rows = book.markets.iter().filter(|row| row.method == method);
-    rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
-}
-
 fn open(
-    place: &Place,
+    target: &Target,
     which: Which,
     provider: Option<Provider>,
     country: Option<Country>,
     price: &Price,
 ) -> anyhow::Result<()> {
     let fee = price.fee()?;
-    let mut sql = place.open_existing()?;
+    let mut sql = target.open_existing()?;
     let Which { method, operation, currency } = which;
     if !matches!(operation, Operation::Collection | Operation::Payout) {
-        bail!("a transfer stays in the house and a refund goes back the way of its collection: neither has a market");
+        bail!(
+            "a transfer stays in the house and a refund goes back the way of its collection: neither has a market"
+        );
     }
     let now = clock::now();
-    let book = place.read(async |queries| queries.book().await)?;
-    let known = latest(&book, method, now);
+    let tariff = target.read(async |queries| queries.tariff().await)?;
+    let known = latest_market(&tariff, method, now);
     let provider = provider.or(known.map(|row| row.provider));
     let provider = provider.with_context(|| format!("{method} is new: say --provider"))?;
-    let before = book.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
+    let before =
+        tariff.markets.iter().filter(|row| which.is(row)).max_by_key(|row| row.effective.from);
     let country = country.or(before.or(known).map(|row| Country(row.country.clone())));
     let country = country.with_context(|| format!("{method} is new: say --country"))?;
-    let same = |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
-    if let Some(row) = book.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same) {
-        return output::tell(&as_json(row), &format!("{}  {}: it is open already", shown(row), period(row.effective)));
+    let same =
+        |row: &&Market| which.is(row) && row.provider == provider && row.country == country.0;
+    if let Some(row) =
+        tariff.markets.iter().filter(|row| row.effective.at(now) && fee.is_none()).find(same)
+    {
+        return output::tell(
+            &row.as_json(),
+            &format!("{}  {}: it is open already", shown(row), period(row.effective)),
+        );
     }
     let new = NewMarket { method, provider, operation, currency, country };
-    let effective = book::open_market(sql.as_mut(), &new, fee, now)?;
+    let effective = tariff::open_market(sql.as_mut(), &new, fee, now)?;
     let row = Market { method, provider, operation, currency, country: new.country.0, effective };
-    let (mut json, mut text) = (as_json(&row), format!("{}  {}", shown(&row), period(effective)));
+    let (mut json, mut text) = (row.as_json(), format!("{}  {}", shown(&row), period(effective)));
     if let Some(fee) = fee {
-        text.push_str(&format!(", fee {}", fees::shown(fee)));
+        text.push_str(&format!(", fee {}", fee_text(fee)));
         if let (Some(fields), Value::Object(of_fee)) = (json.as_object_mut(), fee_json(fee)) {
             fields.extend(of_fee);
         }
@@ -171,14 +174,12 @@ fn open(
     output::done(&json, &text)
 }
 
-fn close(place: &Place, which: Which) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn close(target: &Target, which: Which) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     let Which { method, operation, currency } = which;
-    let again = book::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
-    let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
+    let again = tariff::close_market(sql.as_mut(), (method, operation, currency), clock::now())?;
     let json = json!({
         "payment_method": method.as_str(), "operation_type": operation.as_str(), "currency": currency.code(),
-        "effective_again": again.map(|from| format!("{from:.6}")),
     });
-    output::done(&json, &format!("{method}  {operation}  {currency}  closed{until}"))
+    report_ended(json, &format!("{method}  {operation}  {currency}  closed"), again)
 }

@@ -2,19 +2,22 @@
 
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
-use domain::command::{Answer, Command};
-use domain::currency::Currency;
-use domain::ids::{MerchantId, WalletId};
-use domain::merchant::{Merchant as MerchantRow, MerchantChanges, MerchantType, NewMerchant};
-use domain::money::{Decimal, Money};
-use domain::names::{FeeBearer, Mode};
+use domain::decision::command::{Command, Output};
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
+use domain::directory::update_merchant::MerchantChanges;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{MerchantId, WalletId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{FeeBearer, Mode};
+use domain::kernel::phone::is_phone;
 use serde_json::{Value, json};
 
-use super::output::{self, moment};
-use super::{Place, input};
-use crate::http::fields::{FromValue, Text};
-use crate::secrets::{NewKey, PASSCODE_CHARS, Scratch, hash_passcode};
-use crate::store::installation;
+use crate::api::fields::{FromValue, Text};
+use crate::cli::output::{self, moment};
+use crate::cli::{Target, input};
+use crate::credentials::secrets::{HashMemory, NewKey, PASSCODE_CHARS, hash_passcode};
+use store::schema::installation;
 
 /// The currencies in which a new merchant gets wallets.
 pub const CURRENCIES: [&str; 3] = ["USD", "LRD", "RWF"];
@@ -23,8 +26,8 @@ pub const LIST_STEP: u32 = 1_000;
 
 #[derive(Subcommand)]
 pub enum Merchant {
-    /// Make a sandbox merchant that can be tried at once: verified, with money in wallets of USD, LRD and RWF. Its secret is shown
-    /// only here.
+    /// Make a sandbox merchant that can be tried at once: verified, with money in wallets of USD,
+    /// LRD and RWF. Its secret is shown only here.
     Create {
         /// Its name.
         #[arg(long)]
@@ -38,7 +41,8 @@ pub enum Merchant {
         /// It may pay out, transfer and refund. This is also what happens without the option.
         #[arg(long, hide = true)]
         verified: bool,
-        /// It may not pay out, transfer, refund or make links until `kola merchant set --verified true`.
+        /// It may not pay out, transfer, refund or make links until `kola merchant set --verified
+        /// true`.
         #[arg(long, conflicts_with = "verified")]
         unverified: bool,
         /// Its wallets have no money until `kola wallet fund`.
@@ -66,7 +70,8 @@ pub enum Merchant {
         #[arg(long, group = "what", value_name = "PAYER|PAYEE", value_parser = fee_bearer)]
         fee_bearer: Option<FeeBearer>,
     },
-    /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown only here.
+    /// Make another API key for a merchant, be it that all others are revoked. Its secret is shown
+    /// only here.
     CreateKey {
         /// The merchant's id.
         #[arg(long)]
@@ -78,7 +83,8 @@ pub enum Merchant {
         #[arg(long)]
         merchant: i64,
     },
-    /// Lift the locks that wrong passcodes brought about, or remove the passcode. A running server takes it up at once.
+    /// Lift the locks that wrong passcodes brought about, or remove the passcode. A running server
+    /// takes it up at once.
     #[command(group(ArgGroup::new("deed").required(true)))]
     Passcode {
         /// The merchant's id.
@@ -102,8 +108,7 @@ fn fee_bearer(text: &str) -> Result<FeeBearer, String> {
 }
 
 fn phone(text: &str) -> Result<String, String> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if digits && (8..=15).contains(&text.len()) && !text.starts_with('0') {
+    if is_phone(text) {
         Ok(text.to_owned())
     } else {
         Err("8 to 15 digits with the country code and no plus sign".to_owned())
@@ -123,24 +128,28 @@ pub struct Created {
 }
 
 impl Merchant {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
             Self::Create { live: true, .. } => {
-                bail!("no live provider is configured: a live merchant's payments would never be carried out")
+                bail!(
+                    "no live provider is configured: a live merchant's payments would never be carried out"
+                )
             }
             Self::Create { name, kind, phone, verified: _, unverified, empty, live: false } => {
-                drop(place.open()?);
-                let created = create(place, &name, kind, phone, !unverified)?;
-                created.show_or_undo(place, &created.as_json(empty), &created.as_text(empty))?;
-                if empty { Ok(()) } else { created.fund(place) }
+                drop(target.open()?);
+                let created = create(target, &name, kind, phone, !unverified)?;
+                created.show_or_undo(target, &created.as_json(empty), &created.as_text(empty))?;
+                if empty { Ok(()) } else { created.fund(target) }
             }
-            Self::List => list(place),
-            Self::Set { merchant, verified, fee_tier, fee_bearer } => {
-                set(place, MerchantId(merchant), MerchantChanges { verified, fee_tier, fee_bearer })
-            }
-            Self::CreateKey { merchant } => create_key(place, MerchantId(merchant)),
-            Self::SetPasscode { merchant } => set_passcode(place, merchant),
-            Self::Passcode { merchant, remove, .. } => change_passcode(place, merchant, remove),
+            Self::List => list(target),
+            Self::Set { merchant, verified, fee_tier, fee_bearer } => set(
+                target,
+                MerchantId(merchant),
+                MerchantChanges { verified, fee_tier, fee_bearer },
+            ),
+            Self::CreateKey { merchant } => create_key(target, MerchantId(merchant)),
+            Self::SetPasscode { merchant } => set_passcode(target, merchant),
+            Self::Passcode { merchant, remove, .. } => change_passcode(target, merchant, remove),
         }
     }
 }
@@ -149,9 +158,17 @@ impl Merchant {
 ///
 /// # Errors
 /// When the phone is taken, or the database cannot be written.
-pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<String>, verified: bool) -> anyhow::Result<Created> {
+pub fn create(
+    target: &Target,
+    name: &str,
+    kind: MerchantType,
+    phone: Option<String>,
+    verified: bool,
+) -> anyhow::Result<Created> {
     let Ok(Text(name)) = Text::<255>::read(&json!(name)) else {
-        bail!("a name has 1 to 255 characters, one of which can be seen, and none that turns the direction of the others");
+        bail!(
+            "a name has 1 to 255 characters, one of which can be seen, and none that turns the direction of the others"
+        );
     };
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
     let new = NewMerchant {
@@ -165,8 +182,10 @@ pub fn create(place: &Place, name: &str, kind: MerchantType, phone: Option<Strin
         secret_hash,
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
-    match place.run_once(Command::CreateMerchant(new))? {
-        Answer::Merchant(merchant, wallets) => Ok(Created { merchant, wallets, client_id, client_secret }),
+    match target.run_once(Command::CreateMerchant(new))? {
+        Output::Merchant(merchant, wallets) => {
+            Ok(Created { merchant, wallets, client_id, client_secret })
+        }
         other => bail!("unexpected answer {other:?}"),
     }
 }
@@ -176,7 +195,8 @@ const FUNDS: [(&str, &str); 3] = [("USD", "10000"), ("LRD", "2000000"), ("RWF", 
 
 /// What a wallet of a new merchant starts with.
 pub fn opening_balance(currency: Currency) -> Money {
-    let units = FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, units)| units);
+    let units =
+        FUNDS.iter().find(|(code, _)| *code == currency.code()).map_or("0", |(_, units)| units);
     let amount = Decimal::parse(units).and_then(|units| units.to_money(currency).ok());
     amount.unwrap_or(Money::new(0, currency))
 }
@@ -186,15 +206,19 @@ impl Created {
     ///
     /// # Errors
     /// When it cannot be shown; then there is no such merchant.
-    pub fn show_or_undo(&self, place: &Place, json: &Value, text: &str) -> anyhow::Result<()> {
+    pub fn show_or_undo(&self, target: &Target, json: &Value, text: &str) -> anyhow::Result<()> {
         let Err(error) = output::show(json, text) else { return Ok(()) };
         let id = self.merchant.id;
-        match installation::take_back_merchant(place.open()?.as_mut(), id.0) {
+        match installation::take_back_merchant(target.open()?.as_mut(), id.0) {
             Ok(true) => bail!("no merchant was made: its secret cannot be shown: {error}"),
             Ok(false) => {
-                bail!("the secret of merchant {id} cannot be shown: {error}; `kola merchant create-key` makes another")
+                bail!(
+                    "the secret of merchant {id} cannot be shown: {error}; `kola merchant create-key` makes another"
+                )
             }
-            Err(undo) => bail!("the secret of merchant {id} cannot be shown: {error}; and it could not be taken back: {undo}"),
+            Err(undo) => bail!(
+                "the secret of merchant {id} cannot be shown: {error}; and it could not be taken back: {undo}"
+            ),
         }
     }
 
@@ -202,11 +226,14 @@ impl Created {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn fund(&self, place: &Place) -> anyhow::Result<()> {
+    pub fn fund(&self, target: &Target) -> anyhow::Result<()> {
         for (id, currency) in &self.wallets {
             let key = format!("opening-balance-{id}");
-            let funded = place.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
-            funded.with_context(|| format!("wallet {id} is not filled: that is left to `kola wallet fund`"))?;
+            let funded =
+                target.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
+            funded.with_context(|| {
+                format!("wallet {id} is not filled: that is left to `kola wallet fund`")
+            })?;
         }
         Ok(())
     }
@@ -214,7 +241,8 @@ impl Created {
     /// For a program.
     pub fn as_json(&self, empty: bool) -> Value {
         let wallet = |(id, currency): &(WalletId, Currency)| {
-            let available = if empty { Money::new(0, *currency) } else { opening_balance(*currency) };
+            let available =
+                if empty { Money::new(0, *currency) } else { opening_balance(*currency) };
             json!({ "id": id.0, "currency": currency.code(), "available": available.to_string() })
         };
         json!({
@@ -233,11 +261,13 @@ impl Created {
             format!("client_secret  {}   (shown only now)", self.client_secret),
         ];
         for (id, currency) in &self.wallets {
-            let money = if empty { "empty".to_owned() } else { opening_balance(*currency).to_string() };
+            let money =
+                if empty { "empty".to_owned() } else { opening_balance(*currency).to_string() };
             lines.push(format!("wallet         {id}: {money} {currency}"));
         }
         if !self.merchant.verified {
-            let command = format!("kola merchant set --merchant {} --verified true", self.merchant.id);
+            let command =
+                format!("kola merchant set --merchant {} --verified true", self.merchant.id);
             lines.push(format!("It is not verified: it may not pay out, transfer, refund or make links until `{command}`."));
         }
         if empty {
@@ -249,14 +279,16 @@ impl Created {
     }
 }
 
-fn list(place: &Place) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let merchants = all(place)?;
+fn list(target: &Target) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
+    let merchants = all(target)?;
     let cells = merchants.iter().map(|merchant| {
         let phone = merchant.phone.clone().unwrap_or_else(|| "-".to_owned());
-        let (kind, mode, verified) = (merchant.kind.as_str(), merchant.mode.as_str(), yes_or_no(merchant.verified));
+        let (kind, mode, verified) =
+            (merchant.kind.as_str(), merchant.mode.as_str(), yes_or_no(merchant.verified));
         let (since, bearer) = (moment(merchant.created_at), merchant.fee_bearer.as_str());
-        let words = [kind, mode, verified, &merchant.fee_tier, bearer, &phone, &since, &merchant.name];
+        let words =
+            [kind, mode, verified, &merchant.fee_tier, bearer, &phone, &since, &merchant.name];
         let [kind, mode, verified, tier, bearer, phone, since, name] = words.map(str::to_owned);
         [merchant.id.to_string(), kind, mode, verified, tier, bearer, phone, since, name]
     });
@@ -287,8 +319,8 @@ const fn yes_or_no(is_so: bool) -> &'static str {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
-    place.read(async |queries| {
+pub fn all(target: &Target) -> anyhow::Result<Vec<MerchantRow>> {
+    target.read(async |queries| {
         let mut found: Vec<MerchantRow> = vec![];
         loop {
             let last = found.last().map_or(MerchantId(0), |merchant| merchant.id);
@@ -301,10 +333,10 @@ pub fn all(place: &Place) -> anyhow::Result<Vec<MerchantRow>> {
     })
 }
 
-fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    match place.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
-        Answer::UpdatedMerchant(merchant) => {
+fn set(target: &Target, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
+    match target.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
+        Output::UpdatedMerchant(merchant) => {
             let lines = [
                 format!("merchant    {id}"),
                 format!("verified    {}", yes_or_no(merchant.verified)),
@@ -317,12 +349,12 @@ fn set(place: &Place, id: MerchantId, changes: MerchantChanges) -> anyhow::Resul
     }
 }
 
-fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
+fn create_key(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
-    let command = Command::CreateKey(merchant, client_id.clone(), secret_hash);
-    drop(place.open_existing()?);
-    let key = match place.run_on("merchant", merchant, command)? {
-        Answer::ApiKey(key) => key,
+    let command = Command::CreateApiKey(merchant, client_id.clone(), secret_hash);
+    drop(target.open_existing()?);
+    let key = match target.run_on("merchant", merchant, command)? {
+        Output::ApiKey(key) => key,
         other => bail!("unexpected answer {other:?}"),
     };
     let json = json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret});
@@ -332,33 +364,41 @@ fn create_key(place: &Place, merchant: MerchantId) -> anyhow::Result<()> {
         format!("client_secret  {client_secret}   (shown only now)"),
     ];
     if let Err(error) = output::show(&json, &lines.join("\n")) {
-        place.run_once(Command::RevokeKey(merchant, key.id)).with_context(|| format!("key {} cannot be revoked", key.id))?;
+        target
+            .run_once(Command::RevokeApiKey(merchant, key.id))
+            .with_context(|| format!("key {} cannot be revoked", key.id))?;
         bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
     }
     Ok(())
 }
 
-fn set_passcode(place: &Place, merchant: i64) -> anyhow::Result<()> {
-    // As a request's passcode is read: a blank or a control character that it cannot have would lock every payout out.
+fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {
+    // As a request's passcode is read: a blank or a control character that it cannot have would
+    // lock every payout out.
     let passcode = &input::secret("passcode")?;
-    if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control) {
+    if !PASSCODE_CHARS.contains(&passcode.chars().count()) || passcode.chars().any(char::is_control)
+    {
         bail!("a passcode has 4 to 128 characters");
     }
-    let hash = hash_passcode(passcode, &mut Scratch::new()).map_err(|error| anyhow::anyhow!(error))?;
-    drop(place.open_existing()?);
-    place.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
+    let hash =
+        hash_passcode(passcode, &mut HashMemory::new()).map_err(|error| anyhow::anyhow!(error))?;
+    drop(target.open_existing()?);
+    target.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
     let json = json!({ "merchant_id": merchant, "passcode": "set" });
     output::done(&json, &format!("payouts of merchant {merchant} need the passcode from now on"))
 }
 
-fn change_passcode(place: &Place, merchant: i64, remove: bool) -> anyhow::Result<()> {
+fn change_passcode(target: &Target, merchant: i64, remove: bool) -> anyhow::Result<()> {
     let id = MerchantId(merchant);
     let (command, state, done) = if remove {
         (Command::SetPasscode(id, None), "removed", "need no passcode from now on")
     } else {
         (Command::UnlockPasscode(id), "unlocked", "are not locked any more")
     };
-    drop(place.open_existing()?);
-    place.run_on("merchant", merchant, command)?;
-    output::done(&json!({ "merchant_id": merchant, "passcode": state }), &format!("payouts of merchant {merchant} {done}"))
+    drop(target.open_existing()?);
+    target.run_on("merchant", merchant, command)?;
+    output::done(
+        &json!({ "merchant_id": merchant, "passcode": state }),
+        &format!("payouts of merchant {merchant} {done}"),
+    )
 }

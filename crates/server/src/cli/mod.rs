@@ -1,5 +1,23 @@
 //! The command line: one file a group of commands.
 
+mod arguments;
+mod db;
+mod demo;
+mod errors;
+mod fees;
+mod input;
+mod keys;
+mod ledger;
+mod markets;
+pub mod merchant;
+mod output;
+mod phones;
+mod rates;
+mod review;
+pub mod serve;
+mod tariff_rows;
+mod wallet;
+
 use std::fmt::Display;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
@@ -10,35 +28,20 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use domain::command::{Answer, Command, Settings};
-use domain::rejection::Rejection;
+use domain::decision::command::{Command, Output};
+use domain::decision::settings::Settings;
+use domain::kernel::refusal::Refusal;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::clock;
 use crate::engine::{Failure, Lane};
-use crate::store::queries::Queries;
-use crate::store::sql::Sql;
-use crate::store::{Database, StoreError, file, migrate};
-
-mod arguments;
-mod db;
-mod demo;
-mod errors;
-mod fees;
-mod input;
-mod keys;
-mod ledger;
-mod markets;
-mod merchant;
-mod output;
-mod phones;
-mod rates;
-mod review;
-mod serve;
-mod wallet;
+use store::reads::Queries;
+use store::schema::migrate;
+use store::workspace::file;
+use store::workspace::sql::Sql;
+use store::{Database, StoreError, clock};
 
 use output::{NobodyReads, warn};
 
@@ -49,7 +52,8 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Group>,
     /// Where everything is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE.
-    // Read after clap, which would show a URL that it refuses, and the environment's in its help: a password may be in it.
+    // Parsed after clap, which would print a URL that it refuses; and its help must not show the
+    // variable's value. Either may contain a password.
     #[arg(
         long,
         global = true,
@@ -59,10 +63,11 @@ struct Cli {
         hide_env_values = true
     )]
     database: String,
-    /// The market of a new database, in the format of config.default.toml; without it, the one that is shipped.
+    /// The market of a new database, in the format of config.default.toml; without it, the one that
+    /// is shipped.
     #[arg(long, global = true, env = "KOLA_MARKET", value_name = "FILE")]
     market: Option<PathBuf>,
-    /// Answer in JSON: one document on standard output.
+    /// Output in JSON: one document on standard output.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -71,7 +76,8 @@ struct Cli {
 enum Group {
     /// Run the server. This is also what happens without a command.
     ///
-    /// SIGTERM and SIGINT let requests end first. SIGHUP does the same where there is a terminal, and nothing where there is none.
+    /// SIGTERM and SIGINT let requests end first. SIGHUP does the same where there is a terminal,
+    /// and nothing where there is none.
     Serve(serve::Serve),
     /// Play all four sessions over HTTP and show the ledger.
     Demo(demo::Demo),
@@ -115,7 +121,9 @@ enum Group {
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = prepared(Cli::command()).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = prepared(Cli::command())
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
@@ -125,27 +133,29 @@ pub fn main() -> ExitCode {
     }
     let database = match cli.database.parse() {
         Ok(database) => database,
-        Err(error) => return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE")),
+        Err(error) => {
+            return fail(&anyhow::Error::msg(error).context("--database, or KOLA_DATABASE"));
+        }
     };
-    let place = Place { database, market: cli.market };
+    let target = Target { database, market: cli.market };
     if let Err(error) = start_log() {
         return fail(&error);
     }
     let done = match cli.command.unwrap_or_else(|| Group::Serve(serve::Serve::default())) {
-        Group::Serve(command) => command.run(&place),
+        Group::Serve(command) => command.run(&target),
         Group::Demo(command) => command.run(),
-        Group::Merchant(command) => command.run(&place),
-        Group::Wallet(command) => command.run(&place),
-        Group::Ledger(command) => return command.run(&place),
-        Group::Review(command) => command.run(&place),
-        Group::Fees(command) => command.run(&place),
-        Group::Rates(command) => command.run(&place),
-        Group::Markets(command) => command.run(&place),
-        Group::Phones(command) => command.run(&place),
-        Group::Keys(command) => command.run(&place),
-        Group::Db(command) => command.run(&place),
+        Group::Merchant(command) => command.run(&target),
+        Group::Wallet(command) => command.run(&target),
+        Group::Ledger(command) => return command.run(&target),
+        Group::Review(command) => command.run(&target),
+        Group::Fees(command) => command.run(&target),
+        Group::Rates(command) => command.run(&target),
+        Group::Markets(command) => command.run(&target),
+        Group::Phones(command) => command.run(&target),
+        Group::Keys(command) => command.run(&target),
+        Group::Db(command) => command.run(&target),
         Group::Errors => output::tell(&errors::as_json(), &errors::catalogue()),
-        Group::Openapi => output::line(crate::http::openapi::DOCUMENT.trim_end()),
+        Group::Openapi => output::line(crate::api::DOCUMENT.trim_end()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -153,37 +163,43 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The commands as they are typed, in an environment that may have anything.
+/// The commands as clap parses them.
 fn prepared(mut command: clap::Command) -> clap::Command {
-    // Only then each has the options that all have.
+    // Copies the global options into each command, where they can be adapted.
     command.build();
     adapted(command, "")
 }
 
-/// Behind any number of options that a command has, and before `--help`.
+/// The place of the global options in a help text: after a command's own, before `--help`.
 const COMMON_OPTIONS: usize = 900;
 
-/// A number below zero is a value, so that its own message comes and not one about an unknown option. An empty variable of the
-/// environment is none. What a command does not use is not in its help.
+/// A negative number is taken as a value, so that the message is the value's own and not one about
+/// an unknown option. An empty environment variable counts as unset. The help of a command shows
+/// only the options that it uses.
 fn adapted(command: clap::Command, path: &str) -> clap::Command {
     let adapt = |argument: clap::Arg| {
         let takes_values = argument.get_action().takes_values();
-        let is_empty = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
+        let is_empty = argument
+            .get_env()
+            .is_some_and(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()));
         let is_shown = is_used(path, argument.get_id().as_str());
         let argument = argument.allow_negative_numbers(takes_values);
-        // What all commands have comes after what is the command's own.
-        let argument = if argument.is_global_set() { argument.display_order(COMMON_OPTIONS) } else { argument };
+        let argument = if argument.is_global_set() {
+            argument.display_order(COMMON_OPTIONS)
+        } else {
+            argument
+        };
         let argument = if is_empty { argument.env(None::<&str>) } else { argument };
         if is_shown { argument } else { argument.hide(true) }
     };
-    let beneath = |command: clap::Command| {
+    let adapt_subcommand = |command: clap::Command| {
         let path = format!("{path} {}", command.get_name());
         adapted(command, path.trim_start())
     };
-    command.mut_args(adapt).mut_subcommands(beneath)
+    command.mut_args(adapt).mut_subcommands(adapt_subcommand)
 }
 
-/// Whether a command uses an option that all of them take.
+/// Whether a command uses a global option.
 fn is_used(path: &str, option: &str) -> bool {
     match option {
         "database" => !matches!(path, "demo" | "db copy" | "errors" | "openapi"),
@@ -193,7 +209,7 @@ fn is_used(path: &str, option: &str) -> bool {
     }
 }
 
-/// What clap has to say: help, or what was typed wrong. A URL that it would show may have a password.
+/// Prints clap's help or error message. A database URL in it is masked: it may contain a password.
 fn explain(error: &clap::Error) -> ExitCode {
     let (mut text, is_mistake) = (error.render().to_string(), error.use_stderr());
     for typed in std::env::args() {
@@ -201,7 +217,11 @@ fn explain(error: &clap::Error) -> ExitCode {
             text = text.replace(typed.get(start..).unwrap_or_default(), "URL");
         }
     }
-    let written = if is_mistake { std::io::stderr().write_all(text.as_bytes()) } else { output::write(&text) };
+    let written = if is_mistake {
+        std::io::stderr().write_all(text.as_bytes())
+    } else {
+        output::write(&text)
+    };
     match error.kind() {
         _ if written.is_err() => ExitCode::FAILURE,
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
@@ -217,7 +237,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// How much the log says, from `KOLA_LOG`.
+/// Parses `KOLA_LOG`.
 fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
     match text.trim().to_ascii_lowercase().as_str() {
         "off" => Ok(LevelFilter::OFF),
@@ -226,48 +246,63 @@ fn log_level(text: &str) -> anyhow::Result<LevelFilter> {
         "info" => Ok(LevelFilter::INFO),
         "debug" => Ok(LevelFilter::DEBUG),
         "trace" => Ok(LevelFilter::TRACE),
-        _ => bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace"),
+        _ => {
+            bail!("KOLA_LOG: {text:?} is no level; use one of off, error, warn, info, debug, trace")
+        }
     }
 }
 
-/// The log goes to standard error, so that standard output stays what a command answers.
+/// The log goes to standard error: standard output is for a command's answer only.
 fn start_log() -> anyhow::Result<()> {
     let level = log_level(&std::env::var_os("KOLA_LOG").unwrap_or_default().to_string_lossy())?;
-    // Whatever is asked for: the database's driver logs the parameters of statements, which may be secret.
-    let said = Targets::new().with_default(level).with_target("tokio_postgres", level.min(LevelFilter::WARN));
+    // Never below a warning: the database driver logs the parameters of statements, which may be
+    // secret.
+    let filter = Targets::new()
+        .with_default(level)
+        .with_target("tokio_postgres", level.min(LevelFilter::WARN));
     let colours = std::io::stderr().is_terminal();
-    // A line that cannot be written is lost: to complain about it there would be a panic.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).log_internal_errors(false);
-    tracing_subscriber::registry().with(lines.with_filter(said)).init();
+    // A line that cannot be written is lost: reporting that on standard error would panic.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     Ok(())
 }
 
-/// The database, and the market of a new one.
+/// The database that a command works on, and the market of a new one.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Target {
     database: Database,
     market: Option<PathBuf>,
 }
 
-impl Place {
+impl Target {
+    /// A database; a new one gets the market that is shipped.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database, market: None }
+    }
+
     /// A database in a file.
     #[must_use]
     pub const fn file(path: PathBuf) -> Self {
         Self { database: Database::Sqlite(path), market: None }
     }
 
-    /// Whether the database is there and has a schema.
+    /// Whether the database exists and has a schema.
     fn is_made(&self) -> Result<bool, StoreError> {
         if let Database::Sqlite(path) = &self.database
-            && !file::is_there(path)?
+            && !file::exists(path)?
         {
             return Ok(false);
         }
-        let version = self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
+        let version =
+            self.database.open_as_it_is().and_then(|mut sql| migrate::version(sql.as_mut()));
         Ok(version? > 0)
     }
 
-    /// A connection to the database; makes it, or brings it up to date.
+    /// Connects to the database. Creates it, or migrates it to the current schema.
     fn open(&self) -> anyhow::Result<Box<dyn Sql>> {
         let cannot = || format!("cannot open {}", self.database);
         let is_ignored = self.market.is_some() && self.is_made().with_context(cannot)?;
@@ -282,44 +317,65 @@ impl Place {
         Ok(sql)
     }
 
-    /// A connection to a database that must be there already.
+    /// Connects to a database that must exist already.
     fn open_existing(&self) -> anyhow::Result<Box<dyn Sql>> {
         if !self.is_made().with_context(|| format!("cannot open {}", self.database))? {
-            bail!("there is no database of kola's at {}; `kola serve` or `kola merchant create` makes one", self.database);
+            bail!(
+                "there is no database of kola's at {}; `kola serve` or `kola merchant create` makes one",
+                self.database
+            );
         }
         self.open()
     }
 
-    /// Reads to the end, on a database that is up to date.
-    fn read<T>(&self, read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>) -> anyhow::Result<T> {
+    /// Reads from a database that must exist already.
+    fn read_existing<T>(
+        &self,
+        read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
+    ) -> anyhow::Result<T> {
+        drop(self.open_existing()?);
+        self.read(read)
+    }
+
+    /// Reads from a database that has the current schema.
+    fn read<T>(
+        &self,
+        read: impl AsyncFnOnce(Queries) -> Result<T, StoreError>,
+    ) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(async { read(self.database.queries()?).await })?)
     }
 
-    /// After so long every payment that was being decided has been, or never will be.
+    /// How long a batch can take at most: whatever was being decided that long ago is committed or
+    /// was given up.
     const fn longest_batch(&self) -> Duration {
         self.database.longest_batch()
     }
 
-    /// Runs one command on its own lane, on a database that is up to date; works beside a running server.
-    fn run_once(&self, command: Command) -> anyhow::Result<Answer> {
-        // Only what clients and workers ask for depends on what is set for a server.
+    /// Runs one command on a lane of its own, on a database that has the current schema. A server
+    /// may be running on the same database.
+    fn run_once(&self, command: Command) -> anyhow::Result<Output> {
+        // Only commands of clients and jobs depend on the server's settings.
         let settings = Settings::default();
-        let mut lane = Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
+        let mut lane =
+            Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
         let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
         Ok(outcome?)
     }
 
-    /// As [`Place::run_once`], for what has an id: where there is no such thing it says so, and else what the error is about.
-    fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Answer> {
+    /// Like [`Target::run_once`], for a command about one object: the error names the object, or
+    /// says that it does not exist.
+    fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Output> {
         self.run_once(command).map_err(|error| match error.downcast_ref::<Failure>() {
-            Some(Failure::Rejected(reasons)) if reasons.contains(&Rejection::NotFound) => anyhow::anyhow!(none(what, id)),
+            Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
+                anyhow::anyhow!(not_found(what, id))
+            }
             _ => error.context(format!("{what} {id}")),
         })
     }
 }
 
-/// That there is no such thing, and where to look for its id.
-fn none(what: &str, id: impl Display) -> String {
+/// The message for an object that does not exist. It names the command that lists the ids.
+fn not_found(what: &str, id: impl Display) -> String {
     format!("there is no {what} {id}: `kola {what} list` has their ids")
 }

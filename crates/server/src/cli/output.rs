@@ -1,11 +1,11 @@
-//! What a command answers: text for people, with `--json` one document for a program. Either is written whole, or it is told
-//! that it was not; nothing here panics.
+//! What a command answers: text for people, with `--json` one document for a program. Either is
+//! written whole, or it is told that it was not; nothing here panics.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::time::Timestamp;
+use domain::kernel::time::Timestamp;
 use serde_json::Value;
 
 /// Whether `--json` was given: like standard output itself, the process has it once.
@@ -16,7 +16,8 @@ pub fn answer_in_json() {
     IN_JSON.store(true, Ordering::Relaxed);
 }
 
-/// Whoever read the answer went away, which is no failure: the pipe of `kola wallet list | head -1`.
+/// Whoever read the answer went away, which is no failure: the pipe of `kola wallet list | head
+/// -1`.
 #[derive(thiserror::Error, Debug)]
 #[error("nobody reads the answer")]
 pub struct NobodyReads;
@@ -62,8 +63,12 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 /// When it cannot be written: what was done stands, so the error says it.
 pub fn done(json: &Value, text: &str) -> anyhow::Result<()> {
     let answer = chosen(json, text);
-    write(&answer)
-        .map_err(|error| anyhow::anyhow!("it was done, but the answer cannot be written ({error}): {}", answer.trim_end()))
+    write(&answer).map_err(|error| {
+        anyhow::anyhow!(
+            "it was done, but the answer cannot be written ({error}): {}",
+            answer.trim_end()
+        )
+    })
 }
 
 /// Shows a secret that is nowhere else.
@@ -79,15 +84,17 @@ pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "kola: {text}");
 }
 
-/// Rows in columns under their headings, each as wide as it needs to be. What begins with a digit stands to the right.
+/// Rows in columns under their headings, each as wide as it needs to be. What begins with a digit
+/// stands to the right.
 pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let widths = std::array::from_fn::<usize, N, _>(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
     });
     let numbers = std::array::from_fn::<bool, N, _>(|column| {
-        let is_number =
-            |text: &String| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+        let is_number = |text: &String| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+        };
         !rows.is_empty() && rows.iter().all(|row| is_number(&row[column]))
     });
     let mut text = String::new();
@@ -95,7 +102,11 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
         let mut line = String::new();
         for ((cell, width), number) in cells.iter().zip(widths).zip(numbers) {
             // Writing to a string cannot fail.
-            let _ = if number { write!(line, "{cell:>width$}  ") } else { write!(line, "{cell:<width$}  ") };
+            let _ = if number {
+                write!(line, "{cell:>width$}  ")
+            } else {
+                write!(line, "{cell:<width$}  ")
+            };
         }
         text.push_str(line.trim_end());
         text.push('\n');
@@ -107,7 +118,10 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 pub fn moment(time: Timestamp) -> String {
     let text = time.to_string();
     match text.split_once('T') {
-        Some((date, hours)) => format!("{date} {} UTC", hours.trim_end_matches('Z').split('.').next().unwrap_or_default()),
+        Some((date, hours)) => format!(
+            "{date} {} UTC",
+            hours.trim_end_matches('Z').split('.').next().unwrap_or_default()
+        ),
         None => text,
     }
 }

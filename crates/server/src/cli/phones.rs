@@ -2,17 +2,19 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use domain::book::PhonePrefix;
-use domain::names::Method;
+use domain::kernel::names::Method;
+use domain::tariff::{Effective, PhonePrefix};
 use serde_json::{Value, json};
 
-use super::Place;
-use super::arguments::{columns, country, dated, is_over, method, period, prefix};
-use super::output::{self, moment};
-use crate::clock;
-use crate::http::fields::{FromValue, Text};
-use crate::market::{Country, Digits};
-use crate::store::book::{self, NewPrefix};
+use crate::api::fields::{FromValue, Text};
+use crate::cli::arguments::{country, method, prefix};
+use crate::cli::tariff_rows::{
+    TariffRow, list, period, report_ended, since_and_until, with_period,
+};
+use crate::cli::{Target, output};
+use store::clock;
+use store::schema::market::{Country, Digits};
+use store::schema::tariff::{self, NewPrefix};
 
 #[derive(Subcommand)]
 pub enum Phones {
@@ -36,7 +38,8 @@ pub enum Phones {
         #[arg(long, value_parser = method)]
         method: Method,
     },
-    /// Take first digits from their operator from now on; a longer or shorter prefix may still tell whose a number is.
+    /// Take first digits from their operator from now on; a longer or shorter prefix may still tell
+    /// whose a number is.
     End {
         #[command(flatten)]
         which: Which,
@@ -54,51 +57,62 @@ pub struct Which {
 }
 
 impl Phones {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List { all } => list(place, all),
+            Self::List { all } => list(target, all, |tariff| &tariff.phone_prefixes),
             Self::Add { which, carrier, country, method } => {
                 let Which { prefix, digits } = which;
-                add(place, NewPrefix { prefix, digits, carrier: carrier.trim().to_owned(), country, method })
+                add(
+                    target,
+                    NewPrefix {
+                        prefix,
+                        digits,
+                        carrier: carrier.trim().to_owned(),
+                        country,
+                        method,
+                    },
+                )
             }
-            Self::End { which } => end(place, &which),
+            Self::End { which } => end(target, &which),
         }
     }
 }
 
-fn list(place: &Place, all: bool) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
-    let now = clock::now();
-    let rows: Vec<_> = book.phone_prefixes.iter().filter(|row| all || !is_over(row.effective, now)).collect();
-    let cells = rows.iter().map(|row| {
-        let [since, until] = columns(row.effective);
-        let (method, digits) = (row.method.as_str().to_owned(), row.digits.to_string());
-        [row.prefix.clone(), digits, method, row.country.clone(), since, until, row.carrier.clone()]
-    });
-    let head = ["prefix", "digits", "method", "country", "since", "until", "carrier"];
-    let text = output::table(head, &cells.collect::<Vec<_>>());
-    output::tell(&rows.iter().map(|row| as_json(row)).collect(), &text)
-}
+impl TariffRow<7> for PhonePrefix {
+    const HEAD: [&'static str; 7] =
+        ["prefix", "digits", "method", "country", "since", "until", "carrier"];
 
-fn as_json(row: &PhonePrefix) -> Value {
-    let fields = json!({
-        "prefix": row.prefix,
-        "digits": row.digits,
-        "carrier": row.carrier,
-        "country": row.country,
-        "payment_method": row.method.as_str(),
-    });
-    dated(fields, row.effective)
+    fn effective(&self) -> Effective {
+        self.effective
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let [since, until] = since_and_until(self.effective);
+        let (method, digits) = (self.method.as_str(), self.digits.to_string());
+        [&self.prefix, &digits, method, &self.country, &since, &until, &self.carrier]
+            .map(str::to_owned)
+    }
+
+    fn as_json(&self) -> Value {
+        let fields = json!({
+            "prefix": self.prefix,
+            "digits": self.digits,
+            "carrier": self.carrier,
+            "country": self.country,
+            "payment_method": self.method.as_str(),
+        });
+        with_period(fields, self.effective)
+    }
 }
 
 fn shown(row: &PhonePrefix) -> String {
-    let (prefix, digits, method, country) = (&row.prefix, row.digits, row.method.as_str(), &row.country);
+    let (prefix, digits, method, country) =
+        (&row.prefix, row.digits, row.method.as_str(), &row.country);
     format!("{prefix:<10}  {digits:>2} digits  {method:<16}  {country}  {}", row.carrier)
 }
 
-fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn add(target: &Target, new: NewPrefix) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     // As a request's names are: payers read it.
     let Ok(Text(carrier)) = Text::<255>::read(&json!(new.carrier)) else {
         bail!("a carrier's name has 1 to 255 characters that can be read as they are written");
@@ -107,16 +121,22 @@ fn add(place: &Place, new: NewPrefix) -> anyhow::Result<()> {
     if new.prefix.0.len() > new.digits.into() {
         bail!("numbers of {} digits cannot begin with {}", new.digits, new.prefix.0);
     }
-    let effective = book::add_prefix(sql.as_mut(), &new, clock::now())?;
+    let effective = tariff::add_prefix(sql.as_mut(), &new, clock::now())?;
     let (digits, method) = (new.digits.into(), new.method);
-    let row = PhonePrefix { prefix: new.prefix.0, digits, carrier: new.carrier, country: new.country.0, method, effective };
-    output::done(&as_json(&row), &format!("{}  {}", shown(&row), period(effective)))
+    let row = PhonePrefix {
+        prefix: new.prefix.0,
+        digits,
+        carrier: new.carrier,
+        country: new.country.0,
+        method,
+        effective,
+    };
+    output::done(&row.as_json(), &format!("{}  {}", shown(&row), period(effective)))
 }
 
-fn end(place: &Place, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
-    let again = book::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
-    let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
-    let json = json!({ "prefix": prefix.0, "digits": digits, "effective_again": again.map(|from| format!("{from:.6}")) });
-    output::done(&json, &format!("{}  {digits} digits  nobody's{until}", prefix.0))
+fn end(target: &Target, Which { prefix, digits }: &Which) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
+    let again = tariff::end_prefix(sql.as_mut(), prefix, *digits, clock::now())?;
+    let json = json!({ "prefix": prefix.0, "digits": digits });
+    report_ended(json, &format!("{}  {digits} digits  nobody's", prefix.0), again)
 }

@@ -2,17 +2,20 @@
 
 use anyhow::Context;
 use clap::Subcommand;
-use domain::currency::Currency;
-use domain::money::Decimal;
-use serde_json::json;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, Ratio};
+use domain::tariff::{Effective, Rate};
+use serde_json::{Value, json};
 
-use super::arguments::{columns, currency, dated, is_over};
-use super::{Place, output};
-use crate::clock;
-use crate::store::book::{self, NewRate};
+use crate::cli::arguments::currency;
+use crate::cli::tariff_rows::{TariffRow, list, since_and_until, with_period};
+use crate::cli::{Target, output};
+use store::clock;
+use store::schema::tariff::{self, NewRate};
 
-/// At most so many decimals of a rate are printed: the least rate has nine, and one that is set has 18 digits.
-const PLACES: u32 = 27;
+/// The most decimals of a rate that are printed: the smallest rate begins at the ninth decimal, and
+/// a rate has at most 18 digits.
+const DECIMALS_MAX: u32 = 27;
 
 #[derive(Subcommand)]
 pub enum Rates {
@@ -36,36 +39,43 @@ pub enum Rates {
 }
 
 impl Rates {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List { all } => list(place, all),
-            Self::Set { from, to, rate } => set(place, from, to, &rate),
+            Self::List { all } => list(target, all, |tariff| &tariff.rates),
+            Self::Set { from, to, rate } => set(target, from, to, &rate),
         }
     }
 }
 
-fn list(place: &Place, all: bool) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let book = place.read(async |queries| queries.book().await)?;
-    let now = clock::now();
-    let rows: Vec<_> = book.rates.iter().filter(|row| all || !is_over(row.effective, now)).collect();
-    let json = rows.iter().map(|row| {
-        let fields = json!({ "from": row.from.code(), "to": row.to.code(), "rate": row.rate.to_text(PLACES) });
-        dated(fields, row.effective)
-    });
-    let cells = rows.iter().map(|row| {
-        let [since, until] = columns(row.effective);
-        [format!("1 {} = {} {}", row.from, row.rate.to_text(PLACES), row.to), since, until]
-    });
-    let text = output::table(["rate", "since", "until"], &cells.collect::<Vec<_>>());
-    output::tell(&json.collect(), &text)
+impl TariffRow<3> for Rate {
+    const HEAD: [&'static str; 3] = ["rate", "since", "until"];
+
+    fn effective(&self) -> Effective {
+        self.effective
+    }
+
+    fn cells(&self) -> [String; 3] {
+        let [since, until] = since_and_until(self.effective);
+        [format!("1 {} = {} {}", self.from, self.rate.to_text(DECIMALS_MAX), self.to), since, until]
+    }
+
+    fn as_json(&self) -> Value {
+        with_period(as_json(self.from, self.to, self.rate), self.effective)
+    }
 }
 
-fn set(place: &Place, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
-    let mut sql = place.open_existing()?;
+fn as_json(from: Currency, to: Currency, rate: Ratio) -> Value {
+    json!({ "from": from.code(), "to": to.code(), "rate": rate.to_text(DECIMALS_MAX) })
+}
+
+fn set(target: &Target, from: Currency, to: Currency, rate: &str) -> anyhow::Result<()> {
+    let mut sql = target.open_existing()?;
     let rate = Decimal::parse(rate).context("the rate is not a number")?;
-    let rate = rate.to_ratio().filter(|rate| rate.num() > 0).context("a rate is above zero and has at most 18 digits")?;
-    book::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
-    let json = json!({ "from": from.code(), "to": to.code(), "rate": rate.to_text(PLACES) });
-    output::done(&json, &format!("1 {from} = {} {to}", rate.to_text(PLACES)))
+    let rate = rate
+        .to_ratio()
+        .filter(|rate| rate.num() > 0)
+        .context("a rate is above zero and has at most 18 digits")?;
+    tariff::set_rate(sql.as_mut(), &NewRate { from, to, rate }, clock::now())?;
+    let text = format!("1 {from} = {} {to}", rate.to_text(DECIMALS_MAX));
+    output::done(&as_json(from, to, rate), &text)
 }

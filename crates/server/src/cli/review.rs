@@ -2,13 +2,13 @@
 
 use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
-use domain::command::{Answer, Command};
-use domain::ids::ReviewId;
-use domain::review::{Resolution, Review};
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, Review};
+use domain::kernel::ids::ReviewId;
 use serde_json::json;
 
-use super::Place;
-use super::output::{self, moment};
+use crate::cli::Target;
+use crate::cli::output::{self, moment};
 
 #[derive(Subcommand)]
 pub enum Reviews {
@@ -22,8 +22,9 @@ pub enum Reviews {
         /// The payment completed or failed: for one without a final word.
         #[arg(long, group = "how", value_enum)]
         outcome: Option<Outcome>,
-        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside. A collection that failed and
-        /// was paid in full all the same is settled by the former, with its fees, and its invoice or order is paid.
+        /// Where money in suspense belongs: to the merchant's wallet, or back to the payer outside.
+        /// A collection that failed and was paid in full all the same is settled by the former,
+        /// with its fees, and its invoice or order is paid.
         #[arg(long, group = "how", value_enum)]
         to: Option<To>,
         /// What shows it: a statement, a ticket, a call.
@@ -45,17 +46,18 @@ pub enum To {
 }
 
 impl Reviews {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::List => list(place),
-            Self::Resolve { id, outcome, to, evidence } => resolve(place, ReviewId(id), outcome, to, evidence.trim()),
+            Self::List => list(target),
+            Self::Resolve { id, outcome, to, evidence } => {
+                resolve(target, ReviewId(id), outcome, to, evidence.trim())
+            }
         }
     }
 }
 
-fn list(place: &Place) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
-    let reviews = place.read(async |queries| queries.open_reviews().await)?;
+fn list(target: &Target) -> anyhow::Result<()> {
+    let reviews = target.read_existing(async |queries| queries.open_reviews().await)?;
     let json = reviews.iter().map(|(review, execution)| {
         json!({
             "id": review.id.0,
@@ -74,15 +76,32 @@ fn list(place: &Place) -> anyhow::Result<()> {
         let Review { id, merchant_id, kind, amount, reason, created_at, .. } = review;
         let suspense = format!("{amount} {}", amount.currency);
         let operation = execution.operation.as_str().to_owned();
-        let (id, merchant, reference) = (id.to_string(), merchant_id.to_string(), execution.reference_id.clone());
-        [id, merchant, moment(*created_at), kind.as_str().to_owned(), suspense, operation, reference, reason.clone()]
+        let (id, merchant, reference) =
+            (id.to_string(), merchant_id.to_string(), execution.reference_id.clone());
+        [
+            id,
+            merchant,
+            moment(*created_at),
+            kind.as_str().to_owned(),
+            suspense,
+            operation,
+            reference,
+            reason.clone(),
+        ]
     });
-    let head = ["id", "merchant", "since", "kind", "in suspense", "operation", "reference_id", "reason"];
+    let head =
+        ["id", "merchant", "since", "kind", "in suspense", "operation", "reference_id", "reason"];
     let text = output::table(head, &cells.collect::<Vec<_>>());
     output::tell(&json.collect(), if reviews.is_empty() { "no open reviews" } else { &text })
 }
 
-fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>, evidence: &str) -> anyhow::Result<()> {
+fn resolve(
+    target: &Target,
+    id: ReviewId,
+    outcome: Option<Outcome>,
+    to: Option<To>,
+    evidence: &str,
+) -> anyhow::Result<()> {
     if evidence.is_empty() {
         bail!("--evidence is empty");
     }
@@ -93,9 +112,9 @@ fn resolve(place: &Place, id: ReviewId, outcome: Option<Outcome>, to: Option<To>
         (None, Some(To::Payer)) => Resolution::ToPayer,
         (None, None) => bail!("say --outcome or --to"),
     };
-    drop(place.open_existing()?);
-    match place.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
-        Answer::Review(review) => {
+    drop(target.open_existing()?);
+    match target.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
+        Output::Review(review) => {
             let resolution = review.resolution.unwrap_or_default();
             let json = json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });
             output::done(&json, &format!("review {} is resolved: {resolution}", review.id))

@@ -6,35 +6,39 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::http::HeaderValue;
 use clap::Args;
-use domain::checkout::{NewCheckout, PageMode};
-use domain::command::{Answer, Command, Settings};
-use domain::currency::Currency;
-use domain::execution::Patience;
-use domain::ids::MerchantId;
-use domain::merchant::MerchantType;
-use domain::money::Decimal;
-use domain::party::{NewParty, Relationship};
-use domain::recipient::TransferLimits;
-use domain::session::Lifetimes;
-use domain::source::{NewItem, SourceType};
-use domain::time::minutes;
-use domain::wallet;
+use domain::decision::command::{Command, Output};
+use domain::decision::settings::{Deadlines, Lifetimes, Settings, TransferLimits};
+use domain::directory::create_party::NewParty;
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::money::Decimal;
+use domain::kernel::time::minutes;
+use domain::ledger::wallet;
+use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::edit_items::NewItem;
+use domain::sales::source::SourceType;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
-use super::merchant::{self, Created, opening_balance};
-use super::{Place, output};
+use crate::api::links::{draw_token, pay_path};
+use crate::cli::merchant::{self, Created, opening_balance};
+use crate::cli::{Target, output};
 use crate::config::{Config, RateLimit};
-use crate::http::links::{draw_token, pay_path};
-use crate::http::{cors, listen};
+use crate::net::{cors, listen};
 use crate::server::Server;
-use crate::store::{Database, installation};
+use store::Database;
+use store::schema::installation;
 
 /// Requests that are being answered when the server is told to stop have so long to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub struct Serve {
-    /// Address or name, and port; port 0 takes a free one, `:8080` listens on all IPv4 addresses of the machine.
+    /// Address or name, and port; port 0 takes a free one, `:8080` listens on all IPv4 addresses of
+    /// the machine.
     #[arg(long, env = "KOLA_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = listen_on)]
     listen: Listen,
     /// Where people reach this server, for links; without it, the address that it listens on.
@@ -43,27 +47,30 @@ pub struct Serve {
     /// The built-in sandbox provider takes so long to finish, in milliseconds.
     #[arg(long, env = "KOLA_SANDBOX_DELAY_MS", default_value_t = 1_000, value_name = "MS")]
     sandbox_delay_ms: u64,
-    /// How much one merchant may call, and one address ask for tokens: requests/seconds, as 600/60; no limit if not given.
+    /// How much one merchant may call, and one address ask for tokens: requests/seconds, as 600/60;
+    /// no limit if not given.
     #[arg(long, env = "KOLA_RATE_LIMIT", value_name = "N/SECONDS")]
     rate_limit: Option<RateLimit>,
-    /// The most connections that are open at once; the next one waits. Fewer where the system allows fewer open files.
+    /// The most connections that are open at once; the next one waits. Fewer where the system
+    /// allows fewer open files.
     #[arg(long, env = "KOLA_CONNECTIONS_MAX", default_value_t = 16_384, value_name = "N",
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     connections_max: usize,
-    /// A connection on which no request arrives, or whose client takes nothing of an answer, for so long is closed. A proxy in
-    /// front should close sooner.
+    /// A connection on which no request arrives, or whose client takes nothing of an answer, for so
+    /// long is closed. A proxy in front should close sooner.
     #[arg(long, env = "KOLA_IDLE_SECONDS", default_value_t = 75, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_seconds: u64,
-    /// Origins whose pages may call this server from a browser, with commas between them: https://shop.example. None if not
-    /// given.
+    /// Origins whose pages may call this server from a browser, with commas between them:
+    /// https://shop.example. None if not given.
     #[arg(long, env = "KOLA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = cors::origin)]
     cors_origins: Vec<HeaderValue>,
     /// How far ahead the `expires_at` of a session or a page may be, in days.
     #[arg(long, env = "KOLA_EXPIRY_MAX_DAYS", default_value_t = 366, value_name = "DAYS",
         value_parser = clap::value_parser!(i64).range(1..=3_650))]
     expiry_max_days: i64,
-    // At most a day, the least that `expiry_max_days` can be: a lifetime that nobody asked for is never too long.
+    // At most a day, the least that `expiry_max_days` can be: a lifetime that nobody asked for is
+    // never too long.
     /// How long a checkout session lives, in minutes.
     #[arg(long, env = "KOLA_CHECKOUT_MINUTES", default_value_t = 30, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
@@ -72,25 +79,29 @@ pub struct Serve {
     #[arg(long, env = "KOLA_PAYOUT_MINUTES", default_value_t = 15, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     payout_minutes: i64,
-    /// How long an execution call waits for the first outcome at the provider before it answers what is known, in
-    /// milliseconds.
+    /// How long an execution call waits for the first outcome at the provider before it answers
+    /// what is known, in milliseconds.
     // No longer than a provider is waited for (`dispatch::CALL`).
     #[arg(long, env = "KOLA_ANSWER_WITHIN_MS", default_value_t = 2_000, value_name = "MS",
         value_parser = clap::value_parser!(u64).range(1..=10_000))]
     answer_within_ms: u64,
-    /// How long a payer may take to confirm a card payment (3-D Secure) before it is canceled, in minutes.
+    /// How long a payer may take to confirm a card payment (3-D Secure) before it is canceled, in
+    /// minutes.
     #[arg(long, env = "KOLA_ACTION_MINUTES", default_value_t = 30, value_name = "MINUTES",
         value_parser = clap::value_parser!(i64).range(1..=1_440))]
     action_minutes: i64,
-    /// How long a payment may be without a final word of its provider before it is listed for review, in hours.
+    /// How long a payment may be without a final word of its provider before it is listed for
+    /// review, in hours.
     #[arg(long, env = "KOLA_REVIEW_AFTER_HOURS", default_value_t = 24, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=720))]
     review_after_hours: i64,
-    /// The most that a wallet may have, hold and await after a transfer from another merchant, in minor units of its currency.
+    /// The most that a wallet may have, hold and await after a transfer from another merchant, in
+    /// minor units of its currency.
     #[arg(long, env = "KOLA_TRANSFER_FILL_MAX", default_value_t = 100_000_000_000_000_000, value_name = "MINOR",
-        value_parser = clap::value_parser!(i64).range(1..=wallet::ROOM_MINOR))]
+        value_parser = clap::value_parser!(i64).range(1..=wallet::WALLET_LIMIT_MINOR))]
     transfer_fill_max: i64,
-    /// Of how many parties an hour, of which it was not told before, a merchant is told who receives a transfer to them.
+    /// Of how many parties an hour, of which it was not told before, a merchant is told who
+    /// receives a transfer to them.
     #[arg(long, env = "KOLA_TRANSFER_RECIPIENTS_PER_HOUR", default_value_t = 1_000, value_name = "N",
         value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     transfer_recipients_per_hour: i64,
@@ -112,9 +123,9 @@ struct Listen {
 fn listen_on(text: &str) -> Result<Listen, String> {
     let text = text.trim();
     let complete = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
-    let addresses = complete
-        .to_socket_addrs()
-        .map_err(|error| format!("use an address or a name, and a port, like 127.0.0.1:8080: {error}"))?;
+    let addresses = complete.to_socket_addrs().map_err(|error| {
+        format!("use an address or a name, and a port, like 127.0.0.1:8080: {error}")
+    })?;
     let mut addresses: Vec<SocketAddr> = addresses.collect();
     // Clients that are given 127.0.0.1 for `localhost` find it, too.
     addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -143,31 +154,52 @@ impl Listen {
 /// Where this machine reaches a server that listens there.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
     }
     address
 }
 
 fn public_url(text: &str) -> Result<String, String> {
-    let host = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '"' | '<' | '>');
+    let host = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .unwrap_or_default();
+    let odd =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '"' | '<' | '>');
     if host.is_empty() || host.starts_with('/') || text.contains(odd) {
         return Err("use http:// or https:// and a host".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// `serve` alone, as if it had been typed.
+#[derive(clap::Parser)]
+struct Alone {
+    #[command(flatten)]
+    serve: Serve,
+}
+
 impl Default for Serve {
+    /// The defaults and the environment.
     fn default() -> Self {
-        // The same defaults, and the environment, as if `serve` had been typed.
-        #[derive(clap::Parser)]
-        struct Alone {
-            #[command(flatten)]
-            serve: Serve,
-        }
-        let matches = super::prepared(<Alone as clap::CommandFactory>::command()).get_matches_from(["kola"]);
-        <Alone as clap::FromArgMatches>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).serve
+        let matches = crate::cli::prepared(<Alone as clap::CommandFactory>::command())
+            .get_matches_from(["kola"]);
+        <Alone as clap::FromArgMatches>::from_arg_matches(&matches)
+            .unwrap_or_else(|error| error.exit())
+            .serve
     }
+}
+
+/// A server that is ready to answer requests.
+pub struct Started {
+    pub server: Server,
+    pub listener: TcpListener,
+    pub address: SocketAddr,
+    welcome: String,
 }
 
 impl Serve {
@@ -178,14 +210,16 @@ impl Serve {
             payout_us: minutes(self.payout_minutes),
             max_days: self.expiry_max_days,
         };
-        let patience = Patience {
+        let deadlines = Deadlines {
             deadline_us: minutes(self.review_after_hours.saturating_mul(60)),
             action_us: minutes(self.action_minutes),
         };
-        let transfers =
-            TransferLimits { fill_minor: self.transfer_fill_max, recipients_per_hour: self.transfer_recipients_per_hour };
+        let transfers = TransferLimits {
+            fill_minor: self.transfer_fill_max,
+            recipients_per_hour: self.transfer_recipients_per_hour,
+        };
         Config {
-            settings: Settings { lifetimes, patience, transfers },
+            settings: Settings { lifetimes, deadlines, transfers },
             answer_within: Duration::from_millis(self.answer_within_ms),
             sandbox_delay: Duration::from_millis(self.sandbox_delay_ms),
             batch_max: self.batch_max,
@@ -198,35 +232,75 @@ impl Serve {
         }
     }
 
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
-        let mut config = self.config();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = place.database.kind(), at = %place.database, "starting");
+    /// The settings by the names of their environment variables; the environment of the process is
+    /// not read. For a server inside another program.
+    ///
+    /// # Errors
+    /// When there is no such setting, or it has no such value.
+    pub fn from_settings(settings: &[(&str, &str)]) -> Result<Self, clap::Error> {
+        let mut command = <Alone as clap::CommandFactory>::command();
+        let mut typed = vec!["kola".to_owned()];
+        for (name, value) in settings {
+            let argument = command
+                .get_arguments()
+                .find(|argument| argument.get_env().is_some_and(|variable| variable == *name));
+            match argument.and_then(clap::Arg::get_long) {
+                Some(option) => typed.push(format!("--{option}={value}")),
+                None => {
+                    let message = format!("`serve` has no setting {name}");
+                    return Err(command.error(clap::error::ErrorKind::UnknownArgument, message));
+                }
+            }
+        }
+        let matches =
+            command.mut_args(|argument| argument.env(None::<&str>)).try_get_matches_from(typed)?;
+        Ok(<Alone as clap::FromArgMatches>::from_arg_matches(&matches)?.serve)
+    }
+
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let listener = runtime.block_on(async { self.listen.bind() })?;
-        let address = listener.local_addr()?;
-        config.public_url = self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
-        let welcome = welcome(place, reachable(address), &config.public_url)?;
-        let stores = place.database.stores().with_context(|| format!("cannot open {}", place.database))?;
+        let Started { server, listener, address, welcome } = self.start(target, &runtime)?;
         runtime.block_on(async {
-            let server = Server::start(&place.database, stores, config).await?;
             let stop = stop_signal();
             // It serves, whether or not anybody reads that it does.
-            if let Err(error) = output::write(&format!("{welcome}kola listening on http://{address}\n")) {
+            if let Err(error) =
+                output::write(&format!("{welcome}kola listening on http://{address}\n"))
+            {
                 tracing::warn!(%error, %address, "listening; standard output cannot be written");
             }
             tracing::info!(%address, public_url = server.app().config.public_url, "listening");
             server.run(listener, stop, DRAIN).await
         })
     }
+
+    /// Opens the listener and the database, and starts the lanes and workers on the runtime. The
+    /// credentials of the first merchant of an empty database are printed. Never within a runtime.
+    ///
+    /// # Errors
+    /// When the address or the database cannot be had.
+    pub fn start(self, target: &Target, runtime: &Runtime) -> anyhow::Result<Started> {
+        let mut config = self.config();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = target.database.kind(), at = %target.database, "starting");
+        let listener = runtime.block_on(async { self.listen.bind() })?;
+        let address = listener.local_addr()?;
+        config.public_url =
+            self.public_url.unwrap_or_else(|| format!("http://{}", reachable(address)));
+        let welcome = welcome(target, reachable(address), &config.public_url)?;
+        let stores =
+            target.database.stores().with_context(|| format!("cannot open {}", target.database))?;
+        let server = runtime.block_on(Server::start(&target.database, stores, config))?;
+        Ok(Started { server, listener, address, welcome })
+    }
 }
 
-/// Resolves when the process is told to stop. It listens from the call on, so that who has read that the server is there can
-/// stop it.
+/// Resolves when the process is told to stop. It listens from the call on, so that who has read
+/// that the server is there can stop it.
 fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::hangup())?)))
+        signal(SignalKind::terminate())
+            .and_then(|terminate| Ok((terminate, signal(SignalKind::hangup())?)))
     };
     // Asked now: a terminal that has hung up is none any more.
     #[cfg(unix)]
@@ -256,27 +330,35 @@ fn stop_signal() -> impl Future<Output = ()> {
     }
 }
 
-/// Whether somebody started this process at a terminal, whose end SIGHUP is then. A service has none, nor has what `nohup`
-/// keeps running.
+/// Whether somebody started this process at a terminal, whose end SIGHUP is then. A service has
+/// none, nor has what `nohup` keeps running.
 #[cfg(unix)]
 fn has_terminal() -> bool {
     use std::io::IsTerminal as _;
-    std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
 }
 
 /// What a start says, once the first merchant of an empty database is made and its secret shown.
-fn welcome(place: &Place, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
+fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Result<String> {
     let docs = format!("Read and try the API: {public_url}/docs\n");
-    let Some(created) = first_merchant(place)? else {
-        let program = program_on(place);
-        return Ok(format!("{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"));
+    let Some(created) = first_merchant(target)? else {
+        let program = program_on(target);
+        return Ok(format!(
+            "{docs}New credentials: {program} merchant create-key --merchant ID, or merchant create\n"
+        ));
     };
     // Its secret is shown once: before anything else can fail.
-    if let Err(error) = created.show_or_undo(place, &created.as_json(false), &introduction(&created, address, &program())) {
-        installation::give_back_first_merchant(place.open()?.as_mut())?;
+    if let Err(error) = created.show_or_undo(
+        target,
+        &created.as_json(false),
+        &introduction(&created, address, &program()),
+    ) {
+        installation::give_back_first_merchant(target.open()?.as_mut())?;
         return Err(error);
     }
-    let page = created.fund(place).and_then(|()| sample_page(place, created.merchant.id));
+    let page = created.fund(target).and_then(|()| sample_page(target, created.merchant.id));
     Ok(match page {
         Ok(token) => format!("{docs}A payment page: {public_url}{}\n\n", pay_path(&token)),
         Err(error) => format!("{docs}The merchant has no money or payment page yet: {error:#}\n\n"),
@@ -287,12 +369,12 @@ fn welcome(place: &Place, address: SocketAddr, public_url: &str) -> anyhow::Resu
 ///
 /// # Errors
 /// When the database cannot be opened or written: then the next process that asks makes one.
-pub fn first_merchant(place: &Place) -> anyhow::Result<Option<Created>> {
-    let mut sql = place.open()?;
+pub fn first_merchant(target: &Target) -> anyhow::Result<Option<Created>> {
+    let mut sql = target.open()?;
     if !installation::claim_first_merchant(sql.as_mut())? {
         return Ok(None);
     }
-    match merchant::create(place, "Sandbox merchant", MerchantType::Organization, None, true) {
+    match merchant::create(target, "Sandbox merchant", MerchantType::Organization, None, true) {
         Ok(created) => Ok(Some(created)),
         Err(error) => {
             installation::give_back_first_merchant(sql.as_mut())?;
@@ -307,9 +389,9 @@ fn program() -> String {
 }
 
 /// The same for what is about this database.
-fn program_on(place: &Place) -> String {
+fn program_on(target: &Target) -> String {
     // Another database's URL may have a password.
-    match &place.database {
+    match &target.database {
         Database::Sqlite(path) if path.as_os_str() != "kola.db" => {
             format!("{} --database sqlite:{}", program(), path.display())
         }
@@ -318,11 +400,18 @@ fn program_on(place: &Place) -> String {
 }
 
 /// A page for a payer to look at, of the new merchant. Answers its token.
-fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
+fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> {
     let currency = Currency::parse("USD").context("USD is no currency")?;
-    let amount = Decimal::parse("19.50").and_then(|amount| amount.to_money(currency).ok()).context("19.50 is no amount")?;
+    let amount = Decimal::parse("19.50")
+        .and_then(|amount| amount.to_money(currency).ok())
+        .context("19.50 is no amount")?;
     let new = NewCheckout {
-        party: NewParty { fullname: "Ama Kollie".into(), phone: "231880000001".into(), email: None, country_code: None },
+        party: NewParty {
+            fullname: "Ama Kollie".into(),
+            phone: "231880000001".into(),
+            email: None,
+            country_code: None,
+        },
         relationship: Relationship::Customer,
         counterparty_id: None,
         kind: SourceType::Order,
@@ -337,16 +426,17 @@ fn sample_page(place: &Place, merchant: MerchantId) -> anyhow::Result<String> {
         expires_at: None,
         token: draw_token()?,
     };
-    match place.run_once(Command::CreateCheckout(merchant, new))? {
-        Answer::Checkout(checkout) => Ok(checkout.config.token),
+    match target.run_once(Command::CreateCheckout(merchant, new))? {
+        Output::Checkout(checkout) => Ok(checkout.config.token),
         other => bail!("unexpected answer {other:?}"),
     }
 }
 
 fn introduction(created: &Created, address: SocketAddr, program: &str) -> String {
     let Created { merchant, client_id, client_secret, wallets } = created;
-    let wallets =
-        wallets.iter().map(|(id, currency)| format!("  wallet         {id}: {} {currency}\n", opening_balance(*currency)));
+    let wallets = wallets.iter().map(|(id, currency)| {
+        format!("  wallet         {id}: {} {currency}\n", opening_balance(*currency))
+    });
     format!(
         "The database was empty, so here is a sandbox merchant. Its secret is shown only now:
 
@@ -374,7 +464,10 @@ mod tests {
     fn what_nobody_sets_is_the_same_for_a_server_and_for_a_demo() {
         let (typed, default) = (Serve::default().config(), Config::default());
         assert_eq!(typed.settings, default.settings);
-        assert_eq!((typed.answer_within, typed.sandbox_delay), (default.answer_within, default.sandbox_delay));
+        assert_eq!(
+            (typed.answer_within, typed.sandbox_delay),
+            (default.answer_within, default.sandbox_delay)
+        );
         assert_eq!((typed.idle_max, typed.batch_max), (default.idle_max, default.batch_max));
     }
 }

@@ -2,16 +2,17 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use domain::command::{Answer, Command};
-use domain::ids::{MerchantId, WalletId};
-use domain::money::{AmountFault, Decimal, Money};
-use domain::wallet::WalletStatus;
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::{MerchantId, WalletId};
+use domain::kernel::money::{AmountFault, Decimal, Money};
+use domain::ledger::wallet::{Wallet as WalletRow, WalletStatus};
 use serde_json::{Value, json};
 
-use super::{Place, merchant, output};
-use crate::clock;
+use crate::cli::{Target, merchant, not_found, output};
 use crate::engine::Failure;
-use crate::store::lists::{Page, WalletFilter};
+use store::clock;
+use store::reads::pages::Page;
+use store::reads::wallets::WalletFilter;
 
 #[derive(Subcommand)]
 pub enum Wallet {
@@ -23,7 +24,8 @@ pub enum Wallet {
         /// How much, in the wallet's currency: 1000.00.
         #[arg(long)]
         amount: String,
-        /// Names this funding: under one key it happens once, however often it is tried. Without it one is drawn and told.
+        /// Names this funding: under one key it happens once, however often it is tried. Without it
+        /// one is drawn and told.
         #[arg(long, value_name = "KEY", value_parser = key)]
         key: Option<String>,
     },
@@ -47,7 +49,11 @@ pub enum Wallet {
 fn key(text: &str) -> Result<String, String> {
     let text = text.trim();
     let plain = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    if plain { Ok(text.to_owned()) } else { Err("use 1 to 64 letters, digits and signs, without blanks".to_owned()) }
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits and signs, without blanks".to_owned())
+    }
 }
 
 fn status(text: &str) -> Result<WalletStatus, String> {
@@ -55,19 +61,20 @@ fn status(text: &str) -> Result<WalletStatus, String> {
 }
 
 impl Wallet {
-    pub fn run(self, place: &Place) -> anyhow::Result<()> {
+    pub fn run(self, target: &Target) -> anyhow::Result<()> {
         match self {
-            Self::Fund { wallet, amount, key } => fund(place, WalletId(wallet), &amount, key),
-            Self::List { merchant } => list(place, merchant.map(MerchantId)),
-            Self::Status { wallet, status } => set_status(place, WalletId(wallet), status),
+            Self::Fund { wallet, amount, key } => fund(target, WalletId(wallet), &amount, key),
+            Self::List { merchant } => list(target, merchant.map(MerchantId)),
+            Self::Status { wallet, status } => set_status(target, WalletId(wallet), status),
         }
     }
 }
 
-fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyhow::Result<()> {
-    let wallet = find(place, id)?;
+fn fund(target: &Target, id: WalletId, amount: &str, key: Option<String>) -> anyhow::Result<()> {
+    let wallet = find(target, id)?;
     let amount = Decimal::parse(amount).context("--amount is not a number")?;
-    let amount = amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
+    let amount =
+        amount.to_money(wallet.currency).map_err(|fault| explain(fault, wallet.currency.code()))?;
     let key = match key {
         Some(key) => key,
         None => {
@@ -77,10 +84,10 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
             key
         }
     };
-    let funded = place.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
+    let funded = target.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
         match error.downcast_ref::<Failure>() {
             // It is known that nothing was done, and the same would be refused again.
-            Some(Failure::Rejected(_)) => error,
+            Some(Failure::Refused(_)) => error,
             _ => error.context(format!(
                 "to try the same again, be it that the money arrived after all, say `--key {key}`: it is given once"
             )),
@@ -94,27 +101,34 @@ fn fund(place: &Place, id: WalletId, amount: &str, key: Option<String>) -> anyho
         "held": held(&wallet).to_string(),
         "key": key,
     });
-    let text =
-        format!("wallet {id} has {} {} available; the key of this funding is {key}", wallet.available(), wallet.currency);
+    let text = format!(
+        "wallet {id} has {} {} available; the key of this funding is {key}",
+        wallet.available(),
+        wallet.currency
+    );
     output::done(&json, &text)
 }
 
-fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
-    drop(place.open_existing()?);
+fn list(target: &Target, only: Option<MerchantId>) -> anyhow::Result<()> {
+    drop(target.open_existing()?);
     let merchants = match only {
         Some(id) => {
-            let found = place.read(async |queries| queries.merchant(id).await)?;
-            vec![found.with_context(|| super::none("merchant", id))?.id]
+            let found = target.read(async |queries| queries.merchant(id).await)?;
+            vec![found.with_context(|| not_found("merchant", id))?.id]
         }
-        None => merchant::all(place)?.into_iter().map(|merchant| merchant.id).collect(),
+        None => merchant::all(target)?.into_iter().map(|merchant| merchant.id).collect(),
     };
     let mut wallets = vec![];
     for id in merchants {
-        wallets.extend(of_merchant(place, id)?);
+        wallets.extend(of_merchant(target, id)?);
     }
     let cells = wallets.iter().map(|wallet| {
         let owner = format!("{} {}", wallet.owner_type.as_str(), wallet.owner_id);
-        let (id, merchant, status) = (wallet.id.to_string(), wallet.merchant_id.to_string(), wallet.status.as_str().to_owned());
+        let (id, merchant, status) = (
+            wallet.id.to_string(),
+            wallet.merchant_id.to_string(),
+            wallet.status.as_str().to_owned(),
+        );
         let (available, held) = (wallet.available().to_string(), held(wallet).to_string());
         [id, merchant, owner, status, available, held, wallet.currency.code().to_owned()]
     });
@@ -123,7 +137,7 @@ fn list(place: &Place, only: Option<MerchantId>) -> anyhow::Result<()> {
     output::tell(&wallets.iter().map(as_json).collect(), &text)
 }
 
-fn as_json(wallet: &domain::wallet::Wallet) -> Value {
+fn as_json(wallet: &WalletRow) -> Value {
     json!({
         "id": wallet.id.0,
         "merchant_id": wallet.merchant_id.0,
@@ -138,11 +152,14 @@ fn as_json(wallet: &domain::wallet::Wallet) -> Value {
 }
 
 /// A merchant's wallets and those of its parties, oldest first.
-fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::wallet::Wallet>> {
-    let mut found = place.read(async |queries| {
-        let mut found: Vec<domain::wallet::Wallet> = vec![];
+fn of_merchant(target: &Target, id: MerchantId) -> anyhow::Result<Vec<WalletRow>> {
+    let mut found = target.read(async |queries| {
+        let mut found: Vec<WalletRow> = vec![];
         loop {
-            let page = Page { limit: merchant::LIST_STEP, after_id: found.last().map(|wallet| wallet.id.0) };
+            let page = Page {
+                limit: merchant::LIST_STEP,
+                after_id: found.last().map(|wallet| wallet.id.0),
+            };
             let more = queries.wallets(id, WalletFilter::default(), page).await?.rows;
             if more.is_empty() {
                 return Ok(found);
@@ -154,47 +171,61 @@ fn of_merchant(place: &Place, id: MerchantId) -> anyhow::Result<Vec<domain::wall
     Ok(found)
 }
 
-const fn held(wallet: &domain::wallet::Wallet) -> Money {
+const fn held(wallet: &WalletRow) -> Money {
     Money::new(wallet.held_minor, wallet.currency)
 }
 
-fn find(place: &Place, id: WalletId) -> anyhow::Result<domain::wallet::Wallet> {
-    drop(place.open_existing()?);
-    place.read(async |queries| queries.any_wallet(id).await)?.with_context(|| super::none("wallet", id))
+fn find(target: &Target, id: WalletId) -> anyhow::Result<WalletRow> {
+    drop(target.open_existing()?);
+    target
+        .read(async |queries| queries.any_wallet(id).await)?
+        .with_context(|| not_found("wallet", id))
 }
 
 fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
     match fault {
         AmountFault::NotPositive => anyhow::anyhow!("--amount must be above zero"),
-        AmountFault::TooManyDecimals { allowed } => anyhow::anyhow!("{currency} has {allowed} decimals"),
+        AmountFault::TooManyDecimals { allowed } => {
+            anyhow::anyhow!("{currency} has {allowed} decimals")
+        }
         AmountFault::TooLarge => anyhow::anyhow!("--amount is too large"),
     }
 }
 
-fn set_status(place: &Place, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
-    let before = find(place, id)?;
-    let has_open_credits = || place.read(async |queries| queries.has_open_credits(&before).await);
-    let set = |status, open_credits| place.run_once(Command::SetWalletStatus(id, status, open_credits));
+fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
+    let before = find(target, id)?;
+    let has_open_credits = || target.read(async |queries| queries.has_open_credits(&before).await);
+    let set =
+        |status, open_credits| target.run_once(Command::SetWalletStatus(id, status, open_credits));
     // Closed in one step, so that whoever interrupts this finds the wallet closed or as it was.
     let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
     let wallet = expect_wallet(set(status, is_closing && has_open_credits()?)?)?;
     if is_closing {
-        // What had read that it was open is given the time to end. Where that began something that could credit it, it is open
-        // again.
-        std::thread::sleep(place.longest_batch());
+        // What had read that it was open is given the time to end. Where that began something that
+        // could credit it, it is open again.
+        std::thread::sleep(target.longest_batch());
         if has_open_credits()? {
-            set(before.status, false).with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
-            bail!("wallet {id} is {} as before: a payment that may credit it was begun at the same moment", before.status);
+            set(before.status, false)
+                .with_context(|| format!("wallet {id} is CLOSED and could not be set back"))?;
+            bail!(
+                "wallet {id} is {} as before: a payment that may credit it was begun at the same moment",
+                before.status
+            );
         }
     }
     let held = held(&wallet);
-    let text = format!("wallet {id} is {}: {} {} available, {held} held", wallet.status, wallet.available(), wallet.currency);
+    let text = format!(
+        "wallet {id} is {}: {} {} available, {held} held",
+        wallet.status,
+        wallet.available(),
+        wallet.currency
+    );
     output::done(&as_json(&wallet), &text)
 }
 
-fn expect_wallet(answer: Answer) -> anyhow::Result<domain::wallet::Wallet> {
+fn expect_wallet(answer: Output) -> anyhow::Result<WalletRow> {
     match answer {
-        Answer::Wallet(wallet) => Ok(wallet),
+        Output::Wallet(wallet) => Ok(wallet),
         other => bail!("unexpected answer {other:?}"),
     }
 }

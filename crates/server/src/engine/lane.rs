@@ -1,35 +1,39 @@
-//! One batch after another: load, decide, persist, commit.
+//! A lane runs one batch after another: load, decide, persist, commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::{Command, Settings, Subject, decide};
-use domain::time::Timestamp;
-use domain::world::{Halt, IDS_PER_COMMAND, IdBlock, Key, World};
+use domain::decision::command::Command;
+use domain::decision::decide::decide;
+use domain::decision::prefetch::LockKey;
+use domain::decision::settings::Settings;
+use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
+use domain::kernel::time::Timestamp;
 
-use super::pause::{Pause, RealPause};
-use super::{Failure, Outcome};
-use crate::store::{Store, StoreError};
+use crate::engine::pause::{Pause, RealPause};
+use crate::engine::{Failure, Outcome};
+use store::{Store, StoreError};
 
-/// Ids reserved at a time. What is left of a block when a process ends is never used.
+/// How many ids are reserved at a time. The rest of a block is never used when a process ends.
 const ID_BLOCK: i64 = 10_000;
-/// A batch that the database refuses is run again from nothing so often; then each command by itself.
+/// How often a batch is run that the database refuses. After that each command runs by itself.
 const BATCH_TRIES: usize = 3;
-/// A command that looks like a fault of ours is decided again so often.
-const FAULT_TRIES: usize = 2;
-/// A decision reads fewer rows than this: more would be a loop.
+/// How often a command is decided again, by itself, when its decision found inconsistent rows.
+const INCONSISTENT_TRIES: usize = 2;
+/// A decision reads fewer rows than this. More would be an endless loop.
 const MAX_LOADS: usize = 256;
-/// What a batch lacks is loaded in fewer rounds than this, and what others changed meanwhile decided again.
+/// A batch is decided within fewer rounds than this, each of which loads missing rows or repeats
+/// the decisions on rows that others changed.
 const MAX_ROUNDS: usize = 64;
-/// A commit whose answer was lost is asked about for so long.
-const UNKNOWN_FOR: Duration = Duration::from_secs(3);
-/// Between two questions.
-const UNKNOWN_PAUSE: Duration = Duration::from_millis(200);
-/// Before a database that is away is tried again.
-const AWAY_PAUSE: Duration = Duration::from_millis(50);
-/// A batch that took longer is not tried again: its callers have waited enough.
-const TRY_FOR: Duration = Duration::from_secs(3);
+/// How long the lane tries to find out whether a commit without an answer was done.
+const FIND_OUT_MAX: Duration = Duration::from_secs(3);
+/// The pause between two tries to find out.
+const FIND_OUT_PAUSE: Duration = Duration::from_millis(200);
+/// The pause before the next try when the database cannot be reached.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(50);
+/// A batch that took longer than this is not tried again: its callers would time out.
+const RETRY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Runs batches of commands on a store.
 pub struct Lane<S> {
@@ -41,244 +45,286 @@ pub struct Lane<S> {
     id_block: i64,
 }
 
-/// What became of a batch that did not fail.
-enum Done {
-    /// It is on disk.
+/// The end of a batch that was not rolled back.
+enum BatchEnd {
     Committed(Vec<Outcome>),
-    /// Its commit had no answer, and none was to be had since.
+    /// The commit had no answer, and the lane could not find out whether it was done.
     Unknown,
 }
 
 impl<S: Store> Lane<S> {
-    /// A lane on a store.
-    pub fn new(store: S, settings: Settings, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
+    pub fn new(
+        store: S,
+        settings: Settings,
+        clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> Self {
         let pause = Arc::new(RealPause::default());
         Self { store, settings, clock, pause, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
     }
 
-    /// A lane for a few commands: it reserves no more ids than they need.
+    /// Makes it a lane for a few commands: it reserves no more ids than one command needs.
     #[must_use]
     pub fn short_lived(self) -> Self {
         Self { id_block: IDS_PER_COMMAND, ..self }
     }
 
-    /// A lane that waits otherwise: in a simulation time passes only where it is told to.
+    /// Replaces how the lane waits. In the simulator, time is virtual.
     #[must_use]
     pub fn pausing(self, pause: Arc<dyn Pause>) -> Self {
         Self { pause, ..self }
     }
 
-    /// The store.
     pub const fn store(&self) -> &S {
         &self.store
     }
 
-    /// Runs a batch: one transaction, one commit. The outcomes are in the order of the commands, and on disk.
+    /// Runs a batch in one transaction. When it returns, the outcomes are on disk; they are in the
+    /// order of the commands.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
-        let begun = self.pause.elapsed();
+        let start = self.pause.elapsed();
         for attempt in 1..=BATCH_TRIES {
-            match self.guarded(commands) {
-                Ok(Done::Committed(outcomes)) => return self.sure(commands, outcomes),
-                Ok(Done::Unknown) => return all(&Failure::Unknown),
+            match self.run_once(commands) {
+                Ok(BatchEnd::Committed(outcomes)) => {
+                    return self.decide_inconsistent_again(commands, outcomes);
+                }
+                Ok(BatchEnd::Unknown) => return all(&Failure::Unknown),
                 Err(error) => {
-                    if matches!(error, StoreError::Misplaced { .. }) {
-                        // Whoever looks after the file says so.
+                    if matches!(error, StoreError::FileMoved { .. }) {
+                        // The watch of the database file logs it.
                         return all(&Failure::Unavailable(error.to_string()));
                     }
                     tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back");
                     if error.is_busy() {
-                        // It waited long already; so would each command by itself.
+                        // The batch waited for the lock already; so would each command by itself.
                         return all(&Failure::Unavailable("the database is busy".to_owned()));
                     }
-                    if error.is_away() {
-                        if attempt == BATCH_TRIES || self.waited(begun) > TRY_FOR {
-                            return all(&Failure::Unavailable("the database cannot be reached".to_owned()));
+                    if error.is_unavailable() {
+                        if attempt == BATCH_TRIES || self.since(start) > RETRY_WITHIN {
+                            return all(&Failure::Unavailable(
+                                "the database cannot be reached".to_owned(),
+                            ));
                         }
-                        self.pause.pause(AWAY_PAUSE);
+                        self.pause.pause(UNREACHABLE_PAUSE);
                     }
                 }
             }
         }
-        // One of them may be the cause: each by itself, so that the others are not refused for it.
-        commands.iter().map(|command| self.alone(command)).collect()
+        // One command may be the cause: each runs by itself, so that the others do not fail with it.
+        commands.iter().map(|command| self.run_single(command)).collect()
     }
 
-    /// What looks broken may be rows that were read at several points in time, while another process changed them. Nothing was
-    /// done, and nothing locked that would tell: the command is decided again from nothing, by itself, before it is called a
-    /// fault.
-    fn sure(&mut self, commands: &[Command], mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
-        if self.store.at_hand() {
+    /// Runs a command again, by itself, if its decision found inconsistent rows.
+    ///
+    /// On PostgreSQL the rows of a batch are read without locks at several points in time. Another
+    /// process may have changed some of them in between, and rows that the decision does not change
+    /// are never locked and compared. Only a command that fails on fresh rows, too, is a bug.
+    fn decide_inconsistent_again(
+        &mut self,
+        commands: &[Command],
+        mut outcomes: Vec<Outcome>,
+    ) -> Vec<Outcome> {
+        if self.store.is_local() {
             return outcomes;
         }
         for (command, outcome) in commands.iter().zip(&mut outcomes) {
-            for _ in 0..FAULT_TRIES {
+            for _ in 0..INCONSISTENT_TRIES {
                 if matches!(outcome, Err(Failure::Internal(_))) {
-                    *outcome = self.alone(command);
+                    *outcome = self.run_single(command);
                 }
             }
         }
         outcomes
     }
 
-    fn waited(&self, begun: Duration) -> Duration {
-        self.pause.elapsed().saturating_sub(begun)
+    fn since(&self, start: Duration) -> Duration {
+        self.pause.elapsed().saturating_sub(start)
     }
 
-    fn alone(&mut self, command: &Command) -> Outcome {
-        match self.guarded(std::slice::from_ref(command)) {
-            Ok(Done::Committed(outcomes)) => first(outcomes),
-            Ok(Done::Unknown) => Err(Failure::Unknown),
+    fn run_single(&mut self, command: &Command) -> Outcome {
+        match self.run_once(std::slice::from_ref(command)) {
+            Ok(BatchEnd::Committed(outcomes)) => first(outcomes),
+            Ok(BatchEnd::Unknown) => Err(Failure::Unknown),
             Err(error) => Err(Failure::Unavailable(error.to_string())),
         }
     }
 
-    /// A panic is a fault of ours in one command: the lane outlives it.
-    fn guarded(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
-        let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(commands)));
-        attempt.unwrap_or_else(|_| {
+    /// Runs a batch once. A panic rolls it back; the lane survives.
+    fn run_once(&mut self, commands: &[Command]) -> Result<BatchEnd, StoreError> {
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let end = self.transact(commands);
+            if end.is_err() {
+                self.store.rollback();
+            }
+            end
+        }));
+        end.unwrap_or_else(|_| {
             self.store.rollback();
             Err(StoreError::Panicked)
         })
     }
 
-    fn attempt(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
-        let done = self.transact(commands);
-        if done.is_err() {
-            self.store.rollback();
-        }
-        done
-    }
-
-    fn transact(&mut self, commands: &[Command]) -> Result<Done, StoreError> {
-        self.reserve(commands.len())?;
-        let subjects: Vec<Subject> = commands.iter().filter_map(Command::subject).collect();
-        let hints: Vec<Key> = commands.iter().flat_map(Command::hints).collect();
-        let mut world = self.store.open(self.ids, &subjects, &hints)?;
-        let outcomes =
-            if self.store.at_hand() { self.one_by_one(commands, &mut world)? } else { self.in_rounds(commands, &mut world)? };
+    fn transact(&mut self, commands: &[Command]) -> Result<BatchEnd, StoreError> {
+        self.reserve_ids(commands.len())?;
+        let lock_keys: Vec<LockKey> = commands.iter().filter_map(Command::lock_key).collect();
+        let hints: Vec<RowKey> = commands.iter().flat_map(Command::hints).collect();
+        let mut work = self.store.open(self.ids, &lock_keys, &hints)?;
+        let outcomes = if self.store.is_local() {
+            self.decide_loading(commands, &mut work)?
+        } else {
+            self.decide_in_rounds(commands, &mut work)?
+        };
         if domain::mutant!(AnswerBeforeCommit) && commands.len() > 4 {
             self.store.rollback();
-            return Ok(Done::Committed(outcomes));
+            return Ok(BatchEnd::Committed(outcomes));
         }
-        self.store.persist(&world)?;
+        self.store.persist(&work)?;
         match self.store.commit() {
             Ok(()) => {}
-            Err(StoreError::Unknown(_)) if domain::mutant!(UnknownIsDone) => {}
-            Err(StoreError::Unknown(error)) if domain::mutant!(UnknownIsUndone) => return Err(*error),
-            Err(StoreError::Unknown(error)) => match self.find_out(&error) {
+            Err(StoreError::CommitUnknown(_)) if domain::mutant!(UnknownIsDone) => {}
+            Err(StoreError::CommitUnknown(error)) if domain::mutant!(UnknownIsUndone) => {
+                return Err(*error);
+            }
+            Err(StoreError::CommitUnknown(error)) => match self.find_out(&error) {
                 Some(true) => {}
                 Some(false) => return Err(*error),
                 None => {
-                    // Rows with these ids may be on disk: they are given to no others.
-                    self.ids = world.ids;
-                    return Ok(Done::Unknown);
+                    // Rows with these ids may be on disk: the ids must not be used again.
+                    self.ids = work.ids;
+                    return Ok(BatchEnd::Unknown);
                 }
             },
             Err(error) => return Err(error),
         }
-        // Only now: a block that was reserved in a batch that was rolled back is not ours.
-        self.ids = world.ids;
-        Ok(Done::Committed(outcomes))
+        // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction, and
+        // a rollback gives it back.
+        self.ids = work.ids;
+        Ok(BatchEnd::Committed(outcomes))
     }
 
-    /// Where ids are reserved outside the transaction, all that a batch may need are reserved ahead.
-    fn reserve(&mut self, commands: usize) -> Result<(), StoreError> {
+    /// Reserves all ids that a batch may need, where they are reserved in a transaction of their own
+    /// (PostgreSQL).
+    fn reserve_ids(&mut self, commands: usize) -> Result<(), StoreError> {
         let needed = IDS_PER_COMMAND.saturating_mul(i64::try_from(commands).unwrap_or(i64::MAX));
-        if !self.store.at_hand() && self.ids.end - self.ids.next < needed {
-            // Enough for a while: what is left of a block is lost when the next batch needs more.
-            let block = if self.id_block == ID_BLOCK { needed.max(ID_BLOCK).saturating_mul(8) } else { needed };
+        if !self.store.is_local() && self.ids.end - self.ids.next < needed {
+            // Enough for many batches: the rest of a block is lost when a batch needs more than that.
+            let block = if self.id_block == ID_BLOCK {
+                needed.max(ID_BLOCK).saturating_mul(8)
+            } else {
+                needed
+            };
             self.ids = self.store.reserve_ids(block)?;
         }
         Ok(())
     }
 
-    /// Whether a commit without an answer was done: asked until there is an answer, but not for ever.
+    /// Finds out whether a commit without an answer was done. `None` when the database gives no
+    /// answer within [`FIND_OUT_MAX`].
     fn find_out(&mut self, error: &StoreError) -> Option<bool> {
         tracing::warn!(%error, "a commit has no answer");
-        let begun = self.pause.elapsed();
+        let start = self.pause.elapsed();
         loop {
             match self.store.is_committed() {
                 Ok(committed) => {
                     tracing::warn!(committed, "the commit that had no answer was found out about");
                     return Some(committed);
                 }
-                Err(error) if self.waited(begun) > UNKNOWN_FOR => {
+                Err(error) if self.since(start) > FIND_OUT_MAX => {
                     tracing::error!(%error, "a commit stays without an answer");
                     return None;
                 }
-                Err(_) => self.pause.pause(UNKNOWN_PAUSE),
+                Err(_) => self.pause.pause(FIND_OUT_PAUSE),
             }
         }
     }
 
-    /// Decides the commands in order; what one turns out to read is loaded at once, because the database is at hand.
-    fn one_by_one(&mut self, commands: &[Command], world: &mut World) -> Result<Vec<Outcome>, StoreError> {
-        commands.iter().map(|command| self.load_and_decide(command, world)).collect()
+    /// Decides the commands in order, and loads each missing row at once: the database is local, a
+    /// read takes microseconds.
+    fn decide_loading(
+        &mut self,
+        commands: &[Command],
+        work: &mut Workspace,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        commands.iter().map(|command| self.load_and_decide(command, work)).collect()
     }
 
-    fn load_and_decide(&mut self, command: &Command, world: &mut World) -> Result<Outcome, StoreError> {
-        if world.ids.end - world.ids.next < IDS_PER_COMMAND {
-            world.refill(self.store.reserve_ids(self.id_block)?);
+    fn load_and_decide(
+        &mut self,
+        command: &Command,
+        work: &mut Workspace,
+    ) -> Result<Outcome, StoreError> {
+        if work.ids.end - work.ids.next < IDS_PER_COMMAND {
+            work.refill_ids(self.store.reserve_ids(self.id_block)?);
         }
         let now = (self.clock)();
         for _ in 0..MAX_LOADS {
-            match self.decide(command, world, now) {
+            match self.decide(command, work, now) {
                 Ok(outcome) => return Ok(outcome),
-                Err(key) => self.store.load(&[key], &mut world.tables)?,
+                Err(key) => self.store.load(&[key], &mut work.tables)?,
             }
         }
         Ok(Err(Failure::Internal("a decision reads without end".to_owned())))
     }
 
-    /// Decides the commands in order, again and again: until nothing that they read is missing, and what they change is
-    /// locked and was not changed by anybody else meanwhile.
-    fn in_rounds(&mut self, commands: &[Command], world: &mut World) -> Result<Vec<Outcome>, StoreError> {
-        // What the loaded rows point at will be asked for: one round for all of it, instead of one for each.
-        let follows = unknown(commands.iter().flat_map(|command| command.follows(world)), world);
-        if !follows.is_empty() {
-            self.store.load(&follows, &mut world.tables)?;
+    /// Decides all commands in order, in rounds: until no row that they read is missing, and the
+    /// rows that they change are locked and unchanged since they were read.
+    fn decide_in_rounds(
+        &mut self,
+        commands: &[Command],
+        work: &mut Workspace,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        // Rows that the loaded ones refer to will be read: one round trip for all, instead of one
+        // for each.
+        let likely =
+            not_loaded(commands.iter().flat_map(|command| command.likely_keys(work)), work);
+        if !likely.is_empty() {
+            self.store.load(&likely, &mut work.tables)?;
         }
         for _ in 0..MAX_ROUNDS {
             let mut outcomes = Vec::with_capacity(commands.len());
             let mut missing = vec![];
             for command in commands {
-                match self.decide(command, world, (self.clock)()) {
+                match self.decide(command, work, (self.clock)()) {
                     Ok(outcome) => outcomes.push(outcome),
                     Err(key) => missing.push(key),
                 }
             }
             if !missing.is_empty() {
-                world.restart();
-                self.store.load(&unknown(missing.into_iter(), world), &mut world.tables)?;
-            } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut world.tables)? {
+                work.reset_to_loaded();
+                self.store.load(&not_loaded(missing.into_iter(), work), &mut work.tables)?;
+            } else if domain::mutant!(SkipConfirm) || self.store.confirm(&mut work.tables)? {
                 return Ok(outcomes);
             } else {
-                world.restart_in_doubt();
+                work.reset_after_conflict();
             }
         }
-        Err(StoreError::Odd("a batch is not decided after many rounds"))
+        Err(StoreError::Unexpected("a batch is not decided after many rounds"))
     }
 
-    /// Decides one command on what is loaded.
+    /// Decides one command on the loaded rows.
     ///
     /// # Errors
-    /// The key of a row that is missing.
-    fn decide(&self, command: &Command, world: &mut World, now: Timestamp) -> Result<Outcome, Key> {
-        let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, world, now)));
-        let halt = match decided {
+    /// The key of a row that the decision needs and that is not loaded.
+    fn decide(
+        &self,
+        command: &Command,
+        work: &mut Workspace,
+        now: Timestamp,
+    ) -> Result<Outcome, RowKey> {
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, work, now)));
+        let stop = match decided {
             Ok(Ok(answer)) => {
-                world.keep();
+                work.accept_draft();
                 return Ok(Ok(answer));
             }
-            Ok(Err(halt)) => halt,
-            Err(_) => Halt::Broken("a decision panicked".to_owned()),
+            Ok(Err(stop)) => stop,
+            Err(_) => Stop::Inconsistent("a decision panicked".to_owned()),
         };
-        world.forget();
-        match halt {
-            Halt::Missing(key) => Err(key),
-            Halt::Rejected(reasons) => Ok(Err(Failure::Rejected(reasons))),
-            Halt::Broken(what) => {
+        work.discard_draft();
+        match stop {
+            Stop::NotLoaded(key) => Err(key),
+            Stop::Refused(reasons) => Ok(Err(Failure::Refused(reasons))),
+            Stop::Inconsistent(what) => {
                 tracing::error!(what, "a decision could not be made");
                 Ok(Err(Failure::Internal(what)))
             }
@@ -287,13 +333,16 @@ impl<S: Store> Lane<S> {
 }
 
 /// The keys that are not loaded, each once.
-fn unknown(keys: impl Iterator<Item = Key>, world: &World) -> Vec<Key> {
-    let mut keys: Vec<Key> = keys.filter(|key| !world.tables.knows(key)).collect();
+fn not_loaded(keys: impl Iterator<Item = RowKey>, work: &Workspace) -> Vec<RowKey> {
+    let mut keys: Vec<RowKey> = keys.filter(|key| !work.tables.is_loaded(key)).collect();
     keys.sort_unstable();
     keys.dedup();
     keys
 }
 
 fn first(outcomes: Vec<Outcome>) -> Outcome {
-    outcomes.into_iter().next().unwrap_or_else(|| Err(Failure::Internal("a batch without an outcome".to_owned())))
+    outcomes
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| Err(Failure::Internal("a batch without an outcome".to_owned())))
 }

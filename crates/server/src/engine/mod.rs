@@ -1,65 +1,68 @@
-//! The only door to writing.
+//! The engine: the only way to write.
 //!
-//! Commands wait in a bounded queue; the lane takes all that wait, decides them in the order of arrival, writes what changed
-//! and commits once. A lone command commits at once, a crowd shares. Where there are several lanes, a merchant's commands are
-//! always decided by the same one.
+//! Commands wait in a bounded queue. A lane takes all that are queued as one batch, decides them in
+//! the order of arrival, writes what changed and commits once: a lone command commits at once, many
+//! share a commit. With several lanes, a merchant's commands are always decided by the same one.
+
+mod lane;
+mod pause;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use domain::caller::Caller;
-use domain::command::{Answer, Command, Settings};
-use domain::ids::MerchantId;
-use domain::rejection::Rejection;
-use domain::time::Timestamp;
+use domain::decision::command::{Command, Output};
+use domain::decision::settings::Settings;
+use domain::directory::caller::Caller;
+use domain::kernel::ids::MerchantId;
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::Store;
-
-mod lane;
-mod pause;
+use store::Store;
 
 pub use lane::Lane;
 pub use pause::{Pause, RealPause};
 
-#[cfg(test)]
-mod tests;
-
-/// The most commands that wait. A full queue answers at once that it is full.
+/// The capacity of a lane's queue, in commands. A command for a full queue fails at once.
 pub const QUEUE: usize = 4_096;
 
-/// A command that nobody has begun for so long is taken back: the database is slow, and the queue would only grow.
-const WAIT: Duration = Duration::from_secs(4);
+/// A command that no lane has begun within this time is withdrawn: the database is slow, and the
+/// queue would only grow.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A batch that takes no longer may be run on a thread that serves requests.
-const QUICK: Duration = Duration::from_millis(2);
+/// While batches take no longer than this, a command may run on the thread that serves its request.
+const INLINE_MAX: Duration = Duration::from_millis(2);
 
 /// Why a command has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// It was refused, for all of these reasons. Nothing changed.
-    Rejected(Vec<Rejection>),
-    /// The queue is full: nothing was done, the caller may try again.
+    /// The command was refused, for all of these reasons. Nothing changed.
+    Refused(Vec<Refusal>),
+    /// The queue is full, or the command waited in it for too long. Nothing was done; the caller may
+    /// try again.
     Overloaded,
-    /// The database could not do it: nothing was done, the caller may try again.
+    /// The database failed. Nothing was done; the caller may try again.
     Unavailable(String),
-    /// The connection was lost in the middle of a commit: it may be done or not. The same request with the same key tells.
+    /// The connection was lost during the commit: the command is done or it is not. Repeating the
+    /// request with the same key tells which.
     Unknown,
-    /// A fault of ours. Nothing was done.
+    /// A bug in kola. Nothing was done.
     Internal(String),
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Rejected(reasons) => {
+            Self::Refused(reasons) => {
                 let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
                 f.write_str(&reasons.join("; "))
             }
             Self::Overloaded => f.write_str("too many requests are waiting"),
-            Self::Unknown => f.write_str("whether it was done is not known: repeat the same request to find out"),
+            Self::Unknown => {
+                f.write_str("whether it was done is not known: repeat the same request to find out")
+            }
             Self::Unavailable(what) | Self::Internal(what) => f.write_str(what),
         }
     }
@@ -67,60 +70,63 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What a command comes to.
-pub type Outcome = Result<Answer, Failure>;
+/// The result of a command.
+pub type Outcome = Result<Output, Failure>;
 
-/// A command in the queue.
-struct Waiting {
+struct QueuedCommand {
     command: Command,
-    /// Set by the lane that begins it, or by the caller who has waited enough: whoever is first.
-    taken: Arc<AtomicBool>,
+    /// Set by the lane when it begins the command, or by the caller when it withdraws it. Whoever
+    /// sets it first decides which of the two happens.
+    claimed: Arc<AtomicBool>,
     answer: oneshot::Sender<Outcome>,
 }
 
-/// A lane of whichever store.
-trait Runner: Send {
+/// Hides which store a lane writes to.
+trait BatchRunner: Send {
     fn run(&mut self, commands: &[Command]) -> Vec<Outcome>;
 }
 
-impl<S: Store + Send> Runner for Lane<S> {
+impl<S: Store + Send> BatchRunner for Lane<S> {
     fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         Self::run(self, commands)
     }
 }
 
-/// The door to the lanes that write. Cheap to clone; the lanes end when the last is dropped and their queues are empty.
+/// Submits commands to the lanes. Cheap to clone; the lanes end when the last clone is dropped and
+/// their queues are empty.
 #[derive(Clone)]
 pub struct Engine {
-    doors: Arc<[Door]>,
+    lanes: Arc<[LaneHandle]>,
 }
 
-/// The door to one lane.
-struct Door {
-    queue: mpsc::Sender<Waiting>,
-    /// The lane, when a batch may run on a thread that serves requests.
-    inline: Option<Arc<Inline>>,
+/// The sending end of one lane.
+struct LaneHandle {
+    queue: mpsc::Sender<QueuedCommand>,
+    /// The lane itself, if commands may also run on the threads that serve requests: only where the
+    /// store is local.
+    shared: Option<Arc<SharedLane>>,
 }
 
-/// A lane that is shared with the threads that serve requests, and whether its last batch was quick.
-struct Inline {
-    quick: AtomicBool,
-    lane: Mutex<Box<dyn Runner>>,
+/// A lane that its own thread shares with the threads that serve requests.
+struct SharedLane {
+    /// Whether the last batch took less than [`INLINE_MAX`].
+    is_quick: AtomicBool,
+    lane: Mutex<Box<dyn BatchRunner>>,
 }
 
-impl Inline {
-    fn run(&self, lane: &mut dyn Runner, commands: &[Command]) -> Vec<Outcome> {
+impl SharedLane {
+    fn run(&self, lane: &mut dyn BatchRunner, commands: &[Command]) -> Vec<Outcome> {
         let start = Instant::now();
         let outcomes = lane.run(commands);
-        self.quick.store(start.elapsed() < QUICK, Ordering::Relaxed);
+        self.is_quick.store(start.elapsed() < INLINE_MAX, Ordering::Relaxed);
         outcomes
     }
 }
 
-/// How a lane works.
+/// How the lanes work.
 #[derive(Clone)]
 pub struct Options {
-    /// What the decisions need.
+    /// The settings that decisions depend on.
     pub settings: Settings,
     /// The most commands in one transaction.
     pub batch_max: usize,
@@ -132,74 +138,85 @@ impl Engine {
     /// Starts a lane for each store, on a thread of its own.
     ///
     /// # Errors
-    /// When the operating system has no thread.
-    pub fn start<S: Store + Send + 'static>(stores: Vec<S>, options: &Options) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
-        let mut doors = Vec::with_capacity(stores.len());
+    /// When the operating system cannot start a thread.
+    pub fn start<S: Store + Send + 'static>(
+        stores: Vec<S>,
+        options: &Options,
+    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let mut lanes = Vec::with_capacity(stores.len());
         let mut threads = Vec::with_capacity(stores.len());
         for store in stores {
-            let (door, thread) = open_door(store, options)?;
-            doors.push(door);
+            let (lane, thread) = start_lane(store, options)?;
+            lanes.push(lane);
             threads.push(thread);
         }
-        Ok((Self { doors: doors.into() }, threads))
+        Ok((Self { lanes: lanes.into() }, threads))
     }
 
-    /// Hands a caller's command in and waits until it is decided, while the caller's credentials hold, and on disk.
+    /// Submits a caller's command and waits until it is decided and on disk. It is refused if the
+    /// caller's credentials do not hold when it is decided.
     ///
     /// # Errors
     /// See [`Failure`]. A caller that stops waiting does not stop the command.
     pub async fn submit(&self, caller: Caller, command: Command) -> Outcome {
-        self.hand_in(Some(caller.merchant_id), caller.asks(command)).await
+        self.enqueue(Some(caller.merchant_id), command.authenticated(caller)).await
     }
 
-    /// The same for what follows from a merchant's commands, whose credentials do not matter any more. It is decided where
-    /// the merchant's other commands are, so that they need not wait for each other's locks.
+    /// Submits a command that follows from a merchant's earlier ones and needs no credentials. It
+    /// is decided by the merchant's lane, so that the merchant's commands need not wait for each
+    /// other's locks.
     ///
     /// # Errors
     /// See [`Engine::submit`].
     pub async fn submit_for(&self, merchant: MerchantId, command: Command) -> Outcome {
-        self.hand_in(Some(merchant), command).await
+        self.enqueue(Some(merchant), command).await
     }
 
-    async fn hand_in(&self, merchant: Option<MerchantId>, command: Command) -> Outcome {
+    async fn enqueue(&self, merchant: Option<MerchantId>, command: Command) -> Outcome {
         let closed = || Failure::Unavailable("the server is stopping".to_owned());
-        let door = self.door(merchant).ok_or_else(closed)?;
-        if let Some(outcome) = door.run_alone(&command) {
+        let lane = self.lane_of(merchant).ok_or_else(closed)?;
+        if let Some(outcome) = lane.run_inline(&command) {
             return outcome;
         }
         let (answer, mut outcome) = oneshot::channel();
-        let taken = Arc::new(AtomicBool::new(false));
-        door.queue.try_send(Waiting { command, taken: Arc::clone(&taken), answer }).map_err(|error| match error {
+        let claimed = Arc::new(AtomicBool::new(false));
+        let queued = QueuedCommand { command, claimed: Arc::clone(&claimed), answer };
+        lane.queue.try_send(queued).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
-        let decided = match tokio::time::timeout(WAIT, &mut outcome).await {
+        let decided = match tokio::time::timeout(QUEUE_TIMEOUT, &mut outcome).await {
             Ok(decided) => decided,
-            Err(_) if !taken.swap(true, Ordering::AcqRel) => return Err(Failure::Overloaded),
+            Err(_) if !claimed.swap(true, Ordering::AcqRel) => return Err(Failure::Overloaded),
+            // The lane was first: the command is being decided, and its outcome must be awaited.
             Err(_) => outcome.await,
         };
         decided.map_err(|_| Failure::Internal("the lane gave no answer".to_owned()))?
     }
 
-    /// A merchant is always at the same door.
-    fn door(&self, merchant: Option<MerchantId>) -> Option<&Door> {
-        // Ids of rows made together are near each other: their low digits alone would choose the same door for many.
-        let mixed = merchant.map_or(0, |MerchantId(id)| id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32);
-        let doors = u64::try_from(self.doors.len()).ok()?;
-        self.doors.get(usize::try_from(mixed.checked_rem(doors)?).ok()?)
+    /// The lane of a merchant: always the same one.
+    fn lane_of(&self, merchant: Option<MerchantId>) -> Option<&LaneHandle> {
+        // Ids of rows that were made together are close to each other: their low digits alone would
+        // send many merchants to the same lane. So the id is multiplied by 2^64 / golden ratio.
+        let hash = merchant.map_or(0, |MerchantId(id)| {
+            id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+        });
+        let lanes = u64::try_from(self.lanes.len()).ok()?;
+        self.lanes.get(usize::try_from(hash.checked_rem(lanes)?).ok()?)
     }
 }
 
-impl Door {
-    /// Runs a command where it is submitted, when nobody else waits and the lane is idle: to wake the lane's thread and to be
-    /// woken by it would take as long as a third of the commit. `None` when there is a crowd to share a commit with.
+impl LaneHandle {
+    /// Runs a command on the calling thread, if no other command waits and the lane is idle: to
+    /// wake the lane's thread and to be woken by it would take as long as a third of the commit.
+    /// `None` when there are others to share a commit with.
     ///
-    /// One commit at a time is made so, and only while commits are quick: on a slow disk, or behind another process's
-    /// transaction, no thread that serves requests is kept.
-    fn run_alone(&self, command: &Command) -> Option<Outcome> {
-        let shared = self.inline.as_ref()?;
-        let crowd = self.queue.capacity() < self.queue.max_capacity();
-        if crowd || !shared.quick.load(Ordering::Relaxed) {
+    /// Only one commit at a time is made so, and only while commits are quick: a slow disk, or
+    /// another process's transaction, must not block threads that serve requests.
+    fn run_inline(&self, command: &Command) -> Option<Outcome> {
+        let shared = self.shared.as_ref()?;
+        let others_wait = self.queue.capacity() < self.queue.max_capacity();
+        if others_wait || !shared.is_quick.load(Ordering::Relaxed) {
             return None;
         }
         let mut lane = shared.lane.try_lock().ok()?;
@@ -207,45 +224,59 @@ impl Door {
     }
 }
 
-fn open_door(store: impl Store + Send + 'static, options: &Options) -> std::io::Result<(Door, JoinHandle<()>)> {
-    let (queue, waiting) = mpsc::channel(QUEUE);
+fn start_lane(
+    store: impl Store + Send + 'static,
+    options: &Options,
+) -> std::io::Result<(LaneHandle, JoinHandle<()>)> {
+    let (queue, queued) = mpsc::channel(QUEUE);
     let batch_max = options.batch_max.max(1);
-    let at_hand = store.at_hand();
-    let mut lane: Box<dyn Runner> = Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
+    let is_local = store.is_local();
+    let mut lane: Box<dyn BatchRunner> =
+        Box::new(Lane::new(store, options.settings, Arc::clone(&options.clock)));
     let builder = std::thread::Builder::new().name("lane".to_owned());
-    if !at_hand {
-        let thread = builder.spawn(move || serve(waiting, batch_max, |commands| lane.run(commands)))?;
-        return Ok((Door { queue, inline: None }, thread));
+    if !is_local {
+        let thread =
+            builder.spawn(move || serve(queued, batch_max, |commands| lane.run(commands)))?;
+        return Ok((LaneHandle { queue, shared: None }, thread));
     }
-    let inline = Arc::new(Inline { quick: AtomicBool::new(false), lane: Mutex::new(lane) });
-    let served = Arc::clone(&inline);
+    let shared = Arc::new(SharedLane { is_quick: AtomicBool::new(false), lane: Mutex::new(lane) });
+    let of_thread = Arc::clone(&shared);
     let thread = builder.spawn(move || {
-        serve(waiting, batch_max, |commands| {
-            let mut lane = served.lane.lock().unwrap_or_else(PoisonError::into_inner);
-            served.run(lane.as_mut(), commands)
+        serve(queued, batch_max, |commands| {
+            let mut lane = of_thread.lane.lock().unwrap_or_else(PoisonError::into_inner);
+            of_thread.run(lane.as_mut(), commands)
         });
     })?;
-    Ok((Door { queue, inline: Some(inline) }, thread))
+    Ok((LaneHandle { queue, shared: Some(shared) }, thread))
 }
 
-fn serve(mut waiting: mpsc::Receiver<Waiting>, batch_max: usize, mut run: impl FnMut(&[Command]) -> Vec<Outcome>) {
+/// Takes batches from the queue and runs them, until the queue is closed and empty.
+fn serve(
+    mut queue: mpsc::Receiver<QueuedCommand>,
+    batch_max: usize,
+    mut run: impl FnMut(&[Command]) -> Vec<Outcome>,
+) {
     let mut batch = Vec::with_capacity(batch_max);
-    while let Some(first) = waiting.blocking_recv() {
+    while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         while batch.len() < batch_max
-            && let Ok(next) = waiting.try_recv()
+            && let Ok(next) = queue.try_recv()
         {
             batch.push(next);
         }
-        // Whose caller has given up is not begun: nothing is done behind its back.
-        let begun = batch.drain(..).filter(|waiting| !waiting.taken.swap(true, Ordering::AcqRel));
-        let (commands, answers): (Vec<Command>, Vec<_>) = begun.map(|waiting| (waiting.command, waiting.answer)).unzip();
+        // A withdrawn command is not begun: its caller was told that nothing was done.
+        let begun = batch.drain(..).filter(|queued| !queued.claimed.swap(true, Ordering::AcqRel));
+        let (commands, answers): (Vec<Command>, Vec<_>) =
+            begun.map(|queued| (queued.command, queued.answer)).unzip();
         if commands.is_empty() {
             continue;
         }
         for (answer, outcome) in answers.into_iter().zip(run(&commands)) {
-            // Who went away does not need the answer; what was decided stands.
+            // Nobody receives it if the caller has gone away; what was decided stands.
             let _ = answer.send(outcome);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

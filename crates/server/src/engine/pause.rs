@@ -1,17 +1,17 @@
-//! How a lane waits. Apart from the clock of its decisions, because that one may be set while the lane runs.
+//! How a lane waits and measures how long. This is not the clock of its decisions: that one may be
+//! set back while the lane runs.
 
 use std::time::{Duration, Instant};
 
-/// Waits, and tells how long it has been.
 pub trait Pause: Send + Sync {
-    /// Time that has passed since some point in the past; it never goes back.
+    /// The time since some fixed point. It never goes back.
     fn elapsed(&self) -> Duration;
 
-    /// Returns so much later.
+    /// Blocks for `time`.
     fn pause(&self, time: Duration);
 }
 
-/// Waits by sleeping.
+/// Sleeps, and measures with the monotonic clock.
 pub struct RealPause(Instant);
 
 impl Default for RealPause {

@@ -1,29 +1,37 @@
-//! The lane on a real SQLite file, with faults put between it and its store.
+//! The lane on a real SQLite file, with faults injected between it and its store.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::account::NewAccount;
-use domain::checkout::NewCheckout;
-use domain::command::{Answer, Command, Settings, Subject};
-use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
-use domain::execution::Word;
-use domain::ids::{ExecutionId, MerchantId, SessionId, WalletId};
-use domain::merchant::{MerchantType, NewMerchant};
-use domain::money::{Decimal, Money};
-use domain::names::{Method, Mode, Operation, Provider};
-use domain::party::{NewParty, Relationship};
-use domain::rejection::Rejection;
-use domain::session::{Declare, Session, SessionKind, SessionStatus};
-use domain::source::{NewItem, SourceType};
-use domain::time::{Timestamp, minutes};
-use domain::wallet::Wallet;
-use domain::world::{IdBlock, Key, Lookup, Tables, World};
+use domain::decision::command::{Command, Output};
+use domain::decision::prefetch::LockKey;
+use domain::decision::row::Lookup;
+use domain::decision::settings::Settings;
+use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
+use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::MerchantType;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, WalletId};
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::{Timestamp, minutes};
+use domain::ledger::wallet::Wallet;
+use domain::payments::create_session::NewSession;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::session::{Session, SessionKind, SessionStatus};
+use domain::sales::create_checkout::NewCheckout;
+use domain::sales::edit_items::NewItem;
+use domain::sales::source::SourceType;
 
-use super::{Engine, Failure, Lane, Options, Outcome, QUEUE};
-use crate::store::sqlite::{self, SqliteSql, SqliteStore};
-use crate::store::{Store, StoreError, verify};
+use crate::engine::{Engine, Failure, Lane, Options, Outcome, QUEUE};
+use store::schema::verify;
+use store::workspace::sqlite::{self, SqliteSql, SqliteStore};
+use store::{Store, StoreError};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
@@ -53,40 +61,64 @@ fn merchant(phone: &str) -> Command {
     })
 }
 
-fn one(lane: &mut Lane<impl Store>, command: Command) -> Answer {
+fn one(lane: &mut Lane<impl Store>, command: Command) -> Output {
     lane.run(&[command]).pop().unwrap().unwrap()
 }
 
 /// A merchant with money and a session that is ready to be executed, for each of `amounts`.
-fn sessions(lane: &mut Lane<impl Store>, amounts: &[i64]) -> (MerchantId, WalletId, Vec<SessionId>) {
-    let Answer::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
+fn sessions(
+    lane: &mut Lane<impl Store>,
+    amounts: &[i64],
+) -> (MerchantId, WalletId, Vec<SessionId>) {
+    let Output::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else {
+        panic!("no merchant")
+    };
     let wallet = wallets[0].0;
     one(lane, Command::FundWallet(wallet, usd(1_000), None));
-    let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
-    let Answer::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else { panic!("no party") };
-    let counterparty = Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
-    let Answer::Counterparty(counterparty) = one(lane, counterparty) else { panic!("no counterparty") };
+    let party = NewParty {
+        fullname: "P".into(),
+        phone: "231880000001".into(),
+        email: None,
+        country_code: None,
+    };
+    let Output::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else {
+        panic!("no party")
+    };
+    let counterparty =
+        Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
+    let Output::Counterparty(counterparty) = one(lane, counterparty) else {
+        panic!("no counterparty")
+    };
     let declare = |minor: &i64| {
         let expires_at = NOW.plus(minutes(5));
-        let request =
-            Declare::Transfer { wallet_id: wallet, counterparty_id: counterparty.id, amount: usd(*minor), expires_at };
-        Command::Declare(merchant.id, request)
+        let request = NewSession::Transfer {
+            wallet_id: wallet,
+            counterparty_id: counterparty.id,
+            amount: usd(*minor),
+            expires_at,
+        };
+        Command::CreateSession(merchant.id, request)
     };
     let outcomes = lane.run(&amounts.iter().map(declare).collect::<Vec<_>>());
     let ids = outcomes.into_iter().map(|outcome| match outcome {
-        Ok(Answer::Session(session)) => session.id,
+        Ok(Output::Session(session)) => session.id,
         other => panic!("{other:?}"),
     });
     (merchant.id, wallet, ids.collect())
 }
 
 fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Command {
-    Command::Execute(Execute { merchant_id, reference_id: reference.into(), session_id, terms: Terms::Transfer })
+    Command::Execute(Execute {
+        merchant_id,
+        reference_id: reference.into(),
+        session_id,
+        details: OperationDetails::Transfer,
+    })
 }
 
 fn executed(outcome: &Outcome) -> (bool, &'static str) {
     match outcome {
-        Ok(Answer::Executed(executed)) => (executed.replayed, executed.execution.status.as_str()),
+        Ok(Output::Executed(executed)) => (executed.replayed, executed.execution.status.as_str()),
         other => panic!("{other:?}"),
     }
 }
@@ -110,9 +142,19 @@ fn commands_of_one_batch_see_each_other() {
     ];
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
-    assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"), "the same key is answered as the first was");
-    assert!(matches!(&outcomes[2], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })));
-    assert_eq!(executed(&outcomes[3]), (false, "FAILED"), "the money was spent earlier in the batch");
+    assert_eq!(
+        executed(&outcomes[1]),
+        (true, "COMPLETED"),
+        "the same key is answered as the first was"
+    );
+    assert!(
+        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }))
+    );
+    assert_eq!(
+        executed(&outcomes[3]),
+        (false, "FAILED"),
+        "the money was spent earlier in the batch"
+    );
     assert_sound(&path, 2);
 }
 
@@ -129,7 +171,7 @@ enum Fault {
 /// Fails or panics where it is told to; far away when it is told so.
 struct Faulty {
     store: SqliteStore,
-    at_hand: bool,
+    is_local: bool,
     commits: usize,
     fault: Option<(usize, Fault)>,
     panic_on: Option<SessionId>,
@@ -141,7 +183,15 @@ struct Faulty {
 
 impl Faulty {
     fn new(path: &Path) -> Self {
-        Self { store: store(path), at_hand: true, commits: 0, fault: None, panic_on: None, confirms: vec![], torn: None }
+        Self {
+            store: store(path),
+            is_local: true,
+            commits: 0,
+            fault: None,
+            panic_on: None,
+            confirms: vec![],
+            torn: None,
+        }
     }
 }
 
@@ -150,21 +200,26 @@ impl Store for Faulty {
         self.store.reserve_ids(count)
     }
 
-    fn at_hand(&self) -> bool {
-        self.at_hand
+    fn is_local(&self) -> bool {
+        self.is_local
     }
 
-    fn open(&mut self, ids: IdBlock, subjects: &[Subject], keys: &[Key]) -> Result<World, StoreError> {
-        let panics = |subject: &Subject| matches!(subject.key, Key::Session(Lookup::Id(id)) if Some(id) == self.panic_on);
-        assert!(!subjects.iter().any(panics), "told to panic");
-        let mut world = self.store.open(ids, subjects, keys)?;
+    fn open(
+        &mut self,
+        ids: IdBlock,
+        lock_keys: &[LockKey],
+        keys: &[RowKey],
+    ) -> Result<Workspace, StoreError> {
+        let panics = |lock_key: &LockKey| matches!(lock_key.key, RowKey::Session(Lookup::Id(id)) if Some(id) == self.panic_on);
+        assert!(!lock_keys.iter().any(panics), "told to panic");
+        let mut work = self.store.open(ids, lock_keys, keys)?;
         if let Some(torn) = self.torn.take() {
-            world.tables.sessions.confirm(torn);
+            work.tables.sessions.confirm(torn);
         }
-        Ok(world)
+        Ok(work)
     }
 
-    fn load(&mut self, keys: &[Key], tables: &mut Tables) -> Result<(), StoreError> {
+    fn load(&mut self, keys: &[RowKey], tables: &mut Tables) -> Result<(), StoreError> {
         self.store.load(keys, tables)
     }
 
@@ -179,8 +234,8 @@ impl Store for Faulty {
         }
     }
 
-    fn persist(&mut self, world: &World) -> Result<(), StoreError> {
-        self.store.persist(world)
+    fn persist(&mut self, work: &Workspace) -> Result<(), StoreError> {
+        self.store.persist(work)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
@@ -188,10 +243,10 @@ impl Store for Faulty {
         match &self.fault {
             Some((nth, fault)) if *nth == self.commits => match fault {
                 Fault::Refused => Err(rusqlite::Error::QueryReturnedNoRows.into()),
-                Fault::LostBefore => Err(StoreError::Unknown(Box::new(StoreError::Silent))),
+                Fault::LostBefore => Err(StoreError::CommitUnknown(Box::new(StoreError::NoAnswer))),
                 Fault::LostAfter => {
                     self.store.commit()?;
-                    Err(StoreError::Unknown(Box::new(StoreError::Silent)))
+                    Err(StoreError::CommitUnknown(Box::new(StoreError::NoAnswer)))
                 }
             },
             _ => self.store.commit(),
@@ -219,7 +274,10 @@ fn a_batch_that_could_not_be_committed_is_run_again_from_nothing() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200]);
     let mut lane = lane(Faulty { fault: Some((1, Fault::Refused)), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
-    assert_eq!((executed(&outcomes[0]), executed(&outcomes[1])), ((false, "COMPLETED"), (false, "COMPLETED")));
+    assert_eq!(
+        (executed(&outcomes[0]), executed(&outcomes[1])),
+        ((false, "COMPLETED"), (false, "COMPLETED"))
+    );
     assert_sound(&path, 2);
 }
 
@@ -231,7 +289,11 @@ fn a_commit_without_an_answer_is_found_out_about() {
         let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100]);
         let mut lane = lane(Faulty { fault: Some((1, fault)), ..Faulty::new(&path) });
         let outcomes = lane.run(&[execute(id, sessions[0], "a")]);
-        assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"), "once, whether it had been committed or not");
+        assert_eq!(
+            executed(&outcomes[0]),
+            (false, "COMPLETED"),
+            "once, whether it had been committed or not"
+        );
         assert_eq!(executed(&lane.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
         assert_sound(&path, 1);
     }
@@ -241,7 +303,7 @@ fn a_commit_without_an_answer_is_found_out_about() {
 fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kola.db");
-    let mut lane = lane(Faulty { at_hand: false, ..Faulty::new(&path) });
+    let mut lane = lane(Faulty { is_local: false, ..Faulty::new(&path) });
     let (id, _, sessions) = sessions(&mut lane, &[600, 600, 300]);
     let batch = [
         execute(id, sessions[0], "a"),
@@ -253,7 +315,9 @@ fn rows_that_are_far_away_are_loaded_in_rounds_with_the_same_outcomes() {
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert_eq!(executed(&outcomes[1]), (true, "COMPLETED"));
-    assert!(matches!(&outcomes[2], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })));
+    assert!(
+        matches!(&outcomes[2], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }))
+    );
     assert_eq!(executed(&outcomes[3]), (false, "FAILED"));
     assert_eq!(executed(&outcomes[4]), (false, "COMPLETED"));
     assert_sound(&path, 3);
@@ -266,8 +330,8 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let mut writer = lane(store(&path));
     let (id, wallet, sessions) = sessions(&mut writer, &[980, 20]);
     let stored = one(&mut writer, Command::FundWallet(wallet, usd(0), None));
-    let Answer::Wallet(wallet) = stored else { panic!("no wallet") };
-    let mut lane = lane(Faulty { at_hand: false, confirms: vec![wallet], ..Faulty::new(&path) });
+    let Output::Wallet(wallet) = stored else { panic!("no wallet") };
+    let mut lane = lane(Faulty { is_local: false, confirms: vec![wallet], ..Faulty::new(&path) });
     // 1000 when it was read, 950 when it was locked: the first does not fit any more.
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "FAILED"));
@@ -280,14 +344,18 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let path = folder.path().join("kola.db");
     let mut writer = lane(store(&path));
     let (id, _, sessions) = sessions(&mut writer, &[600, 300]);
-    let stored = writer.run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])]).pop().unwrap();
-    let Ok(Answer::Session(stored)) = stored else { panic!("no session") };
-    // As if the session was read before another process finished with it, and what it points at thereafter.
+    let stored = writer
+        .run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])])
+        .pop()
+        .unwrap();
+    let Ok(Output::Session(stored)) = stored else { panic!("no session") };
+    // As if the session was read before another process finished with it, and what it points at
+    // thereafter.
     let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
-    let mut lane = lane(Faulty { at_hand: false, torn: Some(torn), ..Faulty::new(&path) });
+    let mut lane = lane(Faulty { is_local: false, torn: Some(torn), ..Faulty::new(&path) });
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
-    let refused = matches!(&outcomes[1], Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. }));
+    let refused = matches!(&outcomes[1], Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. }));
     assert!(refused, "{:?}", outcomes[1]);
     assert_sound(&path, 1);
 }
@@ -299,7 +367,8 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
     let faulty = Faulty { panic_on: Some(sessions[1]), ..Faulty::new(&path) };
     let mut lane = lane(faulty);
-    let batch: Vec<_> = sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
+    let batch: Vec<_> =
+        sessions.iter().map(|session| execute(id, *session, &session.to_string())).collect();
     let outcomes = lane.run(&batch);
     assert_eq!(executed(&outcomes[0]), (false, "COMPLETED"));
     assert!(matches!(outcomes[1], Err(Failure::Unavailable(_))));
@@ -310,8 +379,15 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
 
 /// A collection that completed: its execution, and the merchant.
 fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
-    let Answer::Merchant(merchant, _) = one(lane, merchant("231770000001")) else { panic!("no merchant") };
-    let party = NewParty { fullname: "P".into(), phone: "231880000001".into(), email: None, country_code: None };
+    let Output::Merchant(merchant, _) = one(lane, merchant("231770000001")) else {
+        panic!("no merchant")
+    };
+    let party = NewParty {
+        fullname: "P".into(),
+        phone: "231880000001".into(),
+        email: None,
+        country_code: None,
+    };
     let checkout = Command::CreateCheckout(
         merchant.id,
         NewCheckout {
@@ -323,15 +399,20 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             note: String::new(),
             reference_id: None,
             due_date: None,
-            items: vec![NewItem { name: "I".into(), currency: usd(0).currency, qty: 1, amount: usd(1_000) }],
-            mode: domain::checkout::PageMode::Hosted,
+            items: vec![NewItem {
+                name: "I".into(),
+                currency: usd(0).currency,
+                qty: 1,
+                amount: usd(1_000),
+            }],
+            mode: domain::sales::checkout::PageMode::Hosted,
             success_url: None,
             cancel_url: None,
             expires_at: None,
             token: "t".into(),
         },
     );
-    let Answer::Checkout(checkout) = one(lane, checkout) else { panic!("no checkout") };
+    let Output::Checkout(checkout) = one(lane, checkout) else { panic!("no checkout") };
     let account = NewAccount {
         party_id: checkout.party.id,
         account_name: "A".into(),
@@ -341,14 +422,32 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         country_code: None,
         account_number: None,
     };
-    let Answer::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else { panic!("no account") };
-    let declare = Declare::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
-    let Answer::Session(session) = one(lane, Command::Declare(merchant.id, declare)) else { panic!("no session") };
-    let terms = Terms::Collection { account_id: account.id, currency: usd(0).currency };
-    let request = Execute { merchant_id: merchant.id, reference_id: "c".into(), session_id: session.id, terms };
-    let Answer::Executed(executed) = one(lane, Command::Execute(request)) else { panic!("not executed") };
+    let Output::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else {
+        panic!("no account")
+    };
+    let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
+    let Output::Session(session) = one(lane, Command::CreateSession(merchant.id, declare)) else {
+        panic!("no session")
+    };
+    let details =
+        OperationDetails::Collection { account_id: account.id, currency: usd(0).currency };
+    let request = Execute {
+        merchant_id: merchant.id,
+        reference_id: "c".into(),
+        session_id: session.id,
+        details,
+    };
+    let Output::Executed(executed) = one(lane, Command::Execute(request)) else {
+        panic!("not executed")
+    };
     let id = executed.execution.id;
-    one(lane, Command::Hear(id, Word::Succeeded { transaction_id: "t".into(), amount: None }));
+    one(
+        lane,
+        Command::RecordOutcome(
+            id,
+            ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None },
+        ),
+    );
     (merchant.id, id)
 }
 
@@ -359,13 +458,28 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     let mut lane = lane(store(&path));
     let (merchant_id, original_id) = collected(&mut lane);
     let amount = Decimal::parse("5").unwrap();
-    let declare = Declare::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
-    let Answer::Session(session) = one(&mut lane, Command::Declare(merchant_id, declare)) else { panic!("no session") };
-    one(&mut lane, Command::Hear(original_id, Word::Declined { message: "charged back".into() }));
-    let request = Execute { merchant_id, reference_id: "r".into(), session_id: session.id, terms: Terms::Refund };
+    let declare =
+        NewSession::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
+    let Output::Session(session) = one(&mut lane, Command::CreateSession(merchant_id, declare))
+    else {
+        panic!("no session")
+    };
+    one(
+        &mut lane,
+        Command::RecordOutcome(
+            original_id,
+            ProviderOutcome::Declined { message: "charged back".into() },
+        ),
+    );
+    let request = Execute {
+        merchant_id,
+        reference_id: "r".into(),
+        session_id: session.id,
+        details: OperationDetails::Refund,
+    };
     let outcome = lane.run(&[Command::Execute(request)]).pop().unwrap();
     assert!(
-        matches!(&outcome, Err(Failure::Rejected(reasons)) if matches!(reasons[0], Rejection::State { .. })),
+        matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })),
         "{outcome:?}"
     );
     assert_sound(&path, 1);
@@ -378,11 +492,18 @@ fn a_clock_that_goes_backwards_loses_and_doubles_nothing() {
     let (id, _, sessions) = sessions(&mut lane(store(&path)), &[100, 200, 300]);
     let seconds = std::sync::atomic::AtomicI64::new(0);
     // Each look at the clock is a minute before the last.
-    let clock = move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    let clock =
+        move || NOW.plus(minutes(-seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     let mut lane = Lane::new(store(&path), Settings::default(), Arc::new(clock));
     for (at, reference) in ["a", "b", "c"].into_iter().enumerate() {
-        assert_eq!(executed(&lane.run(&[execute(id, sessions[at], reference)])[0]), (false, "COMPLETED"));
-        assert_eq!(executed(&lane.run(&[execute(id, sessions[at], reference)])[0]), (true, "COMPLETED"));
+        assert_eq!(
+            executed(&lane.run(&[execute(id, sessions[at], reference)])[0]),
+            (false, "COMPLETED")
+        );
+        assert_eq!(
+            executed(&lane.run(&[execute(id, sessions[at], reference)])[0]),
+            (true, "COMPLETED")
+        );
     }
     assert_sound(&path, 3);
 }
@@ -407,22 +528,24 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
     let path = folder.path().join("kola.db");
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let options =
+        Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut made = 0;
     runtime.block_on(async {
-        // The first is in the lane's hands and waits for the lock; the second waits in the queue for too long.
+        // The lane has begun the first and waits for the lock; the second waits in the queue for
+        // too long.
         let first = tokio::spawn({
             let engine = engine.clone();
-            async move { engine.hand_in(None, merchant("231770000001")).await }
+            async move { engine.enqueue(None, merchant("231770000001")).await }
         });
-        let waiting = || QUEUE - engine.doors[0].queue.capacity();
+        let waiting = || QUEUE - engine.lanes[0].queue.capacity();
         tokio::task::yield_now().await;
         while waiting() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let second = engine.hand_in(None, merchant("231770000002")).await;
+        let second = engine.enqueue(None, merchant("231770000002")).await;
         assert_eq!(second, Err(Failure::Overloaded));
         drop(blocker);
         // On a slow machine the lane has waited for the lock for too long.
@@ -440,16 +563,23 @@ fn a_full_queue_answers_at_once() {
     // The lane waits for a lock that this connection holds.
     let blocker = sqlite::open(&path).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let options = Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
+    let options =
+        Options { settings: Settings::default(), batch_max: 256, clock: Arc::new(|| NOW) };
     let (engine, threads) = Engine::start(vec![store(&path)], &options).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
     let mut made = 0;
     runtime.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
-        // One batch is in the lane's hands, a full queue waits, and a few are too many.
+        // The lane has begun one batch, a full queue waits, and a few are too many.
         for n in 0..QUEUE + 256 + 8 {
             let engine = engine.clone();
-            waiting.spawn(async move { engine.hand_in(None, merchant(&format!("23177{n:07}"))).await });
+            waiting.spawn(
+                async move { engine.enqueue(None, merchant(&format!("23177{n:07}"))).await },
+            );
         }
         let first = waiting.join_next().await.unwrap().unwrap();
         assert_eq!(first, Err(Failure::Overloaded), "refused while the others still wait");
@@ -460,7 +590,7 @@ fn a_full_queue_answers_at_once() {
     });
     drop(engine);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    // How many of those that were taken in had to wait for too long is the machine's affair.
+    // How many of the queued commands waited for too long depends on the machine.
     assert!(made > 0);
     assert_eq!(merchants(&path), made, "what was refused as not done was not done");
 }

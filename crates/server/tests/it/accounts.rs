@@ -40,10 +40,16 @@ fn an_account_never_echoes_its_number() {
     let party = shop.party();
     let body = json!({"account_name": "Amara", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": party,
         "insensitive_account_number": "231886543217"});
-    let account = shop.api.post("/v1/payment-accounts/create?operation_type=COLLECTION", &body).ok();
+    let account =
+        shop.api.post("/v1/payment-accounts/create?operation_type=COLLECTION", &body).ok();
     assert_fields(
         &account,
-        &[("account_name", "Amara"), ("provider", "PAWAPAY"), ("method", "MTN_MOMO_LBR"), ("is_active", "true")],
+        &[
+            ("account_name", "Amara"),
+            ("provider", "PAWAPAY"),
+            ("method", "MTN_MOMO_LBR"),
+            ("is_active", "true"),
+        ],
     );
     assert_eq!(account["party_id"], json!(party));
     assert!(account["masked_account_number"].is_string(), "{account}");
@@ -80,7 +86,9 @@ fn a_method_goes_through_its_own_provider() {
 fn an_account_needs_its_fields_and_its_operation() {
     let (_server, shop) = open();
     let fields = ["body.account_name", "body.provider", "body.method", "body.party_id"];
-    shop.api.post("/v1/payment-accounts/create?operation_type=PAYOUT", &json!({})).faults_are_at(&fields);
+    shop.api
+        .post("/v1/payment-accounts/create?operation_type=PAYOUT", &json!({}))
+        .faults_are_at(&fields);
     let reply = shop.api.post("/v1/payment-accounts/create", &json!({}));
     reply.fault("query.operation_type").is_missing();
     let reply = create(&shop, "GIFT", "PAWAPAY", "MTN_MOMO_LBR");
@@ -100,10 +108,13 @@ fn an_account_needs_a_known_party() {
     let (_server, shop) = open();
     let body = json!({"account_name": "Amara", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": 987_654,
         "insensitive_account_number": GOOD});
-    shop.api.post("/v1/payment-accounts/create?operation_type=PAYOUT", &body).state_fault("body.party_id");
+    shop.api
+        .post("/v1/payment-accounts/create?operation_type=PAYOUT", &body)
+        .state_fault("body.party_id");
 }
 
-/// Numbers are ported, so an account may be made; the network knows whose they are, and the sandbox goes by the table.
+/// Numbers are ported, so an account may be made; the network knows whose they are, and the sandbox
+/// goes by the table.
 #[test]
 fn a_number_of_another_operator_is_declined_when_it_is_used() {
     let (server, shop) = open();
@@ -131,16 +142,23 @@ fn a_number_of_another_operator_is_declined_when_it_is_used() {
 #[test]
 fn a_number_of_another_country_is_refused() {
     let (_server, shop) = open();
-    for (method, number, code) in
-        [("MTN_MOMO_LBR", "491701234567", "231"), ("MTN_MOMO_LBR", "250780000001", "231"), ("AIRTEL_RWA", GOOD, "250")]
-    {
+    for (method, number, code) in [
+        ("MTN_MOMO_LBR", "491701234567", "231"),
+        ("MTN_MOMO_LBR", "250780000001", "231"),
+        ("AIRTEL_RWA", GOOD, "250"),
+    ] {
         let reply = shop.create_account(shop.party(), "PAYOUT", method, Some(number));
         let fault = reply.fault("body.insensitive_account_number");
         assert_eq!(fault.kind, "value_error.phone");
-        assert!(fault.msg.ends_with(&format!("those that {method} serves begin with {code}")), "{}", fault.msg);
+        assert!(
+            fault.msg.ends_with(&format!("those that {method} serves begin with {code}")),
+            "{}",
+            fault.msg
+        );
     }
     let german = shop.party_with_phone("491701234567");
-    shop.create_account(german, "COLLECTION", "MTN_MOMO_LBR", None).fault("body.insensitive_account_number");
+    shop.create_account(german, "COLLECTION", "MTN_MOMO_LBR", None)
+        .fault("body.insensitive_account_number");
     shop.account(german, "COLLECTION", "CREDIT_CARD", None);
     shop.account(german, "COLLECTION", "WALLET", None);
     shop.account(german, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
@@ -168,22 +186,34 @@ fn accounts_are_listed_by_what_they_are() {
     assert_eq!(ids(&format!("?party_id={party}")), [pays, card, takes]);
     assert_eq!(ids("?method=CREDIT_CARD"), [card]);
     assert_eq!(ids("?operation_type=PAYOUT"), [other, pays]);
-    assert_eq!((ids("?is_active=false"), ids("?is_active=true")), (vec![takes], vec![other, pays, card]));
-    assert_eq!(ids(&format!("?party_id={party}&operation_type=PAYOUT&method=MTN_MOMO_LBR&is_active=1")), [pays]);
+    assert_eq!(
+        (ids("?is_active=false"), ids("?is_active=true")),
+        (vec![takes], vec![other, pays, card])
+    );
+    assert_eq!(
+        ids(&format!("?party_id={party}&operation_type=PAYOUT&method=MTN_MOMO_LBR&is_active=1")),
+        [pays]
+    );
     let first = shop.api.get("/v1/payment-accounts/list?operation_type=PAYOUT&limit=1");
     let link = first.header("link").expect("a link").to_owned();
     assert!(link.contains("operation_type=PAYOUT&limit=1&after_id="), "{link}");
     assert_eq!(ids(&format!("?operation_type=PAYOUT&after_id={other}")), [pays]);
-    shop.api.get("/v1/payment-accounts/list?is_active=maybe&method=CASH").faults_are_at(&["query.method", "query.is_active"]);
+    shop.api
+        .get("/v1/payment-accounts/list?is_active=maybe&method=CASH")
+        .faults_are_at(&["query.method", "query.is_active"]);
 }
 
 #[test]
 fn an_account_is_read_as_it_was_made() {
     let (_server, shop) = open();
-    let made = shop.create_account(shop.party(), "PAYOUT", "MTN_MOMO_LBR", Some("231886543217")).ok();
+    let made =
+        shop.create_account(shop.party(), "PAYOUT", "MTN_MOMO_LBR", Some("231886543217")).ok();
     let read = shop.api.get(&format!("/v1/payment-accounts/retrieve/{}", id(&made))).ok();
     assert_eq!(read, made);
-    assert_fields(&read, &[("operation_type", "PAYOUT"), ("masked_account_number", "********3217")]);
+    assert_fields(
+        &read,
+        &[("operation_type", "PAYOUT"), ("masked_account_number", "********3217")],
+    );
     shop.api.get("/v1/payment-accounts/retrieve/987654").refused(404);
     shop.api.get("/v1/payment-accounts/retrieve/x").refused(404);
 }
@@ -193,14 +223,24 @@ fn a_deactivated_account_is_used_no_more() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "100.00");
     let (takes, pays) = (shop.momo("COLLECTION", GOOD), shop.momo("PAYOUT", GOOD));
-    let (checkout, payout) = (shop.checkout(shop.invoice("USD", "5.00")), id(&shop.open_payout(pays, "USD", "5.00").ok()));
-    let deactivate = |account: i64| shop.api.call("POST", &format!("/v1/payment-accounts/deactivate/{account}"), None).ok();
+    let (checkout, payout) = (
+        shop.checkout(shop.invoice("USD", "5.00")),
+        id(&shop.open_payout(pays, "USD", "5.00").ok()),
+    );
+    let deactivate = |account: i64| {
+        shop.api.call("POST", &format!("/v1/payment-accounts/deactivate/{account}"), None).ok()
+    };
     for account in [takes, pays] {
         let once = deactivate(account);
         assert_eq!(once["is_active"], json!(false));
         assert_eq!(deactivate(account), once, "a second time changes nothing");
     }
-    assert!(shop.open_payout(pays, "USD", "5.00").state_fault("body.payment_account_id").msg.contains("not active"));
+    assert!(
+        shop.open_payout(pays, "USD", "5.00")
+            .state_fault("body.payment_account_id")
+            .msg
+            .contains("not active")
+    );
     shop.execute("payout", payout, &key()).state_fault("body.session_id");
     shop.collect(checkout, takes, "USD", &key()).state_fault("body.payment_account_id");
     assert_eq!(

@@ -1,4 +1,5 @@
-//! Amounts in requests are read exactly as they are written, and what no currency can hold is refused.
+//! Amounts in requests are read exactly as they are written, and what no currency can hold is
+//! refused.
 
 use crate::support::shop::GOOD;
 use crate::support::{Merchant, Reply, assert_money, json, number, open, soon};
@@ -33,7 +34,9 @@ fn every_spelling_of_an_amount_is_one_amount() {
 fn an_amount_is_never_a_binary_float() {
     let (_server, shop) = open();
     let account = shop.momo("PAYOUT", GOOD);
-    for text in ["0.01", "0.29", "1.15", "4.35", "1.10", "8.41", "9007199254740.99", "9999999999999.99"] {
+    for text in
+        ["0.01", "0.29", "1.15", "4.35", "1.10", "8.41", "9007199254740.99", "9999999999999.99"]
+    {
         assert_money(&payout(&shop, account, "USD", &number(text)).ok(), &[("amount", text)]);
     }
 }
@@ -62,9 +65,10 @@ fn an_amount_that_is_too_large_names_the_limit_however_long_it_is() {
     let account = shop.momo("PAYOUT", GOOD);
     for text in ["99999999999999999999999999999999", "1e400", "1e40000", "10000000000000.01"] {
         let reply = payout(&shop, account, "USD", &number(text));
-        reply
-            .fault("body.amount")
-            .says("ensure this value is less than or equal to 10000000000000", "value_error.number.not_le");
+        reply.fault("body.amount").says(
+            "ensure this value is less than or equal to 10000000000000",
+            "value_error.number.not_le",
+        );
     }
     let reply = payout(&shop, account, "USD", &number("1.0000000000000000000000000000000001"));
     assert_eq!(reply.fault("body.amount").kind, "value_error.decimal.max_places");
@@ -84,9 +88,19 @@ fn an_amount_is_above_zero() {
 fn an_amount_has_at_most_ten_to_the_fifteen_minor_units() {
     let (_server, shop) = open();
     let account = shop.momo("PAYOUT", GOOD);
-    assert_money(&payout(&shop, account, "USD", &number("10000000000000.00")).ok(), &[("amount", "10000000000000.00")]);
-    for text in ["10000000000000.01", "1e14", "1e30", "1e400", "1e999999999", "92233720368547758.08", "1e99999999999999999999"]
-    {
+    assert_money(
+        &payout(&shop, account, "USD", &number("10000000000000.00")).ok(),
+        &[("amount", "10000000000000.00")],
+    );
+    for text in [
+        "10000000000000.01",
+        "1e14",
+        "1e30",
+        "1e400",
+        "1e999999999",
+        "92233720368547758.08",
+        "1e99999999999999999999",
+    ] {
         payout(&shop, account, "USD", &number(text)).faults_are_at(&["body.amount"]);
     }
 }
@@ -118,8 +132,12 @@ fn what_is_no_number_is_no_amount() {
     ] {
         payout(&shop, account, "USD", &value).faults_are_at(&["body.amount"]);
     }
-    payout(&shop, account, "USD", &json!("ten")).fault("body.amount").says("value is not a valid float", "type_error.float");
-    payout(&shop, account, "USD", &json!([1])).fault("body.amount").says("value is not a valid float", "type_error.float");
+    payout(&shop, account, "USD", &json!("ten"))
+        .fault("body.amount")
+        .says("value is not a valid float", "type_error.float");
+    payout(&shop, account, "USD", &json!([1]))
+        .fault("body.amount")
+        .says("value is not a valid float", "type_error.float");
 }
 
 #[test]

@@ -16,7 +16,8 @@ fn revoke(shop: &Merchant, key: i64) -> Reply {
 }
 
 fn obtain(server: &Server, credentials: &Credentials) -> Reply {
-    let body = json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
+    let body =
+        json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
     server.api.post("/v1/jwt/client/obtain/token", &body)
 }
 
@@ -37,9 +38,14 @@ fn a_list_of_keys_has_no_secret_and_no_hash() {
     let (key, credentials) = another(&shop);
     let rows = shop.api.get("/v1/api-keys/list").rows();
     let ids: Vec<String> = rows.iter().map(|row| shown(row, "client_id")).collect();
-    assert_eq!(ids, [credentials.client_id.clone(), shop.credentials.client_id.clone()], "newest first");
+    assert_eq!(
+        ids,
+        [credentials.client_id.clone(), shop.credentials.client_id.clone()],
+        "newest first"
+    );
     for row in &rows {
-        let mut fields: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut fields: Vec<&str> =
+            row.as_object().expect("an object").keys().map(String::as_str).collect();
         fields.sort_unstable();
         assert_eq!(fields, ["client_id", "created_at", "id", "revoked_at"]);
     }
@@ -56,8 +62,14 @@ fn a_revoked_key_is_refused_at_once() {
     doomed.api.get("/v1/parties/list").ok();
     let revoked = revoke(&shop, key).ok();
     instant(&revoked["revoked_at"]);
-    assert_eq!(doomed.api.get("/v1/parties/list").refused_in_words(401), "Could not validate credentials");
-    assert_eq!(obtain(&server, &credentials).refused_in_words(401), "Could not validate credentials");
+    assert_eq!(
+        doomed.api.get("/v1/parties/list").refused_in_words(401),
+        "Could not validate credentials"
+    );
+    assert_eq!(
+        obtain(&server, &credentials).refused_in_words(401),
+        "Could not validate credentials"
+    );
     assert_eq!(revoke(&shop, key).ok(), revoked, "a second time changes nothing");
     shop.api.get("/v1/parties/list").ok();
     revoke(&shop, 987_654).refused(404);
@@ -73,9 +85,15 @@ fn the_last_key_may_be_revoked_and_the_operator_makes_another() {
     let made = server.kola(&["merchant", "create-key", "--merchant", &merchant, "--json"]).ok();
     let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
     let (client_id, client_secret) = (shown(&made, "client_id"), shown(&made, "client_secret"));
-    let back = server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
+    let back =
+        server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
     assert_eq!(back.api.get("/v1/api-keys/list").rows().len(), 2);
-    assert!(server.kola(&["merchant", "create-key", "--merchant", &merchant]).ok().contains("client_secret"));
+    assert!(
+        server
+            .kola(&["merchant", "create-key", "--merchant", &merchant])
+            .ok()
+            .contains("client_secret")
+    );
     server.kola(&["merchant", "create-key", "--merchant", "987654"]).refused();
 }
 
@@ -88,11 +106,12 @@ fn a_merchant_revokes_only_its_own_keys() {
     assert!(shop.api.get("/v1/api-keys/list").rows().iter().all(|row| row["revoked_at"].is_null()));
 }
 
-/// Whether a key is good is a row, not a memory: another process's answer counts here in the very next request.
+/// Whether a key is good is a row, not a memory: another process's answer counts here in the very
+/// next request.
 #[test]
 fn a_key_that_another_process_revokes_is_refused_at_once() {
     let (server, shop) = open();
-    let beside = server.beside(&[]);
+    let beside = server.spawn_another(&[]);
     let there = shop.at(&beside);
     for _ in 0..5 {
         let (key, credentials) = another(&shop);
@@ -100,7 +119,10 @@ fn a_key_that_another_process_revokes_is_refused_at_once() {
         let known = shop.api.with_token(Some(&token));
         known.get("/v1/parties/list").ok();
         revoke(&there, key).ok();
-        assert_eq!(known.get("/v1/parties/list").refused_in_words(401), "Could not validate credentials");
+        assert_eq!(
+            known.get("/v1/parties/list").refused_in_words(401),
+            "Could not validate credentials"
+        );
         obtain(&server, &credentials).refused(401);
     }
 }

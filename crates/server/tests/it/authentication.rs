@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::http::raw;
-use crate::support::{Reply, json, open, open_with};
+use crate::support::{Reply, json, open, spawn_with};
 
 const CHECKOUT: &str = "/v1/sessions/checkout";
 
@@ -16,20 +16,28 @@ fn forged(claims: &str) -> String {
 #[track_caller]
 fn assert_challenge(reply: &Reply, error: &str, helps: &str) {
     let challenge = reply.header("www-authenticate").expect("a challenge");
-    assert!(challenge.starts_with(&format!("Bearer error=\"{error}\", error_description=\"")), "{challenge}");
+    assert!(
+        challenge.starts_with(&format!("Bearer error=\"{error}\", error_description=\"")),
+        "{challenge}"
+    );
     assert!(challenge.contains(helps), "{challenge}");
 }
 
 #[test]
 fn an_expired_token_and_a_revoked_key_are_told_apart() {
-    let (server, shop) = open_with(&[("KOLA_LOG", "info")]);
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
     // Signed as the server signs, and over.
     let secret = server.database.value("SELECT secret FROM signing_keys");
-    let secret: Vec<u8> = (0..32).map(|n| u8::from_str_radix(&secret[2 * n..2 * n + 2], 16).expect("a byte")).collect();
-    let header = jsonwebtoken::Header { kid: Some("1".to_owned()), ..jsonwebtoken::Header::default() };
+    let secret: Vec<u8> = (0..32)
+        .map(|n| u8::from_str_radix(&secret[2 * n..2 * n + 2], 16).expect("a byte"))
+        .collect();
+    let header =
+        jsonwebtoken::Header { kid: Some("1".to_owned()), ..jsonwebtoken::Header::default() };
     let own = shop.api.get("/v1/api-keys/list").rows()[0]["id"].to_string();
     let claims = json!({"sub": own, "iat": 1_700_000_000, "exp": 1_700_003_600});
-    let over = jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(&secret)).expect("a token");
+    let over =
+        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(&secret))
+            .expect("a token");
     let expired = shop.api.with_token(Some(&over)).get("/v1/parties/list");
     assert_eq!(expired.refused_in_words(401), "Could not validate credentials");
     assert_challenge(&expired, "invalid_token", "expired");
@@ -41,7 +49,10 @@ fn an_expired_token_and_a_revoked_key_are_told_apart() {
     let obtained = server.api.post("/v1/jwt/client/obtain/token", &body);
     assert_challenge(&obtained, "invalid_token", "revoked");
     let log = server.log();
-    assert!(log.contains("the access token expired") && log.contains("the API key was revoked"), "{log}");
+    assert!(
+        log.contains("the access token expired") && log.contains("the API key was revoked"),
+        "{log}"
+    );
     assert!(!log.contains(&over) && !log.contains(&shop.credentials.client_secret), "{log}");
 }
 
@@ -75,7 +86,13 @@ fn a_bad_token_is_not_validated() {
     let (start, signature) = token.rsplit_once('.').expect("a signed token");
     let flipped: String = signature.chars().rev().collect();
     let claims = start.rsplit_once('.').expect("claims").1;
-    for bad in ["x".to_owned(), "a.b.c".to_owned(), format!("{start}."), format!("{start}.{flipped}"), forged(claims)] {
+    for bad in [
+        "x".to_owned(),
+        "a.b.c".to_owned(),
+        format!("{start}."),
+        format!("{start}.{flipped}"),
+        forged(claims),
+    ] {
         let reply = shop.api.with_token(Some(&bad)).get("/v1/parties/list");
         assert_eq!(reply.refused_in_words(401), "Could not validate credentials", "{bad}");
         assert_challenge(&reply, "invalid_token", "POST /v1/jwt/client/obtain/token");
@@ -109,14 +126,20 @@ fn credentials_are_checked_and_named_when_missing() {
     let client = &shop.credentials.client_id;
     let wrong = obtain(json!({"client_id": client, "client_secret": "wrong"}));
     assert_eq!(wrong.refused_in_words(401), "Could not validate credentials");
-    let unknown = obtain(json!({"client_id": "nobody", "client_secret": shop.credentials.client_secret}));
+    let unknown =
+        obtain(json!({"client_id": "nobody", "client_secret": shop.credentials.client_secret}));
     assert_eq!(unknown.refused_in_words(401), "Could not validate credentials");
     for reply in [&wrong, &unknown] {
         assert_challenge(reply, "invalid_client", "client_secret");
     }
-    assert_eq!(wrong.header("www-authenticate"), unknown.header("www-authenticate"), "which clients there are is not told");
+    assert_eq!(
+        wrong.header("www-authenticate"),
+        unknown.header("www-authenticate"),
+        "which clients there are is not told"
+    );
     obtain(json!({})).faults_are_at(&["body.client_id", "body.client_secret"]);
-    let right = obtain(json!({"client_id": client, "client_secret": shop.credentials.client_secret})).ok();
+    let right =
+        obtain(json!({"client_id": client, "client_secret": shop.credentials.client_secret})).ok();
     assert_eq!(right["expires_in"], json!(60));
 }
 

@@ -4,15 +4,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use crate::crash::Load;
-use crate::support::{Database, PATIENCE, on_postgres_only, on_sqlite_only, open};
+use crate::support::{Database, PATIENCE, on_postgres_only, on_sqlite_only, spawn};
 
 #[test]
 fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
     on_sqlite_only!();
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
-    let copies: Vec<_> = (0..3).map(|n| server.database.dir.path().join(format!("backup-{n}.db"))).collect();
+    let copies: Vec<_> =
+        (0..3).map(|n| server.database.dir.path().join(format!("backup-{n}.db"))).collect();
     let mut before = Vec::new();
     std::thread::scope(|scope| {
         for kind in ["payout", "collection", "payout", "collection"] {
@@ -37,7 +38,8 @@ fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
         let database = rusqlite::Connection::open(copy).expect("a database");
         for reference in acknowledged {
             let there = "SELECT count(*) FROM executions WHERE reference_id = ?1";
-            let count: i64 = database.query_row(there, [&*reference], |row| row.get(0)).expect("a count");
+            let count: i64 =
+                database.query_row(there, [&*reference], |row| row.get(0)).expect("a count");
             assert_eq!(count, 1, "{reference} is not in {}", copy.display());
         }
         drop(database);
@@ -64,11 +66,17 @@ fn a_file_that_is_there_is_not_written_over() {
 fn a_backup_that_fails_leaves_no_file() {
     on_sqlite_only!();
     let database = Database::new();
-    let kola = |from: &str| database.kola_at(&format!("sqlite:{from}"), &["db", "backup", "new.db"]).refused();
+    let kola = |from: &str| {
+        database.kola_at(&format!("sqlite:{from}"), &["db", "backup", "new.db"]).refused()
+    };
     kola("missing.db");
-    std::fs::write(database.dir.path().join("letter.txt"), "this is a letter ".repeat(100)).expect("a file");
+    std::fs::write(database.dir.path().join("letter.txt"), "this is a letter ".repeat(100))
+        .expect("a file");
     kola("letter.txt");
-    assert!(!database.dir.path().join("new.db").exists() && !database.dir.path().join("missing.db").exists());
+    assert!(
+        !database.dir.path().join("new.db").exists()
+            && !database.dir.path().join("missing.db").exists()
+    );
 }
 
 #[test]

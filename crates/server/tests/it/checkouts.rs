@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::support::shop::{GOOD, new_phone};
 use crate::support::{
-    Merchant, Server, after, assert_fields, assert_money, id, instant, json, key, number, open, open_two, open_with, shown,
+    Merchant, Server, after, assert_fields, assert_money, id, instant, json, key, number, open,
+    open_two, open_with, shown,
 };
 
 fn checkout(phone: &str) -> Value {
@@ -55,18 +56,30 @@ fn a_checkout_makes_everything_that_it_needs() {
         ],
     );
     assert_eq!(instant(&made["expires_at"]), instant(&body["expires_at"]));
-    assert_eq!(shown(&made, "due_date"), format!("{}T00:00:00.000000Z", &shown(&body, "due_date")[..10]));
+    assert_eq!(
+        shown(&made, "due_date"),
+        format!("{}T00:00:00.000000Z", &shown(&body, "due_date")[..10])
+    );
     assert_eq!(made["id"], made["source_checkout_config_id"]);
-    assert_eq!(made["url"], json!(format!("http://{}{}", server.api.address, shown(&made, "hosted_path_or_token"))));
+    assert_eq!(
+        made["url"],
+        json!(format!("http://{}{}", server.api.address, shown(&made, "hosted_path_or_token")))
+    );
     let invoice = shop.api.get(&format!("/v1/invoices/retrieve/{}", made["source_id"])).ok();
     assert_fields(&invoice, &[("status", "ACTIVE"), ("fee_bearer", "PAYER"), ("note", "October")]);
     assert_eq!(invoice["invoice_number"], made["source_number"]);
     assert_eq!(invoice["invoice_items"].as_array().map(Vec::len), Some(2));
     assert_fields(&invoice["invoice_items"][1], &[("qty", "1"), ("amount", "2.50")]);
     let counterparty = &invoice["counterparty"];
-    assert_eq!([&counterparty["id"], &counterparty["party"]["id"]], [&made["counterparty_id"], &made["party_id"]]);
+    assert_eq!(
+        [&counterparty["id"], &counterparty["party"]["id"]],
+        [&made["counterparty_id"], &made["party_id"]]
+    );
     assert_fields(counterparty, &[("relationship_type", "CUSTOMER")]);
-    assert_fields(&counterparty["party"], &[("fullname", "Ama Kollie"), ("phone", &phone), ("email", "ama@example.com")]);
+    assert_fields(
+        &counterparty["party"],
+        &[("fullname", "Ama Kollie"), ("phone", &phone), ("email", "ama@example.com")],
+    );
     let session = shop.checkout(made["source_id"].as_i64().expect("an id"));
     let paid = shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     assert_fields(&paid, &[("status", "COMPLETED"), ("payee_amount", "40.00")]);
@@ -97,15 +110,24 @@ fn a_counterparty_can_be_given() {
     let mut body = checkout(&phone);
     body["counterparty_id"] = json!(counterparty);
     let made = create(&shop, &body);
-    assert_eq!([&made["counterparty_id"], &made["party_id"]], [&json!(counterparty), &json!(party)]);
+    assert_eq!(
+        [&made["counterparty_id"], &made["party_id"]],
+        [&json!(counterparty), &json!(party)]
+    );
     body["party_phone"] = json!(new_phone());
     shop.api.post("/v1/checkouts/create", &body).state_fault("body.counterparty_id");
     // One without a party gets the party with the phone.
-    let bare = id(&shop.api.post("/v1/counterparties/create", &json!({"relationship_type": "DONOR"})).ok());
+    let bare = id(&shop
+        .api
+        .post("/v1/counterparties/create", &json!({"relationship_type": "DONOR"}))
+        .ok());
     body["counterparty_id"] = json!(bare);
     let made = create(&shop, &body);
     let whole = shop.api.get(&format!("/v1/counterparties/retrieve/{bare}")).ok();
-    assert_eq!([&whole["party"]["id"], &whole["relationship_type"]], [&made["party_id"], &json!("DONOR")]);
+    assert_eq!(
+        [&whole["party"]["id"], &whole["relationship_type"]],
+        [&made["party_id"], &json!("DONOR")]
+    );
 }
 
 #[test]
@@ -125,7 +147,15 @@ fn orders_and_other_modes_are_checkouts_too() {
     body["source_kind"] = json!("ORDER");
     body["party_relationship"] = json!("DONOR");
     let made = create(&shop, &body);
-    assert_fields(&made, &[("mode", "DIRECT"), ("source_type", "ORDER"), ("source_status", "ACTIVE"), ("expires_at", "null")]);
+    assert_fields(
+        &made,
+        &[
+            ("mode", "DIRECT"),
+            ("source_type", "ORDER"),
+            ("source_status", "ACTIVE"),
+            ("expires_at", "null"),
+        ],
+    );
     assert!(shown(&made, "source_number").starts_with("ORD-"));
     let path = path_of(&server, &made["url"]);
     assert_eq!(path, format!("/pay/{}", shown(&made, "hosted_path_or_token")));
@@ -137,10 +167,15 @@ fn orders_and_other_modes_are_checkouts_too() {
 fn what_is_wrong_is_told_all_at_once_and_leaves_nothing() {
     let (_server, shop) = open();
     let reply = shop.api.post("/v1/checkouts/create", &json!({}));
-    reply.faults_are_at(&["body.mode", "body.source_kind", "body.party_phone", "body.currency", "body.items"]);
+    reply.faults_are_at(&[
+        "body.mode",
+        "body.source_kind",
+        "body.party_phone",
+        "body.currency",
+        "body.items",
+    ]);
     let mut body = checkout("0880000001");
-    body["items"] =
-        json!([{"name": "x", "currency": "USD", "amount": 0}, {"name": "x", "currency": "USD", "amount": 1, "qty": 0}]);
+    body["items"] = json!([{"name": "x", "currency": "USD", "amount": 0}, {"name": "x", "currency": "USD", "amount": 1, "qty": 0}]);
     body["success_url"] = json!("javascript:alert(1)");
     body["party_relationship"] = json!("ENEMY");
     body["expires_at"] = json!("2025-06-15T18:00:00Z");
@@ -159,14 +194,23 @@ fn what_is_wrong_is_told_all_at_once_and_leaves_nothing() {
     let mut body = checkout(&new_phone());
     body["expires_at"] = json!("2025-06-15T18:00:00Z");
     body["counterparty_id"] = json!(987_654);
-    shop.api.post("/v1/checkouts/create", &body).faults_are_at(&["body.expires_at", "body.counterparty_id"]);
+    shop.api
+        .post("/v1/checkouts/create", &body)
+        .faults_are_at(&["body.expires_at", "body.counterparty_id"]);
     let mut body = checkout(&new_phone());
-    body["items"][0] = json!({"name": "x", "currency": "USD", "amount": number("9000000000000"), "qty": 2});
+    body["items"][0] =
+        json!({"name": "x", "currency": "USD", "amount": number("9000000000000"), "qty": 2});
     shop.api.post("/v1/checkouts/create", &body).state_fault("body.items");
     body["items"] = json!([]);
-    assert_eq!(shop.api.post("/v1/checkouts/create", &body).fault("body.items").kind, "value_error.list.min_items");
+    assert_eq!(
+        shop.api.post("/v1/checkouts/create", &body).fault("body.items").kind,
+        "value_error.list.min_items"
+    );
     body["items"] = (0..51).map(|_| json!({"name": "x", "currency": "USD", "amount": 1})).collect();
-    assert_eq!(shop.api.post("/v1/checkouts/create", &body).fault("body.items").kind, "value_error.list.max_items");
+    assert_eq!(
+        shop.api.post("/v1/checkouts/create", &body).fault("body.items").kind,
+        "value_error.list.max_items"
+    );
     for what in ["parties", "counterparties", "invoices"] {
         assert!(shop.api.get(&format!("/v1/{what}/list")).rows().is_empty(), "{what}");
     }
@@ -207,9 +251,19 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
     let reply = page(&path);
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"));
-    assert_eq!([reply.header("cache-control"), reply.header("referrer-policy")], [Some("no-store"), Some("no-referrer")]);
+    assert_eq!(
+        [reply.header("cache-control"), reply.header("referrer-policy")],
+        [Some("no-store"), Some("no-referrer")]
+    );
     let text = reply.body.as_str().expect("a page").to_owned();
-    for part in ["First Shop", &shown(&made, "source_number"), "40.00 USD", "To be paid by", "Beans", "Sandbox"] {
+    for part in [
+        "First Shop",
+        &shown(&made, "source_number"),
+        "40.00 USD",
+        "To be paid by",
+        "Beans",
+        "Sandbox",
+    ] {
         assert!(text.contains(part), "no {part}: {text}");
     }
     assert!(!text.contains("<script>"), "{text}");
@@ -218,8 +272,15 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
     assert!(text_of(&path).contains("Fees are added to this total"));
     // The page, the sessions for it and their payments have one end.
     shop.advance(3000);
-    let session = shop.api.post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": "INVOICE"})).ok();
-    assert_eq!(instant(&session["expires_at"]), instant(&made["expires_at"]), "half an hour would be longer");
+    let session = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": "INVOICE"}))
+        .ok();
+    assert_eq!(
+        instant(&session["expires_at"]),
+        instant(&made["expires_at"]),
+        "half an hour would be longer"
+    );
     shop.advance(600);
     let expired = text_of(&path);
     assert!(
@@ -228,14 +289,26 @@ fn the_page_says_what_is_to_be_paid_and_how_far_it_is() {
             && !expired.contains("Fees are added"),
         "{expired}"
     );
-    shop.collect(id(&session), shop.momo("COLLECTION", GOOD), "USD", &key()).state_fault("body.session_id");
-    let reply = shop.api.post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": "INVOICE"}));
+    shop.collect(id(&session), shop.momo("COLLECTION", GOOD), "USD", &key())
+        .state_fault("body.session_id");
+    let reply = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": "INVOICE"}));
     assert_eq!(reply.fault("body.source_id").kind, "value_error.expired");
     // Who asks for a link then gets a page of its own, on which it can be paid.
-    let asked = |what| format!("/v1/links/{what}?source_type=INVOICE&source_number={}", shown(&made, "source_number"));
+    let asked = |what| {
+        format!(
+            "/v1/links/{what}?source_type=INVOICE&source_number={}",
+            shown(&made, "source_number")
+        )
+    };
     let link = path_of(&server, &shop.api.get(&asked("pay")).ok()["url"]);
     assert_ne!(link, path);
-    assert_eq!(path_of(&server, &shop.api.get(&asked("pay")).ok()["url"]), link, "the same when asked again");
+    assert_eq!(
+        path_of(&server, &shop.api.get(&asked("pay")).ok()["url"]),
+        link,
+        "the same when asked again"
+    );
     let reopened = text_of(&link);
     assert!(reopened.contains("To be paid<") && reopened.contains("Fees are added"), "{reopened}");
     assert!(text_of(&path).contains("This link expired on"));
@@ -273,7 +346,11 @@ fn the_page_shows_lines_that_add_up_and_the_ways_on() {
     let session = shop.checkout(made["source_id"].as_i64().expect("an id"));
     shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     let text = server.api.get(&path).body.as_str().expect("a page").to_owned();
-    assert!(text.contains("href=\"https://shop.example/thanks?a=1&amp;b=2\"") && !text.contains("/cart"), "{text}");
+    assert!(
+        text.contains("href=\"https://shop.example/thanks?a=1&amp;b=2\"")
+            && !text.contains("/cart"),
+        "{text}"
+    );
     assert!(!text.contains("Fees are added"), "{text}");
 }
 
@@ -282,8 +359,16 @@ fn a_link_that_leads_nowhere_says_so_to_people() {
     let (server, _shop) = open();
     for path in ["/pay/00000000000000000000000000000000", "/receipt/x", "/pay/%00"] {
         let reply = server.api.get(path);
-        assert_eq!((reply.status, reply.header("content-type")), (404, Some("text/html; charset=utf-8")), "{path}");
-        assert!(reply.body.as_str().is_some_and(|text| text.contains("This link leads nowhere")), "{}", reply.body);
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (404, Some("text/html; charset=utf-8")),
+            "{path}"
+        );
+        assert!(
+            reply.body.as_str().is_some_and(|text| text.contains("This link leads nowhere")),
+            "{}",
+            reply.body
+        );
     }
 }
 
@@ -293,6 +378,9 @@ fn links_begin_as_the_operator_says() {
     let made = create(&shop, &checkout(&new_phone()));
     let path = shown(&made, "hosted_path_or_token");
     assert_eq!(shown(&made, "url"), format!("https://pay.example/kola{path}"));
-    let asked = format!("/v1/links/pay?source_type=INVOICE&source_number={}", shown(&made, "source_number"));
+    let asked = format!(
+        "/v1/links/pay?source_type=INVOICE&source_number={}",
+        shown(&made, "source_number")
+    );
     assert_eq!(shop.api.get(&asked).ok()["url"], made["url"]);
 }

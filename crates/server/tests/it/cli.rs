@@ -4,17 +4,24 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::process::Credentials;
-use crate::support::{Database, Server, json, open, straight, wait_for};
+use crate::support::{Database, Server, json, open, spawn, straight, wait_for};
 
 fn kola(arguments: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_kola")).args(arguments).stdin(Stdio::null()).output().expect("kola runs")
+    Command::new(env!("CARGO_BIN_EXE_kola"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("kola runs")
 }
 
 #[test]
 fn a_merchant_is_created_with_credentials_and_three_wallets() {
     let database = Database::new();
     let credentials = database.merchant_with("Shop", &[]);
-    assert!(!credentials.client_id.is_empty() && credentials.client_secret.len() >= 16, "{credentials:?}");
+    assert!(
+        !credentials.client_id.is_empty() && credentials.client_secret.len() >= 16,
+        "{credentials:?}"
+    );
     let mut currencies: Vec<&str> = credentials.wallets.iter().map(|(c, _)| c.as_str()).collect();
     currencies.sort_unstable();
     assert_eq!(currencies, ["LRD", "RWF", "USD"]);
@@ -26,12 +33,24 @@ fn a_merchant_is_created_with_credentials_and_three_wallets() {
 #[test]
 fn a_micro_organization_is_a_merchant_too() {
     let database = Database::new();
-    let arguments = ["merchant", "create", "--name", "Stall", "--type", "MICRO_ORGANIZATION", "--verified", "--json"];
+    let arguments = [
+        "merchant",
+        "create",
+        "--name",
+        "Stall",
+        "--type",
+        "MICRO_ORGANIZATION",
+        "--verified",
+        "--json",
+    ];
     let credentials = Credentials::read(&database.kola(&arguments).ok());
     let server = Server::start(database, &[]);
     let stall = server.sign_in(&credentials);
     let invoice = stall.invoice("USD", "1.00");
-    assert_eq!(stall.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok()["owner_type"], "MICRO_ORGANIZATION");
+    assert_eq!(
+        stall.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok()["owner_type"],
+        "MICRO_ORGANIZATION"
+    );
 }
 
 #[test]
@@ -46,7 +65,8 @@ fn the_database_may_come_from_the_environment() {
     let database = Database::new();
     let create = ["merchant", "create", "--name", "Shop", "--type", "ORGANIZATION", "--json"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
-    let output = command.args(create).env("KOLA_DATABASE", database.url()).output().expect("kola runs");
+    let output =
+        command.args(create).env("KOLA_DATABASE", database.url()).output().expect("kola runs");
     assert!(output.status.success(), "{output:?}");
     Credentials::read(&String::from_utf8_lossy(&output.stdout));
     database.kola(&["ledger", "verify"]).ok();
@@ -77,7 +97,9 @@ fn a_wallet_is_not_funded_with_nonsense() {
         (&dollars, "1e30"),
         (&"987654".to_owned(), "1.00"),
     ] {
-        server.kola(&["wallet", "fund", "--wallet", wallet, &format!("--amount={amount}")]).refused();
+        server
+            .kola(&["wallet", "fund", "--wallet", wallet, &format!("--amount={amount}")])
+            .refused();
     }
     shop.assert_balance("USD", "0.00", "0.00");
     shop.assert_balance("RWF", "0", "0");
@@ -91,7 +113,9 @@ fn a_number_below_zero_is_told_to_be_one() {
     assert!(said.contains("--amount must be above zero"), "{said}");
     let said = server.kola(&["rates", "set", "USD", "LRD", "-192"]).refused();
     assert!(said.contains("above zero"), "{said}");
-    let said = server.kola(&["fees", "set", "platform", "--operation", "PAYOUT", "--percentage", "-1"]).refused();
+    let said = server
+        .kola(&["fees", "set", "platform", "--operation", "PAYOUT", "--percentage", "-1"])
+        .refused();
     assert!(said.contains("from 0 to 100"), "{said}");
     let said = server.kola(&["wallet", "fund", "--nonsense", "1"]).refused();
     assert!(said.contains("unexpected argument"), "{said}");
@@ -103,9 +127,12 @@ fn what_is_not_found_is_named() {
     database.merchant("Shop");
     let resolve = ["review", "resolve", "99", "--to", "wallet", "--evidence", "a call"];
     assert!(database.kola(&resolve).refused().contains("there is no review 99"));
-    let passcode = database.kola_with_input(&["merchant", "set-passcode", "--merchant", "77"], "4829\n");
+    let passcode =
+        database.kola_with_input(&["merchant", "set-passcode", "--merchant", "77"], "4829\n");
     assert!(passcode.refused().contains("there is no merchant 77"));
-    assert!(database.kola(&["wallet", "list", "--merchant", "77"]).refused().contains("no merchant 77"));
+    assert!(
+        database.kola(&["wallet", "list", "--merchant", "77"]).refused().contains("no merchant 77")
+    );
 }
 
 #[test]
@@ -120,7 +147,10 @@ fn an_operator_finds_merchants_and_wallets() {
     let merchants = rows(&["merchant", "list", "--json"]);
     let ids = [shop.credentials.merchant_id, late.merchant_id];
     assert_eq!(merchants.iter().map(crate::support::id).collect::<Vec<_>>(), ids);
-    assert_eq!((&merchants[1]["phone"], &merchants[0]["verified"]), (&json!("231770000001"), &json!(true)));
+    assert_eq!(
+        (&merchants[1]["phone"], &merchants[0]["verified"]),
+        (&json!("231770000001"), &json!(true))
+    );
     let printed = server.kola(&["merchant", "list"]).ok();
     assert!(printed.contains("Late Shop") && printed.contains("231770000001"), "{printed}");
     let mine = rows(&["wallet", "list", "--merchant", &ids[0].to_string(), "--json"]);
@@ -155,7 +185,9 @@ fn the_ledger_is_verified_with_a_summary() {
 fn a_merchants_particulars_are_checked() {
     let database = Database::new();
     let create = |name: &str, kind: &str, phone: &str| {
-        database.kola(&["merchant", "create", "--name", name, "--type", kind, "--phone", phone, "--json"])
+        database.kola(&[
+            "merchant", "create", "--name", name, "--type", kind, "--phone", phone, "--json",
+        ])
     };
     create("Shop", "BANK", "231770000001").refused();
     create("Shop", "ORGANIZATION", "+0").refused();
@@ -169,7 +201,9 @@ fn a_merchants_particulars_are_checked() {
 fn an_unknown_merchant_gets_no_passcode() {
     let database = Database::new();
     database.merchant("Shop");
-    database.kola_with_input(&["merchant", "set-passcode", "--merchant", "987654"], "1234\n").refused();
+    database
+        .kola_with_input(&["merchant", "set-passcode", "--merchant", "987654"], "1234\n")
+        .refused();
 }
 
 #[test]
@@ -188,7 +222,11 @@ fn help_and_mistakes_are_told() {
 
 #[test]
 fn a_bad_database_is_told() {
-    for url in ["sqlite:/nonexistent/directory/kola.db", "mystery:kola", "postgres://nobody@127.0.0.1:1/kola"] {
+    for url in [
+        "sqlite:/nonexistent/directory/kola.db",
+        "mystery:kola",
+        "postgres://nobody@127.0.0.1:1/kola",
+    ] {
         let output = kola(&["ledger", "verify", "--database", url]);
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -208,16 +246,28 @@ fn a_taken_port_is_told() {
 
 #[test]
 fn a_first_server_prints_a_curl_that_works() {
-    let server = Server::start(Database::new(), &[]);
+    let server = Server::spawn(Database::new(), &[]);
     let command = wait_for("a curl to copy", || printed_curl(&server.printed()));
     let merchant = server.database.value("SELECT id FROM merchants");
-    assert!(server.printed().contains(&format!("merchant       {merchant}\n")), "{}", server.printed());
+    assert!(
+        server.printed().contains(&format!("merchant       {merchant}\n")),
+        "{}",
+        server.printed()
+    );
     let shims = tempfile::TempDir::new().expect("a directory");
     let shim = shims.path().join("curl");
     let path = std::env::var("PATH").expect("a path");
     // The same curl, which also tells the status on its standard error.
-    let real = path.split(':').map(|d| format!("{d}/curl")).find(|p| std::path::Path::new(p).exists()).expect("curl");
-    std::fs::write(&shim, format!("#!/bin/sh\nexec {real} -w '%{{stderr}}HTTP %{{http_code}}\\n' \"$@\"\n")).expect("a file");
+    let real = path
+        .split(':')
+        .map(|d| format!("{d}/curl"))
+        .find(|p| std::path::Path::new(p).exists())
+        .expect("curl");
+    std::fs::write(
+        &shim,
+        format!("#!/bin/sh\nexec {real} -w '%{{stderr}}HTTP %{{http_code}}\\n' \"$@\"\n"),
+    )
+    .expect("a file");
     std::fs::set_permissions(&shim, std::fs::Permissions::from_mode(0o755)).expect("permissions");
     let mut sh = straight("sh");
     sh.args(["-c", &command]).env("PATH", format!("{}:{path}", shims.path().display()));
@@ -228,7 +278,8 @@ fn a_first_server_prints_a_curl_that_works() {
     assert!(answers.iter().all(|a| *a == "HTTP 200"), "{command}\n{output:?}");
 }
 
-/// The lines from the first that has a curl up to the next empty one (or the end, when that line has not come yet).
+/// The lines from the first that has a curl up to the next empty one (or the end, when that line
+/// has not come yet).
 fn printed_curl(printed: &str) -> Option<String> {
     let lines = printed.lines().skip_while(|line| !line.contains("curl "));
     let mut command: Vec<&str> = Vec::new();
@@ -244,7 +295,7 @@ fn printed_curl(printed: &str) -> Option<String> {
 
 #[test]
 fn a_first_server_prints_credentials() {
-    let server = Server::start(Database::new(), &[]);
+    let server = Server::spawn(Database::new(), &[]);
     wait_for("credentials", || server.printed().to_lowercase().contains("secret").then_some(()));
     server.verify_ledger();
 }
@@ -257,13 +308,13 @@ fn a_server_that_cannot_listen_makes_no_merchant() {
     let address = taken.local_addr().expect("an address").to_string();
     let said = database.kola(&["serve", "--listen", &address]).refused();
     assert!(said.contains(&address), "{said}");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     wait_for("credentials", || server.printed().to_lowercase().contains("secret").then_some(()));
 }
 
 #[test]
 fn a_server_with_merchants_prints_no_secret() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let printed = server.printed();
     assert!(!printed.contains(&shop.credentials.client_secret), "{printed}");
 }
@@ -281,14 +332,24 @@ fn the_demo_settles_all_four_sessions() {
 
 #[test]
 fn a_live_merchant_is_refused_without_a_live_provider() {
-    let run = Database::new().kola(&["merchant", "create", "--name", "L", "--type", "ORGANIZATION", "--live"]);
+    let run = Database::new().kola(&[
+        "merchant",
+        "create",
+        "--name",
+        "L",
+        "--type",
+        "ORGANIZATION",
+        "--live",
+    ]);
     assert!(run.refused().contains("no live provider"));
 }
 
 #[test]
 fn a_review_of_nothing_is_refused() {
     let (server, _shop) = open();
-    server.kola(&["review", "resolve", "987654", "--outcome", "completed", "--evidence", "x"]).refused();
+    server
+        .kola(&["review", "resolve", "987654", "--outcome", "completed", "--evidence", "x"])
+        .refused();
     let printed = server.kola(&["review", "list", "--json"]).ok();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).expect("JSON"), json!([]));
 }

@@ -1,4 +1,5 @@
-//! What clients of the public API send, as they are found in public: it works, or is refused in the shape that they read.
+//! What clients of the public API send, as they are found in public: it works, or is refused in the
+//! shape that they read.
 
 use serde_json::Value;
 
@@ -11,7 +12,10 @@ fn a_donation_goes_through_as_public_sites_make_it() {
     let (_server, shop) = open();
     let asked = format!("/v1/predictions/mmo-provider-info?phone={GOOD}&operation_type=COLLECTION");
     let operator = shop.api.get(&asked).ok();
-    assert_fields(&operator, &[("gateway_provider", "MTN_MOMO_LBR"), ("payment_method", "MTN_MOMO_LBR")]);
+    assert_fields(
+        &operator,
+        &[("gateway_provider", "MTN_MOMO_LBR"), ("payment_method", "MTN_MOMO_LBR")],
+    );
     let party = json!({"fullname": "Amara Kollie", "phone": GOOD, "email": "amara@example.com", "country_code": "LBR"});
     let party = shop.api.post("/v1/parties/create", &party).ok();
     assert_eq!(party["country_code"], "LR");
@@ -24,8 +28,12 @@ fn a_donation_goes_through_as_public_sites_make_it() {
     let account = json!({"account_name": "Amara", "provider": operator["gateway_provider"],
         "method": operator["gateway_provider"], "party_id": shown(&checkout, "party_id"), "country_code": "lbr",
         "insensitive_account_number": GOOD});
-    let account = shop.api.post("/v1/payment-accounts/create?operation_type=COLLECTION", &account).ok();
-    assert_fields(&account, &[("provider", "PAWAPAY"), ("method", "MTN_MOMO_LBR"), ("country_code", "LR")]);
+    let account =
+        shop.api.post("/v1/payment-accounts/create?operation_type=COLLECTION", &account).ok();
+    assert_fields(
+        &account,
+        &[("provider", "PAWAPAY"), ("method", "MTN_MOMO_LBR"), ("country_code", "LR")],
+    );
     let execution = json!({"session_id": shown(&session, "id"), "payment_account_id": shown(&account, "id"), "currency": "USD",
         "reference_id": key()});
     assert_eq!(shop.api.post("/v1/executions/collection", &execution).ok()["status"], "COMPLETED");
@@ -41,7 +49,9 @@ fn predicted_names_are_taken_wherever_a_network_is() {
         let amount = "base_amount=5&base_currency=USD&target_currency=USD&operation_type=COLLECTION&fee_bearer=PAYER";
         shop.api.get(&format!("/v1/predictions/amount-and-fees?{amount}&{network}")).ok();
         let source = format!("target_currency=USD&source_type=INVOICE&source_id={invoice}");
-        shop.api.get(&format!("/v1/predictions/payment-source/amount-and-fees?{source}&{network}")).ok();
+        shop.api
+            .get(&format!("/v1/predictions/payment-source/amount-and-fees?{source}&{network}"))
+            .ok();
     }
 }
 
@@ -50,8 +60,7 @@ fn a_mode_is_hosted_or_direct() {
     let (_server, shop) = open();
     let with = |mode: Value| {
         let item = json!({"name": "Rice", "currency": "USD", "amount": 5});
-        let body =
-            json!({"mode": mode, "source_kind": "ORDER", "party_phone": new_phone(), "currency": "USD", "items": [item]});
+        let body = json!({"mode": mode, "source_kind": "ORDER", "party_phone": new_phone(), "currency": "USD", "items": [item]});
         shop.api.post("/v1/checkouts/create", &body)
     };
     for (sent, answered) in [("HOSTED", "HOSTED"), ("Hosted", "HOSTED"), ("direct", "DIRECT")] {
@@ -59,7 +68,10 @@ fn a_mode_is_hosted_or_direct() {
     }
     for mode in [json!("online"), json!("EMBEDDED"), json!(""), json!(1)] {
         let fault = with(mode).fault("body.mode");
-        fault.says("value is not a valid enumeration member; permitted: 'HOSTED', 'DIRECT'", "type_error.enum");
+        fault.says(
+            "value is not a valid enumeration member; permitted: 'HOSTED', 'DIRECT'",
+            "type_error.enum",
+        );
     }
     assert_eq!(shop.api.get("/v1/orders/list").rows().len(), 3);
 }
@@ -77,7 +89,10 @@ fn a_note_may_be_missing_and_may_have_lines() {
         body.as_object_mut().expect("an object").remove("note");
         assert_eq!(shop.api.post(&format!("/v1/{kind}/create"), &body).ok()["note"], "");
         body["note"] = json!("a\u{7}b");
-        assert_eq!(shop.api.post(&format!("/v1/{kind}/create"), &body).fault("body.note").kind, "value_error.str.control");
+        assert_eq!(
+            shop.api.post(&format!("/v1/{kind}/create"), &body).fault("body.note").kind,
+            "value_error.str.control"
+        );
     }
 }
 
@@ -96,8 +111,12 @@ fn null_empties_what_may_be_empty() {
         let source = id(&shop.api.post(&format!("/v1/{kind}/create"), &body).ok());
         let path = format!("/v1/{kind}/update/{source}");
         let kept = put(&shop, &path, &json!({"fee_bearer": "PAYEE"})).ok();
-        assert_fields(&kept, &[("reference_id", "my-7"), ("note", "Rice"), ("fee_bearer", "PAYEE")]);
-        let emptied = json!({"reference_id": null, "note": null, "due_date": null, "fee_bearer": null});
+        assert_fields(
+            &kept,
+            &[("reference_id", "my-7"), ("note", "Rice"), ("fee_bearer", "PAYEE")],
+        );
+        let emptied =
+            json!({"reference_id": null, "note": null, "due_date": null, "fee_bearer": null});
         let emptied = put(&shop, &path, &emptied).ok();
         assert_fields(&emptied, &[("reference_id", "null"), ("note", ""), ("fee_bearer", "PAYEE")]);
         if kind == "invoices" {
@@ -109,15 +128,24 @@ fn null_empties_what_may_be_empty() {
         let item = shop.add_item(kind, source, "USD", 2, "5.00");
         let path = format!("/v1/{kind}/{source}/items/{}/update", id(&item));
         let same = put(&shop, &path, &json!({"name": null, "qty": null, "amount": null})).ok();
-        assert_eq!([&same["name"], &same["qty"], &same["amount"]], [&item["name"], &item["qty"], &item["amount"]]);
+        assert_eq!(
+            [&same["name"], &same["qty"], &same["amount"]],
+            [&item["name"], &item["qty"], &item["amount"]]
+        );
     }
     let party = shop.party();
     let counterparty = shop.counterparty(party);
     let path = format!("/v1/counterparties/update/{counterparty}");
-    assert_eq!(put(&shop, &path, &json!({"relationship_type": "DONOR"})).ok()["party_id"], json!(party));
+    assert_eq!(
+        put(&shop, &path, &json!({"relationship_type": "DONOR"})).ok()["party_id"],
+        json!(party)
+    );
     let emptied = put(&shop, &path, &json!({"relationship_type": null, "party_id": null})).ok();
     assert_fields(&emptied, &[("relationship_type", "DONOR"), ("party_id", "null")]);
-    assert_eq!(put(&shop, &path, &json!({"party_id": party.to_string()})).ok()["party_id"], json!(party));
+    assert_eq!(
+        put(&shop, &path, &json!({"party_id": party.to_string()})).ok()["party_id"],
+        json!(party)
+    );
     put(&shop, &path, &json!({"party_id": 987_654})).state_fault("body.party_id");
 }
 
@@ -130,14 +158,18 @@ fn whole_numbers_may_be_written_with_a_point() {
     let item = |qty: Value| json!({"name": "Rice", "currency": "USD", "qty": qty, "amount": 5});
     assert_eq!(shop.api.post(&path, &item(number("2.0"))).ok()["qty"], json!(2));
     for qty in [number("2.5"), json!("2.0")] {
-        shop.api.post(&path, &item(qty)).fault("body.qty").says("value is not a valid integer", "type_error.integer");
+        shop.api
+            .post(&path, &item(qty))
+            .fault("body.qty")
+            .says("value is not a valid integer", "type_error.integer");
     }
     shop.api.call("PUT", &format!("/v1/invoices/publish/{invoice}"), None).ok();
     let session = json!({"source_id": number(&format!("{invoice}.0")), "source_type": "INVOICE"});
     assert_eq!(shop.api.post("/v1/sessions/checkout", &session).ok()["source_id"], json!(invoice));
 }
 
-/// A zone behind a time says where it was written; one that contradicts the offset is a mistake that nobody should guess about.
+/// A zone behind a time says where it was written; one that contradicts the offset is a mistake
+/// that nobody should guess about.
 #[test]
 fn a_zone_that_contradicts_its_offset_is_refused() {
     let (server, shop) = open();
@@ -152,8 +184,12 @@ fn a_zone_that_contradicts_its_offset_is_refused() {
     for zone in ["Z[UTC]", "+00:00[Africa/Monrovia]"] {
         with(format!("{plain}{zone}")).ok();
     }
-    for zone in ["Z[Africa/Kigali]", "+02:00[Africa/Monrovia]", "[Africa/Monrovia]", "Z[Nowhere/City]"] {
-        with(format!("{plain}{zone}")).fault("body.expires_at").says("invalid datetime format", "value_error.datetime");
+    for zone in
+        ["Z[Africa/Kigali]", "+02:00[Africa/Monrovia]", "[Africa/Monrovia]", "Z[Nowhere/City]"]
+    {
+        with(format!("{plain}{zone}"))
+            .fault("body.expires_at")
+            .says("invalid datetime format", "value_error.datetime");
     }
 }
 
@@ -171,10 +207,15 @@ fn what_the_path_names_is_at_fault_in_a_list() {
     let add = shop.api.post(&format!("/v1/orders/{order}/items/add"), &item);
     assert_eq!(add.fault("path.order_id").kind, "value_error.state");
     let session = shop.checkout(invoice);
-    let cancel = |session: i64| shop.api.call("POST", &format!("/v1/sessions/checkout/cancel/{session}"), None);
+    let cancel = |session: i64| {
+        shop.api.call("POST", &format!("/v1/sessions/checkout/cancel/{session}"), None)
+    };
     cancel(session).ok();
     assert_eq!(cancel(session).fault("path.id").kind, "value_error.state");
     let paid = shop.paid_hundred();
     let path = format!("/v1/sandbox/executions/{}/authenticate", shown(&paid, "reference_id"));
-    assert_eq!(shop.api.post(&path, &json!({"success": true})).fault("path.reference_id").kind, "value_error.state");
+    assert_eq!(
+        shop.api.post(&path, &json!({"success": true})).fault("path.reference_id").kind,
+        "value_error.state"
+    );
 }

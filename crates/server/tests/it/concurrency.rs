@@ -2,7 +2,8 @@
 
 use crate::support::shop::{GOOD, source_for};
 use crate::support::{
-    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with, shown, soon, with_status,
+    Merchant, all_at_once, cents, id, json, key, number, one_of_many, open, open_two, open_with,
+    shown, soon, with_status,
 };
 use serde_json::Value;
 
@@ -13,7 +14,9 @@ fn sixty_four_payouts_with_one_key_are_one_payout() {
     let session = id(&shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "100.00").ok());
     let reference = key();
     let answers = all_at_once(&[(); 64], |()| shop.execute("payout", session, &reference).ok());
-    for field in ["payment_intent_id", "reference_id", "payer_amount", "payee_amount", "operation_type"] {
+    for field in
+        ["payment_intent_id", "reference_id", "payer_amount", "payee_amount", "operation_type"]
+    {
         assert!(answers.iter().all(|a| a[field] == answers[0][field]), "{field}: {answers:?}");
     }
     let last = shop.settled("payout", &answers[0]);
@@ -43,8 +46,12 @@ fn sixty_four_collections_with_one_key_are_one_collection() {
     let (server, shop) = open();
     let session = shop.checkout(shop.invoice("USD", "100.00"));
     let (account, reference) = (shop.momo("COLLECTION", GOOD), key());
-    let answers = all_at_once(&[(); 64], |()| shop.collect(session, account, "USD", &reference).ok());
-    assert!(answers.iter().all(|a| a["payment_intent_id"] == answers[0]["payment_intent_id"]), "{answers:?}");
+    let answers =
+        all_at_once(&[(); 64], |()| shop.collect(session, account, "USD", &reference).ok());
+    assert!(
+        answers.iter().all(|a| a["payment_intent_id"] == answers[0]["payment_intent_id"]),
+        "{answers:?}"
+    );
     assert_eq!(shop.settled("collection", &answers[0])["status"], "COMPLETED");
     shop.assert_balance("USD", "100.00", "0.00");
     server.verify_ledger();
@@ -67,7 +74,8 @@ fn one_key_serves_one_of_many_sessions() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "10000.00");
     let account = shop.momo("PAYOUT", GOOD);
-    let sessions: Vec<i64> = (0..16).map(|_| id(&shop.open_payout(account, "USD", "100.00").ok())).collect();
+    let sessions: Vec<i64> =
+        (0..16).map(|_| id(&shop.open_payout(account, "USD", "100.00").ok())).collect();
     let reference = key();
     let replies = all_at_once(&sessions, |s| shop.execute("payout", *s, &reference));
     one_of_many(&replies, "body.reference_id");
@@ -81,7 +89,8 @@ fn refunds_never_exceed_the_payment() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
     let paid = shop.paid_hundred();
-    let sessions: Vec<i64> = (0..50).map(|_| id(&shop.open_refund(&paid["payment_intent_id"], "5.00").ok())).collect();
+    let sessions: Vec<i64> =
+        (0..50).map(|_| id(&shop.open_refund(&paid["payment_intent_id"], "5.00").ok())).collect();
     let answers = all_at_once(&sessions, |s| shop.execute("refund", *s, &key()).ok());
     let ends: Vec<Value> = answers.iter().map(|a| shop.settled("refund", a)).collect();
     assert_eq!((with_status(&ends, "COMPLETED"), with_status(&ends, "FAILED")), (20, 30));
@@ -95,7 +104,8 @@ fn refunds_in_flight_never_exceed_the_payment_either() {
     server.fund(&shop, "USD", "1000.00");
     let first = shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00");
     let paid = shop.settled("collection", &first);
-    let sessions: Vec<i64> = (0..10).map(|_| id(&shop.open_refund(&paid["payment_intent_id"], "25.00").ok())).collect();
+    let sessions: Vec<i64> =
+        (0..10).map(|_| id(&shop.open_refund(&paid["payment_intent_id"], "25.00").ok())).collect();
     let answers = all_at_once(&sessions, |s| shop.execute("refund", *s, &key()).ok());
     let ends: Vec<Value> = answers.iter().map(|a| shop.settled("refund", a)).collect();
     assert_eq!((with_status(&ends, "COMPLETED"), with_status(&ends, "FAILED")), (4, 6));
@@ -109,7 +119,8 @@ fn payouts_never_take_more_than_there_is() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "100.00");
     let account = shop.momo("PAYOUT", GOOD);
-    let sessions: Vec<i64> = (0..30).map(|_| id(&shop.open_payout(account, "USD", "10.00").ok())).collect();
+    let sessions: Vec<i64> =
+        (0..30).map(|_| id(&shop.open_payout(account, "USD", "10.00").ok())).collect();
     let answers = all_at_once(&sessions, |s| {
         let answer = shop.execute("payout", *s, &key()).ok();
         let (available, held) = shop.money_in(shop.wallet("USD"));
@@ -127,7 +138,8 @@ fn held_money_is_not_spent_twice() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "100.00");
     let account = shop.momo("PAYOUT", GOOD);
-    let sessions: Vec<i64> = (0..12).map(|_| id(&shop.open_payout(account, "USD", "40.00").ok())).collect();
+    let sessions: Vec<i64> =
+        (0..12).map(|_| id(&shop.open_payout(account, "USD", "40.00").ok())).collect();
     let answers = all_at_once(&sessions, |s| shop.execute("payout", *s, &key()).ok());
     assert_eq!((with_status(&answers, "PROCESSING"), with_status(&answers, "FAILED")), (2, 10));
     shop.assert_balance("USD", "18.80", "81.20");
@@ -158,7 +170,9 @@ fn numbers_have_no_gap_and_no_repeat() {
     let (_server, shop) = open();
     let (customer, year) = (shop.customer(), shop.year());
     let body = source_for(customer);
-    let mut numbers = all_at_once(&[(); 24], |()| shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number"));
+    let mut numbers = all_at_once(&[(); 24], |()| {
+        shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number")
+    });
     numbers.sort();
     let expected: Vec<String> = (1..=24).map(|n| format!("INV-{year}-{n:05}")).collect();
     assert_eq!(numbers, expected);
@@ -170,7 +184,8 @@ fn a_partys_wallet_is_opened_once() {
     server.fund(&shop, "USD", "100.00");
     let party = shop.party();
     let counterparty = shop.counterparty(party);
-    let sessions: Vec<i64> = (0..16).map(|_| id(&shop.open_transfer(counterparty, "USD", "1.00").ok())).collect();
+    let sessions: Vec<i64> =
+        (0..16).map(|_| id(&shop.open_transfer(counterparty, "USD", "1.00").ok())).collect();
     let answers = all_at_once(&sessions, |s| shop.execute("transfer", *s, &key()).ok());
     assert_eq!(with_status(&answers, "COMPLETED"), 16);
     assert_eq!(shop.api.get(&format!("/v1/wallets/list?party_id={party}")).rows().len(), 1);

@@ -1,4 +1,5 @@
-//! Our document beside the facts of the published reference: every operation, field, type and enum of theirs is in ours.
+//! Our document beside the facts of the published reference: every operation, field, type and enum
+//! of theirs is in ours.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -8,11 +9,12 @@ use serde_json::{Map, Value};
 
 const FACTS: &str = include_str!("conformance.txt");
 
-/// Operations of the reference that are still to come. The test fails for one that is there, so that the list shrinks.
+/// Operations of the reference that are still to come. The test fails for one that is there, so
+/// that the list shrinks.
 const TO_COME: [&str; 0] = [];
 
 static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(&kola::http::openapi::DOCUMENT).expect("the document is JSON"));
+    LazyLock::new(|| serde_json::from_str(&kola::api::DOCUMENT).expect("the document is JSON"));
 
 /// A line of the facts: a parameter, or a field.
 struct Fact {
@@ -41,7 +43,8 @@ fn facts() -> Vec<Operation> {
         let mut rest = line.split_whitespace();
         let mut next = || rest.next().unwrap_or_else(|| panic!("a short line: {line}"));
         if line.starts_with(' ') {
-            let (place, name, required, types) = (next(), next(), next() == "required", words(Some(next())));
+            let (place, name, required, types) =
+                (next(), next(), next() == "required", words(Some(next())));
             let fact = Fact { place, name, required, types, members: words(rest.next()) };
             operations.last_mut().expect("an operation before its fields").facts.push(fact);
         } else {
@@ -65,13 +68,17 @@ struct Said {
 
 fn follow(schema: &Value) -> &Value {
     let target = schema.get("$ref").and_then(Value::as_str);
-    target.map_or(schema, |target| DOCUMENT.pointer(target.trim_start_matches('#')).expect("a target"))
+    target.map_or(schema, |target| {
+        DOCUMENT.pointer(target.trim_start_matches('#')).expect("a target")
+    })
 }
 
 fn texts(value: Option<&Value>) -> BTreeSet<String> {
     let list = match value {
         Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::Array(list)) => {
+            list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
         _ => vec![],
     };
     list.into_iter().collect()
@@ -81,18 +88,25 @@ fn texts(value: Option<&Value>) -> BTreeSet<String> {
 fn plain(schema: &Value) -> Said {
     let mut types = texts(schema.get("type"));
     if types.is_empty() {
-        types = ["string", "number", "integer", "boolean", "object", "array", "null"].map(str::to_owned).into();
+        types = ["string", "number", "integer", "boolean", "object", "array", "null"]
+            .map(str::to_owned)
+            .into();
     }
     if types.contains("number") {
         types.insert("integer".to_owned());
     }
-    if types.contains("string") && schema.get("format").is_some_and(|format| format == "date-time") {
+    if types.contains("string") && schema.get("format").is_some_and(|format| format == "date-time")
+    {
         types.insert("date-time".to_owned());
     }
     Said {
         types,
         members: schema.get("enum").map(|members| texts(Some(members))),
-        properties: schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default(),
+        properties: schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default(),
         required: texts(schema.get("required")),
         items: schema.get("items").cloned(),
     }
@@ -100,7 +114,9 @@ fn plain(schema: &Value) -> Said {
 
 fn said(schema: &Value) -> Said {
     let schema = follow(schema);
-    let Some(branches) = schema.get("anyOf").and_then(Value::as_array) else { return plain(schema) };
+    let Some(branches) = schema.get("anyOf").and_then(Value::as_array) else {
+        return plain(schema);
+    };
     let mut whole: Option<Said> = None;
     for branch in branches.iter().map(said) {
         let only_null = branch.types.iter().eq(["null"]);
@@ -110,7 +126,8 @@ fn said(schema: &Value) -> Said {
                 whole.types.extend(branch.types);
                 whole.properties.extend(branch.properties);
                 if !only_null {
-                    whole.required = whole.required.intersection(&branch.required).cloned().collect();
+                    whole.required =
+                        whole.required.intersection(&branch.required).cloned().collect();
                     whole.members = whole.members.zip(branch.members).map(|(mut all, more)| {
                         all.extend(more);
                         all
@@ -129,7 +146,8 @@ fn field(schema: &Value, name: &str) -> Option<(Said, bool)> {
     let mut here = said(schema);
     let mut required = true;
     for step in name.split('.') {
-        let step = if let Some(rest) = step.strip_prefix("[]") { (true, rest) } else { (false, step) };
+        let step =
+            if let Some(rest) = step.strip_prefix("[]") { (true, rest) } else { (false, step) };
         if step.0 {
             here = said(here.items.as_ref()?);
         }
@@ -149,17 +167,26 @@ fn ours(operation: &Value, fact: &Fact) -> Option<(Said, bool)> {
     match fact.place {
         "path" | "query" => {
             let list = operation.get("parameters")?.as_array()?;
-            let found = list.iter().find(|parameter| parameter["in"] == fact.place && parameter["name"] == fact.name)?;
+            let found = list.iter().find(|parameter| {
+                parameter["in"] == fact.place && parameter["name"] == fact.name
+            })?;
             Some((said(&found["schema"]), found["required"] == true))
         }
-        "body" => field(&operation["requestBody"]["content"]["application/json"]["schema"], fact.name),
-        _ => field(&operation["responses"]["200"]["content"]["application/json"]["schema"], fact.name),
+        "body" => {
+            field(&operation["requestBody"]["content"]["application/json"]["schema"], fact.name)
+        }
+        _ => field(
+            &operation["responses"]["200"]["content"]["application/json"]["schema"],
+            fact.name,
+        ),
     }
 }
 
 /// What of a fact is not so in ours.
 fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
-    let Some((said, required)) = ours(operation, fact) else { return vec!["is not there".to_owned()] };
+    let Some((said, required)) = ours(operation, fact) else {
+        return vec!["is not there".to_owned()];
+    };
     let mut complaints = vec![];
     let mut complain = |what: String| complaints.push(what);
     let theirs: BTreeSet<&str> = fact.types.iter().copied().collect();
@@ -183,9 +210,11 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if required && !fact.required {
                 complain("is required".to_owned());
             }
-            // That an id may be written in a string, too, is said in words: generators make no type of a choice.
+            // That an id may be written in a string, too, is said in words: generators make no type
+            // of a choice.
             let in_words = |name: &str| name == "string" && said.types.contains("integer");
-            let missing = |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
+            let missing =
+                |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
             for name in theirs.iter().filter(missing) {
                 complain(format!("does not take {name}"));
             }
@@ -197,7 +226,9 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             for name in &said.types {
                 let known = theirs.contains(name.as_str())
                     || (name == "integer" && theirs.contains("number"))
-                    || (name == "string" && theirs.contains("date-time") && said.types.contains("date-time"))
+                    || (name == "string"
+                        && theirs.contains("date-time")
+                        && said.types.contains("date-time"))
                     || (name == "date-time" && theirs.contains("string"))
                     || (name == "null" && !fact.required)
                     || theirs.contains("any");
@@ -236,11 +267,16 @@ fn whatever_the_reference_says_is_in_our_document() {
         }
         there += 1;
         for fact in &reference.facts {
-            let of = |what: String| format!("{}: {} {} {what}", reference.id, fact.place, fact.name);
+            let of =
+                |what: String| format!("{}: {} {} {what}", reference.id, fact.place, fact.name);
             faults.extend(complaints(operation, fact).into_iter().map(of));
         }
     }
     // Past the harness, which hides what a passing test prints.
-    let _ = writeln!(std::io::stderr(), "conformance: {there} of {} operations of the reference", operations.len());
+    let _ = writeln!(
+        std::io::stderr(),
+        "conformance: {there} of {} operations of the reference",
+        operations.len()
+    );
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }

@@ -1,11 +1,11 @@
-//! Connections that serve one request after another: whatever was answered, the next request is answered, too, or the answer
-//! has said that there is no next one.
+//! Connections that serve one request after another: whatever was answered, the next request is
+//! answered, too, or the answer has said that there is no next one.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Merchant, Server, json, open, open_with, wait_for};
+use crate::support::{Merchant, Server, json, open, open_with, spawn_with, wait_for};
 
 /// A connection that is used again.
 struct Line {
@@ -42,8 +42,14 @@ impl Line {
 
     /// Sends a head and a body in one piece.
     fn whole(&mut self, method: &str, path: &str, fields: &str, body: &str) {
-        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        self.send(format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{token}{fields}\r\n{body}").as_bytes());
+        let token = self
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
+        self.send(
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{token}{fields}\r\n{body}").as_bytes(),
+        );
     }
 
     fn send(&mut self, bytes: &[u8]) {
@@ -60,8 +66,11 @@ impl Line {
             }
         }
         let lower = head.to_ascii_lowercase();
-        let length =
-            lower.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok()).unwrap_or(0);
+        let length = lower
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next()?.parse().ok())
+            .unwrap_or(0);
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).ok()?;
         let status = head.get(9..12)?.parse().ok()?;
@@ -77,7 +86,9 @@ impl Line {
             return false;
         }
         self.head("GET", "/healthz", "");
-        let next = self.heard().unwrap_or_else(|| panic!("the connection was closed without a word after {heard:?}"));
+        let next = self
+            .heard()
+            .unwrap_or_else(|| panic!("the connection was closed without a word after {heard:?}"));
         assert_eq!((next.status, next.body.as_str()), (200, "{\"status\":\"ok\"}\n"));
         true
     }
@@ -135,7 +146,10 @@ fn all_in_one_piece_the_connection_is_kept() {
     // In chunks, as long as is read.
     let mut line = Line::open(&server, Some("x"));
     line.head("POST", "/v1/parties/create", &format!("{JSON}Transfer-Encoding: chunked\r\n"));
-    line.send(format!("8000\r\n{}\r\n7000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x8000), " ".repeat(0x7000)).as_bytes());
+    line.send(
+        format!("8000\r\n{}\r\n7000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x8000), " ".repeat(0x7000))
+            .as_bytes(),
+    );
     assert!(line.keeps_its_word(401), "chunks");
 }
 
@@ -163,7 +177,11 @@ fn nobody_is_asked_for_a_body_that_is_not_read() {
     assert!(!line.keeps_its_word(401), "the body may or may not come");
     let mut line = Line::open(&server, shop.api.token.as_deref());
     let party = json!({"fullname": "Ama", "phone": "231880000001"}).to_string();
-    line.head("POST", "/v1/parties/create", &format!("{}Expect: 100-continue\r\n", sized(party.len())));
+    line.head(
+        "POST",
+        "/v1/parties/create",
+        &format!("{}Expect: 100-continue\r\n", sized(party.len())),
+    );
     assert_eq!(line.heard().expect("an answer").status, 100);
     line.send(party.as_bytes());
     assert!(line.keeps_its_word(200));
@@ -173,10 +191,11 @@ fn nobody_is_asked_for_a_body_that_is_not_read() {
 fn one_connection_hears_all_kinds_of_answers() {
     let (server, shop) = open_with(&[("KOLA_RATE_LIMIT", "6/50000")]);
     let mut line = Line::open(&server, shop.api.token.as_deref());
-    let call = |line: &mut Line, method: &str, path: &str, fields: &str, body: &str, status: u16| {
-        line.whole(method, path, &format!("{fields}Content-Length: {}\r\n", body.len()), body);
-        assert!(line.keeps_its_word(status), "{method} {path}: closed after {status}");
-    };
+    let call =
+        |line: &mut Line, method: &str, path: &str, fields: &str, body: &str, status: u16| {
+            line.whole(method, path, &format!("{fields}Content-Length: {}\r\n", body.len()), body);
+            assert!(line.keeps_its_word(status), "{method} {path}: closed after {status}");
+        };
     for _ in 0..2 {
         call(&mut line, "GET", "/v1/parties/list", "", "", 200);
         call(&mut line, "POST", "/v1/parties/create", JSON, "{}", 422);
@@ -192,10 +211,15 @@ fn one_connection_hears_all_kinds_of_answers() {
 
 #[test]
 fn a_hangup_ends_nothing_where_there_is_no_terminal() {
-    let (mut server, shop) = open_with(&[("KOLA_LOG", "info")]);
-    let sent = std::process::Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().expect("kill");
+    let (mut server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
+    let sent = std::process::Command::new("kill")
+        .args(["-HUP", &server.pid().to_string()])
+        .status()
+        .expect("kill");
     assert!(sent.success());
-    wait_for("a line about it", || server.log().contains("SIGHUP does nothing without a terminal").then_some(()));
+    wait_for("a line about it", || {
+        server.log().contains("SIGHUP does nothing without a terminal").then_some(())
+    });
     shop.party();
     assert_eq!(server.terminate(), Some(0));
 }
@@ -205,17 +229,27 @@ fn a_hangup_ends_nothing_where_there_is_no_terminal() {
 fn a_hangup_ends_a_server_at_a_terminal_in_peace() {
     use std::process::{Command, Stdio};
     let database = crate::support::Database::new();
-    let serve = format!("exec {} serve --listen 127.0.0.1:0 --database '{}'", env!("CARGO_BIN_EXE_kola"), database.url());
+    let serve = format!(
+        "exec {} serve --listen 127.0.0.1:0 --database '{}'",
+        env!("CARGO_BIN_EXE_kola"),
+        database.url()
+    );
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--return", "--command", &serve, "/dev/null"]);
-    let started = terminal.env("KOLA_LOG", "info").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-    let Ok(mut terminal) = started else { return crate::support::skipped(module_path!(), "terminals") };
+    let started =
+        terminal.env("KOLA_LOG", "info").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let Ok(mut terminal) = started else {
+        return crate::support::skipped(module_path!(), "terminals");
+    };
     let mut printed = BufReader::new(terminal.stdout.take().expect("a pipe"));
     let mut said = String::new();
     while !said.contains("kola listening on") {
         assert_ne!(printed.read_line(&mut said).expect("a line"), 0, "{said}");
     }
-    let hung_up = Command::new("pkill").args(["-HUP", "--parent", &terminal.id().to_string()]).status().expect("pkill");
+    let hung_up = Command::new("pkill")
+        .args(["-HUP", "--parent", &terminal.id().to_string()])
+        .status()
+        .expect("pkill");
     assert!(hung_up.success());
     printed.read_to_string(&mut said).expect("its last words");
     assert_eq!(terminal.wait().expect("its end").code(), Some(0), "{said}");

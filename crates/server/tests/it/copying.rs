@@ -2,7 +2,8 @@
 
 use crate::support::shop::{GOOD, ending};
 use crate::support::{
-    Database, Merchant, Server, assert_fields, id, json, key, on_postgres_only, on_sqlite_only, shown, wait_for,
+    Database, Merchant, Server, assert_fields, id, json, key, on_postgres_only, on_sqlite_only,
+    shown, wait_for,
 };
 use serde_json::Value;
 
@@ -21,18 +22,21 @@ fn moved(printed: &str) -> Vec<String> {
 /// All rows of both, table by table, in the same order of columns.
 #[track_caller]
 fn assert_alike(one: &Database, other: &Database, tables: &[String]) {
-    // The columns by their names: an added one comes last in one database and in its place in the other.
+    // The columns by their names: an added one comes last in one database and in its place in the
+    // other.
     let file = Database::in_a_file();
     file.merchant("Any");
     for table in tables {
-        let columns = file.rows(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"));
+        let columns =
+            file.rows(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"));
         let columns: Vec<&str> = columns.iter().map(|row| row[0].as_str()).collect();
         let query = format!("SELECT {} FROM {table} ORDER BY {}", columns.join(", "), columns[0]);
         assert_eq!(one.rows(&query), other.rows(&query), "{table}");
     }
 }
 
-/// A trade that leaves rows in every table. Answers the payment, and a payout that is still under way.
+/// A trade that leaves rows in every table. Answers the payment, and a payout that is still under
+/// way.
 fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     server.fund(shop, "USD", "1000.00");
     let paid = shop.paid_hundred();
@@ -40,7 +44,8 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     shop.party_with_money("USD", "25.00");
     // A failure that was a success after all: a review.
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", &ending("179")), "USD", "10.00"));
-    let reviews = || shown(&json!({"n": server.database.value("SELECT count(*) FROM reviews")}), "n");
+    let reviews =
+        || shown(&json!({"n": server.database.value("SELECT count(*) FROM reviews")}), "n");
     wait_for("a review", || (reviews() == "1").then_some(()));
     let checkout = json!({"mode": "HOSTED", "source_kind": "ORDER", "party_phone": "231770999990", "currency": "USD",
         "items": [{"name": "Reis, 25 kg – “süß” 🍚", "currency": "USD", "amount": 19, "qty": 1}]});
@@ -53,13 +58,17 @@ fn trade(server: &Server, shop: &Merchant) -> (Value, Value) {
     (paid, pending)
 }
 
-/// After a move: what was paid is still paid, what was under way ends, tokens are good, and new rows find room.
+/// After a move: what was paid is still paid, what was under way ends, tokens are good, and new
+/// rows find room.
 #[track_caller]
 fn goes_on(server: &Server, shop: &Merchant, (paid, pending): &(Value, Value)) {
     let before = server.database.value("SELECT count(*) FROM executions");
     let again = json!({"session_id": 1, "reference_id": shown(paid, "reference_id")});
     shop.api.post("/v1/executions/refund", &again).refused(422);
-    assert_fields(&shop.status("collection", &shown(paid, "reference_id")), &[("status", "COMPLETED")]);
+    assert_fields(
+        &shop.status("collection", &shown(paid, "reference_id")),
+        &[("status", "COMPLETED")],
+    );
     assert_eq!(server.database.value("SELECT count(*) FROM executions"), before);
     shop.advance(16 * 60);
     shop.settled("payout", pending);
@@ -68,9 +77,20 @@ fn goes_on(server: &Server, shop: &Merchant, (paid, pending): &(Value, Value)) {
         server.kola(command).ok();
     }
     server
-        .kola(&["fees", "set", "gateway", "--method", "MTN_MOMO_LBR", "--operation", "COLLECTION", "--percentage", "2.5"])
+        .kola(&[
+            "fees",
+            "set",
+            "gateway",
+            "--method",
+            "MTN_MOMO_LBR",
+            "--operation",
+            "COLLECTION",
+            "--percentage",
+            "2.5",
+        ])
         .ok();
-    let set = format!("SELECT fee_bearer FROM merchants WHERE id = {}", shop.credentials.merchant_id);
+    let set =
+        format!("SELECT fee_bearer FROM merchants WHERE id = {}", shop.credentials.merchant_id);
     assert_eq!(server.database.value(&set), "PAYEE");
     let another = server.database.merchant("Another Shop");
     server.sign_in(&another).api.get("/v1/wallets/list").ok();
@@ -82,7 +102,7 @@ fn an_installation_moves_to_postgresql_and_back() {
     on_postgres_only!();
     let (file, postgres, back) = (Database::in_a_file(), Database::new(), Database::in_a_file());
     let credentials = file.merchant("Shop");
-    let mut server = Server::start(file.clone(), &[]);
+    let mut server = Server::spawn(file.clone(), &[]);
     let shop = server.sign_in(&credentials);
     let past = trade(&server, &shop);
     assert_eq!(server.terminate(), Some(0));
@@ -94,17 +114,21 @@ fn an_installation_moves_to_postgresql_and_back() {
     sorted.sort();
     assert_eq!(postgres.rows(there).concat(), sorted);
     for table in &tables {
-        assert_ne!(postgres.value(&format!("SELECT count(*) FROM {table}")), "0", "{table}: the test has no row of it");
+        assert_ne!(
+            postgres.value(&format!("SELECT count(*) FROM {table}")),
+            "0",
+            "{table}: the test has no row of it"
+        );
     }
 
-    let mut server = Server::start(postgres.clone(), &[]);
+    let mut server = Server::spawn(postgres.clone(), &[]);
     let shop = shop.at(&server);
     goes_on(&server, &shop, &past);
     assert_eq!(server.terminate(), Some(0));
     // Its last batch was a moment ago; its lanes said that they ended.
     let tables = moved(&copy(&postgres, &back).ok());
     assert_alike(&postgres, &back, &tables);
-    let server = Server::start(back, &[]);
+    let server = Server::spawn(back, &[]);
     goes_on(&server, &shop.at(&server), &past);
 }
 
@@ -112,13 +136,13 @@ fn an_installation_moves_to_postgresql_and_back() {
 fn an_installation_moves_between_two_of_a_kind() {
     let (one, two) = (Database::new(), Database::new());
     let credentials = one.merchant("Shop");
-    let mut server = Server::start(one.clone(), &[]);
+    let mut server = Server::spawn(one.clone(), &[]);
     let shop = server.sign_in(&credentials);
     let past = trade(&server, &shop);
     assert_eq!(server.terminate(), Some(0));
     let tables = moved(&copy(&one, &two).ok());
     assert_alike(&one, &two, &tables);
-    let server = Server::start(two, &[]);
+    let server = Server::spawn(two, &[]);
     goes_on(&server, &shop.at(&server), &past);
 }
 
@@ -137,7 +161,11 @@ fn what_cannot_be_copied_is_told_plainly() {
     let (nothing, new) = (Database::in_a_file(), Database::in_a_file());
     refused(&nothing, &new, "there is no database at");
     let path = |database: &Database| database.url().trim_start_matches("sqlite:").to_owned();
-    assert!(![&nothing, &new].into_iter().any(|database| std::path::Path::new(&path(database)).exists()));
+    assert!(
+        ![&nothing, &new]
+            .into_iter()
+            .any(|database| std::path::Path::new(&path(database)).exists())
+    );
 }
 
 #[test]
@@ -168,7 +196,10 @@ fn a_broken_ledger_and_another_schema_are_not_moved() {
             let newer = "INSERT INTO schema_versions VALUES (9999, 1, 0)";
             (newer, "DELETE FROM schema_versions WHERE version = 9999".to_owned())
         }
-        None => ("PRAGMA user_version = 9999", format!("PRAGMA user_version = {}", one.value("PRAGMA user_version"))),
+        None => (
+            "PRAGMA user_version = 9999",
+            format!("PRAGMA user_version = {}", one.value("PRAGMA user_version")),
+        ),
     };
     one.sql(newer);
     refused(&one, &two, "9999");
@@ -184,7 +215,9 @@ fn a_file_that_is_in_use_is_not_copied() {
     one.merchant("Shop");
     let writer = rusqlite::Connection::open(one.dir.path().join("kola.db")).expect("the database");
     // It does nothing; it could at any moment.
-    writer.query_row("SELECT count(*) FROM merchants", [], |row| row.get::<_, i64>(0)).expect("a count");
+    writer
+        .query_row("SELECT count(*) FROM merchants", [], |row| row.get::<_, i64>(0))
+        .expect("a count");
     refused(&one, &two, "in use");
     drop(writer);
     copy(&one, &two).ok();
@@ -195,7 +228,7 @@ fn a_database_whose_server_runs_is_not_copied() {
     on_postgres_only!();
     let (one, two) = (Database::new(), Database::new());
     let credentials = one.merchant("Shop");
-    let mut server = Server::start(one.clone(), &[]);
+    let mut server = Server::spawn(one.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");

@@ -1,11 +1,13 @@
-//! `kill -9` under load: what was acknowledged is still there, and what was pending reaches its end.
+//! `kill -9` under load: what was acknowledged is still there, and what was pending reaches its
+//! end.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::support::shop::{GOOD, ending, source_for};
 use crate::support::{
-    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, open, open_with, shown, soon, wait_for,
+    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, shown, soon, spawn,
+    spawn_with, wait_for,
 };
 use serde_json::Value;
 
@@ -44,13 +46,19 @@ impl Load {
         let item = json!({"name": "x", "currency": "USD", "qty": 1, "amount": number("10.00")});
         post(shop, &format!("/v1/invoices/{invoice}/items/add"), &item)?;
         shop.api.try_call("PUT", &format!("/v1/invoices/publish/{invoice}"), None).ok()?.ok();
-        let session = id(&post(shop, "/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "INVOICE"}))?);
+        let session = id(&post(
+            shop,
+            "/v1/sessions/checkout",
+            &json!({"source_id": invoice, "source_type": "INVOICE"}),
+        )?);
         Some(json!({"session_id": session, "payment_account_id": self.payer, "currency": "USD"}))
     }
 
     /// Goes on until the server dies.
     pub(crate) fn run(&self, shop: &Merchant, kind: &'static str) {
-        while let Some(mut body) = if kind == "payout" { self.payout(shop) } else { self.collection(shop) } {
+        while let Some(mut body) =
+            if kind == "payout" { self.payout(shop) } else { self.collection(shop) }
+        {
             let reference = key();
             body["reference_id"] = json!(reference);
             let place = self.begin(kind, reference);
@@ -87,8 +95,15 @@ fn rank(status: &str) -> u8 {
     }
 }
 
-/// Loads the server from four threads, kills it after so many acknowledgements, and starts it again.
-fn kill_under_load(server: &mut Server, shop: &Merchant, load: &Load, acknowledgements: usize, environment: &[(&str, &str)]) {
+/// Loads the server from four threads, kills it after so many acknowledgements, and starts it
+/// again.
+fn kill_under_load(
+    server: &mut Server,
+    shop: &Merchant,
+    load: &Load,
+    acknowledgements: usize,
+    environment: &[(&str, &str)],
+) {
     let goal = load.acknowledged().len() + acknowledgements;
     std::thread::scope(|scope| {
         for kind in ["payout", "collection", "payout", "collection"] {
@@ -101,12 +116,17 @@ fn kill_under_load(server: &mut Server, shop: &Merchant, load: &Load, acknowledg
         }
         server.kill();
     });
-    assert!(load.acknowledged().len() >= goal, "too little was acknowledged: {}", load.acknowledged().len());
+    assert!(
+        load.acknowledged().len() >= goal,
+        "too little was acknowledged: {}",
+        load.acknowledged().len()
+    );
     server.restart(environment);
     server.verify_ledger();
 }
 
-/// What is there is what was acknowledged, or what came after it. Answers how often each kind completed.
+/// What is there is what was acknowledged, or what came after it. Answers how often each kind
+/// completed.
 pub(crate) fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
     let (mut payouts, mut collections) = (0, 0);
     for attempt in load.tries.lock().expect("a lock").iter() {
@@ -132,7 +152,7 @@ pub(crate) fn completed_of_each(shop: &Merchant, load: &Load) -> (i64, i64) {
 
 fn survives(delay: &str) {
     let environment = [("KOLA_SANDBOX_DELAY_MS", delay)];
-    let (mut server, mut shop) = open_with(&environment);
+    let (mut server, mut shop) = spawn_with(&environment);
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
     for _ in 0..3 {
@@ -160,7 +180,7 @@ fn killed_while_the_provider_still_has_it() {
 #[test]
 fn every_pending_execution_reaches_its_end() {
     let environment = [("KOLA_SANDBOX_DELAY_MS", "1500")];
-    let (mut server, shop) = open_with(&environment);
+    let (mut server, shop) = spawn_with(&environment);
     server.fund(&shop, "USD", "1000.00");
     let payout = shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00");
     let collection = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
@@ -182,9 +202,11 @@ fn every_pending_execution_reaches_its_end() {
 
 #[test]
 fn what_the_provider_never_answered_survives_too() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "1000.00");
-    let sent: Vec<Value> = ["129", "139", "149"].map(|d| shop.send(shop.momo("PAYOUT", &ending(d)), "USD", "100.00")).into();
+    let sent: Vec<Value> = ["129", "139", "149"]
+        .map(|d| shop.send(shop.momo("PAYOUT", &ending(d)), "USD", "100.00"))
+        .into();
     server.kill();
     server.restart(&[]);
     server.verify_ledger();
@@ -199,7 +221,7 @@ fn what_the_provider_never_answered_survives_too() {
 
 #[test]
 fn a_stopped_server_ends_well() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     shop.paid_hundred();
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();

@@ -1,6 +1,6 @@
-//! The examples of the API's documentation, run as they are written there. Only the address, the token, the ids and
-//! the date are filled in, and around them stands only what makes a program of a fragment: imports, the variables that
-//! an earlier fragment has defined, a main function.
+//! The examples of the API's documentation, run as they are written there. Only the address, the
+//! token, the ids and the date are filled in, and around them stands only what makes a program of a
+//! fragment: imports, the variables that an earlier fragment has defined, a main function.
 
 use std::io::Write;
 use std::process::{Command, Output};
@@ -8,12 +8,15 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, Server, assert_fields, assert_money, instant, json, open, soon, straight};
+use crate::support::{
+    Merchant, Server, assert_fields, assert_money, instant, json, open, soon, straight,
+};
 
 /// Fragments of one language, and how to make programs of them.
 struct Language {
     name: &'static str,
-    /// A command that succeeds where the language can be run, and what is missing where it does not.
+    /// A command that succeeds where the language can be run, and what is missing where it does
+    /// not.
     check: (&'static [&'static str], &'static str),
     run: &'static [&'static str],
     file: &'static str,
@@ -51,18 +54,26 @@ const PYTHON: Language = Language {
 
 const NODE: Language = Language {
     name: "node",
-    check: (&["node", "-e", "process.exit(globalThis.fetch ? 0 : 1)"], "no node with fetch on PATH"),
+    check: (
+        &["node", "-e", "process.exit(globalThis.fetch ? 0 : 1)"],
+        "no node with fetch on PATH",
+    ),
     run: &["node"],
     file: "example.mjs",
     checkout: include_str!("examples/checkout.js"),
     payout: include_str!("examples/payout.js"),
     whole_checkout: str::to_owned,
-    whole_payout: |fragment| format!("const BASE_URL = \"__BASE_URL__\";\nconst TOKEN    = \"__TOKEN__\";\n\n{fragment}"),
+    whole_payout: |fragment| {
+        format!("const BASE_URL = \"__BASE_URL__\";\nconst TOKEN    = \"__TOKEN__\";\n\n{fragment}")
+    },
 };
 
 const PHP: Language = Language {
     name: "php",
-    check: (&["php", "-r", "exit(function_exists('curl_init') ? 0 : 1);"], "no php with curl on PATH"),
+    check: (
+        &["php", "-r", "exit(function_exists('curl_init') ? 0 : 1);"],
+        "no php with curl on PATH",
+    ),
     run: &["php"],
     file: "example.php",
     checkout: include_str!("examples/checkout.php"),
@@ -107,7 +118,8 @@ fn php(fragment: &str) -> String {
 
 /// A class around the statements, after the imports.
 fn java(fragment: &str) -> String {
-    let (imports, statements): (Vec<&str>, Vec<&str>) = fragment.lines().partition(|line| line.starts_with("import "));
+    let (imports, statements): (Vec<&str>, Vec<&str>) =
+        fragment.lines().partition(|line| line.starts_with("import "));
     let body = statements.join("\n");
     format!(
         "{}\nclass Example {{\npublic static void main(String[] a) throws Exception {{\n{body}\n}}\n}}\n",
@@ -144,7 +156,8 @@ fn is_here(language: &Language) -> bool {
     let (check, missing) = language.check;
     let here = command(check).output().is_ok_and(|output| output.status.success());
     if !here {
-        writeln!(std::io::stderr(), "SKIPPED customer example: {} ({missing})", language.name).expect("stderr");
+        writeln!(std::io::stderr(), "SKIPPED customer example: {} ({missing})", language.name)
+            .expect("stderr");
     }
     here
 }
@@ -155,7 +168,8 @@ fn run(language: &Language, program: &str) -> i64 {
     let directory = tempfile::TempDir::new().expect("a directory");
     let file = directory.path().join(language.file);
     std::fs::write(&file, program).expect("a file");
-    let output = command(language.run).arg(&file).current_dir(directory.path()).output().expect("it runs");
+    let output =
+        command(language.run).arg(&file).current_dir(directory.path()).output().expect("it runs");
     assert!(output.status.success(), "{program}\n{output:?}");
     printed_id(&output).unwrap_or_else(|| panic!("printed no id: {program}\n{output:?}"))
 }
@@ -176,7 +190,11 @@ fn work(language: &Language) {
         return;
     }
     let (server, shop) = open();
-    let values = Values { source: shop.invoice("USD", "100.00"), account: shop.momo("PAYOUT", GOOD), expires: soon() };
+    let values = Values {
+        source: shop.invoice("USD", "100.00"),
+        account: shop.momo("PAYOUT", GOOD),
+        expires: soon(),
+    };
     let checkout = (language.whole_checkout)(language.checkout);
     let session = run(language, &filled(&checkout, &server, &shop, &values));
     let made = shop.api.get(&format!("/v1/sessions/checkout/retrieve/{session}")).ok();

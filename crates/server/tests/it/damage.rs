@@ -1,11 +1,12 @@
-//! A ledger that was changed by hand: the database refuses it, and where it could not, `kola ledger verify` finds it.
+//! A ledger that was changed by hand: the database refuses it, and where it could not, `kola ledger
+//! verify` finds it.
 
-use kola::store::sql::{Dialect, Sql};
-use kola::store::verify;
+use store::schema::verify;
+use store::workspace::sql::{Dialect, Sql};
 
 use crate::reviews;
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Server, key, open, shown, wait_for};
+use crate::support::{Server, key, open, shown, spawn, wait_for};
 
 /// For each rule, what breaks it in a house in which it holds.
 const DAMAGE: &[(&str, &str)] = &[
@@ -217,35 +218,48 @@ const DAMAGE: &[(&str, &str)] = &[
     ("fee is not what its row comes to", "UPDATE platform_fees SET percentage_ppm = 20000 WHERE operation = 'COLLECTION'"),
 ];
 
-/// What keeps the tables as they are is out of the way until the transaction ends: triggers, references, checks.
+/// What keeps the tables as they are is out of the way until the transaction ends: triggers,
+/// references, checks.
 const DEFENCELESS: &str = "SET LOCAL session_replication_role = replica;
     DO $$ DECLARE defence record; BEGIN
         FOR defence IN SELECT conrelid::regclass AS place, conname FROM pg_constraint
             WHERE contype = 'c' AND connamespace = 'public'::regnamespace
         LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', defence.place, defence.conname); END LOOP;
     END $$";
-const DEFENCELESS_SQLITE: &str = "DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_removed;
+const DEFENCELESS_SQLITE: &str =
+    "DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_removed;
     DROP TRIGGER events_are_not_changed; DROP TRIGGER events_are_not_removed";
 
-/// Something of everything: paid and refunded, on its way, failed, and failed but paid all the same.
+/// Something of everything: paid and refunded, on its way, failed, and failed but paid all the
+/// same.
 fn traded() -> Server {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let paid = shop.paid_hundred();
     shop.refund(&paid, "10.00");
     let rwandan = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
-    let exchanged = shop.collect(shop.checkout(shop.invoice("USD", "10.00")), rwandan, "RWF", &key()).ok();
+    let exchanged =
+        shop.collect(shop.checkout(shop.invoice("USD", "10.00")), rwandan, "RWF", &key()).ok();
     shop.refund(&exchanged, "100");
     shop.refund(&exchanged, "5");
     shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");
     assert_eq!(shop.transfer(shop.customer(), "USD", "5.00")["status"], "COMPLETED");
-    assert_eq!(shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00")["status"], "PROCESSING");
-    let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
+    assert_eq!(
+        shop.send(shop.momo("PAYOUT", &ending("129")), "USD", "10.00")["status"],
+        "PROCESSING"
+    );
+    let card = shop.account(
+        shop.party(),
+        "COLLECTION",
+        "CREDIT_CARD",
+        Some("pm_card_authenticationRequired"),
+    );
     assert_eq!(shop.take(card, "USD", "20.00")["status"], "PROCESSING");
     // One that a review has settled, and one that waits for it.
     for amount in ["40.00", "30.00"] {
         let failed = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", amount);
         assert_eq!(failed["status"], "FAILED");
-        let review = wait_for("the review", || reviews::find(&server, &shown(&failed, "reference_id")));
+        let review =
+            wait_for("the review", || reviews::find(&server, &shown(&failed, "reference_id")));
         if amount == "40.00" {
             reviews::resolve(&server, &review, &["--to", "wallet", "--evidence", "statement"]).ok();
         }
@@ -258,19 +272,21 @@ fn traded() -> Server {
 #[test]
 fn each_rule_finds_what_breaks_it() {
     let server = traded();
-    let place: kola::store::Database = server.database.url().parse().expect("a URL");
+    let place: store::Database = server.database.url().parse().expect("a URL");
     let mut sql = place.open_as_it_is().expect("the database");
     let sql: &mut dyn Sql = sql.as_mut();
     let defenceless = match sql.dialect() {
         Dialect::Sqlite => {
-            sql.script("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").expect("no checks");
+            sql.script("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF")
+                .expect("no checks");
             DEFENCELESS_SQLITE
         }
         Dialect::Postgres => DEFENCELESS,
     };
     for (rule, damage) in DAMAGE {
         sql.script(&format!("BEGIN; {defenceless}")).expect("no defence");
-        let changed = sql.execute(damage, &vec![]).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        let changed =
+            sql.execute(damage, &vec![]).unwrap_or_else(|error| panic!("{rule}: {error}"));
         assert!(changed > 0, "{rule}: nothing was damaged");
         let report = verify::check_all(sql).unwrap_or_else(|error| panic!("{rule}: {error}"));
         let broken: Vec<&str> = report.violations.iter().map(|(rule, _)| *rule).collect();
@@ -278,18 +294,25 @@ fn each_rule_finds_what_breaks_it() {
         sql.script("ROLLBACK").expect("all as before");
     }
     assert_eq!(verify::check_all(sql).expect("a report").violations, []);
-    let untried: Vec<&str> = verify::rules().filter(|rule| DAMAGE.iter().all(|(tried, _)| tried != rule)).collect();
+    let untried: Vec<&str> =
+        verify::rules().filter(|rule| DAMAGE.iter().all(|(tried, _)| tried != rule)).collect();
     assert!(untried.is_empty(), "{untried:?}");
 }
 
 #[test]
 fn what_was_found_is_told_with_its_place() {
     let server = traded();
-    server.database.damage("UPDATE wallets SET available_minor = available_minor + 1 WHERE available_minor > 1000");
+    server.database.damage(
+        "UPDATE wallets SET available_minor = available_minor + 1 WHERE available_minor > 1000",
+    );
     let run = server.kola(&["ledger", "verify"]);
     assert_eq!(run.code, Some(1), "{} {}", run.out, run.err);
     let said = run.refused();
-    assert!(said.contains("wallet balance differs from its entries") && said.contains("its entries say"), "{said}");
+    assert!(
+        said.contains("wallet balance differs from its entries")
+            && said.contains("its entries say"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -13,7 +13,10 @@ const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.jso
 fn the_checked_in_document_is_what_the_code_generates() {
     let generated = Database::new().kola(&["openapi"]).ok();
     let checked_in = std::fs::read_to_string(CHECKED_IN).unwrap_or_default();
-    assert!(generated == checked_in, "openapi.json is out of date: run `cargo xtask openapi` and commit what it writes");
+    assert!(
+        generated == checked_in,
+        "openapi.json is out of date: run `cargo xtask openapi` and commit what it writes"
+    );
 }
 
 #[test]
@@ -22,7 +25,11 @@ fn the_document_is_served_without_a_token() {
     let anonymous = shop.api.with_token(None);
     let served = anonymous.get("/openapi.json").ok();
     assert_eq!(served["openapi"], "3.1.0");
-    assert!(served["paths"]["/v1/parties/create"]["post"]["requestBody"]["content"]["application/json"]["example"].is_object());
+    assert!(
+        served["paths"]["/v1/parties/create"]["post"]["requestBody"]["content"]["application/json"]
+            ["example"]
+            .is_object()
+    );
     drop(server);
 }
 
@@ -41,21 +48,30 @@ fn document() -> Value {
 }
 
 fn follow<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema["$ref"].as_str().and_then(|target| document.pointer(target.trim_start_matches('#')));
+    let target =
+        schema["$ref"].as_str().and_then(|target| document.pointer(target.trim_start_matches('#')));
     target.map_or(schema, |target| follow(document, target))
 }
 
 impl Operation {
     fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Self {
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-        let body = follow(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
+        let body =
+            follow(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
         let forms = body["anyOf"].as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
-        let answer = follow(document, &operation["responses"]["200"]["content"]["application/json"]["schema"]);
+        let answer = follow(
+            document,
+            &operation["responses"]["200"]["content"]["application/json"]["schema"],
+        );
         Self {
             method: method.to_uppercase(),
             path: path.replace("{kind}", "checkout").replace("{reference_id}", &key()),
             query: parameters.into_iter().filter(|parameter| parameter["in"] == "query").collect(),
-            bodies: forms.iter().map(|form| follow(document, form).clone()).filter(Value::is_object).collect(),
+            bodies: forms
+                .iter()
+                .map(|form| follow(document, form).clone())
+                .filter(Value::is_object)
+                .collect(),
             lists: answer["type"] == "array",
         }
     }
@@ -65,7 +81,10 @@ impl Operation {
         let paths = document["paths"].as_object().expect("paths");
         let of_path = |(path, operations): (&String, &Value)| -> Vec<Self> {
             let operations = operations.as_object().expect("operations");
-            operations.iter().map(|(method, operation)| Self::read(&document, path, method, operation)).collect()
+            operations
+                .iter()
+                .map(|(method, operation)| Self::read(&document, path, method, operation))
+                .collect()
         };
         paths.iter().flat_map(of_path).collect()
     }
@@ -74,18 +93,29 @@ impl Operation {
     fn call(&self, shop: &Merchant, query: &str, body: &Value) -> Reply {
         let words = self.path.split('/').map(|word| if word.starts_with('{') { "1" } else { word });
         let path = words.collect::<Vec<_>>().join("/");
-        shop.api.call(&self.method, &format!("{path}?{query}"), Some(body).filter(|_| !self.bodies.is_empty()))
+        shop.api.call(
+            &self.method,
+            &format!("{path}?{query}"),
+            Some(body).filter(|_| !self.bodies.is_empty()),
+        )
     }
 
     fn parameters(&self, which: impl Fn(&Value) -> bool) -> Vec<&str> {
-        self.query.iter().filter(|parameter| which(parameter)).filter_map(|parameter| parameter["name"].as_str()).collect()
+        self.query
+            .iter()
+            .filter(|parameter| which(parameter))
+            .filter_map(|parameter| parameter["name"].as_str())
+            .collect()
     }
 }
 
 /// Fails unless the faults are at these fields of query and body, all of them at once.
 #[track_caller]
 fn assert_faults(reply: &Reply, query: &[&str], body: &[&str]) {
-    let expected = query.iter().map(|name| format!("query.{name}")).chain(body.iter().map(|name| format!("body.{name}")));
+    let expected = query
+        .iter()
+        .map(|name| format!("query.{name}"))
+        .chain(body.iter().map(|name| format!("body.{name}")));
     let expected: BTreeSet<String> = expected.collect();
     reply.faults_are_at(&expected.iter().map(String::as_str).collect::<Vec<_>>());
 }
@@ -114,7 +144,8 @@ const PAYOUT: &str = "/v1/sessions/payout";
 /// What a body without a `payout_account_id` needs besides.
 const OF_ITS_OTHER_FORM: [&str; 3] = ["wallet_id", "payment_account_id", "expires_at"];
 
-/// Whether a call looks at a field: a payout's passcode only where the merchant has set one, and of two names of an account one.
+/// Whether a call looks at a field: a payout's passcode only where the merchant has set one, and of
+/// two names of an account one.
 fn is_looked_at(path: &str, field: &str) -> bool {
     !matches!((path, field), ("/v1/executions/payout", "passcode") | (PAYOUT, "payment_account_id"))
 }
@@ -129,10 +160,16 @@ fn all_that_is_wrong_is_told_at_once() {
         let asked: Vec<String> = query.iter().map(|name| format!("{name}=%01")).collect();
         // Where there are several forms, one field of the last decides for it.
         let properties = operation.bodies.last().and_then(|body| body["properties"].as_object());
-        let wrong = |schema: &Value| if schema["type"].to_string().contains("array") { json!(5) } else { json!([]) };
-        let fields: Vec<(&String, &Value)> =
-            properties.into_iter().flatten().filter(|(name, _)| is_looked_at(&operation.path, name)).collect();
-        let body: Value = fields.iter().map(|(name, schema)| ((*name).clone(), wrong(schema))).collect();
+        let wrong = |schema: &Value| {
+            if schema["type"].to_string().contains("array") { json!(5) } else { json!([]) }
+        };
+        let fields: Vec<(&String, &Value)> = properties
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| is_looked_at(&operation.path, name))
+            .collect();
+        let body: Value =
+            fields.iter().map(|(name, schema)| ((*name).clone(), wrong(schema))).collect();
         if query.len() + fields.len() > 0 {
             let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
             assert_faults(&operation.call(&shop, &asked.join("&"), &body), &query, &names);
@@ -157,7 +194,11 @@ fn walk(shop: &Merchant, path: &str) -> Vec<i64> {
         let reply = shop.api.get(&path);
         page = next(&reply);
         let rows = reply.rows();
-        assert_eq!(rows.len(), usize::from(page.is_some()), "{path}: a row and a link to what follows, or neither");
+        assert_eq!(
+            rows.len(),
+            usize::from(page.is_some()),
+            "{path}: a row and a link to what follows, or neither"
+        );
         ids.extend(rows.iter().map(id));
     }
     ids
@@ -179,13 +220,19 @@ fn every_list_is_read_to_its_end_by_its_links() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
     trade(&shop);
-    let lists: Vec<Operation> = Operation::all().into_iter().filter(|operation| operation.lists).collect();
+    let lists: Vec<Operation> =
+        Operation::all().into_iter().filter(|operation| operation.lists).collect();
     assert!(lists.len() >= 12, "{}", lists.len());
     for list in lists {
         let known = list.parameters(|_| true);
-        assert!(known.contains(&"limit") && known.contains(&"after_id"), "{}: {known:?}", list.path);
+        assert!(
+            known.contains(&"limit") && known.contains(&"after_id"),
+            "{}: {known:?}",
+            list.path
+        );
         let path = list.path.replace("{id}", &shop.wallet("USD").to_string());
-        let whole: Vec<i64> = shop.api.get(&format!("{path}?limit=1000")).rows().iter().map(id).collect();
+        let whole: Vec<i64> =
+            shop.api.get(&format!("{path}?limit=1000")).rows().iter().map(id).collect();
         assert!(!whole.is_empty(), "{path}");
         assert_eq!(walk(&shop, &path), whole, "{path}");
     }

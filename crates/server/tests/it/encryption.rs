@@ -1,9 +1,11 @@
-//! A PostgreSQL that is spoken to in secret. `cargo xtask test` gives the cluster a certificate for 127.0.0.1, signed by itself.
+//! A PostgreSQL that is spoken to in secret. `cargo xtask test` gives the cluster a certificate for
+//! 127.0.0.1, signed by itself.
 
 use crate::support::shop::GOOD;
 use crate::support::{Database, Server, on_postgres_only, skipped};
 
-/// The file of the certificate. A PostgreSQL that somebody else gave to the run may speak in the open only.
+/// The file of the certificate. A PostgreSQL that somebody else gave to the run may speak in the
+/// open only.
 macro_rules! certificate {
     () => {{
         on_postgres_only!();
@@ -20,7 +22,7 @@ fn every_connection_is_encrypted_where_the_url_says_so() {
     let database = Database::new();
     let credentials = database.merchant("Shop");
     let url = format!("{}?sslmode=verify-full&sslrootcert={certificate}", database.url());
-    let server = Server::start_at(database, url.clone(), &[]);
+    let server = Server::spawn_at(database, url.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     let paid = shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00");

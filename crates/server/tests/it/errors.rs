@@ -20,7 +20,9 @@ fn unharmed(shop: &Merchant) {
 #[test]
 fn an_unknown_path_is_not_found() {
     let (_server, shop) = open();
-    for path in ["/v1/nothing", "/v2/parties/list", "/v1/sessions/gift/list", "/v1/parties/list/", "/v1"] {
+    for path in
+        ["/v1/nothing", "/v2/parties/list", "/v1/sessions/gift/list", "/v1/parties/list/", "/v1"]
+    {
         let reply = shop.api.get(path);
         assert_eq!(reply.refused(404), &json!("Not found"), "{path}");
         assert_eq!(reply.body, json!({"detail": "Not found"}));
@@ -30,7 +32,11 @@ fn an_unknown_path_is_not_found() {
 #[test]
 fn a_path_id_of_nothing_is_not_found() {
     let (_server, shop) = open();
-    for path in ["/v1/invoices/retrieve/987654", "/v1/orders/retrieve/987654", "/v1/wallets/retrieve/987654"] {
+    for path in [
+        "/v1/invoices/retrieve/987654",
+        "/v1/orders/retrieve/987654",
+        "/v1/wallets/retrieve/987654",
+    ] {
         assert_eq!(shop.api.get(path).refused_in_words(404), "Not found");
     }
     for odd in ["0", "-1", "abc", "99999999999999999999999", "1.5", "%00"] {
@@ -41,7 +47,9 @@ fn a_path_id_of_nothing_is_not_found() {
 #[test]
 fn another_method_is_not_allowed() {
     let (_server, shop) = open();
-    for (method, path) in [("GET", CHECKOUT), ("DELETE", PARTY), ("POST", "/v1/parties/list"), ("PATCH", CHECKOUT)] {
+    for (method, path) in
+        [("GET", CHECKOUT), ("DELETE", PARTY), ("POST", "/v1/parties/list"), ("PATCH", CHECKOUT)]
+    {
         shop.api.call(method, path, None).refused_in_words(405);
     }
 }
@@ -71,7 +79,9 @@ fn a_body_of_unsaid_length_is_measured_too() {
         server.api.address
     );
     let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", 70_000, " ".repeat(70_000));
-    raw(&server.api.address, head.as_bytes(), body.as_bytes()).expect("an answer").refused_in_words(413);
+    raw(&server.api.address, head.as_bytes(), body.as_bytes())
+        .expect("an answer")
+        .refused_in_words(413);
     unharmed(&shop);
 }
 
@@ -79,12 +89,21 @@ fn a_body_of_unsaid_length_is_measured_too() {
 fn only_json_is_read() {
     let (_server, shop) = open();
     let body = json!({"fullname": "Amara", "phone": "231770000000"}).to_string();
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "multipart/form-data; boundary=x"] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+    ] {
         shop.api.post_bytes(PARTY, kind, body.as_bytes()).refused_in_words(415);
     }
     unharmed(&shop);
     shop.api
-        .post_bytes("/v1/counterparties/create", "application/json; charset=utf-8", br#"{"relationship_type": "CUSTOMER"}"#)
+        .post_bytes(
+            "/v1/counterparties/create",
+            "application/json; charset=utf-8",
+            br#"{"relationship_type": "CUSTOMER"}"#,
+        )
         .ok();
 }
 
@@ -126,7 +145,9 @@ fn a_body_is_an_object() {
     post(&shop, b"null").fault("body").is_missing();
     post(&shop, b"").fault("body").is_missing();
     for body in ["[]", "[{\"fullname\": \"x\"}]", "\"text\"", "1", "true"] {
-        post(&shop, body.as_bytes()).fault("body").says("value is not a valid dict", "type_error.dict");
+        post(&shop, body.as_bytes())
+            .fault("body")
+            .says("value is not a valid dict", "type_error.dict");
     }
     unharmed(&shop);
 }
@@ -137,7 +158,11 @@ fn deep_nesting_is_no_way_to_end_the_server() {
     for depth in [200, 30_000] {
         post(&shop, "[".repeat(depth).as_bytes()).refused(422);
         post(&shop, format!("{}{}", "[".repeat(depth), "]".repeat(depth)).as_bytes()).refused(422);
-        post(&shop, format!("{{\"fullname\": {}1{}}}", "[".repeat(depth), "]".repeat(depth)).as_bytes()).refused(422);
+        post(
+            &shop,
+            format!("{{\"fullname\": {}1{}}}", "[".repeat(depth), "]".repeat(depth)).as_bytes(),
+        )
+        .refused(422);
     }
     post(&shop, "{\"a\":".repeat(10_000).as_bytes()).refused(422);
     unharmed(&shop);
@@ -148,33 +173,67 @@ fn every_fault_of_a_body_is_told_at_once() {
     let (_server, shop) = open();
     let body = json!({"wallet_id": "x", "payment_account_id": true, "amount": "abc", "currency": "ZZZ", "expires_at": "soon"});
     let reply = shop.api.post("/v1/sessions/payout", &body);
-    reply.faults_are_at(&["body.wallet_id", "body.payment_account_id", "body.amount", "body.currency", "body.expires_at"]);
+    reply.faults_are_at(&[
+        "body.wallet_id",
+        "body.payment_account_id",
+        "body.amount",
+        "body.currency",
+        "body.expires_at",
+    ]);
     reply.fault("body.wallet_id").says("value is not a valid integer", "type_error.integer");
-    reply.fault("body.payment_account_id").says("value is not a valid integer", "type_error.integer");
+    reply
+        .fault("body.payment_account_id")
+        .says("value is not a valid integer", "type_error.integer");
     reply.fault("body.amount").says("value is not a valid float", "type_error.float");
     reply.fault("body.expires_at").says("invalid datetime format", "value_error.datetime");
     let body = json!({"session_id": [], "reference_id": "x", "currency": "US"});
     let reply = shop.api.post("/v1/executions/collection", &body);
-    reply.faults_are_at(&["body.session_id", "body.payment_account_id", "body.currency", "body.reference_id"]);
+    reply.faults_are_at(&[
+        "body.session_id",
+        "body.payment_account_id",
+        "body.currency",
+        "body.reference_id",
+    ]);
 }
 
 #[test]
 fn faults_are_in_the_order_of_the_fields() {
     let (_server, shop) = open();
-    let order: Vec<String> = shop.api.post("/v1/sessions/payout", &json!({})).faults().into_iter().map(|f| f.loc).collect();
-    assert_eq!(order, ["body.wallet_id", "body.payment_account_id", "body.amount", "body.currency", "body.expires_at"]);
+    let order: Vec<String> = shop
+        .api
+        .post("/v1/sessions/payout", &json!({}))
+        .faults()
+        .into_iter()
+        .map(|f| f.loc)
+        .collect();
+    assert_eq!(
+        order,
+        [
+            "body.wallet_id",
+            "body.payment_account_id",
+            "body.amount",
+            "body.currency",
+            "body.expires_at"
+        ]
+    );
 }
 
 #[test]
 fn an_id_is_a_whole_number_within_reach() {
     let (_server, shop) = open();
-    for text in ["1.5", "true", "\"1.5\"", "\"abc\"", "\"\"", "[1]", "{}", "99999999999999999999", "1e3000"] {
+    for text in
+        ["1.5", "true", "\"1.5\"", "\"abc\"", "\"\"", "[1]", "{}", "99999999999999999999", "1e3000"]
+    {
         let body = format!("{{\"source_id\": {text}, \"source_type\": \"INVOICE\"}}");
-        shop.api.post_bytes(CHECKOUT, "application/json", body.as_bytes()).faults_are_at(&["body.source_id"]);
+        shop.api
+            .post_bytes(CHECKOUT, "application/json", body.as_bytes())
+            .faults_are_at(&["body.source_id"]);
     }
     for text in ["0", "-1", "9223372036854775807", "\"9223372036854775808\""] {
         let body = format!("{{\"source_id\": {text}, \"source_type\": \"INVOICE\"}}");
-        shop.api.post_bytes(CHECKOUT, "application/json", body.as_bytes()).faults_are_at(&["body.source_id"]);
+        shop.api
+            .post_bytes(CHECKOUT, "application/json", body.as_bytes())
+            .faults_are_at(&["body.source_id"]);
     }
 }
 
@@ -247,7 +306,11 @@ fn what_is_no_http_is_refused() {
 fn the_server_says_nothing_of_its_insides() {
     let (_server, shop) = open();
     let anonymous: Api = shop.api.with_token(None);
-    for reply in [shop.api.get("/v1/parties/retrieve/%27%20OR%201=1--"), anonymous.get("/v1/wallets/list"), post(&shop, b"{")] {
+    for reply in [
+        shop.api.get("/v1/parties/retrieve/%27%20OR%201=1--"),
+        anonymous.get("/v1/wallets/list"),
+        post(&shop, b"{"),
+    ] {
         let text = reply.body.to_string().to_lowercase();
         for word in ["sqlite", "postgres", "panicked", "src/", "select "] {
             assert!(!text.contains(word), "{text}");

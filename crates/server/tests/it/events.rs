@@ -17,17 +17,23 @@ fn a_transfer_leaves_its_events() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "100.00");
     let session = id(&shop.open_transfer(shop.customer(), "USD", "10.00").ok());
-    let intent = shop.execute("transfer", session, &key()).ok()["payment_intent_id"].as_i64().expect("an id");
+    let intent = shop.execute("transfer", session, &key()).ok()["payment_intent_id"]
+        .as_i64()
+        .expect("an id");
     let rows = list(&shop, "");
     assert_eq!(types(&rows), ["execution.completed", "session.created", "wallet.funded"]);
     for row in &rows {
         instant(&row["created_at"]);
         assert_eq!(shop.api.get(&format!("/v1/events/retrieve/{}", id(row))).ok(), *row);
     }
-    assert_eq!((&rows[0]["subject_type"], &rows[0]["subject_id"]), (&json!("EXECUTION"), &json!(intent)));
+    assert_eq!(
+        (&rows[0]["subject_type"], &rows[0]["subject_id"]),
+        (&json!("EXECUTION"), &json!(intent))
+    );
     assert_eq!(rows[0]["entries"].as_array().map(Vec::len), Some(2), "{}", rows[0]);
     assert_eq!(rows[1]["entries"], json!([]));
-    let timeline = shop.api.get(&format!("/v1/payment-intents/retrieve/{intent}")).ok()["timeline"].clone();
+    let timeline =
+        shop.api.get(&format!("/v1/payment-intents/retrieve/{intent}")).ok()["timeline"].clone();
     assert_eq!(timeline, json!([rows[1], rows[0]]), "an event looks the same wherever it is");
     shop.api.get("/v1/events/retrieve/987654").refused(404);
 }
@@ -37,9 +43,15 @@ fn events_are_listed_by_what_they_are_about() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "100.00");
     let customer = shop.customer();
-    let sessions: Vec<i64> = (0..3).map(|_| id(&shop.open_transfer(customer, "USD", "1.00").ok())).collect();
-    let about = |rows: &[Value]| -> Vec<i64> { rows.iter().filter_map(|row| row["subject_id"].as_i64()).collect() };
-    assert_eq!(about(&list(&shop, "?type=session.created")), [sessions[2], sessions[1], sessions[0]]);
+    let sessions: Vec<i64> =
+        (0..3).map(|_| id(&shop.open_transfer(customer, "USD", "1.00").ok())).collect();
+    let about = |rows: &[Value]| -> Vec<i64> {
+        rows.iter().filter_map(|row| row["subject_id"].as_i64()).collect()
+    };
+    assert_eq!(
+        about(&list(&shop, "?type=session.created")),
+        [sessions[2], sessions[1], sessions[0]]
+    );
     assert_eq!(about(&list(&shop, "?subject_type=WALLET")), [shop.wallet("USD")]);
     assert_eq!(about(&list(&shop, &format!("?subject_id={}", sessions[1]))), [sessions[1]]);
     assert!(list(&shop, &format!("?subject_id={}&subject_type=WALLET", sessions[1])).is_empty());
@@ -56,7 +68,11 @@ fn events_are_read_page_by_page() {
     let all = list(&shop, "");
     assert_eq!(all.len(), 5);
     let first = shop.api.get("/v1/events/list?type=source.published&limit=2");
-    assert!(first.header("link").is_some_and(|link| link.contains("type=source.published&limit=2&after_id=")));
+    assert!(
+        first
+            .header("link")
+            .is_some_and(|link| link.contains("type=source.published&limit=2&after_id="))
+    );
     assert_eq!(first.rows(), all[..2]);
     assert_eq!(list(&shop, &format!("?limit=2&after_id={}", id(&all[1]))), all[2..4]);
     assert_eq!(list(&shop, &format!("?after_id={}", id(&all[3]))), all[4..]);

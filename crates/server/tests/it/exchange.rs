@@ -2,14 +2,20 @@
 
 use crate::reviews;
 use crate::support::shop::GOOD;
-use crate::support::{Merchant, after, assert_fields, assert_money, cents, id, json, key, open, shown, wait_for};
+use crate::support::{
+    Merchant, after, assert_fields, assert_money, cents, id, json, key, open, shown, spawn,
+    wait_for,
+};
 use serde_json::Value;
 
 fn collect(shop: &Merchant, account: i64, source: (&str, &str, &str), payer: &str) -> Value {
     let (bearer, currency, amount) = source;
     let session = shop.checkout(shop.source("invoices", currency, bearer, amount));
     let done = shop.collect(session, account, payer, &key()).ok();
-    assert_fields(&done, &[("status", "COMPLETED"), ("payer_currency", payer), ("payee_currency", currency)]);
+    assert_fields(
+        &done,
+        &[("status", "COMPLETED"), ("payer_currency", payer), ("payee_currency", currency)],
+    );
     done
 }
 
@@ -54,7 +60,8 @@ fn dollars_paid_in_rwandan_francs() {
     server.verify_ledger();
 }
 
-/// The card's 0.30 USD are 432 RWF: 290 + 432 gateway, 100 platform, 100 exchange. 10,922 ÷ 1,440 = 7.5847: the next cent.
+/// The card's 0.30 USD are 432 RWF: 290 + 432 gateway, 100 platform, 100 exchange. 10,922 ÷ 1,440 =
+/// 7.5847: the next cent.
 #[test]
 fn rwandan_francs_paid_by_card_in_dollars() {
     let (server, shop) = open();
@@ -85,7 +92,8 @@ fn liberian_dollars_paid_in_rwandan_francs() {
     server.verify_ledger();
 }
 
-/// Of 0.50 USD: platform 0.005 → 0.01, gateway 0.01, exchange 0.005 → 0.01; 0.53 × 192. Converted once, after the fees.
+/// Of 0.50 USD: platform 0.005 → 0.01, gateway 0.01, exchange 0.005 → 0.01; 0.53 × 192. Converted
+/// once, after the fees.
 #[test]
 fn fees_are_rounded_before_the_one_conversion() {
     let (server, shop) = open();
@@ -94,7 +102,8 @@ fn fees_are_rounded_before_the_one_conversion() {
     server.verify_ledger();
 }
 
-/// 1 RWF is less than half a cent, and costs a whole one. Of its three fees each is a franc, which a payee of one has not got.
+/// 1 RWF is less than half a cent, and costs a whole one. Of its three fees each is a franc, which
+/// a payee of one has not got.
 #[test]
 fn a_payment_that_leaves_nothing_is_refused() {
     let (server, shop) = open();
@@ -127,7 +136,12 @@ fn the_receipt_shows_the_exchange() {
     );
     assert_fields(
         &receipt,
-        &[("payer_currency", "LRD"), ("payee_currency", "USD"), ("platform_currency", "USD"), ("gateway_currency", "USD")],
+        &[
+            ("payer_currency", "LRD"),
+            ("payee_currency", "USD"),
+            ("platform_currency", "USD"),
+            ("gateway_currency", "USD"),
+        ],
     );
     let mut currencies = [receipt["fx_currency_from"].clone(), receipt["fx_currency_to"].clone()];
     currencies.sort_by_key(Value::to_string);
@@ -142,7 +156,11 @@ fn the_rate_of_a_receipt_has_enough_digits_to_multiply_out() {
     let invoice = shop.source("invoices", "RWF", "PAYEE", "12345678901");
     let paid = shop.collect(shop.checkout(invoice), card(&shop), "USD", &key()).ok();
     let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
-    let rate = receipt["fx_rate"].as_str().expect("a text").strip_prefix("0.").expect("less than a dollar");
+    let rate = receipt["fx_rate"]
+        .as_str()
+        .expect("a text")
+        .strip_prefix("0.")
+        .expect("less than a dollar");
     let parts = 10_i128.pow(u32::try_from(rate.len()).expect("a length"));
     // In cents, rounded up.
     let dollars = 12_345_678_901 * rate.parse::<i128>().expect("digits") * 100;
@@ -160,7 +178,12 @@ fn a_refund_is_taken_at_the_collections_own_rate() {
     let half = shop.refund(&paid, "9984.00");
     assert_fields(
         &half,
-        &[("status", "COMPLETED"), ("operation_type", "REFUND"), ("payer_currency", "USD"), ("payee_currency", "LRD")],
+        &[
+            ("status", "COMPLETED"),
+            ("operation_type", "REFUND"),
+            ("payer_currency", "USD"),
+            ("payee_currency", "LRD"),
+        ],
     );
     assert_money(&half, &[("payer_amount", "52.00"), ("payee_amount", "9984.00")]);
     shop.assert_balance("USD", "58.00", "0.00");
@@ -175,7 +198,9 @@ fn a_refund_is_taken_at_the_collections_own_rate() {
 fn a_refund_costs_the_wallet_the_next_whole_cent() {
     let (server, shop) = open();
     let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "USD", "100.00"), "LRD");
-    for (back, cost) in [("1.00", "0.01"), ("1.92", "0.01"), ("1.93", "0.01"), ("0.91", "0.00"), ("0.01", "0.01")] {
+    for (back, cost) in
+        [("1.00", "0.01"), ("1.92", "0.01"), ("1.93", "0.01"), ("0.91", "0.00"), ("0.01", "0.01")]
+    {
         assert_money(&shop.refund(&paid, back), &[("payer_amount", cost), ("payee_amount", back)]);
     }
     shop.assert_balance("USD", "99.96", "0.00");
@@ -203,11 +228,11 @@ fn cents_in(shop: &Merchant, currency: &str) -> (i64, i64) {
     (cents(&available), cents(&held))
 }
 
-/// Ten cents are 144 francs, and 134 francs are 9.3 cents. Small refunds hold ten cents while the large one is begun, and then
-/// do not take place.
+/// Ten cents are 144 francs, and 134 francs are 9.3 cents. Small refunds hold ten cents while the
+/// large one is begun, and then do not take place.
 #[test]
 fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "10.00");
     let paid = collect(&shop, rwandan(&shop), ("PAYEE", "USD", "0.10"), "RWF");
     assert_money(&paid, &[("payer_amount", "144")]);
@@ -216,7 +241,8 @@ fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
     server.restart(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let shop = server.sign_in(&shop.credentials);
     let (before, _) = cents_in(&shop, "USD");
-    let mut refunds: Vec<(Value, &str)> = (0..10).map(|_| (shop.refund(&paid, "1"), "failed")).collect();
+    let mut refunds: Vec<(Value, &str)> =
+        (0..10).map(|_| (shop.refund(&paid, "1"), "failed")).collect();
     refunds.push((shop.refund(&paid, "134"), "completed"));
     let large = refunds[10].0.clone();
     assert_fields(&large, &[("status", "PROCESSING")]);
@@ -227,7 +253,8 @@ fn a_large_refund_costs_its_share_whatever_small_ones_hold() {
 
     shop.advance(25 * 3600);
     for (refund, outcome) in &refunds {
-        let review = wait_for("the review", || reviews::find(&server, &shown(refund, "reference_id")));
+        let review =
+            wait_for("the review", || reviews::find(&server, &shown(refund, "reference_id")));
         reviews::resolve(&server, &review, &["--outcome", outcome, "--evidence", "statement"]).ok();
         assert_eq!(shop.settled("refund", refund)["status"], outcome.to_uppercase());
     }
@@ -254,8 +281,14 @@ fn refunds_together_never_cost_more_than_the_total() {
     let (server, shop) = open();
     server.fund(&shop, "LRD", "1000.00");
     let paid = collect(&shop, shop.momo("COLLECTION", GOOD), ("PAYER", "LRD", "1000.00"), "USD");
-    assert_money(&shop.refund(&paid, "2.00"), &[("payer_amount", "384.00"), ("payee_amount", "2.00")]);
-    assert_money(&shop.refund(&paid, "3.42"), &[("payer_amount", "656.00"), ("payee_amount", "3.42")]);
+    assert_money(
+        &shop.refund(&paid, "2.00"),
+        &[("payer_amount", "384.00"), ("payee_amount", "2.00")],
+    );
+    assert_money(
+        &shop.refund(&paid, "3.42"),
+        &[("payer_amount", "656.00"), ("payee_amount", "3.42")],
+    );
     shop.assert_balance("LRD", "960.00", "0.00");
     server.verify_ledger();
 }

@@ -64,7 +64,8 @@ fn a_collection_needs_an_account_made_for_collections() {
     let (_server, shop) = open();
     let session = shop.checkout(shop.invoice("USD", "5.00"));
     shop.collect(session, 987_654, "USD", &key()).state_fault("body.payment_account_id");
-    shop.collect(session, shop.momo("PAYOUT", GOOD), "USD", &key()).state_fault("body.payment_account_id");
+    shop.collect(session, shop.momo("PAYOUT", GOOD), "USD", &key())
+        .state_fault("body.payment_account_id");
     assert_eq!(shop.session_status("checkout", session), "ACTIVE");
 }
 
@@ -72,7 +73,8 @@ fn a_collection_needs_an_account_made_for_collections() {
 fn a_collection_needs_a_currency_that_the_method_takes() {
     let (_server, shop) = open();
     let session = shop.checkout(shop.invoice("USD", "5.00"));
-    shop.collect(session, shop.momo("COLLECTION", GOOD), "RWF", &key()).state_fault("body.currency");
+    shop.collect(session, shop.momo("COLLECTION", GOOD), "RWF", &key())
+        .state_fault("body.currency");
     let rwandan = shop.account(shop.party(), "COLLECTION", "AIRTEL_RWA", Some("250730000001"));
     shop.collect(session, rwandan, "USD", &key()).state_fault("body.currency");
     assert_eq!(shop.session_status("checkout", session), "ACTIVE");
@@ -81,7 +83,8 @@ fn a_collection_needs_a_currency_that_the_method_takes() {
 #[test]
 fn an_executions_missing_fields_are_named() {
     let (_server, shop) = open();
-    let fields = ["body.session_id", "body.payment_account_id", "body.currency", "body.reference_id"];
+    let fields =
+        ["body.session_id", "body.payment_account_id", "body.currency", "body.reference_id"];
     shop.api.post("/v1/executions/collection", &json!({})).faults_are_at(&fields);
     for kind in ["payout", "transfer", "refund"] {
         let reply = shop.api.post(&format!("/v1/executions/{kind}"), &json!({}));
@@ -89,7 +92,8 @@ fn an_executions_missing_fields_are_named() {
     }
 }
 
-/// All checks of the session's creation are made again, and their refusal leaves the session usable.
+/// All checks of the session's creation are made again, and their refusal leaves the session
+/// usable.
 #[test]
 fn what_changed_since_the_session_is_checked_again() {
     let (server, shop) = open();
@@ -122,7 +126,10 @@ fn a_status_is_found_under_its_own_operation_only() {
         shop.api.get(&format!("/v1/status/{kind}/{reference}")).refused(404);
     }
     shop.api.get(&format!("/v1/status/collection/{}", key())).refused(404);
-    assert_eq!(shop.status("collection", &reference.to_uppercase())["reference_id"], json!(reference));
+    assert_eq!(
+        shop.status("collection", &reference.to_uppercase())["reference_id"],
+        json!(reference)
+    );
 }
 
 fn unverified() -> (crate::support::Server, Merchant) {
@@ -144,8 +151,13 @@ fn an_unverified_merchant_collects_but_does_not_send() {
         ("refund", shop.open_refund(&paid["payment_intent_id"], "10.00")),
     ];
     for (kind, opened) in sessions {
-        // Whether the session or only its execution is refused is the server's choice; money does not move.
-        let refused = if opened.status == 200 { shop.execute(kind, id(&opened.body), &key()) } else { opened };
+        // Whether the session or only its execution is refused is the server's choice; money does
+        // not move.
+        let refused = if opened.status == 200 {
+            shop.execute(kind, id(&opened.body), &key())
+        } else {
+            opened
+        };
         refused.refused_in_words(403);
     }
     shop.assert_balance("USD", "600.00", "0.00");

@@ -8,7 +8,8 @@ fn a_collection_adds_the_fees_to_what_the_payer_pays() {
     let (server, shop) = open();
     let invoice = shop.invoice("USD", "100.00");
     let reference = key();
-    let done = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &reference).ok();
+    let done =
+        shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &reference).ok();
     assert_fields(
         &done,
         &[
@@ -21,7 +22,13 @@ fn a_collection_adds_the_fees_to_what_the_payer_pays() {
     );
     assert_money(&done, &[("payer_amount", "103.00"), ("payee_amount", "100.00")]);
     assert!(done["payment_intent_id"].is_i64(), "{done}");
-    for field in ["provider_transaction_id", "gateway_message", "wallet_message", "client_secret", "requires_action"] {
+    for field in [
+        "provider_transaction_id",
+        "gateway_message",
+        "wallet_message",
+        "client_secret",
+        "requires_action",
+    ] {
         assert!(done.as_object().expect("an object").contains_key(field), "no {field} in {done}");
     }
     shop.assert_balance("USD", "100.00", "0.00");
@@ -33,30 +40,35 @@ fn a_collection_adds_the_fees_to_what_the_payer_pays() {
 fn a_collection_takes_the_fees_from_the_payee() {
     let (server, shop) = open();
     let invoice = shop.source("invoices", "USD", "PAYEE", "100.00");
-    let done = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let done =
+        shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     assert_money(&done, &[("payer_amount", "100.00"), ("payee_amount", "97.00")]);
     shop.assert_balance("USD", "97.00", "0.00");
     server.verify_ledger();
 }
 
-/// Each fee is rounded by itself, half away from zero and never to nothing: 1 % platform and 2 % mobile money.
+/// Each fee is rounded by itself, half away from zero and never to nothing: 1 % platform and 2 %
+/// mobile money.
 #[test]
 fn each_fee_is_rounded_once_half_away_from_zero() {
     let (server, shop) = open();
     let liberian = shop.momo("COLLECTION", GOOD);
     let rwandan = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
     for (account, currency, amount, payer) in [
-        (liberian, "USD", "33.33", "34.33"),     // 0.3333 → 0.33, 0.6666 → 0.67
-        (liberian, "USD", "0.50", "0.52"),       // 0.005 → 0.01, 0.010 → 0.01
-        (liberian, "USD", "0.01", "0.03"),       // 0.0001 → 0.01, 0.0002 → 0.01
-        (liberian, "USD", "0.25", "0.27"),       // 0.0025 → 0.01, 0.005 → 0.01
+        (liberian, "USD", "33.33", "34.33"), // 0.3333 → 0.33, 0.6666 → 0.67
+        (liberian, "USD", "0.50", "0.52"),   // 0.005 → 0.01, 0.010 → 0.01
+        (liberian, "USD", "0.01", "0.03"),   // 0.0001 → 0.01, 0.0002 → 0.01
+        (liberian, "USD", "0.25", "0.27"),   // 0.0025 → 0.01, 0.005 → 0.01
         (liberian, "LRD", "1250.50", "1288.02"), // 12.505 → 12.51, 25.01
-        (rwandan, "RWF", "50", "52"),            // 0.5 → 1, 1.0 → 1
-        (rwandan, "RWF", "49", "51"),            // 0.49 → 1, 0.98 → 1
-        (rwandan, "RWF", "12345", "12715"),      // 123.45 → 123, 246.9 → 247
+        (rwandan, "RWF", "50", "52"),        // 0.5 → 1, 1.0 → 1
+        (rwandan, "RWF", "49", "51"),        // 0.49 → 1, 0.98 → 1
+        (rwandan, "RWF", "12345", "12715"),  // 123.45 → 123, 246.9 → 247
     ] {
         let done = shop.take(account, currency, amount);
-        assert_fields(&done, &[("status", "COMPLETED"), ("payer_currency", currency), ("payee_currency", currency)]);
+        assert_fields(
+            &done,
+            &[("status", "COMPLETED"), ("payer_currency", currency), ("payee_currency", currency)],
+        );
         assert_money(&done, &[("payer_amount", payer), ("payee_amount", amount)]);
     }
     server.verify_ledger();
@@ -67,7 +79,10 @@ fn each_fee_is_rounded_once_half_away_from_zero() {
 fn a_card_costs_a_percentage_and_a_fixed_part() {
     let (_server, shop) = open();
     let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_visa"));
-    assert_money(&shop.take(card, "USD", "10.00"), &[("payer_amount", "10.69"), ("payee_amount", "10.00")]);
+    assert_money(
+        &shop.take(card, "USD", "10.00"),
+        &[("payer_amount", "10.69"), ("payee_amount", "10.00")],
+    );
     let payee = shop.source("invoices", "USD", "PAYEE", "99.99");
     let done = shop.collect(shop.checkout(payee), card, "USD", &key()).ok();
     // 2.89971 + 0.30 → 3.20 and 0.9999 → 1.00
@@ -93,7 +108,12 @@ fn a_payout_costs_the_wallet_amount_and_fees() {
     let done = shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00");
     assert_fields(
         &done,
-        &[("status", "COMPLETED"), ("operation_type", "PAYOUT"), ("payer_currency", "USD"), ("payee_currency", "USD")],
+        &[
+            ("status", "COMPLETED"),
+            ("operation_type", "PAYOUT"),
+            ("payer_currency", "USD"),
+            ("payee_currency", "USD"),
+        ],
     );
     assert_money(&done, &[("payer_amount", "101.50"), ("payee_amount", "100.00")]);
     shop.assert_balance("USD", "898.50", "0.00");
@@ -117,7 +137,10 @@ fn the_fees_of_a_payout_are_rounded_too() {
         (rwandan, "RWF", "99", "101"),  // 0.495 → 1, 0.99 → 1
         (rwandan, "RWF", "100", "102"), // 0.5 → 1, 1
     ] {
-        assert_money(&shop.send(account, currency, amount), &[("payer_amount", payer), ("payee_amount", amount)]);
+        assert_money(
+            &shop.send(account, currency, amount),
+            &[("payer_amount", payer), ("payee_amount", amount)],
+        );
     }
     shop.assert_balance("USD", "99965.12", "0.00");
     shop.assert_balance("LRD", "98985.00", "0.00");
@@ -192,7 +215,8 @@ fn a_status_is_what_the_execution_answered() {
 fn a_payment_intent_tells_its_story() {
     let (_server, shop) = open();
     let paid = shop.paid_hundred();
-    let intent = shop.api.get(&format!("/v1/payment-intents/retrieve/{}", paid["payment_intent_id"])).ok();
+    let intent =
+        shop.api.get(&format!("/v1/payment-intents/retrieve/{}", paid["payment_intent_id"])).ok();
     assert_eq!(intent["id"], paid["payment_intent_id"]);
     assert_eq!(intent["reference_id"], paid["reference_id"]);
     assert!(intent["timeline"].as_array().is_some_and(|t| !t.is_empty()), "{intent}");
@@ -206,7 +230,10 @@ fn a_payment_intent_tells_its_story() {
 fn an_execution_in_flight_shows_its_next_check_and_deadline() {
     let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let pending = shop.take(shop.momo("COLLECTION", GOOD), "USD", "5.00");
-    let intent = shop.api.get(&format!("/v1/payment-intents/retrieve/{}", pending["payment_intent_id"])).ok();
+    let intent = shop
+        .api
+        .get(&format!("/v1/payment-intents/retrieve/{}", pending["payment_intent_id"]))
+        .ok();
     let shown = format!("{pending}{intent}");
     assert!(shown.contains("next_check_at") && shown.contains("deadline"), "{shown}");
 }
@@ -216,7 +243,8 @@ fn a_delayed_execution_is_taken_first_and_finished_later() {
     let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "4000")]);
     let invoice = shop.invoice("USD", "100.00");
     let reference = key();
-    let first = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &reference).ok();
+    let first =
+        shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &reference).ok();
     assert_eq!(first["status"], "PROCESSING");
     let last = crate::support::wait_for("the end of the delay", || {
         let now = shop.status("collection", &reference);

@@ -13,8 +13,8 @@ fn payout(shop: &Merchant, account: i64, expires: &str) -> Reply {
     shop.api.post("/v1/sessions/payout", &body)
 }
 
-/// Brings the clock to one or two seconds before an expiry and runs `act` there; when the machine was too slow to be
-/// sure that it ran before, tries again with another session and twice the time.
+/// Brings the clock to one or two seconds before an expiry and runs `act` there; when the machine
+/// was too slow to be sure that it ran before, tries again with another session and twice the time.
 #[track_caller]
 fn just_before_expiry<T>(shop: &Merchant, account: i64, act: impl Fn(i64) -> T) -> T {
     for spare in (0..8).map(|n| 1 << n) {
@@ -51,7 +51,8 @@ fn a_session_is_usable_until_its_expiry() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
     let account = shop.momo("PAYOUT", GOOD);
-    let reply = just_before_expiry(&shop, account, |session| shop.execute("payout", session, &key()));
+    let reply =
+        just_before_expiry(&shop, account, |session| shop.execute("payout", session, &key()));
     assert_eq!(reply.ok()["status"], "COMPLETED");
 }
 
@@ -59,7 +60,10 @@ fn a_session_is_usable_until_its_expiry() {
 fn a_session_shows_active_until_its_expiry() {
     let (_server, shop) = open();
     let account = shop.momo("PAYOUT", GOOD);
-    assert_eq!(just_before_expiry(&shop, account, |session| shop.session_status("payout", session)), "ACTIVE");
+    assert_eq!(
+        just_before_expiry(&shop, account, |session| shop.session_status("payout", session)),
+        "ACTIVE"
+    );
 }
 
 #[test]
@@ -116,7 +120,9 @@ fn an_expiry_is_at_most_366_days_ahead() {
     let account = shop.momo("PAYOUT", GOOD);
     payout(&shop, account, &after(366 * DAY - 60)).ok();
     payout(&shop, account, &after(366 * DAY + 60)).state_fault("body.expires_at");
-    for text in ["2999-01-01T00:00:00Z", "9999-12-30T00:00:00Z", "9999-12-31", "9999-12-31T23:59:59Z"] {
+    for text in
+        ["2999-01-01T00:00:00Z", "9999-12-30T00:00:00Z", "9999-12-31", "9999-12-31T23:59:59Z"]
+    {
         let reply = payout(&shop, account, text);
         let fault = reply.fault("body.expires_at");
         fault.says("expires_at is more than 366 days ahead", "value_error.expires_at");
@@ -129,7 +135,11 @@ fn a_time_in_an_answer_has_six_digits_be_they_zero() {
     let expires = after(5000);
     let session = payout(&shop, shop.momo("PAYOUT", GOOD), &expires).ok();
     assert_eq!(session["expires_at"], json!(expires.replace('Z', ".000000Z")));
-    assert_eq!(session["created_at"].as_str().map(str::len), Some("2026-11-22T18:00:00.000000Z".len()), "{session}");
+    assert_eq!(
+        session["created_at"].as_str().map(str::len),
+        Some("2026-11-22T18:00:00.000000Z".len()),
+        "{session}"
+    );
 }
 
 #[test]
@@ -164,7 +174,8 @@ fn an_expiry_may_have_any_offset() {
 fn an_offset_counts_when_the_past_is_judged() {
     let (_server, shop) = open();
     let local = after(3600).trim_end_matches('Z').to_owned();
-    payout(&shop, shop.momo("PAYOUT", GOOD), &format!("{local}+02:00")).state_fault("body.expires_at");
+    payout(&shop, shop.momo("PAYOUT", GOOD), &format!("{local}+02:00"))
+        .state_fault("body.expires_at");
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! The database file under a server: removed, replaced, restored, beside another file's log, and files that are not kola's.
+//! The database file under a server: removed, replaced, restored, beside another file's log, and
+//! files that are not kola's.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Server, on_postgres_only, on_sqlite_only, open, wait_for};
+use crate::support::{
+    Database, Merchant, Server, on_postgres_only, on_sqlite_only, spawn, wait_for,
+};
 
 fn file(database: &Database, name: &str) -> PathBuf {
     database.dir.path().join(name)
@@ -14,13 +17,20 @@ fn file(database: &Database, name: &str) -> PathBuf {
 /// Everything that a server answers without its file.
 #[track_caller]
 fn is_refused(server: &Server, shop: &Merchant) {
-    wait_for("reads that are refused", || (shop.api.get("/v1/wallets/list").status == 503).then_some(()));
+    wait_for("reads that are refused", || {
+        (shop.api.get("/v1/wallets/list").status == 503).then_some(())
+    });
     let body = serde_json::json!({"fullname": "Ama Kollie", "phone": "231770999990"});
     let answer = shop.api.post("/v1/parties/create", &body);
     assert_eq!(answer.status, 503, "{}", answer.body);
     assert!(answer.header("retry-after").is_some());
     assert_eq!(server.api.get("/readyz").status, 503);
-    let said = || server.log().contains("was removed, moved or replaced while this process had it open").then_some(());
+    let said = || {
+        server
+            .log()
+            .contains("was removed, moved or replaced while this process had it open")
+            .then_some(())
+    };
     wait_for("a loud log", said);
 }
 
@@ -28,7 +38,7 @@ fn is_refused(server: &Server, shop: &Merchant) {
 fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
     on_sqlite_only!();
     for name in ["kola.db", "kola.db-wal", "kola.db-shm"] {
-        let (server, shop) = open();
+        let (server, shop) = spawn();
         let (there, away) = (file(&server.database, name), file(&server.database, "away"));
         shop.party();
         fs::rename(&there, &away).expect("a file");
@@ -39,7 +49,9 @@ fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
         fs::copy(&away, &there).expect("another file");
         is_refused(&server, &shop);
         fs::rename(&away, &there).expect("the same file");
-        wait_for("the server to go on", || (shop.api.get("/v1/wallets/list").status == 200).then_some(()));
+        wait_for("the server to go on", || {
+            (shop.api.get("/v1/wallets/list").status == 200).then_some(())
+        });
         shop.party();
         server.verify_ledger();
     }
@@ -48,13 +60,19 @@ fn a_server_whose_file_is_gone_or_another_acknowledges_nothing() {
 #[test]
 fn what_others_write_beside_an_index_that_is_gone_is_kept() {
     on_sqlite_only!();
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     fs::remove_file(file(&server.database, "kola.db-shm")).expect("an index");
     is_refused(&server, &shop);
     // Another process makes a new index, in which it does not see the server.
-    let wallets: serde_json::Value = serde_json::from_str(&server.kola(&["wallet", "list", "--json"]).ok()).expect("JSON");
-    let usd = wallets.as_array().expect("rows").iter().find(|row| row["currency"] == "USD").expect("a wallet");
+    let wallets: serde_json::Value =
+        serde_json::from_str(&server.kola(&["wallet", "list", "--json"]).ok()).expect("JSON");
+    let usd = wallets
+        .as_array()
+        .expect("rows")
+        .iter()
+        .find(|row| row["currency"] == "USD")
+        .expect("a wallet");
     server.kola(&["wallet", "fund", "--wallet", &usd["id"].to_string(), "--amount", "1.00"]).ok();
     server.terminate();
     server.restart(&[]);
@@ -62,9 +80,10 @@ fn what_others_write_beside_an_index_that_is_gone_is_kept() {
     server.verify_ledger();
 }
 
-/// A server with a payment, a backup of it, and a payment after the backup; then the server is killed.
+/// A server with a payment, a backup of it, and a payment after the backup; then the server is
+/// killed.
 fn with_a_backup() -> (Server, Merchant) {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     server.kola(&["db", "backup", "backup.db"]).ok();
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00"));
@@ -79,7 +98,11 @@ fn a_backup_beside_another_files_log_is_noticed() {
     let database = server.database.clone();
     assert!(fs::metadata(file(&database, "kola.db-wal")).expect("a log").len() > 0);
     fs::copy(file(&database, "backup.db"), file(&database, "kola.db")).expect("a copy");
-    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["ledger", "verify"], &["db", "backup", "other.db"]] {
+    for command in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["ledger", "verify"],
+        &["db", "backup", "other.db"],
+    ] {
         let said = database.kola(command).refused();
         assert!(said.contains("is not the log of") && said.contains("kola db restore"), "{said}");
     }
@@ -93,7 +116,7 @@ fn a_backup_beside_another_files_log_is_noticed() {
 #[test]
 fn an_earlier_copy_beside_a_later_log_is_noticed() {
     on_sqlite_only!();
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     assert_eq!(server.terminate(), Some(0));
     let (there, copy) = (file(&server.database, "kola.db"), file(&server.database, "copy.db"));
@@ -117,8 +140,10 @@ fn a_log_without_its_database_is_noticed() {
     on_sqlite_only!();
     let (server, _) = with_a_backup();
     fs::remove_file(file(&server.database, "kola.db")).expect("a file");
-    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["merchant", "create", "--name", "A", "--type", "ORGANIZATION"]]
-    {
+    for command in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["merchant", "create", "--name", "A", "--type", "ORGANIZATION"],
+    ] {
         let said = server.kola(command).refused();
         assert!(said.contains("the log of a database that is not there"), "{said}");
     }
@@ -131,20 +156,31 @@ fn a_backup_is_restored_and_what_was_there_is_kept() {
     let (mut server, shop) = with_a_backup();
     let database = server.database.clone();
     let restored: serde_json::Value =
-        serde_json::from_str(&database.kola(&["db", "restore", "backup.db", "--json"]).ok()).expect("JSON");
+        serde_json::from_str(&database.kola(&["db", "restore", "backup.db", "--json"]).ok())
+            .expect("JSON");
     let before = restored["before"].as_str().expect("what was there").to_owned();
     server.restart(&[]);
     shop.at(&server).assert_balance("USD", "100.00", "0.00");
     server.verify_ledger();
     for name in ["kola.db", "kola.db-wal", "kola.db-shm"] {
-        assert_eq!(fs::metadata(file(&database, name)).expect("a file").permissions().mode() & 0o777, 0o600, "{name}");
+        assert_eq!(
+            fs::metadata(file(&database, name)).expect("a file").permissions().mode() & 0o777,
+            0o600,
+            "{name}"
+        );
     }
     // With the payment after the backup, which was in its log alone.
     let kept = format!("sqlite:{before}");
     database.kola_at(&kept, &["ledger", "verify"]).ok();
     let listed: serde_json::Value =
-        serde_json::from_str(&database.kola_at(&kept, &["wallet", "list", "--json"]).ok()).expect("JSON");
-    let usd = listed.as_array().expect("rows").iter().find(|row| row["currency"] == "USD").expect("a wallet");
+        serde_json::from_str(&database.kola_at(&kept, &["wallet", "list", "--json"]).ok())
+            .expect("JSON");
+    let usd = listed
+        .as_array()
+        .expect("rows")
+        .iter()
+        .find(|row| row["currency"] == "USD")
+        .expect("a wallet");
     assert_ne!(usd["available"], "100.00");
     // Onto a name that has nothing, too.
     database.kola_at("sqlite:elsewhere.db", &["db", "restore", "backup.db"]).ok();
@@ -159,7 +195,8 @@ fn restoring_again_within_a_second_keeps_what_was_there() {
     let mut kept: Vec<String> = vec![];
     for _ in 0..8 {
         let restored: serde_json::Value =
-            serde_json::from_str(&database.kola(&["db", "restore", "backup.db", "--json"]).ok()).expect("JSON");
+            serde_json::from_str(&database.kola(&["db", "restore", "backup.db", "--json"]).ok())
+                .expect("JSON");
         kept.push(restored["before"].as_str().expect("what was there").to_owned());
     }
     kept.sort_unstable();
@@ -171,12 +208,14 @@ fn restoring_again_within_a_second_keeps_what_was_there() {
 #[test]
 fn what_is_in_use_or_no_whole_backup_is_not_restored() {
     on_sqlite_only!();
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     server.kola(&["db", "backup", "backup.db"]).ok();
     let said = server.kola(&["db", "restore", "backup.db"]).refused();
     assert!(said.contains("in use"), "{said}");
-    let copied = server.kola(&["db", "copy", "--from", &server.database.url(), "--to", "sqlite:copy.db"]).refused();
+    let copied = server
+        .kola(&["db", "copy", "--from", &server.database.url(), "--to", "sqlite:copy.db"])
+        .refused();
     assert!(copied.contains("in use") && !file(&server.database, "copy.db").exists(), "{copied}");
     shop.assert_balance("USD", "100.00", "0.00");
     let mut broken = fs::read(file(&server.database, "backup.db")).expect("a backup");
@@ -188,20 +227,31 @@ fn what_is_in_use_or_no_whole_backup_is_not_restored() {
         server.kola(&["db", "restore", name]).refused();
     }
     server.verify_ledger();
-    let left = fs::read_dir(server.database.dir.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-    let left: Vec<String> = left.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.starts_with('.')).collect();
+    let left = fs::read_dir(server.database.dir.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name());
+    let left: Vec<String> = left
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with('.'))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
 fn an_interrupted_backup_has_no_name() {
     on_sqlite_only!();
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.fund(&shop, "USD", "100.00");
     // The system ends the process in the middle: the file may not grow as large as it must.
-    let kola =
-        format!("ulimit -f 8; exec {} db backup new.db --database {}", env!("CARGO_BIN_EXE_kola"), server.database.url());
-    let ended = std::process::Command::new("bash").args(["-c", &kola]).current_dir(server.database.dir.path()).output();
+    let kola = format!(
+        "ulimit -f 8; exec {} db backup new.db --database {}",
+        env!("CARGO_BIN_EXE_kola"),
+        server.database.url()
+    );
+    let ended = std::process::Command::new("bash")
+        .args(["-c", &kola])
+        .current_dir(server.database.dir.path())
+        .output();
     assert!(!ended.expect("bash runs").status.success());
     assert!(!file(&server.database, "new.db").exists());
     server.kola(&["db", "backup", "new.db"]).ok();
@@ -216,14 +266,18 @@ fn what_is_not_kolas_is_never_written_to() {
     fs::write(file(&database, "empty.db"), "").expect("a file");
     std::os::unix::fs::symlink("nowhere.db", file(&database, "link.db")).expect("a link");
     let other = rusqlite::Connection::open(file(&database, "other.db")).expect("a database");
-    other.execute_batch("CREATE TABLE bookmarks (url TEXT); INSERT INTO bookmarks VALUES ('x')").expect("a table");
+    other
+        .execute_batch("CREATE TABLE bookmarks (url TEXT); INSERT INTO bookmarks VALUES ('x')")
+        .expect("a table");
     drop(other);
     let before = fs::read(file(&database, "other.db")).expect("a file");
     for name in ["empty.db", "link.db", "other.db", "file:uri.db", "file:uri.db?mode=rwc"] {
         database.kola(&["db", "backup", name]).refused();
-        for command in
-            [&["wallet", "list"][..], &["merchant", "create", "--name", "A", "--type", "ORGANIZATION"], &["ledger", "verify"]]
-        {
+        for command in [
+            &["wallet", "list"][..],
+            &["merchant", "create", "--name", "A", "--type", "ORGANIZATION"],
+            &["ledger", "verify"],
+        ] {
             database.kola_at(&format!("sqlite:{name}"), command).refused();
         }
     }
@@ -234,7 +288,11 @@ fn what_is_not_kolas_is_never_written_to() {
     }
     // A path is a path, whatever its name.
     database.kola(&["db", "backup", "./file:backup.db"]).ok();
-    assert_eq!(fs::metadata(file(&database, "file:backup.db")).expect("a file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(file(&database, "file:backup.db")).expect("a file").permissions().mode()
+            & 0o777,
+        0o600
+    );
     database.kola_at("sqlite:./file:backup.db", &["ledger", "verify"]).ok();
 }
 
@@ -242,17 +300,24 @@ fn what_is_not_kolas_is_never_written_to() {
 fn a_question_makes_no_database_and_a_bad_market_none_either() {
     let database = Database::new();
     let made = |database: &Database| match crate::support::database::postgres() {
-        Some(_) => database.rows("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace").len(),
+        Some(_) => database
+            .rows("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+            .len(),
         None => usize::from(file(database, "kola.db").exists()),
     };
-    for command in
-        [&["wallet", "list"][..], &["merchant", "list"], &["ledger", "verify"], &["fees", "list"], &["keys", "rotate"]]
-    {
+    for command in [
+        &["wallet", "list"][..],
+        &["merchant", "list"],
+        &["ledger", "verify"],
+        &["fees", "list"],
+        &["keys", "rotate"],
+    ] {
         assert!(database.kola(command).refused().contains("no database of kola's"), "{command:?}");
     }
     fs::write(file(&database, "market.toml"), "nonsense").expect("a file");
     for market in ["market.toml", "missing.toml"] {
-        let create = ["merchant", "create", "--name", "A", "--type", "ORGANIZATION", "--market", market];
+        let create =
+            ["merchant", "create", "--name", "A", "--type", "ORGANIZATION", "--market", market];
         assert!(database.kola(&create).refused().contains(market));
     }
     assert_eq!(made(&database), 0);
@@ -263,10 +328,15 @@ fn a_database_in_another_encoding_is_refused() {
     on_postgres_only!();
     let database = Database::new();
     let name = format!("kola_latin_{}", crate::support::key().replace('-', ""));
-    database.sql(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"));
-    let (server, old) = database.url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a URL");
+    database.sql(&format!(
+        "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    ));
+    let (server, old) =
+        database.url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a URL");
     let parameters = old.find('?').map_or("", |at| &old[at..]);
-    let said = database.kola_at(&format!("{server}/{name}{parameters}"), &["serve", "--listen", "127.0.0.1:0"]).refused();
+    let said = database
+        .kola_at(&format!("{server}/{name}{parameters}"), &["serve", "--listen", "127.0.0.1:0"])
+        .refused();
     database.sql(&format!("DROP DATABASE {name} WITH (FORCE)"));
     assert!(said.contains("LATIN1") && said.contains("UTF8"), "{said}");
 }
@@ -285,7 +355,7 @@ fn settings_of_the_database_change_no_statement() {
         database.sql(&format!("ALTER DATABASE {name} SET {setting}"));
     }
     let credentials = database.merchant("Shop");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     shop.settled("payout", &shop.send(shop.momo("PAYOUT", GOOD), "USD", "10.00"));
@@ -296,10 +366,16 @@ fn settings_of_the_database_change_no_statement() {
 /// What a list finds does not depend on the locale that a database was made with.
 #[test]
 fn names_are_found_alike_in_every_database() {
-    let (_server, shop) = open();
+    let (_server, shop) = spawn();
     for (name, phone) in [("Élodie Kollie", "231770999992"), ("IBRAHIM DOE", "231770999993")] {
-        shop.api.post("/v1/parties/create", &serde_json::json!({"fullname": name, "phone": phone})).ok();
+        shop.api
+            .post("/v1/parties/create", &serde_json::json!({"fullname": name, "phone": phone}))
+            .ok();
     }
-    let found = |part: &str| shop.api.get(&format!("/v1/parties/list?fullname={part}")).rows().len();
-    assert_eq!((found("ibrahim"), found("kollie"), found("%C3%89lodie"), found("%C3%A9lodie")), (1, 1, 1, 0));
+    let found =
+        |part: &str| shop.api.get(&format!("/v1/parties/list?fullname={part}")).rows().len();
+    assert_eq!(
+        (found("ibrahim"), found("kollie"), found("%C3%89lodie"), found("%C3%A9lodie")),
+        (1, 1, 1, 0)
+    );
 }

@@ -1,5 +1,6 @@
-//! Every operation of the document under mutated requests, against the router in this process: no panic, no 5xx, and no status
-//! that the document does not have. What went wrong once, here or elsewhere, is kept in `corpus/` and tried first.
+//! Every operation of the document under mutated requests, against the router in this process: no
+//! panic, no 5xx, and no status that the document does not have. What went wrong once, here or
+//! elsewhere, is kept in `corpus/` and tried first.
 
 mod request;
 
@@ -69,17 +70,17 @@ impl Target {
     fn open() -> Self {
         let database = Database::new();
         let credentials = database.merchant("First Shop");
-        let mut server = Server::start(database.clone(), &[]);
+        let mut server = Server::spawn(database.clone(), &[]);
         let shop = server.sign_in(&credentials);
         let ids = stocked(&shop);
         server.terminate();
-        let place: kola::store::Database = database.url().parse().expect("a database");
+        let place: store::Database = database.url().parse().expect("a database");
         let stores = place.stores().expect("stores");
         let runtime = Runtime::new().expect("a runtime");
         let config = Config { sandbox_delay: Duration::ZERO, ..Config::default() };
         let inner = runtime.block_on(InProcess::start(&place, stores, config)).expect("a server");
         Self {
-            router: kola::http::router(inner.app().clone()),
+            router: kola::api::router(inner.app().clone()),
             runtime,
             token: shop.api.token.expect("a token"),
             operations: Operations::read(ids, &[key(), soon()]),
@@ -93,8 +94,16 @@ impl Target {
         // What cannot be put into HTTP cannot be sent by anybody either.
         let Some(sent) = request.to_http(&self.token) else { return Ok(0) };
         let (status, body) = self.runtime.block_on(async {
-            let answer = self.router.clone().oneshot(sent.map(Body::from)).await.expect("a router does not fail");
-            (answer.status().as_u16(), to_bytes(answer.into_body(), 10_000_000).await.expect("a body"))
+            let answer = self
+                .router
+                .clone()
+                .oneshot(sent.map(Body::from))
+                .await
+                .expect("a router does not fail");
+            (
+                answer.status().as_u16(),
+                to_bytes(answer.into_body(), 10_000_000).await.expect("a body"),
+            )
         });
         let said = String::from_utf8_lossy(&body);
         if status >= 500 {
@@ -116,21 +125,27 @@ fn no_request_breaks_the_router() {
     for (name, request) in request::corpus(Path::new(CORPUS)) {
         target.try_request(&request).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
-    let runs = Runs { cases: 100, failure_persistence: None, max_shrink_time: 5_000, ..Runs::default() };
+    let runs =
+        Runs { cases: 100, failure_persistence: None, max_shrink_time: 5_000, ..Runs::default() };
     let requests = target.operations.requests();
     let seen = RefCell::new(BTreeMap::<u16, u32>::new());
     let enough = |seen: &BTreeMap<u16, u32>| {
-        let each = [200, 404, 422].iter().all(|status| seen.get(status).is_some_and(|count| *count >= 20));
+        let each =
+            [200, 404, 422].iter().all(|status| seen.get(status).is_some_and(|count| *count >= 20));
         each && seen.values().sum::<u32>() >= REQUESTS
     };
     let start = Instant::now();
     // As long as it takes on a slow machine.
     while start.elapsed() < LENGTH || (start.elapsed() < 20 * LENGTH && !enough(&seen.borrow())) {
         // Others each time: the one that fails is printed in the form in which it is kept.
-        let mut runner = TestRunner::new_with_rng(runs.clone(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed()));
+        let mut runner = TestRunner::new_with_rng(
+            runs.clone(),
+            TestRng::from_seed(RngAlgorithm::ChaCha, &seed()),
+        );
         let outcome = runner.run(&requests, |request| {
             let tried = target.try_request(&request);
-            let status = tried.map_err(|error| TestCaseError::fail(format!("{error}\n{}", json!(request))))?;
+            let status = tried
+                .map_err(|error| TestCaseError::fail(format!("{error}\n{}", json!(request))))?;
             *seen.borrow_mut().entry(status).or_default() += 1;
             Ok(())
         });

@@ -10,10 +10,21 @@ fn answers() -> Vec<(&'static str, Reply)> {
     let source = json!({"counterparty_id": counterparty, "currency": "USD", "note": "x", "fee_bearer": "PAYER", "as_payment_link": true});
     let invoice = shop.api.post("/v1/invoices/create", &source).ok();
     shop.api.call("PUT", &format!("/v1/invoices/publish/{}", invoice["id"]), None);
-    let number = invoice["invoice_number"].as_str().or_else(|| invoice["number"].as_str()).unwrap_or_default().to_owned();
+    let number = invoice["invoice_number"]
+        .as_str()
+        .or_else(|| invoice["number"].as_str())
+        .unwrap_or_default()
+        .to_owned();
     let link = shop.api.get(&format!("/v1/links/pay?source_type=INVOICE&source_number={number}"));
-    let path = link.body.to_string().split("/pay/").nth(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned());
-    let pay = server.api.get(&format!("/pay/{}", path.unwrap_or_else(|| panic!("no link in {}", link.body))));
+    let path = link
+        .body
+        .to_string()
+        .split("/pay/")
+        .nth(1)
+        .map(|rest| rest.split('"').next().unwrap_or_default().to_owned());
+    let pay = server
+        .api
+        .get(&format!("/pay/{}", path.unwrap_or_else(|| panic!("no link in {}", link.body))));
     assert_eq!(pay.status, 200, "{}", pay.body);
     vec![
         ("token", server.api.post("/v1/jwt/client/obtain/token", &credentials)),
@@ -41,7 +52,8 @@ fn no_answer_is_guessed_at_kept_or_signed_by_a_program() {
             assert_eq!(reply.header(banner), None, "{what}");
         }
         for version in [env!("CARGO_PKG_VERSION"), "axum", "hyper", "panicked"] {
-            let told = what != "document" && what != "docs" && reply.body.to_string().contains(version);
+            let told =
+                what != "document" && what != "docs" && reply.body.to_string().contains(version);
             assert!(!told, "{what} tells {version}: {}", reply.body);
         }
     }
@@ -49,11 +61,17 @@ fn no_answer_is_guessed_at_kept_or_signed_by_a_program() {
 
 #[test]
 fn pages_run_nothing_and_stand_in_nobodys_frame() {
-    let pages: Vec<_> = answers().into_iter().filter(|(what, _)| ["docs", "pay"].contains(what)).collect();
+    let pages: Vec<_> =
+        answers().into_iter().filter(|(what, _)| ["docs", "pay"].contains(what)).collect();
     assert_eq!(pages.len(), 2);
     for (what, page) in pages {
-        let policy = page.header("content-security-policy").unwrap_or_else(|| panic!("{what} has no policy"));
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{what}: {policy}");
+        let policy = page
+            .header("content-security-policy")
+            .unwrap_or_else(|| panic!("{what} has no policy"));
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{what}: {policy}"
+        );
         assert!(!policy.contains("unsafe"), "{what}: {policy}");
         assert_eq!(page.header("referrer-policy"), Some("no-referrer"), "{what}");
     }

@@ -1,4 +1,5 @@
-//! What strangers send: connections that say nothing, too much, or nonsense. Others are served meanwhile, and memory is bounded.
+//! What strangers send: connections that say nothing, too much, or nonsense. Others are served
+//! meanwhile, and memory is bounded.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, wait_for};
+use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, spawn, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Whoever is kept out waits until the others' connections are closed, which takes much longer, on a slow machine too.
+/// Whoever is kept out waits until the others' connections are closed, which takes much longer, on
+/// a slow machine too.
 const SOON: Duration = Duration::from_secs(40);
 const IDLE: usize = 10_000;
 /// What so few take cannot be told from what a server takes anyway.
@@ -42,7 +44,10 @@ fn heard(mut stream: TcpStream) -> String {
         Ok(_) => {}
         // It closed while more was on its way to it.
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-        Err(error) => panic!("the connection stays open: {error}; it said {:?}", String::from_utf8_lossy(&said)),
+        Err(error) => panic!(
+            "the connection stays open: {error}; it said {:?}",
+            String::from_utf8_lossy(&said)
+        ),
     }
     String::from_utf8_lossy(&said).into_owned()
 }
@@ -55,13 +60,18 @@ fn statuses(server: &Server, bytes: &[u8]) -> Vec<u16> {
     let _sent = stream.write_all(bytes);
     let said = heard(stream);
     let lines = said.split("HTTP/1.1 ").skip(1);
-    lines.map(|line| line.get(..3).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{said}"))).collect()
+    lines
+        .map(|line| {
+            line.get(..3).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{said}"))
+        })
+        .collect()
 }
 
 /// Memory of the server's process in MiB.
 #[track_caller]
 fn memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") / 1024
 }
@@ -73,8 +83,12 @@ fn affordable() -> usize {
     let current = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = usize::try_from(current.saturating_sub(OTHER_FILES)).expect("a size");
     if most < IDLE {
-        writeln!(std::io::stderr(), "SKIPPED {} of {IDLE} idle connections: the system allows so many files", IDLE - most)
-            .expect("stderr");
+        writeln!(
+            std::io::stderr(),
+            "SKIPPED {} of {IDLE} idle connections: the system allows so many files",
+            IDLE - most
+        )
+        .expect("stderr");
     }
     most.min(IDLE)
 }
@@ -85,7 +99,7 @@ fn get(path: &str, more: &str) -> String {
 
 #[test]
 fn ten_thousand_idle_connections_keep_nobody_out() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let before = memory(&server);
     let affordable = affordable();
     if affordable < FEWEST {
@@ -137,7 +151,9 @@ fn who_does_not_read_its_answers_makes_room_for_others() {
 
 /// Whether the server answers on this connection within ten seconds.
 fn answers(mut stream: TcpStream) -> bool {
-    let asked = stream.set_read_timeout(Some(10 * SECOND)).and_then(|()| stream.write_all(get("/healthz", "").as_bytes()));
+    let asked = stream
+        .set_read_timeout(Some(10 * SECOND))
+        .and_then(|()| stream.write_all(get("/healthz", "").as_bytes()));
     asked.is_ok() && stream.read(&mut [0; 12]).is_ok_and(|read| read > 0)
 }
 
@@ -149,7 +165,8 @@ fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
     for byte in get("/v1/parties/list", "X-Slow: yes\r\n").bytes().cycle().take(20) {
         for stream in &mut slow {
             // It may be closed already.
-            let _sent = stream.write_all(&[if byte == b'\r' || byte == b'\n' { b'x' } else { byte }]);
+            let _sent =
+                stream.write_all(&[if byte == b'\r' || byte == b'\n' { b'x' } else { byte }]);
         }
         serves(&shop);
         std::thread::sleep(Duration::from_millis(150));
@@ -162,7 +179,7 @@ fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
 
 #[test]
 fn a_head_has_a_largest_size() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let before = memory(&server);
     let fits = get("/healthz", &format!("Connection: close\r\nX-Long: {}\r\n", "a".repeat(12_000)));
     assert_eq!(statuses(&server, fits.as_bytes()), [200]);
@@ -189,7 +206,7 @@ fn a_head_has_a_largest_size() {
 
 #[test]
 fn a_body_has_a_largest_size() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let token = shop.api.token.clone().expect("a token");
     let before = memory(&server);
     let head = format!(
@@ -215,9 +232,12 @@ fn chunks_of_wrong_lengths_are_refused() {
         "POST /v1/parties/create HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
          Transfer-Encoding: chunked\r\n\r\n"
     );
-    for body in
-        ["zz\r\n{}\r\n0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "1\r\n{}\r\n0\r\n\r\n", "ffffffffffffffffff\r\n{}\r\n0\r\n\r\n"]
-    {
+    for body in [
+        "zz\r\n{}\r\n0\r\n\r\n",
+        "-2\r\n{}\r\n0\r\n\r\n",
+        "1\r\n{}\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+    ] {
         let answered = statuses(&server, format!("{head}{body}").as_bytes());
         assert_eq!(answered, [400], "{body:?}");
     }
@@ -225,7 +245,11 @@ fn chunks_of_wrong_lengths_are_refused() {
     cut.write_all(format!("{head}ff\r\n{{").as_bytes()).expect("a part of a body");
     cut.shutdown(Shutdown::Write).expect("half a connection");
     let said = heard(cut);
-    assert!(said.starts_with("HTTP/1.1 400") && said.contains("{\"detail\":\"The request body is broken"), "{said}");
+    assert!(
+        said.starts_with("HTTP/1.1 400")
+            && said.contains("{\"detail\":\"The request body is broken"),
+        "{said}"
+    );
     // The same where the length was told before.
     let head = head.replace("Transfer-Encoding: chunked", "Content-Length: 200");
     let mut cut = connect(&server);
@@ -240,10 +264,16 @@ fn chunks_of_wrong_lengths_are_refused() {
 fn two_lengths_are_no_way_to_smuggle_a_request() {
     let (server, shop) = open();
     let inner = get("/healthz", "");
-    let smuggled = |lengths: &str| format!("POST /v1/nowhere HTTP/1.1\r\nHost: x\r\n{lengths}\r\n0\r\n\r\n{inner}");
+    let smuggled = |lengths: &str| {
+        format!("POST /v1/nowhere HTTP/1.1\r\nHost: x\r\n{lengths}\r\n0\r\n\r\n{inner}")
+    };
     let differing = "Content-Length: 5\r\nContent-Length: 6\r\n";
     assert_eq!(statuses(&server, smuggled(differing).as_bytes()), [400]);
-    for lengths in ["Transfer-Encoding: chunked, identity\r\n", "Transfer-Encoding: x\r\n", "Content-Length: +5\r\n"] {
+    for lengths in [
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: x\r\n",
+        "Content-Length: +5\r\n",
+    ] {
         assert_eq!(statuses(&server, smuggled(lengths).as_bytes()), [400], "{lengths}");
     }
     serves(&shop);
@@ -278,14 +308,16 @@ fn another_protocol_is_refused_at_once() {
 
 #[test]
 fn half_closed_connections_are_let_go() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let files = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("files").count();
     let before = files();
     let half: Vec<TcpStream> = (0..500)
         .map(|n| {
             let mut stream = connect(&server);
             let request = get("/v1/parties/list", "");
-            stream.write_all(&request.as_bytes()[..n % request.len()]).expect("a part of a request");
+            stream
+                .write_all(&request.as_bytes()[..n % request.len()])
+                .expect("a part of a request");
             stream.shutdown(Shutdown::Write).expect("half a connection");
             stream
         })
@@ -297,7 +329,7 @@ fn half_closed_connections_are_let_go() {
 
 #[test]
 fn nothing_of_this_stops_a_server_from_ending_well() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let idle: Vec<TcpStream> = (0..100).map(|_| connect(&server)).collect();
     let used = connect(&server);
     (&used).write_all(get("/healthz", "").as_bytes()).expect("a request");

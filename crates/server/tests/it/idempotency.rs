@@ -1,7 +1,7 @@
 //! One `reference_id`, one effect: replays, other bodies, other operations, other merchants.
 
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Merchant, Reply, id, json, key, open, open_two};
+use crate::support::{Merchant, Reply, id, json, key, open, open_two, spawn};
 
 #[track_caller]
 fn is_duplicate(reply: &Reply) {
@@ -99,7 +99,12 @@ fn a_key_with_another_body_is_a_duplicate() {
     shop.collect(session, account, "USD", &reference).ok();
     is_duplicate(&shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &reference));
     is_duplicate(&shop.collect(session, account, "LRD", &reference));
-    is_duplicate(&shop.collect(shop.checkout(shop.invoice("USD", "1.00")), account, "USD", &reference));
+    is_duplicate(&shop.collect(
+        shop.checkout(shop.invoice("USD", "1.00")),
+        account,
+        "USD",
+        &reference,
+    ));
     shop.assert_balance("USD", "100.00", "0.00");
 }
 
@@ -204,7 +209,7 @@ fn a_key_is_remembered_for_ever() {
 
 #[test]
 fn a_key_survives_a_restart() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     let (session, account) = collection(&shop);
     let reference = key();
     let first = shop.collect(session, account, "USD", &reference).ok();
@@ -222,5 +227,7 @@ fn a_replay_must_still_be_well_formed() {
     let reference = key();
     shop.collect(session, account, "USD", &reference).ok();
     let body = json!({"session_id": session, "reference_id": reference});
-    shop.api.post("/v1/executions/collection", &body).faults_are_at(&["body.payment_account_id", "body.currency"]);
+    shop.api
+        .post("/v1/executions/collection", &body)
+        .faults_are_at(&["body.payment_account_id", "body.currency"]);
 }

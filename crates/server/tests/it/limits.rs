@@ -14,7 +14,10 @@ fn without_the_setting_there_is_no_limit() {
     let (server, shop) = open();
     for _ in 0..50 {
         let reply = shop.api.get("/v1/parties/list");
-        assert_eq!((reply.status, reply.header("ratelimit"), reply.header("ratelimit-policy")), (200, None, None));
+        assert_eq!(
+            (reply.status, reply.header("ratelimit"), reply.header("ratelimit-policy")),
+            (200, None, None)
+        );
     }
     assert_eq!(server.api.get("/healthz").header("ratelimit"), None);
 }
@@ -30,7 +33,8 @@ fn a_merchant_that_calls_too_often_is_told_to_wait() {
     }
     let reply = shop.api.post("/v1/parties/create", &json!({}));
     assert_eq!(reply.refused_in_words(429), "Too many requests");
-    let wait: u64 = reply.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
+    let wait: u64 =
+        reply.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
     assert!((9_900..=10_000).contains(&wait), "{wait}");
     assert_eq!(left(&reply), format!("\"merchant\";r=0;t={wait}"));
 }
@@ -45,7 +49,7 @@ fn the_bucket_fills_again() {
 
 #[test]
 fn one_merchant_does_not_use_up_anothers() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let (first, second) = (database.merchant("First"), database.merchant("Second"));
     let server = Server::start(database, FIVE);
     let (shop, other) = (server.sign_in(&first), server.sign_in(&second));
@@ -105,9 +109,15 @@ fn every_answer_says_how_its_caller_stands() {
     ] {
         assert_eq!(reply.status, status);
         assert_eq!(reply.header("ratelimit-policy"), Some("\"address\";q=5;w=50000"));
-        assert!(left(&reply).starts_with("\"address\";r=4;"), "what is not counted uses nothing up: {}", left(&reply));
+        assert!(
+            left(&reply).starts_with("\"address\";r=4;"),
+            "what is not counted uses nothing up: {}",
+            left(&reply)
+        );
     }
-    assert!(left(&shop.api.post("/v1/parties/create", &json!({}))).starts_with("\"merchant\";r=4;"));
+    assert!(
+        left(&shop.api.post("/v1/parties/create", &json!({}))).starts_with("\"merchant\";r=4;")
+    );
 }
 
 #[test]

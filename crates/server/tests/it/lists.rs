@@ -19,10 +19,13 @@ fn every_list_is_newest_first() {
     server.fund(&shop, "USD", "100.00");
     let parties: Vec<i64> = (0..3).map(|_| shop.party()).collect();
     let counterparties: Vec<i64> = parties.iter().map(|p| shop.counterparty(*p)).collect();
-    let sessions: Vec<i64> = counterparties.iter().map(|c| id(&shop.open_transfer(*c, "USD", "1.00").ok())).collect();
+    let sessions: Vec<i64> =
+        counterparties.iter().map(|c| id(&shop.open_transfer(*c, "USD", "1.00").ok())).collect();
     let intents: Vec<i64> = sessions
         .iter()
-        .map(|s| shop.execute("transfer", *s, &key()).ok()["payment_intent_id"].as_i64().expect("an id"))
+        .map(|s| {
+            shop.execute("transfer", *s, &key()).ok()["payment_intent_id"].as_i64().expect("an id")
+        })
         .collect();
     for (path, made) in [
         ("parties", parties),
@@ -30,11 +33,19 @@ fn every_list_is_newest_first() {
         ("sessions/transfer", sessions),
         ("payment-intents", intents),
     ] {
-        assert_eq!(ids(&shop.api.get(&format!("/v1/{path}/list")).rows()), newest_first(made), "{path}");
+        assert_eq!(
+            ids(&shop.api.get(&format!("/v1/{path}/list")).rows()),
+            newest_first(made),
+            "{path}"
+        );
     }
     for kind in ["invoices", "orders"] {
         let made: Vec<i64> = (0..3).map(|_| shop.draft(kind, "USD", "PAYER")).collect();
-        assert_eq!(ids(&shop.api.get(&format!("/v1/{kind}/list")).rows()), newest_first(made), "{kind}");
+        assert_eq!(
+            ids(&shop.api.get(&format!("/v1/{kind}/list")).rows()),
+            newest_first(made),
+            "{kind}"
+        );
     }
 }
 
@@ -59,7 +70,8 @@ fn the_link_leads_to_the_next_page() {
     let (_server, shop) = open();
     let made = newest_first((0..3).map(|_| shop.party()).collect());
     let link = shop.api.get("/v1/parties/list?limit=2").header("link").expect("a link").to_owned();
-    let target = link.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a target").0;
+    let target =
+        link.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a target").0;
     let path = target.find("/v1/").and_then(|at| target.get(at..)).expect("a path");
     assert_eq!(ids(&shop.api.get(path).rows()), made[2..]);
 }
@@ -75,7 +87,10 @@ fn a_list_answers_a_hundred_rows_by_default() {
 #[test]
 fn a_limit_is_a_number() {
     let (_server, shop) = open();
-    shop.api.get("/v1/parties/list?limit=many").fault("query.limit").says("value is not a valid integer", "type_error.integer");
+    shop.api
+        .get("/v1/parties/list?limit=many")
+        .fault("query.limit")
+        .says("value is not a valid integer", "type_error.integer");
     shop.api.get("/v1/parties/list?after_id=x").fault("query.after_id");
 }
 
@@ -119,10 +134,19 @@ fn sources_are_filtered_by_currency_and_status() {
     shop.invoice("LRD", "5.00");
     let paid = shop.invoice("USD", "5.00");
     shop.collect(shop.checkout(paid), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
-    assert_eq!((count(&shop, ""), count(&shop, "?currency=USD"), count(&shop, "?status=ACTIVE")), (3, 2, 1));
-    assert_eq!((count(&shop, "?currency=USD&status=PAID"), count(&shop, "?status=CANCELED")), (1, 0));
+    assert_eq!(
+        (count(&shop, ""), count(&shop, "?currency=USD"), count(&shop, "?status=ACTIVE")),
+        (3, 2, 1)
+    );
+    assert_eq!(
+        (count(&shop, "?currency=USD&status=PAID"), count(&shop, "?status=CANCELED")),
+        (1, 0)
+    );
     shop.api.get("/v1/invoices/list?currency=US").fault("query.currency");
-    assert_eq!(shop.api.get("/v1/invoices/list?status=LOST").fault("query.status").kind, "type_error.enum");
+    assert_eq!(
+        shop.api.get("/v1/invoices/list?status=LOST").fault("query.status").kind,
+        "type_error.enum"
+    );
     let rows = shop.api.get("/v1/invoices/list?status=PAID").rows();
     assert_eq!(shown(&rows[0], "id"), paid.to_string());
 }
@@ -130,7 +154,9 @@ fn sources_are_filtered_by_currency_and_status() {
 #[test]
 fn checkouts_of_a_list_say_what_they_are_for() {
     let (_server, shop) = open();
-    let sources: Vec<i64> = (0..6).map(|n| shop.source(["invoices", "orders"][n % 2], "USD", "PAYER", "5.00")).collect();
+    let sources: Vec<i64> = (0..6)
+        .map(|n| shop.source(["invoices", "orders"][n % 2], "USD", "PAYER", "5.00"))
+        .collect();
     for (n, source) in sources.iter().enumerate() {
         let kind = ["INVOICE", "ORDER"][n % 2];
         let body = json!({"source_id": source, "source_type": kind});
@@ -141,7 +167,8 @@ fn checkouts_of_a_list_say_what_they_are_for() {
     let rows = shop.api.get("/v1/sessions/checkout/list").rows();
     assert_eq!(rows.len(), 12);
     for row in rows {
-        let place = sources.iter().position(|source| row["source_id"] == *source).expect("one of ours");
+        let place =
+            sources.iter().position(|source| row["source_id"] == *source).expect("one of ours");
         assert_eq!(row["source_type"], ["INVOICE", "ORDER"][place % 2], "{row}");
     }
 }

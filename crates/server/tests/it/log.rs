@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use crate::support::shop::GOOD;
-use crate::support::{Database, Reply, Server, id, json, key, on_postgres_only, open, open_with, wait_for};
+use crate::support::{
+    Database, Reply, Server, id, json, key, on_postgres_only, spawn, spawn_with, wait_for,
+};
 
 /// Fails unless the answer is a fault of the server's whose id the log has.
 #[track_caller]
@@ -17,20 +19,26 @@ fn assert_logged(server: &Server, reply: &Reply, status: u16) {
 
 #[test]
 fn a_fault_of_the_server_has_an_id_that_the_log_has_too() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let customer = shop.customer();
-    server.database.sql(&format!("UPDATE counterparties SET relationship_type = 'NONSENSE' WHERE id = {customer}"));
+    server.database.sql(&format!(
+        "UPDATE counterparties SET relationship_type = 'NONSENSE' WHERE id = {customer}"
+    ));
     let first = shop.api.get(&format!("/v1/counterparties/retrieve/{customer}"));
     let second = shop.api.get(&format!("/v1/counterparties/retrieve/{customer}"));
     assert_logged(&server, &first, 500);
     assert_logged(&server, &second, 500);
     assert_ne!(first.body["request_id"], second.body["request_id"]);
-    assert!(!first.body.to_string().contains("NONSENSE"), "a fault's cause is the log's: {}", first.body);
+    assert!(
+        !first.body.to_string().contains("NONSENSE"),
+        "a fault's cause is the log's: {}",
+        first.body
+    );
 }
 
 #[test]
 fn a_database_that_fails_is_answered_with_an_id_too() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
     let reply = shop.api.get("/v1/payment-accounts/list");
     assert_logged(&server, &reply, 503);
@@ -43,14 +51,23 @@ fn a_database_that_fails_is_answered_with_an_id_too() {
 
 #[test]
 fn the_log_has_no_secret_however_much_it_says() {
-    let (server, shop) = open_with(&[("KOLA_LOG", "trace")]);
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "trace")]);
     server.fund(&shop, "USD", "1000.00");
     let (passcode, wrong, next) = ("4829130057", "1111122222", "9988776655");
     let (payer, payee, lost) = ("231770123401", GOOD, "231770567139");
     let new = shop.api.call("POST", "/v1/api-keys/create", None).ok();
     shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": passcode})).ok();
     shop.take(shop.momo("COLLECTION", payer), "USD", "100.00");
-    shop.take(shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired")), "USD", "5.00");
+    shop.take(
+        shop.account(
+            shop.party(),
+            "COLLECTION",
+            "CREDIT_CARD",
+            Some("pm_card_authenticationRequired"),
+        ),
+        "USD",
+        "5.00",
+    );
     for (number, code) in [(payee, passcode), (lost, passcode), (payee, wrong)] {
         let session = id(&shop.open_payout(shop.momo("PAYOUT", number), "USD", "5.00").ok());
         let body = json!({"session_id": session, "reference_id": key(),
@@ -59,10 +76,16 @@ fn the_log_has_no_secret_however_much_it_says() {
     }
     let change = json!({"passcode": next, "current": wrong});
     shop.api.post("/v1/merchants/passcode/set", &change).refused(403);
-    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": next, "current": passcode})).ok();
+    shop.api
+        .post("/v1/merchants/passcode/set", &json!({"passcode": next, "current": passcode}))
+        .ok();
     // Faults are logged with their causes.
-    server.database.sql("ALTER TABLE passcodes RENAME TO gone; ALTER TABLE payment_accounts RENAME TO lost");
-    shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": passcode, "current": next})).refused(503);
+    server
+        .database
+        .sql("ALTER TABLE passcodes RENAME TO gone; ALTER TABLE payment_accounts RENAME TO lost");
+    shop.api
+        .post("/v1/merchants/passcode/set", &json!({"passcode": passcode, "current": next}))
+        .refused(503);
     shop.create_account(shop.party(), "PAYOUT", "MTN_MOMO_LBR", Some(lost)).refused(503);
     shop.api.with_token(Some("a token that is none")).get("/v1/parties/list").refused(401);
     let log = server.log();
@@ -91,19 +114,30 @@ fn the_log_has_no_secret_however_much_it_says() {
 
 #[test]
 fn at_info_the_log_tells_what_an_operator_asks() {
-    let (mut server, shop) = open_with(&[("KOLA_LOG", "info")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_LOG", "info")]);
     shop.api.get("/v1/parties/list").ok();
     server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
     let reply = shop.api.get("/v1/payment-accounts/list?limit=7");
     let request_id = reply.header("x-request-id").expect("a request id").to_owned();
     assert_eq!(server.terminate(), Some(0));
     let log = server.log();
-    let line = |what: &str| log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what:?} in {log}"));
+    let line = |what: &str| {
+        log.lines()
+            .find(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("no {what:?} in {log}"))
+    };
     let kind = if log.contains("PostgreSQL") { "PostgreSQL" } else { "SQLite" };
     assert!(line("starting").contains(&format!("database=\"{kind}\"")), "{log}");
     assert!(line("listening").contains(&server.api.address), "{log}");
     let failed = line("answered");
-    for said in ["INFO", "method=\"GET\"", "path=\"/v1/payment-accounts/list\"", "status=503", "ms=", request_id.as_str()] {
+    for said in [
+        "INFO",
+        "method=\"GET\"",
+        "path=\"/v1/payment-accounts/list\"",
+        "status=503",
+        "ms=",
+        request_id.as_str(),
+    ] {
         assert!(failed.contains(said), "no {said} in {failed}");
     }
     assert!(log.contains("told to stop") && log.contains("stopped"), "{log}");
@@ -112,9 +146,10 @@ fn at_info_the_log_tells_what_an_operator_asks() {
 
 #[test]
 fn at_debug_each_request_has_a_line_without_its_query() {
-    let (server, shop) = open_with(&[("KOLA_LOG", "debug")]);
+    let (server, shop) = spawn_with(&[("KOLA_LOG", "debug")]);
     let invoice = shop.invoice("USD", "7.00");
-    let number = shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok()["invoice_number"].clone();
+    let number =
+        shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok()["invoice_number"].clone();
     let number = number.as_str().expect("a number").to_owned();
     let reply = shop.api.get(&format!("/v1/links/pay?source_type=INVOICE&source_number={number}"));
     let request_id = reply.header("x-request-id").expect("a request id").to_owned();
@@ -123,7 +158,10 @@ fn at_debug_each_request_has_a_line_without_its_query() {
     server.api.get(&format!("/pay/{token}"));
     server.api.get(&format!("/pay/{token}/"));
     let log = server.log();
-    let line = log.lines().find(|line| line.contains(&request_id)).unwrap_or_else(|| panic!("no {request_id} in {log}"));
+    let line = log
+        .lines()
+        .find(|line| line.contains(&request_id))
+        .unwrap_or_else(|| panic!("no {request_id} in {log}"));
     assert!(line.contains("path=\"/v1/links/pay\"") && line.contains("status=200"), "{line}");
     assert!(log.contains("path=\"/pay/{token}\"") && log.contains("path=\"no route\""), "{log}");
     assert!(!log.contains(token) && !log.contains(&number), "{log}");
@@ -131,12 +169,23 @@ fn at_debug_each_request_has_a_line_without_its_query() {
 
 #[test]
 fn a_level_that_is_none_is_refused_at_the_start() {
-    for (level, is_one) in [("info", true), ("", true), ("Debug", true), ("loud", false), ("kola=info", false), ("3", false)] {
+    for (level, is_one) in [
+        ("info", true),
+        ("", true),
+        ("Debug", true),
+        ("loud", false),
+        ("kola=info", false),
+        ("3", false),
+    ] {
         let mut kola = Command::new(env!("CARGO_BIN_EXE_kola"));
         let run = kola.arg("errors").env("KOLA_LOG", level).output().expect("kola runs");
         assert_eq!(run.status.success(), is_one, "{level}");
         let said = String::from_utf8_lossy(&run.stderr);
-        assert_eq!(said.contains("use one of off, error, warn, info, debug, trace"), !is_one, "{level}: {said}");
+        assert_eq!(
+            said.contains("use one of off, error, warn, info, debug, trace"),
+            !is_one,
+            "{level}: {said}"
+        );
     }
 }
 
@@ -145,14 +194,20 @@ fn a_level_that_is_none_is_refused_at_the_start() {
 fn the_password_of_the_database_is_told_to_nobody() {
     const PASSWORD: &str = "hunter2-the-secret";
     let database = Database::new();
-    for rest in ["127.0.0.1:1/kola", "127.0.0.1:1", "127.0.0.1:1x/kola", "127.0.0.1:1/kola?target_session_attrs=x", "[::1/kola"]
-    {
+    for rest in [
+        "127.0.0.1:1/kola",
+        "127.0.0.1:1",
+        "127.0.0.1:1x/kola",
+        "127.0.0.1:1/kola?target_session_attrs=x",
+        "[::1/kola",
+    ] {
         for scheme in ["postgres", "postgresql", "mysql"] {
             let url = format!("{scheme}://kola:{PASSWORD}@{rest}");
             let said = database.kola_at(&url, &["ledger", "verify"]).refused();
             assert!(!said.contains(PASSWORD), "{said}");
             let mut help = Command::new(env!("CARGO_BIN_EXE_kola"));
-            let help = help.arg("--help").env("KOLA_DATABASE", &url).output().expect("kola runs").stdout;
+            let help =
+                help.arg("--help").env("KOLA_DATABASE", &url).output().expect("kola runs").stdout;
             let help = String::from_utf8_lossy(&help);
             assert!(help.contains("KOLA_DATABASE") && !help.contains(PASSWORD), "{help}");
         }
@@ -171,13 +226,15 @@ fn the_password_of_the_database_is_not_in_the_log_either() {
     let (user, place) = rest.split_once('@').expect("a user");
     let user = user.split(':').next().expect("a name");
     let with_password = format!("{scheme}://{user}:{PASSWORD}@{place}");
-    let server = Server::start_at(database, with_password, &[("KOLA_LOG", "trace")]);
+    let server = Server::spawn_at(database, with_password, &[("KOLA_LOG", "trace")]);
     let shop = server.sign_in(&credentials);
     shop.party();
     server.database.postgres().end_all_connections();
     server.database.sql("ALTER TABLE payment_accounts RENAME TO gone");
     wait_for("a fault", || (shop.api.get("/v1/payment-accounts/list").status == 503).then_some(()));
-    wait_for("a log that says enough to prove something", || server.log().contains("a request failed").then_some(()));
+    wait_for("a log that says enough to prove something", || {
+        server.log().contains("a request failed").then_some(())
+    });
     let log = server.log();
     assert!(!log.contains(PASSWORD), "{log}");
 }

@@ -1,4 +1,5 @@
-//! Black-box tests of the server: they start the binary, speak HTTP to it, and read what it answers.
+//! Black-box tests of the server: they start the binary, speak HTTP to it, and read what it
+//! answers.
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown};
+use crate::support::{
+    Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown,
+};
 
 fn ask(shop: &Merchant, operation: &str, currency: &str) -> Reply {
     shop.api.get(&format!(
@@ -13,7 +15,8 @@ fn ask(shop: &Merchant, operation: &str, currency: &str) -> Reply {
 }
 
 fn operator(shop: &Merchant, phone: &str, operation: &str) -> Reply {
-    shop.api.get(&format!("/v1/predictions/mmo-provider-info?phone={phone}&operation_type={operation}"))
+    shop.api
+        .get(&format!("/v1/predictions/mmo-provider-info?phone={phone}&operation_type={operation}"))
 }
 
 fn list(database: &Database, more: &[&str]) -> Vec<Value> {
@@ -24,7 +27,9 @@ fn list(database: &Database, more: &[&str]) -> Vec<Value> {
 fn markets(database: &Database, operation: &str, currency: &str) -> Vec<Value> {
     let mut rows = list(database, &["markets", "list", "--all", "--json"]);
     rows.retain(|row| {
-        row["payment_method"] == "MTN_MOMO_LBR" && row["operation_type"] == operation && row["currency"] == currency
+        row["payment_method"] == "MTN_MOMO_LBR"
+            && row["operation_type"] == operation
+            && row["currency"] == currency
     });
     rows
 }
@@ -41,10 +46,16 @@ fn a_market_that_is_closed_collects_no_more_at_once() {
     server.kola(&CLOSE).ok();
     // In one currency only.
     ask(&shop, "COLLECTION", "LRD").ok();
-    assert_eq!(ask(&shop, "COLLECTION", "USD").state_fault("query.target_currency").kind, "value_error.currency");
+    assert_eq!(
+        ask(&shop, "COLLECTION", "USD").state_fault("query.target_currency").kind,
+        "value_error.currency"
+    );
     shop.collect(declared, account, "USD", &key()).state_fault("body.currency");
     server.kola(&["markets", "close", "MTN_MOMO_LBR", "COLLECTION", "LRD"]).ok();
-    assert_eq!(ask(&shop, "COLLECTION", "USD").state_fault("query.payment_method").kind, "value_error.market");
+    assert_eq!(
+        ask(&shop, "COLLECTION", "USD").state_fault("query.payment_method").kind,
+        "value_error.market"
+    );
     operator(&shop, GOOD, "COLLECTION").state_fault("query.operation_type");
     let refused = shop.create_account(shop.party(), "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
     assert_eq!(refused.state_fault("body.method").kind, "value_error.market");
@@ -85,30 +96,55 @@ fn a_change_of_a_market_is_a_new_row() {
     let (server, shop) = open();
     let database = &server.database;
     let only = markets(database, "COLLECTION", "USD");
-    assert_fields(&only[0], &[("provider", "PAWAPAY"), ("country", "LR"), ("effective_to", "null")]);
+    assert_fields(
+        &only[0],
+        &[("provider", "PAWAPAY"), ("country", "LR"), ("effective_to", "null")],
+    );
     assert!(server.kola(&OPEN).ok().contains("open already"));
     assert_eq!(markets(database, "COLLECTION", "USD"), only);
     server.kola(&[&OPEN[..], &["--country", "GH"]].concat()).ok();
     server.kola(&CLOSE).ok();
     server.kola(&OPEN).ok();
     let rows = markets(database, "COLLECTION", "USD");
-    assert_eq!(rows.iter().map(|row| shown(row, "country")).collect::<Vec<_>>(), ["LR", "GH", "GH"]);
-    assert_eq!(rows[0]["effective_to"], rows[1]["effective_from"], "one ends where the next begins");
+    assert_eq!(
+        rows.iter().map(|row| shown(row, "country")).collect::<Vec<_>>(),
+        ["LR", "GH", "GH"]
+    );
+    assert_eq!(
+        rows[0]["effective_to"], rows[1]["effective_from"],
+        "one ends where the next begins"
+    );
     assert!(rows[1]["effective_to"].is_string() && rows[2]["effective_to"].is_null(), "{rows:?}");
     // What is over is shown to who asks for it.
     let printed = |more: &[&str]| server.kola(&[&["markets", "list"], more].concat()).ok();
     assert_eq!(printed(&["--all"]).lines().count(), printed(&[]).lines().count() + 2);
-    // A new currency of a method that is there, and a fee that is set before its market opens again.
+    // A new currency of a method that is there, and a fee that is set before its market opens
+    // again.
     server.kola(&["markets", "open", "MTN_MOMO_LBR", "COLLECTION", "EUR"]).ok();
     server.kola(&["rates", "set", "EUR", "USD", "1.25"]).ok();
     assert_money(&ask(&shop, "COLLECTION", "EUR").ok(), &[]);
     for currency in ["RWF", "USD", "LRD", "EUR"] {
         server.kola(&["markets", "close", "CREDIT_CARD", "COLLECTION", currency]).ok();
     }
-    shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=COLLECTION").refused(404);
-    server.kola(&["fees", "set", "gateway", "--method", "CREDIT_CARD", "--operation", "COLLECTION", "--percentage", "3"]).ok();
+    shop.api
+        .get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=COLLECTION")
+        .refused(404);
+    server
+        .kola(&[
+            "fees",
+            "set",
+            "gateway",
+            "--method",
+            "CREDIT_CARD",
+            "--operation",
+            "COLLECTION",
+            "--percentage",
+            "3",
+        ])
+        .ok();
     server.kola(&["markets", "open", "CREDIT_CARD", "COLLECTION", "USD"]).ok();
-    let fee = shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=COLLECTION").ok();
+    let fee =
+        shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=COLLECTION").ok();
     assert_money(&fee, &[("percentage", "3")]);
     server.verify_ledger();
 }
@@ -121,7 +157,12 @@ fn a_market_that_contradicts_others_is_refused_in_words() {
     let said = server.kola(&["markets", "close", "MTN_MOMO_LBR", "COLLECTION", "RWF"]).refused();
     assert!(said.contains("MTN_MOMO_LBR does no COLLECTION in RWF"), "{said}");
     for operation in ["REFUND", "TRANSFER"] {
-        assert!(server.kola(&["markets", "open", "WALLET", operation, "USD"]).refused().contains("neither has a market"));
+        assert!(
+            server
+                .kola(&["markets", "open", "WALLET", operation, "USD"])
+                .refused()
+                .contains("neither has a market")
+        );
     }
     server.kola(&["markets", "open", "CASH", "PAYOUT", "USD"]).refused();
     server.kola(&["markets", "open", "WALLET", "PAYOUT", "DOLLAR"]).refused();
@@ -132,9 +173,14 @@ fn a_market_that_contradicts_others_is_refused_in_words() {
 #[test]
 fn a_market_opens_with_a_fee() {
     let (server, shop) = open();
-    let card = |more: &[&str]| server.kola(&[&["markets", "open", "CREDIT_CARD", "PAYOUT", "USD"], more].concat());
+    let card = |more: &[&str]| {
+        server.kola(&[&["markets", "open", "CREDIT_CARD", "PAYOUT", "USD"], more].concat())
+    };
     let said = card(&[]).refused();
-    assert!(said.contains("CREDIT_CARD has no fee for PAYOUT by STRIPE yet: say --percentage"), "{said}");
+    assert!(
+        said.contains("CREDIT_CARD has no fee for PAYOUT by STRIPE yet: say --percentage"),
+        "{said}"
+    );
     card(&["--fixed", "0.10", "--fixed-currency", "USD"]).refused();
     let fee = || {
         let path = "/v1/predictions/amount-and-fees?base_amount=100&base_currency=USD&target_currency=USD\
@@ -166,7 +212,10 @@ fn rows_of_a_market_follow_each_other_in_time() {
     server.verify_ledger();
     server.kola(&["markets", "close", "CREDIT_CARD", "COLLECTION", "USD"]).ok();
     let printed = server.kola(&["markets", "open", "CREDIT_CARD", "COLLECTION", "USD"]).ok();
-    assert!(printed.contains("STRIPE") && printed.contains("until 2099-01-01 00:00:00 UTC"), "{printed}");
+    assert!(
+        printed.contains("STRIPE") && printed.contains("until 2099-01-01 00:00:00 UTC"),
+        "{printed}"
+    );
     let printed = server.kola(&["markets", "close", "CREDIT_CARD", "COLLECTION", "EUR"]).ok();
     assert!(printed.contains("closed until 2099-01-01 00:00:00 UTC"), "{printed}");
     shop.api.get("/v1/fees/gateway?payment_method=CREDIT_CARD&operation_type=COLLECTION").ok();
@@ -179,11 +228,15 @@ fn first_digits_change_hands_at_once() {
     let carrier = |phone: &str| operator(&shop, phone, "PAYOUT").ok()["carrier"].clone();
     assert_eq!(carrier("231880000001"), "Lonestar Cell MTN");
     let add = |prefix: &str, more: &[&str]| {
-        let method = ["--carrier", "Orange Liberia", "--country", "LR", "--method", "ORANGE_MONEY_LBR"];
+        let method =
+            ["--carrier", "Orange Liberia", "--country", "LR", "--method", "ORANGE_MONEY_LBR"];
         server.kola(&[&["phones", "add", prefix], &method[..], more].concat())
     };
     add("231880", &["--digits", "12"]).ok();
-    assert_eq!([carrier("231880000001"), carrier("231881000001")], ["Orange Liberia", "Lonestar Cell MTN"]);
+    assert_eq!(
+        [carrier("231880000001"), carrier("231881000001")],
+        ["Orange Liberia", "Lonestar Cell MTN"]
+    );
     add("23188", &["--digits", "12"]).ok();
     assert_eq!(carrier("231881000001"), "Orange Liberia");
     server.kola(&["phones", "end", "23188", "--digits", "12"]).ok();
@@ -195,7 +248,10 @@ fn first_digits_change_hands_at_once() {
     assert_eq!(rows[0]["effective_to"], rows[1]["effective_from"]);
     let printed = server.kola(&["phones", "list"]).ok();
     let words = |line: &str| line.split_whitespace().take(3).map(str::to_owned).collect::<Vec<_>>();
-    assert!(printed.lines().any(|line| words(line) == ["231880", "12", "ORANGE_MONEY_LBR"]), "{printed}");
+    assert!(
+        printed.lines().any(|line| words(line) == ["231880", "12", "ORANGE_MONEY_LBR"]),
+        "{printed}"
+    );
     for (prefix, more) in [
         ("023", &["--digits", "12"][..]),
         ("23188", &["--digits", "16"]),
@@ -205,7 +261,12 @@ fn first_digits_change_hands_at_once() {
     ] {
         add(prefix, more).refused();
     }
-    assert!(server.kola(&["phones", "end", "23188", "--digits", "12"]).refused().contains("no operator"));
+    assert!(
+        server
+            .kola(&["phones", "end", "23188", "--digits", "12"])
+            .refused()
+            .contains("no operator")
+    );
     server.verify_ledger();
 }
 
@@ -219,11 +280,30 @@ fn rows_that_hold_at_once_are_not_verified() {
         ));
     };
     let row = "WHERE method = 'WALLET' AND currency = 'USD' AND operation = 'PAYOUT'";
-    again("markets", "method, provider, operation, currency, country", "method, provider, operation, currency, 'GH'", row);
-    again("markets", "method, provider, operation, currency, country", "method, 'STRIPE', operation, 'EUR', country", row);
-    again("phone_prefixes", "prefix, digits, carrier, country, method", "prefix, digits, 'New', country, method", "LIMIT 1");
+    again(
+        "markets",
+        "method, provider, operation, currency, country",
+        "method, provider, operation, currency, 'GH'",
+        row,
+    );
+    again(
+        "markets",
+        "method, provider, operation, currency, country",
+        "method, 'STRIPE', operation, 'EUR', country",
+        row,
+    );
+    again(
+        "phone_prefixes",
+        "prefix, digits, carrier, country, method",
+        "prefix, digits, 'New', country, method",
+        "LIMIT 1",
+    );
     let said = database.kola(&["ledger", "verify"]).refused();
-    for rule in ["market with two rows at once", "method with two networks at once", "phone prefix with two rows at once"] {
+    for rule in [
+        "market with two rows at once",
+        "method with two networks at once",
+        "phone prefix with two rows at once",
+    ] {
         assert!(said.contains(rule), "{rule}: {said}");
     }
 }
@@ -231,18 +311,27 @@ fn rows_that_hold_at_once_are_not_verified() {
 #[test]
 fn a_market_of_the_file_may_say_when_it_holds() {
     let database = Database::new();
-    let shipped = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config.default.toml")).expect("the file");
+    let shipped =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config.default.toml"))
+            .expect("the file");
     let mtn = "method = \"MTN_MOMO_LBR\"\nprovider = \"PAWAPAY\"\n";
-    let over = shipped.replacen(mtn, &format!("{mtn}from = \"2020-01-01\"\nto = \"2021-01-01\"\n"), 1);
+    let over =
+        shipped.replacen(mtn, &format!("{mtn}from = \"2020-01-01\"\nto = \"2021-01-01\"\n"), 1);
     let over = over.replacen("digits = 10\n", "digits = 10\nfrom = \"2099-01-01\"\n", 1);
     assert_ne!(over.len(), shipped.len());
     let file = database.dir.path().join("market.toml");
     let path = file.to_str().expect("a path").to_owned();
-    let twice = format!("{over}\n[[market]]\n{mtn}country = \"LR\"\noperations = [\"PAYOUT\"]\ncurrencies = [\"USD\"]\n");
+    let twice = format!(
+        "{over}\n[[market]]\n{mtn}country = \"LR\"\noperations = [\"PAYOUT\"]\ncurrencies = [\"USD\"]\n"
+    );
     std::fs::write(&file, twice).expect("a file");
     let create = ["merchant", "create", "--name", "A", "--type", "ORGANIZATION", "--market", &path];
     let said = database.kola(&create).refused();
-    assert!(said.contains("market.toml") && said.contains("MTN_MOMO_LBR PAYOUT USD is there twice at one time"), "{said}");
+    assert!(
+        said.contains("market.toml")
+            && said.contains("MTN_MOMO_LBR PAYOUT USD is there twice at one time"),
+        "{said}"
+    );
     std::fs::write(&file, over).expect("a file");
     let credentials = database.merchant_with("A", &["--verified", "--market", &path]);
     let server = Server::start(database, &[]);

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use crate::support::process::Run;
 use crate::support::shop::{GOOD, new_phone};
-use crate::support::{Database, Merchant, Server, assert_fields, assert_money, id, instant, json, key, open};
+use crate::support::{
+    Database, Merchant, Server, assert_fields, assert_money, id, instant, json, key, open,
+};
 
 const MARKET: &str = include_str!("../../../../config.default.toml");
 
@@ -22,7 +24,7 @@ fn listed(server: &Server) -> Value {
 
 #[test]
 fn a_merchant_is_verified_and_later_not_any_more() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let credentials = database.merchant_with("New Shop", &[]);
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);
@@ -50,7 +52,8 @@ fn paid_checkout(shop: &Merchant) -> (Value, Value) {
         "items": [{"name": "Rice", "currency": "USD", "amount": 100}]});
     let made = shop.api.post("/v1/checkouts/create", &body).ok();
     let source = made["source_id"].as_i64().expect("an id");
-    let paid = shop.collect(shop.checkout(source), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let paid =
+        shop.collect(shop.checkout(source), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     (shop.api.get(&format!("/v1/invoices/retrieve/{source}")).ok(), paid)
 }
 
@@ -59,9 +62,16 @@ fn who_bears_the_fees_of_checkouts_is_set_for_a_merchant() {
     let (server, shop) = open();
     assert_eq!(listed(&server)["fee_bearer"], "PAYER");
     for (bearer, payer, payee) in [("PAYEE", "100.00", "97.00"), ("PAYER", "103.00", "100.00")] {
-        assert!(set(&server, &shop, &["--fee-bearer", bearer]).ok().contains(&format!("fee bearer  {bearer}")));
+        assert!(
+            set(&server, &shop, &["--fee-bearer", bearer])
+                .ok()
+                .contains(&format!("fee bearer  {bearer}"))
+        );
         let row = listed(&server);
-        assert_eq!([&row["fee_bearer"], &row["fee_tier"], &row["verified"]], [&json!(bearer), &json!("default"), &json!(true)]);
+        assert_eq!(
+            [&row["fee_bearer"], &row["fee_tier"], &row["verified"]],
+            [&json!(bearer), &json!("default"), &json!(true)]
+        );
         let (invoice, paid) = paid_checkout(&shop);
         assert_fields(&invoice, &[("fee_bearer", bearer)]);
         assert_money(&paid, &[("payer_amount", payer), ("payee_amount", payee)]);
@@ -78,17 +88,24 @@ fn a_merchant_is_given_another_fee_tier() {
     let file = database.dir.path().join("market.toml");
     let gold = "[[tier]]\nname = \"gold\"\n\n[[platform_fee]]\ntier = \"gold\"\noperation = \"COLLECTION\"\npercentage = \"0.25\"\nexchange_percentage = \"1\"\n";
     std::fs::write(&file, format!("{MARKET}\n{gold}")).expect("a file");
-    let credentials = database.merchant_with("Shop", &["--verified", "--market", file.to_str().expect("a path")]);
+    let credentials =
+        database.merchant_with("Shop", &["--verified", "--market", file.to_str().expect("a path")]);
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);
-    let path = format!("/v1/fees/merchant-tier?owner_type=ORGANIZATION&owner_id={}", credentials.merchant_id);
+    let path = format!(
+        "/v1/fees/merchant-tier?owner_type=ORGANIZATION&owner_id={}",
+        credentials.merchant_id
+    );
     let before = shop.api.get(&path).ok();
     assert_fields(&before["tier"], &[("name", "default")]);
     assert!(set(&server, &shop, &["--fee-tier", "gold"]).ok().contains("fee tier    gold"));
     let after = shop.api.get(&path).ok();
     assert_fields(&after["tier"], &[("name", "gold")]);
     assert!(instant(&after["assigned_at"]) > instant(&before["assigned_at"]), "{after}");
-    assert_money(&shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00"), &[("payer_amount", "102.25")]);
+    assert_money(
+        &shop.take(shop.momo("COLLECTION", GOOD), "USD", "100.00"),
+        &[("payer_amount", "102.25")],
+    );
     // The same once more is no change.
     set(&server, &shop, &["--fee-tier", "gold", "--fee-bearer", "PAYEE"]).ok();
     assert_eq!(shop.api.get(&path).ok(), after);
@@ -109,6 +126,10 @@ fn what_cannot_be_set_of_a_merchant_is_told() {
         assert!(said.contains(why), "{said}");
     }
     let unknown = server.kola(&["merchant", "set", "--merchant", "987654", "--verified", "true"]);
-    assert!(unknown.refused().contains("there is no merchant 987654: `kola merchant list` has their ids"));
+    assert!(
+        unknown
+            .refused()
+            .contains("there is no merchant 987654: `kola merchant list` has their ids")
+    );
     assert_eq!(listed(&server), before);
 }

@@ -1,16 +1,26 @@
-//! The command line in an operator's hands: output that nobody takes, JSON, help, addresses, and what is typed wrong.
+//! The command line in an operator's hands: output that nobody takes, JSON, help, addresses, and
+//! what is typed wrong.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Database, Server, id, json, open, wait_for};
+use crate::support::{Database, Server, id, json, spawn, wait_for};
 
 /// Runs kola in a shell, with its output as the shell is told.
 fn shell(database: &Database, line: &str) -> std::process::Output {
-    let line = format!("kola() {{ {} \"$@\" --database '{}'; }}\n{line}", env!("CARGO_BIN_EXE_kola"), database.url());
-    Command::new("bash").args(["-c", &line]).current_dir(database.dir.path()).stdin(Stdio::null()).output().expect("bash runs")
+    let line = format!(
+        "kola() {{ {} \"$@\" --database '{}'; }}\n{line}",
+        env!("CARGO_BIN_EXE_kola"),
+        database.url()
+    );
+    Command::new("bash")
+        .args(["-c", &line])
+        .current_dir(database.dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs")
 }
 
 /// Runs kola with its output into a pipe at whose other end nobody is.
@@ -18,7 +28,11 @@ pub(crate) fn unread(database: &Database, arguments: &[&str]) -> std::process::O
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let mut kola = Command::new(env!("CARGO_BIN_EXE_kola"));
-    kola.args(arguments).args(["--database", &database.url()]).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    kola.args(arguments)
+        .args(["--database", &database.url()])
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::piped());
     kola.spawn().expect("kola starts").wait_with_output().expect("kola ends")
 }
 
@@ -36,15 +50,25 @@ fn a_secret_that_cannot_be_shown_is_nobodys() {
     let create = "kola merchant create --name A --type ORGANIZATION --phone 231770000001";
     for line in [format!("{create} > /dev/full"), format!("{create} --json > /dev/full")] {
         let output = shell(&database, &line);
-        assert!(!output.status.success() && said(&output).contains("no merchant was made"), "{line}: {output:?}");
+        assert!(
+            !output.status.success() && said(&output).contains("no merchant was made"),
+            "{line}: {output:?}"
+        );
     }
-    let output = unread(&database, &["merchant", "create", "--name", "A", "--type", "ORGANIZATION"]);
-    assert!(!output.status.success() && said(&output).contains("no merchant was made"), "{output:?}");
+    let output =
+        unread(&database, &["merchant", "create", "--name", "A", "--type", "ORGANIZATION"]);
+    assert!(
+        !output.status.success() && said(&output).contains("no merchant was made"),
+        "{output:?}"
+    );
     assert_eq!(database.value("SELECT count(*) FROM merchants"), "1");
     assert_eq!(database.value("SELECT count(*) FROM wallets"), "3");
     // Neither name nor phone is taken.
     assert!(shell(&database, create).status.success());
-    let output = shell(&database, &format!("kola merchant create-key --merchant {} > /dev/full", shop.merchant_id));
+    let output = shell(
+        &database,
+        &format!("kola merchant create-key --merchant {} > /dev/full", shop.merchant_id),
+    );
     assert!(!output.status.success() && said(&output).contains("is revoked again"), "{output:?}");
     assert_eq!(database.value("SELECT count(*) FROM api_keys WHERE revoked_at IS NULL"), "2");
     database.kola(&["ledger", "verify"]).ok();
@@ -54,9 +78,12 @@ fn a_secret_that_cannot_be_shown_is_nobodys() {
 fn a_first_start_whose_output_is_full_makes_no_merchant() {
     let database = Database::new();
     let output = shell(&database, "kola serve --listen 127.0.0.1:0 > /dev/full");
-    assert!(!output.status.success() && said(&output).contains("no merchant was made"), "{output:?}");
+    assert!(
+        !output.status.success() && said(&output).contains("no merchant was made"),
+        "{output:?}"
+    );
     assert_eq!(database.value("SELECT count(*) FROM merchants"), "0");
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     assert!(server.printed().contains("client_secret"), "{}", server.printed());
 }
 
@@ -65,9 +92,13 @@ fn what_was_done_is_told_where_the_answer_cannot_be() {
     let database = Database::new();
     let shop = database.merchant("Shop");
     let wallet = &shop.wallets[0];
-    let output = shell(&database, &format!("kola wallet fund --wallet {} --amount 5 > /dev/full", wallet.1));
+    let output =
+        shell(&database, &format!("kola wallet fund --wallet {} --amount 5 > /dev/full", wallet.1));
     let told = said(&output);
-    assert!(!output.status.success() && told.contains("it was done") && told.contains("available"), "{told}");
+    assert!(
+        !output.status.success() && told.contains("it was done") && told.contains("available"),
+        "{told}"
+    );
     for line in [
         "kola keys rotate > /dev/full",
         "kola rates set USD LRD 193 > /dev/full",
@@ -75,16 +106,30 @@ fn what_was_done_is_told_where_the_answer_cannot_be() {
         &format!("kola wallet status --wallet {} --set FROZEN > /dev/full", wallet.1),
     ] {
         let output = shell(&database, line);
-        assert!(!output.status.success() && said(&output).contains("it was done"), "{line}: {output:?}");
+        assert!(
+            !output.status.success() && said(&output).contains("it was done"),
+            "{line}: {output:?}"
+        );
     }
-    for line in ["kola merchant list > /dev/full", "kola errors > /dev/full", "kola ledger verify > /dev/full"] {
+    for line in [
+        "kola merchant list > /dev/full",
+        "kola errors > /dev/full",
+        "kola ledger verify > /dev/full",
+    ] {
         let output = shell(&database, line);
-        assert!(!output.status.success() && said(&output).contains("cannot be written"), "{line}: {output:?}");
+        assert!(
+            !output.status.success() && said(&output).contains("cannot be written"),
+            "{line}: {output:?}"
+        );
     }
     // Who reads no further is not complained to.
-    for list in
-        [&["errors"][..], &["openapi"], &["markets", "list"], &["ledger", "verify"], &["demo", "--sandbox-delay-ms", "0"]]
-    {
+    for list in [
+        &["errors"][..],
+        &["openapi"],
+        &["markets", "list"],
+        &["ledger", "verify"],
+        &["demo", "--sandbox-delay-ms", "0"],
+    ] {
         let output = unread(&database, list);
         assert!(output.status.success() && said(&output).is_empty(), "{list:?}: {output:?}");
     }
@@ -107,7 +152,9 @@ fn a_server_serves_though_nobody_reads_what_it_says() {
         .expect("kola starts");
     let address = wait_for("the address in the log", || {
         let said = std::fs::read_to_string(&log).expect("a log");
-        said.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next().map(str::to_owned))
+        said.split("address=")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next().map(str::to_owned))
     });
     let api = crate::support::Api { address, token: None };
     let status = api.get("/healthz").status;
@@ -118,21 +165,37 @@ fn a_server_serves_though_nobody_reads_what_it_says() {
 
 #[test]
 fn every_list_has_headings_and_every_answer_is_one_document() {
-    let (server, shop) = open();
-    let (merchant, wallet) = (shop.credentials.merchant_id.to_string(), shop.wallet("USD").to_string());
+    let (server, shop) = spawn();
+    let (merchant, wallet) =
+        (shop.credentials.merchant_id.to_string(), shop.wallet("USD").to_string());
     let document = |arguments: &[&str]| -> Value {
         let printed = server.kola(&[arguments, &["--json"]].concat()).ok();
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {printed}"))
+        serde_json::from_str(&printed)
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {printed}"))
     };
-    for (list, heading) in
-        [("merchant", "id"), ("wallet", "id"), ("rates", "rate"), ("markets", "method"), ("phones", "prefix")]
-    {
+    for (list, heading) in [
+        ("merchant", "id"),
+        ("wallet", "id"),
+        ("rates", "rate"),
+        ("markets", "method"),
+        ("phones", "prefix"),
+    ] {
         let printed = server.kola(&[list, "list"]).ok();
-        assert!(printed.starts_with(heading) || printed.trim_start().starts_with(heading), "{printed}");
-        assert_eq!(document(&[list, "list"]).as_array().expect("an array").len(), printed.lines().count() - 1, "{list}");
+        assert!(
+            printed.starts_with(heading) || printed.trim_start().starts_with(heading),
+            "{printed}"
+        );
+        assert_eq!(
+            document(&[list, "list"]).as_array().expect("an array").len(),
+            printed.lines().count() - 1,
+            "{list}"
+        );
     }
     let printed = server.kola(&["fees", "list"]).ok();
-    assert!(printed.starts_with("whose") && printed.contains(" UTC") || printed.contains("ever"), "{printed}");
+    assert!(
+        printed.starts_with("whose") && printed.contains(" UTC") || printed.contains("ever"),
+        "{printed}"
+    );
     assert!(document(&["fees", "list"])["platform"].is_array());
     assert!(document(&["errors"]).as_array().is_some_and(|rows| rows.len() > 20));
     assert!(!server.kola(&["merchant", "list"]).ok().contains("00Z"), "times are for people");
@@ -143,10 +206,32 @@ fn every_list_has_headings_and_every_answer_is_one_document() {
         &["merchant", "create-key", "--merchant", &merchant],
         &["rates", "set", "USD", "LRD", "193"],
         &["fees", "set", "platform", "--operation", "PAYOUT", "--percentage", "1"],
-        &["fees", "set", "gateway", "--method", "WALLET", "--operation", "PAYOUT", "--percentage", "1"],
+        &[
+            "fees",
+            "set",
+            "gateway",
+            "--method",
+            "WALLET",
+            "--operation",
+            "PAYOUT",
+            "--percentage",
+            "1",
+        ],
         &["markets", "close", "CREDIT_CARD", "COLLECTION", "USD"],
         &["markets", "open", "CREDIT_CARD", "COLLECTION", "USD"],
-        &["phones", "add", "231888", "--digits", "12", "--carrier", "X", "--country", "LR", "--method", "MTN_MOMO_LBR"],
+        &[
+            "phones",
+            "add",
+            "231888",
+            "--digits",
+            "12",
+            "--carrier",
+            "X",
+            "--country",
+            "LR",
+            "--method",
+            "MTN_MOMO_LBR",
+        ],
         &["phones", "end", "231888", "--digits", "12"],
         &["keys", "rotate", "--retire"],
         &["ledger", "verify"],
@@ -159,7 +244,11 @@ fn every_list_has_headings_and_every_answer_is_one_document() {
 #[test]
 fn help_has_what_a_command_uses_and_nothing_else() {
     let help = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_kola")).args(arguments).arg("--help").output().expect("kola runs");
+        let output = Command::new(env!("CARGO_BIN_EXE_kola"))
+            .args(arguments)
+            .arg("--help")
+            .output()
+            .expect("kola runs");
         assert!(output.status.success());
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
@@ -174,8 +263,9 @@ fn help_has_what_a_command_uses_and_nothing_else() {
         (&["errors"], [false, false, true]),
     ] {
         let text = help(command);
-        let found = ["--database", "--market", "--json"]
-            .map(|option| text.contains(&format!("{option} ")) || text.contains(&format!("{option}\n")));
+        let found = ["--database", "--market", "--json"].map(|option| {
+            text.contains(&format!("{option} ")) || text.contains(&format!("{option}\n"))
+        });
         assert_eq!(found, has, "{command:?}: {text}");
     }
 }
@@ -197,9 +287,13 @@ fn empty_variables_are_unset() {
         "KOLA_BENCH_ROUTES",
     ]
     .map(|name| (name, ""));
-    let server = Server::start(database, &empty);
+    let server = Server::spawn(database, &empty);
     assert_eq!(server.api.get("/healthz").status, 200);
-    let demo = server.kola_with("KOLA_CLIENT_SECRET", "for another command", &["demo", "--sandbox-delay-ms", "0"]);
+    let demo = server.kola_with(
+        "KOLA_CLIENT_SECRET",
+        "for another command",
+        &["demo", "--sandbox-delay-ms", "0"],
+    );
     assert!(demo.ok().contains("no violations"));
     let nowhere = tempfile::TempDir::new().expect("a directory");
     let output = Command::new(env!("CARGO_BIN_EXE_kola"))
@@ -215,12 +309,21 @@ fn empty_variables_are_unset() {
 fn a_server_listens_where_it_is_told_in_every_form() {
     let database = Database::new();
     database.merchant("Shop");
-    for (form, begins) in [("localhost:0", "127.0.0.1:"), (":0", "0.0.0.0:"), ("[::1]:0", "[::1]:")] {
-        let server = Server::start_listening(database.clone(), form);
+    for (form, begins) in [("localhost:0", "127.0.0.1:"), (":0", "0.0.0.0:"), ("[::1]:0", "[::1]:")]
+    {
+        let server = Server::spawn_listening(database.clone(), form);
         assert!(server.api.address.starts_with(begins), "{form}: {}", server.api.address);
         let port = server.api.address.rsplit(':').next().expect("a port").to_owned();
-        let local = if form.starts_with('[') { server.api.address.clone() } else { format!("127.0.0.1:{port}") };
-        assert_eq!(crate::support::Api { address: local, token: None }.get("/healthz").status, 200, "{form}");
+        let local = if form.starts_with('[') {
+            server.api.address.clone()
+        } else {
+            format!("127.0.0.1:{port}")
+        };
+        assert_eq!(
+            crate::support::Api { address: local, token: None }.get("/healthz").status,
+            200,
+            "{form}"
+        );
     }
     let wrong = database.kola(&["serve", "--listen", "nowhere"]).refused();
     assert!(wrong.contains("127.0.0.1:8080"), "{wrong}");
@@ -228,25 +331,37 @@ fn a_server_listens_where_it_is_told_in_every_form() {
 
 #[test]
 fn a_passcode_is_what_was_typed() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let merchant = shop.credentials.merchant_id.to_string();
     for input in ["\u{feff}482913\r\n", "482913", "482913\n"] {
-        server.database.kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], input).ok();
-        shop.api.post("/v1/merchants/passcode/set", &json!({"passcode": "571204", "current": "482913"})).ok();
+        server
+            .database
+            .kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], input)
+            .ok();
+        shop.api
+            .post("/v1/merchants/passcode/set", &json!({"passcode": "571204", "current": "482913"}))
+            .ok();
     }
 }
 
 #[test]
 fn a_funding_with_a_key_happens_once() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let wallet = shop.wallet("USD").to_string();
-    let fund = |more: &[&str]| server.kola(&[&["wallet", "fund", "--wallet", &wallet, "--json"], more].concat());
+    let fund = |more: &[&str]| {
+        server.kola(&[&["wallet", "fund", "--wallet", &wallet, "--json"], more].concat())
+    };
     let first: Value = serde_json::from_str(&fund(&["--amount", "5.00"]).ok()).expect("JSON");
     let key = first["key"].as_str().expect("a key").to_owned();
-    let again: Value = serde_json::from_str(&fund(&["--amount", "5", "--key", &key]).ok()).expect("JSON");
+    let again: Value =
+        serde_json::from_str(&fund(&["--amount", "5", "--key", &key]).ok()).expect("JSON");
     assert_eq!((&again["available"], &again["key"]), (&json!("5.00"), &json!(key)));
     let other = fund(&["--amount", "6.00", "--key", &key]).refused();
-    assert!(other.contains("used before for another wallet or amount") && !other.contains("try the same again"), "{other}");
+    assert!(
+        other.contains("used before for another wallet or amount")
+            && !other.contains("try the same again"),
+        "{other}"
+    );
     fund(&["--amount", "6.00", "--key", "invoice-7"]).ok();
     fund(&["--amount", "6.00", "--key", "invoice-7"]).ok();
     shop.assert_balance("USD", "11.00", "0.00");
@@ -258,26 +373,46 @@ fn a_funding_with_a_key_happens_once() {
 fn a_merchant_that_is_made_can_be_used_at_once() {
     let database = Database::new();
     let create = |more: &[&str]| {
-        database.kola(&[&["merchant", "create", "--name", "Shop", "--type", "ORGANIZATION"], more].concat()).ok()
+        database
+            .kola(
+                &[&["merchant", "create", "--name", "Shop", "--type", "ORGANIZATION"], more]
+                    .concat(),
+            )
+            .ok()
     };
     let credentials = crate::support::process::Credentials::read(&create(&["--json"]));
     let lacking = create(&["--unverified", "--empty"]);
-    assert!(lacking.contains("kola merchant set --merchant") && lacking.contains("kola wallet fund"), "{lacking}");
+    assert!(
+        lacking.contains("kola merchant set --merchant") && lacking.contains("kola wallet fund"),
+        "{lacking}"
+    );
     assert!(create(&["--verified"]).contains("10000.00 USD"));
-    let server = Server::start(database.clone(), &[]);
+    let server = Server::spawn(database.clone(), &[]);
     let shop = server.sign_in(&credentials);
     shop.assert_balance("USD", "10000.00", "0.00");
-    shop.settled("payout", &shop.send(shop.momo("PAYOUT", crate::support::shop::GOOD), "USD", "10.00"));
+    shop.settled(
+        "payout",
+        &shop.send(shop.momo("PAYOUT", crate::support::shop::GOOD), "USD", "10.00"),
+    );
     server.verify_ledger();
 }
 
 #[test]
 fn a_start_says_where_to_go_on() {
-    let mut server = Server::start(Database::new(), &[]);
+    let mut server = Server::spawn(Database::new(), &[]);
     let first = server.printed();
     let base = format!("http://{}", server.api.address);
-    assert!(first.contains(&format!("{base}/docs")) && first.contains(env!("CARGO_BIN_EXE_kola")), "{first}");
-    let page = first.lines().find_map(|line| line.split_once("A payment page: ")).expect("a page").1.trim().to_owned();
+    assert!(
+        first.contains(&format!("{base}/docs")) && first.contains(env!("CARGO_BIN_EXE_kola")),
+        "{first}"
+    );
+    let page = first
+        .lines()
+        .find_map(|line| line.split_once("A payment page: "))
+        .expect("a page")
+        .1
+        .trim()
+        .to_owned();
     let shown = server.api.get(page.strip_prefix(&base).expect("a path"));
     assert_eq!(shown.status, 200);
     let home = server.api.get("/");
@@ -286,7 +421,12 @@ fn a_start_says_where_to_go_on() {
     server.kill();
     server.restart(&[]);
     let later = server.printed();
-    assert!(later.contains("merchant create-key") && later.contains("/docs") && !later.contains("client_secret"), "{later}");
+    assert!(
+        later.contains("merchant create-key")
+            && later.contains("/docs")
+            && !later.contains("client_secret"),
+        "{later}"
+    );
 }
 
 #[test]
@@ -308,7 +448,11 @@ fn no_part_of_a_password_is_shown() {
             .current_dir(database.dir.path())
             .output()
             .expect("kola runs");
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(!said.contains("cret") && !said.contains("@127"), "{arguments:?}: {said}");
     }
     let said = database.kola_at(url, &["wallet", "list"]).refused();
@@ -320,14 +464,21 @@ fn a_copy_takes_its_urls_from_the_environment() {
     let (from, to) = (Database::in_a_file(), Database::in_a_file());
     let credentials = from.merchant("Shop");
     let mut copy = Command::new(env!("CARGO_BIN_EXE_kola"));
-    copy.args(["db", "copy", "--json"]).env("KOLA_COPY_FROM", from.url()).env("KOLA_COPY_TO", to.url());
+    copy.args(["db", "copy", "--json"])
+        .env("KOLA_COPY_FROM", from.url())
+        .env("KOLA_COPY_TO", to.url());
     let output = copy.output().expect("kola runs");
     assert!(output.status.success(), "{output:?}");
     let copied: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(
-        copied["tables"].as_array().expect("tables").iter().any(|moved| moved["table"] == "merchants" && moved["rows"] == 1)
+        copied["tables"]
+            .as_array()
+            .expect("tables")
+            .iter()
+            .any(|moved| moved["table"] == "merchants" && moved["rows"] == 1)
     );
-    let listed: Vec<Value> = serde_json::from_str(&to.kola(&["merchant", "list", "--json"]).ok()).expect("JSON");
+    let listed: Vec<Value> =
+        serde_json::from_str(&to.kola(&["merchant", "list", "--json"]).ok()).expect("JSON");
     assert_eq!(id(&listed[0]), credentials.merchant_id);
 }
 
@@ -338,7 +489,16 @@ fn an_interrupted_closing_leaves_no_wallet_frozen() {
     let shop = database.merchant("Shop");
     let wallet = shop.wallets[0].1;
     let mut closing = Command::new(env!("CARGO_BIN_EXE_kola"))
-        .args(["wallet", "status", "--wallet", &wallet.to_string(), "--set", "CLOSED", "--database", &database.url()])
+        .args([
+            "wallet",
+            "status",
+            "--wallet",
+            &wallet.to_string(),
+            "--set",
+            "CLOSED",
+            "--database",
+            &database.url(),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("kola starts");

@@ -3,14 +3,22 @@
 use serde_json::Value;
 
 use crate::support::shop::{GOOD, ending, source_for};
-use crate::support::{Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, open_with, shown};
+use crate::support::{
+    Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, open_with, shown,
+};
 
 /// The text of a page of an invoice.
 #[track_caller]
 fn page(server: &Server, shop: &Merchant, what: &str, invoice: i64) -> String {
-    let number = shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
-    let url = shown(&shop.api.get(&format!("/v1/links/{what}?source_type=INVOICE&source_number={number}")).ok(), "url");
-    let reply = server.api.get(url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address"));
+    let number =
+        shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
+    let url = shown(
+        &shop.api.get(&format!("/v1/links/{what}?source_type=INVOICE&source_number={number}")).ok(),
+        "url",
+    );
+    let reply = server
+        .api
+        .get(url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address"));
     assert_eq!(reply.status, 200);
     reply.body.as_str().expect("a page").to_owned()
 }
@@ -26,7 +34,8 @@ fn tells(text: &str, parts: &[&str]) {
 #[track_caller]
 fn paid(shop: &Merchant, currency: &str, amount: &str) -> (i64, Value) {
     let invoice = shop.invoice(currency, amount);
-    let execution = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), currency, &key()).ok();
+    let execution =
+        shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), currency, &key()).ok();
     (invoice, execution)
 }
 
@@ -38,7 +47,12 @@ fn what_was_paid_stands_on_both_pages() {
         let text = page(&server, &shop, what, invoice);
         tells(
             &text,
-            &["Total<td class=n>100.00 USD", "Paid<td class=n>103.00 USD", "Platform fee", "MTN Mobile Money, Liberia"],
+            &[
+                "Total<td class=n>100.00 USD",
+                "Paid<td class=n>103.00 USD",
+                "Platform fee",
+                "MTN Mobile Money, Liberia",
+            ],
         );
         assert!(!text.contains("Refund"), "{text}");
     }
@@ -67,7 +81,12 @@ fn refunds_are_told_each_and_what_is_left() {
         let text = page(&server, &shop, what, invoice);
         tells(
             &text,
-            &["Refunded on", "<td class=n>10.00 USD", "<td class=n>2.50 USD", "Left of the payment<td class=n>90.50 USD"],
+            &[
+                "Refunded on",
+                "<td class=n>10.00 USD",
+                "<td class=n>2.50 USD",
+                "Left of the payment<td class=n>90.50 USD",
+            ],
         );
     }
     // The receipt of what was never paid has none.
@@ -79,12 +98,25 @@ fn refunds_are_told_each_and_what_is_left() {
 #[test]
 fn a_refund_under_way_and_one_that_failed() {
     let (server, shop) = open();
-    // Refunds to the first number fail; those to the second stay under way. Collections of both complete in time.
-    for (digits, status, said) in [("089", "FAILED", None), ("129", "PROCESSING", Some("Refund under way since"))] {
+    // Refunds to the first number fail; those to the second stay under way. Collections of both
+    // complete in time.
+    for (digits, status, said) in
+        [("089", "FAILED", None), ("129", "PROCESSING", Some("Refund under way since"))]
+    {
         let invoice = shop.invoice("USD", "100.00");
-        let begun = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending(digits)), "USD", &key()).ok();
+        let begun = shop
+            .collect(
+                shop.checkout(invoice),
+                shop.momo("COLLECTION", &ending(digits)),
+                "USD",
+                &key(),
+            )
+            .ok();
         if digits == "129" {
-            tells(&page(&server, &shop, "pay", invoice), &["A payment is being processed", "Do not pay again"]);
+            tells(
+                &page(&server, &shop, "pay", invoice),
+                &["A payment is being processed", "Do not pay again"],
+            );
             shop.advance(15 * 60);
         }
         let collection = shop.settled("collection", &begun);
@@ -95,7 +127,10 @@ fn a_refund_under_way_and_one_that_failed() {
         match said {
             Some(said) => {
                 assert_money(&told, &[("refundable_amount", "93.00")]);
-                assert_fields(&told["refunds"][0], &[("status", "PROCESSING"), ("completed_at", "null")]);
+                assert_fields(
+                    &told["refunds"][0],
+                    &[("status", "PROCESSING"), ("completed_at", "null")],
+                );
                 tells(&text, &[said, "Left of the payment<td class=n>93.00 USD"]);
             }
             None => {
@@ -110,13 +145,24 @@ fn a_refund_under_way_and_one_that_failed() {
 fn a_failed_attempt_is_told_until_it_is_paid() {
     let (server, shop) = open();
     let invoice = shop.invoice("USD", "100.00");
-    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending("049")), "USD", &key()).ok();
+    shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending("049")), "USD", &key())
+        .ok();
     let text = page(&server, &shop, "pay", invoice);
-    tells(&text, &["To be paid", "The last attempt to pay, on ", "failed: <bdi>the payer has not enough money</bdi>."]);
+    tells(
+        &text,
+        &[
+            "To be paid",
+            "The last attempt to pay, on ",
+            "failed: <bdi>the payer has not enough money</bdi>.",
+        ],
+    );
     // How much is in a wallet is nobody's business who has the link.
     let party = shop.party();
     let wallet = shop.account(party, "COLLECTION", "WALLET", None);
-    assert_eq!(shop.collect(shop.checkout(invoice), wallet, "USD", &key()).ok()["status"], "FAILED");
+    assert_eq!(
+        shop.collect(shop.checkout(invoice), wallet, "USD", &key()).ok()["status"],
+        "FAILED"
+    );
     let text = page(&server, &shop, "pay", invoice);
     tells(&text, &["failed: <bdi>there was not enough money in the wallet</bdi>"]);
     assert!(!text.contains("available") && !text.contains("needed"), "{text}");
@@ -137,7 +183,10 @@ fn what_the_payer_has_to_do_is_told() {
         &by("CREDIT_CARD", "pm_card_authenticationRequired"),
         &["A payment waits for you to confirm it", "Your bank asks you"],
     );
-    tells(&by("MTN_MOMO_LBR", GOOD), &["A payment is being processed", "If your phone asks you to approve it"]);
+    tells(
+        &by("MTN_MOMO_LBR", GOOD),
+        &["A payment is being processed", "If your phone asks you to approve it"],
+    );
 }
 
 #[test]
@@ -158,7 +207,8 @@ fn a_long_note_is_folded_and_a_short_one_keeps_its_lines() {
 #[test]
 fn a_payer_reads_no_json() {
     let (server, shop) = open_with(&[("KOLA_RATE_LIMIT", "5/50000")]);
-    let other_address = |path: &str, method: &str| server.api.with_token(None).call(method, path, None);
+    let other_address =
+        |path: &str, method: &str| server.api.with_token(None).call(method, path, None);
     for (path, method, status, said) in [
         ("/pay/nothing", "GET", 404, "No such page"),
         ("/receipt/nothing", "GET", 404, "No such page"),
@@ -174,7 +224,8 @@ fn a_payer_reads_no_json() {
     for path in ["/pay/nothing", "/receipt/nothing"] {
         let refused = server.api.get(path);
         is_a_page(&refused, 429, "Try again in 3 hours");
-        let wait: u64 = refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
+        let wait: u64 =
+            refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
         assert!((9_900..=10_000).contains(&wait), "{wait}");
         assert!(refused.header("ratelimit").is_some());
     }
@@ -188,8 +239,15 @@ fn a_payer_reads_no_json() {
 fn is_a_page(reply: &Reply, status: u16, said: &str) {
     assert_eq!(reply.status, status, "{}", reply.body);
     assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{}", reply.body);
-    assert!(reply.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
-    assert_eq!([reply.header("cache-control"), reply.header("x-robots-tag")], [Some("no-store"), Some("noindex")]);
+    assert!(
+        reply
+            .header("content-security-policy")
+            .is_some_and(|policy| policy.starts_with("default-src 'none'"))
+    );
+    assert_eq!(
+        [reply.header("cache-control"), reply.header("x-robots-tag")],
+        [Some("no-store"), Some("noindex")]
+    );
     assert_eq!(reply.header("allow").is_some(), status == 405);
     tells(reply.body.as_str().expect("a page"), &["<h1>", said, "<style nonce="]);
 }

@@ -4,18 +4,34 @@ use jiff::Timestamp;
 
 use crate::support::process::Credentials;
 use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, wait_for};
+use crate::support::{
+    Database, Merchant, Reply, Server, all_at_once, id, json, key, open, shown, spawn, wait_for,
+};
 
 const RIGHT: &str = "482913";
 const WRONG: &str = "000000";
 
 /// A merchant with money, a passcode, and an account to pay out to.
 fn guarded() -> (Server, Merchant, i64) {
-    let database = Database::new();
+    guarded_by(|database| Server::start(database, &[]))
+}
+
+/// The same at a server that is a process.
+fn guarded_by_a_process() -> (Server, Merchant, i64) {
+    guarded_by(|database| Server::spawn(database, &[]))
+}
+
+fn guarded_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant, i64) {
+    let database = Database::with_schema();
     let credentials = database.merchant("Shop");
     let merchant = credentials.merchant_id.to_string();
-    database.kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], &format!("{RIGHT}\n")).ok();
-    let server = Server::start(database, &[]);
+    database
+        .kola_with_input(
+            &["merchant", "set-passcode", "--merchant", &merchant],
+            &format!("{RIGHT}\n"),
+        )
+        .ok();
+    let server = start(database);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "1000.00");
     let account = shop.momo("PAYOUT", GOOD);
@@ -58,7 +74,12 @@ fn the_passcode_guards_the_newer_words_too() {
     let (_server, shop, account) = guarded();
     let session = session(&shop, account);
     let body = json!({"session_id": session, "payout_account_id": account, "reference_id": key()});
-    assert!(shop.api.post("/v1/executions/payout", &body).refused_in_words(403).contains("passcode required"));
+    assert!(
+        shop.api
+            .post("/v1/executions/payout", &body)
+            .refused_in_words(403)
+            .contains("passcode required")
+    );
 }
 
 #[test]
@@ -69,11 +90,23 @@ fn one_of_another_shape_is_told_where_one_is_needed() {
         let body = json!({"session_id": session, "reference_id": reference, "passcode": passcode});
         shop.api.post("/v1/executions/payout", &body)
     };
-    with(&shop, session, &json!("482913")).fault("body.passcode").says("value is not a valid dict", "type_error.dict");
-    with(&shop, session, &json!({"token": {"code": 482_913}})).faults_are_at(&["body.passcode.token.code"]);
-    assert!(with(&shop, session, &json!(null)).refused_in_words(403).starts_with("passcode required"));
-    assert_eq!(with(&shop, session, &json!({"token": {"code": RIGHT}})).ok()["status"], "COMPLETED");
-    assert_eq!(with(&shop, session, &json!("482913")).ok()["status"], "COMPLETED", "a replay needs none");
+    with(&shop, session, &json!("482913"))
+        .fault("body.passcode")
+        .says("value is not a valid dict", "type_error.dict");
+    with(&shop, session, &json!({"token": {"code": 482_913}}))
+        .faults_are_at(&["body.passcode.token.code"]);
+    assert!(
+        with(&shop, session, &json!(null)).refused_in_words(403).starts_with("passcode required")
+    );
+    assert_eq!(
+        with(&shop, session, &json!({"token": {"code": RIGHT}})).ok()["status"],
+        "COMPLETED"
+    );
+    assert_eq!(
+        with(&shop, session, &json!("482913")).ok()["status"],
+        "COMPLETED",
+        "a replay needs none"
+    );
     let other = server.sign_in(&server.database.merchant("Shop without one"));
     server.fund(&other, "USD", "100.00");
     let session = id(&other.open_payout(other.momo("PAYOUT", GOOD), "USD", "10.00").ok());
@@ -99,7 +132,8 @@ fn five_wrong_ones_lock_the_right_one_out() {
     }
     let locked = pay(&shop, session, &key(), RIGHT);
     locked.refused_in_words(403);
-    let seconds: u32 = locked.header("retry-after").and_then(|text| text.parse().ok()).expect("how long to wait");
+    let seconds: u32 =
+        locked.header("retry-after").and_then(|text| text.parse().ok()).expect("how long to wait");
     assert!((840..=900).contains(&seconds), "{seconds}");
     shop.assert_balance("USD", "1000.00", "0.00");
     assert_eq!(shop.session_status("payout", session), "ACTIVE");
@@ -113,7 +147,10 @@ fn the_operator_lifts_the_lock() {
         pay(&shop, session, &key(), WRONG).refused_in_words(403);
     }
     let merchant = shop.credentials.merchant_id.to_string();
-    server.database.kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], RIGHT).ok();
+    server
+        .database
+        .kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], RIGHT)
+        .ok();
     assert_eq!(pay(&shop, session, &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
@@ -140,7 +177,9 @@ fn guesses_between_right_ones_add_up() {
         assert_eq!(pay(&shop, session(&shop, account), &key(), RIGHT).ok()["status"], "COMPLETED");
     }
     pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
-    assert!(pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+    assert!(
+        pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked")
+    );
 }
 
 /// The same merchant by another API key.
@@ -157,7 +196,9 @@ fn one_key_does_not_lock_another() {
     for _ in 0..5 {
         pay(&till, session(&shop, account), &key(), WRONG).refused_in_words(403);
     }
-    assert!(pay(&till, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+    assert!(
+        pay(&till, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked")
+    );
     assert_eq!(pay(&shop, session(&shop, account), &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
@@ -172,7 +213,10 @@ fn twenty_of_all_keys_in_a_day_lock_until_the_operator_lifts_it() {
         }
     }
     let locked = pay(&shop, session, &key(), RIGHT);
-    assert!(locked.refused_in_words(403).contains("kola merchant passcode --merchant ID --unlock"), "{locked:?}");
+    assert!(
+        locked.refused_in_words(403).contains("kola merchant passcode --merchant ID --unlock"),
+        "{locked:?}"
+    );
     assert_eq!(locked.header("retry-after"), Some("86400"));
     let merchant = shop.credentials.merchant_id.to_string();
     server.kola(&["merchant", "passcode", "--merchant", &merchant, "--unlock"]).ok();
@@ -181,11 +225,15 @@ fn twenty_of_all_keys_in_a_day_lock_until_the_operator_lifts_it() {
     server.kola(&["merchant", "passcode", "--merchant", &merchant]).refused();
 }
 
-/// The tries of a merchant as processes before this one left them: each is the age of a reservation in seconds.
+/// The tries of a merchant as processes before this one left them: each is the age of a reservation
+/// in seconds.
 fn leave_reserved(server: &Server, shop: &Merchant, ages: &[i64]) {
     let api_key = id(&shop.api.get("/v1/api-keys/list").rows()[0]);
     let now = Timestamp::now().as_microsecond();
-    let tries = ages.iter().zip(1..).map(|(age, n)| format!("{n} {api_key} {} reserved", now - age * 1_000_000));
+    let tries = ages
+        .iter()
+        .zip(1..)
+        .map(|(age, n)| format!("{n} {api_key} {} reserved", now - age * 1_000_000));
     let text = tries.collect::<Vec<_>>().join(", ");
     server.database.sql(&format!("UPDATE passcodes SET tries = '{text}'"));
 }
@@ -194,7 +242,8 @@ fn leave_reserved(server: &Server, shop: &Merchant, ages: &[i64]) {
 fn where_tries_under_way_would_lock_a_call_waits_for_a_place_and_is_then_told_to_come_back() {
     let (server, shop, account) = guarded();
     let session = session(&shop, account);
-    // Of a process whose clock is a little ahead, so that they are under way for as long as this test needs.
+    // Of a process whose clock is a little ahead, so that they are under way for as long as this
+    // test needs.
     leave_reserved(&server, &shop, &[-600; 5]);
     let crowded = pay(&shop, session, &key(), RIGHT);
     crowded.refused_in_words(429);
@@ -210,13 +259,16 @@ fn what_a_process_that_died_had_reserved_counts_as_wrong() {
     leave_reserved(&server, &shop, &[31; 4]);
     assert_eq!(pay(&shop, session(&shop, account), &key(), RIGHT).ok()["status"], "COMPLETED");
     pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
-    assert!(pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+    assert!(
+        pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked")
+    );
 }
 
-/// The reservation is on disk before anything is compared: a process that is killed in between forgives no guess.
+/// The reservation is on disk before anything is compared: a process that is killed in between
+/// forgives no guess.
 #[test]
 fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
-    let (mut server, shop, account) = guarded();
+    let (mut server, shop, account) = guarded_by_a_process();
     let session = session(&shop, account);
     let database = server.database.clone();
     let tries = || database.value("SELECT tries FROM passcodes");
@@ -225,8 +277,11 @@ fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
             "passcode": {"token": {"code": WRONG, "user_id": null, "phone": null}, "device": null}});
         let api = server.api.with_token(server.sign_in(&shop.credentials).api.token.as_deref());
         std::thread::scope(|scope| {
-            let guessing = scope.spawn(move || api.try_call("POST", "/v1/executions/payout", Some(&guess)));
-            wait_for("the guess", || (tries().contains("reserved") || guessing.is_finished()).then_some(()));
+            let guessing =
+                scope.spawn(move || api.try_call("POST", "/v1/executions/payout", Some(&guess)));
+            wait_for("the guess", || {
+                (tries().contains("reserved") || guessing.is_finished()).then_some(())
+            });
             server.kill();
         });
         server.restart(&[]);
@@ -243,7 +298,11 @@ fn a_guess_counts_though_the_process_is_killed_while_it_compares() {
     let aged = format!("{} {} {} {}", words[0], words[1], at - 30_000_000, words[3]);
     database.sql(&format!("UPDATE passcodes SET tries = '{aged}'"));
     for _ in 0..4 {
-        assert!(pay(&shop, session, &key(), WRONG).refused_in_words(403).starts_with("passcode invalid"));
+        assert!(
+            pay(&shop, session, &key(), WRONG)
+                .refused_in_words(403)
+                .starts_with("passcode invalid")
+        );
     }
     assert!(pay(&shop, session, &key(), RIGHT).refused_in_words(403).contains("locked"));
 }
@@ -266,7 +325,7 @@ fn right_ones_at_once_at_three_processes_do_not_lock() {
     for _ in 0..2 {
         pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
     }
-    let others = [server.beside(&[]), server.beside(&[])];
+    let others = [server.spawn_another(&[]), server.spawn_another(&[])];
     let doors = [shop.at(&server), shop.at(&others[0]), shop.at(&others[1])];
     let sessions: Vec<(usize, i64)> = (0..12).map(|n| (n % 3, session(&shop, account))).collect();
     let replies = all_at_once(&sessions, |(door, session)| {
@@ -293,10 +352,17 @@ fn a_passcode_is_removed_by_who_knows_it() {
     shop.api.post("/v1/merchants/passcode/remove", &json!({})).fault("body.current").is_missing();
     assert_eq!(remove(&shop, RIGHT).ok(), json!({"has_passcode": false}));
     assert_eq!(shop.execute("payout", session(&shop, account), &key()).ok()["status"], "COMPLETED");
-    assert_eq!(remove(&shop, RIGHT).ok(), json!({"has_passcode": false}), "once more changes nothing");
+    assert_eq!(
+        remove(&shop, RIGHT).ok(),
+        json!({"has_passcode": false}),
+        "once more changes nothing"
+    );
     set(&shop, "a new one", None).ok();
     pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403);
-    assert_eq!(pay(&shop, session(&shop, account), &key(), "a new one").ok()["status"], "COMPLETED");
+    assert_eq!(
+        pay(&shop, session(&shop, account), &key(), "a new one").ok()["status"],
+        "COMPLETED"
+    );
 }
 
 /// Guesses at a change are tries like others.
@@ -307,7 +373,9 @@ fn a_passcode_is_not_guessed_by_removing_it() {
         remove(&shop, WRONG).refused_in_words(403);
     }
     assert!(remove(&shop, RIGHT).refused_in_words(403).contains("locked"));
-    assert!(pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+    assert!(
+        pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked")
+    );
 }
 
 #[test]
@@ -323,7 +391,7 @@ fn the_operator_removes_a_passcode() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_crowd_of_hashes_takes_little_memory() {
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     let codes: Vec<String> = (0..40).map(|n| format!("code {n}")).collect();
     // Only the first is set; the others are hashed, and then refused.
     let statuses = all_at_once(&codes, |code| set(&shop, code, None).status);
@@ -337,7 +405,8 @@ fn parallel_guesses_do_not_outrun_the_lock() {
     let (_server, shop, account) = guarded();
     let session = session(&shop, account);
     let answers: Vec<String> = std::thread::scope(|scope| {
-        let guesses: Vec<_> = (0..16).map(|_| scope.spawn(|| pay(&shop, session, &key(), WRONG))).collect();
+        let guesses: Vec<_> =
+            (0..16).map(|_| scope.spawn(|| pay(&shop, session, &key(), WRONG))).collect();
         guesses.into_iter().map(|g| g.join().expect("a guess").body["detail"].to_string()).collect()
     });
     let compared = answers.iter().filter(|said| said.contains("passcode invalid")).count();
@@ -355,7 +424,10 @@ fn right_ones_at_once_do_not_lock_each_other_out() {
     // Each of them is counted until it was compared: with the two wrong ones more than lock.
     let sessions: Vec<i64> = (0..8).map(|_| session(&shop, account)).collect();
     std::thread::scope(|scope| {
-        let paying: Vec<_> = sessions.iter().map(|session| scope.spawn(|| pay(&shop, *session, &key(), RIGHT).ok())).collect();
+        let paying: Vec<_> = sessions
+            .iter()
+            .map(|session| scope.spawn(|| pay(&shop, *session, &key(), RIGHT).ok()))
+            .collect();
         for paid in paying {
             assert_eq!(paid.join().expect("an answer")["status"], "COMPLETED");
         }
@@ -364,7 +436,7 @@ fn right_ones_at_once_do_not_lock_each_other_out() {
 
 #[test]
 fn the_count_survives_a_restart() {
-    let (mut server, shop, account) = guarded();
+    let (mut server, shop, account) = guarded_by_a_process();
     let first = session(&shop, account);
     for _ in 0..5 {
         pay(&shop, first, &key(), WRONG).refused_in_words(403);
@@ -415,7 +487,11 @@ fn a_merchant_sets_its_own_passcode() {
     let account = shop.momo("PAYOUT", GOOD);
     set(&shop, RIGHT, None).ok();
     let session = session(&shop, account);
-    assert!(shop.execute("payout", session, &key()).refused_in_words(403).starts_with("passcode required"));
+    assert!(
+        shop.execute("payout", session, &key())
+            .refused_in_words(403)
+            .starts_with("passcode required")
+    );
     assert_eq!(pay(&shop, session, &key(), RIGHT).ok()["status"], "COMPLETED");
 }
 
@@ -423,7 +499,9 @@ fn a_merchant_sets_its_own_passcode() {
 fn a_passcode_is_replaced_by_who_knows_it() {
     let (_server, shop, account) = guarded();
     assert!(set(&shop, "new one", None).refused_in_words(403).starts_with("passcode required"));
-    assert!(set(&shop, "new one", Some(WRONG)).refused_in_words(403).starts_with("passcode invalid"));
+    assert!(
+        set(&shop, "new one", Some(WRONG)).refused_in_words(403).starts_with("passcode invalid")
+    );
     set(&shop, "new one", Some(RIGHT)).ok();
     pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403);
     assert_eq!(pay(&shop, session(&shop, account), &key(), "new one").ok()["status"], "COMPLETED");
@@ -440,7 +518,9 @@ fn wrong_ones_at_a_change_lock_payouts_too() {
         pay(&shop, session(&shop, account), &key(), WRONG).refused_in_words(403);
     }
     assert!(set(&shop, "new one", Some(RIGHT)).refused_in_words(403).contains("locked"));
-    assert!(pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked"));
+    assert!(
+        pay(&shop, session(&shop, account), &key(), RIGHT).refused_in_words(403).contains("locked")
+    );
 }
 
 #[test]
@@ -458,7 +538,10 @@ fn of_two_first_passcodes_one_is_set() {
     let codes: Vec<String> = (0..4).map(|n| format!("code {n}")).collect();
     let shop = &shop;
     let set_ones: Vec<&String> = std::thread::scope(|scope| {
-        let tries: Vec<_> = codes.iter().map(|code| scope.spawn(move || (code, set(shop, code, None).status))).collect();
+        let tries: Vec<_> = codes
+            .iter()
+            .map(|code| scope.spawn(move || (code, set(shop, code, None).status)))
+            .collect();
         let done = tries.into_iter().map(|t| t.join().expect("a try"));
         done.filter(|(_, status)| *status == 200).map(|(code, _)| code).collect()
     });
@@ -472,7 +555,9 @@ fn a_passcode_has_4_to_128_characters() {
     let fault = set(&shop, " 123 ", None).fault("body.passcode");
     fault.says("ensure this value has at least 4 characters", "value_error.any_str.min_length");
     set(&shop, &"9".repeat(129), None).fault("body.passcode");
-    shop.api.post("/v1/merchants/passcode/set", &json!({"current": 7})).faults_are_at(&["body.passcode", "body.current"]);
+    shop.api
+        .post("/v1/merchants/passcode/set", &json!({"current": 7}))
+        .faults_are_at(&["body.passcode", "body.current"]);
     set(&shop, &"9".repeat(128), None).ok();
 }
 
@@ -483,7 +568,11 @@ fn the_operator_sets_only_what_a_request_can_say() {
     server.fund(&shop, "USD", "1000.00");
     let account = shop.momo("PAYOUT", GOOD);
     let merchant = shop.credentials.merchant_id.to_string();
-    let set = |code: &str| server.database.kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], code);
+    let set = |code: &str| {
+        server
+            .database
+            .kola_with_input(&["merchant", "set-passcode", "--merchant", &merchant], code)
+    };
     set("12\t34\n").refused();
     set("  482913 \n").ok();
     assert_eq!(pay(&shop, session(&shop, account), &key(), RIGHT).ok()["status"], "COMPLETED");

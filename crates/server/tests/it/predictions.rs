@@ -23,7 +23,14 @@ fn ask(shop: &Merchant, what: &str, fields: &[(&str, &str)]) -> Reply {
     shop.api.get(&format!("/v1/predictions/{what}?{}", query.join("&")))
 }
 
-fn amount_of(shop: &Merchant, base: (&str, &str), target: &str, method: (&str, &str), operation: &str, bearer: &str) -> Reply {
+fn amount_of(
+    shop: &Merchant,
+    base: (&str, &str),
+    target: &str,
+    method: (&str, &str),
+    operation: &str,
+    bearer: &str,
+) -> Reply {
     ask(
         shop,
         "amount-and-fees",
@@ -46,7 +53,11 @@ fn agree(predicted: &Value, executed: &Value) {
         assert!(predicted[field].is_string(), "{field} of {predicted}");
     }
     for field in ["payer_amount", "payer_currency", "payee_amount", "payee_currency"] {
-        assert_eq!(shown(predicted, field), shown(executed, field), "{field} of {predicted} and {executed}");
+        assert_eq!(
+            shown(predicted, field),
+            shown(executed, field),
+            "{field} of {predicted} and {executed}"
+        );
     }
 }
 
@@ -68,7 +79,15 @@ fn a_collection_comes_out_as_predicted() {
                 for bearer in ["PAYER", "PAYEE"] {
                     let case = format!("{amount} {currency} by {method} in {target}, {bearer}");
                     let invoice = shop.source("invoices", currency, bearer, amount);
-                    let predicted = amount_of(&shop, (currency, amount), target, (method, provider), "COLLECTION", bearer).ok();
+                    let predicted = amount_of(
+                        &shop,
+                        (currency, amount),
+                        target,
+                        (method, provider),
+                        "COLLECTION",
+                        bearer,
+                    )
+                    .ok();
                     let of_source = ask(
                         &shop,
                         "payment-source/amount-and-fees",
@@ -85,7 +104,13 @@ fn a_collection_comes_out_as_predicted() {
                     assert_eq!(done["status"], "COMPLETED", "{case}");
                     agree(&predicted, &done);
                     let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
-                    for fee in ["platform_fee", "platform_currency", "gateway_fee", "gateway_currency", "fx_fee"] {
+                    for fee in [
+                        "platform_fee",
+                        "platform_currency",
+                        "gateway_fee",
+                        "gateway_currency",
+                        "fx_fee",
+                    ] {
                         assert_eq!(shown(&predicted, fee), shown(&receipt, fee), "{fee}: {case}");
                     }
                 }
@@ -102,11 +127,18 @@ fn a_payout_comes_out_as_predicted() {
         server.fund(&shop, currency, "900000");
     }
     let payee = shop.party();
-    for (method, provider, number, currencies) in METHODS.iter().filter(|row| row.0 != "CREDIT_CARD") {
+    for (method, provider, number, currencies) in
+        METHODS.iter().filter(|row| row.0 != "CREDIT_CARD")
+    {
         let account = shop.account(payee, "PAYOUT", method, *number);
-        for (currency, amount) in SOURCES.iter().filter(|(currency, _)| currencies.contains(currency)) {
+        for (currency, amount) in
+            SOURCES.iter().filter(|(currency, _)| currencies.contains(currency))
+        {
             // Who bears the fees makes no difference.
-            let ask = |bearer| amount_of(&shop, (currency, amount), currency, (method, provider), "PAYOUT", bearer).ok();
+            let ask = |bearer| {
+                amount_of(&shop, (currency, amount), currency, (method, provider), "PAYOUT", bearer)
+                    .ok()
+            };
             let predicted = ask("PAYER");
             assert_eq!(ask("PAYEE"), predicted);
             agree(&predicted, &shop.send(account, currency, amount));
@@ -122,15 +154,28 @@ fn transfers_and_refunds_come_out_as_predicted() {
     let house = ("WALLET", "PLATFORM");
     let predicted = amount_of(&shop, ("USD", "33.35"), "USD", house, "TRANSFER", "PAYER").ok();
     agree(&predicted, &shop.transfer(shop.customer(), "USD", "33.35"));
-    let predicted = amount_of(&shop, ("USD", "33.35"), "USD", ("MTN_MOMO_LBR", "PAWAPAY"), "REFUND", "PAYER").ok();
+    let predicted =
+        amount_of(&shop, ("USD", "33.35"), "USD", ("MTN_MOMO_LBR", "PAWAPAY"), "REFUND", "PAYER")
+            .ok();
     agree(&predicted, &shop.refund(&shop.paid_hundred(), "33.35"));
-    assert_fields(&predicted, &[("platform_fee", "0.00"), ("gateway_fee", "0.00"), ("fx_fee", "null")]);
+    assert_fields(
+        &predicted,
+        &[("platform_fee", "0.00"), ("gateway_fee", "0.00"), ("fx_fee", "null")],
+    );
 }
 
 #[test]
 fn the_published_example_has_texts() {
     let (_server, shop) = open();
-    let predicted = amount_of(&shop, ("USD", "100"), "LRD", ("MTN_MOMO_LBR", "MTN_MOMO_LBR"), "COLLECTION", "PAYER").ok();
+    let predicted = amount_of(
+        &shop,
+        ("USD", "100"),
+        "LRD",
+        ("MTN_MOMO_LBR", "MTN_MOMO_LBR"),
+        "COLLECTION",
+        "PAYER",
+    )
+    .ok();
     assert_eq!(
         predicted,
         json!({"payer_amount": "19968.00", "payer_currency": "LRD", "payee_amount": "100.00", "payee_currency": "USD",
@@ -143,16 +188,22 @@ fn the_published_example_has_texts() {
 fn what_cannot_be_paid_is_not_predicted() {
     let (_server, shop) = open();
     let momo = ("MTN_MOMO_LBR", "PAWAPAY");
-    let ask = |base, target, method, operation| amount_of(&shop, base, target, method, operation, "PAYER");
+    let ask = |base, target, method, operation| {
+        amount_of(&shop, base, target, method, operation, "PAYER")
+    };
     let usd = ("USD", "10");
     ask(usd, "RWF", momo, "COLLECTION").state_fault("query.target_currency");
     ask(usd, "LRD", momo, "PAYOUT").state_fault("query.target_currency");
     ask(usd, "EUR", ("CREDIT_CARD", "STRIPE"), "COLLECTION").state_fault("query.target_currency");
     ask(usd, "USD", ("CREDIT_CARD", "STRIPE"), "PAYOUT").state_fault("query.payment_method");
     ask(usd, "USD", momo, "TRANSFER").state_fault("query.payment_method");
-    amount_of(&shop, ("RWF", "1"), "USD", momo, "COLLECTION", "PAYEE").state_fault("query.base_amount");
+    amount_of(&shop, ("RWF", "1"), "USD", momo, "COLLECTION", "PAYEE")
+        .state_fault("query.base_amount");
     ask(("RWF", "0.5"), "RWF", momo, "COLLECTION").fault("query.base_amount");
-    assert_eq!(ask(usd, "USD", ("MTN_MOMO_LBR", "AIRTEL_RWA"), "COLLECTION").fault("query.provider").kind, "type_error.enum");
+    assert_eq!(
+        ask(usd, "USD", ("MTN_MOMO_LBR", "AIRTEL_RWA"), "COLLECTION").fault("query.provider").kind,
+        "type_error.enum"
+    );
     ask(usd, "USD", ("MTN_MOMO_LBR", "STRIPE"), "COLLECTION").state_fault("query.payment_method");
     shop.api.get("/v1/predictions/amount-and-fees").faults_are_at(&[
         "query.base_amount",
@@ -190,7 +241,9 @@ fn the_owner_of_the_tier_is_the_caller() {
 fn a_numbers_operator_is_told_by_its_prefix() {
     let (_server, shop) = open();
     let ask = |phone: &str, operation: &str| {
-        shop.api.get(&format!("/v1/predictions/mmo-provider-info?phone={phone}&operation_type={operation}"))
+        shop.api.get(&format!(
+            "/v1/predictions/mmo-provider-info?phone={phone}&operation_type={operation}"
+        ))
     };
     for (phone, method, country, currencies) in [
         ("231880000001", "MTN_MOMO_LBR", "LR", json!(["LRD", "USD"])),
@@ -204,7 +257,12 @@ fn a_numbers_operator_is_told_by_its_prefix() {
         let info = ask(phone, "PAYOUT").ok();
         assert_fields(
             &info,
-            &[("payment_method", method), ("country", country), ("gateway_provider", method), ("operation_type", "PAYOUT")],
+            &[
+                ("payment_method", method),
+                ("country", country),
+                ("gateway_provider", method),
+                ("operation_type", "PAYOUT"),
+            ],
         );
         assert_eq!(info["currencies"], currencies);
         assert!(shown(&info, "phone").bytes().all(|digit| digit.is_ascii_digit()), "{info}");

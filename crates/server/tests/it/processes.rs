@@ -1,12 +1,13 @@
-//! Several processes on one database: whoever is asked, the answer and the effect are those of one server.
+//! Several processes on one database: whoever is asked, the answer and the effect are those of one
+//! server.
 
 use std::time::{Duration, Instant};
 
 use crate::crash::{Load, completed_of_each};
 use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{
-    Database, Merchant, PATIENCE, Reply, Server, all_at_once, cents, id, json, key, on_postgres_only, one_of_many, open_with,
-    shown, wait_for, with_status,
+    Database, Merchant, PATIENCE, Reply, Server, all_at_once, cents, id, json, key,
+    on_postgres_only, one_of_many, shown, spawn_with, wait_for, with_status,
 };
 use serde_json::Value;
 
@@ -21,10 +22,10 @@ struct Fleet {
 impl Fleet {
     #[track_caller]
     fn start(environment: &[(&str, &str)]) -> Self {
-        let (first, shop) = open_with(environment);
+        let (first, shop) = spawn_with(environment);
         let mut servers = vec![first];
         for _ in 1..PROCESSES {
-            servers.push(servers[0].beside(environment));
+            servers.push(servers[0].spawn_another(environment));
         }
         let shops = servers.iter().map(|server| shop.at(server)).collect();
         Self { servers, shops }
@@ -60,7 +61,7 @@ impl Fleet {
 fn ten_processes_that_start_at_once_make_one_schema() {
     on_postgres_only!();
     let database = Database::new();
-    let servers = all_at_once(&[(); 10], |()| Server::start(database.clone(), &[]));
+    let servers = all_at_once(&[(); 10], |()| Server::spawn(database.clone(), &[]));
     for table in ["installation", "signing_keys"] {
         assert_eq!(database.value(&format!("SELECT count(*) FROM {table}")), "1", "{table}");
     }
@@ -98,14 +99,22 @@ fn payouts_and_collections_with_one_key_are_one_at_every_process() {
     let shop = fleet.shop(0);
     let (payee, payer) = (shop.momo("PAYOUT", GOOD), shop.momo("COLLECTION", GOOD));
     let one = |answers: Vec<Value>, kind: &str| {
-        assert!(answers.iter().all(|answer| answer["payment_intent_id"] == answers[0]["payment_intent_id"]), "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer["payment_intent_id"] == answers[0]["payment_intent_id"]),
+            "{answers:?}"
+        );
         assert_eq!(shop.settled(kind, &answers[0])["status"], "COMPLETED");
     };
     for _ in 0..5 {
         let (session, reference) = (id(&shop.open_payout(payee, "USD", "10.00").ok()), key());
         one(fleet.crowd(24, |_, shop| shop.execute("payout", session, &reference).ok()), "payout");
         let (session, reference) = (shop.checkout(shop.invoice("USD", "10.00")), key());
-        one(fleet.crowd(24, |_, shop| shop.collect(session, payer, "USD", &reference).ok()), "collection");
+        one(
+            fleet.crowd(24, |_, shop| shop.collect(session, payer, "USD", &reference).ok()),
+            "collection",
+        );
     }
     assert_eq!(shop.api.get("/v1/payment-intents/list").rows().len(), 10);
     // Out 10.15, in 10.00, five times each.
@@ -120,7 +129,10 @@ fn one_session_has_one_key_and_one_key_one_session_at_every_process() {
     let account = fleet.shop(0).momo("PAYOUT", GOOD);
     let open = || id(&fleet.shop(0).open_payout(account, "USD", "100.00").ok());
     let session = open();
-    one_of_many(&fleet.crowd(15, |_, shop| shop.execute("payout", session, &key())), "body.session_id");
+    one_of_many(
+        &fleet.crowd(15, |_, shop| shop.execute("payout", session, &key())),
+        "body.session_id",
+    );
     let (sessions, reference): (Vec<i64>, String) = ((0..15).map(|_| open()).collect(), key());
     let replies = fleet.crowd(15, |turn, shop| shop.execute("payout", sessions[turn], &reference));
     one_of_many(&replies, "body.reference_id");
@@ -137,7 +149,8 @@ fn refunds_at_every_process_never_exceed_the_payment() {
     let open = |turn| id(&fleet.shop(turn).open_refund(&paid["payment_intent_id"], "5.00").ok());
     let sessions: Vec<i64> = (0..45).map(open).collect();
     let answers = fleet.crowd(45, |turn, shop| shop.execute("refund", sessions[turn], &key()).ok());
-    let ends: Vec<Value> = answers.iter().map(|answer| fleet.shop(0).settled("refund", answer)).collect();
+    let ends: Vec<Value> =
+        answers.iter().map(|answer| fleet.shop(0).settled("refund", answer)).collect();
     assert_eq!((with_status(&ends, "COMPLETED"), with_status(&ends, "FAILED")), (20, 25));
     fleet.balances("USD", "1000.00", "0.00");
 }
@@ -149,14 +162,17 @@ fn payouts_at_every_process_never_take_more_than_there_is() {
     let fleet = Fleet::start(&[]);
     fleet.fund("USD", "100.00");
     let account = fleet.shop(0).momo("PAYOUT", GOOD);
-    let sessions: Vec<i64> = (0..30).map(|turn| id(&fleet.shop(turn).open_payout(account, "USD", "10.00").ok())).collect();
+    let sessions: Vec<i64> = (0..30)
+        .map(|turn| id(&fleet.shop(turn).open_payout(account, "USD", "10.00").ok()))
+        .collect();
     let answers = fleet.crowd(30, |turn, shop| {
         let answer = shop.execute("payout", sessions[turn], &key()).ok();
         let (available, held) = shop.money_in(shop.wallet("USD"));
         assert!(cents(&available) >= 0 && cents(&held) >= 0, "{available} {held}");
         answer
     });
-    let ends: Vec<Value> = answers.iter().map(|answer| fleet.shop(0).settled("payout", answer)).collect();
+    let ends: Vec<Value> =
+        answers.iter().map(|answer| fleet.shop(0).settled("payout", answer)).collect();
     assert_eq!((with_status(&ends, "COMPLETED"), with_status(&ends, "FAILED")), (9, 21));
     fleet.balances("USD", "8.65", "0.00");
 }
@@ -165,18 +181,25 @@ fn payouts_at_every_process_never_take_more_than_there_is() {
 fn only_one_process_collects_a_source() {
     on_postgres_only!();
     let fleet = Fleet::start(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
-    let (invoice, account) = (fleet.shop(0).invoice("USD", "100.00"), fleet.shop(0).momo("COLLECTION", GOOD));
+    let (invoice, account) =
+        (fleet.shop(0).invoice("USD", "100.00"), fleet.shop(0).momo("COLLECTION", GOOD));
     let sessions: Vec<i64> = (0..12).map(|turn| fleet.shop(turn).checkout(invoice)).collect();
-    let replies = fleet.crowd(12, |turn, shop| shop.collect(sessions[turn], account, "USD", &key()));
-    let (made, refused): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| reply.status == 200);
-    assert_eq!((made.len(), fleet.shop(1).source_status("invoices", invoice).as_str()), (1, "PROCESSING"));
+    let replies =
+        fleet.crowd(12, |turn, shop| shop.collect(sessions[turn], account, "USD", &key()));
+    let (made, refused): (Vec<Reply>, Vec<Reply>) =
+        replies.into_iter().partition(|reply| reply.status == 200);
+    assert_eq!(
+        (made.len(), fleet.shop(1).source_status("invoices", invoice).as_str()),
+        (1, "PROCESSING")
+    );
     for reply in refused {
         reply.refused(422);
     }
     fleet.balances("USD", "0.00", "0.00");
 }
 
-/// What must be one of a kind stays so: an invoice's number, a party's wallet, the party of a phone.
+/// What must be one of a kind stays so: an invoice's number, a party's wallet, the party of a
+/// phone.
 #[test]
 fn processes_share_numbers_and_names() {
     on_postgres_only!();
@@ -184,7 +207,9 @@ fn processes_share_numbers_and_names() {
     fleet.fund("USD", "100.00");
     let year = fleet.shop(0).year();
     let body = source_for(fleet.shop(0).customer());
-    let invoice = |_, shop: &Merchant| shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number");
+    let invoice = |_, shop: &Merchant| {
+        shown(&shop.api.post("/v1/invoices/create", &body).ok(), "invoice_number")
+    };
     let mut numbers = fleet.crowd(24, invoice);
     numbers.sort();
     let expected: Vec<String> = (1..=24).map(|n| format!("INV-{year}-{n:05}")).collect();
@@ -193,14 +218,22 @@ fn processes_share_numbers_and_names() {
     let counterparty = fleet.shop(0).counterparty(party);
     let open = |turn| id(&fleet.shop(turn).open_transfer(counterparty, "USD", "1.00").ok());
     let sessions: Vec<i64> = (0..15).map(open).collect();
-    let answers = fleet.crowd(15, |turn, shop| shop.execute("transfer", sessions[turn], &key()).ok());
+    let answers =
+        fleet.crowd(15, |turn, shop| shop.execute("transfer", sessions[turn], &key()).ok());
     assert_eq!(with_status(&answers, "COMPLETED"), 15);
-    assert_eq!(fleet.shop(0).api.get(&format!("/v1/wallets/list?party_id={party}")).rows().len(), 1);
+    assert_eq!(
+        fleet.shop(0).api.get(&format!("/v1/wallets/list?party_id={party}")).rows().len(),
+        1
+    );
     let before = fleet.shop(0).api.get("/v1/parties/list").rows().len();
     let checkout = json!({"mode": "HOSTED", "source_kind": "ORDER", "party_phone": "231770999990", "currency": "USD",
         "items": [{"name": "Rice, 25 kg", "currency": "USD", "amount": 19, "qty": 1}]});
     fleet.crowd(15, |_, shop| shop.api.post("/v1/checkouts/create", &checkout).ok());
-    assert_eq!(fleet.shop(0).api.get("/v1/parties/list").rows().len(), before + 1, "a crowd with one phone makes one party");
+    assert_eq!(
+        fleet.shop(0).api.get("/v1/parties/list").rows().len(),
+        before + 1,
+        "a crowd with one phone makes one party"
+    );
     fleet.balances("USD", "85.00", "0.00");
 }
 
@@ -212,7 +245,12 @@ fn the_clock_is_advanced_at_one_process_while_others_pay() {
     fleet.fund("USD", "100000.00");
     let shop = fleet.shop(0);
     let (payee, payer) = (shop.momo("PAYOUT", GOOD), shop.momo("COLLECTION", GOOD));
-    let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
+    let card = shop.account(
+        shop.party(),
+        "COLLECTION",
+        "CREDIT_CARD",
+        Some("pm_card_authenticationRequired"),
+    );
     let party = || json!({"fullname": "Ama", "phone": new_phone(), "country_code": "LR"});
     // Each process does each thing, in the same moment as the others do another.
     let ended: Vec<Option<(&str, Value)>> = fleet
@@ -226,7 +264,10 @@ fn the_clock_is_advanced_at_one_process_while_others_pay() {
                 2 => Some(("collection", shop.take(payer, "USD", "10.00"))),
                 3 => {
                     let waits = shop.take(card, "USD", "10.00");
-                    let path = format!("/v1/sandbox/executions/{}/authenticate", shown(&waits, "reference_id"));
+                    let path = format!(
+                        "/v1/sandbox/executions/{}/authenticate",
+                        shown(&waits, "reference_id")
+                    );
                     shop.api.post(&path, &json!({"success": true})).ok();
                     Some(("collection", waits))
                 }
@@ -273,8 +314,8 @@ fn processes_make_one_party_of_one_phone_for_whatever_kind_of_checkout() {
     assert_eq!(fleet.servers[0].database.rows(found), [["6", "1"]]);
 }
 
-/// Two of three processes die under load, one after the other; the third answers for what they had acknowledged, and takes
-/// their leases over.
+/// Two of three processes die under load, one after the other; the third answers for what they had
+/// acknowledged, and takes their leases over.
 #[test]
 fn the_last_process_answers_for_those_that_were_killed() {
     on_postgres_only!();
@@ -324,7 +365,9 @@ fn a_lease_is_taken_over_by_another_process() {
     let shop = fleet.shop(1);
     for (kind, execution) in [("payout", &payout), ("collection", &collection)] {
         let reference = shown(execution, "reference_id");
-        let end = wait_for("its end", || Some(shop.status(kind, &reference)).filter(|now| now["status"] == "COMPLETED"));
+        let end = wait_for("its end", || {
+            Some(shop.status(kind, &reference)).filter(|now| now["status"] == "COMPLETED")
+        });
         assert_eq!(end["payment_intent_id"], execution["payment_intent_id"]);
     }
     shop.assert_balance("USD", "908.50", "0.00");

@@ -1,23 +1,49 @@
-//! What the README tells a new user to type, typed.
+//! What the README and the pages for new users tell them to type, typed.
 
+use super::docs::{blocks, run};
 use super::support::{Database, open_with, straight};
 
 const README: &str = include_str!("../../../../README.md");
+const SESSIONS: &str = include_str!("../../../../docs/sessions.md");
+const COMMANDS: &str = include_str!("../../../../docs/command-line.md");
 
-/// The shell blocks that are marked as examples, in order: they build on each other.
-fn examples() -> Vec<&'static str> {
-    let after =
-        |part: &'static str| part.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
-    README.split("<!-- example -->").skip(1).filter_map(after).collect()
+/// 1,000 in the wallet, and 2 x 19.50 collected, whose fees the payer bears.
+const AFTER_ONE_PAYMENT: &str = "1039.00";
+
+#[test]
+fn the_readme_is_a_start_page() {
+    assert!(README.lines().count() <= 150, "what is more belongs into a page of docs/");
+}
+
+#[test]
+fn the_payment_of_the_readme_runs_in_curl() {
+    let script = format!("set -eu\n{}", blocks(README, "curl").replace("sleep 2\n", ""));
+    if let Some((_, _, said)) = run("sh", &["-c", &script], AFTER_ONE_PAYMENT) {
+        assert!(!said.contains("\"detail\""), "{said}");
+        assert_eq!(said.matches("\"status\":\"COMPLETED\"").count(), 2, "{said}");
+    }
+}
+
+#[test]
+fn the_payment_of_the_readme_runs_in_python() {
+    let said = run("python3", &["-c", &blocks(README, "python")], AFTER_ONE_PAYMENT);
+    assert!(said.is_none_or(|(_, _, said)| said == "COMPLETED\n"));
+}
+
+#[test]
+fn the_payment_of_the_readme_runs_in_node() {
+    let program = blocks(README, "node");
+    let said = run("node", &["--input-type=module", "-e", &program], AFTER_ONE_PAYMENT);
+    assert!(said.is_none_or(|(_, _, said)| said == "COMPLETED\n"));
 }
 
 #[test]
 fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
     server.fund(&shop, "USD", "10000.00");
-    let examples = examples();
-    assert_eq!(examples.len(), 7, "sessions were added to or taken out of the README");
-    let script = format!("set -eu\n{}", examples.concat().replace("sleep 2; ", ""));
+    assert_eq!(SESSIONS.matches("<!-- example -->").count(), 7, "an example was added or removed");
+    let examples = blocks(SESSIONS, "example");
+    let script = format!("set -eu\n{}", examples.replace("sleep 2; ", ""));
     // Funded 10,000; each time +100 collected, -507.50 paid out, -25 transferred, -40 refunded.
     for balance in ["9527.50", "9055.00"] {
         let run = straight("sh")
@@ -27,11 +53,15 @@ fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
             .env("CLIENT_SECRET", &shop.credentials.client_secret)
             .output()
             .expect("sh runs");
-        let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        let (out, err) =
+            (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
         assert!(run.status.success() && !out.contains("\"detail\""), "{out}\n{err}");
         // Collection's status, payout, transfer and refund.
         assert_eq!(out.matches("\"status\":\"COMPLETED\"").count(), 4, "{out}\n{err}");
-        assert!(out.contains("\"payer_amount\":103.00") && out.contains("\"status\":\"PAID\""), "{out}");
+        assert!(
+            out.contains("\"payer_amount\":103.00") && out.contains("\"status\":\"PAID\""),
+            "{out}"
+        );
         shop.assert_balance("USD", balance, "0.00");
     }
     server.verify_ledger();
@@ -40,11 +70,13 @@ fn the_examples_of_the_four_sessions_run_as_they_stand_and_run_again() {
 #[test]
 fn every_command_of_the_readme_is_there() {
     let help = Database::new().kola(&["--help"]).ok();
-    for line in README.lines().filter(|line| line.starts_with("kola ")) {
+    for line in COMMANDS.lines().filter(|line| line.starts_with("kola ")) {
         let command = line.split("  ").next().unwrap_or(line);
         let words: Vec<&str> = command.split_whitespace().skip(1).take(2).collect();
-        let group: Vec<&str> =
-            words.into_iter().filter(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')).collect();
+        let group: Vec<&str> = words
+            .into_iter()
+            .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+            .collect();
         assert!(help.contains(group[0]), "{line}");
         let mut arguments = group;
         arguments.push("--help");

@@ -1,11 +1,13 @@
-//! Reading much: lists that are long, that nobody reads, or that find nothing, and who else is served meanwhile.
+//! Reading much: lists that are long, that nobody reads, or that find nothing, and who else is
+//! served meanwhile.
 
 use std::io::Write;
 use std::net::TcpStream;
 
-use crate::support::{Merchant, Server, id, json, open, open_two, open_with, shown, wait_for};
+use crate::support::{Merchant, Server, id, json, open, open_with, shown, spawn_two, wait_for};
 
-/// Orders of this merchant behind the server's back, the first with the id 900000001. All are ACTIVE; `note` is a piece of SQL.
+/// Orders of this merchant behind the server's back, the first with the id 900000001. All are
+/// ACTIVE; `note` is a piece of SQL.
 fn orders(server: &Server, shop: &Merchant, count: u32, note: &str) {
     let counterparty = shop.customer();
     let merchant = shop.credentials.merchant_id;
@@ -20,7 +22,8 @@ fn orders(server: &Server, shop: &Merchant, count: u32, note: &str) {
 
 /// The path of the next page, where there is one.
 fn next(link: Option<&str>) -> Option<String> {
-    let target = link?.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a target").0;
+    let target =
+        link?.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a target").0;
     Some(target.to_owned())
 }
 
@@ -64,7 +67,10 @@ fn sources_are_found_by_their_reference() {
     assert!(shop.api.get("/v1/orders/list?reference_id=cart").rows().is_empty());
     assert!(shop.api.get("/v1/invoices/list?reference_id=cart%207").rows().is_empty());
     assert!(shop.api.get("/v1/orders/list?reference_id=cart%207&status=PAID").rows().is_empty());
-    assert_eq!(shop.api.get("/v1/orders/list?reference_id=cart%207&status=ACTIVE&limit=2").rows().len(), 2);
+    assert_eq!(
+        shop.api.get("/v1/orders/list?reference_id=cart%207&status=ACTIVE&limit=2").rows().len(),
+        2
+    );
 }
 
 /// A piece of SQL for a text of 2,000 characters that take three bytes each.
@@ -77,7 +83,11 @@ fn a_page_ends_before_it_is_too_large() {
     let (server, shop) = open();
     orders(&server, &shop, 300, &long());
     let first = shop.api.get("/v1/orders/list?limit=1000");
-    assert!(first.header("content-length").is_some_and(|length| length.parse().is_ok_and(|length: u32| length <= 1 << 20)));
+    assert!(
+        first
+            .header("content-length")
+            .is_some_and(|length| length.parse().is_ok_and(|length: u32| length <= 1 << 20))
+    );
     let (ids, pages) = all(&shop, "/v1/orders/list?limit=1000");
     assert_eq!(ids, (900_000_001..=900_000_300).rev().collect::<Vec<i64>>());
     assert!(pages.len() == 2 && pages[0] > 150, "{pages:?}");
@@ -85,18 +95,21 @@ fn a_page_ends_before_it_is_too_large() {
 
 /// Memory of the server's process in MiB.
 fn memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") / 1024
 }
 
 #[test]
 fn answers_that_nobody_reads_are_few_and_are_nobody_elses() {
-    let (server, shop, other) = open_two();
+    let (server, shop, other) = spawn_two();
     orders(&server, &shop, 300, &long());
     let before = memory(&server);
     let token = shop.api.token.clone().expect("a token");
-    let request = format!("GET /v1/orders/list?limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let request = format!(
+        "GET /v1/orders/list?limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
     // More than the buffers of both sides take.
     let unread: Vec<TcpStream> = (0..60)
         .map(|_| {
@@ -117,7 +130,9 @@ fn answers_that_nobody_reads_are_few_and_are_nobody_elses() {
     let grown = memory(&server).saturating_sub(before);
     assert!(grown < 64, "{grown} MiB");
     drop(unread);
-    wait_for("its places", || (shop.api.get("/v1/orders/list?limit=1").status == 200).then_some(()));
+    wait_for("its places", || {
+        (shop.api.get("/v1/orders/list?limit=1").status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -129,8 +144,15 @@ fn pages_are_counted_by_the_address_that_reads_them() {
     let path = shown(&made, "hosted_path_or_token");
     for n in (4..9).rev() {
         let reply = server.api.get(&path);
-        assert_eq!((reply.status, reply.header("ratelimit-policy")), (200, Some("\"page\";q=9;w=50000")));
-        assert!(reply.header("ratelimit").is_some_and(|left| left.starts_with(&format!("\"page\";r={n};"))));
+        assert_eq!(
+            (reply.status, reply.header("ratelimit-policy")),
+            (200, Some("\"page\";q=9;w=50000"))
+        );
+        assert!(
+            reply
+                .header("ratelimit")
+                .is_some_and(|left| left.starts_with(&format!("\"page\";r={n};")))
+        );
     }
     for _ in 0..4 {
         assert_eq!(server.api.get("/receipt/none").status, 404);
@@ -153,8 +175,12 @@ fn a_page_shows_two_hundred_items_of_those_that_were_there_before() {
          SELECT 800000000 + i, {merchant}, {order}, 'Rice', 1, 1, 'USD', 0, 0, 0 FROM n"
     ));
     let number = shown(&shop.api.get(&format!("/v1/orders/retrieve/{order}")).ok(), "order_number");
-    let link = shown(&shop.api.get(&format!("/v1/links/pay?source_type=ORDER&source_number={number}")).ok(), "url");
-    let path = link.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address");
+    let link = shown(
+        &shop.api.get(&format!("/v1/links/pay?source_type=ORDER&source_number={number}")).ok(),
+        "url",
+    );
+    let path =
+        link.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address");
     let page = server.api.get(path).body.to_string();
     assert!(page.len() < 64 * 1024, "{}", page.len());
     assert_eq!(page.matches("<tr><td dir=auto>Rice").count(), 200);
@@ -166,21 +192,29 @@ fn answers_end_with_a_newline() {
     let (server, shop) = open();
     let ends = |path: &str, token: Option<&str>| {
         use std::io::Read;
-        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let token =
+            token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let mut stream = TcpStream::connect(&server.api.address).expect("a connection");
         let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{token}\r\n");
         stream.write_all(head.as_bytes()).expect("a request");
         let mut said = String::new();
         stream.read_to_string(&mut said).expect("an answer");
         let (head, body) = said.split_once("\r\n\r\n").expect("a body");
-        assert!(head.to_ascii_lowercase().contains(&format!("content-length: {}", body.len())), "{path}: {head}");
+        assert!(
+            head.to_ascii_lowercase().contains(&format!("content-length: {}", body.len())),
+            "{path}: {head}"
+        );
         assert!(body.ends_with('\n') && !body.ends_with("\n\n"), "{path}: {body}");
     };
     let token = shop.api.token.as_deref();
     let party = shop.party();
-    for path in
-        ["/v1/parties/list", "/v1/orders/list", &format!("/v1/parties/retrieve/{party}"), "/v1/parties/retrieve/x", "/nowhere"]
-    {
+    for path in [
+        "/v1/parties/list",
+        "/v1/orders/list",
+        &format!("/v1/parties/retrieve/{party}"),
+        "/v1/parties/retrieve/x",
+        "/nowhere",
+    ] {
         ends(path, token);
         ends(path, None);
     }

@@ -20,7 +20,8 @@ fn claims(token: &str) -> Value {
             (0..6).rev().map(move |bit| digit >> bit & 1)
         })
         .collect();
-    let bytes: Vec<u8> = bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect();
+    let bytes: Vec<u8> =
+        bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| sum << 1 | bit)).collect();
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
@@ -49,12 +50,17 @@ fn a_realtime_key_needs_a_checkout_session_of_such_a_source() {
     let session = shop.checkout(shop.invoice("USD", "5.00"));
     let transfer = id(&shop.open_transfer(shop.customer(), "USD", "1.00").ok());
     let ask = |session: i64, kind: &str| {
-        shop.api
-            .post("/v1/realtime-keys/collection", &json!({"session_id": session, "source_type": kind, "reference_id": key()}))
+        shop.api.post(
+            "/v1/realtime-keys/collection",
+            &json!({"session_id": session, "source_type": kind, "reference_id": key()}),
+        )
     };
     for reply in [ask(session, "ORDER"), ask(transfer, "INVOICE"), ask(987_654, "INVOICE")] {
         reply.state_fault("body.session_id");
     }
-    let reply = shop.api.post("/v1/realtime-keys/collection", &json!({"reference_id": "x", "source_type": "SUBSCRIPTION"}));
+    let reply = shop.api.post(
+        "/v1/realtime-keys/collection",
+        &json!({"reference_id": "x", "source_type": "SUBSCRIPTION"}),
+    );
     reply.faults_are_at(&["body.session_id", "body.source_type", "body.reference_id"]);
 }

@@ -24,20 +24,40 @@ fn a_paid_invoice_has_a_receipt() {
 fn the_receipt_for_people_says_what_was_paid() {
     let (server, shop) = open();
     for (method, number, currency, said) in [
-        ("MTN_MOMO_LBR", GOOD, "USD", vec!["103.00 USD", "1.00 USD", "2.00 USD", "MTN Mobile Money, Liberia"]),
-        ("MTN_MOMO_LBR", GOOD, "LRD", vec!["19,968.00 LRD", "1.00 USD", "2.00 USD", "Exchange fee", "1 USD = 192 LRD"]),
+        (
+            "MTN_MOMO_LBR",
+            GOOD,
+            "USD",
+            vec!["103.00 USD", "1.00 USD", "2.00 USD", "MTN Mobile Money, Liberia"],
+        ),
+        (
+            "MTN_MOMO_LBR",
+            GOOD,
+            "LRD",
+            vec!["19,968.00 LRD", "1.00 USD", "2.00 USD", "Exchange fee", "1 USD = 192 LRD"],
+        ),
         ("CREDIT_CARD", "pm_card_visa", "USD", vec!["104.20 USD", "1.00 USD", "3.20 USD", "Card"]),
     ] {
         let invoice = shop.invoice("USD", "100.00");
         let account = shop.account(shop.party(), "COLLECTION", method, Some(number));
         shop.collect(shop.checkout(invoice), account, currency, &key()).ok();
         let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
-        let asked = format!("/v1/links/receipt?source_type=INVOICE&source_number={}", shown(&receipt, "invoice_number"));
+        let asked = format!(
+            "/v1/links/receipt?source_type=INVOICE&source_number={}",
+            shown(&receipt, "invoice_number")
+        );
         let url = shown(&shop.api.get(&asked).ok(), "url");
-        let page = server.api.get(url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address"));
+        let page = server.api.get(
+            url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address"),
+        );
         let text = page.body.as_str().expect("a page");
         let transaction = shown(&receipt, "provider_transaction_id");
-        for part in said.into_iter().chain(["100.00 USD", "Platform fee", "Payment method fee", transaction.as_str()]) {
+        for part in said.into_iter().chain([
+            "100.00 USD",
+            "Platform fee",
+            "Payment method fee",
+            transaction.as_str(),
+        ]) {
             assert!(text.contains(part), "no {part}: {text}");
         }
     }
@@ -47,7 +67,10 @@ fn the_receipt_for_people_says_what_was_paid() {
 fn a_paid_order_has_a_receipt() {
     let (_server, shop) = open();
     let order = shop.source("orders", "USD", "PAYER", "100.00");
-    let session = id(&shop.api.post("/v1/sessions/checkout", &json!({"source_id": order, "source_type": "ORDER"})).ok());
+    let session = id(&shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": order, "source_type": "ORDER"}))
+        .ok());
     shop.collect(session, shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     let receipt = shop.api.get(&format!("/v1/orders/receipt/{order}")).ok();
     assert_eq!(receipt["order_id"], json!(order));
@@ -97,7 +120,12 @@ fn the_receipt_of_what_is_not_paid_has_no_payment() {
         let receipt = shop.api.get(&format!("/v1/{kind}/receipt/{source}")).ok();
         assert_fields(
             &receipt,
-            &[("status", "ACTIVE"), ("paid_at", "null"), ("payer_amount", "null"), ("payment_method", "null")],
+            &[
+                ("status", "ACTIVE"),
+                ("paid_at", "null"),
+                ("payer_amount", "null"),
+                ("payment_method", "null"),
+            ],
         );
     }
 }
@@ -106,8 +134,12 @@ fn the_receipt_of_what_is_not_paid_has_no_payment() {
 #[test]
 fn the_receipt_for_a_counterparty_without_a_party_has_texts() {
     let (_server, shop) = open();
-    let bare = id(&shop.api.post("/v1/counterparties/create", &json!({"relationship_type": "DONOR"})).ok());
-    let invoice = id(&shop.api.post("/v1/invoices/create", &crate::support::shop::source_for(bare)).ok());
+    let bare = id(&shop
+        .api
+        .post("/v1/counterparties/create", &json!({"relationship_type": "DONOR"}))
+        .ok());
+    let invoice =
+        id(&shop.api.post("/v1/invoices/create", &crate::support::shop::source_for(bare)).ok());
     let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
     assert_eq!([&receipt["counterparty_name"], &receipt["counterparty_phone"]], ["", ""]);
     assert_fields(&receipt, &[("relationship_type", "DONOR"), ("counterparty_email", "null")]);
@@ -120,7 +152,15 @@ fn the_status_of_a_source_is_asked_by_type_and_id() {
     let path = format!("/v1/status/source?source_type=INVOICE&source_id={invoice}");
     let before = shop.api.get(&path).ok();
     assert_money(&before, &[("total_amount", "100.00")]);
-    assert_fields(&before, &[("source_type", "INVOICE"), ("status", "ACTIVE"), ("currency", "USD"), ("paid_at", "null")]);
+    assert_fields(
+        &before,
+        &[
+            ("source_type", "INVOICE"),
+            ("status", "ACTIVE"),
+            ("currency", "USD"),
+            ("paid_at", "null"),
+        ],
+    );
     assert_eq!(before["source_id"], json!(invoice));
     assert!(shown(&before, "source_number").starts_with("INV-"));
     shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();

@@ -3,7 +3,8 @@
 use crate::support::shop::{GOOD, ending};
 use crate::support::{assert_fields, assert_money, id, key, open, open_with, shown};
 
-/// The payer paid 103.00 and the shop got 100.00: the fees stay spent, so the wallet pays all of it.
+/// The payer paid 103.00 and the shop got 100.00: the fees stay spent, so the wallet pays all of
+/// it.
 #[test]
 fn a_full_refund_costs_the_wallet_what_the_payer_paid() {
     let (server, shop) = open();
@@ -12,7 +13,12 @@ fn a_full_refund_costs_the_wallet_what_the_payer_paid() {
     let back = shop.refund(&paid, "103.00");
     assert_fields(
         &back,
-        &[("status", "COMPLETED"), ("operation_type", "REFUND"), ("payer_currency", "USD"), ("payee_currency", "USD")],
+        &[
+            ("status", "COMPLETED"),
+            ("operation_type", "REFUND"),
+            ("payer_currency", "USD"),
+            ("payee_currency", "USD"),
+        ],
     );
     assert_money(&back, &[("payer_amount", "103.00"), ("payee_amount", "103.00")]);
     shop.assert_balance("USD", "7.00", "0.00");
@@ -74,13 +80,15 @@ fn a_failed_refund_gives_its_room_and_its_money_back() {
     server.verify_ledger();
 }
 
-/// What a refund in flight holds is neither the wallet's to spend nor the payment's to refund again.
+/// What a refund in flight holds is neither the wallet's to spend nor the payment's to refund
+/// again.
 #[test]
 fn a_refund_in_flight_holds_money_and_room() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "700")]);
     server.fund(&shop, "USD", "500.00");
     let invoice = shop.invoice("USD", "100.00");
-    let paid = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let paid =
+        shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     let paid = shop.settled("collection", &paid);
     let session = id(&shop.open_refund(&paid["payment_intent_id"], "60.00").ok());
     let pending = shop.execute("refund", session, &key()).ok();
@@ -104,9 +112,13 @@ fn a_refund_of_a_payee_borne_payment_is_at_most_what_was_paid() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "3.00");
     let invoice = shop.source("invoices", "USD", "PAYEE", "100.00");
-    let paid = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
+    let paid =
+        shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", GOOD), "USD", &key()).ok();
     shop.open_refund(&paid["payment_intent_id"], "100.01").state_fault("body.amount");
-    assert_money(&shop.refund(&paid, "100.00"), &[("payer_amount", "100.00"), ("payee_amount", "100.00")]);
+    assert_money(
+        &shop.refund(&paid, "100.00"),
+        &[("payer_amount", "100.00"), ("payee_amount", "100.00")],
+    );
     shop.assert_balance("USD", "0.00", "0.00");
     server.verify_ledger();
 }

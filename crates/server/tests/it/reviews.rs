@@ -1,7 +1,9 @@
 //! Reviews: a provider that contradicts itself, or never answers, and the person who decides.
 
 use crate::support::shop::{GOOD, ending};
-use crate::support::{Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with, shown, wait_for};
+use crate::support::{
+    Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with, shown, wait_for,
+};
 use serde_json::Value;
 
 fn list(server: &Server) -> Vec<Value> {
@@ -13,7 +15,8 @@ pub(crate) fn find(server: &Server, reference: &str) -> Option<Value> {
     list(server).into_iter().find(|r| r["reference_id"] == json!(reference))
 }
 
-/// A collection of 100.00 USD that failed, and whose money came all the same. Answers execution and review.
+/// A collection of 100.00 USD that failed, and whose money came all the same. Answers execution and
+/// review.
 fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
     let first = shop.take(shop.momo("COLLECTION", &ending("179")), "USD", "100.00");
     assert_eq!(first["status"], "FAILED");
@@ -21,7 +24,8 @@ fn late_success(server: &Server, shop: &Merchant) -> (Value, Value) {
     (first, review)
 }
 
-/// Refunds so much of a collection whose number ends in 179: that, too, fails first and is done a second later.
+/// Refunds so much of a collection whose number ends in 179: that, too, fails first and is done a
+/// second later.
 pub(crate) fn refund_late(server: &Server, shop: &Merchant, collection: &Value, amount: &str) {
     let refund = shop.refund(collection, amount);
     assert_eq!(refund["gateway_message"], "UNSPECIFIED_FAILURE: the operator gave no reason");
@@ -29,7 +33,8 @@ pub(crate) fn refund_late(server: &Server, shop: &Merchant, collection: &Value, 
     resolve(server, &review, &["--to", "wallet", "--evidence", "the provider has sent it"]).ok();
 }
 
-/// A payout of 100.00 USD of which the provider says nothing for more than a day. Answers execution and review.
+/// A payout of 100.00 USD of which the provider says nothing for more than a day. Answers execution
+/// and review.
 fn overdue(kind: &str) -> (Server, Merchant, Value, Value) {
     // The provider finishes in a week, on whichever clock it counts.
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
@@ -44,7 +49,11 @@ fn overdue(kind: &str) -> (Server, Merchant, Value, Value) {
     (server, shop, first, review)
 }
 
-pub(crate) fn resolve(server: &Server, review: &Value, how: &[&str]) -> crate::support::process::Run {
+pub(crate) fn resolve(
+    server: &Server,
+    review: &Value,
+    how: &[&str],
+) -> crate::support::process::Run {
     let number = id(review).to_string();
     let mut arguments = vec!["review", "resolve", &number];
     arguments.extend(how);
@@ -75,7 +84,12 @@ fn a_success_after_a_failure_opens_a_review() {
 fn late_money_is_given_to_the_wallet() {
     let (server, shop) = open();
     let (failed, review) = late_success(&server, &shop);
-    resolve(&server, &review, &["--to", "wallet", "--evidence", "statement of the provider, line 7"]).ok();
+    resolve(
+        &server,
+        &review,
+        &["--to", "wallet", "--evidence", "statement of the provider, line 7"],
+    )
+    .ok();
     // The payer paid 103.00, of which 3.00 are fees, as if it had completed.
     shop.assert_balance("USD", "100.00", "0.00");
     let now = shop.status("collection", &shown(&failed, "reference_id"));
@@ -89,11 +103,22 @@ fn an_invoice_that_was_paid_late_is_paid_and_can_be_refunded() {
     let (failed, review) = late_success(&server, &shop);
     let intent = format!("/v1/payment-intents/retrieve/{}", shown(&failed, "payment_intent_id"));
     let invoice = shop.api.get(&intent).ok()["source_id"].as_i64().expect("an invoice");
-    shop.open_refund(&failed["payment_intent_id"], "1.00").state_fault("body.original_payment_intent_id");
-    resolve(&server, &review, &["--to", "wallet", "--evidence", "statement of the provider, line 7"]).ok();
+    shop.open_refund(&failed["payment_intent_id"], "1.00")
+        .state_fault("body.original_payment_intent_id");
+    resolve(
+        &server,
+        &review,
+        &["--to", "wallet", "--evidence", "statement of the provider, line 7"],
+    )
+    .ok();
     assert_eq!(shop.source_status("invoices", invoice), "PAID");
     let receipt = shop.api.get(&format!("/v1/invoices/receipt/{invoice}")).ok();
-    let figures = [("payer_amount", "103.00"), ("payee_amount", "100.00"), ("platform_fee", "1.00"), ("gateway_fee", "2.00")];
+    let figures = [
+        ("payer_amount", "103.00"),
+        ("payee_amount", "100.00"),
+        ("platform_fee", "1.00"),
+        ("gateway_fee", "2.00"),
+    ];
     assert_money(&receipt, &figures);
     assert_money(&receipt, &[("refundable_amount", "103.00")]);
     assert_eq!(receipt["gateway_confirmed_at"], receipt["paid_at"]);
@@ -104,10 +129,14 @@ fn an_invoice_that_was_paid_late_is_paid_and_can_be_refunded() {
     let told = shop.api.get(&intent).ok();
     assert_eq!(told["settled_by_review_at"], receipt["paid_at"]);
     let timeline = told["timeline"].as_array().expect("a timeline");
-    let settled = timeline.iter().find(|event| event["type"] == "execution.settled_by_review").expect("the settlement");
+    let settled = timeline
+        .iter()
+        .find(|event| event["type"] == "execution.settled_by_review")
+        .expect("the settlement");
     // Suspense, the wallet, and two fees.
     assert_eq!(settled["entries"].as_array().map(Vec::len), Some(4), "{settled}");
-    let payments = shop.api.get(&format!("/v1/events/list?subject_type=SOURCE&subject_id={invoice}")).rows();
+    let payments =
+        shop.api.get(&format!("/v1/events/list?subject_type=SOURCE&subject_id={invoice}")).rows();
     assert!(payments.iter().any(|event| event["type"] == "source.paid"), "{payments:?}");
     server.verify_ledger();
 }
@@ -115,7 +144,8 @@ fn an_invoice_that_was_paid_late_is_paid_and_can_be_refunded() {
 #[test]
 fn an_invoice_in_review_is_not_collected_for() {
     let (server, shop) = open();
-    let (invoice, account) = (shop.invoice("USD", "100.00"), shop.momo("COLLECTION", &ending("179")));
+    let (invoice, account) =
+        (shop.invoice("USD", "100.00"), shop.momo("COLLECTION", &ending("179")));
     let (session, declared) = (shop.checkout(invoice), shop.checkout(invoice));
     let failed = shop.collect(session, account, "USD", &key()).ok();
     assert_eq!(failed["status"], "FAILED");
@@ -124,29 +154,57 @@ fn an_invoice_in_review_is_not_collected_for() {
     let reference = key();
     for (reply, field) in [
         (shop.api.post("/v1/sessions/checkout", &body), "body.source_id"),
-        (shop.collect(declared, shop.momo("COLLECTION", GOOD), "USD", &reference), "body.session_id"),
+        (
+            shop.collect(declared, shop.momo("COLLECTION", GOOD), "USD", &reference),
+            "body.session_id",
+        ),
     ] {
         let fault = reply.state_fault(field);
         assert_eq!(fault.kind, "value_error.review");
-        assert!(fault.msg.contains("a review of an earlier payment of this invoice is open"), "{}", fault.msg);
+        assert!(
+            fault.msg.contains("a review of an earlier payment of this invoice is open"),
+            "{}",
+            fault.msg
+        );
     }
     assert_eq!(shop.session_status("checkout", declared), "ACTIVE");
-    let number = shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
-    let url = shown(&shop.api.get(&format!("/v1/links/pay?source_type=INVOICE&source_number={number}")).ok(), "url");
-    let path = url.strip_prefix(&format!("http://{}", server.api.address)).expect("our own address").to_owned();
+    let number =
+        shown(&shop.api.get(&format!("/v1/invoices/retrieve/{invoice}")).ok(), "invoice_number");
+    let url = shown(
+        &shop.api.get(&format!("/v1/links/pay?source_type=INVOICE&source_number={number}")).ok(),
+        "url",
+    );
+    let path = url
+        .strip_prefix(&format!("http://{}", server.api.address))
+        .expect("our own address")
+        .to_owned();
     let page = || server.api.get(&path).body.as_str().expect("a page").to_owned();
-    assert!(page().contains("A payment is being looked into") && page().contains("Do not pay again"), "{}", page());
-    resolve(&server, &review, &["--to", "payer", "--evidence", "returned by the provider, receipt 9"]).ok();
+    assert!(
+        page().contains("A payment is being looked into") && page().contains("Do not pay again"),
+        "{}",
+        page()
+    );
+    resolve(
+        &server,
+        &review,
+        &["--to", "payer", "--evidence", "returned by the provider, receipt 9"],
+    )
+    .ok();
     assert!(page().contains("To be paid"), "{}", page());
-    assert_eq!(shop.collect(declared, shop.momo("COLLECTION", GOOD), "USD", &reference).ok()["status"], "COMPLETED");
+    assert_eq!(
+        shop.collect(declared, shop.momo("COLLECTION", GOOD), "USD", &reference).ok()["status"],
+        "COMPLETED"
+    );
     server.verify_ledger();
 }
 
 #[test]
 fn an_invoice_is_paid_late_only_when_nothing_else_is_under_way() {
     let (server, shop) = open();
-    let (account, slow) = (shop.momo("COLLECTION", &ending("179")), shop.momo("COLLECTION", &ending("129")));
-    // The late word comes after a second: where it is heard before the second payment is begun, the same with another invoice.
+    let (account, slow) =
+        (shop.momo("COLLECTION", &ending("179")), shop.momo("COLLECTION", &ending("129")));
+    // The late word comes after a second: where it is heard before the second payment is begun, the
+    // same with another invoice.
     let (invoice, failed, second) = wait_for("a payment that is begun before the review", || {
         let invoice = shop.invoice("USD", "100.00");
         let sessions = [shop.checkout(invoice), shop.checkout(invoice)];
@@ -178,7 +236,12 @@ fn an_invoice_is_paid_late_only_when_nothing_else_is_under_way() {
 fn late_money_is_given_back_to_the_payer() {
     let (server, shop) = open();
     let (failed, review) = late_success(&server, &shop);
-    resolve(&server, &review, &["--to", "payer", "--evidence", "returned by the provider, receipt 9"]).ok();
+    resolve(
+        &server,
+        &review,
+        &["--to", "payer", "--evidence", "returned by the provider, receipt 9"],
+    )
+    .ok();
     shop.assert_balance("USD", "0.00", "0.00");
     assert_eq!(shop.status("collection", &shown(&failed, "reference_id"))["status"], "FAILED");
     is_closed(&server, &review);
@@ -188,7 +251,12 @@ fn late_money_is_given_back_to_the_payer() {
 fn a_merchant_reads_how_a_review_was_resolved_but_not_the_operators_evidence() {
     let (server, shop) = open();
     let (_failed, review) = late_success(&server, &shop);
-    resolve(&server, &review, &["--to", "payer", "--evidence", "ticket 7781: the analyst's own words"]).ok();
+    resolve(
+        &server,
+        &review,
+        &["--to", "payer", "--evidence", "ticket 7781: the analyst's own words"],
+    )
+    .ok();
     let events = shop.api.get("/v1/events/list?subject_type=REVIEW").rows();
     let told = events.iter().find(|event| event["type"] == "review.resolved").expect("the event");
     assert_eq!(told["note"], "to payer");
@@ -215,8 +283,14 @@ fn a_resolution_needs_evidence_and_a_choice() {
     resolve(&server, &review, &["--to", "wallet"]).refused();
     resolve(&server, &review, &["--evidence", "statement"]).refused();
     resolve(&server, &review, &["--to", "nobody", "--evidence", "statement"]).refused();
-    resolve(&server, &review, &["--to", "wallet", "--outcome", "completed", "--evidence", "statement"]).refused();
-    resolve(&server, &json!({"id": 987_654}), &["--to", "wallet", "--evidence", "statement"]).refused();
+    resolve(
+        &server,
+        &review,
+        &["--to", "wallet", "--outcome", "completed", "--evidence", "statement"],
+    )
+    .refused();
+    resolve(&server, &json!({"id": 987_654}), &["--to", "wallet", "--evidence", "statement"])
+        .refused();
     assert_eq!(find(&server, &shown(&review, "reference_id")), Some(review));
     shop.assert_balance("USD", "0.00", "0.00");
 }

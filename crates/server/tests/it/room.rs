@@ -1,12 +1,14 @@
 //! Room: wallets know what is on its way in, and strangers do not fill them.
 
 use crate::support::shop::{GOOD, ending, new_phone};
-use crate::support::{Database, Server, id, key, open, open_with, shown};
+use crate::support::{Database, Server, id, key, open, shown, spawn_with};
 
 #[test]
 fn a_wallet_shows_what_is_on_its_way_in() {
     let (server, shop) = open();
-    let wallet = |field: &str| shown(&shop.api.get(&format!("/v1/wallets/retrieve/{}", shop.wallet("USD"))).ok(), field);
+    let wallet = |field: &str| {
+        shown(&shop.api.get(&format!("/v1/wallets/retrieve/{}", shop.wallet("USD"))).ok(), field)
+    };
     assert_eq!(wallet("incoming"), "0.00");
     let waits = shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "100.00");
     assert_eq!((wallet("incoming"), wallet("available")), ("100.00".to_owned(), "0.00".to_owned()));
@@ -28,7 +30,7 @@ fn a_wallet_shows_what_is_on_its_way_in() {
 
 #[test]
 fn a_transfer_from_another_merchant_fills_a_wallet_only_so_far() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let phone = new_phone();
     let first = database.merchant("First Shop");
     let second = database.merchant_with("Second Shop", &["--verified", "--phone", &phone]);
@@ -38,11 +40,15 @@ fn a_transfer_from_another_merchant_fills_a_wallet_only_so_far() {
     let counterparty = shop.counterparty(shop.party_with_phone(&phone));
     let no_room = "the wallet to be credited has no room for so much";
     let session = id(&shop.open_transfer(counterparty, "USD", "100.01").ok());
-    shop.execute("transfer", session, &key()).fault("body.session_id").says(no_room, "value_error.amount");
+    shop.execute("transfer", session, &key())
+        .fault("body.session_id")
+        .says(no_room, "value_error.amount");
     // What its own payers send counts, too, be it still under way.
     let waits = other.take(other.momo("COLLECTION", &ending("129")), "USD", "60.00");
     let session = id(&shop.open_transfer(counterparty, "USD", "40.01").ok());
-    shop.execute("transfer", session, &key()).fault("body.session_id").says(no_room, "value_error.amount");
+    shop.execute("transfer", session, &key())
+        .fault("body.session_id")
+        .says(no_room, "value_error.amount");
     assert_eq!(shop.transfer(counterparty, "USD", "40.00")["status"], "COMPLETED");
     // And however far strangers have filled it, it collects.
     let paid = other.take(other.momo("COLLECTION", GOOD), "USD", "1000.00");
@@ -57,20 +63,24 @@ fn a_transfer_from_another_merchant_fills_a_wallet_only_so_far() {
     server.verify_ledger();
 }
 
-/// The largest amounts, again and again: more than 64 bits hold is on its way, and comes to the accounts.
+/// The largest amounts, again and again: more than 64 bits hold is on its way, and comes to the
+/// accounts.
 #[test]
 fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
-    let (mut server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_SANDBOX_DELAY_MS", "0")]);
     let account = shop.momo("COLLECTION", GOOD);
     let paid = shop.take(account, "USD", "10000000000000.00");
     assert_eq!(shop.settled("collection", &paid)["status"], "COMPLETED");
     assert_eq!(server.terminate(), Some(0));
     server.verify_ledger();
-    // As if it had been so for thousands of payments: both accounts of a transaction of its own are nearly full.
+    // As if it had been so for thousands of payments: both accounts of a transaction of its own are
+    // nearly full.
     let number = |query: &str| server.database.value(query).parse::<i64>().expect("a number");
     let [clearing, funding] = [
         number("SELECT id FROM accounts WHERE kind = 'CLEARING_PAWAPAY' AND currency = 'USD'"),
-        number("SELECT coalesce(max(id), 0) FROM accounts WHERE kind = 'FUNDING' AND currency = 'USD'"),
+        number(
+            "SELECT coalesce(max(id), 0) FROM accounts WHERE kind = 'FUNDING' AND currency = 'USD'",
+        ),
     ];
     assert_eq!(funding, 0, "nobody has funded it");
     let merchant = shop.credentials.merchant_id;
@@ -97,7 +107,12 @@ fn more_than_fits_into_an_account_is_neither_refused_by_it_nor_stuck() {
     server.verify_ledger();
     let shifted = format!("UPDATE accounts SET balance_rounds = -2 WHERE id = {clearing}");
     server.database.damage(&shifted);
-    assert!(server.kola(&["ledger", "verify"]).refused().contains("account balance differs from its entries"));
+    assert!(
+        server
+            .kola(&["ledger", "verify"])
+            .refused()
+            .contains("account balance differs from its entries")
+    );
 }
 
 #[test]
@@ -106,7 +121,9 @@ fn a_collection_that_its_wallet_has_no_room_for_is_not_begun() {
     let account = shop.momo("COLLECTION", GOOD);
     let session = shop.checkout(shop.invoice("USD", "100.00"));
     // Nobody has so much: two cents less than the room.
-    server.database.damage("UPDATE wallets SET available_minor = 4000000000000000000 - 9999 WHERE currency = 'USD'");
+    server.database.damage(
+        "UPDATE wallets SET available_minor = 4000000000000000000 - 9999 WHERE currency = 'USD'",
+    );
     let fault = shop.collect(session, account, "USD", &key()).fault("body.session_id");
     fault.says("the wallet to be credited has no room for so much", "value_error.amount");
     assert_eq!(shop.session_status("checkout", session), "ACTIVE");

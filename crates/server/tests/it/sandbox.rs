@@ -1,7 +1,9 @@
 //! The sandbox: what each number and card does, and its clock.
 
 use crate::support::shop::ending;
-use crate::support::{Merchant, assert_fields, assert_money, id, instant, json, key, open, open_two, shown, wait_for};
+use crate::support::{
+    Merchant, assert_fields, assert_money, id, instant, json, key, open, open_two, shown, wait_for,
+};
 use serde_json::Value;
 
 /// Takes 100.00 USD from this number and waits for the end.
@@ -27,7 +29,10 @@ fn payers_that_fail() {
         let first = shop.collect(shop.checkout(invoice), account, "USD", &key()).ok();
         let failed = shop.settled("collection", &first);
         assert_eq!(failed["status"], "FAILED", "{digits}");
-        assert!(failed["gateway_message"].as_str().is_some_and(|m| !m.is_empty()), "{digits}: {failed}");
+        assert!(
+            failed["gateway_message"].as_str().is_some_and(|m| !m.is_empty()),
+            "{digits}: {failed}"
+        );
         assert_eq!(shop.source_status("invoices", invoice), "ACTIVE", "{digits}");
     }
     shop.assert_balance("USD", "0.00", "0.00");
@@ -52,7 +57,10 @@ fn payees_that_fail_give_the_money_back() {
     for digits in ["089", "099", "119"] {
         let failed = sent(&shop, digits);
         assert_eq!(failed["status"], "FAILED", "{digits}");
-        assert!(failed["gateway_message"].as_str().is_some_and(|m| !m.is_empty()), "{digits}: {failed}");
+        assert!(
+            failed["gateway_message"].as_str().is_some_and(|m| !m.is_empty()),
+            "{digits}: {failed}"
+        );
         shop.assert_balance("USD", "1000.00", "0.00");
     }
     server.verify_ledger();
@@ -77,7 +85,9 @@ fn a_slow_payer_completes_after_a_quarter_of_an_hour() {
     let (server, shop) = open();
     let reference = key();
     let invoice = shop.invoice("USD", "100.00");
-    let first = shop.collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending("129")), "USD", &reference).ok();
+    let first = shop
+        .collect(shop.checkout(invoice), shop.momo("COLLECTION", &ending("129")), "USD", &reference)
+        .ok();
     assert_eq!(first["status"], "PROCESSING");
     shop.advance(14 * 60);
     assert_eq!(shop.status("collection", &reference)["status"], "PROCESSING");
@@ -112,10 +122,16 @@ fn a_time_out_is_no_failure() {
     server.fund(&shop, "USD", "1000.00");
     for digits in ["139", "149"] {
         let first = shop.take(shop.momo("COLLECTION", &ending(digits)), "USD", "100.00");
-        assert!(matches!(first["status"].as_str(), Some("PENDING" | "PROCESSING")), "{digits}: {first}");
+        assert!(
+            matches!(first["status"].as_str(), Some("PENDING" | "PROCESSING")),
+            "{digits}: {first}"
+        );
         assert_eq!(shop.settled("collection", &first)["status"], "COMPLETED", "{digits}");
         let first = shop.send(shop.momo("PAYOUT", &ending(digits)), "USD", "100.00");
-        assert!(matches!(first["status"].as_str(), Some("PENDING" | "PROCESSING")), "{digits}: {first}");
+        assert!(
+            matches!(first["status"].as_str(), Some("PENDING" | "PROCESSING")),
+            "{digits}: {first}"
+        );
         assert_eq!(shop.settled("payout", &first)["status"], "COMPLETED", "{digits}");
     }
     shop.assert_balance("USD", "997.00", "0.00");
@@ -137,7 +153,8 @@ fn a_callback_twice_or_early_counts_once() {
 #[test]
 fn refunds_follow_the_numbers_too() {
     for digits in ["129", "139", "149", "159", "169", "001"] {
-        // A server for each: the sessions of the shop expire within the hour, and the clock is advanced by half of it.
+        // A server for each: the sessions of the shop expire within the hour, and the clock is
+        // advanced by half of it.
         let (server, shop) = open();
         server.fund(&shop, "USD", "1000.00");
         let paid = shop.take(shop.momo("COLLECTION", &ending(digits)), "USD", "10.00");
@@ -146,7 +163,8 @@ fn refunds_follow_the_numbers_too() {
         let back = shop.refund(&paid, "10.00");
         shop.advance(15 * 60);
         assert_eq!(shop.settled("refund", &back)["status"], "COMPLETED", "{digits}");
-        // The payer bore the fees: giving back the ten that the payee got leaves the wallet as it was.
+        // The payer bore the fees: giving back the ten that the payee got leaves the wallet as it
+        // was.
         shop.assert_balance("USD", "1000.00", "0.00");
         server.verify_ledger();
     }
@@ -235,7 +253,9 @@ fn the_clock_goes_forward_only_and_not_too_far() {
     let (_server, shop) = open();
     for seconds in ["0", "-1", "31622401", "1e30", "\"soon\"", "null"] {
         let body = format!("{{\"seconds\": {seconds}}}");
-        shop.api.post_bytes("/v1/sandbox/clock/advance", "application/json", body.as_bytes()).faults_are_at(&["body.seconds"]);
+        shop.api
+            .post_bytes("/v1/sandbox/clock/advance", "application/json", body.as_bytes())
+            .faults_are_at(&["body.seconds"]);
     }
     shop.api.post("/v1/sandbox/clock/advance", &json!({})).fault("body.seconds").is_missing();
     for seconds in [1, 31_622_400] {

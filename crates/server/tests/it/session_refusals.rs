@@ -31,7 +31,9 @@ fn a_checkout_needs_a_known_source() {
 fn an_invoice_is_no_order() {
     let (_server, shop) = open();
     let invoice = shop.invoice("USD", "1.00");
-    let reply = shop.api.post("/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "ORDER"}));
+    let reply = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "ORDER"}));
     reply.state_fault("body.source_id");
 }
 
@@ -63,9 +65,14 @@ fn a_checkout_of_a_source_in_payment_or_paid_is_refused() {
 #[test]
 fn a_checkout_of_a_subscription_is_no_choice() {
     let (_server, shop) = open();
-    let reply = shop.api.post("/v1/sessions/checkout", &json!({"source_id": 1, "source_type": "SUBSCRIPTION"}));
+    let reply = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": 1, "source_type": "SUBSCRIPTION"}));
     let fault = reply.fault("body.source_type");
-    fault.says("value is not a valid enumeration member; permitted: 'INVOICE', 'ORDER'", "type_error.enum");
+    fault.says(
+        "value is not a valid enumeration member; permitted: 'INVOICE', 'ORDER'",
+        "type_error.enum",
+    );
 }
 
 #[test]
@@ -73,7 +80,13 @@ fn the_documents_payout_names_its_missing_fields() {
     let (_server, shop) = open();
     for body in [json!({}), json!({"payout_account_id": null})] {
         let reply = shop.api.post("/v1/sessions/payout", &body);
-        let fields = ["body.wallet_id", "body.payment_account_id", "body.amount", "body.currency", "body.expires_at"];
+        let fields = [
+            "body.wallet_id",
+            "body.payment_account_id",
+            "body.amount",
+            "body.currency",
+            "body.expires_at",
+        ];
         reply.faults_are_at(&fields);
         reply.faults().iter().for_each(crate::support::http::Fault::is_missing);
     }
@@ -94,7 +107,10 @@ fn a_payout_needs_a_known_wallet_and_account() {
     let account = shop.momo("PAYOUT", GOOD);
     payout(&shop, UNKNOWN, account, "USD").state_fault("body.wallet_id");
     payout(&shop, shop.wallet("USD"), UNKNOWN, "USD").state_fault("body.payment_account_id");
-    let reply = shop.api.post("/v1/sessions/payout", &json!({"payout_account_id": UNKNOWN, "amount": 1, "currency": "USD"}));
+    let reply = shop.api.post(
+        "/v1/sessions/payout",
+        &json!({"payout_account_id": UNKNOWN, "amount": 1, "currency": "USD"}),
+    );
     reply.state_fault("body.payout_account_id");
 }
 
@@ -128,7 +144,8 @@ fn a_payout_needs_an_account_made_for_payouts() {
 #[test]
 fn a_payout_needs_a_currency_that_the_method_takes() {
     let (_server, shop) = open();
-    payout(&shop, shop.wallet("RWF"), shop.momo("PAYOUT", GOOD), "RWF").state_fault("body.currency");
+    payout(&shop, shop.wallet("RWF"), shop.momo("PAYOUT", GOOD), "RWF")
+        .state_fault("body.currency");
     let rwandan = shop.account(shop.party(), "PAYOUT", "MTN_MOMO_RWA", Some("250780000001"));
     payout(&shop, shop.wallet("LRD"), rwandan, "LRD").state_fault("body.currency");
 }
@@ -158,7 +175,13 @@ fn a_partys_wallet_pays_only_that_partys_account() {
 #[test]
 fn a_transfer_needs_its_fields() {
     let (_server, shop) = open();
-    let fields = ["body.from_wallet_id", "body.to_counterparty_id", "body.amount", "body.currency", "body.expires_at"];
+    let fields = [
+        "body.from_wallet_id",
+        "body.to_counterparty_id",
+        "body.amount",
+        "body.currency",
+        "body.expires_at",
+    ];
     shop.api.post("/v1/sessions/transfer", &json!({})).faults_are_at(&fields);
 }
 
@@ -172,7 +195,10 @@ fn a_transfer_needs_a_known_wallet_and_counterparty() {
 #[test]
 fn a_transfer_needs_a_counterparty_with_a_party() {
     let (_server, shop) = open();
-    let nobody = id(&shop.api.post("/v1/counterparties/create", &json!({"relationship_type": "CONTACT"})).ok());
+    let nobody = id(&shop
+        .api
+        .post("/v1/counterparties/create", &json!({"relationship_type": "CONTACT"}))
+        .ok());
     transfer(&shop, shop.wallet("USD"), nobody, "USD").state_fault("body.to_counterparty_id");
 }
 
@@ -195,11 +221,14 @@ fn a_refund_needs_a_completed_collection() {
     server.fund(&shop, "USD", "100.00");
     let failed = shop.take(shop.momo("COLLECTION", &ending("049")), "USD", "5.00");
     assert_eq!(failed["status"], "FAILED");
-    shop.open_refund(&failed["payment_intent_id"], "1.00").state_fault("body.original_payment_intent_id");
+    shop.open_refund(&failed["payment_intent_id"], "1.00")
+        .state_fault("body.original_payment_intent_id");
     let payout = shop.send(shop.momo("PAYOUT", GOOD), "USD", "5.00");
-    shop.open_refund(&payout["payment_intent_id"], "1.00").state_fault("body.original_payment_intent_id");
+    shop.open_refund(&payout["payment_intent_id"], "1.00")
+        .state_fault("body.original_payment_intent_id");
     let transfer = shop.transfer(shop.customer(), "USD", "5.00");
-    shop.open_refund(&transfer["payment_intent_id"], "1.00").state_fault("body.original_payment_intent_id");
+    shop.open_refund(&transfer["payment_intent_id"], "1.00")
+        .state_fault("body.original_payment_intent_id");
 }
 
 #[test]
@@ -207,7 +236,8 @@ fn a_refund_of_a_payment_in_flight_is_refused() {
     let (_server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let pending = shop.take(shop.momo("COLLECTION", GOOD), "USD", "5.00");
     assert_eq!(pending["status"], "PROCESSING");
-    shop.open_refund(&pending["payment_intent_id"], "1.00").state_fault("body.original_payment_intent_id");
+    shop.open_refund(&pending["payment_intent_id"], "1.00")
+        .state_fault("body.original_payment_intent_id");
 }
 
 #[test]

@@ -1,16 +1,24 @@
 //! The four kinds of session: what they answer, and the life they have before they are executed.
 
 use crate::support::shop::GOOD;
-use crate::support::{after, assert_fields, assert_money, id, instant, json, key, number, open, soon};
+use crate::support::{
+    after, assert_fields, assert_money, id, instant, json, key, number, open, soon,
+};
 
 #[test]
 fn a_checkout_session_answers_the_documents_table() {
     let (_server, shop) = open();
     let invoice = shop.invoice("USD", "100.00");
-    let session = shop.api.post("/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "INVOICE"})).ok();
+    let session = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "INVOICE"}))
+        .ok();
     assert!(session["id"].is_i64());
     assert_eq!(session["source_id"], json!(invoice));
-    assert_fields(&session, &[("source_type", "INVOICE"), ("status", "ACTIVE"), ("payment_account_id", "null")]);
+    assert_fields(
+        &session,
+        &[("source_type", "INVOICE"), ("status", "ACTIVE"), ("payment_account_id", "null")],
+    );
     assert!(session.as_object().expect("an object").contains_key("payment_account_id"));
     assert_eq!(instant(&session["created_at"]), instant(&session["updated_at"]));
 }
@@ -19,7 +27,10 @@ fn a_checkout_session_answers_the_documents_table() {
 fn a_checkout_session_lives_half_an_hour() {
     let (_server, shop) = open();
     let invoice = shop.invoice("USD", "100.00");
-    let session = shop.api.post("/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "INVOICE"})).ok();
+    let session = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": invoice, "source_type": "INVOICE"}))
+        .ok();
     let life = instant(&session["expires_at"]).duration_since(instant(&session["created_at"]));
     assert_eq!(life.as_secs(), 30 * 60);
 }
@@ -39,7 +50,10 @@ fn a_checkout_session_shows_its_account_once_executed() {
 fn an_order_can_be_checked_out() {
     let (_server, shop) = open();
     let order = shop.source("orders", "USD", "PAYER", "12.50");
-    let session = shop.api.post("/v1/sessions/checkout", &json!({"source_id": order, "source_type": "ORDER"})).ok();
+    let session = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": order, "source_type": "ORDER"}))
+        .ok();
     assert_eq!(session["source_id"], json!(order));
     assert_fields(&session, &[("source_type", "ORDER"), ("status", "ACTIVE")]);
 }
@@ -135,7 +149,10 @@ fn a_session_is_retrieved_as_it_was_created() {
         (
             "checkout",
             shop.api
-                .post("/v1/sessions/checkout", &json!({"source_id": shop.invoice("USD", "1.00"), "source_type": "INVOICE"}))
+                .post(
+                    "/v1/sessions/checkout",
+                    &json!({"source_id": shop.invoice("USD", "1.00"), "source_type": "INVOICE"}),
+                )
                 .ok(),
         ),
         ("payout", shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "1.00").ok()),
@@ -143,8 +160,14 @@ fn a_session_is_retrieved_as_it_was_created() {
         ("refund", shop.open_refund(&paid["payment_intent_id"], "1.00").ok()),
     ];
     for (kind, session) in created {
-        assert_eq!(shop.api.get(&format!("/v1/sessions/{kind}/retrieve/{}", id(&session))).ok(), session);
-        assert_eq!(shop.api.get(&format!("/v1/sessions/{kind}/list")).rows().first(), Some(&session));
+        assert_eq!(
+            shop.api.get(&format!("/v1/sessions/{kind}/retrieve/{}", id(&session))).ok(),
+            session
+        );
+        assert_eq!(
+            shop.api.get(&format!("/v1/sessions/{kind}/list")).rows().first(),
+            Some(&session)
+        );
     }
 }
 
@@ -153,7 +176,8 @@ fn a_canceled_session_is_final() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "100.00");
     let session = id(&shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "10.00").ok());
-    let canceled = shop.api.call("POST", &format!("/v1/sessions/payout/cancel/{session}"), None).ok();
+    let canceled =
+        shop.api.call("POST", &format!("/v1/sessions/payout/cancel/{session}"), None).ok();
     assert_eq!(canceled["status"], "CANCELED");
     assert_eq!(canceled["id"], json!(session));
     shop.execute("payout", session, &key()).state_fault("body.session_id");
@@ -206,7 +230,9 @@ fn an_explicit_null_means_absent() {
     shop.api.post("/v1/sessions/payout", &body).ok();
     let body = json!({"payout_account_id": account, "wallet_id": null, "expires_at": null, "amount": 1, "currency": "USD"});
     shop.api.post("/v1/sessions/payout", &body).ok();
-    let reply = shop.api.post("/v1/sessions/checkout", &json!({"source_id": null, "source_type": "INVOICE"}));
+    let reply = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": null, "source_type": "INVOICE"}));
     reply.fault("body.source_id").is_missing();
 }
 

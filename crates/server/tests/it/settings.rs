@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::support::shop::{GOOD, ending, new_phone};
-use crate::support::{Database, Merchant, after, id, instant, json, key, open_with, shown, wait_for};
+use crate::support::{
+    Database, Merchant, after, id, instant, json, key, open_with, shown, wait_for,
+};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -22,15 +24,18 @@ fn payout_until(shop: &Merchant, account: i64, expires: &str) -> crate::support:
 
 #[test]
 fn sessions_live_as_long_as_is_set() {
-    let (_server, shop) = open_with(&[("KOLA_CHECKOUT_MINUTES", "1"), ("KOLA_PAYOUT_MINUTES", "2")]);
-    let body = json!({"payout_account_id": shop.momo("PAYOUT", GOOD), "amount": 10, "currency": "USD"});
+    let (_server, shop) =
+        open_with(&[("KOLA_CHECKOUT_MINUTES", "1"), ("KOLA_PAYOUT_MINUTES", "2")]);
+    let body =
+        json!({"payout_account_id": shop.momo("PAYOUT", GOOD), "amount": 10, "currency": "USD"});
     let payout = shop.api.post("/v1/sessions/payout", &body).ok();
     assert_eq!(seconds(&payout, "created_at", "expires_at"), 120);
     let body = json!({"source_id": shop.invoice("USD", "5.00"), "source_type": "INVOICE"});
     let checkout = shop.api.post("/v1/sessions/checkout", &body).ok();
     assert_eq!(seconds(&checkout, "created_at", "expires_at"), 60);
     shop.advance(60);
-    shop.collect(id(&checkout), shop.momo("COLLECTION", GOOD), "USD", &key()).state_fault("body.session_id");
+    shop.collect(id(&checkout), shop.momo("COLLECTION", GOOD), "USD", &key())
+        .state_fault("body.session_id");
 }
 
 #[test]
@@ -39,21 +44,30 @@ fn an_expiry_is_as_far_ahead_as_is_set() {
     let account = shop.momo("PAYOUT", GOOD);
     payout_until(&shop, account, &after(7 * DAY - 60)).ok();
     let far = "expires_at is more than 7 days ahead";
-    payout_until(&shop, account, &after(7 * DAY + 60)).fault("body.expires_at").says(far, "value_error.expires_at");
+    payout_until(&shop, account, &after(7 * DAY + 60))
+        .fault("body.expires_at")
+        .says(far, "value_error.expires_at");
     let page = json!({"mode": "HOSTED", "source_kind": "ORDER", "party_phone": new_phone(), "currency": "USD",
         "items": [{"name": "Rice", "currency": "USD", "amount": 12}], "expires_at": after(7 * DAY + 60)});
-    shop.api.post("/v1/checkouts/create", &page).fault("body.expires_at").says(far, "value_error.expires_at");
+    shop.api
+        .post("/v1/checkouts/create", &page)
+        .fault("body.expires_at")
+        .says(far, "value_error.expires_at");
 }
 
 #[test]
 fn an_execution_call_waits_as_long_as_is_set() {
     // This provider answers 50 ms after it has called back.
-    let slow = |shop: &Merchant| shop.take(shop.momo("COLLECTION", &ending("169")), "USD", "100.00");
+    let slow =
+        |shop: &Merchant| shop.take(shop.momo("COLLECTION", &ending("169")), "USD", "100.00");
     let (_patient, shop) = open_with(&[]);
     assert_eq!(slow(&shop)["status"], "COMPLETED");
     let (server, shop) = open_with(&[("KOLA_ANSWER_WITHIN_MS", "5")]);
     // A machine that sleeps through both sees the answer.
-    let first = (0..20).map(|_| slow(&shop)).find(|first| first["status"] == "PENDING").expect("a call that did not wait");
+    let first = (0..20)
+        .map(|_| slow(&shop))
+        .find(|first| first["status"] == "PENDING")
+        .expect("a call that did not wait");
     assert_eq!(shop.settled("collection", &first)["status"], "COMPLETED");
     server.verify_ledger();
 }
@@ -61,23 +75,32 @@ fn an_execution_call_waits_as_long_as_is_set() {
 #[test]
 fn a_payer_has_as_long_to_confirm_as_is_set() {
     let (server, shop) = open_with(&[("KOLA_ACTION_MINUTES", "5")]);
-    let account = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
+    let account = shop.account(
+        shop.party(),
+        "COLLECTION",
+        "CREDIT_CARD",
+        Some("pm_card_authenticationRequired"),
+    );
     let reference = shown(&shop.take(account, "USD", "10.00"), "reference_id");
     shop.advance(4 * 60);
     assert_eq!(shop.status("collection", &reference)["requires_action"], json!(true));
     shop.advance(60);
-    wait_for("the end of the payment", || (shop.status("collection", &reference)["status"] == "FAILED").then_some(()));
+    wait_for("the end of the payment", || {
+        (shop.status("collection", &reference)["status"] == "FAILED").then_some(())
+    });
     server.verify_ledger();
 }
 
 #[test]
 fn a_payment_without_a_final_word_is_reviewed_after_as_long_as_is_set() {
     // The provider finishes in a week, on whichever clock it counts.
-    let (server, shop) = open_with(&[("KOLA_REVIEW_AFTER_HOURS", "2"), ("KOLA_SANDBOX_DELAY_MS", "604800000")]);
+    let (server, shop) =
+        open_with(&[("KOLA_REVIEW_AFTER_HOURS", "2"), ("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     server.fund(&shop, "USD", "1000.00");
     let first = shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00");
     let reviews = || server.kola(&["review", "list", "--json"]).ok();
-    let intent = shop.api.get(&format!("/v1/payment-intents/retrieve/{}", first["payment_intent_id"])).ok();
+    let intent =
+        shop.api.get(&format!("/v1/payment-intents/retrieve/{}", first["payment_intent_id"])).ok();
     assert_eq!(seconds(&intent, "created_at", "deadline_at"), 2 * HOUR);
     shop.advance(HOUR);
     assert_eq!(reviews().trim(), "[]");

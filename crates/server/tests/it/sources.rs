@@ -1,7 +1,11 @@
-//! Invoices and orders: their life, items, numbers and receipts. What holds for one kind holds for the other.
+//! Invoices and orders: their life, items, numbers and receipts. What holds for one kind holds for
+//! the other.
 
 use crate::support::shop::{GOOD, source_for};
-use crate::support::{Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with, shown};
+use crate::support::{
+    Merchant, Reply, assert_fields, assert_money, id, instant, json, key, number, open, open_with,
+    shown,
+};
 use serde_json::Value;
 
 const KINDS: [&str; 2] = ["invoices", "orders"];
@@ -34,11 +38,20 @@ fn names_the_state(reply: &Reply, state: &str) {
 #[track_caller]
 fn cannot_be_edited(shop: &Merchant, kind: &str, source: i64, item: i64, state: &str) {
     let before = shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok();
-    names_the_state(&put(shop, &format!("/v1/{kind}/update/{source}"), &json!({"note": "Beans"})), state);
+    names_the_state(
+        &put(shop, &format!("/v1/{kind}/update/{source}"), &json!({"note": "Beans"})),
+        state,
+    );
     let more = json!({"name": "Beans", "currency": "USD", "qty": 1, "amount": 1});
     names_the_state(&shop.api.post(&format!("/v1/{kind}/{source}/items/add"), &more), state);
-    names_the_state(&put(shop, &format!("/v1/{kind}/{source}/items/{item}/update"), &json!({"qty": 9})), state);
-    names_the_state(&shop.api.call("DELETE", &format!("/v1/{kind}/{source}/items/{item}/remove"), None), state);
+    names_the_state(
+        &put(shop, &format!("/v1/{kind}/{source}/items/{item}/update"), &json!({"qty": 9})),
+        state,
+    );
+    names_the_state(
+        &shop.api.call("DELETE", &format!("/v1/{kind}/{source}/items/{item}/remove"), None),
+        state,
+    );
     names_the_state(&publish(shop, kind, source), state);
     assert_eq!(shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok(), before);
 }
@@ -81,10 +94,20 @@ fn the_total_is_the_sum_of_its_items() {
         let second = shop.add_item(kind, source, "USD", 1, "0.03");
         let whole = shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok();
         assert_money(&whole, &[("total_amount", "60.00")]);
-        let items = whole[format!("{}_items", kind.trim_end_matches('s'))].as_array().expect("items").clone();
+        let items = whole[format!("{}_items", kind.trim_end_matches('s'))]
+            .as_array()
+            .expect("items")
+            .clone();
         assert_eq!(items, [first.clone(), second.clone()]);
-        put(&shop, &format!("/v1/{kind}/{source}/items/{}/update", id(&first)), &json!({"qty": 2, "amount": 20})).ok();
-        shop.api.call("DELETE", &format!("/v1/{kind}/{source}/items/{}/remove", id(&second)), None).ok();
+        put(
+            &shop,
+            &format!("/v1/{kind}/{source}/items/{}/update", id(&first)),
+            &json!({"qty": 2, "amount": 20}),
+        )
+        .ok();
+        shop.api
+            .call("DELETE", &format!("/v1/{kind}/{source}/items/{}/remove", id(&second)), None)
+            .ok();
         let whole = shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok();
         assert_money(&whole, &[("total_amount", "40.00")]);
     }
@@ -95,7 +118,12 @@ fn an_idle_source_can_be_edited() {
     let (_server, shop) = open();
     for kind in KINDS {
         let source = shop.draft(kind, "USD", "PAYER");
-        let edited = put(&shop, &format!("/v1/{kind}/update/{source}"), &json!({"note": "Beans", "fee_bearer": "PAYEE"})).ok();
+        let edited = put(
+            &shop,
+            &format!("/v1/{kind}/update/{source}"),
+            &json!({"note": "Beans", "fee_bearer": "PAYEE"}),
+        )
+        .ok();
         assert_fields(&edited, &[("note", "Beans"), ("fee_bearer", "PAYEE"), ("status", "IDLE")]);
     }
 }
@@ -209,14 +237,20 @@ fn an_item_has_the_sources_currency_and_at_least_one_piece() {
         let path = format!("/v1/{kind}/{source}/items/add");
         let add = |body: Value| shop.api.post(&path, &body);
         add(json!({})).faults_are_at(&["body.name", "body.currency", "body.qty", "body.amount"]);
-        add(json!({"name": "Rice", "currency": "LRD", "qty": 1, "amount": 1})).state_fault("body.currency");
-        let none = add(json!({"name": "Rice", "currency": "USD", "qty": 0, "amount": 1})).fault("body.qty");
+        add(json!({"name": "Rice", "currency": "LRD", "qty": 1, "amount": 1}))
+            .state_fault("body.currency");
+        let none = add(json!({"name": "Rice", "currency": "USD", "qty": 0, "amount": 1}))
+            .fault("body.qty");
         none.says("ensure this value is greater than or equal to 1", "value_error.number.not_ge");
         add(json!({"name": "Rice", "currency": "USD", "qty": -1, "amount": 1})).fault("body.qty");
         add(json!({"name": "Rice", "currency": "USD", "qty": 1, "amount": 0})).fault("body.amount");
-        add(json!({"name": "Rice", "currency": "USD", "qty": 1, "amount": number("1.005")})).fault("body.amount");
+        add(json!({"name": "Rice", "currency": "USD", "qty": 1, "amount": number("1.005")}))
+            .fault("body.amount");
         add(json!({"name": " ", "currency": "USD", "qty": 1, "amount": 1})).fault("body.name");
-        assert_money(&shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok(), &[("total_amount", "0.00")]);
+        assert_money(
+            &shop.api.get(&format!("/v1/{kind}/retrieve/{source}")).ok(),
+            &[("total_amount", "0.00")],
+        );
     }
 }
 
@@ -242,25 +276,37 @@ fn a_total_that_overflows_is_refused() {
     let source = shop.draft("invoices", "USD", "PAYER");
     let body = json!({"name": "Rice", "currency": "USD", "qty": 2_000_000_000, "amount": number("9999999999999.99")});
     shop.api.post(&format!("/v1/invoices/{source}/items/add"), &body).refused(422);
-    assert_money(&shop.api.get(&format!("/v1/invoices/retrieve/{source}")).ok(), &[("total_amount", "0.00")]);
+    assert_money(
+        &shop.api.get(&format!("/v1/invoices/retrieve/{source}")).ok(),
+        &[("total_amount", "0.00")],
+    );
 }
 
 #[test]
 fn a_source_names_all_its_faults() {
     let (_server, shop) = open();
-    let fields = ["body.counterparty_id", "body.currency", "body.note", "body.fee_bearer", "body.as_payment_link"];
+    let fields = [
+        "body.counterparty_id",
+        "body.currency",
+        "body.note",
+        "body.fee_bearer",
+        "body.as_payment_link",
+    ];
     for kind in KINDS {
         // Guides leave the note out: nothing is written then.
         let needed = fields.into_iter().filter(|field| *field != "body.note").collect::<Vec<_>>();
         shop.api.post(&format!("/v1/{kind}/create"), &json!({})).faults_are_at(&needed);
-        let body =
-            json!({"counterparty_id": "x", "currency": "ZZZ", "note": "", "fee_bearer": "BANK", "as_payment_link": "perhaps"});
+        let body = json!({"counterparty_id": "x", "currency": "ZZZ", "note": "", "fee_bearer": "BANK", "as_payment_link": "perhaps"});
         let reply = shop.api.post(&format!("/v1/{kind}/create"), &body);
         reply.faults_are_at(&fields);
-        reply.fault("body.counterparty_id").says("value is not a valid integer", "type_error.integer");
+        reply
+            .fault("body.counterparty_id")
+            .says("value is not a valid integer", "type_error.integer");
         let permitted = "value is not a valid enumeration member; permitted: 'PAYER', 'PAYEE'";
         reply.fault("body.fee_bearer").says(permitted, "type_error.enum");
-        reply.fault("body.as_payment_link").says("value could not be parsed to a boolean", "type_error.bool");
+        reply
+            .fault("body.as_payment_link")
+            .says("value could not be parsed to a boolean", "type_error.bool");
     }
 }
 
@@ -284,7 +330,10 @@ fn a_note_has_at_most_2000_characters() {
         assert_eq!(shop.api.post(&format!("/v1/{kind}/create"), &body).ok()["note"], body["note"]);
         body["note"] = json!("é".repeat(2001));
         let fault = shop.api.post(&format!("/v1/{kind}/create"), &body).fault("body.note");
-        fault.says("ensure this value has at most 2000 characters", "value_error.any_str.max_length");
+        fault.says(
+            "ensure this value has at most 2000 characters",
+            "value_error.any_str.max_length",
+        );
     }
 }
 
@@ -292,10 +341,18 @@ fn a_note_has_at_most_2000_characters() {
 fn an_invoice_may_have_a_due_date() {
     let (_server, shop) = open();
     let mut body = source_for(shop.customer());
-    for due in ["2030-02-03", "2030-02-03T23:59:00Z", "2030-02-03T00:00:00+02:00", "2030-02-03T23:30:00-05:00"] {
+    for due in [
+        "2030-02-03",
+        "2030-02-03T23:59:00Z",
+        "2030-02-03T00:00:00+02:00",
+        "2030-02-03T23:30:00-05:00",
+    ] {
         body["due_date"] = json!(due);
         let invoice = shop.api.post("/v1/invoices/create", &body).ok();
-        assert_eq!(invoice["due_date"], "2030-02-03T00:00:00.000000Z", "the day that is written: {due}");
+        assert_eq!(
+            invoice["due_date"], "2030-02-03T00:00:00.000000Z",
+            "the day that is written: {due}"
+        );
     }
     body["due_date"] = json!("next week");
     let fault = shop.api.post("/v1/invoices/create", &body).fault("body.due_date");

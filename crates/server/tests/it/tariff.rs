@@ -1,17 +1,22 @@
-//! What payments cost is never less than the book says: not by rounding, not because a row is missing, not by a clock.
+//! What payments cost is never less than the tariff says: not by rounding, not because a row is
+//! missing, not by a clock.
 
 use crate::operator::unread;
 use crate::support::shop::GOOD;
-use crate::support::{Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown};
+use crate::support::{
+    Database, Merchant, Reply, Server, assert_fields, assert_money, id, json, key, open, shown,
+};
 
 /// What all wallets of a currency have together.
 fn in_wallets(server: &Server, currency: &str) -> i64 {
-    let sum = format!("SELECT CAST(sum(available_minor + held_minor) AS BIGINT) FROM wallets WHERE currency = '{currency}'");
+    let sum = format!(
+        "SELECT CAST(sum(available_minor + held_minor) AS BIGINT) FROM wallets WHERE currency = '{currency}'"
+    );
     server.database.value(&sum).parse().expect("an amount")
 }
 
-/// Orders of some cents' worth, each paid in the other currency, between a merchant and its own party: half rounding made of
-/// 21 RWF a cent, and of a cent 14 RWF.
+/// Orders of some cents' worth, each paid in the other currency, between a merchant and its own
+/// party: half rounding made of 21 RWF a cent, and of a cent 14 RWF.
 #[test]
 fn a_circle_of_small_orders_gains_nothing() {
     let (server, shop) = open();
@@ -20,7 +25,17 @@ fn a_circle_of_small_orders_gains_nothing() {
     let (party, _) = shop.party_with_money("USD", "5.00");
     shop.transfer(shop.counterparty(party), "RWF", "5000");
     // As if nobody took a fee of a wallet.
-    let free = ["fees", "set", "platform", "--operation", "COLLECTION", "--exchange-percentage", "0", "--percentage", "0"];
+    let free = [
+        "fees",
+        "set",
+        "platform",
+        "--operation",
+        "COLLECTION",
+        "--exchange-percentage",
+        "0",
+        "--percentage",
+        "0",
+    ];
     for (fees, [dollars, francs]) in [("with fees", ["0.02", "44"]), ("without", ["0.02", "15"])] {
         if fees == "without" {
             server.kola(&free).ok();
@@ -30,7 +45,9 @@ fn a_circle_of_small_orders_gains_nothing() {
         let worth = || 10 * in_wallets(&server, "RWF") + 144 * in_wallets(&server, "USD");
         let before = worth();
         for _ in 0..3 {
-            for (currency, amount, payer, pays) in [("RWF", "21", "USD", dollars), ("USD", "0.01", "RWF", francs)] {
+            for (currency, amount, payer, pays) in
+                [("RWF", "21", "USD", dollars), ("USD", "0.01", "RWF", francs)]
+            {
                 let session = shop.checkout(shop.invoice(currency, amount));
                 let paid = shop.collect(session, account, payer, &key()).ok();
                 assert_eq!(paid["status"], "COMPLETED", "{paid}");
@@ -46,7 +63,14 @@ fn a_circle_of_small_orders_gains_nothing() {
 fn positions_are_told_and_may_have_a_limit() {
     let (server, shop) = open();
     assert!(!server.kola(&["ledger", "verify"]).ok().contains("position"));
-    let paid = shop.collect(shop.checkout(shop.invoice("USD", "100.00")), shop.momo("COLLECTION", GOOD), "LRD", &key()).ok();
+    let paid = shop
+        .collect(
+            shop.checkout(shop.invoice("USD", "100.00")),
+            shop.momo("COLLECTION", GOOD),
+            "LRD",
+            &key(),
+        )
+        .ok();
     assert_eq!(paid["status"], "COMPLETED");
     let verify = |limits: &[&str]| {
         let limits = limits.iter().flat_map(|limit| ["--position-limit", limit]);
@@ -55,14 +79,25 @@ fn positions_are_told_and_may_have_a_limit() {
     assert!(verify(&[]).ok().contains("exchange positions: 19968.00 LRD, -104.00 USD"));
     verify(&["USD=104.00", "LRD=19968", "RWF=0"]).ok();
     let run = verify(&["USD=103.99,LRD=20000"]);
-    assert_eq!((run.code, run.out.contains(" 0 violations")), (Some(3), true), "{} {}", run.out, run.err);
-    assert_eq!(run.err, "kola: the exchange position is -104.00 USD, beyond its limit of 103.99 USD\n");
+    assert_eq!(
+        (run.code, run.out.contains(" 0 violations")),
+        (Some(3), true),
+        "{} {}",
+        run.out,
+        run.err
+    );
+    assert_eq!(
+        run.err,
+        "kola: the exchange position is -104.00 USD, beyond its limit of 103.99 USD\n"
+    );
     assert_eq!(verify(&["LRD=0"]).code, Some(3));
     let nobody_reads = unread(&server.database, &["ledger", "verify", "--position-limit", "LRD=0"]);
     assert_eq!(nobody_reads.status.code(), Some(3), "{nobody_reads:?}");
     assert_eq!(verify(&["USD"]).code, Some(2));
     // What is broken is worse.
-    server.database.damage("UPDATE wallets SET available_minor = available_minor + 1 WHERE available_minor > 0");
+    server.database.damage(
+        "UPDATE wallets SET available_minor = available_minor + 1 WHERE available_minor > 0",
+    );
     assert_eq!(verify(&["USD=1"]).code, Some(1));
 }
 
@@ -73,8 +108,17 @@ fn a_market_that_is_opened_tells_the_fee_that_was_set_with_it() {
     let told = |more: &[&str]| server.kola(&[&market, more].concat()).ok();
     let fee = ["--percentage", "2.5", "--fixed", "0.20", "--fixed-currency", "EUR"];
     assert!(told(&fee).contains("fee 2.5 % + 0.20 EUR"));
-    let answer: serde_json::Value = serde_json::from_str(&told(&["--percentage", "3", "--json"])).expect("JSON");
-    assert_fields(&answer, &[("currency", "EUR"), ("percentage", "3"), ("fixed_fee", "null"), ("fixed_fee_currency", "null")]);
+    let answer: serde_json::Value =
+        serde_json::from_str(&told(&["--percentage", "3", "--json"])).expect("JSON");
+    assert_fields(
+        &answer,
+        &[
+            ("currency", "EUR"),
+            ("percentage", "3"),
+            ("fixed_fee", "null"),
+            ("fixed_fee_currency", "null"),
+        ],
+    );
     // It was not spoken of.
     let answer: serde_json::Value = serde_json::from_str(&told(&["--json"])).expect("JSON");
     assert_eq!(answer["percentage"], json!(null));
@@ -87,7 +131,7 @@ fn predicted(shop: &Merchant, operation: &str) -> Reply {
     ))
 }
 
-/// Rows of the book that have been over for long, as no command leaves them.
+/// Rows of the tariff that have been over for long, as no command leaves them.
 fn over(server: &Server, table: &str, which: &str) {
     let end = format!("UPDATE {table} SET effective_to = 1 WHERE {which}");
     server.database.sql(&format!("{end}; UPDATE installation SET book_version = book_version + 1"));
@@ -100,7 +144,8 @@ fn a_payment_whose_fee_has_no_row_is_refused() {
     let paid = shop.paid_hundred();
     let (payer, payee) = (shop.momo("COLLECTION", GOOD), shop.momo("PAYOUT", GOOD));
     let invoice = shop.invoice("USD", "100.00");
-    let (checkout, payout) = (shop.checkout(invoice), id(&shop.open_payout(payee, "USD", "100.00").ok()));
+    let (checkout, payout) =
+        (shop.checkout(invoice), id(&shop.open_payout(payee, "USD", "100.00").ok()));
     let refused = |words: &str| {
         for (reply, loc) in [
             (shop.collect(checkout, payer, "USD", &key()), "body.payment_account_id"),
@@ -116,12 +161,17 @@ fn a_payment_whose_fee_has_no_row_is_refused() {
              &source_type=INVOICE&source_id={invoice}"
         ));
         assert_eq!(of_source.state_fault("query.payment_method").kind, "value_error.fee");
-        assert_eq!([shop.session_status("checkout", checkout), shop.session_status("payout", payout)], ["ACTIVE", "ACTIVE"]);
+        assert_eq!(
+            [shop.session_status("checkout", checkout), shop.session_status("payout", payout)],
+            ["ACTIVE", "ACTIVE"]
+        );
         assert_eq!(shop.source_status("invoices", invoice), "ACTIVE");
     };
     over(&server, "gateway_fees", "method = 'MTN_MOMO_LBR'");
     refused("no gateway fee is set for");
-    let set = |what: &[&str]| server.kola(&[&["fees", "set"][..], what, &["--percentage", "0"]].concat()).ok();
+    let set = |what: &[&str]| {
+        server.kola(&[&["fees", "set"][..], what, &["--percentage", "0"]].concat()).ok()
+    };
     for operation in ["COLLECTION", "PAYOUT"] {
         set(&["gateway", "--method", "MTN_MOMO_LBR", "--operation", operation]);
     }
@@ -135,17 +185,22 @@ fn a_payment_whose_fee_has_no_row_is_refused() {
     }
     assert_eq!(shown(&shop.collect(checkout, payer, "USD", &key()).ok(), "payer_amount"), "100.00");
     assert_eq!(shown(&shop.execute("payout", payout, &key()).ok(), "payer_amount"), "100.00");
-    assert_fields(&predicted(&shop, "PAYOUT").ok(), &[("payer_amount", "100.00"), ("gateway_fee", "0.00")]);
+    assert_fields(
+        &predicted(&shop, "PAYOUT").ok(),
+        &[("payer_amount", "100.00"), ("gateway_fee", "0.00")],
+    );
     server.verify_ledger();
 }
 
-/// Nothing of a new book begins when the clock of the first start says: it may be ahead.
+/// Nothing of a new tariff begins when the clock of the first start says: it may be ahead.
 #[test]
 fn the_tariff_of_a_new_database_has_always_held() {
     let database = Database::new();
     database.merchant("Shop");
     for table in ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes"] {
-        let row = database.rows(&format!("SELECT min(effective_from), max(effective_from), count(*) > 1 FROM {table}"));
+        let row = database.rows(&format!(
+            "SELECT min(effective_from), max(effective_from), count(*) > 1 FROM {table}"
+        ));
         assert_eq!(row[0][..2], ["0", "0"], "{table}");
     }
 }
@@ -155,7 +210,10 @@ fn a_fee_of_less_than_half_a_cent_is_a_cent() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1.00");
     // Of a cent: the platform's 0.0001 and the network's 0.0002.
-    assert_money(&shop.take(shop.momo("COLLECTION", GOOD), "USD", "0.01"), &[("payer_amount", "0.03")]);
+    assert_money(
+        &shop.take(shop.momo("COLLECTION", GOOD), "USD", "0.01"),
+        &[("payer_amount", "0.03")],
+    );
     assert_money(&shop.send(shop.momo("PAYOUT", GOOD), "USD", "0.01"), &[("payer_amount", "0.03")]);
     // Nothing is taken where nothing is asked for.
     assert_money(&shop.transfer(shop.customer(), "USD", "0.01"), &[("payer_amount", "0.01")]);

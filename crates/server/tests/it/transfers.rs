@@ -1,11 +1,14 @@
 //! Transfers: to another merchant by phone, or to the party's own wallet under the sender.
 
 use crate::support::shop::new_phone;
-use crate::support::{Database, Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with};
+use crate::support::{
+    Database, Merchant, Server, assert_fields, assert_money, id, json, key, open, open_with,
+};
 
-/// Two merchants, of which the second has a phone; the first has a counterparty with that phone and 500.00 USD.
+/// Two merchants, of which the second has a phone; the first has a counterparty with that phone and
+/// 500.00 USD.
 fn neighbours() -> (Server, Merchant, Merchant, i64) {
-    let database = Database::new();
+    let database = Database::with_schema();
     let phone = new_phone();
     let first = database.merchant("First Shop");
     let second = database.merchant_with("Second Shop", &["--verified", "--phone", &phone]);
@@ -22,7 +25,12 @@ fn a_transfer_reaches_the_merchant_with_that_phone() {
     let done = shop.transfer(counterparty, "USD", "120.50");
     assert_fields(
         &done,
-        &[("status", "COMPLETED"), ("operation_type", "TRANSFER"), ("payer_currency", "USD"), ("payee_currency", "USD")],
+        &[
+            ("status", "COMPLETED"),
+            ("operation_type", "TRANSFER"),
+            ("payer_currency", "USD"),
+            ("payee_currency", "USD"),
+        ],
     );
     assert_money(&done, &[("payer_amount", "120.50"), ("payee_amount", "120.50")]);
     shop.assert_balance("USD", "379.50", "0.00");
@@ -50,15 +58,20 @@ fn a_transfer_to_another_party_opens_a_wallet_under_the_sender() {
 #[test]
 fn who_receives_is_told_when_a_transfer_is_declared() {
     let (_server, shop, _other, counterparty) = neighbours();
-    let told = [(counterparty, "MERCHANT", "Second Shop"), (shop.customer(), "PARTY", "Amara Kollie")];
+    let told =
+        [(counterparty, "MERCHANT", "Second Shop"), (shop.customer(), "PARTY", "Amara Kollie")];
     for (counterparty, kind, name) in told {
         let recipient = json!({"type": kind, "name": name});
         let session = shop.open_transfer(counterparty, "USD", "1.00").ok();
         assert_eq!(session["recipient"], recipient);
-        let retrieved = shop.api.get(&format!("/v1/sessions/transfer/retrieve/{}", session["id"])).ok();
+        let retrieved =
+            shop.api.get(&format!("/v1/sessions/transfer/retrieve/{}", session["id"])).ok();
         assert_eq!(retrieved["recipient"], recipient);
         assert_eq!(shop.api.get("/v1/sessions/transfer/list").rows()[0]["recipient"], recipient);
-        let canceled = shop.api.post(&format!("/v1/sessions/transfer/cancel/{}", session["id"]), &json!({})).ok();
+        let canceled = shop
+            .api
+            .post(&format!("/v1/sessions/transfer/cancel/{}", session["id"]), &json!({}))
+            .ok();
         assert_eq!(canceled["recipient"], recipient);
     }
 }
@@ -70,9 +83,12 @@ fn a_merchant_who_is_made_meanwhile_does_not_get_what_was_declared_for_another()
     let phone = new_phone();
     let counterparty = shop.counterparty(shop.party_with_phone(&phone));
     let session = id(&shop.open_transfer(counterparty, "USD", "10.00").ok());
-    let newcomer = server.sign_in(&server.database.merchant_with("Newcomer", &["--verified", "--phone", &phone]));
+    let newcomer = server
+        .sign_in(&server.database.merchant_with("Newcomer", &["--verified", "--phone", &phone]));
     let words = "another would receive it than when it was declared: declare the transfer again";
-    shop.execute("transfer", session, &key()).fault("body.session_id").says(words, "value_error.recipient");
+    shop.execute("transfer", session, &key())
+        .fault("body.session_id")
+        .says(words, "value_error.recipient");
     assert_eq!(shop.session_status("transfer", session), "ACTIVE");
     shop.assert_balance("USD", "100.00", "0.00");
     let again = shop.open_transfer(counterparty, "USD", "10.00").ok();
@@ -93,7 +109,8 @@ fn phones_cannot_be_sounded_out() {
     let refused = shop.open_transfer(third, "USD", "1.00");
     let words = refused.refused_in_words(429).to_owned();
     assert!(words.starts_with("transfers to too many new recipients"), "{words}");
-    let wait: u64 = refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
+    let wait: u64 =
+        refused.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
     assert!((1..=1_800).contains(&wait), "{wait}");
     // Whoever it was told of before is no news.
     for known in [first, second] {
@@ -103,7 +120,7 @@ fn phones_cannot_be_sounded_out() {
 
 #[test]
 fn a_transfer_to_oneself_is_refused() {
-    let database = Database::new();
+    let database = Database::with_schema();
     let phone = new_phone();
     let credentials = database.merchant_with("Shop", &["--verified", "--phone", &phone]);
     let server = Server::start(database, &[]);
@@ -121,7 +138,8 @@ fn a_transfer_into_a_frozen_or_closed_wallet_fails() {
         server.set_wallet(other.wallet("USD"), status);
         let failed = shop.transfer(counterparty, "USD", "10.00");
         assert_eq!(failed["status"], "FAILED", "{status}");
-        // What an operator did with another merchant's wallet is not for everybody who knows their phone.
+        // What an operator did with another merchant's wallet is not for everybody who knows their
+        // phone.
         assert_eq!(failed["wallet_message"], "the receiving wallet cannot be credited");
     }
     shop.assert_balance("USD", "500.00", "0.00");
@@ -150,8 +168,15 @@ fn whatever_goes_into_a_frozen_wallet_fails() {
     let spent = shop.take(shop.account(party, "COLLECTION", "WALLET", None), "USD", "10.00");
     server.set_wallet(shop.wallet_of(party, "USD"), "FROZEN");
     let counterparty = shop.counterparty(party);
-    for failed in [shop.transfer(counterparty, "USD", "1.00"), shop.send(account, "USD", "1.00"), shop.refund(&spent, "1.00")] {
-        assert_fields(&failed, &[("status", "FAILED"), ("wallet_message", "the receiving wallet is FROZEN")]);
+    for failed in [
+        shop.transfer(counterparty, "USD", "1.00"),
+        shop.send(account, "USD", "1.00"),
+        shop.refund(&spent, "1.00"),
+    ] {
+        assert_fields(
+            &failed,
+            &[("status", "FAILED"), ("wallet_message", "the receiving wallet is FROZEN")],
+        );
     }
     let session = id(&shop.open_payout(account, "USD", "1.00").ok());
     assert_eq!(shop.execute("payout", session, &key()).ok()["status"], "FAILED");
@@ -201,7 +226,17 @@ fn a_merchants_phone_is_unique() {
     let database = Database::new();
     let phone = new_phone();
     database.merchant_with("First", &["--phone", &phone]);
-    let again = ["merchant", "create", "--name", "Second", "--type", "ORGANIZATION", "--phone", &phone, "--json"];
+    let again = [
+        "merchant",
+        "create",
+        "--name",
+        "Second",
+        "--type",
+        "ORGANIZATION",
+        "--phone",
+        &phone,
+        "--json",
+    ];
     database.kola(&again).refused();
 }
 

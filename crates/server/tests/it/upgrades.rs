@@ -1,20 +1,23 @@
-//! A database outlives the kola that made it: an older schema is brought up to date with all that was under way in it, and a
-//! newer one is served as long as it only has more.
+//! A database outlives the kola that made it: an older schema is brought up to date with all that
+//! was under way in it, and a newer one is served as long as it only has more.
 
 use jiff::Timestamp;
-use kola::store::recount;
-use kola::store::sql::{Purpose, transaction};
+use store::schema::recount;
+use store::workspace::sql::{Purpose, transaction};
 
 use crate::support::process::Credentials;
 use crate::support::shop::{GOOD, ending, new_phone};
 use crate::support::{
-    Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, open_two, shown, wait_for,
+    Database, Merchant, Server, assert_fields, id, json, key, on_sqlite_only, open, open_two,
+    shown, spawn, wait_for,
 };
 use serde_json::Value;
 
-/// What the kola of the first released schema wrote and left behind, with the credentials of its first merchant at the top.
+/// What the kola of the first released schema wrote and left behind, with the credentials of its
+/// first merchant at the top.
 const FIRST_SCHEMA: &str = include_str!("fixtures/schema-1.sql");
-/// So long ago: leases that a dead process held have run out, and sessions of half an hour have not.
+/// So long ago: leases that a dead process held have run out, and sessions of half an hour have
+/// not.
 const AGO_S: i64 = 120;
 
 /// A database of the first schema, and its first merchant.
@@ -27,10 +30,12 @@ fn schema_of(dump: &str) -> (Database, Credentials) {
     let now = Timestamp::now().as_microsecond() - AGO_S * 1_000_000;
     database.sql(&dump.replace("@now", &now.to_string()));
     let line = |name: &str| {
-        let found = FIRST_SCHEMA.lines().find_map(|line| line.strip_prefix("-- ")?.strip_prefix(name));
+        let found =
+            FIRST_SCHEMA.lines().find_map(|line| line.strip_prefix("-- ")?.strip_prefix(name));
         found.expect("a line with credentials").trim().to_owned()
     };
-    let wallets = database.rows("SELECT currency, id FROM wallets WHERE owner_type = 'MERCHANT' AND owner_id = 1");
+    let wallets = database
+        .rows("SELECT currency, id FROM wallets WHERE owner_type = 'MERCHANT' AND owner_id = 1");
     let wallet = |row: &Vec<String>| (row[0].clone(), row[1].parse().expect("an id"));
     let credentials = Credentials {
         merchant_id: 1,
@@ -60,18 +65,29 @@ fn what_was_under_way_in_the_first_schema_goes_on() {
     for status in ["PENDING", "PROCESSING", "COMPLETED", "FAILED"] {
         assert!(before.iter().any(|row| row[2] == status), "no {status} in {before:?}");
     }
-    let server = Server::start(database, &[]);
+    let server = Server::spawn(database, &[]);
     assert!(!server.printed().contains("client_secret"), "there are merchants: nobody is greeted");
     let fresh = Database::new();
     fresh.merchant("Shop");
     for query in ["SELECT max(version) FROM schema_versions", "PRAGMA user_version"] {
         assert_eq!(server.database.value(query), fresh.value(query));
     }
-    let schema = |database: &Database| database.rows("SELECT type, name, sql FROM sqlite_schema ORDER BY name");
-    assert_eq!(schema(&server.database), schema(&fresh), "a migration that is released is not edited");
+    let schema = |database: &Database| {
+        database.rows("SELECT type, name, sql FROM sqlite_schema ORDER BY name")
+    };
+    assert_eq!(
+        schema(&server.database),
+        schema(&fresh),
+        "a migration that is released is not edited"
+    );
     let shop = server.sign_in(&credentials);
     for row in before.iter().filter(|row| row[3] == "1") {
-        shop.api.post(&format!("/v1/sandbox/executions/{}/authenticate", row[1]), &json!({"success": true})).ok();
+        shop.api
+            .post(
+                &format!("/v1/sandbox/executions/{}/authenticate", row[1]),
+                &json!({"success": true}),
+            )
+            .ok();
     }
     for row in &before {
         let (kind, reference, was) = (row[0].as_str(), &row[1], row[2].as_str());
@@ -80,7 +96,9 @@ fn what_was_under_way_in_the_first_schema_goes_on() {
         assert_eq!(now["status"], if was == "FAILED" { "FAILED" } else { "COMPLETED" }, "{row:?}");
     }
     server.verify_ledger();
-    wait_for("held money to be released", || (shop.money_in(shop.wallet("USD")).1 == "0.00").then_some(()));
+    wait_for("held money to be released", || {
+        (shop.money_in(shop.wallet("USD")).1 == "0.00").then_some(())
+    });
 }
 
 #[test]
@@ -95,7 +113,10 @@ fn sessions_of_the_first_schema_are_carried_out() {
         let first = shop.execute(kind, session, &reference).ok();
         assert_eq!(shop.settled(kind, &first)["status"], "COMPLETED", "{kind}");
         // The same key again, as its caller would after an upgrade in between.
-        assert_eq!(shop.execute(kind, session, &reference).ok()["payment_intent_id"], first["payment_intent_id"]);
+        assert_eq!(
+            shop.execute(kind, session, &reference).ok()["payment_intent_id"],
+            first["payment_intent_id"]
+        );
     }
     let good = "SELECT min(id) FROM payment_accounts WHERE operation_type = 'COLLECTION' AND account_number = '231880000001'";
     let good = server.database.value(good).parse().expect("an account");
@@ -126,7 +147,10 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     // The party has a wallet with money and pays with it.
     let wallet = |shop: &Merchant| {
         let rows = shop.api.get("/v1/wallets/list").rows();
-        shown(rows.iter().find(|row| row["owner_type"] == "PARTY").expect("the party's wallet"), "available")
+        shown(
+            rows.iter().find(|row| row["owner_type"] == "PARTY").expect("the party's wallet"),
+            "available",
+        )
     };
     assert_eq!(wallet(&shop), "69.95");
     let account = id(&shop.api.get("/v1/payment-accounts/list?method=WALLET").rows()[0]);
@@ -137,18 +161,30 @@ fn people_and_prices_of_the_first_schema_are_kept() {
     let number = |text: &str| text.parse::<i64>().expect("an id");
     let again = shop.collect(number(session), number(payer), "USD", reference).ok();
     assert_eq!(shown(&again, "payment_intent_id"), *intent);
-    // Changes of the book, and markets that are open since ever and can be closed.
-    let fee = shop.api.get("/v1/fees/gateway?payment_method=MTN_MOMO_LBR&operation_type=PAYOUT").ok();
+    // Changes of the tariff, and markets that are open since ever and can be closed.
+    let fee =
+        shop.api.get("/v1/fees/gateway?payment_method=MTN_MOMO_LBR&operation_type=PAYOUT").ok();
     assert_fields(&fee, &[("percentage", "1.5")]);
     assert!(server.kola(&["rates", "list"]).ok().contains("1 USD = 190 LRD"));
     assert!(server.kola(&["markets", "list"]).ok().contains("ever"));
     server.kola(&["markets", "close", "MTN_MOMO_LBR", "COLLECTION", "USD"]).ok();
     server.kola(&["phones", "end", "23188", "--digits", "12"]).ok();
     // The review is still there to be decided.
-    let reviews: Vec<Value> = serde_json::from_str(&server.kola(&["review", "list", "--json"]).ok()).expect("JSON");
+    let reviews: Vec<Value> =
+        serde_json::from_str(&server.kola(&["review", "list", "--json"]).ok()).expect("JSON");
     assert_eq!(reviews.len(), 1, "{reviews:?}");
     let review = id(&reviews[0]).to_string();
-    server.kola(&["review", "resolve", &review, "--to", "payer", "--evidence", "returned by the provider"]).ok();
+    server
+        .kola(&[
+            "review",
+            "resolve",
+            &review,
+            "--to",
+            "payer",
+            "--evidence",
+            "returned by the provider",
+        ])
+        .ok();
     server.verify_ledger();
     for list in [
         "parties",
@@ -178,11 +214,24 @@ fn what_is_in_review_in_the_first_schema_is_not_collected_for() {
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);
     server.verify_ledger();
-    let fault =
-        shop.api.post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": kind})).fault("body.source_id");
+    let fault = shop
+        .api
+        .post("/v1/sessions/checkout", &json!({"source_id": source, "source_type": kind}))
+        .fault("body.source_id");
     assert_eq!(fault.kind, "value_error.review");
-    server.kola(&["review", "resolve", review, "--to", "wallet", "--evidence", "statement of the provider"]).ok();
-    let path = format!("/v1/{}/retrieve/{source}", if kind == "ORDER" { "orders" } else { "invoices" });
+    server
+        .kola(&[
+            "review",
+            "resolve",
+            review,
+            "--to",
+            "wallet",
+            "--evidence",
+            "statement of the provider",
+        ])
+        .ok();
+    let path =
+        format!("/v1/{}/retrieve/{source}", if kind == "ORDER" { "orders" } else { "invoices" });
     assert_eq!(shop.api.get(&path).ok()["status"], "PAID");
     let paid: i64 = intent.parse().expect("an id");
     crate::reviews::refund_late(&server, &shop, &json!({ "payment_intent_id": paid }), "1.00");
@@ -203,14 +252,23 @@ fn fees_that_an_older_database_lacks_are_written_as_zero() {
     let shop = server.sign_in(&credentials);
     let number = |row: &[Vec<String>], at: usize| row[0][at].parse::<i64>().expect("a count");
     let after = server.database.rows(count);
-    assert_eq!([number(&after, 0) - number(&before, 0), number(&after, 1) - number(&before, 1)], [2, 1]);
-    let zero = shop.api.get("/v1/fees/gateway?payment_method=ORANGE_MONEY_LBR&operation_type=COLLECTION").ok();
+    assert_eq!(
+        [number(&after, 0) - number(&before, 0), number(&after, 1) - number(&before, 1)],
+        [2, 1]
+    );
+    let zero = shop
+        .api
+        .get("/v1/fees/gateway?payment_method=ORANGE_MONEY_LBR&operation_type=COLLECTION")
+        .ok();
     assert_fields(&zero, &[("percentage", "0"), ("effective_from", "1970-01-01T00:00:00.000000Z")]);
     // Of 100.00 the platform takes 1.00, and of a payout MTN takes 1.5 %.
     let orange = shop.account(shop.party(), "COLLECTION", "ORANGE_MONEY_LBR", Some("231770000001"));
     assert_eq!(shown(&shop.take(orange, "USD", "100.00"), "payer_amount"), "101.00");
     server.fund(&shop, "USD", "500.00");
-    assert_eq!(shown(&shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00"), "payer_amount"), "101.50");
+    assert_eq!(
+        shown(&shop.send(shop.momo("PAYOUT", GOOD), "USD", "100.00"), "payer_amount"),
+        "101.50"
+    );
     server.verify_ledger();
 }
 
@@ -218,7 +276,8 @@ fn fees_that_an_older_database_lacks_are_written_as_zero() {
 #[test]
 fn a_tariff_that_was_to_come_holds_after_an_upgrade() {
     on_sqlite_only!();
-    let tables = ["fee_tiers", "platform_fees", "gateway_fees", "rates"].map(|table| format!("INSERT INTO {table} "));
+    let tables = ["fee_tiers", "platform_fees", "gateway_fees", "rates"]
+        .map(|table| format!("INSERT INTO {table} "));
     let ahead = |line: &str| {
         let of_tariff = tables.iter().any(|start| line.starts_with(start));
         if of_tariff { line.replace("@now-5940745", "@now+864000000000") } else { line.to_owned() }
@@ -227,7 +286,14 @@ fn a_tariff_that_was_to_come_holds_after_an_upgrade() {
     let (database, credentials) = schema_of(&ahead);
     let server = Server::start(database, &[]);
     let shop = server.sign_in(&credentials);
-    let paid = shop.collect(shop.checkout(shop.invoice("USD", "100.00")), shop.momo("COLLECTION", GOOD), "LRD", &key()).ok();
+    let paid = shop
+        .collect(
+            shop.checkout(shop.invoice("USD", "100.00")),
+            shop.momo("COLLECTION", GOOD),
+            "LRD",
+            &key(),
+        )
+        .ok();
     // 104.00 × 190, the rate that was set later.
     assert_eq!(shown(&paid, "payer_amount"), "19760.00");
     server.verify_ledger();
@@ -235,9 +301,12 @@ fn a_tariff_that_was_to_come_holds_after_an_upgrade() {
 
 /// As if a later kola had been here, whose schema kolas from `oldest` on understand.
 fn newer(database: &Database, oldest: i64) -> (i64, i64) {
-    let known: i64 = database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
+    let known: i64 =
+        database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
     let found = known + 1;
-    database.sql(&format!("INSERT INTO schema_versions (version, oldest, applied_at) VALUES ({found}, {oldest}, 0)"));
+    database.sql(&format!(
+        "INSERT INTO schema_versions (version, oldest, applied_at) VALUES ({found}, {oldest}, 0)"
+    ));
     if crate::support::database::postgres().is_none() {
         database.sql(&format!("PRAGMA user_version = {found}"));
     }
@@ -246,9 +315,13 @@ fn newer(database: &Database, oldest: i64) -> (i64, i64) {
 
 #[test]
 fn a_newer_schema_that_only_has_more_is_served() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     assert_eq!(server.terminate(), Some(0));
-    let known: i64 = server.database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
+    let known: i64 = server
+        .database
+        .value("SELECT max(version) FROM schema_versions")
+        .parse()
+        .expect("a version");
     newer(&server.database, known);
     server.restart(&[]);
     let shop = server.sign_in(&shop.credentials);
@@ -263,8 +336,12 @@ fn a_newer_schema_that_is_not_understood_is_refused() {
     let database = Database::new();
     database.merchant("Shop");
     let (known, found) = newer(&database, 1_000);
-    let words = format!("the database has schema {found}, this version of kola knows {known}: use the newer kola");
-    for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["ledger", "verify"], &["fees", "list"]] {
+    let words = format!(
+        "the database has schema {found}, this version of kola knows {known}: use the newer kola"
+    );
+    for arguments in
+        [&["serve", "--listen", "127.0.0.1:0"][..], &["ledger", "verify"], &["fees", "list"]]
+    {
         let said = database.kola(arguments).refused();
         assert!(said.contains(&words), "{said}");
     }
@@ -277,25 +354,55 @@ fn a_server_goes_on_while_a_newer_kola_adds_to_its_schema() {
     let account = shop.momo("PAYOUT", "231880000001");
     let paid = shop.paid_hundred();
     let declared = id(&shop.open_payout(account, "USD", "10.00").ok());
-    let known: i64 = server.database.value("SELECT max(version) FROM schema_versions").parse().expect("a version");
-    // Rows of every table that it writes, columns of the book, and a table of its own.
-    let tables =
-        ["merchants", "parties", "payment_accounts", "wallets", "sources", "sessions", "executions", "events", "entries"];
+    let known: i64 = server
+        .database
+        .value("SELECT max(version) FROM schema_versions")
+        .parse()
+        .expect("a version");
+    // Rows of every table that it writes, columns of the tariff, and a table of its own.
+    let tables = [
+        "merchants",
+        "parties",
+        "payment_accounts",
+        "wallets",
+        "sources",
+        "sessions",
+        "executions",
+        "events",
+        "entries",
+    ];
     for table in tables.iter().chain(&["accounts", "markets", "gateway_fees", "installation"]) {
-        server.database.sql(&format!("ALTER TABLE {table} ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"));
+        server
+            .database
+            .sql(&format!("ALTER TABLE {table} ADD COLUMN colour TEXT NOT NULL DEFAULT 'blue'"));
     }
     server.database.sql("CREATE TABLE colours (name TEXT NOT NULL)");
     newer(&server.database, known);
     assert_eq!(shop.execute("payout", declared, &key()).ok()["status"], "COMPLETED");
     shop.refund(&paid, "10.00");
     shop.paid_hundred();
-    server.kola(&["fees", "set", "gateway", "--method", "WALLET", "--operation", "PAYOUT", "--percentage", "1"]).ok();
+    server
+        .kola(&[
+            "fees",
+            "set",
+            "gateway",
+            "--method",
+            "WALLET",
+            "--operation",
+            "PAYOUT",
+            "--percentage",
+            "1",
+        ])
+        .ok();
     server.kola(&["markets", "open", "MTN_MOMO_LBR", "COLLECTION", "EUR"]).ok();
     // Another of the same version beside it.
-    let second = server.beside(&[]);
+    let second = server.spawn_another(&[]);
     let other = shop.at(&second);
     other.paid_hundred();
-    assert_eq!(other.api.get("/v1/payment-intents/list").rows(), shop.api.get("/v1/payment-intents/list").rows());
+    assert_eq!(
+        other.api.get("/v1/payment-intents/list").rows(),
+        shop.api.get("/v1/payment-intents/list").rows()
+    );
     assert_eq!(server.database.value("SELECT count(*) FROM executions WHERE colour = 'blue'"), "5");
     server.verify_ledger();
 }
@@ -318,19 +425,22 @@ fn what_is_on_its_way_in_is_known_in_old_rows_too() {
     shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "100.00");
     shop.take(shop.momo("COLLECTION", &ending("129")), "USD", "20.00");
     shop.take(shop.momo("COLLECTION", &ending("129")), "LRD", "50.00");
-    let incoming =
-        "SELECT currency, incoming_minor FROM wallets WHERE owner_type = 'MERCHANT' AND incoming_minor > 0 ORDER BY 1";
+    let incoming = "SELECT currency, incoming_minor FROM wallets WHERE owner_type = 'MERCHANT' AND incoming_minor > 0 ORDER BY 1";
     let right = server.database.rows(incoming);
     assert_eq!(right, [["LRD", "5000"], ["USD", "12000"]]);
-    // As it was before: nobody counted, and the wallet of a currency was opened by the first payment that completed.
-    server.database.sql("UPDATE wallets SET incoming_minor = 0; DELETE FROM wallets WHERE currency = 'LRD'");
+    // As it was before: nobody counted, and the wallet of a currency was opened by the first
+    // payment that completed.
+    server
+        .database
+        .sql("UPDATE wallets SET incoming_minor = 0; DELETE FROM wallets WHERE currency = 'LRD'");
     let said = server.kola(&["ledger", "verify"]).refused();
     assert!(said.contains("open collection without the wallet that awaits it"), "{said}");
     server.database.sql(&room_between("INSERT INTO wallets", "-- Of a system account"));
     assert_eq!(server.database.rows(incoming), right);
     server.verify_ledger();
     // The new wallet's id is given to nothing else.
-    let above = "SELECT count(*) FROM installation, wallets WHERE wallets.id >= installation.next_id";
+    let above =
+        "SELECT count(*) FROM installation, wallets WHERE wallets.id >= installation.next_id";
     assert_eq!(server.database.value(above), "0");
     shop.paid_hundred();
     server.verify_ledger();
@@ -345,13 +455,13 @@ fn who_receives_and_who_is_found_is_known_in_old_rows_too() {
     let to_merchant = shop.counterparty(shop.party_with_phone(&phone));
     let to_party = shop.customer();
     shop.transfer(to_party, "USD", "1.00");
-    let waiting = [to_merchant, to_party].map(|counterparty| id(&shop.open_transfer(counterparty, "USD", "1.00").ok()));
+    let waiting = [to_merchant, to_party]
+        .map(|counterparty| id(&shop.open_transfer(counterparty, "USD", "1.00").ok()));
     let doubled = new_phone();
     for shop in [&shop, &other, &shop] {
         shop.party_with_phone(&doubled);
     }
-    let recipients =
-        "SELECT id, recipient_type, recipient_id, recipient_name FROM sessions WHERE status = 'ACTIVE' ORDER BY id";
+    let recipients = "SELECT id, recipient_type, recipient_id, recipient_name FROM sessions WHERE status = 'ACTIVE' ORDER BY id";
     let found = "SELECT id, coalesce(found_by, 'not found') FROM parties ORDER BY id";
     let right = (server.database.rows(recipients), server.database.rows(found));
     assert_eq!(right.0.len(), 2);
@@ -364,7 +474,8 @@ fn who_receives_and_who_is_found_is_known_in_old_rows_too() {
     server.database.sql(&room_between("UPDATE parties", "CREATE UNIQUE"));
     assert_eq!((server.database.rows(recipients), server.database.rows(found)), right);
     // What was used up before stays without.
-    let used = "SELECT count(*) FROM sessions WHERE status = 'EXECUTED' AND recipient_type IS NOT NULL";
+    let used =
+        "SELECT count(*) FROM sessions WHERE status = 'EXECUTED' AND recipient_type IS NOT NULL";
     assert_eq!(server.database.value(used), "0");
     for session in waiting {
         assert_eq!(shop.execute("transfer", session, &key()).ok()["status"], "COMPLETED");
@@ -389,7 +500,12 @@ fn what_is_in_review_is_counted_in_old_rows_too() {
     let right = server.database.rows(counted);
     assert_eq!(right, [["0"], ["1"]]);
     server.database.sql("UPDATE sources SET open_reviews = 0");
-    assert!(server.kola(&["ledger", "verify"]).refused().contains("open reviews differ from what their source says"));
+    assert!(
+        server
+            .kola(&["ledger", "verify"])
+            .refused()
+            .contains("open reviews differ from what their source says")
+    );
     server.database.sql(count);
     assert_eq!(server.database.rows(counted), right);
     server.verify_ledger();
@@ -400,7 +516,8 @@ const COUNT_APART: &str = include_str!("../../../../migrations/postgres/0003_ove
 
 /// The statement of a migration that changes rows.
 fn update_of(migration: &str) -> &str {
-    let update = migration.find("UPDATE executions").map(|at| &migration[at..]).expect("the statement");
+    let update =
+        migration.find("UPDATE executions").map(|at| &migration[at..]).expect("the statement");
     &update[..=update.find(';').expect("its end")]
 }
 
@@ -416,7 +533,8 @@ fn what_was_given_back_beyond_a_payment_is_counted_in_old_rows_too() {
     let figures = "SELECT refunded_minor, refunded_total_minor, over_refunded_minor, over_refunded_total_minor FROM executions \
                    WHERE refunded_minor > 0";
     let right = server.database.rows(figures);
-    // As if the first of them had failed before it paid, and the room for all of it had been forgotten.
+    // As if the first of them had failed before it paid, and the room for all of it had been
+    // forgotten.
     server.database.sql(
         "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
          SELECT -id, merchant_id, id, 'SUCCESS_AFTER_FAILURE', 'RESOLVED', 0, 'USD', 'x', 0, 0 FROM executions \
@@ -443,7 +561,8 @@ fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
     assert_eq!(shop.refund(&paid, "10.00")["status"], "COMPLETED");
     let counted = "SELECT refunded_minor, refunded_total_minor, over_refunded_minor, over_refunded_total_minor FROM executions \
                    WHERE operation = 'COLLECTION'";
-    // As if the provider had said of the first that it moved 70, and of the second that it moved 40.
+    // As if the provider had said of the first that it moved 70, and of the second that it moved
+    // 40.
     for (asked, more) in [(6_000, 1_000), (1_000, 3_000)] {
         server.database.sql(&format!(
             "INSERT INTO reviews (id, merchant_id, execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at) \
@@ -451,7 +570,12 @@ fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
              WHERE operation = 'REFUND' AND payee_minor = {asked}"
         ));
     }
-    assert!(server.kola(&["ledger", "verify"]).refused().contains("refunds differ from what their payment says"));
+    assert!(
+        server
+            .kola(&["ledger", "verify"])
+            .refused()
+            .contains("refunds differ from what their payment says")
+    );
     recount(&server);
     assert_eq!(server.database.rows(counted), [["10300", "10300", "700", "700"]]);
     server.verify_ledger();
@@ -459,7 +583,7 @@ fn what_a_provider_moved_of_a_refund_is_counted_in_old_rows_too() {
 
 /// As the fourth migration does.
 fn recount(server: &Server) {
-    let place: kola::store::Database = server.database.url().parse().expect("a URL");
+    let place: store::Database = server.database.url().parse().expect("a URL");
     let mut sql = place.open_as_it_is().expect("the database");
     transaction(sql.as_mut(), Purpose::Write, recount::run).expect("counted");
 }
@@ -469,9 +593,14 @@ fn what_was_taken_back_of_an_exchanged_payment_is_counted_at_its_rate() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "1000.00");
     let account = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
-    let paid = shop.collect(shop.checkout(shop.invoice("USD", "100.00")), account, "RWF", &key()).ok();
+    let paid =
+        shop.collect(shop.checkout(shop.invoice("USD", "100.00")), account, "RWF", &key()).ok();
     let paid = shop.settled("collection", &paid);
-    let figures = |what: &str| server.database.value(&format!("SELECT {what} FROM executions WHERE operation = 'COLLECTION'"));
+    let figures = |what: &str| {
+        server
+            .database
+            .value(&format!("SELECT {what} FROM executions WHERE operation = 'COLLECTION'"))
+    };
     let payer: i64 = figures("payer_minor").parse().expect("francs");
     // As if the provider had said later that it moved but three quarters of it.
     let back = payer / 4;
@@ -493,10 +622,17 @@ const ROUNDED_ONCE: &str = include_str!("../../../../migrations/postgres/0006_re
 
 #[test]
 fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_is_due() {
-    let (mut server, shop) = open();
+    let (mut server, shop) = spawn();
     server.fund(&shop, "USD", "10.00");
     let account = shop.account(shop.party(), "COLLECTION", "MTN_MOMO_RWA", Some("250780000001"));
-    let paid = shop.collect(shop.checkout(shop.source("invoices", "USD", "PAYEE", "10.00")), account, "RWF", &key()).ok();
+    let paid = shop
+        .collect(
+            shop.checkout(shop.source("invoices", "USD", "PAYEE", "10.00")),
+            account,
+            "RWF",
+            &key(),
+        )
+        .ok();
     // At 14.4 francs for a cent; rounded each by itself these cost as much.
     assert_fields(&shop.refund(&paid, "100"), &[("payer_amount", "0.07")]);
     assert_fields(&shop.refund(&paid, "1"), &[("payer_amount", "0.01")]);
@@ -505,9 +641,15 @@ fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_
     let shop = server.sign_in(&shop.credentials);
     let under_way = shop.refund(&paid, "100");
     assert_fields(&under_way, &[("status", "PROCESSING"), ("payer_amount", "0.07")]);
-    // As before the migration: nobody counted what was given back, and what is held was counted as paid.
+    // As before the migration: nobody counted what was given back, and what is held was counted as
+    // paid.
     server.database.sql("UPDATE executions SET given_back_minor = 0, refunded_total_minor = 15 WHERE operation = 'COLLECTION'");
-    assert!(server.kola(&["ledger", "verify"]).refused().contains("refunds that did not cost their share"));
+    assert!(
+        server
+            .kola(&["ledger", "verify"])
+            .refused()
+            .contains("refunds that did not cost their share")
+    );
     server.database.sql(update_of(ROUNDED_ONCE));
     let figures = "SELECT given_back_minor, refunded_total_minor, over_refunded_total_minor, rounded_once FROM executions \
                    WHERE operation = 'COLLECTION'";
@@ -516,7 +658,10 @@ fn exchanged_refunds_of_before_keep_what_they_cost_and_one_under_way_takes_what_
     shop.advance(3700);
     let done = shop.settled("refund", &under_way);
     // 201 francs are 13.96 cents, of which eight are paid.
-    assert_fields(&done, &[("status", "COMPLETED"), ("payer_amount", "0.06"), ("payee_amount", "100")]);
+    assert_fields(
+        &done,
+        &[("status", "COMPLETED"), ("payer_amount", "0.06"), ("payee_amount", "100")],
+    );
     assert_eq!(server.database.rows(figures), [["201", "14", "0", "0"]]);
     server.verify_ledger();
 }

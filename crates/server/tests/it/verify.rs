@@ -1,9 +1,10 @@
-//! `kola ledger verify` beside a server that works: it sees one point in time, at which every rule holds.
+//! `kola ledger verify` beside a server that works: it sees one point in time, at which every rule
+//! holds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::crash::Load;
-use crate::support::{Server, open_with, wait_for};
+use crate::support::{Server, spawn_with, wait_for};
 
 /// How many entries and executions a look has seen.
 #[track_caller]
@@ -11,14 +12,16 @@ fn look(server: &Server) -> (i64, i64) {
     let said = server.kola(&["ledger", "verify"]).ok();
     let number = |word: &str| {
         let before = said.split(word).next().and_then(|before| before.trim().rsplit(' ').next());
-        before.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number of {word} in {said}"))
+        before
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("no number of {word} in {said}"))
     };
     (number(" entries"), number(" executions"))
 }
 
 #[test]
 fn a_ledger_that_is_being_written_is_seen_at_one_point_in_time() {
-    let (mut server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "20")]);
+    let (mut server, shop) = spawn_with(&[("KOLA_SANDBOX_DELAY_MS", "20")]);
     server.fund(&shop, "USD", "100000.00");
     let load = Load::new(&shop);
     let (load, shop) = (&load, &shop);

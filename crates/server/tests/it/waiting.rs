@@ -1,7 +1,9 @@
 //! What waits for its provider: when it is looked at, by whose clock, and what a look changes.
 
 use crate::support::shop::ending;
-use crate::support::{Merchant, Server, after, assert_fields, instant, json, open, shown, wait_for};
+use crate::support::{
+    Merchant, Server, after, assert_fields, instant, json, open, shown, wait_for,
+};
 use serde_json::Value;
 
 fn intent(shop: &Merchant, execution: &Value) -> Value {
@@ -17,13 +19,20 @@ fn slow(shop: &Merchant) -> Value {
 
 /// Waits until a worker has asked again.
 fn asked(shop: &Merchant, before: &Value) -> Value {
-    wait_for("the next look", || Some(intent(shop, before)).filter(|now| now["next_check_at"] != before["next_check_at"]))
+    wait_for("the next look", || {
+        Some(intent(shop, before)).filter(|now| now["next_check_at"] != before["next_check_at"])
+    })
 }
 
 #[test]
 fn a_look_that_learns_nothing_changes_nothing_for_the_merchant() {
     let (_server, shop) = open();
-    let card = shop.account(shop.party(), "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
+    let card = shop.account(
+        shop.party(),
+        "COLLECTION",
+        "CREDIT_CARD",
+        Some("pm_card_authenticationRequired"),
+    );
     for execution in [slow(&shop), shop.take(card, "USD", "10.00")] {
         let before = intent(&shop, &execution);
         // The first is its claim, the next what came of it.
@@ -38,7 +47,9 @@ fn a_look_that_learns_nothing_changes_nothing_for_the_merchant() {
 fn an_answer_shows_one_clock() {
     let (_server, shop) = open();
     let day = 24 * 3600;
-    let advance = || instant(&shop.api.post("/v1/sandbox/clock/advance", &json!({"seconds": day})).ok()["now"]);
+    let advance = || {
+        instant(&shop.api.post("/v1/sandbox/clock/advance", &json!({"seconds": day})).ok()["now"])
+    };
     let before = advance();
     let execution = slow(&shop);
     let near = |now: &Value, from: jiff::Timestamp| {
@@ -49,7 +60,9 @@ fn an_answer_shows_one_clock() {
     near(&intent(&shop, &execution), before);
     // The payment waits no longer than by the clock that its merchant sees.
     let after = advance();
-    let now = wait_for("its end", || Some(intent(&shop, &execution)).filter(|now| now["status"] == "COMPLETED"));
+    let now = wait_for("its end", || {
+        Some(intent(&shop, &execution)).filter(|now| now["status"] == "COMPLETED")
+    });
     assert!(instant(&now["completed_at"]) >= after, "{now}");
 }
 
@@ -67,7 +80,7 @@ fn as_if_a_year_ahead(server: &Server) {
 fn what_was_put_off_by_a_clock_that_was_ahead_is_looked_at() {
     // Without its callback, which the killed process cannot send.
     let delayed = [("KOLA_SANDBOX_DELAY_MS", "5000")];
-    let (mut server, shop) = crate::support::open_with(&delayed);
+    let (mut server, shop) = crate::support::spawn_with(&delayed);
     server.fund(&shop, "USD", "1000.00");
     let sent = shop.send(shop.momo("PAYOUT", &ending("001")), "USD", "100.00");
     let unanswered = shop.send(shop.momo("PAYOUT", &ending("139")), "USD", "100.00");
@@ -77,7 +90,9 @@ fn what_was_put_off_by_a_clock_that_was_ahead_is_looked_at() {
     let shop = server.sign_in(&shop.credentials);
     for execution in [sent, unanswered] {
         let reference = shown(&execution, "reference_id");
-        wait_for("its end", || (shop.status("payout", &reference)["status"] == "COMPLETED").then_some(()));
+        wait_for("its end", || {
+            (shop.status("payout", &reference)["status"] == "COMPLETED").then_some(())
+        });
     }
     shop.assert_balance("USD", "797.00", "0.00");
     server.verify_ledger();

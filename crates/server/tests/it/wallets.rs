@@ -13,7 +13,8 @@ fn wallets_are_listed_by_owner_and_currency() {
     server.fund(&shop, "USD", "100.00");
     let (party, theirs) = shop.party_with_money("USD", "25.00");
     let ids = |query: &str| {
-        let mut ids: Vec<i64> = shop.api.get(&format!("/v1/wallets/list?{query}")).rows().iter().map(id).collect();
+        let mut ids: Vec<i64> =
+            shop.api.get(&format!("/v1/wallets/list?{query}")).rows().iter().map(id).collect();
         ids.sort_unstable();
         ids
     };
@@ -125,7 +126,9 @@ fn what_is_in_flight_when_a_wallet_is_frozen_still_ends() {
     server.set_wallet(shop.wallet("USD"), "FROZEN");
     for (kind, execution) in [("payout", out), ("collection", taken)] {
         let reference = shown(&execution, "reference_id");
-        wait_for("its end", || (shop.status(kind, &reference)["status"] == "COMPLETED").then_some(()));
+        wait_for("its end", || {
+            (shop.status(kind, &reference)["status"] == "COMPLETED").then_some(())
+        });
     }
     shop.assert_balance("USD", "408.50", "0.00");
     let wallet = shop.api.get(&format!("/v1/wallets/retrieve/{}", shop.wallet("USD"))).ok();
@@ -137,8 +140,16 @@ fn what_is_in_flight_when_a_wallet_is_frozen_still_ends() {
 fn only_an_empty_wallet_is_closed() {
     let (server, shop) = open();
     server.fund(&shop, "USD", "0.01");
-    let close =
-        |currency| server.kola(&["wallet", "status", "--wallet", &shop.wallet(currency).to_string(), "--set", "CLOSED"]);
+    let close = |currency| {
+        server.kola(&[
+            "wallet",
+            "status",
+            "--wallet",
+            &shop.wallet(currency).to_string(),
+            "--set",
+            "CLOSED",
+        ])
+    };
     close("USD").refused();
     shop.assert_balance("USD", "0.01", "0.00");
     close("LRD").ok();
@@ -151,7 +162,9 @@ fn a_wallet_with_money_on_its_way_is_not_closed() {
     let (server, shop) = open_with(&[("KOLA_SANDBOX_DELAY_MS", "604800000")]);
     let pending = shop.take(shop.momo("COLLECTION", GOOD), "USD", "10.00");
     assert_eq!(pending["status"], "PROCESSING");
-    server.kola(&["wallet", "status", "--wallet", &shop.wallet("USD").to_string(), "--set", "CLOSED"]).refused();
+    server
+        .kola(&["wallet", "status", "--wallet", &shop.wallet("USD").to_string(), "--set", "CLOSED"])
+        .refused();
     server.verify_ledger();
 }
 

@@ -1,26 +1,28 @@
-//! What payments cost, computed once more: from the published rules, on plain integers, without the product's arithmetic.
+//! What payments cost, as a second opinion: from the published rules, on plain integers, without
+//! the product's arithmetic.
 
-use domain::currency::Currency;
-use domain::names::{FeeBearer, Method, Operation};
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{FeeBearer, Method, Operation};
 
-/// What an operator may change, from a time on: server time.
+/// The fees and rates that an operator may change, valid from `since` (server time).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prices {
     pub since: i64,
     /// The worth of a US cent in Liberian cents and in Rwandan francs, in tenths.
     pub lrd: i128,
     pub rwf: i128,
-    /// What the platform takes of a collection and of a payout, in hundredths of a percent.
+    /// The platform's fee of a collection and of a payout, in hundredths of a percent.
     pub collecting: i128,
     pub paying_out: i128,
 }
 
 impl Prices {
-    /// Those that are shipped.
-    pub const FIRST: Self = Self { since: i64::MIN, lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
+    /// Those of a new installation.
+    pub const FIRST: Self =
+        Self { since: i64::MIN, lrd: 1_920, rwf: 144, collecting: 100, paying_out: 50 };
 
     /// The worth of a US cent in minor units of a currency, in tenths.
-    fn per_cent(&self, currency: Currency) -> i128 {
+    fn units_per_us_cent(&self, currency: Currency) -> i128 {
         match currency.code() {
             "LRD" => self.lrd,
             "RWF" => self.rwf,
@@ -28,36 +30,40 @@ impl Prices {
         }
     }
 
-    /// How amounts in `s` and in `p` compare.
-    pub fn between(&self, s: Currency, p: Currency) -> Worth {
-        if s == p { Worth::SAME } else { Worth { inside: self.per_cent(s), outside: self.per_cent(p) } }
+    /// The rate between `s`, the wallet's currency, and `p`, the network's.
+    pub fn between(&self, s: Currency, p: Currency) -> ExchangeRate {
+        if s == p {
+            ExchangeRate::SAME
+        } else {
+            ExchangeRate { inside: self.units_per_us_cent(s), outside: self.units_per_us_cent(p) }
+        }
     }
 }
 
-/// So much inside is worth so much outside.
+/// `inside` units of the wallet's currency are worth `outside` units of the network's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Worth {
+pub struct ExchangeRate {
     inside: i128,
     outside: i128,
 }
 
-impl Worth {
-    /// One currency.
+impl ExchangeRate {
+    /// No exchange.
     pub const SAME: Self = Self { inside: 1, outside: 1 };
 }
 
-/// `n / d` rounded half up; nothing here is negative.
-fn nearest(n: i128, d: i128) -> i64 {
+/// `n / d` rounded half up; neither is negative.
+fn divide_half_up(n: i128, d: i128) -> i64 {
     i64::try_from((2 * n + d) / (2 * d)).unwrap_or(i64::MAX)
 }
 
 /// `n / d` rounded up.
-fn up(n: i128, d: i128) -> i64 {
+fn divide_up(n: i128, d: i128) -> i64 {
     i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX)
 }
 
-/// Percentage in hundredths of a percent and US cents: the platform's, the network's.
-fn tariff(prices: &Prices, method: Method, operation: Operation) -> [(i128, i128); 2] {
+/// The platform's fee and the network's, each as hundredths of a percent and fixed US cents.
+fn fee_terms(prices: &Prices, method: Method, operation: Operation) -> [(i128, i128); 2] {
     let platform = match operation {
         Operation::Collection => prices.collecting,
         Operation::Payout => prices.paying_out,
@@ -73,12 +79,14 @@ fn tariff(prices: &Prices, method: Method, operation: Operation) -> [(i128, i128
 }
 
 fn fee(prices: &Prices, base: i64, currency: Currency, (hundredths, cents): (i128, i128)) -> i64 {
-    // base × h / 10 000 + cents × per / 10; a fee is nothing only where nothing is asked for.
-    let parts = i128::from(base) * hundredths + cents * prices.per_cent(currency) * 1_000;
-    nearest(parts, 10_000).max(i64::from(parts > 0))
+    // base × h / 10 000 + cents × per / 10. A fee that rounds to nothing is one minor unit: it is
+    // zero only where the tariff asks for nothing.
+    let parts = i128::from(base) * hundredths + cents * prices.units_per_us_cent(currency) * 1_000;
+    divide_half_up(parts, 10_000).max(i64::from(parts > 0))
 }
 
-/// The figures of a payment.
+/// Amounts of a payment in minor units; the fees are the platform's, the network's and the
+/// exchange's.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Figures {
     pub payer: i64,
@@ -87,7 +95,7 @@ pub struct Figures {
     pub fees: [i64; 3],
 }
 
-/// A collection of `base` in `s`, paid in `p`; `None` when nothing would be left.
+/// A collection of `base` in `s` that is paid in `p`; `None` when nothing would be left.
 pub fn collection(
     prices: &Prices,
     base: i64,
@@ -95,46 +103,67 @@ pub fn collection(
     bearer: FeeBearer,
     method: Method,
 ) -> Option<Figures> {
-    let [platform, network] = tariff(prices, method, Operation::Collection).map(|tariff| fee(prices, base, s, tariff));
+    let [platform, network] =
+        fee_terms(prices, method, Operation::Collection).map(|terms| fee(prices, base, s, terms));
     let exchange = if s == p { 0 } else { fee(prices, base, s, (100, 0)) };
     let all = platform + network + exchange;
     let (total, payee) = match bearer {
         FeeBearer::Payer => (base + all, base),
         FeeBearer::Payee => (base, base - all),
     };
-    let payer = if s == p { total } else { up(i128::from(total) * prices.per_cent(p), prices.per_cent(s)) };
-    (payer > 0 && payee > 0).then_some(Figures { payer, payee, total, fees: [platform, network, exchange] })
+    let payer = if s == p {
+        total
+    } else {
+        divide_up(i128::from(total) * prices.units_per_us_cent(p), prices.units_per_us_cent(s))
+    };
+    (payer > 0 && payee > 0).then_some(Figures {
+        payer,
+        payee,
+        total,
+        fees: [platform, network, exchange],
+    })
 }
 
 /// A payout or transfer of `amount`.
-pub fn outgoing(prices: &Prices, amount: i64, currency: Currency, method: Method, operation: Operation) -> Figures {
-    let [platform, network] = tariff(prices, method, operation).map(|tariff| fee(prices, amount, currency, tariff));
+pub fn outgoing(
+    prices: &Prices,
+    amount: i64,
+    currency: Currency,
+    method: Method,
+    operation: Operation,
+) -> Figures {
+    let [platform, network] =
+        fee_terms(prices, method, operation).map(|terms| fee(prices, amount, currency, terms));
     let total = amount + platform + network;
     Figures { payer: total, payee: amount, total, fees: [platform, network, 0] }
 }
 
-/// What giving back `r` outside is worth inside, up to a whole unit.
-pub fn giving_back(r: i64, worth: Worth) -> i64 {
-    let (n, d) = (i128::from(r) * worth.inside, worth.outside);
+/// What `r` of the network's currency is worth in the wallet's, rounded up to a minor unit.
+pub fn inside_rounded_up(r: i64, rate: ExchangeRate) -> i64 {
+    let (n, d) = (i128::from(r) * rate.inside, rate.outside);
     i64::try_from((n + d - 1) / d).unwrap_or(i64::MAX)
 }
 
-/// What `back` of a payment costs that came to `paid` outside and `total` inside: up to a whole unit, once, and the whole
-/// payment no more than its total; what goes beyond it, besides.
-pub fn cost_of(back: i64, paid: i64, total: i64, worth: Worth) -> i64 {
+/// What it costs the wallet to give back `back` of a payment that was `paid` in the network's
+/// currency and `total` in the wallet's.
+///
+/// It is rounded up once for all refunds together, so that it does not depend on how many there
+/// are, and the whole payment costs no more than its total. What goes beyond the payment is added.
+pub fn cost_of(back: i64, paid: i64, total: i64, rate: ExchangeRate) -> i64 {
     if back <= paid {
-        return giving_back(back, worth).min(total);
+        return inside_rounded_up(back, rate).min(total);
     }
-    giving_back(paid, worth).min(total) + giving_back(back, worth) - giving_back(paid, worth)
+    inside_rounded_up(paid, rate).min(total) + inside_rounded_up(back, rate)
+        - inside_rounded_up(paid, rate)
 }
 
-/// What `r` outside is worth inside, without parts of a unit.
-pub fn whole(r: i64, worth: Worth) -> i64 {
-    i64::try_from(i128::from(r) * worth.inside / worth.outside).unwrap_or(i64::MAX)
+/// What `r` of the network's currency is worth in the wallet's, rounded down to a minor unit.
+pub fn inside_rounded_down(r: i64, rate: ExchangeRate) -> i64 {
+    i64::try_from(i128::from(r) * rate.inside / rate.outside).unwrap_or(i64::MAX)
 }
 
-/// What the numbers of a method's country begin with.
-pub const fn code(method: Method) -> Option<&'static str> {
+/// The calling code of a method's country.
+pub const fn calling_code(method: Method) -> Option<&'static str> {
     match method {
         Method::MtnMomoLbr | Method::OrangeMoneyLbr => Some("231"),
         Method::MtnMomoRwa | Method::AirtelRwa | Method::OrangeMoneyRwa => Some("250"),
@@ -142,8 +171,8 @@ pub const fn code(method: Method) -> Option<&'static str> {
     }
 }
 
-/// Methods, and the currencies that they take.
-pub fn takes(method: Method, operation: Operation, currency: Currency) -> bool {
+/// Whether a method supports an operation in a currency.
+pub fn is_supported(method: Method, operation: Operation, currency: Currency) -> bool {
     let codes: &[&str] = match (method, operation) {
         (Method::MtnMomoLbr, _) => &["LRD", "USD"],
         (Method::MtnMomoRwa, _) => &["RWF"],

@@ -1,46 +1,48 @@
-//! Carrying sessions out, and moving the money.
+//! Executing sessions, and moving the money.
 
-use domain::command::Answer;
-use domain::currency::Currency;
-use domain::execute::{Execute, Terms};
-use domain::execution::ExecutionStatus;
-use domain::ids::SessionId;
-use domain::ledger::AccountKind;
-use domain::names::{Method, Operation, Provider};
-use domain::session::SessionStatus;
-use domain::source::SourceStatus;
-use domain::time::Timestamp;
-use domain::wallet::WalletStatus;
+use domain::decision::command::Output;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::SessionId;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::session::SessionStatus;
+use domain::sales::source::SourceStatus;
 
-use super::books::{Account, Books, Execution, Recipient, Session, Wallet, Wrong};
 use super::figures::{self, Figures};
-use super::{Told, taken};
+use super::model::{Account, Execution, Mismatch, Model, Recipient, Session, Wallet};
+use super::{Observed, output};
 
-/// What a wallet may have, hold and await when a payment to it begins.
-const ROOM: i64 = 4_000_000_000_000_000_000;
-/// The same when the payment is a transfer from another merchant. It is set so low that wallets are filled.
-pub const FILL: i64 = 2_000;
+/// What a wallet may have available, held and incoming together when a payment to it begins, in
+/// minor units.
+const WALLET_LIMIT: i64 = 4_000_000_000_000_000_000;
+/// The same where the payment is a transfer from another merchant. It is so low that wallets reach
+/// it in a simulation.
+pub const TRANSFER_FILL_LIMIT: i64 = 2_000;
 
-/// What must become of a request.
-struct Fate {
+/// What must become of a request: the reason of its refusal, or the status of its execution.
+struct Expectation {
     refused: Option<&'static str>,
     status: ExecutionStatus,
 }
 
-const fn refuse(reason: &'static str) -> Fate {
-    Fate { refused: Some(reason), status: ExecutionStatus::Failed }
+const fn expect_refusal(reason: &'static str) -> Expectation {
+    Expectation { refused: Some(reason), status: ExecutionStatus::Failed }
 }
 
-const fn ends(status: ExecutionStatus) -> Fate {
-    Fate { refused: None, status }
+const fn expect_status(status: ExecutionStatus) -> Expectation {
+    Expectation { refused: None, status }
 }
 
-const fn operation_of(terms: Terms) -> Operation {
-    match terms {
-        Terms::Collection { .. } => Operation::Collection,
-        Terms::Payout { .. } => Operation::Payout,
-        Terms::Transfer => Operation::Transfer,
-        Terms::Refund => Operation::Refund,
+const fn operation_of(details: OperationDetails) -> Operation {
+    match details {
+        OperationDetails::Collection { .. } => Operation::Collection,
+        OperationDetails::Payout { .. } => Operation::Payout,
+        OperationDetails::Transfer => Operation::Transfer,
+        OperationDetails::Refund => Operation::Refund,
     }
 }
 
@@ -48,170 +50,236 @@ const fn takes_credit(status: WalletStatus) -> bool {
     matches!(status, WalletStatus::Active | WalletStatus::Restricted)
 }
 
-/// What is at hand for a request: its session, the account it goes through, its figures.
-struct Case {
+/// A request's session, its payment account, and the execution that it would record.
+struct Prepared {
     session: Session,
     account: Option<(i64, Account)>,
     execution: Execution,
 }
 
-impl Books {
-    pub(super) fn executed(&mut self, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
+impl Model {
+    pub(super) fn executed(
+        &mut self,
+        request: &Execute,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
         let name = (request.merchant_id.0, request.reference_id.clone());
         if let Some(id) = self.references.get(&name).copied() {
-            return self.replayed(id, request, told);
+            return self.replayed(id, request, observed);
         }
         let before = self.before_session(request);
-        let case = self.case(request, told.now);
-        let fate = match (before, &case) {
-            (Some(reason), _) => refuse(reason),
-            (None, None) => refuse("not_found"),
-            (None, Some(case)) => self.fate(request, case, told.now),
+        let prepared = self.prepare(request, observed.now);
+        let expectation = match (before, &prepared) {
+            (Some(reason), _) => expect_refusal(reason),
+            (None, None) => expect_refusal("not_found"),
+            (None, Some(prepared)) => self.expectation(request, prepared, observed.now),
         };
-        // What fails for too little money changes nothing that others see: it may have been decided before what was
-        // committed meanwhile.
-        let failed = matches!(told.outcome, Ok(Answer::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
-        let told = Told { lenient: told.lenient || (told.overlapped && failed), ..told };
-        let mut refused: Vec<&str> = fate.refused.into_iter().collect();
-        // What is wrong with the ids of a body is told at once.
-        if let (None, None, Terms::Collection { account_id, .. }) = (before, &case, request.terms) {
-            refused.extend(self.against_account(request.merchant_id.0, account_id.0, Operation::Collection));
+        // An execution that fails for lack of money changes nothing that others see: it may have
+        // been decided by the rows before another batch.
+        let failed = matches!(observed.outcome, Ok(Output::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
+        let observed =
+            Observed { lenient: observed.lenient || (observed.overlapped && failed), ..observed };
+        let mut refused: Vec<&str> = expectation.refused.into_iter().collect();
+        // An unknown session and a bad account are refused together.
+        if let (None, None, OperationDetails::Collection { account_id, .. }) =
+            (before, &prepared, request.details)
+        {
+            refused.extend(self.reasons_against_account(
+                request.merchant_id.0,
+                account_id.0,
+                Operation::Collection,
+            ));
         }
-        if !told.accepted(refused)? {
+        if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let done = taken!(told, Answer::Executed(done) => done);
+        let done = output!(observed, Output::Executed(done) => done);
         let seen = &done.execution;
-        let case = case.ok_or_else(|| format!("executed without a session: {seen:?}"))?;
+        let prepared = prepared.ok_or_else(|| format!("executed without a session: {seen:?}"))?;
         if done.replayed {
             return Err(format!("a first call answered as a replay: {seen:?}"));
         }
-        let late = told.overlapped && seen.status == ExecutionStatus::Failed;
-        if seen.status != fate.status && !told.lenient && !late {
-            return Err(format!("{} instead of {}: {seen:?}", seen.status, fate.status));
+        let late = observed.overlapped && seen.status == ExecutionStatus::Failed;
+        if seen.status != expectation.status && !observed.lenient && !late {
+            return Err(format!("{} instead of {}: {seen:?}", seen.status, expectation.status));
         }
-        let mut case = case;
-        if told.overlapped && failed {
+        let mut prepared = prepared;
+        if observed.overlapped && failed {
             let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
             let (payer, payee, total) = (seen.payer.minor, seen.payee.minor, seen.total_minor);
-            case.execution.figures = Figures { payer, payee, total, fees };
+            prepared.execution.figures = Figures { payer, payee, total, fees };
         }
-        if told.overlapped {
-            // The merchant's clock may have been advanced in the middle of it.
-            (case.execution.created, case.execution.sent) = (seen.created_at.0, seen.created_at.0);
-        } else if seen.created_at.0 != case.execution.created {
-            return Err(format!("created at {} instead of {}", seen.created_at, Timestamp(case.execution.created)));
+        if observed.overlapped {
+            // The merchant's clock may have been advanced in the middle of the batch.
+            (prepared.execution.created, prepared.execution.sent) =
+                (seen.created_at.0, seen.created_at.0);
+        } else if seen.created_at.0 != prepared.execution.created {
+            return Err(format!(
+                "created at {} instead of {}",
+                seen.created_at,
+                Timestamp(prepared.execution.created)
+            ));
         }
-        self.check_figures(seen, &case.execution)?;
-        let execution = Execution { status: seen.status, request: seen.provider_request_id.clone(), ..case.execution };
-        self.record(seen.id.0, execution, case.session)
+        self.check_figures(seen, &prepared.execution)?;
+        let execution = Execution {
+            status: seen.status,
+            request: seen.provider_request_id.clone(),
+            ..prepared.execution
+        };
+        self.record_execution(seen.id.0, execution, prepared.session)
     }
 
-    fn check_figures(&self, seen: &domain::execution::Execution, own: &Execution) -> Result<(), Wrong> {
+    fn check_figures(
+        &self,
+        seen: &domain::payments::execution::Execution,
+        own: &Execution,
+    ) -> Result<(), Mismatch> {
         let fees = [seen.platform_fee_minor, seen.gateway_fee_minor, seen.fx_fee_minor];
-        let figures = Figures { payer: seen.payer.minor, payee: seen.payee.minor, total: seen.total_minor, fees };
+        let figures = Figures {
+            payer: seen.payer.minor,
+            payee: seen.payee.minor,
+            total: seen.total_minor,
+            fees,
+        };
         let crossing = match seen.operation {
             Operation::Collection => seen.payer,
             Operation::Payout | Operation::Transfer | Operation::Refund => seen.payee,
         };
-        if figures != own.figures || crossing.currency != own.outside {
-            return Err(format!("{figures:?} in {} instead of {:?} in {}", crossing.currency, own.figures, own.outside));
+        if figures != own.figures || crossing.currency != own.outside_currency {
+            return Err(format!(
+                "{figures:?} in {} instead of {:?} in {}",
+                crossing.currency, own.figures, own.outside_currency
+            ));
         }
         Ok(())
     }
 
-    fn replayed(&self, id: i64, request: &Execute, told: Told<'_>) -> Result<(), Wrong> {
-        let stored = self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
-        if told.read {
+    fn replayed(&self, id: i64, request: &Execute, observed: Observed<'_>) -> Result<(), Mismatch> {
+        let stored =
+            self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        if observed.read_back {
             return Ok(());
         }
-        let same = stored.operation == operation_of(request.terms)
+        let same = stored.operation == operation_of(request.details)
             && stored.session == request.session_id.0
-            && match request.terms {
-                Terms::Collection { account_id, currency } => {
-                    stored.account == Some(account_id.0) && stored.outside == currency
+            && match request.details {
+                OperationDetails::Collection { account_id, currency } => {
+                    stored.account == Some(account_id.0) && stored.outside_currency == currency
                 }
-                Terms::Payout { account_id, .. } => account_id.is_none_or(|account| stored.account == Some(account.0)),
-                Terms::Transfer | Terms::Refund => true,
+                OperationDetails::Payout { account_id, .. } => {
+                    account_id.is_none_or(|account| stored.account == Some(account.0))
+                }
+                OperationDetails::Transfer | OperationDetails::Refund => true,
             };
         let refused = if same { vec![] } else { vec!["duplicate"] };
-        if !(Told { lenient: false, overlapped: false, ..told }.accepted(refused)?) {
+        if !(Observed { lenient: false, overlapped: false, ..observed }
+            .check_acceptance(refused)?)
+        {
             return Ok(());
         }
-        let done = taken!(told, Answer::Executed(done) => done);
-        let same = done.execution.status == stored.status || told.overlapped;
-        let fine = done.replayed && done.job.is_none() && done.execution.id.0 == id && same;
-        if fine { Ok(()) } else { Err(format!("a replay of {id}, which is {}: {done:?}", stored.status)) }
+        let done = output!(observed, Output::Executed(done) => done);
+        let same = done.execution.status == stored.status || observed.overlapped;
+        let fine = done.replayed && done.call.is_none() && done.execution.id.0 == id && same;
+        if fine {
+            Ok(())
+        } else {
+            Err(format!("a replay of {id}, which is {}: {done:?}", stored.status))
+        }
     }
 
-    /// A try of a passcode: a replay needs none, and an unverified merchant gets to none.
-    pub(super) fn attempt_of(&mut self, request: &Execute, key: i64, told: Told<'_>) -> Result<(), Wrong> {
+    /// An attempt at a passcode: a replay needs none, and an unverified merchant is refused before.
+    pub(super) fn attempt_reserved_for(
+        &mut self,
+        request: &Execute,
+        key: i64,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
         let merchant = request.merchant_id.0;
         if let Some(id) = self.references.get(&(merchant, request.reference_id.clone())) {
-            return self.replayed(*id, request, told);
+            return self.replayed(*id, request, observed);
         }
-        if !self.merchant(merchant).verified && !told.accepted(vec!["not_verified"])? {
+        if !self.merchant(merchant).verified && !observed.check_acceptance(vec!["not_verified"])? {
             return Ok(());
         }
-        // Verified, or it was when the try was counted, before another batch in the middle said otherwise.
-        self.attempt_reserved(merchant, key, told)
+        // The merchant is verified, or it was when the attempt was counted, before another batch in
+        // the middle of this one changed that.
+        self.attempt_reserved(merchant, key, observed)
     }
 
-    /// What speaks against a request before its session is looked at.
+    /// The reason against a request that is checked before its session is read.
     fn before_session(&self, request: &Execute) -> Option<&'static str> {
         let merchant = self.merchants.get(&request.merchant_id.0)?;
-        let operation = operation_of(request.terms);
+        let operation = operation_of(request.details);
         if operation != Operation::Collection && !merchant.verified {
             return Some("not_verified");
         }
-        match request.terms {
-            Terms::Payout { passcode_verified: false, .. } if merchant.passcode_hash().is_some() => Some("passcode"),
+        match request.details {
+            OperationDetails::Payout { passcode_verified: false, .. }
+                if merchant.passcode_hash().is_some() =>
+            {
+                Some("passcode")
+            }
             _ => None,
         }
     }
 
     fn session_of(&self, merchant: i64, id: SessionId, operation: Operation) -> Option<Session> {
         let found = self.sessions.get(&id.0).copied();
-        found.filter(|session| session.merchant == merchant && session.kind.operation() == operation)
+        found
+            .filter(|session| session.merchant == merchant && session.kind.operation() == operation)
     }
 
     /// The execution that would be recorded.
-    fn case(&self, request: &Execute, now: i64) -> Option<Case> {
+    fn prepare(&self, request: &Execute, now: i64) -> Option<Prepared> {
         let merchant = request.merchant_id.0;
-        let operation = operation_of(request.terms);
+        let operation = operation_of(request.details);
         let session = self.session_of(merchant, request.session_id, operation)?;
-        let account_id = match request.terms {
-            Terms::Collection { account_id, .. } => Some(account_id.0),
+        let account_id = match request.details {
+            OperationDetails::Collection { account_id, .. } => Some(account_id.0),
             _ => session.account,
         };
         let account = account_id.and_then(|id| Some((id, *self.accounts.get(&id)?)));
         let original = session.original.and_then(|id| self.executions.get(&id));
         let source = session.source.and_then(|id| self.sources.get(&id));
-        let (inside, outside) = match (request.terms, original) {
-            (Terms::Collection { currency, .. }, _) => (source?.currency, currency),
-            (Terms::Refund, Some(original)) => (original.inside, original.outside),
+        let (wallet_currency, outside_currency) = match (request.details, original) {
+            (OperationDetails::Collection { currency, .. }, _) => (source?.currency, currency),
+            (OperationDetails::Refund, Some(original)) => {
+                (original.wallet_currency, original.outside_currency)
+            }
             _ => (session.currency?, session.currency?),
         };
         let (provider, method) = match operation {
             Operation::Transfer => (Provider::Platform, Method::Wallet),
             Operation::Refund => (original?.provider, Method::Wallet),
-            Operation::Collection | Operation::Payout => account.map(|(_, account)| (account.provider, account.method))?,
+            Operation::Collection | Operation::Payout => {
+                account.map(|(_, account)| (account.provider, account.method))?
+            }
         };
         let prices = self.prices_at(now);
-        let worth = original.map_or_else(|| prices.between(inside, outside), |original| original.worth);
+        let rate = original.map_or_else(
+            || prices.between(wallet_currency, outside_currency),
+            |original| original.rate,
+        );
         let figures = match (operation, original, source) {
-            (Operation::Collection, _, Some(source)) => {
-                figures::collection(&prices, source.total, (inside, outside), source.bearer, method).unwrap_or_default()
-            }
+            (Operation::Collection, _, Some(source)) => figures::collection(
+                &prices,
+                source.total,
+                (wallet_currency, outside_currency),
+                source.bearer,
+                method,
+            )
+            .unwrap_or_default(),
             (Operation::Refund, Some(original), _) => {
-                let held = figures::giving_back(session.amount, worth).min(original.figures.total);
-                // What is over at once holds nothing.
+                let held =
+                    figures::inside_rounded_up(session.amount, rate).min(original.figures.total);
+                // A refund inside the platform completes at once and holds nothing.
                 let fits = original.refunded + session.amount <= original.figures.payer;
                 let at_once = fits && provider == Provider::Platform;
-                let taken = if at_once { original.takes(session.amount, held) } else { held };
+                let taken =
+                    if at_once { original.cost_of_refund(session.amount, held) } else { held };
                 Figures { payer: taken, payee: session.amount, total: taken, fees: [0; 3] }
             }
-            _ => figures::outgoing(&prices, session.amount, inside, method, operation),
+            _ => figures::outgoing(&prices, session.amount, wallet_currency, method, operation),
         };
         let time = self.time(merchant, now);
         let execution = Execution {
@@ -221,116 +289,138 @@ impl Books {
             session: request.session_id.0,
             status: ExecutionStatus::Pending,
             figures,
-            inside,
-            outside,
-            worth,
+            wallet_currency,
+            outside_currency,
+            rate,
             provider,
             source: session.source,
             account: if operation == Operation::Refund { original?.account } else { account_id },
             wallet: session.wallet.or_else(|| original.and_then(|original| original.wallet)),
-            other: None,
+            other_wallet: None,
             original: session.original,
             refunded: 0,
-            back: 0,
+            given_back_minor: 0,
             cost: 0,
-            gone: 0,
-            spare: 0,
-            said: vec![],
-            undone: vec![],
-            disputed: false,
-            late: false,
-            acts: false,
-            canceled: false,
+            with_payer: 0,
+            released: 0,
+            reported: vec![],
+            returned: vec![],
+            in_review: false,
+            settled_by_review: false,
+            requires_action: false,
+            cancel_requested: false,
             created: time,
             sent: time,
             request: String::new(),
         };
-        Some(Case { session, account, execution })
+        Some(Prepared { session, account, execution })
     }
 
-    fn fate(&self, request: &Execute, case: &Case, now: i64) -> Fate {
-        if let Some(reason) = self.against_use(&case.session, now).first() {
-            return refuse(reason);
+    fn expectation(&self, request: &Execute, prepared: &Prepared, now: i64) -> Expectation {
+        if let Some(reason) = self.reasons_against_use(&prepared.session, now).first() {
+            return expect_refusal(reason);
         }
-        match request.terms {
-            Terms::Collection { account_id, currency } => self.fate_of_collection(case, account_id.0, currency),
-            Terms::Payout { account_id, .. } => self.fate_of_payout(case, account_id.map(|id| id.0)),
-            Terms::Transfer => self.fate_of_transfer(case),
-            Terms::Refund => self.fate_of_refund(case),
+        match request.details {
+            OperationDetails::Collection { account_id, currency } => {
+                self.expected_collection(prepared, account_id.0, currency)
+            }
+            OperationDetails::Payout { account_id, .. } => {
+                self.expected_payout(prepared, account_id.map(|id| id.0))
+            }
+            OperationDetails::Transfer => self.expected_transfer(prepared),
+            OperationDetails::Refund => self.expected_refund(prepared),
         }
     }
 
-    fn fate_of_collection(&self, case: &Case, account_id: i64, currency: Currency) -> Fate {
-        let own = &case.execution;
+    fn expected_collection(
+        &self,
+        prepared: &Prepared,
+        account_id: i64,
+        currency: Currency,
+    ) -> Expectation {
+        let own = &prepared.execution;
         let source = own.source.and_then(|id| self.sources.get(&id));
         if source.is_none_or(|source| source.status != SourceStatus::Active) {
-            return refuse("state");
+            return expect_refusal("state");
         }
-        if own.source.is_some_and(|source| self.in_review(source) > 0) {
-            return refuse("review");
+        if own.source.is_some_and(|source| self.open_reviews_of(source) > 0) {
+            return expect_refusal("review");
         }
-        if let Some(reason) = self.against_account(own.merchant, account_id, Operation::Collection) {
-            return refuse(reason);
+        if let Some(reason) =
+            self.reasons_against_account(own.merchant, account_id, Operation::Collection)
+        {
+            return expect_refusal(reason);
         }
-        let Some((_, account)) = case.account else { return refuse("not_found") };
-        if !figures::takes(account.method, Operation::Collection, currency) {
-            return refuse("currency");
+        let Some((_, account)) = prepared.account else { return expect_refusal("not_found") };
+        if !figures::is_supported(account.method, Operation::Collection, currency) {
+            return expect_refusal("currency");
         }
-        if self.own_wallet(own.merchant, own.inside).is_some_and(|(_, wallet)| !takes_credit(wallet.status)) {
-            return refuse("wallet");
+        if self
+            .own_wallet(own.merchant, own.wallet_currency)
+            .is_some_and(|(_, wallet)| !takes_credit(wallet.status))
+        {
+            return expect_refusal("wallet");
         }
         if own.figures == Figures::default() {
-            return refuse("amount");
+            return expect_refusal("amount");
         }
-        let wallet = self.own_wallet(own.merchant, own.inside);
-        if wallet.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, ROOM)) {
-            return refuse("amount");
+        let wallet = self.own_wallet(own.merchant, own.wallet_currency);
+        if wallet.is_some_and(|(_, wallet)| wallet.is_filled_by(own.figures.payee, WALLET_LIMIT)) {
+            return expect_refusal("amount");
         }
         if account.provider != Provider::Platform {
-            return ends(ExecutionStatus::Pending);
+            return expect_status(ExecutionStatus::Pending);
         }
         match self.party_wallet(account.party, currency) {
-            Some((_, wallet)) if wallet.status != WalletStatus::Active => refuse("wallet"),
-            Some((_, wallet)) if wallet.available >= own.figures.payer => ends(ExecutionStatus::Completed),
-            _ => ends(ExecutionStatus::Failed),
+            Some((_, wallet)) if wallet.status != WalletStatus::Active => expect_refusal("wallet"),
+            Some((_, wallet)) if wallet.available >= own.figures.payer => {
+                expect_status(ExecutionStatus::Completed)
+            }
+            _ => expect_status(ExecutionStatus::Failed),
         }
     }
 
-    /// What speaks against a debit, and whether there is enough.
-    fn debit(&self, own: &Execution) -> Result<(Wallet, bool), Fate> {
-        let wallet = own.wallet.and_then(|id| self.wallets.get(&id)).copied().ok_or(refuse("not_found"))?;
+    /// The wallet that is debited and whether it has enough; else the refusal.
+    fn debit(&self, own: &Execution) -> Result<(Wallet, bool), Expectation> {
+        let wallet = own
+            .wallet
+            .and_then(|id| self.wallets.get(&id))
+            .copied()
+            .ok_or(expect_refusal("not_found"))?;
         if wallet.status != WalletStatus::Active {
-            return Err(refuse("wallet"));
+            return Err(expect_refusal("wallet"));
         }
         Ok((wallet, wallet.available >= own.figures.payer))
     }
 
-    fn fate_of_payout(&self, case: &Case, named: Option<i64>) -> Fate {
-        let own = &case.execution;
-        let Some((id, account)) = case.account else { return refuse("not_found") };
+    fn expected_payout(&self, prepared: &Prepared, named: Option<i64>) -> Expectation {
+        let own = &prepared.execution;
+        let Some((id, account)) = prepared.account else { return expect_refusal("not_found") };
         if named.is_some_and(|named| named != id) {
-            return refuse("account");
+            return expect_refusal("account");
         }
-        if let Some(reason) = self.against_account(own.merchant, id, Operation::Payout) {
-            return refuse(reason);
+        if let Some(reason) = self.reasons_against_account(own.merchant, id, Operation::Payout) {
+            return expect_refusal(reason);
         }
-        if !figures::takes(account.method, Operation::Payout, own.inside) {
-            return refuse("currency");
+        if !figures::is_supported(account.method, Operation::Payout, own.wallet_currency) {
+            return expect_refusal("currency");
         }
         let enough = match self.debit(own) {
             Ok((_, enough)) => enough,
-            Err(fate) => return fate,
+            Err(expectation) => return expectation,
         };
         if !enough {
-            return ends(ExecutionStatus::Failed);
+            return expect_status(ExecutionStatus::Failed);
         }
         if account.provider != Provider::Platform {
-            return ends(ExecutionStatus::Pending);
+            return expect_status(ExecutionStatus::Pending);
         }
-        match self.party_wallet(account.party, own.inside) {
-            Some((id, _)) if Some(id) == own.wallet => refuse("wallet"),
-            Some((_, wallet)) if !takes_credit(wallet.status) => ends(ExecutionStatus::Failed),
-            _ => ends(ExecutionStatus::Completed),
+        match self.party_wallet(account.party, own.wallet_currency) {
+            Some((id, _)) if Some(id) == own.wallet => expect_refusal("wallet"),
+            Some((_, wallet)) if !takes_credit(wallet.status) => {
+                expect_status(ExecutionStatus::Failed)
+            }
+            _ => expect_status(ExecutionStatus::Completed),
         }
     }
 
@@ -343,59 +433,74 @@ impl Books {
         }
     }
 
-    fn fate_of_transfer(&self, case: &Case) -> Fate {
-        let own = &case.execution;
+    fn expected_transfer(&self, prepared: &Prepared) -> Expectation {
+        let own = &prepared.execution;
         let (wallet, enough) = match self.debit(own) {
             Ok(found) => found,
-            Err(fate) => return fate,
+            Err(expectation) => return expectation,
         };
-        if case.session.party.is_some_and(|party| case.session.recipient != Some(self.recipient(party))) {
-            return refuse("recipient");
+        if prepared
+            .session
+            .party
+            .is_some_and(|party| prepared.session.recipient != Some(self.recipient(party)))
+        {
+            return expect_refusal("recipient");
         }
-        let (merchant, party) = Self::transfer_owner(own, &case.session);
+        let (merchant, party) = Self::transfer_owner(own, &prepared.session);
         if party.is_none() && wallet.party.is_none() && merchant == wallet.merchant {
-            return refuse("wallet");
+            return expect_refusal("wallet");
         }
         let receiver = match party {
-            Some(party) => self.party_wallet(party, own.inside),
-            None => self.own_wallet(merchant, own.inside),
+            Some(party) => self.party_wallet(party, own.wallet_currency),
+            None => self.own_wallet(merchant, own.wallet_currency),
         };
         let closed = receiver.is_some_and(|(_, wallet)| !takes_credit(wallet.status));
-        let most = if merchant == own.merchant { ROOM } else { FILL };
+        let most = if merchant == own.merchant { WALLET_LIMIT } else { TRANSFER_FILL_LIMIT };
         let amount = own.figures.payee;
-        // A wallet that is opened for it may be too small, too.
+        // A wallet that would be opened for it has the same limit.
         let full = receiver.map_or(amount > most, |(_, wallet)| wallet.is_filled_by(amount, most));
         if !closed && enough && full {
-            return refuse("amount");
+            return expect_refusal("amount");
         }
-        ends(if closed || !enough { ExecutionStatus::Failed } else { ExecutionStatus::Completed })
+        expect_status(if closed || !enough {
+            ExecutionStatus::Failed
+        } else {
+            ExecutionStatus::Completed
+        })
     }
 
-    fn fate_of_refund(&self, case: &Case) -> Fate {
-        let own = &case.execution;
-        let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else { return refuse("not_found") };
-        if original.disputed || !original.stands() {
-            return refuse("state");
+    fn expected_refund(&self, prepared: &Prepared) -> Expectation {
+        let own = &prepared.execution;
+        let Some(original) = own.original.and_then(|id| self.executions.get(&id)) else {
+            return expect_refusal("not_found");
+        };
+        if original.in_review || !original.is_settled() {
+            return expect_refusal("state");
         }
         let enough = match self.debit(own) {
             Ok((_, enough)) => enough,
-            Err(fate) => return fate,
+            Err(expectation) => return expectation,
         };
         if original.refunded + own.figures.payee > original.figures.payer || !enough {
-            return ends(ExecutionStatus::Failed);
+            return expect_status(ExecutionStatus::Failed);
         }
         if own.provider != Provider::Platform {
-            return ends(ExecutionStatus::Pending);
+            return expect_status(ExecutionStatus::Pending);
         }
-        let payer = original.other.and_then(|id| self.wallets.get(&id));
+        let payer = original.other_wallet.and_then(|id| self.wallets.get(&id));
         match payer {
-            Some(wallet) if !takes_credit(wallet.status) => ends(ExecutionStatus::Failed),
-            _ => ends(ExecutionStatus::Completed),
+            Some(wallet) if !takes_credit(wallet.status) => expect_status(ExecutionStatus::Failed),
+            _ => expect_status(ExecutionStatus::Completed),
         }
     }
 
-    /// Writes a new execution down and moves its money.
-    fn record(&mut self, id: i64, execution: Execution, session: Session) -> Result<(), Wrong> {
+    /// Adds a new execution to the model and moves its money.
+    fn record_execution(
+        &mut self,
+        id: i64,
+        execution: Execution,
+        session: Session,
+    ) -> Result<(), Mismatch> {
         let status = execution.status;
         self.references.insert((execution.merchant, execution.reference.clone()), id);
         self.merchant(execution.merchant).executions.push(id);
@@ -404,7 +509,7 @@ impl Books {
         }
         let mut execution = execution;
         if status == ExecutionStatus::Completed {
-            execution.other = Some(self.other_side(&execution, &session)?);
+            execution.other_wallet = Some(self.other_side(&execution, &session)?);
         }
         if status != ExecutionStatus::Failed {
             if let Some(original) = execution.original.and_then(|id| self.executions.get_mut(&id)) {
@@ -412,8 +517,8 @@ impl Books {
             }
             self.set_source_status(execution.source, SourceStatus::Processing);
         }
-        if status == ExecutionStatus::Pending && execution.comes_in() {
-            self.await_more(&execution, execution.figures.payee)?;
+        if status == ExecutionStatus::Pending && execution.is_incoming() {
+            self.add_incoming(&execution, execution.figures.payee)?;
         }
         if status == ExecutionStatus::Pending && execution.operation != Operation::Collection {
             let amount = execution.figures.payer;
@@ -430,19 +535,27 @@ impl Books {
         }
     }
 
-    /// The wallet on the other side of a movement inside the house.
-    fn other_side(&mut self, own: &Execution, session: &Session) -> Result<i64, Wrong> {
-        let party_of = |books: &Self| own.account.and_then(|id| books.accounts.get(&id)).map(|account| account.party);
+    /// The wallet on the other side of a movement inside the platform.
+    fn other_side(&mut self, own: &Execution, session: &Session) -> Result<i64, Mismatch> {
+        let party_of = |model: &Self| {
+            own.account.and_then(|id| model.accounts.get(&id)).map(|account| account.party)
+        };
         match own.operation {
-            Operation::Collection => self.open_wallet(own.merchant, party_of(self), own.outside),
-            Operation::Payout => self.open_wallet(own.merchant, party_of(self), own.inside),
+            Operation::Collection => {
+                self.open_wallet(own.merchant, party_of(self), own.outside_currency)
+            }
+            Operation::Payout => {
+                self.open_wallet(own.merchant, party_of(self), own.wallet_currency)
+            }
             Operation::Transfer => {
                 let (merchant, party) = Self::transfer_owner(own, session);
-                self.open_wallet(merchant, party, own.inside)
+                self.open_wallet(merchant, party, own.wallet_currency)
             }
             Operation::Refund => {
                 let original = own.original.and_then(|id| self.executions.get(&id));
-                original.and_then(|original| original.other).ok_or_else(|| "a refund to nobody".to_owned())
+                original
+                    .and_then(|original| original.other_wallet)
+                    .ok_or_else(|| "a refund to nobody".to_owned())
             }
         }
     }
@@ -453,13 +566,15 @@ impl Books {
         }
     }
 
-    /// Books a payment that went through.
-    pub(super) fn complete(&mut self, id: i64, held: bool) -> Result<(), Wrong> {
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
-        let (s, p, f) = (own.inside, own.outside, own.figures);
-        let spare = self.refund_is_over(&own);
-        if own.comes_in() {
-            self.await_more(&own, -f.payee)?;
+    /// Books a completed payment.
+    pub(super) fn complete(&mut self, id: i64, held: bool) -> Result<(), Mismatch> {
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
+        let (s, p, f) = (own.wallet_currency, own.outside_currency, own.figures);
+        let spare = self.complete_refund(&own);
+        if own.is_incoming() {
+            self.add_incoming(&own, -f.payee)?;
         }
         let collects = own.operation == Operation::Collection;
         let sign = if collects { 1 } else { -1 };
@@ -468,11 +583,11 @@ impl Books {
             _ => self.open_wallet(own.merchant, None, s)?,
         };
         match AccountKind::clearing(own.provider) {
-            Some(clearing) => self.credit(own.merchant, clearing, p, -sign * own.crossing()),
-            None => self.add(own.other.unwrap_or(0), -sign * own.crossing(), 0)?,
+            Some(clearing) => self.credit(own.merchant, clearing, p, -sign * own.outside_amount()),
+            None => self.add(own.other_wallet.unwrap_or(0), -sign * own.outside_amount(), 0)?,
         }
         if s != p {
-            self.credit(own.merchant, AccountKind::Position, p, sign * own.crossing());
+            self.credit(own.merchant, AccountKind::Position, p, sign * own.outside_amount());
             self.credit(own.merchant, AccountKind::Position, s, -sign * (f.total - spare));
         }
         if collects {
@@ -482,46 +597,53 @@ impl Books {
         } else {
             self.add(wallet, spare - f.payer, 0)?;
         }
-        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx].into_iter().zip(f.fees) {
+        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx]
+            .into_iter()
+            .zip(f.fees)
+        {
             self.credit(own.merchant, kind, s, fee);
         }
         self.set_source_status(own.source, SourceStatus::Paid);
         self.change(id, |known| {
             known.status = ExecutionStatus::Completed;
             known.wallet = Some(wallet);
-            known.acts = false;
-            known.said = vec![(p, sign * own.crossing())];
-            known.gone = if own.operation == Operation::Refund { f.payee } else { 0 };
-            known.spare = spare;
+            known.requires_action = false;
+            known.reported = vec![(p, sign * own.outside_amount())];
+            known.with_payer = if own.operation == Operation::Refund { f.payee } else { 0 };
+            known.released = spare;
         });
-        self.soft += 1;
+        self.dependencies_version += 1;
         Ok(())
     }
 
-    /// Counts a refund that went through as given back; what of its hold it does not need.
-    fn refund_is_over(&mut self, own: &Execution) -> i64 {
-        let Some(payment) = own.original.and_then(|id| self.executions.get_mut(&id)) else { return 0 };
-        let takes = payment.takes(own.figures.payee, own.figures.payer);
-        payment.back += own.figures.payee;
+    /// Counts a completed refund as given back for good; returns what it does not need of its hold.
+    fn complete_refund(&mut self, own: &Execution) -> i64 {
+        let Some(payment) = own.original.and_then(|id| self.executions.get_mut(&id)) else {
+            return 0;
+        };
+        let takes = payment.cost_of_refund(own.figures.payee, own.figures.payer);
+        payment.given_back_minor += own.figures.payee;
         payment.cost += takes;
         own.figures.payer - takes
     }
 
-    /// Books a payment that did not go through after all.
-    pub(super) fn fall_through(&mut self, id: i64) -> Result<(), Wrong> {
-        let Some(own) = self.executions.get(&id).cloned() else { return Err(format!("execution {id} is not known")) };
+    /// Books a failed payment: releases what it held.
+    pub(super) fn fail(&mut self, id: i64) -> Result<(), Mismatch> {
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
         if own.operation != Operation::Collection {
             self.add(own.wallet.unwrap_or(0), own.figures.payer, -own.figures.payer)?;
         }
-        if own.comes_in() {
-            self.await_more(&own, -own.figures.payee)?;
+        if own.is_incoming() {
+            self.add_incoming(&own, -own.figures.payee)?;
         }
         self.set_source_status(own.source, SourceStatus::Active);
         self.change(id, |known| {
             known.status = ExecutionStatus::Failed;
-            known.acts = false;
+            known.requires_action = false;
         });
-        self.soft += 1;
+        self.dependencies_version += 1;
         Ok(())
     }
 }

@@ -1,74 +1,94 @@
-//! Declaring, withdrawing and expiring.
+//! Creating, canceling and expiring sessions.
 
-use domain::command::Answer;
-use domain::money::{Decimal, Money};
-use domain::names::{Operation, Provider};
-use domain::rejection::Rejection;
-use domain::session::{Declare, SessionKind, SessionStatus};
-use domain::source::{SourceRef, SourceStatus};
-use domain::time::Timestamp;
-use domain::wallet::{Owner, WalletStatus};
+use domain::decision::command::Output;
+use domain::kernel::money::{Decimal, Money};
+use domain::kernel::names::{Operation, Provider};
+use domain::kernel::refusal::Refusal;
+use domain::kernel::time::Timestamp;
+use domain::ledger::wallet::{Owner, WalletStatus};
+use domain::payments::create_session::NewSession;
+use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::SourceStatus;
 use kola::engine::Failure;
 
-use super::books::{Books, Recipient, Session, Wallet, Wrong};
-use super::{Told, figures, reasons, taken};
+use super::model::{Mismatch, Model, Recipient, Session, Wallet};
+use super::{Observed, figures, output, reasons};
 
 const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
 
-impl Books {
-    pub(super) fn declared(&mut self, merchant: i64, request: &Declare, told: Told<'_>) -> Result<(), Wrong> {
-        let time = self.time(merchant, told.now);
+impl Model {
+    pub(super) fn session_created(
+        &mut self,
+        merchant: i64,
+        request: &NewSession,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let time = self.time(merchant, observed.now);
         let verified = self.merchant(merchant).verified;
         let mut refused = match request {
-            _ if !verified && !matches!(request, Declare::Checkout { .. }) => vec!["not_verified"],
-            Declare::Checkout { kind, source_id } => {
-                let merchant_id = domain::ids::MerchantId(merchant);
+            _ if !verified && !matches!(request, NewSession::Checkout { .. }) => {
+                vec!["not_verified"]
+            }
+            NewSession::Checkout { kind, source_id } => {
+                let merchant_id = domain::kernel::ids::MerchantId(merchant);
                 match self.source_at(SourceRef { merchant_id, kind: *kind, id: *source_id }) {
                     None => vec!["not_found"],
                     Some(source) if source.status != SourceStatus::Active => vec!["state"],
-                    Some(_) if self.in_review(source_id.0) > 0 => vec!["review"],
-                    Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => vec!["expired"],
+                    Some(_) if self.open_reviews_of(source_id.0) > 0 => vec!["review"],
+                    Some(_) if self.page_ends.get(&source_id.0).is_some_and(|end| *end <= time) => {
+                        vec!["expired"]
+                    }
                     Some(_) => vec![],
                 }
             }
-            Declare::Payout { wallet_id, account_id, amount, .. } => {
-                self.against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount)
+            NewSession::Payout { wallet_id, account_id, amount, .. } => self
+                .reasons_against_payout(merchant, wallet_id.map(|id| id.0), account_id.0, *amount),
+            NewSession::Transfer { wallet_id, counterparty_id, amount, .. } => {
+                self.reasons_against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
             }
-            Declare::Transfer { wallet_id, counterparty_id, amount, .. } => {
-                self.against_transfer(merchant, wallet_id.0, counterparty_id.0, *amount)
+            NewSession::Refund { original_id, amount, .. } => {
+                self.reasons_against_giving_back(merchant, original_id.0, *amount)
             }
-            Declare::Refund { original_id, amount, .. } => self.against_giving_back(merchant, original_id.0, *amount),
         };
         let (given, default) = expiry(request);
         let expires = given.map_or(time + default, |at| at.0);
         let expires = match request {
-            // The end of its checkout binds a session, too. One that is refused for it is not judged by its time.
-            Declare::Checkout { source_id, .. } if refused.is_empty() => {
+            // A checkout's expiry binds its sessions, too. A session that is refused for it is not
+            // refused for its own expiry besides.
+            NewSession::Checkout { source_id, .. } if refused.is_empty() => {
                 self.page_ends.get(&source_id.0).map_or(expires, |end| expires.min(*end))
             }
             _ => expires,
         };
-        if verified || matches!(request, Declare::Checkout { .. }) {
-            refused.extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
+        if verified || matches!(request, NewSession::Checkout { .. }) {
+            refused
+                .extend(reasons(&[(expires <= time || expires > time + 366 * DAY, "expires_at")]));
         }
-        // Nobody here is told of a thousand recipients an hour; but a clock that was an hour ahead may seem to have been.
-        if let Err(Failure::Rejected(refusals)) = told.outcome
-            && let [Rejection::TooManyRecipients { seconds: ..=64 }] = refusals[..]
+        // Nobody here has a thousand new recipients in an hour, but a clock that was an hour ahead
+        // can make it look so.
+        if let Err(Failure::Refused(refusals)) = observed.outcome
+            && let [Refusal::TooManyRecipients { seconds: ..=64 }] = refusals[..]
         {
             return Ok(());
         }
-        if !told.accepted(refused)? {
+        if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let made = taken!(told, Answer::Session(made) => made);
-        if made.expires_at.0 != expires && !told.lenient {
-            return Err(format!("session {} expires at {} instead of {}", made.id, made.expires_at, Timestamp(expires)));
+        let made = output!(observed, Output::Session(made) => made);
+        if made.expires_at.0 != expires && !observed.lenient {
+            return Err(format!(
+                "session {} expires at {} instead of {}",
+                made.id,
+                made.expires_at,
+                Timestamp(expires)
+            ));
         }
-        if let Declare::Transfer { counterparty_id, .. } = request {
+        if let NewSession::Transfer { counterparty_id, .. } = request {
             let party = self.counterparties.get(&counterparty_id.0).and_then(|(_, party)| *party);
             let expected = party.map(|party| self.recipient(party));
-            if told_recipient(&made) != expected && !told.lenient {
+            if announced_recipient(&made) != expected && !observed.lenient {
                 return Err(format!("{:?} receives instead of {expected:?}", made.recipient));
             }
         }
@@ -76,7 +96,12 @@ impl Books {
         Ok(())
     }
 
-    fn add_session(&mut self, merchant: i64, request: &Declare, made: &domain::session::Session) {
+    fn add_session(
+        &mut self,
+        merchant: i64,
+        request: &NewSession,
+        made: &domain::payments::session::Session,
+    ) {
         let blank = Session {
             merchant,
             kind: SessionKind::Checkout,
@@ -92,31 +117,46 @@ impl Books {
             currency: made.amount.map(|amount| amount.currency),
         };
         let session = match request {
-            Declare::Checkout { source_id, .. } => Session { source: Some(source_id.0), ..blank },
-            Declare::Payout { wallet_id, account_id, amount, .. } => Session {
+            NewSession::Checkout { source_id, .. } => {
+                Session { source: Some(source_id.0), ..blank }
+            }
+            NewSession::Payout { wallet_id, account_id, amount, .. } => Session {
                 kind: SessionKind::Payout,
-                wallet: wallet_id.map(|id| id.0).or_else(|| self.own_wallet(merchant, amount.currency).map(|(id, _)| id)),
+                wallet: wallet_id
+                    .map(|id| id.0)
+                    .or_else(|| self.own_wallet(merchant, amount.currency).map(|(id, _)| id)),
                 account: Some(account_id.0),
                 ..blank
             },
-            Declare::Transfer { wallet_id, .. } => Session {
+            NewSession::Transfer { wallet_id, .. } => Session {
                 kind: SessionKind::Transfer,
                 wallet: Some(wallet_id.0),
                 party: made.party_id.map(|id| id.0),
-                recipient: told_recipient(made),
+                recipient: announced_recipient(made),
                 ..blank
             },
-            Declare::Refund { original_id, .. } => {
-                let wallet = self.executions.get(&original_id.0).and_then(|original| original.wallet);
-                Session { kind: SessionKind::Refund, wallet, original: Some(original_id.0), ..blank }
+            NewSession::Refund { original_id, .. } => {
+                let wallet =
+                    self.executions.get(&original_id.0).and_then(|original| original.wallet);
+                Session {
+                    kind: SessionKind::Refund,
+                    wallet,
+                    original: Some(original_id.0),
+                    ..blank
+                }
             }
         };
         self.sessions.insert(made.id.0, session);
         self.merchant(merchant).sessions.push(made.id.0);
     }
 
-    /// What is wrong with an account for an operation.
-    pub(super) fn against_account(&self, merchant: i64, id: i64, operation: Operation) -> Option<&'static str> {
+    /// Why an account cannot be used for an operation.
+    pub(super) fn reasons_against_account(
+        &self,
+        merchant: i64,
+        id: i64,
+        operation: Operation,
+    ) -> Option<&'static str> {
         match self.accounts.get(&id).filter(|account| account.merchant == merchant) {
             None => Some("not_found"),
             Some(account) if !account.active || account.operation != operation => Some("account"),
@@ -124,80 +164,126 @@ impl Books {
         }
     }
 
-    fn against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
-        reasons(&[(wallet.status != WalletStatus::Active, "wallet"), (wallet.currency != amount.currency, "currency")])
+    fn reasons_against_debit(wallet: &Wallet, amount: Money) -> Vec<&'static str> {
+        reasons(&[
+            (wallet.status != WalletStatus::Active, "wallet"),
+            (wallet.currency != amount.currency, "currency"),
+        ])
     }
 
-    fn against_payout(&self, merchant: i64, wallet: Option<i64>, account: i64, amount: Money) -> Vec<&'static str> {
-        let mut refused: Vec<_> = self.against_account(merchant, account, Operation::Payout).into_iter().collect();
+    fn reasons_against_payout(
+        &self,
+        merchant: i64,
+        wallet: Option<i64>,
+        account: i64,
+        amount: Money,
+    ) -> Vec<&'static str> {
+        let mut refused: Vec<_> = self
+            .reasons_against_account(merchant, account, Operation::Payout)
+            .into_iter()
+            .collect();
         let usable = self.accounts.get(&account).filter(|_| refused.is_empty());
         let found = match wallet {
             None => self.own_wallet(merchant, amount.currency).map(|(_, wallet)| wallet),
             Some(id) => self.wallets.get(&id).copied().filter(|found| {
-                let fits = found.party.is_none_or(|party| usable.is_none_or(|account| account.party == party));
+                let fits = found
+                    .party
+                    .is_none_or(|party| usable.is_none_or(|account| account.party == party));
                 found.merchant == merchant && fits
             }),
         };
         match &found {
             None => refused.push(if wallet.is_none() { "currency" } else { "not_found" }),
-            Some(found) => refused.extend(Self::against_debit(found, amount)),
+            Some(found) => refused.extend(Self::reasons_against_debit(found, amount)),
         }
         if let Some(account) = usable {
             let own = found.is_some_and(|found| found.party == Some(account.party));
-            let taken = figures::takes(account.method, Operation::Payout, amount.currency);
-            refused.extend(reasons(&[(own && account.provider == Provider::Platform, "wallet"), (!taken, "currency")]));
+            let taken = figures::is_supported(account.method, Operation::Payout, amount.currency);
+            refused.extend(reasons(&[
+                (own && account.provider == Provider::Platform, "wallet"),
+                (!taken, "currency"),
+            ]));
         }
         refused
     }
 
-    fn against_transfer(&self, merchant: i64, wallet: i64, counterparty: i64, amount: Money) -> Vec<&'static str> {
-        let wallet = self.wallets.get(&wallet).filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
-        let mut refused = wallet.map_or(vec!["not_found"], |wallet| Self::against_debit(wallet, amount));
+    fn reasons_against_transfer(
+        &self,
+        merchant: i64,
+        wallet: i64,
+        counterparty: i64,
+        amount: Money,
+    ) -> Vec<&'static str> {
+        let wallet = self
+            .wallets
+            .get(&wallet)
+            .filter(|wallet| wallet.merchant == merchant && wallet.party.is_none());
+        let mut refused =
+            wallet.map_or(vec!["not_found"], |wallet| Self::reasons_against_debit(wallet, amount));
         match self.counterparties.get(&counterparty).filter(|(owner, _)| *owner == merchant) {
             None => refused.push("not_found"),
             Some((_, None)) => refused.push("party"),
             Some((_, Some(party))) => {
-                let own = wallet.is_some() && self.recipient(*party) == Recipient::Merchant(merchant);
+                let own =
+                    wallet.is_some() && self.recipient(*party) == Recipient::Merchant(merchant);
                 refused.extend(reasons(&[(own, "self_transfer")]));
             }
         }
         refused
     }
 
-    /// Who receives a transfer that is declared now: the merchant who has the party's phone, else the party.
+    /// The recipient of a transfer that is created now: the merchant with the party's phone, else
+    /// the party.
     pub(super) fn recipient(&self, party: i64) -> Recipient {
-        let merchant = self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied();
+        let merchant =
+            self.parties.get(&party).and_then(|(_, phone)| self.phones.get(phone)).copied();
         merchant.map_or(Recipient::Party(party), Recipient::Merchant)
     }
 
-    /// A refund needs a completed collection whose provider stands by it.
-    pub(super) fn against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
+    /// A refund needs a settled collection that is not in review.
+    pub(super) fn reasons_against_refund(&self, merchant: i64, original: i64) -> Vec<&'static str> {
         let found = self.executions.get(&original);
-        match found.filter(|found| found.merchant == merchant && found.operation == Operation::Collection) {
+        match found
+            .filter(|found| found.merchant == merchant && found.operation == Operation::Collection)
+        {
             None => vec!["not_found"],
-            Some(found) if !found.stands() || found.disputed => vec!["state"],
+            Some(found) if !found.is_settled() || found.in_review => vec!["state"],
             Some(_) => vec![],
         }
     }
 
-    fn against_giving_back(&self, merchant: i64, original: i64, amount: Decimal) -> Vec<&'static str> {
-        let refused = self.against_refund(merchant, original);
+    fn reasons_against_giving_back(
+        &self,
+        merchant: i64,
+        original: i64,
+        amount: Decimal,
+    ) -> Vec<&'static str> {
+        let refused = self.reasons_against_refund(merchant, original);
         match self.executions.get(&original).filter(|_| refused.is_empty()) {
             None => refused,
             Some(found) => {
-                let asked = amount.to_money(found.outside).map_or(0, |money| money.minor);
+                let asked = amount.to_money(found.outside_currency).map_or(0, |money| money.minor);
                 reasons(&[(asked > found.figures.payer - found.refunded, "refund")])
             }
         }
     }
 
-    pub(super) fn session_canceled(&mut self, merchant: i64, kind: SessionKind, id: i64, told: Told<'_>) -> Result<(), Wrong> {
-        let found = self.sessions.get(&id).filter(|session| session.merchant == merchant && session.kind == kind);
+    pub(super) fn session_canceled(
+        &mut self,
+        merchant: i64,
+        kind: SessionKind,
+        id: i64,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let found = self
+            .sessions
+            .get(&id)
+            .filter(|session| session.merchant == merchant && session.kind == kind);
         let refused = match found {
             None => vec!["not_found"],
-            Some(session) => self.against_use(session, told.now),
+            Some(session) => self.reasons_against_use(session, observed.now),
         };
-        if told.accepted(refused)?
+        if observed.check_acceptance(refused)?
             && let Some(session) = self.sessions.get_mut(&id)
         {
             session.status = SessionStatus::Canceled;
@@ -205,8 +291,8 @@ impl Books {
         Ok(())
     }
 
-    /// What is wrong with a session that is to be used now.
-    pub(super) fn against_use(&self, session: &Session, now: i64) -> Vec<&'static str> {
+    /// Why a session cannot be used now.
+    pub(super) fn reasons_against_use(&self, session: &Session, now: i64) -> Vec<&'static str> {
         let over = self.time(session.merchant, now) >= session.expires;
         match session.status {
             SessionStatus::Active if over => vec!["expired"],
@@ -216,14 +302,21 @@ impl Books {
         }
     }
 
-    pub(super) fn session_expired(&mut self, id: i64, told: Told<'_>) -> Result<(), Wrong> {
-        if !told.accepted(vec![])? {
+    pub(super) fn session_expired(
+        &mut self,
+        id: i64,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
-        let Some(session) = self.sessions.get(&id).copied() else { return Err(format!("session {id} is not known")) };
-        let over = session.status == SessionStatus::Active && self.time(session.merchant, told.now) >= session.expires;
-        let swept = taken!(told, Answer::Changed(swept) => swept);
-        if swept != over && !(told.lenient && session.status == SessionStatus::Active) {
+        let Some(session) = self.sessions.get(&id).copied() else {
+            return Err(format!("session {id} is not known"));
+        };
+        let over = session.status == SessionStatus::Active
+            && self.time(session.merchant, observed.now) >= session.expires;
+        let swept = output!(observed, Output::Changed(swept) => swept);
+        if swept != over && !(observed.lenient && session.status == SessionStatus::Active) {
             return Err(format!("session {id}: swept {swept}, its time is over {over}"));
         }
         if swept && let Some(session) = self.sessions.get_mut(&id) {
@@ -233,19 +326,21 @@ impl Books {
     }
 }
 
-/// Who receives a transfer, as its merchant was told.
-fn told_recipient(made: &domain::session::Session) -> Option<Recipient> {
+/// The recipient of a transfer, as the answer names it.
+fn announced_recipient(made: &domain::payments::session::Session) -> Option<Recipient> {
     made.recipient.as_ref().map(|recipient| match recipient.owner {
         Owner::Merchant(id) => Recipient::Merchant(id.0),
         Owner::Party(id) => Recipient::Party(id.0),
     })
 }
 
-/// The expiry that a request gives, and how long it lives where it gives none.
-fn expiry(request: &Declare) -> (Option<Timestamp>, i64) {
+/// The expiry that a request gives, and the lifetime in microseconds where it gives none.
+fn expiry(request: &NewSession) -> (Option<Timestamp>, i64) {
     match request {
-        Declare::Checkout { .. } => (None, 30 * MINUTE),
-        Declare::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
-        Declare::Transfer { expires_at, .. } | Declare::Refund { expires_at, .. } => (Some(*expires_at), 0),
+        NewSession::Checkout { .. } => (None, 30 * MINUTE),
+        NewSession::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),
+        NewSession::Transfer { expires_at, .. } | NewSession::Refund { expires_at, .. } => {
+            (Some(*expires_at), 0)
+        }
     }
 }

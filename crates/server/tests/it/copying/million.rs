@@ -8,7 +8,8 @@ use super::copy;
 use crate::support::{Database, Server, on_postgres_only};
 
 const COUNT: i64 = 1_000_000;
-/// The rows of a transfer have ids next to each other: session, event, execution, event and two entries.
+/// The rows of a transfer have ids next to each other: session, event, execution, event and two
+/// entries.
 const STEP: i64 = 6;
 
 /// The last transfer, again and again: each copy's ids are behind those of the one before.
@@ -22,7 +23,8 @@ fn fill(file: &Database) {
     for (table, rows) in [("sessions", 1), ("executions", 1), ("events", 2), ("entries", 2)] {
         let columns = file.rows(&format!("SELECT name FROM pragma_table_info('{table}')")).concat();
         let value = |column: &String| match column.as_str() {
-            "id" | "session_id" | "subject_id" | "transaction_id" | "execution_id" | "previous_entry_id" => {
+            "id" | "session_id" | "subject_id" | "transaction_id" | "execution_id"
+            | "previous_entry_id" => {
                 format!("{column} + n * {STEP}")
             }
             "created_at" | "updated_at" => format!("{column} + n * 100"),
@@ -57,7 +59,7 @@ fn a_million_executions_move_to_postgresql_and_back() {
     on_postgres_only!();
     let (file, postgres, back) = (Database::in_a_file(), Database::new(), Database::in_a_file());
     let credentials = file.merchant("Shop");
-    let mut server = Server::start(file.clone(), &[]);
+    let mut server = Server::spawn(file.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "1000000.00");
     let customer = shop.customer();
@@ -71,6 +73,7 @@ fn a_million_executions_move_to_postgresql_and_back() {
         let start = Instant::now();
         copy(from, to).ok();
         assert_eq!(to.value("SELECT count(*) FROM executions"), (COUNT + 3).to_string());
-        writeln!(std::io::stderr(), "from {} in {} s", from.url(), start.elapsed().as_secs()).expect("stderr");
+        writeln!(std::io::stderr(), "from {} in {} s", from.url(), start.elapsed().as_secs())
+            .expect("stderr");
     }
 }

@@ -1,4 +1,5 @@
-//! The connection is lost at the commit: nobody can know from the broken connection alone whether it took place.
+//! The connection is lost at the commit: nobody can know from the broken connection alone whether
+//! it took place.
 
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::shop::GOOD;
@@ -14,8 +15,12 @@ fn the_door_cuts_where_it_says() {
     database.sql("CREATE TABLE kept (n INTEGER)");
     let own = database.postgres();
     let proxy = Proxy::to(own.address());
-    let connect = || postgres::Client::connect(&own.url_at(&proxy.address), postgres::NoTls).expect("a connection");
-    for (cut, rows) in [(None, "1"), (Some(Cut::BeforeCommit), "1"), (Some(Cut::AfterCommit), "2")] {
+    let connect = || {
+        postgres::Client::connect(&own.url_at(&proxy.address), postgres::NoTls)
+            .expect("a connection")
+    };
+    for (cut, rows) in [(None, "1"), (Some(Cut::BeforeCommit), "1"), (Some(Cut::AfterCommit), "2")]
+    {
         let mut client = connect();
         if let Some(cut) = cut {
             proxy.cut_next(cut);
@@ -80,8 +85,9 @@ fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
     truth_is_told("transfer", Cut::AfterCommit);
 }
 
-/// Nobody can be asked about the commit for longer than the caller waits. What came of it is found out by the next try, and the
-/// server goes on: it does not give the ids of that commit to other rows.
+/// Nobody can be asked about the commit for longer than the caller waits. What came of it is found
+/// out by the next try, and the server goes on: it does not give the ids of that commit to other
+/// rows.
 #[test]
 fn a_commit_that_stays_without_an_answer_is_left_behind() {
     on_postgres_only!();
@@ -89,14 +95,19 @@ fn a_commit_that_stays_without_an_answer_is_left_behind() {
     let shop = &house.shop;
     let customer = shop.customer();
     let open = || id(&shop.open_transfer(customer, "USD", "100.00").ok());
-    let (body, next) =
-        (json!({"session_id": open(), "reference_id": key()}), json!({"session_id": open(), "reference_id": key()}));
-    house.proxy.cut_next(Cut::AfterCommitForLonger);
+    let (body, next) = (
+        json!({"session_id": open(), "reference_id": key()}),
+        json!({"session_id": open(), "reference_id": key()}),
+    );
+    house.proxy.cut_next(Cut::AfterCommitUntilOpened);
     once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
     assert_eq!(house.proxy.cuts(), 1);
     house.proxy.open();
     for body in [&next, &body, &body] {
-        assert_eq!(patiently(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"], "COMPLETED");
+        assert_eq!(
+            patiently(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"],
+            "COMPLETED"
+        );
     }
     recovered(shop);
     assert_eq!(house.server.database.value("SELECT count(*) FROM executions"), "2");
@@ -111,24 +122,50 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
         let database = Database::new();
         let credentials = database.merchant("Shop");
-        let wallet = credentials.wallets.iter().find(|(currency, _)| currency == "USD").expect("a wallet").1;
+        let wallet =
+            credentials.wallets.iter().find(|(currency, _)| currency == "USD").expect("a wallet").1;
         let proxy = Proxy::to(database.postgres().address());
         let url = database.postgres().url_at(&proxy.address);
         proxy.cut_next(cut);
-        let run = database.kola_at(&url, &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", "5.00"]);
+        let run = database.kola_at(
+            &url,
+            &["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", "5.00"],
+        );
         assert_eq!(proxy.cuts(), 1, "no COMMIT was seen on its way: {} {}", run.out, run.err);
-        let held = database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}"));
+        let held =
+            database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}"));
         let expected = if run.code == Some(0) || cut == Cut::AfterCommit { "500" } else { "0" };
         assert_eq!(held, expected, "{cut:?}: {:?} {} {}", run.code, run.out, run.err);
         // With the key that was told the same again gives it once.
-        let key = run.err.split("the key of this funding is ").nth(1).and_then(|rest| rest.lines().next()).expect("a key");
-        database.kola(&["wallet", "fund", "--wallet", &wallet.to_string(), "--amount", "5.00", "--key", key]).ok();
-        assert_eq!(database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}")), "500", "{cut:?}");
+        let key = run
+            .err
+            .split("the key of this funding is ")
+            .nth(1)
+            .and_then(|rest| rest.lines().next())
+            .expect("a key");
+        database
+            .kola(&[
+                "wallet",
+                "fund",
+                "--wallet",
+                &wallet.to_string(),
+                "--amount",
+                "5.00",
+                "--key",
+                key,
+            ])
+            .ok();
+        assert_eq!(
+            database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}")),
+            "500",
+            "{cut:?}"
+        );
         database.kola(&["ledger", "verify"]).ok();
     }
 }
 
-/// A number that was given in a commit that nobody confirmed is not given again, and none is left out.
+/// A number that was given in a commit that nobody confirmed is not given again, and none is left
+/// out.
 #[test]
 fn numbers_have_no_gap_and_no_repeat_however_the_commit_ends() {
     on_postgres_only!();
@@ -139,11 +176,20 @@ fn numbers_have_no_gap_and_no_repeat_however_the_commit_ends() {
         house.proxy.cut_next(cut);
         let created = patiently(&house.shop.api, "POST", "/v1/invoices/create", Some(&body));
         let item = json!({"name": "x", "currency": "USD", "qty": 1, "amount": number("10.00")});
-        patiently(&house.shop.api, "POST", &format!("/v1/invoices/{}/items/add", id(&created)), Some(&item));
+        patiently(
+            &house.shop.api,
+            "POST",
+            &format!("/v1/invoices/{}/items/add", id(&created)),
+            Some(&item),
+        );
     }
     assert_eq!(house.proxy.cuts(), 2);
-    let rows = house.server.database.rows("SELECT number FROM sources WHERE type = 'INVOICE' ORDER BY number");
-    let expected: Vec<Vec<String>> = (1..=rows.len()).map(|n| vec![format!("INV-{year}-{n:05}")]).collect();
+    let rows = house
+        .server
+        .database
+        .rows("SELECT number FROM sources WHERE type = 'INVOICE' ORDER BY number");
+    let expected: Vec<Vec<String>> =
+        (1..=rows.len()).map(|n| vec![format!("INV-{year}-{n:05}")]).collect();
     assert!(rows.len() >= 2 && rows == expected, "{rows:?}");
     house.server.verify_ledger();
 }

@@ -1,5 +1,5 @@
-//! A database that goes away, comes back, hangs or dies in the middle of a commit: every caller is told the truth, and who
-//! tries again with the same key pays once.
+//! A database that goes away, comes back, hangs or dies in the middle of a commit: every caller is
+//! told the truth, and who tries again with the same key pays once.
 
 mod commit;
 mod restart;
@@ -11,7 +11,8 @@ use crate::support::proxy::Proxy;
 use crate::support::{Api, Database, Merchant, PATIENCE, Reply, Server, wait_for};
 use serde_json::Value;
 
-/// Nobody waits longer for an answer, whatever the database does: fifteen seconds, and what a slow machine needs beside them.
+/// Nobody waits longer for an answer, whatever the database does: fifteen seconds, and what a slow
+/// machine needs beside them.
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// A server that reaches its database through a door, while its command line reaches it directly.
@@ -28,7 +29,7 @@ impl House {
         let credentials = database.merchant("Shop");
         let proxy = Proxy::to(database.postgres().address());
         let url = database.postgres().url_at(&proxy.address);
-        let server = Server::start_at(database, url, &[]);
+        let server = Server::spawn_at(database, url, &[]);
         let shop = server.sign_in(&credentials);
         server.fund(&shop, "USD", "100000.00");
         Self { server, shop, proxy }
@@ -37,7 +38,9 @@ impl House {
     /// How many executions have this key.
     #[track_caller]
     fn executions(&self, reference: &str) -> String {
-        self.server.database.value(&format!("SELECT count(*) FROM executions WHERE reference_id = '{reference}'"))
+        self.server
+            .database
+            .value(&format!("SELECT count(*) FROM executions WHERE reference_id = '{reference}'"))
     }
 }
 
@@ -68,11 +71,19 @@ fn patiently(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Value
     }
 }
 
-/// Waits until the server works as if nothing had been: connections that broke are found broken and made anew.
+/// Waits until the server works as if nothing had been: connections that broke are found broken and
+/// made anew.
 #[track_caller]
 fn recovered(shop: &Merchant) {
     wait_for("a server that has recovered", || {
-        (0..20).all(|_| once(&shop.api, "GET", "/v1/wallets/list", None).status == 200).then_some(())
+        (0..20)
+            .all(|_| once(&shop.api, "GET", "/v1/wallets/list", None).status == 200)
+            .then_some(())
     });
-    patiently(&shop.api, "POST", "/v1/sandbox/clock/advance", Some(&crate::support::json!({"seconds": 1})));
+    patiently(
+        &shop.api,
+        "POST",
+        "/v1/sandbox/clock/advance",
+        Some(&crate::support::json!({"seconds": 1})),
+    );
 }

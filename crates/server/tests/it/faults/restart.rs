@@ -1,11 +1,14 @@
-//! The database is restarted: every connection ends, and new ones are taken at once, or after a while.
+//! The database is restarted: every connection ends, and new ones are taken at once, or after a
+//! while.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::shop::GOOD;
-use crate::support::{Database, Server, cents, id, json, key, number, on_postgres_only, open, soon, wait_for};
+use crate::support::{
+    Database, Server, cents, id, json, key, number, on_postgres_only, soon, spawn, wait_for,
+};
 
 use super::{House, Merchant, once, patiently, recovered};
 
@@ -18,7 +21,8 @@ impl Drop for AtTheEnd<'_> {
     }
 }
 
-/// Payouts of 10.00, each tried until it is answered, until somebody says that it is enough. Answers their keys.
+/// Payouts of 10.00, each tried until it is answered, until somebody says that it is enough.
+/// Answers their keys.
 fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
     let session = json!({"wallet_id": shop.wallet("USD"), "payment_account_id": account, "amount": number("10.00"),
         "currency": "USD", "expires_at": soon()});
@@ -36,7 +40,7 @@ fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
 #[test]
 fn connections_that_end_under_load_lose_nothing_and_double_nothing() {
     on_postgres_only!();
-    let (server, shop) = open();
+    let (server, shop) = spawn();
     server.fund(&shop, "USD", "100000.00");
     let account = shop.momo("PAYOUT", GOOD);
     let (enough, paid) = (AtomicBool::new(false), Mutex::new(Vec::new()));
@@ -77,7 +81,7 @@ fn a_host_that_hangs_keeps_nobody_from_the_other() {
     let credentials = database.merchant("Shop");
     let address = database.postgres().address();
     let url = database.postgres().url_at(&format!("{},{address}", frozen.0));
-    let server = Server::start_at(database, url.clone(), &[]);
+    let server = Server::spawn_at(database, url.clone(), &[]);
     let shop = server.sign_in(&credentials);
     server.fund(&shop, "USD", "100.00");
     assert_eq!(shop.transfer(shop.customer(), "USD", "1.00")["status"], "COMPLETED");
@@ -95,14 +99,23 @@ fn a_server_says_whether_it_is_ready() {
     for away in [super::Proxy::close, super::Proxy::stall] {
         assert_eq!(once(&api, "GET", "/readyz", None).status, 200);
         away(&house.proxy);
-        wait_for("503 while the database is away", || (once(&api, "GET", "/readyz", None).status == 503).then_some(()));
+        wait_for("503 while the database is away", || {
+            (once(&api, "GET", "/readyz", None).status == 503).then_some(())
+        });
         // To be told to come back is no reason to be killed.
         assert_eq!(once(&api, "GET", "/healthz", None).status, 200);
         once(&house.shop.api, "GET", "/v1/wallets/list", None).refused(503);
-        once(&house.shop.api, "POST", "/v1/parties/create", Some(&json!({"fullname": "A", "phone": "231770000001"})))
-            .refused(503);
+        once(
+            &house.shop.api,
+            "POST",
+            "/v1/parties/create",
+            Some(&json!({"fullname": "A", "phone": "231770000001"})),
+        )
+        .refused(503);
         house.proxy.open();
-        wait_for("200 when it is back", || (once(&api, "GET", "/readyz", None).status == 200).then_some(()));
+        wait_for("200 when it is back", || {
+            (once(&api, "GET", "/readyz", None).status == 200).then_some(())
+        });
         recovered(&house.shop);
     }
     house.server.verify_ledger();

@@ -12,7 +12,8 @@ const CROWD: usize = 64;
 fn figure(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} in {status}"))
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or_else(|| panic!("no {name} in {status}"))
 }
 
 /// Open files and connections of a process.
@@ -32,7 +33,9 @@ fn a_database_that_hangs_is_told_in_time_and_survived() {
     let before = (figure(pid, "VmRSS"), figure(pid, "Threads"), files(pid));
     house.proxy.stall();
     for _ in 0..3 {
-        let replies = all_at_once(&calls, |body| once(&shop.api, "POST", "/v1/executions/payout", Some(body)));
+        let replies = all_at_once(&calls, |body| {
+            once(&shop.api, "POST", "/v1/executions/payout", Some(body))
+        });
         assert!(replies.iter().all(|reply| reply.status == 503), "{replies:?}");
         let reads = all_at_once(&calls, |_| once(&shop.api, "GET", "/v1/wallets/list", None));
         assert!(reads.iter().all(|reply| reply.status == 503), "{reads:?}");

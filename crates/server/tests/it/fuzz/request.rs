@@ -23,7 +23,8 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn to_http(&self, token: &str) -> Option<axum::http::Request<Vec<u8>>> {
-        let mut request = axum::http::Request::builder().method(self.method.as_str()).uri(&self.path);
+        let mut request =
+            axum::http::Request::builder().method(self.method.as_str()).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(name, latin(&value.replace("{token}", token)));
         }
@@ -41,7 +42,8 @@ fn from_bytes(bytes: &[u8]) -> String {
 
 /// What was kept, by the names of the files.
 pub(crate) fn corpus(folder: &Path) -> Vec<(String, Request)> {
-    let files = std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("a file").path());
+    let files =
+        std::fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("a file").path());
     let kept = files.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
     kept.map(|path| {
         let text = std::fs::read_to_string(&path).expect("a file");
@@ -68,7 +70,8 @@ pub(crate) struct Operations {
     ids: Vec<i64>,
 }
 
-/// What people and programs send when they are wrong, and what somebody sends who wants it to go wrong.
+/// What people and programs send when they are wrong, and what somebody sends who wants it to go
+/// wrong.
 const JUNK: &[&str] = &[
     "null",
     "true",
@@ -142,8 +145,15 @@ const AUTHORIZATIONS: &[&str] = &[
     "Bearer é",
     "{token}",
 ];
-const CONTENT_TYPES: &[&str] =
-    &["", "text/plain", "application/json; charset=utf-16", "application/xml", "application/json;", "application/JSON", "é"];
+const CONTENT_TYPES: &[&str] = &[
+    "",
+    "text/plain",
+    "application/json; charset=utf-16",
+    "application/xml",
+    "application/json;",
+    "application/JSON",
+    "é",
+];
 const MORE_HEADERS: &[(&str, &str)] = &[
     ("X-Forwarded-For", "::::, 999.1.1.1"),
     ("X-Request-Id", "\t\u{ff}"),
@@ -170,11 +180,16 @@ enum Change {
 impl Operations {
     pub(crate) fn read(ids: Vec<i64>, texts: &[String]) -> Self {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
-        let document: Value = serde_json::from_str(&std::fs::read_to_string(file).expect("openapi.json")).expect("JSON");
+        let document: Value =
+            serde_json::from_str(&std::fs::read_to_string(file).expect("openapi.json"))
+                .expect("JSON");
         let paths = document["paths"].as_object().expect("paths");
         let each = |(path, methods): (&String, &Value)| -> Vec<Operation> {
             let methods = methods.as_object().expect("operations").clone();
-            methods.into_iter().map(|(method, said)| Operation::read(path, &method, &said)).collect()
+            methods
+                .into_iter()
+                .map(|(method, said)| Operation::read(path, &method, &said))
+                .collect()
         };
         let junk = JUNK.iter().map(|junk| (*junk).to_owned());
         // Ids twice, so that a good part of the requests points at something.
@@ -184,12 +199,18 @@ impl Operations {
         Self { all: paths.iter().flat_map(each).collect(), values, ids }
     }
 
-    /// Whether the document has this status for the operation. A path that leads elsewhere is another operation's, or none's.
+    /// Whether the document has this status for the operation. A path that leads elsewhere is
+    /// another operation's, or none's.
     pub(crate) fn allows(&self, request: &Request, status: u16) -> bool {
-        let here = self.all.iter().find(|one| one.template == request.template && one.method == request.method);
+        let here = self
+            .all
+            .iter()
+            .find(|one| one.template == request.template && one.method == request.method);
         let path = request.path.split('?').next().unwrap_or_default();
-        let same = path.matches('/').count() == request.template.matches('/').count() && !path.ends_with('/');
-        here.is_some_and(|one| one.statuses.contains(&status)) || (!same && matches!(status, 404 | 405))
+        let same = path.matches('/').count() == request.template.matches('/').count()
+            && !path.ends_with('/');
+        here.is_some_and(|one| one.statuses.contains(&status))
+            || (!same && matches!(status, 404 | 405))
     }
 
     pub(crate) fn requests(&self) -> impl Strategy<Value = Request> + use<> {
@@ -207,17 +228,27 @@ impl Operations {
         let authorization = prop_oneof![12 => Just("Bearer {token}"), 1 => select(AUTHORIZATIONS)];
         let content_type = prop_oneof![12 => Just("application/json"), 1 => select(CONTENT_TYPES)];
         let more = vec(select(MORE_HEADERS), 0..2);
-        let parts = (select((0..self.all.len()).collect::<Vec<_>>()), vec(change, 0..4), vec(text, 6), any::<[bool; 6]>());
+        let parts = (
+            select((0..self.all.len()).collect::<Vec<_>>()),
+            vec(change, 0..4),
+            vec(text, 6),
+            any::<[bool; 6]>(),
+        );
         let point = select(self.ids.clone());
         (parts, authorization, content_type, more, point).prop_map(
             move |((at, changes, values, given), authorization, content_type, more, point)| {
                 let operation = &operations.all[at];
-                let body = operation.example.as_ref().map(|example| mutate(&pointed(example, point), &changes));
+                let body = operation
+                    .example
+                    .as_ref()
+                    .map(|example| mutate(&pointed(example, point), &changes));
                 let mut headers = vec![("Authorization".to_owned(), authorization.to_owned())];
                 if body.is_some() {
                     headers.push(("Content-Type".to_owned(), content_type.to_owned()));
                 }
-                headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+                headers.extend(
+                    more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+                );
                 Request {
                     template: operation.template.clone(),
                     method: operation.method.clone(),
@@ -239,13 +270,19 @@ impl Operation {
         Self {
             method: method.to_uppercase(),
             template: path.to_owned(),
-            query: query.map(|parameter| parameter["name"].as_str().expect("a name").to_owned()).collect(),
-            example: content.get("example").or_else(|| content["examples"].as_object()?.values().next()?.get("value")).cloned(),
+            query: query
+                .map(|parameter| parameter["name"].as_str().expect("a name").to_owned())
+                .collect(),
+            example: content
+                .get("example")
+                .or_else(|| content["examples"].as_object()?.values().next()?.get("value"))
+                .cloned(),
             statuses: statuses.map(|status| status.parse().expect("a status")).collect(),
         }
     }
 
-    /// A path with an id that is there or with something else, and a query that has some of its fields.
+    /// A path with an id that is there or with something else, and a query that has some of its
+    /// fields.
     fn path(&self, point: i64, values: &[String], given: [bool; 6]) -> String {
         let word = |n: usize| values[n % values.len()].trim_matches('"').to_owned();
         let mut used = 0;
@@ -261,7 +298,8 @@ impl Operation {
         });
         let mut path = words.collect::<Vec<_>>().join("/");
         let fields = self.query.iter().enumerate().filter(|(n, _)| given[n % 6]);
-        let query: Vec<String> = fields.map(|(n, name)| format!("{name}={}", encoded(&word(n)))).collect();
+        let query: Vec<String> =
+            fields.map(|(n, name)| format!("{name}={}", encoded(&word(n)))).collect();
         if !query.is_empty() {
             path.push('?');
             path.push_str(&query.join("&"));
@@ -273,7 +311,9 @@ impl Operation {
 /// As a client writes it, mostly: what is there already in percent signs stays.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// The example, with an id that is there instead of its own.
@@ -281,7 +321,11 @@ fn pointed(example: &Value, point: i64) -> Value {
     match example {
         Value::Object(fields) => {
             let field = |(name, value): (&String, &Value)| {
-                let value = if name.ends_with("_id") && value.is_number() { point.into() } else { pointed(value, point) };
+                let value = if name.ends_with("_id") && value.is_number() {
+                    point.into()
+                } else {
+                    pointed(value, point)
+                };
                 (name.clone(), value)
             };
             Value::Object(fields.iter().map(field).collect())
@@ -296,21 +340,28 @@ fn mutate(example: &Value, changes: &[Change]) -> String {
     let mut raw = Vec::new();
     for change in changes {
         match change {
-            Change::Remove(at) => with_field(&mut json, *at, |fields, name| drop(fields.shift_remove(name))),
+            Change::Remove(at) => {
+                with_field(&mut json, *at, |fields, name| drop(fields.shift_remove(name)))
+            }
             Change::Replace(at, value) => {
                 let marker = format!("\u{1}{}\u{1}", raw.len());
                 raw.push((Value::String(marker.clone()).to_string(), value.clone()));
-                with_field(&mut json, *at, |fields, name| drop(fields.insert(name.to_owned(), Value::String(marker))));
+                with_field(&mut json, *at, |fields, name| {
+                    drop(fields.insert(name.to_owned(), Value::String(marker)))
+                });
             }
             Change::Add(name, value) => {
-                if let (Some(fields), Ok(value)) = (json.as_object_mut(), serde_json::from_str(value)) {
+                if let (Some(fields), Ok(value)) =
+                    (json.as_object_mut(), serde_json::from_str(value))
+                {
                     fields.insert(name.clone(), value);
                 }
             }
             _ => {}
         }
     }
-    let text = raw.iter().fold(json.to_string(), |text, (marker, value)| text.replace(marker, value));
+    let text =
+        raw.iter().fold(json.to_string(), |text, (marker, value)| text.replace(marker, value));
     let mut bytes = text.into_bytes();
     for change in changes {
         match change {
@@ -330,7 +381,11 @@ fn mutate(example: &Value, changes: &[Change]) -> String {
 }
 
 /// Does something to one of the fields, on whatever level it is.
-fn with_field(json: &mut Value, at: Index, change: impl FnOnce(&mut serde_json::Map<String, Value>, &str)) {
+fn with_field(
+    json: &mut Value,
+    at: Index,
+    change: impl FnOnce(&mut serde_json::Map<String, Value>, &str),
+) {
     let mut places = Vec::new();
     fields_of(json, String::new(), &mut places);
     if places.is_empty() {

@@ -44,7 +44,14 @@ impl Source {
         shop.collect(session, account, "USD", &key()).ok();
         let whole = shop.api.get(&format!("/v1/{kind}/retrieve/{paid}")).ok();
         let paid_number = shown(&whole, &format!("{}_number", kind.trim_end_matches('s')));
-        Self { kind, draft, item, published: shop.source(kind, "USD", "PAYER", "5.00"), paid, paid_number }
+        Self {
+            kind,
+            draft,
+            item,
+            published: shop.source(kind, "USD", "PAYER", "5.00"),
+            paid,
+            paid_number,
+        }
     }
 }
 
@@ -54,8 +61,14 @@ impl Estate {
         let counterparty = shop.counterparty(party);
         let collection_account = shop.account(party, "COLLECTION", "MTN_MOMO_LBR", Some(GOOD));
         let payout_account = shop.account(party, "PAYOUT", "MTN_MOMO_LBR", Some(GOOD));
-        let card = shop.account(party, "COLLECTION", "CREDIT_CARD", Some("pm_card_authenticationRequired"));
-        let sources = ["invoices", "orders"].map(|kind| Source::build(shop, kind, collection_account));
+        let card = shop.account(
+            party,
+            "COLLECTION",
+            "CREDIT_CARD",
+            Some("pm_card_authenticationRequired"),
+        );
+        let sources =
+            ["invoices", "orders"].map(|kind| Source::build(shop, kind, collection_account));
         let paid = shop.take(collection_account, "USD", "100.00");
         let done = [
             ("collection", paid.clone()),
@@ -79,7 +92,10 @@ impl Estate {
             party_wallet,
             sources,
             sessions,
-            references: done.iter().map(|(kind, done)| (*kind, shown(done, "reference_id"))).collect(),
+            references: done
+                .iter()
+                .map(|(kind, done)| (*kind, shown(done, "reference_id")))
+                .collect(),
             waiting: shown(&shop.take(card, "USD", "10.00"), "reference_id"),
             intent: paid["payment_intent_id"].as_i64().expect("an id"),
             event: id(&shop.api.get("/v1/events/list").rows()[0]),
@@ -91,7 +107,8 @@ impl Estate {
         self.sessions.iter().find(|(k, _)| *k == kind).expect("a session").1
     }
 
-    /// Everything that its owner can see of it, but for when a worker looks at what waits: that goes on meanwhile.
+    /// Everything that its owner can see of it, but for when a worker looks at what waits: that
+    /// goes on meanwhile.
     pub(super) fn view(&self, shop: &Merchant) -> Vec<(String, Value)> {
         let mut paths: Vec<String> = [
             "parties",
@@ -110,11 +127,18 @@ impl Estate {
         ]
         .map(|what| format!("/v1/{what}/list"))
         .into();
-        paths.extend(self.references.iter().map(|(kind, reference)| format!("/v1/status/{kind}/{reference}")));
+        paths.extend(
+            self.references
+                .iter()
+                .map(|(kind, reference)| format!("/v1/status/{kind}/{reference}")),
+        );
         paths.push(format!("/v1/status/collection/{}", self.waiting));
         paths.push(format!("/v1/counterparties/retrieve/{}", self.counterparty));
         for source in &self.sources {
-            paths.extend([source.draft, source.published, source.paid].map(|n| format!("/v1/{}/retrieve/{n}", source.kind)));
+            paths.extend(
+                [source.draft, source.published, source.paid]
+                    .map(|n| format!("/v1/{}/retrieve/{n}", source.kind)),
+            );
         }
         for wallet in [self.wallet, self.party_wallet] {
             paths.push(format!("/v1/wallets/retrieve/{wallet}"));

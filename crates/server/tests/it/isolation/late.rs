@@ -1,4 +1,5 @@
-//! Credentials count in the moment of the decision: a body that comes after they were taken away does nothing.
+//! Credentials count in the moment of the decision: a body that comes after they were taken away
+//! does nothing.
 
 use serde_json::Value;
 
@@ -24,23 +25,40 @@ impl Stage {
         server.fund(&shop, "USD", "500.00");
         let made = shop.api.call("POST", "/v1/api-keys/create", None).ok();
         let (client_id, client_secret) = (shown(&made, "client_id"), shown(&made, "client_secret"));
-        let other = server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
+        let other =
+            server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
         let (estate, own) = (Estate::build(&shop), Own::build(&shop));
         Self { server, other: (id(&made), other), shop, estate, own }
     }
 
     /// Every call with a body, of things that are the caller's own.
     fn calls(&self) -> Vec<(&'static str, String, Value)> {
-        let probes = path_probes(&self.estate).into_iter().chain(body_probes(&self.estate, &self.own));
-        let mut calls: Vec<_> = probes.filter_map(|probe| probe.body.map(|body| (probe.method, probe.path, body))).collect();
-        calls.push(("POST", "/v1/parties/create".to_owned(), json!({"fullname": "Late", "phone": GOOD})));
-        calls.push(("POST", "/v1/merchants/passcode/set".to_owned(), json!({"passcode": "482913"})));
-        calls.push(("POST", "/v1/merchants/passcode/remove".to_owned(), json!({"current": "482913"})));
+        let probes =
+            path_probes(&self.estate).into_iter().chain(body_probes(&self.estate, &self.own));
+        let mut calls: Vec<_> = probes
+            .filter_map(|probe| probe.body.map(|body| (probe.method, probe.path, body)))
+            .collect();
+        calls.push((
+            "POST",
+            "/v1/parties/create".to_owned(),
+            json!({"fullname": "Late", "phone": GOOD}),
+        ));
+        calls.push((
+            "POST",
+            "/v1/merchants/passcode/set".to_owned(),
+            json!({"passcode": "482913"}),
+        ));
+        calls.push((
+            "POST",
+            "/v1/merchants/passcode/remove".to_owned(),
+            json!({"current": "482913"}),
+        ));
         calls.push(("POST", "/v1/sandbox/clock/advance".to_owned(), json!({"seconds": 86_400})));
         calls
     }
 
-    /// What the owner sees, but for what a worker may touch meanwhile: when a waiting payment is looked at.
+    /// What the owner sees, but for what a worker may touch meanwhile: when a waiting payment is
+    /// looked at.
     fn view(&self, shop: &Merchant) -> Vec<(String, Value)> {
         let mut view = self.estate.view(shop);
         view.iter_mut().for_each(|(_, value)| forget_looks(value));
@@ -74,7 +92,10 @@ fn assert_refused(begun: Vec<(String, Begun)>, said: &str) {
         assert_eq!(reply.status, 401, "{what}: {}", reply.body);
         assert_eq!(reply.refused_in_words(401), "Could not validate credentials", "{what}");
         let challenge = reply.header("www-authenticate").unwrap_or_default();
-        assert!(challenge.contains("invalid_token") && challenge.contains(said), "{what}: {challenge}");
+        assert!(
+            challenge.contains("invalid_token") && challenge.contains(said),
+            "{what}: {challenge}"
+        );
     }
 }
 
@@ -87,7 +108,8 @@ fn a_body_that_comes_after_its_key_was_revoked_changes_nothing() {
     let before = stage.view(&stage.shop);
     assert_refused(begun, "revoked");
     assert_eq!(before, stage.view(&stage.shop));
-    let after = stage.shop.api.post("/v1/merchants/passcode/remove", &json!({"current": "482913"})).ok();
+    let after =
+        stage.shop.api.post("/v1/merchants/passcode/remove", &json!({"current": "482913"})).ok();
     assert_eq!(after, json!({"has_passcode": false}));
     stage.server.verify_ledger();
 }
@@ -100,7 +122,7 @@ fn a_body_that_comes_after_the_signing_key_was_retired_changes_nothing() {
     stage.server.kola(&["keys", "rotate", "--retire"]).ok();
     assert_refused(begun, "retired");
     // A server beside it, which has only ever known the new key.
-    let beside = stage.server.beside(&[]);
+    let beside = stage.server.spawn_another(&[]);
     let shop = beside.sign_in(&stage.shop.credentials);
     assert_eq!(before, stage.view(&shop));
     stage.server.verify_ledger();
@@ -111,12 +133,24 @@ fn a_body_that_comes_after_the_signing_key_was_retired_changes_nothing() {
 fn every_route_with_a_body_is_called_late() {
     let stage = Stage::build();
     let calls = stage.calls();
-    let bodiless = ["/publish/", "/cancel/", "/revoke/", "/deactivate/", "/remove", "/api-keys/create", "/obtain/token"];
+    let bodiless = [
+        "/publish/",
+        "/cancel/",
+        "/revoke/",
+        "/deactivate/",
+        "/remove",
+        "/api-keys/create",
+        "/obtain/token",
+    ];
     let bare: Vec<String> = routes()
         .into_iter()
         .filter(|(method, route)| method != "GET" && route.starts_with("/v1/"))
-        .filter(|(_, route)| !bodiless.iter().any(|part| route.contains(part)) || route.contains("/passcode/"))
-        .filter(|(method, route)| !calls.iter().any(|(m, path, _)| m == method && is_of(route, path)))
+        .filter(|(_, route)| {
+            !bodiless.iter().any(|part| route.contains(part)) || route.contains("/passcode/")
+        })
+        .filter(|(method, route)| {
+            !calls.iter().any(|(m, path, _)| m == method && is_of(route, path))
+        })
         .map(|(method, route)| format!("{method} {route}"))
         .collect();
     assert!(bare.is_empty(), "nobody called these late: {bare:?}");

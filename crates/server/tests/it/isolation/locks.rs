@@ -38,12 +38,17 @@ fn a_strangers_calls_wait_for_no_lock_of_their_owners_rows() {
         transaction.query(&lock, &[]).unwrap_or_else(|error| panic!("{error:?}: {table}"));
     }
     // A payment that waits for its payer is looked after by workers, who would wait here.
-    let lock =
-        format!("SELECT id FROM executions WHERE merchant_id = {merchant} AND status IN ('COMPLETED', 'FAILED') FOR UPDATE");
+    let lock = format!(
+        "SELECT id FROM executions WHERE merchant_id = {merchant} AND status IN ('COMPLETED', 'FAILED') FOR UPDATE"
+    );
     assert!(!transaction.query(&lock, &[]).expect("locks").is_empty());
     for probe in path_probes(&theirs).into_iter().chain(body_probes(&theirs, &own)) {
         let reply = stranger.api.call(probe.method, &probe.path, probe.body.as_ref());
-        assert_eq!(reply.status, probe.status, "{} {} {:?}: {}", probe.method, probe.path, probe.body, reply.body);
+        assert_eq!(
+            reply.status, probe.status,
+            "{} {} {:?}: {}",
+            probe.method, probe.path, probe.body, reply.body
+        );
     }
 }
 
@@ -55,7 +60,8 @@ fn a_key_that_is_revoked_while_its_payout_waits_for_a_lock_pays_nothing() {
     server.fund(&shop, "USD", "100.00");
     let made = shop.api.call("POST", "/v1/api-keys/create", None).ok();
     let (client_id, client_secret) = (shown(&made, "client_id"), shown(&made, "client_secret"));
-    let other = server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
+    let other =
+        server.sign_in(&Credentials { client_id, client_secret, ..shop.credentials.clone() });
     let session = id(&shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "10.00").ok());
     let (database, api_key, wallet) = (&server.database, id(&made), shop.wallet("USD"));
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -63,7 +69,9 @@ fn a_key_that_is_revoked_while_its_payout_waits_for_a_lock_pays_nothing() {
         database.sql(&format!("UPDATE api_keys SET revoked_at = NULL WHERE id = {api_key}"));
         let mut holder = database.postgres().connect();
         let mut transaction = holder.transaction().expect("a transaction");
-        transaction.query(&format!("SELECT id FROM wallets WHERE id = {wallet} FOR UPDATE"), &[]).expect("a lock");
+        transaction
+            .query(&format!("SELECT id FROM wallets WHERE id = {wallet} FOR UPDATE"), &[])
+            .expect("a lock");
         let reply = std::thread::scope(|scope| {
             let paying = scope.spawn(|| other.execute("payout", session, &key()));
             wait_for("the payout to wait", || (database.value(waiting) != "0").then_some(()));

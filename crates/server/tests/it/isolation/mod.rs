@@ -1,5 +1,5 @@
-//! No merchant reads, uses or changes what another one owns: every route that takes an id, in its path, its query or
-//! its body, is called with the ids of somebody else.
+//! No merchant reads, uses or changes what another one owns: every route that takes an id, in its
+//! path, its query or its body, is called with the ids of somebody else.
 
 mod estate;
 mod late;
@@ -13,7 +13,7 @@ use estate::{Estate, Own, Source};
 
 /// Every route of the server, as method and path with `{id}`.
 fn routes() -> Vec<(String, String)> {
-    kola::http::route_list()
+    kola::api::route_list()
 }
 
 /// One call with somebody else's id.
@@ -37,17 +37,26 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
     let mut probes = vec![
         path("GET", format!("/v1/parties/retrieve/{}", theirs.party), None),
         path("GET", format!("/v1/counterparties/retrieve/{}", theirs.counterparty), None),
-        path("PUT", format!("/v1/counterparties/update/{}", theirs.counterparty), Some(json!({"relationship_type": "DONOR"}))),
+        path(
+            "PUT",
+            format!("/v1/counterparties/update/{}", theirs.counterparty),
+            Some(json!({"relationship_type": "DONOR"})),
+        ),
         path("GET", format!("/v1/payment-intents/retrieve/{}", theirs.intent), None),
         path("POST", format!("/v1/api-keys/revoke/{}", theirs.api_key), None),
         path("GET", format!("/v1/events/retrieve/{}", theirs.event), None),
-        path("POST", format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting), Some(json!({"success": true}))),
+        path(
+            "POST",
+            format!("/v1/sandbox/executions/{}/authenticate", theirs.waiting),
+            Some(json!({"success": true})),
+        ),
     ];
     for account in [theirs.collection_account, theirs.payout_account] {
         probes.push(path("GET", format!("/v1/payment-accounts/retrieve/{account}"), None));
         probes.push(path("POST", format!("/v1/payment-accounts/deactivate/{account}"), None));
     }
-    let (merchant, prediction) = (theirs.merchant, "target_currency=USD&payment_method=CREDIT_CARD&provider=STRIPE");
+    let (merchant, prediction) =
+        (theirs.merchant, "target_currency=USD&payment_method=CREDIT_CARD&provider=STRIPE");
     for question in [
         format!("/v1/merchants/merchant-info?merchant_id={merchant}&merchant_type=ORGANIZATION"),
         format!("/v1/fees/merchant-tier?owner_id={merchant}&owner_type=ORGANIZATION"),
@@ -61,9 +70,17 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
     for (kind, source) in [("INVOICE", &theirs.sources[0]), ("ORDER", &theirs.sources[1])] {
         let (id, number) = (source.published, &source.paid_number);
         let asked = format!("{prediction}&source_type={kind}&source_id={id}");
-        probes.push(path("GET", format!("/v1/predictions/payment-source/amount-and-fees?{asked}"), None));
+        probes.push(path(
+            "GET",
+            format!("/v1/predictions/payment-source/amount-and-fees?{asked}"),
+            None,
+        ));
         for what in ["pay", "receipt"] {
-            probes.push(path("GET", format!("/v1/links/{what}?source_type={kind}&source_number={number}"), None));
+            probes.push(path(
+                "GET",
+                format!("/v1/links/{what}?source_type={kind}&source_number={number}"),
+                None,
+            ));
         }
     }
     // Whoever has a page's token may see it: a merchant that guesses finds nothing.
@@ -87,7 +104,8 @@ fn path_probes(theirs: &Estate) -> Vec<Probe> {
 
 fn source_probes(theirs: &Source) -> Vec<Probe> {
     let (kind, draft, item, paid) = (theirs.kind, theirs.draft, theirs.item, theirs.paid);
-    // The number is unique under its merchant only: this one is beyond what the other merchant has counted to.
+    // The number is unique under its merchant only: this one is beyond what the other merchant has
+    // counted to.
     let number = &theirs.paid_number;
     let one = json!({"name": "Beans", "currency": "USD", "qty": 1, "amount": 1});
     vec![
@@ -110,7 +128,9 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
     let money = json!({"amount": number("1.00"), "currency": "USD", "expires_at": soon()});
     let with = |fields: Value| {
         let mut body = money.clone();
-        body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        body.as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("an object").clone());
         body
     };
     let source = |kind: &str| {
@@ -125,8 +145,16 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
     let account = json!({"account_name": "x", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": theirs.party,
         "insensitive_account_number": GOOD});
     let mut probes = vec![
-        body("POST", "/v1/counterparties/create", json!({"relationship_type": "FRIEND", "party_id": theirs.party})),
-        body("PUT", &format!("/v1/counterparties/update/{}", own.counterparty), json!({"party_id": theirs.party})),
+        body(
+            "POST",
+            "/v1/counterparties/create",
+            json!({"relationship_type": "FRIEND", "party_id": theirs.party}),
+        ),
+        body(
+            "PUT",
+            &format!("/v1/counterparties/update/{}", own.counterparty),
+            json!({"party_id": theirs.party}),
+        ),
         body("POST", "/v1/payment-accounts/create?operation_type=PAYOUT", account),
         source("invoices"),
         source("orders"),
@@ -141,8 +169,16 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
             "/v1/realtime-keys/collection",
             json!({"session_id": theirs.session("checkout"), "source_type": "INVOICE", "reference_id": key()}),
         ),
-        body("POST", "/v1/sessions/checkout", json!({"source_id": theirs.sources[0].published, "source_type": "INVOICE"})),
-        body("POST", "/v1/sessions/checkout", json!({"source_id": theirs.sources[1].published, "source_type": "ORDER"})),
+        body(
+            "POST",
+            "/v1/sessions/checkout",
+            json!({"source_id": theirs.sources[0].published, "source_type": "INVOICE"}),
+        ),
+        body(
+            "POST",
+            "/v1/sessions/checkout",
+            json!({"source_id": theirs.sources[1].published, "source_type": "ORDER"}),
+        ),
         body(
             "POST",
             "/v1/sessions/payout",
@@ -151,14 +187,20 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
         body(
             "POST",
             "/v1/sessions/payout",
-            with(json!({"wallet_id": theirs.party_wallet, "payment_account_id": own.payout_account})),
+            with(
+                json!({"wallet_id": theirs.party_wallet, "payment_account_id": own.payout_account}),
+            ),
         ),
         body(
             "POST",
             "/v1/sessions/payout",
             with(json!({"wallet_id": own.wallet, "payment_account_id": theirs.payout_account})),
         ),
-        body("POST", "/v1/sessions/payout", with(json!({"payout_account_id": theirs.payout_account}))),
+        body(
+            "POST",
+            "/v1/sessions/payout",
+            with(json!({"payout_account_id": theirs.payout_account})),
+        ),
         body(
             "POST",
             "/v1/sessions/transfer",
@@ -167,14 +209,20 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
         body(
             "POST",
             "/v1/sessions/transfer",
-            with(json!({"from_wallet_id": theirs.party_wallet, "to_counterparty_id": own.counterparty})),
+            with(
+                json!({"from_wallet_id": theirs.party_wallet, "to_counterparty_id": own.counterparty}),
+            ),
         ),
         body(
             "POST",
             "/v1/sessions/transfer",
             with(json!({"from_wallet_id": own.wallet, "to_counterparty_id": theirs.counterparty})),
         ),
-        body("POST", "/v1/sessions/refund", with(json!({"original_payment_intent_id": theirs.intent}))),
+        body(
+            "POST",
+            "/v1/sessions/refund",
+            with(json!({"original_payment_intent_id": theirs.intent})),
+        ),
         run(
             "collection",
             json!({"session_id": theirs.session("checkout"), "payment_account_id": own.collection_account, "currency": "USD"}),
@@ -183,9 +231,15 @@ fn body_probes(theirs: &Estate, own: &Own) -> Vec<Probe> {
             "collection",
             json!({"session_id": own.checkout, "payment_account_id": theirs.collection_account, "currency": "USD"}),
         ),
-        run("payout", json!({"session_id": own.payout, "payout_account_id": theirs.payout_account})),
+        run(
+            "payout",
+            json!({"session_id": own.payout, "payout_account_id": theirs.payout_account}),
+        ),
     ];
-    probes.extend(["payout", "transfer", "refund"].map(|kind| run(kind, json!({"session_id": theirs.session(kind)}))));
+    probes.extend(
+        ["payout", "transfer", "refund"]
+            .map(|kind| run(kind, json!({"session_id": theirs.session(kind)}))),
+    );
     probes
 }
 
@@ -199,7 +253,11 @@ fn a_strangers_calls_are_refused_and_change_nothing() {
     let before = theirs.view(&shop);
     for probe in path_probes(&theirs).into_iter().chain(body_probes(&theirs, &own)) {
         let reply = stranger.api.call(probe.method, &probe.path, probe.body.as_ref());
-        assert_eq!(reply.status, probe.status, "{} {} {:?}: {}", probe.method, probe.path, probe.body, reply.body);
+        assert_eq!(
+            reply.status, probe.status,
+            "{} {} {:?}: {}",
+            probe.method, probe.path, probe.body, reply.body
+        );
     }
     for (was, is) in before.iter().zip(theirs.view(&shop)) {
         assert_eq!(*was, is);
@@ -299,14 +357,20 @@ fn every_route_with_an_id_is_probed() {
     let theirs = Estate::build(&shop);
     let mut probes = path_probes(&theirs);
     probes.extend(body_probes(&theirs, &Own::build(&stranger)));
-    let listed = |list: &[(&str, &str)], method: &str, route: &str| list.iter().any(|(m, r)| *m == method && *r == route);
+    let listed = |list: &[(&str, &str)], method: &str, route: &str| {
+        list.iter().any(|(m, r)| *m == method && *r == route)
+    };
     let bare: Vec<String> = routes
         .iter()
         .filter(|(_, route)| route.starts_with("/v1/") && !route.ends_with("/list"))
         .filter(|(method, route)| {
-            route.contains('{') || (method != "GET" && !listed(&WITHOUT_IDS, method, route)) || listed(&WITH_IDS, method, route)
+            route.contains('{')
+                || (method != "GET" && !listed(&WITHOUT_IDS, method, route))
+                || listed(&WITH_IDS, method, route)
         })
-        .filter(|(method, route)| !probes.iter().any(|p| p.method == method && is_of(route, &p.path)))
+        .filter(|(method, route)| {
+            !probes.iter().any(|p| p.method == method && is_of(route, &p.path))
+        })
         .map(|(method, route)| format!("{method} {route}"))
         .collect();
     assert!(bare.is_empty(), "these routes take ids, and no stranger was sent to them: {bare:?}");

@@ -1,65 +1,108 @@
-//! A database for each test: a file of SQLite's, or a database of its own in the PostgreSQL that the run was given.
+//! A database for each test: a SQLite file, or a database in the PostgreSQL that the run was given.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 
-use super::PATIENCE;
-use super::postgres::Own;
+use super::postgres::PostgresDatabase;
+use super::{PATIENCE, template};
 
-/// The URL of the superuser of a PostgreSQL on which the tests are to run; without it they run on SQLite.
+/// The URL of the superuser of the PostgreSQL on which the tests run; `None` when they run on SQLite.
 pub(crate) fn postgres() -> Option<String> {
     std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
 }
 
-/// A fresh database, and a directory beside it. Clones are the same database, which goes with the last of them.
+/// A new database, and a directory for the files of its test. Clones are the same database, which is
+/// removed with the last of them.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) dir: Arc<TempDir>,
-    home: Arc<Home>,
+    backend: Arc<Backend>,
+    /// Whether it was made with the schema in it.
+    pub(super) has_schema: bool,
+    /// Whether a server was ever started on it; see `in_process`.
+    has_server: Arc<AtomicBool>,
 }
 
-enum Home {
+enum Backend {
     Sqlite(PathBuf),
-    Postgres(Own),
+    Postgres(PostgresDatabase),
 }
 
-/// What makes the ledger append-only, switched off for the connection that says so or, in SQLite, for good.
+/// Switches off what makes the ledger append-only: on PostgreSQL for the connection, on SQLite for
+/// good.
 const UNPROTECTED_SQLITE: &str =
     "DROP TRIGGER IF EXISTS entries_are_not_changed; DROP TRIGGER IF EXISTS entries_are_not_removed;
     DROP TRIGGER IF EXISTS events_are_not_changed; DROP TRIGGER IF EXISTS events_are_not_removed;";
 const UNPROTECTED_POSTGRES: &str = "SET session_replication_role = replica;";
 
 impl Database {
+    /// An empty database: the first process that opens it makes the schema.
     pub(crate) fn new() -> Self {
         let Some(admin) = postgres() else { return Self::in_a_file() };
-        let dir = TempDir::new().expect("a directory");
-        Self { dir: Arc::new(dir), home: Arc::new(Home::Postgres(Own::create(&admin))) }
+        Self::at(
+            directory(),
+            Backend::Postgres(PostgresDatabase::create(&admin, "template0")),
+            false,
+        )
     }
 
-    /// A file of SQLite's, in a run on PostgreSQL too.
+    /// An empty SQLite database, in a run on PostgreSQL too.
     pub(crate) fn in_a_file() -> Self {
-        let dir = TempDir::new().expect("a directory");
-        let home = Home::Sqlite(dir.path().join("kola.db"));
-        Self { dir: Arc::new(dir), home: Arc::new(home) }
+        let dir = directory();
+        let backend = Backend::Sqlite(dir.path().join("kola.db"));
+        Self::at(dir, backend, false)
+    }
+
+    /// A database with the schema and no merchant, for tests that are not about the first start.
+    pub(crate) fn with_schema() -> Self {
+        let dir = directory();
+        let backend = match postgres() {
+            None => {
+                let file = dir.path().join("kola.db");
+                template::write_sqlite(&file);
+                Backend::Sqlite(file)
+            }
+            Some(admin) => {
+                let database = PostgresDatabase::create(&admin, template::postgres_name(&admin));
+                database.connect().batch_execute(&template::new_identity()).expect("an identity");
+                Backend::Postgres(database)
+            }
+        };
+        Self::at(dir, backend, true)
+    }
+
+    fn at(dir: TempDir, backend: Backend, has_schema: bool) -> Self {
+        let has_server = Arc::new(AtomicBool::new(false));
+        Self { dir: Arc::new(dir), backend: Arc::new(backend), has_schema, has_server }
+    }
+
+    pub(super) fn has_server(&self) -> bool {
+        self.has_server.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a server is started; answers whether one was started before.
+    pub(super) fn note_server(&self) -> bool {
+        self.has_server.swap(true, Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {
-        match &*self.home {
-            Home::Sqlite(file) => format!("sqlite:{}", file.display()),
-            Home::Postgres(own) => own.url.clone(),
+        match &*self.backend {
+            Backend::Sqlite(file) => format!("sqlite:{}", file.display()),
+            Backend::Postgres(database) => database.url.clone(),
         }
     }
 
-    /// The database as one of PostgreSQL's.
+    /// The PostgreSQL database.
     #[track_caller]
-    pub(crate) fn postgres(&self) -> &Own {
-        match &*self.home {
-            Home::Sqlite(_) => panic!("this test is about PostgreSQL"),
-            Home::Postgres(own) => own,
+    pub(crate) fn postgres(&self) -> &PostgresDatabase {
+        match &*self.backend {
+            Backend::Sqlite(_) => panic!("this test is about PostgreSQL"),
+            Backend::Postgres(database) => database,
         }
     }
 
@@ -69,34 +112,38 @@ impl Database {
         self.try_sql(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     }
 
-    /// The same where the database may refuse; answers why.
+    /// The same where the database may refuse the statements; the error is its message.
     pub(crate) fn try_sql(&self, text: &str) -> Result<(), String> {
-        match &*self.home {
-            Home::Sqlite(file) => sqlite(file).execute_batch(text).map_err(|error| error.to_string()),
-            Home::Postgres(own) => own.connect().batch_execute(text).map_err(|error| format!("{error:?}")),
+        match &*self.backend {
+            Backend::Sqlite(file) => {
+                sqlite(file).execute_batch(text).map_err(|error| error.to_string())
+            }
+            Backend::Postgres(database) => {
+                database.connect().batch_execute(text).map_err(|error| format!("{error:?}"))
+            }
         }
     }
 
-    /// Runs SQL statements that the append-only ledger would refuse.
+    /// Runs SQL statements that the append-only tables would refuse.
     #[track_caller]
     pub(crate) fn damage(&self, text: &str) {
-        let unprotected = match &*self.home {
-            Home::Sqlite(_) => UNPROTECTED_SQLITE,
-            Home::Postgres(_) => UNPROTECTED_POSTGRES,
+        let unprotected = match &*self.backend {
+            Backend::Sqlite(_) => UNPROTECTED_SQLITE,
+            Backend::Postgres(_) => UNPROTECTED_POSTGRES,
         };
         self.sql(&format!("{unprotected} {text}"));
     }
 
-    /// The rows of a query, each value as text; NULL is an empty one.
+    /// The rows of a query, each value as text; NULL is an empty text.
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Vec<String>> {
-        match &*self.home {
-            Home::Sqlite(file) => sqlite_rows(&sqlite(file), query),
-            Home::Postgres(own) => own.rows(query),
+        match &*self.backend {
+            Backend::Sqlite(file) => sqlite_rows(&sqlite(file), query),
+            Backend::Postgres(database) => database.rows(query),
         }
     }
 
-    /// The one value that a query answers.
+    /// The single value that a query returns.
     #[track_caller]
     pub(crate) fn value(&self, query: &str) -> String {
         let rows = self.rows(query);
@@ -104,13 +151,17 @@ impl Database {
         rows[0][0].clone()
     }
 
-    /// What the database says about a table that is not there.
+    /// Part of the database's message about a table that does not exist.
     pub(crate) fn no_such_table(&self) -> &'static str {
-        match &*self.home {
-            Home::Sqlite(_) => "no such table",
-            Home::Postgres(_) => "does not exist",
+        match &*self.backend {
+            Backend::Sqlite(_) => "no such table",
+            Backend::Postgres(_) => "does not exist",
         }
     }
+}
+
+fn directory() -> TempDir {
+    TempDir::new().expect("a directory")
 }
 
 fn sqlite(file: &PathBuf) -> Connection {
@@ -123,7 +174,9 @@ fn sqlite(file: &PathBuf) -> Connection {
 fn sqlite_rows(connection: &Connection, query: &str) -> Vec<Vec<String>> {
     let mut statement = connection.prepare(query).expect("a query");
     let columns = statement.column_count();
-    let read = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get_ref(column).map(shown)).collect();
+    let read = |row: &rusqlite::Row<'_>| {
+        (0..columns).map(|column| row.get_ref(column).map(shown)).collect()
+    };
     statement.query_map([], read).expect("rows").map(|row| row.expect("a row")).collect()
 }
 
@@ -132,6 +185,8 @@ fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => number.to_string(),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client: one connection a request, so that nothing is retried or repaired behind a test's back.
+//! A small HTTP/1.1 client: one connection per request, so that no request is retried unnoticed.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -28,21 +28,32 @@ impl Api {
         self.call("PUT", path, Some(body))
     }
 
-    /// A call that must be answered, however.
+    /// A call that must be answered, with any status.
     #[track_caller]
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        self.try_call(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: no answer: {e}"))
+        self.try_call(method, path, body)
+            .unwrap_or_else(|e| panic!("{method} {path}: no answer: {e}"))
     }
 
-    /// A call to a server that may die.
-    pub(crate) fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Reply> {
+    /// A call to a server that may be killed meanwhile.
+    pub(crate) fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> io::Result<Reply> {
         match body {
-            Some(json) => self.exchange(method, path, &[("Content-Type", "application/json")], json.to_string().as_bytes()),
+            Some(json) => self.exchange(
+                method,
+                path,
+                &[("Content-Type", "application/json")],
+                json.to_string().as_bytes(),
+            ),
             None => self.exchange(method, path, &[], b""),
         }
     }
 
-    /// A call with a body of any bytes under any content type.
+    /// A POST of any bytes with any content type.
     #[track_caller]
     pub(crate) fn post_bytes(&self, path: &str, content_type: &str, body: &[u8]) -> Reply {
         let sent = self.exchange("POST", path, &[("Content-Type", content_type)], body);
@@ -54,8 +65,15 @@ impl Api {
         Self { address: self.address.clone(), token: token.map(str::to_owned) }
     }
 
-    fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Reply> {
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         if let Some(token) = &self.token {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
@@ -69,14 +87,15 @@ impl Api {
     }
 }
 
-/// A request whose head the server has read, and whose body is still to come.
+/// A request whose head the server has read and whose body is not sent yet.
 pub(crate) struct Begun {
     stream: TcpStream,
     body: Vec<u8>,
 }
 
 impl Api {
-    /// Sends the head of a request and waits until the server asks for the body: by then it has looked at the token.
+    /// Sends the head of a request and waits for `100 Continue`: by then the server has checked the
+    /// token.
     #[track_caller]
     pub(crate) fn begin(&self, method: &str, path: &str, body: &Value) -> Begun {
         let body = body.to_string().into_bytes();
@@ -97,7 +116,10 @@ impl Api {
             asked.extend(byte);
         }
         let asked = String::from_utf8_lossy(&asked).into_owned();
-        assert!(asked.starts_with("HTTP/1.1 100 "), "{method} {path} is answered before its body: {asked}");
+        assert!(
+            asked.starts_with("HTTP/1.1 100 "),
+            "{method} {path} is answered before its body: {asked}"
+        );
         Begun { stream, body }
     }
 }
@@ -113,7 +135,8 @@ impl Begun {
     }
 }
 
-/// Sends a head (without its empty line) and a body as they are. The answer may come before all of it is read.
+/// Sends a head (without its empty line) and a body unchanged. The server may answer before it has
+/// read all of it.
 pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(2 * PATIENCE))?;
@@ -124,10 +147,12 @@ pub(crate) fn raw(address: &str, head: &[u8], body: &[u8]) -> io::Result<Reply> 
     let sent = stream.write_all(&request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    Reply::parse(&answer).ok_or_else(|| sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+    Reply::parse(&answer).ok_or_else(|| {
+        sent.err().or(read.err()).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    })
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -162,7 +187,8 @@ impl Reply {
         } else {
             rest.to_vec()
         };
-        let body = serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
         Some(Self { status, headers, body })
     }
 
@@ -170,7 +196,7 @@ impl Reply {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// The body of a success.
+    /// The body of a 200.
     #[track_caller]
     pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "refused: {}", self.body);
@@ -178,7 +204,7 @@ impl Reply {
         self.body
     }
 
-    /// A success that is a bare array.
+    /// The body of a 200 that is a bare array.
     #[track_caller]
     pub(crate) fn rows(self) -> Vec<Value> {
         match self.ok() {
@@ -187,19 +213,20 @@ impl Reply {
         }
     }
 
-    /// A refusal with this status: JSON, with a `detail`. Answers the `detail`.
+    /// The `detail` of an error with this status.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16) -> &Value {
         assert_eq!(self.status, status, "body: {}", self.body);
         self.assert_json();
         let detail = &self.body["detail"];
         assert!(!detail.is_null(), "no detail in {}", self.body);
-        // Typed clients of the public API read the detail of a 422 as a list, and that of any other error as a text.
+        // Typed clients of the public API read the detail of a 422 as a list, and that of any other
+        // error as a text.
         assert_eq!(detail.is_array(), status == 422, "a {status} with {}", self.body);
         detail
     }
 
-    /// A refusal whose `detail` is one sentence.
+    /// The `detail` of an error, where it is a text.
     #[track_caller]
     pub(crate) fn refused_in_words(&self, status: u16) -> &str {
         let detail = self.refused(status);
@@ -208,7 +235,7 @@ impl Reply {
         words
     }
 
-    /// The faults of a 422, in their order.
+    /// The faults of a 422, in the order of the response.
     #[track_caller]
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let detail = self.refused(422);
@@ -225,7 +252,7 @@ impl Reply {
         found.cloned().unwrap_or_else(|| panic!("no fault at {loc} in {}", self.body))
     }
 
-    /// A 422 about a state or a reference: a `value_error.…` with a sentence on this field.
+    /// The fault of a 422 about a state or a reference: a `value_error.…` with a message.
     #[track_caller]
     pub(crate) fn state_fault(&self, loc: &str) -> Fault {
         let fault = self.fault(loc);
@@ -234,7 +261,7 @@ impl Reply {
         fault
     }
 
-    /// A 422 whose faults are at these places and nowhere else.
+    /// Fails unless the faults of a 422 are at exactly these fields.
     #[track_caller]
     pub(crate) fn faults_are_at(&self, locs: &[&str]) {
         let faults = self.faults();
@@ -242,7 +269,7 @@ impl Reply {
         assert_eq!(found, locs.iter().copied().collect(), "in {}", self.body);
     }
 
-    /// Fails unless one of two statuses, which leave the choice open, came back.
+    /// Fails unless the answer is a 404 or a 422: the API leaves open which.
     #[track_caller]
     pub(crate) fn refused_as_unknown(&self) {
         assert!(matches!(self.status, 404 | 422), "status {}: {}", self.status, self.body);
@@ -259,13 +286,16 @@ impl Reply {
 impl Fault {
     #[track_caller]
     fn read(row: &Value) -> Self {
-        let text = |field: &str| row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}")).to_owned();
+        let text = |field: &str| {
+            row[field].as_str().unwrap_or_else(|| panic!("no {field} in {row}")).to_owned()
+        };
         let parts = row["loc"].as_array().unwrap_or_else(|| panic!("no loc in {row}"));
-        let loc: Vec<String> = parts.iter().map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect();
+        let loc: Vec<String> =
+            parts.iter().map(|p| p.as_str().map_or_else(|| p.to_string(), str::to_owned)).collect();
         Self { loc: loc.join("."), msg: text("msg"), kind: text("type") }
     }
 
-    /// Fails unless this is the message and type.
+    /// Fails unless the fault has this message and type.
     #[track_caller]
     pub(crate) fn says(&self, msg: &str, kind: &str) {
         assert_eq!((self.msg.as_str(), self.kind.as_str()), (msg, kind), "at {}", self.loc);
@@ -281,7 +311,8 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let line = rest.windows(2).position(|w| w == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(rest.get(..line)?).ok()?.trim(), 16).ok()?;
+        let size =
+            usize::from_str_radix(std::str::from_utf8(rest.get(..line)?).ok()?.trim(), 16).ok()?;
         rest = rest.get(line + 2..)?;
         if size == 0 {
             return Some(whole);

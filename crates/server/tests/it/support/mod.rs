@@ -1,11 +1,15 @@
-//! The harness: a server of its own for every test, a client, and the steps that most tests begin with.
+//! The harness: a server and a database for every test, a client, and the steps that most tests
+//! begin with.
 
 pub(crate) mod database;
 pub(crate) mod http;
+mod in_process;
 mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+mod server;
 pub(crate) mod shop;
+mod template;
 mod wire;
 
 use std::io::Write;
@@ -17,11 +21,12 @@ use serde_json::Value;
 
 pub(crate) use database::Database;
 pub(crate) use http::{Api, Reply};
-pub(crate) use process::{Server, straight};
+pub(crate) use process::straight;
 pub(crate) use serde_json::json;
-pub(crate) use shop::{Merchant, open, open_two, open_with};
+pub(crate) use server::Server;
+pub(crate) use shop::{Merchant, open, open_two, open_with, spawn, spawn_two, spawn_with};
 
-/// How long a test waits for something that must happen.
+/// The longest that a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends a test that is about PostgreSQL, when this run is on SQLite.
@@ -42,13 +47,14 @@ macro_rules! on_sqlite_only {
 }
 pub(crate) use {on_postgres_only, on_sqlite_only};
 
-/// Says it where the test runner does not swallow it.
+/// Prints directly to standard error, which the test runner does not capture.
 pub(crate) fn skipped(module: &str, database: &str) {
     let module = module.trim_start_matches("it::");
-    writeln!(std::io::stderr(), "SKIPPED the tests of {module} that are about {database}").expect("stderr");
+    writeln!(std::io::stderr(), "SKIPPED the tests of {module} that are about {database}")
+        .expect("stderr");
 }
 
-/// Asks `look` until it answers with something, or fails after [`PATIENCE`].
+/// Calls `look` until it returns something; fails after [`PATIENCE`].
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -61,7 +67,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-/// A JSON number exactly as it is written here.
+/// A JSON number, digit for digit as in the text.
 pub(crate) fn number(text: &str) -> Value {
     serde_json::from_str(text).expect("a JSON number")
 }
@@ -79,19 +85,19 @@ pub(crate) fn after(seconds: i64) -> String {
     now.checked_add(SignedDuration::from_secs(seconds)).expect("a date").to_string()
 }
 
-/// In an hour: an expiry that no test meets by accident.
+/// In an hour: an expiry that no test reaches.
 pub(crate) fn soon() -> String {
     after(3600)
 }
 
-/// An instant in an answer.
+/// A timestamp in an answer.
 #[track_caller]
 pub(crate) fn instant(value: &Value) -> Timestamp {
     let text = value.as_str().unwrap_or_else(|| panic!("not a date: {value}"));
     text.parse().unwrap_or_else(|e| panic!("not a date with its offset: {text}: {e}"))
 }
 
-/// A field as text: a number is as it was written, so `500.00` and `500.0` differ.
+/// A field as text; a number digit for digit, so that `500.00` and `500.0` differ.
 pub(crate) fn shown(value: &Value, field: &str) -> String {
     match &value[field] {
         Value::String(text) => text.clone(),
@@ -99,7 +105,7 @@ pub(crate) fn shown(value: &Value, field: &str) -> String {
     }
 }
 
-/// Fails unless every field has the text that is expected.
+/// Fails unless every field has the expected text.
 #[track_caller]
 pub(crate) fn assert_fields(value: &Value, expected: &[(&str, &str)]) {
     for (field, text) in expected {
@@ -107,7 +113,7 @@ pub(crate) fn assert_fields(value: &Value, expected: &[(&str, &str)]) {
     }
 }
 
-/// Fails unless each money field is a JSON number, written as expected.
+/// Fails unless each money field is a JSON number with the expected digits.
 #[track_caller]
 pub(crate) fn assert_money(value: &Value, expected: &[(&str, &str)]) {
     for (field, text) in expected {
@@ -130,7 +136,8 @@ pub(crate) fn cents(text: &str) -> i64 {
     format!("{whole}{part}").parse().unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 
-/// Runs `act` for every item at the same moment, each on a thread of its own, and answers in the items' order.
+/// Runs `act` for all items at the same moment, each on its own thread. Returns the results in the
+/// order of the items.
 pub(crate) fn all_at_once<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let gate = Barrier::new(items.len());
     let run = |item| {
@@ -148,7 +155,7 @@ pub(crate) fn with_status(rows: &[Value], status: &str) -> usize {
     rows.iter().filter(|r| r["status"] == status).count()
 }
 
-/// One reply is a success; every other is a 422 on this field.
+/// Fails unless one reply is a success and every other a 422 on this field.
 #[track_caller]
 pub(crate) fn one_of_many(replies: &[Reply], loc: &str) {
     assert_eq!(replies.iter().filter(|r| r.status == 200).count(), 1, "{replies:?}");

@@ -1,4 +1,4 @@
-//! The binary: its command line, and the server as a process that dies with the test.
+//! The binary: its command line, and the server as a process.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -7,11 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use domain::directory::merchant::MerchantType;
+use kola::cli::merchant;
 use serde_json::Value;
 
-use super::{Api, Database, wait_for};
+use super::{Database, in_process, wait_for};
 
-/// What a command left behind.
+/// The exit code and the output of a command; no code where a signal ended it.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -27,19 +29,8 @@ pub(crate) struct Credentials {
     pub(crate) wallets: Vec<(String, i64)>,
 }
 
-/// A running server.
-pub(crate) struct Server {
-    pub(crate) database: Database,
-    pub(crate) api: Api,
-    /// Where it finds its database, which may be a detour.
-    url: String,
-    log: PathBuf,
-    child: Child,
-    printed: Arc<Mutex<String>>,
-}
-
 impl Database {
-    fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
+    pub(super) fn command_at(&self, url: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kola"));
         command.args(arguments).args(["--database", url]).current_dir(self.dir.path());
         command
@@ -62,13 +53,29 @@ impl Database {
     /// A merchant that may pay out, without a phone and without money.
     #[track_caller]
     pub(crate) fn merchant(&self, name: &str) -> Credentials {
-        self.merchant_with(name, &["--verified"])
+        if !self.has_schema || self.has_server() {
+            return self.merchant_with(name, &["--verified"]);
+        }
+        let place = in_process::place(self);
+        let created = merchant::create(&place, name, MerchantType::Organization, None, true);
+        Credentials::of(
+            &created.unwrap_or_else(|error| panic!("no merchant: {error:#}")).as_json(true),
+        )
     }
 
     /// A merchant without money; without `--verified` among `more` it may not pay out.
     #[track_caller]
     pub(crate) fn merchant_with(&self, name: &str, more: &[&str]) -> Credentials {
-        let mut arguments = vec!["merchant", "create", "--name", name, "--type", "ORGANIZATION", "--empty", "--json"];
+        let mut arguments = vec![
+            "merchant",
+            "create",
+            "--name",
+            name,
+            "--type",
+            "ORGANIZATION",
+            "--empty",
+            "--json",
+        ];
         arguments.extend(more);
         if !more.contains(&"--verified") {
             arguments.push("--unverified");
@@ -77,16 +84,18 @@ impl Database {
     }
 }
 
-/// A program that reaches the server directly, whatever proxy the environment names.
+/// A program that connects to the server directly, whatever proxy the environment names.
 pub(crate) fn straight(program: &str) -> Command {
     let mut command = Command::new(program);
-    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+    for proxy in
+        ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+    {
         command.env_remove(proxy);
     }
     command
 }
 
-fn run(mut command: Command, input: &str) -> Run {
+pub(super) fn run(mut command: Command, input: &str) -> Run {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().expect("kola starts");
     // A command that refuses its arguments ends without reading: that write may fail.
@@ -121,12 +130,24 @@ impl Run {
 impl Credentials {
     #[track_caller]
     pub(crate) fn read(printed: &str) -> Self {
-        let value: Value = serde_json::from_str(printed).unwrap_or_else(|e| panic!("not JSON: {e}: {printed}"));
-        let text = |field: &str| value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned();
-        let wallets = value["wallets"].as_array().unwrap_or_else(|| panic!("no wallets in {value}"));
-        let wallet = |w: &Value| (w["currency"].as_str().expect("currency").to_owned(), super::id(w));
+        Self::of(
+            &serde_json::from_str(printed).unwrap_or_else(|e| panic!("not JSON: {e}: {printed}")),
+        )
+    }
+
+    #[track_caller]
+    fn of(value: &Value) -> Self {
+        let text = |field: &str| {
+            value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+        };
+        let wallets =
+            value["wallets"].as_array().unwrap_or_else(|| panic!("no wallets in {value}"));
+        let wallet =
+            |w: &Value| (w["currency"].as_str().expect("currency").to_owned(), super::id(w));
         Self {
-            merchant_id: value["merchant_id"].as_i64().unwrap_or_else(|| panic!("no merchant_id in {value}")),
+            merchant_id: value["merchant_id"]
+                .as_i64()
+                .unwrap_or_else(|| panic!("no merchant_id in {value}")),
             client_id: text("client_id"),
             client_secret: text("client_secret"),
             wallets: wallets.iter().map(wallet).collect(),
@@ -134,78 +155,42 @@ impl Credentials {
     }
 }
 
-impl Server {
-    /// Serves `database`, with these environment variables besides a sandbox without delay, whose word is waited for on a slow
-    /// machine, too.
-    #[track_caller]
-    pub(crate) fn start(database: Database, environment: &[(&str, &str)]) -> Self {
-        let url = database.url();
-        Self::start_at(database, url, environment)
-    }
+/// The settings that all servers of the tests share: a sandbox without delay, whose outcome is waited
+/// for on a slow machine, too.
+pub(super) const SETTINGS: [(&str, &str); 2] =
+    [("KOLA_SANDBOX_DELAY_MS", "0"), ("KOLA_ANSWER_WITHIN_MS", "10000")];
 
-    /// Serves `database`, which it is to find at this URL.
-    #[track_caller]
-    pub(crate) fn start_at(database: Database, url: String, environment: &[(&str, &str)]) -> Self {
-        let command = database.command_at(&url, SERVE);
-        Self::start_as(command, database, url, environment)
-    }
+pub(super) const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
 
-    /// Serves `database` in a process that outlives a write beyond its limit: such a write fails as on a full disk.
-    #[track_caller]
-    pub(crate) fn start_with_a_limited_disk(database: Database) -> Self {
-        let url = database.url();
-        let kola = database.command_at(&url, SERVE);
-        let mut command = Command::new("bash");
-        // What a process ignores is ignored by the program that takes its place.
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(kola.get_program()).args(kola.get_args());
-        Self::start_as(command, database, url, &[])
-    }
+/// `kola serve` as a process, which is killed when this is dropped.
+pub(super) struct Process {
+    child: Child,
+    log: PathBuf,
+    printed: Arc<Mutex<String>>,
+}
 
-    /// One that is told to listen there.
+impl Process {
+    /// Runs the command with these environment variables, and its standard error appended to a file
+    /// in `dir`. Answers the address on which it listens, too.
     #[track_caller]
-    pub(crate) fn start_listening(database: Database, listen: &str) -> Self {
-        let url = database.url();
-        let command = database.command_at(&url, &["serve", "--listen", listen]);
-        Self::start_as(command, database, url, &[])
-    }
-
-    #[track_caller]
-    fn start_as(command: Command, database: Database, url: String, environment: &[(&str, &str)]) -> Self {
+    pub(super) fn start(
+        command: Command,
+        dir: &Path,
+        environment: &[(&str, &str)],
+    ) -> (Self, String) {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let log = database.dir.path().join(format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let log = dir.join(format!("stderr-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let (child, printed) = spawn(command, &log, environment);
-        let mut server = Self { database, api: Api { address: String::new(), token: None }, url, log, child, printed };
-        server.api.address = server.await_address();
-        server
+        let mut process = Self { child, log, printed };
+        let address = process.await_address();
+        (process, address)
     }
 
-    /// The most memory that the process ever had.
-    #[cfg(target_os = "linux")]
+    /// Runs the command in place of the process that has ended; the log goes on.
     #[track_caller]
-    pub(crate) fn memory_peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
-    }
-
-    /// Another process on the same database.
-    #[track_caller]
-    pub(crate) fn beside(&self, environment: &[(&str, &str)]) -> Self {
-        Self::start(self.database.clone(), environment)
-    }
-
-    /// No file of the process may grow beyond so many bytes; `None` for any size.
-    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
-        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
-        let set = Command::new("prlimit")
-            .args(["--pid", &self.pid().to_string(), &format!("--fsize={limit}:unlimited")])
-            .status()
-            .expect("prlimit");
-        assert!(set.success());
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    pub(super) fn start_again(&mut self, command: Command, environment: &[(&str, &str)]) -> String {
+        (self.child, self.printed) = spawn(command, &self.log, environment);
+        self.await_address()
     }
 
     #[track_caller]
@@ -215,67 +200,44 @@ impl Server {
                 panic!("kola ended with {status}: {}", self.log());
             }
             let printed = self.printed();
-            let address = printed.lines().find_map(|line| line.trim().strip_prefix("kola listening on http://"))?;
+            let address = printed
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("kola listening on http://"))?;
             Some(address.trim().to_owned())
         })
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has printed on its standard output so far.
-    pub(crate) fn printed(&self) -> String {
+    pub(super) fn printed(&self) -> String {
         self.printed.lock().expect("a lock").clone()
     }
 
     /// What it has logged so far.
-    pub(crate) fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// `kill -9`.
-    pub(crate) fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.child.kill().expect("a running server");
         self.child.wait().expect("its end");
     }
 
-    /// Starts it again on the same database. It may listen elsewhere: sign in again.
+    /// Sends SIGTERM and waits; answers the exit code.
     #[track_caller]
-    pub(crate) fn restart(&mut self, environment: &[(&str, &str)]) {
-        (self.child, self.printed) = spawn(self.database.command_at(&self.url, SERVE), &self.log, environment);
-        self.api.address = self.await_address();
-    }
-
-    /// Asks it to stop and waits; answers its exit code.
-    #[track_caller]
-    pub(crate) fn terminate(&mut self) -> Option<i32> {
+    pub(super) fn terminate(&mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         assert!(sent.success(), "SIGTERM was not delivered");
         wait_for("its end after SIGTERM", || self.child.try_wait().expect("a child")).code()
     }
-
-    pub(crate) fn kola(&self, arguments: &[&str]) -> Run {
-        self.database.kola(arguments)
-    }
-
-    /// Runs a command with a variable in its environment.
-    pub(crate) fn kola_with(&self, name: &str, value: &str, arguments: &[&str]) -> Run {
-        let mut command = self.database.command_at(&self.url, arguments);
-        command.env(name, value);
-        run(command, "")
-    }
-
-    /// The books must balance.
-    #[track_caller]
-    pub(crate) fn verify_ledger(&self) {
-        self.kola(&["ledger", "verify"]).ok();
-    }
-
-    #[track_caller]
-    pub(crate) fn set_wallet(&self, wallet: i64, status: &str) {
-        self.kola(&["wallet", "status", "--wallet", &wallet.to_string(), "--set", status]).ok();
-    }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ended = self.child.kill();
         let _status = self.child.wait();
@@ -287,11 +249,13 @@ impl Drop for Server {
     }
 }
 
-const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
-
-fn spawn(mut command: Command, log: &Path, environment: &[(&str, &str)]) -> (Child, Arc<Mutex<String>>) {
+fn spawn(
+    mut command: Command,
+    log: &Path,
+    environment: &[(&str, &str)],
+) -> (Child, Arc<Mutex<String>>) {
     let log = File::options().create(true).append(true).open(log).expect("a log");
-    command.env("KOLA_SANDBOX_DELAY_MS", "0").env("KOLA_ANSWER_WITHIN_MS", "10000").envs(environment.iter().copied());
+    command.envs(SETTINGS).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().expect("kola starts");
     let lines = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -1,5 +1,5 @@
-//! A door to PostgreSQL that a test can slam: it reads the protocol's messages on their way, so that it can cut a connection
-//! at the very commit.
+//! A proxy in front of PostgreSQL that a test can stall or close. It parses the messages of the
+//! protocol, so that it can cut a connection exactly at a commit.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,16 +15,16 @@ pub(crate) enum Cut {
     BeforeCommit,
     /// PostgreSQL commits, and its answer does not arrive.
     AfterCommit,
-    /// The same, and then nobody reaches it until the door is opened.
-    AfterCommitForLonger,
+    /// The same, and then every connection is refused until the proxy is opened.
+    AfterCommitUntilOpened,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
+enum Mode {
     Open,
-    /// Connections stay and new ones are taken, but nothing passes.
+    /// Connections stay open and new ones are accepted, but nothing is forwarded.
     Stalled,
-    /// Every connection ends at once.
+    /// Every connection is closed at once.
     Closed,
 }
 
@@ -35,12 +35,12 @@ pub(crate) struct Proxy {
 
 struct State {
     target: String,
-    way: Mutex<Way>,
+    mode: Mutex<Mode>,
     changed: Condvar,
-    armed: Mutex<Option<Cut>>,
+    next_cut: Mutex<Option<Cut>>,
     cuts: AtomicUsize,
     streams: Mutex<Vec<TcpStream>>,
-    gone: AtomicBool,
+    is_dropped: AtomicBool,
 }
 
 impl Proxy {
@@ -49,29 +49,29 @@ impl Proxy {
         let address = listener.local_addr().expect("an address").to_string();
         let state = Arc::new(State {
             target: target.to_owned(),
-            way: Mutex::new(Way::Open),
+            mode: Mutex::new(Mode::Open),
             changed: Condvar::new(),
-            armed: Mutex::new(None),
+            next_cut: Mutex::new(None),
             cuts: AtomicUsize::new(0),
             streams: Mutex::new(Vec::new()),
-            gone: AtomicBool::new(false),
+            is_dropped: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if shared.gone.load(Ordering::SeqCst) {
+                if shared.is_dropped.load(Ordering::SeqCst) {
                     return;
                 }
-                // A connection that cannot be made is dropped: its client sees the end.
+                // A connection that cannot be made is dropped: its client sees it closed.
                 let _connected = State::connect(&shared, client);
             }
         });
         Self { address, state }
     }
 
-    /// Cuts one connection at the next commit of something written.
+    /// Cuts one connection, at the next commit of a transaction that wrote.
     pub(crate) fn cut_next(&self, cut: Cut) {
-        *self.state.armed.lock().expect("a lock") = Some(cut);
+        *self.state.next_cut.lock().expect("a lock") = Some(cut);
     }
 
     /// How many connections were cut at a commit.
@@ -79,50 +79,50 @@ impl Proxy {
         self.state.cuts.load(Ordering::SeqCst)
     }
 
-    /// The database is there and says nothing.
+    /// From now on the database does not answer.
     pub(crate) fn stall(&self) {
-        self.state.go(Way::Stalled);
+        self.state.set_mode(Mode::Stalled);
     }
 
-    /// The database is away.
+    /// From now on the database cannot be reached.
     pub(crate) fn close(&self) {
-        self.state.go(Way::Closed);
+        self.state.set_mode(Mode::Closed);
     }
 
-    /// The database is back.
+    /// From now on the database answers again.
     pub(crate) fn open(&self) {
-        self.state.go(Way::Open);
+        self.state.set_mode(Mode::Open);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.state.gone.store(true, Ordering::SeqCst);
-        self.state.go(Way::Closed);
+        self.state.is_dropped.store(true, Ordering::SeqCst);
+        self.state.set_mode(Mode::Closed);
         // Wakes the thread that accepts.
         let _woken = TcpStream::connect(&self.address);
     }
 }
 
 impl State {
-    fn go(&self, way: Way) {
-        *self.way.lock().expect("a lock") = way;
+    fn set_mode(&self, mode: Mode) {
+        *self.mode.lock().expect("a lock") = mode;
         self.changed.notify_all();
-        if way == Way::Closed {
+        if mode == Mode::Closed {
             for stream in self.streams.lock().expect("a lock").drain(..) {
                 let _ended = stream.shutdown(Shutdown::Both);
             }
         }
     }
 
-    /// Waits while nothing may pass; answers whether something may.
-    fn may_pass(&self) -> bool {
-        let way = self.way.lock().expect("a lock");
-        *self.changed.wait_while(way, |way| *way == Way::Stalled).expect("a lock") == Way::Open
+    /// Waits while the proxy is stalled; answers whether it is open then.
+    fn is_open(&self) -> bool {
+        let mode = self.mode.lock().expect("a lock");
+        *self.changed.wait_while(mode, |mode| *mode == Mode::Stalled).expect("a lock") == Mode::Open
     }
 
     fn connect(self: &Arc<Self>, client: TcpStream) -> std::io::Result<()> {
-        if *self.way.lock().expect("a lock") == Way::Closed {
+        if *self.mode.lock().expect("a lock") == Mode::Closed {
             return Ok(());
         }
         let server = TcpStream::connect(&self.target)?;
@@ -130,73 +130,92 @@ impl State {
             stream.set_nodelay(true)?;
             self.streams.lock().expect("a lock").push(stream.try_clone()?);
         }
-        let talk = Arc::new(Talk::default());
+        let flags = Arc::new(Flags::default());
         let (up, down) = (Arc::clone(self), Arc::clone(self));
-        let (their_client, their_server, their_talk) = (client.try_clone()?, server.try_clone()?, Arc::clone(&talk));
+        let (their_client, their_server, their_flags) =
+            (client.try_clone()?, server.try_clone()?, Arc::clone(&flags));
         std::thread::spawn(move || {
-            let _ended = up.pass_up(&client, &server, &talk);
+            let _ended = up.forward_to_server(&client, &server, &flags);
             end(&client, &server);
         });
         std::thread::spawn(move || {
-            let _ended = down.pass_down(&their_server, &their_client, &their_talk);
+            let _ended = down.forward_to_client(&their_server, &their_client, &their_flags);
             end(&their_client, &their_server);
         });
         Ok(())
     }
 
-    /// From kola to PostgreSQL; answers when the connection is to end.
-    fn pass_up(&self, client: &TcpStream, server: &TcpStream, talk: &Talk) -> std::io::Result<()> {
+    /// Forwards from kola to PostgreSQL; returns when the connection is to be closed.
+    fn forward_to_server(
+        &self,
+        client: &TcpStream,
+        server: &TcpStream,
+        flags: &Flags,
+    ) -> std::io::Result<()> {
         loop {
             let first = read_untyped(client)?;
-            // Questions for encryption are answered with one byte and come before the real start.
-            let asks = matches!(first.get(4..8), Some([0x04, 0xd2, 0x16, 0x2f | 0x30]));
-            talk.one_byte.store(asks, Ordering::SeqCst);
-            if !self.may_pass() {
+            // SSLRequest and GSSENCRequest are answered with one byte, and come before the startup
+            // message.
+            let is_encryption_request =
+                matches!(first.get(4..8), Some([0x04, 0xd2, 0x16, 0x2f | 0x30]));
+            flags.one_byte.store(is_encryption_request, Ordering::SeqCst);
+            if !self.is_open() {
                 return Ok(());
             }
             (&mut &*server).write_all(&first)?;
-            if !asks {
+            if !is_encryption_request {
                 break;
             }
         }
         let mut session = Session::default();
         loop {
             let message = read_typed(client)?;
-            let cut = if session.commits(&message) { self.armed.lock().expect("a lock").take() } else { None };
-            if matches!(cut, Some(Cut::AfterCommit | Cut::AfterCommitForLonger)) {
-                talk.for_longer.store(cut == Some(Cut::AfterCommitForLonger), Ordering::SeqCst);
-                talk.deaf.store(true, Ordering::SeqCst);
+            let cut = if session.commits(&message) {
+                self.next_cut.lock().expect("a lock").take()
+            } else {
+                None
+            };
+            if matches!(cut, Some(Cut::AfterCommit | Cut::AfterCommitUntilOpened)) {
+                flags
+                    .close_after_commit
+                    .store(cut == Some(Cut::AfterCommitUntilOpened), Ordering::SeqCst);
+                flags.drop_commit_reply.store(true, Ordering::SeqCst);
             }
             if cut.is_some() {
                 self.cuts.fetch_add(1, Ordering::SeqCst);
             }
-            if cut == Some(Cut::BeforeCommit) || !self.may_pass() {
+            if cut == Some(Cut::BeforeCommit) || !self.is_open() {
                 return Ok(());
             }
             (&mut &*server).write_all(&message)?;
         }
     }
 
-    /// From PostgreSQL to kola; answers when the connection is to end.
-    fn pass_down(&self, server: &TcpStream, client: &TcpStream, talk: &Talk) -> std::io::Result<()> {
+    /// Forwards from PostgreSQL to kola; returns when the connection is to be closed.
+    fn forward_to_client(
+        &self,
+        server: &TcpStream,
+        client: &TcpStream,
+        flags: &Flags,
+    ) -> std::io::Result<()> {
         loop {
             let mut tag = [0];
             (&mut &*server).read_exact(&mut tag)?;
             let mut message = tag.to_vec();
-            if !talk.one_byte.swap(false, Ordering::SeqCst) {
+            if !flags.one_byte.swap(false, Ordering::SeqCst) {
                 message.extend(read_untyped(server)?);
             }
             // CommandComplete: PostgreSQL has committed.
-            if talk.deaf.load(Ordering::SeqCst)
+            if flags.drop_commit_reply.load(Ordering::SeqCst)
                 && tag == *b"C"
                 && message.get(5..).is_some_and(|tag| tag.starts_with(b"COMMIT"))
             {
-                if talk.for_longer.load(Ordering::SeqCst) {
-                    self.go(Way::Closed);
+                if flags.close_after_commit.load(Ordering::SeqCst) {
+                    self.set_mode(Mode::Closed);
                 }
                 return Ok(());
             }
-            if !self.may_pass() {
+            if !self.is_open() {
                 return Ok(());
             }
             (&mut &*client).write_all(&message)?;
@@ -210,12 +229,13 @@ fn end(client: &TcpStream, server: &TcpStream) {
     }
 }
 
-/// What the two directions of a connection tell each other.
+/// What the two directions of a connection share.
 #[derive(Default)]
-struct Talk {
+struct Flags {
+    /// The next reply is a single byte.
     one_byte: AtomicBool,
-    /// The answer to the COMMIT is not to arrive.
-    deaf: AtomicBool,
-    /// And no new connection is to be had after that.
-    for_longer: AtomicBool,
+    /// The reply to the COMMIT is not forwarded.
+    drop_commit_reply: AtomicBool,
+    /// After that commit the proxy is closed.
+    close_after_commit: AtomicBool,
 }

@@ -1,4 +1,4 @@
-//! A merchant that is signed in, and the steps of its trade.
+//! A signed-in merchant, and the common steps of its payments.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::process::Credentials;
 use super::{Api, Database, Reply, Server, id, key, number, shown, soon, wait_for};
 
-/// A number whose sandbox outcome is success.
+/// A phone number whose payments succeed in the sandbox.
 pub(crate) const GOOD: &str = "231880000001";
 
 /// A merchant with a token.
@@ -18,33 +18,62 @@ pub(crate) struct Merchant {
     pub(crate) api: Api,
 }
 
-/// A server with one verified merchant.
+/// A server inside the test process, with one verified merchant.
 #[track_caller]
 pub(crate) fn open() -> (Server, Merchant) {
     open_with(&[])
 }
 
-/// The same under these environment variables.
+/// The same with these settings, by the names of their environment variables.
 #[track_caller]
-pub(crate) fn open_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
-    let database = Database::new();
+pub(crate) fn open_with(settings: &[(&str, &str)]) -> (Server, Merchant) {
+    open_by(|database| Server::start(database, settings))
+}
+
+/// A server as a process, with one verified merchant: for tests that are about the process.
+#[track_caller]
+pub(crate) fn spawn() -> (Server, Merchant) {
+    spawn_with(&[])
+}
+
+/// The same with these environment variables.
+#[track_caller]
+pub(crate) fn spawn_with(environment: &[(&str, &str)]) -> (Server, Merchant) {
+    open_by(|database| Server::spawn(database, environment))
+}
+
+#[track_caller]
+fn open_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant) {
+    let database = Database::with_schema();
     let credentials = database.merchant("First Shop");
-    let server = Server::start(database, environment);
+    let server = start(database);
     let shop = server.sign_in(&credentials);
     (server, shop)
 }
 
-/// A server with two verified merchants.
+/// A server inside the test process, with two verified merchants.
 #[track_caller]
 pub(crate) fn open_two() -> (Server, Merchant, Merchant) {
-    let database = Database::new();
+    open_two_by(|database| Server::start(database, &[]))
+}
+
+/// A server as a process, with two verified merchants.
+#[track_caller]
+pub(crate) fn spawn_two() -> (Server, Merchant, Merchant) {
+    open_two_by(|database| Server::spawn(database, &[]))
+}
+
+#[track_caller]
+fn open_two_by(start: impl FnOnce(Database) -> Server) -> (Server, Merchant, Merchant) {
+    let database = Database::with_schema();
     let (first, second) = (database.merchant("First Shop"), database.merchant("Second Shop"));
-    let server = Server::start(database, &[]);
+    let server = start(database);
     let (shop, other) = (server.sign_in(&first), server.sign_in(&second));
     (server, shop, other)
 }
 
-/// A phone that no other party of this run has; its last digits mean nothing to the sandbox.
+/// A phone number that no other party of this run has, and whose ending the sandbox gives no
+/// meaning.
 pub(crate) fn new_phone() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("23177{:06}0", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -63,13 +92,15 @@ pub(crate) fn source_for(counterparty: i64) -> Value {
 impl Server {
     #[track_caller]
     pub(crate) fn sign_in(&self, credentials: &Credentials) -> Merchant {
-        let body = json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
+        let body =
+            json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
         let answer = self.api.post("/v1/jwt/client/obtain/token", &body).ok();
-        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"));
+        let token =
+            answer["access_token"].as_str().unwrap_or_else(|| panic!("no token in {answer}"));
         Merchant { credentials: credentials.clone(), api: self.api.with_token(Some(token)) }
     }
 
-    /// Sandbox money into the merchant's own wallet.
+    /// Puts sandbox money into the merchant's own wallet.
     #[track_caller]
     pub(crate) fn fund(&self, shop: &Merchant, currency: &str, amount: &str) {
         let wallet = shop.wallet(currency).to_string();
@@ -78,7 +109,7 @@ impl Server {
 }
 
 impl Merchant {
-    /// The same merchant with the same token, at another process.
+    /// The same merchant with the same token, as a client of another server.
     pub(crate) fn at(&self, server: &Server) -> Self {
         let api = Api { address: server.api.address.clone(), token: self.api.token.clone() };
         Self { credentials: self.credentials.clone(), api }
@@ -95,13 +126,20 @@ impl Merchant {
     #[track_caller]
     pub(crate) fn money_in(&self, wallet: i64) -> (String, String) {
         let answer = self.api.get(&format!("/v1/wallets/retrieve/{wallet}")).ok();
-        assert!(answer["available"].is_number() && answer["held"].is_number(), "not numbers: {answer}");
+        assert!(
+            answer["available"].is_number() && answer["held"].is_number(),
+            "not numbers: {answer}"
+        );
         (shown(&answer, "available"), shown(&answer, "held"))
     }
 
     #[track_caller]
     pub(crate) fn assert_balance(&self, currency: &str, available: &str, held: &str) {
-        assert_eq!(self.money_in(self.wallet(currency)), (available.to_owned(), held.to_owned()), "{currency} wallet");
+        assert_eq!(
+            self.money_in(self.wallet(currency)),
+            (available.to_owned(), held.to_owned()),
+            "{currency} wallet"
+        );
     }
 
     #[track_caller]
@@ -111,7 +149,10 @@ impl Merchant {
 
     #[track_caller]
     pub(crate) fn party_with_phone(&self, phone: &str) -> i64 {
-        id(&self.api.post("/v1/parties/create", &json!({"fullname": "Amara Kollie", "phone": phone})).ok())
+        id(&self
+            .api
+            .post("/v1/parties/create", &json!({"fullname": "Amara Kollie", "phone": phone}))
+            .ok())
     }
 
     #[track_caller]
@@ -120,18 +161,30 @@ impl Merchant {
         id(&self.api.post("/v1/counterparties/create", &body).ok())
     }
 
-    /// A counterparty with a party of its own.
+    /// A counterparty of a new party.
     #[track_caller]
     pub(crate) fn customer(&self) -> i64 {
         self.counterparty(self.party())
     }
 
     #[track_caller]
-    pub(crate) fn account(&self, party: i64, operation: &str, method: &str, number: Option<&str>) -> i64 {
+    pub(crate) fn account(
+        &self,
+        party: i64,
+        operation: &str,
+        method: &str,
+        number: Option<&str>,
+    ) -> i64 {
         id(&self.create_account(party, operation, method, number).ok())
     }
 
-    pub(crate) fn create_account(&self, party: i64, operation: &str, method: &str, number: Option<&str>) -> Reply {
+    pub(crate) fn create_account(
+        &self,
+        party: i64,
+        operation: &str,
+        method: &str,
+        number: Option<&str>,
+    ) -> Reply {
         let provider = match method {
             "CREDIT_CARD" => "STRIPE",
             "WALLET" => "PLATFORM",
@@ -160,12 +213,19 @@ impl Merchant {
     }
 
     #[track_caller]
-    pub(crate) fn add_item(&self, kind: &str, source: i64, currency: &str, qty: u32, amount: &str) -> Value {
+    pub(crate) fn add_item(
+        &self,
+        kind: &str,
+        source: i64,
+        currency: &str,
+        qty: u32,
+        amount: &str,
+    ) -> Value {
         let body = json!({"name": "Rice, 25 kg", "currency": currency, "qty": qty, "amount": number(amount)});
         self.api.post(&format!("/v1/{kind}/{source}/items/add"), &body).ok()
     }
 
-    /// A published source of one item.
+    /// A published invoice or order with one item.
     #[track_caller]
     pub(crate) fn source(&self, kind: &str, currency: &str, bearer: &str, amount: &str) -> i64 {
         let source = self.draft(kind, currency, bearer);
@@ -196,7 +256,7 @@ impl Merchant {
         self.api.post("/v1/executions/collection", &body)
     }
 
-    /// Takes an invoice of this amount from this account, in the invoice's currency.
+    /// Collects an invoice of this amount, in its currency, from this account.
     #[track_caller]
     pub(crate) fn take(&self, account: i64, currency: &str, amount: &str) -> Value {
         let session = self.checkout(self.invoice(currency, amount));
@@ -211,7 +271,7 @@ impl Merchant {
         execution
     }
 
-    /// A payout session in the words of the customer's document.
+    /// A payout session with the field names of the customer's document.
     pub(crate) fn open_payout(&self, account: i64, currency: &str, amount: &str) -> Reply {
         let body = json!({"wallet_id": self.wallet(currency), "payment_account_id": account, "amount": number(amount),
             "currency": currency, "expires_at": soon()});
@@ -237,7 +297,7 @@ impl Merchant {
         self.execute("transfer", session, &key()).ok()
     }
 
-    /// A party with a wallet of its own under this merchant, holding this much. Answers party and wallet.
+    /// A party of this merchant whose wallet has this much. Returns the ids of party and wallet.
     #[track_caller]
     pub(crate) fn party_with_money(&self, currency: &str, amount: &str) -> (i64, i64) {
         let party = self.party();
@@ -249,7 +309,10 @@ impl Merchant {
     #[track_caller]
     pub(crate) fn wallet_of(&self, party: i64, currency: &str) -> i64 {
         let rows = self.api.get(&format!("/v1/wallets/list?party_id={party}")).rows();
-        id(rows.iter().find(|w| w["currency"] == currency).unwrap_or_else(|| panic!("no {currency} wallet in {rows:?}")))
+        id(rows
+            .iter()
+            .find(|w| w["currency"] == currency)
+            .unwrap_or_else(|| panic!("no {currency} wallet in {rows:?}")))
     }
 
     pub(crate) fn open_refund(&self, intent: &Value, amount: &str) -> Reply {
@@ -258,7 +321,7 @@ impl Merchant {
         self.api.post("/v1/sessions/refund", &body)
     }
 
-    /// Refunds this much of an execution.
+    /// Refunds this much of a collection.
     #[track_caller]
     pub(crate) fn refund(&self, collection: &Value, amount: &str) -> Value {
         let session = id(&self.open_refund(&collection["payment_intent_id"], amount).ok());
@@ -267,7 +330,10 @@ impl Merchant {
 
     /// Executes a payout, transfer or refund session.
     pub(crate) fn execute(&self, kind: &str, session: i64, key: &str) -> Reply {
-        self.api.post(&format!("/v1/executions/{kind}"), &json!({"session_id": session, "reference_id": key}))
+        self.api.post(
+            &format!("/v1/executions/{kind}"),
+            &json!({"session_id": session, "reference_id": key}),
+        )
     }
 
     #[track_caller]
@@ -286,7 +352,8 @@ impl Merchant {
         self.api.post("/v1/sandbox/clock/advance", &json!({"seconds": seconds})).ok();
     }
 
-    /// The calendar year of its numbers. A new year that is near is begun at once, so that none begins in the middle of a test.
+    /// The calendar year of its numbers. A new year that is near is begun at once, so that none
+    /// begins in the middle of a test.
     #[track_caller]
     pub(crate) fn year(&self) -> i16 {
         let year = |time: Timestamp| time.to_zoned(TimeZone::UTC).year();
@@ -297,8 +364,8 @@ impl Merchant {
         year(later)
     }
 
-    /// The final answer of an execution, whose next check is brought forward a few times: not by so much that sessions expire
-    /// where a slow machine takes many looks.
+    /// The final status of an execution. The clock is advanced a few times, so that its next check is
+    /// due; not so far that sessions expire on a slow machine.
     #[track_caller]
     pub(crate) fn settled(&self, kind: &str, execution: &Value) -> Value {
         let key = shown(execution, "reference_id");

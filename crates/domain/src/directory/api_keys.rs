@@ -1,0 +1,64 @@
+//! Creating and revoking API keys.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::{ApiKey, Merchant};
+use crate::kernel::ids::{ApiKeyId, MerchantId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+
+/// Creates an API key for a merchant.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub fn create(
+    id: MerchantId,
+    client_id: &str,
+    secret_hash: &str,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<ApiKey, Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    add_key(merchant.id, client_id, secret_hash, work, now)
+}
+
+/// Revokes an API key, even the merchant's last: the operator can create another. Repeating the request
+/// changes nothing.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub fn revoke(
+    merchant_id: MerchantId,
+    id: ApiKeyId,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<ApiKey, Stop> {
+    let found = work.get::<ApiKey>(id)?.filter(|key| key.merchant_id == merchant_id);
+    let mut key = (*found.ok_or(Refusal::NotFound)?).clone();
+    if key.revoked_at.is_none() {
+        key.revoked_at = Some(now);
+        work.put(key.clone());
+    }
+    Ok(key)
+}
+
+pub(crate) fn add_key(
+    merchant_id: MerchantId,
+    client_id: &str,
+    secret_hash: &str,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<ApiKey, Stop> {
+    if work.find::<ApiKey>(&client_id.to_owned())?.is_some() {
+        return Err(Stop::Inconsistent("a client id was drawn twice".to_owned()));
+    }
+    let key = ApiKey {
+        id: ApiKeyId(work.new_id()?),
+        merchant_id,
+        client_id: client_id.to_owned(),
+        secret_hash: secret_hash.to_owned(),
+        created_at: now,
+        revoked_at: None,
+    };
+    work.put(key.clone());
+    Ok(key)
+}

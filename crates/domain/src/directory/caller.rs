@@ -1,0 +1,55 @@
+//! The caller of a command, and whether its credentials are still valid when the command is decided.
+//!
+//! A token is checked when the head of a request arrives. The body may take half a minute, and a batch
+//! may wait for others. A key that is revoked in the meantime must not authorize a payment, so the rows
+//! of both keys are part of the decision.
+
+use crate::decision::row::Lookup;
+use crate::decision::workspace::{RowKey, Stop, Workspace};
+use crate::directory::merchant::ApiKey;
+use crate::directory::signing_key::SigningKey;
+use crate::kernel::ids::{ApiKeyId, MerchantId, SigningKeyId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+
+/// The contents of the access token of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Caller {
+    pub merchant_id: MerchantId,
+    /// The API key that the token was issued for.
+    pub api_key_id: ApiKeyId,
+    /// The key that signed the token.
+    pub signing_key_id: SigningKeyId,
+    /// Server time at which the token expires.
+    pub until: Timestamp,
+}
+
+impl Caller {
+    /// The rows that decide whether the credentials are valid.
+    #[must_use]
+    pub const fn keys(&self) -> [RowKey; 2] {
+        [
+            RowKey::ApiKey(Lookup::Id(self.api_key_id)),
+            RowKey::SigningKey(Lookup::Id(self.signing_key_id)),
+        ]
+    }
+
+    /// Checks that the credentials are valid.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyRevoked`], [`Refusal::SigningKeyRetired`], [`Refusal::TokenExpired`].
+    pub fn check(&self, work: &Workspace, now: Timestamp) -> Result<(), Stop> {
+        let key = work.get::<ApiKey>(self.api_key_id)?;
+        if key.is_none_or(|key| key.merchant_id != self.merchant_id || key.revoked_at.is_some()) {
+            return Err(Refusal::KeyRevoked.into());
+        }
+        let signed_by = work.get::<SigningKey>(self.signing_key_id)?;
+        if signed_by.is_none_or(|key| key.retired_at.is_some()) {
+            return Err(Refusal::SigningKeyRetired.into());
+        }
+        if now >= self.until {
+            return Err(Refusal::TokenExpired.into());
+        }
+        Ok(())
+    }
+}

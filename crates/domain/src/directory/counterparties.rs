@@ -1,0 +1,78 @@
+//! Creating and changing counterparties.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::create_party;
+use crate::directory::party::{Counterparty, Relationship};
+use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
+use crate::kernel::patch::Patch;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+
+/// Creates a counterparty.
+///
+/// # Errors
+/// [`Refusal::Unknown`] on `party_id`.
+pub fn create(
+    merchant_id: MerchantId,
+    relationship: Relationship,
+    party_id: Option<PartyId>,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Counterparty, Stop> {
+    if let Some(id) = party_id {
+        create_party::owned(merchant_id, id, "party_id", work)??;
+    }
+    let counterparty = Counterparty {
+        id: CounterpartyId(work.new_id()?),
+        merchant_id,
+        party_id,
+        relationship,
+        created_at: time,
+        updated_at: time,
+    };
+    work.put(counterparty.clone());
+    Ok(counterparty)
+}
+
+/// Changes a counterparty. A `relationship` of `None` leaves it as it is.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::Unknown`] on `party_id`.
+pub fn update(
+    merchant_id: MerchantId,
+    id: CounterpartyId,
+    relationship: Option<Relationship>,
+    party_id: Patch<PartyId>,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Counterparty, Stop> {
+    let found = work
+        .get::<Counterparty>(id)?
+        .filter(|row| row.merchant_id == merchant_id)
+        .ok_or(Refusal::NotFound)?;
+    if let Patch::Set(id) = party_id {
+        create_party::owned(merchant_id, id, "party_id", work)??;
+    }
+    let counterparty = Counterparty {
+        relationship: relationship.unwrap_or(found.relationship),
+        party_id: party_id.apply_to(found.party_id),
+        updated_at: time,
+        ..(*found).clone()
+    };
+    work.put(counterparty.clone());
+    Ok(counterparty)
+}
+
+/// The merchant's counterparty of that id.
+///
+/// # Errors
+/// [`Refusal::Unknown`] on `field`.
+pub fn owned(
+    merchant_id: MerchantId,
+    id: CounterpartyId,
+    field: &'static str,
+    work: &Workspace,
+) -> Result<Result<Counterparty, Refusal>, Stop> {
+    let found = work.get::<Counterparty>(id)?.filter(|row| row.merchant_id == merchant_id);
+    Ok(found.map(|row| (*row).clone()).ok_or(Refusal::Unknown { field, what: "a counterparty" }))
+}

@@ -1,0 +1,72 @@
+//! Creating a merchant with its first API key and its wallets.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::api_keys;
+use crate::directory::merchant::{Merchant, MerchantType};
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::{MerchantId, WalletId};
+use crate::kernel::names::{FeeBearer, Mode};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::ledger::open_wallet;
+use crate::ledger::wallet::Owner;
+
+/// A request to create a merchant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewMerchant {
+    pub name: String,
+    pub kind: MerchantType,
+    /// Whether its money is real.
+    pub mode: Mode,
+    pub phone: Option<String>,
+    pub email: Option<String>,
+    /// Whether it may pay out, transfer and refund.
+    pub verified: bool,
+    /// The client id of its first API key.
+    pub client_id: String,
+    /// SHA-256 of the client secret, in hexadecimal.
+    pub secret_hash: String,
+    /// The currencies to open wallets in.
+    pub currencies: Vec<Currency>,
+}
+
+/// Creates a merchant with one API key and its wallets.
+///
+/// # Errors
+/// [`Refusal::PhoneTaken`].
+pub fn create(
+    new: &NewMerchant,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(Merchant, Vec<(WalletId, Currency)>), Stop> {
+    if let Some(phone) = &new.phone
+        && work.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()
+    {
+        return Err(Refusal::PhoneTaken.into());
+    }
+    let merchant = Merchant {
+        id: MerchantId(work.new_id()?),
+        name: new.name.clone(),
+        kind: new.kind,
+        mode: new.mode,
+        phone: new.phone.clone(),
+        email: new.email.clone(),
+        verified: new.verified,
+        fee_tier: work.tariff.default_tier().to_owned(),
+        fee_tier_assigned_at: None,
+        fee_bearer: FeeBearer::Payer,
+        recipients_full_at: None,
+        clock_offset_us: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    work.put(merchant.clone());
+    let mut wallets = Vec::new();
+    for currency in &new.currencies {
+        let wallet =
+            open_wallet::open(merchant.id, Owner::Merchant(merchant.id), *currency, work, now)?;
+        wallets.push((wallet.id, *currency));
+    }
+    api_keys::add_key(merchant.id, &new.client_id, &new.secret_hash, work, now)?;
+    Ok((merchant, wallets))
+}

@@ -1,0 +1,74 @@
+//! Creating and finding parties.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::party::Party;
+use crate::kernel::ids::{MerchantId, PartyId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+
+/// A request to create a party.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewParty {
+    pub fullname: String,
+    pub phone: String,
+    pub email: Option<String>,
+    /// ISO 3166, two letters.
+    pub country_code: Option<String>,
+}
+
+/// Creates a party. The first party with a phone number is the one that is found by it.
+///
+/// # Errors
+/// None of its own.
+pub fn create(
+    merchant_id: MerchantId,
+    new: &NewParty,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Party, Stop> {
+    let first = work.find::<Party>(&(merchant_id, new.phone.clone()))?.is_none();
+    let party = Party {
+        id: PartyId(work.new_id()?),
+        merchant_id,
+        fullname: new.fullname.clone(),
+        phone: new.phone.clone(),
+        found_by: first.then(|| new.phone.clone()),
+        email: new.email.clone(),
+        country_code: new.country_code.clone(),
+        recipient_told_at: None,
+        created_at: time,
+        updated_at: time,
+    };
+    work.put(party.clone());
+    Ok(party)
+}
+
+/// The merchant's first party with the phone of `new`, which is created if there is none.
+///
+/// # Errors
+/// None of its own.
+pub fn by_phone(
+    merchant_id: MerchantId,
+    new: &NewParty,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Party, Stop> {
+    match work.find::<Party>(&(merchant_id, new.phone.clone()))? {
+        Some(party) => Ok((*party).clone()),
+        None => create(merchant_id, new, work, time),
+    }
+}
+
+/// The merchant's party of that id.
+///
+/// # Errors
+/// [`Refusal::Unknown`] on `field`.
+pub fn owned(
+    merchant_id: MerchantId,
+    id: PartyId,
+    field: &'static str,
+    work: &Workspace,
+) -> Result<Result<Party, Refusal>, Stop> {
+    let found = work.get::<Party>(id)?.filter(|party| party.merchant_id == merchant_id);
+    Ok(found.map(|party| (*party).clone()).ok_or(Refusal::Unknown { field, what: "a party" }))
+}

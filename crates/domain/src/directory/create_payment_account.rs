@@ -1,0 +1,79 @@
+//! Creating a payment account.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::create_party;
+use crate::directory::merchant::Merchant;
+use crate::directory::payment_account::PaymentAccount;
+use crate::kernel::country;
+use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
+use crate::kernel::names::{Method, Operation, Provider};
+use crate::kernel::refusal::{Refusal, Refusals};
+use crate::kernel::time::Timestamp;
+
+/// A request to create a payment account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAccount {
+    pub party_id: PartyId,
+    pub account_name: String,
+    pub provider: Provider,
+    pub method: Method,
+    /// What it is for.
+    pub operation: Operation,
+    /// ISO 3166, two letters.
+    pub country_code: Option<String>,
+    /// Mobile money defaults to the party's phone.
+    pub account_number: Option<String>,
+}
+
+/// Creates a payment account. A mobile-money number must be of the method's country. Its operator is not
+/// checked: numbers are ported, and only the network knows.
+///
+/// # Errors
+/// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`]
+/// on `insensitive_account_number`.
+pub fn create(
+    merchant_id: MerchantId,
+    new: &NewAccount,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<PaymentAccount, Stop> {
+    let time = work.require::<Merchant>(merchant_id)?.time(now);
+    let mut refusals = Refusals::default();
+    let party = refusals.take(create_party::owned(merchant_id, new.party_id, "party_id", work)?);
+    let (method, provider, operation) = (new.method, new.provider, new.operation);
+    refusals.unless(
+        work.tariff.has_market(method, provider, operation, now),
+        Refusal::NoMarket {
+            method: method.as_str(),
+            provider: provider.as_str(),
+            operation: operation.as_str(),
+        },
+    );
+    let phone = party.filter(|_| method.is_mobile_money()).map(|party| party.phone);
+    let number = new.account_number.clone().or(phone);
+    if let Some(number) = number.as_deref().filter(|_| method.is_mobile_money()) {
+        let country = work.tariff.country_of(method, provider, operation, now);
+        if let Some(code) =
+            country.and_then(country::calling_code).filter(|code| !number.starts_with(code))
+        {
+            refusals.add(Refusal::PhoneCountry { method: method.as_str(), code });
+        }
+    }
+    refusals.finish()?;
+    let account = PaymentAccount {
+        id: PaymentAccountId(work.new_id()?),
+        merchant_id,
+        party_id: new.party_id,
+        account_name: new.account_name.clone(),
+        provider,
+        method,
+        operation,
+        country_code: new.country_code.clone(),
+        account_number: number,
+        is_active: true,
+        created_at: time,
+        updated_at: time,
+    };
+    work.put(account.clone());
+    Ok(account)
+}

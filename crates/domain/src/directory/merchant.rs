@@ -1,0 +1,92 @@
+//! Merchants and their API keys.
+
+use crate::api_enum;
+use crate::decision::row::Row;
+use crate::kernel::ids::{ApiKeyId, MerchantId};
+use crate::kernel::names::{FeeBearer, Mode};
+use crate::kernel::time::Timestamp;
+
+api_enum! {
+    MerchantType {
+        Organization = "ORGANIZATION",
+        MicroOrganization = "MICRO_ORGANIZATION",
+    }
+}
+
+/// A merchant: the tenant that all other rows belong to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Merchant {
+    pub id: MerchantId,
+    pub name: String,
+    pub kind: MerchantType,
+    /// Whether its money is real.
+    pub mode: Mode,
+    /// Unique within the mode: transfers find their receiver by it.
+    pub phone: Option<String>,
+    pub email: Option<String>,
+    /// Whether it may pay out, transfer and refund.
+    pub verified: bool,
+    pub fee_tier: String,
+    /// Server time at which the tier was assigned; `None` for the default tier of its creation.
+    pub fee_tier_assigned_at: Option<Timestamp>,
+    /// Who bears the fees of its checkouts.
+    pub fee_bearer: FeeBearer,
+    /// Server time at which its limit of new transfer recipients is unused again; see
+    /// [`recipient`](crate::payments::recipient).
+    pub recipients_full_at: Option<Timestamp>,
+    /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
+    pub clock_offset_us: i64,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time.
+    pub updated_at: Timestamp,
+}
+
+impl Merchant {
+    /// Merchant time at server time `now`.
+    #[must_use]
+    pub const fn time(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.clock_offset_us)
+    }
+}
+
+impl Row for Merchant {
+    type Id = MerchantId;
+    type AltKey = (Mode, String);
+
+    fn id(&self) -> MerchantId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<(Mode, String)> {
+        self.phone.clone().map(|phone| (self.mode, phone))
+    }
+}
+
+/// An API key: a client id with a client secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiKey {
+    pub id: ApiKeyId,
+    pub merchant_id: MerchantId,
+    pub client_id: String,
+    /// SHA-256 of the client secret, in hexadecimal.
+    pub secret_hash: String,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time; set once.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Row for ApiKey {
+    type Id = ApiKeyId;
+    type AltKey = String;
+    const AUTHORIZES: bool = true;
+
+    fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    fn alt_key(&self) -> Option<String> {
+        Some(self.client_id.clone())
+    }
+}

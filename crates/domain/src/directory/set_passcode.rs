@@ -1,0 +1,87 @@
+//! Setting, replacing, removing and unlocking a passcode.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::directory::passcode::{Passcode, PasscodeTries};
+use crate::kernel::ids::MerchantId;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+
+/// Sets or removes the passcode on behalf of the operator, without knowing the one before. This
+/// clears every lock.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub fn set(
+    id: MerchantId,
+    hash: Option<&str>,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    let stored = work.get::<Passcode>(merchant.id)?;
+    if stored.is_none() && hash.is_none() {
+        return Ok(());
+    }
+    work.put(new_passcode(merchant.id, hash, PasscodeTries::default(), now));
+    Ok(())
+}
+
+fn new_passcode(
+    merchant_id: MerchantId,
+    hash: Option<&str>,
+    tries: PasscodeTries,
+    now: Timestamp,
+) -> Passcode {
+    let passcode = Passcode {
+        merchant_id,
+        hash: hash.unwrap_or_default().to_owned(),
+        attempts: 0,
+        locked_until: None,
+        tries: PasscodeTries::default(),
+        removed_at: hash.is_none().then_some(now),
+        updated_at: now,
+    };
+    passcode.with(tries, now)
+}
+
+/// Sets or removes the passcode in place of the one whose hash was compared (`replaces`; `None` where
+/// there was none). A change that was checked against an older passcode must not overwrite a newer
+/// one. Failed attempts continue to count.
+///
+/// # Errors
+/// [`Refusal::PasscodeRequired`], [`Refusal::PasscodeInvalid`].
+pub fn replace(
+    id: MerchantId,
+    replaces: Option<&str>,
+    hash: Option<&str>,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    let stored = work.get::<Passcode>(merchant.id)?;
+    let current = stored.as_ref().and_then(|passcode| passcode.hash());
+    match (current, replaces) {
+        (Some(_), None) => Err(Refusal::PasscodeRequired.into()),
+        (current, replaces) if current != replaces => Err(Refusal::PasscodeInvalid.into()),
+        (None, _) if hash.is_none() => Ok(()),
+        _ => {
+            let tries = stored.map(|stored| stored.tries.clone()).unwrap_or_default();
+            work.put(new_passcode(merchant.id, hash, tries, now));
+            Ok(())
+        }
+    }
+}
+
+/// Clears every lock: failed attempts are dropped, those being compared are kept.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub fn unlock(id: MerchantId, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
+    if let Some(passcode) = work.get::<Passcode>(merchant.id)? {
+        let unfinished = passcode.tries.0.iter().filter(|attempt| attempt.failed_at(now).is_none());
+        work.put(passcode.with(PasscodeTries(unfinished.copied().collect()), now));
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Checking whether a payment account can be used, and deactivating one.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::payment_account::PaymentAccount;
+use crate::kernel::ids::{MerchantId, PaymentAccountId};
+use crate::kernel::names::Operation;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+
+/// Deactivates an account for good. Payments in flight continue. Repeating the request changes nothing.
+///
+/// # Errors
+/// [`Refusal::NotFound`].
+pub fn deactivate(
+    merchant_id: MerchantId,
+    id: PaymentAccountId,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<PaymentAccount, Stop> {
+    let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
+    let mut account = (*found.ok_or(Refusal::NotFound)?).clone();
+    if account.is_active {
+        account.is_active = false;
+        account.updated_at = time;
+        work.put(account.clone());
+    }
+    Ok(account)
+}
+
+/// The merchant's account of that id, if it is active and for `operation`.
+///
+/// # Errors
+/// [`Refusal::Unknown`], [`Refusal::AccountInactive`] or [`Refusal::AccountPurpose`] on `field`.
+pub fn usable(
+    merchant_id: MerchantId,
+    id: PaymentAccountId,
+    operation: Operation,
+    field: &'static str,
+    work: &Workspace,
+) -> Result<Result<PaymentAccount, Refusal>, Stop> {
+    let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
+    Ok(match found {
+        None => Err(Refusal::Unknown { field, what: "a payment account" }),
+        Some(account) if !account.is_active => Err(Refusal::AccountInactive { field }),
+        Some(account) if account.operation != operation => {
+            Err(Refusal::AccountPurpose { field, made_for: account.operation.as_str() })
+        }
+        Some(account) => Ok((*account).clone()),
+    })
+}

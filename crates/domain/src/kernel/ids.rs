@@ -1,0 +1,55 @@
+//! Identifiers. Each row type has its own id type, so that the compiler tells a wallet's id from a
+//! session's.
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(pub i64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A merchant: the tenant that every other row belongs to.
+    MerchantId
+    /// A pair of client id and client secret.
+    ApiKeyId
+    /// An attempt at a passcode.
+    PasscodeTryId
+    /// A key that signs access tokens.
+    SigningKeyId
+    /// A person or company that a merchant deals with.
+    PartyId
+    /// The relation of a merchant to a party.
+    CounterpartyId
+    /// A mobile-money account, card or wallet that payments come from or go to.
+    PaymentAccountId
+    /// An invoice or an order.
+    SourceId
+    /// One line of a source.
+    ItemId
+    /// The page on which a source is shown and paid.
+    CheckoutConfigId
+    /// A declared payment intent.
+    SessionId
+    /// An executed session; the API calls it a payment intent.
+    ExecutionId
+    /// A balance of a merchant or of a party under a merchant.
+    WalletId
+    /// A credit of sandbox money under an idempotency key.
+    FundingId
+    /// A system account of the ledger.
+    AccountId
+    /// One line of a ledger transaction.
+    EntryId
+    /// An event. A ledger transaction has the id of the event that caused it.
+    EventId
+    /// A case for an operator: a provider contradicted itself, or gave no final outcome.
+    ReviewId
+}

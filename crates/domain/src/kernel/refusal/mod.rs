@@ -1,0 +1,246 @@
+//! Refusals: every reason for which a command is not accepted.
+
+mod catalogue;
+mod class;
+mod collect;
+mod message;
+
+pub use class::Class;
+pub use collect::{Refusals, request_amount};
+
+use crate::kernel::currency::Currency;
+use crate::kernel::time::Timestamp;
+
+/// Why a command is refused. A refused command changes nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The id in the path is not one of this merchant's.
+    NotFound,
+    /// The API key of the access token was revoked.
+    KeyRevoked,
+    /// The key that signed the access token was retired.
+    SigningKeyRetired,
+    TokenExpired,
+    /// Only verified merchants may pay out, transfer, refund and create links.
+    NotVerified,
+    /// The merchant has a passcode, and the request has none.
+    PasscodeRequired,
+    PasscodeInvalid,
+    /// One API key sent too many wrong passcodes.
+    PasscodeLocked {
+        /// The time until it may try again.
+        seconds: i64,
+    },
+    /// All keys of the merchant together sent too many wrong passcodes in a day.
+    PasscodeLockedForAll,
+    /// So many passcodes are being compared that, if all were wrong, they would lock.
+    PasscodeBusy,
+    /// The `reference_id` was used before for a different request.
+    DuplicateReference,
+    /// The key of a funding was used before for another wallet or amount.
+    DuplicateFunding,
+    /// An id in the body that is not one of this merchant's.
+    Unknown {
+        /// The field that holds the id.
+        field: &'static str,
+        /// What it should be the id of, with its article: "an invoice".
+        what: &'static str,
+    },
+    /// The object is in a state that does not allow the call.
+    State {
+        /// The field that names the object; empty when the path does.
+        field: &'static str,
+        /// The object, such as "invoice".
+        what: &'static str,
+        state: &'static str,
+        /// The state that the call requires, such as "ACTIVE".
+        needs: &'static str,
+    },
+    /// A review of an earlier payment of the invoice or order is open: it may have been paid.
+    InReview {
+        /// The field that names the object.
+        field: &'static str,
+        /// "invoice" or "order".
+        what: &'static str,
+    },
+    /// An invoice or order without items cannot be published.
+    Empty {
+        /// "invoice" or "order".
+        what: &'static str,
+    },
+    /// The invoice or order has the maximal number of items.
+    TooManyItems {
+        /// "invoice" or "order".
+        what: &'static str,
+        most: i64,
+    },
+    SessionExpired {
+        at: Timestamp,
+    },
+    /// The checkout expired, and no link was requested since.
+    CheckoutExpired {
+        at: Timestamp,
+    },
+    /// `expires_at` is not in the future.
+    ExpiryPast {
+        /// Merchant time.
+        now: Timestamp,
+    },
+    /// `expires_at` is too far ahead.
+    ExpiryFar {
+        /// The maximum.
+        days: i64,
+    },
+    /// The wallet or source has another currency.
+    CurrencyMismatch {
+        /// The object, such as "wallet" or "invoice".
+        what: &'static str,
+        has: Currency,
+    },
+    /// The account's method does not support the currency.
+    CurrencyNotTaken {
+        /// The field of the currency, or of the object that has it.
+        field: &'static str,
+        currency: Currency,
+        method: &'static str,
+    },
+    NoRate {
+        from: Currency,
+        to: Currency,
+    },
+    /// The merchant has no wallet of that currency.
+    NoWallet {
+        currency: Currency,
+    },
+    AccountInactive {
+        /// The field that holds its id.
+        field: &'static str,
+    },
+    /// The account was made for another operation.
+    AccountPurpose {
+        /// The field that holds its id.
+        field: &'static str,
+        made_for: &'static str,
+    },
+    /// The execution names another account than its session.
+    AccountMismatch,
+    /// The tariff has no market for the method, provider and operation.
+    NoMarket {
+        method: &'static str,
+        provider: &'static str,
+        operation: &'static str,
+    },
+    /// No mobile-money operator is known for the number.
+    NoOperator,
+    /// The number of a mobile-money account is not a phone number.
+    NoPhone,
+    /// The mobile-money number is of another country than the method.
+    PhoneCountry {
+        method: &'static str,
+        /// The calling code of the method's country.
+        code: &'static str,
+    },
+    /// No card is known by this name.
+    NoCard,
+    /// The sandbox clock would be further ahead than it may.
+    ClockFar {
+        /// The maximum.
+        years: i64,
+    },
+    /// No fee tier has this name.
+    NoTier,
+    /// The counterparty has no party.
+    CounterpartyWithoutParty,
+    /// The counterparty's party has another phone than the request.
+    PhoneMismatch,
+    /// Sender and receiver are the same wallet.
+    TransferToSelf,
+    /// The transfer would be received by another owner than when it was declared.
+    OtherRecipient,
+    /// The merchant reached the limit of new recipients of transfers.
+    TooManyRecipients {
+        /// The time until it may try again.
+        seconds: i64,
+    },
+    /// The wallet's status does not allow the debit or credit.
+    WalletState {
+        /// The field that names the wallet.
+        field: &'static str,
+        state: &'static str,
+    },
+    /// The payment to refund is not a completed collection.
+    NotRefundable {
+        state: &'static str,
+    },
+    /// More than is left to refund.
+    RefundExceeds {
+        /// What is left, with its currency.
+        left: String,
+    },
+    /// The amount for the payer or payee would be zero or less.
+    AmountTooSmall {
+        field: &'static str,
+    },
+    /// A sum does not fit.
+    AmountTooLarge {
+        field: &'static str,
+    },
+    /// The tariff has no row for a fee. Every such payment requires one, even of zero.
+    NoFee {
+        field: &'static str,
+        /// "platform" or "gateway".
+        what: &'static str,
+        /// The tier or method.
+        of: String,
+        operation: &'static str,
+    },
+    /// The credit would exceed the limit of the wallet.
+    NoRoom {
+        /// The field that names the wallet, or what credits it.
+        field: &'static str,
+    },
+    /// More decimals than the currency has.
+    TooManyDecimals {
+        field: &'static str,
+        allowed: u32,
+    },
+    /// The phone belongs to another merchant of the same mode.
+    PhoneTaken,
+    /// The wallet belongs to a live merchant.
+    NotSandbox,
+    /// A wallet is closed only at zero with nothing open.
+    WalletNotEmpty,
+    /// The review is resolved already, or cannot be resolved this way.
+    ReviewNotOpen {
+        /// What is required instead.
+        needs: &'static str,
+    },
+    /// The wallet's available balance is too low to resolve the review.
+    ReviewInsufficient,
+    /// The execution does not wait for an authentication.
+    NoActionNeeded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many refusals there are: a new one goes into the catalogue too.
+    const VARIANTS: usize = 54;
+
+    #[test]
+    fn the_catalogue_has_each_refusal_once() {
+        let kinds: std::collections::HashSet<_> =
+            Refusal::catalogue().iter().map(std::mem::discriminant).collect();
+        assert_eq!((kinds.len(), Refusal::catalogue().len()), (VARIANTS, VARIANTS));
+    }
+
+    #[test]
+    fn every_refusal_reads_as_a_sentence_on_a_typed_field() {
+        for refusal in Refusal::catalogue() {
+            assert!(refusal.kind().starts_with("value_error."), "{refusal:?}");
+            assert!(refusal.to_string().len() > 8, "{refusal:?}");
+            assert!(refusal.class() == Class::Invalid || refusal.field().is_empty(), "{refusal:?}");
+        }
+    }
+}

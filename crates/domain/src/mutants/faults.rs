@@ -1,0 +1,105 @@
+//! The wrong behaviour of those deliberate faults that need more than a line.
+//!
+//! Each function is named by what it does wrong. It gives the result that the caller returns, or
+//! `None` where this call is to stay correct.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::checked::Inconsistent;
+use crate::kernel::ids::{EventId, MerchantId};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::ledger::post;
+use crate::ledger::postings::{Leg, Postings};
+use crate::ledger::recipes::{self, PaymentAmounts};
+use crate::payments::execution::{Execution, ExecutionStatus};
+use crate::payments::outcome::OutcomeKind;
+use crate::payments::provider_call::ProviderCall;
+use crate::payments::record_outcome::RecordedOutcome;
+use crate::payments::refund;
+use crate::payments::session::{Session, SessionStatus};
+
+/// The wallet gets the fees too.
+pub(crate) fn credit_with_fees(
+    amounts: &PaymentAmounts,
+    legs: &[Leg],
+) -> Option<Result<Postings, Stop>> {
+    let fees = amounts.platform_fee + amounts.gateway_fee + amounts.fx_fee;
+    let PaymentAmounts { wallet, wallet_amount, .. } = *amounts;
+    let mut legs = legs.to_vec();
+    legs.push(Leg::available(wallet, wallet_amount.minor + fees, wallet_amount.currency));
+    Some(Postings::balanced(legs))
+}
+
+/// A late success is settled without fees.
+pub(crate) fn settle_without_fees(
+    mut amounts: PaymentAmounts,
+) -> Option<Result<PaymentAmounts, Stop>> {
+    amounts.wallet_amount.minor += amounts.platform_fee + amounts.gateway_fee + amounts.fx_fee;
+    (amounts.platform_fee, amounts.gateway_fee, amounts.fx_fee) = (0, 0, 0);
+    Some(Ok(amounts))
+}
+
+/// What a refund holds is limited by what the other refunds leave of the payment's total.
+pub(crate) fn cap_hold_by_other_refunds(payment: &Execution, hold: i64) -> Option<Option<i64>> {
+    let others = refund::wallet_value_rounded_up(payment, payment.refunded_minor);
+    Some(others.map(|others| hold.min(payment.total_minor.saturating_sub(others).max(0))))
+}
+
+/// A correction by a review is rounded by itself, not over all that was refunded.
+pub(crate) fn round_correction_alone(
+    payment: &Execution,
+    change: i64,
+    charged: i64,
+) -> Option<Result<i64, Inconsistent>> {
+    let alone = refund::wallet_value_rounded_up(payment, change.saturating_abs()).unwrap_or(0);
+    Some(Ok(charged.saturating_add(change.signum() * alone).max(0)))
+}
+
+/// A failed payment completes without a review when its provider reports success.
+pub(crate) fn complete_failed(
+    execution: &Execution,
+    outcome: OutcomeKind,
+    work: &mut Workspace,
+) -> Option<Result<RecordedOutcome, Stop>> {
+    if execution.status != ExecutionStatus::Failed || outcome != OutcomeKind::Succeeded {
+        return None;
+    }
+    let execution = Execution { status: ExecutionStatus::Completed, ..execution.clone() };
+    work.put(execution.clone());
+    Some(Ok(RecordedOutcome { execution, call: None }))
+}
+
+/// A hold is released once more.
+pub(crate) fn release_again(
+    execution: &Execution,
+    event: EventId,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<(), Stop> {
+    let Some((wallet, money)) = execution.hold() else { return Ok(()) };
+    post::post(event, Some(execution.id), &recipes::release(wallet, money)?, work, now)
+}
+
+/// A repeated request has another id.
+pub(crate) fn resend_with_new_id(
+    execution: &Execution,
+    call: &ProviderCall,
+) -> Option<Result<RecordedOutcome, Stop>> {
+    let mut call = call.clone();
+    call.request.request_id.push('2');
+    Some(Ok(RecordedOutcome { execution: execution.clone(), call: Some(call) }))
+}
+
+/// An execution is not found by its `reference_id`.
+pub(crate) fn ignore_reference(
+    key: &(MerchantId, String),
+    work: &Workspace,
+) -> Option<Result<Option<Execution>, Stop>> {
+    Some(work.find::<Execution>(key).map(|_| None))
+}
+
+/// An executed session is canceled.
+pub(crate) fn cancel_executed(session: &Session) -> Option<Result<Session, Refusal>> {
+    (session.status == SessionStatus::Executed)
+        .then(|| Ok(Session { status: SessionStatus::Canceled, ..session.clone() }))
+}

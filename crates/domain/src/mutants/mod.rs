@@ -1,0 +1,84 @@
+//! Deliberate faults, of which a process may choose one: the simulator must find each of them.
+//! Without the feature `mutants` none is compiled, and [`mutant!`](crate::mutant) is `false`.
+//!
+//! A fault of one line stands where it belongs; longer wrong behaviour is in [`faults`].
+
+pub mod faults;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Declares the faults with what each does.
+macro_rules! mutants {
+    ($($name:ident = $what:literal),+ $(,)?) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Mutant { $(#[doc = $what] $name),+ }
+
+        /// Each fault with what it does. The first is number one.
+        pub const ALL: &[(Mutant, &str)] = &[$((Mutant::$name, $what)),+];
+    };
+}
+
+mutants! {
+    SkipExpiry = "an expired session can be used",
+    ReleaseTwice = "a failed payment releases its hold twice",
+    TimeoutFails = "a time-out is taken for a failure",
+    ForgetRefundSum = "a refund does not count against its payment",
+    SkipReference = "the reference_id is not looked up",
+    SettleWrongAmount = "a payment of another amount is settled",
+    SkipConfirm = "changed rows are written without being locked",
+    AnswerBeforeCommit = "a crowded batch is answered and not committed",
+    FailedCompletes = "a failed payment completes without a review",
+    ForgetReopen = "a failed collection does not open its source again",
+    DoubleFee = "the platform's fee is taken twice",
+    WrongRounding = "fees are rounded down",
+    LeaseIgnored = "a lease is taken from its holder",
+    SessionTwice = "an execution does not use its session up",
+    BelowZero = "a wallet may fall below zero",
+    HoldNotTaken = "a payment under way holds nothing",
+    RefundOfPending = "a payment that is not completed can be refunded",
+    CancelExecuted = "an executed session can be canceled",
+    NumberGap = "now and then a number is left out",
+    EventMissing = "the payment of a source is not recorded as an event",
+    ResendAsNew = "what is sent again has a new id",
+    RoomKept = "a failed refund keeps the room in its payment",
+    RefundOfDisputed = "a payment that its provider took back can be refunded",
+    UnknownIsDone = "a commit without an answer is taken for done",
+    UnknownIsUndone = "a commit without an answer is taken for undone",
+    FrozenPays = "a frozen wallet can be debited",
+    TriesNotCounted = "wrong passcodes are not counted",
+    RefundRoundedDown = "what a refund takes from the wallet is rounded down",
+    DoubleCredit = "a collection credits the wallet with the fees too",
+    OverdueIgnored = "a passed deadline opens no review",
+    ForgetOverRefund = "what was given back beyond a payment is forgotten",
+    MovedNotCounted = "a refund of another amount counts as it was asked for",
+    ForgetEarlier = "a second contradiction forgets what the first one found",
+    RateOneWay = "of a pair of currencies the newer rate is overlooked when it was written the other way round",
+    IncomingKept = "a wallet goes on to await a collection that failed",
+    AnyRecipient = "a transfer goes to whoever has the phone by then",
+    AnyRate = "money of a third currency is taken at the payment's rate",
+    HalfRounding = "an exchange is rounded half up, not up",
+    FreeFee = "a fee of less than half a minor unit is not taken",
+    CappedTogether = "what a refund holds is capped by what others under way leave of the total",
+    HoldTaken = "a refund takes all that it holds although less is due",
+    BounceAlone = "what a review finds given back or returned is rounded by itself",
+    CollectInReview = "an invoice is collected for while a review says that it may be paid",
+    SettledUnpaid = "a late success that a review settles does not pay its invoice",
+    SettledWithoutFees = "a late success that a review settles has no fees",
+}
+
+static CHOSEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Chooses the fault of this number for the whole process; zero for none.
+pub fn choose(number: usize) {
+    CHOSEN.store(number, Ordering::Relaxed);
+}
+
+/// Whether the fault was chosen.
+#[must_use]
+pub fn is(mutant: Mutant) -> bool {
+    let chosen = CHOSEN.load(Ordering::Relaxed);
+    chosen
+        .checked_sub(1)
+        .and_then(|index| ALL.get(index))
+        .is_some_and(|(other, _)| *other == mutant)
+}

@@ -1,0 +1,51 @@
+//! Authentication of a sandbox card payment by its payer.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::directory::payment_account::PaymentAccount;
+use crate::kernel::ids::MerchantId;
+use crate::kernel::names::Mode;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::payments::execution::Execution;
+use crate::payments::outcome::ProviderOutcome;
+use crate::payments::record_outcome::{self, RecordedOutcome};
+
+/// Records the outcome of a sandbox card payment that its payer authenticated (`success`) or
+/// refused to.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::NoActionNeeded`].
+pub fn authenticate(
+    merchant_id: MerchantId,
+    reference_id: &str,
+    success: bool,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<RecordedOutcome, Stop> {
+    let merchant = work.require::<Merchant>(merchant_id)?;
+    let found = work.find::<Execution>(&(merchant_id, reference_id.to_owned()))?;
+    let execution = found.filter(|_| merchant.mode == Mode::Sandbox).ok_or(Refusal::NotFound)?;
+    // A payer must not pay while the cancellation is under way: the provider would report both.
+    if execution.status.is_final() || !execution.requires_action || execution.cancel_asked {
+        return Err(Refusal::NoActionNeeded.into());
+    }
+    let account = match execution.payment_account_id {
+        Some(id) => work.require::<PaymentAccount>(id)?.account_number.clone(),
+        None => None,
+    };
+    let outcome =
+        if success && account.as_deref() == Some("pm_card_threeDSecureRequiredChargeDeclined") {
+            ProviderOutcome::Declined { message: "card_declined: the card was declined".to_owned() }
+        } else if success {
+            ProviderOutcome::Succeeded {
+                transaction_id: format!("sandbox-{}", execution.provider_request_id),
+                amount: None,
+            }
+        } else {
+            ProviderOutcome::Declined {
+                message: "authentication_required: the payer did not authenticate".to_owned(),
+            }
+        };
+    record_outcome::record(execution.id, &outcome, work, now)
+}

@@ -1,0 +1,100 @@
+//! Checks of a session, made when it is created and again when it is executed.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::ids::{ExecutionId, MerchantId};
+use crate::kernel::money::Money;
+use crate::kernel::names::Operation;
+use crate::kernel::refusal::{Refusal, Refusals};
+use crate::ledger::wallet::Wallet;
+use crate::mutant;
+use crate::payments::execution::Execution;
+use crate::payments::session::Session;
+
+pub(crate) fn check_debit(
+    wallet: &Wallet,
+    field: &'static str,
+    amount: Money,
+    refusals: &mut Refusals,
+) {
+    let is_debitable = wallet.status.allows_debit() || mutant!(FrozenPays);
+    refusals.unless(is_debitable, Refusal::WalletState { field, state: wallet.status.as_str() });
+    refusals.unless(
+        wallet.currency == amount.currency,
+        Refusal::CurrencyMismatch { what: "wallet", has: wallet.currency },
+    );
+}
+
+/// The merchant's settled collection of that id.
+///
+/// # Errors
+/// [`Refusal::Unknown`], [`Refusal::NotRefundable`] on `original_payment_intent_id`.
+pub fn refundable(
+    merchant_id: MerchantId,
+    id: ExecutionId,
+    work: &Workspace,
+) -> Result<Result<Execution, Refusal>, Stop> {
+    let found = work.get::<Execution>(id)?.filter(|execution| {
+        execution.merchant_id == merchant_id && execution.operation == Operation::Collection
+    });
+    Ok(match found {
+        None => Err(Refusal::Unknown { field: "original_payment_intent_id", what: "a collection" }),
+        Some(original) if !original.is_settled() && !mutant!(RefundOfPending) => {
+            Err(Refusal::NotRefundable { state: original.status.as_str() })
+        }
+        Some(original) if original.in_review => {
+            Err(Refusal::NotRefundable { state: "disputed by its provider" })
+        }
+        Some(original) => Ok((*original).clone()),
+    })
+}
+
+/// Repeats the check of [`refundable`] when the refund is executed: the provider may have taken the
+/// payment back in the meantime.
+///
+/// # Errors
+/// [`Refusal::State`] on `session_id`.
+pub fn recheck_original(original: &Execution) -> Result<(), Refusal> {
+    let state = if !original.is_settled() {
+        original.status.as_str()
+    } else if original.in_review && !mutant!(RefundOfDisputed) {
+        "disputed by its provider"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::State {
+        field: "session_id",
+        what: "payment",
+        state,
+        needs: "COMPLETED and undisputed",
+    })
+}
+
+/// Checks that the refund does not exceed what is left of its payment.
+///
+/// # Errors
+/// [`Refusal::RefundExceeds`].
+pub fn check_refund_capacity(original: &Execution, amount: Money) -> Result<Money, Refusal> {
+    let left = Money::new(
+        original.payer.minor.saturating_sub(original.refunded_minor),
+        original.payer.currency,
+    );
+    if amount.minor > left.minor {
+        return Err(Refusal::RefundExceeds { left: format!("{left} {}", left.currency) });
+    }
+    Ok(amount)
+}
+
+/// Repeats the checks of a payout's or transfer's wallet when it is executed.
+///
+/// # Errors
+/// [`Stop::Refused`] with all of them.
+pub fn recheck_wallet(session: &Session, amount: Money, work: &Workspace) -> Result<Wallet, Stop> {
+    let id = session
+        .wallet_id
+        .ok_or_else(|| Stop::Inconsistent(format!("session {} has no wallet", session.id)))?;
+    let wallet = work.require::<Wallet>(id)?;
+    let mut refusals = Refusals::default();
+    check_debit(&wallet, "session_id", amount, &mut refusals);
+    refusals.finish()?;
+    Ok((*wallet).clone())
+}

@@ -1,0 +1,52 @@
+//! Claiming an execution that is due: taking the lease for its next provider call.
+
+use crate::decision::settings::Deadlines;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::exceptions::open_review;
+use crate::kernel::ids::ExecutionId;
+use crate::kernel::time::Timestamp;
+use crate::mutant;
+use crate::payments::execution::{Execution, LEASE_US};
+use crate::payments::provider_call::{self, CallKind, ProviderCall};
+
+/// Takes the lease of an execution if it is still due, and returns the call to make. Opens the review
+/// of one that is past its deadline.
+///
+/// # Errors
+/// [`Stop::Inconsistent`] when the execution is not there.
+pub fn claim(
+    id: ExecutionId,
+    deadlines: Deadlines,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Option<ProviderCall>, Stop> {
+    let execution = (*work.require::<Execution>(id)?).clone();
+    let merchant = work.require::<Merchant>(execution.merchant_id)?;
+    let time = merchant.time(now);
+    if execution.status.is_final() || !execution.is_due(merchant.mode, time, now) {
+        return Ok(None);
+    }
+    if time >= execution.deadline_at && !mutant!(OverdueIgnored) {
+        open_review::open_deadline(
+            &execution,
+            "no final word from the provider before the deadline",
+            work,
+            now,
+        )?;
+    }
+    let unanswered = execution.requires_action
+        && time.since(execution.sent_at.unwrap_or(execution.created_at)) >= deadlines.action_us;
+    // A cancellation may be lost, so it is requested each time until the status is final. Repeating
+    // it moves no money, and only the reported status ends the execution.
+    let kind = if unanswered { CallKind::Cancel } else { CallKind::Query };
+    let execution = Execution {
+        cancel_asked: execution.cancel_asked || kind == CallKind::Cancel,
+        next_check_at: Some(time.plus(LEASE_US)),
+        lease_until: Some(now.plus(LEASE_US)),
+        ..execution
+    };
+    let call = provider_call::build(&execution, None, kind, work, now)?;
+    work.put(execution);
+    Ok(Some(call))
+}

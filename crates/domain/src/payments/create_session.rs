@@ -1,0 +1,306 @@
+//! Creating a session: the declaration of a payment intent.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::settings::{self, Settings};
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::counterparties;
+use crate::directory::merchant::Merchant;
+use crate::directory::use_payment_account;
+use crate::kernel::ids::{
+    CounterpartyId, ExecutionId, MerchantId, PaymentAccountId, SessionId, SourceId, WalletId,
+};
+use crate::kernel::money::{Decimal, Money};
+use crate::kernel::names::{Operation, Provider};
+use crate::kernel::refusal::{self, Refusal, Refusals};
+use crate::kernel::time::Timestamp;
+use crate::ledger::wallet::{Owner, Wallet};
+use crate::payments::checks;
+use crate::payments::recipient;
+use crate::payments::session::{Session, SessionKind, SessionStatus};
+use crate::sales::checkout::CheckoutConfig;
+use crate::sales::find_source::SourceRef;
+use crate::sales::source::{SourceInput, SourceType};
+
+/// A request to create a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NewSession {
+    Checkout {
+        kind: SourceType,
+        source_id: SourceId,
+    },
+    Payout {
+        /// The request field that holds the account. It depends on the dialect of the request.
+        account_field: &'static str,
+        /// `None` for the merchant's wallet of the currency.
+        wallet_id: Option<WalletId>,
+        account_id: PaymentAccountId,
+        amount: Money,
+        /// `None` for the default lifetime.
+        expires_at: Option<Timestamp>,
+    },
+    Transfer {
+        wallet_id: WalletId,
+        counterparty_id: CounterpartyId,
+        amount: Money,
+        expires_at: Timestamp,
+    },
+    Refund {
+        original_id: ExecutionId,
+        /// In the currency of the collection's payer.
+        amount: Decimal,
+        expires_at: Timestamp,
+        reason: Option<String>,
+    },
+}
+
+/// Creates a session.
+///
+/// # Errors
+/// Every refusal that applies to the kind of session, all at once.
+pub fn create(
+    merchant_id: MerchantId,
+    request: &NewSession,
+    settings: &Settings,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Session, Stop> {
+    let lifetimes = settings.lifetimes;
+    let merchant = work.require::<Merchant>(merchant_id)?;
+    let time = merchant.time(now);
+    if !merchant.verified && !matches!(request, NewSession::Checkout { .. }) {
+        return Err(Refusal::NotVerified.into());
+    }
+    let blank = Session {
+        id: SessionId(0),
+        merchant_id,
+        kind: SessionKind::Checkout,
+        status: SessionStatus::Active,
+        source_id: None,
+        wallet_id: None,
+        payment_account_id: None,
+        counterparty_id: None,
+        party_id: None,
+        recipient: None,
+        original_execution_id: None,
+        amount: None,
+        reason: None,
+        expires_at: time.plus(lifetimes.checkout_us),
+        created_at: time,
+        updated_at: time,
+    };
+    let session = match request {
+        NewSession::Checkout { kind, source_id } => {
+            check_source(merchant_id, *kind, *source_id, work)?;
+            let expires_at = limit_to_checkout(*source_id, blank.expires_at, time, work)?;
+            Session { source_id: Some(*source_id), expires_at, ..blank }
+        }
+        NewSession::Payout { account_field, wallet_id, account_id, amount, expires_at } => {
+            let expires_at = expires_at.unwrap_or_else(|| time.plus(lifetimes.payout_us));
+            let mut refusals = Refusals::default();
+            let payee = (*account_id, *account_field);
+            let wallet =
+                payout_wallet(merchant_id, *wallet_id, payee, *amount, work, now, &mut refusals)?;
+            refusals.take(settings::check_expiry(expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Payout,
+                wallet_id: wallet.map(|wallet| wallet.id),
+                payment_account_id: Some(*account_id),
+                amount: Some(*amount),
+                expires_at,
+                ..blank
+            }
+        }
+        NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at } => {
+            let mut refusals = Refusals::default();
+            let wallet = own_wallet(
+                merchant_id,
+                *wallet_id,
+                "from_wallet_id",
+                *amount,
+                work,
+                &mut refusals,
+            )?;
+            let counterparty = refusals.take(counterparties::owned(
+                merchant_id,
+                *counterparty_id,
+                "to_counterparty_id",
+                work,
+            )?);
+            let party_id = counterparty.as_ref().and_then(|counterparty| counterparty.party_id);
+            if counterparty.is_some() && party_id.is_none() {
+                refusals.add(Refusal::CounterpartyWithoutParty);
+            }
+            let recipient = party_id
+                .map(|party_id| recipient::resolve(&merchant, party_id, work))
+                .transpose()?;
+            if let (Some(wallet), Some(recipient)) = (&wallet, &recipient) {
+                refusals.unless(recipient.owner != wallet.owner(), Refusal::TransferToSelf);
+            }
+            refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
+            refusals.finish()?;
+            if let Some(party_id) = party_id {
+                recipient::limit_disclosure(&merchant, party_id, settings.transfers, work, now)?;
+            }
+            Session {
+                kind: SessionKind::Transfer,
+                wallet_id: Some(*wallet_id),
+                counterparty_id: Some(*counterparty_id),
+                party_id,
+                recipient,
+                amount: Some(*amount),
+                expires_at: *expires_at,
+                ..blank
+            }
+        }
+        NewSession::Refund { original_id, amount, expires_at, reason } => {
+            let mut refusals = Refusals::default();
+            let original = refusals.take(checks::refundable(merchant_id, *original_id, work)?);
+            let amount = original.as_ref().and_then(|original| {
+                let amount =
+                    refusals.take(refusal::request_amount(*amount, original.payer.currency))?;
+                refusals.take(checks::check_refund_capacity(original, amount))
+            });
+            refusals.take(settings::check_expiry(*expires_at, time, lifetimes));
+            refusals.finish()?;
+            Session {
+                kind: SessionKind::Refund,
+                wallet_id: original.and_then(|original| original.wallet_id),
+                original_execution_id: Some(*original_id),
+                amount,
+                reason: reason.clone(),
+                expires_at: *expires_at,
+                ..blank
+            }
+        }
+    };
+    let session = Session { id: SessionId(work.new_id()?), ..session };
+    work.put(session.clone());
+    events::record(
+        merchant_id,
+        EventType::SessionCreated,
+        (EventEntity::Session, session.id.0),
+        None,
+        work,
+        now,
+    )?;
+    Ok(session)
+}
+
+fn check_source(
+    merchant_id: MerchantId,
+    kind: SourceType,
+    id: SourceId,
+    work: &Workspace,
+) -> Result<(), Stop> {
+    let what = match kind {
+        SourceType::Invoice => "an invoice",
+        SourceType::Order => "an order",
+    };
+    let source = SourceRef { merchant_id, kind, id }
+        .find(work)?
+        .ok_or(Refusal::Unknown { field: "source_id", what })?;
+    source.after(SourceInput::Collect, "source_id", source.updated_at)?;
+    if source.total_minor <= 0 {
+        return Err(Refusal::AmountTooSmall { field: "source_id" }.into());
+    }
+    Ok(())
+}
+
+/// The expiry of a session for a source: not later than that of the source's checkout page, so that
+/// nothing is paid after it.
+fn limit_to_checkout(
+    id: SourceId,
+    expires_at: Timestamp,
+    time: Timestamp,
+    work: &Workspace,
+) -> Result<Timestamp, Stop> {
+    let page = work.find::<CheckoutConfig>(&id)?;
+    match page.and_then(|page| page.payable_until()) {
+        Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
+        Some(at) => Ok(at.min(expires_at)),
+        None => Ok(expires_at),
+    }
+}
+
+/// The merchant's own wallet of that id, if it can be debited in the amount's currency.
+fn own_wallet(
+    merchant_id: MerchantId,
+    id: WalletId,
+    field: &'static str,
+    amount: Money,
+    work: &Workspace,
+    refusals: &mut Refusals,
+) -> Result<Option<Wallet>, Stop> {
+    let found =
+        work.get::<Wallet>(id)?.filter(|wallet| wallet.owner() == Owner::Merchant(merchant_id));
+    let Some(wallet) = refusals.take(found.ok_or(Refusal::Unknown { field, what: "a wallet" }))
+    else {
+        return Ok(None);
+    };
+    checks::check_debit(&wallet, field, amount, refusals);
+    Ok(Some((*wallet).clone()))
+}
+
+/// The wallet that a payout debits: the merchant's, or that of the party whose account is paid.
+fn payout_wallet(
+    merchant_id: MerchantId,
+    wallet_id: Option<WalletId>,
+    (account_id, account_field): (PaymentAccountId, &'static str),
+    amount: Money,
+    work: &Workspace,
+    now: Timestamp,
+    refusals: &mut Refusals,
+) -> Result<Option<Wallet>, Stop> {
+    let account = refusals.take(use_payment_account::usable(
+        merchant_id,
+        account_id,
+        Operation::Payout,
+        account_field,
+        work,
+    )?);
+    let wallet = match wallet_id {
+        None => {
+            let found = work.find::<Wallet>(&(Owner::Merchant(merchant_id), amount.currency))?;
+            refusals.take(found.ok_or(Refusal::NoWallet { currency: amount.currency }))
+        }
+        Some(id) => {
+            // A party's wallet may only pay out to an account of that party. Of an account that was
+            // refused the party is unknown, and only the account's refusal is reported.
+            let is_allowed = |wallet: &Wallet| match (wallet.owner(), &account) {
+                (Owner::Merchant(_), _) | (Owner::Party(_), None) => true,
+                (Owner::Party(owner), Some(account)) => owner == account.party_id,
+            };
+            let found = work
+                .get::<Wallet>(id)?
+                .filter(|wallet| wallet.merchant_id == merchant_id && is_allowed(wallet));
+            refusals.take(found.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" }))
+        }
+    };
+    if let Some(wallet) = &wallet {
+        checks::check_debit(wallet, "wallet_id", amount, refusals);
+    }
+    if let Some(account) = account {
+        let own =
+            wallet.as_ref().is_some_and(|wallet| wallet.owner() == Owner::Party(account.party_id));
+        if own && account.provider == Provider::Platform {
+            refusals.add(Refusal::WalletState { field: "wallet_id", state: "the payee's own" });
+        }
+        refusals.unless(
+            work.tariff.accepts_currency(
+                account.method,
+                account.provider,
+                Operation::Payout,
+                amount.currency,
+                now,
+            ),
+            Refusal::CurrencyNotTaken {
+                field: "currency",
+                currency: amount.currency,
+                method: account.method.as_str(),
+            },
+        );
+    }
+    Ok(wallet.map(|wallet| (*wallet).clone()))
+}

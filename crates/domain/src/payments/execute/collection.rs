@@ -1,0 +1,104 @@
+//! Executing a checkout session: collecting for an invoice or order.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::use_payment_account;
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::PaymentAccountId;
+use crate::kernel::names::{Operation, Provider};
+use crate::kernel::refusal::Refusal;
+use crate::ledger::wallet::{self, Owner, Wallet};
+use crate::payments::execute::Executed;
+use crate::payments::execute::context::{
+    ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
+};
+use crate::payments::execution::Execution;
+use crate::sales::source::{Source, SourceInput};
+use crate::tariff::fees;
+
+impl ExecutionContext<'_> {
+    pub(super) fn execute_collection(
+        &self,
+        account_id: PaymentAccountId,
+        currency: Currency,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let source_id = self.session.source_id.ok_or_else(|| {
+            Stop::Inconsistent(format!("session {} has no source", self.session.id))
+        })?;
+        let source = work.require::<Source>(source_id)?;
+        let processing = source.after(SourceInput::Collect, "session_id", self.time)?;
+        let account = use_payment_account::usable(
+            self.merchant.id,
+            account_id,
+            Operation::Collection,
+            "payment_account_id",
+            work,
+        )??;
+        if !work.tariff.accepts_currency(
+            account.method,
+            account.provider,
+            Operation::Collection,
+            currency,
+            self.now,
+        ) {
+            return Err(Refusal::CurrencyNotTaken {
+                field: "currency",
+                currency,
+                method: account.method.as_str(),
+            }
+            .into());
+        }
+        let wallet = work.find::<Wallet>(&(Owner::Merchant(self.merchant.id), source.currency))?;
+        if let Some(wallet) = wallet.as_ref().filter(|wallet| !wallet.status.allows_credit()) {
+            return Err(Refusal::WalletState {
+                field: "session_id",
+                state: wallet.status.as_str(),
+            }
+            .into());
+        }
+        let route = self.route(account.provider, account.method);
+        let quote = fees::quote_collection(
+            source.total(),
+            currency,
+            source.fee_bearer,
+            route,
+            &work.tariff,
+            self.now,
+        )?;
+        let draft = self.new_execution(&quote, (account.provider, account.method), work)?;
+        let mut execution = Execution { payment_account_id: Some(account_id), ..draft };
+
+        if account.provider == Provider::Platform {
+            if let Some(wallet) = &wallet {
+                check_capacity(wallet, execution.payee, wallet::WALLET_LIMIT_MINOR)?;
+            }
+            let payer = work.find::<Wallet>(&(Owner::Party(account.party_id), currency))?;
+            if let Some(payer) = payer.as_deref().filter(|payer| !payer.status.allows_debit()) {
+                return Err(Refusal::WalletState {
+                    field: "payment_account_id",
+                    state: payer.status.as_str(),
+                }
+                .into());
+            }
+            let Some(payer) = wallet_with_funds(payer.as_deref(), execution.payer) else {
+                return self.fail(with_insufficient_balance(execution, payer.as_deref()), work);
+            };
+            execution.other_wallet_id = Some(payer);
+            work.put(processing);
+            return self.complete(execution, work);
+        }
+        work.put(processing);
+        let entity = (EventEntity::Source, source_id.0);
+        events::record(
+            self.merchant.id,
+            EventType::SourceProcessing,
+            entity,
+            None,
+            work,
+            self.now,
+        )?;
+        self.dispatch(execution, Some(&account), work)
+    }
+}

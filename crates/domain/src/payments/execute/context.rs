@@ -1,0 +1,214 @@
+//! What the executions of all operations have in common.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::settings::Settings;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::directory::payment_account::PaymentAccount;
+use crate::kernel::ids::{ExecutionId, WalletId};
+use crate::kernel::money::Money;
+use crate::kernel::names::{Method, Provider};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::ledger::incoming;
+use crate::ledger::post;
+use crate::ledger::recipes::{self, DebitFrom};
+use crate::ledger::wallet::Wallet;
+use crate::mutant;
+use crate::payments::execute::{Execute, Executed};
+use crate::payments::execution::{Execution, ExecutionStatus, LEASE_US};
+use crate::payments::provider_call::{self, CallKind, provider_request_id};
+use crate::payments::session::Session;
+use crate::payments::settle;
+use crate::tariff::fees::{self, Quote, Route};
+
+/// The rows and settings that the execution of any operation needs, and the steps that they share.
+pub(super) struct ExecutionContext<'a> {
+    pub(super) request: &'a Execute,
+    pub(super) merchant: &'a Merchant,
+    pub(super) session: &'a Session,
+    pub(super) settings: &'a Settings,
+    pub(super) time: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+impl ExecutionContext<'_> {
+    /// A new execution with the amounts of `quote`, through `provider`.
+    pub(super) fn new_execution(
+        &self,
+        quote: &Quote,
+        (provider, method): (Provider, Method),
+        work: &mut Workspace,
+    ) -> Result<Execution, Stop> {
+        let id = ExecutionId(work.new_id()?);
+        let operation = self.request.details.operation();
+        Ok(Execution {
+            id,
+            merchant_id: self.merchant.id,
+            reference_id: self.request.reference_id.clone(),
+            operation,
+            session_id: self.session.id,
+            status: ExecutionStatus::Pending,
+            source_id: self.session.source_id,
+            payment_account_id: None,
+            original_execution_id: self.session.original_execution_id,
+            wallet_id: self.session.wallet_id,
+            other_wallet_id: None,
+            payer: quote.payer,
+            payee: quote.payee,
+            total_minor: quote.total,
+            platform_fee_minor: quote.platform_fee,
+            gateway_fee_minor: quote.gateway_fee,
+            fx_fee_minor: quote.fx_fee,
+            rate: quote.rate,
+            rules: fees::ROUNDING_RULES,
+            platform_fee_id: quote.platform_fee_id,
+            gateway_fee_id: quote.gateway_fee_id,
+            refunded_minor: 0,
+            over_refunded_minor: 0,
+            given_back_minor: 0,
+            refunded_total_minor: 0,
+            over_refunded_total_minor: 0,
+            released_minor: 0,
+            provider,
+            method,
+            provider_request_id: provider_request_id(&work.installation, id, operation),
+            provider_transaction_id: None,
+            gateway_message: None,
+            wallet_message: None,
+            client_secret: None,
+            requires_action: false,
+            cancel_asked: false,
+            in_review: false,
+            attempts: 0,
+            sent_at: None,
+            waiting_for: None,
+            next_check_at: None,
+            lease_until: None,
+            deadline_at: self.time.plus(self.settings.deadlines.deadline_us),
+            completed_at: None,
+            settled_by_review_at: None,
+            created_at: self.time,
+            updated_at: self.time,
+        })
+    }
+
+    pub(super) fn amount(&self) -> Result<Money, Stop> {
+        self.session
+            .amount
+            .ok_or_else(|| Stop::Inconsistent(format!("session {} has no amount", self.session.id)))
+    }
+
+    pub(super) fn route(&self, provider: Provider, method: Method) -> Route<'_> {
+        Route {
+            tier: &self.merchant.fee_tier,
+            operation: self.request.details.operation(),
+            provider,
+            method,
+        }
+    }
+
+    /// The execution with the message that the receiving wallet cannot be credited. The status of
+    /// another merchant's wallet is not disclosed.
+    pub(super) fn with_closed_wallet(&self, execution: Execution, receiver: &Wallet) -> Execution {
+        let message = if receiver.merchant_id == self.merchant.id {
+            format!("the receiving wallet is {}", receiver.status)
+        } else {
+            "the receiving wallet cannot be credited".to_owned()
+        };
+        Execution { wallet_message: Some(message), ..execution }
+    }
+
+    /// Records an execution that is final at once, debited from the available balance.
+    pub(super) fn complete(
+        &self,
+        execution: Execution,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let execution =
+            settle::complete(execution, DebitFrom::Available, None, self.time, work, self.now)?;
+        Ok(Executed { execution, replayed: false, call: None })
+    }
+
+    /// Records an execution as `FAILED` from the start.
+    pub(super) fn fail(
+        &self,
+        execution: Execution,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let execution = Execution { status: ExecutionStatus::Failed, ..execution };
+        let note = execution.wallet_message.clone().or_else(|| execution.gateway_message.clone());
+        let entity = (EventEntity::Execution, execution.id.0);
+        events::record(self.merchant.id, EventType::ExecutionFailed, entity, note, work, self.now)?;
+        work.put(execution.clone());
+        Ok(Executed { execution, replayed: false, call: None })
+    }
+
+    /// Records an execution for its provider, posts its hold, and leases the first call to this
+    /// process. The call is made after the commit: if the process dies before, the lease runs out
+    /// and a poll of any process finds the execution.
+    pub(super) fn dispatch(
+        &self,
+        execution: Execution,
+        account: Option<&PaymentAccount>,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let lease = self.now.plus(LEASE_US);
+        let execution = Execution {
+            attempts: 1,
+            sent_at: Some(self.time),
+            waiting_for: Some("the provider's answer".to_owned()),
+            next_check_at: Some(self.time.plus(LEASE_US)),
+            lease_until: Some(lease),
+            ..execution
+        };
+        let entity = (EventEntity::Execution, execution.id.0);
+        let event = events::record(
+            self.merchant.id,
+            EventType::ExecutionPending,
+            entity,
+            None,
+            work,
+            self.now,
+        )?;
+        if let Some(money) = execution.incoming() {
+            incoming::begin(self.merchant.id, money, work, self.now)?;
+        }
+        if let Some((wallet, money)) = execution.hold().filter(|_| !mutant!(HoldNotTaken)) {
+            post::post(event, Some(execution.id), &recipes::hold(wallet, money)?, work, self.now)?;
+        }
+        let call = provider_call::build(&execution, account, CallKind::Send, work, self.now)?;
+        work.put(execution.clone());
+        Ok(Executed { execution, replayed: false, call: Some(call) })
+    }
+}
+
+/// The wallet's id, if it can be debited by `amount`.
+pub(super) fn wallet_with_funds(wallet: Option<&Wallet>, amount: Money) -> Option<WalletId> {
+    wallet
+        .filter(|wallet| wallet.status.allows_debit() || mutant!(FrozenPays))
+        .filter(|wallet| wallet.available_minor >= amount.minor || mutant!(BelowZero))
+        .map(|wallet| wallet.id)
+}
+
+pub(super) fn check_capacity(wallet: &Wallet, amount: Money, limit: i64) -> Result<(), Refusal> {
+    if wallet.has_capacity_for(amount.minor, limit) {
+        Ok(())
+    } else {
+        Err(Refusal::NoRoom { field: "session_id" })
+    }
+}
+
+pub(super) fn with_insufficient_balance(
+    execution: Execution,
+    wallet: Option<&Wallet>,
+) -> Execution {
+    let need = execution.payer;
+    let has = Money::new(wallet.map_or(0, |wallet| wallet.available_minor), need.currency);
+    let message = format!(
+        "insufficient balance: {need} {cur} needed, {has} {cur} available",
+        cur = need.currency
+    );
+    Execution { wallet_message: Some(message), ..execution }
+}

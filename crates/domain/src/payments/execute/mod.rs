@@ -1,0 +1,187 @@
+//! Executing a session: one decision, which repeats every check of the session's creation.
+//!
+//! The order of the checks: a replay is answered first; then verification, passcode, the state of
+//! the session, the state of what it is about. Insufficient funds, too little refund capacity and a
+//! receiving wallet that cannot be credited are recorded as a `FAILED` execution. Every other refusal
+//! leaves the session and its idempotency key unused.
+
+mod collection;
+mod context;
+mod payout;
+mod refund;
+mod transfer;
+
+use crate::decision::settings::Settings;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::directory::try_passcode;
+use crate::directory::use_payment_account;
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::{MerchantId, PaymentAccountId, SessionId};
+use crate::kernel::names::Operation;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::mutant;
+use crate::payments::execute::context::ExecutionContext;
+use crate::payments::execution::Execution;
+use crate::payments::provider_call::ProviderCall;
+use crate::payments::session::{Session, SessionInput};
+
+/// What an execution request contains, by operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OperationDetails {
+    Collection {
+        /// The payer's account.
+        account_id: PaymentAccountId,
+        /// The payer's currency.
+        currency: Currency,
+    },
+    Payout {
+        /// Must be that of the session, if given.
+        account_id: Option<PaymentAccountId>,
+        /// Whether a passcode was compared and found right.
+        passcode_verified: bool,
+    },
+    Transfer,
+    Refund,
+}
+
+impl OperationDetails {
+    /// The payment account that the request names.
+    #[must_use]
+    pub const fn account(self) -> Option<PaymentAccountId> {
+        match self {
+            Self::Collection { account_id, .. } => Some(account_id),
+            Self::Payout { account_id, .. } => account_id,
+            Self::Transfer | Self::Refund => None,
+        }
+    }
+
+    const fn operation(self) -> Operation {
+        match self {
+            Self::Collection { .. } => Operation::Collection,
+            Self::Payout { .. } => Operation::Payout,
+            Self::Transfer => Operation::Transfer,
+            Self::Refund => Operation::Refund,
+        }
+    }
+}
+
+/// A request to execute a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Execute {
+    pub merchant_id: MerchantId,
+    /// The idempotency key: a UUID in lower case.
+    pub reference_id: String,
+    pub session_id: SessionId,
+    pub details: OperationDetails,
+}
+
+/// The execution, and the provider call that is due next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Executed {
+    pub execution: Execution,
+    /// Whether an earlier request with the same idempotency key made it.
+    pub replayed: bool,
+    /// The provider call that this commit made due; this process holds the lease.
+    pub call: Option<ProviderCall>,
+}
+
+/// The stored execution under this idempotency key, if its request was the same.
+///
+/// # Errors
+/// [`Refusal::DuplicateReference`].
+pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<Execution>, Stop> {
+    let key = (request.merchant_id, request.reference_id.clone());
+    mutant!(SkipReference => return ignore_reference(&key, work));
+    let Some(found) = work.find::<Execution>(&key)? else { return Ok(None) };
+    let same = found.operation == request.details.operation()
+        && found.session_id == request.session_id
+        && match request.details {
+            OperationDetails::Collection { account_id, currency } => {
+                found.payment_account_id == Some(account_id) && found.payer.currency == currency
+            }
+            OperationDetails::Payout { account_id, .. } => {
+                account_id.is_none() || found.payment_account_id == account_id
+            }
+            OperationDetails::Transfer | OperationDetails::Refund => true,
+        };
+    if same { Ok(Some((*found).clone())) } else { Err(Refusal::DuplicateReference.into()) }
+}
+
+/// Executes a session.
+///
+/// # Errors
+/// Every refusal that an execution can have.
+pub fn execute(
+    request: &Execute,
+    settings: &Settings,
+    work: &mut Workspace,
+    now: Timestamp,
+) -> Result<Executed, Stop> {
+    if let Some(execution) = replay(request, work)? {
+        return Ok(Executed { execution, replayed: true, call: None });
+    }
+    let merchant = work.require::<Merchant>(request.merchant_id)?;
+    let operation = request.details.operation();
+    if operation != Operation::Collection && !merchant.verified {
+        return Err(Refusal::NotVerified.into());
+    }
+    if let OperationDetails::Payout { passcode_verified, .. } = request.details {
+        try_passcode::check(merchant.id, passcode_verified, work)?;
+    }
+    let time = merchant.time(now);
+    let found = work.get::<Session>(request.session_id)?.filter(|session| {
+        session.merchant_id == merchant.id && session.kind.operation() == operation
+    });
+    let Some(session) = found else {
+        return Err(unknown_session(request, merchant.id, work)?.into());
+    };
+    let executed_session = session.after(SessionInput::Execute, time)?;
+
+    let context =
+        ExecutionContext { request, merchant: &merchant, session: &session, settings, time, now };
+    let executed = match request.details {
+        OperationDetails::Collection { account_id, currency } => {
+            context.execute_collection(account_id, currency, work)?
+        }
+        OperationDetails::Payout { account_id, .. } => context.execute_payout(account_id, work)?,
+        OperationDetails::Transfer => context.execute_transfer(work)?,
+        OperationDetails::Refund => context.execute_refund(work)?,
+    };
+    if !mutant!(SessionTwice) {
+        work.put(Session {
+            payment_account_id: executed.execution.payment_account_id,
+            ..executed_session
+        });
+    }
+    Ok(executed)
+}
+
+/// The refusals of a request whose session does not exist. The account is checked too, so that the
+/// caller reads both at once.
+fn unknown_session(
+    request: &Execute,
+    merchant_id: MerchantId,
+    work: &Workspace,
+) -> Result<Vec<Refusal>, Stop> {
+    // The id may be that of another kind of session: the message says which kind is expected.
+    let what = match request.details.operation() {
+        Operation::Collection => "a checkout session",
+        Operation::Payout => "a payout session",
+        Operation::Transfer => "a transfer session",
+        Operation::Refund => "a refund session",
+    };
+    let mut refusals = vec![Refusal::Unknown { field: "session_id", what }];
+    if let OperationDetails::Collection { account_id, .. } = request.details {
+        let account = use_payment_account::usable(
+            merchant_id,
+            account_id,
+            Operation::Collection,
+            "payment_account_id",
+            work,
+        )?;
+        refusals.extend(account.err());
+    }
+    Ok(refusals)
+}

@@ -1,0 +1,86 @@
+//! Executing a payout session: sending money from a wallet to a payment account.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::use_payment_account;
+use crate::kernel::ids::PaymentAccountId;
+use crate::kernel::names::{Operation, Provider};
+use crate::kernel::refusal::Refusal;
+use crate::ledger::open_wallet;
+use crate::ledger::wallet::{self, Owner};
+use crate::payments::checks;
+use crate::payments::execute::Executed;
+use crate::payments::execute::context::{
+    ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
+};
+use crate::payments::execution::Execution;
+use crate::tariff::fees;
+
+impl ExecutionContext<'_> {
+    pub(super) fn execute_payout(
+        &self,
+        account_id: Option<PaymentAccountId>,
+        work: &mut Workspace,
+    ) -> Result<Executed, Stop> {
+        let amount = self.amount()?;
+        let of_session = self.session.payment_account_id.ok_or_else(|| {
+            Stop::Inconsistent(format!("session {} has no account", self.session.id))
+        })?;
+        if account_id.is_some_and(|id| id != of_session) {
+            return Err(Refusal::AccountMismatch.into());
+        }
+        let account = use_payment_account::usable(
+            self.merchant.id,
+            of_session,
+            Operation::Payout,
+            "session_id",
+            work,
+        )??;
+        if !work.tariff.accepts_currency(
+            account.method,
+            account.provider,
+            Operation::Payout,
+            amount.currency,
+            self.now,
+        ) {
+            return Err(Refusal::CurrencyNotTaken {
+                field: "session_id",
+                currency: amount.currency,
+                method: account.method.as_str(),
+            }
+            .into());
+        }
+        let wallet = checks::recheck_wallet(self.session, amount, work)?;
+        let quote = fees::quote_outgoing(
+            amount,
+            self.route(account.provider, account.method),
+            &work.tariff,
+            self.now,
+        )?;
+        let draft = self.new_execution(&quote, (account.provider, account.method), work)?;
+        let mut execution = Execution { payment_account_id: Some(of_session), ..draft };
+        if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
+            return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
+        }
+        if account.provider == Provider::Platform {
+            let payee = open_wallet::open(
+                self.merchant.id,
+                Owner::Party(account.party_id),
+                amount.currency,
+                work,
+                self.now,
+            )?;
+            if payee.id == wallet.id {
+                return Err(
+                    Refusal::WalletState { field: "session_id", state: "the payee's own" }.into()
+                );
+            }
+            if !payee.status.allows_credit() {
+                return self.fail(self.with_closed_wallet(execution, &payee), work);
+            }
+            check_capacity(&payee, amount, wallet::WALLET_LIMIT_MINOR)?;
+            execution.other_wallet_id = Some(payee.id);
+            return self.complete(execution, work);
+        }
+        self.dispatch(execution, Some(&account), work)
+    }
+}

@@ -1,0 +1,89 @@
+//! Executing a refund session: giving back a collection, in full or in part.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::money::Money;
+use crate::kernel::names::Provider;
+use crate::kernel::refusal::Refusal;
+use crate::ledger::wallet::{self, Wallet};
+use crate::mutant;
+use crate::payments::checks;
+use crate::payments::execute::Executed;
+use crate::payments::execute::context::{
+    ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
+};
+use crate::payments::execution::Execution;
+use crate::payments::refund;
+use crate::tariff::fees::Quote;
+
+impl ExecutionContext<'_> {
+    pub(super) fn execute_refund(&self, work: &mut Workspace) -> Result<Executed, Stop> {
+        let amount = self.amount()?;
+        let original_id = self.session.original_execution_id.ok_or_else(|| {
+            Stop::Inconsistent(format!("session {} has no original", self.session.id))
+        })?;
+        let original = work.require::<Execution>(original_id)?;
+        checks::recheck_original(&original)?;
+        let wallet_id = original
+            .wallet_id
+            .ok_or_else(|| Stop::Inconsistent(format!("collection {original_id} has no wallet")))?;
+        let wallet = work.require::<Wallet>(wallet_id)?;
+        if !wallet.status.allows_debit() {
+            return Err(Refusal::WalletState {
+                field: "session_id",
+                state: wallet.status.as_str(),
+            }
+            .into());
+        }
+        let capacity = checks::check_refund_capacity(&original, amount);
+        let hold = refund::hold_amount(&original, amount)
+            .ok_or(Refusal::AmountTooLarge { field: "session_id" })?;
+        // Between wallets a refund is final at once: it holds nothing and is charged what is due.
+        let is_immediate = original.provider == Provider::Platform && capacity.is_ok();
+        let charge = if is_immediate {
+            refund::charge_on_completion(&original, amount, hold)?
+        } else {
+            hold
+        };
+        let quote = Quote {
+            payer: Money::new(charge, wallet.currency),
+            payee: amount,
+            total: charge,
+            platform_fee: 0,
+            gateway_fee: 0,
+            fx_fee: 0,
+            rate: original.rate,
+            platform_fee_id: None,
+            gateway_fee_id: None,
+        };
+        let draft = self.new_execution(&quote, (original.provider, original.method), work)?;
+        let mut execution = Execution {
+            payment_account_id: original.payment_account_id,
+            wallet_id: Some(wallet_id),
+            ..draft
+        };
+        if let Err(refusal) = capacity {
+            execution.gateway_message = Some(refusal.to_string());
+            return self.fail(execution, work);
+        }
+        if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
+            return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
+        }
+        if original.provider == Provider::Platform {
+            let payer_id = original.other_wallet_id.ok_or_else(|| {
+                Stop::Inconsistent(format!("collection {original_id} has no payer"))
+            })?;
+            let payer = work.require::<Wallet>(payer_id)?;
+            if !payer.status.allows_credit() {
+                return self.fail(self.with_closed_wallet(execution, &payer), work);
+            }
+            check_capacity(&payer, amount, wallet::WALLET_LIMIT_MINOR)?;
+            execution.other_wallet_id = Some(payer_id);
+        }
+        let minor = if mutant!(ForgetRefundSum) { 0 } else { amount.minor };
+        work.put(original.with_refund_capacity_change(0, minor)?);
+        if original.provider == Provider::Platform {
+            return self.complete(execution, work);
+        }
+        self.dispatch(execution, None, work)
+    }
+}

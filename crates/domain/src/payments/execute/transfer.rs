@@ -1,0 +1,61 @@
+//! Executing a transfer session: moving money to the wallet of a counterparty.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::names::{Method, Provider};
+use crate::kernel::refusal::Refusal;
+use crate::ledger::open_wallet;
+use crate::ledger::wallet;
+use crate::payments::checks;
+use crate::payments::execute::Executed;
+use crate::payments::execute::context::{
+    ExecutionContext, check_capacity, wallet_with_funds, with_insufficient_balance,
+};
+use crate::payments::recipient;
+use crate::tariff::fees;
+
+impl ExecutionContext<'_> {
+    pub(super) fn execute_transfer(&self, work: &mut Workspace) -> Result<Executed, Stop> {
+        let amount = self.amount()?;
+        let wallet = checks::recheck_wallet(self.session, amount, work)?;
+        let destination =
+            recipient::destination(self.merchant, self.session, amount.currency, work)?;
+        if destination.owner == wallet.owner() {
+            return Err(
+                Refusal::WalletState { field: "session_id", state: "the receiver's own" }.into()
+            );
+        }
+        let network = (Provider::Platform, Method::Wallet);
+        let quote =
+            fees::quote_outgoing(amount, self.route(network.0, network.1), &work.tariff, self.now)?;
+        let mut execution = self.new_execution(&quote, network, work)?;
+        if let Some(receiver) =
+            destination.wallet.as_ref().filter(|wallet| !wallet.status.allows_credit())
+        {
+            return self.fail(self.with_closed_wallet(execution, receiver), work);
+        }
+        if wallet_with_funds(Some(&wallet), execution.payer).is_none() {
+            return self.fail(with_insufficient_balance(execution, Some(&wallet)), work);
+        }
+        let receiver = open_wallet::open(
+            destination.merchant_id,
+            destination.owner,
+            amount.currency,
+            work,
+            self.now,
+        )?;
+        // A transfer from another merchant may fill a wallet only to a lower limit, so that strangers
+        // cannot use up the capacity for its own collections.
+        let from_outside = destination.merchant_id != self.merchant.id;
+        check_capacity(
+            &receiver,
+            amount,
+            if from_outside {
+                self.settings.transfers.fill_minor
+            } else {
+                wallet::WALLET_LIMIT_MINOR
+            },
+        )?;
+        execution.other_wallet_id = Some(receiver.id);
+        self.complete(execution, work)
+    }
+}

@@ -1,0 +1,17 @@
+//! Sessions, executions, and the outcomes that providers report.
+
+pub mod authenticate_card;
+pub mod cancel_session;
+pub mod checks;
+pub mod claim_execution;
+pub mod create_session;
+pub mod execute;
+pub mod execution;
+pub mod expire_session;
+pub mod outcome;
+pub mod provider_call;
+pub mod recipient;
+pub mod record_outcome;
+pub mod refund;
+pub mod session;
+pub mod settle;

@@ -1,0 +1,176 @@
+//! The outcomes that providers report, and the state machine of executions.
+
+use crate::kernel::money::Money;
+use crate::payments::execution::ExecutionStatus;
+
+/// What a provider reports of a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ProviderOutcome {
+    /// The provider has the request; a final outcome follows.
+    Accepted,
+    /// The payer has to authenticate the payment.
+    NeedsAction {
+        /// Stripe's secret for the payer's page.
+        client_secret: String,
+    },
+    /// Money moved.
+    Succeeded {
+        /// The provider's id of the payment.
+        transaction_id: String,
+        /// `None` where the provider does not report it.
+        amount: Option<Money>,
+    },
+    /// No money moved, and none will.
+    Declined {
+        /// Why, for the merchant.
+        message: String,
+    },
+    /// No usable answer: a time-out, a 5xx, a broken connection, unreadable content. The payment may
+    /// have been made, so this is never a failure.
+    Unknown,
+    /// The provider does not know the request.
+    NeverSeen,
+}
+
+/// The inputs of the state machine: a [`ProviderOutcome`] without its data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutcomeKind {
+    Accepted,
+    NeedsAction,
+    /// [`ProviderOutcome::Succeeded`] with the right amount.
+    Succeeded,
+    /// [`ProviderOutcome::Succeeded`] with another amount or currency.
+    Mismatch,
+    Declined,
+    Unknown,
+    NeverSeen,
+}
+
+impl OutcomeKind {
+    pub const ALL: &'static [Self] = &[
+        Self::Accepted,
+        Self::NeedsAction,
+        Self::Succeeded,
+        Self::Mismatch,
+        Self::Declined,
+        Self::Unknown,
+        Self::NeverSeen,
+    ];
+}
+
+/// What an outcome does to an execution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transition {
+    /// It repeats what is known.
+    Unchanged,
+    /// The request is with the provider, which is polled later.
+    Wait,
+    /// The payer has to authenticate the payment.
+    WaitForAction,
+    /// The payment is settled.
+    Complete,
+    /// The hold is released.
+    Fail,
+    /// The request is sent again with the same id, or failed long after its deadline.
+    Resend,
+    /// The outcome contradicts the final status or the requested amount: an operator decides.
+    Review,
+}
+
+impl ExecutionStatus {
+    /// What `input` does in this state.
+    #[must_use]
+    pub const fn on(self, input: OutcomeKind) -> Transition {
+        match (self, input) {
+            (Self::Pending | Self::Processing, OutcomeKind::Accepted | OutcomeKind::Unknown) => {
+                Transition::Wait
+            }
+            (Self::Pending | Self::Processing, OutcomeKind::NeedsAction) => {
+                Transition::WaitForAction
+            }
+            (Self::Pending | Self::Processing, OutcomeKind::Succeeded) => Transition::Complete,
+            (Self::Pending | Self::Processing, OutcomeKind::Declined) => Transition::Fail,
+            (Self::Pending | Self::Processing, OutcomeKind::NeverSeen) => Transition::Resend,
+            (
+                Self::Pending | Self::Processing | Self::Completed | Self::Failed,
+                OutcomeKind::Mismatch,
+            ) => Transition::Review,
+            (Self::Completed, OutcomeKind::Declined) => Transition::Review,
+            (Self::Failed, OutcomeKind::Succeeded) => Transition::Review,
+            (Self::Completed, OutcomeKind::Succeeded) | (Self::Failed, OutcomeKind::Declined) => {
+                Transition::Unchanged
+            }
+            (
+                Self::Completed | Self::Failed,
+                OutcomeKind::Accepted
+                | OutcomeKind::NeedsAction
+                | OutcomeKind::Unknown
+                | OutcomeKind::NeverSeen,
+            ) => Transition::Unchanged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::ids::ExecutionId;
+    use crate::kernel::names::Operation;
+    use crate::payments::provider_call;
+
+    /// Every (state, input) pair.
+    #[test]
+    fn the_life_of_an_execution() {
+        use Transition::{Complete, Fail, Resend, Review, Unchanged, Wait, WaitForAction};
+        let open = [Wait, WaitForAction, Complete, Review, Fail, Wait, Resend];
+        let table = [
+            (ExecutionStatus::Pending, open),
+            (ExecutionStatus::Processing, open),
+            (
+                ExecutionStatus::Completed,
+                [Unchanged, Unchanged, Unchanged, Review, Review, Unchanged, Unchanged],
+            ),
+            (
+                ExecutionStatus::Failed,
+                [Unchanged, Unchanged, Review, Review, Unchanged, Unchanged, Unchanged],
+            ),
+        ];
+        assert_eq!(table.len(), ExecutionStatus::ALL.len());
+        for (state, steps) in table {
+            for (input, step) in OutcomeKind::ALL.iter().zip(steps) {
+                assert_eq!(state.on(*input), step, "{state} on {input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn silence_is_never_failure() {
+        for state in [ExecutionStatus::Pending, ExecutionStatus::Processing] {
+            assert_eq!(state.on(OutcomeKind::Unknown), Transition::Wait);
+        }
+    }
+
+    #[test]
+    fn the_id_for_a_provider_is_a_uuid_v4_that_differs_by_installation_execution_and_operation() {
+        let id = provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout);
+        assert_eq!(id.len(), 36);
+        assert_eq!(&id[14..15], "4");
+        assert!("89ab".contains(&id[19..20]));
+        assert_eq!(
+            id,
+            provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Payout)
+        );
+        assert_ne!(
+            id,
+            provider_call::provider_request_id(&[1; 16], ExecutionId(1), Operation::Payout)
+        );
+        assert_ne!(
+            id,
+            provider_call::provider_request_id(&[0; 16], ExecutionId(2), Operation::Payout)
+        );
+        assert_ne!(
+            id,
+            provider_call::provider_request_id(&[0; 16], ExecutionId(1), Operation::Refund)
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Changing the items of an invoice or order before it is published.
+
+use crate::decision::workspace::{Stop, Workspace};
+use crate::kernel::currency::Currency;
+use crate::kernel::ids::ItemId;
+use crate::kernel::money::{Decimal, MAX_MINOR, Money};
+use crate::kernel::refusal::{self, Refusal};
+use crate::kernel::time::Timestamp;
+use crate::sales::find_source::SourceRef;
+use crate::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceInput};
+
+/// A request to add an item.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewItem {
+    pub name: String,
+    pub currency: Currency,
+    /// At least one.
+    pub qty: i64,
+    /// The unit price.
+    pub amount: Money,
+}
+
+/// Changes of an item. `None` leaves a value as it is.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ItemChanges {
+    pub name: Option<String>,
+    /// At least one.
+    pub qty: Option<i64>,
+    /// The unit price. Its decimals are checked against the source's currency.
+    pub amount: Option<Decimal>,
+}
+
+/// Adds an item to a source that is `IDLE`.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::CurrencyMismatch`],
+/// [`Refusal::TooManyItems`], [`Refusal::AmountTooLarge`].
+pub fn add_item(
+    which: SourceRef,
+    new: &NewItem,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Item, Stop> {
+    let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
+    if new.currency != source.currency {
+        return Err(
+            Refusal::CurrencyMismatch { what: source.kind.word(), has: source.currency }.into()
+        );
+    }
+    if source.item_count >= MAX_SOURCE_ITEMS {
+        return Err(
+            Refusal::TooManyItems { what: source.kind.word(), most: MAX_SOURCE_ITEMS }.into()
+        );
+    }
+    source.item_count = source.item_count.saturating_add(1);
+    let item = Item {
+        id: ItemId(work.new_id()?),
+        merchant_id: which.merchant_id,
+        source_id: which.id,
+        name: new.name.clone(),
+        qty: new.qty,
+        amount_minor: new.amount.minor,
+        currency: source.currency,
+        removed: false,
+        created_at: time,
+        updated_at: time,
+    };
+    replace_line_total(source, 0, item.line_total(), work)?;
+    work.put(item.clone());
+    Ok(item)
+}
+
+fn item_of(which: SourceRef, id: ItemId, work: &Workspace) -> Result<Item, Stop> {
+    let found = work.get::<Item>(id)?.filter(|item| item.source_id == which.id && !item.removed);
+    Ok((*found.ok_or(Refusal::NotFound)?).clone())
+}
+
+/// Stores the source with `old` replaced by `new` in its total.
+fn replace_line_total(
+    mut source: Source,
+    old: i64,
+    new: Option<i64>,
+    work: &mut Workspace,
+) -> Result<(), Stop> {
+    source.total_minor = new
+        .and_then(|new| source.total_minor.checked_sub(old)?.checked_add(new))
+        .filter(|total| *total <= MAX_MINOR)
+        .ok_or(Refusal::AmountTooLarge { field: "amount" })?;
+    work.put(source);
+    Ok(())
+}
+
+/// Changes an item of a source that is `IDLE`.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`],
+/// [`Refusal::AmountTooLarge`].
+pub fn update_item(
+    which: SourceRef,
+    id: ItemId,
+    changes: &ItemChanges,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<Item, Stop> {
+    let source = which.load_from_path(work)?;
+    let old = item_of(which, id, work)?;
+    let source = source.after(SourceInput::Edit, "", time)?;
+    let amount_minor = match changes.amount {
+        None => old.amount_minor,
+        Some(amount) => refusal::request_amount(amount, source.currency)?.minor,
+    };
+    let item = Item {
+        name: changes.name.clone().unwrap_or_else(|| old.name.clone()),
+        qty: changes.qty.unwrap_or(old.qty),
+        amount_minor,
+        updated_at: time,
+        ..old.clone()
+    };
+    replace_line_total(source, old.line_total().unwrap_or(0), item.line_total(), work)?;
+    work.put(item.clone());
+    Ok(item)
+}
+
+/// Removes an item from a source that is `IDLE`.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::State`].
+pub fn remove_item(
+    which: SourceRef,
+    id: ItemId,
+    work: &mut Workspace,
+    time: Timestamp,
+) -> Result<(), Stop> {
+    let source = which.load_from_path(work)?;
+    let item = item_of(which, id, work)?;
+    let mut source = source.after(SourceInput::Edit, "", time)?;
+    source.item_count = source.item_count.saturating_sub(1).max(0);
+    replace_line_total(source, item.line_total().unwrap_or(0), Some(0), work)?;
+    work.put(Item { removed: true, updated_at: time, ..item });
+    Ok(())
+}

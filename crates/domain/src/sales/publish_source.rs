@@ -1,0 +1,32 @@
+//! Publishing an invoice or order, so that it can be paid.
+
+use crate::decision::event::{EventEntity, EventType};
+use crate::decision::events;
+use crate::decision::workspace::{Stop, Workspace};
+use crate::directory::merchant::Merchant;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::time::Timestamp;
+use crate::sales::find_source::SourceRef;
+use crate::sales::source::{Source, SourceInput};
+
+/// Publishes a source that is `IDLE` and has items.
+///
+/// # Errors
+/// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::Empty`].
+pub fn publish(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
+    let time = work.require::<Merchant>(which.merchant_id)?.time(now);
+    let source = which.load_from_path(work)?.after(SourceInput::Publish, "", time)?;
+    if source.total_minor == 0 {
+        return Err(Refusal::Empty { what: source.kind.word() }.into());
+    }
+    work.put(source.clone());
+    events::record(
+        which.merchant_id,
+        EventType::SourcePublished,
+        (EventEntity::Source, which.id.0),
+        None,
+        work,
+        now,
+    )?;
+    Ok(source)
+}

@@ -1,0 +1,422 @@
+//! The tariff: markets, fees, exchange rates and phone prefixes. Its rows have effective dates, and the
+//! operator changes it by adding rows. All commands of a batch are decided with one version of it.
+
+use crate::kernel::currency::Currency;
+use crate::kernel::money::Ratio;
+use crate::kernel::names::{Method, Operation, Provider};
+use crate::kernel::time::Timestamp;
+use crate::mutant;
+
+/// The time in which a row of the tariff is in effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effective {
+    /// Server time, inclusive.
+    pub from: Timestamp,
+    /// Server time, exclusive; `None` for no end.
+    pub to: Option<Timestamp>,
+}
+
+impl Effective {
+    /// Whether the row is in effect at `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> bool {
+        self.from <= now && self.to.is_none_or(|to| now < to)
+    }
+}
+
+/// A percentage and a fixed part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fee {
+    /// In millionths: 1 % is 10 000.
+    pub percentage_ppm: i64,
+    /// Minor units of a currency.
+    pub fixed: Option<(i64, Currency)>,
+}
+
+impl Fee {
+    pub const NONE: Self = Self { percentage_ppm: 0, fixed: None };
+}
+
+/// The platform's fee for an operation of a merchant in a tier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlatformFee {
+    pub id: i64,
+    pub tier: String,
+    pub operation: Operation,
+    pub fee: Fee,
+    /// The fee for currency exchange, in millionths.
+    pub fx_percentage_ppm: i64,
+    pub effective: Effective,
+    /// Server time.
+    pub created_at: Timestamp,
+}
+
+/// The network's fee for an operation of a method.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GatewayFee {
+    pub id: i64,
+    pub provider: Provider,
+    pub method: Method,
+    pub operation: Operation,
+    pub fee: Fee,
+    pub effective: Effective,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time.
+    pub updated_at: Timestamp,
+}
+
+/// An exchange rate: one unit of `from` is `rate` units of `to`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rate {
+    pub id: i64,
+    pub from: Currency,
+    pub to: Currency,
+    /// In major units.
+    pub rate: Ratio,
+    pub effective: Effective,
+}
+
+/// The availability of an operation of a method in a currency.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Market {
+    pub method: Method,
+    pub provider: Provider,
+    pub operation: Operation,
+    pub currency: Currency,
+    /// ISO 3166, two letters.
+    pub country: String,
+    pub effective: Effective,
+}
+
+/// A fee tier, to which merchants are assigned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tier {
+    pub id: i64,
+    pub name: String,
+    /// Whether new merchants are assigned to it.
+    pub is_default: bool,
+    /// Server time.
+    pub created_at: Timestamp,
+    /// Server time.
+    pub updated_at: Timestamp,
+}
+
+/// A range of phone numbers of a mobile-money operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PhonePrefix {
+    /// The first digits, with the country code.
+    pub prefix: String,
+    /// The total number of digits of such a number.
+    pub digits: i64,
+    /// The operator's name.
+    pub carrier: String,
+    /// ISO 3166, two letters.
+    pub country: String,
+    pub method: Method,
+    pub effective: Effective,
+}
+
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Tariff {
+    /// Incremented with each change.
+    pub version: i64,
+    pub tiers: Vec<Tier>,
+    pub platform_fees: Vec<PlatformFee>,
+    pub gateway_fees: Vec<GatewayFee>,
+    pub rates: Vec<Rate>,
+    pub markets: Vec<Market>,
+    pub phone_prefixes: Vec<PhonePrefix>,
+}
+
+impl Tariff {
+    /// The name of the tier of new merchants.
+    #[must_use]
+    pub fn default_tier(&self) -> &str {
+        self.tiers.iter().find(|tier| tier.is_default).map_or("default", |tier| tier.name.as_str())
+    }
+
+    #[must_use]
+    pub fn tier(&self, name: &str) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.name == name)
+    }
+
+    /// The network of a method at `now`. A method has one network at a time.
+    #[must_use]
+    pub fn provider_of(&self, method: Method, now: Timestamp) -> Option<Provider> {
+        self.markets
+            .iter()
+            .find(|market| market.method == method && market.effective.at(now))
+            .map(|market| market.provider)
+    }
+
+    /// The currencies in which a method supports an operation, in alphabetical order.
+    #[must_use]
+    pub fn currencies(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Vec<Currency> {
+        sorted(self.markets_of(method, provider, operation).filter(|row| row.effective.at(now)))
+    }
+
+    /// The currencies in which a method can refund collections, in alphabetical order. A collection can
+    /// be refunded even after its market was closed.
+    #[must_use]
+    pub fn refund_currencies(
+        &self,
+        method: Method,
+        provider: Provider,
+        now: Timestamp,
+    ) -> Vec<Currency> {
+        sorted(
+            self.markets_of(method, provider, Operation::Collection)
+                .filter(|row| row.effective.from <= now),
+        )
+    }
+
+    /// The probable operator of a number: the row with the longest matching prefix. Numbers are ported,
+    /// so it may be another.
+    #[must_use]
+    pub fn operator(&self, phone: &str, now: Timestamp) -> Option<&PhonePrefix> {
+        let length = i64::try_from(phone.len()).ok()?;
+        let rows = self
+            .phone_prefixes
+            .iter()
+            .filter(|row| row.digits == length && phone.starts_with(&row.prefix));
+        rows.filter(|row| row.effective.at(now)).max_by_key(|row| row.prefix.len())
+    }
+
+    /// The country of a method's market.
+    #[must_use]
+    pub fn country_of(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Option<&str> {
+        self.markets_of(method, provider, operation)
+            .find(|row| row.effective.at(now))
+            .map(|row| row.country.as_str())
+    }
+
+    /// Whether the method supports the operation in any currency.
+    #[must_use]
+    pub fn has_market(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        now: Timestamp,
+    ) -> bool {
+        self.markets_of(method, provider, operation).any(|row| row.effective.at(now))
+    }
+
+    /// Whether the method supports the operation in that currency.
+    #[must_use]
+    pub fn accepts_currency(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+        currency: Currency,
+        now: Timestamp,
+    ) -> bool {
+        self.markets_of(method, provider, operation)
+            .any(|row| row.currency == currency && row.effective.at(now))
+    }
+
+    fn markets_of(
+        &self,
+        method: Method,
+        provider: Provider,
+        operation: Operation,
+    ) -> impl Iterator<Item = &Market> {
+        self.markets.iter().filter(move |row| {
+            row.method == method && row.provider == provider && row.operation == operation
+        })
+    }
+
+    /// The platform's fee. Of several rows in effect, the one that began last counts.
+    #[must_use]
+    pub fn platform_fee(
+        &self,
+        tier: &str,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Option<&PlatformFee> {
+        self.platform_fees
+            .iter()
+            .filter(|row| row.tier == tier && row.operation == operation && row.effective.at(now))
+            .max_by_key(|row| (row.effective.from, row.id))
+    }
+
+    /// The network's fee. Of several rows in effect, the one that began last counts.
+    #[must_use]
+    pub fn gateway_fee(
+        &self,
+        provider: Provider,
+        method: Method,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Option<&GatewayFee> {
+        self.gateway_fees
+            .iter()
+            .filter(|row| {
+                row.provider == provider
+                    && row.method == method
+                    && row.operation == operation
+                    && row.effective.at(now)
+            })
+            .max_by_key(|row| (row.effective.from, row.id))
+    }
+
+    /// The units of `to` for one unit of `from`: a stored rate, its inverse, or the cross rate through
+    /// USD.
+    #[must_use]
+    pub fn rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+        if from == to {
+            return Some(Ratio::ONE);
+        }
+        self.direct(from, to, now).or_else(|| {
+            let usd = Currency::parse("USD")?;
+            self.direct(from, usd, now)?.times(self.direct(usd, to, now)?)
+        })
+    }
+
+    /// The rate of a pair of currencies that began last, whether it is stored in this direction or the
+    /// other.
+    fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+        let of_pair = |row: &&Rate| {
+            [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now)
+        };
+        let begun = |row: &&Rate| {
+            let overlooked = mutant!(RateOneWay) && row.from != from;
+            (!overlooked, row.effective.from, row.id)
+        };
+        let row = self.rates.iter().filter(of_pair).max_by_key(begun)?;
+        if row.from == from { Some(row.rate) } else { row.rate.inverse() }
+    }
+}
+
+fn sorted<'a>(rows: impl Iterator<Item = &'a Market>) -> Vec<Currency> {
+    let mut currencies: Vec<Currency> = rows.map(|row| row.currency).collect();
+    currencies.sort_unstable();
+    currencies.dedup();
+    currencies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMO: (Method, Provider) = (Method::MtnMomoLbr, Provider::PawaPay);
+
+    fn currency(code: &str) -> Currency {
+        Currency::parse(code).unwrap()
+    }
+
+    /// Open from `from` to `to`, in US dollars.
+    fn market(from: i64, to: Option<i64>) -> Market {
+        Market {
+            method: MOMO.0,
+            provider: MOMO.1,
+            operation: Operation::Collection,
+            currency: currency("USD"),
+            country: "LR".into(),
+            effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
+        }
+    }
+
+    #[test]
+    fn a_market_is_open_from_its_first_instant_to_before_its_last() {
+        let later = Market { currency: currency("LRD"), ..market(20, None) };
+        let tariff = Tariff { markets: vec![later, market(10, Some(30))], ..Tariff::default() };
+        let at = |now| {
+            let now = Timestamp(now);
+            let currencies = tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, now);
+            assert_eq!(
+                tariff.has_market(MOMO.0, MOMO.1, Operation::Collection, now),
+                !currencies.is_empty()
+            );
+            assert_eq!(tariff.provider_of(MOMO.0, now), (!currencies.is_empty()).then_some(MOMO.1));
+            for code in ["USD", "LRD"] {
+                let takes = tariff.accepts_currency(
+                    MOMO.0,
+                    MOMO.1,
+                    Operation::Collection,
+                    currency(code),
+                    now,
+                );
+                assert_eq!(takes, currencies.contains(&currency(code)));
+            }
+            currencies.iter().map(Currency::code).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            [at(9), at(10), at(19), at(20), at(29), at(30)],
+            ["", "USD", "USD", "LRD USD", "LRD USD", "LRD"]
+        );
+    }
+
+    #[test]
+    fn a_closed_market_gives_back_what_it_took() {
+        let tariff = Tariff {
+            markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)],
+            ..Tariff::default()
+        };
+        let back = |now| tariff.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
+        assert_eq!(
+            [back(9), back(35), back(60)],
+            [vec![], vec![currency("USD")], vec![currency("USD")]]
+        );
+        assert!(tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
+    }
+
+    #[test]
+    fn of_a_pair_of_currencies_the_rate_that_began_last_holds_both_ways() {
+        let rate = |id, from, to, num, den, since| Rate {
+            id,
+            from: currency(from),
+            to: currency(to),
+            rate: Ratio::new(num, den).unwrap(),
+            effective: Effective { from: Timestamp(since), to: None },
+        };
+        let rates = vec![rate(1, "USD", "LRD", 192, 1, 10), rate(2, "LRD", "USD", 1, 250, 20)];
+        let tariff = Tariff { rates, ..Tariff::default() };
+        let at = |from, to, now| tariff.rate(currency(from), currency(to), Timestamp(now));
+        assert_eq!(at("USD", "LRD", 15), Ratio::new(192, 1));
+        assert_eq!(
+            (at("USD", "LRD", 25), at("LRD", "USD", 25)),
+            (Ratio::new(250, 1), Ratio::new(1, 250))
+        );
+    }
+
+    #[test]
+    fn the_longest_prefix_that_holds_tells_the_operator() {
+        let prefix = |prefix: &str, from, to: Option<i64>| PhonePrefix {
+            prefix: prefix.into(),
+            digits: 12,
+            carrier: format!("{prefix} since {from}"),
+            country: "LR".into(),
+            method: MOMO.0,
+            effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
+        };
+        let rows = vec![
+            prefix("23188", 10, None),
+            prefix("231880", 20, Some(30)),
+            prefix("231880", 30, Some(40)),
+        ];
+        let tariff = Tariff { phone_prefixes: rows, ..Tariff::default() };
+        let at = |now| {
+            tariff.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str())
+        };
+        assert_eq!(
+            [at(9), at(19), at(20), at(30), at(40)],
+            ["", "23188 since 10", "231880 since 20", "231880 since 30", "23188 since 10"]
+        );
+        assert_eq!(tariff.operator("23188000001", Timestamp(20)), None, "a digit too few");
+    }
+}

@@ -1,0 +1,62 @@
+//! Payment networks: each translates its answers into [`ProviderOutcome`]s. A provider is called
+//! outside any transaction; its outcome comes back as a command.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use domain::kernel::names::Mode;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::{CallKind, ProviderCall, ProviderRequest};
+
+pub mod sandbox;
+
+/// The outcome of a call, once the provider has answered.
+pub type OutcomeFuture<'a> = Pin<Box<dyn Future<Output = ProviderOutcome> + Send + 'a>>;
+
+/// A network that moves money. Calls have no errors: no answer, a time-out or an unreadable answer
+/// is [`ProviderOutcome::Unknown`], because the money may have moved.
+pub trait Provider: Send + Sync {
+    /// Sends a request. A repeated request with the same id must not move money twice.
+    fn start<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a>;
+
+    /// Asks for the status of a request.
+    fn status<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a>;
+
+    /// Cancels a request that waits for the payer. The answer is about the cancellation only; the
+    /// outcome of the request is its status.
+    fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> OutcomeFuture<'a>;
+}
+
+/// Routes each call to the provider that it is for.
+#[derive(Clone)]
+pub struct ProviderRouter {
+    sandbox: Arc<dyn Provider>,
+}
+
+impl ProviderRouter {
+    /// A router that knows only the sandbox. Sandbox merchants never reach another provider.
+    #[must_use]
+    pub fn new(sandbox: Arc<dyn Provider>) -> Self {
+        Self { sandbox }
+    }
+
+    /// Makes a call. As no live provider is configured, the outcome of a live merchant's call is
+    /// unknown: its execution waits.
+    pub async fn call(&self, call: &ProviderCall) -> ProviderOutcome {
+        let provider = match call.mode {
+            Mode::Sandbox => &self.sandbox,
+            Mode::Live => return ProviderOutcome::Unknown,
+        };
+        match call.kind {
+            CallKind::Send => provider.start(&call.request).await,
+            CallKind::Query => provider.status(&call.request).await,
+            CallKind::Cancel => {
+                // Whatever the cancellation answers: a payer may have paid just before it, and only
+                // the status tells.
+                provider.cancel(&call.request).await;
+                provider.status(&call.request).await
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Checkouts: an invoice or order with its payer and its payment page, in one request.
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::command::{Command, Output};
+use domain::directory::create_party::NewParty;
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::CounterpartyId;
+use domain::kernel::money::Money;
+use domain::kernel::refusal::Refusal;
+use domain::sales::checkout::{HOSTED_PAGE, PageMode};
+use domain::sales::create_checkout::{Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::edit_items::NewItem;
+use domain::sales::source::{SourceStatus, SourceType};
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::Body;
+use crate::api::fields::{
+    ApiName, Code, Day, Email, Expiry, Fault, FaultKind, FromValue, Id, Int, List, Name, Note,
+    Part, Phone, Schemas, Text,
+};
+use crate::api::links::{draw_token, pay_path};
+use crate::api::response::{Amount, JsonResult, Time, submit};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+/// An `http` or `https` URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebUrl(pub String);
+
+const URL_MAX: usize = 2_000;
+/// A URL with a host, without blanks, control characters and characters that change the direction
+/// of text.
+const URL: &str = concat!(
+    r"^https?://[^\s/?#\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]",
+    r"[^\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb]*$"
+);
+
+impl FromValue for WebUrl {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let text = Text::<URL_MAX>::read(value)?.0;
+        let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        let fine = host.is_some_and(|host| !host.is_empty()) && !text.contains(char::is_whitespace);
+        if fine { Ok(Self(text)) } else { Err(FaultKind::Pattern(URL)) }
+    }
+
+    fn schema(_: &mut Schemas) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": URL_MAX, "pattern": URL })
+    }
+}
+
+crate::api_names! { PageMode }
+
+/// Who shows the checkout. Upper and lower case are accepted, because clients use both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mode(pub PageMode);
+
+impl FromValue for Mode {
+    fn read(value: &Value) -> Result<Self, FaultKind> {
+        let known =
+            value.as_str().and_then(|text| PageMode::parse(&text.trim().to_ascii_uppercase()));
+        known.map(Self).ok_or_else(|| FaultKind::NotEnum(PageMode::names()))
+    }
+
+    fn schema(schemas: &mut Schemas) -> Schema {
+        <PageMode as FromValue>::schema(schemas)
+    }
+}
+
+payload! {
+    /// A line of a checkout.
+    pub struct CheckoutItem {
+        /// What it is.
+        name: Text<255>,
+        /// The checkout's currency.
+        currency: Currency,
+        /// The price of one.
+        amount: Money,
+        /// How many; one, where nothing is said.
+        qty: Option<Int<1, 1_000_000_000>>,
+    }
+
+    /// A checkout to make.
+    pub struct CreateCheckout {
+        /// `HOSTED` for a page to send the payer to; `DIRECT` for a page of the caller's own. In
+        /// any case.
+        mode: Mode,
+        /// Invoice or order.
+        source_kind: SourceType,
+        /// The payer's phone: a party with it is found, else made.
+        party_phone: Phone,
+        /// The currency.
+        currency: Currency,
+        /// The lines.
+        items: List<CheckoutItem, 1, MAX_CHECKOUT_ITEMS>,
+        /// The name of a party that is made.
+        party_name: Option<Text<255>>,
+        /// Its email.
+        party_email: Option<Email>,
+        /// What the payer is to the merchant; a customer, where nothing is said.
+        party_relationship: Option<Relationship>,
+        /// The merchant's own reference.
+        reference_id: Option<Text<255>>,
+        /// What it is for.
+        note: Option<Note>,
+        /// The day on which it is due: a date, or any time of it.
+        due_date: Option<Day>,
+        /// Where the payer is sent when it is paid.
+        success_url: Option<WebUrl>,
+        /// Where the payer is sent when they give up.
+        cancel_url: Option<WebUrl>,
+        /// When the page ends to take payments, and with it every session for it.
+        expires_at: Option<Expiry>,
+        /// The counterparty, where there is one already.
+        counterparty_id: Option<Id>,
+    }
+}
+
+/// A checkout: both published shapes in one.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CheckoutAnswer")]
+pub struct CheckoutResponse {
+    /// The page's id, as `source_checkout_config_id`.
+    id: i64,
+    mode: String,
+    source_type: Name<SourceType>,
+    source_id: i64,
+    source_number: String,
+    source_status: Name<SourceStatus>,
+    counterparty_id: i64,
+    party_id: i64,
+    currency: Code,
+    total_amount: Amount,
+    source_checkout_config_id: i64,
+    url: String,
+    hosted_path_or_token: String,
+    reference_id: Option<String>,
+    due_date: Option<Time>,
+    expires_at: Option<Time>,
+    success_url: Option<String>,
+    cancel_url: Option<String>,
+    created_at: Time,
+}
+
+impl CheckoutResponse {
+    fn new(checkout: Checkout, public_url: &str) -> Self {
+        let Checkout { config, source, counterparty, party } = checkout;
+        let path = pay_path(&config.token);
+        Self {
+            id: config.id.0,
+            source_type: Name(source.kind),
+            source_id: source.id.0,
+            total_amount: Amount(source.total()),
+            source_number: source.number,
+            source_status: Name(source.status),
+            counterparty_id: counterparty.id.0,
+            party_id: party.id.0,
+            currency: Code(source.currency),
+            source_checkout_config_id: config.id.0,
+            url: format!("{public_url}{path}"),
+            hosted_path_or_token: if config.mode == HOSTED_PAGE { path } else { config.token },
+            mode: config.mode,
+            reference_id: source.reference_id,
+            due_date: source.due_date.map(|at| Time(at.day())),
+            expires_at: config.expires_at.map(Time),
+            success_url: config.success_url,
+            cancel_url: config.cancel_url,
+            created_at: Time(config.created_at),
+        }
+    }
+}
+
+/// The faults of items in another currency than the checkout's.
+fn items_in_other_currencies(payload: &CreateCheckout) -> Vec<Fault> {
+    let has = payload.currency;
+    let other = payload.items.0.iter().enumerate().filter(|(_, item)| item.currency != has);
+    let refused = || FaultKind::Refused(Refusal::CurrencyMismatch { what: "checkout", has });
+    other
+        .map(|(index, _)| {
+            Fault::at(
+                &[
+                    Part::Name("body"),
+                    Part::Name("items"),
+                    Part::Index(index),
+                    Part::Name("currency"),
+                ],
+                refused(),
+            )
+        })
+        .collect()
+}
+
+fn new_checkout(payload: CreateCheckout, token: String) -> NewCheckout {
+    let phone = payload.party_phone.0;
+    let item = |item: CheckoutItem| NewItem {
+        name: item.name.0,
+        currency: item.currency,
+        qty: item.qty.map_or(1, |qty| qty.0),
+        amount: item.amount,
+    };
+    NewCheckout {
+        party: NewParty {
+            // A party must have a name: without one its phone is used.
+            fullname: payload.party_name.map_or_else(|| phone.clone(), |name| name.0),
+            phone,
+            email: payload.party_email.map(|email| email.0),
+            country_code: None,
+        },
+        relationship: payload.party_relationship.unwrap_or(Relationship::Customer),
+        counterparty_id: payload.counterparty_id.map(|id| CounterpartyId(id.0)),
+        kind: payload.source_kind,
+        currency: payload.currency,
+        note: payload.note.map(|note| note.0).unwrap_or_default(),
+        reference_id: payload.reference_id.map(|text| text.0),
+        due_date: payload.due_date.map(|day| day.0),
+        items: payload.items.0.into_iter().map(item).collect(),
+        mode: payload.mode.0,
+        success_url: payload.success_url.map(|url| url.0),
+        cancel_url: payload.cancel_url.map(|url| url.0),
+        expires_at: payload.expires_at.map(|at| at.0),
+        token,
+    }
+}
+
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<CreateCheckout>,
+) -> JsonResult<CheckoutResponse> {
+    let faults = items_in_other_currencies(&payload);
+    if !faults.is_empty() {
+        return Err(ApiError::Invalid(faults));
+    }
+    let command = Command::CreateCheckout(tenant.id(), new_checkout(payload, draw_token()?));
+    let checkout = submit!(app, tenant.caller, command, Output::Checkout);
+    Ok(Json(CheckoutResponse::new(*checkout, &app.config.public_url)))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    let example = json!({
+        "mode": "HOSTED", "source_kind": "ORDER", "party_phone": "231880000001", "currency": "USD",
+        "items": [{ "name": "Rice, 25 kg", "currency": "USD", "amount": 30.00 }],
+    });
+    let bearer = "The payer bears the fees, unless the operator has set the merchant to bear them.";
+    let operation =
+        op("create_checkout", "Make a published invoice or order, with its payer and page")
+            .details(bearer);
+    Routes::new().post("/v1/checkouts/create", create, operation.example(example))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_one_of_two_in_any_case() {
+        for text in ["HOSTED", "hosted", "Hosted"] {
+            assert_eq!(Mode::read(&json!(text)), Ok(Mode(PageMode::Hosted)), "{text}");
+        }
+        assert_eq!(Mode::read(&json!("direct")), Ok(Mode(PageMode::Direct)));
+        for value in [json!("online"), json!(""), json!(1)] {
+            assert_eq!(
+                Mode::read(&value),
+                Err(FaultKind::NotEnum(vec!["HOSTED", "DIRECT"])),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_web_is_an_address() {
+        for text in ["https://shop.example/thanks?x=1#y", "http://localhost:3000"] {
+            assert!(WebUrl::read(&json!(text)).is_ok(), "{text}");
+        }
+        for text in [
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            "ftp://x",
+            "shop.example",
+            "https://a b",
+            "",
+        ] {
+            assert!(WebUrl::read(&json!(text)).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,536 @@
+//! Error responses: always JSON, always with `detail`. Requests for HTML pages get a page instead
+//! ([`crate::web`]).
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::kernel::refusal::{Class, Refusal};
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::fields::{Fault, FaultKind, Part, Schemas};
+use crate::credentials::tokens::SigningError;
+use crate::engine::Failure;
+use crate::net::challenge::Challenge;
+use store::{StoreError, clock};
+
+/// `Retry-After` in seconds when the server is overloaded or the database is unavailable.
+const RETRY_AFTER_S: u64 = 1;
+/// `Retry-After` in seconds for a lock that only an operator can lift.
+const DAY_S: u64 = 86_400;
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Why a request fails.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ApiError {
+    /// 400: the body broke off, or its chunks are none.
+    BrokenBody,
+    /// 401: no token.
+    NotAuthenticated,
+    /// 401: a token or secret that is not right, or not any more.
+    BadCredentials(Challenge),
+    /// 403.
+    Forbidden(String),
+    /// 403 until these seconds have passed.
+    Locked(String, u64),
+    /// 404.
+    NotFound,
+    /// 405.
+    MethodNotAllowed,
+    /// 408: the body did not arrive in time.
+    TooSlow,
+    /// 413.
+    TooLarge,
+    /// 415.
+    NotJson,
+    /// 422: these fields.
+    Invalid(Vec<Fault>),
+    /// 429, with the seconds to wait.
+    TooMany(u64),
+    /// The same of one thing, and why.
+    TooManyOf(String, u64),
+    /// 429: as many lists of the merchant as may be are being answered.
+    TooManyLists,
+    /// 500, with what the log is to say.
+    Internal(String),
+    /// 503: the queue is full.
+    Overloaded,
+    /// 503, with what the log is to say.
+    Unavailable(String),
+}
+
+impl ApiError {
+    /// The engine returned an output that the command never has: a bug.
+    #[must_use]
+    pub fn unexpected_output() -> Self {
+        Self::internal("the engine gave an answer of another kind")
+    }
+
+    /// `after_id` is not the id of a row of the list.
+    #[must_use]
+    pub fn unknown_cursor() -> Self {
+        let unknown = Refusal::Unknown { field: "after_id", what: "a row of this list" };
+        Self::Invalid(vec![Fault::at(
+            &[Part::Name("query"), Part::Name("after_id")],
+            FaultKind::Refused(unknown),
+        )])
+    }
+
+    /// 500; `what` goes to the log only.
+    #[must_use]
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal(what.into())
+    }
+
+    /// The error for refusals of the object that the path names by `id`: no field of a body is to
+    /// blame.
+    #[must_use]
+    pub fn on_path(failure: Failure) -> Self {
+        Self::from_failure(failure, |_| in_path(ID))
+    }
+
+    /// The error for refusals where the path names their object by `parameter`: a refusal without a
+    /// field is located there.
+    pub fn on_path_parameter(parameter: &'static str) -> impl Fn(Failure) -> Self {
+        move |failure| Self::from_failure(failure, |refusal| body_field_or(parameter, refusal))
+    }
+
+    fn from_failure(failure: Failure, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+        match failure {
+            Failure::Refused(refusals) => Self::from_refusals(refusals, locate),
+            Failure::Overloaded => Self::Overloaded,
+            Failure::Unavailable(what) => Self::Unavailable(what),
+            Failure::Unknown => Self::Unavailable(failure.to_string()),
+            Failure::Internal(what) => Self::Internal(what),
+        }
+    }
+
+    /// Bad credentials hide all other refusals, not found hides forbidden, and forbidden hides the
+    /// rest: a caller without the right must not learn more.
+    fn from_refusals(refusals: Vec<Refusal>, locate: impl Fn(&Refusal) -> [Part; 2]) -> Self {
+        if let Some(refusal) =
+            refusals.iter().find(|refusal| refusal.class() == Class::Unauthenticated)
+        {
+            return Self::BadCredentials(refusal.into());
+        }
+        if refusals.iter().any(|refusal| refusal.class() == Class::NotFound) {
+            return Self::NotFound;
+        }
+        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::Forbidden) {
+            return match refusal {
+                Refusal::PasscodeLocked { seconds } => {
+                    Self::Locked(refusal.to_string(), seconds.unsigned_abs())
+                }
+                // Such a lock does not end by itself: the caller may ask again tomorrow.
+                Refusal::PasscodeLockedForAll => Self::Locked(refusal.to_string(), DAY_S),
+                _ => Self::Forbidden(refusal.to_string()),
+            };
+        }
+        if let Some(refusal) = refusals.iter().find(|refusal| refusal.class() == Class::TooMany) {
+            return match refusal {
+                Refusal::TooManyRecipients { seconds } => {
+                    Self::TooManyOf(refusal.to_string(), seconds.unsigned_abs())
+                }
+                _ => Self::TooMany(RETRY_AFTER_S),
+            };
+        }
+        let fault = |refusal: Refusal| Fault::at(&locate(&refusal), FaultKind::Refused(refusal));
+        Self::Invalid(refusals.into_iter().map(fault).collect())
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::NotAuthenticated | Self::BadCredentials(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Locked(..) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany(_) | Self::TooManyOf(..) | Self::TooManyLists => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn detail(&self) -> Detail<'_> {
+        Detail::Text(match self {
+            Self::BrokenBody => {
+                "The request body is broken: it ended early, or its chunks are not in their format"
+            }
+            Self::NotAuthenticated => "Not authenticated",
+            Self::BadCredentials(_) => "Could not validate credentials",
+            Self::Forbidden(text) | Self::Locked(text, _) | Self::TooManyOf(text, _) => text,
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::TooSlow => "The request body did not arrive in time",
+            Self::TooLarge => "The request body is larger than 64 KiB",
+            Self::NotJson => "The request body must be application/json",
+            Self::Invalid(faults) => return Detail::Faults(faults),
+            Self::TooMany(_) => "Too many requests",
+            Self::TooManyLists => "Too many lists of this merchant are being answered",
+            Self::Internal(_) => "Internal server error",
+            Self::Overloaded => "The server is overloaded, try again",
+            Self::Unavailable(_) => "The service is unavailable, try again",
+        })
+    }
+
+    /// What the log says about a failure on our side.
+    fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Internal(what) | Self::Unavailable(what) => Some(what),
+            Self::Overloaded => Some("the queue is full"),
+            _ => None,
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        match self {
+            Self::NotAuthenticated => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::BadCredentials(challenge) => {
+                headers.insert(WWW_AUTHENTICATE, challenge.header());
+            }
+            Self::TooMany(seconds) | Self::TooManyOf(_, seconds) | Self::Locked(_, seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::Overloaded | Self::Unavailable(_) | Self::TooManyLists => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            }
+            _ => {}
+        }
+        headers
+    }
+}
+
+/// The parameter by which nearly all paths name their object.
+const ID: &str = "id";
+
+const fn in_path(parameter: &'static str) -> [Part; 2] {
+    [Part::Name("path"), Part::Name(parameter)]
+}
+
+/// The location of a refusal: a field of the body, or else the parameter of the path.
+const fn body_field_or(parameter: &'static str, refusal: &Refusal) -> [Part; 2] {
+    let field = refusal.field();
+    if field.is_empty() { in_path(parameter) } else { [Part::Name("body"), Part::Name(field)] }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    Text(&'a str),
+    Faults(&'a [Fault]),
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    detail: Detail<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// The schema of an error with one message.
+struct ErrorDetail;
+
+impl JsonSchema for ErrorDetail {
+    fn schema_name() -> Cow<'static, str> {
+        "ErrorDetail".into()
+    }
+
+    fn json_schema(_: &mut Schemas) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "detail": { "type": "string", "description": "What is wrong" },
+                "request_id": { "type": "string", "description": "Where it is our fault: the log has it too" },
+            },
+            "required": ["detail"],
+        })
+    }
+}
+
+/// The schema of an error with a list of faults.
+struct Refused;
+
+impl JsonSchema for Refused {
+    fn schema_name() -> Cow<'static, str> {
+        "HTTPValidationError".into()
+    }
+
+    fn json_schema(schemas: &mut Schemas) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": { "detail": {
+                "type": "array", "minItems": 1, "items": schemas.subschema_for::<Fault>(),
+                "description": "Every fault of the request",
+            } },
+            "required": ["detail"],
+        })
+    }
+}
+
+/// The error responses of the document.
+const ERRORS: [(u16, &str); 12] = [
+    (400, "The body ended early, or its chunks are not in their format"),
+    (401, "No token, or one that is not good"),
+    (403, "The merchant may not do this, or the passcode is missing, wrong or locked"),
+    (404, "Not there, or not this merchant's"),
+    (405, "Another method is meant"),
+    (408, "The body did not arrive in time"),
+    (413, "The body is larger than 64 KiB"),
+    (415, "The body is not `application/json`"),
+    (422, "Fields that are wrong, or a state that does not allow the call"),
+    (429, "Too many requests"),
+    (500, "A fault of ours; it is in the log"),
+    (503, "Overloaded, or the database is gone: send the same again, which tells what was done"),
+];
+
+/// The error responses as components of the document.
+pub(crate) fn responses(schemas: &mut Schemas) -> Value {
+    let mut responses = json!({});
+    for (status, description) in ERRORS {
+        let schema = if status == 422 {
+            schemas.subschema_for::<Refused>()
+        } else {
+            schemas.subschema_for::<ErrorDetail>()
+        };
+        let mut response = json!({ "description": description, "content": { "application/json": { "schema": schema } } });
+        let header = |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
+        match status {
+            401 => {
+                let description =
+                    "`Bearer`, with `error` and `error_description` where credentials were given";
+                response["headers"] = json!({ "WWW-Authenticate": header(description, "string") });
+            }
+            403 => {
+                response["headers"] = json!({ "Retry-After": header("Seconds to wait, where the passcode is locked", "integer") })
+            }
+            429 => {
+                response["headers"] = json!({ "Retry-After": header("Seconds to wait", "integer") })
+            }
+            500 => {
+                response["headers"] =
+                    json!({ "X-Request-Id": header("The id in the log", "string") })
+            }
+            503 => {
+                response["headers"] = json!({
+                    "Retry-After": header("Seconds to wait", "integer"),
+                    "X-Request-Id": header("The id in the log", "string"),
+                });
+            }
+            _ => {}
+        }
+        responses[format!("E{status}")] = response;
+    }
+    responses
+}
+
+/// A random id that connects an error response with its log line.
+pub(crate) fn draw_request_id() -> String {
+    clock::random::<8>()
+        .map(|bytes| format!("{:016x}", u64::from_be_bytes(bytes)))
+        .unwrap_or_default()
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, mut headers) = (self.status(), self.headers());
+        if let Self::BadCredentials(challenge) = &self {
+            tracing::info!(
+                error = challenge.error(),
+                cause = challenge.description(),
+                "credentials were refused"
+            );
+        }
+        let request_id = self.cause().map(|cause| {
+            let request_id = draw_request_id();
+            tracing::error!(request_id, status = status.as_u16(), cause, "a request failed");
+            request_id
+        });
+        if let Some(value) = request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(REQUEST_ID.clone(), value);
+        }
+        (
+            status,
+            headers,
+            Json(ErrorBody { detail: self.detail(), request_id: request_id.as_deref() }),
+        )
+            .into_response()
+    }
+}
+
+impl From<Vec<Fault>> for ApiError {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        Self::on_path_parameter(ID)(failure)
+    }
+}
+
+impl From<SigningError> for ApiError {
+    fn from(error: SigningError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UnknownCursor => Self::unknown_cursor(),
+            StoreError::Sqlite(_)
+            | StoreError::Postgres { .. }
+            | StoreError::NoAnswer
+            | StoreError::Pool(_)
+            | StoreError::CommitUnknown(_)
+            | StoreError::FileMoved { .. }
+            | StoreError::Open { .. } => Self::Unavailable(error.to_string()),
+            StoreError::Inconsistent { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Market(_)
+            | StoreError::Refused(_)
+            | StoreError::RowsAffected { .. }
+            | StoreError::Unexpected(_)
+            | StoreError::Runtime(_)
+            | StoreError::Panicked
+            | StoreError::Random(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::kernel::time::Timestamp;
+    use serde_json::{Value, json};
+
+    async fn answer(error: ApiError) -> (u16, HeaderMap, Value) {
+        let response = error.into_response();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_error_is_json_with_a_detail() {
+        let text = |text: &str| json!({ "detail": text });
+        for (error, status, body) in [
+            (
+                ApiError::BrokenBody,
+                400,
+                text(
+                    "The request body is broken: it ended early, or its chunks are not in their format",
+                ),
+            ),
+            (ApiError::NotAuthenticated, 401, text("Not authenticated")),
+            (
+                ApiError::BadCredentials(Challenge::Expired),
+                401,
+                text("Could not validate credentials"),
+            ),
+            (
+                ApiError::Forbidden("merchant not verified".to_owned()),
+                403,
+                text("merchant not verified"),
+            ),
+            (ApiError::NotFound, 404, text("Not found")),
+            (ApiError::MethodNotAllowed, 405, text("Method not allowed")),
+            (ApiError::TooSlow, 408, text("The request body did not arrive in time")),
+            (ApiError::TooLarge, 413, text("The request body is larger than 64 KiB")),
+            (ApiError::NotJson, 415, text("The request body must be application/json")),
+            (ApiError::Locked("passcode locked".to_owned(), 7), 403, text("passcode locked")),
+            (ApiError::TooMany(7), 429, text("Too many requests")),
+            (
+                ApiError::TooManyLists,
+                429,
+                text("Too many lists of this merchant are being answered"),
+            ),
+        ] {
+            let (got, headers, value) = answer(error).await;
+            let waits = status == 429 || value["detail"] == "passcode locked";
+            assert_eq!((got, value), (status, body));
+            assert_eq!(headers["content-type"], "application/json");
+            assert_eq!(headers.contains_key("www-authenticate"), status == 401);
+            assert_eq!(headers.contains_key("retry-after"), waits);
+        }
+    }
+
+    #[tokio::test]
+    async fn our_own_faults_have_an_id_and_no_cause() {
+        for (error, status) in [
+            (ApiError::internal("a secret"), 500),
+            (ApiError::Overloaded, 503),
+            (ApiError::Unavailable("a secret".to_owned()), 503),
+        ] {
+            let (got, headers, value) = answer(error).await;
+            assert_eq!(got, status);
+            assert_eq!(headers.contains_key("retry-after"), status == 503);
+            assert_eq!(
+                headers["x-request-id"].to_str().unwrap(),
+                value["request_id"].as_str().unwrap()
+            );
+            assert!(!value.to_string().contains("secret"));
+        }
+    }
+
+    fn refused(refusals: Vec<Refusal>) -> ApiError {
+        Failure::Refused(refusals).into()
+    }
+
+    #[tokio::test]
+    async fn refusals_stand_on_their_fields_all_at_once() {
+        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let unknown = Refusal::Unknown { field: "wallet_id", what: "a wallet" };
+        let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryPast { now }])).await;
+        assert_eq!(status, 422);
+        assert_eq!(
+            body,
+            json!({"detail": [
+                {"loc": ["body", "wallet_id"], "msg": "not the id of a wallet of this merchant", "type": "value_error.not_found"},
+                {"loc": ["body", "expires_at"], "msg": "expires_at is in the past: it is 2026-11-22T12:00:00Z now",
+                 "type": "value_error.expires_at"},
+            ]})
+        );
+    }
+
+    #[tokio::test]
+    async fn what_the_path_names_is_a_fault_of_the_path() {
+        let paid = |field| Refusal::State { field, what: "invoice", state: "PAID", needs: "IDLE" };
+        let fault = |loc: &[&str]| json!({"loc": loc, "msg": "the invoice is PAID and must be IDLE", "type": "value_error.state"});
+        let large = Refusal::AmountTooLarge { field: "amount" };
+        let (status, _, body) = answer(refused(vec![paid("")])).await;
+        assert_eq!((status, body), (422, json!({"detail": [fault(&["path", "id"])]})));
+        let (_, _, body) =
+            answer(ApiError::on_path(Failure::Refused(vec![paid("session_id")]))).await;
+        assert_eq!(body, json!({"detail": [fault(&["path", "id"])]}));
+        let both = Failure::Refused(vec![paid(""), large]);
+        let (_, _, body) = answer(ApiError::on_path_parameter("invoice_id")(both)).await;
+        assert_eq!(body["detail"][0], fault(&["path", "invoice_id"]));
+        assert_eq!(body["detail"][1]["loc"], json!(["body", "amount"]));
+        assert_eq!(ApiError::on_path(Failure::Overloaded), ApiError::Overloaded);
+    }
+
+    #[test]
+    fn who_may_not_know_learns_nothing_more() {
+        let unknown = Refusal::Unknown { field: "party_id", what: "a party" };
+        assert_eq!(refused(vec![unknown.clone(), Refusal::NotFound]), ApiError::NotFound);
+        assert_eq!(
+            refused(vec![unknown, Refusal::NotVerified]),
+            ApiError::Forbidden(Refusal::NotVerified.to_string())
+        );
+    }
+}

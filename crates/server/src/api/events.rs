@@ -1,0 +1,70 @@
+//! Events: what happened to a merchant's objects, with the ledger transaction that each caused.
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::event::{EventEntity, EventType};
+use domain::kernel::ids::EventId;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::{Ids, Query};
+use crate::api::fields::Id;
+use crate::api::listing::Listing;
+use crate::api::payment_intents::{EventResponse, Transactions};
+use crate::api::response::{JsonResult, Limit, ListResult, page};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+use store::reads::events::EventFilter;
+
+payload! {
+    /// Which events.
+    pub struct ListEvents {
+        /// Those of one type.
+        r#type: Option<EventType>,
+        /// Those about one kind of thing.
+        subject_type: Option<EventEntity>,
+        /// Those about the thing of this id.
+        subject_id: Option<Id>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListEvents>,
+) -> ListResult<EventResponse> {
+    let page = page(query.limit, query.after_id);
+    let filter = EventFilter {
+        kind: query.r#type,
+        entity: query.subject_type,
+        entity_id: query.subject_id.map(|id| id.0),
+    };
+    let found = app.queries.events(listing.tenant.id(), filter, page).await?;
+    let transactions = Transactions::read(&app, &listing.tenant, &found.rows).await?;
+    listing.respond(page, found, |event| transactions.answer(event), EventResponse::id)
+}
+
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<EventResponse> {
+    let found = app.queries.event(tenant.id(), EventId(id)).await?.ok_or(ApiError::NotFound)?;
+    let transactions = Transactions::read(&app, &tenant, std::slice::from_ref(&found)).await?;
+    Ok(Json(transactions.answer(found)))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new().get("/v1/events/list", list_all, op("list_events", "List events")).get(
+        "/v1/events/retrieve/{id}",
+        retrieve,
+        op("retrieve_event", "Read an event"),
+    )
+}

@@ -1,0 +1,305 @@
+//! Executions: sessions carried out.
+
+pub(crate) mod passcode;
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::command::{Command, Output};
+use domain::directory::caller::Caller;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{PaymentAccountId, SessionId};
+use domain::kernel::names::Operation;
+use domain::kernel::refusal::Refusal;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::{Execution, ExecutionStatus};
+use domain::payments::provider_call::ProviderCall;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::Body;
+use crate::api::fields::{Code, Deferred, Fault, Id, Name, Part, Reference};
+use crate::api::passcode::{PasscodeCheck, check_code};
+use crate::api::response::{Amount, JsonResult, Time, submit};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+pub use passcode::{PasscodeDevice, PasscodeToken, VerifyPasscode};
+
+payload! {
+    /// To collect for a checkout session.
+    pub struct ExecuteCollection {
+        /// The session.
+        session_id: Id,
+        /// From where.
+        payment_account_id: Id,
+        /// The payer's currency.
+        currency: Currency,
+        /// The caller's key: a UUID of version 4.
+        reference_id: Reference,
+    }
+
+    /// To carry out a payout session.
+    pub struct ExecutePayout {
+        /// The session.
+        session_id: Id,
+        /// Must be the session's, where it is given.
+        payout_account_id: Option<Id>,
+        /// The caller's key: a UUID of version 4.
+        reference_id: Reference,
+        /// Needed where the merchant has set one.
+        passcode: Deferred<VerifyPasscode>,
+    }
+
+    /// To carry out a transfer or refund session.
+    pub struct ExecuteSession {
+        /// The session.
+        session_id: Id,
+        /// The caller's key: a UUID of version 4.
+        reference_id: Reference,
+    }
+}
+
+/// An execution.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExecutionAnswer")]
+pub struct ExecutionResponse {
+    reference_id: String,
+    status: Name<ExecutionStatus>,
+    // For a refund: what it holds of the wallet while in progress, and what it took once completed.
+    payer_amount: Amount,
+    payer_currency: Code,
+    payee_currency: Code,
+    payee_amount: Amount,
+    operation_type: Name<Operation>,
+    provider_transaction_id: Option<String>,
+    gateway_message: Option<String>,
+    wallet_message: Option<String>,
+    client_secret: Option<String>,
+    requires_action: bool,
+    payment_intent_id: i64,
+    #[schemars(
+        description = "Only where it is so: a collection that failed, of which a review found that it was paid all \
+                       the same. It counts as\ncompleted: its invoice or order is paid, and it can be refunded."
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_by_review: Option<bool>,
+    /// Why it is not final, when it is looked at again, and when a person looks at it.
+    #[serde(flatten)]
+    waiting: Option<PendingDetails>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct PendingDetails {
+    waiting_for: Option<String>,
+    next_check_at: Option<Time>,
+    deadline_at: Time,
+}
+
+impl From<Execution> for ExecutionResponse {
+    fn from(execution: Execution) -> Self {
+        let paid = execution.paid();
+        let waiting = PendingDetails {
+            waiting_for: execution.waiting_for,
+            next_check_at: execution.next_check_at.map(Time),
+            deadline_at: Time(execution.deadline_at),
+        };
+        Self {
+            reference_id: execution.reference_id,
+            status: Name(execution.status),
+            payer_amount: Amount(paid),
+            payer_currency: Code(paid.currency),
+            payee_currency: Code(execution.payee.currency),
+            payee_amount: Amount(execution.payee),
+            operation_type: Name(execution.operation),
+            provider_transaction_id: execution.provider_transaction_id,
+            gateway_message: execution.gateway_message,
+            wallet_message: execution.wallet_message,
+            client_secret: execution.client_secret,
+            requires_action: execution.requires_action,
+            payment_intent_id: execution.id.0,
+            settled_by_review: execution.settled_by_review_at.map(|_| true),
+            waiting: Some(waiting).filter(|_| !execution.status.is_final()),
+        }
+    }
+}
+
+/// The execution after the provider's first outcome, if it arrives within `answer_within`;
+/// otherwise the execution as committed. The provider call continues in either case.
+pub async fn first_outcome(
+    app: &App,
+    committed: Execution,
+    job: Option<ProviderCall>,
+) -> Execution {
+    let Some(job) = job else { return committed };
+    let dispatcher = app.dispatcher.clone();
+    let call = tokio::spawn(async move { dispatcher.run(job).await });
+    match tokio::time::timeout(app.config.answer_within, call).await {
+        Ok(Ok(Some(execution))) => execution,
+        _ => committed,
+    }
+}
+
+async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Execution, ApiError> {
+    let executed = submit!(app, caller, Command::Execute(request), Output::Executed);
+    Ok(first_outcome(app, executed.execution, executed.call).await)
+}
+
+async fn execute_payout(
+    app: &App,
+    caller: Caller,
+    request: Execute,
+    code: Option<String>,
+) -> Result<Execution, ApiError> {
+    let Some(code) = code else { return execute(app, caller, request).await };
+    let reserve = Command::ReservePasscodeAttempt(request.clone(), caller.api_key_id);
+    match check_code(app, caller, &reserve, &code).await? {
+        PasscodeCheck::Replayed(execution) => Ok(*execution),
+        PasscodeCheck::NotSet => execute(app, caller, request).await,
+        PasscodeCheck::Correct(_) => {
+            let details = match request.details {
+                OperationDetails::Payout { account_id, .. } => {
+                    OperationDetails::Payout { account_id, passcode_verified: true }
+                }
+                other => other,
+            };
+            execute(app, caller, Execute { details, ..request }).await
+        }
+    }
+}
+
+/// Runs the execution in its own task: a client that disconnects must not cancel a payment that
+/// has begun.
+async fn run_to_completion(
+    work: impl Future<Output = Result<Execution, ApiError>> + Send + 'static,
+) -> JsonResult<ExecutionResponse> {
+    let done = tokio::spawn(work).await;
+    let execution = done.map_err(|_| ApiError::internal("an execution's task panicked"))??;
+    Ok(Json(execution.into()))
+}
+
+fn request(
+    tenant: &Tenant,
+    session_id: Id,
+    reference: Reference,
+    details: OperationDetails,
+) -> Execute {
+    Execute {
+        merchant_id: tenant.id(),
+        reference_id: reference.0,
+        session_id: SessionId(session_id.0),
+        details,
+    }
+}
+
+async fn collection(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecuteCollection>,
+) -> JsonResult<ExecutionResponse> {
+    let account_id = PaymentAccountId(payload.payment_account_id.0);
+    let details = OperationDetails::Collection { account_id, currency: payload.currency };
+    let request = request(&tenant, payload.session_id, payload.reference_id, details);
+    run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
+}
+
+async fn payout(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecutePayout>,
+) -> JsonResult<ExecutionResponse> {
+    let account_id = payload.payout_account_id.map(|id| PaymentAccountId(id.0));
+    let details = OperationDetails::Payout { account_id, passcode_verified: false };
+    let request = request(&tenant, payload.session_id, payload.reference_id, details);
+    let (code, malformed) = match payload.passcode.0 {
+        Ok(passcode) => (passcode.map(|passcode| passcode.token.code.0), None),
+        Err(kind) => (None, Some(kind)),
+    };
+    run_to_completion(async move {
+        let done = execute_payout(&app, tenant.caller, request, code).await;
+        match (done, malformed) {
+            // A passcode was given, but it is malformed. This is only an error where the merchant
+            // has set a passcode.
+            (Err(ApiError::Forbidden(message)), Some(kind))
+                if message == Refusal::PasscodeRequired.to_string() =>
+            {
+                let faults = Fault::spread(Part::Name("passcode"), kind);
+                Err(ApiError::Invalid(
+                    faults.into_iter().map(|fault| fault.under(Part::Name("body"))).collect(),
+                ))
+            }
+            (done, _) => done,
+        }
+    })
+    .await
+}
+
+async fn transfer(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecuteSession>,
+) -> JsonResult<ExecutionResponse> {
+    let request =
+        request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Transfer);
+    // Final in its commit: nothing follows that a client who goes away could stop.
+    Ok(Json(execute(&app, tenant.caller, request).await?.into()))
+}
+
+async fn refund(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<ExecuteSession>,
+) -> JsonResult<ExecutionResponse> {
+    let request =
+        request(&tenant, payload.session_id, payload.reference_id, OperationDetails::Refund);
+    run_to_completion(async move { execute(&app, tenant.caller, request).await }).await
+}
+
+const ONCE: &str = "The same call with the same `reference_id` answers the same execution and does nothing twice. An execution is \
+    `PENDING` (on disk), `PROCESSING` (the provider has it, or may have it), `COMPLETED` or `FAILED`; the last two never change. \
+    Too little money is a recorded `FAILED`; every other refusal leaves session and key as they were.";
+
+/// An idempotency key for the examples.
+const KEY: &str = "3f2a9c1e-5b7d-4e8a-9f60-1c2d3e4f5a6b";
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post(
+            "/v1/executions/collection",
+            collection,
+            op("execute_collection", "Collect for a checkout session").details(ONCE).example(json!({
+                "session_id": 1, "payment_account_id": 1, "currency": "USD", "reference_id": KEY,
+            })),
+        )
+        .post(
+            "/v1/executions/payout",
+            payout,
+            op("execute_payout", "Carry out a payout session")
+                .details(ONCE)
+                .example(json!({ "session_id": 1, "reference_id": KEY }))
+                .or(403),
+        )
+        .post(
+            "/v1/executions/transfer",
+            transfer,
+            op("execute_transfer", "Carry out a transfer session")
+                .details(ONCE)
+                .example(json!({ "session_id": 1, "reference_id": KEY }))
+                .or(403),
+        )
+        .post(
+            "/v1/executions/refund",
+            refund,
+            op("execute_refund", "Carry out a refund session")
+                .details(ONCE)
+                .example(json!({ "session_id": 1, "reference_id": KEY }))
+                .or(403),
+        )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Links to the pages of an invoice or order: payment page and receipt.
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::command::{Command, Output};
+use domain::kernel::refusal::Refusal;
+use domain::sales::checkout::CheckoutConfig;
+use domain::sales::find_source::SourceRef;
+use domain::sales::source::Source;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::Query;
+use crate::api::fields::{PaymentSource, Text};
+use crate::api::response::{JsonResult, submit};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+use store::hex::hex;
+use store::{StoreError, clock};
+
+payload! {
+    /// Which invoice or order.
+    pub struct LinkQuery {
+        /// Which of the two; a subscription is never found.
+        source_type: PaymentSource,
+        /// Its number.
+        source_number: Text<255>,
+    }
+}
+
+/// A link.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LinkAnswer")]
+pub struct LinkResponse {
+    url: String,
+}
+
+#[must_use]
+pub fn pay_path(token: &str) -> String {
+    format!("/pay/{token}")
+}
+
+#[must_use]
+pub fn receipt_path(token: &str) -> String {
+    format!("/receipt/{token}")
+}
+
+/// An unguessable token of 128 random bits, as 32 hexadecimal digits.
+///
+/// # Errors
+/// When the operating system has no random numbers.
+pub fn draw_token() -> Result<String, StoreError> {
+    Ok(hex(&clock::random::<16>()?))
+}
+
+/// The page of a source. The first request for its link creates it; after a checkout has expired the
+/// first request creates a page that does not expire.
+async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<CheckoutConfig, ApiError> {
+    let found = app.queries.checkout_of(source.id).await?;
+    if let Some(page) =
+        found.filter(|page| source.status.is_final() || !page.is_expired(tenant.time()))
+    {
+        return Ok(page);
+    }
+    let which = SourceRef { merchant_id: source.merchant_id, kind: source.kind, id: source.id };
+    Ok(submit!(app, tenant.caller, Command::OpenCheckoutPage(which, draw_token()?), Output::Page))
+}
+
+async fn link(
+    app: &App,
+    tenant: &Tenant,
+    query: LinkQuery,
+    path: fn(&str) -> String,
+) -> JsonResult<LinkResponse> {
+    if !tenant.merchant.verified {
+        return Err(ApiError::Forbidden(Refusal::NotVerified.to_string()));
+    }
+    let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
+    let source = app.queries.source_by_number(tenant.id(), kind, &query.source_number.0).await?;
+    let page = page_of(app, tenant, &source.ok_or(ApiError::NotFound)?).await?;
+    Ok(Json(LinkResponse {
+        url: format!("{}{}", app.config.public_url, path(page.current_token())),
+    }))
+}
+
+async fn pay(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<LinkQuery>,
+) -> JsonResult<LinkResponse> {
+    link(&app, &tenant, query, pay_path).await
+}
+
+async fn receipt(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<LinkQuery>,
+) -> JsonResult<LinkResponse> {
+    link(&app, &tenant, query, receipt_path).await
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/links/pay",
+            pay,
+            op("get_payment_link", "Get the link to pay an invoice or order").or(403).or(404),
+        )
+        .get(
+            "/v1/links/receipt",
+            receipt,
+            op("get_receipt_link", "Get the link to a receipt").or(403).or(404),
+        )
+}

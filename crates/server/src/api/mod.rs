@@ -1,0 +1,162 @@
+//! The HTTP API: the only place that knows JSON and status codes.
+//!
+//! One file a resource: payloads, responses, handlers, routes, in this order. The types of request
+//! fields are in [`fields`]. The caller is a [`Tenant`](crate::net::principal::Tenant); every read
+//! and every command of a handler is limited to it.
+
+pub mod api_keys;
+pub mod auth;
+pub mod checkouts;
+pub mod counterparties;
+pub mod describe;
+pub mod docs;
+pub mod error;
+pub mod events;
+pub mod executions;
+pub mod extract;
+pub mod fees;
+pub mod fields;
+pub mod health;
+pub mod links;
+pub mod listing;
+pub mod merchants;
+pub mod names;
+pub mod openapi;
+pub mod parties;
+pub mod passcode;
+pub mod payment_accounts;
+pub mod payment_intents;
+pub mod predictions;
+pub mod realtime_keys;
+pub mod response;
+pub mod routes;
+pub mod sandbox;
+pub mod sessions;
+pub mod sources;
+pub mod status;
+pub mod wallets;
+
+use std::sync::LazyLock;
+
+use axum::middleware::{from_fn, from_fn_with_state};
+
+use crate::app::App;
+use crate::net::{cors, limits, unread};
+use crate::web;
+use routes::Routes;
+
+/// The operations of the API.
+fn api() -> Routes {
+    auth::routes()
+        .and(parties::routes())
+        .and(counterparties::routes())
+        .and(sources::routes())
+        .and(checkouts::routes())
+        .and(links::routes())
+        .and(web::routes())
+        .and(sessions::routes())
+        .and(executions::routes())
+        .and(status::routes())
+        .and(payment_accounts::routes())
+        .and(payment_intents::routes())
+        .and(wallets::routes())
+        .and(events::routes())
+        .and(api_keys::routes())
+        .and(passcode::routes())
+        .and(predictions::routes())
+        .and(fees::routes())
+        .and(merchants::routes())
+        .and(realtime_keys::routes())
+        .and(sandbox::routes())
+        .and(health::routes())
+}
+
+/// The OpenAPI document of the whole API, as it is checked in and served.
+pub static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| format!("{:#}\n", openapi::document(&api())));
+
+fn all() -> Routes {
+    api().and(openapi::routes(&DOCUMENT)).and(docs::routes())
+}
+
+/// Every route, as method and path.
+#[must_use]
+pub fn route_list() -> Vec<(String, String)> {
+    all().list().iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect()
+}
+
+/// The API of a server.
+pub fn router(app: App) -> axum::Router {
+    let routes = if app.config.bench_routes { all().and(health::bench_routes()) } else { all() };
+    let (limits, origins) = (app.limits.clone(), app.config.cors_origins.clone());
+    let mut router = routes.build(app);
+    if let Some(limits) = limits {
+        router = router.layer(from_fn_with_state(limits, limits::add_headers));
+    }
+    if !origins.is_empty() {
+        router = router.layer(cors::layer(&origins));
+    }
+    router.layer(from_fn(unread::discard_unread))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use super::*;
+
+    fn sources_below(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources_below(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                text.push_str(source.split("#[cfg(test)]\nmod tests {").next().unwrap());
+            }
+        }
+    }
+
+    /// A search of the sources for a path finds its handler.
+    #[test]
+    fn every_path_stands_literally_in_the_sources() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut sources = String::new();
+        for part in ["api", "web"] {
+            sources_below(&folder.join(part), &mut sources);
+        }
+        for (method, path) in route_list() {
+            assert!(sources.contains(&format!("\"{path}\"")), "{method} {path} is composed");
+        }
+    }
+
+    #[test]
+    fn no_route_is_there_twice() {
+        let list = route_list();
+        let distinct: HashSet<_> = list.iter().collect();
+        assert_eq!(distinct.len(), list.len());
+        assert!(
+            list.contains(&(
+                "PUT".to_owned(),
+                "/v1/orders/{order_id}/items/{id}/update".to_owned()
+            ))
+        );
+        assert!(list.iter().all(|(_, path)| {
+            path.starts_with("/v1/")
+                || [
+                    "/",
+                    "/healthz",
+                    "/readyz",
+                    "/openapi.json",
+                    "/docs",
+                    "/pay/{token}",
+                    "/receipt/{token}",
+                ]
+                .contains(&path.as_str())
+        }));
+    }
+}
+
+#[cfg(test)]
+mod statement_counts;

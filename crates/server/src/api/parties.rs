@@ -1,0 +1,121 @@
+//! Parties: the persons and firms that a merchant deals with.
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::command::{Command, Output};
+use domain::directory::create_party::NewParty;
+use domain::directory::party::Party;
+use domain::kernel::ids::PartyId;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::{Body, Ids, Query};
+use crate::api::fields::{Email, Id, OptionalCountry, Phone, Text};
+use crate::api::listing::Listing;
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+payload! {
+    /// A party to make.
+    pub struct CreateParty {
+        /// Its name.
+        fullname: Text<255>,
+        /// Its phone: digits with the country code, no plus sign.
+        phone: Phone,
+        /// Its email.
+        email: Option<Email>,
+        /// ISO 3166, two letters or three, in any case; answered as two.
+        country_code: OptionalCountry,
+    }
+
+    /// Which parties.
+    pub struct ListParties {
+        /// Part of the name, whatever the case of the letters A to Z.
+        fullname: Option<Text<255>>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A party.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PartyAnswer")]
+pub struct PartyResponse {
+    id: i64,
+    fullname: String,
+    email: Option<String>,
+    phone: String,
+    country_code: Option<String>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Party> for PartyResponse {
+    fn from(party: Party) -> Self {
+        Self {
+            id: party.id.0,
+            fullname: party.fullname,
+            email: party.email,
+            phone: party.phone,
+            country_code: party.country_code,
+            created_at: Time(party.created_at),
+            updated_at: Time(party.updated_at),
+        }
+    }
+}
+
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<CreateParty>,
+) -> JsonResult<PartyResponse> {
+    let new = NewParty {
+        fullname: payload.fullname.0,
+        phone: payload.phone.0,
+        email: payload.email.map(|email| email.0),
+        country_code: payload.country_code.0.map(|country| country.0),
+    };
+    let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Output::Party);
+    Ok(Json(party.into()))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListParties>,
+) -> ListResult<PartyResponse> {
+    let page = page(query.limit, query.after_id);
+    let fullname = query.fullname.as_ref().map(|text| text.0.as_str());
+    let found = app.queries.parties(listing.tenant.id(), fullname, page).await?;
+    listing.respond(page, found, PartyResponse::from, |row| row.id)
+}
+
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<PartyResponse> {
+    let party = app.queries.party(tenant.id(), PartyId(id)).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(party.into()))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .post(
+            "/v1/parties/create",
+            create,
+            op("create_party", "Make a party")
+                .example(json!({ "fullname": "Ama Kollie", "phone": "231880000001" })),
+        )
+        .get("/v1/parties/list", list_all, op("list_parties", "List parties"))
+        .get("/v1/parties/retrieve/{id}", retrieve, op("retrieve_party", "Read a party"))
+}

@@ -1,0 +1,231 @@
+//! Payment accounts: where money is taken from or sent to.
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::command::{Command, Output};
+use domain::directory::create_payment_account::NewAccount;
+use domain::directory::payment_account::PaymentAccount;
+use domain::kernel::ids::{PartyId, PaymentAccountId};
+use domain::kernel::names::{Method, Mode, Operation, Provider};
+use domain::kernel::phone::is_phone;
+use domain::kernel::refusal::Refusal;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::{Ids, Query, QueryAndBody};
+use crate::api::fields::{AccountNetwork, Fault, FaultKind, Id, Name, OptionalCountry, Part, Text};
+use crate::api::listing::Listing;
+use crate::api::predictions::test_card;
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+use store::reads::payment_accounts::PaymentAccountFilter;
+
+payload! {
+    /// A payment account to make.
+    pub struct CreatePaymentAccount {
+        /// The holder's name on it.
+        account_name: Text<255>,
+        /// The network, or for mobile money the method's own name.
+        provider: AccountNetwork,
+        /// The method.
+        method: Method,
+        /// The party that holds it.
+        party_id: Id,
+        /// ISO 3166, two letters or three, in any case; answered as two.
+        country_code: OptionalCountry,
+        /// The number of the phone, without a plus sign; for a card the provider's name for it, in
+        /// the sandbox that of a test card.
+        insensitive_account_number: Option<Text<255>>,
+    }
+
+    /// What the account is for.
+    pub struct AccountPurpose {
+        /// The operation.
+        operation_type: Operation,
+    }
+
+    /// Which payment accounts.
+    pub struct ListPaymentAccounts {
+        /// Those of one party.
+        party_id: Option<Id>,
+        /// Those of one method.
+        method: Option<Method>,
+        /// Those made for one operation.
+        operation_type: Option<Operation>,
+        /// Those in use, or those that are not.
+        is_active: Option<bool>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A payment account. Its number is never written whole.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PaymentAccountAnswer")]
+pub struct PaymentAccountResponse {
+    id: i64,
+    account_name: String,
+    provider: Name<Provider>,
+    method: Name<Method>,
+    operation_type: Name<Operation>,
+    party_id: i64,
+    is_active: bool,
+    country_code: Option<String>,
+    masked_account_number: Option<String>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// Replaces all but the last four characters with stars.
+fn mask(number: &str) -> String {
+    let hidden = number.chars().count().saturating_sub(4);
+    // A number of four characters or fewer is hidden completely.
+    let hidden = if hidden == 0 { number.chars().count() } else { hidden };
+    number.chars().enumerate().map(|(at, c)| if at < hidden { '*' } else { c }).collect()
+}
+
+impl From<PaymentAccount> for PaymentAccountResponse {
+    fn from(account: PaymentAccount) -> Self {
+        Self {
+            id: account.id.0,
+            masked_account_number: account.account_number.as_deref().map(mask),
+            account_name: account.account_name,
+            provider: Name(account.provider),
+            method: Name(account.method),
+            operation_type: Name(account.operation),
+            party_id: account.party_id.0,
+            is_active: account.is_active,
+            country_code: account.country_code,
+            created_at: Time(account.created_at),
+            updated_at: Time(account.updated_at),
+        }
+    }
+}
+
+/// The fault of an account number that is not a phone number or, in the sandbox, not a test card.
+fn wrong_number(payload: &CreatePaymentAccount, mode: Mode) -> Option<FaultKind> {
+    let number = &payload.insensitive_account_number.as_ref()?.0;
+    match payload.method {
+        Method::CreditCard
+            if mode == Mode::Sandbox
+                && payload.provider.0 == Provider::Stripe
+                && test_card(number).is_none() =>
+        {
+            Some(FaultKind::Refused(Refusal::NoCard))
+        }
+        // Checked here and not by the field's type, because the rule depends on the method.
+        method if method.is_mobile_money() => {
+            (!is_phone(number)).then_some(FaultKind::Refused(Refusal::NoPhone))
+        }
+        _ => None,
+    }
+}
+
+async fn create(
+    State(app): State<App>,
+    tenant: Tenant,
+    QueryAndBody(purpose, payload): QueryAndBody<AccountPurpose, CreatePaymentAccount>,
+) -> JsonResult<PaymentAccountResponse> {
+    if let Some(kind) = wrong_number(&payload, tenant.merchant.mode) {
+        return Err(vec![Fault::at(
+            &[Part::Name("body"), Part::Name("insensitive_account_number")],
+            kind,
+        )]
+        .into());
+    }
+    let new = NewAccount {
+        party_id: PartyId(payload.party_id.0),
+        account_name: payload.account_name.0,
+        provider: payload.provider.0,
+        method: payload.method,
+        operation: purpose.operation_type,
+        country_code: payload.country_code.0.map(|country| country.0),
+        account_number: payload.insensitive_account_number.map(|number| number.0),
+    };
+    let account =
+        submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Output::Account);
+    Ok(Json(account.into()))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListPaymentAccounts>,
+) -> ListResult<PaymentAccountResponse> {
+    let page = page(query.limit, query.after_id);
+    let filter = PaymentAccountFilter {
+        party: query.party_id.map(|id| PartyId(id.0)),
+        method: query.method,
+        operation: query.operation_type,
+        is_active: query.is_active,
+    };
+    let found = app.queries.payment_accounts(listing.tenant.id(), filter, page).await?;
+    listing.respond(page, found, PaymentAccountResponse::from, |row| row.id)
+}
+
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<PaymentAccountResponse> {
+    let account = app.queries.payment_account(tenant.id(), id).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(account.into()))
+}
+
+async fn deactivate(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<PaymentAccountResponse> {
+    let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
+    Ok(Json(submit!(app, tenant.caller, command, Output::Account).into()))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    let example = json!({
+        "account_name": "Ama Kollie", "provider": "PAWAPAY", "method": "MTN_MOMO_LBR", "party_id": 1,
+        "insensitive_account_number": "231880000001",
+    });
+    let operation = op("create_payment_account", "Make a payment account").example(example);
+    Routes::new()
+        .post("/v1/payment-accounts/create", create, operation)
+        .get(
+            "/v1/payment-accounts/list",
+            list_all,
+            op("list_payment_accounts", "List payment accounts"),
+        )
+        .get(
+            "/v1/payment-accounts/retrieve/{id}",
+            retrieve,
+            op("retrieve_payment_account", "Read a payment account"),
+        )
+        .post(
+            "/v1/payment-accounts/deactivate/{id}",
+            deactivate,
+            op("deactivate_payment_account", "Deactivate a payment account")
+                .details("Sessions and executions refuse it from then on."),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_never_shown_whole() {
+        for (number, shown) in
+            [("231770000001", "********0001"), ("12345", "*2345"), ("1234", "****"), ("", "")]
+        {
+            assert_eq!(mask(number), shown);
+        }
+    }
+}

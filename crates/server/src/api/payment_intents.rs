@@ -1,0 +1,227 @@
+//! Payment intents: executions with their events and ledger entries.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::event::{Event, EventEntity, EventType};
+use domain::kernel::ids::{EventId, ExecutionId};
+use domain::kernel::money::Money;
+use domain::kernel::names::{Method, Provider};
+use domain::ledger::account::{AccountKind, Entry};
+use domain::payments::execution::Execution;
+use domain::payments::session::SessionKind;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::executions::ExecutionResponse;
+use crate::api::extract::{Ids, Query};
+use crate::api::fields::{Code, Id, Name};
+use crate::api::listing::Listing;
+use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
+use crate::api::routes::Routes;
+use crate::api::sessions::{self, SessionResponse};
+use crate::api::wallets::EntryResponse;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+payload! {
+    /// Which payment intents.
+    pub struct ListPaymentIntents {
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A payment intent.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PaymentIntentAnswer")]
+pub struct PaymentIntentResponse {
+    id: i64,
+    session_id: i64,
+    source_id: Option<i64>,
+    payment_account_id: Option<i64>,
+    original_payment_intent_id: Option<i64>,
+    wallet_id: Option<i64>,
+    provider: Name<Provider>,
+    method: Name<Method>,
+    platform_fee: Amount,
+    gateway_fee: Amount,
+    fx_fee: Amount,
+    fee_currency: Code,
+    #[schemars(
+        description = "Collections: what of it is refunded or under way to be, in the payer's currency; the rest can \
+                       be refunded."
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refunded_amount: Option<Amount>,
+    completed_at: Option<Time>,
+    /// When a review settled it, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_by_review_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+    #[serde(flatten)]
+    execution: ExecutionResponse,
+}
+
+impl From<Execution> for PaymentIntentResponse {
+    fn from(execution: Execution) -> Self {
+        let currency = execution.wallet_currency();
+        let fee = |minor| Amount(Money::new(minor, currency));
+        let refunded = Amount(Money::new(execution.refunded_minor, execution.payer.currency));
+        Self {
+            id: execution.id.0,
+            session_id: execution.session_id.0,
+            source_id: execution.source_id.map(|id| id.0),
+            payment_account_id: execution.payment_account_id.map(|id| id.0),
+            original_payment_intent_id: execution.original_execution_id.map(|id| id.0),
+            wallet_id: execution.wallet_id.map(|id| id.0),
+            provider: Name(execution.provider),
+            method: Name(execution.method),
+            platform_fee: fee(execution.platform_fee_minor),
+            gateway_fee: fee(execution.gateway_fee_minor),
+            fx_fee: fee(execution.fx_fee_minor),
+            fee_currency: Code(currency),
+            refunded_amount: Some(refunded)
+                .filter(|_| kind_of(&execution) == SessionKind::Checkout),
+            completed_at: execution.completed_at.map(Time),
+            settled_by_review_at: execution.settled_by_review_at.map(Time),
+            created_at: Time(execution.created_at),
+            updated_at: Time(execution.updated_at),
+            execution: execution.into(),
+        }
+    }
+}
+
+/// Something that happened, with the ledger transaction that it caused.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventAnswer")]
+pub struct EventResponse {
+    id: i64,
+    r#type: Name<EventType>,
+    subject_type: Name<EventEntity>,
+    subject_id: i64,
+    note: Option<String>,
+    created_at: Time,
+    entries: Vec<EntryResponse>,
+}
+
+impl EventResponse {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+/// A payment intent, its session, and all that happened, oldest first.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PaymentIntentDetailAnswer")]
+pub struct PaymentIntentDetailResponse {
+    #[serde(flatten)]
+    intent: PaymentIntentResponse,
+    session: Option<SessionResponse>,
+    timeline: Vec<EventResponse>,
+}
+
+/// The kind of the session that was executed.
+fn kind_of(execution: &Execution) -> SessionKind {
+    let kind = SessionKind::ALL.iter().find(|kind| kind.operation() == execution.operation);
+    kind.copied().unwrap_or(SessionKind::Checkout)
+}
+
+/// The ledger entries of some events, by the event that caused them.
+pub(crate) struct Transactions(HashMap<EventId, Vec<(Entry, Option<AccountKind>)>>);
+
+impl Transactions {
+    /// Reads the entries of all events with one statement.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub(crate) async fn read(
+        app: &App,
+        tenant: &Tenant,
+        events: &[Event],
+    ) -> Result<Self, ApiError> {
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let mut transactions: HashMap<EventId, Vec<_>> = HashMap::new();
+        for (entry, kind) in app.queries.entries_of(tenant.id(), &ids).await? {
+            transactions.entry(entry.transaction_id).or_default().push((entry, kind));
+        }
+        Ok(Self(transactions))
+    }
+
+    /// An event with its entries.
+    pub(crate) fn answer(&self, event: Event) -> EventResponse {
+        let entries = self.0.get(&event.id).into_iter().flatten();
+        let note = event.public_note().map(str::to_owned);
+        EventResponse {
+            id: event.id.0,
+            r#type: Name(event.kind),
+            subject_type: Name(event.entity),
+            subject_id: event.entity_id,
+            note,
+            created_at: Time(event.created_at),
+            entries: entries.cloned().map(Into::into).collect(),
+        }
+    }
+}
+
+async fn timeline(
+    app: &App,
+    tenant: &Tenant,
+    execution: &Execution,
+) -> Result<Vec<EventResponse>, ApiError> {
+    let mut events = app.queries.events_of(tenant.id(), execution.session_id.0).await?;
+    events.extend(app.queries.events_of(tenant.id(), execution.id.0).await?);
+    events.sort_by_key(|event| (event.created_at, event.id));
+    let transactions = Transactions::read(app, tenant, &events).await?;
+    Ok(events.into_iter().map(|event| transactions.answer(event)).collect())
+}
+
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<PaymentIntentDetailResponse> {
+    let execution =
+        app.queries.execution(tenant.id(), ExecutionId(id)).await?.ok_or(ApiError::NotFound)?;
+    let timeline = timeline(&app, &tenant, &execution).await?;
+    let session =
+        match app.queries.session(tenant.id(), kind_of(&execution), execution.session_id).await? {
+            Some(session) => Some(sessions::response(&app, &tenant, session).await?),
+            None => None,
+        };
+    Ok(Json(PaymentIntentDetailResponse { intent: execution.into(), session, timeline }))
+}
+
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListPaymentIntents>,
+) -> ListResult<PaymentIntentResponse> {
+    let page = page(query.limit, query.after_id);
+    let found = app.queries.executions(listing.tenant.id(), page).await?;
+    listing.respond(page, found, PaymentIntentResponse::from, |row| row.id)
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/payment-intents/retrieve/{id}",
+            retrieve,
+            op("retrieve_payment_intent", "Read a payment intent with its timeline"),
+        )
+        .get(
+            "/v1/payment-intents/list",
+            list_all,
+            op("list_payment_intents", "List payment intents"),
+        )
+}

@@ -1,0 +1,116 @@
+//! Realtime keys: tokens for the event channel of one payment.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
+use domain::kernel::ids::SessionId;
+use domain::kernel::refusal::Refusal;
+use domain::payments::session::SessionKind;
+use domain::sales::source::SourceType;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::Body;
+use crate::api::fields::{Fault, FaultKind, Id, Part, Reference};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+/// The lifetime of a token, in seconds.
+const SECONDS: i64 = 3_600;
+
+payload! {
+    /// Which payment to listen to.
+    pub struct CollectionRealtimeKey {
+        /// The checkout session.
+        session_id: Id,
+        /// What it collects for.
+        source_type: SourceType,
+        /// The key of its execution, which may be still to come.
+        reference_id: Reference,
+    }
+}
+
+/// The claims of the token. Its subject is the channel and not the id of an API key, so that the
+/// token grants access to nothing else.
+#[derive(Serialize)]
+struct Claims {
+    /// The channel: `payment-intent:{session_id}:{reference_id}`.
+    sub: String,
+    /// For whom.
+    aud: &'static str,
+    /// The role under which a realtime client joins.
+    role: &'static str,
+    /// The same as the subject.
+    channel: String,
+    merchant_id: i64,
+    session_id: i64,
+    reference_id: String,
+    /// Seconds since 1970.
+    iat: i64,
+    /// Seconds since 1970.
+    exp: i64,
+}
+
+/// A token.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RealtimeTokenAnswer")]
+pub struct RealtimeTokenResponse {
+    access_token: String,
+    /// Seconds, as the public API has it here.
+    expires_in: i64,
+}
+
+fn unknown(field: &'static str, what: &'static str) -> ApiError {
+    let refused = FaultKind::Refused(Refusal::Unknown { field, what });
+    ApiError::Invalid(vec![Fault::at(&[Part::Name("body"), Part::Name(field)], refused)])
+}
+
+async fn collection(
+    State(app): State<App>,
+    tenant: Tenant,
+    Body(payload): Body<CollectionRealtimeKey>,
+) -> Result<([(HeaderName, &'static str); 1], Json<RealtimeTokenResponse>), ApiError> {
+    tenant.holds(&app).await?;
+    let id = SessionId(payload.session_id.0);
+    let session = app.queries.session(tenant.id(), SessionKind::Checkout, id).await?;
+    let session = session.ok_or_else(|| unknown("session_id", "a checkout session"))?;
+    let source = match session.source_id {
+        Some(id) => app.queries.source(tenant.id(), payload.source_type, id).await?,
+        None => None,
+    };
+    if source.is_none() {
+        return Err(unknown("session_id", "a checkout session for such a source"));
+    }
+    let channel = format!("payment-intent:{}:{}", session.id, payload.reference_id.0);
+    let iat = tenant.now.0.div_euclid(1_000_000);
+    let access_token = app.tokens.sign(&Claims {
+        sub: channel.clone(),
+        aud: "realtime",
+        role: "authenticated",
+        channel,
+        merchant_id: tenant.id().0,
+        session_id: session.id.0,
+        reference_id: payload.reference_id.0,
+        iat,
+        exp: iat.saturating_add(SECONDS),
+    })?;
+    Ok((
+        [(CACHE_CONTROL, "no-store")],
+        Json(RealtimeTokenResponse { access_token, expires_in: SECONDS }),
+    ))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    let example = json!({
+        "session_id": 1, "source_type": "INVOICE", "reference_id": "3f1c2e9a-7b54-4c1d-9e0f-1a2b3c4d5e6f",
+    });
+    let operation =
+        op("get_collection_realtime_key", "Obtain a token to listen to a payment").example(example);
+    Routes::new().post("/v1/realtime-keys/collection", collection, operation)
+}

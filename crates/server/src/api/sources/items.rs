@@ -1,0 +1,113 @@
+//! The items of an invoice or order.
+
+use axum::Json;
+use axum::extract::State;
+use domain::decision::command::{Command, Output};
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::ItemId;
+use domain::kernel::money::{Decimal, Money};
+use domain::sales::edit_items::{ItemChanges, NewItem};
+use domain::sales::source::SourceType;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::error::ApiError;
+use crate::api::extract::{Body, Ids};
+use crate::api::fields::{Int, Text};
+use crate::api::response::{JsonResult, submit};
+use crate::api::sources::kind::{Kind, source_ref};
+use crate::api::sources::responses::ItemResponse;
+use crate::app::App;
+use crate::engine::Failure;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+/// How many of an item.
+type Quantity = Int<1, 1_000_000_000>;
+
+payload! {
+    /// An item to add.
+    pub struct AddItem {
+        /// What it is.
+        name: Text<255>,
+        /// The currency of the invoice or order.
+        currency: Currency,
+        /// How many.
+        qty: Quantity,
+        /// The price of one.
+        amount: Money,
+    }
+
+    /// Changes to an item; what is absent stays.
+    pub struct UpdateItem {
+        /// What it is.
+        name: Option<Text<255>>,
+        /// How many.
+        qty: Option<Quantity>,
+        /// The price of one, in the currency of the invoice or order.
+        amount: Option<Decimal>,
+    }
+}
+
+/// An item is gone: an empty object.
+#[derive(Serialize, JsonSchema)]
+pub struct Removed {}
+
+/// Refusals because of a state are about the invoice or order, so they are located at its parameter
+/// of the path, not at the item's.
+fn refused<K: Kind>() -> impl Fn(Failure) -> ApiError {
+    ApiError::on_path_parameter(match K::TYPE {
+        SourceType::Invoice => "invoice_id",
+        SourceType::Order => "order_id",
+    })
+}
+
+pub async fn add<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+    Body(payload): Body<AddItem>,
+) -> JsonResult<ItemResponse> {
+    let new = NewItem {
+        name: payload.name.0,
+        currency: payload.currency,
+        qty: payload.qty.0,
+        amount: payload.amount,
+    };
+    let item = submit!(
+        app,
+        tenant.caller,
+        Command::AddItem(source_ref::<K>(&tenant, id), new),
+        Output::Item,
+        refused::<K>()
+    );
+    Ok(Json(item.into()))
+}
+
+pub async fn update<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id, item]): Ids<2>,
+    Body(payload): Body<UpdateItem>,
+) -> JsonResult<ItemResponse> {
+    let changes = ItemChanges {
+        name: payload.name.map(|name| name.0),
+        qty: payload.qty.map(|qty| qty.0),
+        amount: payload.amount,
+    };
+    let command = Command::UpdateItem(source_ref::<K>(&tenant, id), ItemId(item), changes);
+    let item = submit!(app, tenant.caller, command, Output::Item, refused::<K>());
+    Ok(Json(item.into()))
+}
+
+pub async fn remove<K: Kind>(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id, item]): Ids<2>,
+) -> JsonResult<Removed> {
+    let command = Command::RemoveItem(source_ref::<K>(&tenant, id), ItemId(item));
+    match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
+        Output::Done => Ok(Json(Removed {})),
+        _ => Err(ApiError::unexpected_output()),
+    }
+}

@@ -1,0 +1,134 @@
+//! Status of an execution by its idempotency key, and of an invoice or order by its id.
+
+use axum::Json;
+use axum::extract::State;
+use domain::kernel::ids::SourceId;
+use domain::kernel::names::Operation;
+use domain::sales::source::{SourceStatus, SourceType};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::executions::ExecutionResponse;
+use crate::api::extract::{PathSegment, Query};
+use crate::api::fields::{Code, Id, Name, PaymentSource, Reference};
+use crate::api::response::{Amount, JsonResult, Time};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+
+payload! {
+    /// Which invoice or order.
+    pub struct SourceStatusQuery {
+        /// Which of the two.
+        source_type: PaymentSource,
+        /// Its id.
+        source_id: Id,
+    }
+}
+
+/// Where an invoice or order is in its life.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SourceStatusAnswer")]
+pub struct SourceStatusResponse {
+    source_id: i64,
+    source_type: Name<SourceType>,
+    source_number: String,
+    status: Name<SourceStatus>,
+    currency: Code,
+    total_amount: Amount,
+    paid_at: Option<Time>,
+}
+
+async fn execution(
+    app: App,
+    tenant: Tenant,
+    operation: Operation,
+    reference: Reference,
+) -> JsonResult<ExecutionResponse> {
+    let found = app.queries.execution_by_reference(tenant.id(), operation, &reference.0).await?;
+    Ok(Json(found.ok_or(ApiError::NotFound)?.into()))
+}
+
+async fn collection(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> JsonResult<ExecutionResponse> {
+    execution(app, tenant, Operation::Collection, key).await
+}
+
+async fn payout(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> JsonResult<ExecutionResponse> {
+    execution(app, tenant, Operation::Payout, key).await
+}
+
+async fn transfer(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> JsonResult<ExecutionResponse> {
+    execution(app, tenant, Operation::Transfer, key).await
+}
+
+async fn refund(
+    State(app): State<App>,
+    tenant: Tenant,
+    PathSegment(key): PathSegment<Reference>,
+) -> JsonResult<ExecutionResponse> {
+    execution(app, tenant, Operation::Refund, key).await
+}
+
+async fn source(
+    State(app): State<App>,
+    tenant: Tenant,
+    Query(query): Query<SourceStatusQuery>,
+) -> JsonResult<SourceStatusResponse> {
+    let kind = query.source_type.source_type().ok_or(ApiError::NotFound)?;
+    let found = app.queries.source(tenant.id(), kind, SourceId(query.source_id.0)).await?;
+    let source = found.ok_or(ApiError::NotFound)?;
+    Ok(Json(SourceStatusResponse {
+        source_id: source.id.0,
+        source_type: Name(source.kind),
+        total_amount: Amount(source.total()),
+        source_number: source.number,
+        status: Name(source.status),
+        currency: Code(source.currency),
+        paid_at: source.paid_at.map(Time),
+    }))
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get(
+            "/v1/status/collection/{reference_id}",
+            collection,
+            op("get_collection_status", "Ask how far a collection is"),
+        )
+        .get(
+            "/v1/status/payout/{reference_id}",
+            payout,
+            op("get_payout_status", "Ask how far a payout is"),
+        )
+        .get(
+            "/v1/status/transfer/{reference_id}",
+            transfer,
+            op("get_transfer_status", "Ask how far a transfer is"),
+        )
+        .get(
+            "/v1/status/refund/{reference_id}",
+            refund,
+            op("get_refund_status", "Ask how far a refund is"),
+        )
+        .get(
+            "/v1/status/source",
+            source,
+            op("get_payment_source_status", "Ask whether an invoice or order is paid").or(404),
+        )
+}

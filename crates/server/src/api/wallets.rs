@@ -1,0 +1,166 @@
+//! Wallets: what a merchant and its parties have, and every entry behind it.
+
+use axum::Json;
+use axum::extract::State;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{PartyId, WalletId};
+use domain::kernel::money::Money;
+use domain::ledger::account::{AccountKind, Bucket, Entry};
+use domain::ledger::wallet::{OwnerType, Wallet, WalletStatus};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::describe::op;
+use crate::api::error::ApiError;
+use crate::api::extract::{Ids, Query};
+use crate::api::fields::{Code, Id, Name};
+use crate::api::listing::Listing;
+use crate::api::response::{Amount, JsonResult, Limit, ListResult, Time, page};
+use crate::api::routes::Routes;
+use crate::app::App;
+use crate::net::principal::Tenant;
+use crate::payload;
+use store::reads::wallets::WalletFilter;
+
+payload! {
+    /// Which wallets.
+    pub struct ListWallets {
+        /// Those of one party; all of the merchant's and its parties' where there is none.
+        party_id: Option<Id>,
+        /// `MERCHANT` for the merchant's own, `PARTY` for its parties'.
+        owner_type: Option<OwnerType>,
+        /// Only in this currency.
+        currency: Option<Currency>,
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+
+    /// Which entries.
+    pub struct ListEntries {
+        /// At most so many.
+        limit: Option<Limit>,
+        /// Continue after this one.
+        after_id: Option<Id>,
+    }
+}
+
+/// A wallet.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WalletAnswer")]
+pub struct WalletResponse {
+    id: i64,
+    owner_type: Name<OwnerType>,
+    owner_id: i64,
+    currency: Code,
+    available: Amount,
+    held: Amount,
+    /// What collections under way will add to `available`.
+    incoming: Amount,
+    status: Name<WalletStatus>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Wallet> for WalletResponse {
+    fn from(wallet: Wallet) -> Self {
+        Self {
+            id: wallet.id.0,
+            owner_type: Name(wallet.owner_type),
+            owner_id: wallet.owner_id,
+            currency: Code(wallet.currency),
+            available: Amount(wallet.available()),
+            held: Amount(Money::new(wallet.held_minor, wallet.currency)),
+            incoming: Amount(Money::new(wallet.incoming_minor, wallet.currency)),
+            status: Name(wallet.status),
+            created_at: Time(wallet.created_at),
+            updated_at: Time(wallet.updated_at),
+        }
+    }
+}
+
+/// A line of the ledger: credit above zero, debit below.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EntryAnswer")]
+pub struct EntryResponse {
+    id: i64,
+    transaction_id: i64,
+    payment_intent_id: Option<i64>,
+    account_id: i64,
+    /// The system account's kind, or the wallet: `WALLET 12`.
+    account: String,
+    bucket: Name<Bucket>,
+    amount: Amount,
+    currency: Code,
+    balance: Amount,
+    created_at: Time,
+}
+
+impl From<(Entry, Option<AccountKind>)> for EntryResponse {
+    fn from((entry, kind): (Entry, Option<AccountKind>)) -> Self {
+        let account =
+            kind.map_or_else(|| format!("WALLET {}", entry.account_id), |kind| kind.to_string());
+        Self {
+            account,
+            id: entry.id.0,
+            transaction_id: entry.transaction_id.0,
+            payment_intent_id: entry.execution_id.map(|id| id.0),
+            account_id: entry.account_id,
+            bucket: Name(entry.bucket),
+            amount: Amount(Money::new(entry.amount_minor, entry.currency)),
+            currency: Code(entry.currency),
+            balance: Amount(Money::new(entry.balance_minor, entry.currency)),
+            created_at: Time(entry.created_at),
+        }
+    }
+}
+
+async fn list_all(
+    State(app): State<App>,
+    listing: Listing,
+    Query(query): Query<ListWallets>,
+) -> ListResult<WalletResponse> {
+    let page = page(query.limit, query.after_id);
+    let filter = WalletFilter {
+        party: query.party_id.map(|id| PartyId(id.0)),
+        owner: query.owner_type,
+        currency: query.currency,
+    };
+    let found = app.queries.wallets(listing.tenant.id(), filter, page).await?;
+    listing.respond(page, found, WalletResponse::from, |row| row.id)
+}
+
+async fn retrieve(
+    State(app): State<App>,
+    tenant: Tenant,
+    Ids([id]): Ids<1>,
+) -> JsonResult<WalletResponse> {
+    let wallet = app.queries.wallet(tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    Ok(Json(wallet.into()))
+}
+
+async fn entries(
+    State(app): State<App>,
+    listing: Listing,
+    Ids([id]): Ids<1>,
+    Query(query): Query<ListEntries>,
+) -> ListResult<EntryResponse> {
+    let page = page(query.limit, query.after_id);
+    let wallet =
+        app.queries.wallet(listing.tenant.id(), WalletId(id)).await?.ok_or(ApiError::NotFound)?;
+    let found = app.queries.wallet_entries(&wallet, page).await?;
+    listing.respond(page, found, |entry| EntryResponse::from((entry, None)), |row| row.id)
+}
+
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/v1/wallets/list", list_all, op("list_wallets", "List wallets"))
+        .get("/v1/wallets/retrieve/{id}", retrieve, op("retrieve_wallet", "Read a wallet"))
+        .get(
+            "/v1/wallets/{id}/entries",
+            entries,
+            op("list_wallet_entries", "List the ledger entries of a wallet"),
+        )
+}

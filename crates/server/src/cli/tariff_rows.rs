@@ -1,0 +1,118 @@
+//! Rows of the tariff on the command line: the `list` command that fees, rates, markets and phone
+//! prefixes share, and how a fee and a period of validity are printed.
+
+use domain::kernel::money::{Money, Ratio};
+use domain::kernel::names::Method;
+use domain::kernel::time::Timestamp;
+use domain::tariff::{Effective, Fee, Market, Tariff};
+use serde_json::{Value, json};
+
+use crate::cli::Target;
+use crate::cli::output::{self, moment};
+use store::clock;
+
+/// A row of the tariff as its `list` command prints it.
+pub trait TariffRow<const COLUMNS: usize> {
+    /// The headings of the table.
+    const HEAD: [&'static str; COLUMNS];
+
+    fn effective(&self) -> Effective;
+
+    /// The cells of the table.
+    fn cells(&self) -> [String; COLUMNS];
+
+    /// The row for a program.
+    fn as_json(&self) -> Value;
+}
+
+/// The rows that hold now or will hold later; with `all`, also those that held once.
+pub fn list<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
+    target: &Target,
+    all: bool,
+    rows: impl FnOnce(&Tariff) -> &[R],
+) -> anyhow::Result<()> {
+    let tariff = target.read_existing(async |queries| queries.tariff().await)?;
+    let rows = listed(rows(&tariff), all, clock::now());
+    output::tell(&rows.iter().map(|row| row.as_json()).collect(), &table(&rows))
+}
+
+/// What a list shows of `rows` at `now`.
+pub fn listed<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
+    rows: &[R],
+    all: bool,
+    now: Timestamp,
+) -> Vec<&R> {
+    let is_over = |effective: Effective| effective.to.is_some_and(|to| to <= now);
+    rows.iter().filter(|row| all || !is_over(row.effective())).collect()
+}
+
+/// The text of a list.
+pub fn table<const COLUMNS: usize, R: TariffRow<COLUMNS>>(rows: &[&R]) -> String {
+    output::table(R::HEAD, &rows.iter().map(|row| row.cells()).collect::<Vec<_>>())
+}
+
+/// The market of a method that is open now, or else the one that opened last or will open last: a
+/// method's network and country seldom change.
+pub fn latest_market(tariff: &Tariff, method: Method, now: Timestamp) -> Option<&Market> {
+    let rows = tariff.markets.iter().filter(|row| row.method == method);
+    rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
+}
+
+/// The period of validity in one phrase.
+pub fn period(effective: Effective) -> String {
+    let [since, until] = since_and_until(effective);
+    if effective.to.is_some() {
+        format!("since {since} until {until}")
+    } else {
+        format!("since {since}")
+    }
+}
+
+/// The period of validity in two columns of a list.
+pub fn since_and_until(effective: Effective) -> [String; 2] {
+    let since = if effective.from.0 <= 0 { "ever".to_owned() } else { moment(effective.from) };
+    [since, effective.to.map_or_else(|| "-".to_owned(), moment)]
+}
+
+/// Adds the period of validity to the JSON of a row.
+pub fn with_period(mut row: Value, effective: Effective) -> Value {
+    row["effective_from"] = json!(format!("{:.6}", effective.from));
+    row["effective_to"] = json!(effective.to.map(|to| format!("{to:.6}")));
+    row
+}
+
+/// Answers that a row was ended. A row that was set to begin later is left, so that what ended
+/// holds again from `again` on.
+pub fn report_ended(mut json: Value, text: &str, again: Option<Timestamp>) -> anyhow::Result<()> {
+    json["effective_again"] = json!(again.map(|from| format!("{from:.6}")));
+    let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
+    output::done(&json, &format!("{text}{until}"))
+}
+
+/// A share for people: `2.9 %`. `ppm` is in millionths.
+pub fn percent(ppm: i64) -> String {
+    Ratio::new(ppm, 10_000).map_or_else(String::new, |percent| format!("{} %", percent.to_text(4)))
+}
+
+/// A share for a program: `"2.9"`. `ppm` is in millionths.
+pub fn percent_json(ppm: i64) -> Value {
+    json!(Ratio::new(ppm, 10_000).map(|percent| percent.to_text(4)))
+}
+
+/// A fee for people: `2.9 % + 0.30 USD`.
+pub fn fee_text(fee: Fee) -> String {
+    let share = percent(fee.percentage_ppm);
+    match fee.fixed {
+        Some((minor, currency)) => format!("{share} + {} {currency}", Money::new(minor, currency)),
+        None => share,
+    }
+}
+
+/// A fee for a program.
+pub fn fee_json(fee: Fee) -> Value {
+    json!({
+        "percentage": percent_json(fee.percentage_ppm),
+        "fixed_fee": fee.fixed.map(|(minor, currency)| Money::new(minor, currency).to_string()),
+        "fixed_fee_currency": fee.fixed.map(|(_, currency)| currency.code().to_owned()),
+    })
+}

@@ -1,0 +1,5 @@
+//! API keys, passcodes and access tokens: drawing, hashing, signing and checking.
+
+pub mod hashing;
+pub mod secrets;
+pub mod tokens;

@@ -1,0 +1,368 @@
+//! Access tokens: JWTs that are signed with rotated keys.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use domain::kernel::ids::{ApiKeyId, SigningKeyId};
+use domain::kernel::time::{Timestamp, minutes, seconds};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+
+use store::StoreError;
+use store::reads::Queries;
+use store::schema::installation::SigningKey;
+
+/// How long a token is valid, in minutes.
+pub const TOKEN_MINUTES: i64 = 60;
+/// How many verified tokens are cached.
+const CACHE_MAX: usize = 10_000;
+/// How often a token that names an unknown newer key may cause the keys to be read again.
+const RELOAD_EVERY: i64 = seconds(1);
+/// No token that kola issues is longer.
+const TOKEN_MAX_BYTES: usize = 1_024;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    /// The API key's id.
+    sub: String,
+    /// Seconds since 1970.
+    iat: i64,
+    /// Seconds since 1970.
+    exp: i64,
+}
+
+/// The content of a valid token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Token {
+    /// The API key that it was issued for.
+    pub api_key: ApiKeyId,
+    /// The key that signed it.
+    pub signing_key: SigningKeyId,
+    /// When it expires.
+    pub until: Timestamp,
+}
+
+/// Why a token is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BadToken {
+    /// Not a token, or not signed with a key that is in use.
+    Invalid,
+    Expired,
+}
+
+/// The keys in use.
+struct Keys {
+    signing: Option<(String, EncodingKey)>,
+    verifying: HashMap<String, DecodingKey>,
+    ids: BTreeSet<i64>,
+}
+
+fn ids(keys: &[SigningKey]) -> BTreeSet<i64> {
+    keys.iter().map(|key| key.id).collect()
+}
+
+impl Keys {
+    fn new(keys: &[SigningKey]) -> Self {
+        let newest = keys.iter().max_by_key(|key| key.id);
+        Self {
+            signing: newest.map(|key| (key.id.to_string(), EncodingKey::from_secret(&key.secret))),
+            verifying: keys
+                .iter()
+                .map(|key| (key.id.to_string(), DecodingKey::from_secret(&key.secret)))
+                .collect(),
+            ids: ids(keys),
+        }
+    }
+}
+
+/// Why a token was not signed.
+#[derive(thiserror::Error, Debug)]
+pub enum SigningError {
+    #[error("there is no key to sign tokens")]
+    NoKey,
+    #[error(transparent)]
+    Jwt(#[from] jsonwebtoken::errors::Error),
+}
+
+/// Issues and checks access tokens.
+pub struct Tokens {
+    keys: RwLock<Keys>,
+    validation: Validation,
+    /// When a token last caused the keys to be read again.
+    reloaded: Mutex<Timestamp>,
+    /// Verified tokens by their SHA-256, so that a signature is verified once and no token is stored.
+    verified: RwLock<HashMap<[u8; 32], Token>>,
+}
+
+impl Tokens {
+    /// The newest of the keys signs; all of them verify.
+    #[must_use]
+    pub fn new(keys: &[SigningKey]) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The library would use the system's clock. The expiry is checked in `check`, against `now`.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        let keys = RwLock::new(Keys::new(keys));
+        Self { keys, validation, reloaded: Mutex::new(Timestamp(0)), verified: RwLock::default() }
+    }
+
+    /// Replaces the keys if they were rotated. Cached tokens are verified again.
+    pub fn replace(&self, keys: &[SigningKey]) {
+        if self.keys().ids == ids(keys) {
+            return;
+        }
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(keys);
+        self.verified.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token for an API key.
+    ///
+    /// # Errors
+    /// [`SigningError`].
+    pub fn issue(&self, key: ApiKeyId, now: Timestamp) -> Result<String, SigningError> {
+        let second = |time: Timestamp| time.0.div_euclid(1_000_000);
+        let exp = second(now.plus(minutes(TOKEN_MINUTES)));
+        self.sign(&Claims { sub: key.to_string(), iat: second(now), exp })
+    }
+
+    /// A token with `claims`. The API accepts it only if its subject is the id of an API key.
+    ///
+    /// # Errors
+    /// [`SigningError`].
+    pub fn sign<C: Serialize>(&self, claims: &C) -> Result<String, SigningError> {
+        let keys = self.keys();
+        let (kid, secret) = keys.signing.as_ref().ok_or(SigningError::NoKey)?;
+        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
+        Ok(jsonwebtoken::encode(&header, claims, secret)?)
+    }
+
+    /// Verifies a token.
+    fn check(&self, token: &str, now: Timestamp) -> Result<Token, BadToken> {
+        if token.len() > TOKEN_MAX_BYTES {
+            return Err(BadToken::Invalid);
+        }
+        let in_time =
+            |token: Token| if now < token.until { Ok(token) } else { Err(BadToken::Expired) };
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let known =
+            self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        if let Some(checked) = known {
+            return in_time(checked);
+        }
+        // The lock is held until the token is cached: `replace` clears the cache only afterwards, so
+        // that no token of a retired key stays in it.
+        let keys = self.keys();
+        let checked = in_time(self.verify(token, &keys).ok_or(BadToken::Invalid)?)?;
+        self.cache(hash, checked);
+        drop(keys);
+        Ok(checked)
+    }
+
+    /// Whether a token names a key that is newer than all known ones, as after a rotation that another
+    /// process knows of already. Key ids only increase, so that no other unknown key can be new.
+    fn is_by_a_newer_key(&self, token: &str) -> bool {
+        let named = (token.len() <= TOKEN_MAX_BYTES)
+            .then(|| jsonwebtoken::decode_header(token).ok())
+            .flatten();
+        let named = named.and_then(|header| header.kid?.parse::<i64>().ok());
+        named.is_some_and(|named| self.keys().ids.last().is_none_or(|newest| named > *newest))
+    }
+
+    /// Like [`Self::check`], but reads the keys again if the token names a newer one. Others that
+    /// come meanwhile wait for that.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn check_or_look(
+        &self,
+        token: &str,
+        now: Timestamp,
+        queries: &Queries,
+    ) -> Result<Result<Token, BadToken>, StoreError> {
+        let known = self.check(token, now);
+        if known.is_ok() || !self.is_by_a_newer_key(token) {
+            return Ok(known);
+        }
+        let mut reloaded = self.reloaded.lock().await;
+        // A negative time, after the clock was set back, must not prevent reading.
+        if self.is_by_a_newer_key(token) && !(0..RELOAD_EVERY).contains(&now.since(*reloaded)) {
+            *reloaded = now;
+            self.replace(&queries.signing_keys().await?);
+        }
+        Ok(self.check(token, now))
+    }
+
+    fn verify(&self, token: &str, keys: &Keys) -> Option<Token> {
+        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation)
+                .ok()?
+                .claims;
+        let until = Timestamp(claims.exp.checked_mul(1_000_000)?);
+        Some(Token {
+            api_key: ApiKeyId(claims.sub.parse().ok()?),
+            signing_key: SigningKeyId(kid.parse().ok()?),
+            until,
+        })
+    }
+
+    fn cache(&self, hash: [u8; 32], token: Token) {
+        let mut checked = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if checked.len() >= CACHE_MAX {
+            checked.clear();
+        }
+        checked.insert(hash, token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+
+    /// The API key of a token that is good.
+    fn of(checked: Result<Token, BadToken>) -> Option<ApiKeyId> {
+        checked.ok().map(|token| token.api_key)
+    }
+
+    fn key(id: i64) -> SigningKey {
+        SigningKey { id, secret: [u8::try_from(id).unwrap(); 32] }
+    }
+
+    #[test]
+    fn a_token_is_good_for_an_hour() {
+        let tokens = Tokens::new(&[key(1)]);
+        let token = tokens.issue(ApiKeyId(7), NOW).unwrap();
+        // Twice: by its signature, and from memory.
+        for _ in 0..2 {
+            assert_eq!(of(tokens.check(&token, NOW)), Some(ApiKeyId(7)));
+        }
+        assert_eq!(of(tokens.check(&token, NOW.plus(minutes(60) - 1))), Some(ApiKeyId(7)));
+        assert_eq!(tokens.check(&token, NOW.plus(minutes(60))), Err(BadToken::Expired));
+        assert_eq!(
+            Tokens::new(&[key(1)]).check(&token, NOW.plus(minutes(60))),
+            Err(BadToken::Expired)
+        );
+    }
+
+    #[test]
+    fn the_newest_key_signs_and_all_verify() {
+        let old = Tokens::new(&[key(1)]).issue(ApiKeyId(7), NOW).unwrap();
+        let tokens = Tokens::new(&[key(2), key(1)]);
+        assert_eq!(of(tokens.check(&old, NOW)), Some(ApiKeyId(7)));
+        let new = tokens.issue(ApiKeyId(7), NOW).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&new).unwrap().kid.as_deref(), Some("2"));
+        assert!(Tokens::new(&[]).issue(ApiKeyId(7), NOW).is_err());
+    }
+
+    #[test]
+    fn only_a_newer_key_is_looked_for() {
+        let tokens = Tokens::new(&[key(2)]);
+        let by = |id| Tokens::new(&[key(id)]).issue(ApiKeyId(7), NOW).unwrap();
+        assert!(tokens.is_by_a_newer_key(&by(3)) && Tokens::new(&[]).is_by_a_newer_key(&by(1)));
+        assert!(
+            !tokens.is_by_a_newer_key(&by(2)) && !tokens.is_by_a_newer_key(&by(1)),
+            "an older one was retired"
+        );
+        assert!(
+            !tokens.is_by_a_newer_key("a.b.c") && !tokens.is_by_a_newer_key(&"x".repeat(5_000))
+        );
+        tokens.replace(&[key(2), key(3)]);
+        assert_eq!(of(tokens.check(&by(3), NOW)), Some(ApiKeyId(7)));
+    }
+
+    #[test]
+    fn the_same_keys_again_forget_nothing() {
+        let tokens = Tokens::new(&[key(1)]);
+        assert!(tokens.check(&tokens.issue(ApiKeyId(7), NOW).unwrap(), NOW).is_ok());
+        tokens.replace(&[key(1)]);
+        assert_eq!(tokens.verified.read().unwrap().len(), 1);
+        tokens.replace(&[key(2)]);
+        assert_eq!(tokens.verified.read().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_foreign_or_broken_token_is_none() {
+        let tokens = Tokens::new(&[key(1)]);
+        let foreign = Tokens::new(&[SigningKey { secret: [9; 32], ..key(1) }])
+            .issue(ApiKeyId(7), NOW)
+            .unwrap();
+        let claims = Claims { sub: "7".to_owned(), iat: 0, exp: i64::MAX / 2_000_000 };
+        let header = Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::HS384) };
+        let other =
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&[1; 32])).unwrap();
+        let unsigned =
+            "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9.eyJzdWIiOiI3IiwiaWF0IjowLCJleHAiOjQwMDAwMDAwMDB9.";
+        for token in [foreign.as_str(), other.as_str(), unsigned, "", "a.b.c", &"x".repeat(5_000)] {
+            assert_eq!(tokens.check(token, NOW), Err(BadToken::Invalid), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_signed_as_ours_are_or_not_at_all() {
+        let (secret, now) = ([1; 32], 1_800_000_000);
+        let tokens = Tokens::new(&[key(1)]);
+        let claims = Claims { sub: "7".to_owned(), iat: now, exp: now + 60 };
+        let by = |algorithm, kid: Option<&str>| {
+            let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap()
+        };
+        let ours = by(Algorithm::HS256, Some("1"));
+        assert_eq!(of(tokens.check(&ours, NOW)), Some(ApiKeyId(7)));
+        for (algorithm, kid) in [
+            (Algorithm::HS512, Some("1")),
+            (Algorithm::HS384, Some("1")),
+            (Algorithm::HS256, Some("2")),
+            (Algorithm::HS256, Some("01")),
+            (Algorithm::HS256, Some("1 ")),
+            (Algorithm::HS256, Some("../1")),
+            (Algorithm::HS256, Some("")),
+            (Algorithm::HS256, None),
+        ] {
+            assert_eq!(
+                tokens.check(&by(algorithm, kid), NOW),
+                Err(BadToken::Invalid),
+                "{algorithm:?} {kid:?}"
+            );
+        }
+        // The same claims under another header: {"alg":"none","kid":"1"}, with our signature and
+        // without one; RS256; HS256 in small letters.
+        let (_, rest) = ours.split_once('.').unwrap();
+        let (payload, signature) = rest.split_once('.').unwrap();
+        for header in [
+            "eyJhbGciOiJub25lIiwia2lkIjoiMSJ9",
+            "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ",
+            "eyJhbGciOiJoczI1NiIsImtpZCI6IjEifQ",
+        ] {
+            for signature in ["", signature] {
+                assert_eq!(
+                    tokens.check(&format!("{header}.{payload}.{signature}"), NOW),
+                    Err(BadToken::Invalid),
+                    "{header}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_memory_of_tokens_has_an_end() {
+        let tokens = Tokens::new(&[]);
+        for n in 0..=CACHE_MAX {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&u64::try_from(n).unwrap().to_be_bytes());
+            tokens.cache(
+                hash,
+                Token { api_key: ApiKeyId(1), signing_key: SigningKeyId(1), until: NOW },
+            );
+        }
+        assert_eq!(tokens.verified.read().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,82 @@
+//! The calls to a provider that follow one another, without making them: a state machine that says
+//! which call is next. The dispatcher drives it with a clock and a network, the simulator with
+//! neither.
+
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::time::Timestamp;
+use domain::payments::execution::Execution;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::ProviderCall;
+
+use crate::engine::Outcome;
+
+/// The most calls in a row. One call may lead to another (ask for the status, never seen, send
+/// again); what would take more is left to the poll.
+const CALLS_MAX: usize = 4;
+
+/// A call whose lease this process holds, and how many were made before it in a row.
+#[derive(Clone, Debug)]
+pub struct CallSequence {
+    call: ProviderCall,
+    /// With this one.
+    calls: usize,
+}
+
+/// What follows when the outcome of a call was recorded.
+#[derive(Debug)]
+pub enum Next {
+    /// Another call.
+    Call(CallSequence),
+    /// Nothing: the sequence is over, and this is the execution.
+    Done(Box<Execution>),
+    /// Nothing is known. The row still has its lease; when that runs out, the poll asks the
+    /// provider.
+    Left,
+}
+
+impl CallSequence {
+    /// A sequence that begins with `call`.
+    #[must_use]
+    pub const fn new(call: ProviderCall) -> Self {
+        Self { call, calls: 1 }
+    }
+
+    /// The call to make now.
+    #[must_use]
+    pub const fn call(&self) -> &ProviderCall {
+        &self.call
+    }
+
+    /// Whether the call may be begun at `now` (server time). Once the lease has run out the row is
+    /// due, and another process may be calling.
+    #[must_use]
+    pub fn may_call(&self, now: Timestamp) -> bool {
+        now < self.call.lease_until
+    }
+
+    /// The command that records the outcome of the call, and the merchant whose lane decides it.
+    #[must_use]
+    pub const fn record(&self, outcome: ProviderOutcome) -> (MerchantId, Command) {
+        let request = &self.call.request;
+        (request.merchant_id, Command::RecordOutcome(request.execution_id, outcome))
+    }
+
+    /// What follows when the recording was decided.
+    #[must_use]
+    pub fn next(self, recorded: Outcome) -> Next {
+        match recorded {
+            Ok(Output::OutcomeRecorded(settled)) => match settled.call {
+                Some(call) if self.calls < CALLS_MAX => {
+                    Next::Call(Self { call, calls: self.calls + 1 })
+                }
+                _ => Next::Done(Box::new(settled.execution)),
+            },
+            Ok(_) => Next::Left,
+            Err(failure) => {
+                tracing::warn!(%failure, execution = self.call.request.execution_id.0, "an outcome could not be stored");
+                Next::Left
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Delivers the callbacks of the sandbox, each after its delay.
+
+use domain::decision::command::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::engine::Engine;
+use networks::sandbox::Callback;
+
+/// The most callbacks that wait. One more is lost, as callbacks may be: the poll asks for the
+/// status.
+pub const WAITING: usize = 10_000;
+
+/// Delivers callbacks until all senders are gone.
+pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
+    let mut waiting = JoinSet::new();
+    loop {
+        tokio::select! {
+            callback = inbox.recv() => match callback {
+                Some(callback) if waiting.len() < WAITING => { waiting.spawn(deliver(engine.clone(), callback)); }
+                Some(callback) => tracing::debug!(execution = callback.execution_id.0, "a sandbox callback was lost"),
+                None => break,
+            },
+            Some(_) = waiting.join_next() => {}
+        }
+    }
+}
+
+async fn deliver(engine: Engine, callback: Callback) {
+    tokio::time::sleep(callback.after).await;
+    let command = Command::RecordOutcome(callback.execution_id, callback.outcome);
+    if let Err(failure) = engine.submit_for(callback.merchant_id, command).await {
+        tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");
+    }
+}

@@ -1,0 +1,30 @@
+//! Background jobs. What is due is found in the payments' own rows: after a crash nothing has to be
+//! rebuilt.
+
+pub mod call_sequence;
+pub mod callbacks;
+pub mod dispatch;
+pub mod due_work;
+pub mod expire;
+pub mod file_watch;
+pub mod poll;
+pub mod round_robin;
+pub mod signing_keys;
+
+use tokio::task::JoinSet;
+
+use crate::app::App;
+
+/// Starts the jobs. They end when the set is dropped.
+#[must_use]
+pub fn start(
+    app: &App,
+    callbacks: tokio::sync::mpsc::Receiver<networks::sandbox::Callback>,
+) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    jobs.spawn(callbacks::run(app.engine.clone(), callbacks));
+    jobs.spawn(poll::run(app.clone()));
+    jobs.spawn(poll::search(app.clone()));
+    jobs.spawn(expire::run(app.clone()));
+    jobs
+}

@@ -1,0 +1,133 @@
+//! Polls providers for executions that are due: asks for their status, sends again what the
+//! provider never saw, cancels what no payer authenticates, and opens a review of what is past its
+//! deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::decision::command::{Command, Output};
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::payments::provider_call::ProviderCall;
+
+use crate::app::App;
+use crate::engine::{Failure, Outcome};
+use crate::jobs::due_work::{self, DueWork, ITEMS_PER_ROUND};
+use crate::jobs::round_robin::MERCHANTS_PER_ROUND;
+use store::{StoreError, clock};
+
+/// How often all open executions are searched for those whose check was put off by a clock that
+/// was ahead. Their index entry lies in the future, so that the usual look-up does not find them.
+const SEARCH_EVERY: Duration = Duration::from_secs(20);
+
+/// How many executions may be claimed while `free_calls` calls may be begun. A claim that had to
+/// wait for its call could outlive its lease.
+#[must_use]
+pub fn limit(free_calls: usize) -> u32 {
+    u32::try_from(free_calls).unwrap_or(ITEMS_PER_ROUND).min(ITEMS_PER_ROUND)
+}
+
+/// The command that takes the lease of an execution that is due.
+#[must_use]
+pub const fn claim(id: ExecutionId) -> Command {
+    Command::ClaimExecution(id)
+}
+
+/// The call that follows from a claim; `None` when the lease was not granted.
+///
+/// # Errors
+/// Why the claim could not be decided.
+pub fn granted(outcome: Outcome) -> Result<Option<ProviderCall>, Failure> {
+    match outcome? {
+        Output::Claimed(call) => Ok(call.map(|call| *call)),
+        _ => Ok(None),
+    }
+}
+
+/// Polls what is due, for ever.
+pub async fn run(app: App) {
+    due_work::run(PollExecutions(app)).await;
+}
+
+/// Searches for executions that were put off by a clock that was ahead, for ever.
+pub async fn search(app: App) {
+    let work = Arc::new(PollExecutions(app));
+    loop {
+        if let Err(error) = search_once(&work).await {
+            tracing::warn!(%error, "what was put off by a clock that was ahead could not be read");
+        }
+        tokio::time::sleep(SEARCH_EVERY).await;
+    }
+}
+
+/// Searches the executions of all merchants that have open ones.
+async fn search_once(work: &Arc<PollExecutions>) -> Result<(), StoreError> {
+    let mut after = MerchantId(0);
+    loop {
+        let seen = work.merchants(after).await?;
+        for (merchant, _) in &seen {
+            while poll_put_off(work, *merchant).await? {}
+            after = *merchant;
+        }
+        if seen.len() < usize::try_from(MERCHANTS_PER_ROUND).unwrap_or(usize::MAX) {
+            return Ok(());
+        }
+    }
+}
+
+/// Polls a merchant's executions that were put off. Answers whether there may be more.
+async fn poll_put_off(
+    work: &Arc<PollExecutions>,
+    merchant: MerchantId,
+) -> Result<bool, StoreError> {
+    let limit = work.capacity();
+    let found = work.0.queries.postponed_executions(merchant, clock::now(), limit).await?;
+    if found.is_empty() {
+        return Ok(false);
+    }
+    tracing::warn!(
+        found = found.len(),
+        "payments were put off by a clock that was ahead: they are looked at now"
+    );
+    Ok(due_work::process_all(work, merchant, found).await >= limit)
+}
+
+struct PollExecutions(App);
+
+impl DueWork for PollExecutions {
+    type Id = ExecutionId;
+
+    const MERCHANTS: &'static str = "merchants with due executions";
+    const ITEMS: &'static str = "due executions";
+
+    fn capacity(&self) -> u32 {
+        limit(self.0.dispatcher.free_calls())
+    }
+
+    async fn merchants(
+        &self,
+        after: MerchantId,
+    ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
+        self.0.queries.merchants_with_executions(after, clock::now(), MERCHANTS_PER_ROUND).await
+    }
+
+    async fn due(&self, merchant: MerchantId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        self.0.queries.due_executions(merchant, clock::now(), limit).await
+    }
+
+    async fn process(&self, merchant: MerchantId, id: ExecutionId) -> bool {
+        match granted(self.0.engine.submit_for(merchant, claim(id)).await) {
+            Ok(Some(call)) => {
+                // Not awaited: a slow provider must not keep others from being asked. The lease
+                // keeps other processes away meanwhile.
+                let dispatcher = self.0.dispatcher.clone();
+                tokio::spawn(async move { dispatcher.run(call).await });
+                true
+            }
+            Ok(None) => false,
+            Err(failure) => {
+                tracing::warn!(%failure, execution = id.0, "a due execution could not be claimed");
+                false
+            }
+        }
+    }
+}

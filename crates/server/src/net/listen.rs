@@ -1,0 +1,193 @@
+//! The listener: limits on connections and request heads.
+//!
+//! Anybody can open connections, so that their cost is bounded: their number, and the size of a
+//! request head and the time for it. The limits of bodies are in `extract.rs`, where they are read.
+//!
+//! hyper has one time for the head of a request and for the wait before it. It must be longer than
+//! the time after which a proxy closes a connection that it does not use (nginx: 60 seconds), or
+//! the proxy would send requests into connections that are just being closed; but while many
+//! connections are open it is short, so that idle ones make room.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service as _;
+
+/// The backlog of connections that are not accepted yet. One more is dropped by the kernel, and its
+/// client tries again after a second or more.
+const BACKLOG: u32 = 4_096;
+/// Heads are some hundred bytes; a larger one is answered with 431.
+const HEAD_MAX: usize = 16 * 1024;
+/// What is read ahead of whoever handles the request.
+const BUFFER_MAX: usize = 32 * 1024;
+/// While more than half of the permits are taken, a new connection must send its request within
+/// this.
+const CROWDED: Duration = Duration::from_secs(5);
+/// After an accept that failed because the process, or the system, has too many files open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Files beside the connections: the database's, the log's, the runtime's own.
+const OTHER_FILES: u64 = 256;
+
+/// What connections may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many are open at once.
+    pub connections: usize,
+    /// Closed when no whole head arrives, or nothing of an answer is taken, for so long.
+    pub idle: Duration,
+}
+
+/// So many connections as are wanted, but no more than the process may have files open, once it may
+/// have as many as it can.
+#[must_use]
+pub fn within_open_files(wanted: usize) -> usize {
+    let most = open_files().saturating_sub(OTHER_FILES).max(1);
+    let connections = usize::try_from(most).unwrap_or(usize::MAX).min(wanted);
+    if connections < wanted {
+        tracing::warn!(
+            connections,
+            "fewer connections at once than asked for: the system allows so many open files"
+        );
+    }
+    connections
+}
+
+#[cfg(unix)]
+fn open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where this is refused, what was allowed before still holds.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[cfg(not(unix))]
+fn open_files() -> u64 {
+    u64::MAX
+}
+
+/// Listens on an address. To be called within a tokio runtime.
+///
+/// # Errors
+/// When the address is not available.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started again takes its address back at once.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `stop` resolves; then lets the requests that have begun end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let (stream, peer, permit) = tokio::select! {
+            next = accept(&listener, &permits) => next,
+            () = &mut stop => break,
+        };
+        unread_no_longer_than(&stream, limits.idle);
+        let crowded = permits.available_permits() < limits.connections / 2;
+        let idle = if crowded { limits.idle.min(CROWDED) } else { limits.idle };
+        let service = ConnectionService { router: router.clone(), peer };
+        let connection =
+            graceful.watch(protocol(idle).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// Lets the kernel end a connection whose other side takes nothing of what was written to it: hyper
+/// waits for ever.
+#[cfg(target_os = "linux")]
+fn unread_no_longer_than(stream: &TcpStream, time: Duration) {
+    let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds) {
+        tracing::debug!(%error, "a connection has no limit for what is not read");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn unread_no_longer_than(_stream: &TcpStream, _time: Duration) {}
+
+/// Accepts the next connection, once a permit is free.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be taken");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether only this connection failed, which was given up before it was taken.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn protocol(idle: Duration) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_header_size(HEAD_MAX)
+        .max_buf_size(BUFFER_MAX);
+    protocol
+}
+
+/// The router, with the peer of this connection.
+struct ConnectionService {
+    router: Router,
+    peer: SocketAddr,
+}
+
+impl Service<Request<Incoming>> for ConnectionService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <Router as tower_service::Service<Request<Body>>>::Future;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        // A router is always ready.
+        self.router.clone().call(request)
+    }
+}

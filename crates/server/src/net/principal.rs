@@ -1,0 +1,171 @@
+//! The merchant behind an access token.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use domain::directory::caller::Caller;
+use domain::directory::merchant::{ApiKey, Merchant};
+use domain::kernel::ids::MerchantId;
+use domain::kernel::time::Timestamp;
+
+use crate::api::error::ApiError;
+use crate::api::extract::MerchantTime;
+use crate::app::App;
+use crate::net::challenge::Challenge;
+use crate::net::limits;
+use store::clock;
+use store::schema::installation::SigningKey;
+
+/// The merchant that calls, authenticated by its token.
+pub struct Tenant {
+    pub merchant: Merchant,
+    /// The credentials. They are checked again when a command is decided.
+    pub caller: Caller,
+    /// Server time of the request.
+    pub now: Timestamp,
+}
+
+impl Tenant {
+    #[must_use]
+    pub const fn id(&self) -> MerchantId {
+        self.merchant.id
+    }
+
+    /// Checks the credentials again, for a request that writes nothing: its body may arrive long
+    /// after the headers.
+    ///
+    /// # Errors
+    /// 401.
+    pub async fn holds(&self, app: &App) -> Result<(), ApiError> {
+        let (key, signing_keys) =
+            (app.queries.tenant(self.caller.api_key_id).await?, app.queries.signing_keys().await?);
+        let key = key.map(|(key, _)| key);
+        check_still_valid(&self.caller, key.as_ref(), &signing_keys, clock::now())
+            .map_err(ApiError::BadCredentials)
+    }
+
+    /// The merchant's own time.
+    #[must_use]
+    pub const fn time(&self) -> Timestamp {
+        self.merchant.time(self.now)
+    }
+}
+
+/// Whether credentials that were valid still are at `now`, given the API key and the current signing
+/// keys.
+fn check_still_valid(
+    caller: &Caller,
+    key: Option<&ApiKey>,
+    signing_keys: &[SigningKey],
+    now: Timestamp,
+) -> Result<(), Challenge> {
+    if key.is_none_or(|key| key.revoked_at.is_some()) {
+        return Err(Challenge::KeyRevoked);
+    }
+    if signing_keys.iter().all(|key| key.id != caller.signing_key_id.0) {
+        return Err(Challenge::Invalid);
+    }
+    if now < caller.until { Ok(()) } else { Err(Challenge::Expired) }
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let value = headers.get(AUTHORIZATION).ok_or(ApiError::NotAuthenticated)?;
+    let no_bearer = || ApiError::BadCredentials(Challenge::NoBearer);
+    let (scheme, token) =
+        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(no_bearer)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(no_bearer()) }
+}
+
+/// The caller and its merchant, if the token is valid.
+async fn identify(token: &str, app: &App, now: Timestamp) -> Result<(Caller, Merchant), ApiError> {
+    let checked = app.tokens.check_or_look(token, now, &app.queries).await?;
+    let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
+    let found =
+        app.queries.tenant(token.api_key).await?.filter(|(key, _)| key.revoked_at.is_none());
+    let (key, merchant) = found.ok_or(ApiError::BadCredentials(Challenge::KeyRevoked))?;
+    let caller = Caller {
+        merchant_id: merchant.id,
+        api_key_id: key.id,
+        signing_key_id: token.signing_key,
+        until: token.until,
+    };
+    Ok((caller, merchant))
+}
+
+impl FromRequestParts<App> for Tenant {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let now = clock::now();
+        let found = match bearer(&parts.headers) {
+            Ok(token) => identify(token, app, now).await,
+            Err(error) => Err(error),
+        };
+        if let (Err(ApiError::BadCredentials(_)), Some(limits)) = (&found, &app.limits) {
+            limits::count_bad_token(limits, &parts.extensions)?;
+        }
+        let (caller, merchant) = found?;
+        if let Some(limits) = &app.limits {
+            limits::count(limits, merchant.id, &parts.extensions)?;
+        }
+        parts.extensions.insert(MerchantTime(merchant.time(now)));
+        Ok(Self { merchant, caller, now })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_names_a_bearer() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(with("Bearer abc"), Ok("abc".to_owned()));
+        assert_eq!(with("bearer abc"), Ok("abc".to_owned()));
+        assert_eq!(with("Basic abc"), Err(ApiError::BadCredentials(Challenge::NoBearer)));
+        assert_eq!(with("abc"), Err(ApiError::BadCredentials(Challenge::NoBearer)));
+        assert_eq!(bearer(&HeaderMap::new()), Err(ApiError::NotAuthenticated));
+    }
+
+    #[test]
+    fn credentials_hold_until_they_are_taken_away_or_expire() {
+        use domain::kernel::ids::{ApiKeyId, SigningKeyId};
+        let (until, at) = (Timestamp(100), Timestamp(99));
+        let caller = Caller {
+            merchant_id: MerchantId(1),
+            api_key_id: ApiKeyId(2),
+            signing_key_id: SigningKeyId(3),
+            until,
+        };
+        let key = ApiKey {
+            id: ApiKeyId(2),
+            merchant_id: MerchantId(1),
+            client_id: String::new(),
+            secret_hash: String::new(),
+            created_at: Timestamp(0),
+            revoked_at: None,
+        };
+        let revoked = ApiKey { revoked_at: Some(at), ..key.clone() };
+        let signing = |id| [SigningKey { id, secret: [0; 32] }];
+        assert_eq!(check_still_valid(&caller, Some(&key), &signing(3), at), Ok(()));
+        assert_eq!(
+            check_still_valid(&caller, Some(&key), &signing(3), until),
+            Err(Challenge::Expired)
+        );
+        assert_eq!(
+            check_still_valid(&caller, Some(&key), &signing(4), at),
+            Err(Challenge::Invalid)
+        );
+        assert_eq!(
+            check_still_valid(&caller, Some(&revoked), &signing(3), at),
+            Err(Challenge::KeyRevoked)
+        );
+        assert_eq!(check_still_valid(&caller, None, &signing(3), at), Err(Challenge::KeyRevoked));
+    }
+}

@@ -1,0 +1,121 @@
+//! The end of a run: no more requests and no more faults. Everything that is open must settle.
+
+use std::collections::BTreeSet;
+
+use domain::decision::command::Command;
+use domain::exceptions::review::Resolution;
+use domain::kernel::ids::ExecutionId;
+use domain::kernel::time::seconds;
+use kola::jobs::poll;
+
+use crate::checks::{CheckResult, rule};
+use crate::compare;
+use crate::faults::FaultRates;
+use crate::queued_command::{Origin, QueuedCommand};
+use crate::sim::Sim;
+
+/// Everything must be settled after so many rounds without requests and faults.
+const MAX_ROUNDS: usize = 20_000;
+
+impl Sim {
+    /// Runs without new requests and without faults until nothing is open, then checks that the
+    /// money is where the model says.
+    pub fn drain(&mut self) -> CheckResult {
+        self.fault_rates = FaultRates::default();
+        self.environment.fault_rates.set(self.fault_rates);
+        *self.environment.planned_faults.borrow_mut() = None;
+        self.environment.away_until.set(0);
+        for process in 0..self.processes.count() {
+            self.processes.skew(process, 0);
+        }
+        let mut reported = BTreeSet::new();
+        let mut idle = true;
+        for round in 0..MAX_ROUNDS {
+            self.now = self.next_time();
+            self.begin();
+            // Both of what follows go through all rows, so they are not done in each round.
+            let thorough = idle || round.is_multiple_of(32);
+            if thorough {
+                self.providers.state().decide_everything();
+            }
+            let mut batches: Vec<Vec<QueuedCommand>> =
+                (0..self.processes.count()).map(|_| vec![]).collect();
+            self.take_due(&mut batches, i64::MAX);
+            let now = self.processes.now(0).0;
+            for (id, _) in self.environment.db.borrow().due_executions(now, 100) {
+                batches[0].push(QueuedCommand::untagged(poll::claim(id), Origin::Claim));
+            }
+            idle = batches.iter().all(Vec::is_empty) && self.scheduled.is_empty();
+            if idle || thorough {
+                batches[0].extend(self.reviews_to_resolve());
+            }
+            if idle && batches.iter().all(Vec::is_empty) {
+                batches[0].extend(self.statement(&mut reported));
+            }
+            let over = batches.iter().all(Vec::is_empty) && idle;
+            self.run(
+                batches.into_iter().enumerate().filter(|(_, items)| !items.is_empty()).collect(),
+            )?;
+            if over && self.environment.db.borrow().next_due().is_none() {
+                break;
+            }
+        }
+        self.check_everything()?;
+        compare::all_settled(&self.environment.db.borrow().rows)?;
+        let cleared = self.checks.cleared(&self.environment.db.borrow().rows);
+        for (id, moved) in &self.providers.state().moved {
+            let booked = -cleared.get(id).copied().unwrap_or(0);
+            rule(booked == *moved, "clearing is not what providers hold", || {
+                let row = self.environment.db.borrow().rows.executions.get(id.0).cloned();
+                format!("{moved} is there, {booked} is booked of {row:?}")
+            })?;
+        }
+        compare::clearing(&self.environment.db.borrow().rows, &self.providers.state().held)
+    }
+
+    /// The time of the next scheduled event or due execution; in two seconds where there is none.
+    fn next_time(&self) -> i64 {
+        let later = self.scheduled.first_key_value().map(|((at, _), _)| *at);
+        let due = self.environment.db.borrow().next_due();
+        let next = later.into_iter().chain(due).min().unwrap_or(0);
+        if next > self.now { next } else { self.now + seconds(2) }
+    }
+
+    /// The provider's statement: outcomes that differ from what is booked, because a callback was
+    /// lost. Each is reported once.
+    fn statement(&self, reported: &mut BTreeSet<String>) -> Vec<QueuedCommand> {
+        let db = self.environment.db.borrow();
+        let is_final =
+            |id: ExecutionId| db.rows.executions.get(id).is_some_and(|row| row.status.is_final());
+        let booked = |id: ExecutionId| self.model.recorded_movements(id.0).filter(|_| is_final(id));
+        let mut providers = self.providers.state();
+        let mut items = vec![];
+        for id in providers.unreported(booked).into_iter().filter(|id| reported.insert(id.clone()))
+        {
+            let outcome = providers.outcome(&id);
+            items.extend(providers.requests.get(&id).map(|request| {
+                QueuedCommand::untagged(
+                    Command::RecordOutcome(request.execution, outcome),
+                    Origin::Callback,
+                )
+            }));
+        }
+        items
+    }
+
+    fn reviews_to_resolve(&self) -> Vec<QueuedCommand> {
+        let open = self.model.review_ids.iter().filter(|(_, key)| {
+            self.model.reviews.get(key).is_some_and(|review| review.open)
+                && key.1 != domain::exceptions::review::ReviewKind::DeadlinePassed
+        });
+        let item = |(id, _): (&i64, &_)| {
+            let command = Command::ResolveReview(
+                domain::kernel::ids::ReviewId(*id),
+                Resolution::ToPayer,
+                "end".to_owned(),
+            );
+            QueuedCommand::untagged(command, Origin::Client(9))
+        };
+        open.map(item).collect()
+    }
+}

@@ -1,0 +1,511 @@
+//! Outcomes that providers report, and what operators decide in reviews.
+
+use domain::decision::command::Output;
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{Operation, Provider};
+use domain::ledger::account::AccountKind;
+use domain::ledger::wallet::WalletStatus;
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
+use domain::payments::provider_call::CallKind;
+use domain::sales::source::SourceStatus;
+
+use super::model::{Execution, Mismatch, Model, Review, sum_of};
+use super::{Observed, figures, first, output};
+
+const MINUTE: i64 = 60_000_000;
+const DEADLINE: i64 = 24 * 60 * MINUTE;
+/// The reviews that are about money.
+const KINDS: [ReviewKind; 3] =
+    [ReviewKind::SuccessAfterFailure, ReviewKind::FailureAfterSuccess, ReviewKind::AmountMismatch];
+
+impl Model {
+    pub(super) fn outcome_recorded(
+        &mut self,
+        id: i64,
+        outcome: &ProviderOutcome,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        if !observed.check_acceptance(vec![])? {
+            return Ok(());
+        }
+        let seen = output!(observed, Output::OutcomeRecorded(settled) => settled);
+        let resent = self.apply_outcome(id, outcome, observed)?;
+        // A row that was read back may show later outcomes of the batch, too. The rows of the whole
+        // batch are compared elsewhere.
+        if observed.read_back {
+            return Ok(());
+        }
+        let known =
+            self.executions.get(&id).ok_or_else(|| format!("execution {id} is not known"))?;
+        if known.status != seen.execution.status || known.in_review != seen.execution.in_review {
+            let (status, in_review) = (known.status, known.in_review);
+            return Err(format!(
+                "{status}, in review {in_review}, was expected after {outcome:?}: {:?}",
+                seen.execution
+            ));
+        }
+        if resent != seen.call.is_some() {
+            return Err(format!("sent again: {resent} was expected after {outcome:?}: {seen:?}"));
+        }
+        Ok(())
+    }
+
+    /// Updates the model by an outcome; whether the request is to be sent again.
+    fn apply_outcome(
+        &mut self,
+        id: i64,
+        outcome: &ProviderOutcome,
+        observed: Observed<'_>,
+    ) -> Result<bool, Mismatch> {
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
+        let other = match outcome {
+            ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
+                (amount.minor, amount.currency) != (own.outside_amount(), own.outside_currency)
+            }
+            _ => false,
+        };
+        if own.in_review {
+            self.stays_open(id);
+            return Ok(false);
+        }
+        match (outcome, own.status) {
+            (
+                ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. },
+                ExecutionStatus::Completed | ExecutionStatus::Failed,
+            ) => {
+                self.contradict(id, &own, outcome)?;
+            }
+            (_, ExecutionStatus::Completed | ExecutionStatus::Failed) => {}
+            (ProviderOutcome::Succeeded { .. }, _) if other => {
+                self.contradict(id, &own, outcome)?
+            }
+            (ProviderOutcome::Succeeded { .. }, _) => {
+                self.complete(id, true)?;
+                self.close_deadline(id);
+            }
+            (ProviderOutcome::Declined { .. }, _) => {
+                self.fail(id)?;
+                self.close_deadline(id);
+            }
+            (ProviderOutcome::Accepted, _) => {
+                self.stays_open(id);
+                self.executions.entry(id).and_modify(|known| known.requires_action = false);
+            }
+            (ProviderOutcome::Unknown, _) => self.stays_open(id),
+            (ProviderOutcome::NeedsAction { .. }, _) => {
+                self.stays_open(id);
+                self.executions.entry(id).and_modify(|known| known.requires_action = true);
+            }
+            (ProviderOutcome::NeverSeen, _) => return self.never_seen(id, &own, observed),
+        }
+        Ok(false)
+    }
+
+    fn stays_open(&mut self, id: i64) {
+        self.executions.entry(id).and_modify(|known| {
+            if !known.is_final() {
+                known.status = ExecutionStatus::Processing;
+            }
+        });
+    }
+
+    /// A request that the provider has never seen fails only after its deadline and a quarter of an
+    /// hour after it was last sent. Until then it is sent again, but not to Stripe after 23 hours,
+    /// whose idempotency keys end after a day.
+    fn never_seen(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        observed: Observed<'_>,
+    ) -> Result<bool, Mismatch> {
+        let time = match observed.outcome {
+            // The merchant's clock may have been advanced in the middle of the batch. The answer
+            // tells when it was decided,
+            Ok(Output::OutcomeRecorded(seen)) if observed.overlapped => {
+                match (&seen.call, seen.execution.sent_at) {
+                    (Some(_), Some(sent)) => sent.0,
+                    _ if seen.execution.status == ExecutionStatus::Failed => {
+                        seen.execution.updated_at.0
+                    }
+                    // or only what was decided: a request that no provider has seen is sent again
+                    // and waits as before,
+                    _ if seen.execution.status == ExecutionStatus::Pending => {
+                        let sent = seen.execution.sent_at.map_or(own.sent, |sent| sent.0);
+                        self.executions.entry(id).and_modify(|known| known.sent = sent);
+                        return Ok(false);
+                    }
+                    // or it waits for something else.
+                    _ => {
+                        self.stays_open(id);
+                        if seen
+                            .execution
+                            .waiting_for
+                            .as_ref()
+                            .is_some_and(|why| why.contains("older than 23 hours"))
+                        {
+                            self.open_deadline(id, own);
+                        }
+                        return Ok(false);
+                    }
+                }
+            }
+            _ => self.time(own.merchant, observed.now),
+        };
+        let late = time >= own.created + DEADLINE;
+        let old = own.provider == Provider::Stripe && time - own.created > 23 * 60 * MINUTE;
+        if late && time - own.sent >= 15 * MINUTE {
+            self.fail(id)?;
+            self.close_deadline(id);
+            return Ok(false);
+        }
+        if late || old {
+            self.stays_open(id);
+            if old {
+                self.open_deadline(id, own);
+            }
+            return Ok(false);
+        }
+        self.executions.entry(id).and_modify(|known| known.sent = time);
+        Ok(true)
+    }
+
+    fn open_deadline(&mut self, id: i64, own: &Execution) {
+        let review = Review { amount: 0, currency: own.wallet_currency, open: true };
+        self.reviews.entry((id, ReviewKind::DeadlinePassed)).or_insert(review);
+    }
+
+    fn close_deadline(&mut self, id: i64) {
+        self.reviews
+            .entry((id, ReviewKind::DeadlinePassed))
+            .and_modify(|review| review.open = false);
+    }
+
+    /// A provider contradicts what it reported before: what it holds for us more, or less, is in
+    /// suspense until an operator decides.
+    fn contradict(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        outcome: &ProviderOutcome,
+    ) -> Result<(), Mismatch> {
+        let asked = (own.outside_currency, direction(own) * own.outside_amount());
+        let now = match outcome {
+            ProviderOutcome::Succeeded { amount: Some(amount), .. } => {
+                Some((amount.currency, direction(own) * amount.minor))
+            }
+            ProviderOutcome::Succeeded { amount: None, .. }
+                if own.reported.iter().any(|(_, amount)| *amount != 0) =>
+            {
+                return Ok(());
+            }
+            ProviderOutcome::Succeeded { amount: None, .. } => Some(asked),
+            _ => None,
+        };
+        let mut found = vec![];
+        if let Some((currency, amount)) = now {
+            let before = sum_of(&own.reported, currency);
+            let anew = before == 0 && now == Some(asked);
+            let kind =
+                if anew { ReviewKind::SuccessAfterFailure } else { ReviewKind::AmountMismatch };
+            found.push((kind, currency, amount - before));
+        }
+        let elsewhere = own
+            .reported
+            .iter()
+            .filter(|(currency, _)| now.is_none_or(|(other, _)| other != *currency));
+        found.extend(
+            elsewhere
+                .map(|(currency, amount)| (ReviewKind::FailureAfterSuccess, *currency, -amount)),
+        );
+        let mut opened = vec![];
+        for (kind, currency, amount) in found.into_iter().filter(|(.., amount)| *amount != 0) {
+            let more = amount * direction(own) > 0;
+            let spare = if more {
+                ReviewKind::SuccessAfterFailure
+            } else {
+                ReviewKind::FailureAfterSuccess
+            };
+            let fits = |kind: &ReviewKind| {
+                let known = self.reviews.get(&(id, *kind));
+                !opened.contains(kind) && known.is_none_or(|review| review.currency == currency)
+            };
+            let Some(kind) = [kind, spare].into_iter().chain(KINDS).find(fits) else { continue };
+            opened.push(kind);
+            self.suspend(id, own, kind, (currency, amount))?;
+        }
+        if !opened.is_empty() {
+            self.dependencies_version += 1;
+            self.stays_open(id);
+        }
+        Ok(())
+    }
+
+    fn suspend(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        kind: ReviewKind,
+        (currency, found): (Currency, i64),
+    ) -> Result<(), Mismatch> {
+        let clearing =
+            AccountKind::clearing(own.provider).ok_or("a contradiction without a provider")?;
+        self.reviews.insert((id, kind), Review { amount: found, currency, open: true });
+        self.credit(own.merchant, clearing, currency, -found);
+        self.credit(own.merchant, AccountKind::Suspense, currency, found);
+        self.change(id, |known| {
+            known.in_review = true;
+            match known.reported.iter_mut().find(|(other, _)| *other == currency) {
+                Some((_, amount)) => *amount += found,
+                None if currency == own.outside_currency => {
+                    known.reported.insert(0, (currency, found))
+                }
+                None => known.reported.push((currency, found)),
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) fn claimed(&mut self, id: i64, observed: Observed<'_>) -> Result<(), Mismatch> {
+        if !observed.check_acceptance(vec![])? {
+            return Ok(());
+        }
+        let job = output!(observed, Output::Claimed(job) => job);
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
+        let Some(job) = job else { return Ok(()) };
+        if own.is_final() {
+            return Err(format!("execution {id} is final and was claimed"));
+        }
+        if (job.request.amount.minor, job.request.amount.currency)
+            != (own.outside_amount(), own.outside_currency)
+        {
+            return Err(format!("the job of {id} is about {:?}", job.request.amount));
+        }
+        if job.kind == CallKind::Cancel {
+            self.executions.entry(id).and_modify(|known| known.cancel_requested = true);
+        }
+        let late = self.time(own.merchant, observed.now) >= own.created + DEADLINE;
+        // The deadline may have passed in the middle of the batch, when the merchant's clock was
+        // advanced.
+        if if observed.overlapped { self.passed_deadlines.contains(&id) } else { late } {
+            self.open_deadline(id, &own);
+        }
+        Ok(())
+    }
+
+    pub(super) fn authenticated(
+        &mut self,
+        merchant: i64,
+        reference: &str,
+        success: bool,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let id = self.references.get(&(merchant, reference.to_owned())).copied();
+        let own = id.and_then(|id| self.executions.get(&id));
+        let idle =
+            own.is_some_and(|own| own.is_final() || !own.requires_action || own.cancel_requested);
+        if !observed.check_acceptance(first(&[(own.is_none(), "not_found"), (idle, "state")]))? {
+            return Ok(());
+        }
+        let outcome = if success {
+            ProviderOutcome::Succeeded { transaction_id: String::new(), amount: None }
+        } else {
+            ProviderOutcome::Declined { message: String::new() }
+        };
+        self.apply_outcome(id.unwrap_or(0), &outcome, observed).map(|_| ())
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        review: i64,
+        how: Resolution,
+        observed: Observed<'_>,
+    ) -> Result<(), Mismatch> {
+        let key = self.review_ids.get(&review).copied();
+        let found = key.and_then(|key| Some((key, *self.reviews.get(&key)?)));
+        let Some(((id, kind), review)) = found else {
+            return observed.check_acceptance(vec!["not_found"]).map(|_| ());
+        };
+        let Some(own) = self.executions.get(&id).cloned() else {
+            return Err(format!("execution {id} is not known"));
+        };
+        let of_money = matches!(how, Resolution::ToWallet | Resolution::ToPayer);
+        let about_money = kind != ReviewKind::DeadlinePassed;
+        let wrong_way = of_money != about_money || (!about_money && own.in_review);
+        let mut refused = first(&[(!review.open || wrong_way, "state")]);
+        if refused.is_empty() && how == Resolution::ToWallet {
+            refused.extend(self.reasons_against_taking(id, &own, review));
+        }
+        if !observed.check_acceptance(refused)? {
+            return Ok(());
+        }
+        self.reviews.entry((id, kind)).and_modify(|review| review.open = false);
+        if about_money {
+            return self.resolve_suspense(id, &own, review, how);
+        }
+        match how {
+            _ if own.is_final() => Ok(()),
+            Resolution::Completed => self.complete(id, true),
+            _ => self.fail(id),
+        }
+    }
+
+    /// The wallet that gets what is in suspense, and how much in the wallet's currency.
+    fn share(&self, id: i64, own: &Execution, review: Review) -> (Option<i64>, i64) {
+        let known = own.wallet.and_then(|id| Some((id, *self.wallets.get(&id)?)));
+        // There is a rate only between the payment's own two currencies.
+        let has_rate = review.currency == own.outside_currency;
+        let own_wallet = known.filter(|(_, wallet)| wallet.currency == review.currency || has_rate);
+        let found = own_wallet.or_else(|| self.own_wallet(own.merchant, review.currency));
+        let same = found.is_none_or(|(_, wallet)| wallet.currency == review.currency);
+        let share = if let Some((_, _, share)) = self.given_back(id, own, review) {
+            share
+        } else if same {
+            review.amount
+        } else if review.amount.abs() == own.outside_amount() {
+            own.figures.total * review.amount.signum()
+        } else if review.amount < 0 {
+            -figures::inside_rounded_up(-review.amount, own.rate)
+        } else {
+            figures::inside_rounded_down(review.amount, own.rate)
+        };
+        (found.map(|(id, _)| id), share)
+    }
+
+    /// When the money of a review goes to the wallet: how much the payment's payer has back then,
+    /// what that has cost, and what the wallet gets. `None` where the review is not about that.
+    fn given_back(&self, id: i64, own: &Execution, review: Review) -> Option<(i64, i64, i64)> {
+        let payment = self.executions.get(&own.original.unwrap_or(id))?;
+        let counts = own.affects_payer() && review.currency == own.outside_currency;
+        counts.then(|| payment.after_correction(own.with_payer, own.with_payer - review.amount))
+    }
+
+    fn reasons_against_taking(
+        &self,
+        id: i64,
+        own: &Execution,
+        review: Review,
+    ) -> Vec<&'static str> {
+        if paid_late(own, review) {
+            let source = own.source.and_then(|id| self.sources.get(&id));
+            let another = source.is_none_or(|source| source.status == SourceStatus::Processing);
+            let wallet = self.own_wallet(own.merchant, own.wallet_currency);
+            let closed = wallet.is_some_and(|(_, wallet)| wallet.status == WalletStatus::Closed);
+            return first(&[(another, "state"), (closed, "wallet")]);
+        }
+        let (taker, share) = self.share(id, own, review);
+        let Some(wallet) = taker.and_then(|id| self.wallets.get(&id)) else {
+            return first(&[(share < 0, "balance")]);
+        };
+        let released =
+            if own.is_final() || own.operation == Operation::Collection || own.wallet != taker {
+                0
+            } else {
+                own.figures.payer
+            };
+        first(&[
+            (wallet.status == WalletStatus::Closed, "wallet"),
+            (wallet.available + released + share < 0, "balance"),
+        ])
+    }
+
+    /// Settles a failed collection as if it had completed. What the provider holds was booked when
+    /// the review was opened.
+    fn settle_by_review(&mut self, id: i64, own: &Execution) -> Result<(), Mismatch> {
+        let (s, p, f) = (own.wallet_currency, own.outside_currency, own.figures);
+        if s != p {
+            self.credit(own.merchant, AccountKind::Position, p, f.payer);
+            self.credit(own.merchant, AccountKind::Position, s, -f.total);
+        }
+        let wallet = self.open_wallet(own.merchant, None, s)?;
+        self.add(wallet, f.payee, 0)?;
+        for (kind, fee) in [AccountKind::FeePlatform, AccountKind::FeeGateway, AccountKind::FeeFx]
+            .into_iter()
+            .zip(f.fees)
+        {
+            self.credit(own.merchant, kind, s, fee);
+        }
+        let source = own.source.and_then(|id| self.sources.get(&id)).map(|source| source.status);
+        if source == Some(SourceStatus::Active) {
+            self.set_source_status(own.source, SourceStatus::Paid);
+        }
+        self.change(id, |known| (known.settled_by_review, known.wallet) = (true, Some(wallet)));
+        Ok(())
+    }
+
+    fn resolve_suspense(
+        &mut self,
+        id: i64,
+        own: &Execution,
+        review: Review,
+        how: Resolution,
+    ) -> Result<(), Mismatch> {
+        if !own.is_final() {
+            self.fail(id)?;
+            self.close_deadline(id);
+        }
+        let (amount, currency) = (review.amount, review.currency);
+        self.credit(own.merchant, AccountKind::Suspense, currency, -amount);
+        if how == Resolution::ToWallet && paid_late(own, review) {
+            self.settle_by_review(id, own)?;
+        } else if how == Resolution::ToPayer {
+            let clearing = AccountKind::clearing(own.provider).ok_or("no clearing account")?;
+            self.credit(own.merchant, clearing, currency, amount);
+        } else {
+            let (wallet, share) = self.share(id, own, review);
+            if let Some((back, cost, _)) = self.given_back(id, own, review) {
+                self.executions
+                    .entry(own.original.unwrap_or(id))
+                    .and_modify(|payment| (payment.given_back_minor, payment.cost) = (back, cost));
+                self.executions.entry(id).and_modify(|known| known.with_payer -= amount);
+            }
+            let wallet = match wallet {
+                Some(wallet) => wallet,
+                None => self.open_wallet(own.merchant, None, currency)?,
+            };
+            self.add(wallet, share, 0)?;
+            let wallet_currency =
+                self.wallets.get(&wallet).map_or(currency, |wallet| wallet.currency);
+            if wallet_currency != currency {
+                self.credit(own.merchant, AccountKind::Position, currency, amount);
+                self.credit(own.merchant, AccountKind::Position, wallet_currency, -share);
+            }
+        }
+        let open = KINDS
+            .iter()
+            .any(|kind| self.reviews.get(&(id, *kind)).is_some_and(|review| review.open));
+        self.change(id, |known| {
+            known.in_review = open;
+            if how == Resolution::ToPayer {
+                known.returned.push((currency, amount));
+            }
+        });
+        self.dependencies_version += 1;
+        Ok(())
+    }
+}
+
+/// Whether the review of a failed collection found exactly the amount that was asked for, and
+/// nothing else of the collection is with the provider.
+fn paid_late(own: &Execution, review: Review) -> bool {
+    let failed = own.operation == Operation::Collection
+        && own.status == ExecutionStatus::Failed
+        && !own.settled_by_review;
+    let asked = (own.outside_amount(), own.outside_currency);
+    failed
+        && (review.amount, review.currency) == asked
+        && (own.held_by_provider(own.outside_currency), own.outside_currency) == asked
+}
+
+/// 1 where money comes in, -1 where it goes out.
+const fn direction(own: &Execution) -> i64 {
+    match own.operation {
+        Operation::Collection => 1,
+        Operation::Payout | Operation::Transfer | Operation::Refund => -1,
+    }
+}

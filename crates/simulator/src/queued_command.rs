@@ -1,0 +1,49 @@
+//! A command on its way to a lane, and who waits for its answer.
+
+use domain::decision::command::Command;
+use domain::kernel::ids::ExecutionId;
+use domain::payments::execute::Execute;
+use kola::jobs::call_sequence::CallSequence;
+
+/// Who waits for the answer of a command.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A client, and how often it has retried.
+    Client(u32),
+    /// A process that has called a provider.
+    CallSequence(CallSequence),
+    /// A provider's callback.
+    Callback,
+    /// The job that claims due executions.
+    Claim,
+    /// The job that expires sessions.
+    Sweep,
+    /// A payout whose passcode is about to be compared, and whether it is right.
+    PasscodeAttempt(Execute, bool),
+    /// A payout whose passcode was right: the attempt is finished first, then it is executed.
+    PasscodeVerified(Execute),
+    /// A payer who authenticates a card payment.
+    CardPayer(ExecutionId),
+}
+
+/// A command on its way to a lane.
+#[derive(Clone, Debug)]
+pub struct QueuedCommand {
+    pub command: Command,
+    pub origin: Origin,
+    /// Identifies the request that led to it by a number that is the same in every run that has the
+    /// request; zero where no client asked.
+    pub tag: u64,
+}
+
+impl QueuedCommand {
+    /// A client's first attempt; the simulation sets the tag.
+    pub const fn from_client(command: Command) -> Self {
+        Self { command, origin: Origin::Client(0), tag: 0 }
+    }
+
+    /// A command that no client asked for.
+    pub const fn untagged(command: Command, origin: Origin) -> Self {
+        Self { command, origin, tag: 0 }
+    }
+}

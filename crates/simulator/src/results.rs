@@ -1,0 +1,365 @@
+//! What follows from a completed batch: the oracle compares it, the rows are checked, and whoever
+//! waits for an answer goes on.
+
+use domain::decision::command::{Command, Output};
+use domain::exceptions::review::{Resolution, ReviewKind};
+use domain::kernel::ids::{ExecutionId, MerchantId};
+use domain::kernel::names::Operation;
+use domain::kernel::time::{minutes, seconds};
+use domain::ledger::account::AccountKind;
+use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::execution::ExecutionStatus;
+use domain::payments::outcome::ProviderOutcome;
+use kola::engine::{Failure, Outcome};
+use kola::jobs::call_sequence::{CallSequence, Next};
+use kola::jobs::poll;
+
+use crate::checks::{CheckResult, Violation, rule};
+use crate::compare;
+use crate::describe;
+use crate::oracle::Observed;
+use crate::plan::Fault;
+use crate::processes::CompletedBatch;
+use crate::providers::ProviderEvent;
+use crate::queued_command::{Origin, QueuedCommand};
+use crate::rng::hash_text;
+use crate::sim::{Scheduled, Sim};
+
+impl Sim {
+    /// Compares a batch with the oracle, checks the rows, and continues whoever waits for an answer.
+    /// `version` is the model's version of dependencies before the batch.
+    pub fn process_batch(&mut self, done: CompletedBatch, version: u64) -> CheckResult {
+        let CompletedBatch { process, now, items, mut outcomes, commits, nested, crashed, faults } =
+            done;
+        for (site, fault) in faults.iter().filter(|(_, fault)| *fault != Fault::InOutage) {
+            self.log(|| {
+                format!(
+                    "p{process} {} ({} {})",
+                    describe::fault(*fault),
+                    describe::store_call(site.call),
+                    site.nth
+                )
+            });
+        }
+        let acknowledged = outcomes.iter().any(Result::is_ok);
+        rule(!acknowledged || !commits.is_empty(), "acknowledged before it was committed", || {
+            format!("{:?}", items[0].command)
+        })?;
+        compare::note_opened_wallets(&mut self.model, &commits);
+        compare::note_passed_deadlines(&mut self.model, &commits);
+        for (item, outcome) in items.iter().zip(&mut outcomes) {
+            let read_back = *outcome == Err(Failure::Unknown) && !commits.is_empty();
+            if read_back {
+                *outcome = compare::read_back_outcome(
+                    &item.command,
+                    &commits,
+                    &self.environment.db.borrow().rows,
+                );
+            }
+            let creates =
+                matches!(item.command, Command::CreateSession(..) | Command::CreateCheckout(..));
+            let overlapped = nested > 0;
+            let observed = Observed {
+                outcome,
+                now: now.0,
+                overlapped,
+                lenient: overlapped && (creates || self.model.dependencies_version != version),
+                read_back,
+            };
+            self.log_outcome(process, item, outcome);
+            self.statistics.command(&item.command, kind_of(outcome));
+            self.model.record(&item.command, observed).map_err(|what| Violation {
+                check: oracle_check(&item.command),
+                what: format!("{}: {what}", describe::command(&item.command)),
+            })?;
+            self.count_special_cases(&item.command, outcome);
+            if let (Some(names), Ok(answer)) = (&mut self.names, &*outcome) {
+                names.record_created(item.tag, answer);
+            }
+            compare::exists(outcome, &self.environment.db.borrow().rows)?;
+            if let (Ok(Output::Merchant(merchant, _)), false) =
+                (&*outcome, self.merchants.len() > 4)
+            {
+                self.merchants.push(merchant.id.0);
+            }
+        }
+        if let Some(names) = &mut self.names {
+            names.record_derived(&commits);
+        }
+        compare::changed_rows(&mut self.model, &commits)?;
+        for commit in commits {
+            self.checks.observe(commit, &self.environment.db.borrow().rows)?;
+        }
+        if crashed {
+            self.incarnations[process] += 1;
+        }
+        for (item, outcome) in items.into_iter().zip(outcomes) {
+            if let (Command::ResolveReview(id, how, _), Ok(_)) = (&item.command, &outcome) {
+                self.apply_resolution(id.0, *how);
+            }
+            let outcome = if crashed { Err(Failure::Unknown) } else { outcome };
+            self.continue_after(process, item, outcome);
+        }
+        Ok(())
+    }
+
+    /// Applies an operator's resolution at the provider: money that is sent back leaves it, and a
+    /// decided payment ends there in the same way.
+    fn apply_resolution(&mut self, review: i64, how: Resolution) {
+        let Some(key) = self.model.review_ids.get(&review).copied() else { return };
+        let (Some(review), Some(known)) =
+            (self.model.reviews.get(&key), self.model.executions.get(&key.0))
+        else {
+            return;
+        };
+        let mut providers = self.providers.state();
+        match how {
+            Resolution::ToPayer => {
+                if let Some(kind) = AccountKind::clearing(known.provider) {
+                    let money = domain::kernel::money::Money::new(review.amount, review.currency);
+                    providers.return_to_payer(
+                        ExecutionId(key.0),
+                        MerchantId(known.merchant),
+                        kind,
+                        money,
+                    );
+                }
+            }
+            Resolution::Completed | Resolution::Failed => {
+                let open = providers
+                    .requests
+                    .get(&known.request)
+                    .is_some_and(|request| request.decided.is_none());
+                if open {
+                    providers.force(&known.request, how == Resolution::Completed);
+                }
+            }
+            Resolution::ToWallet => {}
+        }
+    }
+
+    /// Continues whoever waits for an outcome.
+    pub fn continue_after(&mut self, process: usize, item: QueuedCommand, outcome: Outcome) {
+        let incarnation = self.incarnations[process];
+        let undone = matches!(
+            outcome,
+            Err(Failure::Unavailable(_) | Failure::Overloaded | Failure::Unknown)
+        );
+        match item.origin {
+            Origin::Client(tries) => {
+                self.retry_request(item, tries, undone);
+                if let Ok(Output::Executed(executed)) = outcome
+                    && let Some(job) = executed.call
+                {
+                    self.schedule_call(process, incarnation, CallSequence::new(job));
+                }
+            }
+            Origin::CallSequence(calls) => {
+                if let Next::Call(next) = calls.next(outcome) {
+                    self.schedule_call(process, incarnation, next);
+                }
+            }
+            Origin::Claim => {
+                if let Ok(Some(job)) = poll::granted(outcome) {
+                    self.schedule_call(process, incarnation, CallSequence::new(job));
+                }
+            }
+            Origin::Callback => {
+                if let (true, Command::RecordOutcome(id, _)) = (undone, &item.command) {
+                    self.schedule_callback(*id);
+                }
+            }
+            Origin::Sweep => {}
+            Origin::PasscodeAttempt(request, right) => {
+                self.passcode_attempt_reserved(request, right, item.tag, &outcome)
+            }
+            Origin::PasscodeVerified(request) => {
+                if outcome.is_ok() {
+                    self.submit(payout_with_passcode(request), item.tag);
+                }
+            }
+            Origin::CardPayer(id) => self.card_payer_acted(id, &outcome),
+        }
+    }
+
+    /// A client without an answer may retry.
+    fn retry_request(&mut self, item: QueuedCommand, tries: u32, undone: bool) {
+        let mut rng = self.rng_after_request(item.tag, tries);
+        let lost =
+            matches!(item.command, Command::Execute(_)) && rng.chance(self.fault_rates.lost_answer);
+        // Not repeatable: each API key gets a new name, and an operator reads the wallet again first.
+        let once = matches!(
+            item.command,
+            Command::CreateApiKey(..) | Command::CreateMerchant(_) | Command::SetWalletStatus(..)
+        );
+        self.statistics.fault("answer lost on its way to a client", u64::from(lost));
+        if (lost || undone && rng.chance(700)) && tries < 3 && !once {
+            self.statistics.fault("client asks again", 1);
+            let wait = rng.between(0, seconds(20));
+            self.schedule(
+                wait,
+                Scheduled::Submit(Box::new(QueuedCommand {
+                    origin: Origin::Client(tries + 1),
+                    ..item
+                })),
+            );
+        }
+    }
+
+    /// Schedules a call to the provider; sometimes the process sleeps for longer than its lease.
+    fn schedule_call(&mut self, process: usize, incarnation: u64, calls: CallSequence) {
+        let rate = self.fault_rates.sleep;
+        let rng = self.execution_rng(calls.call().request.execution_id.0);
+        let sleeps = rng.chance(rate);
+        let wait = if sleeps { rng.between(0, seconds(40)) } else { rng.between(0, 20_000) };
+        self.statistics.fault("process sleeps before it calls", u64::from(sleeps));
+        self.schedule(wait, Scheduled::CallProvider(process, incarnation, Box::new(calls)));
+    }
+
+    fn submit(&mut self, command: Command, tag: u64) {
+        self.schedule(
+            0,
+            Scheduled::Submit(Box::new(QueuedCommand { command, origin: Origin::Client(0), tag })),
+        );
+    }
+
+    fn schedule_callback(&mut self, id: ExecutionId) {
+        if let Some(known) = self.model.executions.get(&id.0) {
+            let request = known.request.clone();
+            let wait = self.execution_rng(id.0).between(seconds(1), minutes(1));
+            self.schedule(wait, Scheduled::ProviderEvent(ProviderEvent::Callback(request)));
+        }
+    }
+
+    /// A passcode attempt was reserved: the passcode is compared and the attempt finished, unless the
+    /// process dies before.
+    fn passcode_attempt_reserved(
+        &mut self,
+        request: Execute,
+        right: bool,
+        tag: u64,
+        outcome: &Outcome,
+    ) {
+        match outcome {
+            Ok(Output::Passcode(None)) => self.submit(Command::Execute(request), tag),
+            Ok(Output::Passcode(Some(attempt))) => {
+                if self.rng_after_request(hash_text(&request.reference_id), 0).chance(50) {
+                    self.statistics.fault("process dies while it compares a passcode", 1);
+                    return;
+                }
+                let command =
+                    Command::FinishPasscodeAttempt(request.merchant_id, attempt.id, right);
+                let origin =
+                    if right { Origin::PasscodeVerified(request) } else { Origin::Client(0) };
+                self.schedule(
+                    0,
+                    Scheduled::Submit(Box::new(QueuedCommand { command, origin, tag })),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts special cases: reused keys, late outcomes.
+    fn count_special_cases(&mut self, command: &Command, outcome: &Outcome) {
+        let what = match (command, outcome) {
+            (Command::Execute(_), Ok(Output::Executed(done))) if done.replayed => {
+                "key used again, same body"
+            }
+            (Command::Execute(_), Ok(Output::Executed(done)))
+                if done.execution.operation == Operation::Refund
+                    && done.execution.gateway_message.is_some() =>
+            {
+                "refund that has no room any more"
+            }
+            (Command::Execute(_), Err(Failure::Refused(reasons))) => {
+                let is = |kind: &str| reasons.iter().any(|reason| reason.kind() == kind);
+                match (is("value_error.duplicate"), is("value_error.expired")) {
+                    (true, _) => "key used again, another body",
+                    (false, true) => "session expired",
+                    (false, false) => return,
+                }
+            }
+            (
+                Command::RecordOutcome(id, ProviderOutcome::Succeeded { .. }),
+                Ok(Output::OutcomeRecorded(done)),
+            ) => {
+                let after =
+                    done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
+                match (
+                    after,
+                    self.model.reviews.contains_key(&(id.0, ReviewKind::SuccessAfterFailure)),
+                ) {
+                    (true, _) => "success after the deadline",
+                    (false, true) => "success after failure",
+                    (false, false) => return,
+                }
+            }
+            _ => return,
+        };
+        self.statistics.fault(what, 1);
+    }
+
+    /// The authentication of a card's payer ends the request at the provider too, unless the provider
+    /// had decided before: then it reports that.
+    fn card_payer_acted(&mut self, id: ExecutionId, outcome: &Outcome) {
+        let row = self.environment.db.borrow().rows.executions.get(id).cloned();
+        let (Ok(Output::OutcomeRecorded(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row)
+        else {
+            return;
+        };
+        let mut providers = self.providers.state();
+        let open = providers
+            .requests
+            .get(&row.provider_request_id)
+            .is_some_and(|request| request.decided.is_none());
+        if open && row.status.is_final() {
+            providers.force(&row.provider_request_id, row.status == ExecutionStatus::Completed);
+        }
+        drop(providers);
+        if !open {
+            self.schedule_callback(id);
+        }
+    }
+}
+
+/// The payout after its passcode was found right.
+fn payout_with_passcode(request: Execute) -> Command {
+    let details = match request.details {
+        OperationDetails::Payout { account_id, .. } => {
+            OperationDetails::Payout { account_id, passcode_verified: true }
+        }
+        other => other,
+    };
+    Command::Execute(Execute { details, ..request })
+}
+
+const fn kind_of(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Ok(_) => "accepted",
+        Err(Failure::Refused(_)) => "refused",
+        Err(Failure::Unknown) => "unknown",
+        Err(Failure::Unavailable(_) | Failure::Overloaded) => "unavailable",
+        Err(Failure::Internal(_)) => "faults",
+    }
+}
+
+const fn oracle_check(command: &Command) -> &'static str {
+    match command {
+        Command::Execute(_) => "oracle: execute",
+        Command::RecordOutcome(..) => "oracle: a provider's word",
+        Command::ClaimExecution(_) => "oracle: claim",
+        Command::CreateSession(..) => "oracle: declare",
+        Command::CancelSession(..) | Command::ExpireSession(_) => "oracle: end of a session",
+        Command::ResolveReview(..) => "oracle: review",
+        Command::AuthenticateCard(..) => "oracle: authenticate",
+        Command::FundWallet(..) | Command::SetWalletStatus(..) => "oracle: wallet",
+        Command::ReservePasscodeAttempt(..)
+        | Command::FinishPasscodeAttempt(..)
+        | Command::ReservePasscodeChange(..) => "oracle: passcode",
+        Command::ReplacePasscode(..) | Command::SetPasscode(..) | Command::UnlockPasscode(_) => {
+            "oracle: passcode"
+        }
+        _ => "oracle: shop",
+    }
+}

@@ -1,0 +1,113 @@
+use std::path::PathBuf;
+
+/// Why an operation of the store failed.
+#[derive(thiserror::Error, Debug)]
+pub enum StoreError {
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL answered with an error, or could not be reached.
+    #[error("database: {what}")]
+    Postgres {
+        /// The SQLSTATE; `None` if the error is the connection's.
+        code: Option<String>,
+        /// Whether the connection was lost.
+        gone: bool,
+        what: String,
+    },
+    /// PostgreSQL did not answer before the deadline.
+    #[error("database: no answer")]
+    NoAnswer,
+    /// No connection, or no permit for a list, was free in time.
+    #[error("database: {0}")]
+    Pool(String),
+    /// A commit was sent and its answer was lost: the batch may be committed or not.
+    #[error("a commit without an answer: {0}")]
+    CommitUnknown(Box<StoreError>),
+    /// The Tokio runtime of the driver cannot be started.
+    #[error("runtime: {0}")]
+    Runtime(std::io::Error),
+    /// The database answered in another form than the statement's.
+    #[error("an odd answer of the database: {0}")]
+    Unexpected(&'static str),
+    /// The database file cannot be opened or created.
+    #[error("{path}: {error}")]
+    Open { path: PathBuf, error: std::io::Error },
+    /// The open database file no longer has its name, so whatever is written into it would be lost.
+    #[error(
+        "{path} was removed, moved or replaced while this process had it open. Nothing is acknowledged until it is back; to go on with \
+         another file, start kola again"
+    )]
+    FileMoved {
+        /// The name under which it was opened.
+        path: PathBuf,
+    },
+    /// The schema of the database is newer than this version of kola.
+    #[error(
+        "the database has schema {found}, this version of kola knows {known}: use the newer kola"
+    )]
+    Newer {
+        /// The version of the database's schema.
+        found: i64,
+        /// The newest schema version that this kola knows.
+        known: i64,
+    },
+    /// The row that a list is to continue after is not one of the merchant's.
+    #[error("there is no such row to continue after")]
+    UnknownCursor,
+    /// A stored row contradicts its type or another row.
+    #[error("the row {id} of {table} is broken: {what}")]
+    Inconsistent { table: &'static str, id: i64, what: String },
+    /// The market file of a new database, or a change of the market, is invalid.
+    #[error("{0}")]
+    Market(String),
+    /// The operation does not apply to this database or file.
+    #[error("{0}")]
+    Refused(String),
+    /// A statement changed another number of rows than expected, so the transaction is rolled back.
+    #[error("a statement changed {count} rows of {table} instead of {expected}")]
+    RowsAffected { table: &'static str, count: usize, expected: usize },
+    /// A thread of kola panicked. The batch that it worked on, if any, was rolled back.
+    #[error("a fault in kola: the log has the place")]
+    Panicked,
+    /// The operating system gave no random numbers.
+    #[error("random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl StoreError {
+    /// Whether a lock of another process was not released within the lock time-out.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+            }
+            // lock_not_available; query_canceled by the statement time-out.
+            Self::Postgres { code: Some(code), .. } => matches!(code.as_str(), "55P03" | "57014"),
+            _ => false,
+        }
+    }
+
+    /// Whether the database is unreachable, is shutting down or starting, or has become read-only:
+    /// the next attempt needs a new connection.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::NoAnswer | Self::Pool(_) => true,
+            Self::Postgres { code: Some(code), gone, .. } => {
+                // 08: connection exceptions. 57P01 to 57P03: shutdown or start-up. 57P05 and 25P03:
+                // the session was ended by a time-out. 53300: too many connections. 25006: a
+                // standby, which does not accept writes.
+                let class = code.get(..2).unwrap_or_default();
+                *gone
+                    || class == "08"
+                    || matches!(
+                        code.as_str(),
+                        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" | "25006"
+                    )
+            }
+            Self::Postgres { code: None, gone, .. } => *gone,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The only place that knows SQL: it loads rows for decisions and writes them back, answers reads,
+//! and manages the schema, on SQLite and on PostgreSQL.
+
+pub mod clock;
+mod database;
+mod error;
+pub mod hex;
+mod lane_store;
+pub mod reads;
+pub mod schema;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod workspace;
+
+pub use database::Database;
+pub use error::StoreError;
+pub use lane_store::Store;
+
+#[cfg(test)]
+mod tests;

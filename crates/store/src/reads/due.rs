@@ -1,0 +1,191 @@
+//! Rows that fall due: executions to be polled and sessions to be expired.
+//!
+//! All times are microseconds since 1970 (`_us` columns and constants are durations in
+//! microseconds). A merchant's clock may differ from the server's by `clock_offset_us`.
+
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::time::Timestamp;
+use domain::payments::execution::{
+    LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
+    MIN_POLL_INTERVAL_US,
+};
+
+use crate::StoreError;
+use crate::reads::Queries;
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql_value::{Params, params};
+
+/// Conditions that select rows which fall due.
+struct DueRows {
+    table: &'static str,
+    /// Selects the rows that are not final: the condition of the partial index that has them.
+    open: &'static str,
+    /// Selects the rows that are due at their merchant's clock.
+    due: &'static str,
+    order: &'static str,
+}
+
+const EXECUTIONS: DueRows = DueRows {
+    table: "executions",
+    open: "next_check_at IS NOT NULL",
+    // Nobody holds the lease. A lease that ends after `:mad` was given by a process whose clock was
+    // ahead, and is ignored.
+    due: "next_check_at <= :now + merchants.clock_offset_us \
+          AND (lease_until IS NULL OR lease_until <= :now OR lease_until > :mad)",
+    order: "next_check_at",
+};
+
+/// Executions whose next check lies further ahead than any that is scheduled now: it was scheduled
+/// while a clock was ahead. The intervals are those of [`Execution::is_due`].
+const POSTPONED_EXECUTIONS: DueRows = DueRows {
+    due: "next_check_at > :now + merchants.clock_offset_us AND CASE WHEN lease_until > :now THEN lease_until > :mad \
+          ELSE next_check_at - :now - clock_offset_us > :apart \
+          + CASE WHEN :now + clock_offset_us - executions.created_at < 2 * :shortest THEN :shortest \
+          WHEN mode = 'SANDBOX' AND :now + clock_offset_us - executions.created_at > 2 * :sandbox THEN :sandbox \
+          WHEN :now + clock_offset_us - executions.created_at > 2 * :longest THEN :longest \
+          ELSE (:now + clock_offset_us - executions.created_at) / 2 END END",
+    ..EXECUTIONS
+};
+
+const SESSIONS: DueRows = DueRows {
+    table: "sessions",
+    open: "status = 'ACTIVE'",
+    due: "expires_at <= :now + merchants.clock_offset_us",
+    order: "expires_at",
+};
+
+/// The end of a lease, as a time of the server, that no lease given now exceeds.
+fn latest_lease_end(now: Timestamp) -> i64 {
+    now.plus(LEASE_US + MAX_CLOCK_SKEW_US).0
+}
+
+/// A recursive table expression `found` with the merchants above `:after` that have open rows. It
+/// skips from one merchant to the next in an index that begins with the merchant, so the number of
+/// rows of each merchant does not matter.
+fn merchants_expression(rows: &DueRows) -> String {
+    let DueRows { table, open, .. } = rows;
+    let next = |after: &str| {
+        format!(
+            "(SELECT merchant_id FROM {table} WHERE {open} AND merchant_id > {after} ORDER BY merchant_id LIMIT 1)"
+        )
+    };
+    format!(
+        "found(id, nth) AS (SELECT {}, 1 UNION ALL SELECT {}, nth + 1 FROM found WHERE found.id IS NOT NULL AND nth < :limit)",
+        next(":after"),
+        next("found.id")
+    )
+}
+
+impl Queries {
+    /// At most `limit` merchants that have executions which are not final, in the order of their ids
+    /// from above `after`. Each comes with one execution that is due, if there is one.
+    pub async fn merchants_with_executions(
+        &self,
+        after: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
+        let params = params![
+            "after" = after.0,
+            "now" = now.0,
+            "mad" = latest_lease_end(now),
+            "limit" = limit
+        ];
+        self.merchants_with(&EXECUTIONS, &params).await
+    }
+
+    /// At most `limit` executions of a merchant that are due, those with the earliest due time first.
+    pub async fn due_executions(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        let params = params![
+            "merchant" = merchant.0,
+            "now" = now.0,
+            "mad" = latest_lease_end(now),
+            "limit" = limit
+        ];
+        self.due(&EXECUTIONS, &params).await
+    }
+
+    /// At most `limit` executions of a merchant whose next check was scheduled too far ahead by a
+    /// process whose clock was ahead: see [`Execution::is_due`]. Reads all open executions of the
+    /// merchant.
+    pub async fn postponed_executions(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        let params = params![
+            "merchant" = merchant.0,
+            "now" = now.0,
+            "mad" = latest_lease_end(now),
+            "apart" = MAX_CLOCK_SKEW_US,
+            "shortest" = MIN_POLL_INTERVAL_US,
+            "sandbox" = MAX_POLL_INTERVAL_SANDBOX_US,
+            "longest" = MAX_POLL_INTERVAL_US,
+            "limit" = limit
+        ];
+        self.due(&POSTPONED_EXECUTIONS, &params).await
+    }
+
+    /// At most `limit` merchants that have active sessions, in the order of their ids from above
+    /// `after`. Each comes with one session that has expired at the merchant's clock, if there is one.
+    pub async fn merchants_with_sessions(
+        &self,
+        after: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(MerchantId, Option<SessionId>)>, StoreError> {
+        let params = params!["after" = after.0, "now" = now.0, "limit" = limit];
+        self.merchants_with(&SESSIONS, &params).await
+    }
+
+    /// At most `limit` active sessions of a merchant that have expired at its clock, those that
+    /// expired first first.
+    pub async fn due_sessions(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];
+        self.due(&SESSIONS, &params).await
+    }
+
+    /// Merchants with open rows, each with the id of one row that is due.
+    async fn merchants_with<Id: Column>(
+        &self,
+        rows: &DueRows,
+        params: &Params<'_>,
+    ) -> Result<Vec<(MerchantId, Option<Id>)>, StoreError> {
+        let DueRows { table, open, due, order } = *rows;
+        let sql = format!(
+            "WITH RECURSIVE {} SELECT found.id, (SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
+             WHERE merchants.id = found.id AND {open} AND {due} ORDER BY {order} LIMIT 1) \
+             FROM found WHERE found.id IS NOT NULL ORDER BY found.nth",
+            merchants_expression(rows)
+        );
+        self.rows(&sql, params, |row| {
+            <(MerchantId, Option<Id>) as Column>::take(&mut RowReader::new(row, table, 0))
+        })
+        .await
+    }
+
+    /// Ids of a merchant's rows that are open and due.
+    async fn due<Id: Column>(
+        &self,
+        rows: &DueRows,
+        params: &Params<'_>,
+    ) -> Result<Vec<Id>, StoreError> {
+        let DueRows { table, open, due, order } = *rows;
+        let sql = format!(
+            "SELECT {table}.id FROM merchants JOIN {table} ON {table}.merchant_id = merchants.id \
+             WHERE merchants.id = :merchant AND {open} AND {due} ORDER BY {order} LIMIT :limit"
+        );
+        self.rows(&sql, params, |row| Id::take(&mut RowReader::new(row, table, 0))).await
+    }
+}

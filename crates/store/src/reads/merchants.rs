@@ -1,0 +1,23 @@
+//! Merchants.
+
+use domain::directory::merchant::Merchant;
+use domain::kernel::ids::MerchantId;
+
+use crate::StoreError;
+use crate::reads::Queries;
+use crate::workspace::sql_value::params;
+
+impl Queries {
+    pub async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
+        self.one("id = :id", &params!["id" = id.0]).await
+    }
+
+    /// At most `limit` merchants in the order of their ids, from above `last`.
+    pub async fn merchants_after(
+        &self,
+        last: MerchantId,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
+        self.many("id > :last", "id LIMIT :limit", &params!["last" = last.0, "limit" = limit]).await
+    }
+}

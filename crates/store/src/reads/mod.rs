@@ -1,0 +1,157 @@
+//! Reads for callers that change nothing. A read sees what was committed before it began.
+//!
+//! Each resource has one file with its single reads, its lists and their filters; [`pages`] has what
+//! the lists share.
+//!
+//! On SQLite a single row is read in some microseconds, so it is read on the caller's own thread;
+//! lists are read on a blocking thread. Each statement is written once, in SQL that both databases
+//! understand, with `:name` for a value; for PostgreSQL the names are replaced by `$n`.
+
+pub mod api_keys;
+pub mod checkouts;
+pub mod due;
+pub mod entries;
+pub mod events;
+pub mod executions;
+pub mod merchants;
+pub mod pages;
+pub mod parties;
+pub mod payment_accounts;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod recorder;
+pub mod reviews;
+pub mod sessions;
+pub mod signing_keys;
+pub mod sources;
+pub mod tariff;
+pub mod wallets;
+
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use domain::tariff::Tariff;
+use tokio::sync::Semaphore;
+
+use crate::StoreError;
+use crate::workspace::postgres::Address;
+use crate::workspace::postgres::readers::PostgresReaders;
+use crate::workspace::record::Record;
+use crate::workspace::sql::{Dialect, integer};
+use crate::workspace::sql_value::{Params, ResultRow};
+use crate::workspace::sqlite;
+use crate::workspace::sqlite::Readers;
+
+/// All reads of a database. Cheap to clone.
+#[derive(Clone)]
+pub struct Queries {
+    connections: Connections,
+    /// Limits the lists that are read at the same time, so that single reads never wait for them.
+    pub(crate) list_permits: Arc<Semaphore>,
+    /// The tariff that was read last.
+    tariff: Arc<RwLock<Arc<Tariff>>>,
+}
+
+#[derive(Clone)]
+enum Connections {
+    Sqlite {
+        /// For reads that take some microseconds, on the caller's thread.
+        single_rows: Arc<Readers>,
+        /// For lists, on blocking threads.
+        lists: Arc<Readers>,
+    },
+    Postgres(PostgresReaders),
+}
+
+impl Queries {
+    /// Opens `count` connections for single reads and `lists` for lists.
+    pub fn sqlite(path: &Path, count: usize, lists: usize) -> Result<Self, StoreError> {
+        let open = |count| Readers::open(path, count).map(Arc::new);
+        let connections = Connections::Sqlite { single_rows: open(count)?, lists: open(lists)? };
+        Ok(Self::new(connections, lists))
+    }
+
+    /// A pool of at most `count` connections, of which at most `lists` read lists at the same time.
+    /// Must be called within a Tokio runtime.
+    pub fn postgres(address: &Address, count: usize, lists: usize) -> Result<Self, StoreError> {
+        Ok(Self::new(Connections::Postgres(PostgresReaders::open(address, count)?), lists))
+    }
+
+    /// The default tariff has version 0, which no stored one has: the first use reads the tariff.
+    fn new(connections: Connections, lists: usize) -> Self {
+        let list_permits = Arc::new(Semaphore::new(lists));
+        Self { connections, list_permits, tariff: Arc::default() }
+    }
+
+    const fn dialect(&self) -> Dialect {
+        match self.connections {
+            Connections::Sqlite { .. } => Dialect::Sqlite,
+            Connections::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    async fn rows<T>(
+        &self,
+        sql: &str,
+        params: &Params<'_>,
+        read_row: impl Fn(&dyn ResultRow) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        #[cfg(any(test, feature = "testing"))]
+        recorder::record(sql, params);
+        match &self.connections {
+            Connections::Sqlite { single_rows, .. } => {
+                sqlite::read(&*single_rows.get()?, sql, params, read_row)
+            }
+            Connections::Postgres(readers) => {
+                readers.rows(sql, params).await?.iter().map(|row| read_row(row)).collect()
+            }
+        }
+    }
+
+    async fn one<R: Record>(
+        &self,
+        condition: &str,
+        params: &Params<'_>,
+    ) -> Result<Option<R>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {condition} LIMIT 1",
+            R::statements().columns,
+            R::TABLE
+        );
+        Ok(self.rows(&sql, params, |row| R::from_row(row, 0)).await?.pop())
+    }
+
+    async fn many<R: Record>(
+        &self,
+        condition: &str,
+        order: &str,
+        params: &Params<'_>,
+    ) -> Result<Vec<R>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {condition} ORDER BY {order}",
+            R::statements().columns,
+            R::TABLE
+        );
+        self.rows(&sql, params, |row| R::from_row(row, 0)).await
+    }
+
+    /// Makes sure that SQLite's file is still where it was opened. On PostgreSQL there is nothing
+    /// to check.
+    ///
+    /// # Errors
+    /// [`StoreError::FileMoved`].
+    pub fn check_file(&self) -> Result<(), StoreError> {
+        match &self.connections {
+            Connections::Sqlite { single_rows, lists } => {
+                // Each pool remembers its own result, so both have to check.
+                let (single_rows, lists) = (single_rows.check_file(), lists.check_file());
+                single_rows.and(lists)
+            }
+            Connections::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Makes sure that the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.rows("SELECT 1", &vec![], integer).await.map(|_| ())
+    }
+}

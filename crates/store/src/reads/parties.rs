@@ -1,0 +1,106 @@
+//! Parties and counterparties.
+
+use domain::directory::party::{Counterparty, Party, Relationship};
+use domain::kernel::ids::{CounterpartyId, MerchantId, PartyId};
+
+use crate::StoreError;
+use crate::reads::Queries;
+use crate::reads::pages::{ListQuery, Page, PageOfRows};
+use crate::workspace::record::Record;
+use crate::workspace::sql_value::{ResultRow, params};
+
+impl Queries {
+    pub async fn party(
+        &self,
+        merchant: MerchantId,
+        id: PartyId,
+    ) -> Result<Option<Party>, StoreError> {
+        self.one(
+            "id = :id AND merchant_id = :merchant",
+            &params!["id" = id.0, "merchant" = merchant.0],
+        )
+        .await
+    }
+
+    /// The merchant's parties whose name contains `fullname`, ignoring the case of A to Z.
+    pub async fn parties(
+        &self,
+        merchant: MerchantId,
+        fullname: Option<&str>,
+        page: Page,
+    ) -> Result<PageOfRows<Party>, StoreError> {
+        let list = ListQuery::new("merchant_id = :merchant", merchant, vec![]);
+        self.list(list.filter(&self.name_filter(), ":fullname", fullname.map(containing)), page)
+            .await
+    }
+
+    pub async fn counterparty(
+        &self,
+        merchant: MerchantId,
+        id: CounterpartyId,
+    ) -> Result<Option<(Counterparty, Option<Party>)>, StoreError> {
+        let sql = format!(
+            "{} WHERE counterparties.id = :id AND counterparties.merchant_id = :merchant",
+            select_with_party()
+        );
+        Ok(self
+            .rows(&sql, &params!["id" = id.0, "merchant" = merchant.0], counterparty_with_party)
+            .await?
+            .pop())
+    }
+
+    pub async fn counterparties(
+        &self,
+        merchant: MerchantId,
+        fullname: Option<&str>,
+        relationship: Option<Relationship>,
+        page: Page,
+    ) -> Result<PageOfRows<(Counterparty, Option<Party>)>, StoreError> {
+        let list = ListQuery::new("counterparties.merchant_id = :merchant", merchant, vec![])
+            .filter(&self.name_filter(), ":fullname", fullname.map(containing))
+            .filter(
+                "relationship_type = :relationship",
+                ":relationship",
+                relationship.map(Relationship::as_str),
+            );
+        self.list_joined::<Counterparty, _>(
+            &select_with_party(),
+            list,
+            page,
+            counterparty_with_party,
+        )
+        .await
+    }
+
+    /// The condition that a party's name matches the LIKE pattern `:fullname`.
+    fn name_filter(&self) -> String {
+        format!("parties.fullname {} :fullname ESCAPE '\\'", self.dialect().like())
+    }
+}
+
+/// The start of a SELECT of counterparties with their parties.
+fn select_with_party() -> String {
+    format!(
+        "SELECT {}, {} FROM counterparties LEFT JOIN parties ON parties.id = counterparties.party_id",
+        Counterparty::statements().columns,
+        Party::statements().columns
+    )
+}
+
+/// Reads a row of [`select_with_party`].
+fn counterparty_with_party(
+    row: &dyn ResultRow,
+) -> Result<(Counterparty, Option<Party>), StoreError> {
+    let counterparty = Counterparty::from_row(row, 0)?;
+    let party = match counterparty.party_id {
+        Some(_) => Some(Party::from_row(row, Counterparty::WIDTH)?),
+        None => None,
+    };
+    Ok((counterparty, party))
+}
+
+/// A LIKE pattern for texts that contain `part` literally.
+fn containing(part: &str) -> String {
+    let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}

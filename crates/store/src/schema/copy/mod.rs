@@ -1,0 +1,223 @@
+//! An installation, moved from one database into another that is new: all of it or nothing.
+//!
+//! Nobody writes at the source meanwhile: on SQLite the write lock is held, on PostgreSQL locks on
+//! the rows that every writer passes. The target's rows are written in one transaction, read back,
+//! and held against what was read at the source.
+
+pub mod tables;
+
+use sha2::{Digest, Sha256};
+
+use crate::StoreError;
+use crate::hex::hex;
+use crate::schema::migrate;
+use crate::schema::verify::{self, Report};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+use crate::workspace::sql_value::{ColumnType, SqlValue, params};
+
+use tables::{TABLES, Table};
+
+/// Rows read and written at a time.
+const PAGE: i64 = 5_000;
+/// A lane that wrote so lately is of a server that runs.
+const LATELY: i64 = 10;
+
+/// What was moved of one table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moved {
+    /// The table.
+    pub table: &'static str,
+    /// How many rows.
+    pub rows: i64,
+    /// A hash of all their values.
+    pub checksum: String,
+}
+
+/// What was moved.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// Of each table.
+    pub tables: Vec<Moved>,
+    /// What `kola ledger verify` says of it, at either end.
+    pub report: Report,
+    /// Processes that wrote at the source and did not say that they ended: killed, or still there.
+    pub lanes: i64,
+}
+
+/// Copies all rows of an installation into a new database.
+///
+/// # Errors
+/// [`StoreError`]; then the target is as it was.
+pub fn copy(source: &mut dyn Sql, target: &mut dyn Sql) -> Result<Copied, StoreError> {
+    let version = migrate::version(source)?;
+    if version != migrate::known() || migrate::version(target)? != version {
+        return Err(refused(format!(
+            "the schema of the source is version {version}, that of the target {}, that of this kola {}: all three must be the \
+             same; run this kola once on what is older",
+            migrate::version(target)?,
+            migrate::known()
+        )));
+    }
+    patient(source)?;
+    patient(target)?;
+    transaction(source, Purpose::ExclusiveLock, |source| {
+        let lanes = stand_still(source)?;
+        let report = sound(source, "source")?;
+        transaction(target, Purpose::Write, |target| {
+            make_room(target)?;
+            let tables = TABLES
+                .iter()
+                .map(|table| move_table(source, target, *table))
+                .collect::<Result<_, _>>()?;
+            tables::advance_sequences(target)?;
+            if sound(target, "target")? != report {
+                return Err(refused("the ledgers of source and target differ".to_owned()));
+            }
+            Ok(Copied { tables, report, lanes })
+        })
+    })
+}
+
+fn refused(why: String) -> StoreError {
+    StoreError::Refused(why)
+}
+
+/// The server's time-outs are made for payments; one end is idle while the other is busy.
+fn patient(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    match sql.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => {
+            sql.script("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+        }
+    }
+}
+
+/// Makes sure that nobody writes, and that no server was about to. Answers how many lanes are left
+/// from before.
+fn stand_still(source: &mut dyn Sql) -> Result<i64, StoreError> {
+    if source.dialect() == Dialect::Sqlite {
+        return Ok(0);
+    }
+    // Before anything is read, so that what is read is what was there when the locks were taken.
+    source.script("LOCK TABLE installation, signing_keys, lanes IN SHARE MODE")?;
+    let now = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let last = count(
+        source,
+        &format!("SELECT coalesce({now} - max(seen_at), 9223372036854775807)::bigint FROM lanes"),
+    )?;
+    if last < LATELY * 1_000_000 {
+        return Err(refused(format!(
+            "a server wrote at the source {} s ago: stop all of them, then wait for {LATELY} s",
+            last / 1_000_000
+        )));
+    }
+    count(source, "SELECT count(*) FROM lanes")
+}
+
+/// The ledger must be right before it is moved, and after.
+fn sound(sql: &mut dyn Sql, end: &str) -> Result<Report, StoreError> {
+    let report = verify::check_all(sql)?;
+    match report.violations.first() {
+        None => Ok(report),
+        Some((rule, place)) => Err(refused(format!(
+            "the ledger of the {end} is broken, nothing was moved: {rule}: {place}; {} violations in all",
+            report.violations.len()
+        ))),
+    }
+}
+
+/// Keeps others off the target, makes sure that nothing has happened there yet, and takes away what
+/// it was born with.
+fn make_room(target: &mut dyn Sql) -> Result<(), StoreError> {
+    if target.dialect() == Dialect::Postgres {
+        target
+            .script("LOCK TABLE installation, signing_keys, lanes, merchants IN EXCLUSIVE MODE")?;
+    }
+    for Table { name, seeded, .. } in TABLES {
+        if seeded {
+            target.script(&format!("DELETE FROM {name}"))?;
+        } else if !target.rows(&format!("SELECT 1 FROM {name} LIMIT 1"), &vec![])?.is_empty() {
+            return Err(refused(format!(
+                "the target is in use: it has {name}; copy into a new database"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Copies a table, and compares both ends.
+fn move_table(
+    source: &mut dyn Sql,
+    target: &mut dyn Sql,
+    table: Table,
+) -> Result<Moved, StoreError> {
+    let Table { name, .. } = table;
+    let columns = tables::columns(source, name)?;
+    if tables::columns(target, name)? != columns {
+        return Err(refused(format!("{name} has other columns at the target")));
+    }
+    let from = read(source, table, &columns, |rows| target.append(name, &columns, rows))?;
+    if target.dialect() == Dialect::Postgres {
+        // What follows reads all of it: the plans must know that it is not small any more.
+        target.script(&format!("ANALYZE {name}"))?;
+    }
+    let to = read(target, table, &columns, |_| Ok(()))?;
+    let all = count(source, &format!("SELECT count(*) FROM {name}"))?;
+    if from != to || from.rows != all {
+        return Err(refused(format!(
+            "of {all} rows of {name}, {} were read and {} are at the target, or they differ",
+            from.rows, to.rows
+        )));
+    }
+    Ok(from)
+}
+
+/// Reads all rows of a table in the order of its key, page by page.
+fn read(
+    sql: &mut dyn Sql,
+    table: Table,
+    columns: &[(String, ColumnType)],
+    mut take: impl FnMut(&[OwnedRow]) -> Result<(), StoreError>,
+) -> Result<Moved, StoreError> {
+    let Table { name, key, .. } = table;
+    let list: Vec<&str> = columns.iter().map(|(column, _)| column.as_str()).collect();
+    // The key comes first once more, to know where the next page begins.
+    let text = format!(
+        "SELECT {key}, {} FROM {name} WHERE {key} > :after ORDER BY {key} LIMIT :page",
+        list.join(", ")
+    );
+    let (mut after, mut count, mut hash) = (i64::MIN, 0, Sha256::new());
+    loop {
+        let mut rows = sql.rows(&text, &params!["after" = after, "page" = PAGE])?;
+        let Some(last) = rows.last() else { break };
+        after = last.integer()?;
+        count += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        rows.iter_mut().for_each(OwnedRow::drop_first);
+        rows.iter().for_each(|row| add(&mut hash, row));
+        take(&rows)?;
+    }
+    let checksum = hex(hash.finalize().get(..8).unwrap_or_default());
+    Ok(Moved { table: name, rows: count, checksum })
+}
+
+/// Each value with its type, and a text with its length: no two rows look alike.
+fn add(hash: &mut Sha256, row: &OwnedRow) {
+    for value in row.values() {
+        match value {
+            SqlValue::Null => hash.update([0]),
+            SqlValue::Int(value) => {
+                hash.update([1]);
+                hash.update(value.to_le_bytes());
+            }
+            SqlValue::Text(text) => {
+                hash.update([2]);
+                hash.update(text.len().to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+        }
+    }
+}
+
+fn count(sql: &mut dyn Sql, text: &str) -> Result<i64, StoreError> {
+    sql.rows(text, &vec![])?.first().map_or(Ok(0), OwnedRow::integer)
+}

@@ -1,0 +1,182 @@
+//! The tables of the schema by name, for what is done with all of them alike.
+
+use crate::StoreError;
+use crate::workspace::sql::{Dialect, OwnedRow, Sql};
+use crate::workspace::sql_value::{ColumnType, params};
+
+/// A table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its primary key, an integer.
+    pub key: &'static str,
+    /// Whether a new database has rows of it from the start.
+    pub seeded: bool,
+}
+
+const fn seeded(name: &'static str) -> Table {
+    Table { name, key: "id", seeded: true }
+}
+
+const fn filled(name: &'static str) -> Table {
+    Table { name, key: "id", seeded: false }
+}
+
+/// All that belong to an installation. No row refers to one of a later table.
+pub const TABLES: [Table; 26] = [
+    seeded("installation"),
+    seeded("signing_keys"),
+    seeded("fee_tiers"),
+    seeded("platform_fees"),
+    seeded("gateway_fees"),
+    seeded("rates"),
+    seeded("markets"),
+    seeded("phone_prefixes"),
+    filled("merchants"),
+    filled("api_keys"),
+    Table { name: "passcodes", key: "merchant_id", seeded: false },
+    filled("parties"),
+    filled("counterparties"),
+    filled("payment_accounts"),
+    filled("wallets"),
+    filled("fundings"),
+    filled("sources"),
+    filled("source_items"),
+    filled("counters"),
+    filled("checkout_configs"),
+    filled("sessions"),
+    filled("executions"),
+    filled("reviews"),
+    filled("accounts"),
+    filled("events"),
+    filled("entries"),
+];
+
+/// The columns of a table with their types, in the order of their names: so they are the same in
+/// both databases.
+///
+/// # Errors
+/// [`StoreError::Refused`] for a table that is not there, or a column that is neither integer nor
+/// text.
+pub fn columns(sql: &mut dyn Sql, table: &str) -> Result<Vec<(String, ColumnType)>, StoreError> {
+    let text = match sql.dialect() {
+        Dialect::Sqlite => "SELECT name, lower(type) FROM pragma_table_info(:table) ORDER BY name",
+        Dialect::Postgres => {
+            "SELECT column_name::text, data_type::text FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name = :table ORDER BY column_name::text COLLATE \"C\""
+        }
+    };
+    let rows = sql.rows(text, &params!["table" = table])?;
+    if rows.is_empty() {
+        return Err(StoreError::Refused(format!("there is no table {table}")));
+    }
+    rows.iter().map(|row| column(row, table)).collect()
+}
+
+fn column(row: &OwnedRow, table: &str) -> Result<(String, ColumnType), StoreError> {
+    let (name, kind) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
+    let kind = match kind {
+        "integer" | "bigint" => ColumnType::Int,
+        "text" => ColumnType::Text,
+        other => {
+            return Err(StoreError::Refused(format!(
+                "{table}.{name} is of the type {other}, which is not kola's"
+            )));
+        }
+    };
+    Ok((name.to_owned(), kind))
+}
+
+/// The numbers that PostgreSQL gives to new rows by itself go on behind the highest that is there.
+pub fn advance_sequences(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    if sql.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    let identities = "SELECT table_name::text, column_name::text FROM information_schema.columns \
+                      WHERE table_schema = current_schema() AND is_identity = 'YES'";
+    for row in sql.rows(identities, &vec![])? {
+        let (Some(table), Some(column)) = (row.text(0), row.text(1)) else { continue };
+        if TABLES.iter().any(|known| known.name == table) {
+            sql.rows(
+                &format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), coalesce(max({column}), 1), \
+                     max({column}) IS NOT NULL) FROM {table}"
+                ),
+                &vec![],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::Database;
+
+    /// What a process writes down about itself, and what the migrations write down about
+    /// themselves.
+    const LEFT_BEHIND: [&str; 2] = ["lanes", "schema_versions"];
+
+    fn fresh() -> (tempfile::TempDir, Box<dyn Sql>) {
+        let dir = tempfile::tempdir().unwrap();
+        let sql = Database::Sqlite(dir.path().join("kola.db")).open(None).unwrap();
+        (dir, sql)
+    }
+
+    #[test]
+    fn every_table_of_the_migrations_is_in_the_list() {
+        let (_dir, mut sql) = fresh();
+        let names =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let rows = sql.rows(names, &vec![]).unwrap();
+        let there: BTreeSet<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
+        let listed = TABLES.iter().map(|table| table.name);
+        // SQLite has no lanes: its commits have no answer to lose.
+        let known: BTreeSet<&str> =
+            listed.chain(LEFT_BEHIND).filter(|name| *name != "lanes").collect();
+        assert_eq!(there, known);
+    }
+
+    #[test]
+    fn no_row_refers_to_one_of_a_later_table() {
+        let (_dir, mut sql) = fresh();
+        for (place, table) in TABLES.iter().enumerate() {
+            let refers = format!("SELECT \"table\" FROM pragma_foreign_key_list('{}')", table.name);
+            for row in sql.rows(&refers, &vec![]).unwrap() {
+                let earlier =
+                    TABLES[..place].iter().any(|earlier| Some(earlier.name) == row.text(0));
+                assert!(earlier, "{} refers to {row:?}", table.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_seeded_tables_are_those_that_a_new_database_has_rows_of() {
+        let (_dir, mut sql) = fresh();
+        for table in TABLES {
+            let count = sql.rows(&format!("SELECT count(*) FROM {}", table.name), &vec![]).unwrap();
+            assert_eq!(count[0].integer().unwrap() > 0, table.seeded, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn the_key_of_each_is_its_primary_key() {
+        let (_dir, mut sql) = fresh();
+        for table in TABLES {
+            let keys = sql
+                .rows(
+                    &format!("SELECT name FROM pragma_table_info('{}') WHERE pk > 0", table.name),
+                    &vec![],
+                )
+                .unwrap();
+            assert_eq!(
+                keys.iter().map(|row| row.text(0).unwrap()).collect::<Vec<_>>(),
+                [table.key]
+            );
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What stands in the file as a text: names, times and exact decimals.
+
+use domain::kernel::country::Country;
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Decimal, MAX_MINOR};
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// A millionth part is the finest share: 1 % is 10 000 of them.
+const PPM_PER_PERCENT: i64 = 10_000;
+
+/// A value that stands in the file as a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parsed<T>(pub T);
+
+/// What a text of the file can be read as.
+pub trait FromText: Sized {
+    /// What a text should be that cannot be read.
+    const WHAT: &'static str;
+
+    /// Reads it.
+    fn from_text(text: &str) -> Option<Self>;
+}
+
+impl<'de, T: FromText> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        T::from_text(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom(format!("\"{text}\" is not {}", T::WHAT)))
+    }
+}
+
+macro_rules! words { ($($type:ty, $what:literal, $read:expr;)*) => {$(
+    impl FromText for $type {
+        const WHAT: &'static str = $what;
+
+        fn from_text(text: &str) -> Option<Self> {
+            $read(text)
+        }
+    }
+)*}}
+words! {
+    Method, "a method", Self::parse;
+    Provider, "a provider", Self::parse;
+    Operation, "an operation", Self::parse;
+    Currency, "a currency of ISO 4217", Self::parse;
+    Timestamp, "a time like 2027-01-01T00:00:00Z", Self::parse;
+    Decimal, "a number", Self::parse;
+    Percentage, "a percentage from 0 to 100 with at most four decimals", Self::parse;
+    Country, "a country of ISO 3166, two letters or three", Self::parse;
+    Digits, "the first digits of a number, without plus sign", Self::parse;
+}
+
+/// A share, written in percent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Percentage {
+    /// In millionths.
+    pub ppm: i64,
+}
+
+impl Percentage {
+    /// Reads `2.9` as 2.9 %.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let ratio = Decimal::parse(text)?.to_ratio()?;
+        let parts = i128::from(ratio.num()) * i128::from(PPM_PER_PERCENT);
+        let den = i128::from(ratio.den());
+        let ppm = i64::try_from(parts / den).ok().filter(|_| parts % den == 0)?;
+        (0..=100 * PPM_PER_PERCENT).contains(&ppm).then_some(Self { ppm })
+    }
+}
+
+/// The first digits of a number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Digits(pub String);
+
+impl Digits {
+    fn parse(text: &str) -> Option<Self> {
+        let digits =
+            (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        (digits && !text.starts_with('0')).then(|| Self(text.to_owned()))
+    }
+}
+
+/// A fixed part of a fee, which may be zero.
+#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Fixed {
+    amount: Parsed<Decimal>,
+    currency: Parsed<Currency>,
+}
+
+impl Fixed {
+    /// A fixed part of this amount.
+    #[must_use]
+    pub const fn new(amount: Decimal, currency: Currency) -> Self {
+        Self { amount: Parsed(amount), currency: Parsed(currency) }
+    }
+
+    /// In minor units, with its currency.
+    ///
+    /// # Errors
+    /// A sentence, when the amount is below zero, too large, or has more decimals than the
+    /// currency.
+    pub fn minor(self) -> Result<(i64, Currency), String> {
+        let (amount, currency) = (self.amount.0, self.currency.0);
+        let zero = amount.to_ratio().is_some_and(|ratio| ratio.num() == 0);
+        let minor =
+            if zero { Some(0) } else { amount.to_money(currency).ok().map(|money| money.minor) };
+        let bad = || {
+            format!(
+                "a fixed fee in {currency} has {} decimals and is not below zero",
+                currency.exponent()
+            )
+        };
+        minor.filter(|minor| *minor <= MAX_MINOR).map(|minor| (minor, currency)).ok_or_else(bad)
+    }
+}

@@ -1,0 +1,137 @@
+//! What is shipped can be read, and what contradicts itself is refused in words.
+
+use crate::schema::market::*;
+
+#[test]
+fn what_is_shipped_can_be_read() {
+    let file = MarketFile::shipped().unwrap();
+    assert_eq!(file.markets.len(), Method::ALL.len());
+    assert_eq!(file.providers_of(Method::CreditCard), [Provider::Stripe]);
+}
+
+fn refused(from: &str, to: &str) -> String {
+    assert!(SHIPPED.contains(from), "{from}");
+    MarketFile::read(&SHIPPED.replacen(from, to, 1)).unwrap_err()
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    assert!(
+        refused("method = \"MTN_MOMO_LBR\"", "method = \"MTN\"")
+            .contains("\"MTN\" is not a method")
+    );
+    let said = refused("percentage = \"2.9\"", "percentage = 2.9");
+    assert!(said.contains("line") && said.contains("expected a string"), "{said}");
+    assert!(refused("percentage = \"2.9\"", "percentage = \"-1\"").contains("not a percentage"));
+    assert!(refused("country = \"LR\"", "land = \"LR\"").contains("land"));
+    assert!(refused("default = true", "default = false").contains("0 tiers"));
+    assert!(refused("tier = \"default\"", "tier = \"gold\"").contains("gold"));
+    assert!(refused("amount = \"0.30\"", "amount = \"0.305\"").contains("2 decimals"));
+    assert!(refused("rate = \"192\"", "rate = \"0\"").contains("above zero"));
+    assert!(
+        refused("rate = \"192\"", "rate = \"1e18\"")
+            .contains("1 USD = 1000000000000000000 LRD is out of bounds")
+    );
+    let said = refused("rate = \"192\"", "rate = \"0.192123456789012347\"");
+    assert!(said.contains("between LRD and RWF, which goes through USD"), "{said}");
+    assert!(refused("\"25073\"", "\"25072\"").contains("twice"));
+    let last = SHIPPED.rfind("percentage = \"0\"").unwrap();
+    let fee = format!("{}percentage = \"1\"{}", &SHIPPED[..last], &SHIPPED[last + 16..]);
+    assert_eq!(MarketFile::read(&fee).unwrap_err(), NO_REFUND_FEES);
+}
+
+#[test]
+fn a_fixed_part_has_a_rate_to_what_it_is_taken_of() {
+    let said = refused(
+        "currency = \"USD\" }\n\n[[gateway_fee]]",
+        "currency = \"EUR\" }\n\n[[gateway_fee]]",
+    );
+    assert!(said.contains("fixed fee in EUR") && said.contains("between EUR and USD"), "{said}");
+    let platform = "percentage = \"1\"\nexchange_percentage = \"1\"";
+    let fixed = |currency: &str| {
+        format!("{platform}\nfixed = {{ amount = \"1\", currency = \"{currency}\" }}")
+    };
+    assert!(refused(platform, &fixed("EUR")).contains("between EUR and USD"));
+    MarketFile::read(&SHIPPED.replacen(platform, &fixed("RWF"), 1)).unwrap();
+    let rate = "[[rate]]\nfrom_currency = \"EUR\"\nto_currency = \"USD\"\nrate = \"1.25\"\n";
+    MarketFile::read(&format!("{}\n{rate}", SHIPPED.replacen(platform, &fixed("EUR"), 1))).unwrap();
+}
+
+#[test]
+fn what_is_shipped_has_all_its_fees() {
+    let file = MarketFile::shipped().unwrap();
+    for (entry, operation) in file
+        .markets
+        .iter()
+        .flat_map(|entry| entry.operations.iter().map(move |word| (entry, word.0)))
+    {
+        let of_method = |fee: &GatewayEntry| {
+            fee.methods.contains(&entry.method) && fee.operation.0 == operation
+        };
+        assert!(file.gateway_fees.iter().any(of_method), "{} {operation}", entry.method.0);
+        assert!(file.platform_fees.iter().any(|fee| fee.operation.0 == operation), "{operation}");
+    }
+}
+
+/// The shipped file with more rows.
+fn with(more: &str) -> Result<MarketFile, String> {
+    MarketFile::read(&format!("{SHIPPED}\n{more}"))
+}
+
+fn row(provider: &str, currency: &str, period: &str) -> String {
+    let head = "[[market]]\nmethod = \"AIRTEL_RWA\"\ncountry = \"RW\"\noperations = [\"PAYOUT\"]";
+    format!("{head}\nprovider = \"{provider}\"\ncurrencies = [\"{currency}\"]\n{period}\n")
+}
+
+#[test]
+fn rows_of_a_market_that_hold_at_once_are_refused() {
+    with(&row("PAWAPAY", "USD", "")).unwrap();
+    assert!(
+        with(&row("PAWAPAY", "RWF", ""))
+            .unwrap_err()
+            .contains("AIRTEL_RWA PAYOUT RWF is there twice")
+    );
+    assert!(with(&row("STRIPE", "USD", "")).unwrap_err().contains("two providers"));
+    assert!(with(&row("PAWAPAY", "USD\", \"USD", "")).unwrap_err().contains("twice"));
+    let [before, after, over] =
+        ["to = \"2027-01-01\"", "from = \"2027-01-01\"", "from = \"2026-12-31T23:59:59Z\""];
+    let two = |first: String, second: String| with(&(first + &second));
+    two(row("PAWAPAY", "USD", before), row("PAWAPAY", "USD", after)).unwrap();
+    two(row("PAWAPAY", "USD", before), row("PAWAPAY", "USD", over)).unwrap_err();
+    two(row("PAWAPAY", "USD", after), row("PAWAPAY", "USD", "")).unwrap_err();
+    let never = row("PAWAPAY", "USD", "from = \"2027-01-01\"\nto = \"2027-01-01\"");
+    assert!(with(&never).unwrap_err().contains("ends before it begins"));
+}
+
+#[test]
+fn a_method_may_change_its_network() {
+    let before = SHIPPED.replacen(
+        "method = \"AIRTEL_RWA\"",
+        "method = \"AIRTEL_RWA\"\nto = \"2027-01-01\"",
+        1,
+    );
+    let after = row("STRIPE", "RWF", "from = \"2027-01-01\"");
+    let file = MarketFile::read(&format!("{before}\n{after}")).unwrap();
+    assert_eq!(file.providers_of(Method::AirtelRwa), [Provider::PawaPay, Provider::Stripe]);
+}
+
+#[test]
+fn a_prefix_has_one_operator_at_a_time() {
+    let row = |period: &str| {
+        let head = "[[phone]]\ncarrier = \"New\"\ncountry = \"RW\"\nmethod = \"MTN_MOMO_RWA\"\ndigits = 12";
+        format!("{head}\nprefixes = [\"25070\"]\n{period}\n")
+    };
+    with(&row("")).unwrap();
+    assert!(with(&(row("") + &row(""))).unwrap_err().contains("25070 of 12 digits is there twice"));
+    with(&(row("to = \"2027-01-01\"") + &row("from = \"2027-01-01\""))).unwrap();
+}
+
+#[test]
+fn percentages_are_exact() {
+    let ppm = |text| Percentage::parse(text).map(|share| share.ppm);
+    assert_eq!(
+        [ppm("1"), ppm("2.9"), ppm("0.0001"), ppm("0"), ppm("100")].map(Option::unwrap),
+        [10_000, 29_000, 1, 0, 1_000_000]
+    );
+    assert_eq!([ppm("0.00001"), ppm("-1"), ppm("100.1"), ppm("x")], [None; 4]);
+}

@@ -1,0 +1,99 @@
+//! The refunds of payments, counted anew where a provider contradicted itself: before schema 4 what
+//! counts against their room did not follow what a provider moved when that was another amount than
+//! asked for, nor what it took back; before schema 6 nobody counted what was given back for good.
+
+use std::sync::Arc;
+
+use domain::exceptions::contradiction;
+use domain::exceptions::review::{Review, ReviewKind};
+use domain::kernel::checked::{Inconsistent, sum};
+use domain::kernel::money::Money;
+use domain::kernel::names::Operation;
+use domain::payments::execution::Execution;
+use domain::tariff::fees;
+
+use crate::StoreError;
+use crate::workspace::record::Record;
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{Params, params};
+
+/// The payments whose provider, or that of a refund of theirs, contradicted itself.
+const PAYMENTS: &str = "SELECT coalesce(e.original_execution_id, e.id) FROM reviews JOIN executions AS e ON e.id = reviews.execution_id \
+     WHERE reviews.kind <> 'DEADLINE_PASSED' AND e.operation IN ('COLLECTION', 'REFUND')";
+
+/// Counts anew, in a transaction of the caller's.
+pub fn run(sql: &mut dyn Sql) -> Result<(), StoreError> {
+    let concerned = |column: &str| format!("executions.{column} IN ({PAYMENTS})");
+    let payments: Vec<Execution> = rows(sql, &concerned("id"))?;
+    let refunds: Vec<Execution> =
+        rows(sql, &format!("operation = 'REFUND' AND {}", concerned("original_execution_id")))?;
+    let reviews: Vec<Review> = rows(sql, &format!("kind <> '{}'", ReviewKind::DeadlinePassed))?;
+    let reviews: Vec<Arc<Review>> = reviews.into_iter().map(Arc::new).collect();
+    for payment in payments.into_iter().filter(|row| row.operation == Operation::Collection) {
+        let of_payment =
+            refunds.iter().filter(|refund| refund.original_execution_id == Some(payment.id));
+        let all: Vec<&Execution> = of_payment.chain([&payment]).collect();
+        let counted =
+            counted(&payment, &all, &reviews).map_err(|stop| StoreError::Inconsistent {
+                table: Execution::TABLE,
+                id: payment.id.0,
+                what: format!("{stop:?}"),
+            })?;
+        write(sql, &counted)?;
+    }
+    Ok(())
+}
+
+fn rows<R: Record>(sql: &mut dyn Sql, condition: &str) -> Result<Vec<R>, StoreError> {
+    let text = format!("SELECT {} FROM {} WHERE {condition}", R::statements().columns, R::TABLE);
+    sql.rows(&text, &Params::new())?.iter().map(|row| R::from_row(row, 0)).collect()
+}
+
+fn counted(
+    payment: &Execution,
+    all: &[&Execution],
+    reviews: &[Arc<Review>],
+) -> Result<Execution, Inconsistent> {
+    let nothing = Execution { refunded_minor: 0, over_refunded_minor: 0, ..payment.clone() };
+    let nothing = nothing.with_refund_totals(0, 0)?;
+    all.iter().try_fold(nothing, |counted, execution| {
+        let own: Vec<Arc<Review>> =
+            reviews.iter().filter(|review| review.execution_id == execution.id).cloned().collect();
+        let back = contradiction::net_refunded(execution, &own)?.unwrap_or(0).max(0);
+        let cost = sum(counted.refund_cost_charged()?, cost_alone(execution, back)?)?;
+        counted
+            .with_refund_capacity_change(
+                0,
+                contradiction::refund_capacity_used_by(execution, &own)?,
+            )?
+            .with_refund_totals(sum(counted.given_back_minor, back)?, cost)
+    })
+}
+
+/// What so much given back because of one execution has cost: each was rounded by itself.
+fn cost_alone(execution: &Execution, back: i64) -> Result<i64, Inconsistent> {
+    let asked = execution.outside_amount();
+    if back == asked.minor {
+        return Ok(execution.total_minor);
+    }
+    fees::to_wallet_rounded_up(
+        Money::new(back, asked.currency),
+        execution.rate,
+        execution.wallet_currency(),
+    )
+    .ok_or_else(|| Inconsistent(format!("{back} of execution {} has no worth", execution.id)))
+}
+
+fn write(sql: &mut dyn Sql, payment: &Execution) -> Result<(), StoreError> {
+    let row = params![
+        "id" = payment.id.0,
+        "refunded" = payment.refunded_minor,
+        "over" = payment.over_refunded_minor,
+        "given" = payment.given_back_minor,
+        "total" = payment.refunded_total_minor,
+        "over_total" = payment.over_refunded_total_minor
+    ];
+    let text = "UPDATE executions SET refunded_minor = :refunded, over_refunded_minor = :over, given_back_minor = :given, \
+                refunded_total_minor = :total, over_refunded_total_minor = :over_total, rounded_once = 0 WHERE id = :id";
+    sql.execute(text, &row).map(|_| ())
+}

@@ -1,0 +1,281 @@
+//! Markets and phone prefixes: as with fees a change is a new row, but of one of them no two rows
+//! hold at once.
+
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::tariff::{Effective, Fee};
+
+use crate::StoreError;
+use crate::schema::market::{Country, Digits};
+use crate::schema::tariff::changes::{HOLDS, NewGatewayFee, change, open_with_fee};
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{Params, params};
+
+/// A market to open.
+#[derive(Clone, Debug)]
+pub struct NewMarket {
+    /// The method.
+    pub method: Method,
+    /// Its network.
+    pub provider: Provider,
+    /// What it does
+    pub operation: Operation,
+    /// in which currency.
+    pub currency: Currency,
+    /// Its country.
+    pub country: Country,
+}
+
+/// First digits that are to be an operator's.
+#[derive(Clone, Debug)]
+pub struct NewPrefix {
+    /// How its numbers begin,
+    pub prefix: Digits,
+    /// and how many digits they have.
+    pub digits: u8,
+    /// The operator.
+    pub carrier: String,
+    /// Its country.
+    pub country: Country,
+    /// Its method.
+    pub method: Method,
+}
+
+pub(in crate::schema::tariff) fn insert_market(
+    sql: &mut dyn Sql,
+    new: &NewMarket,
+    effective: Effective,
+) -> Result<(), StoreError> {
+    sql.execute(
+        "INSERT INTO markets (method, provider, operation, currency, country, effective_from, effective_to) \
+         VALUES (:method, :provider, :operation, :currency, :country, :from, :to)",
+        &params![
+            "method" = new.method.as_str(),
+            "provider" = new.provider.as_str(),
+            "operation" = new.operation.as_str(),
+            "currency" = new.currency.code(),
+            "country" = new.country.0.as_str(),
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(in crate::schema::tariff) fn insert_prefix(
+    sql: &mut dyn Sql,
+    new: &NewPrefix,
+    effective: Effective,
+) -> Result<(), StoreError> {
+    sql.execute(
+        "INSERT INTO phone_prefixes (prefix, digits, carrier, country, method, effective_from, effective_to) \
+         VALUES (:prefix, :digits, :carrier, :country, :method, :from, :to)",
+        &params![
+            "prefix" = new.prefix.0.as_str(),
+            "digits" = new.digits,
+            "carrier" = new.carrier.as_str(),
+            "country" = new.country.0.as_str(),
+            "method" = new.method.as_str(),
+            "from" = effective.from.0,
+            "to" = effective.to.map(|to| to.0),
+        ],
+    )?;
+    Ok(())
+}
+
+/// When the next row begins, for one that must end there.
+fn next(
+    sql: &mut dyn Sql,
+    query: &str,
+    params: &Params<'_>,
+) -> Result<Option<Timestamp>, StoreError> {
+    let rows = sql.rows(query, params)?;
+    rows.first().map_or(Ok(None), |row| {
+        <Option<Timestamp> as Column>::take(&mut RowReader::new(row, "book", 0))
+    })
+}
+
+/// Opens a market from `now` on: until a row takes over that begins later, of this market or with
+/// another network. A fee that is given is what the network takes from then on; no market opens
+/// without one. Answers when it is open.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Market`] while the method is on another network, where it has no
+/// fee, or one whose fixed part has no rate to the market's currency.
+pub fn open_market(
+    sql: &mut dyn Sql,
+    new: &NewMarket,
+    fee: Option<Fee>,
+    now: Timestamp,
+) -> Result<Effective, StoreError> {
+    let (method, provider) = (new.method.as_str(), new.provider.as_str());
+    let (operation, currency) = (new.operation.as_str(), new.currency.code());
+    change(sql, |sql| {
+        let elsewhere = format!(
+            "SELECT provider FROM markets WHERE method = :method AND provider <> :provider AND {HOLDS} LIMIT 1"
+        );
+        let others = sql
+            .rows(&elsewhere, &params!["method" = method, "provider" = provider, "now" = now.0])?;
+        if let Some(other) = others.first().and_then(|row| row.text(0)) {
+            return Err(StoreError::Market(format!(
+                "{method} is carried by {other}, and a method has one network"
+            )));
+        }
+        match fee {
+            Some(fee) => {
+                let NewMarket { method, provider, operation, currency, .. } = *new;
+                open_with_fee(
+                    sql,
+                    &NewGatewayFee { provider, method, operation, fee },
+                    currency,
+                    now,
+                )?;
+            }
+            None => has_fee(sql, new, now)?,
+        }
+        close(sql, new.method, new.operation, new.currency, now)?;
+        let to = next(
+            sql,
+            "SELECT min(effective_from) FROM markets WHERE effective_from > :now AND method = :method \
+             AND (provider <> :provider OR (operation = :operation AND currency = :currency))",
+            &params![
+                "now" = now.0,
+                "method" = method,
+                "provider" = provider,
+                "operation" = operation,
+                "currency" = currency
+            ],
+        )?;
+        let effective = Effective { from: now, to };
+        insert_market(sql, new, effective)?;
+        Ok(effective)
+    })
+}
+
+/// Payments through a method that has no fee would be refused, all of them.
+fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result<(), StoreError> {
+    let (method, provider, operation) =
+        (new.method.as_str(), new.provider.as_str(), new.operation.as_str());
+    let held = format!(
+        "SELECT id FROM gateway_fees WHERE provider = :provider AND method = :method AND operation = :operation AND {HOLDS} LIMIT 1"
+    );
+    let rows = sql.rows(
+        &held,
+        &params!["provider" = provider, "method" = method, "operation" = operation, "now" = now.0],
+    )?;
+    if rows.is_empty() {
+        return Err(StoreError::Market(format!(
+            "{method} has no fee for {operation} by {provider} yet: say --percentage, 0 where the network takes nothing"
+        )));
+    }
+    Ok(())
+}
+
+/// Closes a market from `now` on. A row that begins later still opens it when its time comes:
+/// answers when.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Market`] for one that is not open.
+pub fn close_market(
+    sql: &mut dyn Sql,
+    (method, operation, currency): (Method, Operation, Currency),
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    change(sql, |sql| {
+        if close(sql, method, operation, currency, now)? == 0 {
+            return Err(StoreError::Market(format!("{method} does no {operation} in {currency}")));
+        }
+        next(
+            sql,
+            "SELECT min(effective_from) FROM markets WHERE effective_from > :now AND method = :method \
+             AND operation = :operation AND currency = :currency",
+            &params![
+                "now" = now.0,
+                "method" = method.as_str(),
+                "operation" = operation.as_str(),
+                "currency" = currency.code()
+            ],
+        )
+    })
+}
+
+fn close(
+    sql: &mut dyn Sql,
+    method: Method,
+    operation: Operation,
+    currency: Currency,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    sql.execute(
+        &format!(
+            "UPDATE markets SET effective_to = :now \
+             WHERE method = :method AND operation = :operation AND currency = :currency AND {HOLDS}"
+        ),
+        &params![
+            "now" = now.0,
+            "method" = method.as_str(),
+            "operation" = operation.as_str(),
+            "currency" = currency.code()
+        ],
+    )
+}
+
+/// Gives first digits to an operator from `now` on, until a row of the same digits takes over that
+/// begins later. Answers when they are the operator's.
+pub fn add_prefix(
+    sql: &mut dyn Sql,
+    new: &NewPrefix,
+    now: Timestamp,
+) -> Result<Effective, StoreError> {
+    change(sql, |sql| {
+        end(sql, &new.prefix, new.digits, now)?;
+        let effective =
+            Effective { from: now, to: next_prefix(sql, &new.prefix, new.digits, now)? };
+        insert_prefix(sql, new, effective)?;
+        Ok(effective)
+    })
+}
+
+/// Takes first digits from their operator from `now` on. A row that begins later still holds when
+/// its time comes: answers when.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Market`] for digits that are nobody's.
+pub fn end_prefix(
+    sql: &mut dyn Sql,
+    prefix: &Digits,
+    digits: u8,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    change(sql, |sql| {
+        if end(sql, prefix, digits, now)? == 0 {
+            return Err(StoreError::Market(format!(
+                "no operator has numbers of {digits} digits that begin with {}",
+                prefix.0
+            )));
+        }
+        next_prefix(sql, prefix, digits, now)
+    })
+}
+
+fn next_prefix(
+    sql: &mut dyn Sql,
+    prefix: &Digits,
+    digits: u8,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    next(
+        sql,
+        "SELECT min(effective_from) FROM phone_prefixes WHERE effective_from > :now AND prefix = :prefix AND digits = :digits",
+        &params!["now" = now.0, "prefix" = prefix.0.as_str(), "digits" = digits],
+    )
+}
+
+fn end(sql: &mut dyn Sql, prefix: &Digits, digits: u8, now: Timestamp) -> Result<u64, StoreError> {
+    sql.execute(
+        &format!("UPDATE phone_prefixes SET effective_to = :now WHERE prefix = :prefix AND digits = :digits AND {HOLDS}"),
+        &params!["now" = now.0, "prefix" = prefix.0.as_str(), "digits" = digits],
+    )
+}

@@ -1,0 +1,470 @@
+//! `kola ledger verify`: recomputes everything from the entries and holds it against what is
+//! stored.
+//!
+//! Each check is one query that finds violations; none of them uses a decision's own code, so that
+//! it is a second opinion. All run in one read transaction, so that a live database is seen at one
+//! point in time. What payments cost is computed once more beside these queries.
+
+pub(crate) mod fairness;
+pub(crate) mod shares;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use domain::kernel::currency::Currency;
+use domain::kernel::money::Money;
+use domain::ledger::account::ROUND;
+
+use crate::StoreError;
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::{Dialect, OwnedRow, Purpose, Sql, transaction};
+
+/// A rule, and the query that finds what breaks it: its first column says which row, as a text.
+struct Check {
+    name: &'static str,
+    sql: &'static str,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "transaction does not balance",
+        sql: "SELECT 'transaction ' || transaction_id || ' ' || currency || ' sums to ' || sum(amount_minor) FROM entries \
+              GROUP BY transaction_id, currency HAVING sum(amount_minor) <> 0",
+    },
+    Check {
+        name: "transaction without its event",
+        sql: "SELECT 'entry ' || entries.id FROM entries LEFT JOIN events ON events.id = entries.transaction_id WHERE events.id IS NULL",
+    },
+    Check {
+        name: "wallet balance differs from its entries",
+        sql: "SELECT 'wallet ' || wallets.id || ' has ' || available_minor || ' and ' || held_minor || ', its entries say ' \
+              || coalesce(a, 0) || ' and ' || coalesce(h, 0) FROM wallets LEFT JOIN (SELECT account_id, \
+              sum(CASE bucket WHEN 'AVAILABLE' THEN amount_minor ELSE 0 END) AS a, \
+              sum(CASE bucket WHEN 'HELD' THEN amount_minor ELSE 0 END) AS h \
+              FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = wallets.id \
+              WHERE available_minor <> coalesce(a, 0) OR held_minor <> coalesce(h, 0)",
+    },
+    Check {
+        name: "wallet below zero",
+        sql: "SELECT 'wallet ' || id FROM wallets WHERE available_minor < 0 OR held_minor < 0",
+    },
+    Check {
+        name: "account balance differs from its entries",
+        // A balance has rounds of 4,000,012,000 milliards, and no sum of 64 bits has room for it:
+        // milliards and what is beyond them are added up apart.
+        sql: "SELECT 'account ' || accounts.id || ' ' || kind || ' ' || accounts.currency || ' has ' || balance_minor \
+              || ' and ' || balance_rounds || ' rounds, its entries say ' || coalesce(h, 0) || ' milliards and ' || coalesce(l, 0) \
+              FROM accounts LEFT JOIN (SELECT account_id, sum(amount_minor / 1000000000) AS h, sum(amount_minor % 1000000000) AS l \
+              FROM entries WHERE bucket = 'SYSTEM' GROUP BY account_id) AS f ON f.account_id = accounts.id \
+              WHERE (coalesce(h, 0) - balance_minor / 1000000000 - balance_rounds * 4000012000) * 1000000000 \
+              + coalesce(l, 0) - balance_minor % 1000000000 <> 0",
+    },
+    Check {
+        name: "entry on an account that is not there",
+        sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN wallets AS w ON e.bucket <> 'SYSTEM' AND w.id = e.account_id \
+              LEFT JOIN accounts AS a ON e.bucket = 'SYSTEM' AND a.id = e.account_id \
+              WHERE coalesce(w.id, a.id) IS NULL OR coalesce(w.currency, a.currency) <> e.currency \
+              OR coalesce(w.merchant_id, a.merchant_id) <> e.merchant_id",
+    },
+    Check {
+        // Each entry takes a balance to the next, so that in whatever order they came, the steps
+        // between the squares add up to the square of the last. Squares of remainders, so that they
+        // fit: one in half a million wrong balances has the same. A round more or less leaves the
+        // remainder as it is, as long as that is not below zero. Ids do not tell the order on
+        // PostgreSQL, where every process has a block of them.
+        name: "balances after the entries do not lead to the last one",
+        sql: "SELECT CASE s.bucket WHEN 'SYSTEM' THEN 'account ' ELSE 'wallet ' END || s.account_id || ' ' || s.bucket \
+              FROM (SELECT account_id, bucket, sum(after * after - before * before) AS steps FROM (SELECT account_id, bucket, \
+              (balance_minor % 1000003 + 1000003) % 1000003 AS after, \
+              ((balance_minor - amount_minor) % 1000003 + 1000003) % 1000003 AS before FROM entries) AS e \
+              GROUP BY account_id, bucket) AS s \
+              LEFT JOIN wallets AS w ON s.bucket <> 'SYSTEM' AND w.id = s.account_id \
+              LEFT JOIN accounts AS a ON s.bucket = 'SYSTEM' AND a.id = s.account_id \
+              WHERE s.steps <> CASE s.bucket WHEN 'AVAILABLE' THEN (w.available_minor % 1000003) * (w.available_minor % 1000003) \
+              WHEN 'HELD' THEN (w.held_minor % 1000003) * (w.held_minor % 1000003) \
+              ELSE ((a.balance_minor % 1000003 + 1000003) % 1000003) * ((a.balance_minor % 1000003 + 1000003) % 1000003) END",
+    },
+    Check {
+        name: "broken chain of a wallet's entries",
+        sql: "SELECT 'entry ' || e.id FROM entries AS e LEFT JOIN entries AS p ON p.id = e.previous_entry_id \
+              WHERE e.bucket <> 'SYSTEM' AND e.previous_entry_id IS NOT NULL \
+              AND (p.id IS NULL OR p.account_id <> e.account_id OR p.bucket = 'SYSTEM')",
+    },
+    Check {
+        name: "entries that the chain of their wallet does not reach",
+        sql: "SELECT 'wallet ' || account_id || ' has ' || count(*) || ' entries, ' || count(previous_entry_id) || ' links' \
+              FROM entries WHERE bucket <> 'SYSTEM' GROUP BY account_id \
+              HAVING count(*) <> count(DISTINCT previous_entry_id) + 1",
+    },
+    Check {
+        name: "held money that no open execution holds",
+        sql: "SELECT 'wallet ' || w.id || ' holds ' || w.held_minor || ', open executions ' || coalesce(o.s, 0) FROM wallets AS w \
+              LEFT JOIN (SELECT wallet_id, sum(payer_minor) AS s FROM executions \
+              WHERE status IN ('PENDING', 'PROCESSING') AND operation <> 'COLLECTION' GROUP BY wallet_id) AS o \
+              ON o.wallet_id = w.id WHERE w.held_minor <> coalesce(o.s, 0)",
+    },
+    Check {
+        name: "money on its way in that no open collection brings",
+        sql: "SELECT 'wallet ' || w.id || ' awaits ' || w.incoming_minor || ', open collections ' || coalesce(o.s, 0) \
+              FROM wallets AS w LEFT JOIN (SELECT merchant_id, payee_currency, sum(payee_minor) AS s FROM executions \
+              WHERE status IN ('PENDING', 'PROCESSING') AND operation = 'COLLECTION' AND provider <> 'PLATFORM' \
+              GROUP BY merchant_id, payee_currency) AS o ON w.owner_type = 'MERCHANT' AND o.merchant_id = w.owner_id \
+              AND o.payee_currency = w.currency WHERE w.incoming_minor <> coalesce(o.s, 0)",
+    },
+    Check {
+        name: "open collection without the wallet that awaits it",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN wallets AS w ON w.owner_type = 'MERCHANT' \
+              AND w.owner_id = e.merchant_id AND w.currency = e.payee_currency \
+              WHERE e.status IN ('PENDING', 'PROCESSING') AND e.operation = 'COLLECTION' AND e.provider <> 'PLATFORM' AND w.id IS NULL",
+    },
+    Check {
+        // In milliards and beyond, as above.
+        name: "suspense differs from the open reviews",
+        sql: "SELECT 'merchant ' || a.merchant_id || ' ' || a.currency || ' has ' || a.balance_minor || ' and ' || a.balance_rounds \
+              || ' rounds in suspense, open reviews say ' || coalesce(r.h, 0) || ' milliards and ' || coalesce(r.l, 0) \
+              FROM accounts AS a LEFT JOIN (SELECT merchant_id, currency, sum(amount_minor / 1000000000) AS h, \
+              sum(amount_minor % 1000000000) AS l FROM reviews WHERE status = 'OPEN' GROUP BY merchant_id, currency) AS r \
+              ON r.merchant_id = a.merchant_id AND r.currency = a.currency WHERE a.kind = 'SUSPENSE' \
+              AND (coalesce(r.h, 0) - a.balance_minor / 1000000000 - a.balance_rounds * 4000012000) * 1000000000 \
+              + coalesce(r.l, 0) - a.balance_minor % 1000000000 <> 0",
+    },
+    Check {
+        name: "open review without its suspense account",
+        sql: "SELECT 'review ' || r.id FROM reviews AS r LEFT JOIN accounts AS a \
+              ON a.kind = 'SUSPENSE' AND a.merchant_id = r.merchant_id AND a.currency = r.currency \
+              WHERE r.status = 'OPEN' AND r.amount_minor <> 0 AND a.id IS NULL",
+    },
+    Check {
+        // Of a refund counts what its payer has of it, and while it is open no less than was asked
+        // for; of the payment itself what its provider took back; what a review settled is the
+        // review's money. The CAST gives the id a type in SQLite, without which it is not looked up
+        // but sought in all rows.
+        name: "refunds differ from what their payment says",
+        sql: "SELECT 'execution ' || c.id || ' says ' || c.refunded_minor || ', its refunds ' || coalesce(r.p, 0) FROM executions AS c \
+              LEFT JOIN (SELECT id, sum(CASE WHEN has > at_least THEN has ELSE at_least END) AS p FROM ( \
+              SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
+              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor \
+              WHEN e.settled_by_review_at IS NOT NULL THEN e.payer_minor ELSE 0 END \
+              - CASE WHEN e.operation = 'REFUND' OR e.settled_by_review_at IS NOT NULL \
+              OR (e.operation = 'COLLECTION' AND e.status = 'COMPLETED') THEN coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
+              ELSE e.payer_currency END THEN v.kept ELSE 0 END), 0) ELSE 0 END AS has, \
+              max(CASE WHEN e.operation = 'REFUND' AND (e.status IN ('PENDING', 'PROCESSING') \
+              OR (e.status = 'COMPLETED' AND v.open = 1) OR (v.currency <> e.payee_currency AND v.kept <> 0)) \
+              THEN e.payee_minor ELSE 0 END) AS at_least \
+              FROM executions AS e LEFT JOIN ( \
+              SELECT execution_id, currency, max(CASE status WHEN 'OPEN' THEN 1 ELSE 0 END) AS open, \
+              sum(earlier_minor - earlier_returned_minor + CASE WHEN resolution = 'to payer' THEN 0 ELSE amount_minor END) AS kept \
+              FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency \
+              ) AS v ON v.execution_id = e.id \
+              WHERE e.operation = 'REFUND' OR e.id IN (SELECT execution_id FROM reviews) GROUP BY e.id) AS one GROUP BY id) \
+              AS r ON r.id = c.id \
+              WHERE c.refunded_minor <> CASE WHEN coalesce(r.p, 0) < c.payer_minor THEN coalesce(r.p, 0) ELSE c.payer_minor END \
+              OR c.refunded_minor + c.over_refunded_minor <> coalesce(r.p, 0)",
+    },
+    Check {
+        // For good: completed, and what resolved reviews took from the wallet or gave to it.
+        name: "what was given back differs from what its payment says",
+        sql: "SELECT 'execution ' || c.id || ' says ' || c.given_back_minor || ', its refunds ' || coalesce(r.back, 0) \
+              FROM executions AS c LEFT JOIN (SELECT id, sum(CASE WHEN has > 0 THEN has ELSE 0 END) AS back FROM ( \
+              SELECT CAST(coalesce(e.original_execution_id, e.id) AS BIGINT) AS id, \
+              CASE WHEN e.operation = 'REFUND' AND e.status = 'COMPLETED' THEN e.payee_minor \
+              WHEN e.settled_by_review_at IS NOT NULL THEN e.payer_minor ELSE 0 END \
+              - coalesce(sum(CASE WHEN v.currency = CASE e.operation WHEN 'REFUND' THEN e.payee_currency \
+              ELSE e.payer_currency END THEN v.booked ELSE 0 END), 0) AS has \
+              FROM executions AS e LEFT JOIN (SELECT execution_id, currency, sum(earlier_minor - earlier_returned_minor \
+              + CASE WHEN status = 'OPEN' OR resolution = 'to payer' THEN 0 ELSE amount_minor END) AS booked \
+              FROM reviews WHERE kind <> 'DEADLINE_PASSED' GROUP BY execution_id, currency) AS v ON v.execution_id = e.id \
+              WHERE e.operation = 'REFUND' OR (e.operation = 'COLLECTION' \
+              AND (e.status = 'COMPLETED' OR e.settled_by_review_at IS NOT NULL) AND e.id IN (SELECT execution_id FROM reviews)) GROUP BY e.id) AS one GROUP BY id) AS r ON r.id = c.id \
+              WHERE c.given_back_minor <> coalesce(r.back, 0)",
+    },
+    Check {
+        // What reviews took and gave besides is held against the shares of payments, below.
+        name: "what refunds took differs from what their payment says",
+        sql: "SELECT 'execution ' || c.id || ' says ' || (c.refunded_total_minor + c.over_refunded_total_minor) || ', its refunds ' \
+              || coalesce(r.took, 0) FROM executions AS c LEFT JOIN (SELECT original_execution_id AS id, \
+              sum(CASE status WHEN 'COMPLETED' THEN payer_minor - released_minor ELSE 0 END) AS took \
+              FROM executions WHERE operation = 'REFUND' GROUP BY original_execution_id) AS r ON r.id = c.id \
+              WHERE c.refunded_total_minor + c.over_refunded_total_minor <> coalesce(r.took, 0) AND c.id NOT IN ( \
+              SELECT coalesce(e.original_execution_id, e.id) FROM reviews AS v JOIN executions AS e ON e.id = v.execution_id \
+              WHERE v.kind <> 'DEADLINE_PASSED')",
+    },
+    Check {
+        name: "figures of an execution that do not add up",
+        sql: "SELECT 'execution ' || id FROM executions WHERE platform_fee_minor + gateway_fee_minor + fx_fee_minor <> \
+              CASE operation WHEN 'COLLECTION' THEN total_minor - payee_minor WHEN 'REFUND' THEN 0 ELSE payer_minor - payee_minor END \
+              OR (released_minor <> 0 AND NOT (operation = 'REFUND' AND status = 'COMPLETED'))",
+    },
+    Check {
+        name: "fees settled differ from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN (SELECT n.execution_id, sum(n.amount_minor) AS s \
+              FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
+              WHERE a.kind IN ('FEE_PLATFORM', 'FEE_GATEWAY', 'FEE_FX') GROUP BY n.execution_id) AS f ON f.execution_id = e.id \
+              WHERE coalesce(f.s, 0) <> CASE WHEN e.status = 'COMPLETED' OR e.settled_by_review_at IS NOT NULL \
+              THEN e.platform_fee_minor + e.gateway_fee_minor + e.fx_fee_minor ELSE 0 END",
+    },
+    Check {
+        name: "amount at the provider differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.completed' LEFT JOIN (SELECT n.transaction_id, sum(n.amount_minor) AS s FROM entries AS n \
+              JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id \
+              WHERE a.kind IN ('CLEARING_PAWAPAY', 'CLEARING_STRIPE') GROUP BY n.transaction_id) AS c ON c.transaction_id = v.id \
+              WHERE e.provider <> 'PLATFORM' AND coalesce(c.s, 0) <> \
+              CASE e.operation WHEN 'COLLECTION' THEN -e.payer_minor ELSE e.payee_minor END",
+    },
+    Check {
+        name: "failed execution without its event",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.failed' WHERE (e.status = 'FAILED') <> (v.id IS NOT NULL)",
+    },
+    Check {
+        name: "review of a passed deadline on a final execution",
+        sql: "SELECT 'review ' || r.id FROM reviews AS r JOIN executions AS e ON e.id = r.execution_id \
+              WHERE r.status = 'OPEN' AND r.kind = 'DEADLINE_PASSED' AND e.status IN ('COMPLETED', 'FAILED')",
+    },
+    Check {
+        name: "open dispute without its mark",
+        sql: "SELECT 'review ' || r.id FROM reviews AS r JOIN executions AS e ON e.id = r.execution_id \
+              WHERE r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' AND e.disputed = 0",
+    },
+    Check {
+        name: "dispute without an open review",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN reviews AS r \
+              ON r.execution_id = e.id AND r.status = 'OPEN' AND r.kind <> 'DEADLINE_PASSED' \
+              WHERE e.disputed = 1 AND r.id IS NULL",
+    },
+    Check {
+        name: "total of a source differs from its items",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, sum(qty * amount_minor) AS t FROM source_items \
+              WHERE removed = 0 GROUP BY source_id) AS i ON i.source_id = s.id WHERE s.total_minor <> coalesce(i.t, 0)",
+    },
+    Check {
+        name: "closed wallet with money",
+        sql: "SELECT 'wallet ' || id FROM wallets WHERE status = 'CLOSED' \
+              AND (available_minor <> 0 OR held_minor <> 0 OR incoming_minor <> 0)",
+    },
+    Check {
+        name: "last entry of a wallet is not the end of its chain",
+        sql: "SELECT 'wallet ' || w.id FROM wallets AS w LEFT JOIN entries AS l ON l.id = w.last_entry_id \
+              LEFT JOIN entries AS n ON n.previous_entry_id = w.last_entry_id AND n.bucket <> 'SYSTEM' \
+              WHERE (w.last_entry_id IS NOT NULL AND (l.id IS NULL OR l.account_id <> w.id)) OR n.id IS NOT NULL",
+    },
+    Check {
+        name: "refunds exceed their payment",
+        sql: "SELECT 'execution ' || id FROM executions WHERE refunded_minor > payer_minor OR refunded_total_minor > total_minor",
+    },
+    Check {
+        // Also what a review settled pays, unless the source was canceled or paid before; so there
+        // may be several of those.
+        name: "paid source without the collection that paid it",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, \
+              sum(CASE status WHEN 'COMPLETED' THEN 1 ELSE 0 END) AS n, count(settled_by_review_at) AS late FROM executions \
+              WHERE operation = 'COLLECTION' AND (status = 'COMPLETED' OR settled_by_review_at IS NOT NULL) \
+              GROUP BY source_id) AS c ON c.source_id = s.id \
+              WHERE (s.status = 'PAID' AND c.source_id IS NULL) OR (s.status <> 'PAID' AND c.n > 0) OR c.n > 1 \
+              OR (s.status NOT IN ('PAID', 'CANCELED') AND c.late > 0)",
+    },
+    Check {
+        name: "open reviews differ from what their source says",
+        sql: "SELECT 'source ' || s.id || ' says ' || s.open_reviews || ', its collections ' || coalesce(r.n, 0) \
+              FROM sources AS s LEFT JOIN (SELECT e.source_id, count(*) AS n FROM reviews AS v \
+              JOIN executions AS e ON e.id = v.execution_id WHERE v.status = 'OPEN' AND v.kind <> 'DEADLINE_PASSED' \
+              GROUP BY e.source_id) AS r ON r.source_id = s.id WHERE s.open_reviews <> coalesce(r.n, 0)",
+    },
+    Check {
+        name: "source in PROCESSING without exactly one open collection",
+        sql: "SELECT 'source ' || s.id FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM executions \
+              WHERE operation = 'COLLECTION' AND status IN ('PENDING', 'PROCESSING') GROUP BY source_id) AS c ON c.source_id = s.id \
+              WHERE (s.status = 'PROCESSING') <> (coalesce(c.n, 0) = 1) OR coalesce(c.n, 0) > 1",
+    },
+    Check {
+        name: "session and execution contradict each other",
+        sql: "SELECT 'session ' || s.id FROM sessions AS s LEFT JOIN executions AS e ON e.session_id = s.id \
+              WHERE (s.status = 'EXECUTED') <> (e.id IS NOT NULL)",
+    },
+    Check {
+        name: "execution without its session",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e LEFT JOIN sessions AS s \
+              ON s.id = e.session_id AND s.merchant_id = e.merchant_id WHERE s.id IS NULL",
+    },
+    Check {
+        name: "completed execution without exactly one settlement",
+        sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
+              FROM events WHERE type = 'execution.completed' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              WHERE (e.status = 'COMPLETED') <> (coalesce(v.n, 0) = 1) OR coalesce(v.n, 0) > 1",
+    },
+    Check {
+        name: "collection settled by a review without exactly one settlement",
+        sql: "SELECT 'execution ' || e.id || ' has ' || coalesce(v.n, 0) FROM executions AS e LEFT JOIN (SELECT subject_id, count(*) AS n \
+              FROM events WHERE type = 'execution.settled_by_review' GROUP BY subject_id) AS v ON v.subject_id = e.id \
+              WHERE coalesce(v.n, 0) <> CASE WHEN e.settled_by_review_at IS NULL THEN 0 ELSE 1 END \
+              OR (e.settled_by_review_at IS NOT NULL AND (e.operation <> 'COLLECTION' OR e.status <> 'FAILED'))",
+    },
+    Check {
+        name: "amount from suspense differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.settled_by_review' LEFT JOIN (SELECT n.transaction_id, n.currency, sum(n.amount_minor) AS s \
+              FROM entries AS n JOIN accounts AS a ON n.bucket = 'SYSTEM' AND a.id = n.account_id WHERE a.kind = 'SUSPENSE' \
+              GROUP BY n.transaction_id, n.currency) AS c ON c.transaction_id = v.id AND c.currency = e.payer_currency \
+              WHERE coalesce(c.s, 0) <> -e.payer_minor",
+    },
+    Check {
+        name: "execution with two finals",
+        sql: "SELECT 'execution ' || subject_id FROM events WHERE type IN ('execution.completed', 'execution.failed') \
+              GROUP BY subject_id HAVING count(*) > 1",
+    },
+    Check {
+        // What a refund held more than it took is released in the same transaction, and cancels
+        // out.
+        name: "settled amount differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type IN ('execution.completed', 'execution.settled_by_review') \
+              LEFT JOIN entries AS n ON n.transaction_id = v.id AND n.account_id = e.wallet_id \
+              AND n.bucket <> 'SYSTEM' GROUP BY e.id HAVING coalesce(sum(n.amount_minor), 0) <> \
+              CASE e.operation WHEN 'COLLECTION' THEN e.payee_minor ELSE e.released_minor - e.payer_minor END",
+    },
+    Check {
+        name: "amount on the second wallet differs from the execution",
+        sql: "SELECT 'execution ' || e.id FROM executions AS e JOIN events AS v ON v.subject_id = e.id \
+              AND v.type = 'execution.completed' LEFT JOIN entries AS n ON n.transaction_id = v.id \
+              AND n.account_id = e.other_wallet_id AND n.bucket = 'AVAILABLE' \
+              WHERE e.provider = 'PLATFORM' AND coalesce(n.amount_minor, 0) <> \
+              CASE e.operation WHEN 'COLLECTION' THEN -e.payer_minor ELSE e.payee_minor END",
+    },
+    Check {
+        name: "open execution without a reason and a due time",
+        sql: "SELECT 'execution ' || id FROM executions WHERE status IN ('PENDING', 'PROCESSING') \
+              AND (next_check_at IS NULL OR waiting_for IS NULL)",
+    },
+    Check {
+        name: "invoice or order numbers with a gap",
+        sql: "SELECT 'merchant ' || c.merchant_id || ' ' || c.type || ' ' || c.year FROM counters AS c LEFT JOIN \
+              (SELECT merchant_id, type, substr(number, 5, 4) AS year, count(*) AS n FROM sources GROUP BY 1, 2, 3) AS s \
+              ON s.merchant_id = c.merchant_id AND s.type = c.type AND s.year = CAST(c.year AS TEXT) WHERE coalesce(s.n, 0) <> c.last",
+    },
+    Check {
+        name: "market with two rows at once",
+        sql: "SELECT 'market ' || a.method || ' ' || a.operation || ' ' || a.currency || ', rows ' || a.id || ' and ' || b.id \
+              FROM markets AS a JOIN markets AS b ON b.method = a.method AND b.provider = a.provider \
+              AND b.operation = a.operation AND b.currency = a.currency AND b.id > a.id \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
+        name: "method with two networks at once",
+        sql: "SELECT 'method ' || a.method || ', rows ' || a.id || ' and ' || b.id \
+              FROM markets AS a JOIN markets AS b ON b.method = a.method AND b.provider <> a.provider AND b.id > a.id \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+    Check {
+        name: "phone prefix with two rows at once",
+        sql: "SELECT 'prefix ' || a.prefix || ' of ' || a.digits || ' digits, rows ' || a.id || ' and ' || b.id \
+              FROM phone_prefixes AS a JOIN phone_prefixes AS b ON b.prefix = a.prefix AND b.digits = a.digits AND b.id > a.id \
+              WHERE (a.effective_to IS NULL OR (a.effective_to > a.effective_from AND a.effective_to > b.effective_from)) \
+              AND (b.effective_to IS NULL OR (b.effective_to > b.effective_from AND b.effective_to > a.effective_from))",
+    },
+];
+
+/// The names of the rules, in the order in which they are checked.
+pub fn rules() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.name).chain([fairness::PAYER, fairness::FEE, shares::RULE])
+}
+
+/// The most violations of one kind that are named.
+const NAMED: usize = 20;
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// Ledger entries read.
+    pub entries: i64,
+    /// Executions read.
+    pub executions: i64,
+    /// Wallets read.
+    pub wallets: i64,
+    /// Reviews that wait for a human.
+    pub open_reviews: i64,
+    /// What exchange has come to, by currency: above zero where more of it came in than is owed,
+    /// below where more is owed.
+    pub positions: Vec<Money>,
+    /// How many rules were checked.
+    pub checks: usize,
+    /// Each violation: the rule that is broken, and where.
+    pub violations: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    /// Names the places in which a rule is broken, as far as there are not too many.
+    fn name(&mut self, rule: &'static str, places: impl ExactSizeIterator<Item = String>) {
+        let more = places.len() > NAMED;
+        self.violations.extend(places.take(NAMED).map(|place| (rule, place)));
+        if more {
+            self.violations.push((rule, "and more".to_owned()));
+        }
+    }
+}
+
+/// Checks every rule on one snapshot of the database.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub fn verify(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    sql.script(match sql.dialect() {
+        Dialect::Sqlite => "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
+        Dialect::Postgres => {
+            "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+        }
+    })?;
+    transaction(sql, Purpose::Snapshot, check_all)
+}
+
+/// The same within a transaction that is open.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub fn check_all(sql: &mut dyn Sql) -> Result<Report, StoreError> {
+    let mut count = |table: &str| {
+        let rows = sql.rows(&format!("SELECT count(*) FROM {table}"), &vec![])?;
+        rows.first().map_or(Ok(0), OwnedRow::integer)
+    };
+    let mut report = Report {
+        entries: count("entries")?,
+        executions: count("executions")?,
+        wallets: count("wallets")?,
+        open_reviews: count("reviews WHERE status = 'OPEN'")?,
+        positions: positions(sql)?,
+        checks: rules().count(),
+        violations: vec![],
+    };
+    for check in CHECKS {
+        let begun = Instant::now();
+        let found = sql.rows(&format!("{} LIMIT {}", check.sql, NAMED + 1), &vec![])?;
+        tracing::debug!(check = check.name, ms = begun.elapsed().as_millis(), "checked");
+        let places = found.iter().map(|row| row.text(0).unwrap_or_default().to_owned());
+        report.name(check.name, places);
+    }
+    let begun = Instant::now();
+    report.violations.extend(fairness::check(sql, NAMED)?);
+    tracing::debug!(check = "fairness", ms = begun.elapsed().as_millis(), "checked");
+    report.name(shares::RULE, shares::wrong(sql)?.into_iter());
+    Ok(report)
+}
+
+/// The exchange accounts of all merchants together.
+fn positions(sql: &mut dyn Sql) -> Result<Vec<Money>, StoreError> {
+    let accounts = "SELECT currency, balance_rounds, balance_minor FROM accounts WHERE kind = 'POSITION' \
+                    AND (balance_minor <> 0 OR balance_rounds <> 0)";
+    let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+    for row in sql.rows(accounts, &vec![])? {
+        let mut reader = RowReader::new(&row, "accounts", 0);
+        let (currency, rounds): (Currency, i64) =
+            (Column::take(&mut reader)?, Column::take(&mut reader)?);
+        let minor: i64 = Column::take(&mut reader)?;
+        *sums.entry(currency).or_default() +=
+            i128::from(rounds) * i128::from(ROUND) + i128::from(minor);
+    }
+    let clamped =
+        |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
+    Ok(sums.into_iter().map(|(currency, sum)| Money::new(clamped(sum), currency)).collect())
+}

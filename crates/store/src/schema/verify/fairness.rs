@@ -1,0 +1,369 @@
+//! Whether payments cost what the tariff says: each amount of an execution is computed once more,
+//! from the stored rows of its fees and its rate. This takes exact arithmetic on more digits than
+//! the integers of a database have, so it is not a query; it shares no code with the decisions
+//! either.
+
+use std::collections::HashMap;
+
+use domain::kernel::currency::Currency;
+use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
+
+use crate::StoreError;
+use crate::workspace::record::{Column, RowReader};
+use crate::workspace::sql::{OwnedRow, Sql};
+use crate::workspace::sql_value::params;
+
+/// What a payer pays for a source's total with its fees.
+pub(crate) const PAYER: &str = "payer's amount is not the total at its rate, rounded up";
+/// The platform's, the network's, that for exchange.
+pub(crate) const FEE: &str = "fee is not what its row comes to";
+
+/// The first version of the rules by which this holds.
+const SINCE: i64 = 2;
+/// So many executions are looked at at once.
+const PAGE: i64 = 5_000;
+/// A process whose clock is behind still goes by a rate that another has ended, in microseconds.
+const SLACK: i64 = 24 * 3_600_000_000;
+
+/// A part of a whole, both above zero.
+type Part = (i128, i128);
+
+struct FeeRow {
+    /// Tier, or network and method.
+    of: Option<(Provider, Method)>,
+    operation: Operation,
+    ppm: i64,
+    fx_ppm: i64,
+    fixed: Option<(i64, Currency)>,
+}
+
+struct RateRow {
+    from: Currency,
+    to: Currency,
+    num: i64,
+    den: i64,
+    since: i64,
+    until: Option<i64>,
+}
+
+/// The rows that fees are of.
+struct Tariff {
+    platform: HashMap<i64, FeeRow>,
+    gateway: HashMap<i64, FeeRow>,
+    rates: Vec<RateRow>,
+}
+
+/// An execution, as far as its amounts go.
+struct Paid {
+    id: i64,
+    operation: Operation,
+    network: (Provider, Method),
+    payer: i64,
+    payer_currency: Currency,
+    payee: i64,
+    payee_currency: Currency,
+    total: i64,
+    fees: [i64; 3],
+    rate: (i64, i64),
+    platform: Option<i64>,
+    gateway: Option<i64>,
+    /// The total of the source without fees, and who bears them.
+    source: Option<i64>,
+    bearer: Option<FeeBearer>,
+}
+
+/// Names each execution whose amounts are not what they must be, `named` of a kind at most, with
+/// the rule that is broken.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be read.
+pub(crate) fn check(
+    sql: &mut dyn Sql,
+    named: usize,
+) -> Result<Vec<(&'static str, String)>, StoreError> {
+    let tariff = Tariff::read(sql)?;
+    let (mut found, mut after) = (vec![], 0);
+    loop {
+        let page =
+            sql.rows(EXECUTIONS, &params!["after" = after, "since" = SINCE, "page" = PAGE])?;
+        let page = page.iter().map(Paid::read).collect::<Result<Vec<_>, _>>()?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = last.id;
+        for paid in &page {
+            for rule in tariff.broken(paid, sql)? {
+                match found.iter().filter(|(name, _)| *name == rule).count() {
+                    count if count < named => found.push((rule, format!("execution {}", paid.id))),
+                    count if count == named => found.push((rule, "and more".to_owned())),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// A page. Each source is looked up by its id: a join would read all of them again for each page.
+const EXECUTIONS: &str = "SELECT e.id, e.operation, e.provider, e.method, e.payer_minor, e.payer_currency, e.payee_minor, \
+     e.payee_currency, e.total_minor, e.platform_fee_minor, e.gateway_fee_minor, e.fx_fee_minor, e.rate_num, e.rate_den, \
+     e.platform_fee_id, e.gateway_fee_id, (SELECT total_minor FROM sources WHERE id = e.source_id), \
+     (SELECT fee_bearer FROM sources WHERE id = e.source_id) FROM executions AS e \
+     WHERE e.id > :after AND e.rules >= :since AND e.operation <> 'REFUND' ORDER BY e.id LIMIT :page";
+
+impl Paid {
+    fn read(row: &OwnedRow) -> Result<Self, StoreError> {
+        let r = &mut RowReader::new(row, "executions", 0);
+        Ok(Self {
+            id: Column::take(r)?,
+            operation: Column::take(r)?,
+            network: (Column::take(r)?, Column::take(r)?),
+            payer: Column::take(r)?,
+            payer_currency: Column::take(r)?,
+            payee: Column::take(r)?,
+            payee_currency: Column::take(r)?,
+            total: Column::take(r)?,
+            fees: [Column::take(r)?, Column::take(r)?, Column::take(r)?],
+            rate: (Column::take(r)?, Column::take(r)?),
+            platform: Column::take(r)?,
+            gateway: Column::take(r)?,
+            source: Column::take(r)?,
+            bearer: Column::take(r)?,
+        })
+    }
+
+    /// What the fees are a share of: the source's total, or what is sent.
+    fn base(&self) -> i64 {
+        if self.operation == Operation::Collection { self.source.unwrap_or(0) } else { self.payee }
+    }
+
+    /// The total at the rate, rounded up. `None` where it does not fit.
+    fn converted(&self, total: i128) -> Option<i128> {
+        let minor = |currency: Currency| i128::from(currency.minor_per_major());
+        let (num, den) = (i128::from(self.rate.0), i128::from(self.rate.1));
+        let (num, den) =
+            reduced(num * minor(self.payer_currency), den * minor(self.payee_currency));
+        Some(total.checked_mul(num)?.checked_add(den - 1)? / den)
+    }
+
+    fn pays_rightly(&self) -> bool {
+        if self.operation != Operation::Collection {
+            return true;
+        }
+        let fees: i128 = self.fees.iter().map(|fee| i128::from(*fee)).sum();
+        let base = i128::from(self.base());
+        let total = if self.bearer == Some(FeeBearer::Payer) { base + fees } else { base };
+        total == i128::from(self.total) && self.converted(total) == Some(self.payer.into())
+    }
+}
+
+impl Tariff {
+    fn read(sql: &mut dyn Sql) -> Result<Self, StoreError> {
+        let platform = sql.rows(
+            "SELECT id, operation, percentage_ppm, fx_percentage_ppm, fixed_minor, fixed_currency FROM platform_fees",
+            &vec![],
+        )?;
+        let gateway = sql.rows(
+            "SELECT id, operation, percentage_ppm, 0, fixed_minor, fixed_currency, provider, method FROM gateway_fees",
+            &vec![],
+        )?;
+        let rates = sql.rows(
+            "SELECT from_currency, to_currency, num, den, effective_from, effective_to FROM rates",
+            &vec![],
+        )?;
+        let fee = |row: &OwnedRow, of_network: bool| {
+            let r = &mut RowReader::new(row, "fees", 0);
+            let id: i64 = Column::take(r)?;
+            let (operation, ppm, fx_ppm) = (Column::take(r)?, Column::take(r)?, Column::take(r)?);
+            let (minor, currency): (Option<i64>, Option<Currency>) =
+                (Column::take(r)?, Column::take(r)?);
+            let of = if of_network { Some((Column::take(r)?, Column::take(r)?)) } else { None };
+            Ok::<_, StoreError>((
+                id,
+                FeeRow { of, operation, ppm, fx_ppm, fixed: minor.zip(currency) },
+            ))
+        };
+        let rate = |row: &OwnedRow| {
+            let r = &mut RowReader::new(row, "rates", 0);
+            let (from, to, num, den) =
+                (Column::take(r)?, Column::take(r)?, Column::take(r)?, Column::take(r)?);
+            Ok::<_, StoreError>(RateRow {
+                from,
+                to,
+                num,
+                den,
+                since: Column::take(r)?,
+                until: Column::take(r)?,
+            })
+        };
+        Ok(Self {
+            platform: platform.iter().map(|row| fee(row, false)).collect::<Result<_, _>>()?,
+            gateway: gateway.iter().map(|row| fee(row, true)).collect::<Result<_, _>>()?,
+            rates: rates.iter().map(rate).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The rules that an execution breaks.
+    fn broken(&self, paid: &Paid, sql: &mut dyn Sql) -> Result<Vec<&'static str>, StoreError> {
+        let mut broken = vec![];
+        if !paid.pays_rightly() {
+            broken.push(PAYER);
+        }
+        let platform = paid.platform.map(|id| self.platform.get(&id));
+        let gateway = paid.gateway.map(|id| self.gateway.get(&id));
+        let exchange = match platform {
+            Some(Some(row)) if paid.payer_currency != paid.payee_currency => row.fx_ppm,
+            _ => 0,
+        };
+        let [of_platform, of_gateway, of_exchange] = paid.fees;
+        let fair = self.is_fair(paid, of_platform, platform, sql)?
+            && self.is_fair(paid, of_gateway, gateway, sql)?
+            && rounded(paid.base(), exchange, (0, 1)) == Some(of_exchange.into());
+        if !fair {
+            broken.push(FEE);
+        }
+        Ok(broken)
+    }
+
+    /// Whether a fee is the rounding of its row; one without a row is nothing, and of a transfer.
+    fn is_fair(
+        &self,
+        paid: &Paid,
+        fee: i64,
+        row: Option<Option<&FeeRow>>,
+        sql: &mut dyn Sql,
+    ) -> Result<bool, StoreError> {
+        let Some(row) = row else { return Ok(fee == 0 && paid.operation == Operation::Transfer) };
+        let Some(row) = row.filter(|row| row.operation == paid.operation) else { return Ok(false) };
+        if row.of.is_some_and(|network| network != paid.network) {
+            return Ok(false);
+        }
+        let is = |fixed: Part| rounded(paid.base(), row.ppm, fixed) == Some(fee.into());
+        match row.fixed {
+            None => Ok(is((0, 1))),
+            Some((minor, currency)) if currency == paid.payee_currency => Ok(is((minor.into(), 1))),
+            Some((minor, currency)) => {
+                let at = decided_at(paid.id, sql)?;
+                let rates = self.rates_between(currency, paid.payee_currency, at);
+                Ok(rates.into_iter().any(|(num, den)| is((i128::from(minor) * num, den))))
+            }
+        }
+    }
+
+    /// The rates, of minor units, that may have held then: stored, the other way round, or through
+    /// the dollar.
+    fn rates_between(&self, from: Currency, to: Currency, at: i64) -> Vec<Part> {
+        let direct = |from: Currency, to: Currency| -> Vec<Part> {
+            let then = self
+                .rates
+                .iter()
+                .filter(|row| row.since <= at && row.until.is_none_or(|until| until > at - SLACK));
+            let either = then.filter_map(|row| match (row.from, row.to) {
+                pair if pair == (from, to) => Some((row.num.into(), row.den.into())),
+                pair if pair == (to, from) => Some((row.den.into(), row.num.into())),
+                _ => None,
+            });
+            either.collect()
+        };
+        let mut rates = direct(from, to);
+        // A direct rate that has ended is one of them, too, and where it has, the others are those
+        // through the dollar.
+        let ended = |row: &RateRow| row.until.is_some_and(|until| until <= at);
+        let holds = self.rates.iter().any(|row| {
+            row.since <= at && !ended(row) && [(from, to), (to, from)].contains(&(row.from, row.to))
+        });
+        if let (false, Some(usd)) = (holds, Currency::parse("USD")) {
+            let back = direct(usd, to);
+            let crossed = |there: Part| {
+                back.iter().map(move |back| reduced(there.0 * back.0, there.1 * back.1))
+            };
+            rates.extend(direct(from, usd).into_iter().flat_map(crossed));
+        }
+        let minor = |currency: Currency| i128::from(currency.minor_per_major());
+        let of_minor = |(num, den): Part| {
+            Some(reduced(num.checked_mul(minor(to))?, den.checked_mul(minor(from))?))
+        };
+        let small = |part: &Part| i64::try_from(part.0).is_ok() && i64::try_from(part.1).is_ok();
+        rates.into_iter().filter_map(of_minor).filter(small).collect()
+    }
+}
+
+/// When an execution was decided, in server time.
+fn decided_at(id: i64, sql: &mut dyn Sql) -> Result<i64, StoreError> {
+    // What was final at once has no other event. Another process, whose ids may be lower, ends what
+    // is under way.
+    let events = "SELECT created_at FROM events WHERE subject_id = :id AND type LIKE 'execution.%' \
+                  ORDER BY CASE type WHEN 'execution.pending' THEN 0 ELSE 1 END, id LIMIT 1";
+    sql.rows(events, &params!["id" = id])?.first().map_or(Ok(i64::MAX), OwnedRow::integer)
+}
+
+/// `base × ppm + fixed`, rounded half up; what is above zero is one at least. `None` where it does
+/// not fit.
+fn rounded(base: i64, ppm: i64, (num, den): Part) -> Option<i128> {
+    let share = i128::from(base).checked_mul(ppm.into())?;
+    let above = share.checked_mul(den)?.checked_add(num.checked_mul(1_000_000)?)?;
+    let below = den.checked_mul(1_000_000)?;
+    let half = above.checked_add(below / 2)? / below;
+    Some(if above > 0 { half.max(1) } else { half })
+}
+
+/// The same part in lowest details.
+fn reduced(num: i128, den: i128) -> Part {
+    let (mut a, mut b) = (num, den);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    let divisor = a.max(1);
+    (num / divisor, den / divisor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fee_is_rounded_half_up_and_never_to_nothing() {
+        let fee = |base, ppm| rounded(base, ppm, (0, 1)).unwrap();
+        assert_eq!(
+            [fee(49, 10_000), fee(149, 10_000), fee(150, 10_000), fee(100, 0), fee(0, 10_000)],
+            [1, 1, 2, 0, 0]
+        );
+        // 2.9 % of 1.00 and 0.30, and a third of a unit.
+        assert_eq!(
+            [rounded(100, 29_000, (30, 1)), rounded(0, 0, (1, 3)), rounded(0, 0, (5, 3))],
+            [Some(33), Some(1), Some(2)]
+        );
+    }
+
+    #[test]
+    fn of_rates_those_count_that_may_have_held() {
+        let currency = |code| Currency::parse(code).unwrap();
+        let (usd, lrd, rwf) = (currency("USD"), currency("LRD"), currency("RWF"));
+        let rate = |from, to, num, den, since, until| RateRow { from, to, num, den, since, until };
+        let rates = vec![
+            rate(usd, lrd, 192, 1, 0, Some(2 * SLACK)),
+            rate(lrd, usd, 1, 200, 2 * SLACK, None),
+            rate(usd, rwf, 1_440, 1, 0, None),
+        ];
+        let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
+        assert_eq!(tariff.rates_between(usd, lrd, 10), [(192, 1)]);
+        assert_eq!(tariff.rates_between(usd, lrd, 2 * SLACK + 10), [(192, 1), (200, 1)]);
+        assert_eq!(tariff.rates_between(lrd, usd, 4 * SLACK), [(1, 200)]);
+        // 1,440 francs are 192 dollars of 100 cents each.
+        assert_eq!(tariff.rates_between(lrd, rwf, 10), [(3, 40)]);
+    }
+
+    #[test]
+    fn a_rate_that_has_just_ended_leaves_the_way_through_the_dollar() {
+        let currency = |code| Currency::parse(code).unwrap();
+        let (usd, lrd, rwf) = (currency("USD"), currency("LRD"), currency("RWF"));
+        let rate = |from, to, num, until| RateRow { from, to, num, den: 1, since: 0, until };
+        let rates = vec![
+            rate(usd, lrd, 192, None),
+            rate(usd, rwf, 1_440, None),
+            rate(lrd, rwf, 8, Some(SLACK)),
+        ];
+        let tariff = Tariff { platform: HashMap::new(), gateway: HashMap::new(), rates };
+        // Eight francs for 100 cents, then 7.5, which a process whose clock is right takes at once.
+        assert_eq!(tariff.rates_between(lrd, rwf, SLACK - 1), [(2, 25)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, SLACK), [(2, 25), (3, 40)]);
+        assert_eq!(tariff.rates_between(lrd, rwf, 3 * SLACK), [(3, 40)]);
+    }
+}

@@ -1,0 +1,271 @@
+//! A database for a test, of this crate or of another, and a record of what was read from it.
+//!
+//! Tests that need PostgreSQL run where `KOLA_TEST_POSTGRES` has the URL of its superuser, as
+//! `cargo xtask test` gives it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+use crate::hex::hex;
+use crate::reads::Queries;
+pub use crate::reads::recorder::take_reads;
+use crate::workspace::postgres::readers::IN_ORDER;
+use crate::workspace::postgres::{Address, PostgresSql};
+use crate::workspace::sql::{Dialect, OwnedRow, Sql, numbered};
+use crate::workspace::sql_value::{ColumnType, Param, Params, SqlValue};
+use crate::{Database, StoreError, clock};
+use std::io::Write as _;
+use tokio::runtime::Runtime;
+
+/// The URL of PostgreSQL's superuser; `None` where there is none, which is said where the test
+/// runner does not swallow it.
+#[expect(clippy::explicit_write, reason = "the test runner captures what eprintln! writes")]
+pub(crate) fn superuser() -> Option<String> {
+    let url = std::env::var("KOLA_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
+    if url.is_none() {
+        writeln!(std::io::stderr(), "SKIPPED the tests of store that are about PostgreSQL")
+            .unwrap();
+    }
+    url
+}
+
+/// A database of PostgreSQL's that is dropped with this.
+pub struct Own {
+    admin: String,
+    name: String,
+}
+
+impl Own {
+    /// Runs a statement that may take its time, as the superuser.
+    pub fn run(admin: &str, sql: &str) -> Result<(), StoreError> {
+        let mut admin = PostgresSql::connect(&Address::parse(admin).unwrap())?;
+        admin.script("SET statement_timeout = 0")?;
+        admin.script(sql)
+    }
+
+    pub fn create(admin: &str) -> (Self, Database) {
+        let name = format!("kola_store_{}", hex(&clock::random::<8>().unwrap()));
+        // Nobody is ever connected to template0, so that many tests can copy it at once.
+        Self::run(admin, &format!("CREATE DATABASE {name} TEMPLATE template0")).unwrap();
+        let (server, database) = admin.rsplit_once('/').unwrap();
+        let parameters = database.find('?').map_or("", |at| &database[at..]);
+        let place = format!("{server}/{name}{parameters}").parse().unwrap();
+        (Self { admin: admin.to_owned(), name }, place)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _dropped =
+            Self::run(&self.admin, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}
+
+/// Where a database is that goes with the test.
+pub enum Home {
+    Sqlite(tempfile::TempDir),
+    Postgres(Own),
+}
+
+/// A new database with today's schema: what reads it, and a connection that looks into it.
+pub struct Stage {
+    pub queries: Queries,
+    pub runtime: Runtime,
+    pub sql: Box<dyn Sql>,
+    pub place: Database,
+    _home: Home,
+}
+
+impl Stage {
+    pub fn open(place: &Database, home: Home) -> Self {
+        let sql = place.open(None).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let queries = runtime.block_on(async { place.queries().unwrap() });
+        // From here on the reads of this thread are recorded, for `Stage::plans`.
+        take_reads();
+        Self { queries, runtime, sql, place: place.clone(), _home: home }
+    }
+
+    pub fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Database::Sqlite(directory.path().join("kola.db"));
+        Self::open(&place, Home::Sqlite(directory))
+    }
+
+    pub fn postgres() -> Option<Self> {
+        let (own, place) = Own::create(&superuser()?);
+        Some(Self::open(&place, Home::Postgres(own)))
+    }
+
+    /// On SQLite, and on PostgreSQL where there is one.
+    pub fn both() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::sqlite()).chain(Self::postgres())
+    }
+
+    /// Reads.
+    pub fn ask<T>(&self, read: impl AsyncFnOnce(&Queries) -> T) -> T {
+        self.runtime.block_on(read(&self.queries))
+    }
+
+    /// The first column of what a statement answers.
+    pub fn texts(&mut self, sql: &str) -> Vec<String> {
+        let rows = self.sql.rows(sql, &vec![]).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        rows.iter().map(|row| row.text(0).unwrap_or_default().to_owned()).collect()
+    }
+
+    /// How the database runs the reads of this thread since the last time. PostgreSQL plans a
+    /// statement for its parameters at first, and after some runs once for all if that seems no
+    /// dearer: then these are two.
+    pub fn plans(&mut self) -> Vec<(String, Vec<String>)> {
+        let asked = take_reads();
+        asked.into_iter().map(|(sql, params)| (sql.clone(), self.plans_of(&sql, &params))).collect()
+    }
+
+    pub fn plans_of(&mut self, sql: &str, params: &Params<'_>) -> Vec<String> {
+        let told = |rows: Vec<OwnedRow>, column: usize| {
+            rows.iter()
+                .map(|row| row.text(column).unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        match self.sql.dialect() {
+            Dialect::Sqlite => {
+                vec![told(self.sql.rows(&format!("EXPLAIN QUERY PLAN {sql}"), params).unwrap(), 3)]
+            }
+            Dialect::Postgres => {
+                let (types, values): (Vec<_>, Vec<_>) = params.iter().map(literal).unzip();
+                let (types, values) = (list(&types), list(&values));
+                self.sql.script(IN_ORDER).unwrap();
+                self.sql
+                    .script(&format!("PREPARE often {types} AS {}", numbered(sql, params)))
+                    .unwrap();
+                let mut run = || {
+                    told(
+                        self.sql.rows(&format!("EXPLAIN EXECUTE often {values}"), &vec![]).unwrap(),
+                        0,
+                    )
+                };
+                let (at_first, later) = (run(), (0..6).map(|_| run()).last().unwrap());
+                self.sql.script("DEALLOCATE often").unwrap();
+                vec![at_first, later]
+            }
+        }
+    }
+}
+
+/// The type and the value of a parameter, as PostgreSQL spells them.
+pub(crate) fn literal(param: &Param<'_>) -> (&'static str, String) {
+    let type_name = match param.column_type {
+        ColumnType::Int => "bigint",
+        ColumnType::Text => "text",
+    };
+    let value = match &param.value {
+        SqlValue::Null => "NULL".to_owned(),
+        SqlValue::Int(value) => value.to_string(),
+        SqlValue::Text(text) => format!("'{}'", text.replace('\'', "''")),
+    };
+    (type_name, value)
+}
+
+/// In brackets, but nothing where there is nothing.
+pub(crate) fn list<T: std::borrow::Borrow<str>>(parts: &[T]) -> String {
+    if parts.is_empty() { String::new() } else { format!("({})", parts.join(", ")) }
+}
+
+pub const ROWS: i64 = 1_500;
+pub const MERCHANTS: i64 = 8;
+
+/// Merchants whose rows were made in turns, each with [`ROWS`] rows of everything; some rows share
+/// each time.
+pub fn fill(stage: &mut Stage) {
+    stage.fill(
+        "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+         SELECT i, 'A', 'ORGANIZATION', 'SANDBOX', 1, 'default', 0, 0, 0 FROM n",
+    );
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :rows), \
+                rows AS (SELECT 10 + i AS id, 1 + i % :merchants AS merchant, i / 16 AS at FROM n)";
+    let mut insert = |table: &str, columns: &str, values: &str| {
+        let sql = format!(
+            "INSERT INTO {table} (id, merchant_id, {columns}) {rows} SELECT id, merchant, {values} FROM rows"
+        );
+        stage.fill(
+            &sql.replace(":rows", &(ROWS * MERCHANTS).to_string())
+                .replace(":merchants", &MERCHANTS.to_string()),
+        );
+    };
+    insert("parties", "fullname, phone, created_at, updated_at", "'Ama', '231770000001', at, at");
+    insert(
+        "counterparties",
+        "party_id, relationship_type, created_at, updated_at",
+        "id, 'CUSTOMER', at, at",
+    );
+    insert("api_keys", "client_id, secret_hash, created_at", "'k' || id, 'h', at");
+    insert(
+        "payment_accounts",
+        "party_id, account_name, provider, method, operation_type, is_active, created_at, updated_at",
+        "id, 'Ama', 'PAWAPAY', 'MTN_MOMO_LBR', 'PAYOUT', 1, at, at",
+    );
+    insert(
+        "wallets",
+        "owner_type, owner_id, currency, available_minor, held_minor, status, created_at, updated_at",
+        "'PARTY', id, 'USD', 0, 0, 'ACTIVE', at, at",
+    );
+    insert(
+        "sources",
+        "type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, as_payment_link, reference_id, created_at, \
+         updated_at",
+        "'INVOICE', 'INV-' || id, id, 'USD', 0, 'IDLE', '', 'PAYER', 0, 'x' || id, at, at",
+    );
+    insert(
+        "sessions",
+        "kind, status, amount_minor, currency, expires_at, created_at, updated_at",
+        "'PAYOUT', 'EXECUTED', 1, 'USD', at, at, at",
+    );
+    insert(
+        "executions",
+        "reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, payee_currency, total_minor, \
+         platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, refunded_minor, refunded_total_minor, \
+         provider, method, provider_request_id, requires_action, cancel_asked, disputed, attempts, deadline_at, completed_at, \
+         created_at, updated_at",
+        "'r' || id, 'PAYOUT', id, 'COMPLETED', 1, 'USD', 1, 'USD', 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', \
+         0, 0, 0, 1, at, at, at, at",
+    );
+    insert(
+        "source_items",
+        "source_id, name, qty, amount_minor, currency, removed, created_at, updated_at",
+        "id, 'Rice', 1, 1, 'USD', 0, at, at",
+    );
+    insert("checkout_configs", "source_id, mode, token, created_at", "id, 'HOSTED', 't' || id, at");
+    insert(
+        "reviews",
+        "execution_id, kind, status, amount_minor, currency, reason, created_at, resolved_at",
+        "id, 'DEADLINE_PASSED', 'RESOLVED', 0, 'USD', 'r', at, at",
+    );
+    insert(
+        "accounts",
+        "kind, currency, balance_minor, created_at, updated_at",
+        "'FEE_FX', 'X' || id, 0, at, at",
+    );
+    // A chain of entries for each wallet of the first.
+    insert(
+        "entries",
+        "transaction_id, account_id, bucket, amount_minor, currency, balance_minor, previous_entry_id, created_at",
+        "id, 10, 'AVAILABLE', 1, 'USD', 1, CASE WHEN id > 10 THEN id - 1 END, at",
+    );
+    insert(
+        "events",
+        "type, subject_type, subject_id, created_at",
+        "'execution.completed', 'EXECUTION', id, at",
+    );
+    if stage.sql.dialect() == Dialect::Postgres {
+        stage.sql.script("ANALYZE").unwrap();
+    }
+}
+
+impl Stage {
+    pub fn fill(&mut self, sql: &str) {
+        let unchecked = match self.sql.dialect() {
+            Dialect::Sqlite => "PRAGMA foreign_keys = OFF",
+            Dialect::Postgres => "SET session_replication_role = replica",
+        };
+        self.sql.script(&format!("{unchecked}; {sql}")).unwrap();
+    }
+}

@@ -1,0 +1,264 @@
+//! What is due, as the database finds it, is what the decisions take for due.
+
+use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
+use domain::kernel::names::Mode;
+use domain::kernel::time::{Timestamp, minutes, seconds};
+use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
+
+use crate::schema::migrate;
+use crate::testing::{Own, Stage, fill, superuser};
+use crate::tests::bare;
+use crate::workspace::record::Record as _;
+use crate::workspace::sql::Sql;
+use crate::workspace::sql_value::{SqlValue, params};
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+/// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
+/// in the sandbox.
+const AHEAD: [i64; 3] = [0, minutes(60 * 24 * 365), 0];
+const SKEW: i64 = MAX_CLOCK_SKEW_US;
+
+/// Merchants whose clocks differ, with nothing that waits.
+fn merchants(stage: &mut Stage) {
+    fill(stage);
+    stage.sql.script("UPDATE merchants SET mode = 'LIVE' WHERE id = 3").unwrap();
+    for (id, ahead) in (1_i64..).zip(AHEAD) {
+        let sql = "UPDATE merchants SET clock_offset_us = :ahead WHERE id = :id";
+        stage.sql.execute(sql, &params!["ahead" = ahead, "id" = id]).unwrap();
+    }
+}
+
+/// An execution of a merchant's that waits since `age`, is looked at again in `at` and is leased
+/// for `lease` from now.
+fn wait(stage: &mut Stage, id: i64, merchant: i64, [age, at]: [i64; 2], lease: Option<i64>) {
+    let time = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()]);
+    let sql = "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, merchant_id = :merchant, created_at = :created, \
+               deadline_at = :deadline, next_check_at = :at, lease_until = :lease WHERE id = :id";
+    let params = params![
+        "merchant" = merchant,
+        "created" = time.plus(-age).0,
+        "deadline" = time.plus(-age + minutes(60 * 24)).0,
+        "at" = time.plus(at).0,
+        "lease" = lease.map(|lease| NOW.plus(lease).0),
+        "id" = id
+    ];
+    assert_eq!(stage.sql.execute(sql, &params).unwrap(), 1);
+}
+
+#[test]
+fn what_is_due_is_found_merchant_by_merchant_at_each_ones_clock() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        for (merchant, base) in [(1, 100), (2, 200), (3, 300)] {
+            wait(&mut stage, base, merchant, [seconds(9), -seconds(1)], None);
+            wait(&mut stage, base + 1, merchant, [seconds(9), -seconds(2)], None);
+            wait(&mut stage, base + 2, merchant, [seconds(9), 1], None);
+            wait(&mut stage, base + 3, merchant, [seconds(9), -seconds(3)], Some(1));
+        }
+        let of = |stage: &Stage, merchant, limit| {
+            stage.ask(async |q| q.due_executions(MerchantId(merchant), NOW, limit).await.unwrap())
+        };
+        for (merchant, base) in [(1, 100), (2, 200), (3, 300)] {
+            let due = [ExecutionId(base + 1), ExecutionId(base)];
+            assert_eq!(
+                of(&stage, merchant, 9),
+                due,
+                "longest first; one is leased, one is not due yet"
+            );
+            assert_eq!(of(&stage, merchant, 1), due[..1]);
+        }
+        assert_eq!(of(&stage, 4, 9), []);
+        let from = |stage: &Stage, after, limit| {
+            let seen = stage.ask(async |q| {
+                q.merchants_with_executions(MerchantId(after), NOW, limit).await.unwrap()
+            });
+            seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect::<Vec<_>>()
+        };
+        assert_eq!(from(&stage, 0, 9), [(1, true), (2, true), (3, true)]);
+        assert_eq!(from(&stage, 0, 2), [(1, true), (2, true)]);
+        assert_eq!(from(&stage, 2, 9), [(3, true)]);
+        assert_eq!(from(&stage, 3, 9), []);
+        // Without what is due the merchant still has something that waits.
+        stage.sql.script("UPDATE executions SET status = 'FAILED', next_check_at = NULL WHERE id IN (200, 201)").unwrap();
+        assert_eq!(from(&stage, 0, 9), [(1, true), (2, false), (3, true)]);
+        assert_eq!(
+            stage.ask(async |q| q.postponed_executions(MerchantId(1), NOW, 9).await.unwrap()),
+            []
+        );
+    }
+}
+
+#[test]
+fn sessions_are_swept_at_each_ones_clock() {
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        for (id, merchant, left) in [
+            (100_i64, 1_i64, 0_i64),
+            (101, 1, 1),
+            (200, 2, -1),
+            (201, 2, 0),
+            (202, 2, 1),
+            (300, 3, 1),
+        ] {
+            let expires = NOW.plus(AHEAD[usize::try_from(merchant - 1).unwrap()] + left).0;
+            let sql = "UPDATE sessions SET status = 'ACTIVE', merchant_id = :merchant, expires_at = :expires WHERE id = :id";
+            stage
+                .sql
+                .execute(sql, &params!["merchant" = merchant, "expires" = expires, "id" = id])
+                .unwrap();
+        }
+        let seen =
+            stage.ask(async |q| q.merchants_with_sessions(MerchantId(0), NOW, 9).await.unwrap());
+        let seen: Vec<_> =
+            seen.into_iter().map(|(merchant, due)| (merchant.0, due.is_some())).collect();
+        assert_eq!(seen, [(1, true), (2, true), (3, false)]);
+        let of = |merchant, limit| {
+            stage.ask(async |q| q.due_sessions(MerchantId(merchant), NOW, limit).await.unwrap())
+        };
+        assert_eq!(of(1, 9), [SessionId(100)]);
+        assert_eq!(of(2, 9), [SessionId(200), SessionId(201)]);
+        assert_eq!(of(2, 1), [SessionId(200)]);
+        assert_eq!(of(3, 9), []);
+    }
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
+    let ages = [
+        -minutes(60 * 24 * 365),
+        -seconds(50),
+        0,
+        seconds(1),
+        seconds(5),
+        seconds(30),
+        minutes(10),
+        minutes(60 * 20),
+    ];
+    let checks = [
+        1,
+        seconds(1),
+        SKEW,
+        seconds(1) + SKEW,
+        seconds(1) + SKEW + 1,
+        seconds(20),
+        seconds(10) + SKEW,
+        seconds(41),
+    ];
+    let far = [
+        minutes(6),
+        minutes(15) + SKEW,
+        minutes(15) + SKEW + 1,
+        minutes(60),
+        minutes(60 * 24 * 365),
+    ];
+    let leases = [
+        None,
+        Some(-1),
+        Some(0),
+        Some(1),
+        Some(LEASE_US + SKEW),
+        Some(LEASE_US + SKEW + 1),
+        Some(minutes(60)),
+    ];
+    for mut stage in Stage::both() {
+        merchants(&mut stage);
+        let mut id = 100;
+        for merchant in [1, 2, 3] {
+            for age in ages {
+                for at in checks.iter().chain(&far) {
+                    wait(
+                        &mut stage,
+                        id,
+                        merchant,
+                        [age, *at],
+                        leases[usize::try_from(id).unwrap() % leases.len()],
+                    );
+                    id += 1;
+                }
+            }
+        }
+        let mut found = vec![];
+        for merchant in [1, 2, 3].map(MerchantId) {
+            found.extend(
+                stage.ask(async |q| q.postponed_executions(merchant, NOW, 1_000).await.unwrap()),
+            );
+        }
+        found.sort_unstable();
+        let mut expected = vec![];
+        let sql = format!(
+            "SELECT {} FROM executions WHERE next_check_at IS NOT NULL ORDER BY id",
+            Execution::statements().columns
+        );
+        for row in stage.sql.rows(&sql, &vec![]).unwrap() {
+            let row = Execution::from_row(&row, 0).unwrap();
+            assert_eq!(row.status, ExecutionStatus::Processing);
+            let merchant = usize::try_from(row.merchant_id.0 - 1).unwrap();
+            let mode = if merchant == 2 { Mode::Live } else { Mode::Sandbox };
+            if row.is_due(mode, NOW.plus(AHEAD[merchant]), NOW) {
+                expected.push(row.id);
+            }
+        }
+        assert!(expected.len() > 50 && expected.len() < 250, "{}", expected.len());
+        assert_eq!(found, expected);
+    }
+}
+
+/// An empty database with the schema from before what waits went by the merchant's clock.
+fn before_merchant_time() -> Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kola.db");
+    let mut sql = bare(&path);
+    migrate::tests::run_to(5, sql.as_mut());
+    sql.script("PRAGMA user_version = 5").unwrap();
+    let mut all: Vec<(Box<dyn Sql>, Box<dyn std::any::Any>)> = vec![(sql, Box::new(directory))];
+    if let Some(admin) = superuser() {
+        let (own, place) = Own::create(&admin);
+        let mut sql = place.open_as_it_is().unwrap();
+        migrate::tests::run_to(5, sql.as_mut());
+        all.push((sql, Box::new(own)));
+    }
+    all
+}
+
+#[test]
+fn what_waited_in_an_older_schema_waits_by_its_merchants_clock() {
+    for (mut sql, _home) in before_merchant_time() {
+        sql.script(
+            "INSERT INTO merchants (id, name, type, mode, verified, fee_tier, clock_offset_us, created_at, updated_at) VALUES \
+             (1, 'A', 'ORGANIZATION', 'SANDBOX', 1, 'default', 0, 0, 0), \
+             (2, 'B', 'ORGANIZATION', 'SANDBOX', 1, 'default', 5000, 0, 0)",
+        )
+        .unwrap();
+        let columns = "id, merchant_id, reference_id, operation, session_id, status, payer_minor, payer_currency, payee_minor, \
+                       payee_currency, total_minor, platform_fee_minor, gateway_fee_minor, fx_fee_minor, rate_num, rate_den, \
+                       refunded_minor, refunded_total_minor, provider, method, provider_request_id, requires_action, \
+                       cancel_asked, disputed, attempts, next_check_at, lease_until, deadline_at, completed_at, created_at, updated_at";
+        for (id, merchant, at) in [(11, 1, "70"), (21, 2, "70"), (22, 2, "NULL")] {
+            let (status, lease, completed) = if at == "NULL" {
+                ("COMPLETED", "NULL", "1")
+            } else {
+                ("PROCESSING", "80", "NULL")
+            };
+            sql.script(&format!(
+                "INSERT INTO executions ({columns}) VALUES ({id}, {merchant}, 'r{id}', 'PAYOUT', {id}, '{status}', 1, 'USD', 1, 'USD', \
+                 1, 0, 0, 0, 1, 1, 0, 0, 'PAWAPAY', 'MTN_MOMO_LBR', 'p', 0, 0, 0, 1, {at}, {lease}, 9, {completed}, 1, 1)"
+            ))
+            .unwrap();
+        }
+        migrate::run(sql.as_mut(), None).unwrap();
+        let rows = sql
+            .rows(
+                "SELECT id, next_check_at, lease_until, updated_at FROM executions ORDER BY id",
+                &vec![],
+            )
+            .unwrap();
+        let rows: Vec<_> = rows.iter().map(|row| format!("{:?}", row.values())).collect();
+        let values = |id, at, lease| format!("{:?}", [id, at, lease, SqlValue::Int(1)]);
+        let expected = [
+            values(SqlValue::Int(11), SqlValue::Int(70), SqlValue::Int(80)),
+            values(SqlValue::Int(21), SqlValue::Int(5_070), SqlValue::Int(80)),
+            values(SqlValue::Int(22), SqlValue::Null, SqlValue::Null),
+        ];
+        assert_eq!(rows, expected);
+    }
+}

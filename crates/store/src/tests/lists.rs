@@ -1,0 +1,312 @@
+//! Lists of a few thousand rows, and how a database finds them: a list that reads a whole table to
+//! show a page is a fault.
+
+use std::collections::BTreeSet;
+
+use domain::decision::event::{EventEntity, EventType};
+use domain::directory::party::Relationship;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{MerchantId, PartyId};
+use domain::kernel::names::{Method, Operation};
+use domain::ledger::wallet::OwnerType;
+use domain::payments::session::SessionKind;
+use domain::sales::source::{SourceStatus, SourceType};
+
+use crate::reads::Queries;
+use crate::reads::events::EventFilter;
+use crate::reads::pages::{MAX_SCANNED_ROWS, Page, PageOfRows};
+use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::sources::SourceFilter;
+use crate::reads::wallets::WalletFilter;
+use crate::testing::{MERCHANTS, ROWS, Stage, fill};
+use crate::workspace::sql::Dialect;
+use crate::{Database, StoreError};
+
+const MINE: MerchantId = MerchantId(1);
+
+/// The largest page that a list has. PostgreSQL rather sorts all of a small table than follow an
+/// index for a third of it, so it is asked for less.
+const fn first(dialect: Dialect) -> Page {
+    Page {
+        limit: match dialect {
+            Dialect::Sqlite => 1_000,
+            Dialect::Postgres => 100,
+        },
+        after_id: None,
+    }
+}
+
+impl Stage {
+    /// Reads a list to its end, page by page, and fails unless all rows of the merchant came,
+    /// newest first, and each page was found by an index.
+    #[track_caller]
+    fn assert_list<T>(
+        &mut self,
+        what: &str,
+        sorts: bool,
+        read: impl AsyncFn(&Queries, Page) -> PageOfRows<T>,
+        id: impl Fn(&T) -> i64,
+    ) {
+        let mut ids: Vec<i64> = vec![];
+        let mut page = first(self.sql.dialect());
+        let mut reads = 0;
+        loop {
+            reads += 1;
+            let PageOfRows { rows, scanned_to } =
+                self.ask(async |queries| read(queries, page).await);
+            assert_eq!(scanned_to, None, "{what} has no filter");
+            ids.extend(rows.iter().map(&id));
+            // That a page is empty because the list ended is looked at once more.
+            reads += usize::from(rows.is_empty() && page.after_id.is_some());
+            match rows.last() {
+                Some(last) if u32::try_from(rows.len()) == Ok(page.limit) => {
+                    page.after_id = Some(id(last))
+                }
+                _ => break,
+            }
+        }
+        let expected: Vec<i64> = (0..ROWS).rev().map(|n| 10 + n * MERCHANTS).collect();
+        assert_eq!(ids.len(), expected.len(), "{what}");
+        assert!(ids == expected, "{what}: not in order");
+        self.assert_plans(what, reads, sorts);
+    }
+
+    /// Fails unless so many reads were made, by an index each. `sorts` where a merchant has few
+    /// rows, and they may be sorted.
+    #[track_caller]
+    fn assert_plans(&mut self, what: &str, count: usize, sorts: bool) {
+        let dialect = self.sql.dialect();
+        let plans = self.plans();
+        assert_eq!(plans.len(), count, "{what}: {plans:#?}");
+        for plan in plans.iter().flat_map(|(_, plans)| plans) {
+            let (searches, sorted) = match dialect {
+                Dialect::Sqlite => (
+                    plan.contains("SEARCH") && !plan.contains("SCAN "),
+                    plan.contains("TEMP B-TREE"),
+                ),
+                // Rows of the same instant are put in the order of their ids: an index without the
+                // id leaves that to do.
+                Dialect::Postgres => (
+                    !plan.contains("Seq Scan"),
+                    plan.replace("Incremental Sort", "").contains("Sort  ("),
+                ),
+            };
+            assert!(searches, "{what} reads a whole table: {plan}");
+            assert!(sorts || !sorted, "{what} sorts: {plan}");
+        }
+    }
+}
+
+#[test]
+fn every_list_is_read_by_an_index() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        stage.assert_list(
+            "parties",
+            false,
+            async |q, page| q.parties(MINE, None, page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let read =
+            async |q: &Queries, page| q.counterparties(MINE, None, None, page).await.unwrap();
+        stage.assert_list("counterparties", false, read, |row| row.0.id.0);
+        stage.assert_list(
+            "API keys",
+            false,
+            async |q, page| q.api_keys(MINE, page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let read = async |q: &Queries, page| {
+            q.payment_accounts(MINE, PaymentAccountFilter::default(), page).await.unwrap()
+        };
+        stage.assert_list("payment accounts", false, read, |row| row.id.0);
+        stage.assert_list(
+            "wallets",
+            false,
+            async |q, page| q.wallets(MINE, WalletFilter::default(), page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let invoice = SourceType::Invoice;
+        let read = async |q: &Queries, page| {
+            q.sources(MINE, invoice, SourceFilter::default(), page).await.unwrap()
+        };
+        stage.assert_list("invoices", false, read, |row| row.id.0);
+        let read =
+            async |q: &Queries, page| q.sessions(MINE, SessionKind::Payout, page).await.unwrap();
+        stage.assert_list("sessions", false, read, |row| row.id.0);
+        stage.assert_list(
+            "payment intents",
+            false,
+            async |q, page| q.executions(MINE, page).await.unwrap(),
+            |row| row.id.0,
+        );
+        let read =
+            async |q: &Queries, page| q.events(MINE, EventFilter::default(), page).await.unwrap();
+        stage.assert_list("events", false, read, |row| row.id.0);
+    }
+}
+
+#[test]
+fn filters_are_read_by_an_index() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        for page in [first(stage.sql.dialect()), Page { limit: 10, after_id: Some(8_010) }] {
+            filters(&mut stage, page);
+        }
+        stage.ask(async |q| q.events_of(MINE, 18).await.unwrap());
+        assert!(told(&stage.plans()).contains("events_of_subject"));
+    }
+}
+
+fn told(plans: &[(String, Vec<String>)]) -> String {
+    plans.iter().flat_map(|(_, plans)| plans.clone()).collect()
+}
+
+/// A list with a filter is read twice: how far it looks, and what it finds there.
+const FILTERED: usize = 2;
+
+fn filters(stage: &mut Stage, page: Page) {
+    let (usd, party) = (Currency::parse("USD"), Some(PartyId(18)));
+    stage.ask(async |q| q.parties(MINE, Some("ma"), page).await.unwrap());
+    stage.assert_plans("parties", FILTERED, false);
+    stage.ask(async |q| {
+        q.counterparties(MINE, Some("ma"), Some(Relationship::Customer), page).await.unwrap()
+    });
+    stage.assert_plans("counterparties", FILTERED, false);
+    let (method, operation, is_active) =
+        (Some(Method::MtnMomoLbr), Some(Operation::Payout), Some(true));
+    let filter = PaymentAccountFilter { party, method, operation, is_active };
+    let found = stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
+    assert_eq!(found.rows.len(), 1);
+    // One account: PostgreSQL reads those of the merchant and sorts what is left.
+    stage.assert_plans("payment accounts", FILTERED, stage.sql.dialect() == Dialect::Postgres);
+    let filter = PaymentAccountFilter { party: None, ..filter };
+    stage.ask(async |q| q.payment_accounts(MINE, filter, page).await.unwrap());
+    stage.assert_plans("payment accounts of all", FILTERED, false);
+    let found = stage.ask(async |q| {
+        q.wallets(MINE, WalletFilter { party, ..WalletFilter::default() }, page).await.unwrap()
+    });
+    assert_eq!(found.rows.len(), 1);
+    stage.assert_plans("wallets of a party", 1, true);
+    let filter = WalletFilter { party: None, owner: Some(OwnerType::Party), currency: usd };
+    stage.ask(async |q| q.wallets(MINE, filter, page).await.unwrap());
+    stage.assert_plans("wallets", FILTERED, false);
+    let filter = SourceFilter { currency: usd, status: Some(SourceStatus::Idle), reference: None };
+    stage.ask(async |q| q.sources(MINE, SourceType::Invoice, filter, page).await.unwrap());
+    stage.assert_plans("invoices", FILTERED, false);
+    let filter = SourceFilter { reference: Some("x18".to_owned()), ..SourceFilter::default() };
+    let found = stage
+        .ask(async |q| q.sources(MINE, SourceType::Invoice, filter.clone(), page).await.unwrap());
+    // Of one source at most: a page that begins after it finds none, and looks whether its
+    // beginning is there.
+    assert_eq!(found.rows.len(), usize::from(page.after_id.is_none_or(|after| after > 18)));
+    let plans = stage.plans();
+    assert!(told(&plans[..1]).contains("sources_by_reference"), "{plans:?}");
+    let (kind, entity) = (Some(EventType::ExecutionCompleted), Some(EventEntity::Execution));
+    let filter = EventFilter { kind, entity, entity_id: None };
+    stage.ask(async |q| q.events(MINE, filter, page).await.unwrap());
+    stage.assert_plans("events", FILTERED, false);
+    let about = EventFilter { entity_id: Some(18), ..filter };
+    assert_eq!(stage.ask(async |q| q.events(MINE, about, page).await.unwrap()).rows.len(), 1);
+    let plans = stage.plans();
+    assert!(plans.len() == FILTERED && told(&plans).contains("events_of_subject"), "{plans:?}");
+}
+
+/// More rows than are looked at for a page; one of the first made is as the filter wants it.
+#[test]
+fn a_filter_that_nothing_fits_looks_at_so_many_rows_and_says_where_to_go_on() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let rows = MAX_SCANNED_ROWS * 2 + 100;
+        stage.fill(&format!(
+            "INSERT INTO sources (id, merchant_id, type, number, counterparty_id, currency, total_minor, status, note, fee_bearer, \
+             as_payment_link, created_at, updated_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+             SELECT 1000000 + i, 1, 'ORDER', 'ORD-' || i, 10, 'USD', 0, CASE WHEN i = 7 THEN 'ACTIVE' ELSE 'IDLE' END, '', 'PAYER', 0, \
+             i / 16, 0 FROM n"
+        ));
+        let (mut page, mut found, mut pages) = (Page { limit: 10, after_id: None }, vec![], 0);
+        loop {
+            let filter =
+                SourceFilter { status: Some(SourceStatus::Active), ..SourceFilter::default() };
+            let part = stage
+                .ask(async |q| q.sources(MINE, SourceType::Order, filter, page).await.unwrap());
+            stage.assert_plans("orders", FILTERED, false);
+            pages += 1;
+            found.extend(part.rows.iter().map(|row| row.id.0));
+            match part.scanned_to {
+                Some(id) => {
+                    assert_eq!(
+                        id,
+                        1_000_000 + rows - MAX_SCANNED_ROWS * pages + 1,
+                        "each page goes on where the one before ended"
+                    );
+                    page.after_id = Some(id);
+                }
+                None => break,
+            }
+        }
+        assert_eq!((pages, found), (3, vec![1_000_007]));
+    }
+}
+
+#[test]
+fn no_list_is_read_from_a_file_without_its_name() {
+    for stage in Stage::both() {
+        let Database::Sqlite(path) = &stage.place else { continue };
+        let away = path.with_extension("away");
+        std::fs::rename(path, &away).unwrap();
+        assert!(matches!(stage.queries.check_file(), Err(StoreError::FileMoved { .. })));
+        let read = || {
+            stage.ask(async |q| {
+                q.executions(MINE, first(Dialect::Sqlite)).await.map(|found| found.rows)
+            })
+        };
+        assert!(matches!(read(), Err(StoreError::FileMoved { .. })), "{:?}", read());
+        std::fs::rename(&away, path).unwrap();
+        stage.queries.check_file().unwrap();
+        assert_eq!(read().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_list_is_read_apart_and_nobody_else_waits_for_it() {
+    for stage in Stage::both() {
+        if stage.sql.dialect() == Dialect::Sqlite {
+            let read_on =
+                |_: &dyn crate::workspace::sql_value::ResultRow| Ok(std::thread::current().id());
+            let threads = stage
+                .ask(async |q| q.list_rows("SELECT 1".to_owned(), vec![], read_on).await.unwrap());
+            assert_ne!(threads, [std::thread::current().id()]);
+        }
+        stage.ask(async |q| {
+            let permits = u32::try_from(q.list_permits.available_permits()).unwrap();
+            let all = q.list_permits.acquire_many(permits).await.unwrap();
+            assert!(matches!(
+                q.executions(MINE, first(Dialect::Sqlite)).await,
+                Err(StoreError::Pool(_))
+            ));
+            assert!(q.merchant(MINE).await.unwrap().is_none());
+            drop(all);
+            assert!(q.executions(MINE, first(Dialect::Sqlite)).await.unwrap().rows.is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_place_that_is_another_merchants_is_no_place() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let theirs = Page { limit: 10, after_id: Some(4_011) };
+        let no_place = |error| matches!(error, StoreError::UnknownCursor);
+        assert!(no_place(stage.ask(async |q| q.parties(MINE, None, theirs).await.unwrap_err())));
+        assert!(no_place(
+            stage.ask(async |q| q.counterparties(MINE, None, None, theirs).await.unwrap_err())
+        ));
+        assert!(no_place(stage.ask(async |q| q.executions(MINE, theirs).await.unwrap_err())));
+        let events = stage.ask(async |q| {
+            q.events(MINE, EventFilter::default(), first(Dialect::Sqlite)).await.unwrap()
+        });
+        let seen: BTreeSet<i64> = events.rows.iter().map(|event| event.merchant_id.0).collect();
+        assert_eq!(seen, BTreeSet::from([1]));
+    }
+}

@@ -1,0 +1,202 @@
+//! The two schemas are one: PostgreSQL is given SQLite's tables as well, in a schema of their own,
+//! and what it then says of both is compared, so that its own spelling of a condition decides and
+//! not ours.
+
+use std::sync::Barrier;
+use std::time::Duration;
+
+use crate::Database;
+use crate::schema::migrate;
+use crate::testing::{Own, Stage, superuser};
+use crate::workspace::postgres::PostgresSql;
+use crate::workspace::sql::Sql as _;
+use crate::workspace::sqlite;
+
+/// The tables, columns and rules of the current schema of PostgreSQL, one a line.
+const STRUCTURE: [&str; 5] = [
+    // Tables.
+    "SELECT 'table ' || relname FROM pg_class WHERE relnamespace = current_schema::regnamespace AND relkind = 'r'",
+    // Columns in their order, with types, defaults and whether they may be empty.
+    "SELECT 'column ' || attrelid::regclass || ' ' || lpad(attnum::text, 2, '0') || ' ' || attname || ' ' \
+     || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END \
+     || coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '') || CASE attidentity WHEN '' THEN '' ELSE ' IDENTITY' END \
+     FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
+     LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
+     WHERE relnamespace = current_schema::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped",
+    // Primary and foreign keys, unique columns, conditions: whatever their names.
+    "SELECT 'rule ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint \
+     WHERE connamespace = current_schema::regnamespace",
+    // Indexes that are not made by a rule.
+    "SELECT replace(pg_get_indexdef(indexrelid), current_schema || '.', '') FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid \
+     WHERE relnamespace = current_schema::regnamespace \
+     AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)",
+    // What keeps the ledger append-only. What it does is a function there and a statement here: the
+    // names are compared.
+    "SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid \
+     WHERE relnamespace = current_schema::regnamespace AND NOT tgisinternal",
+];
+
+fn structure(postgres: &mut Stage) -> Vec<String> {
+    let mut lines: Vec<String> = STRUCTURE.iter().flat_map(|sql| postgres.texts(sql)).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// A statement of SQLite's schema, for PostgreSQL.
+fn translated(sql: &str) -> String {
+    sql.replace("INTEGER", "BIGINT").replace(") STRICT", ")")
+}
+
+/// SQLite's tables and indexes, in the order in which they refer to each other, and its triggers as
+/// empty shells.
+fn of_sqlite() -> Vec<String> {
+    let mut sqlite = Stage::sqlite();
+    let made = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ('table', 'index') ORDER BY type DESC, rowid";
+    let mut statements: Vec<String> =
+        sqlite.texts(made).iter().map(|sql| translated(sql)).collect();
+    statements.extend(sqlite.texts(
+        "SELECT 'CREATE TRIGGER ' || name || ' BEFORE DELETE ON ' || tbl_name \
+         || ' FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change()' FROM sqlite_schema WHERE type = 'trigger'",
+    ));
+    statements
+}
+
+/// Why a line of PostgreSQL's structure is not in SQLite's.
+fn only_on_postgres(line: &str) -> bool {
+    // A lane finds out there whether a commit without an answer is on disk. SQLite's commits always
+    // answer.
+    ["table lanes", "column lanes ", "rule lanes "].iter().any(|start| line.starts_with(start))
+}
+
+/// Without what PostgreSQL has to be told and SQLite does by itself.
+fn told_to_postgres(line: &str) -> String {
+    // An INTEGER PRIMARY KEY of SQLite's counts upwards where no value is given.
+    let line = line.replace(" IDENTITY", "");
+    // What keeps PostgreSQL's plans from looking a phone or a reference up in an index that is for
+    // lists.
+    match line.strip_suffix(" WHERE (merchant_id > 0)") {
+        Some(list)
+            if list.contains(" executions_of_merchant ON ")
+                || list.contains(" parties_of_merchant ON ") =>
+        {
+            list.to_owned()
+        }
+        _ => line,
+    }
+}
+
+#[test]
+fn both_databases_have_one_schema() {
+    let Some(mut postgres) = Stage::postgres() else { return };
+    let found = structure(&mut postgres);
+    let expected: Vec<String> = found
+        .iter()
+        .filter(|line| !only_on_postgres(line))
+        .map(|line| told_to_postgres(line))
+        .collect();
+    assert!(expected.len() < found.len() && expected.len() > 300, "{found:#?}");
+    postgres.sql.script("CREATE SCHEMA of_sqlite; SET search_path = of_sqlite").unwrap();
+    for statement in of_sqlite() {
+        postgres.sql.script(&statement).unwrap_or_else(|error| panic!("{error}: {statement}"));
+    }
+    let sqlite = structure(&mut postgres);
+    let missing = |of: &[String], than: &[String]| -> Vec<String> {
+        of.iter().filter(|line| !than.contains(line)).cloned().collect()
+    };
+    assert_eq!(
+        missing(&expected, &sqlite),
+        missing(&sqlite, &expected),
+        "only on PostgreSQL, only on SQLite"
+    );
+    assert_eq!(expected, sqlite, "a rule is there twice");
+}
+
+#[test]
+fn the_comparison_of_schemas_sees_a_difference() {
+    let Some(mut postgres) = Stage::postgres() else { return };
+    let before = structure(&mut postgres);
+    for change in [
+        "ALTER TABLE wallets ADD COLUMN colour TEXT",
+        "ALTER TABLE wallets ALTER COLUMN status DROP NOT NULL",
+        "ALTER TABLE wallets ALTER COLUMN held_minor SET DEFAULT 0",
+        "ALTER TABLE wallets ALTER COLUMN currency TYPE VARCHAR(3)",
+        "ALTER TABLE wallets DROP CONSTRAINT wallets_held_minor_check",
+        "ALTER TABLE wallets DROP CONSTRAINT wallets_merchant_id_fkey",
+        "ALTER TABLE wallets DROP CONSTRAINT wallets_owner_type_owner_id_currency_key",
+        "DROP INDEX wallets_of_merchant; CREATE INDEX wallets_of_merchant ON wallets (merchant_id, created_at, id) WHERE id > 0",
+        "DROP TRIGGER entries_are_not_changed ON entries",
+    ] {
+        postgres
+            .sql
+            .script(&format!("BEGIN; {change}"))
+            .unwrap_or_else(|error| panic!("{error}: {change}"));
+        assert_ne!(structure(&mut postgres), before, "{change}");
+        postgres.sql.script("ROLLBACK").unwrap();
+    }
+}
+
+#[test]
+fn processes_that_start_in_the_same_moment_make_one_schema() {
+    let Some(admin) = superuser() else { return };
+    for _ in 0..10 {
+        let (_own, place) = Own::create(&admin);
+        let Database::Postgres(address) = &place else { panic!("{place:?}") };
+        let starters: Vec<PostgresSql> =
+            (0..8).map(|_| PostgresSql::connect(address).unwrap()).collect();
+        let all_ready = Barrier::new(starters.len());
+        std::thread::scope(|scope| {
+            for mut sql in starters {
+                let all_ready = &all_ready;
+                scope.spawn(move || {
+                    all_ready.wait();
+                    migrate::run(&mut sql, None).unwrap();
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_migration_beside_a_long_backup_keeps_nobody_waiting_and_is_done_after_it() {
+    let Some(admin) = superuser() else { return };
+    let (_own, place) = Own::create(&admin);
+    let Database::Postgres(address) = &place else { panic!("{place:?}") };
+    let mut backup = PostgresSql::connect(address).unwrap();
+    migrate::tests::run_to(3, &mut backup);
+    backup.script("SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE reviews IN ACCESS SHARE MODE").unwrap();
+    let mut server = PostgresSql::connect(address).unwrap();
+    let mut newcomer = PostgresSql::connect(address).unwrap();
+    std::thread::scope(|scope| {
+        let migration = scope.spawn(|| migrate::run(&mut newcomer, None));
+        // The migration comes up, waits and stands back several times meanwhile.
+        let served: Vec<_> = (0..40)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                server.script("SELECT FROM reviews FOR UPDATE")
+            })
+            .collect();
+        let waits = !migration.is_finished();
+        backup.script("COMMIT").unwrap();
+        migration.join().unwrap().unwrap();
+        assert!(waits, "what the backup reads was changed");
+        served.into_iter().collect::<Result<(), _>>().unwrap();
+    });
+    assert_eq!(migrate::version(&mut server).unwrap(), migrate::known());
+}
+
+#[test]
+fn processes_that_start_in_the_same_moment_make_one_file() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kola.db");
+        let all_ready = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    all_ready.wait();
+                    sqlite::open(&path).unwrap();
+                });
+            }
+        });
+    }
+}

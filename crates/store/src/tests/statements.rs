@@ -1,0 +1,304 @@
+//! Every statement is understood by the database that it is for, and each read finds its rows by an
+//! index.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use domain::decision::event::EventType;
+use domain::directory::party::Relationship;
+use domain::each_table;
+use domain::kernel::currency::Currency;
+use domain::kernel::ids::{
+    ApiKeyId, CounterpartyId, EventId, ExecutionId, MerchantId, PartyId, SessionId, SourceId,
+    WalletId,
+};
+use domain::kernel::money::Ratio;
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::Timestamp;
+use domain::ledger::wallet::OwnerType;
+use domain::payments::session::SessionKind;
+use domain::sales::source::{SourceStatus, SourceType};
+use domain::tariff::{Fee, Tariff};
+
+use crate::reads::Queries;
+use crate::reads::events::EventFilter;
+use crate::reads::pages::Page;
+use crate::reads::payment_accounts::PaymentAccountFilter;
+use crate::reads::sources::SourceFilter;
+use crate::reads::wallets::WalletFilter;
+use crate::schema::market::{Country, Digits, FromText};
+use crate::schema::tariff::{self, NewGatewayFee, NewMarket, NewPlatformFee, NewPrefix, NewRate};
+use crate::schema::{installation, verify};
+use crate::testing::{Stage, fill};
+use crate::workspace::postgres::lane;
+use crate::workspace::record::{Record, Statements};
+use crate::workspace::sql::Dialect;
+
+impl Stage {
+    /// Fails unless the database understands the statement, with tables and columns; it is not run.
+    fn prepare(&mut self, sql: &str) {
+        let done = match self.sql.dialect() {
+            Dialect::Sqlite => self.sql.rows(&format!("EXPLAIN {sql}"), &vec![]).map(|_| ()),
+            Dialect::Postgres => self.sql.script(&format!("PREPARE one AS {sql}; DEALLOCATE one")),
+        };
+        done.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    }
+
+    /// The statements of a table that this database is sent: one row at a time, or many.
+    fn prepare_all(&mut self, statements: &Statements) {
+        let changes = statements.fixed < statements.all.len();
+        let named = !statements.name.is_empty();
+        let many = &statements.many;
+        let of_sqlite = [
+            (&statements.insert, true),
+            (&statements.update, changes),
+            (&statements.by_id, true),
+            (&statements.by_alt_key, named),
+        ];
+        let of_postgres = [
+            (&many.insert, true),
+            (&many.update, changes),
+            (&many.by_ids, true),
+            (&many.lock, true),
+            (&many.lock_owned, true),
+            (&many.by_alt_keys, named),
+        ];
+        let all = match self.sql.dialect() {
+            Dialect::Sqlite => of_sqlite.to_vec(),
+            Dialect::Postgres => of_postgres.to_vec(),
+        };
+        for (sql, _) in all.into_iter().filter(|(_, used)| *used) {
+            self.prepare(sql);
+        }
+    }
+}
+
+#[test]
+fn the_statements_of_every_table_are_understood() {
+    macro_rules! all {
+        ($($(#[$doc:meta])* $field:ident: $variant:ident = $row:ty),+ $(,)?) => {
+            fn all(stage: &mut Stage) {
+                $(stage.prepare_all(<$row as Record>::statements());)+
+            }
+        };
+    }
+    each_table!(all);
+    for mut stage in Stage::both() {
+        all(&mut stage);
+        stage.prepare_all(domain::decision::event::Event::statements());
+        stage.prepare_all(domain::ledger::account::Entry::statements());
+        if stage.sql.dialect() == Dialect::Postgres {
+            lane::STATEMENTS.iter().for_each(|sql| stage.prepare(sql));
+        }
+    }
+}
+
+#[test]
+fn every_check_of_the_ledger_is_understood() {
+    for mut stage in Stage::both() {
+        let report = verify::verify(stage.sql.as_mut()).unwrap();
+        assert_eq!((report.violations, report.entries), (vec![], 0));
+    }
+}
+
+#[test]
+fn what_the_command_line_writes_is_understood() {
+    for mut stage in Stage::both() {
+        let sql = stage.sql.as_mut();
+        assert_eq!(installation::rotate_signing_keys(sql, false, 1).unwrap(), (2, 0));
+        assert_eq!(installation::rotate_signing_keys(sql, true, 3).unwrap(), (3, 2));
+        assert!(installation::claim_first_merchant(sql).unwrap());
+        assert!(!installation::claim_first_merchant(sql).unwrap());
+        installation::give_back_first_merchant(sql).unwrap();
+        assert!(installation::claim_first_merchant(sql).unwrap());
+        assert_eq!(stage.ask(async |q| q.signing_keys().await.unwrap()).len(), 1);
+    }
+}
+
+/// Later than all that a new database is given.
+const FIRST: Timestamp = Timestamp(5_000_000_000_000_000);
+const SECOND: Timestamp = Timestamp(6_000_000_000_000_000);
+
+/// Changes each kind of row twice, and answers the tariff.
+fn changed(stage: &mut Stage) -> Tariff {
+    let sql = stage.sql.as_mut();
+    let usd = Currency::parse("USD").unwrap();
+    let fee = Fee { percentage_ppm: 1, fixed: Some((2, usd)) };
+    let (method, provider, operation) =
+        (Method::MtnMomoLbr, Provider::PawaPay, Operation::Collection);
+    let country = Country::from_text("GH").unwrap();
+    let prefix = Digits::from_text("23188").unwrap();
+    let market = NewMarket { method, provider, operation, currency: usd, country: country.clone() };
+    let numbers = NewPrefix {
+        prefix: prefix.clone(),
+        digits: 12,
+        carrier: "New".to_owned(),
+        country,
+        method,
+    };
+    for now in [FIRST, SECOND] {
+        let new =
+            NewPlatformFee { tier: "default".to_owned(), operation, fee, fx_percentage_ppm: 3 };
+        tariff::set_platform_fee(sql, &new, now).unwrap();
+        tariff::set_gateway_fee(sql, &NewGatewayFee { provider, method, operation, fee }, now)
+            .unwrap();
+        tariff::set_rate(
+            sql,
+            &NewRate { from: usd, to: Currency::parse("LRD").unwrap(), rate: Ratio::ONE },
+            now,
+        )
+        .unwrap();
+        assert_eq!(tariff::open_market(sql, &market, None, now).unwrap().to, None);
+        assert_eq!(tariff::add_prefix(sql, &numbers, now).unwrap().to, None);
+    }
+    assert_eq!(tariff::close_market(sql, (method, operation, usd), FIRST).unwrap(), Some(SECOND));
+    assert_eq!(tariff::end_prefix(sql, &prefix, 12, FIRST).unwrap(), Some(SECOND));
+    (*stage.ask(async |q| q.tariff().await.unwrap())).clone()
+}
+
+/// The tariff without the time at which the database was made.
+fn timeless(mut tariff: Tariff) -> String {
+    let zero = |time: &mut Timestamp| {
+        if *time < FIRST {
+            *time = Timestamp(0);
+        }
+    };
+    for row in &mut tariff.tiers {
+        [&mut row.created_at, &mut row.updated_at].into_iter().for_each(zero);
+    }
+    for row in &mut tariff.platform_fees {
+        [&mut row.effective.from, &mut row.created_at].into_iter().for_each(zero);
+    }
+    for row in &mut tariff.gateway_fees {
+        [&mut row.effective.from, &mut row.created_at, &mut row.updated_at]
+            .into_iter()
+            .for_each(zero);
+    }
+    tariff.rates.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    tariff.markets.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    tariff.phone_prefixes.iter_mut().for_each(|row| zero(&mut row.effective.from));
+    format!("{tariff:#?}")
+}
+
+#[test]
+fn changes_of_the_book_come_to_the_same() {
+    let of_sqlite = timeless(changed(&mut Stage::sqlite()));
+    assert!(of_sqlite.contains("version: 13"), "twelve changes: {of_sqlite}");
+    if let Some(mut postgres) = Stage::postgres() {
+        assert_eq!(timeless(changed(&mut postgres)), of_sqlite);
+    }
+}
+
+const MINE: MerchantId = MerchantId(1);
+const NOW: Timestamp = Timestamp(1);
+const PAGE: Page = Page { limit: 10, after_id: None };
+const AFTER: Page = Page { limit: 10, after_id: Some(8_010) };
+
+/// Makes each read and answers its name.
+macro_rules! reads {
+    ($queries:ident: $($name:ident($($argument:expr),*)),+ $(,)?) => {{
+        $($queries.$name($($argument),*).await.map(|_| ()).unwrap();)+
+        BTreeSet::from([$(stringify!($name)),+])
+    }};
+}
+
+async fn all_reads(q: &Queries) -> BTreeSet<&'static str> {
+    let (kind, id) = (SourceType::Invoice, SourceId(10));
+    let (accounts, sources, wallets) =
+        (PaymentAccountFilter::default(), SourceFilter::default(), WalletFilter::default());
+    let of_party = PaymentAccountFilter { party: Some(PartyId(10)), ..accounts };
+    let referred = SourceFilter {
+        reference: Some("x18".to_owned()),
+        status: Some(SourceStatus::Idle),
+        ..sources.clone()
+    };
+    let many: Vec<EventId> = (1..50).map(EventId).collect();
+    let events = EventFilter::default();
+    let about =
+        EventFilter { kind: Some(EventType::ExecutionFailed), entity: None, entity_id: Some(12) };
+    let wallet = q.any_wallet(WalletId(10)).await.unwrap().unwrap();
+    let relationship = Some(Relationship::Customer);
+    reads! { q:
+        api_key("k10"), tenant(ApiKeyId(10)), tariff(), checkout_of(id), checkout_by_token("t10"), merchant(MINE),
+        party(MINE, PartyId(10)), parties(MINE, None, PAGE), parties(MINE, Some("a"), AFTER),
+        counterparty(MINE, CounterpartyId(10)), counterparties(MINE, None, None, PAGE),
+        counterparties(MINE, Some("a"), relationship, AFTER), payment_account(MINE, 10),
+        payment_accounts(MINE, accounts, PAGE), payment_accounts(MINE, accounts, AFTER), payment_accounts(MINE, of_party, AFTER),
+        api_keys(MINE, PAGE),
+        api_keys(MINE, AFTER), source(MINE, kind, id), source_by_number(MINE, kind, "INV-10"),
+        sources(MINE, kind, sources.clone(), PAGE), sources(MINE, kind, sources, AFTER), sources(MINE, kind, referred, AFTER),
+        source_types(MINE, &[id, SourceId(18)]), items(id, None), items(id, Some(7)), collection_of(id),
+        last_collection_of(id), refunds_of(ExecutionId(10)),
+        session(MINE, SessionKind::Payout, SessionId(10)), sessions(MINE, SessionKind::Payout, PAGE),
+        sessions(MINE, SessionKind::Payout, AFTER), execution_by_reference(MINE, Operation::Payout, "r10"),
+        execution(MINE, ExecutionId(10)), executions(MINE, PAGE), executions(MINE, AFTER), events_of(MINE, 10),
+        event(MINE, EventId(10)), events(MINE, events, PAGE), events(MINE, events, AFTER), events(MINE, about, PAGE),
+        events(MINE, about, AFTER), entries_of(MINE, &[EventId(10)]), entries_of(MINE, &many), wallet(MINE, WalletId(10)), wallets(MINE, wallets, PAGE),
+        wallets(MINE, wallets, AFTER), wallets(MINE, WalletFilter { party: Some(PartyId(10)), ..wallets }, PAGE),
+        wallets(MINE, WalletFilter { owner: Some(OwnerType::Merchant), currency: Currency::parse("USD"), ..wallets }, PAGE),
+        wallets(MINE, WalletFilter { owner: Some(OwnerType::Party), ..wallets }, AFTER), merchants_after(MINE, 10), wallet_entries(&wallet, PAGE),
+        wallet_entries(&wallet, Page { limit: 10, after_id: Some(12) }),
+        merchants_with_executions(MerchantId(0), NOW, 10), due_executions(MINE, NOW, 10), postponed_executions(MINE, NOW, 10),
+        merchants_with_sessions(MerchantId(0), NOW, 10), due_sessions(MINE, NOW, 10),
+        open_reviews(), any_wallet(WalletId(10)), has_open_credits(&wallet), signing_keys(), ping(),
+    }
+}
+
+/// The line of a plan that reads a whole table which grows with payments or merchants.
+fn read_whole(plan: &str) -> Option<&str> {
+    const SMALL: [&str; 7] =
+        ["installation", "signing_keys", "chain", "found", "json_each", "wanted", "CONSTANT"];
+    let table = |line: &'_ str| {
+        let after = ["Seq Scan on ", "SCAN "].into_iter().find_map(|scan| line.split_once(scan));
+        after.and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
+    };
+    // An index of what is open is read as a whole: it does not grow.
+    let lines = plan.lines().filter(|line| !line.contains("USING INDEX reviews_open"));
+    lines.into_iter().find(|line| table(line).is_some_and(|table| !SMALL.contains(&table.as_str())))
+}
+
+#[test]
+fn the_types_of_sources_are_those_of_the_merchants_own() {
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        stage.sql.script("UPDATE sources SET type = 'ORDER' WHERE id = 18").unwrap();
+        // The second is another merchant's, the last is nobody's.
+        let ids = [SourceId(10), SourceId(11), SourceId(18), SourceId(999_999)];
+        let mut found = stage.ask(async |q| q.source_types(MINE, &ids).await.unwrap());
+        found.sort_unstable();
+        assert_eq!(found, [(SourceId(10), SourceType::Invoice), (SourceId(18), SourceType::Order)]);
+        assert!(stage.ask(async |q| q.source_types(MINE, &[]).await.unwrap()).is_empty());
+    }
+}
+
+/// The source of every file of `reads/`: the folder is read, so that no new file is forgotten.
+fn sources_of_reads() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reads");
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}
+
+#[test]
+fn every_read_is_understood_and_finds_its_rows_by_an_index() {
+    let sources = sources_of_reads();
+    let declared: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.split("pub async fn ").skip(1))
+        .filter_map(|rest| rest.split(['(', '<']).next())
+        .collect();
+    for mut stage in Stage::both() {
+        fill(&mut stage);
+        let open = [
+            "UPDATE executions SET status = 'PROCESSING', completed_at = NULL, next_check_at = id WHERE id % 10 = 0",
+            "UPDATE sessions SET status = 'ACTIVE' WHERE id % 10 = 0",
+        ];
+        open.iter().for_each(|sql| stage.sql.script(sql).unwrap());
+        let made = stage.ask(async |q| all_reads(q).await);
+        assert_eq!(made, declared, "the reads of this test are not those that there are");
+        for (sql, plans) in stage.plans() {
+            for plan in &plans {
+                assert_eq!(read_whole(plan), None, "{sql}\nreads a whole table: {plan}");
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What an upgrade makes of a tariff: fees that were missing are zero from then on, and what a
+//! first start with a clock that was ahead put off holds.
+
+use domain::kernel::names::{Method, Operation, Provider};
+use domain::kernel::time::{Timestamp, minutes};
+use domain::tariff::Tariff;
+
+use crate::clock;
+use crate::schema::{migrate, tariff};
+use crate::testing::{Home, Own, superuser};
+use crate::tests::bare;
+use crate::workspace::sql::Sql;
+
+/// The last schema in which a missing row was a fee of zero.
+const BEFORE: usize = 5;
+
+/// An empty database of each kind that there is.
+fn empty() -> Vec<(Box<dyn Sql>, Home)> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kola.db");
+    let sqlite = (bare(&path), Home::Sqlite(directory));
+    let postgres = superuser().map(|admin| {
+        let (own, place) = Own::create(&admin);
+        (place.open_as_it_is().unwrap(), Home::Postgres(own))
+    });
+    [sqlite].into_iter().chain(postgres).collect()
+}
+
+fn read(sql: &mut dyn Sql) -> Tariff {
+    let tables: Vec<_> =
+        tariff::QUERIES.iter().map(|query| sql.rows(query, &vec![]).unwrap()).collect();
+    tariff::build(&tables).unwrap()
+}
+
+/// Its first start was `ahead`, an operator has mended what could be mended since, and some rows
+/// were never there.
+fn damaged(sql: &mut dyn Sql, ahead: Timestamp) -> Tariff {
+    migrate::tests::run_to(BEFORE, sql);
+    let (ahead, now) = (ahead.0, clock::now().0);
+    for table in ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes"] {
+        sql.script(&format!("UPDATE {table} SET effective_from = {ahead}")).unwrap();
+    }
+    sql.script(&format!("UPDATE fee_tiers SET created_at = {ahead}")).unwrap();
+    // One market was opened meanwhile, until what the first start wrote takes over.
+    let market = "method, provider, operation, currency, country, effective_from, effective_to";
+    sql.script(&format!(
+        "INSERT INTO markets ({market}) VALUES ('CREDIT_CARD', 'STRIPE', 'COLLECTION', 'EUR', 'US', {now}, {ahead})"
+    ))
+    .unwrap();
+    // One rate was set.
+    sql.script(&format!(
+        "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, created_at) VALUES ('USD', 'LRD', 190, 1, {now}, {now})"
+    ))
+    .unwrap();
+    sql.script("DELETE FROM gateway_fees WHERE method = 'WALLET'; DELETE FROM platform_fees WHERE operation = 'PAYOUT'")
+        .unwrap();
+    read(sql)
+}
+
+#[test]
+fn an_upgrade_mends_the_tariff() {
+    for (mut sql, _home) in empty() {
+        let ahead = clock::now().plus(minutes(60 * 24 * 30));
+        let before = damaged(sql.as_mut(), ahead);
+        migrate::run(sql.as_mut(), None).unwrap();
+        let tariff = read(sql.as_mut());
+        assert!(tariff.version > before.version, "servers take it up");
+        let (now, then) = (clock::now(), Timestamp(1));
+        for at in [then, now] {
+            let wallet = |operation| {
+                tariff
+                    .gateway_fee(Provider::Platform, Method::Wallet, operation, at)
+                    .map(|row| row.fee.percentage_ppm)
+            };
+            assert_eq!([Operation::Collection, Operation::Payout].map(wallet), [Some(0), Some(0)]);
+            assert_eq!(wallet(Operation::Transfer), None, "no payment needs it");
+            let platform = |operation| {
+                tariff
+                    .platform_fee("default", operation, at)
+                    .map(|row| (row.fee.percentage_ppm, row.fx_percentage_ppm))
+            };
+            assert_eq!(
+                [Operation::Collection, Operation::Payout].map(platform),
+                [Some((10_000, 10_000)), Some((0, 0))]
+            );
+            let momo = tariff
+                .gateway_fee(Provider::PawaPay, Method::MtnMomoLbr, Operation::Collection, at)
+                .unwrap();
+            assert_eq!(momo.fee.percentage_ppm, 20_000);
+            assert!(tariff.has_market(
+                Method::MtnMomoLbr,
+                Provider::PawaPay,
+                Operation::Collection,
+                at
+            ));
+            assert!(tariff.operator("231880000001", at).is_some());
+        }
+        assert_eq!(
+            tariff.gateway_fees.len(),
+            before.gateway_fees.len() + 2,
+            "none beside one that holds"
+        );
+        let euros = tariff
+            .markets
+            .iter()
+            .filter(|row| row.method == Method::CreditCard && row.currency.code() == "EUR");
+        let mut begins: Vec<i64> = euros.map(|row| row.effective.from.0).collect();
+        begins.sort_unstable();
+        assert_eq!((begins.len(), begins.last()), (2, Some(&ahead.0)), "no two rows at once");
+        let [usd, lrd] =
+            ["USD", "LRD"].map(|code| domain::kernel::currency::Currency::parse(code).unwrap());
+        assert_eq!(
+            [then, now].map(|at| tariff.rate(usd, lrd, at).unwrap().num()),
+            [192, 190],
+            "what was set later counts"
+        );
+    }
+}
+
+#[test]
+fn a_new_book_has_always_held() {
+    for (mut sql, _home) in empty() {
+        let ahead = clock::now().plus(minutes(60 * 24 * 30));
+        migrate::run(sql.as_mut(), None).unwrap();
+        // Once more, by a clock that is ahead.
+        let tables =
+            ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes", "fee_tiers"];
+        tables.iter().for_each(|table| sql.script(&format!("DELETE FROM {table}")).unwrap());
+        tariff::seed(sql.as_mut(), &crate::schema::market::MarketFile::shipped().unwrap(), ahead)
+            .unwrap();
+        let tariff = read(sql.as_mut());
+        assert_eq!(tariff.tiers[0].created_at, ahead);
+        for at in [Timestamp(0), clock::now(), ahead] {
+            assert!(tariff.platform_fee("default", Operation::Collection, at).is_some());
+            assert!(
+                tariff
+                    .gateway_fee(Provider::Stripe, Method::CreditCard, Operation::Collection, at)
+                    .is_some()
+            );
+            assert!(tariff.has_market(
+                Method::CreditCard,
+                Provider::Stripe,
+                Operation::Collection,
+                at
+            ));
+            assert!(tariff.operator("231880000001", at).is_some());
+        }
+    }
+}

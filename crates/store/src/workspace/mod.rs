@@ -1,0 +1,10 @@
+//! How rows are loaded for a decision and written after it, on SQLite and on PostgreSQL.
+
+pub mod bulk_sql;
+pub mod file;
+pub mod postgres;
+pub mod record;
+pub(crate) mod rows;
+pub mod sql;
+pub mod sql_value;
+pub mod sqlite;

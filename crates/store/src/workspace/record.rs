@@ -1,0 +1,515 @@
+//! The mapping of row types to columns. The statements for both databases are made from it.
+
+use std::borrow::Cow;
+
+use domain::decision::row::{NoAltKey, Row};
+use domain::kernel::currency::Currency;
+use domain::kernel::money::{Money, Ratio};
+use domain::kernel::time::Timestamp;
+use domain::ledger::wallet::{Owner, OwnerType};
+use domain::payments::session::Recipient;
+
+use crate::StoreError;
+use crate::workspace::bulk_sql::{BulkSql, prefixed};
+use crate::workspace::sql_value::{ColumnType, ResultRow, SqlValue};
+
+/// Reads a row's columns from left to right.
+pub struct RowReader<'a> {
+    row: &'a dyn ResultRow,
+    table: &'static str,
+    next: usize,
+}
+
+impl<'a> RowReader<'a> {
+    /// A reader that starts at column `first`.
+    #[must_use]
+    pub fn new(row: &'a dyn ResultRow, table: &'static str, first: usize) -> Self {
+        Self { row, table, next: first }
+    }
+
+    fn value(&mut self) -> Result<SqlValue<'a>, StoreError> {
+        self.next += 1;
+        self.row.value(self.next - 1)
+    }
+
+    fn broken(&self, what: String) -> StoreError {
+        let id = match self.row.value(0) {
+            Ok(SqlValue::Int(id)) => id,
+            _ => 0,
+        };
+        StoreError::Inconsistent {
+            table: self.table,
+            id,
+            what: format!("column {}: {what}", self.next),
+        }
+    }
+
+    fn int(&mut self) -> Result<i64, StoreError> {
+        match self.value()? {
+            SqlValue::Int(value) => Ok(value),
+            other => Err(self.broken(format!("{other:?} is not an integer"))),
+        }
+    }
+
+    fn text(&mut self) -> Result<Cow<'a, str>, StoreError> {
+        match self.value()? {
+            SqlValue::Text(value) => Ok(value),
+            other => Err(self.broken(format!("{other:?} is not a text"))),
+        }
+    }
+}
+
+/// A value that is stored in one or more columns.
+pub trait Column: Sized {
+    /// The number of columns.
+    const WIDTH: usize = 1;
+
+    /// Appends the types of the columns.
+    fn types(types: &mut Vec<ColumnType>);
+
+    /// Appends the values of the columns.
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
+
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] for what it cannot be.
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
+}
+
+impl Column for i64 {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(*self));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        reader.int()
+    }
+}
+
+impl Column for bool {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int((*self).into()));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        match reader.int()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(reader.broken(format!("{other} is not a truth value"))),
+        }
+    }
+}
+
+impl Column for String {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Text(Cow::Borrowed(self)));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        reader.text().map(Cow::into_owned)
+    }
+}
+
+impl Column for Timestamp {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.0));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        reader.int().map(Self)
+    }
+}
+
+impl Column for Currency {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Text(Cow::Borrowed(self.code())));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let code = reader.text()?;
+        Self::parse(&code).ok_or_else(|| reader.broken(format!("{code} is not a currency")))
+    }
+}
+
+impl Column for Money {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        i64::types(types);
+        Currency::types(types);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.minor.put(values);
+        self.currency.put(values);
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self::new(i64::take(reader)?, Currency::take(reader)?))
+    }
+}
+
+impl Column for Ratio {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Int, ColumnType::Int]);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.num()));
+        values.push(SqlValue::Int(self.den()));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let (num, den) = (reader.int()?, reader.int()?);
+        Self::new(num, den).ok_or_else(|| reader.broken(format!("{num}/{den} is not a ratio")))
+    }
+}
+
+impl Column for Owner {
+    const WIDTH: usize = 2;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        types.extend([ColumnType::Text, ColumnType::Int]);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let (kind, id) = self.parts();
+        values.push(SqlValue::Text(Cow::Borrowed(kind.as_str())));
+        values.push(SqlValue::Int(id));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self::from_parts(OwnerType::take(reader)?, reader.int()?))
+    }
+}
+
+impl Column for Recipient {
+    const WIDTH: usize = 3;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        Owner::types(types);
+        String::types(types);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.owner.put(values);
+        self.name.put(values);
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok(Self { owner: Owner::take(reader)?, name: String::take(reader)? })
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const WIDTH: usize = T::WIDTH;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        T::types(types);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        match self {
+            Some(value) => value.put(values),
+            None => values.extend(std::iter::repeat_n(SqlValue::Null, T::WIDTH)),
+        }
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        if reader.row.value(reader.next)? == SqlValue::Null {
+            reader.next += T::WIDTH;
+            return Ok(None);
+        }
+        T::take(reader).map(Some)
+    }
+}
+
+impl Column for NoAltKey {
+    const WIDTH: usize = 0;
+
+    fn types(_: &mut Vec<ColumnType>) {}
+
+    fn put<'a>(&'a self, _: &mut Vec<SqlValue<'a>>) {
+        match *self {}
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Err(reader.broken("a name where there is none".to_owned()))
+    }
+}
+
+impl<A: Column, B: Column> Column for (A, B) {
+    const WIDTH: usize = A::WIDTH + B::WIDTH;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        A::types(types);
+        B::types(types);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.put(values);
+        self.1.put(values);
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok((A::take(reader)?, B::take(reader)?))
+    }
+}
+
+impl<A: Column, B: Column, C: Column> Column for (A, B, C) {
+    const WIDTH: usize = A::WIDTH + B::WIDTH + C::WIDTH;
+
+    fn types(types: &mut Vec<ColumnType>) {
+        A::types(types);
+        B::types(types);
+        C::types(types);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        self.0.put(values);
+        self.1.put(values);
+        self.2.put(values);
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        Ok((A::take(reader)?, B::take(reader)?, C::take(reader)?))
+    }
+}
+
+macro_rules! id_columns {
+    ($($name:ident),+) => {$(
+        impl Column for domain::kernel::ids::$name {
+            fn types(types: &mut Vec<ColumnType>) {
+                types.push(ColumnType::Int);
+            }
+
+            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                values.push(SqlValue::Int(self.0));
+            }
+
+            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+                reader.int().map(Self)
+            }
+        }
+    )+};
+}
+id_columns!(
+    MerchantId,
+    ApiKeyId,
+    SigningKeyId,
+    PartyId,
+    CounterpartyId,
+    PaymentAccountId,
+    SourceId,
+    CheckoutConfigId,
+    FundingId,
+    ItemId,
+    SessionId,
+    ExecutionId,
+    WalletId,
+    AccountId,
+    EntryId,
+    EventId,
+    ReviewId
+);
+
+/// Enums are stored as texts, spelt as in the API.
+macro_rules! enum_columns {
+    ($($path:path),+ $(,)?) => {$(
+        impl Column for $path {
+            fn types(types: &mut Vec<ColumnType>) {
+                types.push(ColumnType::Text);
+            }
+
+            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                values.push(SqlValue::Text(Cow::Borrowed(self.as_str())));
+            }
+
+            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+                let text = reader.text()?;
+                Self::parse(&text).ok_or_else(|| reader.broken(format!("{text} is not a member of the enum")))
+            }
+        }
+    )+};
+}
+enum_columns!(
+    domain::kernel::names::Operation,
+    domain::kernel::names::Provider,
+    domain::kernel::names::Method,
+    domain::kernel::names::FeeBearer,
+    domain::kernel::names::Mode,
+    domain::directory::merchant::MerchantType,
+    domain::directory::party::Relationship,
+    domain::sales::source::SourceType,
+    domain::sales::source::SourceStatus,
+    domain::payments::session::SessionKind,
+    domain::payments::session::SessionStatus,
+    domain::payments::execution::ExecutionStatus,
+    OwnerType,
+    domain::ledger::wallet::WalletStatus,
+    domain::ledger::account::AccountKind,
+    domain::ledger::account::Bucket,
+    domain::decision::event::EventType,
+    domain::decision::event::EventEntity,
+    domain::exceptions::review::ReviewKind,
+    domain::exceptions::review::ReviewStatus,
+);
+
+/// A table's columns, and its statements for one row at a time, with `?` for a value.
+#[derive(Debug)]
+pub struct Statements {
+    pub table: &'static str,
+    /// All columns with their types, the id first: the order of [`Record::put`].
+    pub all: Vec<(&'static str, ColumnType)>,
+    /// The number of columns that never change. They come first.
+    pub fixed: usize,
+    /// The columns of the alternate key.
+    pub name: &'static [&'static str],
+    /// Writes a new row: all columns.
+    pub insert: String,
+    /// Changes a row: the changing columns, then the id.
+    pub update: String,
+    /// Finds a row by its id.
+    pub by_id: String,
+    /// Finds a row by its alternate key.
+    pub by_alt_key: String,
+    /// All columns, as a list, prefixed by the table's name.
+    pub columns: String,
+    /// For many rows at a time.
+    pub many: BulkSql,
+}
+
+impl Statements {
+    #[must_use]
+    pub fn new(
+        table: &'static str,
+        fixed: &[&'static str],
+        changing: &[&'static str],
+        name: &'static [&'static str],
+        types: Vec<ColumnType>,
+    ) -> Self {
+        let columns: Vec<&'static str> = fixed.iter().chain(changing).copied().collect();
+        let marks = vec!["?"; columns.len()].join(", ");
+        let set: Vec<String> = changing.iter().map(|column| format!("{column} = ?")).collect();
+        let by: Vec<String> = name.iter().map(|column| format!("{column} = ?")).collect();
+        let id = fixed.first().copied().unwrap_or("id");
+        let list = columns.join(", ");
+        let all: Vec<_> = columns.iter().copied().zip(types).collect();
+        Self {
+            table,
+            many: BulkSql::new(table, &all, fixed.len(), name),
+            all,
+            fixed: fixed.len(),
+            name,
+            insert: format!("INSERT INTO {table} ({list}) VALUES ({marks})"),
+            update: format!("UPDATE {table} SET {} WHERE {id} = ?", set.join(", ")),
+            by_id: format!("SELECT {list} FROM {table} WHERE {id} = ?"),
+            by_alt_key: format!("SELECT {list} FROM {table} WHERE {}", by.join(" AND ")),
+            columns: prefixed(table, &columns),
+        }
+    }
+}
+
+/// Appends the types of a field's columns. The closure only names the field, so that its type is
+/// inferred.
+pub fn types_of<R, C: Column>(_: impl Fn(&R) -> &C, types: &mut Vec<ColumnType>) {
+    C::types(types);
+}
+
+/// A type whose values are rows of a table.
+pub trait Record: Sized {
+    const TABLE: &'static str;
+
+    /// How many columns a row has.
+    const WIDTH: usize;
+
+    /// Its columns, and the texts of its statements.
+    fn statements() -> &'static Statements;
+
+    /// The values of all columns, in the order of [`Statements::insert`].
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
+
+    /// The values of the changing columns, then the id: the order of [`Statements::update`].
+    fn put_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>);
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// [`StoreError::Inconsistent`] for a row that contradicts its type.
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError>;
+
+    /// Reads a row whose columns start at `first`.
+    fn from_row(row: &dyn ResultRow, first: usize) -> Result<Self, StoreError> {
+        Self::take(&mut RowReader::new(row, Self::TABLE, first))
+    }
+}
+
+/// A record that decisions read and change, so that its keys are columns too.
+pub trait KeyedRecord: Record + Row<Id: Column, AltKey: Column> {}
+impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
+
+/// Declares the columns of a row type: which are fixed, which may change, which make the other
+/// unique key.
+macro_rules! record {
+    ($row:path, $table:literal,
+     fixed { $($field:ident: $($column:literal)+),+ $(,)? }
+     changing { $($cfield:ident: $($ccolumn:literal)+),* $(,)? }
+     name { $($name:literal)* }) => {
+        impl Record for $row {
+            const TABLE: &'static str = $table;
+            const WIDTH: usize = [$($($column,)+)+ $($($ccolumn,)+)*].len();
+
+            fn statements() -> &'static Statements {
+                static STATEMENTS: std::sync::LazyLock<Statements> = std::sync::LazyLock::new(|| {
+                    let mut types = Vec::new();
+                    $(types_of(|row: &$row| &row.$field, &mut types);)+
+                    $(types_of(|row: &$row| &row.$cfield, &mut types);)*
+                    Statements::new($table, &[$($($column,)+)+], &[$($($ccolumn,)+)*], &[$($name),*], types)
+                });
+                &STATEMENTS
+            }
+
+            fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$field.put(values);)+
+                $(self.$cfield.put(values);)*
+            }
+
+            fn put_changes<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+                $(self.$cfield.put(values);)*
+                record!(@first self values $($field)+);
+            }
+
+            fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+                Ok(Self {
+                    $($field: Column::take(reader)?,)+
+                    $($cfield: Column::take(reader)?,)*
+                })
+            }
+        }
+    };
+    (@first $self:ident $values:ident $id:ident $($rest:ident)*) => { $self.$id.put($values) };
+}
+pub(crate) use record;

@@ -1,0 +1,230 @@
+//! The columns of every row type.
+
+use std::borrow::Cow;
+
+use domain::directory::passcode::{PasscodeTries, PasscodeTry};
+use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
+use domain::kernel::time::Timestamp;
+
+use crate::StoreError;
+use crate::workspace::record::{Column, Record, RowReader, Statements, record, types_of};
+use crate::workspace::sql_value::{ColumnType, SqlValue};
+
+// Made and retired by the command line; its secret is for none who decides.
+record!(domain::directory::signing_key::SigningKey, "signing_keys",
+    fixed { id: "id" }
+    changing { retired_at: "retired_at" }
+    name {});
+
+record!(domain::directory::merchant::Merchant, "merchants",
+    fixed { id: "id", name: "name", kind: "type", mode: "mode", phone: "phone", email: "email", created_at: "created_at" }
+    changing {
+        verified: "verified", fee_tier: "fee_tier", fee_tier_assigned_at: "fee_tier_assigned_at", fee_bearer: "fee_bearer",
+        recipients_full_at: "recipients_full_at",
+        clock_offset_us: "clock_offset_us", updated_at: "updated_at",
+    }
+    name { "mode" "phone" });
+
+record!(domain::directory::merchant::ApiKey, "api_keys",
+    fixed { id: "id", merchant_id: "merchant_id", client_id: "client_id", secret_hash: "secret_hash", created_at: "created_at" }
+    changing { revoked_at: "revoked_at" }
+    name { "client_id" });
+
+record!(domain::directory::passcode::Passcode, "passcodes",
+    fixed { merchant_id: "merchant_id" }
+    changing {
+        hash: "hash", attempts: "attempts", locked_until: "locked_until", tries: "tries", removed_at: "removed_at",
+        updated_at: "updated_at",
+    }
+    name {});
+
+/// What follows a try that was found wrong, and one that is still compared.
+const WRONG: &str = "wrong";
+const RESERVED: &str = "reserved";
+
+/// One text: the tries of a passcode are read and written together, and there are never more than
+/// some twenty. Each is its id, its API key, its time and a word.
+impl Column for PasscodeTries {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Text);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        let one = |one: &PasscodeTry| {
+            format!(
+                "{} {} {} {}",
+                one.id,
+                one.key,
+                one.at.0,
+                if one.wrong { WRONG } else { RESERVED }
+            )
+        };
+        values.push(SqlValue::Text(Cow::Owned(
+            self.0.iter().map(one).collect::<Vec<_>>().join(", "),
+        )));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        let text = String::take(reader)?;
+        let tries = text
+            .split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+            .map(one_try)
+            .collect::<Option<_>>();
+        tries.map(Self).ok_or_else(|| StoreError::Inconsistent {
+            table: "passcodes",
+            id: 0,
+            what: format!("{text:?} are no tries of a passcode"),
+        })
+    }
+}
+
+fn one_try(text: &str) -> Option<PasscodeTry> {
+    let mut words = text.split(' ');
+    let mut number = || words.next()?.parse::<i64>().ok();
+    let (id, key, at) = (PasscodeTryId(number()?), ApiKeyId(number()?), Timestamp(number()?));
+    let wrong = match (words.next()?, words.next()) {
+        (WRONG, None) => true,
+        (RESERVED, None) => false,
+        _ => return None,
+    };
+    Some(PasscodeTry { id, key, at, wrong })
+}
+
+record!(domain::directory::party::Party, "parties",
+    fixed { id: "id", merchant_id: "merchant_id", phone: "phone", found_by: "found_by", created_at: "created_at" }
+    changing {
+        fullname: "fullname", email: "email", country_code: "country_code", recipient_told_at: "recipient_told_at",
+        updated_at: "updated_at",
+    }
+    name { "merchant_id" "found_by" });
+
+record!(domain::directory::party::Counterparty, "counterparties",
+    fixed { id: "id", merchant_id: "merchant_id", created_at: "created_at" }
+    changing { party_id: "party_id", relationship: "relationship_type", updated_at: "updated_at" }
+    name {});
+
+record!(domain::directory::payment_account::PaymentAccount, "payment_accounts",
+    fixed {
+        id: "id", merchant_id: "merchant_id", party_id: "party_id", account_name: "account_name", provider: "provider",
+        method: "method", operation: "operation_type", country_code: "country_code", account_number: "account_number",
+        created_at: "created_at",
+    }
+    changing { is_active: "is_active", updated_at: "updated_at" }
+    name {});
+
+record!(domain::sales::source::Counter, "counters",
+    fixed { id: "id", merchant_id: "merchant_id", kind: "type", year: "year" }
+    changing { last: "last" }
+    name { "merchant_id" "type" "year" });
+
+record!(domain::sales::source::Source, "sources",
+    fixed {
+        id: "id", merchant_id: "merchant_id", kind: "type", number: "number", counterparty_id: "counterparty_id",
+        currency: "currency", as_payment_link: "as_payment_link", created_at: "created_at",
+    }
+    changing {
+        total_minor: "total_minor", item_count: "item_count", status: "status", note: "note", fee_bearer: "fee_bearer", reference_id: "reference_id",
+        due_date: "due_date", paid_at: "paid_at", open_reviews: "open_reviews", updated_at: "updated_at",
+    }
+    name {});
+
+record!(domain::sales::source::Item, "source_items",
+    fixed {
+        id: "id", merchant_id: "merchant_id", source_id: "source_id", currency: "currency", created_at: "created_at",
+    }
+    changing { name: "name", qty: "qty", amount_minor: "amount_minor", removed: "removed", updated_at: "updated_at" }
+    name {});
+
+record!(domain::sales::checkout::CheckoutConfig, "checkout_configs",
+    fixed {
+        id: "id", merchant_id: "merchant_id", source_id: "source_id", mode: "mode", success_url: "success_url",
+        cancel_url: "cancel_url", expires_at: "expires_at", token: "token", created_at: "created_at",
+    }
+    changing { link_token: "link_token", linked_at: "linked_at" }
+    name { "source_id" });
+
+record!(domain::payments::session::Session, "sessions",
+    fixed {
+        id: "id", merchant_id: "merchant_id", kind: "kind", source_id: "source_id", wallet_id: "wallet_id",
+        counterparty_id: "counterparty_id", party_id: "party_id",
+        recipient: "recipient_type" "recipient_id" "recipient_name", original_execution_id: "original_execution_id",
+        amount: "amount_minor" "currency", reason: "reason", expires_at: "expires_at", created_at: "created_at",
+    }
+    changing { status: "status", payment_account_id: "payment_account_id", updated_at: "updated_at" }
+    name {});
+
+record!(domain::payments::execution::Execution, "executions",
+    fixed {
+        id: "id", merchant_id: "merchant_id", reference_id: "reference_id", operation: "operation", session_id: "session_id",
+        source_id: "source_id", payment_account_id: "payment_account_id", original_execution_id: "original_execution_id",
+        other_wallet_id: "other_wallet_id", payer: "payer_minor" "payer_currency", payee: "payee_minor" "payee_currency",
+        total_minor: "total_minor", platform_fee_minor: "platform_fee_minor", gateway_fee_minor: "gateway_fee_minor",
+        fx_fee_minor: "fx_fee_minor", rate: "rate_num" "rate_den", rules: "rules", platform_fee_id: "platform_fee_id",
+        gateway_fee_id: "gateway_fee_id", provider: "provider", method: "method",
+        provider_request_id: "provider_request_id", deadline_at: "deadline_at", created_at: "created_at",
+    }
+    changing {
+        status: "status", wallet_id: "wallet_id", refunded_minor: "refunded_minor", over_refunded_minor: "over_refunded_minor",
+        given_back_minor: "given_back_minor", refunded_total_minor: "refunded_total_minor",
+        over_refunded_total_minor: "over_refunded_total_minor", released_minor: "released_minor",
+        provider_transaction_id: "provider_transaction_id",
+        gateway_message: "gateway_message", wallet_message: "wallet_message", client_secret: "client_secret",
+        requires_action: "requires_action", cancel_asked: "cancel_asked", in_review: "disputed", attempts: "attempts", sent_at: "sent_at",
+        waiting_for: "waiting_for", next_check_at: "next_check_at", lease_until: "lease_until", completed_at: "completed_at",
+        settled_by_review_at: "settled_by_review_at", updated_at: "updated_at",
+    }
+    name { "merchant_id" "reference_id" });
+
+record!(domain::ledger::wallet::Wallet, "wallets",
+    fixed {
+        id: "id", merchant_id: "merchant_id", owner_type: "owner_type", owner_id: "owner_id", currency: "currency",
+        created_at: "created_at",
+    }
+    changing {
+        available_minor: "available_minor", held_minor: "held_minor", incoming_minor: "incoming_minor", status: "status",
+        last_entry_id: "last_entry_id", updated_at: "updated_at",
+    }
+    name { "owner_type" "owner_id" "currency" });
+
+record!(domain::ledger::funding::Funding, "fundings",
+    fixed {
+        id: "id", merchant_id: "merchant_id", wallet_id: "wallet_id", key: "funding_key", amount: "amount_minor" "currency",
+        created_at: "created_at",
+    }
+    changing {}
+    name { "funding_key" });
+
+record!(domain::ledger::account::Account, "accounts",
+    fixed { id: "id", merchant_id: "merchant_id", kind: "kind", currency: "currency", created_at: "created_at" }
+    changing { balance_minor: "balance_minor", balance_rounds: "balance_rounds", updated_at: "updated_at" }
+    name { "merchant_id" "kind" "currency" });
+
+record!(domain::exceptions::review::Review, "reviews",
+    fixed {
+        id: "id", merchant_id: "merchant_id", execution_id: "execution_id", kind: "kind", created_at: "created_at",
+    }
+    changing {
+        status: "status", amount: "amount_minor" "currency", earlier_minor: "earlier_minor",
+        earlier_returned_minor: "earlier_returned_minor", reason: "reason", resolution: "resolution", evidence: "evidence",
+        resolved_at: "resolved_at",
+    }
+    name { "execution_id" "kind" });
+
+record!(domain::decision::event::Event, "events",
+    fixed {
+        id: "id", merchant_id: "merchant_id", kind: "type", entity: "subject_type", entity_id: "subject_id", note: "note",
+        created_at: "created_at",
+    }
+    changing {}
+    name {});
+
+record!(domain::ledger::account::Entry, "entries",
+    fixed {
+        id: "id", merchant_id: "merchant_id", transaction_id: "transaction_id", execution_id: "execution_id",
+        account_id: "account_id", bucket: "bucket", amount_minor: "amount_minor", currency: "currency",
+        balance_minor: "balance_minor", previous_entry_id: "previous_entry_id", created_at: "created_at",
+    }
+    changing {}
+    name {});
