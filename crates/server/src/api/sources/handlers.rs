@@ -29,7 +29,7 @@ pub async fn create<K: Kind>(
         Command::CreateSource(tenant.id(), payload.into()),
         Output::Source
     );
-    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
+    Ok(respond(source, &tenant))
 }
 
 pub async fn list_all<K: Kind>(
@@ -108,6 +108,10 @@ pub async fn retrieve_by_number<K: Kind>(
     detail(&app, &tenant, source).await
 }
 
+fn respond<K: Kind>(source: Source, tenant: &Tenant) -> Json<KindResponse<K, SourceResponse>> {
+    Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant)))
+}
+
 pub async fn update<K: Kind>(
     State(app): State<App>,
     tenant: Tenant,
@@ -120,7 +124,7 @@ pub async fn update<K: Kind>(
         Command::UpdateSource(source_ref::<K>(&tenant, id), payload.into()),
         Output::Source
     );
-    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
+    Ok(respond(source, &tenant))
 }
 
 pub async fn publish<K: Kind>(
@@ -134,7 +138,7 @@ pub async fn publish<K: Kind>(
         Command::PublishSource(source_ref::<K>(&tenant, id)),
         Output::Source
     );
-    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
+    Ok(respond(source, &tenant))
 }
 
 pub async fn cancel<K: Kind>(
@@ -148,5 +152,5 @@ pub async fn cancel<K: Kind>(
         Command::CancelSource(source_ref::<K>(&tenant, id)),
         Output::Source
     );
-    Ok(Json(KindResponse::new(SourceResponse::new(source, &tenant.merchant))))
+    Ok(respond(source, &tenant))
 }
