@@ -256,7 +256,7 @@ fn client_secret(request: &ProviderRequest) -> String {
 mod tests {
     use domain::kernel::currency::Currency;
     use domain::kernel::money::Money;
-    use domain::kernel::time::{Timestamp, seconds};
+    use domain::kernel::time::{MerchantTime, seconds};
 
     use super::*;
 
@@ -272,10 +272,10 @@ mod tests {
             operator: None,
             amount: Money::new(100, Currency::parse("USD").unwrap()),
             attempts: 1,
-            sent_at: Timestamp(0),
+            sent_at: MerchantTime(0),
             requires_action: false,
             cancel_asked: false,
-            time: Timestamp(0),
+            time: MerchantTime(0),
         }
     }
 
@@ -324,7 +324,7 @@ mod tests {
         ] {
             let mut request = request(number, operation);
             assert_eq!(kind(&sandbox.start_outcome(&request)), answer, "{number} {operation}");
-            request.time = Timestamp(seconds(1));
+            request.time = MerchantTime(seconds(1));
             assert_eq!(
                 kind(&sandbox.status_outcome(&request)),
                 status,
@@ -359,9 +359,9 @@ mod tests {
     fn a_stuck_payment_ends_after_a_quarter_of_an_hour_on_the_merchants_clock() {
         let (sandbox, _inbox) = sandbox(0);
         let mut request = request("231880000129", Operation::Payout);
-        request.time = Timestamp(minutes(15) - 1);
+        request.time = MerchantTime(minutes(15) - 1);
         assert_eq!(kind(&sandbox.status_outcome(&request)), "accepted");
-        request.time = Timestamp(minutes(15));
+        request.time = MerchantTime(minutes(15));
         assert_eq!(kind(&sandbox.status_outcome(&request)), "ok");
     }
 

@@ -17,7 +17,7 @@ use domain::kernel::ids::{
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::patch::Patch;
-use domain::kernel::time::{Timestamp, minutes, seconds};
+use domain::kernel::time::{MerchantTime, minutes, seconds};
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
@@ -375,9 +375,9 @@ impl Clients<'_> {
         })
     }
 
-    fn expiry(&mut self, merchant: i64) -> Timestamp {
+    fn expiry(&mut self, merchant: i64) -> MerchantTime {
         let time = self.model.time(merchant, self.now);
-        Timestamp(match self.rng.below(20) {
+        MerchantTime(match self.rng.below(20) {
             0 => time - self.rng.between(0, seconds(3)),
             1 => time + minutes(367 * 24 * 60),
             2..=8 => time + self.rng.between(1, seconds(20)),

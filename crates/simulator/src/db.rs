@@ -9,7 +9,7 @@ use domain::decision::row::{Lookup, LookupOf, Row};
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::ledger::account::Entry;
 use domain::payments::execution::Execution;
 use domain::payments::session::{Session, SessionStatus};
@@ -315,7 +315,7 @@ impl Database {
 
     /// The executions that the product's job finds due: an equal share for each merchant.
     pub fn due_executions(&self, now: i64, limit: usize) -> Vec<(ExecutionId, MerchantId)> {
-        let now = Timestamp(now);
+        let now = ServerTime(now);
         let mut due: Vec<Vec<(ExecutionId, MerchantId)>> = vec![];
         for (merchant, waiting) in &self.waiting {
             let Some(merchant) = self.rows.merchants.get(*merchant) else { continue };

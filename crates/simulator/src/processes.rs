@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::decision::command::Command;
 use domain::decision::settings::{Settings, TransferLimits};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use kola::engine::{Failure, Lane, Outcome, Pause};
 
 use crate::db::Commit;
@@ -25,7 +25,7 @@ use crate::sim_store::{Interleave, SimStore};
 pub struct CompletedBatch {
     pub process: usize,
     /// The process's clock.
-    pub now: Timestamp,
+    pub now: ServerTime,
     pub items: Vec<QueuedCommand>,
     pub outcomes: Vec<Outcome>,
     pub commits: Vec<Commit>,
@@ -91,7 +91,7 @@ impl Processes {
 
     fn new_lane(&self, process: usize, now: &Arc<AtomicI64>) -> Lane<SimStore> {
         let now = Arc::clone(now);
-        let clock = Arc::new(move || Timestamp(now.load(Ordering::Relaxed)));
+        let clock = Arc::new(move || ServerTime(now.load(Ordering::Relaxed)));
         let settings = Settings {
             transfers: TransferLimits {
                 fill_minor: TRANSFER_FILL_LIMIT,
@@ -126,8 +126,8 @@ impl Processes {
     }
 
     /// A process's clock.
-    pub fn now(&self, process: usize) -> Timestamp {
-        Timestamp(
+    pub fn now(&self, process: usize) -> ServerTime {
+        ServerTime(
             self.processes
                 .borrow()
                 .get(process)

@@ -3,14 +3,14 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
 use crate::oracle::figures::Prices;
 use crate::rng::Rng;
 
-const ALWAYS: Effective = Effective { from: Timestamp(0), to: None };
-const START: Timestamp = Timestamp(0);
+const ALWAYS: Effective = Effective { from: ServerTime(0), to: None };
+const START: ServerTime = ServerTime(0);
 
 /// The available methods with their provider, operations and currencies.
 const MARKETS: &[(Method, Provider, &[Operation], &[&str])] = &[
@@ -139,7 +139,7 @@ pub fn changed(prices: &Prices, rng: &mut Rng) -> Prices {
 /// the next one begins.
 pub fn after(tariff: &Tariff, before: &Prices, prices: &Prices) -> Tariff {
     let mut tariff = Tariff { version: tariff.version + 1, ..tariff.clone() };
-    let (now, id) = (Timestamp(prices.since), tariff.version);
+    let (now, id) = (ServerTime(prices.since), tariff.version);
     let begins = Effective { from: now, to: None };
     let end = |effective: &mut Effective| effective.to = effective.to.or(Some(now));
     // A rate is stored in the one direction or in the other.

@@ -1,12 +1,11 @@
 //! The only place that reads the clock and draws random numbers: everything else is told.
 #![expect(clippy::disallowed_methods, reason = "this is the module that the ban points to")]
 
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 
-/// Server time.
 #[must_use]
-pub fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_microsecond())
+pub fn now() -> ServerTime {
+    ServerTime(jiff::Timestamp::now().as_microsecond())
 }
 
 /// Random bytes from the operating system.

@@ -17,7 +17,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::Money;
 use crate::kernel::patch::Patch;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 use crate::payments::create_session::NewSession;
 use crate::payments::execute::{Execute, Executed};
@@ -111,7 +111,7 @@ pub enum Output {
     /// The reserved attempt; `None` if the merchant has no passcode.
     Passcode(Option<PasscodeAttempt>),
     /// Merchant time now.
-    Time(Timestamp),
+    Time(MerchantTime),
     Wallet(Wallet),
     Party(Party),
     Counterparty(Counterparty),

@@ -17,7 +17,7 @@ use crate::directory::use_payment_account;
 use crate::exceptions::resolve_review;
 use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::fund_wallet;
 use crate::ledger::set_wallet_status;
 use crate::payments::authenticate_card;
@@ -44,7 +44,7 @@ pub fn decide(
     command: &Command,
     settings: &Settings,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Output, Stop> {
     let time = |merchant: &MerchantId, work: &Workspace| {
         work.require::<Merchant>(*merchant).map(|merchant| merchant.time(now))
@@ -189,7 +189,7 @@ fn reserve_passcode_attempt(
     request: &Execute,
     key: ApiKeyId,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Output, Stop> {
     if let Some(execution) = execute::replay(request, work)? {
         return Ok(Output::Executed(Box::new(Executed { execution, replayed: true, call: None })));

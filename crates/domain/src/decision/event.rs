@@ -2,7 +2,7 @@
 
 use crate::api_enum;
 use crate::kernel::ids::{EventId, MerchantId};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 api_enum! {
     /// What an event is about.
@@ -62,8 +62,7 @@ pub struct Event {
     pub entity_id: i64,
     /// Details for people; see [`Event::public_note`].
     pub note: Option<String>,
-    /// Server time.
-    pub created_at: Timestamp,
+    pub created_at: ServerTime,
 }
 
 impl Event {

@@ -3,7 +3,7 @@
 use crate::decision::event::{Event, EventEntity, EventType};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::{EventId, MerchantId};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::mutant;
 
 /// Records an event.
@@ -16,7 +16,7 @@ pub fn record(
     (entity, entity_id): (EventEntity, i64),
     note: Option<String>,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<EventId, Stop> {
     let id = EventId(work.new_id()?);
     if mutant!(EventMissing) && kind == EventType::SourcePaid {

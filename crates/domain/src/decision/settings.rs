@@ -1,7 +1,7 @@
 //! Settings of the operator that decisions depend on.
 
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::{Timestamp, minutes, seconds};
+use crate::kernel::time::{MerchantTime, minutes, seconds};
 use crate::ledger::wallet;
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -33,10 +33,10 @@ impl Default for Lifetimes {
 /// # Errors
 /// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`].
 pub fn check_expiry(
-    expires_at: Timestamp,
-    time: Timestamp,
+    expires_at: MerchantTime,
+    time: MerchantTime,
     lifetimes: Lifetimes,
-) -> Result<Timestamp, Refusal> {
+) -> Result<MerchantTime, Refusal> {
     if expires_at <= time {
         Err(Refusal::ExpiryPast { now: time })
     } else if expires_at > time.plus(seconds(lifetimes.max_days.saturating_mul(86_400))) {

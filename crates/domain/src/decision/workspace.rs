@@ -439,7 +439,7 @@ mod tests {
     use crate::exceptions::review::{Review, ReviewKind};
     use crate::kernel::ids::MerchantId;
     use crate::kernel::ids::{ExecutionId, PartyId};
-    use crate::kernel::time::Timestamp;
+    use crate::kernel::time::MerchantTime;
 
     fn party(id: i64) -> Party {
         Party {
@@ -451,8 +451,8 @@ mod tests {
             email: None,
             country_code: None,
             recipient_told_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            created_at: MerchantTime(0),
+            updated_at: MerchantTime(0),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::directory::merchant::Merchant;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::{Timestamp, seconds};
+use crate::kernel::time::{MerchantTime, ServerTime, seconds};
 
 /// The maximal advance in one call, in seconds: 366 days.
 pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
@@ -23,8 +23,8 @@ pub fn advance(
     id: MerchantId,
     by_seconds: i64,
     work: &mut Workspace,
-    now: Timestamp,
-) -> Result<Timestamp, Stop> {
+    now: ServerTime,
+) -> Result<MerchantTime, Stop> {
     let merchant = work.require::<Merchant>(id)?;
     if merchant.mode != Mode::Sandbox {
         return Err(Refusal::NotFound.into());

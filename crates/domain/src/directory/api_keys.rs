@@ -4,7 +4,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::{ApiKey, Merchant};
 use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// Creates an API key for a merchant.
 ///
@@ -15,7 +15,7 @@ pub fn create(
     client_id: &str,
     secret_hash: &str,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<ApiKey, Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     add_key(merchant.id, client_id, secret_hash, work, now)
@@ -30,7 +30,7 @@ pub fn revoke(
     merchant_id: MerchantId,
     id: ApiKeyId,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<ApiKey, Stop> {
     let found = work.get::<ApiKey>(id)?.filter(|key| key.merchant_id == merchant_id);
     let mut key = (*found.ok_or(Refusal::NotFound)?).clone();
@@ -46,7 +46,7 @@ pub(crate) fn add_key(
     client_id: &str,
     secret_hash: &str,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<ApiKey, Stop> {
     if work.find::<ApiKey>(&client_id.to_owned())?.is_some() {
         return Err(Stop::Inconsistent("a client id was drawn twice".to_owned()));

@@ -10,7 +10,7 @@ use crate::directory::merchant::ApiKey;
 use crate::directory::signing_key::SigningKey;
 use crate::kernel::ids::{ApiKeyId, MerchantId, SigningKeyId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// The contents of the access token of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,7 +21,7 @@ pub struct Caller {
     /// The key that signed the token.
     pub signing_key_id: SigningKeyId,
     /// Server time at which the token expires.
-    pub until: Timestamp,
+    pub until: ServerTime,
 }
 
 impl Caller {
@@ -38,7 +38,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`Refusal::KeyRevoked`], [`Refusal::SigningKeyRetired`], [`Refusal::TokenExpired`].
-    pub fn check(&self, work: &Workspace, now: Timestamp) -> Result<(), Stop> {
+    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<(), Stop> {
         let key = work.get::<ApiKey>(self.api_key_id)?;
         if key.is_none_or(|key| key.merchant_id != self.merchant_id || key.revoked_at.is_some()) {
             return Err(Refusal::KeyRevoked.into());

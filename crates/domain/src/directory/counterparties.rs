@@ -6,7 +6,7 @@ use crate::directory::party::{Counterparty, Relationship};
 use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
 use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 /// Creates a counterparty.
 ///
@@ -17,7 +17,7 @@ pub fn create(
     relationship: Relationship,
     party_id: Option<PartyId>,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Counterparty, Stop> {
     if let Some(id) = party_id {
         create_party::owned(merchant_id, id, "party_id", work)??;
@@ -44,7 +44,7 @@ pub fn update(
     relationship: Option<Relationship>,
     party_id: Patch<PartyId>,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Counterparty, Stop> {
     let found = work
         .get::<Counterparty>(id)?

@@ -7,7 +7,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, WalletId};
 use crate::kernel::names::{FeeBearer, Mode};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::Owner;
 
@@ -37,7 +37,7 @@ pub struct NewMerchant {
 pub fn create(
     new: &NewMerchant,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(Merchant, Vec<(WalletId, Currency)>), Stop> {
     if let Some(phone) = &new.phone
         && work.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()

@@ -4,7 +4,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::party::Party;
 use crate::kernel::ids::{MerchantId, PartyId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 /// A request to create a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +24,7 @@ pub fn create(
     merchant_id: MerchantId,
     new: &NewParty,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Party, Stop> {
     let first = work.find::<Party>(&(merchant_id, new.phone.clone()))?.is_none();
     let party = Party {
@@ -51,7 +51,7 @@ pub fn by_phone(
     merchant_id: MerchantId,
     new: &NewParty,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Party, Stop> {
     match work.find::<Party>(&(merchant_id, new.phone.clone()))? {
         Some(party) => Ok((*party).clone()),

@@ -8,7 +8,7 @@ use crate::kernel::country;
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::kernel::names::{Method, Operation, Provider};
 use crate::kernel::refusal::{Refusal, Refusals};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// A request to create a payment account.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,7 +35,7 @@ pub fn create(
     merchant_id: MerchantId,
     new: &NewAccount,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<PaymentAccount, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
     let mut refusals = Refusals::default();

@@ -4,7 +4,7 @@ use crate::api_enum;
 use crate::decision::row::Row;
 use crate::kernel::ids::{ApiKeyId, MerchantId};
 use crate::kernel::names::{FeeBearer, Mode};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 
 api_enum! {
     MerchantType {
@@ -28,25 +28,23 @@ pub struct Merchant {
     pub verified: bool,
     pub fee_tier: String,
     /// Server time at which the tier was assigned; `None` for the default tier of its creation.
-    pub fee_tier_assigned_at: Option<Timestamp>,
+    pub fee_tier_assigned_at: Option<ServerTime>,
     /// Who bears the fees of its checkouts.
     pub fee_bearer: FeeBearer,
     /// Server time at which its limit of new transfer recipients is unused again; see
     /// [`recipient`](crate::payments::recipient).
-    pub recipients_full_at: Option<Timestamp>,
+    pub recipients_full_at: Option<ServerTime>,
     /// How far its sandbox clock is ahead, in microseconds; zero for a live merchant.
     pub clock_offset_us: i64,
-    /// Server time.
-    pub created_at: Timestamp,
-    /// Server time.
-    pub updated_at: Timestamp,
+    pub created_at: ServerTime,
+    pub updated_at: ServerTime,
 }
 
 impl Merchant {
     /// Merchant time at server time `now`.
     #[must_use]
-    pub const fn time(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.clock_offset_us)
+    pub const fn time(&self, now: ServerTime) -> MerchantTime {
+        MerchantTime(now.plus(self.clock_offset_us).0)
     }
 }
 
@@ -71,10 +69,9 @@ pub struct ApiKey {
     pub client_id: String,
     /// SHA-256 of the client secret, in hexadecimal.
     pub secret_hash: String,
-    /// Server time.
-    pub created_at: Timestamp,
+    pub created_at: ServerTime,
     /// Server time; set once.
-    pub revoked_at: Option<Timestamp>,
+    pub revoked_at: Option<ServerTime>,
 }
 
 impl Row for ApiKey {

@@ -4,7 +4,7 @@
 use crate::api_enum;
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 
 api_enum! {
     /// What a counterparty is to the merchant.
@@ -41,11 +41,9 @@ pub struct Party {
     /// ISO 3166, two letters.
     pub country_code: Option<String>,
     /// Server time at which the merchant first learned who receives transfers to it.
-    pub recipient_told_at: Option<Timestamp>,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    pub recipient_told_at: Option<ServerTime>,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Row for Party {
@@ -69,10 +67,8 @@ pub struct Counterparty {
     pub party_id: Option<PartyId>,
     /// What it is to the merchant.
     pub relationship: Relationship,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Row for Counterparty {

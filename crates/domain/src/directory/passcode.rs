@@ -7,7 +7,7 @@
 
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId};
-use crate::kernel::time::{Timestamp, minutes, seconds};
+use crate::kernel::time::{ServerTime, minutes, seconds};
 
 /// This many failed attempts of one API key within [`KEY_WINDOW_US`] lock the key.
 pub const KEY_TRIES: usize = 5;
@@ -32,14 +32,14 @@ pub struct PasscodeTry {
     pub id: PasscodeTryId,
     pub key: ApiKeyId,
     /// Server time at which it was found wrong, or else reserved.
-    pub at: Timestamp,
+    pub at: ServerTime,
     /// Whether it was compared and found wrong.
     pub wrong: bool,
 }
 
 impl PasscodeTry {
     /// When it failed, if it did: found wrong, or abandoned.
-    pub(crate) fn failed_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn failed_at(&self, now: ServerTime) -> Option<ServerTime> {
         let abandoned = self.at.plus(ABANDONED_US);
         match self.wrong {
             true => Some(self.at),
@@ -57,10 +57,10 @@ impl PasscodeTries {
     /// When the selected attempts failed, in the order of time.
     fn failure_times<'a>(
         &'a self,
-        now: Timestamp,
+        now: ServerTime,
         selected: impl Fn(&PasscodeTry) -> bool + 'a,
-    ) -> Vec<Timestamp> {
-        let mut times: Vec<Timestamp> = self
+    ) -> Vec<ServerTime> {
+        let mut times: Vec<ServerTime> = self
             .0
             .iter()
             .filter(|attempt| selected(attempt))
@@ -72,7 +72,7 @@ impl PasscodeTries {
 
     /// Server time until which a key is locked.
     #[must_use]
-    pub fn key_locked_until(&self, key: ApiKeyId, now: Timestamp) -> Option<Timestamp> {
+    pub fn key_locked_until(&self, key: ApiKeyId, now: ServerTime) -> Option<ServerTime> {
         let failed = self.failure_times(now, |attempt| attempt.key == key);
         end_of_latest_burst(&failed, KEY_TRIES, KEY_WINDOW_US)
             .map(|last| last.plus(KEY_WINDOW_US))
@@ -82,14 +82,14 @@ impl PasscodeTries {
     /// Whether all keys are locked. This lasts until an operator unlocks the merchant: outdated
     /// attempts are removed only when one is reserved, and a locked merchant reserves none.
     #[must_use]
-    pub fn merchant_locked(&self, now: Timestamp) -> bool {
+    pub fn merchant_locked(&self, now: ServerTime) -> bool {
         let failed = self.failure_times(now, |_| true);
         end_of_latest_burst(&failed, MERCHANT_TRIES, MERCHANT_WINDOW_US).is_some()
     }
 
     /// Whether failed attempts and those being compared leave no slot for one more: if all that are
     /// being compared turned out wrong, they would lock.
-    pub(crate) fn is_full(&self, key: ApiKeyId, now: Timestamp) -> bool {
+    pub(crate) fn is_full(&self, key: ApiKeyId, now: ServerTime) -> bool {
         let counts = |attempt: &&PasscodeTry, window: i64| {
             attempt.failed_at(now).is_none_or(|at| now < at.plus(window))
         };
@@ -105,7 +105,7 @@ impl PasscodeTries {
 
     /// How many failed attempts still count.
     #[must_use]
-    pub fn failed_attempt_count(&self, now: Timestamp) -> usize {
+    pub fn failed_attempt_count(&self, now: ServerTime) -> usize {
         self.failure_times(now, |_| true)
             .into_iter()
             .filter(|at| now < at.plus(MERCHANT_WINDOW_US))
@@ -113,7 +113,7 @@ impl PasscodeTries {
     }
 
     /// Removes the failed attempts that no longer count.
-    pub(crate) fn remove_outdated(&mut self, now: Timestamp) {
+    pub(crate) fn remove_outdated(&mut self, now: ServerTime) {
         self.0.retain(|attempt| {
             attempt.failed_at(now).is_none_or(|at| now < at.plus(MERCHANT_WINDOW_US))
         });
@@ -121,8 +121,8 @@ impl PasscodeTries {
 }
 
 /// The last time of the latest `count` consecutive times that lie within `window` microseconds.
-fn end_of_latest_burst(times: &[Timestamp], count: usize, window: i64) -> Option<Timestamp> {
-    let is_burst = |run: &&[Timestamp]| matches!((run.first(), run.last()), (Some(first), Some(last)) if last.since(*first) < window);
+fn end_of_latest_burst(times: &[ServerTime], count: usize, window: i64) -> Option<ServerTime> {
+    let is_burst = |run: &&[ServerTime]| matches!((run.first(), run.last()), (Some(first), Some(last)) if last.since(*first) < window);
     times.windows(count).filter(is_burst).filter_map(|run| run.last().copied()).next_back()
 }
 
@@ -137,12 +137,11 @@ pub struct Passcode {
     pub attempts: i64,
     /// Server time until which one of its keys was locked when the row was written; likewise only
     /// for people.
-    pub locked_until: Option<Timestamp>,
+    pub locked_until: Option<ServerTime>,
     pub tries: PasscodeTries,
     /// Server time of the removal; `None` while a passcode is set.
-    pub removed_at: Option<Timestamp>,
-    /// Server time.
-    pub updated_at: Timestamp,
+    pub removed_at: Option<ServerTime>,
+    pub updated_at: ServerTime,
 }
 
 impl Row for Passcode {
@@ -165,7 +164,7 @@ impl Passcode {
         Some(self.hash.as_str()).filter(|_| self.removed_at.is_none())
     }
 
-    pub(crate) fn with(&self, tries: PasscodeTries, now: Timestamp) -> Self {
+    pub(crate) fn with(&self, tries: PasscodeTries, now: ServerTime) -> Self {
         let locked = |attempt: &PasscodeTry| tries.key_locked_until(attempt.key, now);
         Self {
             attempts: i64::try_from(tries.failed_attempt_count(now)).unwrap_or(i64::MAX),
@@ -181,9 +180,9 @@ impl Passcode {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+    const NOW: ServerTime = ServerTime(1_800_000_000_000_000);
 
-    fn at(second: i64) -> Timestamp {
+    fn at(second: i64) -> ServerTime {
         NOW.plus(seconds(second))
     }
 

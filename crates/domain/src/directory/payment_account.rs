@@ -3,7 +3,7 @@
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::{MerchantId, PartyId, PaymentAccountId};
 use crate::kernel::names::{Method, Operation, Provider};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 /// A mobile-money account, card or wallet of a party.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,10 +22,8 @@ pub struct PaymentAccount {
     pub account_number: Option<String>,
     /// Whether new payments may use it.
     pub is_active: bool,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Row for PaymentAccount {

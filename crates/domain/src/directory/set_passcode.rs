@@ -5,7 +5,7 @@ use crate::directory::merchant::Merchant;
 use crate::directory::passcode::{Passcode, PasscodeTries};
 use crate::kernel::ids::MerchantId;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// Sets or removes the passcode on behalf of the operator, without knowing the one before. This
 /// clears every lock.
@@ -16,7 +16,7 @@ pub fn set(
     id: MerchantId,
     hash: Option<&str>,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     let stored = work.get::<Passcode>(merchant.id)?;
@@ -31,7 +31,7 @@ fn new_passcode(
     merchant_id: MerchantId,
     hash: Option<&str>,
     tries: PasscodeTries,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Passcode {
     let passcode = Passcode {
         merchant_id,
@@ -56,7 +56,7 @@ pub fn replace(
     replaces: Option<&str>,
     hash: Option<&str>,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     let stored = work.get::<Passcode>(merchant.id)?;
@@ -77,7 +77,7 @@ pub fn replace(
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn unlock(id: MerchantId, work: &mut Workspace, now: Timestamp) -> Result<(), Stop> {
+pub fn unlock(id: MerchantId, work: &mut Workspace, now: ServerTime) -> Result<(), Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     if let Some(passcode) = work.get::<Passcode>(merchant.id)? {
         let unfinished = passcode.tries.0.iter().filter(|attempt| attempt.failed_at(now).is_none());

@@ -2,7 +2,7 @@
 
 use crate::decision::row::{NoAltKey, Row};
 use crate::kernel::ids::SigningKeyId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// A signing key without its secret, which no decision needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,7 +10,7 @@ pub struct SigningKey {
     /// The `kid` of the tokens that it signs.
     pub id: SigningKeyId,
     /// Server time; set once.
-    pub retired_at: Option<Timestamp>,
+    pub retired_at: Option<ServerTime>,
 }
 
 impl Row for SigningKey {

@@ -4,7 +4,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::passcode::{Passcode, PasscodeTry};
 use crate::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::{Timestamp, seconds};
+use crate::kernel::time::{ServerTime, seconds};
 use crate::mutant;
 
 /// A reserved attempt.
@@ -24,7 +24,7 @@ pub fn reserve(
     id: MerchantId,
     key: ApiKeyId,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Option<PasscodeAttempt>, Stop> {
     let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(None) };
     let Some(hash) = passcode.hash() else { return Ok(None) };
@@ -59,7 +59,7 @@ pub fn finish(
     which: PasscodeTryId,
     right: bool,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let Some(passcode) = work.get::<Passcode>(id)? else { return Ok(()) };
     let mut tries = passcode.tries.clone();

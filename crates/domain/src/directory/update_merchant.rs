@@ -5,7 +5,7 @@ use crate::directory::merchant::Merchant;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// The changes of an operator to a merchant. `None` leaves a value as it is.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -25,7 +25,7 @@ pub fn update(
     id: MerchantId,
     changes: &MerchantChanges,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Merchant, Stop> {
     let mut merchant = (*work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?).clone();
     if let Some(tier) = changes.fee_tier.as_ref().filter(|tier| **tier != merchant.fee_tier) {

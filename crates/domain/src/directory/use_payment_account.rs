@@ -5,7 +5,7 @@ use crate::directory::payment_account::PaymentAccount;
 use crate::kernel::ids::{MerchantId, PaymentAccountId};
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 /// Deactivates an account for good. Payments in flight continue. Repeating the request changes nothing.
 ///
@@ -15,7 +15,7 @@ pub fn deactivate(
     merchant_id: MerchantId,
     id: PaymentAccountId,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<PaymentAccount, Stop> {
     let found = work.get::<PaymentAccount>(id)?.filter(|row| row.merchant_id == merchant_id);
     let mut account = (*found.ok_or(Refusal::NotFound)?).clone();

@@ -15,7 +15,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::account::AccountKind;
 use crate::ledger::post;
 use crate::ledger::recipes;
@@ -46,9 +46,9 @@ pub fn reviews(id: ExecutionId, work: &Workspace) -> Result<Vec<Arc<Review>>, St
 pub fn compare_with_books(
     execution: Execution,
     outcome: &ProviderOutcome,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     if !matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         return Ok(execution);
@@ -308,9 +308,9 @@ pub fn update_refund_capacity(
 pub fn record_during_review(
     execution: Execution,
     outcome: &ProviderOutcome,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         let entity = (EventEntity::Execution, execution.id.0);

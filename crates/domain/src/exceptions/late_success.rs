@@ -11,7 +11,7 @@ use crate::exceptions::review::Review;
 use crate::kernel::checked::sum;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::account::AccountKind;
 use crate::ledger::open_wallet;
 use crate::ledger::post;
@@ -54,9 +54,9 @@ pub(crate) fn covers_full_payment(
 /// it too; [`Refusal::WalletState`].
 pub(crate) fn settle(
     execution: Execution,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
     let source = execution

@@ -8,7 +8,7 @@ use crate::kernel::checked::sum;
 use crate::kernel::ids::ReviewId;
 use crate::kernel::money::Money;
 use crate::kernel::names::Provider;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::payments::execution::Execution;
 use crate::sales::source::Source;
 
@@ -22,7 +22,7 @@ pub(crate) fn open(
     amount: Money,
     reason: String,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<ReviewId, Stop> {
     let review = match work.find::<Review>(&(execution.id, kind))? {
         Some(resolved) => Review { amount, reason, ..resolved.reopened()? },
@@ -70,7 +70,7 @@ pub fn open_deadline(
     execution: &Execution,
     reason: &str,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     if work.find::<Review>(&(execution.id, ReviewKind::DeadlinePassed))?.is_some() {
         return Ok(());
@@ -98,7 +98,7 @@ pub fn open_deadline(
 pub fn close_deadline(
     execution: &Execution,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     // An execution without an external provider is final at once and has no such review.
     if execution.provider == Provider::Platform {
@@ -124,7 +124,7 @@ pub(crate) fn mark_resolved(
     resolution: &str,
     evidence: &str,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Review, Stop> {
     let review = Review {
         status: ReviewStatus::Resolved,

@@ -12,7 +12,7 @@ use crate::kernel::checked::difference;
 use crate::kernel::ids::ReviewId;
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::account::AccountKind;
 use crate::ledger::open_wallet;
 use crate::ledger::post;
@@ -40,7 +40,7 @@ pub fn resolve(
     how: Resolution,
     evidence: &str,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Review, Stop> {
     let review = (*work.get::<Review>(id)?.ok_or(Refusal::NotFound)?).clone();
     if review.status != ReviewStatus::Open {
@@ -79,9 +79,9 @@ fn resolve_deadline(
     review: &Review,
     execution: Execution,
     how: Resolution,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     if !matches!(how, Resolution::Completed | Resolution::Failed) {
         return Err(Refusal::ReviewNotOpen {
@@ -112,9 +112,9 @@ fn resolve_suspense(
     review: &Review,
     execution: Execution,
     how: Resolution,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     if !matches!(how, Resolution::ToWallet | Resolution::ToPayer) {
         return Err(Refusal::ReviewNotOpen {
@@ -140,7 +140,7 @@ fn move_out_of_suspense(
     execution: &Execution,
     how: Resolution,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let merchant = execution.merchant_id;
     let amount = review.amount;
@@ -166,7 +166,7 @@ fn wallet_legs(
     review: &Review,
     execution: &Execution,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Vec<Leg>, Stop> {
     let amount = review.amount;
     let wallet = wallet_for_review(review, execution, work, now)?;
@@ -207,7 +207,7 @@ fn wallet_for_review(
     review: &Review,
     execution: &Execution,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Wallet, Stop> {
     if let Some(id) = execution.wallet_id {
         let wallet = work.require::<Wallet>(id)?;

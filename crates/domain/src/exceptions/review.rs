@@ -6,7 +6,7 @@ use crate::decision::row::Row;
 use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::ids::{ExecutionId, MerchantId, ReviewId};
 use crate::kernel::money::Money;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 api_enum! {
     /// Why an operator has to decide.
@@ -50,10 +50,8 @@ pub struct Review {
     pub resolution: Option<String>,
     /// The operator's evidence for the resolution.
     pub evidence: Option<String>,
-    /// Server time.
-    pub created_at: Timestamp,
-    /// Server time.
-    pub resolved_at: Option<Timestamp>,
+    pub created_at: ServerTime,
+    pub resolved_at: Option<ServerTime>,
 }
 
 impl Review {

@@ -1,12 +1,12 @@
-//! Points in time, in microseconds since 1970 UTC.
+//! Points in time, in microseconds since 1970 UTC, on one of two clocks.
+//!
+//! A sandbox merchant can advance its own clock. The two types keep its time apart from the
+//! server's: one is made from the other only by
+//! [`Merchant::time`](crate::directory::merchant::Merchant::time).
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::temporal::{DateTimeParser, Pieces};
 use jiff::tz::TimeZone;
-
-/// A point in time, microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Timestamp(pub i64);
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -30,38 +30,61 @@ pub const fn millis(n: i64) -> i64 {
     n.saturating_mul(1_000)
 }
 
-impl Timestamp {
-    /// This time plus `micros` microseconds; saturates instead of overflowing.
-    #[must_use]
-    pub const fn plus(self, micros: i64) -> Self {
-        Self(self.0.saturating_add(micros))
-    }
+macro_rules! clocks {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(pub i64);
 
-    /// The microseconds from `earlier` to this time.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
-    }
+        impl $name {
+            /// This time plus `micros` microseconds; saturates instead of overflowing.
+            #[must_use]
+            pub const fn plus(self, micros: i64) -> Self {
+                Self(self.0.saturating_add(micros))
+            }
 
-    /// Parses ISO 8601. A time without an offset is UTC; a date is its midnight in UTC. A time zone in
-    /// brackets is accepted only if it has the written offset at that time.
-    ///
-    /// # Errors
-    /// `None` for anything else, and for years outside 1970 to 9999.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        static PARSER: DateTimeParser = DateTimeParser::new();
-        let text = text.trim();
-        let pieces = pieces(text)?;
-        let instant = PARSER
-            .parse_timestamp(text)
-            .or_else(|_| PARSER.parse_datetime(text).and_then(utc))
-            .or_else(|_| PARSER.parse_date(text).and_then(|date: Date| utc(date.into())))
-            .ok()
-            .filter(|instant| zone_agrees(&pieces, *instant))?;
-        (instant.as_microsecond() >= 0).then(|| Self(instant.as_microsecond()))
-    }
+            /// The microseconds from `earlier` to this time.
+            #[must_use]
+            pub const fn since(self, earlier: Self) -> i64 {
+                self.0.saturating_sub(earlier.0)
+            }
 
+            /// Parses ISO 8601. A time without an offset is UTC; a date is its midnight in UTC. A
+            /// time zone in brackets is accepted only if it has the written offset at that time.
+            ///
+            /// # Errors
+            /// `None` for anything else, and for years outside 1970 to 9999.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                parse(text).map(Self)
+            }
+
+            /// The calendar year in UTC.
+            #[must_use]
+            pub fn year(self) -> i64 {
+                instant(self.0).to_zoned(TimeZone::UTC).year().into()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            /// ISO 8601 in UTC with as many decimals as needed: `2026-11-22T18:00:00Z`,
+            /// `2026-11-22T18:00:00.25Z`; with `{:.6}` always in microseconds.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                instant(self.0).fmt(f)
+            }
+        }
+    )*};
+}
+
+clocks! {
+    /// The clock of the process. Leases, credentials, the tariff and the ledger go by it.
+    ServerTime
+    /// Server time plus what the sandbox merchant has advanced its clock by. Sessions, deadlines,
+    /// checks and numbers go by it. For a live merchant it equals server time.
+    MerchantTime
+}
+
+impl MerchantTime {
     /// Parses a date, or the date of a time as it is written, whatever its offset: midnight of that
     /// date in UTC.
     ///
@@ -79,26 +102,34 @@ impl Timestamp {
     pub const fn day(self) -> Self {
         Self(self.0 - self.0.rem_euclid(seconds(86_400)))
     }
+}
 
-    /// Whether a text is a time on one of the calendar's last two days. With an offset such a time may
-    /// not be representable, so [`parse`](Self::parse) fails though the text is a valid time.
-    #[must_use]
-    pub fn is_at_the_end(text: &str) -> bool {
-        let last_days = |date: Date| date.year() == 9999 && date.month() == 12 && date.day() >= 30;
-        pieces(text.trim()).is_some_and(|pieces| {
-            pieces.time_zone_annotation().is_none() && last_days(pieces.date())
-        })
-    }
+fn instant(micros: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX)
+}
 
-    /// The calendar year in UTC.
-    #[must_use]
-    pub fn year(self) -> i64 {
-        self.instant().to_zoned(TimeZone::UTC).year().into()
-    }
+/// Parses ISO 8601 to microseconds. A time without an offset is UTC; a date is its midnight in UTC.
+/// A time zone in brackets is accepted only if it has the written offset at that time.
+fn parse(text: &str) -> Option<i64> {
+    static PARSER: DateTimeParser = DateTimeParser::new();
+    let text = text.trim();
+    let pieces = pieces(text)?;
+    let instant = PARSER
+        .parse_timestamp(text)
+        .or_else(|_| PARSER.parse_datetime(text).and_then(utc))
+        .or_else(|_| PARSER.parse_date(text).and_then(|date: Date| utc(date.into())))
+        .ok()
+        .filter(|instant| zone_agrees(&pieces, *instant))?;
+    (instant.as_microsecond() >= 0).then(|| instant.as_microsecond())
+}
 
-    fn instant(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
-    }
+/// Whether a text is a time on one of the calendar's last two days. With an offset such a time may
+/// not be representable, so that it is not parsed though the text is a valid time.
+#[must_use]
+pub fn is_at_the_end(text: &str) -> bool {
+    let last_days = |date: Date| date.year() == 9999 && date.month() == 12 && date.day() >= 30;
+    pieces(text.trim())
+        .is_some_and(|pieces| pieces.time_zone_annotation().is_none() && last_days(pieces.date()))
 }
 
 /// The parsed components; `None` also for an offset of a day or more.
@@ -122,26 +153,18 @@ fn utc(civil: DateTime) -> Result<jiff::Timestamp, jiff::Error> {
     civil.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
 }
 
-impl std::fmt::Display for Timestamp {
-    /// ISO 8601 in UTC with as many decimals as needed: `2026-11-22T18:00:00Z`,
-    /// `2026-11-22T18:00:00.25Z`; with `{:.6}` always in microseconds.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.instant().fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn reads_offsets_naive_times_and_dates() {
-        let noon = Timestamp::parse("2026-11-22T12:00:00Z");
+        let noon = MerchantTime::parse("2026-11-22T12:00:00Z");
         assert!(noon.is_some());
-        assert_eq!(Timestamp::parse("2026-11-22T14:00:00+02:00"), noon);
-        assert_eq!(Timestamp::parse("2026-11-22T12:00:00"), noon);
-        assert_eq!(Timestamp::parse("2026-11-22 12:00:00"), noon);
-        assert_eq!(Timestamp::parse("2026-11-22"), noon.map(|t| t.plus(-seconds(12 * 3600))));
+        assert_eq!(MerchantTime::parse("2026-11-22T14:00:00+02:00"), noon);
+        assert_eq!(MerchantTime::parse("2026-11-22T12:00:00"), noon);
+        assert_eq!(MerchantTime::parse("2026-11-22 12:00:00"), noon);
+        assert_eq!(MerchantTime::parse("2026-11-22"), noon.map(|t| t.plus(-seconds(12 * 3600))));
     }
 
     #[test]
@@ -157,13 +180,13 @@ mod tests {
             "1969-12-31T23:59:59Z",
             "99999-01-01",
         ] {
-            assert_eq!(Timestamp::parse(text), None, "{text}");
+            assert_eq!(MerchantTime::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_zone_must_have_the_offset_that_is_written() {
-        let plain = Timestamp::parse("2026-11-22T12:00:00Z");
+        let plain = MerchantTime::parse("2026-11-22T12:00:00Z");
         for text in [
             "2026-11-22T14:00:00+02:00[Africa/Kigali]",
             "2026-11-22T12:00:00Z[UTC]",
@@ -172,7 +195,7 @@ mod tests {
             "2026-11-22T14:00:00+02:00[+02:00]",
             "2026-11-22T12:00:00Z[u-ca=iso8601]",
         ] {
-            assert_eq!(Timestamp::parse(text), plain, "{text}");
+            assert_eq!(MerchantTime::parse(text), plain, "{text}");
         }
         for text in [
             "2026-11-22T12:00:00Z[Africa/Kigali]",
@@ -184,24 +207,27 @@ mod tests {
             "2026-11-22T12:00:00+02:00[Europe/Berlin]",
             "9999-12-31T23:59:59Z[Africa/Kigali]",
         ] {
-            assert_eq!(Timestamp::parse(text), None, "{text}");
-            assert!(!Timestamp::is_at_the_end(text), "{text}");
+            assert_eq!(MerchantTime::parse(text), None, "{text}");
+            assert!(!is_at_the_end(text), "{text}");
         }
     }
 
     #[test]
     fn a_day_is_the_one_that_is_written() {
-        let day = Timestamp::parse("2026-12-31");
+        let day = MerchantTime::parse("2026-12-31");
         for text in [
             "2026-12-31",
             "2026-12-31T00:00:00+02:00",
             "2026-12-31T23:59:00-05:00",
             "2026-12-31T12:00:00",
         ] {
-            assert_eq!(Timestamp::parse_day(text), day, "{text}");
+            assert_eq!(MerchantTime::parse_day(text), day, "{text}");
         }
         assert_eq!(
-            [Timestamp::parse_day("2026-02-30"), Timestamp::parse_day("1969-12-31T23:59:00-05:00")],
+            [
+                MerchantTime::parse_day("2026-02-30"),
+                MerchantTime::parse_day("1969-12-31T23:59:00-05:00")
+            ],
             [None, None]
         );
         assert_eq!(day.map(|day| day.plus(seconds(86_400) - 1).day()), day);
@@ -215,18 +241,18 @@ mod tests {
             "9999-12-30T23:00:00-05:00",
             "9999-12-31 10:00:00",
         ] {
-            assert!(Timestamp::is_at_the_end(text), "{text}");
+            assert!(is_at_the_end(text), "{text}");
         }
         for text in ["9999-12-32", "9999-12-29", "9999-12-31T25:00:00Z", "tomorrow", "99999-12-31"]
         {
-            assert!(!Timestamp::is_at_the_end(text), "{text}");
+            assert!(!is_at_the_end(text), "{text}");
         }
-        assert!(Timestamp::parse("2026-11-22T12:00:00+23:59").is_some());
+        assert!(MerchantTime::parse("2026-11-22T12:00:00+23:59").is_some());
     }
 
     #[test]
     fn writes_iso_8601_and_knows_the_year() {
-        let t = Timestamp::parse("2026-12-31T23:59:59.25Z").unwrap();
+        let t = MerchantTime::parse("2026-12-31T23:59:59.25Z").unwrap();
         assert_eq!(t.to_string(), "2026-12-31T23:59:59.25Z");
         assert_eq!(format!("{t:.6}"), "2026-12-31T23:59:59.250000Z");
         assert_eq!((t.year(), t.plus(seconds(1)).year()), (2026, 2027));

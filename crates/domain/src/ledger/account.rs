@@ -6,7 +6,7 @@ use crate::kernel::checked::Inconsistent;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{AccountId, EntryId, EventId, ExecutionId, MerchantId};
 use crate::kernel::names::Provider;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 api_enum! {
     /// The system accounts. Each exists per merchant and currency, so that merchants do not wait for
@@ -57,10 +57,8 @@ pub struct Account {
     /// positions are never closed, so that 64 bits do not last for ever; and what a network reports
     /// must always be bookable.
     pub balance_rounds: i64,
-    /// Server time.
-    pub created_at: Timestamp,
-    /// Server time.
-    pub updated_at: Timestamp,
+    pub created_at: ServerTime,
+    pub updated_at: ServerTime,
 }
 
 /// The unit of [`Account::balance_rounds`], in minor units. `ledger verify` compares balances modulo a
@@ -137,6 +135,5 @@ pub struct Entry {
     pub balance_minor: i64,
     /// The entry of the same wallet before this one.
     pub previous_entry_id: Option<EntryId>,
-    /// Server time.
-    pub created_at: Timestamp,
+    pub created_at: ServerTime,
 }

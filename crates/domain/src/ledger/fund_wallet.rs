@@ -8,7 +8,7 @@ use crate::kernel::ids::{FundingId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::account::AccountKind;
 use crate::ledger::funding::Funding;
 use crate::ledger::post;
@@ -26,7 +26,7 @@ pub fn fund(
     amount: Money,
     key: Option<&str>,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Wallet, Stop> {
     let wallet =
         work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;

@@ -3,7 +3,7 @@
 use crate::decision::row::Row;
 use crate::kernel::ids::{FundingId, MerchantId, WalletId};
 use crate::kernel::money::Money;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 /// A credit of sandbox money under an idempotency key. After an unknown outcome the request is repeated
 /// with the same key.
@@ -15,8 +15,7 @@ pub struct Funding {
     /// Unique within the installation.
     pub key: String,
     pub amount: Money,
-    /// Server time.
-    pub created_at: Timestamp,
+    pub created_at: ServerTime,
 }
 
 impl Row for Funding {

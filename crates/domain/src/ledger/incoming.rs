@@ -6,7 +6,7 @@ use crate::kernel::checked::sum;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
 
@@ -18,7 +18,7 @@ pub fn begin(
     merchant_id: MerchantId,
     amount: Money,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let wallet =
         open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;
@@ -39,7 +39,7 @@ pub fn end(
     merchant_id: MerchantId,
     amount: Money,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let wallet =
         open_wallet::open(merchant_id, Owner::Merchant(merchant_id), amount.currency, work, now)?;

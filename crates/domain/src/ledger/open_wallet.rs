@@ -3,7 +3,7 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, WalletId};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::wallet::{Owner, Wallet, WalletStatus};
 
 /// The owner's wallet in that currency, which is opened if there is none.
@@ -15,7 +15,7 @@ pub fn open(
     owner: Owner,
     currency: Currency,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Wallet, Stop> {
     if let Some(wallet) = work.find::<Wallet>(&(owner, currency))? {
         return Ok((*wallet).clone());

@@ -4,7 +4,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::sum;
 use crate::kernel::ids::{AccountId, EntryId, EventId, ExecutionId, MerchantId, WalletId};
 use crate::kernel::money::Money;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::account::{Account, AccountKind, Bucket, Entry};
 use crate::ledger::postings::{PostingTarget, Postings};
 use crate::ledger::wallet::Wallet;
@@ -20,7 +20,7 @@ pub fn post(
     execution: Option<ExecutionId>,
     postings: &Postings,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     for leg in postings.legs() {
         let id = EntryId(work.new_id()?);
@@ -43,7 +43,7 @@ fn wallet_entry(
     bucket: Bucket,
     money: Money,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Entry, Stop> {
     let mut wallet = (*work.require::<Wallet>(wallet)?).clone();
     if wallet.currency != money.currency {
@@ -75,7 +75,7 @@ fn system_entry(
     kind: AccountKind,
     money: Money,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Entry, Stop> {
     let account = match work.find::<Account>(&(merchant, kind, money.currency))? {
         Some(account) => (*account).clone(),
@@ -105,7 +105,7 @@ const fn entry(
     money: Money,
     balance_minor: i64,
     previous_entry_id: Option<EntryId>,
-    created_at: Timestamp,
+    created_at: ServerTime,
 ) -> Entry {
     Entry {
         id,

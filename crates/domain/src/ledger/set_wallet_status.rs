@@ -5,7 +5,7 @@ use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::WalletId;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 
 /// Changes the status of a wallet. `open_credits` says whether something is under way that could still
@@ -18,7 +18,7 @@ pub fn set_status(
     status: WalletStatus,
     open_credits: bool,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Wallet, Stop> {
     let wallet =
         work.get::<Wallet>(id)?.ok_or(Refusal::Unknown { field: "wallet_id", what: "a wallet" })?;

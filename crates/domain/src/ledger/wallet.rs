@@ -5,7 +5,7 @@ use crate::decision::row::Row;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{EntryId, MerchantId, PartyId, WalletId};
 use crate::kernel::money::Money;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 
 api_enum! {
     OwnerType {
@@ -96,10 +96,8 @@ pub struct Wallet {
     pub status: WalletStatus,
     /// The latest ledger entry, the head of the chain of the wallet's entries.
     pub last_entry_id: Option<EntryId>,
-    /// Server time.
-    pub created_at: Timestamp,
-    /// Server time.
-    pub updated_at: Timestamp,
+    pub created_at: ServerTime,
+    pub updated_at: ServerTime,
 }
 
 impl Wallet {

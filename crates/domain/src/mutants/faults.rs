@@ -7,7 +7,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::checked::Inconsistent;
 use crate::kernel::ids::{EventId, MerchantId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::recipes::{self, PaymentAmounts};
@@ -74,7 +74,7 @@ pub(crate) fn release_again(
     execution: &Execution,
     event: EventId,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let Some((wallet, money)) = execution.hold() else { return Ok(()) };
     post::post(event, Some(execution.id), &recipes::release(wallet, money)?, work, now)

@@ -6,7 +6,7 @@ use crate::directory::payment_account::PaymentAccount;
 use crate::kernel::ids::MerchantId;
 use crate::kernel::names::Mode;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::payments::execution::Execution;
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::record_outcome::{self, RecordedOutcome};
@@ -21,7 +21,7 @@ pub fn authenticate(
     reference_id: &str,
     success: bool,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
     let merchant = work.require::<Merchant>(merchant_id)?;
     let found = work.find::<Execution>(&(merchant_id, reference_id.to_owned()))?;

@@ -6,7 +6,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{MerchantId, SessionId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
 use crate::payments::session::{Session, SessionInput, SessionKind};
 
@@ -19,7 +19,7 @@ pub fn cancel(
     kind: SessionKind,
     id: SessionId,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Session, Stop> {
     let time = work.require::<Merchant>(merchant_id)?.time(now);
     let found = work
@@ -39,7 +39,7 @@ pub fn cancel(
     Ok(session)
 }
 
-fn canceled(session: &Session, time: Timestamp) -> Result<Session, Refusal> {
+fn canceled(session: &Session, time: MerchantTime) -> Result<Session, Refusal> {
     mutant!(CancelExecuted => return cancel_executed(session));
     session.after(SessionInput::Cancel, time)
 }

@@ -5,7 +5,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::payments::execution::{Execution, LEASE_US};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
@@ -19,7 +19,7 @@ pub fn claim(
     id: ExecutionId,
     deadlines: Deadlines,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Option<ProviderCall>, Stop> {
     let execution = (*work.require::<Execution>(id)?).clone();
     let merchant = work.require::<Merchant>(execution.merchant_id)?;

@@ -13,7 +13,7 @@ use crate::kernel::ids::{
 use crate::kernel::money::{Decimal, Money};
 use crate::kernel::names::{Operation, Provider};
 use crate::kernel::refusal::{self, Refusal, Refusals};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::payments::checks;
 use crate::payments::recipient;
@@ -37,19 +37,19 @@ pub enum NewSession {
         account_id: PaymentAccountId,
         amount: Money,
         /// `None` for the default lifetime.
-        expires_at: Option<Timestamp>,
+        expires_at: Option<MerchantTime>,
     },
     Transfer {
         wallet_id: WalletId,
         counterparty_id: CounterpartyId,
         amount: Money,
-        expires_at: Timestamp,
+        expires_at: MerchantTime,
     },
     Refund {
         original_id: ExecutionId,
         /// In the currency of the collection's payer.
         amount: Decimal,
-        expires_at: Timestamp,
+        expires_at: MerchantTime,
         reason: Option<String>,
     },
 }
@@ -63,7 +63,7 @@ pub fn create(
     request: &NewSession,
     settings: &Settings,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Session, Stop> {
     let lifetimes = settings.lifetimes;
     let merchant = work.require::<Merchant>(merchant_id)?;
@@ -212,10 +212,10 @@ fn check_source(
 /// nothing is paid after it.
 fn limit_to_checkout(
     id: SourceId,
-    expires_at: Timestamp,
-    time: Timestamp,
+    expires_at: MerchantTime,
+    time: MerchantTime,
     work: &Workspace,
-) -> Result<Timestamp, Stop> {
+) -> Result<MerchantTime, Stop> {
     let page = work.find::<CheckoutConfig>(&id)?;
     match page.and_then(|page| page.payable_until()) {
         Some(at) if at <= time => Err(Refusal::CheckoutExpired { at }.into()),
@@ -250,7 +250,7 @@ fn payout_wallet(
     (account_id, account_field): (PaymentAccountId, &'static str),
     amount: Money,
     work: &Workspace,
-    now: Timestamp,
+    now: ServerTime,
     refusals: &mut Refusals,
 ) -> Result<Option<Wallet>, Stop> {
     let account = refusals.take(use_payment_account::usable(

@@ -9,7 +9,7 @@ use crate::kernel::ids::{
 };
 use crate::kernel::money::{Money, Ratio};
 use crate::kernel::names::{Method, Mode, Operation, Provider};
-use crate::kernel::time::{Timestamp, minutes, seconds};
+use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use crate::ledger::account::AccountKind;
 use crate::ledger::postings::PostingTarget;
 use crate::ledger::recipes::PaymentAmounts;
@@ -137,24 +137,21 @@ pub struct Execution {
     pub in_review: bool,
     /// How often it was sent to the provider.
     pub attempts: i64,
-    /// When it was last sent, merchant time.
-    pub sent_at: Option<Timestamp>,
+    /// When it was last sent.
+    pub sent_at: Option<MerchantTime>,
     /// Why it is not final, for people.
     pub waiting_for: Option<String>,
-    /// When it is polled next, merchant time; `None` when final.
-    pub next_check_at: Option<Timestamp>,
-    /// Server time until which the process that holds the lease alone may call the provider.
-    pub lease_until: Option<Timestamp>,
-    /// When it goes to review, merchant time.
-    pub deadline_at: Timestamp,
-    /// Merchant time.
-    pub completed_at: Option<Timestamp>,
-    /// Collection: when a review settled it although it is `FAILED`, merchant time.
-    pub settled_by_review_at: Option<Timestamp>,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    /// When it is polled next; `None` when final.
+    pub next_check_at: Option<MerchantTime>,
+    /// Until when the process that holds the lease alone may call the provider.
+    pub lease_until: Option<ServerTime>,
+    /// When it goes to review.
+    pub deadline_at: MerchantTime,
+    pub completed_at: Option<MerchantTime>,
+    /// Collection: when a review settled it although it is `FAILED`.
+    pub settled_by_review_at: Option<MerchantTime>,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Row for Execution {
@@ -196,9 +193,8 @@ impl Execution {
         matches!(self.status, ExecutionStatus::Completed) || self.settled_by_review_at.is_some()
     }
 
-    /// Merchant time.
     #[must_use]
-    pub fn settled_at(&self) -> Option<Timestamp> {
+    pub fn settled_at(&self) -> Option<MerchantTime> {
         self.completed_at.or(self.settled_by_review_at)
     }
 
@@ -292,7 +288,7 @@ impl Execution {
 
     /// The time until the next poll: half the time since `created_at`, within the shortest and
     /// longest interval, and not past the deadline.
-    fn poll_interval(&self, mode: Mode, time: Timestamp) -> i64 {
+    fn poll_interval(&self, mode: Mode, time: MerchantTime) -> i64 {
         let longest = match mode {
             Mode::Sandbox => MAX_POLL_INTERVAL_SANDBOX_US,
             Mode::Live => MAX_POLL_INTERVAL_US,
@@ -307,7 +303,7 @@ impl Execution {
     }
 
     #[must_use]
-    pub fn next_check(&self, mode: Mode, time: Timestamp) -> Timestamp {
+    pub fn next_check(&self, mode: Mode, time: MerchantTime) -> MerchantTime {
         time.plus(self.poll_interval(mode, time))
     }
 
@@ -318,7 +314,7 @@ impl Execution {
     /// whose clock was ahead. It must not delay the execution, so such an execution is due too.
     /// Poll intervals only grow with time, so a next check beyond today's interval is the proof.
     #[must_use]
-    pub fn is_due(&self, mode: Mode, time: Timestamp, now: Timestamp) -> bool {
+    pub fn is_due(&self, mode: Mode, time: MerchantTime, now: ServerTime) -> bool {
         let Some(at) = self.next_check_at else { return false };
         match self.lease_until.filter(|until| now < *until && !mutant!(LeaseIgnored)) {
             Some(until) => until.since(now) > LEASE_US + MAX_CLOCK_SKEW_US,
@@ -331,7 +327,7 @@ impl Execution {
     /// This execution with its `updated_at`, as the successor of `before`: now where a caller of the
     /// API sees a change, else unchanged. Polls and leases are no change to callers.
     #[must_use]
-    pub fn with_updated_at(self, before: &Self, time: Timestamp) -> Self {
+    pub fn with_updated_at(self, before: &Self, time: MerchantTime) -> Self {
         let visible = Self {
             cancel_asked: before.cancel_asked,
             attempts: before.attempts,

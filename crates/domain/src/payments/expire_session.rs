@@ -5,7 +5,7 @@ use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::SessionId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::payments::session::{Session, SessionInput, SessionStatus};
 
 /// Stores that a session expired, with the event. Returns `false` if it is not expired yet or is no
@@ -13,7 +13,7 @@ use crate::payments::session::{Session, SessionInput, SessionStatus};
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the session is not there.
-pub fn expire(id: SessionId, work: &mut Workspace, now: Timestamp) -> Result<bool, Stop> {
+pub fn expire(id: SessionId, work: &mut Workspace, now: ServerTime) -> Result<bool, Stop> {
     let session = work.require::<Session>(id)?;
     let time = work.require::<Merchant>(session.merchant_id)?.time(now);
     if session.status != SessionStatus::Active || time < session.expires_at {

@@ -6,7 +6,7 @@ use crate::directory::payment_account::PaymentAccount;
 use crate::kernel::ids::{ExecutionId, MerchantId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Mode, Operation, Provider};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::payments::execution::Execution;
 use sha2::{Digest, Sha256};
 
@@ -69,13 +69,13 @@ pub struct ProviderRequest {
     /// How often it was sent, including this time.
     pub attempts: i64,
     /// When it was last sent, merchant time.
-    pub sent_at: Timestamp,
+    pub sent_at: MerchantTime,
     /// Whether the payer has to authenticate it.
     pub requires_action: bool,
     /// Whether its cancellation was requested.
     pub cancel_asked: bool,
     /// Merchant time now.
-    pub time: Timestamp,
+    pub time: MerchantTime,
 }
 
 /// A call that a commit has made due.
@@ -84,7 +84,7 @@ pub struct ProviderCall {
     pub provider: Provider,
     pub mode: Mode,
     /// Server time until which the call may be started. After that another process may start one.
-    pub lease_until: Timestamp,
+    pub lease_until: ServerTime,
     pub kind: CallKind,
     pub request: ProviderRequest,
 }
@@ -98,7 +98,7 @@ pub fn build(
     account: Option<&PaymentAccount>,
     kind: CallKind,
     work: &Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<ProviderCall, Stop> {
     let merchant = work.require::<Merchant>(execution.merchant_id)?;
     let account_number = match (account, execution.payment_account_id) {

@@ -7,7 +7,7 @@ use crate::directory::party::Party;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, PartyId};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::{Timestamp, minutes, seconds};
+use crate::kernel::time::{ServerTime, minutes, seconds};
 use crate::ledger::wallet::{Owner, Wallet};
 use crate::mutant;
 use crate::payments::session::{Recipient, Session};
@@ -43,7 +43,7 @@ pub fn limit_disclosure(
     party_id: PartyId,
     limits: TransferLimits,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Stop> {
     let party = work.require::<Party>(party_id)?;
     if party.recipient_told_at.is_some() {

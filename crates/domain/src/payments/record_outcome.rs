@@ -9,7 +9,7 @@ use crate::exceptions::contradiction;
 use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::names::Provider;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::recipes::DebitFrom;
 use crate::mutant;
 use crate::payments::execution::{Execution, LEASE_US, NEVER_SEEN_US, STRIPE_RESEND_US};
@@ -33,7 +33,7 @@ pub fn record(
     id: ExecutionId,
     outcome: &ProviderOutcome,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
     let execution = (*work.require::<Execution>(id)?).clone();
     let time = work.require::<Merchant>(execution.merchant_id)?.time(now);
@@ -91,9 +91,9 @@ fn message_of(outcome: &ProviderOutcome) -> String {
 fn wait(
     execution: Execution,
     input: OutcomeKind,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     let waiting_for = match input {
         OutcomeKind::Unknown => "the provider did not answer; it is asked again",
@@ -116,9 +116,9 @@ fn wait(
 fn wait_for_action(
     execution: Execution,
     outcome: &ProviderOutcome,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     let ProviderOutcome::NeedsAction { client_secret } = outcome else {
         return Err(Stop::Inconsistent("an action without a secret".to_owned()));
@@ -150,9 +150,9 @@ fn wait_for_action(
 /// long past its deadline.
 fn resend(
     execution: Execution,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<RecordedOutcome, Stop> {
     let sent_at = execution.sent_at.unwrap_or(execution.created_at);
     let past_deadline = time >= execution.deadline_at;

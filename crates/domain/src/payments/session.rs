@@ -9,7 +9,7 @@ use crate::kernel::ids::{
 use crate::kernel::money::Money;
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 use crate::ledger::wallet::Owner;
 use crate::mutant;
 
@@ -105,18 +105,16 @@ pub struct Session {
     /// Refund: the merchant's reason.
     pub reason: Option<String>,
     /// Merchant time from which it cannot be executed.
-    pub expires_at: Timestamp,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    pub expires_at: MerchantTime,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Session {
     /// The status at merchant time `time`: an active session is expired from `expires_at` on, even if
     /// that is not stored yet.
     #[must_use]
-    pub fn status_at(&self, time: Timestamp) -> SessionStatus {
+    pub fn status_at(&self, time: MerchantTime) -> SessionStatus {
         match self.status {
             SessionStatus::Active if time >= self.expires_at && !mutant!(SkipExpiry) => {
                 SessionStatus::Expired
@@ -128,7 +126,7 @@ impl Session {
     /// When the session, as a caller sees it at merchant time `time`, last changed. The expiry of an
     /// active session is a change at `expires_at`, even if it is not stored yet.
     #[must_use]
-    pub fn updated_at_as_of(&self, time: Timestamp) -> Timestamp {
+    pub fn updated_at_as_of(&self, time: MerchantTime) -> MerchantTime {
         if self.status == SessionStatus::Active && self.status_at(time) == SessionStatus::Expired {
             self.expires_at
         } else {
@@ -140,7 +138,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Refusal::SessionExpired`], [`Refusal::State`] on `session_id`.
-    pub fn after(&self, input: SessionInput, time: Timestamp) -> Result<Self, Refusal> {
+    pub fn after(&self, input: SessionInput, time: MerchantTime) -> Result<Self, Refusal> {
         let status = match input {
             SessionInput::Expire => self.status,
             SessionInput::Execute | SessionInput::Cancel => self.status_at(time),
@@ -220,9 +218,9 @@ mod tests {
             original_execution_id: None,
             amount: None,
             reason: None,
-            expires_at: Timestamp(expires_at),
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            expires_at: MerchantTime(expires_at),
+            created_at: MerchantTime(0),
+            updated_at: MerchantTime(0),
         }
     }
 
@@ -230,20 +228,23 @@ mod tests {
     fn expiry_is_exact_to_the_microsecond() {
         let session = session(1_000_000);
         let execute =
-            |time| session.after(SessionInput::Execute, Timestamp(time)).map(|s| s.status);
+            |time| session.after(SessionInput::Execute, MerchantTime(time)).map(|s| s.status);
         assert_eq!(execute(999_999), Ok(SessionStatus::Executed));
-        assert_eq!(execute(1_000_000), Err(Refusal::SessionExpired { at: Timestamp(1_000_000) }));
-        assert_eq!(session.status_at(Timestamp(999_999)), SessionStatus::Active);
-        assert_eq!(session.status_at(Timestamp(1_000_000)), SessionStatus::Expired);
-        let cancel = session.after(SessionInput::Cancel, Timestamp(1_000_000));
-        assert_eq!(cancel, Err(Refusal::SessionExpired { at: Timestamp(1_000_000) }));
+        assert_eq!(
+            execute(1_000_000),
+            Err(Refusal::SessionExpired { at: MerchantTime(1_000_000) })
+        );
+        assert_eq!(session.status_at(MerchantTime(999_999)), SessionStatus::Active);
+        assert_eq!(session.status_at(MerchantTime(1_000_000)), SessionStatus::Expired);
+        let cancel = session.after(SessionInput::Cancel, MerchantTime(1_000_000));
+        assert_eq!(cancel, Err(Refusal::SessionExpired { at: MerchantTime(1_000_000) }));
     }
 
     #[test]
     fn expires_at_is_in_the_future_and_at_most_366_days_ahead() {
-        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let now = MerchantTime::parse("2026-11-22T12:00:00Z").unwrap();
         let check = |text| {
-            settings::check_expiry(Timestamp::parse(text).unwrap(), now, Lifetimes::default())
+            settings::check_expiry(MerchantTime::parse(text).unwrap(), now, Lifetimes::default())
         };
         assert!(check("2026-11-22T12:00:00.000001Z").is_ok());
         assert_eq!(check("2026-11-22T12:00:00Z"), Err(Refusal::ExpiryPast { now }));

@@ -6,7 +6,7 @@ use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::open_review;
 use crate::kernel::names::Operation;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::incoming;
 use crate::ledger::open_wallet;
 use crate::ledger::post;
@@ -21,9 +21,9 @@ use crate::sales::source::{Source, SourceInput, SourceStatus};
 pub(crate) fn processing(
     execution: Execution,
     waiting_for: &str,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     if execution.status == ExecutionStatus::Pending {
         let entity = (EventEntity::Execution, execution.id.0);
@@ -58,9 +58,9 @@ pub fn complete(
     mut execution: Execution,
     from: DebitFrom,
     transaction_id: Option<String>,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     let merchant = execution.merchant_id;
     check_not_final(&execution)?;
@@ -131,9 +131,9 @@ pub fn complete(
 pub fn fail(
     execution: Execution,
     message: String,
-    time: Timestamp,
+    time: MerchantTime,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Execution, Stop> {
     let merchant = execution.merchant_id;
     check_not_final(&execution)?;
@@ -196,7 +196,7 @@ fn check_not_final(execution: &Execution) -> Result<(), Stop> {
 }
 
 /// The execution without the fields that only an execution under way has.
-fn without_open_state(execution: Execution, time: Timestamp) -> Execution {
+fn without_open_state(execution: Execution, time: MerchantTime) -> Execution {
     Execution {
         waiting_for: None,
         next_check_at: None,

@@ -4,7 +4,7 @@ use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -12,7 +12,7 @@ use crate::sales::source::{Source, SourceInput};
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
-pub fn cancel(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
+pub fn cancel(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
     let source = which.load_from_path(work)?.after(SourceInput::Cancel, "", time)?;
     work.put(source.clone());

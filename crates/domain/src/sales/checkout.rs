@@ -3,7 +3,7 @@
 use crate::api_enum;
 use crate::decision::row::Row;
 use crate::kernel::ids::{CheckoutConfigId, MerchantId, SourceId};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 api_enum! {
     /// Who shows the checkout page to the payer.
@@ -31,28 +31,27 @@ pub struct CheckoutConfig {
     /// Where the payer is redirected after giving up.
     pub cancel_url: Option<String>,
     /// Merchant time from which the page accepts no payment; `None` for no limit.
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Option<MerchantTime>,
     /// The secret in the page's URL.
     pub token: String,
-    /// Merchant time.
-    pub created_at: Timestamp,
+    pub created_at: MerchantTime,
     /// The token of a second page, made when a link was requested after this page expired. It
     /// accepts payments without limit.
     pub link_token: Option<String>,
     /// When the second page was made, merchant time.
-    pub linked_at: Option<Timestamp>,
+    pub linked_at: Option<MerchantTime>,
 }
 
 impl CheckoutConfig {
     /// Merchant time until which sessions for the source may be used; `None` for no limit.
     #[must_use]
-    pub const fn payable_until(&self) -> Option<Timestamp> {
+    pub const fn payable_until(&self) -> Option<MerchantTime> {
         if self.link_token.is_some() { None } else { self.expires_at }
     }
 
     /// Whether none of its pages accepts payments any more.
     #[must_use]
-    pub fn is_expired(&self, time: Timestamp) -> bool {
+    pub fn is_expired(&self, time: MerchantTime) -> bool {
         self.payable_until().is_some_and(|end| end <= time)
     }
 

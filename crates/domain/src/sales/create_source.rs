@@ -5,7 +5,7 @@ use crate::directory::counterparties;
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{CounterpartyId, MerchantId, SourceId};
 use crate::kernel::names::FeeBearer;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 use crate::mutant;
 use crate::sales::source::{Counter, Source, SourceStatus, SourceType};
 
@@ -22,7 +22,7 @@ pub struct NewSource {
     /// The merchant's own reference.
     pub reference_id: Option<String>,
     /// The day on which it is due: midnight in UTC.
-    pub due_date: Option<Timestamp>,
+    pub due_date: Option<MerchantTime>,
 }
 
 fn next_number(
@@ -51,7 +51,7 @@ pub fn create(
     merchant_id: MerchantId,
     new: &NewSource,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Source, Stop> {
     counterparties::owned(merchant_id, new.counterparty_id, "counterparty_id", work)??;
     let source = Source {

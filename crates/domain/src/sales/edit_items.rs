@@ -5,7 +5,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::ItemId;
 use crate::kernel::money::{Decimal, MAX_MINOR, Money};
 use crate::kernel::refusal::{self, Refusal};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Item, MAX_SOURCE_ITEMS, Source, SourceInput};
 
@@ -39,7 +39,7 @@ pub fn add_item(
     which: SourceRef,
     new: &NewItem,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Item, Stop> {
     let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
     if new.currency != source.currency {
@@ -100,7 +100,7 @@ pub fn update_item(
     id: ItemId,
     changes: &ItemChanges,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Item, Stop> {
     let source = which.load_from_path(work)?;
     let old = item_of(which, id, work)?;
@@ -129,7 +129,7 @@ pub fn remove_item(
     which: SourceRef,
     id: ItemId,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<(), Stop> {
     let source = which.load_from_path(work)?;
     let item = item_of(which, id, work)?;

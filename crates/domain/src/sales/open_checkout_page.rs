@@ -3,7 +3,7 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::CheckoutConfigId;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::sales::checkout::{CheckoutConfig, HOSTED_PAGE};
 use crate::sales::find_source::SourceRef;
 
@@ -29,7 +29,7 @@ pub fn open(
     which: SourceRef,
     token: &str,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<CheckoutConfig, Stop> {
     let source = which.load_from_path(work)?;
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);

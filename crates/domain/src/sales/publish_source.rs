@@ -5,7 +5,7 @@ use crate::decision::events;
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -13,7 +13,7 @@ use crate::sales::source::{Source, SourceInput};
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::Empty`].
-pub fn publish(which: SourceRef, work: &mut Workspace, now: Timestamp) -> Result<Source, Stop> {
+pub fn publish(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
     let source = which.load_from_path(work)?.after(SourceInput::Publish, "", time)?;
     if source.total_minor == 0 {

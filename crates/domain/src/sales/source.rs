@@ -7,7 +7,7 @@ use crate::kernel::ids::{CounterpartyId, ItemId, MerchantId, SourceId};
 use crate::kernel::money::Money;
 use crate::kernel::names::FeeBearer;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 use crate::mutant;
 
 /// The limit of items in a source: whoever reads a source, on a page too, reads all of them.
@@ -138,16 +138,14 @@ pub struct Source {
     /// The merchant's own reference.
     pub reference_id: Option<String>,
     /// The day on which it is due: midnight in UTC.
-    pub due_date: Option<Timestamp>,
+    pub due_date: Option<MerchantTime>,
     /// Merchant time of the payment.
-    pub paid_at: Option<Timestamp>,
+    pub paid_at: Option<MerchantTime>,
     /// The number of open reviews about money of its collections. While there is one, it may have been
     /// paid already, and no collection starts.
     pub open_reviews: i64,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Source {
@@ -164,7 +162,7 @@ impl Source {
         &self,
         input: SourceInput,
         field: &'static str,
-        time: Timestamp,
+        time: MerchantTime,
     ) -> Result<Self, Refusal> {
         let status = self.status.on(input).map_err(|needs| Refusal::State {
             field,
@@ -206,10 +204,8 @@ pub struct Item {
     pub currency: Currency,
     /// Whether it was removed from the source. The row is kept.
     pub removed: bool,
-    /// Merchant time.
-    pub created_at: Timestamp,
-    /// Merchant time.
-    pub updated_at: Timestamp,
+    pub created_at: MerchantTime,
+    pub updated_at: MerchantTime,
 }
 
 impl Item {

@@ -3,7 +3,7 @@
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::names::FeeBearer;
 use crate::kernel::patch::Patch;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
@@ -16,7 +16,7 @@ pub struct SourceChanges {
     /// The merchant's own reference.
     pub reference_id: Patch<String>,
     /// The day on which it is due: midnight in UTC.
-    pub due_date: Patch<Timestamp>,
+    pub due_date: Patch<MerchantTime>,
 }
 
 /// Changes a source that is `IDLE`.
@@ -27,7 +27,7 @@ pub fn update(
     which: SourceRef,
     changes: &SourceChanges,
     work: &mut Workspace,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> Result<Source, Stop> {
     let mut source = which.load_from_path(work)?.after(SourceInput::Edit, "", time)?;
     source.note = changes.note.clone().apply_to(Some(source.note)).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::money::{MAX_MINOR, Money, Ratio};
 use crate::kernel::names::{FeeBearer, Method, Operation, Provider};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::tariff::{Fee, GatewayFee, PlatformFee, Tariff};
 
@@ -83,7 +83,7 @@ pub fn convert(money: Money, rate: Ratio, to: Currency) -> Option<Money> {
 
 /// `base × percentage + fixed` in the base's currency, rounded half up once. A fee above zero is at
 /// least one minor unit, or a payment could be split into parts that are free.
-fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: Timestamp) -> Result<i64, Refusal> {
+fn fee_on(base: Money, fee: Fee, tariff: &Tariff, now: ServerTime) -> Result<i64, Refusal> {
     let too_large = Refusal::AmountTooLarge { field: "session_id" };
     let (fixed_num, fixed_den) = match fee.fixed {
         None => (0, 1),
@@ -119,7 +119,7 @@ struct FeeRows<'a> {
 impl<'a> FeeRows<'a> {
     /// The rows in effect. A collection or payout needs both, even if they are of zero: a missing
     /// row must not make it free.
-    fn find(route: Route<'_>, tariff: &'a Tariff, now: Timestamp) -> Result<Self, Refusal> {
+    fn find(route: Route<'_>, tariff: &'a Tariff, now: ServerTime) -> Result<Self, Refusal> {
         let Route { tier, operation, provider, method } = route;
         let platform = tariff.platform_fee(tier, operation, now);
         let gateway = tariff.gateway_fee(provider, method, operation, now);
@@ -144,7 +144,7 @@ impl<'a> FeeRows<'a> {
     }
 
     /// The platform fee and the gateway fee.
-    fn fees(&self, base: Money, tariff: &Tariff, now: Timestamp) -> Result<(i64, i64), Refusal> {
+    fn fees(&self, base: Money, tariff: &Tariff, now: ServerTime) -> Result<(i64, i64), Refusal> {
         let platform = self.platform.map_or(Fee::NONE, |row| row.fee);
         let gateway = self.gateway.map_or(Fee::NONE, |row| row.fee);
         let times = if mutant!(DoubleFee) { 2 } else { 1 };
@@ -163,7 +163,7 @@ pub fn quote_collection(
     bearer: FeeBearer,
     route: Route<'_>,
     tariff: &Tariff,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Quote, Refusal> {
     let rows = FeeRows::find(route, tariff, now)?;
     let (platform_fee, gateway_fee) = rows.fees(base, tariff, now)?;
@@ -214,7 +214,7 @@ pub fn quote_outgoing(
     amount: Money,
     route: Route<'_>,
     tariff: &Tariff,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Quote, Refusal> {
     let rows = FeeRows::find(route, tariff, now)?;
     let (platform_fee, gateway_fee) = rows.fees(amount, tariff, now)?;
@@ -256,7 +256,7 @@ pub fn currencies(
     method: Method,
     provider: Provider,
     operation: Operation,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Vec<Currency> {
     match operation {
         Operation::Refund => tariff.refund_currencies(method, provider, now),
@@ -273,7 +273,7 @@ pub fn currencies(
 pub fn predict(
     question: QuoteRequest<'_>,
     tariff: &Tariff,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Quote, Refusal> {
     let QuoteRequest { base, target, bearer, route } = question;
     let Route { operation, provider, method, .. } = route;
@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn tariff() -> Tariff {
-        let effective = Effective { from: Timestamp(0), to: None };
+        let effective = Effective { from: ServerTime(0), to: None };
         let platform = |operation, ppm| PlatformFee {
             id: 1,
             tier: "default".into(),
@@ -359,7 +359,7 @@ mod tests {
             fee: Fee { percentage_ppm: ppm, fixed: None },
             fx_percentage_ppm: 10_000,
             effective,
-            created_at: Timestamp(0),
+            created_at: ServerTime(0),
         };
         let gateway = |provider, method, operation, ppm, fixed| GatewayFee {
             id: 2,
@@ -368,8 +368,8 @@ mod tests {
             operation,
             fee: Fee { percentage_ppm: ppm, fixed },
             effective,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            created_at: ServerTime(0),
+            updated_at: ServerTime(0),
         };
         let rate = |to, num| Rate {
             id: 1,
@@ -413,7 +413,7 @@ mod tests {
     const PAYOUT: Route<'_> = Route { operation: Operation::Payout, ..MOMO };
     const WALLET: Route<'_> =
         Route { provider: Provider::Platform, method: Method::Wallet, ..MOMO };
-    const NOW: Timestamp = Timestamp(1);
+    const NOW: ServerTime = ServerTime(1);
 
     fn usd(minor: i64) -> Money {
         Money::new(minor, currency("USD"))
@@ -561,7 +561,7 @@ mod tests {
             missing("payment_account_id", "platform", "gold", "COLLECTION")
         );
         let later = |mut tariff: Tariff| {
-            tariff.platform_fees.iter_mut().for_each(|row| row.effective.from = Timestamp(2));
+            tariff.platform_fees.iter_mut().for_each(|row| row.effective.from = ServerTime(2));
             tariff
         };
         assert_eq!(

@@ -142,7 +142,7 @@ fn is_exact_both_ways(from: Currency, to: Currency, rate: Option<Ratio>) -> bool
 mod tests {
     use super::*;
     use crate::kernel::money::Decimal;
-    use crate::kernel::time::Timestamp;
+    use crate::kernel::time::ServerTime;
     use crate::tariff::{Effective, Rate, Tariff};
     use proptest::prelude::*;
 
@@ -251,12 +251,12 @@ mod tests {
                     taken.push(new);
                 }
             }
-            let effective = Effective { from: Timestamp(0), to: None };
+            let effective = Effective { from: ServerTime(0), to: None };
             let rows = taken.iter().map(|row| Rate { id: 1, from: row.from, to: row.to, rate: row.rate, effective });
             let tariff = Tariff { rates: rows.collect(), ..Tariff::default() };
             let known: Vec<Currency> = taken.iter().flat_map(|row| [row.from, row.to]).collect();
             for (from, to) in known.iter().flat_map(|from| known.iter().map(move |to| (*from, *to))) {
-                let rate = tariff.rate(from, to, Timestamp(1));
+                let rate = tariff.rate(from, to, ServerTime(1));
                 prop_assert!(rate.and_then(|rate| minor_rate(rate, from, to)).is_some(), "{} {} {:?}", from, to, taken);
             }
         }

@@ -4,22 +4,22 @@
 use crate::kernel::currency::Currency;
 use crate::kernel::money::Ratio;
 use crate::kernel::names::{Method, Operation, Provider};
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::mutant;
 
 /// The time in which a row of the tariff is in effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Effective {
     /// Server time, inclusive.
-    pub from: Timestamp,
+    pub from: ServerTime,
     /// Server time, exclusive; `None` for no end.
-    pub to: Option<Timestamp>,
+    pub to: Option<ServerTime>,
 }
 
 impl Effective {
     /// Whether the row is in effect at `now`.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> bool {
+    pub fn at(&self, now: ServerTime) -> bool {
         self.from <= now && self.to.is_none_or(|to| now < to)
     }
 }
@@ -47,8 +47,7 @@ pub struct PlatformFee {
     /// The fee for currency exchange, in millionths.
     pub fx_percentage_ppm: i64,
     pub effective: Effective,
-    /// Server time.
-    pub created_at: Timestamp,
+    pub created_at: ServerTime,
 }
 
 /// The network's fee for an operation of a method.
@@ -60,10 +59,8 @@ pub struct GatewayFee {
     pub operation: Operation,
     pub fee: Fee,
     pub effective: Effective,
-    /// Server time.
-    pub created_at: Timestamp,
-    /// Server time.
-    pub updated_at: Timestamp,
+    pub created_at: ServerTime,
+    pub updated_at: ServerTime,
 }
 
 /// An exchange rate: one unit of `from` is `rate` units of `to`.
@@ -96,10 +93,8 @@ pub struct Tier {
     pub name: String,
     /// Whether new merchants are assigned to it.
     pub is_default: bool,
-    /// Server time.
-    pub created_at: Timestamp,
-    /// Server time.
-    pub updated_at: Timestamp,
+    pub created_at: ServerTime,
+    pub updated_at: ServerTime,
 }
 
 /// A range of phone numbers of a mobile-money operator.
@@ -143,7 +138,7 @@ impl Tariff {
 
     /// The network of a method at `now`. A method has one network at a time.
     #[must_use]
-    pub fn provider_of(&self, method: Method, now: Timestamp) -> Option<Provider> {
+    pub fn provider_of(&self, method: Method, now: ServerTime) -> Option<Provider> {
         self.markets
             .iter()
             .find(|market| market.method == method && market.effective.at(now))
@@ -157,7 +152,7 @@ impl Tariff {
         method: Method,
         provider: Provider,
         operation: Operation,
-        now: Timestamp,
+        now: ServerTime,
     ) -> Vec<Currency> {
         sorted(self.markets_of(method, provider, operation).filter(|row| row.effective.at(now)))
     }
@@ -169,7 +164,7 @@ impl Tariff {
         &self,
         method: Method,
         provider: Provider,
-        now: Timestamp,
+        now: ServerTime,
     ) -> Vec<Currency> {
         sorted(
             self.markets_of(method, provider, Operation::Collection)
@@ -180,7 +175,7 @@ impl Tariff {
     /// The probable operator of a number: the row with the longest matching prefix. Numbers are ported,
     /// so it may be another.
     #[must_use]
-    pub fn operator(&self, phone: &str, now: Timestamp) -> Option<&PhonePrefix> {
+    pub fn operator(&self, phone: &str, now: ServerTime) -> Option<&PhonePrefix> {
         let length = i64::try_from(phone.len()).ok()?;
         let rows = self
             .phone_prefixes
@@ -196,7 +191,7 @@ impl Tariff {
         method: Method,
         provider: Provider,
         operation: Operation,
-        now: Timestamp,
+        now: ServerTime,
     ) -> Option<&str> {
         self.markets_of(method, provider, operation)
             .find(|row| row.effective.at(now))
@@ -210,7 +205,7 @@ impl Tariff {
         method: Method,
         provider: Provider,
         operation: Operation,
-        now: Timestamp,
+        now: ServerTime,
     ) -> bool {
         self.markets_of(method, provider, operation).any(|row| row.effective.at(now))
     }
@@ -223,7 +218,7 @@ impl Tariff {
         provider: Provider,
         operation: Operation,
         currency: Currency,
-        now: Timestamp,
+        now: ServerTime,
     ) -> bool {
         self.markets_of(method, provider, operation)
             .any(|row| row.currency == currency && row.effective.at(now))
@@ -246,7 +241,7 @@ impl Tariff {
         &self,
         tier: &str,
         operation: Operation,
-        now: Timestamp,
+        now: ServerTime,
     ) -> Option<&PlatformFee> {
         self.platform_fees
             .iter()
@@ -261,7 +256,7 @@ impl Tariff {
         provider: Provider,
         method: Method,
         operation: Operation,
-        now: Timestamp,
+        now: ServerTime,
     ) -> Option<&GatewayFee> {
         self.gateway_fees
             .iter()
@@ -277,7 +272,7 @@ impl Tariff {
     /// The units of `to` for one unit of `from`: a stored rate, its inverse, or the cross rate through
     /// USD.
     #[must_use]
-    pub fn rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+    pub fn rate(&self, from: Currency, to: Currency, now: ServerTime) -> Option<Ratio> {
         if from == to {
             return Some(Ratio::ONE);
         }
@@ -289,7 +284,7 @@ impl Tariff {
 
     /// The rate of a pair of currencies that began last, whether it is stored in this direction or the
     /// other.
-    fn direct(&self, from: Currency, to: Currency, now: Timestamp) -> Option<Ratio> {
+    fn direct(&self, from: Currency, to: Currency, now: ServerTime) -> Option<Ratio> {
         let of_pair = |row: &&Rate| {
             [(from, to), (to, from)].contains(&(row.from, row.to)) && row.effective.at(now)
         };
@@ -327,7 +322,7 @@ mod tests {
             operation: Operation::Collection,
             currency: currency("USD"),
             country: "LR".into(),
-            effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
+            effective: Effective { from: ServerTime(from), to: to.map(ServerTime) },
         }
     }
 
@@ -336,7 +331,7 @@ mod tests {
         let later = Market { currency: currency("LRD"), ..market(20, None) };
         let tariff = Tariff { markets: vec![later, market(10, Some(30))], ..Tariff::default() };
         let at = |now| {
-            let now = Timestamp(now);
+            let now = ServerTime(now);
             let currencies = tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, now);
             assert_eq!(
                 tariff.has_market(MOMO.0, MOMO.1, Operation::Collection, now),
@@ -367,12 +362,14 @@ mod tests {
             markets: vec![market(10, Some(30)), market(40, Some(50)), market(90, None)],
             ..Tariff::default()
         };
-        let back = |now| tariff.refund_currencies(MOMO.0, MOMO.1, Timestamp(now));
+        let back = |now| tariff.refund_currencies(MOMO.0, MOMO.1, ServerTime(now));
         assert_eq!(
             [back(9), back(35), back(60)],
             [vec![], vec![currency("USD")], vec![currency("USD")]]
         );
-        assert!(tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, Timestamp(35)).is_empty());
+        assert!(
+            tariff.currencies(MOMO.0, MOMO.1, Operation::Collection, ServerTime(35)).is_empty()
+        );
     }
 
     #[test]
@@ -382,11 +379,11 @@ mod tests {
             from: currency(from),
             to: currency(to),
             rate: Ratio::new(num, den).unwrap(),
-            effective: Effective { from: Timestamp(since), to: None },
+            effective: Effective { from: ServerTime(since), to: None },
         };
         let rates = vec![rate(1, "USD", "LRD", 192, 1, 10), rate(2, "LRD", "USD", 1, 250, 20)];
         let tariff = Tariff { rates, ..Tariff::default() };
-        let at = |from, to, now| tariff.rate(currency(from), currency(to), Timestamp(now));
+        let at = |from, to, now| tariff.rate(currency(from), currency(to), ServerTime(now));
         assert_eq!(at("USD", "LRD", 15), Ratio::new(192, 1));
         assert_eq!(
             (at("USD", "LRD", 25), at("LRD", "USD", 25)),
@@ -402,7 +399,7 @@ mod tests {
             carrier: format!("{prefix} since {from}"),
             country: "LR".into(),
             method: MOMO.0,
-            effective: Effective { from: Timestamp(from), to: to.map(Timestamp) },
+            effective: Effective { from: ServerTime(from), to: to.map(ServerTime) },
         };
         let rows = vec![
             prefix("23188", 10, None),
@@ -411,12 +408,12 @@ mod tests {
         ];
         let tariff = Tariff { phone_prefixes: rows, ..Tariff::default() };
         let at = |now| {
-            tariff.operator("231880000001", Timestamp(now)).map_or("", |row| row.carrier.as_str())
+            tariff.operator("231880000001", ServerTime(now)).map_or("", |row| row.carrier.as_str())
         };
         assert_eq!(
             [at(9), at(19), at(20), at(30), at(40)],
             ["", "23188 since 10", "231880 since 20", "231880 since 30", "23188 since 10"]
         );
-        assert_eq!(tariff.operator("23188000001", Timestamp(20)), None, "a digit too few");
+        assert_eq!(tariff.operator("23188000001", ServerTime(20)), None, "a digit too few");
     }
 }

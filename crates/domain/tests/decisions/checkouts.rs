@@ -58,7 +58,7 @@ fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
 #[test]
 fn a_refused_checkout_leaves_no_party_and_no_number() {
     let mut stage = Stage::new();
-    let expired = NewCheckout { expires_at: Some(stage.now), ..checkout("231880000009", 1) };
+    let expired = NewCheckout { expires_at: Some(stage.time()), ..checkout("231880000009", 1) };
     assert!(stage.decide(&Command::CreateCheckout(stage.merchant, expired)).is_err());
     let Ok(Output::Checkout(first)) =
         stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
@@ -79,7 +79,7 @@ fn a_refused_checkout_leaves_no_party_and_no_number() {
 #[test]
 fn the_end_of_a_checkout_binds_its_sessions() {
     let mut stage = Stage::new();
-    let (begun, end) = (stage.now, stage.now.plus(minutes(40)));
+    let (begun, end) = (stage.time(), stage.time().plus(minutes(40)));
     let bound = NewCheckout { expires_at: Some(end), ..checkout("231880000009", 1) };
     let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
     else {
@@ -103,10 +103,10 @@ fn the_end_of_a_checkout_binds_its_sessions() {
         other => panic!("{other:?}"),
     };
     assert_eq!(until(&mut stage), Ok(begun.plus(minutes(30))));
-    stage.now = begun.plus(minutes(20));
+    stage.set_time(begun.plus(minutes(20)));
     assert_eq!(until(&mut stage), Ok(end));
     assert_eq!(open(&mut stage, "early"), made.config, "a checkout that can be paid has its page");
-    stage.now = end;
+    stage.set_time(end);
     assert_eq!(until(&mut stage), Err(vec![Refusal::CheckoutExpired { at: end }]));
     let page = open(&mut stage, "link");
     assert_eq!(
@@ -126,7 +126,8 @@ fn the_end_of_a_checkout_binds_its_sessions() {
 #[test]
 fn what_cannot_be_paid_any_more_gets_no_new_page() {
     let mut stage = Stage::new();
-    let bound = NewCheckout { expires_at: Some(stage.now.plus(1)), ..checkout("231880000009", 1) };
+    let bound =
+        NewCheckout { expires_at: Some(stage.time().plus(1)), ..checkout("231880000009", 1) };
     let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
     else {
         panic!("refused")

@@ -15,7 +15,7 @@ fn the_same_key_is_answered_or_refused() {
     let wallet_id = stage.fund(10_000);
     let party = stage.party("231880000009");
     let counterparty_id = stage.counterparty(party);
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     let request = NewSession::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at };
     let (first, second) =
         (stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap());
@@ -47,12 +47,12 @@ fn a_refused_command_changes_nothing() {
     let wallet_id = stage.fund(10_000);
     let party = stage.party("231880000009");
     let counterparty_id = stage.counterparty(party);
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     let session = stage
         .declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at })
         .unwrap();
     let (events, next_id) = (stage.work.events.len(), stage.work.ids.next);
-    stage.now = expires_at;
+    stage.set_time(expires_at);
     assert_eq!(
         stage.execute(session, OperationDetails::Transfer),
         Err(vec![Refusal::SessionExpired { at: expires_at }])

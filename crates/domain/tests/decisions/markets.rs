@@ -8,7 +8,7 @@ use domain::decision::command::Command;
 use domain::directory::create_payment_account::NewAccount;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::{Timestamp, minutes};
+use domain::kernel::time::{ServerTime, minutes};
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::ExecutionStatus;
@@ -133,7 +133,7 @@ fn server_time_rules_markets_and_not_the_sandbox_clock() {
     stage.work.tariff = Arc::new(tariff);
     stage.decide(&Command::AdvanceClock(stage.merchant, 7_200)).unwrap();
     stage.account(party, Method::MtnMomoLbr, Operation::Collection);
-    stage.now = Timestamp(closes.0 - 1);
+    stage.now = ServerTime(closes.0 - 1);
     stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     stage.now = closes;
     assert_eq!(stage.predicted(Operation::Collection), Err(no_market("COLLECTION")));

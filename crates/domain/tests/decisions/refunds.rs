@@ -29,7 +29,7 @@ fn refunds_never_exceed_their_payment() {
     stage.fund(1_000_000);
 
     let amount = Decimal::parse("100").unwrap();
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     let request =
         NewSession::Refund { original_id: execution.id, amount, expires_at, reason: None };
     let sessions = [stage.declare(request.clone()).unwrap(), stage.declare(request).unwrap()];
@@ -189,7 +189,7 @@ fn send(stage: &mut Stage, party: PartyId, amount: Money) {
         stage.decide(&Command::FundWallet(wallet_id, amount, None)).unwrap();
     }
     let counterparty_id = stage.counterparty(party);
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     let session = stage
         .declare(NewSession::Transfer { wallet_id, counterparty_id, amount, expires_at })
         .unwrap();

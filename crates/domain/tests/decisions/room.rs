@@ -189,7 +189,7 @@ fn strangers_do_not_fill_a_wallet() {
     let wallet_id = stage.fund(10_000);
     let other = stage.new_merchant("231770000002");
     let most = WALLET_LIMIT_MINOR / 40;
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     let transfer = |stage: &mut Stage, phone: &str, minor: i64| {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);

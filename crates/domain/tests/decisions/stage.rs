@@ -10,6 +10,7 @@ use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
 use domain::directory::create_merchant::NewMerchant;
 use domain::directory::create_party::NewParty;
 use domain::directory::create_payment_account::NewAccount;
+use domain::directory::merchant::Merchant;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
 use domain::exceptions::review::{Resolution, Review, ReviewKind};
@@ -21,7 +22,7 @@ use domain::kernel::ids::{
 use domain::kernel::money::{Decimal, Money, Ratio};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::{Timestamp, minutes};
+use domain::kernel::time::{MerchantTime, ServerTime, minutes};
 use domain::ledger::account::{AccountKind, Bucket};
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::create_session::NewSession;
@@ -44,8 +45,8 @@ pub(crate) fn usd(minor: i64) -> Money {
 }
 
 pub(crate) fn tariff() -> Tariff {
-    let effective = Effective { from: Timestamp(0), to: None };
-    let at = Timestamp(0);
+    let effective = Effective { from: ServerTime(0), to: None };
+    let at = ServerTime(0);
     let tier =
         Tier { id: 1, name: "default".into(), is_default: true, created_at: at, updated_at: at };
     let mut tariff = Tariff { version: 1, tiers: vec![tier], ..Tariff::default() };
@@ -100,7 +101,7 @@ pub(crate) fn tariff() -> Tariff {
 /// A workspace in which whatever was not made is absent.
 pub(crate) struct Stage {
     pub(crate) work: Workspace,
-    pub(crate) now: Timestamp,
+    pub(crate) now: ServerTime,
     pub(crate) merchant: MerchantId,
     references: u32,
 }
@@ -110,12 +111,22 @@ impl Stage {
         let work = Workspace::new(Arc::new(tariff()), [7; 16], IdBlock { next: 1, end: i64::MAX });
         let mut stage = Self {
             work,
-            now: Timestamp::parse("2026-11-22T12:00:00Z").unwrap(),
+            now: ServerTime::parse("2026-11-22T12:00:00Z").unwrap(),
             merchant: MerchantId(0),
             references: 0,
         };
         stage.merchant = stage.new_merchant("231770000001");
         stage
+    }
+
+    /// The clock of [`Stage::merchant`].
+    pub(crate) fn time(&self) -> MerchantTime {
+        self.work.require::<Merchant>(self.merchant).unwrap().time(self.now)
+    }
+
+    /// Sets the server's clock to where the merchant's is at `time`.
+    pub(crate) fn set_time(&mut self, time: MerchantTime) {
+        self.now = self.now.plus(time.since(self.time()));
     }
 
     pub(crate) fn decide(&mut self, command: &Command) -> Result<Output, Vec<Refusal>> {
@@ -328,7 +339,7 @@ impl Stage {
         amount: &str,
     ) -> Result<Execution, Vec<Refusal>> {
         let amount = Decimal::parse(amount).unwrap();
-        let expires_at = self.now.plus(minutes(5));
+        let expires_at = self.time().plus(minutes(5));
         let session = self.declare(NewSession::Refund {
             original_id: original,
             amount,

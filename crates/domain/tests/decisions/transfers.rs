@@ -18,7 +18,7 @@ fn a_transfer_reaches_the_merchant_with_the_partys_phone_else_the_party() {
     let mut stage = Stage::new();
     let wallet_id = stage.fund(10_000);
     let other = stage.new_merchant("231770000002");
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     for (phone, owner) in [("231770000002", None), ("231880000009", Some(()))] {
         let party = stage.party(phone);
         let counterparty_id = stage.counterparty(party);
@@ -49,7 +49,7 @@ fn declared(stage: &mut Stage, phone: &str) -> SessionId {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), "USD").id;
     let party = stage.party(phone);
     let counterparty_id = stage.counterparty(party);
-    let expires_at = stage.now.plus(minutes(5));
+    let expires_at = stage.time().plus(minutes(5));
     stage
         .declare(NewSession::Transfer { wallet_id, counterparty_id, amount: usd(100), expires_at })
         .unwrap()
@@ -106,7 +106,7 @@ fn phones_cannot_be_sounded_out() {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), "USD").id;
     let declare = |stage: &mut Stage, party| {
         let counterparty_id = stage.counterparty(party);
-        let expires_at = stage.now.plus(minutes(5));
+        let expires_at = stage.time().plus(minutes(5));
         stage.declare(NewSession::Transfer {
             wallet_id,
             counterparty_id,

@@ -56,8 +56,8 @@ impl From<ApiKey> for ApiKeyResponse {
         Self {
             id: key.id.0,
             client_id: key.client_id,
-            created_at: Time(key.created_at),
-            revoked_at: key.revoked_at.map(Time),
+            created_at: Time::from(key.created_at),
+            revoked_at: key.revoked_at.map(Time::from),
         }
     }
 }

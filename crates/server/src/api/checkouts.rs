@@ -169,11 +169,11 @@ impl CheckoutResponse {
             hosted_path_or_token: if config.mode == HOSTED_PAGE { path } else { config.token },
             mode: config.mode,
             reference_id: source.reference_id,
-            due_date: source.due_date.map(|at| Time(at.day())),
-            expires_at: config.expires_at.map(Time),
+            due_date: source.due_date.map(|at| Time::from(at.day())),
+            expires_at: config.expires_at.map(Time::from),
             success_url: config.success_url,
             cancel_url: config.cancel_url,
-            created_at: Time(config.created_at),
+            created_at: Time::from(config.created_at),
         }
     }
 }

@@ -76,8 +76,8 @@ impl CounterpartyResponse {
             party_id: row.party_id.map(|id| id.0),
             owner_party_type: Name(merchant.kind),
             owner_party_id: merchant.id.0,
-            created_at: Time(row.created_at),
-            updated_at: Time(row.updated_at),
+            created_at: Time::from(row.created_at),
+            updated_at: Time::from(row.updated_at),
         }
     }
 }

@@ -415,7 +415,7 @@ impl From<StoreError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::kernel::time::Timestamp;
+    use domain::kernel::time::MerchantTime;
     use serde_json::{Value, json};
 
     async fn answer(error: ApiError) -> (u16, HeaderMap, Value) {
@@ -493,7 +493,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_stand_on_their_fields_all_at_once() {
-        let now = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let now = MerchantTime::parse("2026-11-22T12:00:00Z").unwrap();
         let unknown = Refusal::Unknown { field: "wallet_id", what: "a wallet" };
         let (status, _, body) = answer(refused(vec![unknown, Refusal::ExpiryPast { now }])).await;
         assert_eq!(status, 422);

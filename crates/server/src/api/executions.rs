@@ -104,8 +104,8 @@ impl From<Execution> for ExecutionResponse {
         let paid = execution.paid();
         let waiting = PendingDetails {
             waiting_for: execution.waiting_for,
-            next_check_at: execution.next_check_at.map(Time),
-            deadline_at: Time(execution.deadline_at),
+            next_check_at: execution.next_check_at.map(Time::from),
+            deadline_at: Time::from(execution.deadline_at),
         };
         Self {
             reference_id: execution.reference_id,

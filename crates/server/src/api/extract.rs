@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query as Pairs, RawPathParams
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::payments::session::SessionKind;
 use http_body_util::LengthLimitError;
 use schemars::{Schema, json_schema};
@@ -24,10 +24,6 @@ use crate::app::App;
 const BODY_MAX: usize = 64 * 1024;
 /// A body must arrive completely within this time.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
-
-/// The merchant's time, left in a request's extensions by the tenant extractor.
-#[derive(Clone, Copy)]
-pub struct MerchantTime(pub Timestamp);
 
 pub struct Body<P>(pub P);
 
@@ -57,7 +53,8 @@ pub trait PathParameter: Sized {
 }
 
 fn context(extensions: &Extensions, app: &App) -> Option<ReadContext> {
-    let MerchantTime(time) = *extensions.get()?;
+    // The tenant extractor left it there.
+    let time: MerchantTime = *extensions.get()?;
     Some(ReadContext { time, lifetimes: app.config.settings.lifetimes })
 }
 

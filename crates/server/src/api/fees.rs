@@ -127,10 +127,10 @@ impl From<&GatewayFee> for GatewayFeeResponse {
             percentage: Percent(row.fee.percentage_ppm),
             fixed_fee,
             fixed_fee_currency,
-            effective_from: Time(row.effective.from),
-            effective_to: row.effective.to.map(Time),
-            created_at: Time(row.created_at),
-            updated_at: Time(row.updated_at),
+            effective_from: Time::from(row.effective.from),
+            effective_to: row.effective.to.map(Time::from),
+            created_at: Time::from(row.created_at),
+            updated_at: Time::from(row.updated_at),
         }
     }
 }
@@ -152,8 +152,8 @@ impl From<&Tier> for TierResponse {
             id: tier.id,
             name: tier.name.clone(),
             is_default: tier.is_default,
-            created_at: Time(tier.created_at),
-            updated_at: Time(tier.updated_at),
+            created_at: Time::from(tier.created_at),
+            updated_at: Time::from(tier.updated_at),
         }
     }
 }
@@ -187,9 +187,9 @@ impl PlatformFeeResponse {
             fx_percentage: percent(row.fx_percentage_ppm),
             fixed_fee,
             fixed_fee_currency,
-            effective_from: Time(row.effective.from),
-            effective_to: row.effective.to.map(Time),
-            created_at: Time(row.created_at),
+            effective_from: Time::from(row.effective.from),
+            effective_to: row.effective.to.map(Time::from),
+            created_at: Time::from(row.created_at),
             tier: tariff.tier(&row.tier).map(Into::into),
         }
     }
@@ -247,7 +247,7 @@ async fn merchant_tier(
         id: merchant.id.0,
         owner_type: Name(merchant.kind),
         owner_id: merchant.id.0,
-        assigned_at: Time(merchant.fee_tier_assigned_at.unwrap_or(merchant.created_at)),
+        assigned_at: Time::from(merchant.fee_tier_assigned_at.unwrap_or(merchant.created_at)),
         assigned_by: None,
         tier: tariff.tier(&merchant.fee_tier).map(Into::into),
     }))

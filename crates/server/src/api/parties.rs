@@ -66,8 +66,8 @@ impl From<Party> for PartyResponse {
             email: party.email,
             phone: party.phone,
             country_code: party.country_code,
-            created_at: Time(party.created_at),
-            updated_at: Time(party.updated_at),
+            created_at: Time::from(party.created_at),
+            updated_at: Time::from(party.updated_at),
         }
     }
 }

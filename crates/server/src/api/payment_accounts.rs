@@ -104,8 +104,8 @@ impl From<PaymentAccount> for PaymentAccountResponse {
             party_id: account.party_id.0,
             is_active: account.is_active,
             country_code: account.country_code,
-            created_at: Time(account.created_at),
-            updated_at: Time(account.updated_at),
+            created_at: Time::from(account.created_at),
+            updated_at: Time::from(account.updated_at),
         }
     }
 }

@@ -90,10 +90,10 @@ impl From<Execution> for PaymentIntentResponse {
             fee_currency: Code(currency),
             refunded_amount: Some(refunded)
                 .filter(|_| kind_of(&execution) == SessionKind::Checkout),
-            completed_at: execution.completed_at.map(Time),
-            settled_by_review_at: execution.settled_by_review_at.map(Time),
-            created_at: Time(execution.created_at),
-            updated_at: Time(execution.updated_at),
+            completed_at: execution.completed_at.map(Time::from),
+            settled_by_review_at: execution.settled_by_review_at.map(Time::from),
+            created_at: Time::from(execution.created_at),
+            updated_at: Time::from(execution.updated_at),
             execution: execution.into(),
         }
     }
@@ -167,7 +167,7 @@ impl Transactions {
             subject_type: Name(event.entity),
             subject_id: event.entity_id,
             note,
-            created_at: Time(event.created_at),
+            created_at: Time::from(event.created_at),
             entries: entries.cloned().map(Into::into).collect(),
         }
     }

@@ -8,7 +8,7 @@ use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::fees::{self, Quote, QuoteRequest, Route};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::Serialize;
@@ -245,7 +245,7 @@ async fn currencies(
     app: &App,
     (method, provider): (Method, Provider),
     operation: Operation,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Vec<Code>, ApiError> {
     let found = fees::currencies(&*app.queries.tariff().await?, method, provider, operation, now);
     if found.is_empty() {

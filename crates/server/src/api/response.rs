@@ -9,7 +9,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use domain::kernel::money::Money;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::{MerchantTime, ServerTime};
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -87,7 +87,20 @@ pub(crate) use submit;
 /// A time in ISO 8601, always with six decimals of a second: all texts have one length and sort by
 /// time.
 #[derive(Clone, Copy)]
-pub struct Time(pub Timestamp);
+pub struct Time(MerchantTime);
+
+impl From<MerchantTime> for Time {
+    fn from(time: MerchantTime) -> Self {
+        Self(time)
+    }
+}
+
+impl From<ServerTime> for Time {
+    fn from(ServerTime(micros): ServerTime) -> Self {
+        // In a document a time is a text, whichever clock it is from.
+        Self(MerchantTime(micros))
+    }
+}
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

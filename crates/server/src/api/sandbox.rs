@@ -52,7 +52,7 @@ async fn advance(
         Command::AdvanceClock(tenant.id(), payload.seconds.0),
         Output::Time
     );
-    Ok(Json(ClockResponse { now: Time(now) }))
+    Ok(Json(ClockResponse { now: Time::from(now) }))
 }
 
 async fn authenticate(

@@ -99,7 +99,7 @@ async fn source(
         source_number: source.number,
         status: Name(source.status),
         currency: Code(source.currency),
-        paid_at: source.paid_at.map(Time),
+        paid_at: source.paid_at.map(Time::from),
     }))
 }
 

@@ -74,8 +74,8 @@ impl From<Wallet> for WalletResponse {
             held: Amount(Money::new(wallet.held_minor, wallet.currency)),
             incoming: Amount(Money::new(wallet.incoming_minor, wallet.currency)),
             status: Name(wallet.status),
-            created_at: Time(wallet.created_at),
-            updated_at: Time(wallet.updated_at),
+            created_at: Time::from(wallet.created_at),
+            updated_at: Time::from(wallet.updated_at),
         }
     }
 }
@@ -111,7 +111,7 @@ impl From<(Entry, Option<AccountKind>)> for EntryResponse {
             amount: Amount(Money::new(entry.amount_minor, entry.currency)),
             currency: Code(entry.currency),
             balance: Amount(Money::new(entry.balance_minor, entry.currency)),
-            created_at: Time(entry.created_at),
+            created_at: Time::from(entry.created_at),
         }
     }
 }

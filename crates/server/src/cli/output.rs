@@ -1,11 +1,10 @@
 //! What a command answers: text for people, with `--json` one document for a program. Either is
 //! written whole, or it is told that it was not; nothing here panics.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::kernel::time::Timestamp;
 use serde_json::Value;
 
 /// Whether `--json` was given: like standard output itself, the process has it once.
@@ -115,7 +114,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 }
 
 /// A point in time for people: to the second, in UTC.
-pub fn moment(time: Timestamp) -> String {
+pub fn moment(time: impl Display) -> String {
     let text = time.to_string();
     match text.split_once('T') {
         Some((date, hours)) => format!(
@@ -129,6 +128,7 @@ pub fn moment(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::kernel::time::ServerTime;
 
     #[test]
     fn a_table_has_its_headings_above_its_columns() {
@@ -139,6 +139,6 @@ mod tests {
 
     #[test]
     fn a_time_is_for_people() {
-        assert_eq!(moment(Timestamp(1_764_306_581_250_000)), "2025-11-28 05:09:41 UTC");
+        assert_eq!(moment(ServerTime(1_764_306_581_250_000)), "2025-11-28 05:09:41 UTC");
     }
 }

@@ -3,7 +3,7 @@
 
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::names::Method;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::{Effective, Fee, Market, Tariff};
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub fn list<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
 pub fn listed<const COLUMNS: usize, R: TariffRow<COLUMNS>>(
     rows: &[R],
     all: bool,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Vec<&R> {
     let is_over = |effective: Effective| effective.to.is_some_and(|to| to <= now);
     rows.iter().filter(|row| all || !is_over(row.effective())).collect()
@@ -53,7 +53,7 @@ pub fn table<const COLUMNS: usize, R: TariffRow<COLUMNS>>(rows: &[&R]) -> String
 
 /// The market of a method that is open now, or else the one that opened last or will open last: a
 /// method's network and country seldom change.
-pub fn latest_market(tariff: &Tariff, method: Method, now: Timestamp) -> Option<&Market> {
+pub fn latest_market(tariff: &Tariff, method: Method, now: ServerTime) -> Option<&Market> {
     let rows = tariff.markets.iter().filter(|row| row.method == method);
     rows.max_by_key(|row| (row.effective.at(now), row.effective.from))
 }
@@ -83,7 +83,7 @@ pub fn with_period(mut row: Value, effective: Effective) -> Value {
 
 /// Answers that a row was ended. A row that was set to begin later is left, so that what ended
 /// holds again from `again` on.
-pub fn report_ended(mut json: Value, text: &str, again: Option<Timestamp>) -> anyhow::Result<()> {
+pub fn report_ended(mut json: Value, text: &str, again: Option<ServerTime>) -> anyhow::Result<()> {
     json["effective_again"] = json!(again.map(|from| format!("{from:.6}")));
     let until = again.map(|from| format!(" until {}", moment(from))).unwrap_or_default();
     output::done(&json, &format!("{text}{until}"))

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use domain::kernel::ids::{ApiKeyId, SigningKeyId};
-use domain::kernel::time::{Timestamp, minutes, seconds};
+use domain::kernel::time::{ServerTime, minutes, seconds};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -41,7 +41,7 @@ pub struct Token {
     /// The key that signed it.
     pub signing_key: SigningKeyId,
     /// When it expires.
-    pub until: Timestamp,
+    pub until: ServerTime,
 }
 
 /// Why a token is refused.
@@ -91,7 +91,7 @@ pub struct Tokens {
     keys: RwLock<Keys>,
     validation: Validation,
     /// When a token last caused the keys to be read again.
-    reloaded: Mutex<Timestamp>,
+    reloaded: Mutex<ServerTime>,
     /// Verified tokens by their SHA-256, so that a signature is verified once and no token is stored.
     verified: RwLock<HashMap<[u8; 32], Token>>,
 }
@@ -106,7 +106,7 @@ impl Tokens {
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let keys = RwLock::new(Keys::new(keys));
-        Self { keys, validation, reloaded: Mutex::new(Timestamp(0)), verified: RwLock::default() }
+        Self { keys, validation, reloaded: Mutex::new(ServerTime(0)), verified: RwLock::default() }
     }
 
     /// Replaces the keys if they were rotated. Cached tokens are verified again.
@@ -126,8 +126,8 @@ impl Tokens {
     ///
     /// # Errors
     /// [`SigningError`].
-    pub fn issue(&self, key: ApiKeyId, now: Timestamp) -> Result<String, SigningError> {
-        let second = |time: Timestamp| time.0.div_euclid(1_000_000);
+    pub fn issue(&self, key: ApiKeyId, now: ServerTime) -> Result<String, SigningError> {
+        let second = |time: ServerTime| time.0.div_euclid(1_000_000);
         let exp = second(now.plus(minutes(TOKEN_MINUTES)));
         self.sign(&Claims { sub: key.to_string(), iat: second(now), exp })
     }
@@ -144,7 +144,7 @@ impl Tokens {
     }
 
     /// Verifies a token.
-    fn check(&self, token: &str, now: Timestamp) -> Result<Token, BadToken> {
+    fn check(&self, token: &str, now: ServerTime) -> Result<Token, BadToken> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(BadToken::Invalid);
         }
@@ -183,7 +183,7 @@ impl Tokens {
     pub async fn check_or_look(
         &self,
         token: &str,
-        now: Timestamp,
+        now: ServerTime,
         queries: &Queries,
     ) -> Result<Result<Token, BadToken>, StoreError> {
         let known = self.check(token, now);
@@ -205,7 +205,7 @@ impl Tokens {
             jsonwebtoken::decode::<Claims>(token, keys.verifying.get(&kid)?, &self.validation)
                 .ok()?
                 .claims;
-        let until = Timestamp(claims.exp.checked_mul(1_000_000)?);
+        let until = ServerTime(claims.exp.checked_mul(1_000_000)?);
         Some(Token {
             api_key: ApiKeyId(claims.sub.parse().ok()?),
             signing_key: SigningKeyId(kid.parse().ok()?),
@@ -226,7 +226,7 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+    const NOW: ServerTime = ServerTime(1_800_000_000_000_000);
 
     /// The API key of a token that is good.
     fn of(checked: Result<Token, BadToken>) -> Option<ApiKeyId> {

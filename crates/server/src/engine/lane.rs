@@ -9,7 +9,7 @@ use domain::decision::decide::decide;
 use domain::decision::prefetch::LockKey;
 use domain::decision::settings::Settings;
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 
 use crate::engine::pause::{Pause, RealPause};
 use crate::engine::{Failure, Outcome};
@@ -39,7 +39,7 @@ const RETRY_WITHIN: Duration = Duration::from_secs(3);
 pub struct Lane<S> {
     store: S,
     settings: Settings,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
     pause: Arc<dyn Pause>,
     ids: IdBlock,
     id_block: i64,
@@ -56,7 +56,7 @@ impl<S: Store> Lane<S> {
     pub fn new(
         store: S,
         settings: Settings,
-        clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+        clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
     ) -> Self {
         let pause = Arc::new(RealPause::default());
         Self { store, settings, clock, pause, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
@@ -309,7 +309,7 @@ impl<S: Store> Lane<S> {
         &self,
         command: &Command,
         work: &mut Workspace,
-        now: Timestamp,
+        now: ServerTime,
     ) -> Result<Outcome, RowKey> {
         let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, work, now)));
         let stop = match decided {

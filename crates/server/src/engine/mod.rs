@@ -17,7 +17,7 @@ use domain::decision::settings::Settings;
 use domain::directory::caller::Caller;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use tokio::sync::{mpsc, oneshot};
 
 use store::Store;
@@ -130,8 +130,7 @@ pub struct Options {
     pub settings: Settings,
     /// The most commands in one transaction.
     pub batch_max: usize,
-    /// Server time.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: Arc<dyn Fn() -> ServerTime + Send + Sync>,
 }
 
 impl Engine {

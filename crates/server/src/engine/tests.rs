@@ -18,7 +18,7 @@ use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, WalletId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::{Timestamp, minutes};
+use domain::kernel::time::{MerchantTime, ServerTime, minutes};
 use domain::ledger::wallet::Wallet;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
@@ -33,7 +33,9 @@ use store::schema::verify;
 use store::workspace::sqlite::{self, SqliteSql, SqliteStore};
 use store::{Store, StoreError};
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+const NOW: ServerTime = ServerTime(1_800_000_000_000_000);
+/// By the clocks of the merchants, none of which is ahead.
+const IN_FIVE_MINUTES: MerchantTime = MerchantTime(NOW.0 + minutes(5));
 
 fn store(path: &Path) -> SqliteStore {
     SqliteStore::new(sqlite::open(path).unwrap()).unwrap()
@@ -90,7 +92,7 @@ fn sessions(
         panic!("no counterparty")
     };
     let declare = |minor: &i64| {
-        let expires_at = NOW.plus(minutes(5));
+        let expires_at = IN_FIVE_MINUTES;
         let request = NewSession::Transfer {
             wallet_id: wallet,
             counterparty_id: counterparty.id,
@@ -459,7 +461,7 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     let (merchant_id, original_id) = collected(&mut lane);
     let amount = Decimal::parse("5").unwrap();
     let declare =
-        NewSession::Refund { original_id, amount, expires_at: NOW.plus(minutes(5)), reason: None };
+        NewSession::Refund { original_id, amount, expires_at: IN_FIVE_MINUTES, reason: None };
     let Output::Session(session) = one(&mut lane, Command::CreateSession(merchant_id, declare))
     else {
         panic!("no session")

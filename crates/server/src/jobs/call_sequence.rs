@@ -4,7 +4,7 @@
 
 use domain::decision::command::{Command, Output};
 use domain::kernel::ids::MerchantId;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
@@ -51,7 +51,7 @@ impl CallSequence {
     /// Whether the call may be begun at `now` (server time). Once the lease has run out the row is
     /// due, and another process may be calling.
     #[must_use]
-    pub fn may_call(&self, now: Timestamp) -> bool {
+    pub fn may_call(&self, now: ServerTime) -> bool {
         now < self.call.lease_until
     }
 

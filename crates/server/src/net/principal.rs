@@ -7,10 +7,9 @@ use axum::http::request::Parts;
 use domain::directory::caller::Caller;
 use domain::directory::merchant::{ApiKey, Merchant};
 use domain::kernel::ids::MerchantId;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::{MerchantTime, ServerTime};
 
 use crate::api::error::ApiError;
-use crate::api::extract::MerchantTime;
 use crate::app::App;
 use crate::net::challenge::Challenge;
 use crate::net::limits;
@@ -23,7 +22,7 @@ pub struct Tenant {
     /// The credentials. They are checked again when a command is decided.
     pub caller: Caller,
     /// Server time of the request.
-    pub now: Timestamp,
+    pub now: ServerTime,
 }
 
 impl Tenant {
@@ -47,7 +46,7 @@ impl Tenant {
 
     /// The merchant's own time.
     #[must_use]
-    pub const fn time(&self) -> Timestamp {
+    pub const fn time(&self) -> MerchantTime {
         self.merchant.time(self.now)
     }
 }
@@ -58,7 +57,7 @@ fn check_still_valid(
     caller: &Caller,
     key: Option<&ApiKey>,
     signing_keys: &[SigningKey],
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), Challenge> {
     if key.is_none_or(|key| key.revoked_at.is_some()) {
         return Err(Challenge::KeyRevoked);
@@ -79,7 +78,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 }
 
 /// The caller and its merchant, if the token is valid.
-async fn identify(token: &str, app: &App, now: Timestamp) -> Result<(Caller, Merchant), ApiError> {
+async fn identify(token: &str, app: &App, now: ServerTime) -> Result<(Caller, Merchant), ApiError> {
     let checked = app.tokens.check_or_look(token, now, &app.queries).await?;
     let token = checked.map_err(|bad| ApiError::BadCredentials(bad.into()))?;
     let found =
@@ -110,7 +109,7 @@ impl FromRequestParts<App> for Tenant {
         if let Some(limits) = &app.limits {
             limits::count(limits, merchant.id, &parts.extensions)?;
         }
-        parts.extensions.insert(MerchantTime(merchant.time(now)));
+        parts.extensions.insert(merchant.time(now));
         Ok(Self { merchant, caller, now })
     }
 }
@@ -136,7 +135,7 @@ mod tests {
     #[test]
     fn credentials_hold_until_they_are_taken_away_or_expire() {
         use domain::kernel::ids::{ApiKeyId, SigningKeyId};
-        let (until, at) = (Timestamp(100), Timestamp(99));
+        let (until, at) = (ServerTime(100), ServerTime(99));
         let caller = Caller {
             merchant_id: MerchantId(1),
             api_key_id: ApiKeyId(2),
@@ -148,7 +147,7 @@ mod tests {
             merchant_id: MerchantId(1),
             client_id: String::new(),
             secret_hash: String::new(),
-            created_at: Timestamp(0),
+            created_at: ServerTime(0),
             revoked_at: None,
         };
         let revoked = ApiKey { revoked_at: Some(at), ..key.clone() };

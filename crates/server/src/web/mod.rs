@@ -12,7 +12,7 @@ use axum::response::Response;
 use domain::directory::merchant::Merchant;
 use domain::kernel::money::Money;
 use domain::kernel::names::{FeeBearer, Mode};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::payments::execution::Execution;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::source::{Item, Source, SourceStatus, SourceType};
@@ -49,7 +49,7 @@ struct SourcePage {
     attempt: Option<Execution>,
     /// Refunds of that collection, completed or in progress.
     refunds: Vec<Execution>,
-    time: Timestamp,
+    time: MerchantTime,
 }
 
 impl SourcePage {

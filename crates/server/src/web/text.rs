@@ -2,7 +2,7 @@
 
 use domain::kernel::money::Money;
 use domain::kernel::names::Method;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 
 /// Escapes a text for HTML.
 pub fn escape(text: &str) -> String {
@@ -20,7 +20,7 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-fn formatted(at: Timestamp, format: &str) -> String {
+fn formatted(at: MerchantTime, format: &str) -> String {
     jiff::Timestamp::from_microsecond(at.0)
         .unwrap_or(jiff::Timestamp::MAX)
         .strftime(format)
@@ -28,12 +28,12 @@ fn formatted(at: Timestamp, format: &str) -> String {
 }
 
 /// Day and time in UTC, such as `6 November 2026, 07:05 UTC`.
-pub fn date(at: Timestamp) -> String {
+pub fn date(at: MerchantTime) -> String {
     formatted(at, "%-d %B %Y, %H:%M UTC")
 }
 
 /// A day in UTC, such as `6 November 2026`.
-pub fn day(at: Timestamp) -> String {
+pub fn day(at: MerchantTime) -> String {
     formatted(at, "%-d %B %Y")
 }
 
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn dates_are_written_for_people() {
-        assert_eq!(day(Timestamp::parse("2026-11-06").unwrap()), "6 November 2026");
+        assert_eq!(day(MerchantTime::parse("2026-11-06").unwrap()), "6 November 2026");
         assert_eq!(
-            date(Timestamp::parse("2026-11-06T07:05:59.9Z").unwrap()),
+            date(MerchantTime::parse("2026-11-06T07:05:59.9Z").unwrap()),
             "6 November 2026, 07:05 UTC"
         );
     }

@@ -320,7 +320,6 @@ impl Model {
         begun.copied().unwrap_or(Prices::FIRST)
     }
 
-    /// Merchant time.
     pub fn time(&self, merchant: i64, now: i64) -> i64 {
         now + self.merchants.get(&merchant).map_or(0, |merchant| merchant.offset)
     }

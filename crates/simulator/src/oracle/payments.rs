@@ -4,7 +4,7 @@ use domain::decision::command::Output;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::SessionId;
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::execute::{Execute, OperationDetails};
@@ -117,7 +117,7 @@ impl Model {
             return Err(format!(
                 "created at {} instead of {}",
                 seen.created_at,
-                Timestamp(prepared.execution.created)
+                MerchantTime(prepared.execution.created)
             ));
         }
         self.check_figures(seen, &prepared.execution)?;

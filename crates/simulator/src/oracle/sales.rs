@@ -4,7 +4,7 @@ use domain::decision::command::Output;
 use domain::kernel::ids::SourceId;
 use domain::kernel::money::Money;
 use domain::kernel::names::FeeBearer;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::create_source::NewSource;
 use domain::sales::edit_items::{ItemChanges, NewItem};
@@ -28,7 +28,7 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let seen =
             new.number.get(4..8).and_then(|year| year.parse().ok()).filter(|_| observed.lenient);
-        let year = seen.unwrap_or_else(|| Timestamp(self.time(merchant, observed.now)).year());
+        let year = seen.unwrap_or_else(|| MerchantTime(self.time(merchant, observed.now)).year());
         let last = self.numbers.entry((merchant, new.kind, year)).or_default();
         *last += 1;
         let prefix =

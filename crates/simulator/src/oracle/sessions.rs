@@ -4,7 +4,7 @@ use domain::decision::command::Output;
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{Operation, Provider};
 use domain::kernel::refusal::Refusal;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::{Owner, WalletStatus};
 use domain::payments::create_session::NewSession;
 use domain::payments::session::{SessionKind, SessionStatus};
@@ -82,7 +82,7 @@ impl Model {
                 "session {} expires at {} instead of {}",
                 made.id,
                 made.expires_at,
-                Timestamp(expires)
+                MerchantTime(expires)
             ));
         }
         if let NewSession::Transfer { counterparty_id, .. } = request {
@@ -335,7 +335,7 @@ fn announced_recipient(made: &domain::payments::session::Session) -> Option<Reci
 }
 
 /// The expiry that a request gives, and the lifetime in microseconds where it gives none.
-fn expiry(request: &NewSession) -> (Option<Timestamp>, i64) {
+fn expiry(request: &NewSession) -> (Option<MerchantTime>, i64) {
     match request {
         NewSession::Checkout { .. } => (None, 30 * MINUTE),
         NewSession::Payout { expires_at, .. } => (*expires_at, 15 * MINUTE),

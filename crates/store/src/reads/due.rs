@@ -4,7 +4,7 @@
 //! microseconds). A merchant's clock may differ from the server's by `clock_offset_us`.
 
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::payments::execution::{
     LEASE_US, MAX_CLOCK_SKEW_US, MAX_POLL_INTERVAL_SANDBOX_US, MAX_POLL_INTERVAL_US,
     MIN_POLL_INTERVAL_US,
@@ -55,7 +55,7 @@ const SESSIONS: DueRows = DueRows {
 };
 
 /// The end of a lease, as a time of the server, that no lease given now exceeds.
-fn latest_lease_end(now: Timestamp) -> i64 {
+fn latest_lease_end(now: ServerTime) -> i64 {
     now.plus(LEASE_US + MAX_CLOCK_SKEW_US).0
 }
 
@@ -82,7 +82,7 @@ impl Queries {
     pub async fn merchants_with_executions(
         &self,
         after: MerchantId,
-        now: Timestamp,
+        now: ServerTime,
         limit: u32,
     ) -> Result<Vec<(MerchantId, Option<ExecutionId>)>, StoreError> {
         let params = params![
@@ -98,7 +98,7 @@ impl Queries {
     pub async fn due_executions(
         &self,
         merchant: MerchantId,
-        now: Timestamp,
+        now: ServerTime,
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
         let params = params![
@@ -116,7 +116,7 @@ impl Queries {
     pub async fn postponed_executions(
         &self,
         merchant: MerchantId,
-        now: Timestamp,
+        now: ServerTime,
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
         let params = params![
@@ -137,7 +137,7 @@ impl Queries {
     pub async fn merchants_with_sessions(
         &self,
         after: MerchantId,
-        now: Timestamp,
+        now: ServerTime,
         limit: u32,
     ) -> Result<Vec<(MerchantId, Option<SessionId>)>, StoreError> {
         let params = params!["after" = after.0, "now" = now.0, "limit" = limit];
@@ -149,7 +149,7 @@ impl Queries {
     pub async fn due_sessions(
         &self,
         merchant: MerchantId,
-        now: Timestamp,
+        now: ServerTime,
         limit: u32,
     ) -> Result<Vec<SessionId>, StoreError> {
         let params = params!["merchant" = merchant.0, "now" = now.0, "limit" = limit];

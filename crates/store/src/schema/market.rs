@@ -7,7 +7,7 @@ pub(crate) mod parsed;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Decimal;
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 
 pub use check::NO_REFUND_FEES;
 pub use domain::kernel::country::Country;
@@ -42,9 +42,9 @@ pub struct PlatformEntry {
     /// And a share for exchange.
     pub exchange_percentage: Parsed<Percentage>,
     /// Since then.
-    pub from: Option<Parsed<Timestamp>>,
+    pub from: Option<Parsed<ServerTime>>,
     /// Until then.
-    pub to: Option<Parsed<Timestamp>>,
+    pub to: Option<Parsed<ServerTime>>,
 }
 
 /// What the network of methods takes.
@@ -60,9 +60,9 @@ pub struct GatewayEntry {
     /// And a fixed part.
     pub fixed: Option<Fixed>,
     /// Since then.
-    pub from: Option<Parsed<Timestamp>>,
+    pub from: Option<Parsed<ServerTime>>,
     /// Until then.
-    pub to: Option<Parsed<Timestamp>>,
+    pub to: Option<Parsed<ServerTime>>,
 }
 
 /// What a method does.
@@ -80,9 +80,9 @@ pub struct MarketEntry {
     /// in which currencies.
     pub currencies: Vec<Parsed<Currency>>,
     /// Since then.
-    pub from: Option<Parsed<Timestamp>>,
+    pub from: Option<Parsed<ServerTime>>,
     /// Until then.
-    pub to: Option<Parsed<Timestamp>>,
+    pub to: Option<Parsed<ServerTime>>,
 }
 
 impl MarketEntry {
@@ -105,9 +105,9 @@ pub struct RateEntry {
     /// so many units.
     pub rate: Parsed<Decimal>,
     /// Since then.
-    pub from: Option<Parsed<Timestamp>>,
+    pub from: Option<Parsed<ServerTime>>,
     /// Until then.
-    pub to: Option<Parsed<Timestamp>>,
+    pub to: Option<Parsed<ServerTime>>,
 }
 
 /// Whose numbers begin so.
@@ -125,9 +125,9 @@ pub struct PhoneEntry {
     /// How it begins.
     pub prefixes: Vec<Parsed<Digits>>,
     /// Since then.
-    pub from: Option<Parsed<Timestamp>>,
+    pub from: Option<Parsed<ServerTime>>,
     /// Until then.
-    pub to: Option<Parsed<Timestamp>>,
+    pub to: Option<Parsed<ServerTime>>,
 }
 
 /// All that the file says.

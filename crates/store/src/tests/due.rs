@@ -2,7 +2,7 @@
 
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId};
 use domain::kernel::names::Mode;
-use domain::kernel::time::{Timestamp, minutes, seconds};
+use domain::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
 
 use crate::schema::migrate;
@@ -12,7 +12,7 @@ use crate::workspace::record::Record as _;
 use crate::workspace::sql::Sql;
 use crate::workspace::sql_value::{SqlValue, params};
 
-const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+const NOW: ServerTime = ServerTime(1_800_000_000_000_000);
 /// How far the clocks of the merchants 1 to 3 are ahead; the second is far ahead, the last is not
 /// in the sandbox.
 const AHEAD: [i64; 3] = [0, minutes(60 * 24 * 365), 0];
@@ -194,7 +194,7 @@ fn what_a_clock_that_was_ahead_put_off_is_found_and_nothing_else() {
             assert_eq!(row.status, ExecutionStatus::Processing);
             let merchant = usize::try_from(row.merchant_id.0 - 1).unwrap();
             let mode = if merchant == 2 { Mode::Live } else { Mode::Sandbox };
-            if row.is_due(mode, NOW.plus(AHEAD[merchant]), NOW) {
+            if row.is_due(mode, MerchantTime(NOW.0 + AHEAD[merchant]), NOW) {
                 expected.push(row.id);
             }
         }

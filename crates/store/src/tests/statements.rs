@@ -14,7 +14,7 @@ use domain::kernel::ids::{
 };
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::session::SessionKind;
 use domain::sales::source::{SourceStatus, SourceType};
@@ -116,8 +116,8 @@ fn what_the_command_line_writes_is_understood() {
 }
 
 /// Later than all that a new database is given.
-const FIRST: Timestamp = Timestamp(5_000_000_000_000_000);
-const SECOND: Timestamp = Timestamp(6_000_000_000_000_000);
+const FIRST: ServerTime = ServerTime(5_000_000_000_000_000);
+const SECOND: ServerTime = ServerTime(6_000_000_000_000_000);
 
 /// Changes each kind of row twice, and answers the tariff.
 fn changed(stage: &mut Stage) -> Tariff {
@@ -158,9 +158,9 @@ fn changed(stage: &mut Stage) -> Tariff {
 
 /// The tariff without the time at which the database was made.
 fn timeless(mut tariff: Tariff) -> String {
-    let zero = |time: &mut Timestamp| {
+    let zero = |time: &mut ServerTime| {
         if *time < FIRST {
-            *time = Timestamp(0);
+            *time = ServerTime(0);
         }
     };
     for row in &mut tariff.tiers {
@@ -190,7 +190,7 @@ fn changes_of_the_book_come_to_the_same() {
 }
 
 const MINE: MerchantId = MerchantId(1);
-const NOW: Timestamp = Timestamp(1);
+const NOW: ServerTime = ServerTime(1);
 const PAGE: Page = Page { limit: 10, after_id: None };
 const AFTER: Page = Page { limit: 10, after_id: Some(8_010) };
 

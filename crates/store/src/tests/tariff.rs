@@ -2,7 +2,7 @@
 //! first start with a clock that was ahead put off holds.
 
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::{Timestamp, minutes};
+use domain::kernel::time::{ServerTime, minutes};
 use domain::tariff::Tariff;
 
 use crate::clock;
@@ -34,7 +34,7 @@ fn read(sql: &mut dyn Sql) -> Tariff {
 
 /// Its first start was `ahead`, an operator has mended what could be mended since, and some rows
 /// were never there.
-fn damaged(sql: &mut dyn Sql, ahead: Timestamp) -> Tariff {
+fn damaged(sql: &mut dyn Sql, ahead: ServerTime) -> Tariff {
     migrate::tests::run_to(BEFORE, sql);
     let (ahead, now) = (ahead.0, clock::now().0);
     for table in ["platform_fees", "gateway_fees", "rates", "markets", "phone_prefixes"] {
@@ -65,7 +65,7 @@ fn an_upgrade_mends_the_tariff() {
         migrate::run(sql.as_mut(), None).unwrap();
         let tariff = read(sql.as_mut());
         assert!(tariff.version > before.version, "servers take it up");
-        let (now, then) = (clock::now(), Timestamp(1));
+        let (now, then) = (clock::now(), ServerTime(1));
         for at in [then, now] {
             let wallet = |operation| {
                 tariff
@@ -130,7 +130,7 @@ fn a_new_book_has_always_held() {
             .unwrap();
         let tariff = read(sql.as_mut());
         assert_eq!(tariff.tiers[0].created_at, ahead);
-        for at in [Timestamp(0), clock::now(), ahead] {
+        for at in [ServerTime(0), clock::now(), ahead] {
             assert!(tariff.platform_fee("default", Operation::Collection, at).is_some());
             assert!(
                 tariff

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use domain::decision::row::{NoAltKey, Row};
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Money, Ratio};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::{MerchantTime, ServerTime};
 use domain::ledger::wallet::{Owner, OwnerType};
 use domain::payments::session::Recipient;
 
@@ -123,7 +123,21 @@ impl Column for String {
     }
 }
 
-impl Column for Timestamp {
+impl Column for ServerTime {
+    fn types(types: &mut Vec<ColumnType>) {
+        types.push(ColumnType::Int);
+    }
+
+    fn put<'a>(&'a self, values: &mut Vec<SqlValue<'a>>) {
+        values.push(SqlValue::Int(self.0));
+    }
+
+    fn take(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
+        reader.int().map(Self)
+    }
+}
+
+impl Column for MerchantTime {
     fn types(types: &mut Vec<ColumnType>) {
         types.push(ColumnType::Int);
     }

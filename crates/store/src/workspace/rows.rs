@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use domain::directory::passcode::{PasscodeTries, PasscodeTry};
 use domain::kernel::ids::{ApiKeyId, PasscodeTryId};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 
 use crate::StoreError;
 use crate::workspace::record::{Column, Record, RowReader, Statements, record, types_of};
@@ -83,7 +83,7 @@ impl Column for PasscodeTries {
 fn one_try(text: &str) -> Option<PasscodeTry> {
     let mut words = text.split(' ');
     let mut number = || words.next()?.parse::<i64>().ok();
-    let (id, key, at) = (PasscodeTryId(number()?), ApiKeyId(number()?), Timestamp(number()?));
+    let (id, key, at) = (PasscodeTryId(number()?), ApiKeyId(number()?), ServerTime(number()?));
     let wrong = match (words.next()?, words.next()) {
         (WRONG, None) => true,
         (RESERVED, None) => false,

@@ -2,7 +2,7 @@
 
 use crate::kernel::currency::Currency;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 impl Refusal {
     /// One of each refusal with example values, for the error catalogue. A test fails when one is
@@ -12,7 +12,7 @@ impl Refusal {
         let (Some(usd), Some(lrd)) = (Currency::parse("USD"), Currency::parse("LRD")) else {
             return vec![];
         };
-        let at = Timestamp(1_795_500_000_000_000);
+        let at = MerchantTime(1_795_500_000_000_000);
         vec![
             Self::NotFound,
             Self::KeyRevoked,

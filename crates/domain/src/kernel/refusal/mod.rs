@@ -9,7 +9,7 @@ pub use class::Class;
 pub use collect::{Refusals, request_amount};
 
 use crate::kernel::currency::Currency;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::MerchantTime;
 
 /// Why a command is refused. A refused command changes nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,16 +75,15 @@ pub enum Refusal {
         most: i64,
     },
     SessionExpired {
-        at: Timestamp,
+        at: MerchantTime,
     },
     /// The checkout expired, and no link was requested since.
     CheckoutExpired {
-        at: Timestamp,
+        at: MerchantTime,
     },
     /// `expires_at` is not in the future.
     ExpiryPast {
-        /// Merchant time.
-        now: Timestamp,
+        now: MerchantTime,
     },
     /// `expires_at` is too far ahead.
     ExpiryFar {

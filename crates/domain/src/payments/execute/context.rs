@@ -10,7 +10,7 @@ use crate::kernel::ids::{ExecutionId, WalletId};
 use crate::kernel::money::Money;
 use crate::kernel::names::{Method, Provider};
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::ledger::incoming;
 use crate::ledger::post;
 use crate::ledger::recipes::{self, DebitFrom};
@@ -29,8 +29,8 @@ pub(super) struct ExecutionContext<'a> {
     pub(super) merchant: &'a Merchant,
     pub(super) session: &'a Session,
     pub(super) settings: &'a Settings,
-    pub(super) time: Timestamp,
-    pub(super) now: Timestamp,
+    pub(super) time: MerchantTime,
+    pub(super) now: ServerTime,
 }
 
 impl ExecutionContext<'_> {

@@ -20,7 +20,7 @@ use crate::kernel::currency::Currency;
 use crate::kernel::ids::{MerchantId, PaymentAccountId, SessionId};
 use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::ServerTime;
 use crate::mutant;
 use crate::payments::execute::context::ExecutionContext;
 use crate::payments::execution::Execution;
@@ -117,7 +117,7 @@ pub fn execute(
     request: &Execute,
     settings: &Settings,
     work: &mut Workspace,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Executed, Stop> {
     if let Some(execution) = replay(request, work)? {
         return Ok(Executed { execution, replayed: true, call: None });

@@ -1,13 +1,13 @@
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::money::{Money, Ratio};
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::payments::execution::ExecutionStatus;
 
 use crate::api::executions::*;
 
 fn execution(status: ExecutionStatus) -> Execution {
-    let at = Timestamp(1_795_348_800_000_000);
+    let at = MerchantTime(1_795_348_800_000_000);
     let usd = Currency::parse("USD").unwrap();
     Execution {
         id: ExecutionId(9),
@@ -82,7 +82,7 @@ fn an_execution_says_what_it_waits_for_while_it_is_not_final() {
 #[test]
 fn an_execution_that_a_review_settled_says_so() {
     let settled = Execution {
-        settled_by_review_at: Some(Timestamp(1)),
+        settled_by_review_at: Some(MerchantTime(1)),
         ..execution(ExecutionStatus::Failed)
     };
     let written = serde_json::to_value(ExecutionResponse::from(settled)).unwrap();

@@ -7,7 +7,7 @@ use domain::decision::settings::check_expiry;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{AmountFault, Decimal, MAX_MINOR, Money};
 use domain::kernel::phone::is_phone;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::{MerchantTime, is_at_the_end};
 use domain::sales::source::SourceType;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
@@ -232,7 +232,7 @@ impl Field for Money {
     }
 }
 
-impl FromValue for Timestamp {
+impl FromValue for MerchantTime {
     fn read(value: &Value) -> Result<Self, FaultKind> {
         value.as_str().and_then(Self::parse).ok_or(FaultKind::NotDatetime)
     }
@@ -244,29 +244,28 @@ impl FromValue for Timestamp {
 
 /// A day, as a date or as a time on it. The date as written counts, whatever its UTC offset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Day(pub Timestamp);
+pub struct Day(pub MerchantTime);
 
 impl FromValue for Day {
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        value.as_str().and_then(Timestamp::parse_day).map(Self).ok_or(FaultKind::NotDatetime)
+        value.as_str().and_then(MerchantTime::parse_day).map(Self).ok_or(FaultKind::NotDatetime)
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
-        <Timestamp as FromValue>::schema(schemas)
+        <MerchantTime as FromValue>::schema(schemas)
     }
 }
 
 /// When a session expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Expiry(pub Timestamp);
+pub struct Expiry(pub MerchantTime);
 
 impl FromValue for Expiry {
     /// The end of the calendar may lie beyond what a timestamp can hold: it is read as the latest
     /// time, so that the decision refuses it as too far ahead.
     fn read(value: &Value) -> Result<Self, FaultKind> {
-        let far =
-            || value.as_str().is_some_and(Timestamp::is_at_the_end).then_some(Timestamp(i64::MAX));
-        Timestamp::read(value).or_else(|fault| far().ok_or(fault)).map(Self)
+        let far = || value.as_str().is_some_and(is_at_the_end).then_some(MerchantTime(i64::MAX));
+        MerchantTime::read(value).or_else(|fault| far().ok_or(fault)).map(Self)
     }
 
     fn refused_by_decision(&self, context: ReadContext) -> Option<FaultKind> {
@@ -274,7 +273,7 @@ impl FromValue for Expiry {
     }
 
     fn schema(schemas: &mut Schemas) -> Schema {
-        <Timestamp as FromValue>::schema(schemas)
+        <MerchantTime as FromValue>::schema(schemas)
     }
 }
 

@@ -22,7 +22,7 @@ pub use text::{Note, OptionalCountry, Secret, Text};
 
 use domain::decision::settings::Lifetimes;
 use domain::kernel::patch::Patch;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug)]
 pub struct ReadContext {
     /// The merchant's time.
-    pub time: Timestamp,
+    pub time: MerchantTime,
     /// The permitted lifetimes of sessions.
     pub lifetimes: Lifetimes,
 }
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_expiry_in_the_past_is_told_beside_other_faults_and_otherwise_left_to_the_decision() {
-        let time = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        let time = MerchantTime::parse("2026-11-22T12:00:00Z").unwrap();
         let context = Some(ReadContext { time, lifetimes: Lifetimes::default() });
         let mut value =
             json!({"id": 1, "amount": 1, "currency": "USD", "expires_at": "2025-06-15T18:00:00Z"});

@@ -20,7 +20,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::decision::command::{Command, Output};
 use domain::kernel::ids::{SessionId, SourceId};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::payments::create_session::NewSession;
 use domain::payments::session::{Session, SessionKind};
 use domain::sales::source::SourceType;
@@ -88,7 +88,7 @@ async fn source_types(
 fn response_with(
     types: &HashMap<SourceId, SourceType>,
     session: Session,
-    time: Timestamp,
+    time: MerchantTime,
 ) -> SessionResponse {
     let source_type = session.source_id.and_then(|id| types.get(&id).copied());
     SessionResponse::new(session, source_type, time)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::MerchantTime;
 use domain::ledger::wallet::OwnerType;
 use domain::payments::session::{Recipient, Session, SessionKind, SessionStatus};
 use domain::sales::source::SourceType;
@@ -15,7 +15,7 @@ use crate::api::response::{Amount, Time};
 /// A response about a session: of one kind, or of any kind.
 pub trait SessionView: Serialize + JsonSchema + Sized + Send + 'static {
     /// The session as of the merchant's `time`. Only checkouts have a `source_type`.
-    fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self;
+    fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self;
 }
 
 /// A session of any kind.
@@ -144,17 +144,17 @@ struct SessionTimes {
 }
 
 impl SessionTimes {
-    fn of(session: &Session, time: Timestamp) -> Self {
+    fn of(session: &Session, time: MerchantTime) -> Self {
         Self {
-            expires_at: Time(session.expires_at),
-            created_at: Time(session.created_at),
-            updated_at: Time(session.updated_at_as_of(time)),
+            expires_at: Time::from(session.expires_at),
+            created_at: Time::from(session.created_at),
+            updated_at: Time::from(session.updated_at_as_of(time)),
         }
     }
 }
 
 impl SessionView for CheckoutSessionResponse {
-    fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
+    fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self {
         Self {
             id: session.id.0,
             source_id: NeverNull(session.source_id.map(|id| id.0)),
@@ -167,7 +167,7 @@ impl SessionView for CheckoutSessionResponse {
 }
 
 impl SessionView for PayoutSessionResponse {
-    fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
+    fn new(session: Session, _: Option<SourceType>, time: MerchantTime) -> Self {
         let account = NeverNull(session.payment_account_id.map(|id| id.0));
         Self {
             id: session.id.0,
@@ -182,7 +182,7 @@ impl SessionView for PayoutSessionResponse {
 }
 
 impl SessionView for TransferSessionResponse {
-    fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
+    fn new(session: Session, _: Option<SourceType>, time: MerchantTime) -> Self {
         Self {
             id: session.id.0,
             from_wallet_id: NeverNull(session.wallet_id.map(|id| id.0)),
@@ -196,7 +196,7 @@ impl SessionView for TransferSessionResponse {
 }
 
 impl SessionView for RefundSessionResponse {
-    fn new(session: Session, _: Option<SourceType>, time: Timestamp) -> Self {
+    fn new(session: Session, _: Option<SourceType>, time: MerchantTime) -> Self {
         Self {
             id: session.id.0,
             original_payment_intent_id: NeverNull(session.original_execution_id.map(|id| id.0)),
@@ -209,7 +209,7 @@ impl SessionView for RefundSessionResponse {
 }
 
 impl SessionView for SessionResponse {
-    fn new(session: Session, source_type: Option<SourceType>, time: Timestamp) -> Self {
+    fn new(session: Session, source_type: Option<SourceType>, time: MerchantTime) -> Self {
         match session.kind {
             SessionKind::Checkout => Self::Checkout(SessionView::new(session, source_type, time)),
             SessionKind::Payout => Self::Payout(SessionView::new(session, source_type, time)),
@@ -241,10 +241,10 @@ mod tests {
     use domain::kernel::time::minutes;
     use domain::ledger::wallet::Owner;
 
-    const AT: Timestamp = Timestamp(1_795_348_800_000_000);
+    const AT: MerchantTime = MerchantTime(1_795_348_800_000_000);
     const TIMES: &str = r#""expires_at":"2026-11-22T12:30:00.000000Z","created_at":"2026-11-22T12:00:00.000000Z","updated_at":"2026-11-22T12:00:00.000000Z"}"#;
 
-    fn written(kind: SessionKind, time: Timestamp) -> String {
+    fn written(kind: SessionKind, time: MerchantTime) -> String {
         let session = Session {
             id: SessionId(7),
             merchant_id: MerchantId(1),

@@ -70,8 +70,8 @@ impl From<Execution> for ReceiptRefund {
             status: Name(refund.status),
             amount: Amount(refund.payee),
             currency: Code(refund.payee.currency),
-            created_at: Time(refund.created_at),
-            completed_at: refund.completed_at.map(Time),
+            created_at: Time::from(refund.created_at),
+            completed_at: refund.completed_at.map(Time::from),
         }
     }
 }
@@ -132,7 +132,7 @@ impl Payment {
             account_name: account.map(|account| account.account_name),
             refundable_amount: Some(Amount(refundable(&paid))),
             refunds: refunds.into_iter().map(Into::into).collect(),
-            gateway_confirmed_at: paid.settled_at().map(Time),
+            gateway_confirmed_at: paid.settled_at().map(Time::from),
             provider_transaction_id: paid.provider_transaction_id,
         }
     }
@@ -200,19 +200,20 @@ impl ReceiptResponse {
             total_amount: Amount(Money::new(source.total_minor, source.currency)),
             status: Name(source.status),
             note: source.note,
-            due_date: ByKind::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
+            due_date: ByKind::new(source.kind, source.due_date.map(|at| Time::from(at.day())))
+                .invoice,
             as_payment_link: source.as_payment_link,
             fee_bearer: Name(source.fee_bearer),
             owner_id: merchant.id.0,
             owner_type: Name(merchant.kind),
-            created_at: Time(source.created_at),
+            created_at: Time::from(source.created_at),
             counterparty_id: source.counterparty_id.0,
             relationship_type: NeverNull(counterparty.map(|row| Name(row.relationship))),
             counterparty_name: name,
             counterparty_phone: phone,
             counterparty_email: email,
             reference_id: source.reference_id,
-            paid_at: source.paid_at.map(Time),
+            paid_at: source.paid_at.map(Time::from),
             payment,
             items: items.into_iter().map(Into::into).collect(),
         }

@@ -135,14 +135,15 @@ impl SourceResponse {
             status: Name(source.status),
             note: source.note,
             fee_bearer: Name(source.fee_bearer),
-            due_date: ByKind::new(source.kind, source.due_date.map(|at| Time(at.day()))).invoice,
+            due_date: ByKind::new(source.kind, source.due_date.map(|at| Time::from(at.day())))
+                .invoice,
             as_payment_link: source.as_payment_link,
             owner_id: merchant.id.0,
             owner_type: Name(merchant.kind),
             reference_id: source.reference_id,
-            paid_at: source.paid_at.map(Time),
-            created_at: Time(source.created_at),
-            updated_at: Time(source.updated_at),
+            paid_at: source.paid_at.map(Time::from),
+            created_at: Time::from(source.created_at),
+            updated_at: Time::from(source.updated_at),
         }
     }
 }
@@ -168,8 +169,8 @@ impl From<Item> for ItemResponse {
             currency: Code(item.currency),
             qty: item.qty,
             amount: Amount(Money::new(item.amount_minor, item.currency)),
-            created_at: Time(item.created_at),
-            updated_at: Time(item.updated_at),
+            created_at: Time::from(item.created_at),
+            updated_at: Time::from(item.updated_at),
         }
     }
 }
@@ -211,9 +212,9 @@ pub mod samples {
     use domain::kernel::currency::Currency;
     use domain::kernel::ids::{CounterpartyId, MerchantId, SourceId};
     use domain::kernel::names::Mode;
-    use domain::kernel::time::Timestamp;
+    use domain::kernel::time::{MerchantTime, ServerTime};
 
-    const AT: Timestamp = Timestamp(1_795_348_800_000_000);
+    const AT: MerchantTime = MerchantTime(1_795_348_800_000_000);
 
     pub fn merchant() -> Merchant {
         Merchant {
@@ -229,8 +230,8 @@ pub mod samples {
             fee_bearer: FeeBearer::Payer,
             recipients_full_at: None,
             clock_offset_us: 0,
-            created_at: AT,
-            updated_at: AT,
+            created_at: ServerTime(AT.0),
+            updated_at: ServerTime(AT.0),
         }
     }
 

@@ -3,7 +3,7 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
 use domain::kernel::phone;
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::rates::{self, Quoted};
 
 use crate::schema::market::{Fixed, GatewayEntry, MarketEntry, MarketFile, Parsed, RateEntry};
@@ -153,7 +153,7 @@ impl MarketFile {
 }
 
 /// From, inclusive, to, exclusive. A row without `from` has always held.
-type Period = (Option<Parsed<Timestamp>>, Option<Parsed<Timestamp>>);
+type Period = (Option<Parsed<ServerTime>>, Option<Parsed<ServerTime>>);
 
 const fn period(entry: &MarketEntry) -> Period {
     (entry.from, entry.to)

@@ -4,7 +4,7 @@ use domain::kernel::country::Country;
 use domain::kernel::currency::Currency;
 use domain::kernel::money::{Decimal, MAX_MINOR};
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// A millionth part is the finest share: 1 % is 10 000 of them.
@@ -46,7 +46,7 @@ words! {
     Provider, "a provider", Self::parse;
     Operation, "an operation", Self::parse;
     Currency, "a currency of ISO 4217", Self::parse;
-    Timestamp, "a time like 2027-01-01T00:00:00Z", Self::parse;
+    ServerTime, "a time like 2027-01-01T00:00:00Z", Self::parse;
     Decimal, "a number", Self::parse;
     Percentage, "a percentage from 0 to 100 with at most four decimals", Self::parse;
     Country, "a country of ISO 3166, two letters or three", Self::parse;

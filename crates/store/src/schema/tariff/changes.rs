@@ -3,7 +3,7 @@
 use domain::kernel::currency::Currency;
 use domain::kernel::money::Ratio;
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::rates::{self, Quoted};
 use domain::tariff::{Effective, Fee, Market, Tariff};
 
@@ -54,7 +54,7 @@ pub(in crate::schema::tariff) fn insert_platform_fee(
     sql: &mut dyn Sql,
     new: &NewPlatformFee,
     effective: Effective,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     sql.execute(
         "INSERT INTO platform_fees (tier, operation, percentage_ppm, fixed_minor, fixed_currency, fx_percentage_ppm, \
@@ -79,7 +79,7 @@ pub(in crate::schema::tariff) fn insert_gateway_fee(
     sql: &mut dyn Sql,
     new: &NewGatewayFee,
     effective: Effective,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     sql.execute(
         "INSERT INTO gateway_fees (provider, method, operation, percentage_ppm, fixed_minor, fixed_currency, \
@@ -104,7 +104,7 @@ pub(in crate::schema::tariff) fn insert_rate(
     sql: &mut dyn Sql,
     new: &NewRate,
     effective: Effective,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     sql.execute(
         "INSERT INTO rates (from_currency, to_currency, num, den, effective_from, effective_to, created_at) \
@@ -126,7 +126,7 @@ pub(in crate::schema::tariff) fn insert_rate(
 pub(in crate::schema::tariff) const HOLDS: &str =
     "effective_from <= :now AND (effective_to IS NULL OR effective_to > :now)";
 
-const fn from_now_on(now: Timestamp) -> Effective {
+const fn from_now_on(now: ServerTime) -> Effective {
     Effective { from: now, to: None }
 }
 
@@ -148,7 +148,7 @@ fn done_in(
     tariff: &Tariff,
     operation: Operation,
     is_for: impl Fn(&Market) -> bool,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Vec<Currency> {
     let is_of = |row: &Market| match operation {
         Operation::Collection | Operation::Payout => row.operation == operation && is_for(row),
@@ -179,7 +179,7 @@ fn book_of(sql: &mut dyn Sql) -> Result<Tariff, StoreError> {
     build(&QUERIES.iter().map(|query| sql.rows(query, &vec![])).collect::<Result<Vec<_>, _>>()?)
 }
 
-fn rates_at(tariff: &Tariff, now: Timestamp) -> Vec<Quoted> {
+fn rates_at(tariff: &Tariff, now: ServerTime) -> Vec<Quoted> {
     let holding = tariff.rates.iter().filter(|row| row.effective.at(now));
     holding.map(|row| Quoted { from: row.from, to: row.to, rate: row.rate }).collect()
 }
@@ -192,7 +192,7 @@ fn rates_at(tariff: &Tariff, now: Timestamp) -> Vec<Quoted> {
 pub fn set_platform_fee(
     sql: &mut dyn Sql,
     new: &NewPlatformFee,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     change(sql, |sql| {
         let tariff = book_of(sql)?;
@@ -217,7 +217,7 @@ pub fn set_platform_fee(
 pub fn set_gateway_fee(
     sql: &mut dyn Sql,
     new: &NewGatewayFee,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     change(sql, |sql| {
         let tariff = book_of(sql)?;
@@ -236,7 +236,7 @@ pub(in crate::schema::tariff) fn open_with_fee(
     sql: &mut dyn Sql,
     new: &NewGatewayFee,
     currency: Currency,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     check_fixed(new.fee, &[currency], &rates_at(&book_of(sql)?, now))?;
     replace_gateway_fee(sql, new, now)
@@ -245,7 +245,7 @@ pub(in crate::schema::tariff) fn open_with_fee(
 fn replace_gateway_fee(
     sql: &mut dyn Sql,
     new: &NewGatewayFee,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<(), StoreError> {
     sql.execute(
         &format!(
@@ -268,7 +268,7 @@ fn replace_gateway_fee(
 /// # Errors
 /// [`StoreError`]; [`StoreError::Market`] for a rate that cannot be used, alone or beside those
 /// that hold or are to come.
-pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), StoreError> {
+pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: ServerTime) -> Result<(), StoreError> {
     change(sql, |sql| {
         let quoted = Quoted { from: new.from, to: new.to, rate: new.rate };
         rates::check(quoted, &rates_from(sql, now)?)
@@ -285,7 +285,7 @@ pub fn set_rate(sql: &mut dyn Sql, new: &NewRate, now: Timestamp) -> Result<(), 
 }
 
 /// The rates that hold at `now` or later.
-fn rates_from(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<Quoted>, StoreError> {
+fn rates_from(sql: &mut dyn Sql, now: ServerTime) -> Result<Vec<Quoted>, StoreError> {
     let rows = sql.rows(
         "SELECT from_currency, to_currency, num, den FROM rates WHERE effective_to IS NULL OR effective_to > :now",
         &params!["now" = now.0],

@@ -3,7 +3,7 @@
 
 use domain::kernel::currency::Currency;
 use domain::kernel::names::{Method, Operation, Provider};
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
@@ -90,10 +90,10 @@ fn next(
     sql: &mut dyn Sql,
     query: &str,
     params: &Params<'_>,
-) -> Result<Option<Timestamp>, StoreError> {
+) -> Result<Option<ServerTime>, StoreError> {
     let rows = sql.rows(query, params)?;
     rows.first().map_or(Ok(None), |row| {
-        <Option<Timestamp> as Column>::take(&mut RowReader::new(row, "book", 0))
+        <Option<ServerTime> as Column>::take(&mut RowReader::new(row, "book", 0))
     })
 }
 
@@ -108,7 +108,7 @@ pub fn open_market(
     sql: &mut dyn Sql,
     new: &NewMarket,
     fee: Option<Fee>,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Effective, StoreError> {
     let (method, provider) = (new.method.as_str(), new.provider.as_str());
     let (operation, currency) = (new.operation.as_str(), new.currency.code());
@@ -155,7 +155,7 @@ pub fn open_market(
 }
 
 /// Payments through a method that has no fee would be refused, all of them.
-fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result<(), StoreError> {
+fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: ServerTime) -> Result<(), StoreError> {
     let (method, provider, operation) =
         (new.method.as_str(), new.provider.as_str(), new.operation.as_str());
     let held = format!(
@@ -181,8 +181,8 @@ fn has_fee(sql: &mut dyn Sql, new: &NewMarket, now: Timestamp) -> Result<(), Sto
 pub fn close_market(
     sql: &mut dyn Sql,
     (method, operation, currency): (Method, Operation, Currency),
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StoreError> {
+    now: ServerTime,
+) -> Result<Option<ServerTime>, StoreError> {
     change(sql, |sql| {
         if close(sql, method, operation, currency, now)? == 0 {
             return Err(StoreError::Market(format!("{method} does no {operation} in {currency}")));
@@ -206,7 +206,7 @@ fn close(
     method: Method,
     operation: Operation,
     currency: Currency,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<u64, StoreError> {
     sql.execute(
         &format!(
@@ -227,7 +227,7 @@ fn close(
 pub fn add_prefix(
     sql: &mut dyn Sql,
     new: &NewPrefix,
-    now: Timestamp,
+    now: ServerTime,
 ) -> Result<Effective, StoreError> {
     change(sql, |sql| {
         end(sql, &new.prefix, new.digits, now)?;
@@ -247,8 +247,8 @@ pub fn end_prefix(
     sql: &mut dyn Sql,
     prefix: &Digits,
     digits: u8,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StoreError> {
+    now: ServerTime,
+) -> Result<Option<ServerTime>, StoreError> {
     change(sql, |sql| {
         if end(sql, prefix, digits, now)? == 0 {
             return Err(StoreError::Market(format!(
@@ -264,8 +264,8 @@ fn next_prefix(
     sql: &mut dyn Sql,
     prefix: &Digits,
     digits: u8,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StoreError> {
+    now: ServerTime,
+) -> Result<Option<ServerTime>, StoreError> {
     next(
         sql,
         "SELECT min(effective_from) FROM phone_prefixes WHERE effective_from > :now AND prefix = :prefix AND digits = :digits",
@@ -273,7 +273,7 @@ fn next_prefix(
     )
 }
 
-fn end(sql: &mut dyn Sql, prefix: &Digits, digits: u8, now: Timestamp) -> Result<u64, StoreError> {
+fn end(sql: &mut dyn Sql, prefix: &Digits, digits: u8, now: ServerTime) -> Result<u64, StoreError> {
     sql.execute(
         &format!("UPDATE phone_prefixes SET effective_to = :now WHERE prefix = :prefix AND digits = :digits AND {HOLDS}"),
         &params!["now" = now.0, "prefix" = prefix.0.as_str(), "digits" = digits],

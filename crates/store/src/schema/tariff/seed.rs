@@ -1,6 +1,6 @@
 //! The tariff of a new database: the rows of a market file.
 
-use domain::kernel::time::Timestamp;
+use domain::kernel::time::ServerTime;
 use domain::tariff::{Effective, Fee};
 
 use crate::StoreError;
@@ -13,11 +13,11 @@ use crate::workspace::sql_value::params;
 
 /// Since when a row of the file holds that does not say it: since ever, so that nothing depends on
 /// the clock of the first start.
-const EVER: Timestamp = Timestamp(0);
+const EVER: ServerTime = ServerTime(0);
 
 /// Writes a market as the tariff of a new database.
-pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: Timestamp) -> Result<(), StoreError> {
-    let effective = |from: Option<Parsed<Timestamp>>, to: Option<Parsed<Timestamp>>| Effective {
+pub fn seed(sql: &mut dyn Sql, market: &MarketFile, now: ServerTime) -> Result<(), StoreError> {
+    let effective = |from: Option<Parsed<ServerTime>>, to: Option<Parsed<ServerTime>>| Effective {
         from: from.map_or(EVER, |from| from.0),
         to: to.map(|to| to.0),
     };

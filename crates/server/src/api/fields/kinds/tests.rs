@@ -117,17 +117,17 @@ fn amounts_are_read_from_their_text() {
 
 #[test]
 fn times_and_uuids() {
-    assert_eq!(kind::<Timestamp>(r#""2026-06-15T18:00:00Z""#), "fine");
-    assert_eq!(kind::<Timestamp>(r#""2026-06-15T18:00:00""#), "fine");
-    assert_eq!(kind::<Timestamp>(r#""soon""#), "value_error.datetime");
-    assert_eq!(kind::<Timestamp>("1750010400"), "value_error.datetime");
+    assert_eq!(kind::<MerchantTime>(r#""2026-06-15T18:00:00Z""#), "fine");
+    assert_eq!(kind::<MerchantTime>(r#""2026-06-15T18:00:00""#), "fine");
+    assert_eq!(kind::<MerchantTime>(r#""soon""#), "value_error.datetime");
+    assert_eq!(kind::<MerchantTime>("1750010400"), "value_error.datetime");
     assert_eq!(
-        kind::<Timestamp>(r#""2026-06-15T18:00:00Z[Africa/Kigali]""#),
+        kind::<MerchantTime>(r#""2026-06-15T18:00:00Z[Africa/Kigali]""#),
         "value_error.datetime"
     );
     assert_eq!(
         Day::read(&value(r#""2026-06-15T23:59:00-05:00""#)).ok().map(|day| day.0),
-        Timestamp::parse("2026-06-15")
+        MerchantTime::parse("2026-06-15")
     );
     assert_eq!(
         Reference::read(&json!("7F3D2A10-9C4B-4E8A-B1C2-0123456789AB")),
