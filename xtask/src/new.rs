@@ -48,18 +48,11 @@ const ROOMS: [&str; 6] = [
 const DECISION: &[Step] = &[
     step(
         "crates/domain/src",
-        "{name}.rs in the folder of its subject: input, rule, refusals and unit tests; its `mod` \
-         line in the folder's mod.rs",
+        "{name}.rs in the folder of its subject: `struct {Name}` with the input, `impl Decision` \
+         with the output, the row to lock, the keys that it reads and the rule, refusals, unit \
+         tests; its `mod` line in the folder's mod.rs",
     ),
-    step(
-        "crates/domain/src/decision/command.rs",
-        "the variant `Command::{Name}`, its arm in `decide`, its merchant; an `Output` where none \
-         fits",
-    ),
-    step(
-        "crates/domain/src/decision/prefetch.rs",
-        "the row to lock first, and the keys that it will certainly or likely read",
-    ),
+    step("crates/domain/src/decision/command.rs", "its line in `each_decision!`"),
     step(
         "crates/domain/src/kernel/refusal/mod.rs",
         "each new refusal; then `cargo run -- errors > docs/errors.md`",
@@ -68,12 +61,12 @@ const DECISION: &[Step] = &[
         "crates/domain/src/decision/event.rs",
         "the event type, where it changes what callers watch",
     ),
-    step("crates/domain/tests/decisions", "a test of the rule through `decide`"),
+    step("crates/domain/tests/decisions", "a test of the rule through `Stage::decide`"),
     step("crates/simulator/src/clients.rs", "how often and with what it is asked for"),
     step("crates/simulator/src/oracle/mod.rs", "what must come of it, by the oracle's own model"),
     step("crates/simulator/src/plan.rs", "the ids in it, so that a history can be replayed"),
-    step("crates/simulator/src/describe.rs", "its kind and its line in a history"),
-    step("crates/simulator/src/compare.rs", "a new `Output`: the row that must exist after it"),
+    step("crates/simulator/src/describe.rs", "its line in a history, and that of its output"),
+    step("crates/simulator/src/compare.rs", "its output: the row that must exist after it"),
     step(
         "crates/domain/src/mutants/mod.rs",
         "a deliberate fault, where money depends on it: the simulator must find it",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
-use domain::decision::prefetch::LockKey;
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderRequest;

@@ -2,12 +2,26 @@
 //! meet on the same rows.
 
 use domain::decision::command::Command;
-use domain::directory::create_merchant::NewMerchant;
+use domain::directory::advance_clock::AdvanceClock;
+use domain::directory::api_keys::CreateApiKey;
+use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::counterparties::UpdateCounterparty;
+use domain::directory::create_merchant::CreateMerchant;
+use domain::directory::create_party::CreateParty;
 use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
+use domain::directory::set_passcode::ReplacePasscode;
+use domain::directory::set_passcode::SetPasscode;
+use domain::directory::set_passcode::UnlockPasscode;
+use domain::directory::try_passcode::ReservePasscodeChange;
 use domain::directory::update_merchant::MerchantChanges;
+use domain::directory::update_merchant::UpdateMerchant;
+use domain::directory::use_payment_account::DeactivateAccount;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
@@ -18,17 +32,32 @@ use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::patch::Patch;
 use domain::kernel::time::{MerchantTime, minutes, seconds};
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::ledger::wallet::WalletStatus;
+use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_session::CancelSession;
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
+use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::AddItem;
+use domain::sales::edit_items::RemoveItem;
+use domain::sales::edit_items::UpdateItem;
 use domain::sales::edit_items::{ItemChanges, NewItem};
 use domain::sales::find_source::SourceRef;
+use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::publish_source::PublishSource;
 use domain::sales::source::SourceType;
 use domain::sales::update_source::SourceChanges;
+use domain::sales::update_source::UpdateSource;
 
 use crate::oracle::Model;
 use crate::oracle::model::Recipient;
@@ -77,7 +106,7 @@ fn new_merchant(index: usize, phone: String, rng: &mut Rng) -> QueuedCommand {
         .filter(|(at, _)| index == 0 || *at == 0 || rng.chance(600))
         .map(|(_, code)| *code)
         .collect();
-    QueuedCommand::from_client(Command::CreateMerchant(NewMerchant {
+    QueuedCommand::from_client(Command::CreateMerchant(CreateMerchant {
         name: "M".to_owned(),
         kind: MerchantType::Organization,
         mode: Mode::Sandbox,
@@ -121,10 +150,14 @@ impl Clients<'_> {
         let id = *self.merchants.get(at)?;
         let merchant = MerchantId(id);
         let command = match self.rng.weighted(WEIGHTS) {
-            0 => Command::CreateParty(merchant, self.party()),
+            0 => Command::CreateParty(CreateParty { merchant_id: merchant, party: self.party() }),
             1 => {
                 let party = if self.rng.chance(900) { self.recent_party(id) } else { None };
-                Command::CreateCounterparty(merchant, Relationship::Customer, party)
+                Command::CreateCounterparty(CreateCounterparty {
+                    merchant_id: merchant,
+                    relationship: Relationship::Customer,
+                    party_id: party,
+                })
             }
             2 => {
                 let party = match self.recent_party(id) {
@@ -132,42 +165,77 @@ impl Clients<'_> {
                     Some(_) => Patch::Clear,
                     None => Patch::Keep,
                 };
-                Command::UpdateCounterparty(merchant, self.counterparty(id)?, None, party)
+                Command::UpdateCounterparty(UpdateCounterparty {
+                    merchant_id: merchant,
+                    counterparty_id: self.counterparty(id)?,
+                    relationship: None,
+                    party_id: party,
+                })
             }
-            3 => Command::CreateAccount(merchant, self.account(id)?),
-            4 if self.rng.chance(300) => Command::DeactivateAccount(
-                merchant,
-                PaymentAccountId(self.pick_recent(id, |m| &m.accounts)?),
-            ),
-            4 => Command::UpdateMerchant(merchant, self.merchant_changes()),
-            5 => Command::CreateSource(merchant, self.source(id)?),
-            6 => Command::AddItem(self.pick_source(id)?, self.new_item()?),
+            3 => Command::CreateAccount(CreateAccount {
+                merchant_id: merchant,
+                account: self.account(id)?,
+            }),
+            4 if self.rng.chance(300) => Command::DeactivateAccount(DeactivateAccount {
+                merchant_id: merchant,
+                account_id: PaymentAccountId(self.pick_recent(id, |m| &m.accounts)?),
+            }),
+            4 => Command::UpdateMerchant(UpdateMerchant {
+                merchant_id: merchant,
+                changes: self.merchant_changes(),
+            }),
+            5 => Command::CreateSource(CreateSource {
+                merchant_id: merchant,
+                source: self.source(id)?,
+            }),
+            6 => {
+                Command::AddItem(AddItem { source: self.pick_source(id)?, item: self.new_item()? })
+            }
             7 => {
                 let which = self.pick_source_with_items(id)?;
-                Command::UpdateItem(which, self.item(which)?, self.item_changes())
+                Command::UpdateItem(UpdateItem {
+                    source: which,
+                    item_id: self.item(which)?,
+                    changes: self.item_changes(),
+                })
             }
             8 => {
                 let which = self.pick_source_with_items(id)?;
-                Command::RemoveItem(which, self.item(which)?)
+                Command::RemoveItem(RemoveItem { source: which, item_id: self.item(which)? })
             }
-            9 => Command::UpdateSource(self.pick_source(id)?, self.source_changes()),
-            10 => Command::PublishSource(self.pick_source(id)?),
-            11 => Command::CancelSource(self.pick_source(id)?),
-            12 => Command::CreateCheckout(merchant, self.checkout(id)?),
-            13 => Command::OpenCheckoutPage(
-                self.pick_source(id)?,
-                format!("page-{}", self.rng.next()),
-            ),
+            9 => Command::UpdateSource(UpdateSource {
+                source: self.pick_source(id)?,
+                changes: self.source_changes(),
+            }),
+            10 => Command::PublishSource(PublishSource { source: self.pick_source(id)? }),
+            11 => Command::CancelSource(CancelSource { source: self.pick_source(id)? }),
+            12 => Command::CreateCheckout(CreateCheckout {
+                merchant_id: merchant,
+                checkout: self.checkout(id)?,
+            }),
+            13 => Command::OpenCheckoutPage(OpenCheckoutPage {
+                source: self.pick_source(id)?,
+                token: format!("page-{}", self.rng.next()),
+            }),
             14 => {
                 let which = self.pick_source(id)?;
-                Command::CreateSession(
-                    merchant,
-                    NewSession::Checkout { kind: which.kind, source_id: which.id },
-                )
+                Command::CreateSession(CreateSession {
+                    merchant_id: merchant,
+                    session: NewSession::Checkout { kind: which.kind, source_id: which.id },
+                })
             }
-            15 => Command::CreateSession(merchant, self.payout(id)?),
-            16 => Command::CreateSession(merchant, self.transfer(id)?),
-            17 => Command::CreateSession(merchant, self.refund(id)?),
+            15 => Command::CreateSession(CreateSession {
+                merchant_id: merchant,
+                session: self.payout(id)?,
+            }),
+            16 => Command::CreateSession(CreateSession {
+                merchant_id: merchant,
+                session: self.transfer(id)?,
+            }),
+            17 => Command::CreateSession(CreateSession {
+                merchant_id: merchant,
+                session: self.refund(id)?,
+            }),
             18 => self.cancel(id)?,
             19 => return self.execute(id),
             20 => return self.repeat_execution(id, false),
@@ -178,24 +246,29 @@ impl Clients<'_> {
                     .filter(|_| self.rng.chance(600))
                     .or_else(|| self.pick_recent(id, |m| &m.wallets))?;
                 let currency = self.model.wallets.get(&wallet)?.currency;
-                Command::FundWallet(WalletId(wallet), money(currency, self.rng), None)
+                Command::FundWallet(FundWallet {
+                    wallet_id: WalletId(wallet),
+                    amount: money(currency, self.rng),
+                    key: None,
+                })
             }
             23 => self.wallet_status(id)?,
             24 => self.advance(merchant),
             25 => self.passcode(id),
             26 => self.resolve()?,
             27 => return self.authenticate(id),
-            28 if self.rng.chance(500) => {
-                Command::RevokeApiKey(merchant, ApiKeyId(self.pick_recent(id, |m| &m.keys)?))
-            }
+            28 if self.rng.chance(500) => Command::RevokeApiKey(RevokeApiKey {
+                merchant_id: merchant,
+                api_key_id: ApiKeyId(self.pick_recent(id, |m| &m.keys)?),
+            }),
             28 if self.rng.chance(150) && self.merchants.len() < 7 => {
                 return Some(self.newcomer(id));
             }
-            28 => Command::CreateApiKey(
-                merchant,
-                format!("client-{}", self.rng.next()),
-                String::new(),
-            ),
+            28 => Command::CreateApiKey(CreateApiKey {
+                merchant_id: merchant,
+                client_id: format!("client-{}", self.rng.next()),
+                secret_hash: String::new(),
+            }),
             29 => return self.exchange_round_trip(id),
             _ => return None,
         };
@@ -494,7 +567,11 @@ impl Clients<'_> {
     fn cancel(&mut self, id: i64) -> Option<Command> {
         let session = self.pick_recent(id, |merchant| &merchant.sessions)?;
         let kind = self.model.sessions.get(&session)?.kind;
-        Some(Command::CancelSession(MerchantId(id), kind, SessionId(session)))
+        Some(Command::CancelSession(CancelSession {
+            merchant_id: MerchantId(id),
+            kind,
+            session_id: SessionId(session),
+        }))
     }
 
     fn details(&mut self, id: i64, session: i64) -> Option<OperationDetails> {
@@ -544,7 +621,10 @@ impl Clients<'_> {
             let right = self.rng.chance(700);
             let key = self.api_key();
             return QueuedCommand::untagged(
-                Command::ReservePasscodeAttempt(request.clone(), key),
+                Command::ReservePasscodeAttempt(ReservePasscodeAttempt {
+                    execute: request.clone(),
+                    api_key_id: key,
+                }),
                 Origin::PasscodeAttempt(request, right),
             );
         }
@@ -591,14 +671,22 @@ impl Clients<'_> {
             .is_some_and(|wallet| wallet.status == WalletStatus::Frozen);
         if self.closing {
             let open = self.model.can_be_credited(wallet).filter(|_| frozen)?;
-            return Some(Command::SetWalletStatus(WalletId(wallet), WalletStatus::Closed, open));
+            return Some(Command::SetWalletStatus(SetWalletStatus {
+                wallet_id: WalletId(wallet),
+                status: WalletStatus::Closed,
+                open_credits: open,
+            }));
         }
         let status = match self.rng.below(12) {
             0 => WalletStatus::Restricted,
             1 => WalletStatus::Frozen,
             _ => WalletStatus::Active,
         };
-        Some(Command::SetWalletStatus(WalletId(wallet), status, false))
+        Some(Command::SetWalletStatus(SetWalletStatus {
+            wallet_id: WalletId(wallet),
+            status,
+            open_credits: false,
+        }))
     }
 
     fn advance(&mut self, merchant: MerchantId) -> Command {
@@ -608,7 +696,7 @@ impl Clients<'_> {
             2..=4 => self.rng.between(60, 1_800),
             _ => self.rng.between(1, 60),
         };
-        Command::AdvanceClock(merchant, by)
+        Command::AdvanceClock(AdvanceClock { merchant_id: merchant, by_seconds: by })
     }
 
     /// Merchants are mostly verified, so that they can pay out.
@@ -634,11 +722,22 @@ impl Clients<'_> {
         let hash = Some(format!("hash-{}", self.rng.below(3))).filter(|_| self.rng.chance(800));
         let stored = self.model.merchants.get(&id).and_then(|known| known.passcode_hash());
         match self.rng.below(5) {
-            0 if id % 2 == 0 => Command::SetPasscode(merchant, hash),
-            1 => Command::ReservePasscodeChange(merchant, self.api_key()),
-            2 if stored.is_some() => Command::ReplacePasscode(merchant, stored, hash),
-            3 => Command::UnlockPasscode(merchant),
-            _ => Command::ReplacePasscode(merchant, Some("another".to_owned()), hash),
+            0 if id % 2 == 0 => Command::SetPasscode(SetPasscode { merchant_id: merchant, hash }),
+            1 => Command::ReservePasscodeChange(ReservePasscodeChange {
+                merchant_id: merchant,
+                api_key_id: self.api_key(),
+            }),
+            2 if stored.is_some() => Command::ReplacePasscode(ReplacePasscode {
+                merchant_id: merchant,
+                replaces: stored,
+                hash,
+            }),
+            3 => Command::UnlockPasscode(UnlockPasscode { merchant_id: merchant }),
+            _ => Command::ReplacePasscode(ReplacePasscode {
+                merchant_id: merchant,
+                replaces: Some("another".to_owned()),
+                hash,
+            }),
         }
     }
 
@@ -654,7 +753,11 @@ impl Clients<'_> {
             (false, true) => Resolution::Completed,
             (false, false) => Resolution::Failed,
         };
-        Some(Command::ResolveReview(ReviewId(id), how, "seen".to_owned()))
+        Some(Command::ResolveReview(ResolveReview {
+            review_id: ReviewId(id),
+            resolution: how,
+            evidence: "seen".to_owned(),
+        }))
     }
 
     fn authenticate(&mut self, id: i64) -> Option<QueuedCommand> {
@@ -669,11 +772,11 @@ impl Clients<'_> {
         }
         let execution = chosen?;
         let known = self.model.executions.get(&execution)?;
-        let command = Command::AuthenticateCard(
-            MerchantId(known.merchant),
-            known.reference.clone(),
-            self.rng.chance(600),
-        );
+        let command = Command::AuthenticateCard(AuthenticateCard {
+            merchant_id: MerchantId(known.merchant),
+            reference_id: known.reference.clone(),
+            success: self.rng.chance(600),
+        });
         Some(QueuedCommand::untagged(command, Origin::CardPayer(ExecutionId(execution))))
     }
 }

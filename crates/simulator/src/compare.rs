@@ -11,6 +11,7 @@ use domain::ledger::account::{Account, AccountKind};
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::execute::Executed;
 use domain::payments::execution::Execution;
+use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::record_outcome::RecordedOutcome;
 use kola::engine::{Failure, Outcome};
 
@@ -199,27 +200,46 @@ pub fn all_rows(model: &Model, rows: &Committed) -> CheckResult {
 pub fn exists(outcome: &Outcome, rows: &Committed) -> CheckResult {
     let Ok(answer) = outcome else { return Ok(()) };
     let there = match answer {
-        Output::Executed(done) => rows.executions.get(done.execution.id).is_some(),
-        Output::OutcomeRecorded(done) => rows.executions.get(done.execution.id).is_some(),
-        Output::Session(row) => rows.sessions.get(row.id).is_some(),
-        Output::Source(row) => rows.sources.get(row.id).is_some(),
-        Output::Item(row) => rows.items.get(row.id).is_some(),
-        Output::Party(row) => rows.parties.get(row.id).is_some(),
-        Output::Counterparty(row) => rows.counterparties.get(row.id).is_some(),
-        Output::Account(row) => rows.payment_accounts.get(row.id).is_some(),
-        Output::Wallet(row) => rows.wallets.get(row.id).is_some(),
-        Output::Merchant(row, _) | Output::UpdatedMerchant(row) => {
-            rows.merchants.get(row.id).is_some()
+        Output::Execute(done) => rows.executions.get(done.execution.id).is_some(),
+        Output::RecordOutcome(done) | Output::AuthenticateCard(done) => {
+            rows.executions.get(done.execution.id).is_some()
         }
-        Output::ApiKey(row) => rows.api_keys.get(row.id).is_some(),
-        Output::Checkout(made) => rows.sources.get(made.source.id).is_some(),
-        Output::Page(row) => rows.checkout_configs.get(row.id).is_some(),
-        Output::Review(row) => rows.reviews.get(row.id).is_some(),
-        Output::Done
-        | Output::Changed(_)
-        | Output::Passcode(_)
-        | Output::Time(_)
-        | Output::Claimed(_) => true,
+        Output::CreateSession(row) | Output::CancelSession(row) => {
+            rows.sessions.get(row.id).is_some()
+        }
+        Output::CreateSource(row)
+        | Output::UpdateSource(row)
+        | Output::PublishSource(row)
+        | Output::CancelSource(row) => rows.sources.get(row.id).is_some(),
+        Output::AddItem(row) | Output::UpdateItem(row) => rows.items.get(row.id).is_some(),
+        Output::CreateParty(row) => rows.parties.get(row.id).is_some(),
+        Output::CreateCounterparty(row) | Output::UpdateCounterparty(row) => {
+            rows.counterparties.get(row.id).is_some()
+        }
+        Output::CreateAccount(row) | Output::DeactivateAccount(row) => {
+            rows.payment_accounts.get(row.id).is_some()
+        }
+        Output::FundWallet(row) | Output::SetWalletStatus(row) => {
+            rows.wallets.get(row.id).is_some()
+        }
+        Output::CreateMerchant(made) => rows.merchants.get(made.merchant.id).is_some(),
+        Output::UpdateMerchant(row) => rows.merchants.get(row.id).is_some(),
+        Output::CreateApiKey(row) | Output::RevokeApiKey(row) => {
+            rows.api_keys.get(row.id).is_some()
+        }
+        Output::CreateCheckout(made) => rows.sources.get(made.source.id).is_some(),
+        Output::OpenCheckoutPage(row) => rows.checkout_configs.get(row.id).is_some(),
+        Output::ResolveReview(row) => rows.reviews.get(row.id).is_some(),
+        Output::SetPasscode(())
+        | Output::UnlockPasscode(())
+        | Output::ReservePasscodeChange(_)
+        | Output::ReplacePasscode(())
+        | Output::ReservePasscodeAttempt(_)
+        | Output::FinishPasscodeAttempt(())
+        | Output::RemoveItem(())
+        | Output::ExpireSession(_)
+        | Output::AdvanceClock(_)
+        | Output::ClaimExecution(_) => true,
     };
     rule(there, "what was acknowledged is not there", || format!("{answer:?}"))
 }
@@ -241,14 +261,14 @@ pub fn read_back_outcome(command: &Command, commits: &[Commit], rows: &Committed
                 replayed: false,
                 call: None,
             };
-            fits.map(|row| Output::Executed(Box::new(done(row)))).ok_or(Failure::Unknown)
+            fits.map(|row| Output::Execute(done(row))).ok_or(Failure::Unknown)
         }
-        Command::RecordOutcome(id, _) => {
+        Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => {
             let done =
                 |row: &Arc<Execution>| RecordedOutcome { execution: (**row).clone(), call: None };
             rows.executions
                 .get(*id)
-                .map(|row| Output::OutcomeRecorded(Box::new(done(row))))
+                .map(|row| Output::RecordOutcome(done(row)))
                 .ok_or(Failure::Unknown)
         }
         _ => Err(Failure::Unknown),

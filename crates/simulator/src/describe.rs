@@ -1,163 +1,127 @@
 //! One short line for each command, outcome and fault of a history.
 
 use domain::decision::command::{Command, Output};
+use domain::directory::advance_clock::AdvanceClock;
+use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::counterparties::UpdateCounterparty;
+use domain::directory::create_merchant::CreatedMerchant;
+use domain::directory::create_party::CreateParty;
+use domain::directory::create_payment_account::CreateAccount;
+use domain::directory::try_passcode::FinishPasscodeAttempt;
 use domain::directory::update_merchant::MerchantChanges;
+use domain::directory::update_merchant::UpdateMerchant;
+use domain::directory::use_payment_account::DeactivateAccount;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::kernel::currency::Currency;
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_session::CancelSession;
+use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
+use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::ProviderOutcome;
+use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::reserve_passcode_attempt::PasscodeReservation;
+use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
+use domain::sales::cancel_source::CancelSource;
+use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_source::CreateSource;
+use domain::sales::edit_items::AddItem;
+use domain::sales::edit_items::RemoveItem;
+use domain::sales::edit_items::UpdateItem;
+use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::publish_source::PublishSource;
+use domain::sales::update_source::UpdateSource;
 use kola::engine::{Failure, Outcome};
 
 use crate::plan::{Fault, StoreCall};
 
-pub const KINDS: &[&str] = &[
-    "CreateMerchant",
-    "CreateApiKey",
-    "RevokeApiKey",
-    "SetPasscode",
-    "ReservePasscodeChange",
-    "ReplacePasscode",
-    "ReservePasscodeAttempt",
-    "FinishPasscodeAttempt",
-    "AdvanceClock",
-    "FundWallet",
-    "SetWalletStatus",
-    "CreateParty",
-    "CreateCounterparty",
-    "UpdateCounterparty",
-    "CreateAccount",
-    "DeactivateAccount",
-    "CreateSource",
-    "UpdateSource",
-    "PublishSource",
-    "CancelSource",
-    "AddItem",
-    "UpdateItem",
-    "RemoveItem",
-    "CreateCheckout",
-    "OpenCheckoutPage",
-    "CreateSession",
-    "CancelSession",
-    "ExpireSession",
-    "Execute",
-    "ClaimExecution",
-    "RecordOutcome",
-    "AuthenticateCard",
-    "ResolveReview",
-    "UpdateMerchant",
-    "UnlockPasscode",
-];
-
-/// The kind of a command, as an index of [`KINDS`]. A new variant does not compile without one.
-pub fn kind(command: &Command) -> usize {
-    match command {
-        Command::Authenticated(_, command) => kind(command),
-        Command::CreateMerchant(_) => 0,
-        Command::CreateApiKey(..) => 1,
-        Command::RevokeApiKey(..) => 2,
-        Command::SetPasscode(..) => 3,
-        Command::ReservePasscodeChange(..) => 4,
-        Command::ReplacePasscode(..) => 5,
-        Command::ReservePasscodeAttempt(..) => 6,
-        Command::FinishPasscodeAttempt(..) => 7,
-        Command::AdvanceClock(..) => 8,
-        Command::FundWallet(..) => 9,
-        Command::SetWalletStatus(..) => 10,
-        Command::CreateParty(..) => 11,
-        Command::CreateCounterparty(..) => 12,
-        Command::UpdateCounterparty(..) => 13,
-        Command::CreateAccount(..) => 14,
-        Command::DeactivateAccount(..) => 15,
-        Command::CreateSource(..) => 16,
-        Command::UpdateSource(..) => 17,
-        Command::PublishSource(_) => 18,
-        Command::CancelSource(_) => 19,
-        Command::AddItem(..) => 20,
-        Command::UpdateItem(..) => 21,
-        Command::RemoveItem(..) => 22,
-        Command::CreateCheckout(..) => 23,
-        Command::OpenCheckoutPage(..) => 24,
-        Command::CreateSession(..) => 25,
-        Command::CancelSession(..) => 26,
-        Command::ExpireSession(_) => 27,
-        Command::Execute(_) => 28,
-        Command::ClaimExecution(_) => 29,
-        Command::RecordOutcome(..) => 30,
-        Command::AuthenticateCard(..) => 31,
-        Command::ResolveReview(..) => 32,
-        Command::UpdateMerchant(..) => 33,
-        Command::UnlockPasscode(_) => 34,
-    }
-}
-
 pub fn command(command: &Command) -> String {
-    let name = KINDS.get(kind(command)).copied().unwrap_or_default();
+    let name = command.name();
     let what = match command {
-        Command::Authenticated(caller, command) => {
-            return format!("{} by key {}", self::command(command), caller.api_key_id);
-        }
         Command::CreateMerchant(new) => {
             format!("verified {}, {} currencies", new.verified, new.currencies.len())
         }
-        Command::UpdateMerchant(_, changes) => changed(changes),
-        Command::AdvanceClock(_, by) => format!("by {by} s"),
-        Command::FundWallet(id, money, _) => format!("{id} with {money} {}", money.currency),
-        Command::SetWalletStatus(id, status, _) => format!("{id} {status}"),
-        Command::CreateParty(_, new) => format!("phone {}", new.phone),
-        Command::CreateCounterparty(_, _, party) => {
+        Command::UpdateMerchant(UpdateMerchant { changes, .. }) => changed(changes),
+        Command::AdvanceClock(AdvanceClock { by_seconds: by, .. }) => format!("by {by} s"),
+        Command::FundWallet(FundWallet { wallet_id: id, amount: money, .. }) => {
+            format!("{id} with {money} {}", money.currency)
+        }
+        Command::SetWalletStatus(SetWalletStatus { wallet_id: id, status, .. }) => {
+            format!("{id} {status}")
+        }
+        Command::CreateParty(CreateParty { party: new, .. }) => format!("phone {}", new.phone),
+        Command::CreateCounterparty(CreateCounterparty { party_id: party, .. }) => {
             format!("party {}", optional(party.map(|id| id.0)))
         }
-        Command::UpdateCounterparty(_, id, _, party) => {
+        Command::UpdateCounterparty(UpdateCounterparty {
+            counterparty_id: id,
+            party_id: party,
+            ..
+        }) => {
             format!("{id} party {}", optional(party.set().map(|id| id.0)))
         }
-        Command::CreateAccount(_, new) => {
+        Command::CreateAccount(CreateAccount { account: new, .. }) => {
             format!("party {}, {} {}", new.party_id, new.operation, new.method)
         }
-        Command::RevokeApiKey(_, id) => id.to_string(),
-        Command::DeactivateAccount(_, id) => id.to_string(),
-        Command::CreateSource(_, new) => {
+        Command::RevokeApiKey(RevokeApiKey { api_key_id: id, .. }) => id.to_string(),
+        Command::DeactivateAccount(DeactivateAccount { account_id: id, .. }) => id.to_string(),
+        Command::CreateSource(CreateSource { source: new, .. }) => {
             format!(
                 "{} for {} in {}, {} bears",
                 new.kind, new.counterparty_id, new.currency, new.fee_bearer
             )
         }
-        Command::UpdateSource(which, _)
-        | Command::PublishSource(which)
-        | Command::CancelSource(which)
-        | Command::OpenCheckoutPage(which, _) => which.id.to_string(),
-        Command::AddItem(which, new) => {
+        Command::UpdateSource(UpdateSource { source: which, .. })
+        | Command::PublishSource(PublishSource { source: which })
+        | Command::CancelSource(CancelSource { source: which })
+        | Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => which.id.to_string(),
+        Command::AddItem(AddItem { source: which, item: new }) => {
             format!("to {}: {} × {} {}", which.id, new.qty, new.amount, new.currency)
         }
-        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => {
+        Command::UpdateItem(UpdateItem { source: which, item_id: id, .. })
+        | Command::RemoveItem(RemoveItem { source: which, item_id: id }) => {
             format!("{id} of {}", which.id)
         }
-        Command::CreateCheckout(_, new) => {
+        Command::CreateCheckout(CreateCheckout { checkout: new, .. }) => {
             let total: i64 = new.items.iter().map(|item| item.qty * item.amount.minor).sum();
             let total = domain::kernel::money::Money::new(total, new.currency);
             format!("phone {}, {total} {}", new.party.phone, new.currency)
         }
-        Command::CreateSession(_, request) => declaration(request),
-        Command::CancelSession(_, _, id) | Command::ExpireSession(id) => format!("session {id}"),
-        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => {
+        Command::CreateSession(CreateSession { session: request, .. }) => declaration(request),
+        Command::CancelSession(CancelSession { session_id: id, .. })
+        | Command::ExpireSession(ExpireSession { session_id: id }) => format!("session {id}"),
+        Command::Execute(request)
+        | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             execution(request)
         }
-        Command::FinishPasscodeAttempt(_, id, right) => format!("{id}, right: {right}"),
-        Command::ClaimExecution(id) => format!("execution {id}"),
-        Command::RecordOutcome(id, outcome) => {
+        Command::FinishPasscodeAttempt(FinishPasscodeAttempt { attempt_id: id, right, .. }) => {
+            format!("{id}, right: {right}")
+        }
+        Command::ClaimExecution(ClaimExecution { execution_id: id }) => format!("execution {id}"),
+        Command::RecordOutcome(RecordOutcome { execution_id: id, outcome }) => {
             format!("execution {id}: {}", provider_outcome(outcome))
         }
-        Command::AuthenticateCard(_, reference, success) => {
+        Command::AuthenticateCard(AuthenticateCard {
+            reference_id: reference, success, ..
+        }) => {
             format!("key {}: {success}", short(reference))
         }
-        Command::ResolveReview(id, how, _) => format!("{id} {how:?}"),
+        Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
+            format!("{id} {how:?}")
+        }
         Command::CreateApiKey(..)
         | Command::SetPasscode(..)
         | Command::UnlockPasscode(_)
         | Command::ReservePasscodeChange(..)
         | Command::ReplacePasscode(..) => String::new(),
     };
-    match command.merchant() {
+    match crate::plan::merchant_of(&mut command.clone()) {
         Some(merchant) => format!("{name} (merchant {merchant}) {what}"),
         None => format!("{name} {what}"),
     }
@@ -253,41 +217,62 @@ pub fn outcome(outcome: &Outcome) -> String {
 
 fn answered(answer: &Output) -> String {
     match answer {
-        Output::Done => "done".to_owned(),
-        Output::Changed(changed) => format!("changed: {changed}"),
-        Output::Merchant(row, wallets) => {
+        Output::SetPasscode(())
+        | Output::UnlockPasscode(())
+        | Output::ReplacePasscode(())
+        | Output::FinishPasscodeAttempt(())
+        | Output::RemoveItem(()) => "done".to_owned(),
+        Output::ExpireSession(changed) => format!("changed: {changed}"),
+        Output::CreateMerchant(CreatedMerchant { merchant: row, wallets }) => {
             let wallets: Vec<String> =
                 wallets.iter().map(|(id, currency)| format!("{id} {currency}")).collect();
             format!("merchant {}, wallets {}", row.id, wallets.join(", "))
         }
-        Output::UpdatedMerchant(row) => format!("merchant {}", row.id),
-        Output::ApiKey(row) => format!("key {}", row.id),
-        Output::Passcode(attempt) => format!("passcode set: {}", attempt.is_some()),
-        Output::Time(time) => time.to_string(),
-        Output::Wallet(row) => format!(
+        Output::UpdateMerchant(row) => format!("merchant {}", row.id),
+        Output::CreateApiKey(row) | Output::RevokeApiKey(row) => format!("key {}", row.id),
+        Output::ReservePasscodeChange(attempt)
+        | Output::ReservePasscodeAttempt(PasscodeReservation::Reserved(attempt)) => {
+            format!("passcode set: {}", attempt.is_some())
+        }
+        Output::ReservePasscodeAttempt(PasscodeReservation::Replayed(execution)) => {
+            format!("{}, replayed", state(execution))
+        }
+        Output::AdvanceClock(time) => time.to_string(),
+        Output::FundWallet(row) | Output::SetWalletStatus(row) => format!(
             "wallet {} {}, {} {} available",
             row.id,
             row.status,
             row.available(),
             row.currency
         ),
-        Output::Party(row) => format!("party {}", row.id),
-        Output::Counterparty(row) => format!("counterparty {}", row.id),
-        Output::Account(row) => format!("account {}", row.id),
-        Output::Source(row) => format!("source {} {}", row.id, row.status),
-        Output::Item(row) => format!("item {}", row.id),
-        Output::Checkout(made) => format!("source {}, party {}", made.source.id, made.party.id),
-        Output::Page(row) => format!("page {}", row.id),
-        Output::Session(row) => format!("session {} {} {}", row.id, row.kind, row.status),
-        Output::Executed(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
-        Output::Executed(done) => state(&done.execution),
-        Output::Claimed(None) => "nothing to do".to_owned(),
-        Output::Claimed(Some(job)) => format!("{:?}", job.kind),
-        Output::OutcomeRecorded(done) => {
+        Output::CreateParty(row) => format!("party {}", row.id),
+        Output::CreateCounterparty(row) | Output::UpdateCounterparty(row) => {
+            format!("counterparty {}", row.id)
+        }
+        Output::CreateAccount(row) | Output::DeactivateAccount(row) => {
+            format!("account {}", row.id)
+        }
+        Output::CreateSource(row)
+        | Output::UpdateSource(row)
+        | Output::PublishSource(row)
+        | Output::CancelSource(row) => format!("source {} {}", row.id, row.status),
+        Output::AddItem(row) | Output::UpdateItem(row) => format!("item {}", row.id),
+        Output::CreateCheckout(made) => {
+            format!("source {}, party {}", made.source.id, made.party.id)
+        }
+        Output::OpenCheckoutPage(row) => format!("page {}", row.id),
+        Output::CreateSession(row) | Output::CancelSession(row) => {
+            format!("session {} {} {}", row.id, row.kind, row.status)
+        }
+        Output::Execute(done) if done.replayed => format!("{}, replayed", state(&done.execution)),
+        Output::Execute(done) => state(&done.execution),
+        Output::ClaimExecution(None) => "nothing to do".to_owned(),
+        Output::ClaimExecution(Some(job)) => format!("{:?}", job.kind),
+        Output::RecordOutcome(done) | Output::AuthenticateCard(done) => {
             let again = if done.call.is_some() { ", to be sent again" } else { "" };
             format!("{}{again}", state(&done.execution))
         }
-        Output::Review(row) => format!("review {} {} {}", row.id, row.kind, row.status),
+        Output::ResolveReview(row) => format!("review {} {} {}", row.id, row.kind, row.status),
     }
 }
 
@@ -314,18 +299,5 @@ pub const fn store_call(call: StoreCall) -> &'static str {
         StoreCall::Confirm => "locking rows",
         StoreCall::Persist => "writing rows",
         StoreCall::Commit => "committing",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_are_told_apart() {
-        let mut names = KINDS.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), KINDS.len());
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use domain::decision::command::Command;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
 use domain::kernel::ids::ExecutionId;
 use domain::kernel::time::seconds;
-use kola::jobs::poll;
+use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::record_outcome::RecordOutcome;
 
 use crate::checks::{CheckResult, rule};
 use crate::compare;
@@ -43,7 +45,10 @@ impl Sim {
             self.take_due(&mut batches, i64::MAX);
             let now = self.processes.now(0).0;
             for (id, _) in self.environment.db.borrow().due_executions(now, 100) {
-                batches[0].push(QueuedCommand::untagged(poll::claim(id), Origin::Claim));
+                batches[0].push(QueuedCommand::untagged(
+                    ClaimExecution { execution_id: id },
+                    Origin::Claim,
+                ));
             }
             idle = batches.iter().all(Vec::is_empty) && self.scheduled.is_empty();
             if idle || thorough {
@@ -95,7 +100,10 @@ impl Sim {
             let outcome = providers.outcome(&id);
             items.extend(providers.requests.get(&id).map(|request| {
                 QueuedCommand::untagged(
-                    Command::RecordOutcome(request.execution, outcome),
+                    Command::RecordOutcome(RecordOutcome {
+                        execution_id: request.execution,
+                        outcome,
+                    }),
                     Origin::Callback,
                 )
             }));
@@ -109,11 +117,11 @@ impl Sim {
                 && key.1 != domain::exceptions::review::ReviewKind::DeadlinePassed
         });
         let item = |(id, _): (&i64, &_)| {
-            let command = Command::ResolveReview(
-                domain::kernel::ids::ReviewId(*id),
-                Resolution::ToPayer,
-                "end".to_owned(),
-            );
+            let command = Command::ResolveReview(ResolveReview {
+                review_id: domain::kernel::ids::ReviewId(*id),
+                resolution: Resolution::ToPayer,
+                evidence: "end".to_owned(),
+            });
             QueuedCommand::untagged(command, Origin::Client(9))
         };
         open.map(item).collect()

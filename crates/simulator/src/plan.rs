@@ -10,11 +10,44 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use domain::decision::command::{Command, Output};
+use domain::directory::advance_clock::AdvanceClock;
+use domain::directory::api_keys::CreateApiKey;
+use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::counterparties::UpdateCounterparty;
+use domain::directory::create_party::CreateParty;
+use domain::directory::create_payment_account::CreateAccount;
+use domain::directory::set_passcode::ReplacePasscode;
+use domain::directory::set_passcode::SetPasscode;
+use domain::directory::set_passcode::UnlockPasscode;
+use domain::directory::try_passcode::FinishPasscodeAttempt;
+use domain::directory::try_passcode::ReservePasscodeChange;
+use domain::directory::update_merchant::UpdateMerchant;
+use domain::directory::use_payment_account::DeactivateAccount;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::patch::Patch;
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_session::CancelSession;
+use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::expire_session::ExpireSession;
+use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
+use domain::sales::cancel_source::CancelSource;
+use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_source::CreateSource;
+use domain::sales::edit_items::AddItem;
+use domain::sales::edit_items::RemoveItem;
+use domain::sales::edit_items::UpdateItem;
 use domain::sales::find_source::SourceRef;
+use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::publish_source::PublishSource;
+use domain::sales::update_source::UpdateSource;
 
 use crate::db::{Commit, Map};
 use crate::oracle::figures::Prices;
@@ -124,18 +157,21 @@ impl RowNames {
     /// Names the rows that a request has created.
     pub fn record_created(&mut self, tag: u64, answer: &Output) {
         let ids = match answer {
-            Output::Merchant(row, _) => vec![row.id.0],
-            Output::ApiKey(row) => vec![row.id.0],
-            Output::Party(row) => vec![row.id.0],
-            Output::Counterparty(row) => vec![row.id.0],
-            Output::Account(row) => vec![row.id.0],
-            Output::Source(row) => vec![row.id.0],
-            Output::Item(row) => vec![row.id.0],
-            Output::Checkout(made) => {
+            Output::CreateMerchant(made) => vec![made.merchant.id.0],
+            Output::CreateApiKey(row) | Output::RevokeApiKey(row) => vec![row.id.0],
+            Output::CreateParty(row) => vec![row.id.0],
+            Output::CreateCounterparty(row) | Output::UpdateCounterparty(row) => vec![row.id.0],
+            Output::CreateAccount(row) | Output::DeactivateAccount(row) => vec![row.id.0],
+            Output::CreateSource(row)
+            | Output::UpdateSource(row)
+            | Output::PublishSource(row)
+            | Output::CancelSource(row) => vec![row.id.0],
+            Output::AddItem(row) | Output::UpdateItem(row) => vec![row.id.0],
+            Output::CreateCheckout(made) => {
                 vec![made.source.id.0, made.party.id.0, made.counterparty.id.0]
             }
-            Output::Session(row) => vec![row.id.0],
-            Output::Executed(done) => vec![done.execution.id.0],
+            Output::CreateSession(row) | Output::CancelSession(row) => vec![row.id.0],
+            Output::Execute(done) => vec![done.execution.id.0],
             _ => vec![],
         };
         for (id, ordinal) in ids.into_iter().zip(1..) {
@@ -204,38 +240,54 @@ fn ids(command: &mut Command, visit: &mut impl FnMut(&mut i64)) {
         visit(&mut merchant.0);
     }
     match command {
-        Command::RevokeApiKey(_, id) => visit(&mut id.0),
-        Command::FundWallet(id, ..) | Command::SetWalletStatus(id, ..) => visit(&mut id.0),
-        Command::CreateCounterparty(_, _, Some(party)) => visit(&mut party.0),
-        Command::UpdateCounterparty(_, id, _, party) => {
+        Command::RevokeApiKey(RevokeApiKey { api_key_id: id, .. }) => visit(&mut id.0),
+        Command::FundWallet(FundWallet { wallet_id: id, .. })
+        | Command::SetWalletStatus(SetWalletStatus { wallet_id: id, .. }) => visit(&mut id.0),
+        Command::CreateCounterparty(CreateCounterparty { party_id: Some(party), .. }) => {
+            visit(&mut party.0)
+        }
+        Command::UpdateCounterparty(UpdateCounterparty {
+            counterparty_id: id,
+            party_id: party,
+            ..
+        }) => {
             visit(&mut id.0);
             if let Patch::Set(party) = party {
                 visit(&mut party.0);
             }
         }
-        Command::CreateAccount(_, new) => visit(&mut new.party_id.0),
-        Command::DeactivateAccount(_, id) => visit(&mut id.0),
-        Command::CreateSource(_, new) => visit(&mut new.counterparty_id.0),
-        Command::CreateCheckout(_, new) => {
+        Command::CreateAccount(CreateAccount { account: new, .. }) => visit(&mut new.party_id.0),
+        Command::DeactivateAccount(DeactivateAccount { account_id: id, .. }) => visit(&mut id.0),
+        Command::CreateSource(CreateSource { source: new, .. }) => {
+            visit(&mut new.counterparty_id.0)
+        }
+        Command::CreateCheckout(CreateCheckout { checkout: new, .. }) => {
             new.counterparty_id.iter_mut().for_each(|id| visit(&mut id.0))
         }
-        Command::UpdateSource(SourceRef { id, .. }, _)
-        | Command::PublishSource(SourceRef { id, .. })
-        | Command::CancelSource(SourceRef { id, .. })
-        | Command::AddItem(SourceRef { id, .. }, _)
-        | Command::OpenCheckoutPage(SourceRef { id, .. }, _) => visit(&mut id.0),
-        Command::UpdateItem(which, id, _) | Command::RemoveItem(which, id) => {
+        Command::UpdateSource(UpdateSource { source: SourceRef { id, .. }, .. })
+        | Command::PublishSource(PublishSource { source: SourceRef { id, .. } })
+        | Command::CancelSource(CancelSource { source: SourceRef { id, .. } })
+        | Command::AddItem(AddItem { source: SourceRef { id, .. }, .. })
+        | Command::OpenCheckoutPage(OpenCheckoutPage { source: SourceRef { id, .. }, .. }) => {
+            visit(&mut id.0)
+        }
+        Command::UpdateItem(UpdateItem { source: which, item_id: id, .. })
+        | Command::RemoveItem(RemoveItem { source: which, item_id: id }) => {
             visit(&mut which.id.0);
             visit(&mut id.0);
         }
-        Command::CreateSession(_, request) => ids_of_new_session(request, visit),
-        Command::CancelSession(_, _, id) | Command::ExpireSession(id) => visit(&mut id.0),
-        Command::Authenticated(_, command) => ids(command, visit),
-        Command::Execute(request) | Command::ReservePasscodeAttempt(request, _) => {
+        Command::CreateSession(CreateSession { session: request, .. }) => {
+            ids_of_new_session(request, visit)
+        }
+        Command::CancelSession(CancelSession { session_id: id, .. })
+        | Command::ExpireSession(ExpireSession { session_id: id }) => visit(&mut id.0),
+        Command::Execute(request)
+        | Command::ReservePasscodeAttempt(ReservePasscodeAttempt { execute: request, .. }) => {
             ids_of_request(request, visit)
         }
-        Command::ClaimExecution(id) | Command::RecordOutcome(id, _) => visit(&mut id.0),
-        Command::ResolveReview(id, ..) => visit(&mut id.0),
+        Command::ClaimExecution(ClaimExecution { execution_id: id })
+        | Command::RecordOutcome(RecordOutcome { execution_id: id, .. }) => visit(&mut id.0),
+        Command::ResolveReview(ResolveReview { review_id: id, .. }) => visit(&mut id.0),
         Command::CreateMerchant(_)
         | Command::UpdateMerchant(..)
         | Command::CreateApiKey(..)
@@ -279,35 +331,36 @@ fn ids_of_request(request: &mut Execute, visit: &mut impl FnMut(&mut i64)) {
 }
 
 /// The merchant that a command names, except for requests to execute.
-fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
+pub fn merchant_of(command: &mut Command) -> Option<&mut MerchantId> {
     match command {
-        Command::Authenticated(_, command) => merchant_of(command),
-        Command::UpdateMerchant(id, _)
-        | Command::CreateApiKey(id, ..)
-        | Command::RevokeApiKey(id, _)
-        | Command::SetPasscode(id, _)
-        | Command::UnlockPasscode(id)
-        | Command::ReservePasscodeChange(id, _)
-        | Command::ReplacePasscode(id, ..)
-        | Command::FinishPasscodeAttempt(id, ..)
-        | Command::AdvanceClock(id, _)
-        | Command::CreateParty(id, _)
-        | Command::CreateCounterparty(id, ..)
-        | Command::UpdateCounterparty(id, ..)
-        | Command::CreateAccount(id, _)
-        | Command::DeactivateAccount(id, _)
-        | Command::CreateSource(id, _)
-        | Command::CreateCheckout(id, _)
-        | Command::CreateSession(id, _)
-        | Command::CancelSession(id, ..)
-        | Command::AuthenticateCard(id, ..) => Some(id),
-        Command::UpdateSource(which, _)
-        | Command::PublishSource(which)
-        | Command::CancelSource(which)
-        | Command::AddItem(which, _)
-        | Command::UpdateItem(which, ..)
-        | Command::RemoveItem(which, _)
-        | Command::OpenCheckoutPage(which, _) => Some(&mut which.merchant_id),
+        Command::UpdateMerchant(UpdateMerchant { merchant_id: id, .. })
+        | Command::CreateApiKey(CreateApiKey { merchant_id: id, .. })
+        | Command::RevokeApiKey(RevokeApiKey { merchant_id: id, .. })
+        | Command::SetPasscode(SetPasscode { merchant_id: id, .. })
+        | Command::UnlockPasscode(UnlockPasscode { merchant_id: id })
+        | Command::ReservePasscodeChange(ReservePasscodeChange { merchant_id: id, .. })
+        | Command::ReplacePasscode(ReplacePasscode { merchant_id: id, .. })
+        | Command::FinishPasscodeAttempt(FinishPasscodeAttempt { merchant_id: id, .. })
+        | Command::AdvanceClock(AdvanceClock { merchant_id: id, .. })
+        | Command::CreateParty(CreateParty { merchant_id: id, .. })
+        | Command::CreateCounterparty(CreateCounterparty { merchant_id: id, .. })
+        | Command::UpdateCounterparty(UpdateCounterparty { merchant_id: id, .. })
+        | Command::CreateAccount(CreateAccount { merchant_id: id, .. })
+        | Command::DeactivateAccount(DeactivateAccount { merchant_id: id, .. })
+        | Command::CreateSource(CreateSource { merchant_id: id, .. })
+        | Command::CreateCheckout(CreateCheckout { merchant_id: id, .. })
+        | Command::CreateSession(CreateSession { merchant_id: id, .. })
+        | Command::CancelSession(CancelSession { merchant_id: id, .. })
+        | Command::AuthenticateCard(AuthenticateCard { merchant_id: id, .. }) => Some(id),
+        Command::UpdateSource(UpdateSource { source: which, .. })
+        | Command::PublishSource(PublishSource { source: which })
+        | Command::CancelSource(CancelSource { source: which })
+        | Command::AddItem(AddItem { source: which, .. })
+        | Command::UpdateItem(UpdateItem { source: which, .. })
+        | Command::RemoveItem(RemoveItem { source: which, .. })
+        | Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => {
+            Some(&mut which.merchant_id)
+        }
         Command::Execute(_)
         | Command::ReservePasscodeAttempt(..)
         | Command::CreateMerchant(_)

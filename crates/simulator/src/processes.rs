@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use domain::decision::command::Command;
+use domain::decision::command::{Command, Request};
 use domain::decision::settings::{Settings, TransferLimits};
 use domain::kernel::time::ServerTime;
 use kola::engine::{Failure, Lane, Outcome, Pause};
@@ -156,8 +156,8 @@ impl Processes {
             BatchState { may_stay_unknown, ..BatchState::default() };
         let before = self.completed.borrow().len();
         self.depth.set(self.depth.get() + 1);
-        let commands: Vec<Command> = items.iter().map(|item| item.command.clone()).collect();
-        let outcomes = lane.run(&commands);
+        let requests: Vec<Request> = items.iter().map(QueuedCommand::request).collect();
+        let outcomes = lane.run(&requests);
         self.depth.set(self.depth.get() - 1);
         let BatchState { dead: crashed, faults, .. } =
             std::mem::take(&mut self.environment.batches.borrow_mut()[process]);

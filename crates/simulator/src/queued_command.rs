@@ -1,6 +1,7 @@
 //! A command on its way to a lane, and who waits for its answer.
 
-use domain::decision::command::Command;
+use domain::decision::command::{Command, Request};
+use domain::directory::principal::Principal;
 use domain::kernel::ids::ExecutionId;
 use domain::payments::execute::Execute;
 use kola::jobs::call_sequence::CallSequence;
@@ -42,8 +43,22 @@ impl QueuedCommand {
         Self { command, origin: Origin::Client(0), tag: 0 }
     }
 
+    /// The command, with who asks for it. Credentials are not simulated: clients stand for
+    /// themselves.
+    pub fn request(&self) -> Request {
+        let principal = match self.origin {
+            Origin::CallSequence(_) | Origin::Callback => Principal::Network,
+            Origin::Claim | Origin::Sweep => Principal::System,
+            Origin::Client(_)
+            | Origin::PasscodeAttempt(..)
+            | Origin::PasscodeVerified(_)
+            | Origin::CardPayer(_) => Principal::Operator,
+        };
+        Request::new(principal, self.command.clone())
+    }
+
     /// A command that no client asked for.
-    pub const fn untagged(command: Command, origin: Origin) -> Self {
-        Self { command, origin, tag: 0 }
+    pub fn untagged(command: impl Into<Command>, origin: Origin) -> Self {
+        Self { command: command.into(), origin, tag: 0 }
     }
 }

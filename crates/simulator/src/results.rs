@@ -1,7 +1,9 @@
 //! What follows from a completed batch: the oracle compares it, the rows are checked, and whoever
 //! waits for an answer goes on.
 
-use domain::decision::command::{Command, Output};
+use domain::decision::command::{Command, ListedDecision, Output};
+use domain::directory::try_passcode::FinishPasscodeAttempt;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::ids::{ExecutionId, MerchantId};
 use domain::kernel::names::Operation;
@@ -10,9 +12,10 @@ use domain::ledger::account::AccountKind;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
+use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use kola::engine::{Failure, Outcome};
 use kola::jobs::call_sequence::{CallSequence, Next};
-use kola::jobs::poll;
 
 use crate::checks::{CheckResult, Violation, rule};
 use crate::compare;
@@ -77,10 +80,9 @@ impl Sim {
                 names.record_created(item.tag, answer);
             }
             compare::exists(outcome, &self.environment.db.borrow().rows)?;
-            if let (Ok(Output::Merchant(merchant, _)), false) =
-                (&*outcome, self.merchants.len() > 4)
+            if let (Ok(Output::CreateMerchant(made)), false) = (&*outcome, self.merchants.len() > 4)
             {
-                self.merchants.push(merchant.id.0);
+                self.merchants.push(made.merchant.id.0);
             }
         }
         if let Some(names) = &mut self.names {
@@ -94,7 +96,11 @@ impl Sim {
             self.incarnations[process] += 1;
         }
         for (item, outcome) in items.into_iter().zip(outcomes) {
-            if let (Command::ResolveReview(id, how, _), Ok(_)) = (&item.command, &outcome) {
+            if let (
+                Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }),
+                Ok(_),
+            ) = (&item.command, &outcome)
+            {
                 self.apply_resolution(id.0, *how);
             }
             let outcome = if crashed { Err(Failure::Unknown) } else { outcome };
@@ -148,24 +154,29 @@ impl Sim {
         match item.origin {
             Origin::Client(tries) => {
                 self.retry_request(item, tries, undone);
-                if let Ok(Output::Executed(executed)) = outcome
+                if let Ok(Output::Execute(executed)) = outcome
                     && let Some(job) = executed.call
                 {
                     self.schedule_call(process, incarnation, CallSequence::new(job));
                 }
             }
             Origin::CallSequence(calls) => {
-                if let Next::Call(next) = calls.next(outcome) {
+                let recorded = outcome.map(RecordOutcome::output).and_then(|output| {
+                    output.ok_or_else(|| Failure::Internal("another output".to_owned()))
+                });
+                if let Next::Call(next) = calls.next(recorded) {
                     self.schedule_call(process, incarnation, next);
                 }
             }
             Origin::Claim => {
-                if let Ok(Some(job)) = poll::granted(outcome) {
+                if let Ok(Output::ClaimExecution(Some(job))) = outcome {
                     self.schedule_call(process, incarnation, CallSequence::new(job));
                 }
             }
             Origin::Callback => {
-                if let (true, Command::RecordOutcome(id, _)) = (undone, &item.command) {
+                if let (true, Command::RecordOutcome(RecordOutcome { execution_id: id, .. })) =
+                    (undone, &item.command)
+                {
                     self.schedule_callback(*id);
                 }
             }
@@ -241,14 +252,19 @@ impl Sim {
         outcome: &Outcome,
     ) {
         match outcome {
-            Ok(Output::Passcode(None)) => self.submit(Command::Execute(request), tag),
-            Ok(Output::Passcode(Some(attempt))) => {
+            Ok(Output::ReservePasscodeAttempt(PasscodeReservation::Reserved(None))) => {
+                self.submit(Command::Execute(request), tag)
+            }
+            Ok(Output::ReservePasscodeAttempt(PasscodeReservation::Reserved(Some(attempt)))) => {
                 if self.rng_after_request(hash_text(&request.reference_id), 0).chance(50) {
                     self.statistics.fault("process dies while it compares a passcode", 1);
                     return;
                 }
-                let command =
-                    Command::FinishPasscodeAttempt(request.merchant_id, attempt.id, right);
+                let command = Command::FinishPasscodeAttempt(FinishPasscodeAttempt {
+                    merchant_id: request.merchant_id,
+                    attempt_id: attempt.id,
+                    right,
+                });
                 let origin =
                     if right { Origin::PasscodeVerified(request) } else { Origin::Client(0) };
                 self.schedule(
@@ -263,10 +279,10 @@ impl Sim {
     /// Counts special cases: reused keys, late outcomes.
     fn count_special_cases(&mut self, command: &Command, outcome: &Outcome) {
         let what = match (command, outcome) {
-            (Command::Execute(_), Ok(Output::Executed(done))) if done.replayed => {
+            (Command::Execute(_), Ok(Output::Execute(done))) if done.replayed => {
                 "key used again, same body"
             }
-            (Command::Execute(_), Ok(Output::Executed(done)))
+            (Command::Execute(_), Ok(Output::Execute(done)))
                 if done.execution.operation == Operation::Refund
                     && done.execution.gateway_message.is_some() =>
             {
@@ -281,8 +297,11 @@ impl Sim {
                 }
             }
             (
-                Command::RecordOutcome(id, ProviderOutcome::Succeeded { .. }),
-                Ok(Output::OutcomeRecorded(done)),
+                Command::RecordOutcome(RecordOutcome {
+                    execution_id: id,
+                    outcome: ProviderOutcome::Succeeded { .. },
+                }),
+                Ok(Output::RecordOutcome(done) | Output::AuthenticateCard(done)),
             ) => {
                 let after =
                     done.execution.completed_at.is_some_and(|at| at >= done.execution.deadline_at);
@@ -304,7 +323,10 @@ impl Sim {
     /// had decided before: then it reports that.
     fn card_payer_acted(&mut self, id: ExecutionId, outcome: &Outcome) {
         let row = self.environment.db.borrow().rows.executions.get(id).cloned();
-        let (Ok(Output::OutcomeRecorded(_)) | Err(Failure::Unknown), Some(row)) = (outcome, row)
+        let (
+            Ok(Output::RecordOutcome(_) | Output::AuthenticateCard(_)) | Err(Failure::Unknown),
+            Some(row),
+        ) = (outcome, row)
         else {
             return;
         };

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::decision::command::Command;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::Resolution;
 use domain::kernel::time::{minutes, seconds};
+use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::ProviderOutcome;
+use domain::payments::record_outcome::RecordOutcome;
 use kola::engine::Outcome;
 use kola::jobs::call_sequence::CallSequence;
 use kola::jobs::dispatch::CALL;
-use kola::jobs::{expire, poll};
+use kola::jobs::poll;
 
 use crate::checks::{CheckResult, Checks, Violation};
 use crate::clients::{Clients, first_merchant};
@@ -404,15 +409,19 @@ impl Sim {
                 Event::Claims(process, limit) => {
                     let now = self.processes.now(*process).0;
                     for (id, _) in self.environment.db.borrow().due_executions(now, *limit) {
-                        batches[*process]
-                            .push(QueuedCommand::untagged(poll::claim(id), Origin::Claim));
+                        batches[*process].push(QueuedCommand::untagged(
+                            ClaimExecution { execution_id: id },
+                            Origin::Claim,
+                        ));
                     }
                 }
                 Event::Sweep(process) => {
                     let now = self.processes.now(*process).0;
                     for (id, _) in self.environment.db.borrow().due_sessions(now, 20) {
-                        batches[*process]
-                            .push(QueuedCommand::untagged(expire::sweep(id), Origin::Sweep));
+                        batches[*process].push(QueuedCommand::untagged(
+                            ExpireSession { session_id: id },
+                            Origin::Sweep,
+                        ));
                     }
                 }
                 Event::Requests(items) => {
@@ -559,7 +568,7 @@ impl Sim {
         let outcome = self.providers.state().outcome(&id);
         let any = self.execution_rng(row.id.0).below(batches.len());
         batches[any].push(QueuedCommand::untagged(
-            Command::RecordOutcome(request.execution, outcome),
+            Command::RecordOutcome(RecordOutcome { execution_id: request.execution, outcome }),
             Origin::Callback,
         ));
     }
@@ -574,13 +583,19 @@ impl Sim {
     /// Whether an operator would do this: a payment without an answer is ended only as its provider
     /// says, and a wallet is closed only as the command line does it.
     fn is_admissible(&self, command: &Command) -> bool {
-        if let Command::SetWalletStatus(id, domain::ledger::wallet::WalletStatus::Closed, open) =
-            command
+        if let Command::SetWalletStatus(SetWalletStatus {
+            wallet_id: id,
+            status: domain::ledger::wallet::WalletStatus::Closed,
+            open_credits: open,
+        }) = command
         {
             return self.model.can_be_credited(id.0) == Some(*open);
         }
-        let Command::ResolveReview(id, how @ (Resolution::Completed | Resolution::Failed), _) =
-            command
+        let Command::ResolveReview(ResolveReview {
+            review_id: id,
+            resolution: how @ (Resolution::Completed | Resolution::Failed),
+            ..
+        }) = command
         else {
             return true;
         };

@@ -3,7 +3,7 @@
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use domain::decision::prefetch::LockKey;
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
 use store::{Store, StoreError};
 

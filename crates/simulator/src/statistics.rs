@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use domain::decision::command::Command;
 
-use crate::describe;
-
 #[derive(Clone, Default)]
 pub struct Statistics {
     pub seeds: u64,
@@ -14,7 +12,7 @@ pub struct Statistics {
     pub commands: u64,
     /// Without the time of the full checks.
     pub time: Duration,
-    kinds: Vec<u64>,
+    kinds: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
     final_states: BTreeMap<String, u64>,
@@ -24,10 +22,7 @@ impl Statistics {
     /// Counts a command by its kind and by its outcome.
     pub fn command(&mut self, command: &Command, outcome: &'static str) {
         self.commands += 1;
-        self.kinds.resize(describe::KINDS.len(), 0);
-        if let Some(count) = self.kinds.get_mut(describe::kind(command)) {
-            *count += 1;
-        }
+        *self.kinds.entry(command.name()).or_default() += 1;
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
@@ -47,9 +42,8 @@ impl Statistics {
         self.steps += other.steps;
         self.commands += other.commands;
         self.time += other.time;
-        self.kinds.resize(describe::KINDS.len(), 0);
-        for (count, more) in self.kinds.iter_mut().zip(&other.kinds) {
-            *count += more;
+        for (kind, more) in &other.kinds {
+            *self.kinds.entry(kind).or_default() += more;
         }
         for (counts, more) in
             [(&mut self.outcomes, &other.outcomes), (&mut self.faults, &other.faults)]
@@ -71,10 +65,7 @@ impl Statistics {
 
     /// How often each kind of command was sent.
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        describe::KINDS
-            .iter()
-            .enumerate()
-            .map(|(at, kind)| (*kind, self.kinds.get(at).copied().unwrap_or(0)))
+        Command::NAMES.iter().map(|kind| (*kind, self.kinds.get(kind).copied().unwrap_or(0)))
     }
 
     #[cfg(test)]

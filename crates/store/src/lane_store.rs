@@ -1,4 +1,4 @@
-use domain::decision::prefetch::LockKey;
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
 
 use crate::StoreError;

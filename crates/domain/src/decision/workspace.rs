@@ -208,7 +208,7 @@ impl<R: Loaded> Table<R> {
 /// the row type of each.
 ///
 /// Every transaction locks and writes in this order, which prevents deadlocks. The tables of
-/// [`lock_key`](crate::decision::command::Command::lock_key) come first, since their rows are locked
+/// [`lock_key`](crate::decision::use_case::Decision::lock_key) come first, since their rows are locked
 /// before anything is read; they have no foreign keys. Each of the rest comes after the tables that it
 /// refers to.
 #[macro_export]

@@ -1,5 +1,6 @@
 //! Advancing the clock of a sandbox merchant.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::MerchantId;
@@ -14,12 +15,27 @@ pub const MAX_ADVANCE_SECONDS: i64 = 31_622_400;
 /// queries add to them.
 pub const MAX_AHEAD_YEARS: i64 = 100;
 
+/// Advances the clock of a sandbox merchant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AdvanceClock {
+    pub merchant_id: MerchantId,
+    pub by_seconds: i64,
+}
+
+impl Decision for AdvanceClock {
+    type Output = MerchantTime;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<MerchantTime, Stop> {
+        advance(self.merchant_id, self.by_seconds, work, context.now)
+    }
+}
+
 /// Advances the clock of a sandbox merchant. Executions are due by merchant time, so that nothing but
 /// the merchant's row has to be changed.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for a live merchant, [`Refusal::ClockFar`].
-pub fn advance(
+fn advance(
     id: MerchantId,
     by_seconds: i64,
     work: &mut Workspace,

@@ -1,5 +1,6 @@
 //! Creating and revoking API keys.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::{ApiKey, Merchant};
 use crate::kernel::ids::{ApiKeyId, MerchantId};
@@ -7,18 +8,36 @@ use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 
 /// Creates an API key for a merchant.
-///
-/// # Errors
-/// [`Refusal::NotFound`].
-pub fn create(
-    id: MerchantId,
-    client_id: &str,
-    secret_hash: &str,
-    work: &mut Workspace,
-    now: ServerTime,
-) -> Result<ApiKey, Stop> {
-    let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
-    add_key(merchant.id, client_id, secret_hash, work, now)
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateApiKey {
+    pub merchant_id: MerchantId,
+    pub client_id: String,
+    /// SHA-256 of the client secret, in hexadecimal.
+    pub secret_hash: String,
+}
+
+impl Decision for CreateApiKey {
+    type Output = ApiKey;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<ApiKey, Stop> {
+        let merchant = work.get::<Merchant>(self.merchant_id)?.ok_or(Refusal::NotFound)?;
+        add_key(merchant.id, &self.client_id, &self.secret_hash, work, context.now)
+    }
+}
+
+/// Revokes an API key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RevokeApiKey {
+    pub merchant_id: MerchantId,
+    pub api_key_id: ApiKeyId,
+}
+
+impl Decision for RevokeApiKey {
+    type Output = ApiKey;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<ApiKey, Stop> {
+        revoke(self.merchant_id, self.api_key_id, work, context.now)
+    }
 }
 
 /// Revokes an API key, even the merchant's last: the operator can create another. Repeating the request
@@ -26,7 +45,7 @@ pub fn create(
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn revoke(
+fn revoke(
     merchant_id: MerchantId,
     id: ApiKeyId,
     work: &mut Workspace,

@@ -1,5 +1,6 @@
 //! Creating and changing counterparties.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
 use crate::directory::party::{Counterparty, Relationship};
@@ -7,6 +8,42 @@ use crate::kernel::ids::{CounterpartyId, MerchantId, PartyId};
 use crate::kernel::patch::Patch;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::MerchantTime;
+
+/// Creates a counterparty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CreateCounterparty {
+    pub merchant_id: MerchantId,
+    pub relationship: Relationship,
+    pub party_id: Option<PartyId>,
+}
+
+impl Decision for CreateCounterparty {
+    type Output = Counterparty;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Counterparty, Stop> {
+        let time = context.merchant_time(self.merchant_id, work)?;
+        create(self.merchant_id, self.relationship, self.party_id, work, time)
+    }
+}
+
+/// Changes a counterparty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UpdateCounterparty {
+    pub merchant_id: MerchantId,
+    pub counterparty_id: CounterpartyId,
+    /// `None` leaves it as it is.
+    pub relationship: Option<Relationship>,
+    pub party_id: Patch<PartyId>,
+}
+
+impl Decision for UpdateCounterparty {
+    type Output = Counterparty;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Counterparty, Stop> {
+        let time = context.merchant_time(self.merchant_id, work)?;
+        update(self.merchant_id, self.counterparty_id, self.relationship, self.party_id, work, time)
+    }
+}
 
 /// Creates a counterparty.
 ///

@@ -1,5 +1,6 @@
 //! Creating a merchant with its first API key and its wallets.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::api_keys;
 use crate::directory::merchant::{Merchant, MerchantType};
@@ -11,9 +12,9 @@ use crate::kernel::time::ServerTime;
 use crate::ledger::open_wallet;
 use crate::ledger::wallet::Owner;
 
-/// A request to create a merchant.
+/// Creates a merchant with one API key and its wallets.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NewMerchant {
+pub struct CreateMerchant {
     pub name: String,
     pub kind: MerchantType,
     /// Whether its money is real.
@@ -30,15 +31,27 @@ pub struct NewMerchant {
     pub currencies: Vec<Currency>,
 }
 
-/// Creates a merchant with one API key and its wallets.
-///
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreatedMerchant {
+    pub merchant: Merchant,
+    pub wallets: Vec<(WalletId, Currency)>,
+}
+
+impl Decision for CreateMerchant {
+    type Output = CreatedMerchant;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<CreatedMerchant, Stop> {
+        create(self, work, context.now)
+    }
+}
+
 /// # Errors
 /// [`Refusal::PhoneTaken`].
-pub fn create(
-    new: &NewMerchant,
+fn create(
+    new: &CreateMerchant,
     work: &mut Workspace,
     now: ServerTime,
-) -> Result<(Merchant, Vec<(WalletId, Currency)>), Stop> {
+) -> Result<CreatedMerchant, Stop> {
     if let Some(phone) = &new.phone
         && work.find::<Merchant>(&(new.mode, phone.clone()))?.is_some()
     {
@@ -68,5 +81,5 @@ pub fn create(
         wallets.push((wallet.id, *currency));
     }
     api_keys::add_key(merchant.id, &new.client_id, &new.secret_hash, work, now)?;
-    Ok((merchant, wallets))
+    Ok(CreatedMerchant { merchant, wallets })
 }

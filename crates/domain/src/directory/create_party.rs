@@ -1,5 +1,6 @@
 //! Creating and finding parties.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::party::Party;
 use crate::kernel::ids::{MerchantId, PartyId};
@@ -16,11 +17,27 @@ pub struct NewParty {
     pub country_code: Option<String>,
 }
 
+/// Creates a party.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateParty {
+    pub merchant_id: MerchantId,
+    pub party: NewParty,
+}
+
+impl Decision for CreateParty {
+    type Output = Party;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Party, Stop> {
+        let time = context.merchant_time(self.merchant_id, work)?;
+        create(self.merchant_id, &self.party, work, time)
+    }
+}
+
 /// Creates a party. The first party with a phone number is the one that is found by it.
 ///
 /// # Errors
 /// None of its own.
-pub fn create(
+fn create(
     merchant_id: MerchantId,
     new: &NewParty,
     work: &mut Workspace,

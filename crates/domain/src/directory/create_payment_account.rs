@@ -1,5 +1,6 @@
 //! Creating a payment account.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::create_party;
 use crate::directory::merchant::Merchant;
@@ -25,13 +26,28 @@ pub struct NewAccount {
     pub account_number: Option<String>,
 }
 
+/// Creates a payment account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateAccount {
+    pub merchant_id: MerchantId,
+    pub account: NewAccount,
+}
+
+impl Decision for CreateAccount {
+    type Output = PaymentAccount;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<PaymentAccount, Stop> {
+        create(self.merchant_id, &self.account, work, context.now)
+    }
+}
+
 /// Creates a payment account. A mobile-money number must be of the method's country. Its operator is not
 /// checked: numbers are ported, and only the network knows.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] on `party_id`, [`Refusal::NoMarket`] on `method`, [`Refusal::PhoneCountry`]
 /// on `insensitive_account_number`.
-pub fn create(
+fn create(
     merchant_id: MerchantId,
     new: &NewAccount,
     work: &mut Workspace,

@@ -2,7 +2,6 @@
 
 pub mod advance_clock;
 pub mod api_keys;
-pub mod caller;
 pub mod counterparties;
 pub mod create_merchant;
 pub mod create_party;
@@ -11,6 +10,7 @@ pub mod merchant;
 pub mod party;
 pub mod passcode;
 pub mod payment_account;
+pub mod principal;
 pub mod set_passcode;
 pub mod signing_key;
 pub mod try_passcode;

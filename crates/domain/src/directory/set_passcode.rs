@@ -1,5 +1,6 @@
 //! Setting, replacing, removing and unlocking a passcode.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::passcode::{Passcode, PasscodeTries};
@@ -7,12 +8,61 @@ use crate::kernel::ids::MerchantId;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 
+/// Sets or removes the passcode of a merchant. For the operator only, who need not know the one
+/// before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetPasscode {
+    pub merchant_id: MerchantId,
+    /// An argon2id hash; `None` removes the passcode.
+    pub hash: Option<String>,
+}
+
+impl Decision for SetPasscode {
+    type Output = ();
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
+        set(self.merchant_id, self.hash.as_deref(), work, context.now)
+    }
+}
+
+/// Replaces a passcode whose hash was compared by another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplacePasscode {
+    pub merchant_id: MerchantId,
+    /// The hash that was compared; `None` where there was none.
+    pub replaces: Option<String>,
+    /// The new hash; `None` removes the passcode.
+    pub hash: Option<String>,
+}
+
+impl Decision for ReplacePasscode {
+    type Output = ();
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
+        replace(self.merchant_id, self.replaces.as_deref(), self.hash.as_deref(), work, context.now)
+    }
+}
+
+/// Clears the locks that wrong passcodes caused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnlockPasscode {
+    pub merchant_id: MerchantId,
+}
+
+impl Decision for UnlockPasscode {
+    type Output = ();
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
+        unlock(self.merchant_id, work, context.now)
+    }
+}
+
 /// Sets or removes the passcode on behalf of the operator, without knowing the one before. This
 /// clears every lock.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn set(
+fn set(
     id: MerchantId,
     hash: Option<&str>,
     work: &mut Workspace,
@@ -51,7 +101,7 @@ fn new_passcode(
 ///
 /// # Errors
 /// [`Refusal::PasscodeRequired`], [`Refusal::PasscodeInvalid`].
-pub fn replace(
+fn replace(
     id: MerchantId,
     replaces: Option<&str>,
     hash: Option<&str>,
@@ -77,7 +127,7 @@ pub fn replace(
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn unlock(id: MerchantId, work: &mut Workspace, now: ServerTime) -> Result<(), Stop> {
+fn unlock(id: MerchantId, work: &mut Workspace, now: ServerTime) -> Result<(), Stop> {
     let merchant = work.get::<Merchant>(id)?.ok_or(Refusal::NotFound)?;
     if let Some(passcode) = work.get::<Passcode>(merchant.id)? {
         let unfinished = passcode.tries.0.iter().filter(|attempt| attempt.failed_at(now).is_none());

@@ -1,5 +1,6 @@
 //! Attempts at a passcode: reserved before the passcode is compared, finished afterwards.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::passcode::{Passcode, PasscodeTry};
 use crate::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId};
@@ -14,6 +15,41 @@ pub struct PasscodeAttempt {
     pub id: PasscodeTryId,
     /// The argon2id hash to compare the passcode with.
     pub hash: String,
+}
+
+/// Reserves an attempt at the current passcode before it is compared, for a change of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReservePasscodeChange {
+    pub merchant_id: MerchantId,
+    pub api_key_id: ApiKeyId,
+}
+
+impl Decision for ReservePasscodeChange {
+    type Output = Option<PasscodeAttempt>;
+
+    fn decide(
+        &self,
+        work: &mut Workspace,
+        context: &Context<'_>,
+    ) -> Result<Option<PasscodeAttempt>, Stop> {
+        reserve(self.merchant_id, self.api_key_id, work, context.now)
+    }
+}
+
+/// Records whether the passcode of a reserved attempt was right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FinishPasscodeAttempt {
+    pub merchant_id: MerchantId,
+    pub attempt_id: PasscodeTryId,
+    pub right: bool,
+}
+
+impl Decision for FinishPasscodeAttempt {
+    type Output = ();
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
+        finish(self.merchant_id, self.attempt_id, self.right, work, context.now)
+    }
 }
 
 /// Reserves an attempt before the passcode is compared. `None` if the merchant has no passcode.
@@ -54,7 +90,7 @@ pub fn reserve(
 ///
 /// # Errors
 /// None of its own.
-pub fn finish(
+fn finish(
     id: MerchantId,
     which: PasscodeTryId,
     right: bool,

@@ -1,5 +1,6 @@
 //! Changing a merchant.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::MerchantId;
@@ -17,11 +18,26 @@ pub struct MerchantChanges {
     pub fee_bearer: Option<FeeBearer>,
 }
 
+/// Changes a merchant. For the operator only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateMerchant {
+    pub merchant_id: MerchantId,
+    pub changes: MerchantChanges,
+}
+
+impl Decision for UpdateMerchant {
+    type Output = Merchant;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Merchant, Stop> {
+        update(self.merchant_id, &self.changes, work, context.now)
+    }
+}
+
 /// Changes a merchant. The changes apply to new decisions; executions under way keep their amounts.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NoTier`].
-pub fn update(
+fn update(
     id: MerchantId,
     changes: &MerchantChanges,
     work: &mut Workspace,

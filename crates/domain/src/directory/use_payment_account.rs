@@ -1,5 +1,6 @@
 //! Checking whether a payment account can be used, and deactivating one.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::payment_account::PaymentAccount;
 use crate::kernel::ids::{MerchantId, PaymentAccountId};
@@ -7,11 +8,27 @@ use crate::kernel::names::Operation;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::MerchantTime;
 
+/// Deactivates a payment account for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeactivateAccount {
+    pub merchant_id: MerchantId,
+    pub account_id: PaymentAccountId,
+}
+
+impl Decision for DeactivateAccount {
+    type Output = PaymentAccount;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<PaymentAccount, Stop> {
+        let time = context.merchant_time(self.merchant_id, work)?;
+        deactivate(self.merchant_id, self.account_id, work, time)
+    }
+}
+
 /// Deactivates an account for good. Payments in flight continue. Repeating the request changes nothing.
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn deactivate(
+fn deactivate(
     merchant_id: MerchantId,
     id: PaymentAccountId,
     work: &mut Workspace,

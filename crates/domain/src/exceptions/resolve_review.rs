@@ -2,6 +2,7 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::contradiction;
@@ -25,6 +26,22 @@ use crate::payments::refund;
 use crate::payments::settle;
 use crate::tariff::fees;
 
+/// Resolves a review as an operator decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResolveReview {
+    pub review_id: ReviewId,
+    pub resolution: Resolution,
+    pub evidence: String,
+}
+
+impl Decision for ResolveReview {
+    type Output = Review;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Review, Stop> {
+        resolve(self.review_id, self.resolution, &self.evidence, work, context.now)
+    }
+}
+
 /// The message that a merchant reads on an execution that an operator ended. The evidence is not
 /// shown to merchants.
 const BY_OPERATOR: &str = "resolved by an operator";
@@ -35,7 +52,7 @@ const BY_OPERATOR: &str = "resolved by an operator";
 /// [`Refusal::NotFound`], [`Refusal::ReviewNotOpen`], [`Refusal::ReviewInsufficient`],
 /// [`Refusal::WalletState`] for a closed wallet. A frozen wallet is no obstacle: the payment was in
 /// flight before it was frozen.
-pub fn resolve(
+fn resolve(
     id: ReviewId,
     how: Resolution,
     evidence: &str,

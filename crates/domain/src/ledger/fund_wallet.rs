@@ -2,6 +2,7 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{FundingId, WalletId};
@@ -15,13 +16,30 @@ use crate::ledger::post;
 use crate::ledger::postings::{Leg, Postings};
 use crate::ledger::wallet::{WALLET_LIMIT_MINOR, Wallet};
 
+/// Credits sandbox money to a wallet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FundWallet {
+    pub wallet_id: WalletId,
+    pub amount: Money,
+    /// An idempotency key.
+    pub key: Option<String>,
+}
+
+impl Decision for FundWallet {
+    type Output = Wallet;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Wallet, Stop> {
+        fund(self.wallet_id, self.amount, self.key.as_deref(), work, context.now)
+    }
+}
+
 /// Credits sandbox money to a wallet of a sandbox merchant. Repeating the request with the same key
 /// changes nothing.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::NotSandbox`], [`Refusal::WalletState`] and [`Refusal::NoRoom`]
 /// on `wallet_id`; [`Refusal::DuplicateFunding`].
-pub fn fund(
+fn fund(
     id: WalletId,
     amount: Money,
     key: Option<&str>,

@@ -2,18 +2,36 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::ids::WalletId;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::ledger::wallet::{Wallet, WalletStatus};
 
+/// Changes the status of a wallet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetWalletStatus {
+    pub wallet_id: WalletId,
+    pub status: WalletStatus,
+    /// Whether something is under way that could still credit the wallet.
+    pub open_credits: bool,
+}
+
+impl Decision for SetWalletStatus {
+    type Output = Wallet;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Wallet, Stop> {
+        set_status(self.wallet_id, self.status, self.open_credits, work, context.now)
+    }
+}
+
 /// Changes the status of a wallet. `open_credits` says whether something is under way that could still
 /// credit it: such a wallet cannot be closed.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], [`Refusal::WalletNotEmpty`] on `wallet_id`.
-pub fn set_status(
+fn set_status(
     id: WalletId,
     status: WalletStatus,
     open_credits: bool,

@@ -1,5 +1,6 @@
 //! Authentication of a sandbox card payment by its payer.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::payment_account::PaymentAccount;
@@ -11,12 +12,29 @@ use crate::payments::execution::Execution;
 use crate::payments::outcome::ProviderOutcome;
 use crate::payments::record_outcome::{self, RecordedOutcome};
 
+/// Whether the payer of a sandbox card payment authenticated it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuthenticateCard {
+    pub merchant_id: MerchantId,
+    /// The idempotency key of the execution.
+    pub reference_id: String,
+    pub success: bool,
+}
+
+impl Decision for AuthenticateCard {
+    type Output = RecordedOutcome;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
+        authenticate(self.merchant_id, &self.reference_id, self.success, work, context.now)
+    }
+}
+
 /// Records the outcome of a sandbox card payment that its payer authenticated (`success`) or
 /// refused to.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::NoActionNeeded`].
-pub fn authenticate(
+fn authenticate(
     merchant_id: MerchantId,
     reference_id: &str,
     success: bool,

@@ -2,7 +2,9 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::row::Lookup;
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::{MerchantId, SessionId};
 use crate::kernel::refusal::Refusal;
@@ -10,11 +12,34 @@ use crate::kernel::time::{MerchantTime, ServerTime};
 use crate::mutant;
 use crate::payments::session::{Session, SessionInput, SessionKind};
 
+/// Cancels a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CancelSession {
+    pub merchant_id: MerchantId,
+    pub kind: SessionKind,
+    pub session_id: SessionId,
+}
+
+impl Decision for CancelSession {
+    type Output = Session;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(LockKey {
+            key: RowKey::Session(Lookup::Id(self.session_id)),
+            owner: Some(self.merchant_id),
+        })
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Session, Stop> {
+        cancel(self.merchant_id, self.kind, self.session_id, work, context.now)
+    }
+}
+
 /// Cancels a session that was not executed.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::SessionExpired`], [`Refusal::State`].
-pub fn cancel(
+fn cancel(
     merchant_id: MerchantId,
     kind: SessionKind,
     id: SessionId,

@@ -1,7 +1,9 @@
 //! Claiming an execution that is due: taking the lease for its next provider call.
 
+use crate::decision::row::Lookup;
 use crate::decision::settings::Deadlines;
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::open_review;
 use crate::kernel::ids::ExecutionId;
@@ -10,12 +12,46 @@ use crate::mutant;
 use crate::payments::execution::{Execution, LEASE_US};
 use crate::payments::provider_call::{self, CallKind, ProviderCall};
 
+/// Takes the lease of an execution that is due. The output is the call to make under the lease;
+/// `None` if the execution is not due any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClaimExecution {
+    pub execution_id: ExecutionId,
+}
+
+impl Decision for ClaimExecution {
+    type Output = Option<ProviderCall>;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(LockKey { key: RowKey::Execution(Lookup::Id(self.execution_id)), owner: None })
+    }
+
+    fn hints(&self) -> Vec<RowKey> {
+        vec![RowKey::Execution(Lookup::Id(self.execution_id))]
+    }
+
+    fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
+        match work.get::<Execution>(self.execution_id) {
+            Ok(Some(execution)) => execution.referenced_keys(),
+            _ => vec![],
+        }
+    }
+
+    fn decide(
+        &self,
+        work: &mut Workspace,
+        context: &Context<'_>,
+    ) -> Result<Option<ProviderCall>, Stop> {
+        claim(self.execution_id, context.settings.deadlines, work, context.now)
+    }
+}
+
 /// Takes the lease of an execution if it is still due, and returns the call to make. Opens the review
 /// of one that is past its deadline.
 ///
 /// # Errors
 /// [`Stop::Inconsistent`] when the execution is not there.
-pub fn claim(
+fn claim(
     id: ExecutionId,
     deadlines: Deadlines,
     work: &mut Workspace,

@@ -2,8 +2,10 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
+use crate::decision::row::Lookup;
 use crate::decision::settings::{self, Settings};
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::use_case::{Context, Decision};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::counterparties;
 use crate::directory::merchant::Merchant;
 use crate::directory::use_payment_account;
@@ -55,10 +57,45 @@ pub enum NewSession {
 }
 
 /// Creates a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateSession {
+    pub merchant_id: MerchantId,
+    pub session: NewSession,
+}
+
+impl Decision for CreateSession {
+    type Output = Session;
+
+    fn hints(&self) -> Vec<RowKey> {
+        let mut keys = vec![RowKey::Merchant(Lookup::Id(self.merchant_id))];
+        match &self.session {
+            NewSession::Checkout { source_id, .. } => keys.extend([
+                RowKey::Source(Lookup::Id(*source_id)),
+                RowKey::CheckoutConfig(Lookup::AltKey(*source_id)),
+            ]),
+            NewSession::Payout { account_id, .. } => {
+                keys.push(RowKey::PaymentAccount(Lookup::Id(*account_id)));
+            }
+            NewSession::Transfer { counterparty_id, .. } => {
+                keys.push(RowKey::Counterparty(Lookup::Id(*counterparty_id)));
+            }
+            NewSession::Refund { original_id, .. } => {
+                keys.push(RowKey::Execution(Lookup::Id(*original_id)));
+            }
+        }
+        keys
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Session, Stop> {
+        create(self.merchant_id, &self.session, context.settings, work, context.now)
+    }
+}
+
+/// Creates a session.
 ///
 /// # Errors
 /// Every refusal that applies to the kind of session, all at once.
-pub fn create(
+fn create(
     merchant_id: MerchantId,
     request: &NewSession,
     settings: &Settings,

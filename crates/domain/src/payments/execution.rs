@@ -1,7 +1,8 @@
 //! Executions: executed sessions. The API also calls them payment intents.
 
 use crate::api_enum;
-use crate::decision::row::Row;
+use crate::decision::row::{Lookup, Row};
+use crate::decision::workspace::RowKey;
 use crate::kernel::checked::{Inconsistent, difference, sum};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::{
@@ -13,6 +14,7 @@ use crate::kernel::time::{MerchantTime, ServerTime, minutes, seconds};
 use crate::ledger::account::AccountKind;
 use crate::ledger::postings::PostingTarget;
 use crate::ledger::recipes::PaymentAmounts;
+use crate::ledger::wallet::Owner;
 use crate::mutant;
 
 api_enum! {
@@ -168,6 +170,20 @@ impl Row for Execution {
 }
 
 impl Execution {
+    /// The rows that it refers to, which an outcome may change.
+    #[must_use]
+    pub fn referenced_keys(&self) -> Vec<RowKey> {
+        let mut keys = vec![RowKey::Merchant(Lookup::Id(self.merchant_id))];
+        keys.extend(self.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
+        keys.extend(self.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
+        let credited = |money: Money| (Owner::Merchant(self.merchant_id), money.currency);
+        keys.extend(self.incoming().map(|money| RowKey::Wallet(Lookup::AltKey(credited(money)))));
+        keys.extend(self.other_wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
+        keys.extend(self.payment_account_id.map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
+        keys.extend(self.original_execution_id.map(|id| RowKey::Execution(Lookup::Id(id))));
+        keys
+    }
+
     /// The currency of the source or wallet, in which fees, holds and `total_minor` are.
     #[must_use]
     pub const fn wallet_currency(&self) -> Currency {

@@ -13,5 +13,6 @@ pub mod provider_call;
 pub mod recipient;
 pub mod record_outcome;
 pub mod refund;
+pub mod reserve_passcode_attempt;
 pub mod session;
 pub mod settle;

@@ -3,10 +3,13 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::row::Lookup;
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::exceptions::contradiction;
 use crate::exceptions::open_review;
+use crate::exceptions::review::{self, ReviewKind};
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::names::Provider;
 use crate::kernel::time::{MerchantTime, ServerTime};
@@ -23,6 +26,43 @@ pub struct RecordedOutcome {
     pub execution: Execution,
     /// This process holds the lease for it.
     pub call: Option<ProviderCall>,
+}
+
+/// Records the outcome that a provider reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordOutcome {
+    pub execution_id: ExecutionId,
+    pub outcome: ProviderOutcome,
+}
+
+impl Decision for RecordOutcome {
+    type Output = RecordedOutcome;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        Some(LockKey { key: RowKey::Execution(Lookup::Id(self.execution_id)), owner: None })
+    }
+
+    fn hints(&self) -> Vec<RowKey> {
+        vec![RowKey::Execution(Lookup::Id(self.execution_id))]
+    }
+
+    fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
+        let Ok(Some(execution)) = work.get::<Execution>(self.execution_id) else { return vec![] };
+        // An outcome of a final execution may contradict the books; one that makes an execution
+        // final may close the review of its deadline.
+        let kinds: &[ReviewKind] = if execution.status.is_final() {
+            &review::MONEY_KINDS
+        } else {
+            &[ReviewKind::DeadlinePassed]
+        };
+        let mut keys = execution.referenced_keys();
+        keys.extend(kinds.iter().map(|kind| RowKey::Review(Lookup::AltKey((execution.id, *kind)))));
+        keys
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<RecordedOutcome, Stop> {
+        record(self.execution_id, &self.outcome, work, context.now)
+    }
 }
 
 /// Records what a provider reports of an execution: an answer, a callback or a polled status.

@@ -1,7 +1,8 @@
 //! Sessions: declared payment intents. No money moves or is reserved until a session is executed.
 
 use crate::api_enum;
-use crate::decision::row::{NoAltKey, Row};
+use crate::decision::row::{Lookup, NoAltKey, Row};
+use crate::decision::workspace::RowKey;
 use crate::kernel::ids::{
     CounterpartyId, ExecutionId, MerchantId, PartyId, PaymentAccountId, SessionId, SourceId,
     WalletId,
@@ -111,6 +112,18 @@ pub struct Session {
 }
 
 impl Session {
+    /// The rows that it refers to, which its execution reads.
+    #[must_use]
+    pub fn referenced_keys(&self) -> Vec<RowKey> {
+        let mut keys = vec![];
+        keys.extend(self.source_id.map(|id| RowKey::Source(Lookup::Id(id))));
+        keys.extend(self.wallet_id.map(|id| RowKey::Wallet(Lookup::Id(id))));
+        keys.extend(self.payment_account_id.map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
+        keys.extend(self.party_id.map(|id| RowKey::Party(Lookup::Id(id))));
+        keys.extend(self.original_execution_id.map(|id| RowKey::Execution(Lookup::Id(id))));
+        keys
+    }
+
     /// The status at merchant time `time`: an active session is expired from `expires_at` on, even if
     /// that is not stored yet.
     #[must_use]

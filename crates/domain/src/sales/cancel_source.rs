@@ -2,17 +2,32 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::time::ServerTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
 
+/// Cancels an invoice or order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CancelSource {
+    pub source: SourceRef,
+}
+
+impl Decision for CancelSource {
+    type Output = Source;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
+        cancel(self.source, work, context.now)
+    }
+}
+
 /// Cancels a source that is `IDLE` or `ACTIVE`.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
-pub fn cancel(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
+fn cancel(which: SourceRef, work: &mut Workspace, now: ServerTime) -> Result<Source, Stop> {
     let time = work.require::<Merchant>(which.merchant_id)?.time(now);
     let source = which.load_from_path(work)?.after(SourceInput::Cancel, "", time)?;
     work.put(source.clone());

@@ -1,7 +1,9 @@
 //! Creating a checkout: an invoice or order with its payer and its page, in one call.
 
+use crate::decision::row::Lookup;
 use crate::decision::settings::{self, Lifetimes};
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::use_case::{Context, Decision};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::counterparties;
 use crate::directory::create_party::{self, NewParty};
 use crate::directory::merchant::Merchant;
@@ -63,13 +65,35 @@ pub struct Checkout {
     pub party: Party,
 }
 
+/// Creates a published invoice or order with its payer and its checkout page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateCheckout {
+    pub merchant_id: MerchantId,
+    pub checkout: NewCheckout,
+}
+
+impl Decision for CreateCheckout {
+    type Output = Checkout;
+
+    fn hints(&self) -> Vec<RowKey> {
+        vec![
+            RowKey::Merchant(Lookup::Id(self.merchant_id)),
+            RowKey::Party(Lookup::AltKey((self.merchant_id, self.checkout.party.phone.clone()))),
+        ]
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Checkout, Stop> {
+        create(self.merchant_id, &self.checkout, context.settings.lifetimes, work, context.now)
+    }
+}
+
 /// Creates a checkout. The merchant's setting decides who bears the fees.
 ///
 /// # Errors
 /// [`Refusal::ExpiryPast`], [`Refusal::ExpiryFar`], [`Refusal::Unknown`] and
 /// [`Refusal::PhoneMismatch`] on `counterparty_id`, [`Refusal::CurrencyMismatch`],
 /// [`Refusal::AmountTooLarge`] on `items`.
-pub fn create(
+fn create(
     merchant_id: MerchantId,
     new: &NewCheckout,
     lifetimes: Lifetimes,

@@ -1,5 +1,6 @@
 //! Creating an invoice or order.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::counterparties;
 use crate::kernel::currency::Currency;
@@ -23,6 +24,22 @@ pub struct NewSource {
     pub reference_id: Option<String>,
     /// The day on which it is due: midnight in UTC.
     pub due_date: Option<MerchantTime>,
+}
+
+/// Creates an invoice or order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateSource {
+    pub merchant_id: MerchantId,
+    pub source: NewSource,
+}
+
+impl Decision for CreateSource {
+    type Output = Source;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
+        let time = context.merchant_time(self.merchant_id, work)?;
+        create(self.merchant_id, &self.source, work, time)
+    }
 }
 
 fn next_number(

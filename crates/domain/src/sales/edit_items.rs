@@ -1,5 +1,6 @@
 //! Changing the items of an invoice or order before it is published.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::currency::Currency;
 use crate::kernel::ids::ItemId;
@@ -28,6 +29,55 @@ pub struct ItemChanges {
     pub qty: Option<i64>,
     /// The unit price. Its decimals are checked against the source's currency.
     pub amount: Option<Decimal>,
+}
+
+/// Adds an item to an invoice or order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddItem {
+    pub source: SourceRef,
+    pub item: NewItem,
+}
+
+impl Decision for AddItem {
+    type Output = Item;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Item, Stop> {
+        let time = context.merchant_time(self.source.merchant_id, work)?;
+        add_item(self.source, &self.item, work, time)
+    }
+}
+
+/// Changes an item of an invoice or order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateItem {
+    pub source: SourceRef,
+    pub item_id: ItemId,
+    pub changes: ItemChanges,
+}
+
+impl Decision for UpdateItem {
+    type Output = Item;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Item, Stop> {
+        let time = context.merchant_time(self.source.merchant_id, work)?;
+        update_item(self.source, self.item_id, &self.changes, work, time)
+    }
+}
+
+/// Removes an item from an invoice or order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RemoveItem {
+    pub source: SourceRef,
+    pub item_id: ItemId,
+}
+
+impl Decision for RemoveItem {
+    type Output = ();
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<(), Stop> {
+        let time = context.merchant_time(self.source.merchant_id, work)?;
+        remove_item(self.source, self.item_id, work, time)
+    }
 }
 
 /// Adds an item to a source that is `IDLE`.
@@ -95,7 +145,7 @@ fn replace_line_total(
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`], [`Refusal::TooManyDecimals`],
 /// [`Refusal::AmountTooLarge`].
-pub fn update_item(
+fn update_item(
     which: SourceRef,
     id: ItemId,
     changes: &ItemChanges,
@@ -125,7 +175,7 @@ pub fn update_item(
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
-pub fn remove_item(
+fn remove_item(
     which: SourceRef,
     id: ItemId,
     work: &mut Workspace,

@@ -1,11 +1,28 @@
 //! Creating the page of an invoice or order when its payment link is requested.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::ids::CheckoutConfigId;
 use crate::kernel::time::ServerTime;
 use crate::sales::checkout::{CheckoutConfig, HOSTED_PAGE};
 use crate::sales::find_source::SourceRef;
+
+/// Creates a page for an invoice or order, unless it has one that accepts payments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenCheckoutPage {
+    pub source: SourceRef,
+    /// The random token of a new page.
+    pub token: String,
+}
+
+impl Decision for OpenCheckoutPage {
+    type Output = CheckoutConfig;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<CheckoutConfig, Stop> {
+        open(self.source, &self.token, work, context.now)
+    }
+}
 
 /// Stores a page, unless its source has one: then returns that.
 pub(crate) fn put_page(
@@ -25,7 +42,7 @@ pub(crate) fn put_page(
 ///
 /// # Errors
 /// [`Refusal::NotFound`].
-pub fn open(
+fn open(
     which: SourceRef,
     token: &str,
     work: &mut Workspace,

@@ -2,12 +2,27 @@
 
 use crate::decision::event::{EventEntity, EventType};
 use crate::decision::events;
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
 use crate::sales::find_source::SourceRef;
 use crate::sales::source::{Source, SourceInput};
+
+/// Publishes an invoice or order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PublishSource {
+    pub source: SourceRef,
+}
+
+impl Decision for PublishSource {
+    type Output = Source;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
+        publish(self.source, work, context.now)
+    }
+}
 
 /// Publishes a source that is `IDLE` and has items.
 ///

@@ -1,5 +1,6 @@
 //! Changing an invoice or order before it is published.
 
+use crate::decision::use_case::{Context, Decision};
 use crate::decision::workspace::{Stop, Workspace};
 use crate::kernel::names::FeeBearer;
 use crate::kernel::patch::Patch;
@@ -19,11 +20,27 @@ pub struct SourceChanges {
     pub due_date: Patch<MerchantTime>,
 }
 
+/// Changes an invoice or order that is `IDLE`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateSource {
+    pub source: SourceRef,
+    pub changes: SourceChanges,
+}
+
+impl Decision for UpdateSource {
+    type Output = Source;
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Source, Stop> {
+        let time = context.merchant_time(self.source.merchant_id, work)?;
+        update(self.source, &self.changes, work, time)
+    }
+}
+
 /// Changes a source that is `IDLE`.
 ///
 /// # Errors
 /// [`Refusal::NotFound`], [`Refusal::State`].
-pub fn update(
+fn update(
     which: SourceRef,
     changes: &SourceChanges,
     work: &mut Workspace,

@@ -1,19 +1,23 @@
 //! Checkouts: a source with its payer and its page, in one call.
 
 use crate::stage::{Stage, currency, usd};
-use domain::decision::command::{Command, Output};
 use domain::decision::workspace::IDS_PER_COMMAND;
 use domain::directory::create_party::NewParty;
 use domain::directory::party::Relationship;
 use domain::directory::update_merchant::MerchantChanges;
+use domain::directory::update_merchant::UpdateMerchant;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
+use domain::sales::cancel_source::CancelSource;
 use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::{MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
+use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::source::{SourceStatus, SourceType};
 
 fn checkout(phone: &str, items: usize) -> NewCheckout {
@@ -45,11 +49,11 @@ fn checkout(phone: &str, items: usize) -> NewCheckout {
 fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
     let mut stage = Stage::new();
     let before = stage.work.ids.next;
-    let answer = stage.decide(&Command::CreateCheckout(
-        stage.merchant,
-        checkout("231880000009", MAX_CHECKOUT_ITEMS),
-    ));
-    let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
+    let answer = stage.decide(&CreateCheckout {
+        merchant_id: stage.merchant,
+        checkout: checkout("231880000009", MAX_CHECKOUT_ITEMS),
+    });
+    let Ok(made) = answer else { panic!("{answer:?}") };
     assert!(stage.work.ids.next - before < IDS_PER_COMMAND);
     assert_eq!((made.source.status, made.source.total_minor), (SourceStatus::Active, 10_000));
     assert_eq!(made.counterparty.party_id, Some(made.party.id));
@@ -59,16 +63,19 @@ fn the_largest_checkout_takes_no_more_ids_than_a_command_may() {
 fn a_refused_checkout_leaves_no_party_and_no_number() {
     let mut stage = Stage::new();
     let expired = NewCheckout { expires_at: Some(stage.time()), ..checkout("231880000009", 1) };
-    assert!(stage.decide(&Command::CreateCheckout(stage.merchant, expired)).is_err());
-    let Ok(Output::Checkout(first)) =
-        stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)))
-    else {
+    assert!(
+        stage.decide(&CreateCheckout { merchant_id: stage.merchant, checkout: expired }).is_err()
+    );
+    let Ok(first) = stage.decide(&CreateCheckout {
+        merchant_id: stage.merchant,
+        checkout: checkout("231880000009", 1),
+    }) else {
         panic!("refused")
     };
     assert!(first.source.number.ends_with("-00001"), "{}", first.source.number);
     let which =
         SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: first.source.id };
-    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into()))
+    let Ok(page) = stage.decide(&OpenCheckoutPage { source: which, token: "another".into() })
     else {
         panic!("refused")
     };
@@ -81,25 +88,21 @@ fn the_end_of_a_checkout_binds_its_sessions() {
     let mut stage = Stage::new();
     let (begun, end) = (stage.time(), stage.time().plus(minutes(40)));
     let bound = NewCheckout { expires_at: Some(end), ..checkout("231880000009", 1) };
-    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
+    let Ok(made) = stage.decide(&CreateCheckout { merchant_id: stage.merchant, checkout: bound })
     else {
         panic!("refused")
     };
     let which =
         SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
-    let declare = Command::CreateSession(
-        stage.merchant,
-        NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id },
-    );
-    let until = |stage: &mut Stage| match stage.decide(&declare) {
-        Ok(Output::Session(session)) => Ok(session.expires_at),
-        Err(refused) => Err(refused),
-        other => panic!("{other:?}"),
+    let declare = CreateSession {
+        merchant_id: stage.merchant,
+        session: NewSession::Checkout { kind: SourceType::Order, source_id: made.source.id },
     };
+    let until = |stage: &mut Stage| stage.decide(&declare).map(|session| session.expires_at);
     let open = |stage: &mut Stage, token: &str| match stage
-        .decide(&Command::OpenCheckoutPage(which, token.into()))
+        .decide(&OpenCheckoutPage { source: which, token: token.into() })
     {
-        Ok(Output::Page(page)) => page,
+        Ok(page) => page,
         other => panic!("{other:?}"),
     };
     assert_eq!(until(&mut stage), Ok(begun.plus(minutes(30))));
@@ -128,15 +131,15 @@ fn what_cannot_be_paid_any_more_gets_no_new_page() {
     let mut stage = Stage::new();
     let bound =
         NewCheckout { expires_at: Some(stage.time().plus(1)), ..checkout("231880000009", 1) };
-    let Ok(Output::Checkout(made)) = stage.decide(&Command::CreateCheckout(stage.merchant, bound))
+    let Ok(made) = stage.decide(&CreateCheckout { merchant_id: stage.merchant, checkout: bound })
     else {
         panic!("refused")
     };
     let which =
         SourceRef { merchant_id: stage.merchant, kind: SourceType::Order, id: made.source.id };
-    stage.decide(&Command::CancelSource(which)).unwrap();
+    stage.decide(&CancelSource { source: which }).unwrap();
     stage.now = stage.now.plus(minutes(1));
-    let Ok(Output::Page(page)) = stage.decide(&Command::OpenCheckoutPage(which, "another".into()))
+    let Ok(page) = stage.decide(&OpenCheckoutPage { source: which, token: "another".into() })
     else {
         panic!("refused")
     };
@@ -148,10 +151,12 @@ fn who_bears_the_fees_of_a_checkout_is_the_merchants_setting() {
     let mut stage = Stage::new();
     for bearer in [FeeBearer::Payer, FeeBearer::Payee, FeeBearer::Payer] {
         let changes = MerchantChanges { fee_bearer: Some(bearer), ..MerchantChanges::default() };
-        stage.decide(&Command::UpdateMerchant(stage.merchant, changes)).unwrap();
-        let answer =
-            stage.decide(&Command::CreateCheckout(stage.merchant, checkout("231880000009", 1)));
-        let Ok(Output::Checkout(made)) = answer else { panic!("{answer:?}") };
+        stage.decide(&UpdateMerchant { merchant_id: stage.merchant, changes }).unwrap();
+        let answer = stage.decide(&CreateCheckout {
+            merchant_id: stage.merchant,
+            checkout: checkout("231880000009", 1),
+        });
+        let Ok(made) = answer else { panic!("{answer:?}") };
         assert_eq!(made.source.fee_bearer, bearer);
     }
 }

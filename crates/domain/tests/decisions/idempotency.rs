@@ -1,7 +1,6 @@
 //! The same key twice, and commands that are refused.
 
 use crate::stage::{Stage, usd};
-use domain::decision::command::{Command, Output};
 use domain::kernel::ids::MerchantId;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
@@ -25,19 +24,12 @@ fn the_same_key_is_answered_or_refused() {
         session_id: session,
         details: OperationDetails::Transfer,
     };
-    let Ok(Output::Executed(done)) = stage.decide(&Command::Execute(key(first))) else {
-        panic!("not executed")
-    };
+    let Ok(done) = stage.decide(&key(first)) else { panic!("not executed") };
     stage.now = stage.now.plus(minutes(60 * 24 * 400));
-    let Ok(Output::Executed(again)) = stage.decide(&Command::Execute(key(first))) else {
-        panic!("not replayed")
-    };
+    let Ok(again) = stage.decide(&key(first)) else { panic!("not replayed") };
     assert!(again.replayed);
     assert_eq!(again.execution, done.execution);
-    assert_eq!(
-        stage.decide(&Command::Execute(key(second))),
-        Err(vec![Refusal::DuplicateReference])
-    );
+    assert_eq!(stage.decide(&key(second)), Err(vec![Refusal::DuplicateReference]));
     assert_eq!(stage.mine("USD").0, 9_900);
 }
 

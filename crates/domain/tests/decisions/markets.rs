@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::decision::command::Command;
+use domain::directory::advance_clock::AdvanceClock;
+use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::kernel::names::{FeeBearer, Method, Operation, Provider};
 use domain::kernel::refusal::Refusal;
@@ -83,7 +84,7 @@ fn a_closed_market_collects_no_more() {
         country_code: None,
         account_number: None,
     };
-    let command = Command::CreateAccount(stage.merchant, new);
+    let command = CreateAccount { merchant_id: stage.merchant, account: new };
     assert_eq!(stage.decide(&command).unwrap_err(), [no_market("COLLECTION")]);
 
     assert_eq!(
@@ -131,7 +132,7 @@ fn server_time_rules_markets_and_not_the_sandbox_clock() {
     let closes = stage.now.plus(minutes(60));
     tariff.markets.iter_mut().for_each(|row| row.effective.to = Some(closes));
     stage.work.tariff = Arc::new(tariff);
-    stage.decide(&Command::AdvanceClock(stage.merchant, 7_200)).unwrap();
+    stage.decide(&AdvanceClock { merchant_id: stage.merchant, by_seconds: 7_200 }).unwrap();
     stage.account(party, Method::MtnMomoLbr, Operation::Collection);
     stage.now = ServerTime(closes.0 - 1);
     stage.account(party, Method::MtnMomoLbr, Operation::Collection);

@@ -1,17 +1,29 @@
 //! A merchant's passcode and keys, and what an operator sets.
 
 use crate::stage::{Stage, usd};
-use domain::decision::command::{Command, Output};
+use domain::decision::command::Command;
 use domain::decision::row::Lookup;
-use domain::directory::caller::Caller;
+use domain::directory::api_keys::CreateApiKey;
+use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::merchant::Merchant;
+use domain::directory::principal::Caller;
+use domain::directory::set_passcode::ReplacePasscode;
+use domain::directory::set_passcode::SetPasscode;
+use domain::directory::set_passcode::UnlockPasscode;
 use domain::directory::signing_key::SigningKey;
+use domain::directory::try_passcode::FinishPasscodeAttempt;
+use domain::directory::try_passcode::ReservePasscodeChange;
 use domain::directory::update_merchant::MerchantChanges;
+use domain::directory::update_merchant::UpdateMerchant;
 use domain::kernel::ids::{ApiKeyId, MerchantId, PasscodeTryId, SessionId, SigningKeyId};
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::wallet::Wallet;
 use domain::payments::execute::{Execute, OperationDetails};
+use domain::payments::reserve_passcode_attempt::PasscodeReservation;
+use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 
 const KEY: ApiKeyId = ApiKeyId(7);
 const OTHER: ApiKeyId = ApiKeyId(8);
@@ -19,7 +31,7 @@ const OTHER: ApiKeyId = ApiKeyId(8);
 /// A merchant with a passcode.
 fn guarded() -> Stage {
     let mut stage = Stage::new();
-    stage.decide(&Command::SetPasscode(stage.merchant, Some("hash".into()))).unwrap();
+    stage.decide(&SetPasscode { merchant_id: stage.merchant, hash: Some("hash".into()) }).unwrap();
     stage
 }
 
@@ -34,15 +46,17 @@ fn payout(stage: &Stage) -> Execute {
 }
 
 fn reserve(stage: &mut Stage, key: ApiKeyId) -> Result<PasscodeTryId, Refusal> {
-    match stage.decide(&Command::ReservePasscodeAttempt(payout(stage), key)) {
-        Ok(Output::Passcode(Some(attempt))) => Ok(attempt.id),
+    match stage.decide(&ReservePasscodeAttempt { execute: payout(stage), api_key_id: key }) {
+        Ok(PasscodeReservation::Reserved(Some(attempt))) => Ok(attempt.id),
         Ok(other) => panic!("{other:?}"),
         Err(reasons) => Err(reasons[0].clone()),
     }
 }
 
 fn end(stage: &mut Stage, which: PasscodeTryId, right: bool) {
-    stage.decide(&Command::FinishPasscodeAttempt(stage.merchant, which, right)).unwrap();
+    stage
+        .decide(&FinishPasscodeAttempt { merchant_id: stage.merchant, attempt_id: which, right })
+        .unwrap();
 }
 
 fn guess(stage: &mut Stage, key: ApiKeyId) -> Result<(), Refusal> {
@@ -73,10 +87,7 @@ fn a_right_passcode_does_not_count_whatever_becomes_of_the_payout() {
         let right = reserve(&mut stage, KEY).unwrap();
         end(&mut stage, right, true);
         let request = payout(&stage);
-        assert!(matches!(
-            stage.decide(&Command::Execute(request)).unwrap_err()[0],
-            Refusal::Unknown { .. }
-        ));
+        assert!(matches!(stage.decide(&request).unwrap_err()[0], Refusal::Unknown { .. }));
     }
 }
 
@@ -125,13 +136,16 @@ fn twenty_of_all_keys_lock_until_the_operator_lifts_it() {
     for later in [0, 3 * 24 * 60] {
         stage.now = stage.now.plus(minutes(later));
         assert_eq!(guess(&mut stage, ApiKeyId(9)), Err(Refusal::PasscodeLockedForAll));
-        let change = stage.decide(&Command::ReservePasscodeChange(stage.merchant, ApiKeyId(9)));
+        let change = stage.decide(&ReservePasscodeChange {
+            merchant_id: stage.merchant,
+            api_key_id: ApiKeyId(9),
+        });
         assert_eq!(change, Err(vec![Refusal::PasscodeLockedForAll]), "a change is a try, too");
     }
-    stage.decide(&Command::UnlockPasscode(stage.merchant)).unwrap();
+    stage.decide(&UnlockPasscode { merchant_id: stage.merchant }).unwrap();
     assert_eq!(guess(&mut stage, ApiKeyId(1)), Ok(()));
     assert_eq!(
-        stage.decide(&Command::UnlockPasscode(MerchantId(987))),
+        stage.decide(&UnlockPasscode { merchant_id: MerchantId(987) }),
         Err(vec![Refusal::NotFound])
     );
 }
@@ -139,12 +153,10 @@ fn twenty_of_all_keys_lock_until_the_operator_lifts_it() {
 #[test]
 fn a_passcode_replaces_only_the_one_that_was_compared() {
     let mut stage = Stage::new();
-    let replace = |replaces: Option<&str>, hash: Option<&str>| {
-        Command::ReplacePasscode(
-            MerchantId(1),
-            replaces.map(str::to_owned),
-            hash.map(str::to_owned),
-        )
+    let replace = |replaces: Option<&str>, hash: Option<&str>| ReplacePasscode {
+        merchant_id: MerchantId(1),
+        replaces: replaces.map(str::to_owned),
+        hash: hash.map(str::to_owned),
     };
     assert_eq!(stage.merchant, MerchantId(1));
     stage.decide(&replace(None, Some("first"))).unwrap();
@@ -171,25 +183,29 @@ fn a_passcode_is_removed_and_its_count_is_not() {
     for _ in 0..4 {
         guess(&mut stage, KEY).unwrap();
     }
-    let remove = Command::ReplacePasscode(stage.merchant, Some("hash".into()), None);
+    let remove =
+        ReplacePasscode { merchant_id: stage.merchant, replaces: Some("hash".into()), hash: None };
     stage.decide(&remove).unwrap();
     assert_eq!(
-        stage.decide(&Command::ReservePasscodeAttempt(payout(&stage), KEY)),
-        Ok(Output::Passcode(None))
+        stage.decide(&ReservePasscodeAttempt { execute: payout(&stage), api_key_id: KEY }),
+        Ok(PasscodeReservation::Reserved(None))
     );
     let unguarded = Execute {
         details: OperationDetails::Payout { account_id: None, passcode_verified: false },
         ..payout(&stage)
     };
-    assert!(matches!(
-        stage.decide(&Command::Execute(unguarded)).unwrap_err()[0],
-        Refusal::Unknown { .. }
-    ));
-    stage.decide(&Command::ReplacePasscode(stage.merchant, None, Some("new".into()))).unwrap();
+    assert!(matches!(stage.decide(&unguarded).unwrap_err()[0], Refusal::Unknown { .. }));
+    stage
+        .decide(&ReplacePasscode {
+            merchant_id: stage.merchant,
+            replaces: None,
+            hash: Some("new".into()),
+        })
+        .unwrap();
     guess(&mut stage, KEY).unwrap();
     assert!(matches!(guess(&mut stage, KEY), Err(Refusal::PasscodeLocked { .. })));
-    stage.decide(&Command::SetPasscode(stage.merchant, None)).unwrap();
-    stage.decide(&Command::SetPasscode(stage.merchant, Some("newer".into()))).unwrap();
+    stage.decide(&SetPasscode { merchant_id: stage.merchant, hash: None }).unwrap();
+    stage.decide(&SetPasscode { merchant_id: stage.merchant, hash: Some("newer".into()) }).unwrap();
     assert_eq!(guess(&mut stage, KEY), Ok(()), "what the operator sets begins a new count");
 }
 
@@ -197,11 +213,13 @@ fn a_passcode_is_removed_and_its_count_is_not() {
 #[test]
 fn nothing_is_decided_for_credentials_that_do_not_hold() {
     let mut stage = Stage::new();
-    let Output::ApiKey(key) =
-        stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap()
-    else {
-        panic!("no key")
-    };
+    let key = stage
+        .decide(&CreateApiKey {
+            merchant_id: stage.merchant,
+            client_id: "c".into(),
+            secret_hash: "h".into(),
+        })
+        .unwrap();
     let signed_by = SigningKey { id: SigningKeyId(1), retired_at: None };
     stage.work.tables.signing_keys.load(Lookup::Id(signed_by.id), Some(signed_by.clone()));
     let retired = SigningKey { id: SigningKeyId(2), retired_at: Some(stage.now) };
@@ -213,7 +231,11 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
         signing_key_id: signed_by.id,
         until,
     };
-    let add = || Command::CreateApiKey(MerchantId(1), "d".into(), "h".into());
+    let add = || CreateApiKey {
+        merchant_id: MerchantId(1),
+        client_id: "d".into(),
+        secret_hash: "h".into(),
+    };
     for (caller, reason) in [
         (Caller { signing_key_id: retired.id, ..good }, Refusal::SigningKeyRetired),
         (Caller { signing_key_id: SigningKeyId(3), ..good }, Refusal::SigningKeyRetired),
@@ -221,35 +243,40 @@ fn nothing_is_decided_for_credentials_that_do_not_hold() {
         (Caller { merchant_id: MerchantId(987), ..good }, Refusal::KeyRevoked),
         (Caller { until: stage.now, ..good }, Refusal::TokenExpired),
     ] {
-        assert_eq!(stage.decide(&add().authenticated(caller)), Err(vec![reason]));
+        assert_eq!(stage.decide_as(caller, add()).map(|_| ()), Err(vec![reason]));
     }
-    assert!(stage.decide(&add().authenticated(good)).is_ok());
-    stage.decide(&Command::RevokeApiKey(stage.merchant, key.id)).unwrap();
+    assert!(stage.decide_as(good, add()).is_ok());
+    stage.decide(&RevokeApiKey { merchant_id: stage.merchant, api_key_id: key.id }).unwrap();
     let request = payout(&stage);
-    for command in
-        [Command::Execute(request.clone()), Command::ReservePasscodeAttempt(request, key.id), add()]
-    {
-        assert_eq!(stage.decide(&command.authenticated(good)), Err(vec![Refusal::KeyRevoked]));
+    let reserve = ReservePasscodeAttempt { execute: request.clone(), api_key_id: key.id };
+    for command in [Command::from(request), reserve.into(), add().into()] {
+        assert_eq!(stage.decide_as(good, command), Err(vec![Refusal::KeyRevoked]));
     }
 }
 
 #[test]
 fn a_key_is_revoked_once_and_by_its_merchant() {
     let mut stage = Stage::new();
-    let Output::ApiKey(key) =
-        stage.decide(&Command::CreateApiKey(stage.merchant, "c".into(), "h".into())).unwrap()
-    else {
-        panic!("no key")
-    };
-    let revoke = Command::RevokeApiKey(stage.merchant, key.id);
+    let key = stage
+        .decide(&CreateApiKey {
+            merchant_id: stage.merchant,
+            client_id: "c".into(),
+            secret_hash: "h".into(),
+        })
+        .unwrap();
+    let revoke = RevokeApiKey { merchant_id: stage.merchant, api_key_id: key.id };
     assert_eq!(
-        stage.decide(&Command::RevokeApiKey(MerchantId(999), key.id)),
+        stage.decide(&RevokeApiKey { merchant_id: MerchantId(999), api_key_id: key.id }),
         Err(vec![Refusal::NotFound])
     );
     let first = stage.decide(&revoke).unwrap();
     stage.now = stage.now.plus(minutes(1));
     assert_eq!(stage.decide(&revoke).unwrap(), first);
-    let lost = Command::CreateApiKey(MerchantId(999), "d".into(), "h".into());
+    let lost = CreateApiKey {
+        merchant_id: MerchantId(999),
+        client_id: "d".into(),
+        secret_hash: "h".into(),
+    };
     assert_eq!(stage.decide(&lost), Err(vec![Refusal::NotFound]));
 }
 
@@ -258,10 +285,7 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
     let mut stage = Stage::new();
     stage.now = stage.now.plus(minutes(1));
     let update = |stage: &mut Stage, id: MerchantId, changes: &MerchantChanges| {
-        stage.decide(&Command::UpdateMerchant(id, changes.clone())).map(|answer| match answer {
-            Output::UpdatedMerchant(merchant) => merchant,
-            other => panic!("{other:?}"),
-        })
+        stage.decide(&UpdateMerchant { merchant_id: id, changes: changes.clone() })
     };
     let id = stage.merchant;
     let nothing = MerchantChanges {
@@ -296,13 +320,12 @@ fn what_is_set_of_a_merchant_leaves_the_rest_as_it_is() {
 fn money_is_given_once_under_a_key() {
     let mut stage = Stage::new();
     let wallet = stage.fund(100);
-    let give = |minor: i64, key: Option<&str>| {
-        Command::FundWallet(wallet, usd(minor), key.map(str::to_owned))
+    let give = |minor: i64, key: Option<&str>| FundWallet {
+        wallet_id: wallet,
+        amount: usd(minor),
+        key: key.map(str::to_owned),
     };
-    let available = |answer| match answer {
-        Ok(Output::Wallet(wallet)) => wallet.available_minor,
-        other => panic!("{other:?}"),
-    };
+    let available = |answer: Result<Wallet, Vec<Refusal>>| answer.unwrap().available_minor;
     assert_eq!(available(stage.decide(&give(50, Some("a")))), 150);
     assert_eq!(available(stage.decide(&give(50, Some("a")))), 150);
     assert_eq!(stage.decide(&give(60, Some("a"))).unwrap_err(), vec![Refusal::DuplicateFunding]);

@@ -1,14 +1,16 @@
 //! What a provider says, and what its silence means.
 
 use crate::stage::{Stage, declined, usd};
-use domain::decision::command::{Command, Output};
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{minutes, seconds};
+use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::execution::ExecutionStatus;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::CallKind;
+use domain::payments::record_outcome::RecordOutcome;
 use domain::sales::source::SourceStatus;
 
 #[test]
@@ -22,18 +24,19 @@ fn silence_is_asked_about_and_never_fails() {
     assert_eq!(execution.status, ExecutionStatus::Processing);
     assert!(execution.waiting_for.is_some());
 
-    let claim = |stage: &mut Stage| match stage.decide(&Command::ClaimExecution(execution.id)) {
-        Ok(Output::Claimed(call)) => call,
-        other => panic!("{other:?}"),
-    };
+    let claim =
+        |stage: &mut Stage| match stage.decide(&ClaimExecution { execution_id: execution.id }) {
+            Ok(call) => call,
+            other => panic!("{other:?}"),
+        };
     assert_eq!(claim(&mut stage), None, "not due yet");
     stage.now = stage.now.plus(seconds(2));
     assert_eq!(claim(&mut stage).unwrap().kind, CallKind::Query);
     assert_eq!(claim(&mut stage), None, "another process holds the lease");
 
     // Never seen: sent again, with the same id.
-    let Ok(Output::OutcomeRecorded(settled)) =
-        stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen))
+    let Ok(settled) = stage
+        .decide(&RecordOutcome { execution_id: execution.id, outcome: ProviderOutcome::NeverSeen })
     else {
         panic!("no answer")
     };
@@ -45,8 +48,8 @@ fn silence_is_asked_about_and_never_fails() {
     stage.now = stage.now.plus(minutes(24 * 60));
     assert!(claim(&mut stage).is_some());
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
-    let Ok(Output::OutcomeRecorded(settled)) =
-        stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::Unknown))
+    let Ok(settled) = stage
+        .decide(&RecordOutcome { execution_id: execution.id, outcome: ProviderOutcome::Unknown })
     else {
         panic!("no answer")
     };
@@ -68,10 +71,11 @@ fn what_was_never_seen_is_given_up_only_past_its_deadline_and_a_quarter_of_an_ho
     let start = stage.now;
     let hear = |stage: &mut Stage, at| {
         stage.now = start.plus(at);
-        match stage.decide(&Command::RecordOutcome(execution.id, ProviderOutcome::NeverSeen)) {
-            Ok(Output::OutcomeRecorded(settled)) => {
-                (settled.execution.status, settled.call.map(|call| call.kind))
-            }
+        match stage.decide(&RecordOutcome {
+            execution_id: execution.id,
+            outcome: ProviderOutcome::NeverSeen,
+        }) {
+            Ok(settled) => (settled.execution.status, settled.call.map(|call| call.kind)),
             other => panic!("{other:?}"),
         }
     };
@@ -97,16 +101,15 @@ fn a_payer_who_never_authenticates_is_canceled_at_the_provider_first() {
         stage.hear(execution.id, ProviderOutcome::NeedsAction { client_secret: "s".into() });
     assert!(execution.requires_action);
     stage.now = stage.now.plus(minutes(30));
-    let Ok(Output::Claimed(Some(call))) = stage.decide(&Command::ClaimExecution(execution.id))
-    else {
+    let Ok(Some(call)) = stage.decide(&ClaimExecution { execution_id: execution.id }) else {
         panic!("no job")
     };
     assert_eq!(call.kind, CallKind::Cancel);
-    let late = stage.decide(&Command::AuthenticateCard(
-        stage.merchant,
-        execution.reference_id.clone(),
-        true,
-    ));
+    let late = stage.decide(&AuthenticateCard {
+        merchant_id: stage.merchant,
+        reference_id: execution.reference_id.clone(),
+        success: true,
+    });
     assert_eq!(late, Err(vec![Refusal::NoActionNeeded]), "its cancellation is under way");
     let after = stage.hear(execution.id, declined());
     assert_eq!(

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::decision::command::Command;
 use domain::exceptions::review::{Resolution, ReviewKind, ReviewStatus};
 use domain::kernel::ids::{ExecutionId, PartyId};
 use domain::kernel::money::{Decimal, Money};
@@ -11,6 +10,7 @@ use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
 use domain::ledger::account::AccountKind;
+use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::{Owner, Wallet};
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
@@ -186,7 +186,7 @@ fn what_was_held_and_paid_by_another_rule_ends_under_this_one() {
 fn send(stage: &mut Stage, party: PartyId, amount: Money) {
     let wallet_id = stage.wallet(Owner::Merchant(stage.merchant), amount.currency.code()).id;
     if amount.currency != currency("USD") {
-        stage.decide(&Command::FundWallet(wallet_id, amount, None)).unwrap();
+        stage.decide(&FundWallet { wallet_id, amount, key: None }).unwrap();
     }
     let counterparty_id = stage.counterparty(party);
     let expires_at = stage.time().plus(minutes(5));

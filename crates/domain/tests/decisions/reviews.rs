@@ -1,7 +1,6 @@
 //! What only a human can decide.
 
 use crate::stage::{Stage, declined, paid, usd};
-use domain::decision::command::{Command, Output};
 use domain::exceptions::review::{Resolution, Review, ReviewKind, ReviewStatus};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::SourceId;
@@ -10,6 +9,7 @@ use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
 use domain::ledger::account::AccountKind;
+use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::outcome::ProviderOutcome;
 use domain::sales::source::SourceStatus;
@@ -122,10 +122,7 @@ fn what_is_in_review_is_not_settled_on_top() {
     assert_eq!(heard.kind, domain::decision::event::EventType::ReviewHeard, "the operator is told");
 
     stage.now = stage.now.plus(minutes(25 * 60));
-    assert!(matches!(
-        stage.decide(&Command::ClaimExecution(execution.id)),
-        Ok(Output::Claimed(Some(_)))
-    ));
+    assert!(matches!(stage.decide(&ClaimExecution { execution_id: execution.id }), Ok(Some(_))));
     let deadline = stage.review(execution.id, ReviewKind::DeadlinePassed);
     assert!(matches!(
         stage.resolve(deadline.id, Resolution::Completed).unwrap_err()[0],
@@ -145,10 +142,7 @@ fn a_review_of_a_deadline_never_touches_what_is_final() {
     let (execution, other) =
         (stage.payout(account, usd(1_000)).unwrap(), stage.payout(account, usd(1_000)).unwrap());
     stage.now = stage.now.plus(minutes(25 * 60));
-    assert!(matches!(
-        stage.decide(&Command::ClaimExecution(execution.id)),
-        Ok(Output::Claimed(Some(_)))
-    ));
+    assert!(matches!(stage.decide(&ClaimExecution { execution_id: execution.id }), Ok(Some(_))));
     let review = stage.review(execution.id, ReviewKind::DeadlinePassed);
     // Another process has not yet seen that the merchant's clock was advanced: the review is closed
     // all the same.

@@ -1,7 +1,6 @@
 //! Room: what is begun is booked whatever comes, and nobody fills another's wallet.
 
 use crate::stage::{Stage, currency, declined, paid, usd};
-use domain::decision::command::Command;
 use domain::exceptions::review::{Resolution, ReviewKind};
 use domain::kernel::ids::PaymentAccountId;
 use domain::kernel::money::{MAX_MINOR, Money};
@@ -9,7 +8,9 @@ use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::minutes;
 use domain::ledger::account::{Account, AccountKind};
+use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::{Owner, WALLET_LIMIT_MINOR, Wallet};
+use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::OperationDetails;
 use domain::payments::execution::{Execution, ExecutionStatus};
@@ -107,7 +108,7 @@ fn every_end_of_a_collection_ends_what_is_on_its_way_in_and_once() {
         }
         if let Some((kind, how)) = resolved {
             stage.now = stage.now.plus(late);
-            stage.decide(&Command::ClaimExecution(own.id)).unwrap();
+            stage.decide(&ClaimExecution { execution_id: own.id }).unwrap();
             let review = stage.review(own.id, kind);
             stage.resolve(review.id, how).unwrap();
         }
@@ -230,7 +231,7 @@ fn strangers_do_not_fill_a_wallet() {
     let theirs = stage.wallet(Owner::Merchant(other), "USD").id;
     give(&mut stage, Owner::Merchant(other), WALLET_LIMIT_MINOR);
     assert_eq!(
-        stage.decide(&Command::FundWallet(theirs, usd(1), None)).unwrap_err(),
+        stage.decide(&FundWallet { wallet_id: theirs, amount: usd(1), key: None }).unwrap_err(),
         no_room("wallet_id")
     );
 }

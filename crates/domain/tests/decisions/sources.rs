@@ -1,13 +1,16 @@
 //! Invoices and orders: how many items they have.
 
 use crate::stage::{Stage, currency, usd};
-use domain::decision::command::{Command, Output};
 use domain::kernel::ids::ItemId;
 use domain::kernel::names::FeeBearer;
 use domain::kernel::refusal::Refusal;
+use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::NewItem;
+use domain::sales::edit_items::RemoveItem;
 use domain::sales::find_source::SourceRef;
+use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{MAX_SOURCE_ITEMS, SourceType};
 
 fn draft(stage: &mut Stage) -> SourceRef {
@@ -22,7 +25,7 @@ fn draft(stage: &mut Stage) -> SourceRef {
         reference_id: None,
         due_date: None,
     };
-    let Ok(Output::Source(source)) = stage.decide(&Command::CreateSource(stage.merchant, new))
+    let Ok(source) = stage.decide(&CreateSource { merchant_id: stage.merchant, source: new })
     else {
         panic!("no source")
     };
@@ -31,10 +34,7 @@ fn draft(stage: &mut Stage) -> SourceRef {
 
 fn add(stage: &mut Stage, which: SourceRef) -> Result<ItemId, Vec<Refusal>> {
     let item = NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(1) };
-    stage.decide(&Command::AddItem(which, item)).map(|answer| match answer {
-        Output::Item(item) => item.id,
-        other => panic!("{other:?}"),
-    })
+    stage.decide(&AddItem { source: which, item }).map(|item| item.id)
 }
 
 #[test]
@@ -45,11 +45,14 @@ fn a_source_has_so_many_items_and_no_more() {
         (0..MAX_SOURCE_ITEMS).map(|_| add(&mut stage, which).unwrap()).collect();
     let full = vec![Refusal::TooManyItems { what: "order", most: MAX_SOURCE_ITEMS }];
     assert_eq!(add(&mut stage, which), Err(full.clone()));
-    stage.decide(&Command::RemoveItem(which, items[0])).unwrap();
-    assert_eq!(stage.decide(&Command::RemoveItem(which, items[0])), Err(vec![Refusal::NotFound]));
+    stage.decide(&RemoveItem { source: which, item_id: items[0] }).unwrap();
+    assert_eq!(
+        stage.decide(&RemoveItem { source: which, item_id: items[0] }),
+        Err(vec![Refusal::NotFound])
+    );
     add(&mut stage, which).unwrap();
     assert_eq!(add(&mut stage, which), Err(full));
-    let Ok(Output::Source(published)) = stage.decide(&Command::PublishSource(which)) else {
+    let Ok(published) = stage.decide(&PublishSource { source: which }) else {
         panic!("not published")
     };
     assert_eq!((published.item_count, published.total_minor), (MAX_SOURCE_ITEMS, MAX_SOURCE_ITEMS));

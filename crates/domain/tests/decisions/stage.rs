@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::decision::command::{Command, Output};
-use domain::decision::decide::decide;
+use domain::decision::command::{Command, Output, Request};
 use domain::decision::settings::Settings;
+use domain::decision::use_case::{Context, Decision};
 use domain::decision::workspace::{IdBlock, RowKey, Stop, Workspace};
-use domain::directory::create_merchant::NewMerchant;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::create_merchant::CreateMerchant;
+use domain::directory::create_party::CreateParty;
 use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::merchant::Merchant;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
+use domain::directory::principal::{Caller, Principal};
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, Review, ReviewKind};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{
@@ -24,15 +29,21 @@ use domain::kernel::names::{FeeBearer, Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes};
 use domain::ledger::account::{AccountKind, Bucket};
+use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::{Owner, Wallet};
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
+use domain::payments::record_outcome::RecordOutcome;
+use domain::sales::create_source::CreateSource;
 use domain::sales::create_source::NewSource;
+use domain::sales::edit_items::AddItem;
 use domain::sales::edit_items::NewItem;
 use domain::sales::find_source::SourceRef;
+use domain::sales::publish_source::PublishSource;
 use domain::sales::source::{Source, SourceStatus, SourceType};
 use domain::tariff::{Effective, Fee, GatewayFee, Market, PlatformFee, Rate, Tariff, Tier};
 
@@ -129,9 +140,28 @@ impl Stage {
         self.now = self.now.plus(time.since(self.time()));
     }
 
-    pub(crate) fn decide(&mut self, command: &Command) -> Result<Output, Vec<Refusal>> {
+    pub(crate) fn decide<D: Decision>(&mut self, decision: &D) -> Result<D::Output, Vec<Refusal>> {
+        self.decide_with(|work, context| decision.decide(work, context))
+    }
+
+    /// Decides a command of a caller, whose credentials are checked.
+    pub(crate) fn decide_as(
+        &mut self,
+        caller: Caller,
+        command: impl Into<Command>,
+    ) -> Result<Output, Vec<Refusal>> {
+        let request = Request::new(Principal::ApiKey(caller), command);
+        self.decide_with(|work, context| request.decide(work, context))
+    }
+
+    fn decide_with<T>(
+        &mut self,
+        decide: impl Fn(&mut Workspace, &Context<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Vec<Refusal>> {
+        let settings = Settings::default();
         loop {
-            match decide(command, &Settings::default(), &mut self.work, self.now) {
+            let context = Context { now: self.now, settings: &settings };
+            match decide(&mut self.work, &context) {
                 Ok(answer) => {
                     self.work.accept_draft();
                     return Ok(answer);
@@ -185,7 +215,7 @@ impl Stage {
     }
 
     fn make_merchant(&mut self, phone: &str, mode: Mode, currencies: &[&str]) -> MerchantId {
-        let new = NewMerchant {
+        let new = CreateMerchant {
             name: "M".into(),
             kind: MerchantType::Organization,
             mode,
@@ -196,8 +226,8 @@ impl Stage {
             secret_hash: String::new(),
             currencies: currencies.iter().map(|code| currency(code)).collect(),
         };
-        match self.decide(&Command::CreateMerchant(new)) {
-            Ok(Output::Merchant(merchant, _)) => merchant.id,
+        match self.decide(&new) {
+            Ok(created) => created.merchant.id,
             other => panic!("{other:?}"),
         }
     }
@@ -205,19 +235,19 @@ impl Stage {
     pub(crate) fn party(&mut self, phone: &str) -> PartyId {
         let new =
             NewParty { fullname: "P".into(), phone: phone.into(), email: None, country_code: None };
-        match self.decide(&Command::CreateParty(self.merchant, new)) {
-            Ok(Output::Party(party)) => party.id,
+        match self.decide(&CreateParty { merchant_id: self.merchant, party: new }) {
+            Ok(party) => party.id,
             other => panic!("{other:?}"),
         }
     }
 
     pub(crate) fn counterparty(&mut self, party: PartyId) -> CounterpartyId {
-        match self.decide(&Command::CreateCounterparty(
-            self.merchant,
-            Relationship::Customer,
-            Some(party),
-        )) {
-            Ok(Output::Counterparty(row)) => row.id,
+        match self.decide(&CreateCounterparty {
+            merchant_id: self.merchant,
+            relationship: Relationship::Customer,
+            party_id: Some(party),
+        }) {
+            Ok(row) => row.id,
             other => panic!("{other:?}"),
         }
     }
@@ -242,8 +272,8 @@ impl Stage {
             country_code: None,
             account_number: None,
         };
-        match self.decide(&Command::CreateAccount(self.merchant, new)) {
-            Ok(Output::Account(account)) => account.id,
+        match self.decide(&CreateAccount { merchant_id: self.merchant, account: new }) {
+            Ok(account) => account.id,
             other => panic!("{other:?}"),
         }
     }
@@ -260,7 +290,7 @@ impl Stage {
             reference_id: None,
             due_date: None,
         };
-        let Ok(Output::Source(source)) = self.decide(&Command::CreateSource(self.merchant, new))
+        let Ok(source) = self.decide(&CreateSource { merchant_id: self.merchant, source: new })
         else {
             panic!("no source")
         };
@@ -268,16 +298,14 @@ impl Stage {
             SourceRef { merchant_id: self.merchant, kind: SourceType::Invoice, id: source.id };
         let item =
             NewItem { name: "i".into(), currency: currency("USD"), qty: 1, amount: usd(minor) };
-        self.decide(&Command::AddItem(which, item)).unwrap();
-        self.decide(&Command::PublishSource(which)).unwrap();
+        self.decide(&AddItem { source: which, item }).unwrap();
+        self.decide(&PublishSource { source: which }).unwrap();
         source.id
     }
 
     pub(crate) fn declare(&mut self, request: NewSession) -> Result<SessionId, Vec<Refusal>> {
-        self.decide(&Command::CreateSession(self.merchant, request)).map(|answer| match answer {
-            Output::Session(session) => session.id,
-            other => panic!("{other:?}"),
-        })
+        self.decide(&CreateSession { merchant_id: self.merchant, session: request })
+            .map(|session| session.id)
     }
 
     pub(crate) fn execute(
@@ -289,15 +317,12 @@ impl Stage {
         let reference_id = format!("reference-{}", self.references);
         let request =
             Execute { merchant_id: self.merchant, reference_id, session_id: session, details };
-        self.decide(&Command::Execute(request)).map(|answer| match answer {
-            Output::Executed(executed) => (executed.execution, executed.call),
-            other => panic!("{other:?}"),
-        })
+        self.decide(&request).map(|executed| (executed.execution, executed.call))
     }
 
     pub(crate) fn hear(&mut self, id: ExecutionId, word: ProviderOutcome) -> Execution {
-        match self.decide(&Command::RecordOutcome(id, word)) {
-            Ok(Output::OutcomeRecorded(settled)) => settled.execution,
+        match self.decide(&RecordOutcome { execution_id: id, outcome: word }) {
+            Ok(settled) => settled.execution,
             other => panic!("{other:?}"),
         }
     }
@@ -360,7 +385,7 @@ impl Stage {
 
     pub(crate) fn fund(&mut self, minor: i64) -> WalletId {
         let wallet = self.wallet(Owner::Merchant(self.merchant), "USD").id;
-        self.decide(&Command::FundWallet(wallet, usd(minor), None)).unwrap();
+        self.decide(&FundWallet { wallet_id: wallet, amount: usd(minor), key: None }).unwrap();
         wallet
     }
 
@@ -395,8 +420,12 @@ impl Stage {
         &mut self,
         id: ReviewId,
         how: Resolution,
-    ) -> Result<Output, Vec<Refusal>> {
-        self.decide(&Command::ResolveReview(id, how, "statement of the provider".into()))
+    ) -> Result<Review, Vec<Refusal>> {
+        self.decide(&ResolveReview {
+            review_id: id,
+            resolution: how,
+            evidence: "statement of the provider".into(),
+        })
     }
 
     /// What must hold after any history.

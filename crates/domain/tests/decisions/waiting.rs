@@ -1,11 +1,13 @@
 //! What waits: by whose clock, and what a look at it changes.
 
 use crate::stage::{Stage, usd};
-use domain::decision::command::{Command, Output};
+use domain::directory::advance_clock::AdvanceClock;
 use domain::kernel::names::{FeeBearer, Method, Operation};
 use domain::kernel::time::{minutes, seconds};
+use domain::payments::claim_execution::ClaimExecution;
 use domain::payments::create_session::NewSession;
 use domain::payments::execution::{Execution, ExecutionStatus, LEASE_US, MAX_CLOCK_SKEW_US};
+use domain::payments::expire_session::ExpireSession;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::session::{Session, SessionStatus};
 use domain::sales::source::SourceType;
@@ -26,8 +28,8 @@ fn payout(stage: &mut Stage) -> Execution {
 
 /// Whether a claim was granted.
 fn claim(stage: &mut Stage, execution: &Execution) -> bool {
-    match stage.decide(&Command::ClaimExecution(execution.id)) {
-        Ok(Output::Claimed(call)) => call.is_some(),
+    match stage.decide(&ClaimExecution { execution_id: execution.id }) {
+        Ok(call) => call.is_some(),
         other => panic!("{other:?}"),
     }
 }
@@ -37,10 +39,7 @@ fn stored(stage: &Stage, execution: &Execution) -> Execution {
 }
 
 fn advance(stage: &mut Stage, by_seconds: i64) {
-    assert!(matches!(
-        stage.decide(&Command::AdvanceClock(stage.merchant, by_seconds)),
-        Ok(Output::Time(_))
-    ));
+    assert!(stage.decide(&AdvanceClock { merchant_id: stage.merchant, by_seconds }).is_ok());
 }
 
 #[test]
@@ -159,7 +158,7 @@ fn that_an_expired_session_is_swept_is_not_seen() {
     assert_eq!(seen(&declared, until.plus(-1)), (SessionStatus::Active, declared.created_at));
     assert_eq!(seen(&declared, until.plus(7)), (SessionStatus::Expired, until));
     stage.set_time(until.plus(minutes(3)));
-    assert_eq!(stage.decide(&Command::ExpireSession(id)), Ok(Output::Changed(true)));
+    assert_eq!(stage.decide(&ExpireSession { session_id: id }), Ok(true));
     let swept = session(&stage);
     assert_eq!(swept.status, SessionStatus::Expired);
     assert_eq!(seen(&swept, until.plus(7)), (SessionStatus::Expired, until));

@@ -4,7 +4,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
-use domain::decision::command::{Command, Output};
+use domain::directory::api_keys::CreateApiKey;
+use domain::directory::api_keys::RevokeApiKey;
 use domain::directory::merchant::ApiKey;
 use domain::kernel::ids::ApiKeyId;
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Ids, Query};
 use crate::api::fields::Id;
 use crate::api::listing::Listing;
-use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::credentials::secrets::NewKey;
@@ -67,12 +68,17 @@ async fn create(
     tenant: Tenant,
 ) -> Result<([(HeaderName, &'static str); 1], Json<CreatedApiKeyResponse>), ApiError> {
     let new = NewKey::draw().map_err(|error| ApiError::internal(error.to_string()))?;
-    let key = submit!(
-        app,
-        tenant.caller,
-        Command::CreateApiKey(tenant.id(), new.client_id, new.secret_hash),
-        Output::ApiKey
-    );
+    let key = app
+        .engine
+        .submit(
+            tenant.caller,
+            CreateApiKey {
+                merchant_id: tenant.id(),
+                client_id: new.client_id,
+                secret_hash: new.secret_hash,
+            },
+        )
+        .await?;
     let answer = CreatedApiKeyResponse { key: key.into(), client_secret: new.client_secret };
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
@@ -93,13 +99,13 @@ async fn revoke(
     Ids([id]): Ids<1>,
 ) -> JsonResult<ApiKeyResponse> {
     Ok(Json(
-        submit!(
-            app,
-            tenant.caller,
-            Command::RevokeApiKey(tenant.id(), ApiKeyId(id)),
-            Output::ApiKey
-        )
-        .into(),
+        app.engine
+            .submit(
+                tenant.caller,
+                RevokeApiKey { merchant_id: tenant.id(), api_key_id: ApiKeyId(id) },
+            )
+            .await?
+            .into(),
     ))
 }
 

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
 use domain::directory::create_party::NewParty;
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
@@ -10,7 +9,7 @@ use domain::kernel::ids::CounterpartyId;
 use domain::kernel::money::Money;
 use domain::kernel::refusal::Refusal;
 use domain::sales::checkout::{HOSTED_PAGE, PageMode};
-use domain::sales::create_checkout::{Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
+use domain::sales::create_checkout::{self, Checkout, MAX_CHECKOUT_ITEMS, NewCheckout};
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::{SourceStatus, SourceType};
 use schemars::{JsonSchema, Schema, json_schema};
@@ -25,7 +24,7 @@ use crate::api::fields::{
     Part, Phone, Schemas, Text,
 };
 use crate::api::links::{draw_token, pay_path};
-use crate::api::response::{Amount, JsonResult, Time, submit};
+use crate::api::response::{Amount, JsonResult, Time};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -239,9 +238,12 @@ async fn create(
     if !faults.is_empty() {
         return Err(ApiError::Invalid(faults));
     }
-    let command = Command::CreateCheckout(tenant.id(), new_checkout(payload, draw_token()?));
-    let checkout = submit!(app, tenant.caller, command, Output::Checkout);
-    Ok(Json(CheckoutResponse::new(*checkout, &app.config.public_url)))
+    let command = create_checkout::CreateCheckout {
+        merchant_id: tenant.id(),
+        checkout: new_checkout(payload, draw_token()?),
+    };
+    let checkout = app.engine.submit(tenant.caller, command).await?;
+    Ok(Json(CheckoutResponse::new(checkout, &app.config.public_url)))
 }
 
 #[must_use]

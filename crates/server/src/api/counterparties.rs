@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
+use domain::directory::counterparties;
 use domain::directory::merchant::{Merchant, MerchantType};
 use domain::directory::party::{Counterparty, Party, Relationship};
 use domain::kernel::ids::{CounterpartyId, PartyId};
@@ -17,7 +17,7 @@ use crate::api::extract::{Body, Ids, Query};
 use crate::api::fields::{Id, Name, Text};
 use crate::api::listing::Listing;
 use crate::api::parties::PartyResponse;
-use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -111,12 +111,12 @@ async fn create(
     tenant: Tenant,
     Body(payload): Body<CreateCounterparty>,
 ) -> JsonResult<CounterpartyResponse> {
-    let command = Command::CreateCounterparty(
-        tenant.id(),
-        payload.relationship_type,
-        party_id(payload.party_id),
-    );
-    let row = submit!(app, tenant.caller, command, Output::Counterparty);
+    let command = counterparties::CreateCounterparty {
+        merchant_id: tenant.id(),
+        relationship: payload.relationship_type,
+        party_id: party_id(payload.party_id),
+    };
+    let row = app.engine.submit(tenant.caller, command).await?;
     Ok(Json(CounterpartyResponse::new(&row, &tenant.merchant)))
 }
 
@@ -128,8 +128,13 @@ async fn update(
 ) -> JsonResult<CounterpartyResponse> {
     let (relationship, party) =
         (payload.relationship_type, payload.party_id.map(|id| PartyId(id.0)));
-    let command = Command::UpdateCounterparty(tenant.id(), CounterpartyId(id), relationship, party);
-    let row = submit!(app, tenant.caller, command, Output::Counterparty);
+    let command = counterparties::UpdateCounterparty {
+        merchant_id: tenant.id(),
+        counterparty_id: CounterpartyId(id),
+        relationship,
+        party_id: party,
+    };
+    let row = app.engine.submit(tenant.caller, command).await?;
     Ok(Json(CounterpartyResponse::new(&row, &tenant.merchant)))
 }
 

@@ -64,12 +64,6 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The engine returned an output that the command never has: a bug.
-    #[must_use]
-    pub fn unexpected_output() -> Self {
-        Self::internal("the engine gave an answer of another kind")
-    }
-
     /// `after_id` is not the id of a row of the list.
     #[must_use]
     pub fn unknown_cursor() -> Self {

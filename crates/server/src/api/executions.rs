@@ -4,8 +4,7 @@ pub(crate) mod passcode;
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
-use domain::directory::caller::Caller;
+use domain::directory::principal::Caller;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{PaymentAccountId, SessionId};
 use domain::kernel::names::Operation;
@@ -13,6 +12,7 @@ use domain::kernel::refusal::Refusal;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::{Execution, ExecutionStatus};
 use domain::payments::provider_call::ProviderCall;
+use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -22,7 +22,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::fields::{Code, Deferred, Fault, Id, Name, Part, Reference};
 use crate::api::passcode::{PasscodeCheck, check_code};
-use crate::api::response::{Amount, JsonResult, Time, submit};
+use crate::api::response::{Amount, JsonResult, Time};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -144,7 +144,7 @@ pub async fn first_outcome(
 }
 
 async fn execute(app: &App, caller: Caller, request: Execute) -> Result<Execution, ApiError> {
-    let executed = submit!(app, caller, Command::Execute(request), Output::Executed);
+    let executed = app.engine.submit(caller, request).await?;
     Ok(first_outcome(app, executed.execution, executed.call).await)
 }
 
@@ -155,7 +155,8 @@ async fn execute_payout(
     code: Option<String>,
 ) -> Result<Execution, ApiError> {
     let Some(code) = code else { return execute(app, caller, request).await };
-    let reserve = Command::ReservePasscodeAttempt(request.clone(), caller.api_key_id);
+    let reserve =
+        ReservePasscodeAttempt { execute: request.clone(), api_key_id: caller.api_key_id };
     match check_code(app, caller, &reserve, &code).await? {
         PasscodeCheck::Replayed(execution) => Ok(*execution),
         PasscodeCheck::NotSet => execute(app, caller, request).await,

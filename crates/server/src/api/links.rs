@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
 use domain::kernel::refusal::Refusal;
 use domain::sales::checkout::CheckoutConfig;
 use domain::sales::find_source::SourceRef;
+use domain::sales::open_checkout_page::OpenCheckoutPage;
 use domain::sales::source::Source;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::api::describe::op;
 use crate::api::error::ApiError;
 use crate::api::extract::Query;
 use crate::api::fields::{PaymentSource, Text};
-use crate::api::response::{JsonResult, submit};
+use crate::api::response::JsonResult;
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -67,7 +67,10 @@ async fn page_of(app: &App, tenant: &Tenant, source: &Source) -> Result<Checkout
         return Ok(page);
     }
     let which = SourceRef { merchant_id: source.merchant_id, kind: source.kind, id: source.id };
-    Ok(submit!(app, tenant.caller, Command::OpenCheckoutPage(which, draw_token()?), Output::Page))
+    Ok(app
+        .engine
+        .submit(tenant.caller, OpenCheckoutPage { source: which, token: draw_token()? })
+        .await?)
 }
 
 async fn link(

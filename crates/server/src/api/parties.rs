@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
-use domain::directory::create_party::NewParty;
+use domain::directory::create_party::{self, NewParty};
 use domain::directory::party::Party;
 use domain::kernel::ids::PartyId;
 use schemars::JsonSchema;
@@ -15,7 +14,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids, Query};
 use crate::api::fields::{Email, Id, OptionalCountry, Phone, Text};
 use crate::api::listing::Listing;
-use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -83,7 +82,10 @@ async fn create(
         email: payload.email.map(|email| email.0),
         country_code: payload.country_code.0.map(|country| country.0),
     };
-    let party = submit!(app, tenant.caller, Command::CreateParty(tenant.id(), new), Output::Party);
+    let party = app
+        .engine
+        .submit(tenant.caller, create_party::CreateParty { merchant_id: tenant.id(), party: new })
+        .await?;
     Ok(Json(party.into()))
 }
 

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
-use domain::directory::caller::Caller;
+use domain::decision::command::ListedDecision;
+use domain::directory::principal::{Caller, Principal};
+use domain::directory::set_passcode::ReplacePasscode;
+use domain::directory::try_passcode::FinishPasscodeAttempt;
 use domain::directory::try_passcode::PasscodeAttempt;
+use domain::directory::try_passcode::ReservePasscodeChange;
 use domain::kernel::ids::{MerchantId, PasscodeTryId};
 use domain::kernel::refusal::Refusal;
 use domain::payments::execution::Execution;
+use domain::payments::reserve_passcode_attempt::{PasscodeReservation, ReservePasscodeAttempt};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -74,15 +78,32 @@ fn too_many_attempts() -> ApiError {
     ApiError::TooMany(1)
 }
 
+/// A decision that reserves an attempt at a passcode.
+pub trait ReservesAttempt: ListedDecision {
+    fn reservation(output: Self::Output) -> PasscodeReservation;
+}
+
+impl ReservesAttempt for ReservePasscodeAttempt {
+    fn reservation(output: PasscodeReservation) -> PasscodeReservation {
+        output
+    }
+}
+
+impl ReservesAttempt for ReservePasscodeChange {
+    fn reservation(output: Option<PasscodeAttempt>) -> PasscodeReservation {
+        PasscodeReservation::Reserved(output)
+    }
+}
+
 /// Reserves an attempt with the command `reserve`, compares the code and records the outcome.
 ///
 /// # Errors
 /// 403 when the code is wrong or locked; 429 when too many attempts are being compared; what the
 /// engine refuses.
-pub async fn check_code(
+pub async fn check_code<D: ReservesAttempt>(
     app: &App,
     caller: Caller,
-    reserve: &Command,
+    reserve: &D,
     code: &str,
 ) -> Result<PasscodeCheck, ApiError> {
     let mut waiting_since = None;
@@ -91,15 +112,14 @@ pub async fn check_code(
         // for memory.
         let mut permit =
             app.hashing.acquire(caller.merchant_id).await.ok_or_else(too_many_attempts)?;
-        match app.engine.submit(caller, reserve.clone()).await {
-            Ok(Output::Executed(executed)) => {
-                return Ok(PasscodeCheck::Replayed(Box::new(executed.execution)));
+        match app.engine.submit(caller, reserve.clone()).await.map(D::reservation) {
+            Ok(PasscodeReservation::Replayed(execution)) => {
+                return Ok(PasscodeCheck::Replayed(execution));
             }
-            Ok(Output::Passcode(None)) => return Ok(PasscodeCheck::NotSet),
-            Ok(Output::Passcode(Some(attempt))) => {
+            Ok(PasscodeReservation::Reserved(None)) => return Ok(PasscodeCheck::NotSet),
+            Ok(PasscodeReservation::Reserved(Some(attempt))) => {
                 return compare(app, caller.merchant_id, attempt, code, &mut permit).await;
             }
-            Ok(_) => return Err(ApiError::unexpected_output()),
             Err(Failure::Refused(reasons)) if reasons.contains(&Refusal::PasscodeBusy) => {}
             Err(failure) => return Err(failure.into()),
         }
@@ -132,7 +152,7 @@ async fn compare(
     }
 }
 
-/// Records the outcome of an attempt. While the database is unavailable a background task retries,
+/// Records the outcome of an attempt, whose key may have been revoked meanwhile. While the database is unavailable a background task retries,
 /// because an attempt that stays open counts as wrong.
 async fn end(
     app: &App,
@@ -140,15 +160,15 @@ async fn end(
     which: PasscodeTryId,
     right: bool,
 ) -> Result<(), ApiError> {
-    let command = Command::FinishPasscodeAttempt(merchant, which, right);
-    let Err(failure) = app.engine.submit_for(merchant, command.clone()).await else {
+    let command = FinishPasscodeAttempt { merchant_id: merchant, attempt_id: which, right };
+    let Err(failure) = app.engine.submit_for(merchant, Principal::System, command).await else {
         return Ok(());
     };
     let engine = app.engine.clone();
     tokio::spawn(async move {
         for _ in 0..OUTCOME_RETRIES {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if engine.submit_for(merchant, command.clone()).await.is_ok() {
+            if engine.submit_for(merchant, Principal::System, command).await.is_ok() {
                 return;
             }
         }
@@ -164,11 +184,14 @@ async fn compared(
     current: Option<String>,
 ) -> Result<Option<String>, ApiError> {
     let Some(current) = current else { return Ok(None) };
-    let reserve = Command::ReservePasscodeChange(caller.merchant_id, caller.api_key_id);
+    let reserve =
+        ReservePasscodeChange { merchant_id: caller.merchant_id, api_key_id: caller.api_key_id };
     match check_code(app, caller, &reserve, &current).await? {
         PasscodeCheck::Correct(hash) => Ok(Some(hash)),
         PasscodeCheck::NotSet => Ok(None),
-        PasscodeCheck::Replayed(_) => Err(ApiError::unexpected_output()),
+        PasscodeCheck::Replayed(_) => {
+            Err(ApiError::internal("a change of a passcode is no execution"))
+        }
     }
 }
 
@@ -191,14 +214,9 @@ async fn change(
         None => None,
     };
     let has_passcode = hash.is_some();
-    match app
-        .engine
-        .submit(caller, Command::ReplacePasscode(caller.merchant_id, replaces, hash))
-        .await?
-    {
-        Output::Done => Ok(Json(PasscodeResponse { has_passcode })),
-        _ => Err(ApiError::unexpected_output()),
-    }
+    let replace = ReplacePasscode { merchant_id: caller.merchant_id, replaces, hash };
+    app.engine.submit(caller, replace).await?;
+    Ok(Json(PasscodeResponse { has_passcode }))
 }
 
 /// Runs in its own task, so that a client that disconnects leaves no attempt unfinished.

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
+use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::payment_account::PaymentAccount;
+use domain::directory::use_payment_account::DeactivateAccount;
 use domain::kernel::ids::{PartyId, PaymentAccountId};
 use domain::kernel::names::{Method, Mode, Operation, Provider};
 use domain::kernel::phone::is_phone;
@@ -19,7 +20,7 @@ use crate::api::extract::{Ids, Query, QueryAndBody};
 use crate::api::fields::{AccountNetwork, Fault, FaultKind, Id, Name, OptionalCountry, Part, Text};
 use crate::api::listing::Listing;
 use crate::api::predictions::test_card;
-use crate::api::response::{JsonResult, Limit, ListResult, Time, page, submit};
+use crate::api::response::{JsonResult, Limit, ListResult, Time, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -150,8 +151,10 @@ async fn create(
         country_code: payload.country_code.0.map(|country| country.0),
         account_number: payload.insensitive_account_number.map(|number| number.0),
     };
-    let account =
-        submit!(app, tenant.caller, Command::CreateAccount(tenant.id(), new), Output::Account);
+    let account = app
+        .engine
+        .submit(tenant.caller, CreateAccount { merchant_id: tenant.id(), account: new })
+        .await?;
     Ok(Json(account.into()))
 }
 
@@ -185,8 +188,8 @@ async fn deactivate(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<PaymentAccountResponse> {
-    let command = Command::DeactivateAccount(tenant.id(), PaymentAccountId(id));
-    Ok(Json(submit!(app, tenant.caller, command, Output::Account).into()))
+    let command = DeactivateAccount { merchant_id: tenant.id(), account_id: PaymentAccountId(id) };
+    Ok(Json(app.engine.submit(tenant.caller, command).await?.into()))
 }
 
 #[must_use]

@@ -69,21 +69,6 @@ impl<T> IntoResponse for LargeJson<T> {
     }
 }
 
-/// Submits a caller's command and unwraps the one kind of output that it has. `$refused` maps
-/// refusals to an error, where they are neither about a field of the body nor about the path's `id`.
-macro_rules! submit {
-    ($app:expr, $caller:expr, $command:expr, $variant:path) => {
-        submit!($app, $caller, $command, $variant, $crate::api::error::ApiError::from)
-    };
-    ($app:expr, $caller:expr, $command:expr, $variant:path, $refused:expr) => {
-        match $app.engine.submit($caller, $command).await.map_err($refused)? {
-            $variant(answer) => answer,
-            _ => return Err($crate::api::error::ApiError::unexpected_output()),
-        }
-    };
-}
-pub(crate) use submit;
-
 /// A time in ISO 8601, always with six decimals of a second: all texts have one length and sort by
 /// time.
 #[derive(Clone, Copy)]

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
-use domain::directory::advance_clock::MAX_ADVANCE_SECONDS;
+use domain::directory::advance_clock::{self, MAX_ADVANCE_SECONDS};
+use domain::payments::authenticate_card::AuthenticateCard;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::api::error::ApiError;
 use crate::api::executions::{ExecutionResponse, first_outcome};
 use crate::api::extract::{Body, PathSegment};
 use crate::api::fields::{Int, Reference};
-use crate::api::response::{JsonResult, Time, submit};
+use crate::api::response::{JsonResult, Time};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -46,12 +46,13 @@ async fn advance(
     tenant: Tenant,
     Body(payload): Body<AdvanceClock>,
 ) -> JsonResult<ClockResponse> {
-    let now = submit!(
-        app,
-        tenant.caller,
-        Command::AdvanceClock(tenant.id(), payload.seconds.0),
-        Output::Time
-    );
+    let now = app
+        .engine
+        .submit(
+            tenant.caller,
+            advance_clock::AdvanceClock { merchant_id: tenant.id(), by_seconds: payload.seconds.0 },
+        )
+        .await?;
     Ok(Json(ClockResponse { now: Time::from(now) }))
 }
 
@@ -61,14 +62,16 @@ async fn authenticate(
     PathSegment(reference): PathSegment<Reference>,
     Body(payload): Body<Authenticate>,
 ) -> JsonResult<ExecutionResponse> {
-    let command = Command::AuthenticateCard(tenant.id(), reference.0, payload.success);
-    let settled = submit!(
-        app,
-        tenant.caller,
-        command,
-        Output::OutcomeRecorded,
-        ApiError::on_path_parameter("reference_id")
-    );
+    let command = AuthenticateCard {
+        merchant_id: tenant.id(),
+        reference_id: reference.0,
+        success: payload.success,
+    };
+    let settled = app
+        .engine
+        .submit(tenant.caller, command)
+        .await
+        .map_err(ApiError::on_path_parameter("reference_id"))?;
     Ok(Json(first_outcome(&app, settled.execution, settled.call).await.into()))
 }
 

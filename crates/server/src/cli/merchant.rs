@@ -2,15 +2,20 @@
 
 use anyhow::{Context, bail};
 use clap::{ArgGroup, Subcommand};
-use domain::decision::command::{Command, Output};
-use domain::directory::create_merchant::NewMerchant;
+use domain::directory::api_keys::CreateApiKey;
+use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::create_merchant::{CreateMerchant, CreatedMerchant};
 use domain::directory::merchant::{Merchant as MerchantRow, MerchantType};
+use domain::directory::set_passcode::SetPasscode;
+use domain::directory::set_passcode::UnlockPasscode;
 use domain::directory::update_merchant::MerchantChanges;
+use domain::directory::update_merchant::UpdateMerchant;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{FeeBearer, Mode};
 use domain::kernel::phone::is_phone;
+use domain::ledger::fund_wallet::FundWallet;
 use serde_json::{Value, json};
 
 use crate::api::fields::{FromValue, Text};
@@ -171,7 +176,7 @@ pub fn create(
         );
     };
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
-    let new = NewMerchant {
+    let new = CreateMerchant {
         name,
         kind,
         mode: Mode::Sandbox,
@@ -182,12 +187,8 @@ pub fn create(
         secret_hash,
         currencies: CURRENCIES.iter().filter_map(|code| Currency::parse(code)).collect(),
     };
-    match target.run_once(Command::CreateMerchant(new))? {
-        Output::Merchant(merchant, wallets) => {
-            Ok(Created { merchant, wallets, client_id, client_secret })
-        }
-        other => bail!("unexpected answer {other:?}"),
-    }
+    let CreatedMerchant { merchant, wallets } = target.run_once(new)?;
+    Ok(Created { merchant, wallets, client_id, client_secret })
 }
 
 /// Money that a sandbox merchant starts with, in major units, by currency.
@@ -229,8 +230,11 @@ impl Created {
     pub fn fund(&self, target: &Target) -> anyhow::Result<()> {
         for (id, currency) in &self.wallets {
             let key = format!("opening-balance-{id}");
-            let funded =
-                target.run_once(Command::FundWallet(*id, opening_balance(*currency), Some(key)));
+            let funded = target.run_once(FundWallet {
+                wallet_id: *id,
+                amount: opening_balance(*currency),
+                key: Some(key),
+            });
             funded.with_context(|| {
                 format!("wallet {id} is not filled: that is left to `kola wallet fund`")
             })?;
@@ -335,28 +339,21 @@ pub fn all(target: &Target) -> anyhow::Result<Vec<MerchantRow>> {
 
 fn set(target: &Target, id: MerchantId, changes: MerchantChanges) -> anyhow::Result<()> {
     drop(target.open_existing()?);
-    match target.run_on("merchant", id, Command::UpdateMerchant(id, changes))? {
-        Output::UpdatedMerchant(merchant) => {
-            let lines = [
-                format!("merchant    {id}"),
-                format!("verified    {}", yes_or_no(merchant.verified)),
-                format!("fee tier    {}", merchant.fee_tier),
-                format!("fee bearer  {}", merchant.fee_bearer),
-            ];
-            output::done(&row_as_json(&merchant), &lines.join("\n"))
-        }
-        other => bail!("unexpected answer {other:?}"),
-    }
+    let merchant = target.run_on("merchant", id, UpdateMerchant { merchant_id: id, changes })?;
+    let lines = [
+        format!("merchant    {id}"),
+        format!("verified    {}", yes_or_no(merchant.verified)),
+        format!("fee tier    {}", merchant.fee_tier),
+        format!("fee bearer  {}", merchant.fee_bearer),
+    ];
+    output::done(&row_as_json(&merchant), &lines.join("\n"))
 }
 
 fn create_key(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
     let NewKey { client_id, client_secret, secret_hash } = NewKey::draw()?;
-    let command = Command::CreateApiKey(merchant, client_id.clone(), secret_hash);
+    let command = CreateApiKey { merchant_id: merchant, client_id: client_id.clone(), secret_hash };
     drop(target.open_existing()?);
-    let key = match target.run_on("merchant", merchant, command)? {
-        Output::ApiKey(key) => key,
-        other => bail!("unexpected answer {other:?}"),
-    };
+    let key = target.run_on("merchant", merchant, command)?;
     let json = json!({"id": key.id.0, "client_id": client_id, "client_secret": client_secret});
     let lines = [
         format!("api key        {}", key.id),
@@ -365,7 +362,7 @@ fn create_key(target: &Target, merchant: MerchantId) -> anyhow::Result<()> {
     ];
     if let Err(error) = output::show(&json, &lines.join("\n")) {
         target
-            .run_once(Command::RevokeApiKey(merchant, key.id))
+            .run_once(RevokeApiKey { merchant_id: merchant, api_key_id: key.id })
             .with_context(|| format!("key {} cannot be revoked", key.id))?;
         bail!("key {} is revoked again: its secret cannot be shown: {error}", key.id);
     }
@@ -383,20 +380,25 @@ fn set_passcode(target: &Target, merchant: i64) -> anyhow::Result<()> {
     let hash =
         hash_passcode(passcode, &mut HashMemory::new()).map_err(|error| anyhow::anyhow!(error))?;
     drop(target.open_existing()?);
-    target.run_on("merchant", merchant, Command::SetPasscode(MerchantId(merchant), Some(hash)))?;
+    target.run_on(
+        "merchant",
+        merchant,
+        SetPasscode { merchant_id: MerchantId(merchant), hash: Some(hash) },
+    )?;
     let json = json!({ "merchant_id": merchant, "passcode": "set" });
     output::done(&json, &format!("payouts of merchant {merchant} need the passcode from now on"))
 }
 
 fn change_passcode(target: &Target, merchant: i64, remove: bool) -> anyhow::Result<()> {
     let id = MerchantId(merchant);
-    let (command, state, done) = if remove {
-        (Command::SetPasscode(id, None), "removed", "need no passcode from now on")
-    } else {
-        (Command::UnlockPasscode(id), "unlocked", "are not locked any more")
-    };
     drop(target.open_existing()?);
-    target.run_on("merchant", merchant, command)?;
+    let (state, done) = if remove {
+        target.run_on("merchant", merchant, SetPasscode { merchant_id: id, hash: None })?;
+        ("removed", "need no passcode from now on")
+    } else {
+        target.run_on("merchant", merchant, UnlockPasscode { merchant_id: id })?;
+        ("unlocked", "are not locked any more")
+    };
     output::done(
         &json!({ "merchant_id": merchant, "passcode": state }),
         &format!("payouts of merchant {merchant} {done}"),

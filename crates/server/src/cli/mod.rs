@@ -28,8 +28,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use domain::decision::command::{Command, Output};
+use domain::decision::command::{ListedDecision, Request};
 use domain::decision::settings::Settings;
+use domain::directory::principal::Principal;
 use domain::kernel::refusal::Refusal;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -354,19 +355,25 @@ impl Target {
 
     /// Runs one command on a lane of its own, on a database that has the current schema. A server
     /// may be running on the same database.
-    fn run_once(&self, command: Command) -> anyhow::Result<Output> {
+    fn run_once<D: ListedDecision>(&self, decision: D) -> anyhow::Result<D::Output> {
         // Only commands of clients and jobs depend on the server's settings.
         let settings = Settings::default();
         let mut lane =
             Lane::new(self.database.store()?, settings, Arc::new(clock::now)).short_lived();
-        let outcome = lane.run(&[command]).pop().context("the lane gave no answer")?;
-        Ok(outcome?)
+        let request = Request::new(Principal::Operator, decision);
+        let outcome = lane.run(&[request]).pop().context("the lane gave no answer")?;
+        D::output(outcome?).context("the lane gave the output of another decision")
     }
 
     /// Like [`Target::run_once`], for a command about one object: the error names the object, or
     /// says that it does not exist.
-    fn run_on(&self, what: &str, id: impl Display, command: Command) -> anyhow::Result<Output> {
-        self.run_once(command).map_err(|error| match error.downcast_ref::<Failure>() {
+    fn run_on<D: ListedDecision>(
+        &self,
+        what: &str,
+        id: impl Display,
+        decision: D,
+    ) -> anyhow::Result<D::Output> {
+        self.run_once(decision).map_err(|error| match error.downcast_ref::<Failure>() {
             Some(Failure::Refused(reasons)) if reasons.contains(&Refusal::NotFound) => {
                 anyhow::anyhow!(not_found(what, id))
             }

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::{ArgGroup, Subcommand, ValueEnum};
-use domain::decision::command::{Command, Output};
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::exceptions::review::{Resolution, Review};
 use domain::kernel::ids::ReviewId;
 use serde_json::json;
@@ -113,12 +113,10 @@ fn resolve(
         (None, None) => bail!("say --outcome or --to"),
     };
     drop(target.open_existing()?);
-    match target.run_on("review", id, Command::ResolveReview(id, how, evidence.to_owned()))? {
-        Output::Review(review) => {
-            let resolution = review.resolution.unwrap_or_default();
-            let json = json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });
-            output::done(&json, &format!("review {} is resolved: {resolution}", review.id))
-        }
-        other => bail!("unexpected answer {other:?}"),
-    }
+    let command = ResolveReview { review_id: id, resolution: how, evidence: evidence.to_owned() };
+    let review = target.run_on("review", id, command)?;
+    let resolution = review.resolution.unwrap_or_default();
+    let json =
+        json!({ "id": review.id.0, "status": review.status.as_str(), "resolution": resolution });
+    output::done(&json, &format!("review {} is resolved: {resolution}", review.id))
 }

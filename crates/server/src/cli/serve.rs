@@ -3,10 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::http::HeaderValue;
 use clap::Args;
-use domain::decision::command::{Command, Output};
 use domain::decision::settings::{Deadlines, Lifetimes, Settings, TransferLimits};
 use domain::directory::create_party::NewParty;
 use domain::directory::merchant::MerchantType;
@@ -17,6 +16,7 @@ use domain::kernel::money::Decimal;
 use domain::kernel::time::minutes;
 use domain::ledger::wallet;
 use domain::sales::checkout::PageMode;
+use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
@@ -426,10 +426,8 @@ fn sample_page(target: &Target, merchant: MerchantId) -> anyhow::Result<String> 
         expires_at: None,
         token: draw_token()?,
     };
-    match target.run_once(Command::CreateCheckout(merchant, new))? {
-        Output::Checkout(checkout) => Ok(checkout.config.token),
-        other => bail!("unexpected answer {other:?}"),
-    }
+    let created = target.run_once(CreateCheckout { merchant_id: merchant, checkout: new })?;
+    Ok(created.config.token)
 }
 
 fn introduction(created: &Created, address: SocketAddr, program: &str) -> String {

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use domain::decision::command::{Command, Output};
 use domain::kernel::ids::{MerchantId, WalletId};
 use domain::kernel::money::{AmountFault, Decimal, Money};
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::set_wallet_status::SetWalletStatus;
 use domain::ledger::wallet::{Wallet as WalletRow, WalletStatus};
 use serde_json::{Value, json};
 
@@ -84,7 +85,7 @@ fn fund(target: &Target, id: WalletId, amount: &str, key: Option<String>) -> any
             key
         }
     };
-    let funded = target.run_once(Command::FundWallet(id, amount, Some(key.clone()))).map_err(|error| {
+    let funded = target.run_once(FundWallet { wallet_id: id, amount, key: Some(key.clone()) }).map_err(|error| {
         match error.downcast_ref::<Failure>() {
             // It is known that nothing was done, and the same would be refused again.
             Some(Failure::Refused(_)) => error,
@@ -93,7 +94,7 @@ fn fund(target: &Target, id: WalletId, amount: &str, key: Option<String>) -> any
             )),
         }
     });
-    let wallet = expect_wallet(funded?)?;
+    let wallet = funded?;
     let json = json!({
         "id": id.0,
         "currency": wallet.currency.code(),
@@ -195,11 +196,12 @@ fn explain(fault: AmountFault, currency: &str) -> anyhow::Error {
 fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Result<()> {
     let before = find(target, id)?;
     let has_open_credits = || target.read(async |queries| queries.has_open_credits(&before).await);
-    let set =
-        |status, open_credits| target.run_once(Command::SetWalletStatus(id, status, open_credits));
+    let set = |status, open_credits| {
+        target.run_once(SetWalletStatus { wallet_id: id, status, open_credits })
+    };
     // Closed in one step, so that whoever interrupts this finds the wallet closed or as it was.
     let is_closing = status == WalletStatus::Closed && before.status != WalletStatus::Closed;
-    let wallet = expect_wallet(set(status, is_closing && has_open_credits()?)?)?;
+    let wallet = set(status, is_closing && has_open_credits()?)?;
     if is_closing {
         // What had read that it was open is given the time to end. Where that began something that
         // could credit it, it is open again.
@@ -221,11 +223,4 @@ fn set_status(target: &Target, id: WalletId, status: WalletStatus) -> anyhow::Re
         wallet.currency
     );
     output::done(&as_json(&wallet), &text)
-}
-
-fn expect_wallet(answer: Output) -> anyhow::Result<WalletRow> {
-    match answer {
-        Output::Wallet(wallet) => Ok(wallet),
-        other => bail!("unexpected answer {other:?}"),
-    }
 }

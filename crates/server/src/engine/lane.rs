@@ -4,10 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::decision::command::Command;
-use domain::decision::decide::decide;
-use domain::decision::prefetch::LockKey;
+use domain::decision::command::Request;
 use domain::decision::settings::Settings;
+use domain::decision::use_case::{Context, LockKey};
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
 use domain::kernel::time::ServerTime;
 
@@ -80,13 +79,13 @@ impl<S: Store> Lane<S> {
 
     /// Runs a batch in one transaction. When it returns, the outcomes are on disk; they are in the
     /// order of the commands.
-    pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
-        let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
+    pub fn run(&mut self, requests: &[Request]) -> Vec<Outcome> {
+        let all = |failure: &Failure| requests.iter().map(|_| Err(failure.clone())).collect();
         let start = self.pause.elapsed();
         for attempt in 1..=BATCH_TRIES {
-            match self.run_once(commands) {
+            match self.run_once(requests) {
                 Ok(BatchEnd::Committed(outcomes)) => {
-                    return self.decide_inconsistent_again(commands, outcomes);
+                    return self.decide_inconsistent_again(requests, outcomes);
                 }
                 Ok(BatchEnd::Unknown) => return all(&Failure::Unknown),
                 Err(error) => {
@@ -94,7 +93,7 @@ impl<S: Store> Lane<S> {
                         // The watch of the database file logs it.
                         return all(&Failure::Unavailable(error.to_string()));
                     }
-                    tracing::warn!(%error, attempt, commands = commands.len(), "a batch was rolled back");
+                    tracing::warn!(%error, attempt, commands = requests.len(), "a batch was rolled back");
                     if error.is_busy() {
                         // The batch waited for the lock already; so would each command by itself.
                         return all(&Failure::Unavailable("the database is busy".to_owned()));
@@ -111,7 +110,7 @@ impl<S: Store> Lane<S> {
             }
         }
         // One command may be the cause: each runs by itself, so that the others do not fail with it.
-        commands.iter().map(|command| self.run_single(command)).collect()
+        requests.iter().map(|request| self.run_single(request)).collect()
     }
 
     /// Runs a command again, by itself, if its decision found inconsistent rows.
@@ -121,16 +120,16 @@ impl<S: Store> Lane<S> {
     /// are never locked and compared. Only a command that fails on fresh rows, too, is a bug.
     fn decide_inconsistent_again(
         &mut self,
-        commands: &[Command],
+        requests: &[Request],
         mut outcomes: Vec<Outcome>,
     ) -> Vec<Outcome> {
         if self.store.is_local() {
             return outcomes;
         }
-        for (command, outcome) in commands.iter().zip(&mut outcomes) {
+        for (request, outcome) in requests.iter().zip(&mut outcomes) {
             for _ in 0..INCONSISTENT_TRIES {
                 if matches!(outcome, Err(Failure::Internal(_))) {
-                    *outcome = self.run_single(command);
+                    *outcome = self.run_single(request);
                 }
             }
         }
@@ -141,8 +140,8 @@ impl<S: Store> Lane<S> {
         self.pause.elapsed().saturating_sub(start)
     }
 
-    fn run_single(&mut self, command: &Command) -> Outcome {
-        match self.run_once(std::slice::from_ref(command)) {
+    fn run_single(&mut self, request: &Request) -> Outcome {
+        match self.run_once(std::slice::from_ref(request)) {
             Ok(BatchEnd::Committed(outcomes)) => first(outcomes),
             Ok(BatchEnd::Unknown) => Err(Failure::Unknown),
             Err(error) => Err(Failure::Unavailable(error.to_string())),
@@ -150,9 +149,9 @@ impl<S: Store> Lane<S> {
     }
 
     /// Runs a batch once. A panic rolls it back; the lane survives.
-    fn run_once(&mut self, commands: &[Command]) -> Result<BatchEnd, StoreError> {
+    fn run_once(&mut self, requests: &[Request]) -> Result<BatchEnd, StoreError> {
         let end = catch_unwind(AssertUnwindSafe(|| {
-            let end = self.transact(commands);
+            let end = self.transact(requests);
             if end.is_err() {
                 self.store.rollback();
             }
@@ -164,17 +163,18 @@ impl<S: Store> Lane<S> {
         })
     }
 
-    fn transact(&mut self, commands: &[Command]) -> Result<BatchEnd, StoreError> {
-        self.reserve_ids(commands.len())?;
-        let lock_keys: Vec<LockKey> = commands.iter().filter_map(Command::lock_key).collect();
-        let hints: Vec<RowKey> = commands.iter().flat_map(Command::hints).collect();
+    fn transact(&mut self, requests: &[Request]) -> Result<BatchEnd, StoreError> {
+        self.reserve_ids(requests.len())?;
+        let lock_keys: Vec<LockKey> =
+            requests.iter().filter_map(|request| request.command.lock_key()).collect();
+        let hints: Vec<RowKey> = requests.iter().flat_map(Request::hints).collect();
         let mut work = self.store.open(self.ids, &lock_keys, &hints)?;
         let outcomes = if self.store.is_local() {
-            self.decide_loading(commands, &mut work)?
+            self.decide_loading(requests, &mut work)?
         } else {
-            self.decide_in_rounds(commands, &mut work)?
+            self.decide_in_rounds(requests, &mut work)?
         };
-        if domain::mutant!(AnswerBeforeCommit) && commands.len() > 4 {
+        if domain::mutant!(AnswerBeforeCommit) && requests.len() > 4 {
             self.store.rollback();
             return Ok(BatchEnd::Committed(outcomes));
         }
@@ -242,15 +242,15 @@ impl<S: Store> Lane<S> {
     /// read takes microseconds.
     fn decide_loading(
         &mut self,
-        commands: &[Command],
+        requests: &[Request],
         work: &mut Workspace,
     ) -> Result<Vec<Outcome>, StoreError> {
-        commands.iter().map(|command| self.load_and_decide(command, work)).collect()
+        requests.iter().map(|request| self.load_and_decide(request, work)).collect()
     }
 
     fn load_and_decide(
         &mut self,
-        command: &Command,
+        request: &Request,
         work: &mut Workspace,
     ) -> Result<Outcome, StoreError> {
         if work.ids.end - work.ids.next < IDS_PER_COMMAND {
@@ -258,7 +258,7 @@ impl<S: Store> Lane<S> {
         }
         let now = (self.clock)();
         for _ in 0..MAX_LOADS {
-            match self.decide(command, work, now) {
+            match self.decide(request, work, now) {
                 Ok(outcome) => return Ok(outcome),
                 Err(key) => self.store.load(&[key], &mut work.tables)?,
             }
@@ -270,21 +270,21 @@ impl<S: Store> Lane<S> {
     /// rows that they change are locked and unchanged since they were read.
     fn decide_in_rounds(
         &mut self,
-        commands: &[Command],
+        requests: &[Request],
         work: &mut Workspace,
     ) -> Result<Vec<Outcome>, StoreError> {
         // Rows that the loaded ones refer to will be read: one round trip for all, instead of one
         // for each.
         let likely =
-            not_loaded(commands.iter().flat_map(|command| command.likely_keys(work)), work);
+            not_loaded(requests.iter().flat_map(|request| request.command.likely_keys(work)), work);
         if !likely.is_empty() {
             self.store.load(&likely, &mut work.tables)?;
         }
         for _ in 0..MAX_ROUNDS {
-            let mut outcomes = Vec::with_capacity(commands.len());
+            let mut outcomes = Vec::with_capacity(requests.len());
             let mut missing = vec![];
-            for command in commands {
-                match self.decide(command, work, (self.clock)()) {
+            for request in requests {
+                match self.decide(request, work, (self.clock)()) {
                     Ok(outcome) => outcomes.push(outcome),
                     Err(key) => missing.push(key),
                 }
@@ -307,11 +307,12 @@ impl<S: Store> Lane<S> {
     /// The key of a row that the decision needs and that is not loaded.
     fn decide(
         &self,
-        command: &Command,
+        request: &Request,
         work: &mut Workspace,
         now: ServerTime,
     ) -> Result<Outcome, RowKey> {
-        let decided = catch_unwind(AssertUnwindSafe(|| decide(command, &self.settings, work, now)));
+        let context = Context { now, settings: &self.settings };
+        let decided = catch_unwind(AssertUnwindSafe(|| request.decide(work, &context)));
         let stop = match decided {
             Ok(Ok(answer)) => {
                 work.accept_draft();

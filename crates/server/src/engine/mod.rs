@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use domain::decision::command::{Command, Output};
+use domain::decision::command::{ListedDecision, Output, Request};
 use domain::decision::settings::Settings;
-use domain::directory::caller::Caller;
+use domain::directory::principal::{Caller, Principal};
 use domain::kernel::ids::MerchantId;
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::ServerTime;
@@ -70,11 +70,11 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The result of a command.
+/// The result of a request to a lane.
 pub type Outcome = Result<Output, Failure>;
 
-struct QueuedCommand {
-    command: Command,
+struct QueuedRequest {
+    request: Request,
     /// Set by the lane when it begins the command, or by the caller when it withdraws it. Whoever
     /// sets it first decides which of the two happens.
     claimed: Arc<AtomicBool>,
@@ -83,12 +83,12 @@ struct QueuedCommand {
 
 /// Hides which store a lane writes to.
 trait BatchRunner: Send {
-    fn run(&mut self, commands: &[Command]) -> Vec<Outcome>;
+    fn run(&mut self, requests: &[Request]) -> Vec<Outcome>;
 }
 
 impl<S: Store + Send> BatchRunner for Lane<S> {
-    fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
-        Self::run(self, commands)
+    fn run(&mut self, requests: &[Request]) -> Vec<Outcome> {
+        Self::run(self, requests)
     }
 }
 
@@ -101,7 +101,7 @@ pub struct Engine {
 
 /// The sending end of one lane.
 struct LaneHandle {
-    queue: mpsc::Sender<QueuedCommand>,
+    queue: mpsc::Sender<QueuedRequest>,
     /// The lane itself, if commands may also run on the threads that serve requests: only where the
     /// store is local.
     shared: Option<Arc<SharedLane>>,
@@ -115,9 +115,9 @@ struct SharedLane {
 }
 
 impl SharedLane {
-    fn run(&self, lane: &mut dyn BatchRunner, commands: &[Command]) -> Vec<Outcome> {
+    fn run(&self, lane: &mut dyn BatchRunner, requests: &[Request]) -> Vec<Outcome> {
         let start = Instant::now();
-        let outcomes = lane.run(commands);
+        let outcomes = lane.run(requests);
         self.is_quick.store(start.elapsed() < INLINE_MAX, Ordering::Relaxed);
         outcomes
     }
@@ -157,29 +157,39 @@ impl Engine {
     ///
     /// # Errors
     /// See [`Failure`]. A caller that stops waiting does not stop the command.
-    pub async fn submit(&self, caller: Caller, command: Command) -> Outcome {
-        self.enqueue(Some(caller.merchant_id), command.authenticated(caller)).await
+    pub async fn submit<D: ListedDecision>(
+        &self,
+        caller: Caller,
+        decision: D,
+    ) -> Result<D::Output, Failure> {
+        self.submit_for(caller.merchant_id, Principal::ApiKey(caller), decision).await
     }
 
-    /// Submits a command that follows from a merchant's earlier ones and needs no credentials. It
-    /// is decided by the merchant's lane, so that the merchant's commands need not wait for each
-    /// other's locks.
+    /// Submits a command about a merchant's rows. It is decided by the merchant's lane, so that the
+    /// merchant's commands need not wait for each other's locks.
     ///
     /// # Errors
     /// See [`Engine::submit`].
-    pub async fn submit_for(&self, merchant: MerchantId, command: Command) -> Outcome {
-        self.enqueue(Some(merchant), command).await
+    pub async fn submit_for<D: ListedDecision>(
+        &self,
+        merchant: MerchantId,
+        principal: Principal,
+        decision: D,
+    ) -> Result<D::Output, Failure> {
+        let output = self.enqueue(merchant, Request::new(principal, decision)).await?;
+        D::output(output)
+            .ok_or_else(|| Failure::Internal("the output of another decision".to_owned()))
     }
 
-    async fn enqueue(&self, merchant: Option<MerchantId>, command: Command) -> Outcome {
+    async fn enqueue(&self, merchant: MerchantId, request: Request) -> Outcome {
         let closed = || Failure::Unavailable("the server is stopping".to_owned());
         let lane = self.lane_of(merchant).ok_or_else(closed)?;
-        if let Some(outcome) = lane.run_inline(&command) {
+        if let Some(outcome) = lane.run_inline(&request) {
             return outcome;
         }
         let (answer, mut outcome) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        let queued = QueuedCommand { command, claimed: Arc::clone(&claimed), answer };
+        let queued = QueuedRequest { request, claimed: Arc::clone(&claimed), answer };
         lane.queue.try_send(queued).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
             mpsc::error::TrySendError::Closed(_) => closed(),
@@ -194,12 +204,10 @@ impl Engine {
     }
 
     /// The lane of a merchant: always the same one.
-    fn lane_of(&self, merchant: Option<MerchantId>) -> Option<&LaneHandle> {
+    fn lane_of(&self, MerchantId(id): MerchantId) -> Option<&LaneHandle> {
         // Ids of rows that were made together are close to each other: their low digits alone would
         // send many merchants to the same lane. So the id is multiplied by 2^64 / golden ratio.
-        let hash = merchant.map_or(0, |MerchantId(id)| {
-            id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
-        });
+        let hash = id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let lanes = u64::try_from(self.lanes.len()).ok()?;
         self.lanes.get(usize::try_from(hash.checked_rem(lanes)?).ok()?)
     }
@@ -212,14 +220,14 @@ impl LaneHandle {
     ///
     /// Only one commit at a time is made so, and only while commits are quick: a slow disk, or
     /// another process's transaction, must not block threads that serve requests.
-    fn run_inline(&self, command: &Command) -> Option<Outcome> {
+    fn run_inline(&self, request: &Request) -> Option<Outcome> {
         let shared = self.shared.as_ref()?;
         let others_wait = self.queue.capacity() < self.queue.max_capacity();
         if others_wait || !shared.is_quick.load(Ordering::Relaxed) {
             return None;
         }
         let mut lane = shared.lane.try_lock().ok()?;
-        shared.run(lane.as_mut(), std::slice::from_ref(command)).pop()
+        shared.run(lane.as_mut(), std::slice::from_ref(request)).pop()
     }
 }
 
@@ -235,15 +243,15 @@ fn start_lane(
     let builder = std::thread::Builder::new().name("lane".to_owned());
     if !is_local {
         let thread =
-            builder.spawn(move || serve(queued, batch_max, |commands| lane.run(commands)))?;
+            builder.spawn(move || serve(queued, batch_max, |requests| lane.run(requests)))?;
         return Ok((LaneHandle { queue, shared: None }, thread));
     }
     let shared = Arc::new(SharedLane { is_quick: AtomicBool::new(false), lane: Mutex::new(lane) });
     let of_thread = Arc::clone(&shared);
     let thread = builder.spawn(move || {
-        serve(queued, batch_max, |commands| {
+        serve(queued, batch_max, |requests| {
             let mut lane = of_thread.lane.lock().unwrap_or_else(PoisonError::into_inner);
-            of_thread.run(lane.as_mut(), commands)
+            of_thread.run(lane.as_mut(), requests)
         });
     })?;
     Ok((LaneHandle { queue, shared: Some(shared) }, thread))
@@ -251,9 +259,9 @@ fn start_lane(
 
 /// Takes batches from the queue and runs them, until the queue is closed and empty.
 fn serve(
-    mut queue: mpsc::Receiver<QueuedCommand>,
+    mut queue: mpsc::Receiver<QueuedRequest>,
     batch_max: usize,
-    mut run: impl FnMut(&[Command]) -> Vec<Outcome>,
+    mut run: impl FnMut(&[Request]) -> Vec<Outcome>,
 ) {
     let mut batch = Vec::with_capacity(batch_max);
     while let Some(first) = queue.blocking_recv() {
@@ -265,12 +273,12 @@ fn serve(
         }
         // A withdrawn command is not begun: its caller was told that nothing was done.
         let begun = batch.drain(..).filter(|queued| !queued.claimed.swap(true, Ordering::AcqRel));
-        let (commands, answers): (Vec<Command>, Vec<_>) =
-            begun.map(|queued| (queued.command, queued.answer)).unzip();
-        if commands.is_empty() {
+        let (requests, answers): (Vec<Request>, Vec<_>) =
+            begun.map(|queued| (queued.request, queued.answer)).unzip();
+        if requests.is_empty() {
             continue;
         }
-        for (answer, outcome) in answers.into_iter().zip(run(&commands)) {
+        for (answer, outcome) in answers.into_iter().zip(run(&requests)) {
             // Nobody receives it if the caller has gone away; what was decided stands.
             let _ = answer.send(outcome);
         }

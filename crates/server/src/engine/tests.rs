@@ -3,27 +3,36 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::decision::command::{Command, Output};
-use domain::decision::prefetch::LockKey;
+use domain::decision::command::{ListedDecision, Output, Request};
 use domain::decision::row::Lookup;
 use domain::decision::settings::Settings;
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowKey, Tables, Workspace};
-use domain::directory::create_merchant::NewMerchant;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::create_merchant::{CreateMerchant, CreatedMerchant};
+use domain::directory::create_party::CreateParty;
 use domain::directory::create_party::NewParty;
+use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::merchant::MerchantType;
 use domain::directory::party::Relationship;
+use domain::directory::principal::Principal;
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::{ExecutionId, MerchantId, SessionId, WalletId};
 use domain::kernel::money::{Decimal, Money};
 use domain::kernel::names::{Method, Mode, Operation, Provider};
 use domain::kernel::refusal::Refusal;
 use domain::kernel::time::{MerchantTime, ServerTime, minutes};
+use domain::ledger::fund_wallet::FundWallet;
 use domain::ledger::wallet::Wallet;
+use domain::payments::cancel_session::CancelSession;
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::outcome::ProviderOutcome;
+use domain::payments::record_outcome::RecordOutcome;
 use domain::payments::session::{Session, SessionKind, SessionStatus};
+use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceType;
@@ -49,8 +58,8 @@ fn usd(minor: i64) -> Money {
     Money::new(minor, Currency::parse("USD").unwrap())
 }
 
-fn merchant(phone: &str) -> Command {
-    Command::CreateMerchant(NewMerchant {
+fn merchant(phone: &str) -> CreateMerchant {
+    CreateMerchant {
         name: "M".into(),
         kind: MerchantType::Organization,
         mode: Mode::Sandbox,
@@ -60,11 +69,15 @@ fn merchant(phone: &str) -> Command {
         client_id: phone.into(),
         secret_hash: String::new(),
         currencies: vec![usd(0).currency],
-    })
+    }
 }
 
-fn one(lane: &mut Lane<impl Store>, command: Command) -> Output {
-    lane.run(&[command]).pop().unwrap().unwrap()
+fn request(decision: impl ListedDecision) -> Request {
+    Request::new(Principal::Operator, decision)
+}
+
+fn one<D: ListedDecision>(lane: &mut Lane<impl Store>, decision: D) -> D::Output {
+    D::output(lane.run(&[request(decision)]).pop().unwrap().unwrap()).unwrap()
 }
 
 /// A merchant with money and a session that is ready to be executed, for each of `amounts`.
@@ -72,25 +85,22 @@ fn sessions(
     lane: &mut Lane<impl Store>,
     amounts: &[i64],
 ) -> (MerchantId, WalletId, Vec<SessionId>) {
-    let Output::Merchant(merchant, wallets) = one(lane, merchant("231770000001")) else {
-        panic!("no merchant")
-    };
+    let CreatedMerchant { merchant, wallets } = one(lane, merchant("231770000001"));
     let wallet = wallets[0].0;
-    one(lane, Command::FundWallet(wallet, usd(1_000), None));
+    one(lane, FundWallet { wallet_id: wallet, amount: usd(1_000), key: None });
     let party = NewParty {
         fullname: "P".into(),
         phone: "231880000001".into(),
         email: None,
         country_code: None,
     };
-    let Output::Party(party) = one(lane, Command::CreateParty(merchant.id, party)) else {
-        panic!("no party")
+    let party = one(lane, CreateParty { merchant_id: merchant.id, party });
+    let counterparty = CreateCounterparty {
+        merchant_id: merchant.id,
+        relationship: Relationship::Friend,
+        party_id: Some(party.id),
     };
-    let counterparty =
-        Command::CreateCounterparty(merchant.id, Relationship::Friend, Some(party.id));
-    let Output::Counterparty(counterparty) = one(lane, counterparty) else {
-        panic!("no counterparty")
-    };
+    let counterparty = one(lane, counterparty);
     let declare = |minor: &i64| {
         let expires_at = IN_FIVE_MINUTES;
         let request = NewSession::Transfer {
@@ -99,18 +109,18 @@ fn sessions(
             amount: usd(*minor),
             expires_at,
         };
-        Command::CreateSession(merchant.id, request)
+        self::request(CreateSession { merchant_id: merchant.id, session: request })
     };
     let outcomes = lane.run(&amounts.iter().map(declare).collect::<Vec<_>>());
     let ids = outcomes.into_iter().map(|outcome| match outcome {
-        Ok(Output::Session(session)) => session.id,
+        Ok(Output::CreateSession(session)) => session.id,
         other => panic!("{other:?}"),
     });
     (merchant.id, wallet, ids.collect())
 }
 
-fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Command {
-    Command::Execute(Execute {
+fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> Request {
+    request(Execute {
         merchant_id,
         reference_id: reference.into(),
         session_id,
@@ -120,7 +130,7 @@ fn execute(merchant_id: MerchantId, session_id: SessionId, reference: &str) -> C
 
 fn executed(outcome: &Outcome) -> (bool, &'static str) {
     match outcome {
-        Ok(Output::Executed(executed)) => (executed.replayed, executed.execution.status.as_str()),
+        Ok(Output::Execute(executed)) => (executed.replayed, executed.execution.status.as_str()),
         other => panic!("{other:?}"),
     }
 }
@@ -331,8 +341,8 @@ fn what_was_decided_on_a_row_that_changed_meanwhile_is_decided_again() {
     let path = folder.path().join("kola.db");
     let mut writer = lane(store(&path));
     let (id, wallet, sessions) = sessions(&mut writer, &[980, 20]);
-    let stored = one(&mut writer, Command::FundWallet(wallet, usd(0), None));
-    let Output::Wallet(wallet) = stored else { panic!("no wallet") };
+    let stored = one(&mut writer, FundWallet { wallet_id: wallet, amount: usd(0), key: None });
+    let wallet = stored;
     let mut lane = lane(Faulty { is_local: false, confirms: vec![wallet], ..Faulty::new(&path) });
     // 1000 when it was read, 950 when it was locked: the first does not fit any more.
     let outcomes = lane.run(&[execute(id, sessions[0], "a"), execute(id, sessions[1], "b")]);
@@ -346,11 +356,9 @@ fn what_looks_broken_on_rows_of_several_points_in_time_is_decided_again() {
     let path = folder.path().join("kola.db");
     let mut writer = lane(store(&path));
     let (id, _, sessions) = sessions(&mut writer, &[600, 300]);
-    let stored = writer
-        .run(&[Command::CancelSession(id, SessionKind::Transfer, sessions[1])])
-        .pop()
-        .unwrap();
-    let Ok(Output::Session(stored)) = stored else { panic!("no session") };
+    let kind = SessionKind::Transfer;
+    let cancel = CancelSession { merchant_id: id, kind, session_id: sessions[1] };
+    let stored = one(&mut writer, cancel);
     // As if the session was read before another process finished with it, and what it points at
     // thereafter.
     let torn = Session { status: SessionStatus::Active, amount: None, ..stored };
@@ -381,18 +389,16 @@ fn a_panic_in_one_command_leaves_the_others_and_the_lane_alone() {
 
 /// A collection that completed: its execution, and the merchant.
 fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
-    let Output::Merchant(merchant, _) = one(lane, merchant("231770000001")) else {
-        panic!("no merchant")
-    };
+    let CreatedMerchant { merchant, .. } = one(lane, merchant("231770000001"));
     let party = NewParty {
         fullname: "P".into(),
         phone: "231880000001".into(),
         email: None,
         country_code: None,
     };
-    let checkout = Command::CreateCheckout(
-        merchant.id,
-        NewCheckout {
+    let checkout = CreateCheckout {
+        merchant_id: merchant.id,
+        checkout: NewCheckout {
             party,
             relationship: Relationship::Customer,
             counterparty_id: None,
@@ -413,8 +419,8 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
             expires_at: None,
             token: "t".into(),
         },
-    );
-    let Output::Checkout(checkout) = one(lane, checkout) else { panic!("no checkout") };
+    };
+    let checkout = one(lane, checkout);
     let account = NewAccount {
         party_id: checkout.party.id,
         account_name: "A".into(),
@@ -424,13 +430,9 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         country_code: None,
         account_number: None,
     };
-    let Output::Account(account) = one(lane, Command::CreateAccount(merchant.id, account)) else {
-        panic!("no account")
-    };
+    let account = one(lane, CreateAccount { merchant_id: merchant.id, account });
     let declare = NewSession::Checkout { kind: SourceType::Invoice, source_id: checkout.source.id };
-    let Output::Session(session) = one(lane, Command::CreateSession(merchant.id, declare)) else {
-        panic!("no session")
-    };
+    let session = one(lane, CreateSession { merchant_id: merchant.id, session: declare });
     let details =
         OperationDetails::Collection { account_id: account.id, currency: usd(0).currency };
     let request = Execute {
@@ -439,16 +441,14 @@ fn collected(lane: &mut Lane<impl Store>) -> (MerchantId, ExecutionId) {
         session_id: session.id,
         details,
     };
-    let Output::Executed(executed) = one(lane, Command::Execute(request)) else {
-        panic!("not executed")
-    };
+    let executed = one(lane, request);
     let id = executed.execution.id;
     one(
         lane,
-        Command::RecordOutcome(
-            id,
-            ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None },
-        ),
+        RecordOutcome {
+            execution_id: id,
+            outcome: ProviderOutcome::Succeeded { transaction_id: "t".into(), amount: None },
+        },
     );
     (merchant.id, id)
 }
@@ -462,16 +462,13 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
     let amount = Decimal::parse("5").unwrap();
     let declare =
         NewSession::Refund { original_id, amount, expires_at: IN_FIVE_MINUTES, reason: None };
-    let Output::Session(session) = one(&mut lane, Command::CreateSession(merchant_id, declare))
-    else {
-        panic!("no session")
-    };
+    let session = one(&mut lane, CreateSession { merchant_id, session: declare });
     one(
         &mut lane,
-        Command::RecordOutcome(
-            original_id,
-            ProviderOutcome::Declined { message: "charged back".into() },
-        ),
+        RecordOutcome {
+            execution_id: original_id,
+            outcome: ProviderOutcome::Declined { message: "charged back".into() },
+        },
     );
     let request = Execute {
         merchant_id,
@@ -479,7 +476,7 @@ fn a_refund_of_a_payment_that_was_taken_back_meanwhile_is_refused() {
         session_id: session.id,
         details: OperationDetails::Refund,
     };
-    let outcome = lane.run(&[Command::Execute(request)]).pop().unwrap();
+    let outcome = lane.run(&[self::request(request)]).pop().unwrap();
     assert!(
         matches!(&outcome, Err(Failure::Refused(reasons)) if matches!(reasons[0], Refusal::State { .. })),
         "{outcome:?}"
@@ -518,7 +515,7 @@ fn two_processes_may_write_in_turn() {
     let mut second = lane(store(&path)).short_lived();
     let (id, wallet, sessions) = sessions(&mut first, &[900, 900]);
     assert_eq!(executed(&first.run(&[execute(id, sessions[0], "a")])[0]), (false, "COMPLETED"));
-    one(&mut second, Command::FundWallet(wallet, usd(900), None));
+    one(&mut second, FundWallet { wallet_id: wallet, amount: usd(900), key: None });
     assert_eq!(executed(&second.run(&[execute(id, sessions[0], "a")])[0]), (true, "COMPLETED"));
     assert_eq!(executed(&first.run(&[execute(id, sessions[1], "b")])[0]), (false, "COMPLETED"));
     assert_sound(&path, 2);
@@ -540,14 +537,14 @@ fn a_command_that_waits_too_long_is_taken_back_and_not_done() {
         // too long.
         let first = tokio::spawn({
             let engine = engine.clone();
-            async move { engine.enqueue(None, merchant("231770000001")).await }
+            async move { engine.enqueue(MerchantId(0), request(merchant("231770000001"))).await }
         });
         let waiting = || QUEUE - engine.lanes[0].queue.capacity();
         tokio::task::yield_now().await;
         while waiting() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-        let second = engine.enqueue(None, merchant("231770000002")).await;
+        let second = engine.enqueue(MerchantId(0), request(merchant("231770000002"))).await;
         assert_eq!(second, Err(Failure::Overloaded));
         drop(blocker);
         // On a slow machine the lane has waited for the lock for too long.
@@ -579,9 +576,8 @@ fn a_full_queue_answers_at_once() {
         // The lane has begun one batch, a full queue waits, and a few are too many.
         for n in 0..QUEUE + 256 + 8 {
             let engine = engine.clone();
-            waiting.spawn(
-                async move { engine.enqueue(None, merchant(&format!("23177{n:07}"))).await },
-            );
+            let request = request(merchant(&format!("23177{n:07}")));
+            waiting.spawn(async move { engine.enqueue(MerchantId(0), request).await });
         }
         let first = waiting.join_next().await.unwrap().unwrap();
         assert_eq!(first, Err(Failure::Overloaded), "refused while the others still wait");

@@ -2,14 +2,14 @@
 //! which call is next. The dispatcher drives it with a clock and a network, the simulator with
 //! neither.
 
-use domain::decision::command::{Command, Output};
 use domain::kernel::ids::MerchantId;
 use domain::kernel::time::ServerTime;
 use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
+use domain::payments::record_outcome::{RecordOutcome, RecordedOutcome};
 
-use crate::engine::Outcome;
+use crate::engine::Failure;
 
 /// The most calls in a row. One call may lead to another (ask for the status, never seen, send
 /// again); what would take more is left to the poll.
@@ -57,22 +57,21 @@ impl CallSequence {
 
     /// The command that records the outcome of the call, and the merchant whose lane decides it.
     #[must_use]
-    pub const fn record(&self, outcome: ProviderOutcome) -> (MerchantId, Command) {
+    pub const fn record(&self, outcome: ProviderOutcome) -> (MerchantId, RecordOutcome) {
         let request = &self.call.request;
-        (request.merchant_id, Command::RecordOutcome(request.execution_id, outcome))
+        (request.merchant_id, RecordOutcome { execution_id: request.execution_id, outcome })
     }
 
     /// What follows when the recording was decided.
     #[must_use]
-    pub fn next(self, recorded: Outcome) -> Next {
+    pub fn next(self, recorded: Result<RecordedOutcome, Failure>) -> Next {
         match recorded {
-            Ok(Output::OutcomeRecorded(settled)) => match settled.call {
+            Ok(recorded) => match recorded.call {
                 Some(call) if self.calls < CALLS_MAX => {
                     Next::Call(Self { call, calls: self.calls + 1 })
                 }
-                _ => Next::Done(Box::new(settled.execution)),
+                _ => Next::Done(Box::new(recorded.execution)),
             },
-            Ok(_) => Next::Left,
             Err(failure) => {
                 tracing::warn!(%failure, execution = self.call.request.execution_id.0, "an outcome could not be stored");
                 Next::Left

@@ -1,6 +1,7 @@
 //! Delivers the callbacks of the sandbox, each after its delay.
 
-use domain::decision::command::Command;
+use domain::directory::principal::Principal;
+use domain::payments::record_outcome::RecordOutcome;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,8 +29,9 @@ pub async fn run(engine: Engine, mut inbox: mpsc::Receiver<Callback>) {
 
 async fn deliver(engine: Engine, callback: Callback) {
     tokio::time::sleep(callback.after).await;
-    let command = Command::RecordOutcome(callback.execution_id, callback.outcome);
-    if let Err(failure) = engine.submit_for(callback.merchant_id, command).await {
+    let command = RecordOutcome { execution_id: callback.execution_id, outcome: callback.outcome };
+    if let Err(failure) = engine.submit_for(callback.merchant_id, Principal::Network, command).await
+    {
         tracing::warn!(%failure, execution = callback.execution_id.0, "a callback could not be stored");
     }
 }

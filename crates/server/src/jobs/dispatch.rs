@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::directory::principal::Principal;
 use domain::payments::execution::Execution;
 use domain::payments::outcome::ProviderOutcome;
 use domain::payments::provider_call::ProviderCall;
@@ -56,7 +57,8 @@ impl Dispatcher {
                 call.await.unwrap_or(ProviderOutcome::Unknown)
             };
             let (merchant, command) = sequence.record(outcome);
-            match sequence.next(self.engine.submit_for(merchant, command).await) {
+            let recorded = self.engine.submit_for(merchant, Principal::Network, command).await;
+            match sequence.next(recorded) {
                 Next::Call(next) => sequence = next,
                 Next::Done(execution) => return Some(*execution),
                 Next::Left => return None,

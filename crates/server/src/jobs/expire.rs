@@ -1,8 +1,9 @@
 //! Writes `EXPIRED` into sessions that have expired. Only lists depend on it: an expired session is
 //! refused whether the state is written or not.
 
-use domain::decision::command::Command;
+use domain::directory::principal::Principal;
 use domain::kernel::ids::{MerchantId, SessionId};
+use domain::payments::expire_session::ExpireSession;
 
 use crate::app::App;
 use crate::jobs::due_work::{self, DueWork, ITEMS_PER_ROUND};
@@ -12,12 +13,6 @@ use store::{StoreError, clock};
 /// Expires sessions, for ever.
 pub async fn run(app: App) {
     due_work::run(ExpireSessions(app)).await;
-}
-
-/// The command for a session that has expired.
-#[must_use]
-pub const fn sweep(id: SessionId) -> Command {
-    Command::ExpireSession(id)
 }
 
 struct ExpireSessions(App);
@@ -44,7 +39,8 @@ impl DueWork for ExpireSessions {
     }
 
     async fn process(&self, merchant: MerchantId, id: SessionId) -> bool {
-        match self.0.engine.submit_for(merchant, sweep(id)).await {
+        let expire = ExpireSession { session_id: id };
+        match self.0.engine.submit_for(merchant, Principal::System, expire).await {
             Ok(_) => true,
             Err(failure) => {
                 tracing::warn!(%failure, "a session could not be swept");

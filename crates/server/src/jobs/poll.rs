@@ -5,12 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::decision::command::{Command, Output};
+use domain::directory::principal::Principal;
 use domain::kernel::ids::{ExecutionId, MerchantId};
-use domain::payments::provider_call::ProviderCall;
+use domain::payments::claim_execution::ClaimExecution;
 
 use crate::app::App;
-use crate::engine::{Failure, Outcome};
 use crate::jobs::due_work::{self, DueWork, ITEMS_PER_ROUND};
 use crate::jobs::round_robin::MERCHANTS_PER_ROUND;
 use store::{StoreError, clock};
@@ -24,23 +23,6 @@ const SEARCH_EVERY: Duration = Duration::from_secs(20);
 #[must_use]
 pub fn limit(free_calls: usize) -> u32 {
     u32::try_from(free_calls).unwrap_or(ITEMS_PER_ROUND).min(ITEMS_PER_ROUND)
-}
-
-/// The command that takes the lease of an execution that is due.
-#[must_use]
-pub const fn claim(id: ExecutionId) -> Command {
-    Command::ClaimExecution(id)
-}
-
-/// The call that follows from a claim; `None` when the lease was not granted.
-///
-/// # Errors
-/// Why the claim could not be decided.
-pub fn granted(outcome: Outcome) -> Result<Option<ProviderCall>, Failure> {
-    match outcome? {
-        Output::Claimed(call) => Ok(call.map(|call| *call)),
-        _ => Ok(None),
-    }
 }
 
 /// Polls what is due, for ever.
@@ -115,7 +97,8 @@ impl DueWork for PollExecutions {
     }
 
     async fn process(&self, merchant: MerchantId, id: ExecutionId) -> bool {
-        match granted(self.0.engine.submit_for(merchant, claim(id)).await) {
+        let claim = ClaimExecution { execution_id: id };
+        match self.0.engine.submit_for(merchant, Principal::System, claim).await {
             Ok(Some(call)) => {
                 // Not awaited: a slow provider must not keep others from being asked. The lease
                 // keeps other processes away meanwhile.

@@ -4,8 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::directory::caller::Caller;
 use domain::directory::merchant::{ApiKey, Merchant};
+use domain::directory::principal::Caller;
 use domain::kernel::ids::MerchantId;
 use domain::kernel::time::{MerchantTime, ServerTime};
 

@@ -2,6 +2,8 @@
 //! units from wallet to wallet, each in another currency than the order's.
 
 use domain::decision::command::Command;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::create_payment_account::CreateAccount;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::party::Relationship;
 use domain::kernel::currency::Currency;
@@ -10,9 +12,12 @@ use domain::kernel::ids::{
 };
 use domain::kernel::money::Money;
 use domain::kernel::names::{Method, Operation, Provider};
+use domain::ledger::fund_wallet::FundWallet;
+use domain::payments::create_session::CreateSession;
 use domain::payments::create_session::NewSession;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::session::{SessionKind, SessionStatus};
+use domain::sales::create_checkout::CreateCheckout;
 use domain::sales::create_checkout::NewCheckout;
 use domain::sales::edit_items::NewItem;
 use domain::sales::source::SourceStatus;
@@ -43,13 +48,16 @@ impl Clients<'_> {
                 country_code: None,
                 account_number: None,
             };
-            return Some(QueuedCommand::from_client(Command::CreateAccount(merchant, new)));
+            return Some(QueuedCommand::from_client(Command::CreateAccount(CreateAccount {
+                merchant_id: merchant,
+                account: new,
+            })));
         };
         let Some((source, currency)) = self.small_order(id) else {
-            return Some(QueuedCommand::from_client(Command::CreateCheckout(
-                merchant,
-                self.small_checkout(id)?,
-            )));
+            return Some(QueuedCommand::from_client(Command::CreateCheckout(CreateCheckout {
+                merchant_id: merchant,
+                checkout: self.small_checkout(id)?,
+            })));
         };
         let other = super::currency(self.rng).filter(|other| *other != currency)?;
         if let Some(command) = self.fund_party(id, party, other) {
@@ -64,10 +72,10 @@ impl Clients<'_> {
             });
         let Some(session) = session else {
             let kind = self.model.sources.get(&source)?.kind;
-            return Some(QueuedCommand::from_client(Command::CreateSession(
-                merchant,
-                NewSession::Checkout { kind, source_id: SourceId(source) },
-            )));
+            return Some(QueuedCommand::from_client(Command::CreateSession(CreateSession {
+                merchant_id: merchant,
+                session: NewSession::Checkout { kind, source_id: SourceId(source) },
+            })));
         };
         let request = Execute {
             merchant_id: merchant,
@@ -118,9 +126,11 @@ impl Clients<'_> {
         let merchant = MerchantId(id);
         match self.model.party_wallet(party, currency) {
             Some((_, wallet)) if wallet.available >= PARTY_FUNDS => None,
-            Some((wallet, _)) => {
-                Some(Command::FundWallet(WalletId(wallet), Money::new(PARTY_FUNDS, currency), None))
-            }
+            Some((wallet, _)) => Some(Command::FundWallet(FundWallet {
+                wallet_id: WalletId(wallet),
+                amount: Money::new(PARTY_FUNDS, currency),
+                key: None,
+            })),
             None => {
                 let (wallet, _) = self.model.own_wallet(id, currency)?;
                 let known = &self.model.merchants.get(&id)?.counterparties;
@@ -128,11 +138,11 @@ impl Clients<'_> {
                     self.model.counterparties.get(row).is_some_and(|row| row.1 == Some(party))
                 });
                 let Some(to) = to.copied() else {
-                    return Some(Command::CreateCounterparty(
-                        merchant,
-                        Relationship::Customer,
-                        Some(PartyId(party)),
-                    ));
+                    return Some(Command::CreateCounterparty(CreateCounterparty {
+                        merchant_id: merchant,
+                        relationship: Relationship::Customer,
+                        party_id: Some(PartyId(party)),
+                    }));
                 };
                 Some(self.open_party_wallet(id, wallet, to, Money::new(1, currency)))
             }
@@ -162,15 +172,15 @@ impl Clients<'_> {
             }),
             None => {
                 let (wallet_id, counterparty_id) = (WalletId(wallet), CounterpartyId(to));
-                Command::CreateSession(
+                Command::CreateSession(CreateSession {
                     merchant_id,
-                    NewSession::Transfer {
+                    session: NewSession::Transfer {
                         wallet_id,
                         counterparty_id,
                         amount,
                         expires_at: self.expiry(id),
                     },
-                )
+                })
             }
         }
     }

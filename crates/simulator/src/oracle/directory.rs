@@ -1,7 +1,7 @@
 //! Merchants, their keys and passcodes, wallets, parties and payment accounts.
 
 use domain::decision::command::Output;
-use domain::directory::create_merchant::NewMerchant;
+use domain::directory::create_merchant::CreateMerchant;
 use domain::directory::create_party::NewParty;
 use domain::directory::create_payment_account::NewAccount;
 use domain::directory::update_merchant::MerchantChanges;
@@ -10,6 +10,7 @@ use domain::kernel::names::FeeBearer;
 use domain::kernel::patch::Patch;
 use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
+use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 
 use super::model::{Account, Mismatch, Model, Passcode};
 use super::{Observed, figures, first, output, reasons};
@@ -50,7 +51,7 @@ fn is_attempt_refused(attempts: &[(i64, i64, i64, bool)], key: i64, now: i64) ->
 impl Model {
     pub(super) fn merchant_created(
         &mut self,
-        new: &NewMerchant,
+        new: &CreateMerchant,
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         let phone = new.phone.clone().unwrap_or_default();
@@ -60,7 +61,7 @@ impl Model {
             return Ok(());
         }
         let (merchant, wallets) =
-            output!(observed, Output::Merchant(merchant, wallets) => (merchant, wallets));
+            output!(observed, Output::CreateMerchant(made) => (made.merchant, made.wallets));
         let id = merchant.id.0;
         self.phones.insert(phone.clone(), id);
         let known = self.merchant(id);
@@ -96,7 +97,8 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         if observed.check_acceptance(vec![])? {
-            let key = output!(observed, Output::ApiKey(key) => key);
+            let key =
+                output!(observed, Output::CreateApiKey(key) | Output::RevokeApiKey(key) => key);
             self.merchant(merchant).keys.push(key.id.0);
         }
         Ok(())
@@ -179,7 +181,8 @@ impl Model {
         if !observed.check_acceptance(reasons(&[(refused, "passcode")]))? {
             return Ok(());
         }
-        let attempt = output!(observed, Output::Passcode(attempt) => attempt);
+        let attempt = output!(observed, Output::ReservePasscodeChange(attempt)
+            | Output::ReservePasscodeAttempt(PasscodeReservation::Reserved(attempt)) => attempt);
         let (hash, expected) = (
             attempt.as_ref().map(|attempt| &attempt.hash),
             known.as_ref().and_then(|known| known.hash.as_ref()),
@@ -227,7 +230,7 @@ impl Model {
         if observed.check_acceptance(first(&[(ahead > 36_600 * 86_400 * 1_000_000, "clock")]))? {
             self.merchant(merchant).offset = ahead;
             self.dependencies_version += 1;
-            let time = output!(observed, Output::Time(time) => time);
+            let time = output!(observed, Output::AdvanceClock(time) => time);
             if time.0 != self.time(merchant, observed.now) {
                 return Err(format!("the clock of merchant {merchant} shows {time}"));
             }
@@ -286,7 +289,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         if observed.check_acceptance(vec![])? {
-            let party = output!(observed, Output::Party(party) => party);
+            let party = output!(observed, Output::CreateParty(party) => party);
             self.add_party(party.id.0, merchant, &new.phone);
         }
         Ok(())
@@ -312,7 +315,7 @@ impl Model {
     ) -> Result<(), Mismatch> {
         let foreign = party.is_some_and(|party| !self.owns_party(merchant, party));
         if observed.check_acceptance(reasons(&[(foreign, "not_found")]))? {
-            let made = output!(observed, Output::Counterparty(made) => made);
+            let made = output!(observed, Output::CreateCounterparty(made) | Output::UpdateCounterparty(made) => made);
             self.add_counterparty(made.id.0, merchant, party);
         }
         Ok(())
@@ -365,7 +368,7 @@ impl Model {
             (!market, "market"),
             (abroad, "phone"),
         ]))? {
-            let made = output!(observed, Output::Account(made) => made);
+            let made = output!(observed, Output::CreateAccount(made) | Output::DeactivateAccount(made) => made);
             let account = Account {
                 merchant,
                 party: new.party_id.0,

@@ -10,7 +10,40 @@ mod sales;
 mod sessions;
 
 use domain::decision::command::{Command, Output};
+use domain::directory::advance_clock::AdvanceClock;
+use domain::directory::api_keys::CreateApiKey;
+use domain::directory::api_keys::RevokeApiKey;
+use domain::directory::counterparties::CreateCounterparty;
+use domain::directory::counterparties::UpdateCounterparty;
+use domain::directory::create_party::CreateParty;
+use domain::directory::create_payment_account::CreateAccount;
+use domain::directory::set_passcode::ReplacePasscode;
+use domain::directory::set_passcode::SetPasscode;
+use domain::directory::set_passcode::UnlockPasscode;
+use domain::directory::try_passcode::FinishPasscodeAttempt;
+use domain::directory::try_passcode::ReservePasscodeChange;
+use domain::directory::update_merchant::UpdateMerchant;
+use domain::directory::use_payment_account::DeactivateAccount;
+use domain::exceptions::resolve_review::ResolveReview;
 use domain::kernel::ids::SourceId;
+use domain::ledger::fund_wallet::FundWallet;
+use domain::ledger::set_wallet_status::SetWalletStatus;
+use domain::payments::authenticate_card::AuthenticateCard;
+use domain::payments::cancel_session::CancelSession;
+use domain::payments::claim_execution::ClaimExecution;
+use domain::payments::create_session::CreateSession;
+use domain::payments::expire_session::ExpireSession;
+use domain::payments::record_outcome::RecordOutcome;
+use domain::payments::reserve_passcode_attempt::ReservePasscodeAttempt;
+use domain::sales::cancel_source::CancelSource;
+use domain::sales::create_checkout::CreateCheckout;
+use domain::sales::create_source::CreateSource;
+use domain::sales::edit_items::AddItem;
+use domain::sales::edit_items::RemoveItem;
+use domain::sales::edit_items::UpdateItem;
+use domain::sales::open_checkout_page::OpenCheckoutPage;
+use domain::sales::publish_source::PublishSource;
+use domain::sales::update_source::UpdateSource;
 use kola::engine::{Failure, Outcome};
 
 pub use model::{Mismatch, Model};
@@ -99,63 +132,120 @@ impl Model {
     pub fn record(&mut self, command: &Command, observed: Observed<'_>) -> Result<(), Mismatch> {
         match command {
             Command::CreateMerchant(new) => self.merchant_created(new, observed),
-            Command::UpdateMerchant(id, changes) => self.merchant_updated(id.0, changes, observed),
-            Command::CreateApiKey(id, ..) => self.key_created(id.0, observed),
-            Command::RevokeApiKey(id, which) => self.key_revoked(id.0, which.0, observed),
-            Command::Authenticated(_, command) => self.record(command, observed),
-            Command::SetPasscode(id, hash) => self.passcode_set(id.0, hash.as_deref(), observed),
-            Command::UnlockPasscode(id) => self.passcode_unlocked(id.0, observed),
-            Command::ReservePasscodeChange(id, key) => self.attempt_reserved(id.0, key.0, observed),
-            Command::ReplacePasscode(id, replaces, hash) => {
+            Command::UpdateMerchant(UpdateMerchant { merchant_id: id, changes }) => {
+                self.merchant_updated(id.0, changes, observed)
+            }
+            Command::CreateApiKey(CreateApiKey { merchant_id: id, .. }) => {
+                self.key_created(id.0, observed)
+            }
+            Command::RevokeApiKey(RevokeApiKey { merchant_id: id, api_key_id: which }) => {
+                self.key_revoked(id.0, which.0, observed)
+            }
+            Command::SetPasscode(SetPasscode { merchant_id: id, hash }) => {
+                self.passcode_set(id.0, hash.as_deref(), observed)
+            }
+            Command::UnlockPasscode(UnlockPasscode { merchant_id: id }) => {
+                self.passcode_unlocked(id.0, observed)
+            }
+            Command::ReservePasscodeChange(ReservePasscodeChange {
+                merchant_id: id,
+                api_key_id: key,
+            }) => self.attempt_reserved(id.0, key.0, observed),
+            Command::ReplacePasscode(ReplacePasscode { merchant_id: id, replaces, hash }) => {
                 self.passcode_replaced(id.0, replaces.as_deref(), hash.as_deref(), observed)
             }
-            Command::ReservePasscodeAttempt(request, key) => {
-                self.attempt_reserved_for(request, key.0, observed)
+            Command::ReservePasscodeAttempt(ReservePasscodeAttempt {
+                execute: request,
+                api_key_id: key,
+            }) => self.attempt_reserved_for(request, key.0, observed),
+            Command::FinishPasscodeAttempt(FinishPasscodeAttempt {
+                merchant_id: id,
+                attempt_id: which,
+                right,
+            }) => self.attempt_ended(id.0, which.0, *right, observed),
+            Command::AdvanceClock(AdvanceClock { merchant_id: id, by_seconds: by }) => {
+                self.clock_advanced(id.0, *by, observed)
             }
-            Command::FinishPasscodeAttempt(id, which, right) => {
-                self.attempt_ended(id.0, which.0, *right, observed)
-            }
-            Command::AdvanceClock(id, by) => self.clock_advanced(id.0, *by, observed),
-            Command::FundWallet(id, amount, _) => {
+            Command::FundWallet(FundWallet { wallet_id: id, amount, .. }) => {
                 self.wallet_funded(id.0, amount.minor, amount.currency, observed)
             }
-            Command::SetWalletStatus(id, status, open) => {
-                self.wallet_status(id.0, *status, *open, observed)
+            Command::SetWalletStatus(SetWalletStatus {
+                wallet_id: id,
+                status,
+                open_credits: open,
+            }) => self.wallet_status(id.0, *status, *open, observed),
+            Command::CreateParty(CreateParty { merchant_id: id, party: new }) => {
+                self.party_created(id.0, new, observed)
             }
-            Command::CreateParty(id, new) => self.party_created(id.0, new, observed),
-            Command::CreateCounterparty(id, _, party) => {
-                self.counterparty_created(id.0, party.map(|id| id.0), observed)
+            Command::CreateCounterparty(CreateCounterparty {
+                merchant_id: id,
+                party_id: party,
+                ..
+            }) => self.counterparty_created(id.0, party.map(|id| id.0), observed),
+            Command::UpdateCounterparty(UpdateCounterparty {
+                merchant_id: id,
+                counterparty_id: which,
+                party_id: party,
+                ..
+            }) => self.counterparty_updated(id.0, which.0, party.map(|id| id.0), observed),
+            Command::CreateAccount(CreateAccount { merchant_id: id, account: new }) => {
+                self.account_created(id.0, new, observed)
             }
-            Command::UpdateCounterparty(id, which, _, party) => {
-                self.counterparty_updated(id.0, which.0, party.map(|id| id.0), observed)
+            Command::DeactivateAccount(DeactivateAccount {
+                merchant_id: id,
+                account_id: which,
+            }) => self.account_deactivated(id.0, which.0, observed),
+            Command::CreateSource(CreateSource { merchant_id: id, source: new }) => {
+                self.source_created(id.0, new, observed)
             }
-            Command::CreateAccount(id, new) => self.account_created(id.0, new, observed),
-            Command::DeactivateAccount(id, which) => {
-                self.account_deactivated(id.0, which.0, observed)
+            Command::UpdateSource(UpdateSource { source: which, changes }) => {
+                self.source_updated(*which, changes, observed)
             }
-            Command::CreateSource(id, new) => self.source_created(id.0, new, observed),
-            Command::UpdateSource(which, changes) => self.source_updated(*which, changes, observed),
-            Command::PublishSource(which) => self.source_published(*which, observed),
-            Command::CancelSource(which) => self.source_canceled(*which, observed),
-            Command::AddItem(which, new) => self.item_added(*which, new, observed),
-            Command::UpdateItem(which, id, changes) => {
+            Command::PublishSource(PublishSource { source: which }) => {
+                self.source_published(*which, observed)
+            }
+            Command::CancelSource(CancelSource { source: which }) => {
+                self.source_canceled(*which, observed)
+            }
+            Command::AddItem(AddItem { source: which, item: new }) => {
+                self.item_added(*which, new, observed)
+            }
+            Command::UpdateItem(UpdateItem { source: which, item_id: id, changes }) => {
                 self.item_updated(*which, id.0, changes, observed)
             }
-            Command::RemoveItem(which, id) => self.item_removed(*which, id.0, observed),
-            Command::CreateCheckout(id, new) => self.checkout_created(id.0, new, observed),
-            Command::OpenCheckoutPage(which, _) => self.page_opened(*which, observed),
-            Command::CreateSession(id, request) => self.session_created(id.0, request, observed),
-            Command::CancelSession(id, kind, which) => {
+            Command::RemoveItem(RemoveItem { source: which, item_id: id }) => {
+                self.item_removed(*which, id.0, observed)
+            }
+            Command::CreateCheckout(CreateCheckout { merchant_id: id, checkout: new }) => {
+                self.checkout_created(id.0, new, observed)
+            }
+            Command::OpenCheckoutPage(OpenCheckoutPage { source: which, .. }) => {
+                self.page_opened(*which, observed)
+            }
+            Command::CreateSession(CreateSession { merchant_id: id, session: request }) => {
+                self.session_created(id.0, request, observed)
+            }
+            Command::CancelSession(CancelSession { merchant_id: id, kind, session_id: which }) => {
                 self.session_canceled(id.0, *kind, which.0, observed)
             }
-            Command::ExpireSession(id) => self.session_expired(id.0, observed),
-            Command::Execute(request) => self.executed(request, observed),
-            Command::ClaimExecution(id) => self.claimed(id.0, observed),
-            Command::RecordOutcome(id, outcome) => self.outcome_recorded(id.0, outcome, observed),
-            Command::AuthenticateCard(id, reference, success) => {
-                self.authenticated(id.0, reference, *success, observed)
+            Command::ExpireSession(ExpireSession { session_id: id }) => {
+                self.session_expired(id.0, observed)
             }
-            Command::ResolveReview(id, how, _) => self.resolved(id.0, *how, observed),
+            Command::Execute(request) => self.executed(request, observed),
+            Command::ClaimExecution(ClaimExecution { execution_id: id }) => {
+                self.claimed(id.0, observed)
+            }
+            Command::RecordOutcome(RecordOutcome { execution_id: id, outcome }) => {
+                self.outcome_recorded(id.0, outcome, observed)
+            }
+            Command::AuthenticateCard(AuthenticateCard {
+                merchant_id: id,
+                reference_id: reference,
+                success,
+            }) => self.authenticated(id.0, reference, *success, observed),
+            Command::ResolveReview(ResolveReview { review_id: id, resolution: how, .. }) => {
+                self.resolved(id.0, *how, observed)
+            }
         }
     }
 

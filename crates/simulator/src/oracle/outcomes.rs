@@ -30,7 +30,7 @@ impl Model {
         if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
-        let seen = output!(observed, Output::OutcomeRecorded(settled) => settled);
+        let seen = output!(observed, Output::RecordOutcome(settled) | Output::AuthenticateCard(settled) => settled);
         let resent = self.apply_outcome(id, outcome, observed)?;
         // A row that was read back may show later outcomes of the batch, too. The rows of the whole
         // batch are compared elsewhere.
@@ -125,7 +125,9 @@ impl Model {
         let time = match observed.outcome {
             // The merchant's clock may have been advanced in the middle of the batch. The answer
             // tells when it was decided,
-            Ok(Output::OutcomeRecorded(seen)) if observed.overlapped => {
+            Ok(Output::RecordOutcome(seen) | Output::AuthenticateCard(seen))
+                if observed.overlapped =>
+            {
                 match (&seen.call, seen.execution.sent_at) {
                     (Some(_), Some(sent)) => sent.0,
                     _ if seen.execution.status == ExecutionStatus::Failed => {
@@ -273,7 +275,7 @@ impl Model {
         if !observed.check_acceptance(vec![])? {
             return Ok(());
         }
-        let job = output!(observed, Output::Claimed(job) => job);
+        let job = output!(observed, Output::ClaimExecution(job) => job);
         let Some(own) = self.executions.get(&id).cloned() else {
             return Err(format!("execution {id} is not known"));
         };

@@ -76,7 +76,7 @@ impl Model {
         };
         // An execution that fails for lack of money changes nothing that others see: it may have
         // been decided by the rows before another batch.
-        let failed = matches!(observed.outcome, Ok(Output::Executed(done)) if done.execution.status == ExecutionStatus::Failed);
+        let failed = matches!(observed.outcome, Ok(Output::Execute(done)) if done.execution.status == ExecutionStatus::Failed);
         let observed =
             Observed { lenient: observed.lenient || (observed.overlapped && failed), ..observed };
         let mut refused: Vec<&str> = expectation.refused.into_iter().collect();
@@ -93,7 +93,7 @@ impl Model {
         if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let done = output!(observed, Output::Executed(done) => done);
+        let done = output!(observed, Output::Execute(done) => done);
         let seen = &done.execution;
         let prepared = prepared.ok_or_else(|| format!("executed without a session: {seen:?}"))?;
         if done.replayed {
@@ -177,7 +177,7 @@ impl Model {
         {
             return Ok(());
         }
-        let done = output!(observed, Output::Executed(done) => done);
+        let done = output!(observed, Output::Execute(done) => done);
         let same = done.execution.status == stored.status || observed.overlapped;
         let fine = done.replayed && done.call.is_none() && done.execution.id.0 == id && same;
         if fine {

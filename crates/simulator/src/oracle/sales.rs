@@ -52,7 +52,7 @@ impl Model {
             .get(&new.counterparty_id.0)
             .is_some_and(|(owner, _)| *owner == merchant);
         if observed.check_acceptance(reasons(&[(!known, "not_found")]))? {
-            let made = output!(observed, Output::Source(made) => made);
+            let made = output!(observed, Output::CreateSource(made) | Output::UpdateSource(made) | Output::PublishSource(made) | Output::CancelSource(made) => made);
             self.next_number(merchant, &made, observed)?;
             self.add_source(&made);
         }
@@ -157,7 +157,7 @@ impl Model {
             refused.push("currency");
         }
         if observed.check_acceptance(refused)? {
-            let made = output!(observed, Output::Item(made) => made);
+            let made = output!(observed, Output::AddItem(made) | Output::UpdateItem(made) => made);
             self.add_item(which.id, made.id.0, new.qty, new.amount);
         }
         Ok(())
@@ -190,7 +190,8 @@ impl Model {
         if observed.check_acceptance(self.reasons_against_item(which, id))?
             && let Some(old) = self.current_item(which, id)
         {
-            let answer = output!(observed, Output::Item(item) => item);
+            let answer =
+                output!(observed, Output::AddItem(item) | Output::UpdateItem(item) => item);
             let amount = if changes.amount.is_some() { answer.amount_minor } else { old.amount };
             self.change_item(
                 which,
@@ -240,7 +241,7 @@ impl Model {
         if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let made = output!(observed, Output::Checkout(made) => made);
+        let made = output!(observed, Output::CreateCheckout(made) => made);
         let party = made.party.id.0;
         let first = self.first_party.get(&(merchant, new.party.phone.clone())).copied();
         let expected = known.and_then(|(_, party)| party).or(first);
@@ -284,7 +285,7 @@ impl Model {
         observed: Observed<'_>,
     ) -> Result<(), Mismatch> {
         if observed.check_acceptance(reasons(&[(self.source_at(which).is_none(), "not_found")]))? {
-            let page = output!(observed, Output::Page(page) => page);
+            let page = output!(observed, Output::OpenCheckoutPage(page) => page);
             self.page(which.id, page.id.0)?;
             let payable = self.source_at(which).is_some_and(|source| !source.status.is_final());
             let time = self.time(which.merchant_id.0, observed.now);

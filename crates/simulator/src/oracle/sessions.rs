@@ -76,7 +76,8 @@ impl Model {
         if !observed.check_acceptance(refused)? {
             return Ok(());
         }
-        let made = output!(observed, Output::Session(made) => made);
+        let made =
+            output!(observed, Output::CreateSession(made) | Output::CancelSession(made) => made);
         if made.expires_at.0 != expires && !observed.lenient {
             return Err(format!(
                 "session {} expires at {} instead of {}",
@@ -315,7 +316,7 @@ impl Model {
         };
         let over = session.status == SessionStatus::Active
             && self.time(session.merchant, observed.now) >= session.expires;
-        let swept = output!(observed, Output::Changed(swept) => swept);
+        let swept = output!(observed, Output::ExpireSession(swept) => swept);
         if swept != over && !(observed.lenient && session.status == SessionStatus::Active) {
             return Err(format!("session {id}: swept {swept}, its time is over {over}"));
         }

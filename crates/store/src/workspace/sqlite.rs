@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::decision::prefetch::LockKey;
 use domain::decision::row::{Lookup, LookupOf};
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, Loaded, RowChange, RowKey, Table, Tables, Workspace};
 use domain::each_table;
 use domain::tariff::Tariff;

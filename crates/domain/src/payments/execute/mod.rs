@@ -11,8 +11,10 @@ mod payout;
 mod refund;
 mod transfer;
 
+use crate::decision::row::Lookup;
 use crate::decision::settings::Settings;
-use crate::decision::workspace::{Stop, Workspace};
+use crate::decision::use_case::{Context, Decision, LockKey};
+use crate::decision::workspace::{RowKey, Stop, Workspace};
 use crate::directory::merchant::Merchant;
 use crate::directory::try_passcode;
 use crate::directory::use_payment_account;
@@ -87,6 +89,36 @@ pub struct Executed {
     pub call: Option<ProviderCall>,
 }
 
+impl Decision for Execute {
+    type Output = Executed;
+
+    fn lock_key(&self) -> Option<LockKey> {
+        let key = RowKey::Session(Lookup::Id(self.session_id));
+        Some(LockKey { key, owner: Some(self.merchant_id) })
+    }
+
+    fn hints(&self) -> Vec<RowKey> {
+        let mut keys = vec![
+            RowKey::Execution(Lookup::AltKey((self.merchant_id, self.reference_id.clone()))),
+            RowKey::Merchant(Lookup::Id(self.merchant_id)),
+            RowKey::Session(Lookup::Id(self.session_id)),
+        ];
+        keys.extend(self.details.account().map(|id| RowKey::PaymentAccount(Lookup::Id(id))));
+        keys
+    }
+
+    fn likely_keys(&self, work: &Workspace) -> Vec<RowKey> {
+        match work.get::<Session>(self.session_id) {
+            Ok(Some(session)) => session.referenced_keys(),
+            _ => vec![],
+        }
+    }
+
+    fn decide(&self, work: &mut Workspace, context: &Context<'_>) -> Result<Executed, Stop> {
+        execute(self, context.settings, work, context.now)
+    }
+}
+
 /// The stored execution under this idempotency key, if its request was the same.
 ///
 /// # Errors
@@ -113,7 +145,7 @@ pub fn replay(request: &Execute, work: &Workspace) -> Result<Option<Execution>, 
 ///
 /// # Errors
 /// Every refusal that an execution can have.
-pub fn execute(
+fn execute(
     request: &Execute,
     settings: &Settings,
     work: &mut Workspace,

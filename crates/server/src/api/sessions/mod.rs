@@ -18,10 +18,10 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
 use domain::kernel::ids::{SessionId, SourceId};
 use domain::kernel::time::MerchantTime;
-use domain::payments::create_session::NewSession;
+use domain::payments::cancel_session::CancelSession;
+use domain::payments::create_session::{self, NewSession};
 use domain::payments::session::{Session, SessionKind};
 use domain::sales::source::SourceType;
 use serde_json::json;
@@ -31,7 +31,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Body, PathSegment, PathSegmentAndId, Query};
 use crate::api::fields::Payload;
 use crate::api::listing::Listing;
-use crate::api::response::{JsonResult, ListResult, page, submit};
+use crate::api::response::{JsonResult, ListResult, page};
 use crate::api::routes::Routes;
 use crate::app::App;
 use crate::net::principal::Tenant;
@@ -68,8 +68,13 @@ async fn create<P: CreateSession>(
         NewSession::Checkout { kind, .. } => Some(*kind),
         NewSession::Payout { .. } | NewSession::Transfer { .. } | NewSession::Refund { .. } => None,
     };
-    let session =
-        submit!(app, tenant.caller, Command::CreateSession(tenant.id(), request), Output::Session);
+    let session = app
+        .engine
+        .submit(
+            tenant.caller,
+            create_session::CreateSession { merchant_id: tenant.id(), session: request },
+        )
+        .await?;
     Ok(Json(P::Response::new(session, source_type, tenant.time())))
 }
 
@@ -136,11 +141,9 @@ async fn cancel(
     tenant: Tenant,
     PathSegmentAndId(kind, id): PathSegmentAndId<SessionKind>,
 ) -> JsonResult<SessionResponse> {
-    let command = Command::CancelSession(tenant.id(), kind, SessionId(id));
-    match app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path)? {
-        Output::Session(session) => Ok(Json(response(&app, &tenant, session).await?)),
-        _ => Err(ApiError::unexpected_output()),
-    }
+    let command = CancelSession { merchant_id: tenant.id(), kind, session_id: SessionId(id) };
+    let session = app.engine.submit(tenant.caller, command).await.map_err(ApiError::on_path)?;
+    Ok(Json(response(&app, &tenant, session).await?))
 }
 
 /// When sessions expire in the examples.

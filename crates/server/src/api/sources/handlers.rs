@@ -2,14 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
 use domain::kernel::ids::SourceId;
+use domain::sales::cancel_source::CancelSource;
+use domain::sales::create_source::CreateSource;
+use domain::sales::publish_source::PublishSource;
 use domain::sales::source::Source;
+use domain::sales::update_source::UpdateSource;
 
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids, PathSegments, Query};
 use crate::api::listing::Listing;
-use crate::api::response::{JsonResult, LargeJson, ListResult, page, submit};
+use crate::api::response::{JsonResult, LargeJson, ListResult, page};
 use crate::api::sources::kind::{Kind, source_ref};
 use crate::api::sources::payloads::ListSources;
 use crate::api::sources::responses::{KindResponse, SourceDetailResponse, SourceResponse};
@@ -23,12 +26,10 @@ pub async fn create<K: Kind>(
     tenant: Tenant,
     Body(payload): Body<K::Create>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = submit!(
-        app,
-        tenant.caller,
-        Command::CreateSource(tenant.id(), payload.into()),
-        Output::Source
-    );
+    let source = app
+        .engine
+        .submit(tenant.caller, CreateSource { merchant_id: tenant.id(), source: payload.into() })
+        .await?;
     Ok(respond(source, &tenant))
 }
 
@@ -118,12 +119,13 @@ pub async fn update<K: Kind>(
     Ids([id]): Ids<1>,
     Body(payload): Body<K::Update>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = submit!(
-        app,
-        tenant.caller,
-        Command::UpdateSource(source_ref::<K>(&tenant, id), payload.into()),
-        Output::Source
-    );
+    let source = app
+        .engine
+        .submit(
+            tenant.caller,
+            UpdateSource { source: source_ref::<K>(&tenant, id), changes: payload.into() },
+        )
+        .await?;
     Ok(respond(source, &tenant))
 }
 
@@ -132,12 +134,10 @@ pub async fn publish<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = submit!(
-        app,
-        tenant.caller,
-        Command::PublishSource(source_ref::<K>(&tenant, id)),
-        Output::Source
-    );
+    let source = app
+        .engine
+        .submit(tenant.caller, PublishSource { source: source_ref::<K>(&tenant, id) })
+        .await?;
     Ok(respond(source, &tenant))
 }
 
@@ -146,11 +146,9 @@ pub async fn cancel<K: Kind>(
     tenant: Tenant,
     Ids([id]): Ids<1>,
 ) -> JsonResult<KindResponse<K, SourceResponse>> {
-    let source = submit!(
-        app,
-        tenant.caller,
-        Command::CancelSource(source_ref::<K>(&tenant, id)),
-        Output::Source
-    );
+    let source = app
+        .engine
+        .submit(tenant.caller, CancelSource { source: source_ref::<K>(&tenant, id) })
+        .await?;
     Ok(respond(source, &tenant))
 }

@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::decision::command::{Command, Output};
 use domain::kernel::currency::Currency;
 use domain::kernel::ids::ItemId;
 use domain::kernel::money::{Decimal, Money};
+use domain::sales::edit_items::{self, RemoveItem};
 use domain::sales::edit_items::{ItemChanges, NewItem};
 use domain::sales::source::SourceType;
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Ids};
 use crate::api::fields::{Int, Text};
-use crate::api::response::{JsonResult, submit};
+use crate::api::response::JsonResult;
 use crate::api::sources::kind::{Kind, source_ref};
 use crate::api::sources::responses::ItemResponse;
 use crate::app::App;
@@ -74,13 +74,14 @@ pub async fn add<K: Kind>(
         qty: payload.qty.0,
         amount: payload.amount,
     };
-    let item = submit!(
-        app,
-        tenant.caller,
-        Command::AddItem(source_ref::<K>(&tenant, id), new),
-        Output::Item,
-        refused::<K>()
-    );
+    let item = app
+        .engine
+        .submit(
+            tenant.caller,
+            edit_items::AddItem { source: source_ref::<K>(&tenant, id), item: new },
+        )
+        .await
+        .map_err(refused::<K>())?;
     Ok(Json(item.into()))
 }
 
@@ -95,8 +96,12 @@ pub async fn update<K: Kind>(
         qty: payload.qty.map(|qty| qty.0),
         amount: payload.amount,
     };
-    let command = Command::UpdateItem(source_ref::<K>(&tenant, id), ItemId(item), changes);
-    let item = submit!(app, tenant.caller, command, Output::Item, refused::<K>());
+    let command = edit_items::UpdateItem {
+        source: source_ref::<K>(&tenant, id),
+        item_id: ItemId(item),
+        changes,
+    };
+    let item = app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())?;
     Ok(Json(item.into()))
 }
 
@@ -105,9 +110,7 @@ pub async fn remove<K: Kind>(
     tenant: Tenant,
     Ids([id, item]): Ids<2>,
 ) -> JsonResult<Removed> {
-    let command = Command::RemoveItem(source_ref::<K>(&tenant, id), ItemId(item));
-    match app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())? {
-        Output::Done => Ok(Json(Removed {})),
-        _ => Err(ApiError::unexpected_output()),
-    }
+    let command = RemoveItem { source: source_ref::<K>(&tenant, id), item_id: ItemId(item) };
+    app.engine.submit(tenant.caller, command).await.map_err(refused::<K>())?;
+    Ok(Json(Removed {}))
 }

@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::decision::prefetch::LockKey;
 use domain::decision::row::Lookup;
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{IdBlock, RowChange, RowKey, Tables, Workspace};
 use domain::kernel::ids::MerchantId;
 use domain::ledger::wallet::Owner;

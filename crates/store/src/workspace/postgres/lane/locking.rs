@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use domain::decision::prefetch::LockKey;
 use domain::decision::row::{Lookup, Row as DomainRow};
+use domain::decision::use_case::LockKey;
 use domain::decision::workspace::{Loaded, RowChange, RowKey, Table, Tables};
 use domain::each_table;
 use domain::kernel::ids::MerchantId;

@@ -1,4 +1,4 @@
-//! The caller of a command, and whether its credentials are still valid when the command is decided.
+//! Who asks for a decision, and whether its credentials are still valid when it is decided.
 //!
 //! A token is checked when the head of a request arrives. The body may take half a minute, and a batch
 //! may wait for others. A key that is revoked in the meantime must not authorize a payment, so the rows
@@ -11,6 +11,41 @@ use crate::directory::signing_key::SigningKey;
 use crate::kernel::ids::{ApiKeyId, MerchantId, SigningKeyId};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time::ServerTime;
+
+/// Who asks for a decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Principal {
+    /// A merchant's program, with an access token for one of its API keys.
+    ApiKey(Caller),
+    /// Whoever runs the installation, at its command line.
+    Operator,
+    /// A payment network, by an answer or a callback.
+    Network,
+    /// The server itself, when something falls due.
+    System,
+}
+
+impl Principal {
+    /// The rows that decide whether its credentials are valid.
+    #[must_use]
+    pub fn keys(&self) -> Vec<RowKey> {
+        match self {
+            Self::ApiKey(caller) => caller.keys().to_vec(),
+            Self::Operator | Self::Network | Self::System => vec![],
+        }
+    }
+
+    /// Checks that its credentials are valid.
+    ///
+    /// # Errors
+    /// See [`Caller::check`].
+    pub fn check(&self, work: &Workspace, now: ServerTime) -> Result<(), Stop> {
+        match self {
+            Self::ApiKey(caller) => caller.check(work, now),
+            Self::Operator | Self::Network | Self::System => Ok(()),
+        }
+    }
+}
 
 /// The contents of the access token of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
