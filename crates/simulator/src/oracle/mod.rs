@@ -118,9 +118,9 @@ fn first(list: &[(bool, &'static str)]) -> Vec<&'static str> {
 }
 
 macro_rules! output {
-    ($observed:expr, $answer:pat => $value:expr) => {
+    ($observed:expr, $($answer:pat => $value:expr $(,)?)+) => {
         match $observed.output()? {
-            $answer => $value,
+            $($answer => $value,)+
             other => return Err(format!("an answer of another kind: {other:?}")),
         }
     };

@@ -9,6 +9,7 @@ use domain::ledger::account::AccountKind;
 use domain::ledger::wallet::WalletStatus;
 use domain::payments::execute::{Execute, OperationDetails};
 use domain::payments::execution::ExecutionStatus;
+use domain::payments::reserve_passcode_attempt::PasscodeReservation;
 use domain::payments::session::SessionStatus;
 use domain::sales::source::SourceStatus;
 
@@ -177,13 +178,20 @@ impl Model {
         {
             return Ok(());
         }
-        let done = output!(observed, Output::Execute(done) => done);
-        let same = done.execution.status == stored.status || observed.overlapped;
-        let fine = done.replayed && done.call.is_none() && done.execution.id.0 == id && same;
-        if fine {
+        let (execution, is_replay) = output!(observed,
+            Output::Execute(done) => {
+                let is_replay = done.replayed && done.call.is_none();
+                (done.execution, is_replay)
+            }
+            Output::ReservePasscodeAttempt(PasscodeReservation::Replayed(execution)) => {
+                (*execution, true)
+            }
+        );
+        let same = execution.status == stored.status || observed.overlapped;
+        if is_replay && execution.id.0 == id && same {
             Ok(())
         } else {
-            Err(format!("a replay of {id}, which is {}: {done:?}", stored.status))
+            Err(format!("a replay of {id}, which is {}: {execution:?}", stored.status))
         }
     }
 
