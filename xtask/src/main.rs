@@ -29,6 +29,8 @@ enum Chore {
     Test(test::Options),
     /// Measure the release build on this machine, beside yardsticks of the same run
     Bench(bench::Options),
+    /// Measure two release builds in turns, and say whether the second is slower
+    Pairs(bench::pairs::Options),
     /// End the server at every call of its store and provider, and see that every payment is made
     /// exactly once
     CrashPoints(crash_points::Options),
@@ -56,6 +58,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Chore::parse() {
         Chore::Test(options) => test::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Pairs(options) => bench::pairs::run(&options),
         Chore::CrashPoints(options) => crash_points::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::VerifySpeed(options) => verify_speed::run(&options),

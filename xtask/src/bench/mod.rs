@@ -13,6 +13,7 @@ pub mod database;
 pub mod jobs;
 mod load;
 pub mod machine;
+pub mod pairs;
 mod pgbench;
 pub mod plot;
 mod raw;
