@@ -209,7 +209,7 @@ impl Created {
     pub fn show_or_undo(&self, target: &Target, json: &Value, text: &str) -> anyhow::Result<()> {
         let Err(error) = output::show(json, text) else { return Ok(()) };
         let id = self.merchant.id;
-        match installation::take_back_merchant(target.open()?.as_mut(), id.0) {
+        match installation::delete_unused_merchant(target.open()?.as_mut(), id.0) {
             Ok(true) => bail!("no merchant was made: its secret cannot be shown: {error}"),
             Ok(false) => {
                 bail!(

@@ -355,7 +355,7 @@ fn welcome(target: &Target, address: SocketAddr, public_url: &str) -> anyhow::Re
         &created.as_json(false),
         &introduction(&created, address, &program()),
     ) {
-        installation::give_back_first_merchant(target.open()?.as_mut())?;
+        installation::release_first_merchant(target.open()?.as_mut())?;
         return Err(error);
     }
     let page = created.fund(target).and_then(|()| sample_page(target, created.merchant.id));
@@ -377,7 +377,7 @@ pub fn first_merchant(target: &Target) -> anyhow::Result<Option<Created>> {
     match merchant::create(target, "Sandbox merchant", MerchantType::Organization, None, true) {
         Ok(created) => Ok(Some(created)),
         Err(error) => {
-            installation::give_back_first_merchant(sql.as_mut())?;
+            installation::release_first_merchant(sql.as_mut())?;
             Err(error)
         }
     }

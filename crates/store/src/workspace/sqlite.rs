@@ -109,8 +109,8 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     if connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))?
         == file::UNOPENED
     {
-        // From now on a write-ahead log of this name is the file's own. Set before there is a log, so
-        // that the number is in the file itself.
+        // From now on a write-ahead log of this name is the file's own. Set before there is a log,
+        // so that the number is in the file itself.
         connection.pragma_update(None, "application_id", 0)?;
     }
     enable_wal(&connection)?;
@@ -128,8 +128,8 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     Ok(sql.0)
 }
 
-/// Switches a new file to a write-ahead log. If two processes do so at the same time, SQLite refuses
-/// one of them without waiting, so it tries again.
+/// Switches a new file to a write-ahead log. If two processes do so at the same time, SQLite
+/// refuses one of them without waiting, so it tries again.
 fn enable_wal(connection: &Connection) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
@@ -304,11 +304,11 @@ impl SqliteStore {
         let mut values = Vec::new();
         let sql = match lookup {
             Lookup::Id(id) => {
-                id.put(&mut values);
+                id.write(&mut values);
                 &R::statements().by_id
             }
             Lookup::AltKey(name) => {
-                name.put(&mut values);
+                name.write(&mut values);
                 &R::statements().by_alt_key
             }
         };
@@ -332,11 +332,11 @@ impl SqliteStore {
             let mut values = Vec::with_capacity(R::WIDTH + 1);
             let sql = match change {
                 RowChange::Insert(row) => {
-                    row.put(&mut values);
+                    row.write(&mut values);
                     &R::statements().insert
                 }
                 RowChange::Update(row) => {
-                    row.put_changes(&mut values);
+                    row.write_changes(&mut values);
                     &R::statements().update
                 }
             };
@@ -355,7 +355,7 @@ impl SqliteStore {
         let mut statement = self.connection.prepare_cached(&R::statements().insert)?;
         for row in rows {
             let mut values = Vec::with_capacity(R::WIDTH);
-            row.put(&mut values);
+            row.write(&mut values);
             execute(&mut statement, &values)?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::workspace::sql_value::SqlValue;
 
 fn values<'a, C: Column>(value: &'a C) -> Vec<SqlValue<'a>> {
     let mut values = Vec::with_capacity(C::WIDTH);
-    value.put(&mut values);
+    value.write(&mut values);
     values
 }
 
