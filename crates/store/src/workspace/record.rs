@@ -257,7 +257,7 @@ impl Column for NoAltKey {
     }
 
     fn read(reader: &mut RowReader<'_>) -> Result<Self, StoreError> {
-        Err(reader.broken("a name where there is none".to_owned()))
+        Err(reader.broken("an alternate key of a row type that has none".to_owned()))
     }
 }
 
@@ -382,7 +382,7 @@ enum_columns!(
 #[derive(Debug)]
 pub struct Statements {
     pub table: &'static str,
-    /// All columns with their types, the id first: the order of [`Record::put`].
+    /// All columns with their types, the id first: the order of [`Record::write`].
     pub all: Vec<(&'static str, ColumnType)>,
     /// The number of columns that never change. They come first.
     pub fixed: usize,
@@ -471,8 +471,8 @@ pub trait Record: Sized {
 pub trait KeyedRecord: Record + Row<Id: Column, AltKey: Column> {}
 impl<R: Record + Row<Id: Column, AltKey: Column>> KeyedRecord for R {}
 
-/// Declares the columns of a row type: which are fixed, which may change, which make the other
-/// unique key.
+/// Declares the columns of a row type: which never change, which may change, and which are the
+/// alternate key.
 macro_rules! record {
     ($row:path, $table:literal,
      fixed { $($field:ident: $($column:literal)+),+ $(,)? }
