@@ -315,7 +315,7 @@ pub fn record_during_review(
     if matches!(outcome, ProviderOutcome::Succeeded { .. } | ProviderOutcome::Declined { .. }) {
         let entity = (EventEntity::Execution, execution.id.0);
         let note = Some(describe(outcome, execution.outside_amount()));
-        events::record(execution.merchant_id, EventType::ReviewHeard, entity, note, work, now)?;
+        events::record(execution.merchant_id, EventType::ReviewUpdated, entity, note, work, now)?;
     }
     if execution.status.is_final() {
         return Ok(execution);

@@ -118,8 +118,8 @@ fn what_is_in_review_is_not_settled_on_top() {
         (ExecutionStatus::Processing, SourceStatus::Processing)
     );
     assert_eq!(stage.mine("USD").0, 0);
-    let heard = stage.work.events.last().unwrap();
-    assert_eq!(heard.kind, domain::decision::event::EventType::ReviewHeard, "the operator is told");
+    let updated = stage.work.events.last().unwrap();
+    assert_eq!(updated.kind, domain::decision::event::EventType::ReviewUpdated, "the operator is told");
 
     stage.now = stage.now.plus(minutes(25 * 60));
     assert!(matches!(

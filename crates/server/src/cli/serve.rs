@@ -215,7 +215,7 @@ impl Serve {
             action_us: minutes(self.action_minutes),
         };
         let transfers = TransferLimits {
-            fill_minor: self.transfer_fill_max,
+            balance_max_minor: self.transfer_fill_max,
             recipients_per_hour: self.transfer_recipients_per_hour,
         };
         Config {

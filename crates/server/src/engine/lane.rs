@@ -11,7 +11,7 @@ use domain::decision::settings::Settings;
 use domain::decision::workspace::{IDS_PER_COMMAND, IdBlock, RowKey, Stop, Workspace};
 use domain::kernel::time::Timestamp;
 
-use crate::engine::pause::{Pause, RealPause};
+use crate::engine::timer::{SystemTimer, Timer};
 use crate::engine::{Failure, Outcome};
 use store::{Store, StoreError};
 
@@ -40,7 +40,7 @@ pub struct Lane<S> {
     store: S,
     settings: Settings,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    pause: Arc<dyn Pause>,
+    timer: Arc<dyn Timer>,
     ids: IdBlock,
     id_block: i64,
 }
@@ -58,8 +58,8 @@ impl<S: Store> Lane<S> {
         settings: Settings,
         clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     ) -> Self {
-        let pause = Arc::new(RealPause::default());
-        Self { store, settings, clock, pause, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
+        let timer = Arc::new(SystemTimer::default());
+        Self { store, settings, clock, timer, ids: IdBlock { next: 0, end: 0 }, id_block: ID_BLOCK }
     }
 
     /// Makes it a lane for a few commands: it reserves no more ids than one command needs.
@@ -70,8 +70,8 @@ impl<S: Store> Lane<S> {
 
     /// Replaces how the lane waits. In the simulator, time is virtual.
     #[must_use]
-    pub fn pausing(self, pause: Arc<dyn Pause>) -> Self {
-        Self { pause, ..self }
+    pub fn with_timer(self, timer: Arc<dyn Timer>) -> Self {
+        Self { timer, ..self }
     }
 
     pub const fn store(&self) -> &S {
@@ -82,7 +82,7 @@ impl<S: Store> Lane<S> {
     /// order of the commands.
     pub fn run(&mut self, commands: &[Command]) -> Vec<Outcome> {
         let all = |failure: &Failure| commands.iter().map(|_| Err(failure.clone())).collect();
-        let start = self.pause.elapsed();
+        let start = self.timer.elapsed();
         for attempt in 1..=BATCH_TRIES {
             match self.run_once(commands) {
                 Ok(BatchEnd::Committed(outcomes)) => {
@@ -105,7 +105,7 @@ impl<S: Store> Lane<S> {
                                 "the database cannot be reached".to_owned(),
                             ));
                         }
-                        self.pause.pause(UNREACHABLE_PAUSE);
+                        self.timer.sleep(UNREACHABLE_PAUSE);
                     }
                 }
             }
@@ -138,7 +138,7 @@ impl<S: Store> Lane<S> {
     }
 
     fn since(&self, start: Duration) -> Duration {
-        self.pause.elapsed().saturating_sub(start)
+        self.timer.elapsed().saturating_sub(start)
     }
 
     fn run_single(&mut self, command: &Command) -> Outcome {
@@ -222,7 +222,7 @@ impl<S: Store> Lane<S> {
     /// answer within [`FIND_OUT_MAX`].
     fn find_out(&mut self, error: &StoreError) -> Option<bool> {
         tracing::warn!(%error, "a commit has no answer");
-        let start = self.pause.elapsed();
+        let start = self.timer.elapsed();
         loop {
             match self.store.is_committed() {
                 Ok(committed) => {
@@ -233,7 +233,7 @@ impl<S: Store> Lane<S> {
                     tracing::error!(%error, "a commit stays without an answer");
                     return None;
                 }
-                Err(_) => self.pause.pause(FIND_OUT_PAUSE),
+                Err(_) => self.timer.sleep(FIND_OUT_PAUSE),
             }
         }
     }

@@ -59,7 +59,7 @@ impl Dispatcher {
             match sequence.next(self.engine.submit_for(merchant, command).await) {
                 Next::Call(next) => sequence = next,
                 Next::Done(execution) => return Some(*execution),
-                Next::Left => return None,
+                Next::Unrecorded => return None,
             }
         }
     }

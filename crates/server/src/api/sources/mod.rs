@@ -19,7 +19,7 @@ use kind::{Invoices, Orders};
 use receipts::{receipt, receipt_by_number};
 
 /// How many responses with all items may be in progress at once for one merchant.
-pub const UNDER_WAY: usize = 8;
+pub const IN_PROGRESS_MAX: usize = 8;
 
 #[must_use]
 pub fn routes() -> Routes {
