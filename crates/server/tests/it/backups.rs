@@ -1,4 +1,4 @@
-//! `kola db backup`: a copy of the file, beside a running server.
+//! `kola db backup`: a copy of the database file while a server is running.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
@@ -28,7 +28,7 @@ fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
             let run = server.kola(&["db", "backup", &copy.display().to_string()]);
             before.last_mut().expect("a copy").push(run.code.unwrap_or(-1).to_string());
         }
-        // The load ends only with the server: what went wrong is told after that.
+        // The load ends only with the server, so a failure is reported after that.
         server.kill();
     });
     for (copy, acknowledged) in copies.iter().zip(&mut before) {

@@ -1,5 +1,5 @@
-//! Our document beside the facts of the published reference: every operation, field, type and enum
-//! of theirs is in ours.
+//! Compares our OpenAPI document with facts about the published reference: ours has each of its
+//! operations, fields, types and enumerations.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 const FACTS: &str = include_str!("conformance.txt");
 
-/// Operations of the reference that are still to come. The test fails for one that is there, so
-/// that the list shrinks.
+/// Operations of the reference that are not implemented yet. The test fails for one that is
+/// implemented, so that the list shrinks.
 const TO_COME: [&str; 0] = [];
 
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&kola::api::DOCUMENT).expect("the document is JSON"));
 
-/// A line of the facts: a parameter, or a field.
+/// A line of the facts: a parameter or a field of an operation.
 struct Fact {
     place: &'static str,
     name: &'static str,
@@ -25,7 +25,7 @@ struct Fact {
     members: BTreeSet<&'static str>,
 }
 
-/// An operation of the reference.
+/// An operation of the reference, with its facts.
 struct Operation {
     method: &'static str,
     path: &'static str,
@@ -54,14 +54,14 @@ fn facts() -> Vec<Operation> {
     operations
 }
 
-/// What a schema of ours says: references followed, branches put together.
+/// The merged content of one of our schemas: references are resolved, branches are united.
 #[derive(Default, Clone)]
 struct Said {
     types: BTreeSet<String>,
-    /// `None`: any value of the types.
+    /// The values of the enumeration; `None` if any value of the types is allowed.
     members: Option<BTreeSet<String>>,
     properties: Map<String, Value>,
-    /// In every branch.
+    /// The fields that every branch requires.
     required: BTreeSet<String>,
     items: Option<Value>,
 }
@@ -84,7 +84,7 @@ fn texts(value: Option<&Value>) -> BTreeSet<String> {
     list.into_iter().collect()
 }
 
-/// One schema without its branches. What says nothing of its type can be anything.
+/// The content of one schema without its branches. A schema without a type allows every type.
 fn plain(schema: &Value) -> Said {
     let mut types = texts(schema.get("type"));
     if types.is_empty() {
@@ -141,7 +141,7 @@ fn said(schema: &Value) -> Said {
     whole.unwrap_or_default()
 }
 
-/// A field of ours by its name in the facts, and whether it is required.
+/// Our field of the name that the facts have, and whether it is required.
 fn field(schema: &Value, name: &str) -> Option<(Said, bool)> {
     let mut here = said(schema);
     let mut required = true;
@@ -182,7 +182,7 @@ fn ours(operation: &Value, fact: &Fact) -> Option<(Said, bool)> {
     }
 }
 
-/// What of a fact is not so in ours.
+/// The differences between a fact and our document.
 fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
     let Some((said, required)) = ours(operation, fact) else {
         return vec!["is not there".to_owned()];
@@ -191,7 +191,7 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
     let mut complain = |what: String| complaints.push(what);
     let theirs: BTreeSet<&str> = fact.types.iter().copied().collect();
     match fact.place {
-        // In a path or query everything is text: an id may be said to be a number.
+        // In a path or query everything is text: our document may call an id a number.
         "path" | "query" => {
             if required && !fact.required {
                 complain("is required".to_owned());
@@ -210,8 +210,8 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if required && !fact.required {
                 complain("is required".to_owned());
             }
-            // That an id may be written in a string, too, is said in words: generators make no type
-            // of a choice.
+            // Our document says only in its description that an id may also be a string: generators
+            // cannot make a type of such a choice.
             let in_words = |name: &str| name == "string" && said.types.contains("integer");
             let missing =
                 |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
@@ -272,7 +272,7 @@ fn whatever_the_reference_says_is_in_our_document() {
             faults.extend(complaints(operation, fact).into_iter().map(of));
         }
     }
-    // Past the harness, which hides what a passing test prints.
+    // Written directly to standard error: the test runner hides what a passing test prints.
     let _ = writeln!(
         std::io::stderr(),
         "conformance: {there} of {} operations of the reference",

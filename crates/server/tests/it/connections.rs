@@ -1,5 +1,5 @@
-//! Connections that serve one request after another: whatever was answered, the next request is
-//! answered, too, or the answer has said that there is no next one.
+//! Persistent connections: after any answer the next request on the connection is answered, too,
+//! unless the answer has said that the connection will be closed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crate::support::{Merchant, Server, json, open, open_with, spawn_with, wait_for};
 
-/// A connection that is used again.
+/// A connection that is used for several requests.
 struct Line {
     stream: BufReader<TcpStream>,
     token: Option<String>,
 }
 
-/// What is known of an answer.
+/// What the tests need of an answer.
 #[derive(Debug)]
 struct Heard {
     status: u16,
@@ -35,7 +35,7 @@ impl Line {
         Self { stream: BufReader::new(stream), token: token.map(str::to_owned) }
     }
 
-    /// Sends a head with these fields; the body is sent by itself.
+    /// Sends a head with these fields. The body is sent separately.
     fn head(&mut self, method: &str, path: &str, fields: &str) {
         self.whole(method, path, fields, "");
     }
@@ -53,11 +53,11 @@ impl Line {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        // A server that has said enough may have closed.
+        // The server may have closed the connection after its answer.
         let _sent = self.stream.get_mut().write_all(bytes);
     }
 
-    /// The next answer; `None` where the connection is at its end.
+    /// The next answer; `None` if the connection was closed.
     fn heard(&mut self) -> Option<Heard> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -77,7 +77,8 @@ impl Line {
         Some(Heard { status, head: lower, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    /// Fails unless the answer has this status, and keeps its word about the connection.
+    /// Fails unless the answer has this status, and the connection then does what the answer said:
+    /// it stays open, or is closed.
     #[track_caller]
     fn keeps_its_word(&mut self, status: u16) -> bool {
         let heard = self.heard().expect("an answer");
@@ -100,7 +101,8 @@ fn sized(length: usize) -> String {
     format!("{JSON}Content-Length: {length}\r\n")
 }
 
-/// Calls that answer without reading their body, with a token or without, and what they answer.
+/// Calls that are answered without reading their body: method, path, whether they have a token, and
+/// the status.
 fn unread(shop: &Merchant) -> Vec<(&'static str, String, bool, u16)> {
     let draft = shop.draft("invoices", "USD", "PAYER");
     shop.add_item("invoices", draft, "USD", 1, "5.00");
@@ -127,7 +129,7 @@ fn a_body_that_nobody_reads_costs_no_connection() {
         let token = shop.api.token.as_deref().filter(|_| with_token);
         let mut line = Line::open(&server, token);
         line.head(method, &path, &sized(2));
-        // The body comes after an answer that did not wait for it.
+        // The body is sent after the answer, which does not wait for it.
         std::thread::sleep(Duration::from_millis(50));
         line.send(b"{}");
         line.keeps_its_word(status);
@@ -143,7 +145,7 @@ fn all_in_one_piece_the_connection_is_kept() {
         line.whole(method, &path, &sized(2), "{}");
         assert!(line.keeps_its_word(status), "{method} {path}: it was closed");
     }
-    // In chunks, as long as is read.
+    // A chunked body of the length that the server still reads.
     let mut line = Line::open(&server, Some("x"));
     line.head("POST", "/v1/parties/create", &format!("{JSON}Transfer-Encoding: chunked\r\n"));
     line.send(
@@ -224,7 +226,7 @@ fn a_hangup_ends_nothing_where_there_is_no_terminal() {
     assert_eq!(server.terminate(), Some(0));
 }
 
-/// `script` runs a program at a terminal of its own.
+/// The program `script` runs another program at a new terminal.
 #[test]
 fn a_hangup_ends_a_server_at_a_terminal_in_peace() {
     use std::process::{Command, Stdio};

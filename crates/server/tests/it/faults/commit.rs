@@ -1,5 +1,5 @@
-//! The connection is lost at the commit: nobody can know from the broken connection alone whether
-//! it took place.
+//! The connection is lost at a commit. The broken connection alone does not tell whether the commit
+//! was done.
 
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::shop::GOOD;
@@ -7,7 +7,8 @@ use crate::support::{Database, id, json, key, number, on_postgres_only};
 
 use super::{House, once, patiently, recovered};
 
-/// The door itself: what was cut before the COMMIT is not there, what was cut after it is.
+/// Tests the proxy itself: a transaction that was cut before its COMMIT is not in the database, one
+/// that was cut after it is.
 #[test]
 fn the_door_cuts_where_it_says() {
     on_postgres_only!();
@@ -36,7 +37,7 @@ fn the_door_cuts_where_it_says() {
     assert_eq!(proxy.cuts(), 2);
 }
 
-/// Executes a session while the connection is cut at the commit, then once more with the same key.
+/// Executes a session while the connection is cut at the commit, and then again with the same key.
 fn truth_is_told(kind: &str, cut: Cut) {
     let house = House::build();
     let shop = &house.shop;
@@ -50,7 +51,7 @@ fn truth_is_told(kind: &str, cut: Cut) {
     house.proxy.cut_next(cut);
     let first = once(&shop.api, "POST", &path, Some(&body));
     assert_eq!(house.proxy.cuts(), 1, "no COMMIT was seen on its way: {}", first.body);
-    // A server that has asked the database again may know better than the broken connection.
+    // The server may have looked the commit up: then it answers 200, and the row is there.
     let kept = if first.status == 200 || cut == Cut::AfterCommit { "1" } else { "0" };
     assert_eq!(house.executions(&reference), kept, "{cut:?}: {} {}", first.status, first.body);
     let second = patiently(&shop.api, "POST", &path, Some(&body));
@@ -85,9 +86,9 @@ fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
     truth_is_told("transfer", Cut::AfterCommit);
 }
 
-/// Nobody can be asked about the commit for longer than the caller waits. What came of it is found
-/// out by the next try, and the server goes on: it does not give the ids of that commit to other
-/// rows.
+/// The database cannot be asked about the commit for longer than the caller waits. The next request
+/// with the same key finds out what happened. Meanwhile the server goes on, and does not give the
+/// ids of that commit to other rows.
 #[test]
 fn a_commit_that_stays_without_an_answer_is_left_behind() {
     on_postgres_only!();
@@ -115,7 +116,7 @@ fn a_commit_that_stays_without_an_answer_is_left_behind() {
     house.server.verify_ledger();
 }
 
-/// A command without a key must not be run again by the program itself when it may have been done.
+/// The program itself must not repeat a command without a key that may have been done.
 #[test]
 fn money_is_added_at_most_once_however_the_commit_ends() {
     on_postgres_only!();
@@ -136,7 +137,7 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
             database.value(&format!("SELECT available_minor FROM wallets WHERE id = {wallet}"));
         let expected = if run.code == Some(0) || cut == Cut::AfterCommit { "500" } else { "0" };
         assert_eq!(held, expected, "{cut:?}: {:?} {} {}", run.code, run.out, run.err);
-        // With the key that was told the same again gives it once.
+        // Repeating the command with the printed key funds the wallet once.
         let key = run
             .err
             .split("the key of this funding is ")
@@ -164,8 +165,8 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
     }
 }
 
-/// A number that was given in a commit that nobody confirmed is not given again, and none is left
-/// out.
+/// An invoice number that was given in an unconfirmed commit is not given again, and no number is
+/// left out.
 #[test]
 fn numbers_have_no_gap_and_no_repeat_however_the_commit_ends() {
     on_postgres_only!();

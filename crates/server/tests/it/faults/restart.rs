@@ -1,4 +1,4 @@
-//! The database is restarted: every connection ends, and new ones are taken at once, or after a
+//! The database is restarted: every connection ends, and new ones are accepted at once or after a
 //! while.
 
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use crate::support::{
 
 use super::{House, Merchant, once, patiently, recovered};
 
-/// Ends the load when the test ends, by a failure too.
+/// Ends the load when the test ends, also by a failure.
 struct AtTheEnd<'a>(&'a AtomicBool);
 
 impl Drop for AtTheEnd<'_> {
@@ -21,8 +21,8 @@ impl Drop for AtTheEnd<'_> {
     }
 }
 
-/// Payouts of 10.00, each tried until it is answered, until somebody says that it is enough.
-/// Answers their keys.
+/// Makes payouts of 10.00 until `enough` is set. Each is tried until it is answered. Returns their
+/// references.
 fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
     let session = json!({"wallet_id": shop.wallet("USD"), "payment_account_id": account, "amount": number("10.00"),
         "currency": "USD", "expires_at": soon()});
@@ -71,7 +71,7 @@ fn connections_that_end_under_load_lose_nothing_and_double_nothing() {
     server.verify_ledger();
 }
 
-/// A host that is frozen takes connections, and says nothing.
+/// A frozen host accepts connections and answers nothing.
 #[test]
 fn a_host_that_hangs_keeps_nobody_from_the_other() {
     on_postgres_only!();
@@ -102,7 +102,7 @@ fn a_server_says_whether_it_is_ready() {
         wait_for("503 while the database is away", || {
             (once(&api, "GET", "/readyz", None).status == 503).then_some(())
         });
-        // To be told to come back is no reason to be killed.
+        // The process is healthy while its database is away: a supervisor must not kill it.
         assert_eq!(once(&api, "GET", "/healthz", None).status, 200);
         once(&house.shop.api, "GET", "/v1/wallets/list", None).refused(503);
         once(

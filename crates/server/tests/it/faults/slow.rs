@@ -1,4 +1,4 @@
-//! A database that is there and says nothing.
+//! A database that accepts connections and does not answer.
 
 use crate::support::shop::GOOD;
 use crate::support::{all_at_once, id, json, key, on_postgres_only};
@@ -52,7 +52,7 @@ fn a_database_that_hangs_is_told_in_time_and_survived() {
         assert_eq!(shop.settled("payout", &execution)["status"], "COMPLETED");
     }
     assert_eq!(house.server.database.value("SELECT count(*) FROM executions"), CROWD.to_string());
-    // 64 times 10.15.
+    // 100,000.00 less 64 payouts of 10.15.
     shop.assert_balance("USD", "99350.40", "0.00");
     house.server.verify_ledger();
 }
