@@ -111,8 +111,8 @@ fn a_merchant_revokes_only_its_own_keys() {
 #[test]
 fn a_key_that_another_process_revokes_is_refused_at_once() {
     let (server, shop) = open();
-    let beside = server.spawn_another(&[]);
-    let there = shop.at(&beside);
+    let second = server.spawn_another(&[]);
+    let there = shop.at(&second);
     for _ in 0..5 {
         let (key, credentials) = another(&shop);
         let token = server.sign_in(&credentials).api.token.expect("a token");

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use crate::crash::Load;
-use crate::support::{Database, PATIENCE, on_postgres_only, on_sqlite_only, spawn};
+use crate::support::{Database, WAIT_MAX, on_postgres_only, on_sqlite_only, spawn};
 
 #[test]
 fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
@@ -21,7 +21,7 @@ fn a_backup_under_load_is_whole_and_has_what_was_acknowledged_before_it() {
         }
         for copy in &copies {
             let (start, goal) = (Instant::now(), load.acknowledged().len() + 20);
-            while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
+            while load.acknowledged().len() < goal && start.elapsed() < WAIT_MAX {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
             before.push(load.acknowledged());

@@ -56,7 +56,7 @@ fn facts() -> Vec<Operation> {
 
 /// The merged content of one of our schemas: references are resolved, branches are united.
 #[derive(Default, Clone)]
-struct Said {
+struct MergedSchema {
     types: BTreeSet<String>,
     /// The values of the enumeration; `None` if any value of the types is allowed.
     members: Option<BTreeSet<String>>,
@@ -85,7 +85,7 @@ fn texts(value: Option<&Value>) -> BTreeSet<String> {
 }
 
 /// The content of one schema without its branches. A schema without a type allows every type.
-fn plain(schema: &Value) -> Said {
+fn plain(schema: &Value) -> MergedSchema {
     let mut types = texts(schema.get("type"));
     if types.is_empty() {
         types = ["string", "number", "integer", "boolean", "object", "array", "null"]
@@ -99,7 +99,7 @@ fn plain(schema: &Value) -> Said {
     {
         types.insert("date-time".to_owned());
     }
-    Said {
+    MergedSchema {
         types,
         members: schema.get("enum").map(|members| texts(Some(members))),
         properties: schema
@@ -112,13 +112,13 @@ fn plain(schema: &Value) -> Said {
     }
 }
 
-fn said(schema: &Value) -> Said {
+fn merged(schema: &Value) -> MergedSchema {
     let schema = follow(schema);
     let Some(branches) = schema.get("anyOf").and_then(Value::as_array) else {
         return plain(schema);
     };
-    let mut whole: Option<Said> = None;
-    for branch in branches.iter().map(said) {
+    let mut whole: Option<MergedSchema> = None;
+    for branch in branches.iter().map(merged) {
         let only_null = branch.types.iter().eq(["null"]);
         whole = Some(match whole {
             None => branch,
@@ -142,35 +142,35 @@ fn said(schema: &Value) -> Said {
 }
 
 /// Our field of the name that the facts have, and whether it is required.
-fn field(schema: &Value, name: &str) -> Option<(Said, bool)> {
-    let mut here = said(schema);
+fn field(schema: &Value, name: &str) -> Option<(MergedSchema, bool)> {
+    let mut here = merged(schema);
     let mut required = true;
     for step in name.split('.') {
         let step =
             if let Some(rest) = step.strip_prefix("[]") { (true, rest) } else { (false, step) };
         if step.0 {
-            here = said(here.items.as_ref()?);
+            here = merged(here.items.as_ref()?);
         }
         let (name, listed) = step.1.strip_suffix("[]").map_or((step.1, false), |name| (name, true));
         if !name.is_empty() {
             required = here.required.contains(name);
-            here = said(here.properties.get(name)?);
+            here = merged(here.properties.get(name)?);
         }
         if listed {
-            here = said(here.items.as_ref()?);
+            here = merged(here.items.as_ref()?);
         }
     }
     Some((here, required))
 }
 
-fn ours(operation: &Value, fact: &Fact) -> Option<(Said, bool)> {
+fn ours(operation: &Value, fact: &Fact) -> Option<(MergedSchema, bool)> {
     match fact.place {
         "path" | "query" => {
             let list = operation.get("parameters")?.as_array()?;
             let found = list.iter().find(|parameter| {
                 parameter["in"] == fact.place && parameter["name"] == fact.name
             })?;
-            Some((said(&found["schema"]), found["required"] == true))
+            Some((merged(&found["schema"]), found["required"] == true))
         }
         "body" => {
             field(&operation["requestBody"]["content"]["application/json"]["schema"], fact.name)
@@ -184,7 +184,7 @@ fn ours(operation: &Value, fact: &Fact) -> Option<(Said, bool)> {
 
 /// The differences between a fact and our document.
 fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
-    let Some((said, required)) = ours(operation, fact) else {
+    let Some((schema, required)) = ours(operation, fact) else {
         return vec!["is not there".to_owned()];
     };
     let mut complaints = vec![];
@@ -196,12 +196,12 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if required && !fact.required {
                 complain("is required".to_owned());
             }
-            let text = said.types.contains("string") || said.types.contains("integer");
+            let text = schema.types.contains("string") || schema.types.contains("integer");
             if theirs.contains("string") && !text {
-                complain(format!("is {:?} and not a string", said.types));
+                complain(format!("is {:?} and not a string", schema.types));
             }
             for name in theirs.iter().filter(|name| !["string", "null"].contains(name)) {
-                if !said.types.contains(*name) {
+                if !schema.types.contains(*name) {
                     complain(format!("does not take {name}"));
                 }
             }
@@ -212,9 +212,9 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             }
             // Our document says only in its description that an id may also be a string: generators
             // cannot make a type of such a choice.
-            let in_words = |name: &str| name == "string" && said.types.contains("integer");
+            let in_words = |name: &str| name == "string" && schema.types.contains("integer");
             let missing =
-                |name: &&&str| **name != "any" && !said.types.contains(**name) && !in_words(name);
+                |name: &&&str| **name != "any" && !schema.types.contains(**name) && !in_words(name);
             for name in theirs.iter().filter(missing) {
                 complain(format!("does not take {name}"));
             }
@@ -223,12 +223,12 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             if fact.required && !required {
                 complain("may be absent".to_owned());
             }
-            for name in &said.types {
+            for name in &schema.types {
                 let known = theirs.contains(name.as_str())
                     || (name == "integer" && theirs.contains("number"))
                     || (name == "string"
                         && theirs.contains("date-time")
-                        && said.types.contains("date-time"))
+                        && schema.types.contains("date-time"))
                     || (name == "date-time" && theirs.contains("string"))
                     || (name == "null" && !fact.required)
                     || theirs.contains("any");
@@ -238,7 +238,7 @@ fn complaints(operation: &Value, fact: &Fact) -> Vec<String> {
             }
         }
     }
-    if let Some(members) = said.members {
+    if let Some(members) = schema.members {
         for member in fact.members.iter().filter(|member| !members.contains(**member)) {
             complain(format!("does not know {member}"));
         }

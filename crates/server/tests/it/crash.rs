@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::shop::{GOOD, ending, source_for};
 use crate::support::{
-    Merchant, PATIENCE, Server, assert_fields, cents, id, json, key, number, shown, soon, spawn,
+    Merchant, WAIT_MAX, Server, assert_fields, cents, id, json, key, number, shown, soon, spawn,
     spawn_with, wait_for,
 };
 use serde_json::Value;
@@ -110,7 +110,7 @@ fn kill_under_load(
         }
         // The load ends only with the server, so a failure is reported after that.
         let start = Instant::now();
-        while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
+        while load.acknowledged().len() < goal && start.elapsed() < WAIT_MAX {
             std::thread::sleep(Duration::from_millis(5));
         }
         server.kill();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, PATIENCE, Server, json, open, open_with, spawn, wait_for};
+use crate::support::{Merchant, WAIT_MAX, Server, json, open, open_with, spawn, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The time in which other clients must be served. A client that is kept out would wait until the
@@ -32,7 +32,7 @@ fn serves(shop: &Merchant) {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(&server.api.address).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(WAIT_MAX)).expect("a timeout");
     stream
 }
 
@@ -121,7 +121,7 @@ fn idle_connections_make_room_for_others() {
     let idle: Vec<TcpStream> = (0..8).map(|_| connect(&server)).collect();
     let start = Instant::now();
     shop.api.get("/v1/parties/list").ok();
-    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < WAIT_MAX, "{:?}", start.elapsed());
     for stream in idle {
         assert_eq!(heard(stream), "");
     }
@@ -145,7 +145,7 @@ fn who_does_not_read_its_answers_makes_room_for_others() {
         })
         .collect();
     wait_for("a place", || answers(connect(&server)).then_some(()));
-    assert!(begun.elapsed() < 3 * PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < 3 * WAIT_MAX, "{:?}", begun.elapsed());
     drop(strangers);
     serves(&shop);
 }
@@ -303,7 +303,7 @@ fn another_protocol_is_refused_at_once() {
         let answered = statuses(&server, opening);
         assert!(answered.iter().all(|status| *status == 400 || *status == 505), "{answered:?}");
     }
-    assert!(start.elapsed() < PATIENCE);
+    assert!(start.elapsed() < WAIT_MAX);
     serves(&shop);
 }
 

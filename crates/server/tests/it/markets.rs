@@ -191,7 +191,7 @@ fn a_market_opens_with_a_fee() {
     assert_eq!(fee(), "0.00");
     card(&["--percentage", "1.5", "--fixed", "0.10", "--fixed-currency", "USD"]).ok();
     assert_eq!(fee(), "1.60");
-    // The open market keeps its row.
+    // A market that is opened again without a fee keeps the one that it had.
     server.kola(&["markets", "close", "CREDIT_CARD", "PAYOUT", "USD"]).ok();
     card(&[]).ok();
     assert_eq!(fee(), "1.60");

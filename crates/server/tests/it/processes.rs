@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::crash::{Load, completed_of_each};
 use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{
-    Database, Merchant, PATIENCE, Reply, Server, all_at_once, cents, id, json, key,
+    Database, Merchant, WAIT_MAX, Reply, Server, all_at_once, cents, id, json, key,
     on_postgres_only, one_of_many, shown, spawn_with, wait_for, with_status,
 };
 use serde_json::Value;
@@ -323,7 +323,7 @@ fn the_last_process_answers_for_those_that_were_killed() {
     let load = Load::new(fleet.shop(0));
     let reached = |goal: usize| {
         let start = Instant::now();
-        while load.acknowledged().len() < goal && start.elapsed() < PATIENCE {
+        while load.acknowledged().len() < goal && start.elapsed() < WAIT_MAX {
             std::thread::sleep(Duration::from_millis(5));
         }
         load.acknowledged().len() >= goal

@@ -5,7 +5,7 @@ use crate::support::proxy::{Cut, Proxy};
 use crate::support::shop::GOOD;
 use crate::support::{Database, id, json, key, number, on_postgres_only};
 
-use super::{House, once, patiently, recovered};
+use super::{Setup, call_once, recovered, retried};
 
 /// Tests the proxy itself: a transaction that was cut before its COMMIT is not in the database, one
 /// that was cut after it is.
@@ -38,9 +38,9 @@ fn the_door_cuts_where_it_says() {
 }
 
 /// Executes a session while the connection is cut at the commit, and then again with the same key.
-fn truth_is_told(kind: &str, cut: Cut) {
-    let house = House::build();
-    let shop = &house.shop;
+fn assert_truthful(kind: &str, cut: Cut) {
+    let setup = Setup::build();
+    let shop = &setup.shop;
     let session = match kind {
         "payout" => shop.open_payout(shop.momo("PAYOUT", GOOD), "USD", "100.00"),
         _ => shop.open_transfer(shop.customer(), "USD", "100.00"),
@@ -48,42 +48,42 @@ fn truth_is_told(kind: &str, cut: Cut) {
     let reference = key();
     let body = json!({"session_id": id(&session.ok()), "reference_id": reference});
     let path = format!("/v1/executions/{kind}");
-    house.proxy.cut_next(cut);
-    let first = once(&shop.api, "POST", &path, Some(&body));
-    assert_eq!(house.proxy.cuts(), 1, "no COMMIT was seen on its way: {}", first.body);
+    setup.proxy.cut_next(cut);
+    let first = call_once(&shop.api, "POST", &path, Some(&body));
+    assert_eq!(setup.proxy.cuts(), 1, "no COMMIT was seen on its way: {}", first.body);
     // The server may have looked the commit up: then it answers 200, and the row is there.
     let kept = if first.status == 200 || cut == Cut::AfterCommit { "1" } else { "0" };
-    assert_eq!(house.executions(&reference), kept, "{cut:?}: {} {}", first.status, first.body);
-    let second = patiently(&shop.api, "POST", &path, Some(&body));
+    assert_eq!(setup.executions(&reference), kept, "{cut:?}: {} {}", first.status, first.body);
+    let second = retried(&shop.api, "POST", &path, Some(&body));
     recovered(shop);
     assert_eq!(shop.settled(kind, &second)["status"], "COMPLETED");
-    assert_eq!(house.executions(&reference), "1");
+    assert_eq!(setup.executions(&reference), "1");
     shop.assert_balance("USD", if kind == "payout" { "99898.50" } else { "99900.00" }, "0.00");
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }
 
 #[test]
 fn a_payout_whose_commit_did_not_arrive_is_made_once() {
     on_postgres_only!();
-    truth_is_told("payout", Cut::BeforeCommit);
+    assert_truthful("payout", Cut::BeforeCommit);
 }
 
 #[test]
 fn a_payout_whose_commit_was_not_confirmed_is_made_once() {
     on_postgres_only!();
-    truth_is_told("payout", Cut::AfterCommit);
+    assert_truthful("payout", Cut::AfterCommit);
 }
 
 #[test]
 fn a_transfer_whose_commit_did_not_arrive_is_made_once() {
     on_postgres_only!();
-    truth_is_told("transfer", Cut::BeforeCommit);
+    assert_truthful("transfer", Cut::BeforeCommit);
 }
 
 #[test]
 fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
     on_postgres_only!();
-    truth_is_told("transfer", Cut::AfterCommit);
+    assert_truthful("transfer", Cut::AfterCommit);
 }
 
 /// The database cannot be asked about the commit for longer than the caller waits. The next request
@@ -92,28 +92,28 @@ fn a_transfer_whose_commit_was_not_confirmed_is_made_once() {
 #[test]
 fn a_commit_that_stays_without_an_answer_is_left_behind() {
     on_postgres_only!();
-    let house = House::build();
-    let shop = &house.shop;
+    let setup = Setup::build();
+    let shop = &setup.shop;
     let customer = shop.customer();
     let open = || id(&shop.open_transfer(customer, "USD", "100.00").ok());
     let (body, next) = (
         json!({"session_id": open(), "reference_id": key()}),
         json!({"session_id": open(), "reference_id": key()}),
     );
-    house.proxy.cut_next(Cut::AfterCommitUntilOpened);
-    once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
-    assert_eq!(house.proxy.cuts(), 1);
-    house.proxy.open();
+    setup.proxy.cut_next(Cut::AfterCommitUntilOpened);
+    call_once(&shop.api, "POST", "/v1/executions/transfer", Some(&body)).refused(503);
+    assert_eq!(setup.proxy.cuts(), 1);
+    setup.proxy.open();
     for body in [&next, &body, &body] {
         assert_eq!(
-            patiently(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"],
+            retried(&shop.api, "POST", "/v1/executions/transfer", Some(body))["status"],
             "COMPLETED"
         );
     }
     recovered(shop);
-    assert_eq!(house.server.database.value("SELECT count(*) FROM executions"), "2");
+    assert_eq!(setup.server.database.value("SELECT count(*) FROM executions"), "2");
     shop.assert_balance("USD", "99800.00", "0.00");
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }
 
 /// The program itself must not repeat a command without a key that may have been done.
@@ -170,27 +170,27 @@ fn money_is_added_at_most_once_however_the_commit_ends() {
 #[test]
 fn numbers_have_no_gap_and_no_repeat_however_the_commit_ends() {
     on_postgres_only!();
-    let house = House::build();
-    let year = house.shop.year();
-    let body = crate::support::shop::source_for(house.shop.customer());
+    let setup = Setup::build();
+    let year = setup.shop.year();
+    let body = crate::support::shop::source_for(setup.shop.customer());
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
-        house.proxy.cut_next(cut);
-        let created = patiently(&house.shop.api, "POST", "/v1/invoices/create", Some(&body));
+        setup.proxy.cut_next(cut);
+        let created = retried(&setup.shop.api, "POST", "/v1/invoices/create", Some(&body));
         let item = json!({"name": "x", "currency": "USD", "qty": 1, "amount": number("10.00")});
-        patiently(
-            &house.shop.api,
+        retried(
+            &setup.shop.api,
             "POST",
             &format!("/v1/invoices/{}/items/add", id(&created)),
             Some(&item),
         );
     }
-    assert_eq!(house.proxy.cuts(), 2);
-    let rows = house
+    assert_eq!(setup.proxy.cuts(), 2);
+    let rows = setup
         .server
         .database
         .rows("SELECT number FROM sources WHERE type = 'INVOICE' ORDER BY number");
     let expected: Vec<Vec<String>> =
         (1..=rows.len()).map(|n| vec![format!("INV-{year}-{n:05}")]).collect();
     assert!(rows.len() >= 2 && rows == expected, "{rows:?}");
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }

@@ -8,7 +8,7 @@ mod slow;
 use std::time::{Duration, Instant};
 
 use crate::support::proxy::Proxy;
-use crate::support::{Api, Database, Merchant, PATIENCE, Reply, Server, wait_for};
+use crate::support::{Api, Database, Merchant, WAIT_MAX, Reply, Server, wait_for};
 use serde_json::Value;
 
 /// The longest that a caller waits for an answer, whatever the database does: fifteen seconds, and
@@ -16,13 +16,13 @@ use serde_json::Value;
 const LIMIT: Duration = Duration::from_secs(45);
 
 /// A server that reaches its database through a proxy. Commands of the test reach it directly.
-struct House {
+struct Setup {
     server: Server,
     shop: Merchant,
     proxy: Proxy,
 }
 
-impl House {
+impl Setup {
     #[track_caller]
     fn build() -> Self {
         let database = Database::new();
@@ -46,7 +46,7 @@ impl House {
 
 /// Makes one call. It must be answered in time, with 200, or with 503 and `Retry-After`.
 #[track_caller]
-fn once(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Reply {
+fn call_once(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Reply {
     let start = Instant::now();
     let reply = api.call(method, path, body);
     assert!(start.elapsed() < LIMIT, "{method} {path} was answered after {:?}", start.elapsed());
@@ -59,14 +59,14 @@ fn once(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Reply {
 
 /// Repeats a call as a client does that gets a 503, until it is answered.
 #[track_caller]
-fn patiently(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Value {
+fn retried(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Value {
     let start = Instant::now();
     loop {
-        let reply = once(api, method, path, body);
+        let reply = call_once(api, method, path, body);
         if reply.status == 200 {
             return reply.ok();
         }
-        assert!(start.elapsed() < PATIENCE * 3, "{method} {path} is never answered");
+        assert!(start.elapsed() < WAIT_MAX * 3, "{method} {path} is never answered");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -77,10 +77,10 @@ fn patiently(api: &Api, method: &str, path: &str, body: Option<&Value>) -> Value
 fn recovered(shop: &Merchant) {
     wait_for("a server that has recovered", || {
         (0..20)
-            .all(|_| once(&shop.api, "GET", "/v1/wallets/list", None).status == 200)
+            .all(|_| call_once(&shop.api, "GET", "/v1/wallets/list", None).status == 200)
             .then_some(())
     });
-    patiently(
+    retried(
         &shop.api,
         "POST",
         "/v1/sandbox/clock/advance",

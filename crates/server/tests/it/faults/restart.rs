@@ -10,7 +10,7 @@ use crate::support::{
     Database, Server, cents, id, json, key, number, on_postgres_only, soon, spawn, wait_for,
 };
 
-use super::{House, Merchant, once, patiently, recovered};
+use super::{Merchant, Setup, call_once, recovered, retried};
 
 /// Ends the load when the test ends, also by a failure.
 struct AtTheEnd<'a>(&'a AtomicBool);
@@ -29,9 +29,9 @@ fn pay_out(shop: &Merchant, account: i64, enough: &AtomicBool) -> Vec<String> {
     let mut references = Vec::new();
     while !enough.load(Ordering::SeqCst) {
         let reference = key();
-        let session = id(&patiently(&shop.api, "POST", "/v1/sessions/payout", Some(&session)));
+        let session = id(&retried(&shop.api, "POST", "/v1/sessions/payout", Some(&session)));
         let body = json!({"session_id": session, "reference_id": reference});
-        patiently(&shop.api, "POST", "/v1/executions/payout", Some(&body));
+        retried(&shop.api, "POST", "/v1/executions/payout", Some(&body));
         references.push(reference);
     }
     references
@@ -94,29 +94,29 @@ fn a_host_that_hangs_keeps_nobody_from_the_other() {
 #[test]
 fn a_server_says_whether_it_is_ready() {
     on_postgres_only!();
-    let house = House::build();
-    let api = house.shop.api.with_token(None);
+    let setup = Setup::build();
+    let api = setup.shop.api.with_token(None);
     for away in [super::Proxy::close, super::Proxy::stall] {
-        assert_eq!(once(&api, "GET", "/readyz", None).status, 200);
-        away(&house.proxy);
+        assert_eq!(call_once(&api, "GET", "/readyz", None).status, 200);
+        away(&setup.proxy);
         wait_for("503 while the database is away", || {
-            (once(&api, "GET", "/readyz", None).status == 503).then_some(())
+            (call_once(&api, "GET", "/readyz", None).status == 503).then_some(())
         });
         // The process is healthy while its database is away: a supervisor must not kill it.
-        assert_eq!(once(&api, "GET", "/healthz", None).status, 200);
-        once(&house.shop.api, "GET", "/v1/wallets/list", None).refused(503);
-        once(
-            &house.shop.api,
+        assert_eq!(call_once(&api, "GET", "/healthz", None).status, 200);
+        call_once(&setup.shop.api, "GET", "/v1/wallets/list", None).refused(503);
+        call_once(
+            &setup.shop.api,
             "POST",
             "/v1/parties/create",
             Some(&json!({"fullname": "A", "phone": "231770000001"})),
         )
         .refused(503);
-        house.proxy.open();
+        setup.proxy.open();
         wait_for("200 when it is back", || {
-            (once(&api, "GET", "/readyz", None).status == 200).then_some(())
+            (call_once(&api, "GET", "/readyz", None).status == 200).then_some(())
         });
-        recovered(&house.shop);
+        recovered(&setup.shop);
     }
-    house.server.verify_ledger();
+    setup.server.verify_ledger();
 }

@@ -121,8 +121,8 @@ fn a_body_that_comes_after_the_signing_key_was_retired_changes_nothing() {
     stage.server.kola(&["keys", "rotate", "--retire"]).ok();
     assert_refused(begun, "retired");
     // A second server, which has only known the new key.
-    let beside = stage.server.spawn_another(&[]);
-    let shop = beside.sign_in(&stage.shop.credentials);
+    let second = stage.server.spawn_another(&[]);
+    let shop = second.sign_in(&stage.shop.credentials);
     assert_eq!(before, stage.view(&shop));
     stage.server.verify_ledger();
 }
