@@ -110,7 +110,8 @@ impl<S: Store> Lane<S> {
                 }
             }
         }
-        // One command may be the cause: each runs by itself, so that the others do not fail with it.
+        // One command may be the cause: each runs by itself, so that the others do not fail with
+        // it.
         commands.iter().map(|command| self.run_single(command)).collect()
     }
 
@@ -196,18 +197,19 @@ impl<S: Store> Lane<S> {
             },
             Err(error) => return Err(error),
         }
-        // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction, and
-        // a rollback gives it back.
+        // Only after the commit: on SQLite a block of ids is reserved in the batch's transaction,
+        // and a rollback gives it back.
         self.ids = work.ids;
         Ok(BatchEnd::Committed(outcomes))
     }
 
-    /// Reserves all ids that a batch may need, where they are reserved in a transaction of their own
-    /// (PostgreSQL).
+    /// Reserves all ids that a batch may need, where they are reserved in a transaction of their
+    /// own (PostgreSQL).
     fn reserve_ids(&mut self, commands: usize) -> Result<(), StoreError> {
         let needed = IDS_PER_COMMAND.saturating_mul(i64::try_from(commands).unwrap_or(i64::MAX));
         if !self.store.is_local() && self.ids.end - self.ids.next < needed {
-            // Enough for many batches: the rest of a block is lost when a batch needs more than that.
+            // Enough for many batches: the rest of a block is lost when a batch needs more than
+            // that.
             let block = if self.id_block == ID_BLOCK {
                 needed.max(ID_BLOCK).saturating_mul(8)
             } else {
@@ -286,6 +288,9 @@ impl<S: Store> Lane<S> {
             for command in commands {
                 match self.decide(command, work, (self.clock)()) {
                     Ok(outcome) => outcomes.push(outcome),
+                    // The later commands are still decided, although they lack the effects of this
+                    // one: their outcomes are thrown away, but the rows that they lack are loaded
+                    // in the same round trip.
                     Err(key) => missing.push(key),
                 }
             }
@@ -318,6 +323,7 @@ impl<S: Store> Lane<S> {
                 return Ok(Ok(answer));
             }
             Ok(Err(stop)) => stop,
+            // A decision changes only its draft. So its panic harms no other command of the batch.
             Err(_) => Stop::Inconsistent("a decision panicked".to_owned()),
         };
         work.discard_draft();

@@ -97,6 +97,7 @@ fn make(path: &Path, market: Option<&Path>) -> Result<(), StoreError> {
                 StoreError::Open { error, .. }
                     if error.kind() == std::io::ErrorKind::AlreadyExists =>
                 {
+                    // Another process was quicker. Its file is complete, and is used.
                     Ok(())
                 }
                 error => Err(error),
@@ -116,6 +117,7 @@ fn up_to_date(connection: Connection, market: Option<&Path>) -> Result<Connectio
     enable_wal(&connection)?;
     // Every commit waits until the log is synced, so what was acknowledged is on disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // SQLite checks foreign keys only on connections that ask for it.
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -307,8 +309,8 @@ impl SqliteStore {
                 id.write(&mut values);
                 &R::statements().by_id
             }
-            Lookup::AltKey(name) => {
-                name.write(&mut values);
+            Lookup::AltKey(key) => {
+                key.write(&mut values);
                 &R::statements().by_alt_key
             }
         };
@@ -323,6 +325,7 @@ impl SqliteStore {
         table: &mut Table<R>,
     ) -> Result<(), StoreError> {
         let found = self.fetch::<R>(lookup)?;
+        // An absent row is loaded, too: otherwise the decision would ask for it without end.
         table.load(lookup.clone(), found);
         Ok(())
     }
@@ -341,6 +344,7 @@ impl SqliteStore {
                 }
             };
             let count = execute(&mut self.connection.prepare_cached(sql)?, &values)?;
+            // An UPDATE that finds no row is no error for SQLite, but the change would be lost.
             if count != 1 {
                 return Err(StoreError::RowsAffected { table: R::TABLE, count, expected: 1 });
             }
@@ -447,6 +451,8 @@ impl Store for SqliteStore {
     }
 
     fn rollback(&mut self) {
+        // After some errors, such as a full disk, SQLite has rolled back by itself. A ROLLBACK
+        // without a transaction would be an error.
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -478,6 +484,8 @@ impl Readers {
     /// [`StoreError`] when it cannot be opened.
     pub fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
         let reader = || -> Result<Connection, StoreError> {
+            // Not opened read-only: a reader must be able to create the index of the log. Writes
+            // are refused by `query_only`.
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
             configure(&connection)?;

@@ -77,6 +77,8 @@ impl PostgresReaders {
     /// A pool of at most `count` connections, each opened when it is first needed. Must be called
     /// within a Tokio runtime.
     pub fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
+        // A connection is not tested before it is used, which would cost a round trip for each
+        // read. Instead a read whose connection turns out to be lost is repeated, see `rows`.
         let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
             Manager::from_connect(address.config.clone(), AnyHost(address.clone()), settings);
