@@ -73,8 +73,8 @@ pub fn compare_with_books(
     let reason = format!("the execution is {}; the provider says: {reported}", execution.status);
     let mut opened: Vec<ReviewKind> = vec![];
     for (kind, found) in differences {
-        // `sign` turns the difference into the payment's direction: above zero more was paid than
-        // the books say, be it in or out.
+        // `sign` turns the difference into the payment's own direction: above zero more was paid than
+        // the books say.
         let other = if found.minor * sign(&execution) > 0 {
             ReviewKind::SuccessAfterFailure
         } else {

@@ -25,7 +25,7 @@ use crate::payload;
 payload! {
     /// Which API keys.
     pub struct ListApiKeys {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

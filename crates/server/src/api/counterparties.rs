@@ -46,7 +46,7 @@ payload! {
         fullname: Option<Text<255>>,
         /// Only of this kind.
         relationship_type: Option<Relationship>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

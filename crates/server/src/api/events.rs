@@ -27,7 +27,7 @@ payload! {
         subject_type: Option<EventEntity>,
         /// Those about the thing of this id.
         subject_id: Option<Id>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

@@ -50,7 +50,7 @@ payload! {
 
     /// Which tiers.
     pub struct ListTiers {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

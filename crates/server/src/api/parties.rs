@@ -38,7 +38,7 @@ payload! {
     pub struct ListParties {
         /// Part of the name, whatever the case of the letters A to Z.
         fullname: Option<Text<255>>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

@@ -60,7 +60,7 @@ payload! {
         operation_type: Option<Operation>,
         /// Those in use, or those that are not.
         is_active: Option<bool>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

@@ -31,7 +31,7 @@ use crate::payload;
 payload! {
     /// Which payment intents.
     pub struct ListPaymentIntents {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

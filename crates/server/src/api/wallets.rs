@@ -31,7 +31,7 @@ payload! {
         owner_type: Option<OwnerType>,
         /// Only in this currency.
         currency: Option<Currency>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,
@@ -39,7 +39,7 @@ payload! {
 
     /// Which entries.
     pub struct ListEntries {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

@@ -79,7 +79,7 @@ payload! {
 
     /// Which sessions.
     pub struct ListSessions {
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,

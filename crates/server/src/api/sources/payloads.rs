@@ -77,7 +77,7 @@ payload! {
         status: Option<SourceStatus>,
         /// Only with this reference of the merchant's own.
         reference_id: Option<Text<255>>,
-        /// At most so many.
+        /// The maximum number of entries in the answer.
         limit: Option<Limit>,
         /// Continue after this one.
         after_id: Option<Id>,
