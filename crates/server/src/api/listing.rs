@@ -39,7 +39,8 @@ impl FromRequestParts<App> for Listing {
 
 impl Listing {
     /// The response: a bare array, with a `Link` to the next page where there may be one.
-    /// `to_response` converts one row; `id` is the cursor of a row, after which the next page starts.
+    /// `to_response` converts one row; `id` is the cursor of a row, after which the next page
+    /// starts.
     ///
     /// # Errors
     /// [`ApiError`] for a row that cannot be serialized.

@@ -70,7 +70,8 @@ impl<T> IntoResponse for LargeJson<T> {
 }
 
 /// Submits a caller's command and unwraps the one kind of output that it has. `$refused` maps
-/// refusals to an error, where they are neither about a field of the body nor about the path's `id`.
+/// refusals to an error, where they are neither about a field of the body nor about the path's
+/// `id`.
 macro_rules! submit {
     ($app:expr, $caller:expr, $command:expr, $variant:path) => {
         submit!($app, $caller, $command, $variant, $crate::api::error::ApiError::from)
