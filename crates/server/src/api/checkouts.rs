@@ -90,8 +90,8 @@ payload! {
 
     /// Creates an invoice or order together with its payer and its page.
     pub struct CreateCheckout {
-        /// `HOSTED` for a page of this server to which the payer is sent; `DIRECT` for a page of the
-        /// caller. In upper or lower case.
+        /// `HOSTED` for a page of this server to which the payer is sent; `DIRECT` for a page of
+        /// the caller. In upper or lower case.
         mode: Mode,
         /// The type: invoice or order.
         source_kind: SourceType,

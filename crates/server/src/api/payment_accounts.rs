@@ -40,8 +40,8 @@ payload! {
         /// The country by two or three letters of ISO 3166, in upper or lower case. Answers have
         /// two letters.
         country_code: OptionalCountry,
-        /// The phone number, without a plus sign. For a card the provider's name of the card; in the
-        /// sandbox that of a test card.
+        /// The phone number, without a plus sign. For a card the provider's name of the card; in
+        /// the sandbox that of a test card.
         insensitive_account_number: Option<Text<255>>,
     }
 

@@ -119,8 +119,8 @@ impl JsonSchema for AnyPayoutSession {
             CreatePayoutSessionToAccount::json_schema(schemas),
         ];
         one_object(
-            "To pay out: `payout_account_id`, or `payment_account_id` with `wallet_id` and `expires_at`. Both name the account to \
-             pay to.",
+            "Declares a payout. It needs `payout_account_id`, or `payment_account_id` with `wallet_id` and `expires_at`. Both name \
+             the account to pay to.",
             &forms,
         )
     }
