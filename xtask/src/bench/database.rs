@@ -21,7 +21,12 @@ pub enum Database {
     /// A database of the cluster, and a folder for the files of its servers. `primary` is the port
     /// of another host that the servers' URL names first: the primary, if this cluster is a
     /// standby.
-    Postgres { cluster: Arc<Cluster>, name: String, folder: PathBuf, primary: Option<u16> },
+    Postgres {
+        cluster: Arc<Cluster>,
+        name: String,
+        folder: PathBuf,
+        primary: Option<u16>,
+    },
 }
 
 impl Database {

@@ -119,7 +119,11 @@ fn what_is_in_review_is_not_settled_on_top() {
     );
     assert_eq!(stage.mine("USD").0, 0);
     let updated = stage.work.events.last().unwrap();
-    assert_eq!(updated.kind, domain::decision::event::EventType::ReviewUpdated, "the operator is told");
+    assert_eq!(
+        updated.kind,
+        domain::decision::event::EventType::ReviewUpdated,
+        "the operator is told"
+    );
 
     stage.now = stage.now.plus(minutes(25 * 60));
     assert!(matches!(

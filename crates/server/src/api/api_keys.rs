@@ -115,6 +115,7 @@ pub fn routes() -> Routes {
         .post(
             "/v1/api-keys/revoke/{id}",
             revoke,
-            op("revoke_api_key", "Revoke an API key").details("Tokens of the key are refused at once."),
+            op("revoke_api_key", "Revoke an API key")
+                .details("Tokens of the key are refused at once."),
         )
 }

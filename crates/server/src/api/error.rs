@@ -293,7 +293,10 @@ const ERRORS: [(u16, &str); 12] = [
     (422, "Faulty fields, or a state that does not allow the call"),
     (429, "Too many requests"),
     (500, "An error of the server, which is in the log"),
-    (503, "The server is overloaded, or the database cannot be reached: send the same request again, which tells what was done"),
+    (
+        503,
+        "The server is overloaded, or the database cannot be reached: send the same request again, which tells what was done",
+    ),
 ];
 
 /// The error responses as components of the document.

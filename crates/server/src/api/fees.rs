@@ -284,7 +284,11 @@ pub fn routes() -> Routes {
             gateway,
             op("get_gateway_fee", "Read the gateway fee of a method").or(404),
         )
-        .get("/v1/fees/platform", platform, op("get_platform_fee", "Read the platform fee of a tier").or(404))
+        .get(
+            "/v1/fees/platform",
+            platform,
+            op("get_platform_fee", "Read the platform fee of a tier").or(404),
+        )
         .get(
             "/v1/fees/merchant-tier",
             merchant_tier,

@@ -84,7 +84,10 @@ pub fn routes() -> Routes {
         .post(
             "/v1/sandbox/executions/{reference_id}/authenticate",
             authenticate,
-            op("authenticate_sandbox_execution", "Confirm or refuse a card payment in place of its payer")
-                .example(json!({ "success": true })),
+            op(
+                "authenticate_sandbox_execution",
+                "Confirm or refuse a card payment in place of its payer",
+            )
+            .example(json!({ "success": true })),
         )
 }

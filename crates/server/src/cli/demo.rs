@@ -245,7 +245,7 @@ impl Steps {
         let mut execution = client.post(&format!("/executions/{operation}"), body)?;
         let start = Instant::now();
         while !matches!(text(&execution, "status")?, "COMPLETED" | "FAILED") {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 bail!("the {operation} {reference} is still {}", execution["status"]);
             }
             std::thread::sleep(Duration::from_millis(100));

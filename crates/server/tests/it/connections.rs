@@ -87,9 +87,9 @@ impl Connection {
             return false;
         }
         self.head("GET", "/healthz", "");
-        let next = self
-            .answer()
-            .unwrap_or_else(|| panic!("the connection was closed without an announcement after {answer:?}"));
+        let next = self.answer().unwrap_or_else(|| {
+            panic!("the connection was closed without an announcement after {answer:?}")
+        });
         assert_eq!((next.status, next.body.as_str()), (200, "{\"status\":\"ok\"}\n"));
         true
     }
@@ -175,7 +175,11 @@ fn a_body_that_is_too_long_to_read_ends_the_connection_with_a_word() {
 fn nobody_is_asked_for_a_body_that_is_not_read() {
     let (server, shop) = open();
     let mut connection = Connection::open(&server, None);
-    connection.head("POST", "/v1/parties/create", &format!("{}Expect: 100-continue\r\n", sized(100)));
+    connection.head(
+        "POST",
+        "/v1/parties/create",
+        &format!("{}Expect: 100-continue\r\n", sized(100)),
+    );
     assert!(!connection.expect_answer(401), "the body may or may not come");
     let mut connection = Connection::open(&server, shop.api.token.as_deref());
     let party = json!({"fullname": "Ama", "phone": "231880000001"}).to_string();
@@ -193,15 +197,31 @@ fn nobody_is_asked_for_a_body_that_is_not_read() {
 fn one_connection_hears_all_kinds_of_answers() {
     let (server, shop) = open_with(&[("KOLA_RATE_LIMIT", "6/50000")]);
     let mut connection = Connection::open(&server, shop.api.token.as_deref());
-    let call =
-        |connection: &mut Connection, method: &str, path: &str, fields: &str, body: &str, status: u16| {
-            connection.whole(method, path, &format!("{fields}Content-Length: {}\r\n", body.len()), body);
-            assert!(connection.expect_answer(status), "{method} {path}: closed after {status}");
-        };
+    let call = |connection: &mut Connection,
+                method: &str,
+                path: &str,
+                fields: &str,
+                body: &str,
+                status: u16| {
+        connection.whole(
+            method,
+            path,
+            &format!("{fields}Content-Length: {}\r\n", body.len()),
+            body,
+        );
+        assert!(connection.expect_answer(status), "{method} {path}: closed after {status}");
+    };
     for _ in 0..2 {
         call(&mut connection, "GET", "/v1/parties/list", "", "", 200);
         call(&mut connection, "POST", "/v1/parties/create", JSON, "{}", 422);
-        call(&mut connection, "POST", "/v1/parties/create", "Content-Type: text/plain\r\n", "{}", 415);
+        call(
+            &mut connection,
+            "POST",
+            "/v1/parties/create",
+            "Content-Type: text/plain\r\n",
+            "{}",
+            415,
+        );
     }
     for _ in 0..3 {
         call(&mut connection, "POST", "/v1/parties/create", JSON, "{}", 429);

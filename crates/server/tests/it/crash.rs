@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::shop::{GOOD, ending, source_for};
 use crate::support::{
-    Merchant, WAIT_MAX, Server, assert_fields, cents, id, json, key, number, shown, soon, spawn,
+    Merchant, Server, WAIT_MAX, assert_fields, cents, id, json, key, number, shown, soon, spawn,
     spawn_with, wait_for,
 };
 use serde_json::Value;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Merchant, WAIT_MAX, Server, json, open, open_with, spawn, wait_for};
+use crate::support::{Merchant, Server, WAIT_MAX, json, open, open_with, spawn, wait_for};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The time in which other clients must be served. A client that is kept out would wait until the

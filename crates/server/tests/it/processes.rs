@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::crash::{Load, completed_of_each};
 use crate::support::shop::{GOOD, new_phone, source_for};
 use crate::support::{
-    Database, Merchant, WAIT_MAX, Reply, Server, all_at_once, cents, id, json, key,
+    Database, Merchant, Reply, Server, WAIT_MAX, all_at_once, cents, id, json, key,
     on_postgres_only, one_of_many, shown, spawn_with, wait_for, with_status,
 };
 use serde_json::Value;

@@ -116,7 +116,9 @@ fn free_name(to: &Path, now: &str) -> PathBuf {
     let first = file::with_suffix(to, &format!(".before-{now}"));
     let others = (2_u32..).map(|n| file::with_suffix(&first, &format!("-{n}")));
     let is_free = |path: &PathBuf| {
-        [path, &file::with_suffix(path, "-wal")].iter().all(|path| fs::symlink_metadata(path).is_err())
+        [path, &file::with_suffix(path, "-wal")]
+            .iter()
+            .all(|path| fs::symlink_metadata(path).is_err())
     };
     std::iter::once(first.clone()).chain(others).find(is_free).unwrap_or_else(|| first.clone())
 }

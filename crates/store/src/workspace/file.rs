@@ -114,8 +114,8 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Removes a database file that is no longer needed, with SQLite's own files of its name.
 pub fn remove(path: &Path) {
-    for path in
-        std::iter::once(path.to_owned()).chain(SQLITE_SUFFIXES.map(|suffix| with_suffix(path, suffix)))
+    for path in std::iter::once(path.to_owned())
+        .chain(SQLITE_SUFFIXES.map(|suffix| with_suffix(path, suffix)))
     {
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != ErrorKind::NotFound
@@ -397,7 +397,8 @@ mod tests {
         // Another connection keeps the number from being renewed.
         let second = write(3);
         assert_eq!(application_id_in_log(&with_suffix(&path, "-wal")).unwrap(), log);
-        let (copy, log) = (folder.path().join("copy.db"), fs::read(with_suffix(&path, "-wal")).unwrap());
+        let (copy, log) =
+            (folder.path().join("copy.db"), fs::read(with_suffix(&path, "-wal")).unwrap());
         fs::write(&copy, earlier).unwrap();
         fs::write(with_suffix(&copy, "-wal"), log).unwrap();
         assert!(

@@ -8,7 +8,7 @@ mod slow;
 use std::time::{Duration, Instant};
 
 use crate::support::proxy::Proxy;
-use crate::support::{Api, Database, Merchant, WAIT_MAX, Reply, Server, wait_for};
+use crate::support::{Api, Database, Merchant, Reply, Server, WAIT_MAX, wait_for};
 use serde_json::Value;
 
 /// The longest that a caller waits for an answer, whatever the database does: fifteen seconds, and

@@ -266,7 +266,12 @@ fn next_prefix(
     )
 }
 
-fn end_current_prefix(sql: &mut dyn Sql, prefix: &Digits, digits: u8, now: Timestamp) -> Result<u64, StoreError> {
+fn end_current_prefix(
+    sql: &mut dyn Sql,
+    prefix: &Digits,
+    digits: u8,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
     sql.execute(
         &format!("UPDATE phone_prefixes SET effective_to = :now WHERE prefix = :prefix AND digits = :digits AND {HOLDS}"),
         &params!["now" = now.0, "prefix" = prefix.0.as_str(), "digits" = digits],

@@ -207,7 +207,11 @@ impl Tariff {
     }
 
     /// The rules that an execution breaks.
-    fn broken_rules(&self, paid: &Paid, sql: &mut dyn Sql) -> Result<Vec<&'static str>, StoreError> {
+    fn broken_rules(
+        &self,
+        paid: &Paid,
+        sql: &mut dyn Sql,
+    ) -> Result<Vec<&'static str>, StoreError> {
         let mut broken = vec![];
         if !paid.payer_amount_is_right() {
             broken.push(PAYER);
@@ -259,10 +263,9 @@ impl Tariff {
     /// [`CLOCK_SKEW_US`].
     fn rates_between(&self, from: Currency, to: Currency, at: i64) -> Vec<Fraction> {
         let direct = |from: Currency, to: Currency| -> Vec<Fraction> {
-            let then = self
-                .rates
-                .iter()
-                .filter(|row| row.since <= at && row.until.is_none_or(|until| until > at - CLOCK_SKEW_US));
+            let then = self.rates.iter().filter(|row| {
+                row.since <= at && row.until.is_none_or(|until| until > at - CLOCK_SKEW_US)
+            });
             let either = then.filter_map(|row| match (row.from, row.to) {
                 pair if pair == (from, to) => Some((row.num.into(), row.den.into())),
                 pair if pair == (to, from) => Some((row.den.into(), row.num.into())),
@@ -290,8 +293,7 @@ impl Tariff {
         };
         // A decision keeps a rate as two integers of 64 bits, and has no rate where they do not
         // fit.
-        let fits =
-            |rate: &Fraction| i64::try_from(rate.0).is_ok() && i64::try_from(rate.1).is_ok();
+        let fits = |rate: &Fraction| i64::try_from(rate.0).is_ok() && i64::try_from(rate.1).is_ok();
         rates.into_iter().filter_map(of_minor).filter(fits).collect()
     }
 }
